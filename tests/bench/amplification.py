@@ -36,8 +36,8 @@ from bothways.trust.verdict import Purpose
 from bothways.trust.verification import verify
 from bothways.trust.verification import verify as judge
 from bothways.trust.work import (
-    MICROSECONDS_A_BYTE,
-    OCTETS_A_BYTE,
+    MICROSECONDS_PER_BYTE,
+    OCTETS_PER_BYTE,
     Step,
     WorkBudget,
     signature_price,
@@ -255,8 +255,8 @@ def report(title: str, rows: list[Row]) -> None:
     above = [
         row.title
         for row in rows
-        if row.seconds * 1e6 > 5_000 + MICROSECONDS_A_BYTE * row.octets
-        or row.memory > 65_536 + OCTETS_A_BYTE * row.octets
+        if row.seconds * 1e6 > 5_000 + MICROSECONDS_PER_BYTE * row.octets
+        or row.memory > 65_536 + OCTETS_PER_BYTE * row.octets
     ]
     print(
         f"  {len(rows)} kinds and sizes, {len(above)} above the limit{': ' if above else ''}{', '.join(above)}"

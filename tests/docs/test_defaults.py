@@ -154,9 +154,9 @@ VALUES = {
     "bytes in a chain": size(LIMITS.octets),
     "certificates in a path, with leaf and anchor, without self-issued ones between them": str(LIMITS.depth),
     "work for one chain": (
-        f"{work.FIXED_MICROSECONDS / 1000:g} ms and {work.MICROSECONDS_A_BYTE:g} us for each byte, "
+        f"{work.FIXED_MICROSECONDS / 1000:g} ms and {work.MICROSECONDS_PER_BYTE:g} us for each byte, "
         f"{work.MOST_MICROSECONDS / 1000:g} ms at most; {size(work.FIXED_OCTETS)} and "
-        f"{work.OCTETS_A_BYTE} bytes for each byte"
+        f"{work.OCTETS_PER_BYTE} bytes for each byte"
     ),
     "attributes in a distinguished name": str(distinguished_names.ATTRIBUTES_LIMIT),
     "characters of a string beyond ASCII in a distinguished name": str(distinguished_names.FOLDED_LIMIT),
@@ -195,7 +195,7 @@ VALUES = {
     "URL": f"{locations.LONGEST} characters",
     "fetches at once": "{ocsp} OCSP, {crl} CRLs".format(**fetcher.AT_ONCE),
     "use of fetched evidence before it is fetched again": time(FETCH.keep),
-    "repetition after a failure": f"after {seconds(cache.BRIEF.total_seconds())}",
+    "repetition after a failure": f"after {seconds(cache.SHORT_TIME.total_seconds())}",
     "cache in memory": f"{size(cache.MOST_BYTES)}, {cache.MOST_ENTRIES} entries",
     "cache on disk": f"{size(disk_cache.MOST_BYTES)}, {disk_cache.MOST_FILES} files",
     # Servers

@@ -19,14 +19,14 @@ from bothways.errors import InternalError
 from bothways.tls.handshake.steps import Role
 from bothways.trust.verdict import Profile, Purpose, Refused, Verdict
 from bothways.trust.verification import verify as judge
-from bothways.trust.work import FIXED_MICROSECONDS, MICROSECONDS_A_BYTE, MOST_MICROSECONDS, OCTETS_A_BYTE
+from bothways.trust.work import FIXED_MICROSECONDS, MICROSECONDS_PER_BYTE, MOST_MICROSECONDS, OCTETS_PER_BYTE
 from hostile import chains
 from hostile.meters import budgets, calls_of, memory_of
 from hostile.talks import MUTUAL, MUTUAL12, TRANSPORT12, Attack, counted, play, weighed, whole
 
 CALLS_A_MICROSECOND = 10
 # What nobody pays for, decoding above all, stays far below the two microseconds.
-UNPAID_MICROSECONDS_A_BYTE = 0.5
+UNPAID_MICROSECONDS_PER_BYTE = 0.5
 UNPAID_MICROSECONDS = 1_000.0
 RECEIVE_MICROSECONDS = 60.0
 # Of one call of `receive`. Those that take most calls are quick ones, of half the price.
@@ -89,7 +89,7 @@ def drawn_chain(kind: str, size: int, seed: int) -> chains.Chain:
 
 
 def hold_calls(
-    what: str, calls: int, paid: float, received: int, a_byte: float = UNPAID_MICROSECONDS_A_BYTE
+    what: str, calls: int, paid: float, received: int, a_byte: float = UNPAID_MICROSECONDS_PER_BYTE
 ) -> None:
     """What takes calls was paid for, but for a small part of each byte."""
     allowed = paid + a_byte * received
@@ -104,7 +104,7 @@ def hold_meters(what: str, received: int, once: Callable[[], object], paid: floa
         hold_calls(what, calls_of(once), paid + UNPAID_MICROSECONDS, received)
     if meter != "calls":
         peak, _, _ = memory_of(once)
-        assert peak <= FIXED_OCTETS + OCTETS_A_BYTE * received, f"{what}: {peak} bytes for {received}"
+        assert peak <= FIXED_OCTETS + OCTETS_PER_BYTE * received, f"{what}: {peak} bytes for {received}"
 
 
 def hold_judgement(
@@ -115,7 +115,7 @@ def hold_judgement(
     with budgets() as made:
         verdict = judged(chain, purpose, profile)
     paid = sum(each.used for each in made)
-    allowed = min(FIXED_MICROSECONDS + MICROSECONDS_A_BYTE * received, MOST_MICROSECONDS)
+    allowed = min(FIXED_MICROSECONDS + MICROSECONDS_PER_BYTE * received, MOST_MICROSECONDS)
     assert paid <= allowed + EXPLAINED_MICROSECONDS, f"{what}: {paid} us for {received} bytes"
     hold_meters(what, received, lambda: judged(chain, purpose, profile), paid, meter)
     assert isinstance(verdict, Refused), what
@@ -143,14 +143,14 @@ def hold_talk(what: str, attack: Attack, meter: Meter) -> None:
     with budgets() as made:
         played, calls = counted(attack)
     paid = sum(each.used for each in made)
-    allowed = FIXED_MICROSECONDS + MICROSECONDS_A_BYTE * played.received + EXPLAINED_MICROSECONDS
+    allowed = FIXED_MICROSECONDS + MICROSECONDS_PER_BYTE * played.received + EXPLAINED_MICROSECONDS
     assert paid <= min(allowed, MOST_MICROSECONDS + EXPLAINED_MICROSECONDS), f"{what}: {paid} us"
     received = RECEIVE_MICROSECONDS * played.calls
     hold_calls(what, calls - own_calls, paid + UNPAID_MICROSECONDS + received, played.received)
     assert played.longest - own_calls <= CALLS_AT_ONCE, f"{what}: {played.longest} calls at once"
     if meter != "calls":
         peak = weighed(attack)
-        assert peak - own_memory <= FIXED_OCTETS + OCTETS_A_BYTE * played.received, f"{what}: {peak} bytes"
+        assert peak - own_memory <= FIXED_OCTETS + OCTETS_PER_BYTE * played.received, f"{what}: {peak} bytes"
     for end in (played.talk.client, played.talk.server):
         assert not isinstance(end.failure, InternalError), f"{what}: a defect of ours"
         assert end.failure is None or len(str(end.failure)) < 8_000, what
@@ -161,6 +161,6 @@ def hold_evidence(what: str, received: int, once: Callable[[], object], meter: M
     with budgets() as made:
         once()
     paid = sum(each.used for each in made)
-    allowed = FIXED_MICROSECONDS + MICROSECONDS_A_BYTE * received + EXPLAINED_MICROSECONDS
+    allowed = FIXED_MICROSECONDS + MICROSECONDS_PER_BYTE * received + EXPLAINED_MICROSECONDS
     assert paid <= min(allowed, MOST_MICROSECONDS + EXPLAINED_MICROSECONDS), f"{what}: {paid} us"
     hold_meters(what, received, once, paid, meter)

@@ -31,7 +31,7 @@ def test_staples_of_a_stranger_cost_no_more_than_their_allowance(full: bool) -> 
     revocation = Revocation(staples="require")
     for kind, size, seed, meter in draws(list(evidence.STAPLES), 1, 20, full):
         staple = evidence.STAPLES[kind](random.Random(f"{seed} {kind}"), size)
-        judged_by = partial(
+        with_profile = partial(
             verify,
             who.chain,
             anchors(),
@@ -41,15 +41,15 @@ def test_staples_of_a_stranger_cost_no_more_than_their_allowance(full: bool) -> 
             revocation=revocation,
             staples=(staple,),
         )
-        assert isinstance(judged_by(), Refused)
-        hold_evidence(f"{kind}, {size}, {seed}", len(staple) + len(who.der), judged_by, meter)
+        assert isinstance(with_profile(), Refused)
+        hold_evidence(f"{kind}, {size}, {seed}", len(staple) + len(who.der), with_profile, meter)
 
 
 def test_lists_that_nobody_signed_cost_no_more_than_their_allowance(full: bool) -> None:
     """Headers are read and the signature is looked at; entries are not."""
     who = evidence.insider()
 
-    def judged_by(data: bytes) -> object:
+    def with_profile(data: bytes) -> object:
         try:
             lists = CRLStore([CRL(data)])
         except ValueError:
@@ -61,8 +61,8 @@ def test_lists_that_nobody_signed_cost_no_more_than_their_allowance(full: bool) 
 
     for kind, size, seed, meter in draws(list(evidence.LISTS), 1, 20, full):
         data = evidence.LISTS[kind](random.Random(f"{seed} {kind}"), size)
-        assert not isinstance(judged_by(data), Trusted)
-        hold_evidence(f"{kind}, {size}, {seed}", len(data) + len(who.der), partial(judged_by, data), meter)
+        assert not isinstance(with_profile(data), Trusted)
+        hold_evidence(f"{kind}, {size}, {seed}", len(data) + len(who.der), partial(with_profile, data), meter)
 
 
 @pytest.mark.parametrize("size", [2_000, 20_000])

@@ -76,7 +76,7 @@ WORST_MESSAGES = (
 # A handshake of one's own, with its sockets and locks.
 HONEST_CALLS = 8_000
 # Where a picture is wanted, each certificate is told in words too.
-TOLD_MICROSECONDS_A_BYTE = 1.5
+EXPLANATION_MICROSECONDS_PER_BYTE = 1.5
 LONGEST_LINE = 1_000
 
 
@@ -173,7 +173,7 @@ def test_what_is_told_and_drawn_of_a_refusal_is_bounded_in_work_and_words(full: 
             calls.count,
             paid + 10 * UNPAID_MICROSECONDS,
             sum(sent),
-            TOLD_MICROSECONDS_A_BYTE,
+            EXPLANATION_MICROSECONDS_PER_BYTE,
         )
         assert max(map(len, lines)) <= LONGEST_LINE, what
         assert sum(map(len, lines)) <= 40_000, what

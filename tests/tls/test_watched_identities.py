@@ -156,7 +156,7 @@ def test_what_is_watched_looks_like_what_is_not(folder: Path) -> None:
     plain = Credentials.from_files(folder / "server.pem", folder / "server.key")
     for name in ("chain", "certificates", "certificate", "names"):
         assert getattr(own, name) == getattr(plain, name)
-    assert repr(own) == repr(plain) and own.stands_for("localhost")
+    assert repr(own) == repr(plain) and own.matches("localhost")
     assert own.allows_key_usage("digital_signature") and plain.current is plain
     anchors = TrustStore.watched(folder / "ca.pem")
     assert (len(anchors), repr(anchors)) == (1, repr(identities.anchors()))

@@ -93,19 +93,19 @@ def test_the_memory_is_bounded_and_drops_the_oldest():
     edges = [(bytes([each]), b"key") for each in range(20)]
     for edge in edges:
         store.remember(edge, ParsedCertificate(ROOT.der))
-    known = [store.remembers(edge) for edge in edges]
+    known = [store.is_verified(edge) for edge in edges]
     assert sum(known) <= 8
     assert all(known[-4:])
     assert not any(known[:12])
     store.forget_paths()
-    assert not any(map(store.remembers, edges))
+    assert not any(map(store.is_verified, edges))
 
 
 def test_the_memory_can_be_off_and_never_negative():
     store = TrustStore.from_pem(ROOT.pem, remember_paths=0)
     assert not store.remembers_paths
     store.remember((b"a", b"b"), ParsedCertificate(ROOT.der))
-    assert not store.remembers((b"a", b"b"))
+    assert not store.is_verified((b"a", b"b"))
     with pytest.raises(ConfigError, match="remember_paths"):
         TrustStore.from_pem(ROOT.pem, remember_paths=-1)
 

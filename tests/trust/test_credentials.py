@@ -190,9 +190,9 @@ def test_a_key_shows_in_no_text():
 def test_credentials_stand_for_the_names_in_their_leaf():
     """RFC 6066 3: how a server chooses by SNI; a name that is none stands for nothing."""
     credentials = Credentials.from_pem(ME.chain_pem, ME.key_pem)
-    assert credentials.stands_for("ME.example")
-    assert credentials.stands_for("a.me.example")
-    assert not any(map(credentials.stands_for, ("a.b.me.example", "other.example", "", "10.0.0.1", "a b")))
+    assert credentials.matches("ME.example")
+    assert credentials.matches("a.me.example")
+    assert not any(map(credentials.matches, ("a.b.me.example", "other.example", "", "10.0.0.1", "a b")))
 
 
 def test_credentials_know_the_authorities_that_vouch_for_them():

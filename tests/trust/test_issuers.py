@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.issuers import Namesakes, likeliest_first
+from bothways.trust.issuers import SameSubject, most_likely_first
 from pki import Issued, der, key, leaf, name, root
 from raw_certificates import general_name, raw, sequence
 
@@ -25,7 +25,7 @@ ALL = [FIRST, SECOND, NAMELESS, THIRD, RENAMED]
 
 def issuers(child: Issued, candidates: list[Issued]) -> list[Issued]:
     by_der = {each.der: each for each in candidates}
-    found = likeliest_first(
+    found = most_likely_first(
         ParsedCertificate(child.der), [ParsedCertificate(each.der) for each in candidates]
     )
     return [by_der[each.der] for each in found]
@@ -68,7 +68,7 @@ def test_one_alone_is_returned_whatever_is_named():
     """Nothing is to be chosen."""
     assert issuers(leaf(SECOND), [FIRST]) == [FIRST]
     assert issuers(leaf(SECOND), []) == []
-    alone = Namesakes()
+    alone = SameSubject()
     alone.add(ParsedCertificate(FIRST.der))
     assert alone.issuers_of(ParsedCertificate(leaf(SECOND).der)) == alone.certificates
 

@@ -8,7 +8,7 @@ from cryptography.x509 import ocsp
 
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.ocsp import OCSPResponse
-from bothways.trust.ocsp_request import REQUEST_HASHES, names_of_certificate, request, serial_number
+from bothways.trust.ocsp_request import REQUEST_HASHES, cert_ids_of, request, serial_number
 from pki import issue, leaf, name, ocsp_response, root
 
 ROOT = root()
@@ -42,8 +42,8 @@ def test_a_request_has_the_nonce_that_it_is_given():
 def test_a_certificate_is_named_by_both_spellings_of_its_issuer():
     """RFC 5280 7.1: the name in a certificate and that of its issuer may be equal and not the same."""
     spelled = ParsedCertificate(leaf(ROOT, "one.example", issuer_name=name("ROOT")).der)
-    assert len(names_of_certificate(spelled, ISSUER, ["sha1", "sha256"])) == 4
-    (named,) = names_of_certificate(ParsedCertificate(ONE.der), ISSUER, ["sha1"])
+    assert len(cert_ids_of(spelled, ISSUER, ["sha1", "sha256"])) == 4
+    (named,) = cert_ids_of(ParsedCertificate(ONE.der), ISSUER, ["sha1"])
     (single,) = OCSPResponse(ocsp_response(ONE)).responses
     assert single.certificate == named and named.digest(b"") == bytes.fromhex(
         "da39a3ee5e6b4b0d3255bfef95601890afd80709"

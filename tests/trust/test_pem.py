@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.pem import blocks, body, given
+from bothways.trust.pem import blocks, body, require_bytes
 from pki import root
 
 ROOT = root()
@@ -22,12 +22,12 @@ def test_blocks_are_found_in_order_among_other_text():
 def test_what_a_caller_gives_is_bytes_of_any_kind_and_nothing_else():
     """Text, such as a path, is told apart from what stands in a file."""
     for kind in (bytes, bytearray, memoryview):
-        assert given(kind(ROOT.pem), "anchors") == ROOT.pem
+        assert require_bytes(kind(ROOT.pem), "anchors") == ROOT.pem
     for wrong in ("ca.pem", None, 5, [ROOT.pem]):
         with pytest.raises(
             ConfigError, match=f"anchors: expected PEM or DER as bytes, not {type(wrong).__name__}"
         ):
-            given(wrong, "anchors")
+            require_bytes(wrong, "anchors")
 
 
 def test_a_block_without_its_end_is_none():

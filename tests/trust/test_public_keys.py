@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from bothways.trust.public_keys import PSSBinding, check_key_algorithm, pss_binding
+from bothways.trust.public_keys import PSSRestriction, check_key_algorithm, pss_restriction
 from pki import der, key
 from raw_certificates import sequence
 from raw_keys import (
@@ -43,7 +43,7 @@ def test_keys_of_known_kinds_are_read(kind):
     """RFC 5280 4.1.2.7."""
     spki = public_key(key(kind))
     check_key_algorithm(spki)
-    assert pss_binding(spki) is None
+    assert pss_restriction(spki) is None
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_keys_of_other_kinds_and_on_curves_without_a_name_are_not_read(spki, pro
     [
         ((RSA, NULL), None),
         ((RSA,), None),
-        ((PSS,), PSSBinding()),
-        ((PSS, sequence()), PSSBinding(SHA1, SHA1, 20)),
-        ((PSS, pss_parameters("SHA256", 32)), PSSBinding(SHA256, SHA256, 32)),
-        ((PSS, pss_parameters("SHA256", 20, mask="SHA384")), PSSBinding(SHA256, SHA384, 20)),
-        ((PSS, pss_parameters("SHA256", 32, trailer=1)), PSSBinding(SHA256, SHA256, 32)),
+        ((PSS,), PSSRestriction()),
+        ((PSS, sequence()), PSSRestriction(SHA1, SHA1, 20)),
+        ((PSS, pss_parameters("SHA256", 32)), PSSRestriction(SHA256, SHA256, 32)),
+        ((PSS, pss_parameters("SHA256", 20, mask="SHA384")), PSSRestriction(SHA256, SHA384, 20)),
+        ((PSS, pss_parameters("SHA256", 32, trailer=1)), PSSRestriction(SHA256, SHA256, 32)),
     ],
 )
 def test_a_key_says_what_it_is_bound_to(algorithm, binding):
     """RFC 4055 1.2 and 3.1."""
-    assert pss_binding(of_algorithm(OWN, *algorithm)) == binding
+    assert pss_restriction(of_algorithm(OWN, *algorithm)) == binding
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_key_says_what_it_is_bound_to(algorithm, binding):
 def test_parameters_that_are_none_are_told(parameters, problem):
     """RFC 4055 3.1."""
     with pytest.raises(ValueError, match=problem):
-        pss_binding(of_algorithm(OWN, PSS, parameters))
+        pss_restriction(of_algorithm(OWN, PSS, parameters))
 
 
 CHOSEN = [
@@ -128,15 +128,15 @@ def test_a_bound_key_makes_signatures_with_its_hash_and_no_shorter_salt(
     bound, salt, digest, mask, chosen, allowed
 ):
     """RFC 4055 3.3."""
-    binding = pss_binding(of_algorithm(OWN, PSS, pss_parameters(bound, salt)))
+    binding = pss_restriction(of_algorithm(OWN, PSS, pss_parameters(bound, salt)))
     assert binding.allows(padding.PSS(padding.MGF1(mask), chosen), digest) is allowed
-    assert PSSBinding().allows(padding.PSS(padding.MGF1(mask), chosen), digest)
+    assert PSSRestriction().allows(padding.PSS(padding.MGF1(mask), chosen), digest)
 
 
 def test_a_bound_key_is_for_the_scheme_of_tls_with_just_its_parameters():
     """RFC 9846 4.3.3: they are identical."""
-    bound = pss_binding(of_algorithm(OWN, PSS, pss_parameters("SHA256", 32)))
+    bound = pss_restriction(of_algorithm(OWN, PSS, pss_parameters("SHA256", 32)))
     assert bound.is_for(hashes.SHA256())
     assert not bound.is_for(hashes.SHA384())
-    assert not pss_binding(of_algorithm(OWN, PSS, pss_parameters("SHA256", 20))).is_for(hashes.SHA256())
-    assert PSSBinding().is_for(hashes.SHA512())
+    assert not pss_restriction(of_algorithm(OWN, PSS, pss_parameters("SHA256", 20))).is_for(hashes.SHA256())
+    assert PSSRestriction().is_for(hashes.SHA512())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bothways.faults import Fault, Reason
-from bothways.trust.reasons import MOST_REASONS, by_precedence, few, most_telling
+from bothways.trust.reasons import MOST_REASONS, by_precedence, first_few, select_reasons
 
 
 def test_reasons_stand_by_precedence_and_then_from_the_leaf_upwards():
@@ -23,9 +23,9 @@ def test_reasons_stand_by_precedence_and_then_from_the_leaf_upwards():
 
 def test_few_findings_of_a_kind_are_told_and_the_rest_is_counted():
     """The last one told says how many more there are."""
-    assert few([]) == []
-    assert few([(Fault.NAME_EXCLUDED, "a")]) == [(Fault.NAME_EXCLUDED, "a")]
-    many = few((Fault.NAME_EXCLUDED, number) for number in range(1000))
+    assert first_few([]) == []
+    assert first_few([(Fault.NAME_EXCLUDED, "a")]) == [(Fault.NAME_EXCLUDED, "a")]
+    many = first_few((Fault.NAME_EXCLUDED, number) for number in range(1000))
     assert [text for _, text in many] == ["0", "1", "2", "3 and 996 more"]
 
 
@@ -33,11 +33,11 @@ def test_one_reason_of_each_kind_is_told_however_many_there_are():
     """What is mended first must not hide what has to be mended too."""
     names = [Reason(Fault.NAME_NOT_PERMITTED, each) for each in range(100)]
     others = [Reason(Fault.NAME_MISMATCH, 0), Reason(Fault.CERTIFICATE_EXPIRED, 3)]
-    kept, left_out = most_telling([*names, *others])
+    kept, left_out = select_reasons([*names, *others])
     assert len(kept) == MOST_REASONS
     assert left_out == 102 - MOST_REASONS
     assert kept[0] is others[1]
     assert kept[-1] is others[0]
     each_once = [Reason(fault, 0) for fault in Fault if fault.check is not None]
-    assert list(most_telling(each_once * 2)[0]) == list(by_precedence(each_once))
-    assert most_telling(each_once * 2)[1] == len(each_once)
+    assert list(select_reasons(each_once * 2)[0]) == list(by_precedence(each_once))
+    assert select_reasons(each_once * 2)[1] == len(each_once)

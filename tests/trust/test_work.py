@@ -22,7 +22,7 @@ def test_a_budget_grows_with_what_the_peer_sent_up_to_what_an_event_loop_bears()
     """Two microseconds and 64 octets for each byte received, beside a fixed part."""
     assert WorkBudget.for_bytes(0).granted == FIXED_MICROSECONDS
     assert WorkBudget.for_bytes(1000).granted == FIXED_MICROSECONDS + 2000
-    assert WorkBudget.for_bytes(1000).room == FIXED_OCTETS + 64_000
+    assert WorkBudget.for_bytes(1000).remaining_octets == FIXED_OCTETS + 64_000
     assert WorkBudget.for_bytes(10**9).granted == MOST_MICROSECONDS
 
 
@@ -51,8 +51,8 @@ def test_the_kind_of_step_that_cost_most_is_told() -> None:
     work = WorkBudget()
     work.spend(Step.NAME_COMPARISON, 200)
     work.spend(Step.CERTIFICATE, 2)
-    assert work.dearest() == (Step.NAME_COMPARISON, 200)
-    assert WorkBudget(microseconds=0.0).dearest() == (Step.CERTIFICATE, 0)
+    assert work.most_expensive() == (Step.NAME_COMPARISON, 200)
+    assert WorkBudget(microseconds=0.0).most_expensive() == (Step.CERTIFICATE, 0)
 
 
 def _rsa(bits: int, exponent: int) -> rsa.RSAPublicKey:
@@ -89,4 +89,4 @@ def test_a_large_signed_list_costs_more_than_its_signature() -> None:
     small.spend_signature(key, 1024)
     large.spend_signature(key, 4 * 1024 * 1024)
     assert large.spent[Step.HASHED_KIB] == 4096
-    assert small.left > FIXED_MICROSECONDS - 100
+    assert small.remaining > FIXED_MICROSECONDS - 100

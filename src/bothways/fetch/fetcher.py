@@ -27,11 +27,11 @@ from bothways.trust.evidence.http_exchange import (
     Found,
     HTTPRequest,
     Missing,
+    cache_key,
     http_request,
-    is_sound,
-    key_of,
+    may_be_cached,
     read_answer,
-    read_kept,
+    read_stored,
 )
 from bothways.trust.evidence.locations import read_location, redirected
 from bothways.trust.verdict import EvidenceRequest
@@ -92,15 +92,15 @@ class Fetcher:
             found = await self._from(location, request, at)
             if isinstance(found, Missing):
                 problems.append(f"{location}: {found.problem}")
-            elif is_sound(request, found, at):
+            elif may_be_cached(request, found, at):
                 return found
             elif unsound is None or (isinstance(found, CRL) and found.signer is not None):
                 unsound = found
         return Missing("; ".join(problems)) if unsound is None else unsound
 
     async def _from(self, location: str, request: EvidenceRequest, at: datetime) -> Found:
-        key = key_of(request, location)
-        known = self._policy.cache.recall(key, at)
+        key = cache_key(request, location)
+        known = self._policy.cache.find(key, at)
         if known is not None:
             return known
         shared = self._shared.get(key)
@@ -141,10 +141,10 @@ class Fetcher:
 
     async def _from_disk(self, key: str, request: EvidenceRequest, at: datetime) -> Found | None:
         disk_cache, cache = self._disk_cache, self._policy.cache
-        if disk_cache is None or cache.still(key, at) is not None:
+        if disk_cache is None or cache.find_valid(key, at) is not None:
             return None
         await asyncio.to_thread(self._take_from, disk_cache, key, request, at)
-        return cache.recall(key, at)
+        return cache.find(key, at)
 
     def _take_from(self, disk_cache: DiskCache, key: str, request: EvidenceRequest, at: datetime) -> None:
         found = disk_cache.load(key, self._policy.limit(request))
@@ -152,7 +152,7 @@ class Fetcher:
             return
         data, since = found
         with contextlib.suppress(ValueError):
-            evidence = read_kept(request, data, at)
+            evidence = read_stored(request, data, at)
             self._policy.cache.keep(
                 key, request, evidence, since if since <= at else at - self._policy.keep, at
             )
@@ -166,7 +166,7 @@ class Fetcher:
         """Read what came, and keep it or what is newer; CRLs of a million entries take their time."""
         evidence = read_answer(request, data, at, requires_nonce=self._policy.nonce == "require")
         newest = self._policy.cache.keep(key, request, evidence, at, at)
-        if self._disk_cache is not None and is_sound(request, newest, at):
+        if self._disk_cache is not None and may_be_cached(request, newest, at):
             self._disk_cache.save(key, newest.der)
         return newest
 

@@ -55,4 +55,4 @@ async def fetch_due(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | 
     by = fetcher(stapling.policy) if by is None else by
     found = await by.fetch_all(requests, clock.now(), stapling.policy.seconds)
     for request, each in zip(requests, found, strict=True):
-        tell(stapling.took(request, each, clock.now()))
+        tell(stapling.handle_result(request, each, clock.now()))

@@ -18,7 +18,7 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.issuers import Namesakes
+from bothways.trust.issuers import SameSubject
 from bothways.trust.verdict import PROFILES, Profile, Purpose
 from bothways.trust.watched import Renewed
 
@@ -96,14 +96,14 @@ class TrustStore:
         self._anchors: dict[bytes, ParsedCertificate] = {}
         for number, der in enumerate(certificates, 1):
             what = f"{source}: certificate {number}"
-            self._anchors.setdefault(der, _readable(pem.given(der, what), what))
+            self._anchors.setdefault(der, _readable(pem.require_bytes(der, what), what))
         if not self._anchors:
             raise ConfigError(
                 f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
             )
-        self._by_name: dict[bytes, Namesakes] = {}
+        self._by_name: dict[bytes, SameSubject] = {}
         for anchor in self._anchors.values():
-            self._by_name.setdefault(anchor.normal_subject, Namesakes()).add(anchor)
+            self._by_name.setdefault(anchor.normal_subject, SameSubject()).add(anchor)
         self._by_der = {
             anchor.subject: self._by_name[anchor.normal_subject] for anchor in self._anchors.values()
         }
@@ -150,7 +150,7 @@ class TrustStore:
 
         data: any number of PEM certificates, or one in DER.  remember_paths, profile: see `TrustStore`.
         """
-        return cls._read(pem.given(data, "anchors"), "anchors", remember_paths, profile)
+        return cls._read(pem.require_bytes(data, "anchors"), "anchors", remember_paths, profile)
 
     @classmethod
     def from_certificates(
@@ -223,7 +223,7 @@ class TrustStore:
         """Return the trust anchor that is this certificate, or None."""
         return self._anchors.get(certificate.der)
 
-    def remembers(self, edge: Edge) -> bool:
+    def is_verified(self, edge: Edge) -> bool:
         """Whether a signature (digest of a certificate, digest of the signer's key) was verified before."""
         return self._edges.find(edge) is not None
 

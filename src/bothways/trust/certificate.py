@@ -36,7 +36,7 @@ from bothways.trust.distinguished_names import (
     ATTRIBUTES_LIMIT,
     FOLDED_LIMIT,
     dn_text,
-    has_endless_text,
+    has_too_long_text,
     identifier_text,
     is_readable,
     normal,
@@ -256,7 +256,7 @@ class ParsedCertificate:
                 raise EncodingError(
                     structure, f"it is not a distinguished name of at most {ATTRIBUTES_LIMIT} attributes"
                 )
-            if has_endless_text(name):
+            if has_too_long_text(name):
                 raise EncodingError(structure, f"it has a string of more than {FOLDED_LIMIT} characters")
 
     @property

@@ -15,8 +15,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import Flaw, ParsedCertificate
-from bothways.trust.extension_readers import PoliciesAlone, has_unknown_qualifier
-from bothways.trust.reasons import few
+from bothways.trust.extension_readers import PoliciesWithoutQualifiers, has_unknown_qualifier
+from bothways.trust.reasons import first_few
 from bothways.trust.signatures import weakness
 from bothways.trust.verdict import Purpose
 from bothways.trust.work import has_long_exponent
@@ -115,7 +115,7 @@ def flaws(certificate: ParsedCertificate) -> tuple[Flaw, ...]:
             for oid, extension in certificate.extensions.items()
             if extension.critical and oid not in _KNOWN_IN_A_PATH
         )
-        found += [(fault, {"oid": text}) for fault, text in few(unknown)]
+        found += [(fault, {"oid": text}) for fault, text in first_few(unknown)]
         if _has_unknown_qualifier(certificate):
             found.append((Fault.UNKNOWN_CRITICAL_EXTENSION, {"oid": _UNKNOWN_QUALIFIER}))
         bad_signature = weakness(certificate)
@@ -134,7 +134,7 @@ def _has_unknown_qualifier(certificate: ParsedCertificate) -> bool:
         unknown = has_unknown_qualifier(certificate.raw_extensions[_POLICIES][1])
     except ValueError:
         return True
-    return unknown or isinstance(policies.value, PoliciesAlone)
+    return unknown or isinstance(policies.value, PoliciesWithoutQualifiers)
 
 
 def _check_distribution_points(reasons: list[Reason], position: int, certificate: ParsedCertificate) -> None:

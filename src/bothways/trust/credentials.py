@@ -21,7 +21,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, names_of
-from bothways.trust.names import stands_for as names_stand_for
+from bothways.trust.names import matches as names_stand_for
 from bothways.trust.parsing import (
     EncodingError,
     PassphraseNeeded,
@@ -114,10 +114,10 @@ class Credentials:
         cert: the chain, leaf first or in any order.  key: the private key; None where it is in `cert` too.
         password: of an encrypted key, as text or bytes.
         """
-        cert = pem.given(cert, "certificate")
+        cert = pem.require_bytes(cert, "certificate")
         if key is None:
             return _from_bytes(cert, "certificate", cert, "certificate", password)
-        return _from_bytes(cert, "certificate", pem.given(key, "key"), "key", password)
+        return _from_bytes(cert, "certificate", pem.require_bytes(key, "key"), "key", password)
 
     @classmethod
     def from_pkcs12(cls, data: bytes, password: Password) -> Credentials:
@@ -125,7 +125,7 @@ class Credentials:
 
         data: the content of a .p12 or .pfx file.  password: of the file, as text or bytes; None for none.
         """
-        return _from_pkcs12(pem.given(data, "PKCS#12"), "PKCS#12", password)
+        return _from_pkcs12(pem.require_bytes(data, "PKCS#12"), "PKCS#12", password)
 
     @classmethod
     def from_parts(cls, chain: Iterable[x509.Certificate], private_key: PrivateKey) -> Credentials:
@@ -140,7 +140,7 @@ class Credentials:
     @classmethod
     def external(cls, cert: bytes) -> Credentials:
         """Take a chain, leaf first, whose private key is held elsewhere: `key` is None. Raises ConfigError."""
-        chain = certificates_in(pem.given(cert, "certificate"), "certificate")
+        chain = certificates_in(pem.require_bytes(cert, "certificate"), "certificate")
         return _assembled(chain, "certificate", None, "")
 
     def allows_key_usage(self, usage: str) -> bool:
@@ -150,7 +150,7 @@ class Credentials:
         """
         return usage in self._usages
 
-    def stands_for(self, server_name_asked: str) -> bool:
+    def matches(self, server_name_asked: str) -> bool:
         """Whether the leaf is valid for the DNS name that a client asks for (RFC 9525 6.3)."""
         name = lower_ascii(server_name_asked)
         return is_dns_name(name) and names_stand_for(self.names, ServerName("dns", name))

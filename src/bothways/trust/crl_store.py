@@ -50,7 +50,7 @@ class CRLStore:
     @classmethod
     def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
         """Take CRLs from `data`, PEM or one in DER. Raises ConfigError. progress: as for `CRL.read_entries`."""
-        return cls(crls_in(pem.given(data, "CRL"), "CRL", progress))
+        return cls(crls_in(pem.require_bytes(data, "CRL"), "CRL", progress))
 
     def add(self, crl: CRL, at: datetime | None = None) -> bool:
         """Add `crl`; False if there is a newer one by the same key that is valid already.

@@ -1,6 +1,6 @@
-"""The few steps through DER that `cryptography` does not offer: where the parts of a certificate lie.
+"""A reader of DER for what `cryptography` does not offer: where the parts of a certificate begin and end.
 
-Knows tags and lengths, and no meaning. Whatever is not strict DER is a ValueError.
+It knows tags and lengths only. Whatever is not strict DER is a ValueError.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CRITICAL = bytes.fromhex("0101ff")
 
 
 def element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Return tag, start and end of the content of the element at `at` (X.690 10.1)."""
+    """Return tag, start and end of the content of the element at `at` (X.690 10.1). Raises ValueError."""
     start = at + 2
     if start > end:
         raise ValueError(f"an element is cut off at byte {at}")
@@ -32,7 +32,7 @@ def element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
 
 
 def _long_length(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return where the content begins and how long it is, by a length of several bytes at `at` (X.690 8.1.3.5)."""
+    """Return start and length of the content, from a length field of several bytes at `at` (X.690 8.1.3.5)."""
     size = data[at] & 0x7F
     start = at + 1 + size
     if not 1 <= size <= 4 or start > end:
@@ -44,7 +44,7 @@ def _long_length(data: bytes, at: int, end: int) -> tuple[int, int]:
 
 
 def elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """Walk over all elements between `at` and `end`: tag, where it begins, start and end of its content."""
+    """Yield each element between `at` and `end`: tag, its position, start and end of its content. Raises ValueError."""
     while at < end:
         tag, start, stop = element(data, at, end)
         yield tag, at, start, stop
@@ -52,9 +52,14 @@ def elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, in
 
 
 def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
-    """Return start and end of the content of the element at `at`, which must have `tag`."""
+    """Return start and end of the content of the element at `at`, which must have `tag`.
+
+    what: the name of the element in the ValueError for another tag.
+    """
     start = at + 2
-    if start <= end and data[at] == tag and data[at + 1] < 0x80:  # as are nearly all
+    if (
+        start <= end and data[at] == tag and data[at + 1] < 0x80
+    ):  # the short form of the length, which is usual
         stop = start + data[at + 1]
         if stop <= end:
             return start, stop
@@ -65,7 +70,7 @@ def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple
 
 
 def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool, bytes]]:
-    """Walk over the extensions between `at` and `end`: identifier, criticality, value (RFC 5280 4.1)."""
+    """Yield each extension between `at` and `end`: identifier, criticality, value (RFC 5280 4.1). Raises ValueError."""
     while at < end:
         tag, start, stop = element(data, at, end)
         if tag != SEQUENCE:
@@ -84,7 +89,10 @@ def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool,
 
 
 def extension_value(data: bytes, at: int, end: int, identifier: bytes) -> bytes:
-    """Return the value of the first extension between `at` and `end` with an identifier, and look into no other."""
+    """Return the value of the first extension with `identifier` between `at` and `end`, without decoding the others.
+
+    Raises ValueError where there is none.
+    """
     wanted = bytes((OBJECT_IDENTIFIER, len(identifier))) + identifier
     while at < end:
         _, start, stop = element(data, at, end)
@@ -95,7 +103,7 @@ def extension_value(data: bytes, at: int, end: int, identifier: bytes) -> bytes:
 
 
 def encoded(tag: int, *content: bytes) -> bytes:
-    """Return the element of a tag and a content in parts, its length in as few bytes as it needs (X.690 10.1)."""
+    """Return the DER of an element, from its tag and the parts of its content; the length is minimal (X.690 10.1)."""
     body = b"".join(content)
     size = len(body)
     if size < 0x80:

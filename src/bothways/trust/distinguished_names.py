@@ -1,7 +1,7 @@
-"""Distinguished names: when two of them are the same (RFC 5280 7.1), and how one is told to a person.
+"""Distinguished names: when two of them are the same (RFC 5280 7.1), and their form as text (RFC 4514).
 
-`cryptography` compares names exactly; the rules for case, spaces and kinds of string are made here, over
-the names as they stand in certificates.
+`cryptography` compares names exactly. The rules for case, spaces and string types are applied here, to the DER of the
+names in certificates.
 """
 
 from __future__ import annotations
@@ -12,28 +12,28 @@ from functools import lru_cache
 from bothways.oids import ATTRIBUTES
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, SET, elements, encoded, expect_element
 
-_LONGEST_KIND = 63  # what parsers read at most; numbers of thousands of digits cannot be told
-_SHORT_NAME = 512  # longer names are worked out anew, so that the caches stay small
-# A name is taken apart several times in one judgement; those of real certificates have a dozen attributes.
+_MAX_TYPE_OCTETS = 63  # octets; `cryptography` reads no longer ones
+_SHORT_NAME = 512  # octets; longer names are not cached, so that the caches stay small
+# A verification decodes a name several times; the names of real certificates have a dozen attributes.
 ATTRIBUTES_LIMIT = 64
-# Unicode's equivalences take time that grows with the square of a string; RFC 5280 A.1 allows most of them 64.
+# Unicode normalization takes quadratic time; RFC 5280 A.1 allows most strings of a name 64 characters.
 FOLDED_LIMIT = 256
-_CLASS = 0xC0  # the bits of a tag that are set where it is of no universal type
-_UNREAD = b"?"  # no normal form begins so
+_CLASS = 0xC0  # these bits are 0 in a tag of a universal type
+_UNDECODED = b"?"  # no normalized form begins with it
 _STRINGS = {
     0x0C: "utf-8",  # UTF8String
     0x12: "ascii",  # NumericString
     0x13: "ascii",  # PrintableString
-    0x14: "latin-1",  # TeletexString, as everybody reads it
+    0x14: "latin-1",  # TeletexString, as most implementations decode it
     0x16: "ascii",  # IA5String
     0x1C: "utf-32-be",  # UniversalString
     0x1E: "utf-16-be",  # BMPString
 }
-# Other strings are none of a name's (RFC 5280 4.1.2.4), but whoever reads them takes them for the same text:
+# A name must not contain these strings (RFC 5280 4.1.2.4), but others decode and compare them as text:
 # VideotexString, GraphicString, VisibleString, GeneralString.
 _COMPARED = _STRINGS | {0x15: "latin-1", 0x19: "latin-1", 0x1A: "ascii", 0x1B: "latin-1"}
-# What counts for nothing in a comparison (RFC 4518 2.2); tabs and ends of lines count for spaces.
-_UNSEEN = dict.fromkeys(
+# Characters that a comparison ignores (RFC 4518 2.2); tabs and line ends count as spaces.
+_IGNORED = dict.fromkeys(
     each
     for first, last in (
         (0x00, 0x08), (0x0E, 0x1F), (0x7F, 0x84), (0x86, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x6DD, 0x6DD),
@@ -46,7 +46,10 @@ _UNSEEN = dict.fromkeys(
 
 
 def attributes(name: bytes) -> list[list[tuple[bytes, int, bytes]]]:
-    """Take a name apart: for each relative name its attributes' type, tag and value (RFC 5280 4.1.2.4)."""
+    """Decode a name: for each relative distinguished name, type, tag and value of each attribute (RFC 5280 4.1.2.4).
+
+    Raises ValueError for what is not a name, or has more than `ATTRIBUTES_LIMIT` attributes.
+    """
     at, end = expect_element(name, 0, len(name), SEQUENCE, "name")
     if end != len(name):
         raise ValueError("bytes follow the name")
@@ -81,7 +84,7 @@ def _attribute(name: bytes, at: int, end: int) -> tuple[bytes, int, bytes]:
 
 
 def is_identifier(content: bytes) -> bool:
-    """Whether octets are the content of an object identifier: numbers in as few octets as they need (X.690 8.19)."""
+    """Whether octets are the content of an object identifier with minimal encoding (X.690 8.19)."""
     if not content or content[-1] >= 0x80:
         return False
     return b"\x80" not in content or not any(
@@ -90,7 +93,7 @@ def is_identifier(content: bytes) -> bool:
 
 
 def normal_relatives(name: bytes) -> tuple[bytes, ...]:
-    """Return each relative name in a form that is equal for equal ones (RFC 5280 7.1)."""
+    """Return the relative distinguished names in a form that is equal for equal ones (RFC 5280 7.1)."""
     return _short_relatives(name) if len(name) <= _SHORT_NAME else _relatives(name)
 
 
@@ -112,10 +115,10 @@ def _form(relative: list[Prepared]) -> bytes:
 
 
 def comparable_relatives(name: bytes) -> tuple[bytes, ...] | None:
-    """Return what `normal_relatives` returns, but None where a string in the name is compared as it stands.
+    """Return the same as `normal_relatives`, or None where a string in the name is only comparable octet by octet.
 
-    It is so where its type does not allow its octets, or where it is too long: it may look like another, and
-    escape a rule.  Raises ValueError for what is not a name.
+    That is a string that its type does not allow, or a long one: it may look like another name, and so bypass a
+    constraint.  Raises ValueError for what is not a name.
     """
     relatives = _prepared_relatives(name)
     if any(tag in _COMPARED for relative in relatives for _, tag, _ in relative):
@@ -124,7 +127,7 @@ def comparable_relatives(name: bytes) -> tuple[bytes, ...] | None:
 
 
 def normal(name: bytes) -> bytes:
-    """Return a name in a form that is equal for equal names; one that cannot be read stands for itself."""
+    """Return a name in a form that is equal for equal names (RFC 5280 7.1); an invalid one only equals itself."""
     return _short_normal(name) if len(name) <= _SHORT_NAME else _normal(name)
 
 
@@ -132,12 +135,12 @@ def _normal(name: bytes) -> bytes:
     try:
         return b"\n".join(normal_relatives(name))
     except ValueError:
-        return _UNREAD + name
+        return _UNDECODED + name
 
 
 def is_readable(name: bytes) -> bool:
     """Whether bytes are a distinguished name: sets of attributes, none of them empty (RFC 5280 4.1.2.4)."""
-    return not normal(name).startswith(_UNREAD)
+    return not normal(name).startswith(_UNDECODED)
 
 
 _short_relatives = lru_cache(maxsize=1024)(_relatives)
@@ -145,7 +148,7 @@ _short_normal = lru_cache(maxsize=1024)(_normal)
 
 
 def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
-    """Prepare a string for comparison: case, composition and spaces do not count (RFC 4518 2)."""
+    """Prepare a string for comparison: case, composition and repeated spaces are ignored (RFC 4518 2)."""
     encoding = _COMPARED.get(tag)
     if encoding is None:
         return tag, value
@@ -156,7 +159,7 @@ def _prepared(tag: int, value: bytes) -> tuple[int, str | bytes]:
     if _is_too_long_to_fold(text):
         return tag, value
     if not (text.isascii() and text.isprintable()):
-        text = text.translate(_UNSEEN)
+        text = text.translate(_IGNORED)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return 0, " ".join(text.lower().split())
@@ -166,8 +169,8 @@ def _is_too_long_to_fold(text: str) -> bool:
     return len(text) > FOLDED_LIMIT and not text.isascii()
 
 
-def has_endless_text(name: bytes) -> bool:
-    """Whether a string in a name is so long that it is compared as it stands, and may so escape a rule."""
+def has_too_long_text(name: bytes) -> bool:
+    """Whether a string in a name is too long to normalize: it is compared exactly, and may bypass a constraint."""
     return len(name) > FOLDED_LIMIT and any(
         tag in _COMPARED and _is_too_long_to_fold(value.decode(_COMPARED[tag], "replace"))
         for relative in attributes(name)
@@ -176,7 +179,7 @@ def has_endless_text(name: bytes) -> bool:
 
 
 def dn_text(name: bytes) -> str:
-    """Return a name for a person: `CN=Payments,O=Example`, the most particular part first (RFC 4514)."""
+    """Return a name as text, `CN=Payments,O=Example`, the last relative distinguished name first (RFC 4514)."""
     return _short_text(name) if len(name) <= _SHORT_NAME else _text(name)
 
 
@@ -197,12 +200,12 @@ def _attribute_text(kind: bytes, tag: int, value: bytes) -> str:
 
 
 def identifier_text(kind: bytes) -> str:
-    """Return an object identifier for a person, at a cost that its length does not raise."""
-    return dotted(kind) if len(kind) <= _LONGEST_KIND else f"an identifier of {len(kind)} bytes"
+    """Return an object identifier in dotted form; for a very long one only its length, so that the cost is bounded."""
+    return dotted(kind) if len(kind) <= _MAX_TYPE_OCTETS else f"an identifier of {len(kind)} bytes"
 
 
 def _escaped(tag: int, value: bytes) -> str:
-    """Return a value as RFC 4514 2.4 writes it; what is not a string stands encoded and in hexadecimal."""
+    """Return a value as RFC 4514 2.4 writes it; what is not a string is written as its DER in hexadecimal."""
     text = text_of(tag, value)
     if text is None:
         return "#" + encoded(tag, value).hex()
@@ -232,19 +235,19 @@ def dotted(kind: bytes) -> str:
 
 
 def string(tag: int, value: bytes) -> str:
-    """Return a string of a name for comparison or a person; what is none stands in hexadecimal."""
+    """Return the text of a string in a name; what is not a string is returned in hexadecimal."""
     text = text_of(tag, value)
     return value.hex() if text is None else text
 
 
 def text_of(tag: int, value: bytes) -> str | None:
-    """Return the text of a string of one of the kinds that names have; None for what is not a string."""
+    """Return the text of a string of one of the types that names use; None for other types."""
     encoding = _STRINGS.get(tag)
     return None if encoding is None else value.decode(encoding, "replace")
 
 
 def common_name(name: bytes) -> str | None:
-    """Return the most particular common name in a name."""
+    """Return the last common name in a name, which is the most specific one; None where there is none."""
     return _short_common_name(name) if len(name) <= _SHORT_NAME else _common_name(name)
 
 

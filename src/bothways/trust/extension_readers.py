@@ -1,6 +1,6 @@
-"""Extensions that RFC 5280 lets be and `cryptography` does not read: they are read here from their DER.
+"""Extensions that are valid by RFC 5280 but that `cryptography` cannot decode: they are decoded here.
 
-A default value that is written out is borne where others bear it, and a qualifier that nobody knows hides no policy.
+An encoded default value is accepted, as others do, and an unknown policy qualifier does not hide the policies.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _QUALIFIERS = {
 }  # id-qt-cps, id-qt-unotice
 
 
-class PoliciesAlone(x509.CertificatePolicies):
-    """Certificate policies whose qualifiers cannot be read."""
+class PoliciesWithoutQualifiers(x509.CertificatePolicies):
+    """Certificate policies whose qualifiers cannot be decoded."""
 
 
 class TLSFeatures(x509.TLSFeature):
@@ -34,14 +34,14 @@ class TLSFeatures(x509.TLSFeature):
         self._value = value
 
     def public_bytes(self) -> bytes:
-        """Return its DER as it stands."""
+        """Return the DER of the value."""
         return self._value
 
 
 def basic_constraints(value: bytes) -> x509.BasicConstraints:
-    """Read basicConstraints (RFC 5280 4.2.1.9). Raises ValueError.
+    """Decode basicConstraints (RFC 5280 4.2.1.9). Raises ValueError.
 
-    cA may be written out as FALSE, and a length of path says nothing where there is no CA.
+    cA may be encoded as FALSE, and pathLenConstraint is ignored where the certificate is not a CA.
     """
     at, end = expect_element(value, 0, len(value), SEQUENCE, "basic constraints")
     authority, length = False, None
@@ -60,21 +60,24 @@ def basic_constraints(value: bytes) -> x509.BasicConstraints:
     return x509.BasicConstraints(authority, length if authority else None)
 
 
-def certificate_policies(value: bytes) -> PoliciesAlone:
-    """Read the policies of certificatePolicies without their qualifiers (RFC 5280 4.2.1.4). Raises ValueError."""
+def certificate_policies(value: bytes) -> PoliciesWithoutQualifiers:
+    """Decode the policies of certificatePolicies without their qualifiers (RFC 5280 4.2.1.4). Raises ValueError."""
     found = [
         x509.PolicyInformation(x509.ObjectIdentifier(dotted(policy)), None) for policy, _ in _policies(value)
     ]
-    return PoliciesAlone(found)
+    return PoliciesWithoutQualifiers(found)
 
 
 def has_unknown_qualifier(value: bytes) -> bool:
-    """Whether a policy has a qualifier that RFC 5280 does not define; ValueError for what is no certificatePolicies."""
+    """Whether a policy has a qualifier that RFC 5280 does not define. Raises ValueError.
+
+    value: the DER of the certificatePolicies.
+    """
     return any(not qualifiers <= _QUALIFIERS for _, qualifiers in _policies(value))
 
 
 def _policies(value: bytes) -> list[tuple[bytes, set[bytes]]]:
-    """Return each policy with the identifiers of its qualifiers."""
+    """Return each policy with the object identifiers of its qualifiers."""
     at, end = expect_element(value, 0, len(value), SEQUENCE, "list of policies")
     if end != len(value):
         raise ValueError("bytes follow the list of policies")
@@ -107,7 +110,7 @@ def _qualifiers(value: bytes, at: int, end: int) -> set[bytes]:
 
 
 def check_policy_mappings(value: bytes) -> None:
-    """See that policy mappings are well-formed, whatever they mean (RFC 5280 4.2.1.5). Raises ValueError."""
+    """Check that policy mappings are well-formed (RFC 5280 4.2.1.5). Raises ValueError."""
     at, end = expect_element(value, 0, len(value), SEQUENCE, "list of mappings")
     if end != len(value) or at == end:
         raise ValueError("no list of mappings")
@@ -118,13 +121,13 @@ def check_policy_mappings(value: bytes) -> None:
 
 
 def check_null(value: bytes) -> None:
-    """See that the value is NULL, as that of noRevAvail has to be (RFC 9608 2). Raises ValueError."""
+    """Check that a value is NULL, as noRevAvail requires (RFC 9608 2). Raises ValueError."""
     if value != _NULL:
         raise ValueError("its value is not NULL")
 
 
 def tls_features(value: bytes) -> TLSFeatures:
-    """Read the features of RFC 7633, of which `cryptography` knows two. Raises ValueError."""
+    """Decode the features of RFC 7633, of which `cryptography` knows two. Raises ValueError."""
     at, end = expect_element(value, 0, len(value), SEQUENCE, "list of features")
     numbers = []
     for tag, _, start, stop in elements(value, at, end):

@@ -1,6 +1,6 @@
-"""Where extensions stand in each structure that has them, and the smallest such structure in which one is read alone.
+"""Where the extensions are in each structure that has them, and the smallest such structure, to decode one alone.
 
-`cryptography` reads extensions where they stand, and in no other place.
+`cryptography` decodes extensions only as part of such a structure.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _EXTENSION_REQUEST = bytes.fromhex("06092a864886f70d01090e")
 
 
 class Structure(Enum):
-    """Where extensions stand, which decides how each is read; the value encloses a list of them."""
+    """The structure that contains the extensions, which decides how `cryptography` decodes each."""
 
     CERTIFICATE = "certificate"
     REQUEST = "signing request"
@@ -31,33 +31,33 @@ class Structure(Enum):
     OCSP_SINGLE_RESPONSE = "OCSP single response"
 
 
-# -- where they stand ------------------------------------------------------------------------------------
+# -- finding them ----------------------------------------------------------------------------------------
 
 
 def area_in(der: bytes, structure: Structure) -> bytes:
-    """Return the DER of the list of extensions in a document, empty where it has none. Raises EncodingError."""
+    """Return the DER of the list of extensions in a document; empty where it has none. Raises EncodingError."""
     return attempt("extensions", _AREAS[structure], der)
 
 
 def read_alone(der: bytes, structure: Structure) -> Read:
-    """Have `cryptography` read one extension, given as its DER; what that raises is for `attempt`."""
+    """Decode one extension, given as its DER, by `cryptography`, whose exceptions pass: call it by `attempt`."""
     (found,) = _READERS[structure](_sequence(der))
     return found
 
 
 def _first(data: bytes, at: int, end: int) -> tuple[int, int]:
-    """Return start and end of the content of the first element, whatever it is."""
+    """Return start and end of the content of the first element, whatever its tag is."""
     return element(data, at, end)[1:]
 
 
 def _tagged(data: bytes, at: int, end: int, tag: int) -> bytes:
-    """Return the content of the last element that has a tag, empty for none."""
+    """Return the content of the last element with a tag; empty where there is none."""
     found = [data[start:stop] for each, _, start, stop in elements(data, at, end) if each == tag]
     return found[-1] if found else b""
 
 
 def _signed_area(tag: int) -> Callable[[bytes], bytes]:
-    """How to find the extensions of what is signed, which stand under a tag."""
+    """Return a function that finds the extensions of a signed structure, which are in an element with this tag."""
     return lambda der: _tagged(der, *_first(der, *_first(der, 0, len(der))), tag)
 
 
@@ -93,7 +93,7 @@ _AREAS: dict[Structure, Callable[[bytes], bytes]] = {
 }
 
 
-# -- the smallest holders --------------------------------------------------------------------------------
+# -- the smallest structures ------------------------------------------------------------------------------
 
 
 def _sequence(*content: bytes) -> bytes:

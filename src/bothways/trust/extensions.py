@@ -1,4 +1,7 @@
-"""Extensions are read one by one where `cryptography` cannot read all: a bad one hides no other (RFC 5280 4.2)."""
+"""The extensions of a document, decoded one by one where `cryptography` cannot decode all (RFC 5280 4.2).
+
+So an extension that cannot be decoded does not hide the others.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,9 @@ from bothways.trust.extension_readers import (
 from bothways.trust.extension_structures import Read, Structure, area_in, read_alone
 from bothways.trust.parsing import EncodingError, attempt, readable
 
-# An honest certificate has about ten; each costs whoever reads it more than the bytes that it takes.
+# A usual certificate has about ten; decoding each takes much more than its bytes.
 EXTENSIONS_LIMIT = 64
-_LEAST_EXTENSION = 7  # bytes: a sequence of an identifier of one byte and an empty value
+_LEAST_EXTENSION = 7  # octets: a SEQUENCE of an identifier of one octet and an empty value
 
 T = TypeVar("T", bound=x509.ExtensionType)
 Extensions = Mapping[x509.ObjectIdentifier, Read]
@@ -67,7 +70,7 @@ NAMES = {
     ExtensionOID.DELTA_CRL_INDICATOR: "deltaCRLIndicator",
     ExtensionOID.CRL_NUMBER: "cRLNumber",
 }
-# What some rule of ours reads in a certificate: unreadable, each refuses it, critical or not.
+# The extensions that our checks use: one that cannot be decoded refuses the certificate, critical or not.
 CONSULTED = frozenset(NAMES) - {
     ExtensionOID.ISSUER_ALTERNATIVE_NAME,
     ExtensionOID.SUBJECT_INFORMATION_ACCESS,
@@ -76,7 +79,7 @@ CONSULTED = frozenset(NAMES) - {
     ExtensionOID.CRL_NUMBER,
 }
 
-# Lists of one element at least (RFC 5280 4.2.1.4, 4.2.1.13, 4.2.1.15, 4.2.2.1), which the parser does not ask for.
+# Lists that must not be empty (RFC 5280 4.2.1.4, 4.2.1.13, 4.2.1.15, 4.2.2.1), which the parser does not check.
 _EMPTY_VALUE = bytes.fromhex("04023000")  # the value of an extension that is an empty list
 _NEVER_EMPTY = {
     each.oid: each
@@ -90,7 +93,7 @@ _NEVER_EMPTY = {
 
 
 class UnreadExtension(x509.ExtensionType):
-    """The value of an extension that cannot be read: its DER, and in words why it cannot."""
+    """The value of an extension that cannot be decoded: its DER, and why, as text."""
 
     def __init__(self, oid: x509.ObjectIdentifier, value: bytes, problem: str) -> None:
         self._oid = oid
@@ -99,26 +102,26 @@ class UnreadExtension(x509.ExtensionType):
 
     @property
     def oid(self) -> x509.ObjectIdentifier:  # type: ignore[override]
-        """Which extension it is."""
+        """The object identifier of the extension."""
         return self._oid
 
     def __repr__(self) -> str:
         return f"<UnreadExtension {name_of(self._oid)}: {self.problem}>"
 
     def public_bytes(self) -> bytes:
-        """Return its DER as it stands."""
+        """Return the DER of the value."""
         return self.value
 
 
 def name_of(oid: x509.ObjectIdentifier) -> str:
-    """Name an extension as its RFC does; its identifier where no rule of ours knows it."""
+    """Return the name of an extension in its RFC, or its object identifier where none of our checks uses it."""
     return NAMES.get(oid, oid.dotted_string)
 
 
 def extensions_of(holder: Holder) -> tuple[Read, ...]:
-    """Return all extensions of what `cryptography` has parsed, in their order, each read or unread.
+    """Return all extensions of an object of `cryptography`, in their order, decoded or as UnreadExtension.
 
-    Raises EncodingError for a holder other than a certificate whose extensions cannot all be read.
+    Raises EncodingError where `holder` is not a certificate and its extensions cannot all be decoded.
     """
     if isinstance(holder, x509.Certificate):
         found = readable("extensions", lambda: tuple(holder.extensions))
@@ -127,20 +130,21 @@ def extensions_of(holder: Holder) -> tuple[Read, ...]:
 
 
 def extension_of(holder: Holder, kind: type[T]) -> T | None:
-    """Return the value of the extension of a kind, or None where it is absent or unread. Raises EncodingError."""
+    """Return the value of the extension of a kind, or None where it is absent or undecodable. Raises EncodingError."""
     return next((each.value for each in extensions_of(holder) if isinstance(each.value, kind)), None)
 
 
 def all_extensions(der: bytes, structure: Structure) -> tuple[Read, ...]:
-    """Return all extensions of a document in DER in their order, each read or unread. Raises EncodingError.
+    """Return all extensions of a document in DER, in their order, decoded or as UnreadExtension. Raises EncodingError.
 
-    structure: which one it is; for CRL_ENTRY and OCSP_SINGLE_RESPONSE `der` is that one entry or single response.
+    structure: the kind of the document; for CRL_ENTRY and OCSP_SINGLE_RESPONSE `der` is that one entry or single
+    response.
     """
     return one_by_one(area_in(der, structure), structure)
 
 
 def by_identifier(found: Iterable[Read]) -> Extensions:
-    """Return extensions by their identifiers. Raises EncodingError for one that occurs twice."""
+    """Return extensions by their object identifiers. Raises EncodingError for one that occurs twice."""
     extensions: dict[x509.ObjectIdentifier, Read] = {}
     for each in found:
         if each.oid in extensions:
@@ -150,7 +154,7 @@ def by_identifier(found: Iterable[Read]) -> Extensions:
 
 
 def unread_in(found: Iterable[Read]) -> EncodingError | None:
-    """Return what keeps the first unread extension from being read, or None."""
+    """Return why the first undecodable extension cannot be decoded; None where there is none."""
     for each in found:
         if isinstance(each.value, UnreadExtension):
             return EncodingError(name_of(each.oid), each.value.problem)
@@ -160,13 +164,13 @@ def unread_in(found: Iterable[Read]) -> EncodingError | None:
 def read_extensions(
     read: Callable[[], Iterable[Read]], area: bytes, structure: Structure
 ) -> tuple[Read, ...]:
-    """Return the same as `all_extensions`, and sooner where `cryptography` can read them all.
+    """Return the same as `all_extensions`, but faster where `cryptography` can decode them all.
 
-    read: how it does so, such as `lambda: crl.extensions`. area: the DER of the list of extensions, empty for
-    none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is not a list of extensions.
+    read: decodes them by `cryptography`, such as `lambda: crl.extensions`.  area: the DER of the list of extensions,
+    empty for none.  Raises EncodingError for more than `EXTENSIONS_LIMIT`, and for what is not a list of extensions.
     """
     found = _together(read, area)
-    return one_by_one(area, structure) if found is None else tuple(map(_seen, found))
+    return one_by_one(area, structure) if found is None else tuple(map(_checked, found))
 
 
 def read_needed(
@@ -175,10 +179,10 @@ def read_needed(
     structure: Structure,
     needed: Container[x509.ObjectIdentifier],
 ) -> Extensions:
-    """Return all extensions by their identifiers, of which those that are `needed` can be read.
+    """Return all extensions by their object identifiers; those that are `needed` are decoded.
 
-    Others are not tried one by one: nobody asks for them, and to fail costs more than to read. Arguments are those
-    of `read_extensions`.  Raises EncodingError, also for one that occurs twice.
+    The others are not decoded one by one, since nobody uses them and a failure is expensive. The other arguments are
+    those of `read_extensions`.  Raises EncodingError, also for an extension that occurs twice.
     """
     found = _together(read, area)
     if found is None:
@@ -187,7 +191,7 @@ def read_needed(
     may_be_empty = _EMPTY_VALUE in area and not extensions.keys().isdisjoint(_NEVER_EMPTY)
     if len(extensions) == len(found) and not may_be_empty and extensions.keys().isdisjoint(_OWN_CHECKS):
         return extensions
-    return by_identifier(_readable(map(_seen, found), needed))
+    return by_identifier(_readable(map(_checked, found), needed))
 
 
 def _together(read: Callable[[], Iterable[Read]], area: bytes) -> tuple[Read, ...] | None:
@@ -199,13 +203,13 @@ def _needed_alone(
     area: bytes, structure: Structure, needed: Container[x509.ObjectIdentifier]
 ) -> Iterator[Read]:
     taken_apart = [(each, *_parts(each)) for each in _elements(area)]
-    by_identifier(_untried(*parts[1:]) for parts in taken_apart)
+    by_identifier(_not_decoded(*parts[1:]) for parts in taken_apart)
     for der, oid, critical, value in taken_apart:
-        found = _alone(der, structure) if oid in needed else _untried(oid, critical, value)
+        found = _alone(der, structure) if oid in needed else _not_decoded(oid, critical, value)
         yield from _readable([found], needed)
 
 
-def _untried(oid: x509.ObjectIdentifier, critical: bool, value: bytes) -> Read:
+def _not_decoded(oid: x509.ObjectIdentifier, critical: bool, value: bytes) -> Read:
     return x509.Extension(oid, critical, UnreadExtension(oid, value, "it was not read"))
 
 
@@ -219,19 +223,19 @@ def _readable(found: Iterable[Read], needed: Container[x509.ObjectIdentifier]) -
 
 
 def check_count(area: bytes) -> None:
-    """Raise EncodingError where a list of extensions has more than `EXTENSIONS_LIMIT`."""
+    """Raise EncodingError where a list has more than `EXTENSIONS_LIMIT` extensions."""
     if len(area) > EXTENSIONS_LIMIT * _LEAST_EXTENSION and sum(1 for _ in _elements(area)) > EXTENSIONS_LIMIT:
         raise EncodingError("extensions", f"more than {EXTENSIONS_LIMIT} of them")
 
 
 def one_by_one(area: bytes, structure: Structure) -> tuple[Read, ...]:
-    """Read each extension of a list alone; one that occurs twice is there twice. Raises EncodingError."""
+    """Decode each extension of a list alone; one that occurs twice is returned twice. Raises EncodingError."""
     check_count(area)
     return tuple(_alone(each, structure) for each in _elements(area))
 
 
 def _elements(area: bytes) -> Iterator[bytes]:
-    """Yield the extensions in a list, each as its whole DER, and no more than one above the limit."""
+    """Yield the DER of each extension in a list, and at most one more than the limit."""
     if not area:
         return
     start, end = attempt("extensions", expect_element, area, 0, len(area), SEQUENCE, "list of extensions")
@@ -251,7 +255,7 @@ def _parts(der: bytes) -> tuple[x509.ObjectIdentifier, bool, bytes]:
 def _alone(der: bytes, structure: Structure) -> Read:
     oid, critical, value = _parts(der)
     if oid in _OWN_CHECKS:
-        return _seen(x509.Extension(oid, critical, x509.UnrecognizedExtension(oid, value)))
+        return _checked(x509.Extension(oid, critical, x509.UnrecognizedExtension(oid, value)))
     try:
         return x509.Extension(oid, critical, _value(oid, der, value, structure))
     except EncodingError as error:
@@ -269,8 +273,8 @@ def _value(oid: x509.ObjectIdentifier, der: bytes, value: bytes, structure: Stru
     return found.value
 
 
-def _seen(found: Read) -> Read:
-    """Return an extension; one that is checked here is unread if it does not pass."""
+def _checked(found: Read) -> Read:
+    """Return an extension; as UnreadExtension if it does not pass our own check of its value."""
     check = _OWN_CHECKS.get(found.oid)
     if check is None:
         return found
@@ -282,15 +286,15 @@ def _seen(found: Read) -> Read:
     return found
 
 
-# -- what `cryptography` leaves to others ----------------------------------------------------------------
+# -- what `cryptography` does not check ----------------------------------------------------------------
 
 
-# Checked here, since `cryptography` takes any value for them ...
+# Checked here, since `cryptography` accepts any value for them ...
 _OWN_CHECKS: dict[x509.ObjectIdentifier, Callable[[bytes], None]] = {
     ExtensionOID.POLICY_MAPPINGS: check_policy_mappings,
     _NO_REVOCATION_AVAILABLE: check_null,
 }
-# ... and those that are read here where `cryptography` cannot, since it knows less than the RFC allows.
+# ... and decoded here where `cryptography` cannot, since it accepts less than the RFC allows.
 _FURTHER_READERS: dict[x509.ObjectIdentifier, Callable[[bytes], x509.ExtensionType]] = {
     ExtensionOID.TLS_FEATURE: tls_features,
     ExtensionOID.BASIC_CONSTRAINTS: basic_constraints,

@@ -1,4 +1,4 @@
-"""The only place of trust that reads files and looks at the time. What is in them is for others to say."""
+"""The only module of trust that reads files and clocks. It does not interpret the content of a file."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ SYSTEM_BUNDLES = (
 
 
 def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> bytes:
-    """Read a whole file, or raise ConfigError that names it.
+    """Return the content of a file. Raises ConfigError, which names the file.
 
-    waits: whether it may be a pipe, which is read until its writer ends, or nothing came for 30 seconds.  most: so
-    many bytes, by default 64 MiB.
+    waits: whether it may be a pipe, which is read until its writer closes it; 30 seconds without data are an error.
+    most: the maximum size in bytes, by default 64 MiB.
     """
     most = MAX_FILE if most is None else most
     if not isinstance(path, str | bytes | os.PathLike):
         raise ConfigError(f"a file: expected its path as text, not {type(path).__name__}")
     try:
-        with open(path, "rb", opener=_open_at_once) as file:
+        with open(path, "rb", opener=_open_without_waiting) as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 data = file.read(most + 1)
             elif waits:
@@ -51,27 +51,27 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
 
 
 def _from_pipe(pipe: int, most: int) -> bytes:
-    """Read a pipe or a device to its end, or one byte more than `most`; OSError where nothing comes for too long."""
+    """Read a pipe or a device to its end, or one byte more than `most`. OSError after 30 seconds without data."""
     data = bytearray()
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
     while len(data) <= most:
         if not poll.poll(PIPE_SECONDS * 1000):
             raise OSError(f"nothing came from this pipe for {PIPE_SECONDS} seconds")
-        came = os.read(pipe, most + 1 - len(data))
-        if not came:
+        chunk = os.read(pipe, most + 1 - len(data))
+        if not chunk:
             break
-        data += came
+        data += chunk
     return bytes(data)
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def _open_without_waiting(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """How a file looks from outside: another one at its place, or other content, looks otherwise."""
+    """The metadata of a file; it differs after the file was written or replaced."""
 
     device: int
     inode: int
@@ -81,18 +81,18 @@ class Stamp:
 
 
 def have_settled(stamps: Iterable[Stamp | None]) -> bool:
-    """Whether files are there and nobody has written to them for a second, by the clock on the wall."""
+    """Whether all files exist and were not written within the last second, by the system clock."""
     now = time.time_ns()
     return all(each is not None and now - max(each.modified, each.changed) >= 10**9 for each in stamps)
 
 
 def monotonic() -> float:
-    """Return seconds on a scale that never runs backwards, which a forked process goes on with."""
+    """Return seconds of a clock that is never set back, which continues in a forked process."""
     return time.monotonic()
 
 
 def stamp(path: FilePath) -> Stamp | None:
-    """Return how a file looks now; None where there is none that can be seen."""
+    """Return the metadata of a file; None where it does not exist or cannot be accessed."""
     try:
         seen = Path(path).stat()
     except OSError:
@@ -101,7 +101,10 @@ def stamp(path: FilePath) -> Stamp | None:
 
 
 def system_bundle() -> Path:
-    """Find the system's file of anchors: SSL_CERT_FILE if set, else where the common systems keep it."""
+    """Return the system's file of trust anchors: SSL_CERT_FILE if set, else the first of `SYSTEM_BUNDLES`.
+
+    Raises ConfigError where there is none.
+    """
     named = os.environ.get("SSL_CERT_FILE")
     if named:
         return Path(named)

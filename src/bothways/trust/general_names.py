@@ -1,7 +1,7 @@
-"""General names as they stand in a certificate (RFC 5280 4.2.1.6), and the form in which each kind is compared.
+"""General names in a certificate (RFC 5280 4.2.1.6), and the form in which each kind is compared.
 
-Read from the DER by ourselves, since the parser refuses two kinds and knows no limits of subtrees. A name that is
-malformed in its kind is kept: it stands for nobody, and constraints refuse it.
+Decoded here, since the parser of `cryptography` refuses two kinds and has no limits. A malformed name of a known kind
+is kept: it matches nothing, and name constraints refuse it.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from bothways.trust.distinguished_names import comparable_relatives, dn_text, id
 
 _UTF8_STRING = 0x0C
 _VALUE = 0xA0
-# An honest certificate has a hundred names, of which few are directory names.
+# A usual certificate has at most a hundred names, few of them directory names.
 NAMES_LIMIT = 4096
 _URI_LIMIT = 8192
 _IDENTIFIER_LIMIT = 63
 _SMTP_UTF8_MAILBOX = bytes.fromhex("2b06010505070809")
 _HOST_LIMIT = 253
 _LABEL_LIMIT = 63
-_HOST_LETTERS = frozenset(ascii_lowercase + digits + "-_")
+_HOST_CHARACTERS = frozenset(ascii_lowercase + digits + "-_")
 _LOCAL_LIMIT = 256  # RFC 5321 4.5.3.1.1 allows 64
 _ALPHANUMERIC = frozenset(ascii_letters + digits)
 _ATOM = _ALPHANUMERIC | frozenset("!#$%&'*+-/=?^_`{|}~")
-_URI_LETTERS = _ALPHANUMERIC | frozenset("-._~:/?#[]@!$&'()*+,;=%")
+_URI_CHARACTERS = _ALPHANUMERIC | frozenset("-._~:/?#[]@!$&'()*+,;=%")
 _SCHEME = _ALPHANUMERIC | frozenset("+-.")
-_MAPPED = bytes(10) + b"\xff\xff"  # what precedes an IPv4 address in an IPv6 one (RFC 4291 2.5.5.2)
+_MAPPED = bytes(10) + b"\xff\xff"  # the prefix of an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2)
 
 
 class Kind(Enum):
-    """The kinds of general names, by their tags."""
+    """The kinds of general names; the values are their tags."""
 
     OTHER = 0xA0
     EMAIL = 0x81
@@ -54,7 +54,7 @@ _TEXTS = (Kind.EMAIL, Kind.DNS, Kind.URI)
 
 
 class GeneralName(NamedTuple):
-    """One general name: the content of its element, of a directory name the whole name in DER."""
+    """One general name: its kind and the content of its element; of a directory name the DER of the whole name."""
 
     kind: Kind
     value: bytes
@@ -66,14 +66,14 @@ class GeneralName(NamedTuple):
 
     @property
     def utf8_mailbox(self) -> str | None:
-        """The mailbox of an otherName that is one (SmtpUTF8Mailbox, RFC 9598 3); "" for a malformed one."""
+        """The mailbox of an otherName of type SmtpUTF8Mailbox (RFC 9598 3), None for others; "" for a malformed one."""
         if self.kind is not Kind.OTHER:
             return None
         identifier, value = other_name(self.value)
         return _utf8_string(value) if identifier == _SMTP_UTF8_MAILBOX else None
 
     def __str__(self) -> str:
-        """The name for a person."""
+        """The name as text."""
         if self.kind in _TEXTS:
             return self.value.decode("ascii", "backslashreplace")
         if self.kind is Kind.DIRECTORY:
@@ -88,7 +88,7 @@ class GeneralName(NamedTuple):
 
 
 def general_names(der: bytes) -> tuple[GeneralName, ...]:
-    """Read a sequence of general names, such as the value of subjectAltName. Raises ValueError."""
+    """Decode a sequence of general names, such as the value of subjectAltName. Raises ValueError."""
     at, end = expect_element(der, 0, len(der), SEQUENCE, "list of names")
     if end != len(der):
         raise ValueError(f"{len(der) - end} bytes follow the list of names")
@@ -99,7 +99,7 @@ def general_names(der: bytes) -> tuple[GeneralName, ...]:
 
 
 def names_between(data: bytes, at: int, end: int) -> Iterator[GeneralName]:
-    """Read the general names between `at` and `end`. Raises ValueError."""
+    """Decode the general names between `at` and `end`. Raises ValueError."""
     for number, (tag, _, start, stop) in enumerate(elements(data, at, end)):
         if number == NAMES_LIMIT:
             raise ValueError(f"more than {NAMES_LIMIT} names")
@@ -107,9 +107,9 @@ def names_between(data: bytes, at: int, end: int) -> Iterator[GeneralName]:
 
 
 def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -> GeneralName:
-    """Make a general name of the tag and the content of its element. Raises ValueError.
+    """Make a general name from the tag and the content of its element. Raises ValueError.
 
-    addresses: how many bytes an IP address may have; a subtree has twice as many.
+    addresses: the lengths that an IP address may have, in octets; in a subtree, with its mask, twice as many.
     """
     kind = _KINDS.get(tag)
     if kind is None:
@@ -126,7 +126,7 @@ def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -
 
 
 def further_work(names: Iterable[GeneralName]) -> int:
-    """Return how many comparisons' work it is to read these for comparison, beside one short name's each."""
+    """Return the work of preparing names for comparison, beyond one `Step.NAME` for each, in units of that step."""
     return sum(map(_further_work, names))
 
 
@@ -137,7 +137,7 @@ def _further_work(name: GeneralName) -> int:
 
 
 def other_name(value: bytes) -> tuple[bytes, bytes]:
-    """Take an otherName apart: its identifier, and the DER of its value. Raises ValueError."""
+    """Decode an otherName: its type, and the DER of its value. Raises ValueError."""
     start, stop = expect_element(value, 0, len(value), OBJECT_IDENTIFIER, "identifier of an otherName")
     if not _is_identifier(value[start:stop]):
         raise ValueError("the identifier of an otherName is not an object identifier")
@@ -163,7 +163,7 @@ def _utf8_string(value: bytes) -> str:
 
 
 def address_text(value: bytes) -> str:
-    """Return an IP address, or a subtree of them, for a person."""
+    """Return an IP address, or an address with its mask, as text."""
     half = len(value) // 2
     if len(value) in (8, 32):
         return f"{ip_address(value[:half])}/{ip_address(value[half:])}"
@@ -171,15 +171,15 @@ def address_text(value: bytes) -> str:
 
 
 def embedded_ipv4(address: bytes) -> bytes | None:
-    """Return the IPv4 address that an IPv6 address stands for (RFC 4291 2.5.5.2)."""
+    """Return the IPv4 address in an IPv4-mapped IPv6 address, else None (RFC 4291 2.5.5.2)."""
     return address[12:] if len(address) == 16 and address.startswith(_MAPPED) else None
 
 
-# -- the forms in which names are compared; None for what is malformed -----------------------------------
+# -- the forms in which names are compared; None for malformed ones -----------------------------------
 
 
 def is_dns_name(name: str) -> bool:
-    """Whether `name` is a DNS name in lower case; underscores pass, a final label of digits does not (RFC 1123 2.1)."""
+    """Whether `name` is a DNS name in lower case; with underscores, but no numeric last label (RFC 1123 2.1)."""
     return len(name) <= _HOST_LIMIT and _has_labels(name)
 
 
@@ -192,27 +192,27 @@ def _has_labels(name: str) -> bool:
 def _is_label(label: str) -> bool:
     return (
         0 < len(label) <= _LABEL_LIMIT
-        and _HOST_LETTERS.issuperset(label)
+        and _HOST_CHARACTERS.issuperset(label)
         and label[0] != "-"
         and label[-1] != "-"
     )
 
 
 def lower_ascii(text: str) -> str:
-    """Return ASCII in lower case, and whatever has another letter as it is: only ASCII has a case (RFC 9525 6.3)."""
+    """Return ASCII text in lower case, and other text unchanged: DNS ignores the case of ASCII only (RFC 9525 6.3)."""
     return text.lower() if text.isascii() else text
 
 
 def host_form(text: str) -> str | None:
-    """Return a DNS name in lower case; with a final dot the same host is meant (RFC 1034 3.1)."""
+    """Return a DNS name in lower case and without its final dot (RFC 1034 3.1); None where it is none."""
     host = lower_ascii(text).removesuffix(".")
     return host if is_dns_name(host) else None
 
 
 def directory_form(name: bytes) -> tuple[bytes, ...] | None:
-    """Return the relative names of a directory name as RFC 5280 7.1 compares them; None where it is none.
+    """Return the relative names of a directory name in the form that RFC 5280 7.1 compares; None where it is not valid.
 
-    So is one with a string that cannot be compared by these rules: one that its type does not allow, or too long.
+    None also for one with a string that cannot be compared by these rules: not allowed by its type, or too long.
     """
     try:
         return comparable_relatives(name)
@@ -221,50 +221,53 @@ def directory_form(name: bytes) -> tuple[bytes, ...] | None:
 
 
 class Mailbox(NamedTuple):
-    """A mailbox: its local part without quotation, and its host in lower case."""
+    """A mailbox: its local part without quotation marks, and its host in lower case."""
 
     local: str
     host: str
 
 
 def mailbox_form(text: str, *, ascii_only: bool = True) -> Mailbox | None:
-    """Return a mailbox as it is compared (RFC 5321 4.1.2): the local part exactly, but not how it is quoted."""
+    """Return a mailbox in the form that is compared, without quotation; None for other text (RFC 5321 4.1.2).
+
+    ascii_only: whether the local part must be ASCII.
+    """
     local, at, host = text.rpartition("@")
     name = host_form(host)
     if not at or name is None or len(local) > _LOCAL_LIMIT or (ascii_only and not local.isascii()):
         return None
-    plain = _unquoted(local)
-    return None if plain is None else Mailbox(plain, name)
+    unquoted = _unquoted(local)
+    return None if unquoted is None else Mailbox(unquoted, name)
 
 
 def _unquoted(local: str) -> str | None:
-    """Return a local part without its quotation; None where it is none."""
+    """Return a local part without its quotation; None where it is malformed."""
     if not local.startswith('"'):
         atoms = local.split(".")
-        well = all(each and all(_is_atom_letter(letter) for letter in each) for each in atoms)
-        return local if well else None
+        is_valid = all(each and all(_is_atom_character(character) for character in each) for each in atoms)
+        return local if is_valid else None
     if len(local) < 2 or not local.endswith('"'):
         return None
-    plain = []
-    letters = iter(local[1:-1])
-    for letter in letters:
-        meant = next(letters, "") if letter == "\\" else letter
-        if not meant or (letter == '"') or ord(meant) < 0x20 or ord(meant) == 0x7F:
+    unquoted = []
+    characters = iter(local[1:-1])
+    for character in characters:
+        literal = next(characters, "") if character == "\\" else character
+        if not literal or (character == '"') or ord(literal) < 0x20 or ord(literal) == 0x7F:
             return None
-        plain.append(meant)
-    return "".join(plain)
+        unquoted.append(literal)
+    return "".join(unquoted)
 
 
-def _is_atom_letter(letter: str) -> bool:
-    return letter in _ATOM or ord(letter) > 0x9F
+def _is_atom_character(character: str) -> bool:
+    return character in _ATOM or ord(character) > 0x9F
 
 
 def uri_host_form(uri: str) -> str | None:
-    """Return the DNS name that is the host of a URI, or None where it has none (RFC 3986 3.2, RFC 5280 4.2.1.10)."""
+    """Return the DNS name that is the host of a URI; None where it has none (RFC 3986 3.2, RFC 5280 4.2.1.10)."""
     scheme, separator, rest = uri.partition("://")
     if len(uri) > _URI_LIMIT or not separator:
         return None
-    if not _is_scheme(scheme) or not _URI_LETTERS.issuperset(uri):
+    if not _is_scheme(scheme) or not _URI_CHARACTERS.issuperset(uri):
         return None
     authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
     if authority.count("@") > 1:

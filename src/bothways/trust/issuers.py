@@ -1,7 +1,7 @@
-"""Which of several certificates of one name most likely issued another (RFC 5280 4.2.1.1, RFC 4158 3.5.12).
+"""Which of several certificates with one subject most likely issued another (RFC 5280 4.2.1.1, RFC 4158 3.5.12).
 
-A key identifier proves nothing: it says whose signature is worth checking first, so that many issuers of one name
-cost no more than one.
+A key identifier proves nothing. It tells which signature to check first, so that many issuers with one name cost no
+more than one.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from bothways.trust.certificate import ParsedCertificate
 
 
-class Namesakes:
-    """Certificates with the same subject, found by the name of their key or by who issued them."""
+class SameSubject:
+    """Certificates with the same subject, indexed by key identifier, by issuer and serial number, and by key."""
 
     def __init__(self) -> None:
         self.certificates: list[ParsedCertificate] = []
@@ -22,7 +22,7 @@ class Namesakes:
         self._without_key: list[ParsedCertificate] = []
 
     def add(self, certificate: ParsedCertificate) -> None:
-        """Take a certificate."""
+        """Add a certificate."""
         self.certificates.append(certificate)
         key = certificate.subject_key_identifier
         (self._without_key if key is None else self._by_key.setdefault(key, [])).append(certificate)
@@ -30,16 +30,16 @@ class Namesakes:
         self._by_serial.setdefault((certificate.normal_issuer, certificate.serial), []).append(certificate)
 
     def issuers_of(self, child: ParsedCertificate) -> Sequence[ParsedCertificate]:
-        """Return those that may have issued `child`, the likeliest first.
+        """Return the certificates that may have issued `child`, the most likely first.
 
-        That are those whose key it names, then those that name none, then certificates of the same keys by
-        another name. Where it names nobody that is here, all are returned: authorities have given keys new names.
+        First those that its authorityKeyIdentifier names, then those without a key identifier, then others with the
+        same keys. If it names none of them, all are returned: some CAs have changed their key identifiers.
         """
         if len(self.certificates) == 1 or not (named := self._named_by(child)):
             return self.certificates
         keys = {each.spki for each in named}
-        others = [each for key in keys for each in self._by_spki[key]]
-        return list(dict.fromkeys([*named, *self._without_key, *others]))
+        same_key = [each for key in keys for each in self._by_spki[key]]
+        return list(dict.fromkeys([*named, *self._without_key, *same_key]))
 
     def _named_by(self, child: ParsedCertificate) -> Sequence[ParsedCertificate]:
         key, certificate = child.authority_key
@@ -48,13 +48,13 @@ class Namesakes:
         return () if certificate is None else self._by_serial.get(certificate, ())
 
 
-def likeliest_first(
+def most_likely_first(
     child: ParsedCertificate, candidates: Sequence[ParsedCertificate]
 ) -> Sequence[ParsedCertificate]:
-    """Return certificates that bear the name of the child's issuer in the order of `Namesakes.issuers_of`."""
+    """Return `candidates`, whose subject is the issuer of `child`, in the order of `SameSubject.issuers_of`."""
     if len(candidates) < 2:
         return candidates
-    namesakes = Namesakes()
+    same_subject = SameSubject()
     for each in candidates:
-        namesakes.add(each)
-    return namesakes.issuers_of(child)
+        same_subject.add(each)
+    return same_subject.issuers_of(child)

@@ -1,6 +1,6 @@
-"""The names of keys in certificates: authorityKeyIdentifier and subjectKeyIdentifier (RFC 5280 4.2.1.1 and 4.2.1.2).
+"""The extensions authorityKeyIdentifier and subjectKeyIdentifier (RFC 5280 4.2.1.1 and 4.2.1.2).
 
-They help to find an issuer and prove nothing, so that what cannot be read names nothing here.
+They help to find an issuer and prove nothing, so one that cannot be decoded counts as absent.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ _KEY, _ISSUER, _SERIAL = 0x80, 0xA1, 0x82
 
 
 class AuthorityKey(NamedTuple):
-    """Which key of the issuer signed: its name, or its certificate by that one's issuer and serial number."""
+    """Which key of the issuer signed: the key identifier, or issuer and serial number of the issuer's certificate."""
 
     key: bytes | None = None
     certificate: tuple[bytes, bytes] | None = None
 
 
-NOBODY = AuthorityKey()
+NO_AUTHORITY_KEY = AuthorityKey()
 
 
 def authority_key(value: bytes) -> AuthorityKey:
-    """Read the value of authorityKeyIdentifier; the issuer's name is in the form that is compared."""
+    """Decode the value of authorityKeyIdentifier; the issuer's name is returned in the form that is compared."""
     try:
         at, end = expect_element(value, 0, len(value), SEQUENCE, "key identifier")
         parts = {tag: value[start:stop] for tag, _, start, stop in elements(value, at, end)}
         return AuthorityKey(parts.get(_KEY), _certificate(parts.get(_ISSUER, b""), parts.get(_SERIAL)))
     except ValueError:
-        return NOBODY
+        return NO_AUTHORITY_KEY
 
 
 def _certificate(names: bytes, serial: bytes | None) -> tuple[bytes, bytes] | None:
@@ -41,7 +41,7 @@ def _certificate(names: bytes, serial: bytes | None) -> tuple[bytes, bytes] | No
 
 
 def subject_key(value: bytes) -> bytes | None:
-    """Read the value of subjectKeyIdentifier."""
+    """Decode the value of subjectKeyIdentifier; None where that fails."""
     try:
         start, end = expect_element(value, 0, len(value), OCTET_STRING, "key identifier")
     except ValueError:

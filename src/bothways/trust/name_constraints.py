@@ -1,7 +1,7 @@
-"""Which names the CAs on a path permit to those below them (RFC 5280 4.2.1.10, 6.1.3 b and c, 6.1.4 g).
+"""Which names the CAs of a path permit in the certificates below them (RFC 5280 4.2.1.10, 6.1.3 b and c, 6.1.4 g).
 
-Every name below a CA must be in one of its permitted subtrees, if it has any for that kind of name, and in
-none of its excluded ones. A kind of name that cannot be compared is refused where a CA constrains that kind.
+Each name must be in a permitted subtree of every CA above, if that CA has any for this kind of name, and in no
+excluded subtree. A name that cannot be compared is refused where a CA constrains its kind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bothways.trust.general_names import (
     mailbox_form,
     uri_host_form,
 )
-from bothways.trust.reasons import few
+from bothways.trust.reasons import first_few
 from bothways.trust.subtrees import Form, Subtree, Subtrees, Value, dns_value, form_of, value_of
 from bothways.trust.work import Step, WorkBudget
 
@@ -29,7 +29,7 @@ _COMMON_NAME, _EMAIL = bytes.fromhex("550403"), bytes.fromhex("2a864886f70d01090
 
 
 class Name(NamedTuple):
-    """One name of a certificate: its kind for constraints, its value to compare, and where its text is from."""
+    """One name of a certificate: its kind for constraints, its value to compare, and the source of its text."""
 
     form: Form
     value: Value
@@ -40,12 +40,12 @@ Violation = tuple[Fault, str]
 
 
 def constraint_reasons(path: Sequence[ParsedCertificate], work: WorkBudget) -> list[Reason]:
-    """Hold the names on a path to the constraints of every CA above them, the anchor included."""
+    """Return the names of a path that a CA above them does not permit, the trust anchor included. Raises OutOfWork."""
     return NameConstraintCheck(work).reasons(path)
 
 
 class NameConstraintCheck:
-    """Holds names to constraints, for all the paths of one judgement: no pair of certificates is compared twice."""
+    """Checks name constraints on all paths of one verification: no pair of certificates is compared twice."""
 
     def __init__(self, work: WorkBudget) -> None:
         self._work = work
@@ -54,7 +54,7 @@ class NameConstraintCheck:
         self._violations: dict[tuple[bytes, bytes, bool], Sequence[Violation]] = {}
 
     def reasons(self, path: Sequence[ParsedCertificate]) -> list[Reason]:
-        """Return a few of the names that are not permitted for each CA and certificate, or raise OutOfWork."""
+        """Return some of the names that are not permitted, for each CA and certificate. Raises OutOfWork."""
         reasons: list[Reason] = []
         for above in range(len(path) - 1, 0, -1):
             if path[above].name_constraints is None:
@@ -74,20 +74,20 @@ class NameConstraintCheck:
         key = issuer.der, below.der, is_leaf
         found = self._violations.get(key)
         if found is None:
-            found = self._violations[key] = few(self._compare(issuer, below, is_leaf))
+            found = self._violations[key] = first_few(self._compare(issuer, below, is_leaf))
             self._work.spend(Step.REASON, len(found))
         return found
 
     def _compare(
         self, issuer: ParsedCertificate, below: ParsedCertificate, is_leaf: bool
     ) -> Iterator[tuple[Fault, object]]:
-        trees = self._trees.get(issuer.der)
-        if trees is None:
-            trees = self._trees[issuer.der] = _both_subtrees(issuer, self._work)
+        subtrees = self._trees.get(issuer.der)
+        if subtrees is None:
+            subtrees = self._trees[issuer.der] = _both_subtrees(issuer, self._work)
         names = self._names.get((below.der, is_leaf))
         if names is None:
             names = self._names[below.der, is_leaf] = names_to_constrain(below, self._work, is_leaf)
-        return _outside(names, *trees, self._work)
+        return _outside(names, *subtrees, self._work)
 
 
 def _both_subtrees(issuer: ParsedCertificate, work: WorkBudget) -> tuple[Subtrees, Subtrees]:
@@ -102,7 +102,7 @@ def _subtrees(found: Sequence[Subtree], excluding: bool, work: WorkBudget) -> Su
 
 
 def names_to_constrain(certificate: ParsedCertificate, work: WorkBudget, is_leaf: bool) -> list[Name]:
-    """Collect the subject, the identities in it, and the alternative names (RFC 5280 4.2.1.10)."""
+    """Return the names that are constrained: subject, names in it, and alternative names (RFC 5280 4.2.1.10)."""
     alternatives = certificate.alternative_names or ()
     work.spend(Step.NAME, 1 + len(alternatives))
     work.spend(Step.NAME_COMPARISON, further_work(alternatives))
@@ -122,10 +122,10 @@ def names_to_constrain(certificate: ParsedCertificate, work: WorkBudget, is_leaf
 
 
 def _in_subject(subject: bytes, is_leaf: bool) -> Iterator[Name]:
-    """Yield the names that stand in a subject, which count where no alternative name is of their kind.
+    """Yield the names in a subject, which count where there is no alternative name of their kind.
 
-    They are e-mail addresses, and in a leaf what its common names can be taken for. RFC 5280 does not constrain
-    those, but whoever reads an identity from a common name would be deceived.
+    They are e-mail addresses, and in a leaf the common names that look like an identity. RFC 5280 does not constrain
+    common names, but some applications take them for identities.
     """
     for relative in attributes(subject):
         for kind, tag, value in relative:
@@ -139,7 +139,7 @@ def _in_subject(subject: bytes, is_leaf: bool) -> Iterator[Name]:
 
 
 def _identity(text: str) -> Name | None:
-    """Return the name that a common name can be taken for, if any; a single label is not a DNS name here."""
+    """Return the name that a common name can be mistaken for, or None. A single label does not count as a DNS name."""
     candidates: list[tuple[Kind, Value]] = [
         (Kind.EMAIL, mailbox_form(text)),
         (Kind.URI, uri_host_form(text)),

@@ -1,6 +1,6 @@
-"""For whom a certificate stands: the name that is wanted against the names that it presents (RFC 9525).
+"""Whether a certificate is valid for a name: the reference identifier against the presented ones (RFC 9525).
 
-A server is known by its subject alternative names alone; a common name is reported and never compared.
+Only the subject alternative names of a server count; a common name is reported and never compared.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from bothways.trust.general_names import Kind, is_dns_name, lower_ascii
 from bothways.trust.verdict import Names
 from bothways.trust.work import Step, WorkBudget
 
-_DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and 2008 map these to different labels
+_DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and IDNA 2008 map these to different labels
 NO_NAMES = Names("(unreadable)")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerName:
-    """Whom a client wants to reach: a DNS name in lower-case A-labels, an IP address, or a URI (SPIFFE)."""
+    """The name that a client connects to: a DNS name in lower-case A-labels, an IP address, or a URI (SPIFFE ID)."""
 
     kind: Literal["dns", "ip", "uri"]
     text: str
 
     @property
     def sni(self) -> str | None:
-        """The name as the server_name extension carries it; None where it may not (RFC 6066 3)."""
+        """The name for the server_name extension; None where that does not allow it (RFC 6066 3)."""
         return self.text if self.kind == "dns" else None
 
     def __str__(self) -> str:
@@ -38,10 +38,10 @@ class ServerName:
 
 
 def server_name(text: str) -> ServerName:
-    """Read a name that a caller wants to reach.
+    """Decode the name that a caller connects to. Raises ConfigError for anything else.
 
-    text: a DNS name (a final dot does not count; other scripts become A-labels), an IPv4 or IPv6 address
-    (with or without brackets and zone), or a URI. Raises ConfigError for anything else.
+    text: a DNS name (a final dot is ignored; other scripts become A-labels), an IPv4 or IPv6 address (with or without
+    brackets and zone), or a URI.
     """
     name = lower_ascii(text) if text.isascii() else _a_labels(text)
     if is_dns_name(name):
@@ -59,7 +59,7 @@ def server_name(text: str) -> ServerName:
 
 
 def check_server_name(text: str) -> str:
-    """Return the name that a caller wants to reach in the form that is compared, or raise ConfigError."""
+    """Return the name that a caller connects to in the form that is compared. Raises ConfigError."""
     return server_name(text).text
 
 
@@ -83,16 +83,16 @@ def _address(text: str) -> str | None:
 
 
 def _canonical_uri(uri: str) -> str:
-    """Return a URI with scheme and authority in lower case; the rest counts as it is (RFC 3986 6.2.2.1)."""
+    """Return a URI with scheme and authority in lower case; the rest is compared exactly (RFC 3986 6.2.2.1)."""
     scheme, _, rest = uri.partition("://")
     authority, slash, path = rest.partition("/")
     return f"{lower_ascii(scheme)}://{lower_ascii(authority)}{slash}{path}"
 
 
 def names_of(certificate: ParsedCertificate, work: WorkBudget | None = None) -> Names:
-    """Return every name of a certificate's holder; collected once and kept with it.
+    """Return every name of a certificate; collected once and kept with it.
 
-    Raises OutOfWork where `work` does not last.
+    work: the budget. Raises OutOfWork where it is used up.
     """
     names = certificate.names
     if work is not None:
@@ -112,8 +112,8 @@ def _collected(certificate: ParsedCertificate) -> Names:
     return Names(dn_text(certificate.subject), common_name(certificate.subject), dns, ip, uri, email)
 
 
-def stands_for(names: Names, wanted: ServerName) -> bool:
-    """Whether one of the names presented is the one that is wanted (RFC 9525 6.3 to 6.5)."""
+def matches(names: Names, wanted: ServerName) -> bool:
+    """Whether one of the presented names is the wanted one (RFC 9525 6.3 to 6.5)."""
     if wanted.kind == "ip":
         return wanted.text in names.ip
     if wanted.kind == "uri":
@@ -122,7 +122,7 @@ def stands_for(names: Names, wanted: ServerName) -> bool:
 
 
 def _dns_matches(presented: str, wanted: str) -> bool:
-    """Compare DNS names; a wildcard stands for exactly one whole label, the left-most (RFC 9525 6.3)."""
+    """Compare DNS names; a wildcard matches exactly one whole label, the left-most (RFC 9525 6.3)."""
     if not presented.startswith("*."):
         return presented == wanted and is_dns_name(presented)
     rest = presented[2:]
@@ -130,8 +130,8 @@ def _dns_matches(presented: str, wanted: str) -> bool:
 
 
 def name_reasons(certificate: ParsedCertificate, names: Names, wanted: ServerName) -> list[Reason]:
-    """Say why a certificate does not stand for the name that is wanted, if so."""
-    if stands_for(names, wanted):
+    """Return the reason where a certificate is not valid for the wanted name; else an empty list."""
+    if matches(names, wanted):
         return []
     subject = certificate.subject_text
     if certificate.alternative_names is None:

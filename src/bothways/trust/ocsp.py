@@ -1,6 +1,6 @@
-"""One OCSP response: its certificates, its validity, and who may have signed it (RFC 6960).
+"""One OCSP response: its single responses, their validity, and who may have signed it (RFC 6960).
 
-Whether the responder's own certificate is revoked is decided in `revocation`.
+Whether the certificate of its responder is revoked is decided in `revocation`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from bothways.trust.crl_entries import HOLD
 from bothways.trust.der import SEQUENCE, element, elements, expect_element
 from bothways.trust.distinguished_names import dn_text, normal
 from bothways.trust.extensions import by_identifier, extensions_of
-from bothways.trust.ocsp_request import HASHES, MAX_NONCE_SIZE, CertID, hashed, key_bits, names_of_certificate
+from bothways.trust.ocsp_request import HASHES, MAX_NONCE_SIZE, CertID, cert_ids_of, hashed, key_bits
 from bothways.trust.parsing import attempt, encoded, name_der, open_ocsp_response, readable
 from bothways.trust.signatures import (
     algorithm_weakness,
@@ -39,8 +39,8 @@ MAX_AGE = timedelta(days=1)
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _MAX_DELEGATES, _MAX_RESPONSES, _REMEMBERED_KEYS = 8, 256, 16
-# Of several single responses about one certificate the worst counts: a revocation for good, a hold, unknown.
-_MILDNESS = {"revoked": 1, "unknown": 2, "good": 3}
+# Of several single responses about one certificate the worst counts: revoked, on hold, unknown, good.
+_ORDER = {"revoked": 1, "unknown": 2, "good": 3}
 _GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x18, 0xA1
 _CRITICAL = b"\x01\x01\xff"
 State = Literal["good", "revoked", "unknown"]
@@ -48,7 +48,7 @@ State = Literal["good", "revoked", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class SingleResponse:
-    """What a response says of one certificate."""
+    """The statement of a response about one certificate."""
 
     certificate: CertID
     state: State
@@ -59,17 +59,20 @@ class SingleResponse:
 
     @property
     def revokes_for_good(self) -> bool:
-        """Whether it says that the certificate is revoked, and not merely put on hold."""
+        """Whether the certificate is revoked permanently, and not only on hold (certificateHold)."""
         return self.state == "revoked" and self.reason != HOLD
 
     def until(self, max_age: timedelta) -> datetime:
-        """Until when it holds; without nextUpdate for `max_age` from thisUpdate (RFC 6960 4.2.2.1)."""
+        """Return the end of its validity; without nextUpdate it is `max_age` after thisUpdate (RFC 6960 4.2.2.1)."""
         if self.next_update is not None:
             return self.next_update
         return self.this_update + max_age if _NEVER - self.this_update > max_age else _NEVER
 
     def untimeliness(self, at: datetime, tolerance: timedelta, max_age: timedelta) -> str | None:
-        """Say why it does not hold now, or None."""
+        """Return why it is not valid at a time, or None.
+
+        at: the time.  tolerance: the difference of clocks that is allowed.  max_age: as for `until`.
+        """
         if self.this_update - at > tolerance:
             return f"it is not valid before {self.this_update:%Y-%m-%d %H:%M}"
         if self.until(max_age) < self.this_update:
@@ -83,15 +86,17 @@ class SingleResponse:
 
 
 class OCSPResponse:
-    """A response, read once. `problem` says why it cannot be used at all, or is None.
+    """A decoded response. `problem` says why it cannot be used at all, or is None.
 
-    `doubt` says what of it cannot be processed, so that it proves revocations and nothing else, or is None.
-    Attributes: `der`, `responses`, `nonce` (None where there is none), `responder` (for a person), `leave` (the
-    issuer by whose leave it is known to be signed, else None).
+    `doubt` says which part of it is not supported, or is None: a response with one proves revocations, but not that a
+    certificate is good.
+
+    Attributes: `der`, `responses`, `nonce` (None where absent), `responder` (as text), `leave` (the CA that is known
+    to have authorised its signer, else None).
     """
 
     def __init__(self, der: bytes) -> None:
-        """Read DER. Raises EncodingError."""
+        """Decode DER. Raises EncodingError."""
         self.der = der
         self.responses: tuple[SingleResponse, ...] = ()
         self.nonce: bytes | None = None
@@ -99,7 +104,7 @@ class OCSPResponse:
         self.problem: str | None = None
         self.doubt: str | None = None
         self.leave: ParsedCertificate | None = None
-        self.was_refused = False  # held against an issuer, by whose leave it is not signed
+        self.was_refused = False  # checked for an issuer that has not authorised its signer
         self._signed_by: dict[bytes, bool] = {}
         self._delegates: tuple[ParsedCertificate, ...] | None = None
         self._x509 = open_ocsp_response(der)
@@ -130,41 +135,42 @@ class OCSPResponse:
 
     @property
     def named(self) -> frozenset[CertID]:
-        """The certificates that it speaks of, as it names them."""
+        """The CertIDs of the certificates that it is about."""
         return frozenset(each.certificate for each in self.responses)
 
     def responses_to(self, named: CertID) -> list[SingleResponse]:
-        """Return all that it says of a certificate by one of its names."""
+        """Return all single responses with a CertID."""
         return [each for each in self.responses if each.certificate == named]
 
     def age(self, named: CertID) -> datetime:
-        """Return from when it speaks of a certificate."""
+        """Return the latest thisUpdate of its single responses with a CertID."""
         return max(each.this_update for each in self.responses_to(named))
 
     def revokes(self, named: CertID) -> bool:
-        """Whether it says that a certificate is revoked for good."""
+        """Whether it says that the certificate with a CertID is revoked permanently."""
         return any(each.revokes_for_good for each in self.responses_to(named))
 
     def responses_about(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> list[SingleResponse]:
-        """Return all that it says of a certificate as that issuer issued it, the worst first (RFC 6960 2.2)."""
+        """Return all single responses about a certificate of an issuer, the worst first (RFC 6960 2.2)."""
         hash_names = {each.certificate.hash_name for each in self.responses}
-        named = names_of_certificate(certificate, issuer, hash_names)
-        return sorted((each for each in self.responses if each.certificate in named), key=_mildness)
+        named = cert_ids_of(certificate, issuer, hash_names)
+        return sorted((each for each in self.responses if each.certificate in named), key=_worst_first)
 
     def response_about(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> SingleResponse | None:
-        """Return what it says of a certificate; the worst, should it speak twice."""
+        """Return the single response about a certificate; the worst of several, None of none."""
         return next(iter(self.responses_about(certificate, issuer)), None)
 
     def signer(
         self, issuer: ParsedCertificate, at: datetime, work: WorkBudget | None = None
     ) -> ParsedCertificate | str:
-        """Return who signed and may: the issuer or a delegate; else say what it is (RFC 6960 4.2.2.2).
+        """Return the certificate of the authorised signer, the issuer or a delegated responder; else why there is none.
 
-        Raises OutOfWork where `work` does not last; None is what one peer may cause.
+        By RFC 6960 4.2.2.2.  at: the time.  work: the budget, by default that of one peer. Raises OutOfWork where it
+        is used up.
         """
         found = self._signer(issuer, at, work or WorkBudget())
         if isinstance(found, ParsedCertificate):
@@ -179,14 +185,14 @@ class OCSPResponse:
         if self._is_signed_by(issuer, work):
             return issuer
         delegates = [each for each in self._read_delegates(work) if self._names(each)]
-        unfit: list[tuple[ParsedCertificate, str]] = []
+        unauthorised: list[tuple[ParsedCertificate, str]] = []
         for delegate in delegates:
-            problem = _unfit(delegate, issuer, at, work)
+            problem = _responder_problem(delegate, issuer, at, work)
             if problem is not None:
-                unfit.append((delegate, problem))
+                unauthorised.append((delegate, problem))
             elif self._is_signed_by(delegate, work):
                 return delegate
-        for delegate, problem in unfit:
+        for delegate, problem in unauthorised:
             if self._is_signed_by(delegate, work):
                 return f"it is signed by {delegate.subject_text}, {problem}"
         named = [each for each in (issuer, *delegates) if self._names(each)]
@@ -195,7 +201,7 @@ class OCSPResponse:
         return f"it is signed in the name of {self.responder}, without a certificate whose key verifies the signature"
 
     def _is_signed_by(self, candidate: ParsedCertificate, work: WorkBudget) -> bool:
-        """Whether the candidate is the responder that is named, and its key signed; found out once a key."""
+        """Whether the candidate is the named responder and its key signed the response; checked once for each key."""
         if not self._names(candidate):
             return False
         known = self._signed_by.get(candidate.key_digest)
@@ -212,7 +218,7 @@ class OCSPResponse:
         return self._key_hash == hashed("sha1", key_bits(candidate))
 
     def _read_delegates(self, work: WorkBudget) -> tuple[ParsedCertificate, ...]:
-        """Return the certificates that came with the response and can be read; read once."""
+        """Return the decodable certificates of the response; decoded once."""
         if self._delegates is None:
             self._delegates = tuple(self._readable_certificates(work))
         return self._delegates
@@ -230,7 +236,7 @@ class OCSPResponse:
 
 
 def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
-    """Read one OCSP response from DER, or any number from PEM; ConfigError names `source`."""
+    """Decode one OCSP response from DER, or any number from PEM. Raises ConfigError, which names `source`."""
     blocks = [pem.body(block) for label, block in pem.blocks(data) if label == "OCSP RESPONSE"]
     if not blocks and data[:1] != b"\x30":
         raise ConfigError(
@@ -249,9 +255,9 @@ def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
 
 
 def nonce_problem(response: OCSPResponse, nonce: bytes, *, required: bool = False) -> str | None:
-    """Say why a response is no answer to the request with this nonce, or None (RFC 9654 2.1).
+    """Return why a response does not answer the request with this nonce, or None (RFC 9654 2.1).
 
-    Many responders sign ahead and have no nonce to return: `required` refuses those.
+    required: whether a response without nonce is refused; many responders sign in advance and return none.
     """
     got = response.nonce
     if got is None:
@@ -262,14 +268,14 @@ def nonce_problem(response: OCSPResponse, nonce: bytes, *, required: bool = Fals
 
 
 def needs_no_check(delegate: ParsedCertificate) -> bool:
-    """Whether the CA says that a responder's certificate is not to be checked (RFC 6960 4.2.2.2.1)."""
+    """Whether the CA exempts a responder's certificate from revocation checks (RFC 6960 4.2.2.2.1)."""
     return delegate.extension(x509.OCSPNoCheck) is not None
 
 
-def _unfit(
+def _responder_problem(
     delegate: ParsedCertificate, issuer: ParsedCertificate, at: datetime, work: WorkBudget
 ) -> str | None:
-    """Say why the holder of a certificate may not answer for the issuer, or None (RFC 6960 4.2.2.2)."""
+    """Return why the holder of a certificate may not sign responses for the issuer, or None (RFC 6960 4.2.2.2)."""
     if not issuer.is_named_issuer_of(delegate) or not _has_issued(issuer, delegate, work):
         return f"whom {issuer.subject_text} has not authorised: it did not issue that certificate"
     usages = delegate.extension(x509.ExtendedKeyUsage)
@@ -296,7 +302,7 @@ def _has_issued(issuer: ParsedCertificate, delegate: ParsedCertificate, work: Wo
 
 
 def _single_responses(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
-    """Yield the single responses; one that names its certificate by a hash unknown to us is about nobody we know."""
+    """Yield the single responses without those whose CertID has an unknown hash algorithm."""
     for count, each in enumerate(response.responses):
         if count == _MAX_RESPONSES:
             raise ValueError(f"it has more than {_MAX_RESPONSES} single responses")
@@ -313,8 +319,8 @@ def _single_responses(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
             yield SingleResponse(named, "good" if good else "unknown", *times)
 
 
-def _mildness(single: SingleResponse) -> tuple[int, float]:
-    return 0 if single.revokes_for_good else _MILDNESS[single.state], -single.this_update.timestamp()
+def _worst_first(single: SingleResponse) -> tuple[int, float]:
+    return 0 if single.revokes_for_good else _ORDER[single.state], -single.this_update.timestamp()
 
 
 def _hash_name(single: ocsp.OCSPSingleResponse) -> str:
@@ -336,7 +342,7 @@ def _responder_text(name: x509.Name | None, key_hash: bytes | None) -> str:
 
 
 def _has_critical_single_extension(data: bytes) -> bool:
-    """Look at the extensions of every single response, which `cryptography` shows only for one (RFC 6960 4.4)."""
+    """Check the extensions of all single responses; `cryptography` returns those of a single one (RFC 6960 4.4)."""
     at, end = expect_element(data, 0, len(data), SEQUENCE, "ResponseData")
     responses = None
     while at < end:
@@ -348,7 +354,7 @@ def _has_critical_single_extension(data: bytes) -> bool:
         raise ValueError("it has no producedAt")
     for _, _, start, stop in elements(data, *responses):
         _, _, status = element(data, start, stop)
-        _, _, times = element(data, status, stop)  # a revocation has the tag of the extensions
+        _, _, times = element(data, status, stop)  # revokedInfo has the same tag as the extensions
         for tag, _, first, last in elements(data, times, stop):
             if tag == _SINGLE_EXTENSIONS and _any_critical(data, first, last):
                 return True

@@ -1,4 +1,4 @@
-"""What an OCSP responder is asked: how a certificate is named there, and the request for its status (RFC 6960 4.1)."""
+"""The request to an OCSP responder: the CertID of a certificate, and the request for its status (RFC 6960 4.1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bothways.trust.der import BIT_STRING, SEQUENCE, expect_element
 NONCE_SIZE = 32
 MAX_NONCE_SIZE = 128
 
-# A CertID is a name, not a proof: SHA-1 is still what most responders are asked by (RFC 5019 2.1.1).
+# A CertID identifies and proves nothing; most clients and responders still use SHA-1 (RFC 5019 2.1.1).
 HASHES = {
     "sha1": hashlib.sha1,
     "sha224": hashlib.sha224,
@@ -35,7 +35,7 @@ REQUEST_HASHES: dict[str, hashes.HashAlgorithm] = {
 
 @dataclass(frozen=True, slots=True)
 class CertID:
-    """How OCSP names a certificate: its serial, and hashes of its issuer's name and key (RFC 6960 4.1.1)."""
+    """The identifier of a certificate in OCSP: serial number, hashes of the issuer's name and key (RFC 6960 4.1.1)."""
 
     hash_name: str
     name_hash: bytes
@@ -43,7 +43,7 @@ class CertID:
     serial: int
 
     def digest(self, data: bytes) -> bytes:
-        """Return the hash of something, as this names it."""
+        """Return the hash of data, by the algorithm of this CertID."""
         return hashed(self.hash_name, data)
 
 
@@ -53,10 +53,10 @@ def request(
     nonce: bytes | None = None,
     hash_name: str = "sha1",
 ) -> bytes:
-    """Ask for the status of a certificate (RFC 6960 4.1).
+    """Return the DER of a request for the status of a certificate (RFC 6960 4.1).
 
-    nonce: drawn by the caller, 1 to 128 bytes and best 32 (RFC 9654 2.1).  hash_name: of `REQUEST_HASHES`.
-    Raises ValueError for a nonce of another length.
+    nonce: random, of 1 to 128 bytes, preferably 32 (RFC 9654 2.1).  hash_name: one of `REQUEST_HASHES`. Raises
+    ValueError for a nonce of another length.
     """
     builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
         hashed(hash_name, certificate.issuer),
@@ -72,16 +72,16 @@ def request(
 
 
 def serial_number(certificate: ParsedCertificate) -> int:
-    """Return the serial number of a certificate as the number that it is."""
+    """Return the serial number of a certificate as an integer."""
     return int.from_bytes(certificate.serial, "big", signed=True)
 
 
-def names_of_certificate(
+def cert_ids_of(
     certificate: ParsedCertificate, issuer: ParsedCertificate, hash_names: Iterable[str]
 ) -> frozenset[CertID]:
-    """Return how OCSP names a certificate as that issuer issued it, by each of some hashes.
+    """Return the CertIDs of a certificate of an issuer, for each of some hash algorithms.
 
-    Its issuer's name may be written otherwise in the certificate than in the issuer's own.
+    The issuer's name may be encoded differently in the two certificates, so there may be two for each.
     """
     serial, key = serial_number(certificate), key_bits(issuer)
     return frozenset(
@@ -92,12 +92,12 @@ def names_of_certificate(
 
 
 def hashed(hash_name: str, data: bytes) -> bytes:
-    """Return the hash of something by one of `HASHES`."""
+    """Return the hash of data by one of `HASHES`."""
     return HASHES[hash_name](data).digest()
 
 
 def key_bits(certificate: ParsedCertificate) -> bytes:
-    """Return the public key as OCSP hashes it: the bit string alone, without its count of unused bits."""
+    """Return the part of the public key that OCSP hashes: the BIT STRING without the number of unused bits."""
     spki = certificate.spki
     at, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
     _, at = expect_element(spki, at, end, SEQUENCE, "algorithm")

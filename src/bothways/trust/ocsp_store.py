@@ -1,7 +1,7 @@
-"""The OCSP responses at hand: evidence about peers, or staples of our own.
+"""The available OCSP responses: evidence about peers, or staples of our own.
 
-Nothing takes the place of a response but a later one by leave of the same issuer, which judgements find out; what
-nobody is known to have signed lies beside it, bounded in number for each certificate that is named.
+A response is replaced only by a later one whose signer the same CA has authorised, which verifications find out.
+Responses with an unknown signer are kept beside it, a limited number for each certificate.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from bothways.trust.ocsp import (
     OCSPResponse,
     responses_in,
 )
-from bothways.trust.ocsp_request import CertID, names_of_certificate, serial_number
+from bothways.trust.ocsp_request import CertID, cert_ids_of, serial_number
 from bothways.trust.parsing import attempt, encoded
 from bothways.trust.work import OutOfWork
 
-# Responses about one certificate of which nobody knows who signed them; they lie beside those of which it is known.
+# Responses about one certificate with an unknown signer that are kept, in addition to those with a known one.
 MOST_UNPROVEN = 16
 
 _Responses = tuple[OCSPResponse, ...]
@@ -32,10 +32,12 @@ _BySerial = Mapping[int, Mapping[CertID, _Responses]]
 
 
 class OCSPStore:
-    """The responses at hand: evidence about peers, or staples of our own; what is added counts at once.
+    """The available OCSP responses: evidence about peers, or staples of our own. Added ones are used at once.
 
-    They lie in a dictionary that is replaced whole, so that handshakes go on while responses are renewed;
-    one thread at a time renews them. `generation` rises with every response that is new.
+    responses: those to begin with.
+
+    They are in a dictionary that is replaced as a whole, so that handshakes continue while responses are renewed. One
+    thread at a time may renew them. `generation` rises with every new response.
     """
 
     def __init__(self, responses: Iterable[OCSPResponse] = ()) -> None:
@@ -57,9 +59,9 @@ class OCSPStore:
         return cls([each for path in paths for each in responses_in(files.content(path), str(path))])
 
     def add(self, response: OCSPResponse, at: datetime | None = None) -> None:
-        """Take a response in; it takes the place of older ones that are known to be by leave of the same issuer.
+        """Add a response. It replaces older ones whose signer is known to be authorised by the same CA.
 
-        at: the time, by default that of the last judgement; what is dated later takes no place yet.
+        at: the time, by default that of the last verification; a response that is not yet valid replaces nothing.
         """
         self._time = at or self._time
         changed = dict(self._by_serial)
@@ -77,7 +79,7 @@ class OCSPStore:
         self.generation += is_new
 
     def _find_signer(self, response: OCSPResponse, held: Iterable[OCSPResponse]) -> None:
-        """Find out whether a response is by leave of an issuer who is known to have given it for others."""
+        """Find out whether the signer of a response is authorised by a CA that has authorised those of others."""
         known = {each.leave.key_digest: each.leave for each in held if each.leave is not None}
         for issuer in known.values():
             if response.leave is None and self._time is not None:
@@ -85,13 +87,13 @@ class OCSPStore:
                     response.signer(issuer, self._time)
 
     def _current(self, responses: Sequence[OCSPResponse], named: CertID) -> list[OCSPResponse]:
-        """Return the responses about one certificate without those that another supersedes."""
+        """Return the responses with a CertID without those that are superseded."""
         return [
             each for each in responses if not any(self._supersedes(new, each, named) for new in responses)
         ]
 
     def _supersedes(self, new: OCSPResponse, old: OCSPResponse, named: CertID) -> bool:
-        """Whether both are by leave of one issuer, and the new one is later, not from the future, and no milder."""
+        """Whether one CA authorised both signers, and the new response is later, valid, and ends no revocation."""
         return (
             old.leave is not None
             and new.leave is not None
@@ -104,9 +106,9 @@ class OCSPStore:
     def of(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate, at: datetime | None = None
     ) -> _Responses:
-        """Return the responses that speak of a certificate as that issuer issued it, the newest first.
+        """Return the responses about a certificate of an issuer, the newest first.
 
-        at: the time of the judgement that asks.
+        at: the time of the verification.
         """
         self._time = at or self._time
         group = self._by_serial.get(serial_number(certificate), {})
@@ -114,14 +116,14 @@ class OCSPStore:
             return ()
         hash_names = {named.hash_name for named in group}
         found: dict[bytes, tuple[datetime, OCSPResponse]] = {}
-        for named in names_of_certificate(certificate, issuer, hash_names):
+        for named in cert_ids_of(certificate, issuer, hash_names):
             for each in group.get(named, ()):
                 found[each.der] = each.age(named), each
         newest = sorted(found.values(), key=lambda each: each[0], reverse=True)
         return tuple(each for _, each in newest)
 
     def speaks_of(self, certificate: ParsedCertificate) -> bool:
-        """Whether there is a response about a certificate, as far as that is seen without its issuer."""
+        """Whether there is a response about a certificate, compared without the key of its issuer."""
         return any(True for _ in self._about(certificate))
 
     def staples(self, certificates: Sequence[x509.Certificate], at: datetime) -> tuple[bytes | None, ...]:
@@ -132,7 +134,7 @@ class OCSPStore:
         return tuple(self._staple(each, at) for each in certificates)
 
     def _staple(self, certificate: x509.Certificate, at: datetime) -> bytes | None:
-        # A negative one is warned of whenever it is read.
+        # For a negative serial number `cryptography` warns each time.
         if attempt("serialNumber", lambda: certificate.serial_number) not in self._by_serial:
             return None
         holding = [
@@ -161,9 +163,9 @@ class OCSPStore:
 
 
 def _bounded(responses: Sequence[OCSPResponse]) -> _Responses:
-    """Return the responses about one certificate without those that are too many, and unproven.
+    """Return the responses with a CertID, without those with an unknown signer that are too many.
 
-    Those that were held against an issuer in vain go first. The first and the last that came stay.
+    First those that were checked for an issuer in vain are dropped. The first and the last that were added stay.
     """
     unproven = [each for each in responses if each.leave is None][1:-1]
     order = [each for each in unproven if each.was_refused] + [

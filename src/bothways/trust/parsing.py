@@ -1,8 +1,8 @@
-"""The one gate to `cryptography`'s parsers: whatever they raise becomes an EncodingError that says where.
+"""The only module that calls the parsers of `cryptography`: every exception becomes an EncodingError with its place.
 
-What `certificate`, `crl`, `signing_request`, `ocsp_request` and `ocsp_response` return was read whole, so that no
-attribute of it raises later. The `open_...` functions load and read nothing else: every attribute of what they
-return, and what `ParsedCertificate` hands out, is read by `attempt`.
+What `certificate`, `crl`, `signing_request`, `ocsp_request` and `ocsp_response` return was decoded completely, so
+that no attribute of it raises later. The `open_...` functions only load: every attribute of what they return, and of
+the objects of `ParsedCertificate`, has to be read by `attempt`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Signed = (
     x509.Certificate | x509.CertificateRevocationList | x509.CertificateSigningRequest | ocsp.OCSPResponse
 )
 
-# What parsers say may hold what they read: no pattern may take long over it, and no more of it is told.
+# The message of a parser may contain input: the patterns must be fast, and only so many characters are shown.
 _LONGEST_PROBLEM = 400
 _PARSE_ERROR = re.compile(r"ParseError \{ kind: (\w+)[^\[\]]*(?:\[([^\[\]]*)\])?")
 _KINDS = {
@@ -47,8 +47,8 @@ _KINDS = {
     "OidTooLong": "an object identifier that is too long",
     "UnknownDefinedBy": "a type that is not known",
 }
-# What parsers say of their own functions and types, in words that say something to whoever made the file.
-_SAID = (
+# Messages of parsers about their own functions and types, with the text that is shown instead.
+_MESSAGES = (
     (r"path_length must be None when ca is False", "a pathLenConstraint in a certificate that is not a CA's"),
     (
         r"x400Address/EDIPartyName are not supported types",
@@ -65,7 +65,7 @@ _SAID = (
 
 
 class EncodingError(ValueError):
-    """Something that cannot be read: `place` says which part of what, `problem` why."""
+    """Data that cannot be decoded: `place` is the part, `problem` the reason."""
 
     def __init__(self, place: str, problem: str) -> None:
         super().__init__(f"{place}: {problem}" if place else problem)
@@ -78,18 +78,18 @@ class PassphraseNeeded(EncodingError, ConfigError):
 
 
 class WrongPassphrase(EncodingError, ConfigError):
-    """A private key or PKCS#12 file is not opened by the passphrase, or is damaged."""
+    """A private key or PKCS#12 file cannot be opened with the passphrase, or is damaged."""
 
 
 class UnsupportedKind(EncodingError):
-    """It may be well-formed, but is of a kind that `cryptography` does not know."""
+    """The data may be well-formed, but is of a kind that `cryptography` does not support."""
 
 
 def attempt(place: str, read: Callable[..., T], *arguments: object) -> T:
-    """Return what `read` returns for `arguments`; whatever it raises becomes an EncodingError for `place`.
+    """Return what `read` returns for `arguments`; every exception becomes an EncodingError for `place`.
 
-    KeyboardInterrupt, SystemExit and MemoryError are passed on. Warnings that a program turned into errors are
-    ignored, since `cryptography` warns of what RFC 5280 asks to bear.
+    KeyboardInterrupt, SystemExit and MemoryError are passed on. Warnings that the caller turned into errors are
+    ignored, since `cryptography` warns of encodings that RFC 5280 tells to accept.
     """
     try:
         return read(*arguments)
@@ -110,7 +110,7 @@ def attempt(place: str, read: Callable[..., T], *arguments: object) -> T:
 
 
 def readable(place: str, read: Callable[..., T], *arguments: object) -> T | None:
-    """Return what `read` returns, or None where it cannot be read."""
+    """Return what `read` returns, or None where that fails."""
     try:
         return attempt(place, read, *arguments)
     except EncodingError:
@@ -118,7 +118,7 @@ def readable(place: str, read: Callable[..., T], *arguments: object) -> T | None
 
 
 def problem_of(error: BaseException) -> str:
-    """Say in words what a parser raised, in few of them whatever it had to read."""
+    """Return the exception of a parser as text of limited length."""
     return _problem_of(error)[:_LONGEST_PROBLEM]
 
 
@@ -132,7 +132,7 @@ def _problem_of(error: BaseException) -> str:
     if isinstance(error, x509.InvalidVersion):
         return f"version {error.parsed_version + 1}, which is unknown"
     text = str(*error.args[:1])[:_LONGEST_PROBLEM]
-    for pattern, words in _SAID:
+    for pattern, words in _MESSAGES:
         text = re.sub(pattern, words, text, count=1, flags=re.DOTALL)
     found = _PARSE_ERROR.search(text)
     return _in_words(found) if found is not None else text or type(error).__name__
@@ -148,34 +148,34 @@ def _in_words(found: re.Match[str]) -> str:
 
 
 def _is_panic(error: BaseException) -> bool:
-    """Whether the Rust code of `cryptography` panicked: pyo3 raises a kind of its own that nobody can import."""
+    """Whether the Rust code of `cryptography` panicked: the exception type of pyo3 cannot be imported."""
     return type(error).__name__ == "PanicException" and type(error).__module__.startswith("pyo3_runtime")
 
 
-# -- loaded, and nothing else read -----------------------------------------------------------------------
+# -- loaded, not decoded further ------------------------------------------------------------------------
 
 
 def open_certificate(der: bytes) -> x509.Certificate:
-    """Load a certificate from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    """Load a certificate from DER; read its attributes by `attempt`. Raises EncodingError."""
     return attempt("", x509.load_der_x509_certificate, der)
 
 
 def open_crl(der: bytes) -> x509.CertificateRevocationList:
-    """Load a CRL from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    """Load a CRL from DER; read its attributes by `attempt`. Raises EncodingError."""
     return attempt("", x509.load_der_x509_crl, der)
 
 
 def open_signing_request(der: bytes) -> x509.CertificateSigningRequest:
-    """Load a signing request from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    """Load a certification request (CSR) from DER; read its attributes by `attempt`. Raises EncodingError."""
     return attempt("", x509.load_der_x509_csr, der)
 
 
 def open_ocsp_response(der: bytes) -> ocsp.OCSPResponse:
-    """Load an OCSP response from DER; what is in it is read by `attempt`. Raises EncodingError."""
+    """Load an OCSP response from DER; read its attributes by `attempt`. Raises EncodingError."""
     return attempt("", ocsp.load_der_ocsp_response, der)
 
 
-# -- read whole ------------------------------------------------------------------------------------------
+# -- decoded completely ------------------------------------------------------------------------------------------
 
 _CERTIFICATE = (
     "version", "serial_number", "issuer", "subject", "not_valid_before_utc", "not_valid_after_utc",
@@ -196,24 +196,24 @@ _OCSP_SINGLE_RESPONSE = (
 
 
 def certificate(der: bytes) -> x509.Certificate:
-    """Read a certificate from DER, whole. Raises EncodingError."""
+    """Decode a certificate completely from DER. Raises EncodingError."""
     return whole_certificate(open_certificate(der))
 
 
 def certificates_from_pem(data: bytes) -> list[x509.Certificate]:
-    """Read all certificates of a PEM file, each whole. Raises EncodingError, also where there is none."""
+    """Decode all certificates of a PEM file completely. Raises EncodingError, also where there is none."""
     return [whole_certificate(each) for each in attempt("", x509.load_pem_x509_certificates, data)]
 
 
 def whole_certificate(found: x509.Certificate) -> x509.Certificate:
-    """Return a certificate, if all that is in it can be read. Raises EncodingError."""
+    """Return a certificate if all of it can be decoded. Raises EncodingError."""
     _read_all(found, _CERTIFICATE)
     attempt("public_key", found.public_key)
     return found
 
 
 def crl(data: bytes) -> x509.CertificateRevocationList:
-    """Read a CRL from PEM or DER, its entries apart: `revoked_in` yields them. Raises EncodingError."""
+    """Decode a CRL from PEM or DER, without its entries, which `revoked_in` yields. Raises EncodingError."""
     load = x509.load_pem_x509_crl if b"-----BEGIN" in data else x509.load_der_x509_crl
     found = attempt("", load, data)
     _read_all(found, _CRL)
@@ -221,12 +221,12 @@ def crl(data: bytes) -> x509.CertificateRevocationList:
 
 
 def is_crl(der: bytes) -> bool:
-    """Whether bytes are a CRL in DER, be it that not all in it can be read."""
+    """Whether bytes are a CRL in DER, even if some parts cannot be decoded."""
     return readable("", open_crl, der) is not None
 
 
 def revoked_in(found: x509.CertificateRevocationList) -> Iterator[x509.RevokedCertificate]:
-    """Yield the entries of a CRL in their order, each read whole. Raises EncodingError."""
+    """Yield the entries of a CRL in their order, each decoded completely. Raises EncodingError."""
     for number in range(attempt("entries", len, found)):
         entry = attempt(f"entry {number + 1}", found.__getitem__, number)
         _read_all(entry, _REVOKED, f"entry {number + 1}, ")
@@ -234,7 +234,7 @@ def revoked_in(found: x509.CertificateRevocationList) -> Iterator[x509.RevokedCe
 
 
 def signing_request(data: bytes) -> x509.CertificateSigningRequest:
-    """Read a signing request (RFC 2986) from PEM or DER, whole. Raises EncodingError."""
+    """Decode a certification request (CSR, RFC 2986) completely from PEM or DER. Raises EncodingError."""
     load = x509.load_pem_x509_csr if b"-----BEGIN" in data else x509.load_der_x509_csr
     found = attempt("", load, data)
     attempt("public_key", found.public_key)
@@ -243,14 +243,14 @@ def signing_request(data: bytes) -> x509.CertificateSigningRequest:
 
 
 def ocsp_request(der: bytes) -> ocsp.OCSPRequest:
-    """Read an OCSP request from DER, whole. Raises EncodingError."""
+    """Decode an OCSP request completely from DER. Raises EncodingError."""
     found = attempt("", ocsp.load_der_ocsp_request, der)
     _read_all(found, _OCSP_REQUEST)
     return found
 
 
 def ocsp_response(der: bytes) -> ocsp.OCSPResponse:
-    """Read an OCSP response from DER; whole, if it has answers. Raises EncodingError."""
+    """Decode an OCSP response from DER, completely if it is successful. Raises EncodingError."""
     found = open_ocsp_response(der)
     if found.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
         _read_all(found, _OCSP_RESPONSE)
@@ -259,7 +259,7 @@ def ocsp_response(der: bytes) -> ocsp.OCSPResponse:
 
 
 def answers_in(found: ocsp.OCSPResponse) -> Sequence[ocsp.OCSPSingleResponse]:
-    """Return what a successful OCSP response says of each certificate, read whole. Raises EncodingError."""
+    """Return the single responses of a successful OCSP response, decoded completely. Raises EncodingError."""
     answers = attempt("responses", lambda: list(found.responses))
     for number, answer in enumerate(answers, 1):
         _read_all(answer, _OCSP_SINGLE_RESPONSE, f"response {number}, ")
@@ -275,7 +275,7 @@ def _read_all(holder: object, names: Sequence[str], place: str = "") -> None:
 
 
 class Pkcs12(NamedTuple):
-    """What a PKCS#12 file holds: a key, its certificate and others, both in DER."""
+    """The content of a PKCS#12 file: a key, its certificate, and others, the certificates in DER."""
 
     key: PrivateKeyTypes | None
     certificate: bytes | None
@@ -283,14 +283,14 @@ class Pkcs12(NamedTuple):
 
 
 def public_key(der: bytes) -> PublicKeyTypes:
-    """Read a SubjectPublicKeyInfo from DER. Raises EncodingError."""
+    """Decode a SubjectPublicKeyInfo from DER. Raises EncodingError."""
     return attempt("", serialization.load_der_public_key, der)
 
 
 def private_key(data: bytes, password: bytes | None = None) -> PrivateKeyTypes:
-    """Read a private key from PEM or DER; a passphrase for a key that has none does no harm.
+    """Decode a private key from PEM or DER; a passphrase for an unencrypted key is ignored.
 
-    Raises EncodingError, of it PassphraseNeeded, WrongPassphrase and UnsupportedKind.
+    Raises EncodingError, or its subclass PassphraseNeeded, WrongPassphrase or UnsupportedKind.
     """
     is_pem = b"-----BEGIN" in data
     for each in _encrypted_blocks(data) if is_pem else [data]:
@@ -307,7 +307,7 @@ def private_key(data: bytes, password: bytes | None = None) -> PrivateKeyTypes:
 
 
 def _is_encrypted_key(der: bytes) -> bool:
-    """Whether bytes are an EncryptedPrivateKeyInfo: an algorithm and octets (RFC 5958 3)."""
+    """Whether bytes are an EncryptedPrivateKeyInfo: an algorithm and an OCTET STRING (RFC 5958 3)."""
     try:
         start, end = expect_element(der, 0, len(der), SEQUENCE, "key")
         return [tag for tag, *_ in elements(der, start, end)] == [SEQUENCE, OCTET_STRING]
@@ -316,7 +316,7 @@ def _is_encrypted_key(der: bytes) -> bool:
 
 
 def _encrypted_blocks(data: bytes) -> Iterator[bytes]:
-    """Yield what the PEM blocks hold that may be worked on for long."""
+    """Yield the content of the PEM blocks that may contain an expensive key derivation."""
     for label, block in pem.blocks(data):
         if "PRIVATE KEY" in label:
             body = readable("", pem.body, block)
@@ -336,7 +336,7 @@ def _load_private_key(
 
 
 def pkcs12_contents(data: bytes, password: bytes | None) -> Pkcs12:
-    """Open a PKCS#12 file (RFC 7292). Raises EncodingError, of it PassphraseNeeded and WrongPassphrase."""
+    """Open a PKCS#12 file (RFC 7292). Raises EncodingError, or its subclass PassphraseNeeded or WrongPassphrase."""
     attempt("", check_key_derivation, data)
     try:
         key, own, others = attempt("", pkcs12.load_key_and_certificates, data, password)
@@ -349,12 +349,12 @@ def pkcs12_contents(data: bytes, password: bytes | None) -> Pkcs12:
 
 
 def _is_about_the_password(error: EncodingError) -> bool:
-    """Whether a PKCS#12 file did not open: `cryptography` tells that from one that is not a file by words alone."""
+    """Whether the password is the cause: `cryptography` distinguishes it from a malformed file only by the message."""
     return re.search("password|mac", error.problem, re.IGNORECASE) is not None
 
 
 def pkcs7_certificates(data: bytes) -> list[bytes]:
-    """Return the certificates of a PKCS#7 file (RFC 2315), BER or DER, in DER. Raises EncodingError."""
+    """Return the DER of the certificates of a PKCS#7 file (RFC 2315), which is in BER or DER. Raises EncodingError."""
     return [encoded(each) for each in attempt("", pkcs7.load_der_pkcs7_certificates, data)]
 
 
@@ -364,17 +364,17 @@ def pkcs7_certificates(data: bytes) -> list[bytes]:
 def encoded(
     found: x509.Certificate | x509.CertificateRevocationList | x509.CertificateSigningRequest,
 ) -> bytes:
-    """Return the DER of what `cryptography` has parsed. Raises EncodingError."""
+    """Return the DER of an object of `cryptography`. Raises EncodingError."""
     return attempt("", found.public_bytes, Encoding.DER)
 
 
 def der_of(signed: Signed) -> bytes:
-    """Return the DER of what is signed, an OCSP response too. Raises EncodingError."""
+    """Return the DER of a signed object, also of an OCSP response. Raises EncodingError."""
     return attempt("", signed.public_bytes, Encoding.DER)
 
 
 def name_text(name: x509.Name) -> str:
-    """Return a name for a person (RFC 4514). Raises EncodingError."""
+    """Return a name as text (RFC 4514). Raises EncodingError."""
     return attempt("name", name.rfc4514_string)
 
 
@@ -384,18 +384,18 @@ def name_der(name: x509.Name) -> bytes:
 
 
 def signature_hash(signed: Signed) -> hashes.HashAlgorithm | None:
-    """Return the hash algorithm of a signature; None where there is none or it is not known."""
+    """Return the hash algorithm of a signature; None where there is none or it is unknown."""
     return readable("signatureAlgorithm", lambda: signed.signature_hash_algorithm)
 
 
 def pss_padding(signed: Signed) -> padding.PSS | None:
-    """Return the parameters of an RSASSA-PSS signature, or None where they are none that can be used."""
+    """Return the parameters of an RSASSA-PSS signature; None for others, and for unusable ones."""
     found = readable("signatureAlgorithm", getattr, signed, "signature_algorithm_parameters")
     return found if isinstance(found, padding.PSS) else None
 
 
 def is_issued_directly_by(child: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` bears the name that `child` says, and its key signed it; all else is not asked."""
+    """Whether the subject of `issuer` is the issuer of `child`, and its key signed it. Nothing else is checked."""
     try:
         attempt("signature", child.verify_directly_issued_by, issuer)
     except EncodingError:
@@ -404,12 +404,12 @@ def is_issued_directly_by(child: x509.Certificate, issuer: x509.Certificate) -> 
 
 
 def proves_its_key(request: x509.CertificateSigningRequest) -> bool:
-    """Whether a signing request is signed by the key that it names (RFC 2986 4.2)."""
+    """Whether a certification request is signed by its own key (RFC 2986 4.2)."""
     return readable("signature", lambda: request.is_signature_valid) is True
 
 
 def is_crl_signed_by(found: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` bears the name of a CRL's issuer, and its key signed it; all else is not asked."""
+    """Whether the subject of `issuer` is the issuer of a CRL, and its key signed it. Nothing else is checked."""
     return bool(
         readable(
             "signature",

@@ -1,7 +1,7 @@
-"""Judge a chain as it was sent: find a path to an anchor of ours and hold it to every rule (RFC 5280 6.1).
+"""Verify a chain as it was sent: find a path to a trust anchor and make every check on it (RFC 5280 6.1).
 
-The first path that passes every check is the answer. When none does, the one that came furthest explains the
-refusal. All that is done draws from one budget.
+The first path that passes is the result. If none does, the best one explains the refusal. All of it draws from one
+work budget.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bothways.trust.name_constraints import NameConstraintCheck
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
 from bothways.trust.path_search import LIMITS, Limits, Path, PathSearch, search_reasons
 from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
-from bothways.trust.reasons import most_telling
+from bothways.trust.reasons import select_reasons
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import (
     EvidenceRequest,
@@ -34,7 +34,7 @@ from bothways.trust.verdict import (
     SlowCheck,
     Trusted,
     Verdict,
-    judged_by,
+    with_profile,
 )
 from bothways.trust.web_profile import web_reasons
 from bothways.trust.work import OutOfWork, Step, WorkBudget
@@ -54,9 +54,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What a further check found of a path: a finding, reasons against it, and until when that holds.
+    """The result of a further check on a path: a finding, reasons against the path, and the end of their validity.
 
-    wants: evidence that could tell more.  checks: those that have to be made first, where they are deferred.
+    wants: evidence that could change the result.  checks: slow checks to be made first, where these are deferred.
     """
 
     finding: Finding
@@ -67,14 +67,15 @@ class Status:
 
 
 class PathRequest(NamedTuple):
-    """A chain as it was sent, and what its path has to hold for.
+    """A chain as it was sent, and what its path is verified for.
 
-    chain: DER, the leaf first, the rest in any order; surplus and repeated ones are ignored.  at: the time, with
-    its zone.  name: whom the certificate must stand for, None where that is not asked (clients).  key_usage: what
-    the leaf's key is used for, "digitalSignature", "keyEncipherment", or None for either.  policies: the
-    certificate policies wanted.  leaf: the first of `chain`, if `read_leaf` read it.  listed: for how many
-    certificates from the leaf on CRLs are consulted.  beside: how many octets the peer sent beside the chain for it
-    to be judged by.
+    chain: DER, the leaf first, the rest in any order; unneeded and repeated certificates are ignored.  anchors: the
+    trust anchors.  at: the time, with its time zone.  purpose: of the leaf, or None.  name: for which the leaf must
+    be valid, None for any (clients).  key_usage: the use of the leaf's key, "digitalSignature", "keyEncipherment", or
+    None for either.  policies: the certificate policies that are required.  limits: the size and work that are
+    allowed. leaf: the first of `chain`, if `read_leaf` decoded it.  listed: the number of certificates, from the
+    leaf, for which CRLs are checked.  beside: the number of octets that the peer sent in addition to the chain
+    (staples).
     """
 
     chain: Sequence[bytes]
@@ -93,27 +94,30 @@ class PathRequest(NamedTuple):
 StatusCheck = Callable[[Path, Sequence[ParsedCertificate], WorkBudget], Status]
 
 NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
-UNASKED = Status(NO_REVOCATION)
-# A path with one of these holds signatures that nobody checked: no costly question is asked on its word.
+STATUS_NOT_CHECKED = Status(NO_REVOCATION)
+# A path with one of these faults has unchecked signatures, so no expensive check is made for it.
 _UNSIGNED = frozenset({Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE, Fault.WEAK_KEY})
-UNSIGNED_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "the path is not signed by acceptable keys"))
-NO_PATH_TO_ASK = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
-# What may be spent on saying what else is wrong with a chain that leads nowhere.
+STATUS_OF_UNSIGNED_PATH = Status(
+    Finding("c", Outcome.NOT_CHECKED, "the path is not signed by acceptable keys")
+)
+STATUS_WITHOUT_PATH = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
+# The budget for further reasons against a chain without a path to a trust anchor.
 _EXPLANATION_MICROSECONDS = 2_000.0
 
 
 def judge_path(asked: PathRequest, status: StatusCheck | None = None) -> Verdict:
-    """Judge a certificate for a purpose, and for a name, each where it is given.
+    """Verify a chain for a purpose and a name, each where it is given.
 
-    status: what more is asked of a path, such as revocation.
-    Raises ConfigError for a `name` that is none; never for what is in the chain.
+    status: a further check on a path, such as that of revocation.
+
+    Returns a verdict for any content of the chain. Raises ConfigError only for an invalid `name`.
     """
     chain, anchors, limits, leaf = asked.chain, asked.anchors, asked.limits, asked.leaf
     wanted = server_name(asked.name) if isinstance(asked.name, str) else asked.name
     profile = anchors.profile_for(asked.purpose)
     too_large = _check_size(chain, limits)
     if too_large is not None:
-        return judged_by(_refused([too_large], None), profile)
+        return with_profile(_refused([too_large], None), profile)
     work = limits.budget(sum(map(len, chain)) + asked.beside)
     try:
         work.spend(Step.CERTIFICATE)
@@ -123,19 +127,19 @@ def judge_path(asked: PathRequest, status: StatusCheck | None = None) -> Verdict
         names = names_of(leaf, work)
     except ValueError as error:
         unread = Reason(Fault.BAD_ENCODING, 0, "", {"problem": str(error)})
-        return judged_by(_refused([unread], None), profile)
+        return with_profile(_refused([unread], None), profile)
     except OutOfWork:
-        return judged_by(_refused([_exhausted(work)], None), profile)
+        return with_profile(_refused([_exhausted(work)], None), profile)
     constrained = NameConstraintCheck(work)
     terms = _Terms(asked, wanted, names, constrained, work, profile)
-    verdict = _Judgement(PathSearch(chain, anchors, limits, work), terms, status).verdict(leaf)
-    return judged_by(verdict, profile)
+    verdict = _PathVerification(PathSearch(chain, anchors, limits, work), terms, status).verdict(leaf)
+    return with_profile(verdict, profile)
 
 
 def path_through(certificate: ParsedCertificate, above: Path, at: datetime, work: WorkBudget) -> Path | None:
-    """Return the valid path from a certificate, whatever it is for, through the one of `above` that signed it.
+    """Return the valid path from a certificate, of any purpose, through the certificate in `above` that signed it.
 
-    above: the certificates of a path that was found, up to its anchor.  Raises OutOfWork where `work` does not last.
+    above: the certificates of a valid path, up to its trust anchor.  Raises OutOfWork where `work` is used up.
     """
     constrained = NameConstraintCheck(work)
     for place, issuer in enumerate(above):
@@ -154,9 +158,9 @@ def path_through(certificate: ParsedCertificate, above: Path, at: datetime, work
 
 
 def read_leaf(der: bytes, anchors: TrustStore) -> ParsedCertificate:
-    """Read the certificate that a peer sent first, or blame the peer for one that cannot be read.
+    """Decode the certificate that a peer sent first. Raises PeerFault where that fails.
 
-    anchors: by which it will be judged; they may know what it says, if it led to them before.
+    anchors: by which it will be verified; they may have it cached.
     """
     try:
         leaf = anchors.parsed(der)
@@ -175,18 +179,18 @@ class _Terms(NamedTuple):
     profile: Profile
 
 
-class _Judgement:
-    """One judgement: the paths that were looked at, and the best that can be said of them."""
+class _PathVerification:
+    """One verification: the paths that were checked, and the best of them."""
 
     def __init__(self, search: PathSearch, terms: _Terms, status: StatusCheck | None) -> None:
         self._search = search
         self._terms = terms
         self._status = status
         self._best: tuple[list[Reason], Status] | None = None
-        self._wanting: Verdict | None = None
+        self._wanting_more: Verdict | None = None
 
     def verdict(self, leaf: ParsedCertificate) -> Verdict:
-        """Return the first path that passes, or what is wrong with the best of them."""
+        """Return the verdict on the first path that passes, or the reasons against the best one."""
         exhausted: list[Reason] = []
         try:
             for path in self._search.paths(leaf):
@@ -198,22 +202,22 @@ class _Judgement:
                 self._try(weak)
         except OutOfWork:
             exhausted = [_exhausted(self._terms.work)]
-        if self._wanting is not None:
-            return self._wanting
+        if self._wanting_more is not None:
+            return self._wanting_more
         reasons, found = self._best or (
-            self._explained(leaf, bool(exhausted)),
-            UNASKED if self._status is None else NO_PATH_TO_ASK,
+            self._explain(leaf, bool(exhausted)),
+            STATUS_NOT_CHECKED if self._status is None else STATUS_WITHOUT_PATH,
         )
         return _refused(reasons + exhausted, self._terms.names, found.finding)
 
     def _try(self, path: Path) -> Verdict | None:
-        """Hold one path to every rule; what stands against it is kept where it is the least so far.
+        """Make every check on one path; keep the reasons if they are the least so far.
 
-        Returns the verdict where there is no need to look at another path, or checks have to be made first.
+        Returns the verdict where no other path has to be checked, or where deferred checks have to be made first.
         """
         terms = self._terms
-        reasons = _walk(path, terms) + policy_reasons(path, terms.asked.policies, terms.work)
-        found = self._ask(path, reasons)
+        reasons = _check(path, terms) + policy_reasons(path, terms.asked.policies, terms.work)
+        found = self._check_status(path, reasons)
         if found.checks:
             return replace(
                 _refused([*reasons, *found.reasons], terms.names, found.finding), checks=found.checks
@@ -223,35 +227,35 @@ class _Judgement:
             return _trusted(path, terms.names, found)
         if (
             found.wants
-            and self._wanting is None
+            and self._wanting_more is None
             and all(each.fault is Fault.REVOCATION_UNKNOWN for each in reasons)
         ):
-            self._wanting = _wanting(path, terms.names, reasons, found)
+            self._wanting_more = _wanting_more(path, terms.names, reasons, found)
         if self._best is None or _severity(reasons) < _severity(self._best[0]):
             self._best = reasons, found
         return None
 
-    def _ask(self, path: Path, reasons: Sequence[Reason]) -> Status:
+    def _check_status(self, path: Path, reasons: Sequence[Reason]) -> Status:
         if self._status is None:
-            return UNASKED
+            return STATUS_NOT_CHECKED
         if any(each.fault in _UNSIGNED for each in reasons):
-            return UNSIGNED_TO_ASK
+            return STATUS_OF_UNSIGNED_PATH
         return self._status(path, self._search.others(), self._terms.work)
 
-    def _explained(self, leaf: ParsedCertificate, exhausted: bool) -> list[Reason]:
-        """Say why no path was found, and what else is wrong with the part of it that there is."""
+    def _explain(self, leaf: ParsedCertificate, exhausted: bool) -> list[Reason]:
+        """Return why no path was found, and further reasons against the longest part of one."""
         end = self._search.end(leaf)
         reasons = search_reasons(self._search, end, exhausted)
         work = WorkBudget(_EXPLANATION_MICROSECONDS)
         terms = self._terms._replace(constrained=NameConstraintCheck(work), work=work)
         try:
-            return reasons + _walk(end.path, terms)
+            return reasons + _check(end.path, terms)
         except OutOfWork:
             return reasons if exhausted else [*reasons, _exhausted(work)]
 
 
 def _exhausted(work: WorkBudget) -> Reason:
-    step, count = work.dearest()
+    step, count = work.most_expensive()
     return Reason(Fault.PATH_SEARCH_EXHAUSTED, None, "", {"unit": step.unit, "limit": count})
 
 
@@ -271,8 +275,8 @@ def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
     return None
 
 
-def _walk(path: Path, terms: _Terms) -> list[Reason]:
-    """Make every check that is not the search's on a path, whole or not."""
+def _check(path: Path, terms: _Terms) -> list[Reason]:
+    """Make every check on a path that the search does not make; the path may be a part of one."""
     terms.work.spend(Step.CHECK, len(path))
     asked = terms.asked
     reasons = certificate_reasons(path, asked.purpose, asked.at, asked.key_usage, asked.listed)
@@ -286,12 +290,12 @@ def _walk(path: Path, terms: _Terms) -> list[Reason]:
 
 
 def _severity(reasons: list[Reason]) -> tuple[int, int]:
-    """Order failed paths: the one with the fewest reasons, then with the mildest, explains best."""
+    """The sort key of failed paths: the one with the fewest reasons, then with the mildest, explains best."""
     return len(reasons), -min((reason.fault.check or Check.ENCODING).rank for reason in reasons)
 
 
-def _wanting(path: Path, names: Names, reasons: list[Reason], status: Status) -> Verdict:
-    """Return what holds of a path as long as what it wants is not fetched."""
+def _wanting_more(path: Path, names: Names, reasons: list[Reason], status: Status) -> Verdict:
+    """Return the verdict until the wanted evidence is fetched."""
     verdict = _refused(reasons, names, status.finding) if reasons else _trusted(path, names, status)
     return replace(verdict, wants=status.wants)
 
@@ -299,8 +303,8 @@ def _wanting(path: Path, names: Names, reasons: list[Reason], status: Status) ->
 def _trusted(path: Path, names: Names, status: Status) -> Trusted:
     until = min([each.not_after for each in path])
     findings = (_leads_to(len(path), path[-1].subject_text), _valid_until(until), status.finding)
-    lapses = until if status.until is None else min(until, status.until)
-    return Trusted(tuple([each.x509 for each in path]), names, findings, lapses)
+    valid_until = until if status.until is None else min(until, status.until)
+    return Trusted(tuple([each.x509 for each in path]), names, findings, valid_until)
 
 
 @lru_cache(maxsize=256)
@@ -320,7 +324,7 @@ def _valid_until(moment: datetime) -> Finding:
 
 
 def _refused(reasons: list[Reason], names: Names | None, revocation: Finding = NO_REVOCATION) -> Refused:
-    ordered, left_out = most_telling(reasons)
+    ordered, left_out = select_reasons(reasons)
     letters = {(reason.fault.check or Check.ENCODING).letter for reason in ordered}
     findings = (
         _finding("a", ordered, letters, "the path is valid"),

@@ -14,9 +14,9 @@ from bothways.faults import Fault, Reason
 from bothways.trust.anchors import Edge, TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import has_weak_key, is_signed_weakly
-from bothways.trust.issuers import likeliest_first
+from bothways.trust.issuers import most_likely_first
 from bothways.trust.signatures import is_signed_by
-from bothways.trust.work import FIXED_OCTETS, OCTETS_A_BYTE, Step, WorkBudget
+from bothways.trust.work import FIXED_OCTETS, OCTETS_PER_BYTE, Step, WorkBudget
 
 Path = tuple[ParsedCertificate, ...]
 
@@ -39,7 +39,7 @@ class Limits:
         """Return the budget for verifying a chain. received: octets that the peer sent for it."""
         if self.microseconds is None:
             return WorkBudget.for_bytes(received)
-        return WorkBudget(self.microseconds, FIXED_OCTETS + OCTETS_A_BYTE * received)
+        return WorkBudget(self.microseconds, FIXED_OCTETS + OCTETS_PER_BYTE * received)
 
 
 LIMITS = Limits()
@@ -72,7 +72,7 @@ class PathSearch:
         self._met_weak = False
 
     def paths(self, leaf: ParsedCertificate) -> Iterator[Path]:
-        """Yield every path from the leaf to an anchor whose signatures hold, nearest anchors first."""
+        """Yield every path from the leaf to a trust anchor whose signatures are valid, the nearest anchors first."""
         for path in self._extend((leaf,), weakly=False):
             self._remember(path)
             yield path
@@ -135,7 +135,7 @@ class PathSearch:
         for anchor in self.anchors.issuers_of(last):
             if self._take(path, anchor):
                 yield anchor, True
-        for other in likeliest_first(last, self._named_issuers(path)):
+        for other in most_likely_first(last, self._named_issuers(path)):
             yield other, False
 
     def _named_issuers(self, path: Path) -> list[ParsedCertificate]:
@@ -168,7 +168,7 @@ class PathSearch:
         return True
 
     def _is_edge(self, child: ParsedCertificate, issuer: ParsedCertificate, weakly: bool) -> bool | None:
-        """Whether the issuer's key signed the child; checked once, and not at all when remembered.
+        """Whether the issuer's key signed the child; checked once, and not at all where it is cached.
 
         None where the signature does not count, for its algorithm or for a weak key: it is not checked, and only
         followed `weakly`.
@@ -177,7 +177,7 @@ class PathSearch:
         known = self._links.get(link)
         if known is not None:
             return known
-        if self.anchors.remembers_paths and self.anchors.remembers(_edge(child, issuer)):
+        if self.anchors.remembers_paths and self.anchors.is_verified(_edge(child, issuer)):
             self._links[link] = True
             return True
         if is_signed_weakly(child) or has_weak_key(issuer):

@@ -1,4 +1,4 @@
-"""PEM blocks in a file that may hold other text and other blocks (RFC 7468)."""
+"""PEM blocks in a file, which may contain other text and other blocks (RFC 7468)."""
 
 from __future__ import annotations
 
@@ -9,26 +9,29 @@ from collections.abc import Iterator
 
 from bothways.errors import ConfigError
 
-# Possessive quantifiers would say this and the rest in one expression, but Python 3.11.2 gets them wrong.
+# One expression with possessive quantifiers would do, but Python 3.11.2 has a defect in them.
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n")
 _HYPHENS = b"-----"
 CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 
 
-def given(data: object, what: str) -> bytes:
-    """Return PEM or DER that a caller gave as bytes; ConfigError for what is none, such as text."""
+def require_bytes(data: object, what: str) -> bytes:
+    """Return PEM or DER that a caller gave as bytes. Raises ConfigError for other types, such as text.
+
+    what: the name of the data in the error.
+    """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise ConfigError(f"{what}: expected PEM or DER as bytes, not {type(data).__name__}")
     return bytes(data)
 
 
 def blocks(data: bytes) -> list[tuple[str, bytes]]:
-    """Return label and whole text of every PEM block, in order."""
+    """Return label and text of every PEM block, in order."""
     return [(label.decode("ascii"), block + b"\n") for label, block, _ in _found(data)]
 
 
 def body(block: bytes) -> bytes:
-    """Return the bytes that a PEM block without headers holds, or raise ValueError."""
+    """Return the data of a PEM block without headers. Raises ValueError."""
     found = next(_found(block), None)
     if found is None or not block.startswith(found[1]):
         raise ValueError("no PEM block")
@@ -39,9 +42,9 @@ def body(block: bytes) -> bytes:
 
 
 def _found(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Yield label, whole text and content of each block.
+    """Yield label, text and data of each block.
 
-    No five hyphens stand inside a block, so that a BEGIN without its END is not looked for to the end of the file.
+    A block contains no five hyphens, so the END of a BEGIN without one is not searched to the end of the file.
     """
     at = 0
     while (begin := _BEGIN.search(data, at)) is not None:

@@ -1,7 +1,7 @@
-"""Certificate policies along a path, by the graph of RFC 9618, which replaces the tree of RFC 5280 6.1.
+"""Certificate policies of a path, by the graph of RFC 9618, which replaces the tree of RFC 5280 6.1.
 
-A level of the graph is a dictionary from a policy to its node; a policy stands once on a level, so the work
-grows with the size of the certificates and not with the number of ways through them.
+A level of the graph is a dictionary from a policy to its node. A policy occurs once on a level, so the work grows
+with the size of the certificates and not with the number of ways through the graph.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from bothways.trust.distinguished_names import dotted
 from bothways.trust.work import Step, WorkBudget
 
 ANY = "2.5.29.32.0"
-_SHORTEST_PAIR = 8  # octets of a mapping
-OID_LIMIT = 63  # as `cryptography` has it for all others; to spell one costs the square of its length
+_SHORTEST_PAIR = 8  # octets
+OID_LIMIT = 63  # octets, as in `cryptography`; to convert one takes quadratic time
 
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """Which policies a path must have (RFC 5280 6.1.1 c, e, f, g).
+    """The policies that a path must have (RFC 5280 6.1.1 c, e, f, g).
 
-    acceptable: dotted identifiers, empty for any.  required: a path must be valid under one of them; without
-    it they are asked for only where a CA demands it.  map_policies: CAs may map one policy to another.
-    allow_any: the wildcard anyPolicy in a certificate counts.
+    acceptable: object identifiers in dotted form, empty for any.  required: whether a path must be valid for one of
+    them; otherwise only where a CA requires it.  map_policies: whether CAs may map one policy to another. allow_any:
+    whether anyPolicy in a certificate counts.
     """
 
     acceptable: frozenset[str] = frozenset()
@@ -43,7 +43,7 @@ NO_POLICY = Policies()
 
 @dataclass(slots=True)
 class _Node:
-    """One policy on one level: its parents on the level above, and what the next certificate may call it."""
+    """One policy on one level: its parents on the level above, and the policies expected in the next certificate."""
 
     parents: set[str]
     expected: set[str]
@@ -54,7 +54,7 @@ Level = dict[str, _Node]
 
 @dataclass(slots=True)
 class _State:
-    """Where processing stands (RFC 5280 6.1.2); `levels` empty means that the graph is NULL."""
+    """The state of processing (RFC 5280 6.1.2); empty `levels` are the NULL graph."""
 
     levels: list[Level]
     explicit: int
@@ -66,9 +66,9 @@ class _State:
 def policy_reasons(
     path: Sequence[ParsedCertificate], wanted: Policies = NO_POLICY, work: WorkBudget | None = None
 ) -> list[Reason]:
-    """Say why the policies of a path, from the leaf to the anchor, will not do.
+    """Return the reasons against a path, from the leaf to the trust anchor, for its policies.
 
-    Raises OutOfWork where `work` does not last.
+    wanted: the policies that are required.  work: the budget. Raises OutOfWork where it is used up.
     """
     if not wanted.required and not any(map(_restricts, path[:-1])):
         return []
@@ -78,7 +78,7 @@ def policy_reasons(
 
 
 def _named_policies(certificate: ParsedCertificate) -> int:
-    """How many policies a certificate asserts or maps, at most."""
+    """Return the maximum number of policies that a certificate asserts or maps."""
     asserted = certificate.extension(x509.CertificatePolicies)
     mapped = certificate.extensions.get(ExtensionOID.POLICY_MAPPINGS)
     value = mapped.value if mapped is not None else None
@@ -96,15 +96,15 @@ def valid_policies(
 ) -> tuple[frozenset[str], list[Reason]]:
     """Return a path's user-constrained policy set, and the reasons against it (RFC 5280 6.1, RFC 9618 5).
 
-    The anchor's own policies are no part of the path.
+    The policies of the trust anchor do not count.
     """
     certificates = list(reversed(path[:-1]))
-    never = len(certificates) + 1
+    unlimited = len(certificates) + 1
     state = _State(
         levels=[{ANY: _Node(set(), {ANY})}],
-        explicit=0 if wanted.required else never,
-        mapping=never if wanted.map_policies else 0,
-        inhibit_any=never if wanted.allow_any else 0,
+        explicit=0 if wanted.required else unlimited,
+        mapping=unlimited if wanted.map_policies else 0,
+        inhibit_any=unlimited if wanted.allow_any else 0,
     )
     failed = False
     for number, certificate in enumerate(certificates, 1):
@@ -150,7 +150,7 @@ def _process(state: _State, certificate: ParsedCertificate, final: bool) -> None
 
 
 def _prepare(state: _State, certificate: ParsedCertificate, position: int) -> None:
-    """Map policies, then count down and take over what the CA demands (RFC 5280 6.1.4 a, b, h, i, j)."""
+    """Map policies, decrement the counters, and apply the constraints of the CA (RFC 5280 6.1.4 a, b, h, i, j)."""
     mappings = _mappings(state, certificate, position)
     if state.levels:
         _map(state, mappings)
@@ -170,7 +170,7 @@ def _prepare(state: _State, certificate: ParsedCertificate, position: int) -> No
 
 
 def _mappings(state: _State, certificate: ParsedCertificate, position: int) -> dict[str, set[str]]:
-    """Read which policies the CA maps to which; anyPolicy may be neither (RFC 5280 6.1.4 a)."""
+    """Return which policies the CA maps to which; anyPolicy must not occur (RFC 5280 6.1.4 a)."""
     extension = certificate.extensions.get(ExtensionOID.POLICY_MAPPINGS)
     if extension is None or not isinstance(extension.value, x509.UnrecognizedExtension):
         return {}
@@ -200,7 +200,7 @@ def _pairs(value: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _map(state: _State, mappings: dict[str, set[str]]) -> None:
-    """Let the next certificate use a policy's other names, or forbid it (RFC 5280 6.1.4 b, RFC 9618 5.4)."""
+    """Let the next certificate use the mapped names of a policy, or forbid it (RFC 5280 6.1.4 b, RFC 9618 5.4)."""
     level = state.levels[-1]
     for policy, others in mappings.items():
         node = level.get(policy)
@@ -215,7 +215,7 @@ def _map(state: _State, mappings: dict[str, set[str]]) -> None:
 
 
 def _wrap_up(state: _State, leaf: ParsedCertificate) -> None:
-    """Count down once more, and heed the leaf's own demand (RFC 5280 6.1.5 a and b)."""
+    """Decrement the counter again, and apply the leaf's own constraint (RFC 5280 6.1.5 a and b)."""
     state.explicit = max(state.explicit - 1, 0)
     constraints = leaf.extension(x509.PolicyConstraints)
     if constraints is not None and constraints.require_explicit_policy == 0:
@@ -223,7 +223,7 @@ def _wrap_up(state: _State, leaf: ParsedCertificate) -> None:
 
 
 def _user_constrained(levels: list[Level], acceptable: frozenset[str]) -> frozenset[str]:
-    """Return the acceptable policies, by the anchor's names, under which the leaf is valid (RFC 9618 5.5)."""
+    """Return the acceptable policies, by the trust anchor's names, for which the leaf is valid (RFC 9618 5.5)."""
     if not levels:
         return frozenset()
     authority: set[str] = set()

@@ -1,7 +1,7 @@
-"""What a certificate says of its key beside the key: of which algorithm it is, and what it is bound to.
+"""The algorithm of a public key and its parameters, in the DER of a certificate.
 
-The parser tells neither explicit curves from named ones (RFC 5480 2.1.1) nor a key that is bound to RSASSA-PSS from
-another (RFC 4055 1.2).
+`cryptography` does not tell explicit curves from named ones (RFC 5480 2.1.1), nor a key that is restricted to
+RSASSA-PSS from another RSA key (RFC 4055 1.2).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RSA = bytes.fromhex("2a864886f70d010101")
 _PSS = bytes.fromhex("2a864886f70d01010a")
 _MGF1 = bytes.fromhex("2a864886f70d010108")
 _EC = bytes.fromhex("2a8648ce3d0201")
-# Whose keys are read. That of DSA is refused as weak, all others as unknown: Diffie-Hellman's costs milliseconds.
+# Algorithms whose keys are decoded; DSA is then refused as weak. A Diffie-Hellman key takes milliseconds to decode.
 _ALGORITHMS = frozenset(
     {
         _RSA,
@@ -44,10 +44,10 @@ _POINT_FORMS = (b"\x04", b"\x02", b"\x03")
 _SALT, _TRAILER = 20, 1
 
 
-class PSSBinding(NamedTuple):
-    """What signatures a key bound to RSASSA-PSS makes: hash and mask by the content of their identifiers.
+class PSSRestriction(NamedTuple):
+    """The signatures that a key restricted to RSASSA-PSS may make: hash and mask as the content of their identifiers.
 
-    All are None for a key that is bound to the padding alone.
+    All fields are None for a key that is restricted to the padding only.
     """
 
     digest: bytes | None = None
@@ -55,7 +55,7 @@ class PSSBinding(NamedTuple):
     least_salt: int | None = None
 
     def allows(self, chosen: padding.PSS, digest: hashes.HashAlgorithm) -> bool:
-        """Whether the key makes signatures with these parameters; their salt may be longer than the key's says."""
+        """Whether the key may sign with these parameters; the salt may be longer than that of the restriction."""
         if self.least_salt is None:
             return True
         mask, salt = mask_hash(chosen), chosen._salt_length
@@ -67,13 +67,16 @@ class PSSBinding(NamedTuple):
         )
 
     def is_for(self, digest: hashes.HashAlgorithm) -> bool:
-        """Whether a scheme of TLS with this hash has just these parameters (RFC 9846 4.3.3)."""
+        """Whether a TLS signature scheme with this hash has these parameters (RFC 9846 4.3.3)."""
         wanted = _HASHES.get(digest.name)
-        return self.least_salt is None or self == PSSBinding(wanted, wanted, digest.digest_size)
+        return self.least_salt is None or self == PSSRestriction(wanted, wanted, digest.digest_size)
 
 
 def check_key_algorithm(spki: bytes) -> None:
-    """Raise ValueError for a key of a kind that is not read, before it is, or on a curve without a name."""
+    """Check that a key has a supported algorithm, and that its curve is a named one. Raises ValueError.
+
+    spki: the DER of a SubjectPublicKeyInfo.
+    """
     start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
     at, stop = expect_element(spki, start, end, SEQUENCE, "algorithm")
     first, last = expect_element(spki, at, stop, OBJECT_IDENTIFIER, "algorithm")
@@ -87,32 +90,32 @@ def check_key_algorithm(spki: bytes) -> None:
 
 
 def _check_point(spki: bytes, at: int, end: int) -> None:
-    """Raise ValueError for a point that is neither uncompressed nor compressed; hybrid is no form (RFC 5480 2.2)."""
+    """Raise ValueError for a point that is neither uncompressed nor compressed; RFC 5480 2.2 has no hybrid form."""
     first, last = expect_element(spki, at, end, BIT_STRING, "subjectPublicKey")
     if spki[first : first + 1] != b"\0" or spki[first + 1 : min(first + 2, last)] not in _POINT_FORMS:
         raise ValueError("an elliptic curve point in a form that is not allowed for keys")
 
 
-def pss_binding(spki: bytes) -> PSSBinding | None:
-    """Return what a key is bound to; None for one that is not bound to RSASSA-PSS. Raises ValueError.
+def pss_restriction(spki: bytes) -> PSSRestriction | None:
+    """Return the restriction of a key to RSASSA-PSS, or None. Raises ValueError.
 
     spki: the DER of a SubjectPublicKeyInfo.
     """
     algorithm, parameters = _algorithm(spki)
     if algorithm != _PSS:
         return None
-    return _pss_parameters(parameters) if parameters else PSSBinding()
+    return _pss_parameters(parameters) if parameters else PSSRestriction()
 
 
 def mask_hash(chosen: padding.PSS) -> hashes.HashAlgorithm:
-    """Return the hash by which the mask of a signature by RSASSA-PSS is made."""
+    """Return the hash of the mask generation function of an RSASSA-PSS signature."""
     return chosen.mgf._algorithm
 
 
 def has_known_parameters(algorithm: bytes) -> bool:
-    """Whether an algorithm is RSASSA-PSS with MGF1 and the one trailer that there is (RFC 4055 3.1).
+    """Whether an algorithm is RSASSA-PSS with MGF1 and the only defined trailer (RFC 4055 3.1).
 
-    algorithm: the DER of an AlgorithmIdentifier.  Raises ValueError for what is none.
+    algorithm: the DER of an AlgorithmIdentifier.  Raises ValueError for other data.
     """
     kind, parameters = _identifier(algorithm, 0, len(algorithm))
     _pss_parameters(parameters)
@@ -120,7 +123,7 @@ def has_known_parameters(algorithm: bytes) -> bool:
 
 
 def _algorithm(spki: bytes) -> tuple[bytes, bytes]:
-    """Return the content of the identifier of a key's algorithm, and the DER of its parameters (RFC 5280 4.1.2.7)."""
+    """Return the object identifier of a key's algorithm, and the DER of its parameters (RFC 5280 4.1.2.7)."""
     start, end = expect_element(spki, 0, len(spki), SEQUENCE, "subjectPublicKeyInfo")
     return _identifier(spki, start, end)
 
@@ -131,14 +134,14 @@ def _identifier(data: bytes, at: int, end: int) -> tuple[bytes, bytes]:
     return data[first:last], data[last:stop]
 
 
-def _pss_parameters(der: bytes) -> PSSBinding:
-    """Read RSASSA-PSS-params (RFC 4055 3.1)."""
+def _pss_parameters(der: bytes) -> PSSRestriction:
+    """Decode RSASSA-PSS-params (RFC 4055 3.1)."""
     at, end = expect_element(der, 0, len(der), SEQUENCE, "parameters of RSASSA-PSS")
     parts = {tag: der[start:stop] for tag, _, start, stop in elements(der, at, end)}
     digest, mask = parts.get(0xA0), parts.get(0xA1)
     if _number(parts.get(0xA3), _TRAILER) != _TRAILER:
         raise ValueError("an RSASSA-PSS trailerField that is not 1")
-    return PSSBinding(
+    return PSSRestriction(
         _SHA1 if digest is None else _identifier(digest, 0, len(digest))[0],
         _SHA1 if mask is None else _mask_hash(mask),
         _number(parts.get(0xA2), _SALT),

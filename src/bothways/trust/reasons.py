@@ -1,7 +1,7 @@
-"""Few reasons out of many: whoever made a certificate decides how much is wrong with it, not how much is told.
+"""Limits on reasons: the author of a certificate decides how much is wrong with it, not how much is reported.
 
-Of one kind in one certificate a few are told and the rest is counted; of all reasons for a refusal as many as a
-person reads, and one of each kind.
+Of each fault in one certificate a few are reported and the others counted; of all reasons for a refusal a limited
+number, at least one of each fault.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ MOST_OF_A_KIND = 4
 MOST_REASONS = 16
 
 
-def few(found: Iterable[tuple[Fault, object]]) -> list[tuple[Fault, str]]:
-    """Put the first few findings into words; the last of them says how many more there are."""
+def first_few(found: Iterable[tuple[Fault, object]]) -> list[tuple[Fault, str]]:
+    """Convert the first few findings to text; the last one says how many more there are."""
     kept: list[tuple[Fault, str]] = []
     more = 0
     for fault, what in found:
@@ -29,19 +29,19 @@ def few(found: Iterable[tuple[Fault, object]]) -> list[tuple[Fault, str]]:
     return kept
 
 
-def most_telling(reasons: Sequence[Reason]) -> tuple[tuple[Reason, ...], int]:
-    """Return the reasons to tell, the one that decides the alert first, and how many are left out.
+def select_reasons(reasons: Sequence[Reason]) -> tuple[tuple[Reason, ...], int]:
+    """Return the reasons to report, the one that decides the alert first, and the number of those left out.
 
-    The first of each fault is always among them.
+    The first one of each fault is always reported.
     """
     kept: list[Reason] = []
     seen: set[Fault] = set()
     ordered = by_precedence(reasons)
-    spare = MOST_REASONS - len({reason.fault for reason in ordered})
+    remaining = MOST_REASONS - len({reason.fault for reason in ordered})
     for reason in ordered:
         if reason.fault in seen:
-            spare -= 1
-            if spare < 0:
+            remaining -= 1
+            if remaining < 0:
                 continue
         seen.add(reason.fault)
         kept.append(reason)
@@ -49,7 +49,7 @@ def most_telling(reasons: Sequence[Reason]) -> tuple[tuple[Reason, ...], int]:
 
 
 def by_precedence(reasons: Sequence[Reason]) -> tuple[Reason, ...]:
-    """Order reasons: the first decides the alert; equal ones stand from the leaf upwards."""
+    """Sort reasons: the first decides the alert; equal ones are in the order of the path, from the leaf."""
 
     def key(reason: Reason) -> tuple[int, int]:
         check = reason.fault.check or Check.ENCODING

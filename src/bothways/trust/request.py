@@ -1,4 +1,4 @@
-"""What is asked of trust about a chain: one value, which can be asked again with other evidence and at another time."""
+"""A verification as one value, which can be repeated with other evidence and at another time."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ Staples = Sequence[bytes | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VerificationRequest:
-    """May this chain speak for that name and that purpose, by those whom we trust?
+    """The chain of a peer, and everything that it is verified by except time and fetched evidence.
 
-    chain: DER as it was sent, the leaf first, the rest in any order.  purpose, name, key_usage: what the leaf is
-    shown for, whom it must stand for, what its key does; None where that is not asked.  revocation: which evidence
-    counts; None checks nothing.  staples: the OCSP responses that came with the certificates of `chain`, in their
-    order; None where none did.  leaf: the first of `chain`, if `read_leaf` read it.  may_fetch: whether evidence
-    may be fetched for it; not on the word of a peer that has not proved its key.  proved_at: when whoever showed it
-    proved that key, where that was in an earlier conversation.
+    chain: DER as it was sent, the leaf first, the rest in any order.  anchors: the trust anchors.  purpose, name,
+    key_usage: the purpose of the leaf, the name for which it must be valid, and the use of its key; None where that
+    is not checked.  revocation: the policy; None checks nothing.  policies: the certificate policies that are
+    required. limits: the size and work that are allowed.  staples: the OCSP responses that came with the certificates
+    of `chain`, in their order; None where none came.  leaf: the first of `chain`, if `read_leaf` decoded it.
+    may_fetch: whether evidence may be fetched; False until the peer has proved possession of its key.  proved_at:
+    when the peer proved it, where that was in an earlier connection.
     """
 
     chain: Sequence[bytes]
@@ -47,14 +48,14 @@ class VerificationRequest:
 
     @property
     def generation(self) -> int:
-        """Rises whenever there is new evidence that the answer may depend on."""
+        """Rises whenever there are new trust anchors or evidence, so that the verdict may change."""
         return self.anchors.generation + (0 if self.revocation is None else self.revocation.generation)
 
     def verify(self, at: datetime, fetched: FetchedEvidence | None = None, *, defer: bool = False) -> Verdict:
-        """Answer it by the evidence at hand, with what was fetched for it so far, at the time `at`.
+        """Return the verdict at the time `at`, by the available evidence and that which was fetched.
 
-        fetched: None where nothing is to be fetched: then the verdict wants nothing.  defer: leave checks that take
-        long to the caller: the verdict then has them, and is none before they are made and it is asked again.
+        fetched: None where nothing may be fetched; then the verdict has no `wants`.  defer: leave slow checks to the
+        caller; the verdict then contains them, and is not final before they are made and this is called again.
         """
         anchors = self.anchors.current
         pairs = zip(self.chain, self.staples, strict=False)

@@ -1,6 +1,6 @@
-"""Whether a key signed a certificate, by which algorithm, and which algorithms count (RFC 5280 6.1.3 a 1).
+"""Whether a key signed a certificate, with which algorithm, and which algorithms are accepted (RFC 5280 6.1.3 a 1).
 
-The gate to `cryptography`'s signature checks: whatever it raises becomes a plain no.
+The only module that calls the signature checks of `cryptography`; every exception of theirs means "not signed".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bothways.faults import Fault
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.der import SEQUENCE, element, encoded, expect_element
 from bothways.trust.parsing import der_of, open_crl, pss_padding, readable, signature_hash
-from bothways.trust.public_keys import PSSBinding, has_known_parameters, mask_hash, pss_binding
+from bothways.trust.public_keys import PSSRestriction, has_known_parameters, mask_hash, pss_restriction
 
 Signed = Certificate | CertificateRevocationList | OCSPResponse
 
@@ -52,17 +52,17 @@ _WEAK = {
     Algorithm.ECDSA_WITH_SHA1: "SHA-1",
     Algorithm.DSA_WITH_SHA1: "SHA-1",
 }
-_NO_NAME, _SOME_TIME = bytes.fromhex("3000"), bytes.fromhex("170d3236303130313030303030305a")
+_EMPTY_NAME, _ANY_TIME = bytes.fromhex("3000"), bytes.fromhex("170d3236303130313030303030305a")
 _ACCEPTED = _PKCS1 | _ECDSA.keys() | _PLAIN.keys()
 
 
 def weakness(certificate: ParsedCertificate) -> tuple[Fault, str] | None:
-    """Say what is wrong with the algorithm that signed a certificate, and name it; None if nothing is."""
+    """Return the fault of the algorithm that signed a certificate, and the algorithm's name; None if it is accepted."""
     return algorithm_weakness(certificate.x509)
 
 
 def algorithm_weakness(signed: Signed) -> tuple[Fault, str] | None:
-    """Say what is wrong with the algorithm of a signature, and name it; None if nothing is."""
+    """Return the fault of a signature's algorithm, and the algorithm's name; None if it is accepted."""
     algorithm = signed.signature_algorithm_oid
     if algorithm in _ACCEPTED:
         return None
@@ -79,15 +79,19 @@ def _pss_weakness(signed: Signed) -> tuple[Fault, str] | None:
     hash_algorithm, chosen = signature_hash(signed), pss_padding(signed)
     if isinstance(hash_algorithm, hashes.SHA1):
         return Fault.WEAK_HASH, "SHA-1"
-    if not isinstance(hash_algorithm, STRONG_HASHES) or chosen is None or not _is_known(signed):
+    if (
+        not isinstance(hash_algorithm, STRONG_HASHES)
+        or chosen is None
+        or not _has_known_pss_parameters(signed)
+    ):
         return Fault.UNSUPPORTED_SIGNATURE, "RSASSA-PSS with unknown parameters"
     if not isinstance(mask_hash(chosen), STRONG_HASHES):
         return Fault.WEAK_HASH, f"RSASSA-PSS with the mask hash {mask_hash(chosen).name}"
     return None
 
 
-def _is_known(signed: Signed) -> bool:
-    """Whether the parameters of RSASSA-PSS are those of RFC 4055 3.1, of which the parser passes over the trailer."""
+def _has_known_pss_parameters(signed: Signed) -> bool:
+    """Whether the RSASSA-PSS parameters are those of RFC 4055 3.1, whose trailer field the parser ignores."""
     return readable("signatureAlgorithm", _parameters_are_known, der_of(signed)) is True
 
 
@@ -98,10 +102,10 @@ def _parameters_are_known(der: bytes) -> bool:
 
 
 def with_signature_parameters(response: OCSPResponse, der: bytes) -> Signed:
-    """Return what has the algorithm and the signature of a response, and the parameters of RSASSA-PSS beside.
+    """Return an object with the algorithm and the signature of a response, and its RSASSA-PSS parameters.
 
-    The parser tells those of certificates and CRLs alone, so it is an empty CRL.  der: of the response.
-    Raises ValueError.
+    `cryptography` decodes the parameters of certificates and CRLs only, so that object is an empty CRL. der: the
+    response.  Raises ValueError.
     """
     if response.signature_algorithm_oid != Algorithm.RSASSA_PSS:
         return response
@@ -114,17 +118,17 @@ def with_signature_parameters(response: OCSPResponse, der: bytes) -> Signed:
     begin = element(der, at, end)[2]
     middle = element(der, begin, end)[2]
     algorithm, signature = der[begin:middle], der[middle : element(der, middle, end)[2]]
-    signed = encoded(SEQUENCE, algorithm, _NO_NAME, _SOME_TIME)
+    signed = encoded(SEQUENCE, algorithm, _EMPTY_NAME, _ANY_TIME)
     return open_crl(encoded(SEQUENCE, signed, algorithm, signature))
 
 
 def is_signed_by(certificate: ParsedCertificate, signer: ParsedCertificate) -> bool:
-    """Whether the signer's key signed `certificate`, by an algorithm that `weakness` lets pass."""
+    """Whether the signer's key signed `certificate`, with an accepted algorithm."""
     return is_signature_of(certificate.x509, certificate.signed, signer)
 
 
 def is_signature_of(signed: Signed, data: bytes, signer: ParsedCertificate) -> bool:
-    """Whether the signature in `signed` is one of the signer's key over `data`, by an algorithm that counts."""
+    """Whether the signature in `signed` is one of the signer's key over `data`, with an accepted algorithm."""
     try:
         check = _check_for(signed, data, signer)
         if check is None:
@@ -136,7 +140,7 @@ def is_signature_of(signed: Signed, data: bytes, signer: ParsedCertificate) -> b
 
 
 def _check_for(signed: Signed, data: bytes, signer: ParsedCertificate) -> Callable[[], None] | None:
-    """Return the check that the algorithm asks for, or None if the key is of another kind, or bound to another."""
+    """Return the function that checks the signature; None if the key is of another kind, or restricted to others."""
     algorithm = signed.signature_algorithm_oid
     signature = signed.signature
     key = signer.key
@@ -149,14 +153,14 @@ def _check_for(signed: Signed, data: bytes, signer: ParsedCertificate) -> Callab
         return partial(key.verify, signature, data) if isinstance(key, _PLAIN.get(algorithm, ())) else None
     if not isinstance(key, rsa.RSAPublicKey):
         return None
-    chosen = _rsa_padding(signed, pss_binding(signer.spki))
+    chosen = _rsa_padding(signed, pss_restriction(signer.spki))
     return None if chosen is None else partial(key.verify, signature, data, *chosen)
 
 
 def _rsa_padding(
-    signed: Signed, binding: PSSBinding | None
+    signed: Signed, binding: PSSRestriction | None
 ) -> tuple[padding.PKCS1v15 | padding.PSS, hashes.HashAlgorithm] | None:
-    """Return padding and hash of a signature; None for what a key that is bound so does not make (RFC 4055 1.2)."""
+    """Return padding and hash of a signature; None where the key is restricted to others (RFC 4055 1.2)."""
     digest = signature_hash(signed)
     if digest is None:
         return None

@@ -1,7 +1,7 @@
-"""The subtrees of name constraints, and whether a name lies in one of them (RFC 5280 4.2.1.10).
+"""The subtrees of name constraints, and whether a name is within one of them (RFC 5280 4.2.1.10).
 
-Each kind of name has an index, so that a look-up costs what the name is long, however many subtrees there are.
-What cannot be compared lies in no permitted subtree and in every excluded one.
+Each kind of name has an index, so that the cost of a look-up grows with the name, not with the number of subtrees. A
+name that cannot be compared is in no permitted subtree and in every excluded one.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _MINIMUM, _MAXIMUM = 0x80, 0x81
 _SUBNETS = (8, 32)
 _MAPPED_BITS = 96
 
-# The kind of a name for constraints: each type of otherName is one of its own.
+# The kind of a name for constraints: each type of otherName counts as a kind.
 Form = Kind | bytes
-# A name as it is compared: a host, a mailbox, an address, the relative names of a directory name; None if malformed.
+# The compared form: a host, a mailbox, an address, the relative names of a directory name; None if malformed.
 Value = str | Mailbox | bytes | tuple[bytes, ...] | None
 
 
 class Subtree(NamedTuple):
-    """One subtree; `limited` if it has a minimum other than 0 or a maximum, which no name form uses."""
+    """One subtree; `limited` if it has a minimum other than 0 or a maximum, which no kind of name uses."""
 
     base: GeneralName
     limited: bool
 
 
 def subtrees_in(der: bytes) -> tuple[tuple[Subtree, ...], tuple[Subtree, ...]]:
-    """Read the permitted and the excluded subtrees of the value of nameConstraints. Raises ValueError."""
+    """Return the permitted and the excluded subtrees, from the value of nameConstraints. Raises ValueError."""
     at, end = expect_element(der, 0, len(der), SEQUENCE, "name constraints")
     if end != len(der):
         raise ValueError(f"{len(der) - end} bytes follow the name constraints")
@@ -74,7 +74,7 @@ def _subtrees(data: bytes, at: int, end: int) -> Iterator[Subtree]:
 
 
 def _is_limited(data: bytes, at: int, end: int) -> bool:
-    """Read minimum and maximum (RFC 5280 4.2.1.10: 0, and absent); an explicit 0 is borne."""
+    """Whether minimum and maximum are not the default (RFC 5280 4.2.1.10: 0, and absent); an encoded 0 is accepted."""
     limited, last = False, 0
     for tag, _, start, stop in elements(data, at, end):
         if tag not in (_MINIMUM, _MAXIMUM) or tag <= last or start == stop:
@@ -85,7 +85,7 @@ def _is_limited(data: bytes, at: int, end: int) -> bool:
 
 
 def _prefix_length(value: bytes) -> int:
-    """Return how many bits of an address a subtree fixes; ValueError for a mask with holes (RFC 4632 3.1)."""
+    """Return the prefix length of an address with a mask; ValueError for a mask that is no prefix (RFC 4632 3.1)."""
     mask = value[len(value) // 2 :]
     ones = int.from_bytes(mask, "big")
     length = ones.bit_count()
@@ -100,7 +100,7 @@ def form_of(name: GeneralName) -> Form:
 
 
 def value_of(name: GeneralName) -> Value:
-    """Return a name as it is compared, or None where it is malformed or of a kind without a comparison."""
+    """Return a name in the form that is compared; None where it is malformed or of a kind that cannot be compared."""
     if name.kind is Kind.IP:
         return name.value
     if name.kind is Kind.DIRECTORY:
@@ -114,7 +114,7 @@ def value_of(name: GeneralName) -> Value:
 
 
 def dns_value(text: str) -> str | None:
-    """Return a DNS name, of which the first label may be a wildcard, as it is compared."""
+    """Return a DNS name, whose first label may be a wildcard, in the form that is compared; None for other text."""
     if not text.startswith("*."):
         return host_form(text)
     rest = host_form(text[2:])
@@ -129,16 +129,20 @@ class _Index(ABC):
 
     @property
     def cost(self) -> int:
-        """How many short comparisons a look-up takes at most."""
+        """The maximum work of a look-up, in units of `Step.NAME_COMPARISON`."""
         return 1
 
     @abstractmethod
     def add(self, base: GeneralName) -> bool:
-        """Take a subtree; False where it is malformed."""
+        """Add a subtree; False where it is malformed."""
 
     @abstractmethod
     def has(self, value: Value) -> bool:
-        """Whether a well-formed name lies in one of them: excluded by any of what it stands for, else with all."""
+        """Whether a well-formed name is within one of the subtrees.
+
+        Of several hosts that it covers (wildcard, IPv4-mapped address), one is enough to be excluded; all must be
+        permitted.
+        """
 
 
 class Subtrees:
@@ -164,20 +168,20 @@ class Subtrees:
             self._refused.add(form)
 
     def constrain(self, form: Form) -> bool:
-        """Whether there are subtrees for a kind of names."""
+        """Whether there are subtrees for a kind of name."""
         return form in self._indices or form in self._refused
 
     def can_compare(self, form: Form) -> bool:
-        """Whether names of a kind can be held to these subtrees, if there are any for it (RFC 5280 4.2.1.10)."""
+        """Whether all subtrees for a kind of name, if any, can be compared with names (RFC 5280 4.2.1.10)."""
         return form not in self._refused
 
     def cost(self, form: Form) -> int:
-        """Return how many short comparisons it takes to look up a name of a kind."""
+        """Return the work of a look-up of a name of a kind, in units of `Step.NAME_COMPARISON`."""
         index = self._indices.get(form)
         return 0 if index is None else index.cost
 
     def has(self, form: Form, value: Value) -> bool:
-        """Whether a name lies in one of the subtrees."""
+        """Whether a name is within one of the subtrees."""
         index = self._indices.get(form)
         if index is None:
             return False
@@ -185,7 +189,7 @@ class Subtrees:
 
 
 def _suffixes(host: str) -> Iterator[str]:
-    """Yield the domains above a host, the nearest first."""
+    """Yield the parent domains of a host, the nearest first."""
     at = host.find(".")
     while at >= 0:
         yield host[at + 1 :]
@@ -200,7 +204,7 @@ class _Hosts(_Index):
         self.hosts: set[str] = set()
         self.domains: set[str] = set()
 
-    def take(self, text: str | None) -> bool:
+    def add_host(self, text: str | None) -> bool:
         host = None if text is None else host_form(text.removeprefix("."))
         if text is None or host is None:
             return False
@@ -214,7 +218,7 @@ class _Hosts(_Index):
 
 
 class _DNSNames(_Index):
-    """Domains with all below them; one that begins with a period asks for at least one more label."""
+    """Domains with all names below them; a constraint that begins with a period requires at least one more label."""
 
     def __init__(self, excluding: bool) -> None:
         super().__init__(excluding)
@@ -239,7 +243,7 @@ class _DNSNames(_Index):
         return True
 
     def has(self, value: Value) -> bool:
-        """A wildcard is permitted only with all that it stands for, and excluded with any of it."""
+        """A wildcard is permitted only if all names that it matches are, and excluded if any of them is."""
         host = str(value)
         rest = host.removeprefix("*.")
         if self._all or rest in self._domains:
@@ -250,7 +254,7 @@ class _DNSNames(_Index):
 
 
 class _Mailboxes(_Hosts):
-    """Mailboxes, all mailboxes at a host, and all below a domain."""
+    """Mailboxes, all mailboxes at a host, and all mailboxes below a domain."""
 
     def __init__(self, excluding: bool) -> None:
         super().__init__(excluding)
@@ -259,7 +263,7 @@ class _Mailboxes(_Hosts):
     def add(self, base: GeneralName) -> bool:
         text = base.text
         if text is None or "@" not in text:
-            return self.take(text)
+            return self.add_host(text)
         mailbox = mailbox_form(text)
         if mailbox is None:
             return False
@@ -274,14 +278,14 @@ class _URIHosts(_Hosts):
     """Hosts of URIs, and all hosts below a domain."""
 
     def add(self, base: GeneralName) -> bool:
-        return self.take(base.text)
+        return self.add_host(base.text)
 
     def has(self, value: Value) -> bool:
         return self.match(str(value))
 
 
 class _Networks(_Index):
-    """Networks of both versions, by how many bits an address has and how many of them do not count."""
+    """IPv4 and IPv6 networks, by the length of the address and the number of bits after the prefix."""
 
     def __init__(self, excluding: bool) -> None:
         super().__init__(excluding)
@@ -298,7 +302,7 @@ class _Networks(_Index):
 
     @property
     def cost(self) -> int:
-        """It grows with the number of lengths of prefixes."""
+        """It grows with the number of different prefix lengths."""
         return 1 + len(self._networks) // 8
 
     def _take(self, address: bytes, shift: int) -> None:
@@ -306,7 +310,7 @@ class _Networks(_Index):
         self._networks.setdefault((len(address), shift), set()).add(network)
 
     def has(self, value: Value) -> bool:
-        """An address that stands for one of IPv4 is excluded with either of them, and permitted only with both."""
+        """An IPv4-mapped address is excluded if either form is, and permitted only if both forms are."""
         address = value if isinstance(value, bytes) else b""
         other = embedded_ipv4(address)
         if other is None:
@@ -323,23 +327,23 @@ class _Networks(_Index):
 
 
 class _Directories(_Index):
-    """Directory names by what they begin with."""
+    """Directory names, compared by their first relative distinguished names."""
 
     def __init__(self, excluding: bool) -> None:
         super().__init__(excluding)
-        self._beginnings: set[tuple[bytes, ...]] = set()
+        self._prefixes: set[tuple[bytes, ...]] = set()
         self._lengths: set[int] = set()
 
     @property
     def cost(self) -> int:
-        """It grows with the number of lengths of directory names."""
+        """It grows with the number of different lengths of directory names."""
         return 1 + len(self._lengths) // 8
 
     def add(self, base: GeneralName) -> bool:
         relatives = directory_form(base.value)
         if relatives is None:
             return False
-        self._beginnings.add(relatives)
+        self._prefixes.add(relatives)
         self._lengths.add(len(relatives))
         return True
 
@@ -347,7 +351,7 @@ class _Directories(_Index):
         if not isinstance(value, tuple):
             return False
         return any(
-            tuple(value[:length]) in self._beginnings for length in self._lengths if length <= len(value)
+            tuple(value[:length]) in self._prefixes for length in self._lengths if length <= len(value)
         )
 
 

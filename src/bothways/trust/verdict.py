@@ -1,6 +1,6 @@
-"""The answer of trust: who was trusted, by which path, and what was checked; or every reason why not.
+"""The result of verification: the trusted path and what was checked, or every reason for a refusal.
 
-A verdict is a value. Checks that were not made say so (`Outcome.NOT_CHECKED`), they are never a tick.
+A verdict is an immutable value. A check that was not made is shown as such (`Outcome.NOT_CHECKED`), never as passed.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ PROFILES: tuple[Profile, ...] = ("private", "web")
 
 
 class Purpose(Enum):
-    """What a certificate is judged for: to stand for a server, or for a client."""
+    """What a certificate is verified for: to identify a server or a client."""
 
     SERVER = "server authentication"
     CLIENT = "client authentication"
 
 
 class Outcome(Enum):
-    """What became of one check."""
+    """The result of one check."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -38,7 +38,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One of the checks a (chain), b (validity) or c (revocation), and in words what was found."""
+    """The result of check a (path), b (validity) or c (revocation), with its text."""
 
     letter: str
     outcome: Outcome
@@ -47,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """All that a certificate says of its holder: the subject, and the subject alternative names by kind."""
+    """All names of a certificate: the subject, and the subject alternative names by kind."""
 
     subject: str
     common_name: str | None = None
@@ -58,17 +58,17 @@ class Names:
 
     @property
     def count(self) -> int:
-        """How many alternative names there are."""
+        """The number of alternative names."""
         return len(self.dns) + len(self.ip) + len(self.uri) + len(self.email)
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRequest:
-    """Evidence that a judgement lacks, and where it may be asked for.
+    """Evidence that a verification needs, and where it may be fetched.
 
-    kind: "ocsp" for the response about `certificate`, "crl" for a CRL of `issuer`'s.  locations: addresses,
-    any one of which has it; they come from certificates whose signatures lead to an anchor.  nonce: what an
-    OCSP response has to return, drawn by whoever asks (RFC 9654); None to ask without.
+    kind: "ocsp" for the response about `certificate`, "crl" for a CRL of `issuer`.  locations: URLs, any of which has
+    it; they are from certificates whose signatures lead to a trust anchor.  nonce: what an OCSP response has to
+    return, chosen by the client (RFC 9654); None sends none.
     """
 
     kind: Literal["ocsp", "crl"]
@@ -78,20 +78,21 @@ class EvidenceRequest:
     nonce: bytes | None = None
 
 
-SlowCheck = Callable[[], object]  # may run in any thread, and keeps its result with the evidence
+SlowCheck = Callable[[], object]  # may run in any thread; its result is stored with the evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The chain leads to an anchor and passed every check that was asked for.
+    """The chain leads to a trust anchor and passed every requested check.
 
-    `path` runs from the leaf to the anchor. `valid_until` is the last moment at which it holds: the
-    first end among the certificates of the path and the evidence, with what tolerance clocks are given there.
-    `wants` is what may yet be fetched, to judge again with more than was known: nothing, unless unknown was
-    accepted. `profile` says by which rules it was judged.
+    `path` is from the leaf to the trust anchor. `valid_until` is the earliest end of validity among the certificates
+    of the path and the evidence, for evidence with the tolerance for clocks. `wants` is evidence that may still be
+    fetched: none, unless an unknown status was accepted. `profile` is the set of rules by which it was verified.
     """
 
-    path: tuple[x509.Certificate, ...] = field(repr=False)  # to tell one reads names that may not be readable
+    path: tuple[x509.Certificate, ...] = field(
+        repr=False
+    )  # comparison would decode names that cannot be decoded
     names: Names
     findings: tuple[Finding, ...]
     valid_until: datetime
@@ -100,23 +101,23 @@ class Trusted:
 
     @property
     def checks(self) -> tuple[SlowCheck, ...]:
-        """Checks that were deferred: none, since they come before trust."""
+        """Deferred checks: none, since a chain is trusted only after them."""
         return ()
 
     @property
     def accepts_unknown(self) -> bool:
-        """Whether revocation was to be checked, could not be known, and was accepted as configured."""
+        """Whether the revocation status was to be checked, is unknown, and was accepted as configured."""
         return any(each.outcome is Outcome.UNKNOWN for each in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The chain was refused. `reasons` has why, the one that takes precedence first.
+    """The chain was refused. `reasons` says why, the one that decides the alert first.
 
-    Of very many reasons there is one of each kind, and `left_out` counts those that are not told.  `wants` is
-    what may be fetched to judge again, where an unknown status is the only reason.  `checks` are those that take
-    long and were deferred, as was asked for: this is no answer before they are made and it is judged again.
-    `profile` says by which rules it was judged.
+    Of very many reasons there is one of each fault, and `left_out` is the number of the others.  `wants` is evidence
+    that may be fetched, where an unknown status is the only reason.  `checks` are slow checks that were deferred: the
+    verdict is not final before they are made and the chain is verified again.  `profile` is the set of rules by which
+    it was verified.
     """
 
     reasons: tuple[Reason, ...]
@@ -131,8 +132,8 @@ class Refused:
 Verdict = Trusted | Refused
 
 
-def judged_by(verdict: Verdict, profile: Profile) -> Verdict:
-    """Return a verdict that says by which profile it was found; of the private one no finding speaks."""
+def with_profile(verdict: Verdict, profile: Profile) -> Verdict:
+    """Return a verdict with the profile by which it was found; the findings mention only the web profile."""
     if profile == "private":
         return verdict
     findings = tuple(

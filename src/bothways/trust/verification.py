@@ -1,6 +1,6 @@
-"""The one way into judging from outside: may this chain speak for that name, for that purpose, at that time?
+"""The public function that verifies a chain: is it valid for a name and a purpose at a time?
 
-What the caller gives is checked here, and only that raises; whatever stands in a chain or in evidence makes a verdict.
+It checks the arguments of the caller, and raises only for those; any chain and evidence results in a verdict.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ def verify(
     limits: Limits = LIMITS,
     fetched: FetchedEvidence | None = None,
 ) -> Verdict:
-    """Judge a chain of certificates by RFC 5280 6, for a purpose, a name and a time, each as it is given.
+    """Verify a certificate chain by RFC 5280 6, for a purpose, a name and a time.
 
-    chain: DER, the leaf first, the rest in any order.  anchors: whom you trust; their `profile` says by which
-    rules servers are judged.  purpose: what the leaf is shown for; None asks for none.  name: whom it must stand
-    for, a DNS name, an IP address or a URI (RFC 9525); None asks for nobody, as of clients.  at: the time, with
-    its zone.  revocation: which evidence counts, and what becomes of an unknown status; None checks nothing, and
-    the verdict says so.  key_usage: what the leaf's key does, "digitalSignature", "keyEncipherment", or None for
-    either.  policies: the certificate policies that are wanted.  staples: the OCSP response that came with each
-    certificate of `chain`, in its order, None where none did.  limits: how much a chain may hold and cause.
-    fetched: what was fetched so far; the verdict's `wants` say what may be fetched to judge again with more.
+    chain: DER, the leaf first, the rest in any order.  anchors: the trust anchors; their `profile` decides the rules
+    for servers.  purpose: of the leaf; None checks none.  name: for which the leaf must be valid, a DNS name, an IP
+    address or a URI (RFC 9525); None for any, as of clients.  at: the time, with its time zone.  revocation: the
+    evidence to use and what an unknown status means; None checks nothing, and the verdict says so.  key_usage: the
+    use of the leaf's key, "digitalSignature", "keyEncipherment", or None for either.  policies: the certificate
+    policies that are required. staples: the OCSP responses that came with the certificates of `chain`, in its order,
+    None where none came. limits: the size of the chain and the work that are allowed.  fetched: evidence that was
+    fetched so far; the `wants` of the verdict are what may be fetched to verify again with more.
 
-    Returns Trusted or Refused, and never raises for what is in the chain, the staples or the evidence. Raises
-    ConfigError for arguments that are wrong in themselves: a time without its zone, a name that is none.
+    Returns Trusted or Refused, and never raises for the content of chain, staples or evidence. Raises ConfigError for
+    invalid arguments: a time without time zone, a name of no kind.
     """
     request = VerificationRequest(
         chain=[_octets(each, "chain") for each in _several(chain, "chain")],
@@ -96,7 +96,7 @@ def _several(values: object, what: str) -> Sequence[object]:
 
 
 def _octets(value: object, what: str) -> bytes:
-    """Return bytes as they are; what is none might be turned into bytes that nobody meant."""
+    """Return bytes-like data as bytes. Other types are refused: `bytes(5)` would be five zeros."""
     if not isinstance(value, Octets):
         raise ConfigError(f"{what}: expected DER as bytes, not {type(value).__name__}")
     return bytes(value)

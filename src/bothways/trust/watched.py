@@ -1,6 +1,6 @@
-"""Files that change while they are in use: when their content is taken anew, and what stays where it cannot be.
+"""Files that may change while they are used: when they are read again, and what stays in use if that fails.
 
-Waits for nothing by itself: whoever serves looks now and then, beside what else it does.
+Nothing here waits or runs by itself: the users of a file call it from time to time.
 """
 
 from __future__ import annotations
@@ -23,46 +23,46 @@ Stamps = tuple[files.Stamp | None, ...]
 
 
 class _Followed:
-    """Some files that are taken together, and how they looked: when they were taken or refused, and last."""
+    """A group of files that are read together, with their metadata when last read or refused, and when last seen."""
 
     def __init__(self, paths: Iterable[files.FilePath]) -> None:
         self._paths = tuple(paths)
         self._taken = self._seen = self._stamps()
 
     def change(self) -> Stamps | None:
-        """Look at them. Returns how they look if they have changed and nobody goes on with that.
+        """Return the metadata if the files have changed and are not being written.
 
-        They looked the same in the look before, or were written a while ago.
+        That is so if they were the same at the last look, or were not written for a second.
         """
         before, self._seen = self._seen, self._stamps()
-        rests = self._seen == before or files.have_settled(self._seen)
-        return self._seen if rests and self._seen != self._taken else None
+        is_stable = self._seen == before or files.have_settled(self._seen)
+        return self._seen if is_stable and self._seen != self._taken else None
 
     def read(self, *, waits: bool, most: int | None = None) -> list[bytes]:
-        """Return what is in them. Raises ConfigError."""
+        """Return the content of the files. Raises ConfigError."""
         return [files.content(path, waits=waits, most=most) for path in self._paths]
 
-    def take(self, looks: Stamps, read: Callable[[], T]) -> T | None:
-        """Return what `read` makes of a change, None where they changed meanwhile.
+    def take(self, stamps: Stamps, read: Callable[[], T]) -> T | None:
+        """Return the result of `read` for changed files; None where they changed again meanwhile.
 
-        A change for which it raises is looked at once.
+        If `read` raises, this change is not read again.
         """
         try:
-            made = read()
+            result = read()
         except Exception:
-            self._taken = looks
+            self._taken = stamps
             raise
-        if self._stamps() != looks:
+        if self._stamps() != stamps:
             return None
-        self._taken = looks
-        return made
+        self._taken = stamps
+        return result
 
     def _stamps(self) -> Stamps:
         return tuple(files.stamp(path) for path in self._paths)
 
 
 class Watched(Generic[T]):
-    """Files and what they hold, each by itself. One that is gone, or cannot be read, keeps what it had."""
+    """Files and their decoded content, each file by itself. If one is missing or invalid, its last content stays."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class Watched(Generic[T]):
         read: Callable[[bytes, str], list[T]],
         most: int | None = None,
     ) -> None:
-        """Read all of them; `read` gets content and path. Raises ConfigError, as `read` does.
+        """Read all files. Raises ConfigError, as `read` does.
 
-        most: bytes of a file, as for `files.content`.
+        read: decodes the content of a file, with its path for errors.  most: the size limit, as for `files.content`.
         """
         self._read = read
         self._most = most
@@ -80,25 +80,25 @@ class Watched(Generic[T]):
         self._items = {path: self._content(path, waits=True) for path in self._followed}
 
     def items(self) -> list[T]:
-        """Return what all files hold."""
+        """Return the content of all files."""
         return [item for items in self._items.values() for item in items]
 
     def each(self) -> list[tuple[str, list[T]]]:
-        """Return the paths, each with what it holds."""
+        """Return the paths, each with the content of the file."""
         return list(self._items.items())
 
     def look(self, problems: list[str]) -> list[tuple[str, list[T]]]:
-        """Return paths that have changed since the last look, with what they hold now.
+        """Return the paths of files that have changed since the last look, each with its new content.
 
-        What cannot be taken is told in `problems`, once, in sentences.
+        problems: a sentence for each file that cannot be read is appended, once for each change.
         """
         changes = {path: followed.change() for path, followed in self._followed.items()}
-        changed = [path for path, looks in changes.items() if looks and self._take(path, looks, problems)]
+        changed = [path for path, stamps in changes.items() if stamps and self._take(path, stamps, problems)]
         return [(path, self._items[path]) for path in changed]
 
-    def _take(self, path: str, looks: Stamps, problems: list[str]) -> bool:
+    def _take(self, path: str, stamps: Stamps, problems: list[str]) -> bool:
         try:
-            items = self._followed[path].take(looks, lambda: self._content(path, waits=False))
+            items = self._followed[path].take(stamps, lambda: self._content(path, waits=False))
         except ConfigError as error:
             problems.append(f"{error}; its earlier content stays in use")
             return False
@@ -112,10 +112,10 @@ class Watched(Generic[T]):
 
 
 class Renewed(Generic[T]):
-    """What is made of files, and made anew when they change: of all of them, or what was made before stays.
+    """A value made from several files, and made again when they change; if that fails, the last value stays.
 
-    Whoever uses it looks at the files, at most once a second: no thread and no event loop has to, and a forked
-    process goes on by itself. `generation` rises with each change that was taken.
+    Each use looks at the files, at most once a second, so no thread and no event loop is needed, and it works in a
+    forked process. `generation` rises with each new value.
     """
 
     def __init__(
@@ -124,7 +124,10 @@ class Renewed(Generic[T]):
         make: Callable[[Sequence[bytes]], T],
         clock: Callable[[], float] = files.monotonic,
     ) -> None:
-        """Read the files and make it; `make` gets what is in them. Raises ConfigError, as `make` does."""
+        """Read the files and make the value. Raises ConfigError, as `make` does.
+
+        make: makes the value from the contents of the files.  clock: returns monotonic seconds.
+        """
         self._paths = tuple(paths)
         self._make = make
         self._clock = clock
@@ -136,43 +139,43 @@ class Renewed(Generic[T]):
 
     @property
     def value(self) -> T:
-        """What the files hold, as far as it could be taken."""
-        self._look_in_time()
+        """The value, from the last valid content of the files."""
+        self._look_if_due()
         return self._value
 
     @property
     def generation(self) -> int:
-        """How many changes were taken."""
-        self._look_in_time()
+        """The number of new values since the first one."""
+        self._look_if_due()
         return self._generation
 
     def accept_only(self, check: Callable[[T], object]) -> None:
-        """Refuse later changes for which `check` raises ConfigError; what is there now must pass it."""
+        """Refuse later changes for which `check` raises ConfigError; it is called with the present value first."""
         check(self._value)
         self._checks.append(check)
 
-    def _look_in_time(self) -> None:
+    def _look_if_due(self) -> None:
         now = self._clock()
         if now >= self._looked_at + LOOK_SECONDS:
             self._looked_at = now
-            looks = self._followed.change()
-            if looks is not None:
-                self._take(looks)
+            stamps = self._followed.change()
+            if stamps is not None:
+                self._take(stamps)
 
-    def _take(self, looks: Stamps) -> None:
+    def _take(self, stamps: Stamps) -> None:
         try:
-            made = self._followed.take(looks, self._made_anew)
+            result = self._followed.take(stamps, self._make_again)
         except ConfigError as error:
             logger.warning("%s; the earlier content stays in use", logged(error))
         except Exception:
             logger.exception("defect: changed files are not read; the earlier content stays in use")
         else:
-            if made is not None:
-                [self._value] = made
+            if result is not None:
+                [self._value] = result
                 self._generation += 1
                 logger.info("read again: %s", ", ".join(map(str, self._paths)))
 
-    def _made_anew(self) -> list[T]:
+    def _make_again(self) -> list[T]:
         value = self._make(self._followed.read(waits=False))
         for check in self._checks:
             check(value)

@@ -1,7 +1,7 @@
-"""What public web certificates must be beyond RFC 5280's rules for paths: the table behind `profile="web"`.
+"""The rules for public web certificates beyond RFC 5280 6: the table of `profile="web"`.
 
-Servers alone are held to it. BR are the CA/Browser Forum's Baseline Requirements for TLS server certificates,
-version 2.2. Roots that are older than a rule stand in every public store; each rule says from when they keep it.
+Only servers are verified by it. BR are the CA/Browser Forum's Baseline Requirements for TLS server certificates,
+version 2.2. Public root stores contain roots that are older than a rule; each rule says since when roots comply.
 """
 
 from __future__ import annotations
@@ -27,46 +27,46 @@ MOST_REASONS = 8
 LONGEST_SERIAL = 20
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER = datetime.max.replace(tzinfo=UTC)
-# A root that says it is older than extensions are was made later.
+# A root with an earlier notBefore was not made then: there were no extensions.
 X509_VERSION_3 = datetime(1996, 1, 1, tzinfo=UTC)
-# When version 1.0 of the Baseline Requirements took effect.
+# The effective date of version 1.0 of the Baseline Requirements.
 BASELINE = datetime(2012, 7, 1, tzinfo=UTC)
 
 _SERVER_AUTH = ExtendedKeyUsageOID.SERVER_AUTH
 _ANY_USAGE = ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE
 _COMMON_NAME = b"\x55\x04\x03"
-_NAMED_CURVES = (  # P-256, P-384, P-521, byte for byte as BR 7.1.3.1.2 has them
+_NAMED_CURVES = (  # P-256, P-384, P-521: the exact octets of BR 7.1.3.1.2
     bytes.fromhex("301306072a8648ce3d020106082a8648ce3d030107"),
     bytes.fromhex("301006072a8648ce3d020106052b81040022"),
     bytes.fromhex("301006072a8648ce3d020106052b81040023"),
 )
-_LEAST_ATTRIBUTE = 11  # bytes of a relative name with a common name of no character
-_NAMES_A_CHECK = 16  # so many names are looked at in the time of one check
+_LEAST_ATTRIBUTE = 11  # octets of a relative distinguished name with an empty common name
+_NAMES_PER_CHECK = 16  # so many names take as long as one `Step.CHECK`
 
-# Says what breaks a rule in a certificate (True where there is nothing to show), or None; the second argument is
-# whether the certificate is the path's anchor.
-Broken = Callable[[ParsedCertificate, bool], object]
+# Returns what in a certificate violates a rule (True where there is nothing to show), or None; the second argument is
+# whether the certificate is the trust anchor of the path.
+Check = Callable[[ParsedCertificate, bool], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule: its name for programs, its source, what is said of a certificate that breaks it.
+    """One rule: its name for programs, its source, and the sentence for a certificate that violates it.
 
-    binds: the leaf, the CAs above it, or all.  known: the fault by which every profile refuses the same; where
-    that stands already the rule adds nothing.  roots_since: an anchor above the leaf that is valid from an
-    earlier moment is not held to the rule.
+    binds: the leaf, the CAs above it, or all.  broken: returns what violates the rule.  known: the fault of every
+    profile for the same violation; where it is reported already, the rule adds nothing.  roots_since: a trust anchor
+    above the leaf is exempt if its notBefore is earlier.
     """
 
     name: str
     source: str
     sentence: str
     binds: Literal["leaf", "CAs", "all"]
-    broken: Broken
+    broken: Check
     known: Fault | None = None
     roots_since: datetime = ALWAYS
 
     def binds_at(self, certificate: ParsedCertificate, position: int, *, anchor: bool) -> bool:
-        """Whether a certificate is held to the rule at its position in a path."""
+        """Whether the rule applies to a certificate at its position in a path."""
         if self.binds == ("CAs" if position == 0 else "leaf"):
             return False
         if position == 0 or not anchor:
@@ -76,12 +76,12 @@ class Rule:
 
 
 class Problem:
-    """What a certificate breaks a rule by, put into words when somebody reads them."""
+    """The violation of a rule, converted to text when it is shown."""
 
     __slots__ = ("_got", "_more", "_sentence")
 
     def __init__(self, text: str, got: object, more: int = 0) -> None:
-        """Take the sentence of a rule and what breaks it; `more` rules are broken that are not told."""
+        """Take the sentence of a rule, the violating value, and the number of violations that are not reported."""
         self._sentence = text
         self._got = got
         self._more = more
@@ -97,10 +97,10 @@ Violation = tuple[Rule, object]
 def web_reasons(
     path: Sequence[ParsedCertificate], known: Collection[Reason] = (), work: WorkBudget | None = None
 ) -> list[Reason]:
-    """Hold a path, from a server's leaf to the anchor, to the rules of the table.
+    """Return the reasons against a path, from a server's leaf to the trust anchor, by the rules of the table.
 
-    At most `MOST_REASONS` are told, and the last of them counts the rest.  known: what stands against the path
-    already.  work: what it may cost, or raise OutOfWork; a certificate is held to the rules once.
+    At most `MOST_REASONS` are reported; the last one has the number of the others.  known: earlier reasons against
+    the path.  work: the budget. Raises OutOfWork where it is used up; a certificate is checked once.
     """
     refused = {(each.fault, each.position) for each in known}
     last = len(path) - 1
@@ -110,12 +110,12 @@ def web_reasons(
         for rule, got in violations(certificate, position, anchor=position == last, work=work)
         if (rule.known, position) not in refused
     ]
-    told = broken[:MOST_REASONS]
+    reported = broken[:MOST_REASONS]
     if work is not None:
-        work.spend(Step.REASON, len(told))
+        work.spend(Step.REASON, len(reported))
     reasons: list[Reason] = []
-    for position, rule, got in told:
-        more = len(broken) - len(told) if len(reasons) == MOST_REASONS - 1 else 0
+    for position, rule, got in reported:
+        more = len(broken) - len(reported) if len(reasons) == MOST_REASONS - 1 else 0
         problem = Problem(rule.sentence, got, more)
         facts = {"rule": rule.name, "source": rule.source, "got": got, "problem": problem}
         reasons.append(Reason(Fault.NOT_A_WEB_CERTIFICATE, position, path[position].subject_text, facts))
@@ -125,17 +125,19 @@ def web_reasons(
 def violations(
     certificate: ParsedCertificate, position: int, *, anchor: bool, work: WorkBudget | None = None
 ) -> tuple[Violation, ...]:
-    """Return the rules that a certificate breaks at its position in a path, and by what."""
-    kept = certificate.violations
-    if kept is None:
-        kept = certificate.violations = {}
-    found = kept.get((position > 0, anchor))
+    """Return the rules that a certificate violates at its position in a path, each with the violating value."""
+    known_violations = certificate.violations
+    if known_violations is None:
+        known_violations = certificate.violations = {}
+    found = known_violations.get((position > 0, anchor))
     if found is None:
         if work is not None:
             names = names_of(certificate, work if position else None)
             attributes_at_most = len(certificate.subject) // _LEAST_ATTRIBUTE
-            work.spend(Step.CHECK, 1 + (len(names.dns) + len(names.ip) + attributes_at_most) / _NAMES_A_CHECK)
-        found = kept[position > 0, anchor] = tuple(_violations(certificate, position, anchor))
+            work.spend(
+                Step.CHECK, 1 + (len(names.dns) + len(names.ip) + attributes_at_most) / _NAMES_PER_CHECK
+            )
+        found = known_violations[position > 0, anchor] = tuple(_violations(certificate, position, anchor))
     return found
 
 
@@ -148,16 +150,16 @@ def _violations(certificate: ParsedCertificate, position: int, anchor: bool) -> 
 
 
 def crl_problem(number: int | None, *, critical: bool) -> str | None:
-    """Say what the web profile has against a CRL with this number (RFC 5280 5.2.3, BR 7.2.2), or None.
+    """Return why the web profile refuses a CRL with this number, or None (RFC 5280 5.2.3, BR 7.2.2).
 
-    critical: whether the extension that holds the number is.
+    critical: whether the CRL number extension is critical.
     """
     if number is None:
         return "has no CRL number, which the web profile requires (RFC 5280 5.2.3)"
     return "has a critical CRL number, which the web profile refuses (RFC 5280 5.2.3)" if critical else None
 
 
-# -- what the rules look at --------------------------------------------------------------------------------
+# -- the checks of the rules --------------------------------------------------------------------------------
 
 
 def _critical(certificate: ParsedCertificate, kind: type[x509.ExtensionType]) -> bool | None:
@@ -166,11 +168,11 @@ def _critical(certificate: ParsedCertificate, kind: type[x509.ExtensionType]) ->
     return None if found is None else found.critical
 
 
-def _is_critical(kind: type[x509.ExtensionType]) -> Broken:
+def _is_critical(kind: type[x509.ExtensionType]) -> Check:
     return lambda certificate, _: _critical(certificate, kind) or None
 
 
-def _is_not_critical(kind: type[x509.ExtensionType]) -> Broken:
+def _is_not_critical(kind: type[x509.ExtensionType]) -> Check:
     return lambda certificate, _: True if _critical(certificate, kind) is False else None
 
 

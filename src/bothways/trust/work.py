@@ -1,7 +1,7 @@
-"""How much one judgement may cost: a budget of processor time and memory that every check draws from.
+"""The work budget of one verification: processor time and memory, from which every check draws.
 
-Nothing is timed: each kind of step has a price, and what a peer may cause grows with what it sent. The prices
-are measured anew by `make bench ARGS=amplification`.
+Nothing is measured at run time: each kind of step has a price, and the budget grows with the octets that a peer sent.
+`make bench ARGS=amplification` measures the prices.
 """
 
 from __future__ import annotations
@@ -12,42 +12,42 @@ from typing import NamedTuple
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-# What a peer may cause for each byte that it sent before it is trusted.
-MICROSECONDS_A_BYTE = 2.0
-OCTETS_A_BYTE = 64
-# What a judgement may cost beside: the path, the evidence and the memory of an honest peer.
+# What a peer that is not trusted yet may cause for each byte that it sent.
+MICROSECONDS_PER_BYTE = 2.0
+OCTETS_PER_BYTE = 64
+# The fixed allowance: for the path, the evidence and the memory of a usual peer.
 FIXED_MICROSECONDS = 5_000.0
 FIXED_OCTETS = 64 * 1024
-# What it may cost at most, however much was sent: an event loop waits for it.
+# The upper limit for any number of bytes, since the verification blocks an event loop.
 MOST_MICROSECONDS = 12_000.0
-# The longest exponent of an RSA key by which anything is checked, in bits (FIPS 186-5 A.1.1): the work grows with it.
+# The longest exponent of an RSA key that is used, in bits (FIPS 186-5 A.1.1): the work grows with it.
 MAX_EXPONENT_BITS = 256
-# ... and of a large modulus, by which OpenSSL, and so `cryptography`, checks nothing otherwise.
+# ... and with a large modulus, where OpenSSL, and so `cryptography`, accepts no longer one.
 LARGE_MODULUS_BITS, MAX_EXPONENT_BITS_OF_LARGE = 3072, 64
 
 
 class Price(NamedTuple):
-    """What one step costs: processor time in microseconds, and memory in octets while the verdict is kept."""
+    """The cost of one step: processor time in microseconds, and memory in octets while the verdict is kept."""
 
     microseconds: float
     octets: int
-    unit: str  # what is counted, for a person
+    unit: str  # what is counted, as text for messages
 
 
 class Step(Enum):
-    """A kind of work of which a peer decides how often it is done, and its price."""
+    """A kind of work that a peer can cause any number of times, and its price."""
 
-    CERTIFICATE = Price(40.0, 4096, "certificates")  # read one, its extensions and names apart
+    CERTIFICATE = Price(40.0, 4096, "certificates")  # decode one, without its extensions and names
     READ_KIB = Price(
         200.0, 0, "KiB of names and extensions"
-    )  # by `ParsedCertificate.names_octets` and `extensions_octets`
-    NAME = Price(1.0, 256, "names")  # read and keep one name of a certificate
+    )  # decode 1024 octets, by `ParsedCertificate.names_octets` and `extensions_octets`
+    NAME = Price(1.0, 256, "names")  # decode and keep one name of a certificate
     NAME_COMPARISON = Price(2.5, 0, "comparisons of names")
-    CANDIDATE = Price(4.0, 64, "candidates")  # look whether one certificate may have issued another
-    CHECK = Price(8.0, 0, "certificates on paths")  # hold one certificate to its place on one path
+    CANDIDATE = Price(4.0, 64, "candidates")  # compare the names of one certificate and a possible issuer
+    CHECK = Price(8.0, 0, "certificates on paths")  # check one certificate at its position in one path
     POLICY = Price(4.0, 256, "policies")
     REASON = Price(6.0, 512, "reasons")
-    EVIDENCE = Price(20.0, 128, "CRLs and OCSP responses")  # look whether one speaks of a certificate
+    EVIDENCE = Price(20.0, 128, "CRLs and OCSP responses")  # find out whether one applies to a certificate
     HASHED_KIB = Price(2.5, 0, "KiB of what was signed")
     SIGNATURE = Price(60.0, 0, "signatures")  # that of P-256; `signature_price` has the others
 
@@ -55,13 +55,11 @@ class Step(Enum):
         self.price = Price(microseconds, octets, unit)
         self.unit = unit
 
-    __hash__ = (
-        object.__hash__
-    )  # that of `Enum` takes ten times as long, and there are a dozen steps a judgement
+    __hash__ = object.__hash__  # that of `Enum` takes ten times as long, and a verification has a dozen steps
 
 
 class OutOfWork(Exception):
-    """The budget of a judgement is used up: `step` could not be paid for."""
+    """The work budget of a verification is used up: `step` exceeded it."""
 
     def __init__(self, step: Step) -> None:
         super().__init__(step.name)
@@ -69,48 +67,51 @@ class OutOfWork(Exception):
 
 
 class WorkBudget:
-    """What one judgement may still cost. `spent` counts the steps that were paid for."""
+    """The rest of the budget of one verification. `spent` counts the steps by kind."""
 
-    __slots__ = ("granted", "left", "room", "spent")
+    __slots__ = ("granted", "remaining", "remaining_octets", "spent")
 
     def __init__(self, microseconds: float = FIXED_MICROSECONDS, octets: int = FIXED_OCTETS) -> None:
-        self.granted = self.left = microseconds
-        self.room: float = octets
+        self.granted = self.remaining = microseconds
+        self.remaining_octets: float = octets
         self.spent: dict[Step, float] = {}
 
     @classmethod
     def for_bytes(cls, received: int) -> WorkBudget:
-        """Grant what may be done for so many bytes of a peer that is not trusted yet."""
+        """Make the budget for a peer that is not trusted yet and sent so many bytes."""
         return cls(
-            min(FIXED_MICROSECONDS + MICROSECONDS_A_BYTE * received, MOST_MICROSECONDS),
-            FIXED_OCTETS + OCTETS_A_BYTE * received,
+            min(FIXED_MICROSECONDS + MICROSECONDS_PER_BYTE * received, MOST_MICROSECONDS),
+            FIXED_OCTETS + OCTETS_PER_BYTE * received,
         )
 
     @property
     def used(self) -> float:
-        """What was paid so far, in microseconds."""
-        return self.granted - self.left
+        """The price of all steps so far, in microseconds."""
+        return self.granted - self.remaining
 
-    def dearest(self) -> tuple[Step, int]:
-        """Return the kind of step on which most was spent, and how many there were."""
+    def most_expensive(self) -> tuple[Step, int]:
+        """Return the kind of step with the highest total price, and the number of such steps."""
         costs = {step: count * step.price.microseconds for step, count in self.spent.items()}
         step = max(costs, key=costs.__getitem__, default=Step.CERTIFICATE)
         return step, int(self.spent.get(step, 0))
 
     def spend(self, step: Step, count: float = 1, price: Price | None = None) -> None:
-        """Pay for `count` steps before they are taken, or raise OutOfWork.
+        """Charge `count` steps before they are made. Raises OutOfWork.
 
-        price: of one of them, where it is not that of its kind.
+        price: of one step, by default that of its kind.
         """
         microseconds, octets, _ = price or step.price
-        left, room = self.left - microseconds * count, self.room - octets * count
-        if left < 0 or room < 0:
+        remaining, remaining_octets = (
+            self.remaining - microseconds * count,
+            self.remaining_octets - octets * count,
+        )
+        if remaining < 0 or remaining_octets < 0:
             raise OutOfWork(step)
-        self.left, self.room = left, room
+        self.remaining, self.remaining_octets = remaining, remaining_octets
         self.spent[step] = self.spent.get(step, 0) + count
 
     def spend_signature(self, key: CertificatePublicKeyTypes, signed_octets: int) -> None:
-        """Pay for checking one signature of `key` over so many octets, or raise OutOfWork."""
+        """Charge the check of one signature of `key` over so many octets. Raises OutOfWork."""
         self.spend(Step.SIGNATURE, price=Price(signature_price(key), 0, Step.SIGNATURE.unit))
         self.spend(Step.HASHED_KIB, signed_octets / 1024)
 
@@ -127,15 +128,15 @@ _UNKNOWN_KEY_PRICE = 1_000.0
 
 
 def has_long_exponent(key: rsa.RSAPublicKey) -> bool:
-    """Whether an RSA key has an exponent that nobody needs, and that makes each check of a signature dear."""
+    """Whether an RSA key has an exponent longer than anybody needs, which makes each signature check expensive."""
     limit = MAX_EXPONENT_BITS_OF_LARGE if key.key_size > LARGE_MODULUS_BITS else MAX_EXPONENT_BITS
     return key.public_numbers().e.bit_length() > limit
 
 
 def signature_price(key: CertificatePublicKeyTypes) -> float:
-    """Return what one check of a signature by `key` costs, in microseconds.
+    """Return the price of one signature check by `key`, in microseconds.
 
-    That of RSA grows with the square of the modulus and with the length of the exponent, which its owner chose.
+    That of RSA grows with the square of the modulus and with the length of the exponent.
     """
     if isinstance(key, rsa.RSAPublicKey):
         exponent_bits = key.public_numbers().e.bit_length()

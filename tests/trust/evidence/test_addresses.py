@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from bothways.trust.evidence.addresses import inner, refusal
+from bothways.trust.evidence.addresses import refusal, special_purpose
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.locations import read_location
 
@@ -24,7 +24,7 @@ OPEN = (
 @pytest.mark.parametrize("address", OPEN)
 def test_an_address_of_the_open_internet_is_asked(address: str) -> None:
     """Behind NAT64 and 6to4 too, where what they carry is open."""
-    assert inner(ip_address(address)) is None
+    assert special_purpose(ip_address(address)) is None
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_an_address_of_the_open_internet_is_asked(address: str) -> None:
 )  # fmt: skip
 def test_an_inner_or_special_address_is_named_as_what_it_is(address: str, words: str) -> None:
     """RFC 6890 and the addresses at which clouds hand out credentials; however IPv6 dresses them."""
-    assert inner(ip_address(address)) == words
+    assert special_purpose(ip_address(address)) == words
 
 
 def refused(address: str, url: str = "http://ocsp.example/", **options) -> str | None:

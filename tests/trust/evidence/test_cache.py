@@ -8,7 +8,7 @@ import pytest
 
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.cache import BRIEF, EvidenceCache
+from bothways.trust.evidence.cache import SHORT_TIME, EvidenceCache
 from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.ocsp import OCSPResponse
 from pki import DAY, NOW, crl, issue, key, ocsp_response, responder
@@ -30,25 +30,25 @@ def kept(
 def test_evidence_is_used_for_a_while_and_then_asked_for_anew() -> None:
     """It holds on meanwhile, should nobody answer."""
     cache = kept(LIST)
-    assert cache.recall("k", NOW) is LIST and cache.recall("k", NOW + HOUR - BRIEF) is LIST
-    assert cache.recall("k", NOW + HOUR) is None
-    assert cache.still("k", NOW + HOUR) is LIST and cache.still("k", NOW + 7 * DAY) is LIST
-    assert cache.still("k", NOW + 8 * DAY) is None
-    assert cache.recall("other", NOW) is None
+    assert cache.find("k", NOW) is LIST and cache.find("k", NOW + HOUR - SHORT_TIME) is LIST
+    assert cache.find("k", NOW + HOUR) is None
+    assert cache.find_valid("k", NOW + HOUR) is LIST and cache.find_valid("k", NOW + 7 * DAY) is LIST
+    assert cache.find_valid("k", NOW + 8 * DAY) is None
+    assert cache.find("other", NOW) is None
 
 
 def test_evidence_is_never_used_beyond_its_end() -> None:
     """Whichever comes first."""
     cache = kept(OCSPResponse(ocsp_response(SERVER, next_update=NOW + HOUR / 2)), "ocsp")
-    assert cache.recall("k", NOW + HOUR / 2 - BRIEF) is not None
-    assert cache.recall("k", NOW + HOUR / 2 + BRIEF) is None
+    assert cache.find("k", NOW + HOUR / 2 - SHORT_TIME) is not None
+    assert cache.find("k", NOW + HOUR / 2 + SHORT_TIME) is None
 
 
 def test_what_was_fetched_earlier_is_due_by_when_it_was_fetched() -> None:
     """As from a directory, where an earlier process put it."""
     cache = kept(LIST, since=NOW - HOUR / 2)
-    assert cache.recall("k", NOW + HOUR / 2 - BRIEF) is LIST
-    assert cache.recall("k", NOW + HOUR / 2) is None
+    assert cache.find("k", NOW + HOUR / 2 - SHORT_TIME) is LIST
+    assert cache.find("k", NOW + HOUR / 2) is None
 
 
 def test_evidence_that_does_not_hold_is_kept_briefly() -> None:
@@ -59,8 +59,8 @@ def test_evidence_that_does_not_hold_is_kept_briefly() -> None:
         CRL(crl(CA, this_update=NOW + DAY)),
     ):
         cache = kept(stale)
-        assert cache.recall("k", NOW + BRIEF / 2) is stale
-        assert cache.recall("k", NOW + BRIEF) is None
+        assert cache.find("k", NOW + SHORT_TIME / 2) is stale
+        assert cache.find("k", NOW + SHORT_TIME) is None
 
 
 def test_an_older_one_never_replaces_a_newer_one() -> None:
@@ -68,7 +68,7 @@ def test_an_older_one_never_replaces_a_newer_one() -> None:
     newer, older = CRL(crl(CA, SERVER, this_update=NOW)), CRL(crl(CA, this_update=NOW - DAY))
     cache = kept(newer)
     assert cache.keep("k", evidence_request("crl"), older, NOW + HOUR, NOW + HOUR) is newer
-    assert cache.recall("k", NOW + HOUR) is newer
+    assert cache.find("k", NOW + HOUR) is newer
     newest = CRL(crl(CA, this_update=NOW + HOUR))
     assert cache.keep("k", evidence_request("crl"), newest, NOW + 2 * HOUR, NOW + 2 * HOUR) is newest
 
@@ -77,17 +77,17 @@ def test_a_failure_is_remembered_briefly() -> None:
     """So that a responder that is down costs its time once for many handshakes."""
     cache = EvidenceCache(HOUR)
     assert cache.fail("k", DOWN, NOW) is DOWN
-    assert cache.recall("k", NOW + BRIEF / 2) is DOWN
-    assert cache.recall("k", NOW + BRIEF) is None
+    assert cache.find("k", NOW + SHORT_TIME / 2) is DOWN
+    assert cache.find("k", NOW + SHORT_TIME) is None
 
 
 def test_a_failure_takes_nothing_away_that_holds() -> None:
     """Evidence is kept across a responder's failure until its own end."""
     cache = kept(LIST)
     later = NOW + 2 * HOUR
-    assert cache.recall("k", later) is None
+    assert cache.find("k", later) is None
     assert cache.fail("k", DOWN, later) is LIST
-    assert cache.recall("k", later) is LIST
+    assert cache.find("k", later) is LIST
     assert cache.fail("k", DOWN, NOW + 8 * DAY) is DOWN
 
 
@@ -95,7 +95,7 @@ def test_success_ends_a_failure() -> None:
     """What came counts at once."""
     cache = EvidenceCache(HOUR)
     cache.fail("k", DOWN, NOW)
-    assert kept(LIST, cache=cache).recall("k", NOW) is LIST
+    assert kept(LIST, cache=cache).find("k", NOW) is LIST
 
 
 def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
@@ -103,8 +103,8 @@ def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
     cache = kept(LIST)
     cache.fail("other", DOWN, NOW)
     before = NOW - timedelta(days=30)
-    assert cache.recall("k", before) is None and cache.still("k", before) is None
-    assert cache.recall("other", before) is None
+    assert cache.find("k", before) is None and cache.find_valid("k", before) is None
+    assert cache.find("other", before) is None
 
 
 def test_memory_is_bounded_by_number_and_by_size() -> None:
@@ -113,15 +113,15 @@ def test_memory_is_bounded_by_number_and_by_size() -> None:
     for name in "abc":
         cache.keep(name, evidence_request("crl"), LIST, NOW, NOW)
         cache.fail(name + "?", DOWN, NOW)
-    assert [cache.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
-    assert [cache.recall(name + "?", NOW) for name in "abc"] == [None, DOWN, DOWN]
+    assert [cache.find(name, NOW) for name in "abc"] == [None, LIST, LIST]
+    assert [cache.find(name + "?", NOW) for name in "abc"] == [None, DOWN, DOWN]
     cache = EvidenceCache(HOUR, most_bytes=len(LIST.der) * 2)
     for name in "abc":
         cache.keep(name, evidence_request("crl"), LIST, NOW, NOW)
-    assert [cache.recall(name, NOW) for name in "abc"] == [None, LIST, LIST]
+    assert [cache.find(name, NOW) for name in "abc"] == [None, LIST, LIST]
     cache = EvidenceCache(HOUR, most_bytes=1)
     cache.keep("a", evidence_request("crl"), LIST, NOW, NOW)
-    assert cache.recall("a", NOW) is LIST
+    assert cache.find("a", NOW) is LIST
 
 
 def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others() -> None:
@@ -129,8 +129,8 @@ def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others(
     cache = kept(LIST, cache=EvidenceCache(HOUR, most_entries=8))
     for number in range(100):
         cache.keep(f"{number}", evidence_request("crl", CA), CRL(crl(ROOT)), NOW, NOW)
-    assert cache.recall("k", NOW) is LIST
-    left = [number for number in range(100) if cache.recall(f"{number}", NOW) is not None]
+    assert cache.find("k", NOW) is LIST
+    left = [number for number in range(100) if cache.find(f"{number}", NOW) is not None]
     assert left == [*range(93, 100)]
 
 
@@ -140,8 +140,8 @@ def test_a_forged_list_never_replaces_one_that_the_issuer_signed() -> None:
     forged = CRL(crl(CA, signed_by=ROOT.key, this_update=NOW, number=9))
     later = NOW + HOUR
     assert cache.keep("k", evidence_request("crl"), forged, later, later) is LIST
-    assert cache.recall("k", later) is LIST and cache.recall("k", later + BRIEF) is None
-    assert cache.still("k", NOW + 7 * DAY) is LIST
+    assert cache.find("k", later) is LIST and cache.find("k", later + SHORT_TIME) is None
+    assert cache.find_valid("k", NOW + 7 * DAY) is LIST
     newer = CRL(crl(CA, this_update=NOW, number=2))
     assert cache.keep("k", evidence_request("crl"), newer, later, later) is newer
 
@@ -170,7 +170,7 @@ def test_nothing_takes_the_place_of_a_list_but_its_own_signers_next_one(who: str
     cache = kept(first)
     later = NOW + HOUR
     assert cache.keep("k", evidence_request("crl"), CRL(crl(signer, **displacing)), later, later) is first
-    assert cache.recall("k", later + BRIEF / 2) is first and cache.recall("k", later + BRIEF) is None
+    assert cache.find("k", later + SHORT_TIME / 2) is first and cache.find("k", later + SHORT_TIME) is None
     newer = CRL(crl(signer, SERVER, this_update=NOW + HOUR, number=2))
     assert cache.keep("k", evidence_request("crl"), newer, later + HOUR, later + HOUR) is newer
 

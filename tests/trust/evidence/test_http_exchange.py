@@ -14,14 +14,14 @@ from bothways.trust.crl import CRL
 from bothways.trust.evidence.http_exchange import (
     LONGEST_GET,
     Missing,
-    age,
-    holds_until,
+    cache_key,
     http_request,
-    is_sound,
-    key_of,
+    issue_time,
+    may_be_cached,
     read_answer,
-    read_given,
-    read_kept,
+    read_reply,
+    read_stored,
+    valid_until,
     with_nonces,
 )
 from bothways.trust.evidence.locations import read_location
@@ -74,14 +74,14 @@ def test_a_list_is_got() -> None:
 
 def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
     """The nonce does not count; for a CRL, the certificate does not either."""
-    assert key_of(evidence_request(nonce=NONCE), RESPONDER) == key_of(evidence_request(), RESPONDER)
-    assert key_of(evidence_request("crl"), LISTS) == key_of(evidence_request("crl", OTHER), LISTS)
+    assert cache_key(evidence_request(nonce=NONCE), RESPONDER) == cache_key(evidence_request(), RESPONDER)
+    assert cache_key(evidence_request("crl"), LISTS) == cache_key(evidence_request("crl", OTHER), LISTS)
     different = {
-        key_of(evidence_request(), RESPONDER),
-        key_of(evidence_request("ocsp", OTHER), RESPONDER),
-        key_of(evidence_request(), "http://other.example/"),
-        key_of(evidence_request("crl"), LISTS),
-        key_of(evidence_request("crl"), RESPONDER),
+        cache_key(evidence_request(), RESPONDER),
+        cache_key(evidence_request("ocsp", OTHER), RESPONDER),
+        cache_key(evidence_request(), "http://other.example/"),
+        cache_key(evidence_request("crl"), LISTS),
+        cache_key(evidence_request("crl"), RESPONDER),
     }
     assert len(different) == 5
     assert all(len(key) <= 70 and key.replace(".", "").isalnum() for key in different)
@@ -122,7 +122,7 @@ def test_an_answer_to_another_nonce_is_an_answer_to_somebody_else() -> None:
     replayed = ocsp_response(SERVER, nonce=b"x" * 32)
     with pytest.raises(ValueError, match="it returns another nonce than ours"):
         read_answer(evidence_request(nonce=NONCE), replayed, NOW)
-    assert read_kept(evidence_request(nonce=NONCE), replayed, NOW)
+    assert read_stored(evidence_request(nonce=NONCE), replayed, NOW)
     assert read_answer(evidence_request(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW)
 
 
@@ -144,15 +144,15 @@ def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
 )
 def test_what_was_given_and_is_no_evidence_is_missing(answer: bytes | Missing | None, problem: str) -> None:
     """Whoever drives a connection gives what it has; nothing of it raises an error."""
-    found = read_given(evidence_request(), answer, NOW, 8192, requires_nonce=False)
+    found = read_reply(evidence_request(), answer, NOW, 8192, requires_nonce=False)
     assert isinstance(found, Missing) and problem in found.problem
 
 
 def test_what_was_given_is_read_and_what_was_read_before_is_taken() -> None:
     """From a cache, without looking at the nonce of a request that was never sent."""
     response = OCSPResponse(ocsp_response(SERVER, nonce=b"earlier"))
-    assert read_given(evidence_request(nonce=NONCE), response, NOW, 8192, requires_nonce=True) is response
-    fresh = read_given(
+    assert read_reply(evidence_request(nonce=NONCE), response, NOW, 8192, requires_nonce=True) is response
+    fresh = read_reply(
         evidence_request(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW, 8192, requires_nonce=True
     )
     assert isinstance(fresh, OCSPResponse)
@@ -171,33 +171,38 @@ def test_each_response_that_is_wanted_gets_a_nonce_of_its_own() -> None:
 def test_a_delegates_answer_is_sound_and_so_is_the_issuers_list() -> None:
     """RFC 6960 4.2.2.2."""
     response = read_answer(evidence_request(), ocsp_response(SERVER, signer=responder(CA)), NOW)
-    assert is_sound(evidence_request(), response, NOW)
-    assert is_sound(evidence_request("crl"), CRL(crl(CA)), NOW)
+    assert may_be_cached(evidence_request(), response, NOW)
+    assert may_be_cached(evidence_request("crl"), CRL(crl(CA)), NOW)
 
 
 def test_what_does_not_hold_or_is_signed_by_somebody_unseen_is_not_sound() -> None:
     """It is judged, and kept but briefly."""
     expired = OCSPResponse(ocsp_response(SERVER, next_update=NOW - DAY / 4))
     future = OCSPResponse(ocsp_response(SERVER, this_update=NOW + DAY / 2))
-    assert not is_sound(evidence_request(), expired, NOW) and not is_sound(evidence_request(), future, NOW)
-    assert not is_sound(evidence_request("crl"), CRL(crl(CA, next_update=NOW - DAY / 2)), NOW)
-    assert not is_sound(evidence_request("crl"), CRL(crl(STRANGER)), NOW)
+    assert not may_be_cached(evidence_request(), expired, NOW) and not may_be_cached(
+        evidence_request(), future, NOW
+    )
+    assert not may_be_cached(evidence_request("crl"), CRL(crl(CA, next_update=NOW - DAY / 2)), NOW)
+    assert not may_be_cached(evidence_request("crl"), CRL(crl(STRANGER)), NOW)
 
 
 def test_evidence_says_from_when_and_until_when_it_is() -> None:
     """Without nextUpdate a response holds for a day."""
     response = OCSPResponse(ocsp_response(SERVER, this_update=NOW - DAY / 2, next_update=None))
-    assert (age(evidence_request(), response), holds_until(evidence_request(), response)) == (
+    assert (issue_time(evidence_request(), response), valid_until(evidence_request(), response)) == (
         NOW - DAY / 2,
         NOW + DAY / 2,
     )
     listed = CRL(crl(CA))
-    assert (age(evidence_request("crl"), listed), holds_until(evidence_request("crl"), listed)) == (
+    assert (issue_time(evidence_request("crl"), listed), valid_until(evidence_request("crl"), listed)) == (
         NOW - DAY,
         NOW + 7 * DAY,
     )
     about_another = OCSPResponse(ocsp_response(OTHER))
-    assert (age(evidence_request(), about_another), holds_until(evidence_request(), about_another)) == (
+    assert (
+        issue_time(evidence_request(), about_another),
+        valid_until(evidence_request(), about_another),
+    ) == (
         NOW - DAY / 2,
         None,
     )
@@ -208,7 +213,7 @@ def test_a_response_that_costs_too_much_to_see_who_signed_it_is_refused(monkeypa
     monkeypatch.setattr("bothways.trust.ocsp.WorkBudget", lambda: WorkBudget(microseconds=100.0))
     dear = ocsp_response(SERVER, signer=responder(CA))
     with pytest.raises(ValueError, match="too many certificates, or too large keys"):
-        read_kept(evidence_request(), dear, NOW)
+        read_stored(evidence_request(), dear, NOW)
 
 
 def test_a_response_that_speaks_twice_holds_as_long_as_both_and_is_as_late_as_the_later() -> None:
@@ -217,5 +222,5 @@ def test_a_response_that_speaks_twice_holds_as_long_as_both_and_is_as_late_as_th
     both = OCSPResponse(
         together([ocsp_response(SERVER, this_update=NOW + DAY, next_update=NOW + DAY), early], CA)
     )
-    assert holds_until(evidence_request(), both) == NOW + DAY / 4
-    assert age(evidence_request(), both) == NOW + DAY
+    assert valid_until(evidence_request(), both) == NOW + DAY / 4
+    assert issue_time(evidence_request(), both) == NOW + DAY

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bothways.trust.evidence.jitter import after, ahead, share
+from bothways.trust.evidence.jitter import fraction, renewal_time, retry_time
 from pki import DAY, NOW
 
 HOUR = timedelta(hours=1)
@@ -19,15 +19,15 @@ def test_a_share_is_drawn_from_four_bytes(drawn: bytes, number: float) -> None:
         assert size == len(drawn)
         return drawn
 
-    assert share(random) == number
+    assert fraction(random) == number
 
 
 def test_a_renewal_lies_between_a_half_and_three_quarters_of_the_time() -> None:
-    assert ahead(NOW, NOW + DAY, lambda _: LEAST) == NOW + 12 * HOUR
-    assert ahead(NOW, NOW + DAY, lambda _: MIDDLE) == NOW + 15 * HOUR
-    assert NOW + 17 * HOUR < ahead(NOW, NOW + DAY, lambda _: MOST) <= NOW + 18 * HOUR
+    assert renewal_time(NOW, NOW + DAY, lambda _: LEAST) == NOW + 12 * HOUR
+    assert renewal_time(NOW, NOW + DAY, lambda _: MIDDLE) == NOW + 15 * HOUR
+    assert NOW + 17 * HOUR < renewal_time(NOW, NOW + DAY, lambda _: MOST) <= NOW + 18 * HOUR
 
 
 def test_a_wait_is_between_a_half_and_all_of_it() -> None:
-    assert after(NOW, HOUR, lambda _: LEAST) == NOW + HOUR / 2
-    assert NOW + HOUR - timedelta(seconds=1) < after(NOW, HOUR, lambda _: MOST) <= NOW + HOUR
+    assert retry_time(NOW, HOUR, lambda _: LEAST) == NOW + HOUR / 2
+    assert NOW + HOUR - timedelta(seconds=1) < retry_time(NOW, HOUR, lambda _: MOST) <= NOW + HOUR

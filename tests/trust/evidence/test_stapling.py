@@ -66,7 +66,7 @@ class Server:
         while self.at < end:
             for request in self.stapling.due(self.at):
                 found = self.responder.answer(request, self.at)
-                self.said.append(self.stapling.took(request, found, self.at))
+                self.said.append(self.stapling.handle_result(request, found, self.at))
             self.at = max(self.at, min(self.stapling.next_due(), end))
 
     def staple(self, at: datetime | None = None) -> bytes | None:
@@ -178,9 +178,9 @@ def test_what_peers_would_not_accept_is_no_staple(found, problem) -> None:
     """It takes nothing away from the one at hand."""
     stapling = Stapling(credentials(), random=drawing(1))
     [request] = stapling.due(NOW)
-    stapling.took(request, OCSPResponse(pki.ocsp_response(SERVER)), NOW)
+    stapling.handle_result(request, OCSPResponse(pki.ocsp_response(SERVER)), NOW)
     held = stapling.store.staples(credentials().certificates, NOW)
-    said = stapling.took(request, found(), NOW)
+    said = stapling.handle_result(request, found(), NOW)
     assert problem in said and "could not be renewed" in said
     assert stapling.store.staples(credentials().certificates, NOW) == held != (None, None)
     assert NOW < stapling.next_due() <= NOW + SHORTEST
@@ -196,7 +196,7 @@ def test_every_certificate_of_a_chain_that_names_a_responder_has_a_staple() -> N
     stapling = Stapling(own, random=drawing(1), anchors=anchors)
     responder = Responder()
     for request in stapling.due(NOW):
-        stapling.took(request, responder.answer(request, NOW), NOW)
+        stapling.handle_result(request, responder.answer(request, NOW), NOW)
     assert None not in stapling.store.staples(own.certificates, NOW)
 
 
@@ -254,14 +254,14 @@ def test_a_renewed_certificate_has_its_own_staple_and_one_without_a_responder_go
     stapling = Stapling(Credentials.watched(path), random=drawing(1), anchors=TrustStore.from_pem(ROOT.pem))
     assert stapling.may_change and not Stapling(credentials(), random=drawing(1)).may_change
     [first] = stapling.due(NOW)
-    assert stapling.took(first, Responder().answer(first, NOW), NOW).startswith(
+    assert stapling.handle_result(first, Responder().answer(first, NOW), NOW).startswith(
         "the staple of CN=server.example says"
     )
     assert stapling.due(NOW) == [] and stapling.next_due() > NOW
     write(BELOW)
     assert stapling.next_due() < NOW
     assert {each.certificate.der for each in stapling.due(NOW)} == {BELOW.der, MIDDLE.der}
-    assert "is not needed any more" in stapling.took(first, Responder().answer(first, NOW), NOW)
+    assert "is not needed any more" in stapling.handle_result(first, Responder().answer(first, NOW), NOW)
     write(pki.leaf(CA))
     assert stapling.due(NOW) == [] and stapling.next_due().year == 9999
     assert "has no URL of an OCSP responder that can be used; so it is sent without" in caplog.text

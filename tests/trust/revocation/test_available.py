@@ -57,5 +57,5 @@ def test_a_staple_is_there_only_where_staples_count() -> None:
 
 def test_evidence_lapses_with_its_tolerance_and_no_calendar_ends_early() -> None:
     """docs/defaults.md."""
-    assert available(tolerance=timedelta(minutes=1)).lapse(NOW) == NOW + timedelta(minutes=1)
-    assert available().lapse(datetime.max.replace(tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)
+    assert available(tolerance=timedelta(minutes=1)).usable_until(NOW) == NOW + timedelta(minutes=1)
+    assert available().usable_until(datetime.max.replace(tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)

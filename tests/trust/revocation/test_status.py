@@ -6,7 +6,7 @@ import pytest
 from cryptography.x509 import ReasonFlags
 
 from bothways.trust.crl import ALL_REASONS
-from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
+from bothways.trust.revocation.status import NO_STATEMENT, BadStaple, Good, Revoked, Statement, Unknown, fold
 from pki import DAY, NOW
 
 GOOD, LATER = Good(NOW), Good(NOW + DAY)
@@ -18,7 +18,7 @@ REST = Good(NOW + DAY, ALL_REASONS - SOME.reasons)
 @pytest.mark.parametrize(
     ("statements", "result"),
     [
-        ([], SILENCE),
+        ([], NO_STATEMENT),
         ([GOOD], GOOD),
         ([LATER, GOOD], GOOD),
         ([UNKNOWN, GOOD], GOOD),

@@ -22,7 +22,7 @@ from bothways.iana import NamedGroup, SignatureScheme, name
 from bothways.roles import Version
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.parsing import encoded
-from bothways.trust.public_keys import PSSBinding, pss_binding
+from bothways.trust.public_keys import PSSRestriction, pss_restriction
 from bothways.trust.work import has_long_exponent
 
 PublicKey = Any
@@ -120,7 +120,7 @@ def schemes_for(holder: PublicKey | x509.Certificate, version: Version) -> tuple
     if kind is Kind.RSA:
         if has_long_exponent(key):
             return ()
-        return _rsa_schemes(key.key_size, _pss_binding(holder), version)
+        return _rsa_schemes(key.key_size, _pss_restriction(holder), version)
     if kind is Kind.ECDSA:
         return _ecdsa_schemes(key.curve.name, version)
     return _plain_schemes(kind, version)
@@ -152,16 +152,16 @@ def _key_of(holder: PublicKey | x509.Certificate) -> PublicKey:
     return holder.public_key() if type(holder) is x509.Certificate else holder
 
 
-def _pss_binding(holder: PublicKey | x509.Certificate) -> PSSBinding | None:
+def _pss_restriction(holder: PublicKey | x509.Certificate) -> PSSRestriction | None:
     if type(holder) is not x509.Certificate:
         return None
     if holder.public_key_algorithm_oid != PublicKeyAlgorithmOID.RSASSA_PSS:
         return None
-    return pss_binding(ParsedCertificate(encoded(holder)).spki)
+    return pss_restriction(ParsedCertificate(encoded(holder)).spki)
 
 
 @lru_cache(maxsize=64)
-def _rsa_schemes(bits: int, binding: PSSBinding | None, version: Version) -> tuple[int, ...]:
+def _rsa_schemes(bits: int, binding: PSSRestriction | None, version: Version) -> tuple[int, ...]:
     return tuple(
         row.code
         for row in TABLE.values()

@@ -42,7 +42,7 @@ def credentials_for(
     own: Sequence[Credentials], server_name: str | None, refuse_unknown: bool
 ) -> Sequence[Credentials]:
     """Return the credentials that stand for the name that the client asks for, else `own` (RFC 6066 3)."""
-    named = [each for each in own if server_name is not None and each.stands_for(server_name)]
+    named = [each for each in own if server_name is not None and each.matches(server_name)]
     if server_name is not None and not named and refuse_unknown:
         blame(Fault.UNKNOWN_SERVER_NAME, name=server_name)
     return named or own

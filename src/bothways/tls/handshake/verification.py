@@ -17,7 +17,7 @@ from bothways.tls.handshake.script import Enter, Script, Wait
 from bothways.tls.handshake.settings import PeerTrust
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
-from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing, read_given, with_nonces
+from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing, read_reply, with_nonces
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import EvidenceRequest, Refused, Verdict
 
@@ -126,7 +126,7 @@ def evidence_found(
     if answers is None:
         return [Missing(f"{each.locations[0]}: {problem}") for each in wanted.wants]
     return [
-        read_given(
+        read_reply(
             request, answer, wanted.at, policy.limit(request), requires_nonce=policy.nonce == "require"
         )
         for request, answer in zip(wanted.wants, answers, strict=True)

@@ -18,7 +18,7 @@ from bothways.tls.handshake.script import Script
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.verification import check_at_hand, conclude, reach_verdict
 from bothways.tls.runner import ScriptRunner
-from bothways.trust.evidence.jitter import ahead
+from bothways.trust.evidence.jitter import renewal_time
 from bothways.trust.verdict import Refused, Verdict
 
 # How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.
@@ -135,7 +135,7 @@ class Revalidation:
         never = self._judge_again == "never"
         if never or not self._verified.request.may_fetch or until - now <= AHEAD:
             return until
-        return ahead(now, until, self._hs.randomness.random)
+        return renewal_time(now, until, self._hs.randomness.random)
 
 
 class AnonymousRevalidation:

@@ -1,6 +1,7 @@
-"""Which machines may be asked for evidence: none of ours by a stranger's certificate, unless it is allowed.
+"""Which hosts may be contacted to fetch evidence: a certificate of a peer must not lead to internal addresses.
 
-By the special-purpose registries of IANA (RFC 6890). An IPv6 address that carries an IPv4 one is as good as that.
+By the special-purpose address registries of IANA (RFC 6890). An IPv6 address that embeds an IPv4 address is treated
+like that one.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from bothways.trust.evidence.locations import Location
 
 Address = IPv4Address | IPv6Address
 
-# The first network that holds an address says what it is.
-_INNER4 = tuple(
+# The first network that contains an address determines its description.
+_SPECIAL4 = tuple(
     (IPv4Network(network), words)
     for network, words in (
         ("0.0.0.0/8", "unspecified"),
@@ -36,7 +37,7 @@ _INNER4 = tuple(
         ("240.0.0.0/4", "reserved"),
     )
 )
-_INNER6 = tuple(
+_SPECIAL6 = tuple(
     (IPv6Network(network), words)
     for network, words in (
         ("::/128", "unspecified"),
@@ -50,15 +51,18 @@ _INNER6 = tuple(
         ("ff00::/8", "multicast"),
     )
 )
-# Where IPv4 addresses stand in IPv6 ones: mapped and translated at the end, by 6to4 after 16 bits.
+# Where IPv6 addresses embed an IPv4 one: IPv4-mapped and NAT64 in the last 32 bits, 6to4 after the first 16.
 _MAPPED, _TRANSLATED = IPv6Network("::ffff:0:0/96"), IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
-_OPEN6 = (IPv6Network("2000::/3"), _MAPPED, _TRANSLATED)
+_GLOBAL6 = (IPv6Network("2000::/3"), _MAPPED, _TRANSLATED)
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 def refusal(address: str, location: Location, policy: Fetch) -> str | None:
-    """Say why a machine to which a location's host leads is not asked, or None where it is."""
+    """Return why the host of a location, at this IP address, must not be contacted; None where it may be.
+
+    address: to which the host's name was resolved.  policy: the addresses and ports that are allowed.
+    """
     if location.host in policy.hosts:
         return None
     try:
@@ -67,7 +71,7 @@ def refusal(address: str, location: Location, policy: Fetch) -> str | None:
         return "its host has no IP address"
     if any(read in network for network in policy.networks if network.version == read.version):
         return None
-    words = inner(read)
+    words = special_purpose(read)
     if words is not None:
         return f"{address} is {words}, and not allowed"
     if location.port not in policy.ports:
@@ -75,21 +79,21 @@ def refusal(address: str, location: Location, policy: Fetch) -> str | None:
     return None
 
 
-def inner(address: Address) -> str | None:
-    """Say what keeps an address from being one of the open Internet, or None."""
+def special_purpose(address: Address) -> str | None:
+    """Return what an address that is not globally reachable is used for (RFC 6890); None for a global one."""
     if isinstance(address, IPv4Address):
-        return next((words for network, words in _INNER4 if address in network), None)
-    words = next((words for network, words in _INNER6 if address in network), None)
+        return next((words for network, words in _SPECIAL4 if address in network), None)
+    words = next((words for network, words in _SPECIAL6 if address in network), None)
     if words is not None:
         return words
-    words = next(filter(None, map(inner, _carried(address))), None)
-    if words is None and not any(address in network for network in _OPEN6):
+    words = next(filter(None, map(special_purpose, _embedded(address))), None)
+    if words is None and not any(address in network for network in _GLOBAL6):
         return "reserved"
     return words
 
 
-def _carried(address: IPv6Address) -> Iterator[IPv4Address]:
-    """Yield the IPv4 addresses that an IPv6 address carries (RFC 4291, 6052, 3056, 5214)."""
+def _embedded(address: IPv6Address) -> Iterator[IPv4Address]:
+    """Yield the IPv4 addresses that an IPv6 address embeds (RFC 4291, 6052, 3056, 5214)."""
     number = int(address)
     if address in _MAPPED or address in _TRANSLATED or number >> 32 & 0xFFFFFFFF in _ISATAP:
         yield IPv4Address(number & 0xFFFFFFFF)

@@ -1,7 +1,7 @@
-"""What was fetched, and what could not be: until when each is used, and how much of it is kept.
+"""A cache of fetched evidence and of failures to fetch: until when each is used, and how much of it is kept.
 
-Evidence is used for a while, asked for again then, and kept across a responder's failure until its own end. It is
-judged anew each time. The dictionaries are used by single operations, so threads may share a cache.
+Evidence is used for some time, then fetched again; while that fails, it is used until it expires. Every verification
+checks it again. Threads may share a cache: each step is a single operation on a dictionary.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from bothways.trust.evidence.http_exchange import (
     Evidence,
     Found,
     Missing,
-    holds_until,
-    is_sound,
+    may_be_cached,
     supersedes,
+    valid_until,
 )
 from bothways.trust.verdict import EvidenceRequest
 
-BRIEF = timedelta(seconds=30)
+SHORT_TIME = timedelta(seconds=30)
 MOST_ENTRIES = 4096
 MOST_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """Evidence, with whose peers it is kept for, and how much of the cache it takes."""
+    """One entry: the evidence, the key of its issuer, and the octets that the entry counts as."""
 
     evidence: Evidence
     since: datetime
@@ -45,7 +45,7 @@ class _Failed:
 
 
 class EvidenceCache:
-    """Evidence and failures by the key of what was asked for."""
+    """Evidence and failures, by the key of the request (`http_exchange.cache_key`)."""
 
     def __init__(
         self, keep: timedelta, *, most_entries: int = MOST_ENTRIES, most_bytes: int = MOST_BYTES
@@ -55,43 +55,43 @@ class EvidenceCache:
         self._most_bytes = most_bytes
         self._least = (
             most_bytes // most_entries
-        )  # what each entry counts at least, so that one bound is enough
+        )  # each entry counts as at least so many octets, so that one limit suffices
         self._kept: dict[str, _Kept] = {}
         self._failed: dict[str, _Failed] = {}
 
-    def recall(self, key: str, at: datetime) -> Found | None:
-        """Return what need not be asked for now; a failure is remembered briefly, behind what still holds."""
+    def find(self, key: str, at: datetime) -> Found | None:
+        """Return what does not have to be fetched now, or None. Valid evidence is preferred to a recent failure."""
         kept = self._kept.get(key)
         if kept is not None and kept.since <= at < kept.due:
             return kept.evidence
         failed = self._failed.get(key)
         if failed is None or not failed.since <= at < failed.due:
             return None
-        return self._still_or(failed.missing, key, at)
+        return self._valid_or(failed.missing, key, at)
 
-    def still(self, key: str, at: datetime) -> Evidence | None:
-        """Return evidence that is due to be asked for again but holds: for when that fails."""
+    def find_valid(self, key: str, at: datetime) -> Evidence | None:
+        """Return evidence that should be fetched again but is still valid, or None: it is used when fetching fails."""
         kept = self._kept.get(key)
         return kept.evidence if kept is not None and kept.since <= at <= kept.until else None
 
     def keep(
         self, key: str, request: EvidenceRequest, evidence: Evidence, since: datetime, at: datetime
     ) -> Evidence:
-        """Keep what was fetched at `since`, and return it, or what is kept already where that is later.
+        """Add what was fetched at `since` and return it, or the cached evidence where that is newer.
 
-        What does not hold, or is signed by somebody whom only a judgement can know, is used but briefly. It takes
-        the place of nothing that the issuer signed, or whoever a judgement found to sign for it.
+        Evidence that has expired, or whose signer is not known yet, is used only for a short time. It does not
+        replace evidence whose signer is known.
         """
-        before = self.still(key, at)
+        before = self.find_valid(key, at)
         is_refused = before is not None and not supersedes(request, evidence, before, at)
         if before is not None and is_refused:
             evidence = before
         self._failed.pop(key, None)
-        until = holds_until(request, evidence) or at
-        is_brief = is_refused or not is_sound(request, evidence, at)
-        due = since + BRIEF if is_brief else min(since + self._keep, until)
+        until = valid_until(request, evidence) or at
+        is_brief = is_refused or not may_be_cached(request, evidence, at)
+        due = since + SHORT_TIME if is_brief else min(since + self._keep, until)
         if since == at:
-            due = max(due, at + BRIEF)
+            due = max(due, at + SHORT_TIME)
         self._kept.pop(key, None)
         size = max(len(evidence.der), self._least)
         self._kept[key] = _Kept(evidence, at, due, max(due, until), request.issuer.key_digest, size)
@@ -99,20 +99,20 @@ class EvidenceCache:
         return evidence
 
     def fail(self, key: str, missing: Missing, at: datetime) -> Found:
-        """Remember a failure briefly; returns what is kept and still holds, else the failure."""
+        """Add a failure for a short time; return the cached evidence that is still valid, else the failure."""
         self._failed.pop(key, None)
-        self._failed[key] = _Failed(missing, at, at + BRIEF)
+        self._failed[key] = _Failed(missing, at, at + SHORT_TIME)
         _drop_oldest(self._failed, self._most_entries)
-        return self._still_or(missing, key, at)
+        return self._valid_or(missing, key, at)
 
-    def _still_or(self, missing: Missing, key: str, at: datetime) -> Found:
-        held = self.still(key, at)
-        return missing if held is None else held
+    def _valid_or(self, missing: Missing, key: str, at: datetime) -> Found:
+        valid = self.find_valid(key, at)
+        return missing if valid is None else valid
 
     def _make_room(self) -> None:
-        """Drop the oldest entry of the issuer that takes most, until all have room.
+        """Drop the oldest entries of the issuer that uses most octets, until the limit is met.
 
-        So the peers of one issuer, however many they are and whatever they name, cost those of another little.
+        So the peers of one issuer, however many URLs they name, hardly displace the evidence of other issuers.
         """
         entries = list(self._kept.items())
         older = entries[:-1]
@@ -120,8 +120,8 @@ class EvidenceCache:
         for _, each in entries:
             taken[each.issuer] += each.size
         while older and taken.total() > self._most_bytes:
-            greediest = taken.most_common(1)[0][0]
-            place = next((at for at, (_, each) in enumerate(older) if each.issuer == greediest), 0)
+            largest = taken.most_common(1)[0][0]
+            place = next((at for at, (_, each) in enumerate(older) if each.issuer == largest), 0)
             key, dropped = older.pop(place)
             taken[dropped.issuer] -= dropped.size
             self._kept.pop(key, None)

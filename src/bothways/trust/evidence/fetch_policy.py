@@ -1,6 +1,6 @@
-"""What evidence may be fetched, from whom, and how much of it: one frozen object, part of a `Revocation`.
+"""What evidence may be fetched, from where, and how much of it: one frozen object, part of a `Revocation`.
 
-It says nothing about what evidence means, and fetches nothing itself.
+It does not interpret evidence, and fetches nothing itself.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ LONGEST_KEEP = timedelta(days=3660)
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fetch:
-    """What may be fetched to know whether peers are revoked; what comes is kept for all who share this object.
+    """What may be fetched to check peers for revocation. All users of this object share what was fetched.
 
-    ocsp: ask the responders that certificates name (AIA).  crls: fetch CRLs from their distribution points,
-    where no response settles it.  nonce: "use" one with every OCSP request, so that an answer to somebody else
-    is refused; "require" it back, which only responders that sign on demand can do; or "none", where
-    short requests go out by GET and may be answered from caches on the way.
-    https: fetch by it too; those servers are trusted by the system's anchors, and not asked about in turn.
-    ports: where responders may listen.  allow: hosts by name, and networks such as "10.0.0.0/8", that may be
-    asked although they are inner ones or listen elsewhere.  directory: where evidence outlives the process.
-    keep: how long evidence is used before it is asked for anew; never beyond its own end.
-    seconds: for each round of a judgement that waits.  requests: for one peer.  redirects: in a row.
-    max_list_bytes: the largest CRL that is read, on a peer's word.  by_caller: whoever drives the connection answers
-    `EvidenceWanted` itself, so that httpcore is not needed.
+    ocsp: whether the OCSP responders are asked that certificates name (authorityInfoAccess).  crls: whether CRLs are
+    fetched from distribution points where no OCSP response is sufficient.  nonce: "use" sends one with every OCSP
+    request, and refuses a response with another one; "require" also refuses a response without one, as of responders
+    that sign in advance; "none" sends none, and short requests by GET, which HTTP caches may answer. https: whether
+    HTTPS URLs are fetched too; their servers are verified by the system's trust anchors and not checked for
+    revocation.  ports: TCP ports that may be contacted.  allow: hosts by name, and networks such as "10.0.0.0/8",
+    that may be contacted although they are internal or use other ports.  directory: where evidence is stored for
+    later processes.  keep: how long evidence is used before it is fetched again, if it does not expire earlier.
+    seconds: the time limit for each round of fetching.  requests: the number of requests for one peer. redirects: the
+    number of redirects for one request.  max_list_bytes: the size of the largest CRL that is fetched. by_caller: the
+    caller of the connection answers `EvidenceWanted` itself, so that httpcore is not needed.
     """
 
     ocsp: bool = True
@@ -92,10 +92,10 @@ class Fetch:
         hosts = frozenset(_host(each) for each in self.allow if _network(each) is None)
         object.__setattr__(self, "hosts", hosts)
         object.__setattr__(self, "cache", EvidenceCache(self.keep))
-        object.__setattr__(self, "fetchers", WeakKeyDictionary())  # who fetches by it, for each event loop
+        object.__setattr__(self, "fetchers", WeakKeyDictionary())  # the fetcher of each event loop
 
     def limit(self, request: EvidenceRequest) -> int:
-        """Return how many bytes of an answer are read."""
+        """Return the maximum length of the answer to a request, in bytes."""
         return MAX_RESPONSE_BYTES if request.kind == "ocsp" else self.max_list_bytes
 
 

@@ -1,4 +1,4 @@
-"""What was fetched to judge one peer: it grows from one judgement to the next, and nothing is requested twice."""
+"""The evidence that was fetched to verify one peer. It grows with each round, and nothing is requested twice."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from bothways.trust.evidence.http_exchange import Found
 from bothways.trust.ocsp import OCSPResponse
 from bothways.trust.verdict import EvidenceRequest
 
-# One judgement has so many rounds, as evidence may be signed by somebody of whom more has to be asked.
+# The rounds of fetching for one verification: the status of a signer of evidence may need further evidence.
 ROUNDS = 3
 
 _Key = tuple[str, bytes | tuple[str, ...]]
 
 
 class FetchedEvidence:
-    """Evidence about one peer, and what could not be had."""
+    """The evidence that was fetched for one peer, and the failures to fetch."""
 
     def __init__(self) -> None:
         self._found: dict[_Key, Found] = {}
 
     def take(self, requests: Sequence[EvidenceRequest], found: Iterable[Found]) -> None:
-        """Take what came for requests, in their order."""
+        """Add what was found for requests, in their order."""
         self._found |= zip(map(_key, requests), found, strict=True)
 
     def answer(self, request: EvidenceRequest) -> Found | None:
-        """Return what came for a request; None where it was not made yet."""
+        """Return what was found for a request; None where it was not made yet."""
         return self._found.get(_key(request))
 
     def missing(self, requests: Iterable[EvidenceRequest]) -> list[EvidenceRequest]:
@@ -36,7 +36,7 @@ class FetchedEvidence:
         return [request for key, request in new.items() if key not in self._found]
 
     def responses(self, certificate: ParsedCertificate) -> list[OCSPResponse]:
-        """Return the OCSP responses that came for a certificate: at most one."""
+        """Return the OCSP responses that were fetched for a certificate: at most one."""
         found = self._found.get(("ocsp", certificate.digest))
         return [found] if isinstance(found, OCSPResponse) else []
 
@@ -46,7 +46,7 @@ class FetchedEvidence:
         return [each for each in found if isinstance(each, CRL) and each.normal_issuer == normal_issuer]
 
     def __str__(self) -> str:
-        """What was had, in words; nothing where nothing was."""
+        """The number of responses and CRLs, as text; empty where there are none."""
         found = list(self._found.values())
         responses = sum(isinstance(each, OCSPResponse) for each in found)
         crls = sum(isinstance(each, CRL) for each in found)

@@ -1,6 +1,6 @@
-"""How evidence is requested over HTTP, and what may be taken for the answer (RFC 6960 A.1, RFC 5280 4.2.1.13).
+"""How evidence is requested over HTTP, and which answers are accepted (RFC 6960 A.1, RFC 5280 4.2.1.13).
 
-An answer that is read here is what it should be; what it means for the certificate is `revocation`'s question.
+An answer is decoded and checked against the request here; `revocation` decides what it means for the certificate.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CRL = "application/pkix-crl"
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Evidence that was asked for and could not be had, and why, in words."""
+    """Evidence that was requested and is not available, and why, as text."""
 
     problem: str
 
@@ -54,14 +54,17 @@ class HTTPRequest:
 def with_nonces(
     requests: Iterable[EvidenceRequest], random: Callable[[int], bytes]
 ) -> tuple[EvidenceRequest, ...]:
-    """Return the requests with a nonce for each OCSP response, drawn from `random` (RFC 9654 2.1)."""
+    """Return the requests, with a nonce in each one for an OCSP response (RFC 9654 2.1).
+
+    random: returns so many random bytes.
+    """
     return tuple(
         replace(each, nonce=random(NONCE_SIZE)) if each.kind == "ocsp" else each for each in requests
     )
 
 
 def http_request(request: EvidenceRequest, location: Location) -> HTTPRequest:
-    """Return the HTTP request for evidence: a GET for a CRL, or an OCSP request by GET where it fits, else by POST."""
+    """Return the HTTP request for evidence: GET for a CRL; for OCSP, GET where it is short enough, else POST."""
     if request.kind == "crl":
         return HTTPRequest("GET", location, _HEADERS | {"Accept": _CRL})
     headers = _HEADERS | {"Accept": _OCSP_RESPONSE}
@@ -74,21 +77,24 @@ def http_request(request: EvidenceRequest, location: Location) -> HTTPRequest:
     return HTTPRequest("POST", location, headers | {"Content-Type": _OCSP_REQUEST}, body)
 
 
-def key_of(request: EvidenceRequest, location: str) -> str:
-    """Return the name under which an answer is remembered: one for all who request the same of one issuer from there.
+def cache_key(request: EvidenceRequest, location: str) -> str:
+    """Return the cache key of a request at a location, for a CRL equal for all certificates of one issuer.
 
-    What a peer of one issuer causes, such as a failure, is not met by the peers of another, whatever address it names.
+    The key contains the issuer's, so that a failure caused by a peer of one issuer does not affect those of another.
     """
-    is_list = request.kind == "crl"
-    about = request.issuer.key_digest if is_list else ocsp_request(request.certificate, request.issuer)
+    is_crl = request.kind == "crl"
+    about = request.issuer.key_digest if is_crl else ocsp_request(request.certificate, request.issuer)
     return f"{hashlib.sha256(about + location.encode()).hexdigest()}.{request.kind}"
 
 
 def read_answer(
     request: EvidenceRequest, data: bytes, at: datetime, *, requires_nonce: bool = False
 ) -> Evidence:
-    """Read what came for a request, and hold it to the nonce. Raises ValueError that says why it is no answer."""
-    evidence = read_kept(request, data, at)
+    """Decode the answer to a request, and check its nonce. Raises ValueError, which says why it is not accepted.
+
+    at: the time.  requires_nonce: whether an OCSP response without a nonce is refused.
+    """
+    evidence = read_stored(request, data, at)
     if isinstance(evidence, OCSPResponse) and request.nonce is not None:
         problem = nonce_problem(evidence, request.nonce, required=requires_nonce)
         if problem is not None:
@@ -96,10 +102,13 @@ def read_answer(
     return evidence
 
 
-def read_given(
+def read_reply(
     request: EvidenceRequest, answer: EvidenceReply, at: datetime, limit: int, *, requires_nonce: bool
 ) -> Found:
-    """Return what somebody gave for a request: bytes are read, of at most `limit`; what was read before is taken."""
+    """Return what a caller supplied for a request: bytes are decoded, decoded evidence is returned as it is.
+
+    at: the time.  limit: the maximum length in bytes.  requires_nonce: as for `read_answer`.
+    """
     if answer is None:
         return Missing("it could not be obtained")
     if not isinstance(answer, bytes):
@@ -112,8 +121,8 @@ def read_given(
         return Missing(str(error))
 
 
-def read_kept(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
-    """Read what was kept of an earlier answer, which had a nonce of its own. Raises ValueError likewise."""
+def read_stored(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
+    """Decode a stored answer, which has the nonce of an earlier request. Raises ValueError as `read_answer` does."""
     if data.lstrip()[:11] == b"-----BEGIN ":
         raise ValueError("it is PEM, where DER is owed (RFC 5280 4.2.1.13)")
     if request.kind == "crl":
@@ -142,23 +151,23 @@ def _crl(data: bytes) -> CRL:
         raise ValueError(f"it is not a CRL: {error}") from None
 
 
-def is_sound(request: EvidenceRequest, evidence: Evidence, at: datetime) -> bool:
-    """Whether evidence is worth keeping: signed by the issuer itself where that is seen, and holding now."""
+def may_be_cached(request: EvidenceRequest, evidence: Evidence, at: datetime) -> bool:
+    """Whether evidence may be cached for long: it is valid now, and a CRL is signed by the issuer itself."""
     if not is_signed(request, evidence):
         return False
-    until = holds_until(request, evidence)
-    return age(request, evidence) - at <= TOLERANCE and (until is None or at <= until)
+    until = valid_until(request, evidence)
+    return issue_time(request, evidence) - at <= TOLERANCE and (until is None or at <= until)
 
 
 def is_signed(request: EvidenceRequest, evidence: Evidence) -> bool:
-    """Whether the issuer itself signed a CRL, of which the entries are then read; a response was looked at before."""
+    """Whether the issuer itself signed a CRL, whose entries are then read. True for a response, checked before."""
     return not isinstance(evidence, CRL) or evidence.prepare(request.issuer)
 
 
 def supersedes(request: EvidenceRequest, new: Evidence, old: Evidence, at: datetime) -> bool:
-    """Whether evidence takes the place of what was had before: not older, nor from the future, nor by another key.
+    """Whether new evidence replaces old: it is not older, not from the future, and not signed by another key.
 
-    A CRL that nobody is known to have signed holds no place; responses were all signed by the issuer's leave.
+    A CRL whose signer is unknown is always replaced; OCSP responses were all signed as the issuer has authorized.
     """
     if isinstance(old, CRL):
         signer = request.issuer if is_signed(request, old) else old.signer
@@ -166,20 +175,20 @@ def supersedes(request: EvidenceRequest, new: Evidence, old: Evidence, at: datet
             return True
         if not isinstance(new, CRL) or not new.prepare(signer):
             return False
-    before, after = age(request, old), age(request, new)
+    before, after = issue_time(request, old), issue_time(request, new)
     return before - at > TOLERANCE or (before <= after and after - at <= TOLERANCE)
 
 
-def holds_until(request: EvidenceRequest, evidence: Evidence) -> datetime | None:
-    """Until when evidence says that it holds; None where it does not."""
+def valid_until(request: EvidenceRequest, evidence: Evidence) -> datetime | None:
+    """Return the end of validity that evidence states; None where it states none."""
     if isinstance(evidence, CRL):
         return evidence.next_update
     singles = evidence.responses_about(request.certificate, request.issuer)
     return min((each.until(MAX_AGE) for each in singles), default=None)
 
 
-def age(request: EvidenceRequest, evidence: Evidence) -> datetime:
-    """From when evidence is: of two, the later one counts."""
+def issue_time(request: EvidenceRequest, evidence: Evidence) -> datetime:
+    """Return when evidence was issued (thisUpdate); of an OCSP response the latest one about the certificate."""
     if isinstance(evidence, CRL):
         return evidence.this_update
     singles = evidence.responses_about(request.certificate, request.issuer)

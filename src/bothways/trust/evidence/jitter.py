@@ -1,4 +1,4 @@
-"""When evidence is fetched anew: ahead of need, and at a moment that is drawn, so that many do not ask together."""
+"""When evidence is fetched again: before it is needed, at a random time, so that many clients do not ask together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,23 @@ from datetime import datetime, timedelta
 Random = Callable[[int], bytes]
 
 
-def ahead(at: datetime, until: datetime, random: Random) -> datetime:
-    """Return a moment when between a half and three quarters of the time from `at` to `until` have gone by.
+def renewal_time(at: datetime, until: datetime, random: Random) -> datetime:
+    """Return a random time between a half and three quarters of the interval from `at` to `until`.
 
-    random: draws so many bytes.
+    random: returns so many random bytes.
     """
     left = until - at
-    return at + left / 2 + left / 4 * share(random)
+    return at + left / 2 + left / 4 * fraction(random)
 
 
-def after(at: datetime, wait: timedelta, random: Random) -> datetime:
-    """Return a moment when between a half and all of a wait are over."""
-    return at + wait / 2 + wait / 2 * share(random)
+def retry_time(at: datetime, wait: timedelta, random: Random) -> datetime:
+    """Return `at` plus between a half and all of `wait`.
+
+    random: returns so many random bytes.
+    """
+    return at + wait / 2 + wait / 2 * fraction(random)
 
 
-def share(random: Random) -> float:
-    """Draw a number from 0 to 1, which it never is."""
+def fraction(random: Random) -> float:
+    """Return a random number from 0 to 1, without 1."""
     return int.from_bytes(random(4), "big") / 2**32

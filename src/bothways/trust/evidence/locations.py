@@ -19,7 +19,7 @@ _IPV6 = re.compile(r"[0-9a-f:.]+")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The parts of a URL: `host` in lower case and without brackets, `target` the path with its query."""
+    """The parts of a URL: `host` in lower case and without brackets, `target` the path with the query."""
 
     scheme: str
     host: str
@@ -33,7 +33,10 @@ class Location:
 
 
 def read_location(text: str, *, https: bool = False) -> Location:
-    """Return the parts of a URL. Raises ValueError, which says why it cannot be used."""
+    """Return the parts of a URL. Raises ValueError, which says why it cannot be used.
+
+    https: whether an https URL is accepted.
+    """
     if len(text) > LONGEST:
         raise ValueError(f"it is longer than {LONGEST} characters")
     if not _PRINTABLE.fullmatch(text) or "\\" in text:
@@ -56,12 +59,12 @@ def read_location(text: str, *, https: bool = False) -> Location:
 
 
 def redirected(location: Location, to: str, *, https: bool = False) -> Location:
-    """Return where a redirect leads (RFC 9110 10.2.2). Raises ValueError as `read_location` does."""
+    """Return the location that a redirect names (RFC 9110 10.2.2). Raises ValueError as `read_location` does."""
     if len(to) > LONGEST or not _PRINTABLE.fullmatch(to):
         raise ValueError("it redirects to something that is not a URL")
     return read_location(urljoin(str(location), to), https=https)
 
 
 def is_host(text: str) -> bool:
-    """Whether a text in lower case can be a host's name or an IPv4 address."""
+    """Whether a text in lower case can be a host name or an IPv4 address."""
     return len(text) <= 253 and _HOST.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""What to request as evidence about a certificate, by what it says itself (RFC 5280 4.2.1.13, 4.2.1.15, 4.2.2.1)."""
+"""Which evidence a certificate says can be requested about it (RFC 5280 4.2.1.13, 4.2.1.15, 4.2.2.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_LOCATIONS = 8
 def response_requests(
     certificate: ParsedCertificate, issuer: ParsedCertificate, policy: Fetch
 ) -> list[EvidenceRequest]:
-    """Return the request for the OCSP response about a certificate, where it names responders to ask."""
+    """Return the request for the OCSP response about a certificate; none where it names no usable responder."""
     access = certificate.extension(x509.AuthorityInformationAccess) or ()
     named = [
         each.access_location for each in access if each.access_method == AuthorityInformationAccessOID.OCSP
@@ -31,30 +31,30 @@ def response_requests(
 def crl_requests(
     certificate: ParsedCertificate, issuer: ParsedCertificate, policy: Fetch
 ) -> list[EvidenceRequest]:
-    """Return a request for the CRL at each distribution point of a certificate that can be asked."""
+    """Return a request for the CRL of each distribution point of a certificate that has a usable URL."""
     points = certificate.extension(x509.CRLDistributionPoints) or ()
-    return [EvidenceRequest("crl", certificate, issuer, each) for each in _at(points, policy)]
+    return [EvidenceRequest("crl", certificate, issuer, each) for each in _requestable(points, policy)]
 
 
 def delta_requests(
     certificate: ParsedCertificate, crl: CRL, signer: ParsedCertificate, policy: Fetch
 ) -> list[EvidenceRequest]:
-    """Return the requests for delta CRLs: where the CRL it says itself, or the certificate (RFC 5280 5.2.6)."""
+    """Return the requests for delta CRLs, at the URLs in a CRL and in the certificate (freshestCRL, RFC 5280 5.2.6)."""
     points = (*crl.freshest, *(certificate.extension(x509.FreshestCRL) or ()))
-    return [EvidenceRequest("crl", certificate, signer, each) for each in _at(points, policy)]
+    return [EvidenceRequest("crl", certificate, signer, each) for each in _requestable(points, policy)]
 
 
-def _at(points: Iterable[x509.DistributionPoint], policy: Fetch) -> list[tuple[str, ...]]:
+def _requestable(points: Iterable[x509.DistributionPoint], policy: Fetch) -> list[tuple[str, ...]]:
     found = dict.fromkeys(_usable(each.full_name or (), policy) for each in points) if policy.crls else ()
     return [locations for locations in found if locations]
 
 
 def _usable(names: Iterable[x509.GeneralName], policy: Fetch) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_addresses(names, policy)))[:MOST_LOCATIONS]
+    return tuple(dict.fromkeys(_urls(names, policy)))[:MOST_LOCATIONS]
 
 
-def _addresses(names: Iterable[x509.GeneralName], policy: Fetch) -> Iterator[str]:
-    """Yield the addresses that may be asked; the others, such as those of directories, are for others."""
+def _urls(names: Iterable[x509.GeneralName], policy: Fetch) -> Iterator[str]:
+    """Yield the URLs that can be used; others, such as those of LDAP directories, are skipped."""
     for each in names:
         if isinstance(each, x509.UniformResourceIdentifier):
             try:

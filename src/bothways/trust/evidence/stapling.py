@@ -1,6 +1,6 @@
-"""OCSP responses about our own certificates: when each is fetched, so that one that holds is always at hand.
+"""OCSP responses about our own certificates: when each is fetched, so that a valid one is always available.
 
-A schedule without clock, sockets and waiting: whoever drives it asks what is due, fetches that, and says what came.
+A schedule without clock, sockets and waiting: the caller asks what is due, fetches it, and reports the result.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials, WatchedCredentials
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import TOLERANCE, Found, Missing
-from bothways.trust.evidence.jitter import Random, after, ahead
+from bothways.trust.evidence.jitter import Random, renewal_time, retry_time
 from bothways.trust.evidence.requests import response_requests
 from bothways.trust.ocsp import MAX_AGE, OCSPResponse, SingleResponse
 from bothways.trust.ocsp_store import OCSPStore
@@ -34,17 +34,17 @@ _EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 def own_responders() -> Fetch:
-    """Make the policy for responders that our own certificates name: whoever installed them vouches for those.
+    """Return the policy for the responders of our own certificates, whose administrator trusts them.
 
-    They may be inner machines, but nobody vouches for where a redirect leads. Without nonces, since a staple is for
-    everybody. Raises ConfigError without httpcore.
+    They may be internal hosts, but redirects are not followed. No nonces are sent, since all clients get the same
+    staple. Raises ConfigError without httpcore.
     """
     return Fetch(crls=False, nonce="none", allow=_EVERYWHERE, keep=timedelta(0), redirects=0)
 
 
 @dataclass(slots=True)
 class _Renewal:
-    """One certificate of ours: when its response is fetched next, and how often that failed in a row."""
+    """One certificate of ours: when its response is fetched next, and how many attempts have failed since the last."""
 
     request: EvidenceRequest
     due: datetime
@@ -53,11 +53,11 @@ class _Renewal:
 
 
 class Stapling:
-    """Keeps `store` supplied, which is for `staples=` of a configuration.
+    """The schedule that keeps `store`, the `staples=` of a configuration, up to date.
 
-    A response is renewed when between a half and three quarters of its time have gone by, and once a day at least;
-    the moment is drawn, so that many servers do not ask at once. A responder that fails, or has nothing newer, is
-    asked again sooner. What holds is kept.
+    A response is renewed when between a half and three quarters of its validity have passed, and at least once a day;
+    the time is random, so that many servers do not ask at once. After a failure, or an answer that is not newer, the
+    responder is asked again sooner. A response that is still valid is kept.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class Stapling:
         policy: Fetch | None = None,
         store: OCSPStore | None = None,
     ) -> None:
-        """Look through our chains for certificates that name responders; those of watched ones again when they change.
+        """Find the certificates of our chains that name responders; again when the files of watched credentials change.
 
-        random: draws so many bytes.  anchors: where issuers are looked for that no chain has.  policy: by
-        default that of `own_responders`.  Raises ConfigError where no certificate names a responder, or
-        its issuer is not to be found.
+        credentials: whose chains are looked at.  random: returns so many random bytes.  anchors: where the issuer of
+        a chain's last certificate is looked for.  policy: by default that of `own_responders`.  store: by default a
+        new one. Raises ConfigError where no certificate names a responder, or its issuer is not found.
         """
         self.store = OCSPStore() if store is None else store
         self.policy = own_responders() if policy is None else policy
@@ -82,25 +82,27 @@ class Stapling:
         self._anchors = anchors
         self._chains = self._chains_now()
         self._renewals: dict[bytes, _Renewal] = {}
-        self._plan([request for each in self._chains for request in _requests(each, anchors, self.policy)])
+        self._schedule(
+            [request for each in self._chains for request in _requests(each, anchors, self.policy)]
+        )
 
     @property
     def may_change(self) -> bool:
-        """Whether our certificates may be replaced by others, so that something is due earlier than was said."""
+        """Whether our certificates may be replaced, so that something may be due earlier than `next_due` said."""
         return any(isinstance(each, WatchedCredentials) for each in self._credentials)
 
     def due(self, at: datetime) -> list[EvidenceRequest]:
-        """Return what is to be fetched now."""
-        self._follow()
+        """Return the requests to be made now."""
+        self._follow_changes()
         return [each.request for each in self._renewals.values() if each.due <= at]
 
     def next_due(self) -> datetime:
-        """Return when something is due next: in the past where it is now, never where no responder is named."""
-        self._follow()
+        """Return when a request is due next: in the past where it is due now, `datetime.max` where there is none."""
+        self._follow_changes()
         return min((each.due for each in self._renewals.values()), default=_NEVER)
 
-    def took(self, request: EvidenceRequest, found: Found, at: datetime) -> str:
-        """Take what came for a request, or that nothing did; returns what a person should know, as a sentence."""
+    def handle_result(self, request: EvidenceRequest, found: Found, at: datetime) -> str:
+        """Take the result of a request, evidence or failure; return a message for the administrator, as a sentence."""
         renewal = self._renewals.get(request.certificate.der)
         whose = f"the staple of {request.certificate.subject_text}"
         if renewal is None:
@@ -113,13 +115,13 @@ class Stapling:
         self.store.add(response, at)
         renewal.held, renewal.failures = answer, 0
         until = answer.until(MAX_AGE)
-        soon = min(ahead(at, until, self._random), after(at, LEAST_OFTEN, self._random))
+        soon = min(renewal_time(at, until, self._random), retry_time(at, LEAST_OFTEN, self._random))
         renewal.due = max(soon, at + SHORTEST)
         words = f"says {answer.state}" if is_new else f"is still the one with the status {answer.state}"
         return f"{whose} {words}, until {until:%Y-%m-%d %H:%M}"
 
-    def _follow(self) -> None:
-        """Plan anew where our certificates are others than before: a staple is about the one that is shown."""
+    def _follow_changes(self) -> None:
+        """Plan again where the certificates have changed: the staple must be about the one that is sent."""
         before, self._chains = self._chains, self._chains_now()
         if all(new is old for new, old in zip(self._chains, before, strict=True)):
             return
@@ -129,33 +131,33 @@ class Stapling:
                 requests += _requests(each, self._anchors, self.policy)
             except ConfigError as error:
                 logger.warning("%s; so it is sent without an OCSP response", logged(error))
-        self._plan(requests)
+        self._schedule(requests)
 
     def _chains_now(self) -> tuple[Credentials, ...]:
         return tuple(each.current for each in self._credentials)
 
-    def _plan(self, requests: Sequence[EvidenceRequest]) -> None:
-        """Keep what is under way for certificates that stay, and begin with those that are new."""
+    def _schedule(self, requests: Sequence[EvidenceRequest]) -> None:
+        """Keep the schedule of certificates that stay, and add the new ones, which are due at once."""
         planned = {each.certificate.der: _Renewal(each, _AT_ONCE) for each in requests}
-        self._renewals = {der: self._renewals.get(der, begun) for der, begun in planned.items()}
+        self._renewals = {der: self._renewals.get(der, renewal) for der, renewal in planned.items()}
 
     def _fail(self, renewal: _Renewal, at: datetime) -> str:
-        """Ask again soon, then less and less often, but before what is at hand ends."""
+        """Schedule the next attempt: at growing intervals, but before the available response expires."""
         wait = min(SHORTEST * 2 ** min(renewal.failures, 10), LONGEST)
         renewal.failures += 1
         until = None if renewal.held is None else renewal.held.until(MAX_AGE)
         if until is None or until <= at:
-            renewal.due = after(at, wait, self._random)
+            renewal.due = retry_time(at, wait, self._random)
             return "there is no valid one"
         wait = min(wait, max((until - at) / 2, SHORTEST))
-        renewal.due = after(at, wait, self._random)
+        renewal.due = retry_time(at, wait, self._random)
         return f"the available one is valid until {until:%Y-%m-%d %H:%M}"
 
 
 def _usable(
     request: EvidenceRequest, found: Found, held: SingleResponse | None, at: datetime
 ) -> tuple[OCSPResponse, SingleResponse]:
-    """Return what can be a staple, with what it says of the certificate. Raises ValueError that says why not."""
+    """Return the response to staple, and its statement about the certificate. Raises ValueError with the reason."""
     if isinstance(found, Missing):
         raise ValueError(found.problem)
     answer = (
@@ -177,7 +179,7 @@ def _usable(
 
 
 def _requests(credentials: Credentials, anchors: TrustStore | None, policy: Fetch) -> list[EvidenceRequest]:
-    """Return what is wanted for a chain; its last certificate's issuer may be an anchor."""
+    """Return the requests for a chain; the issuer of its last certificate may be a trust anchor."""
     pairs = with_issuers(credentials, anchors)
     leaf = ParsedCertificate(credentials.chain[0])
     requests = [
@@ -185,14 +187,14 @@ def _requests(credentials: Credentials, anchors: TrustStore | None, policy: Fetc
     ]
     if not any(request.certificate.der == leaf.der for request in requests):
         leaf.load()
-        raise ConfigError(_why_not(leaf, policy))
+        raise ConfigError(_no_request_problem(leaf, policy))
     return requests
 
 
 def with_issuers(
     credentials: Credentials, anchors: TrustStore | None
 ) -> list[tuple[ParsedCertificate, ParsedCertificate]]:
-    """Return the certificates of a chain, each with its issuer; the last one's may be an anchor."""
+    """Return the certificates of a chain, each with its issuer; that of the last one may be a trust anchor."""
     chain = [ParsedCertificate(der) for der in credentials.chain]
     for each in chain:
         each.load()
@@ -204,9 +206,9 @@ def with_issuers(
 def staple_problem(
     response: OCSPResponse, pairs: Sequence[tuple[ParsedCertificate, ParsedCertificate]], at: datetime
 ) -> str | None:
-    """Say why nobody who may signed a response about one of our certificates, or None.
+    """Return why a response about one of our certificates has no acceptable signer, or None.
 
-    pairs: our certificates, each with its issuer, as far as that is known.
+    pairs: our certificates, each with its issuer, as far as that is known.  at: the time.
     """
     for certificate, issuer in pairs:
         if response.responses_about(certificate, issuer):
@@ -215,7 +217,7 @@ def staple_problem(
     return None
 
 
-def _why_not(leaf: ParsedCertificate, policy: Fetch) -> str:
+def _no_request_problem(leaf: ParsedCertificate, policy: Fetch) -> str:
     who = shown(leaf.subject_text)
     if response_requests(leaf, leaf, policy):
         return f"staple: the issuer of {who} is required to request its status; append it to the certificate's file"

@@ -1,4 +1,4 @@
-"""Whether the certificates of a path are revoked, by the evidence that a policy names (RFC 5280 6.3.3, RFC 6960)."""
+"""Whether the certificates of a path are revoked, by the evidence that a policy allows (RFC 5280 6.3.3, RFC 6960)."""
 
 from __future__ import annotations
 

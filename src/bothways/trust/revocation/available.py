@@ -1,4 +1,4 @@
-"""The evidence that is at hand for one judgement, and by when and whose word it is judged."""
+"""The evidence that is available for one verification, with the time and the policy by which it is used."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Available:
-    """What may be consulted: by the policy, what came stapled to certificates, and what was fetched.
+    """The evidence that may be used: that of the policy, the stapled responses, and what was fetched.
 
-    profile: by which CRLs have to be as those of public web CAs.
+    profile: "web" requires CRLs to be as those of public web CAs.  defers: whether slow checks are left to the
+    caller.
     """
 
     policy: Revocation
@@ -36,44 +37,44 @@ class Available:
     checks: list[SlowCheck] = field(default_factory=list)
 
     def crls_about(self, normal_issuer: bytes, names: Names) -> list[CRL]:
-        """Return the CRLs of an issuer that speak of a distribution point with one of these names, or of all.
+        """Return the CRLs of an issuer for a distribution point with one of these names, or for all points.
 
         normal_issuer: its name in the form of RFC 5280 7.1.
         """
         crls = self.policy.crls
-        at_hand = [] if crls is None else crls.about(normal_issuer, names, self.at)
+        stored = [] if crls is None else crls.about(normal_issuer, names, self.at)
         fetched = [] if self.fetched is None else self.fetched.crls(normal_issuer)
-        return at_hand + [
+        return stored + [
             each for each in fetched if each.scope.names is None or not names.isdisjoint(each.scope.names)
         ]
 
     def responses_about(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> list[OCSPResponse]:
-        """Return the OCSP responses about a certificate that nobody stapled to it."""
-        at_hand = () if self.policy.ocsp is None else self.policy.ocsp.of(certificate, issuer, self.at)
+        """Return the OCSP responses about a certificate that are not stapled."""
+        stored = () if self.policy.ocsp is None else self.policy.ocsp.of(certificate, issuer, self.at)
         fetched = () if self.fetched is None else self.fetched.responses(certificate)
-        return [*at_hand, *fetched]
+        return [*stored, *fetched]
 
     def staple(self, certificate: ParsedCertificate) -> bytes | None:
-        """Return the response that came with a certificate, where staples count."""
+        """Return the stapled response of a certificate; None where there is none, or staples are ignored."""
         return None if self.policy.staples == "ignore" else self.stapled.get(certificate.der)
 
-    def lapse(self, end: datetime) -> datetime:
-        """Return until when evidence counts that says it holds until `end`."""
+    def usable_until(self, end: datetime) -> datetime:
+        """Return until when evidence is used that is valid until `end`, with the tolerance for clocks."""
         tolerance = self.policy.tolerance
         return end + tolerance if _NEVER - end > tolerance else _NEVER
 
 
-class Asker(Protocol):
-    """Who asks about the status of certificates, those of the signers of evidence among them."""
+class StatusChecker(Protocol):
+    """Checks the status of certificates, also of those that signed evidence."""
 
     @property
-    def asking(self) -> list[bytes]:
-        """The certificates that are being asked about, the one whose status depends on the next first."""
+    def in_progress(self) -> list[bytes]:
+        """The certificates (DER) whose status is being checked; the status of each depends on that of the next."""
 
     def status(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement:
-        """Say of one certificate, issued by `issuer`, whether it is revoked."""
+        """Return whether a certificate that `issuer` issued is revoked."""
 
-    def may_ask_about(self, signer: ParsedCertificate) -> bool:
-        """Whether the status of a signer depends on nothing that is being asked about."""
+    def may_check(self, signer: ParsedCertificate) -> bool:
+        """Whether the status of a signer does not depend on a certificate whose status is being checked."""

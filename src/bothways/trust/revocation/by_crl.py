@@ -1,4 +1,4 @@
-"""What CRLs say of a certificate: which apply, which of several count, what amends them (RFC 5280 6.3.3)."""
+"""The status of a certificate by CRLs: which CRLs apply, which of several is used, and delta CRLs (RFC 5280 6.3.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bothways.trust.crl import CRL
 from bothways.trust.crl_entries import HOLD, REMOVED
 from bothways.trust.evidence.requests import delta_requests
 from bothways.trust.path import Path
-from bothways.trust.revocation.available import Asker, Available
+from bothways.trust.revocation.available import Available, StatusChecker
 from bothways.trust.revocation.crl_signers import CRLSigners
 from bothways.trust.revocation.distribution_points import applies, points_of
 from bothways.trust.revocation.status import Good, Revoked, Statement, Unknown
@@ -24,16 +24,16 @@ from bothways.trust.work import Step, WorkBudget
 
 Reasons = frozenset[x509.ReasonFlags]
 
-# A longer CRL is checked beside the event loop, where one waits for us, and at the expense of no peer.
-LONG_LIST = 256 * 1024
+# A longer CRL is checked in a thread where an event loop waits, and not charged to the peer's work budget.
+LONG_CRL = 256 * 1024
 
 
 class _Signed(NamedTuple):
-    """A CRL whose signer may sign it, and until when that is known."""
+    """A CRL with an authorised signer, and until when that signer is known not to be revoked."""
 
     crl: CRL
     signer: ParsedCertificate
-    vouched: datetime
+    not_revoked_until: datetime
 
 
 class CRLSource:
@@ -44,18 +44,18 @@ class CRLSource:
         available: Available,
         path: Path,
         others: Sequence[ParsedCertificate],
-        asker: Asker,
+        checker: StatusChecker,
         work: WorkBudget,
     ) -> None:
         self._available = available
-        self._asker = asker
+        self._checker = checker
         self._work = work
-        self._signers = CRLSigners(path, others, available.at, asker, work)
+        self._signers = CRLSigners(path, others, available.at, checker, work)
         self._known: dict[tuple[object, ...], _Signed | str] = {}
 
     def statements(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[Statement]:
-        """Return what each CRL at the certificate's distribution points says of it."""
-        said: list[Statement] = []
+        """Return the statement of each CRL at the certificate's distribution points."""
+        statements_made: list[Statement] = []
         usable = []
         reasons = self._applicable(certificate)
         deltas = [crl for crl in reasons if crl.base is not None]
@@ -64,11 +64,13 @@ class CRLSource:
                 continue
             signed = self._signed(crl, issuer)
             if isinstance(signed, str):
-                said.append(Unknown(signed))
+                statements_made.append(Unknown(signed))
             else:
                 usable.append(signed)
-        said += [self._statement(each, reasons[each.crl], certificate) for each in self._newest(usable)]
-        return said + [
+        statements_made += [
+            self._statement(each, reasons[each.crl], certificate) for each in self._newest(usable)
+        ]
+        return statements_made + [
             found for each in deltas if (found := self._revoked_later(each, usable, certificate, issuer))
         ]
 
@@ -79,7 +81,7 @@ class CRLSource:
         certificate: ParsedCertificate,
         issuer: ParsedCertificate,
     ) -> Revoked | None:
-        """Return a revocation for good in a delta that fits no CRL at hand, where no later CRL stands for it."""
+        """Return a permanent revocation in a delta CRL whose base is not available, unless a later complete CRL is."""
         signed = self._signed(delta, issuer)
         if isinstance(signed, str):
             return None
@@ -96,7 +98,7 @@ class CRLSource:
         return None if is_replaced else Revoked(entry.revoked_at, entry.reason)
 
     def _applicable(self, certificate: ParsedCertificate) -> dict[CRL, Reasons]:
-        """Return the CRLs that speak of a certificate, deltas too, with the reasons that its points leave each."""
+        """Return the CRLs and delta CRLs for a certificate, each with the reasons of its distribution points."""
         found: dict[CRL, Reasons] = {}
         for point in points_of(certificate, self._work):
             for name in point.issuers:
@@ -107,7 +109,7 @@ class CRLSource:
         return found
 
     def _newest(self, signed: Sequence[_Signed]) -> list[_Signed]:
-        """Return the newest of each series that one key signed; one from the future displaces none of now."""
+        """Return the newest CRL of each series and signer; one from the future does not replace a valid one."""
         newest: dict[tuple[object, ...], list[_Signed]] = {}
         for each in signed:
             series = (*each.crl.series, each.signer.key_digest, self._is_early(each.crl))
@@ -119,37 +121,39 @@ class CRLSource:
         return [each for held in newest.values() for each in held]
 
     def _statement(self, signed: _Signed, reasons: Reasons, certificate: ParsedCertificate) -> Statement:
-        """Return what one CRL, with its delta, says of a certificate (RFC 5280 6.3.3 c to l)."""
-        crl, signer, vouched = signed
+        """Return the statement of one CRL and its delta CRL about a certificate (RFC 5280 6.3.3 c to l)."""
+        crl, signer, not_revoked_until = signed
         deltas = self._deltas(crl, signer)
-        doubt = next(filter(None, map(_doubt, (crl, *deltas))), None)
-        problem = self._untimely(crl) or self._unlike_public_lists(crl, *deltas)
+        unprocessed = next(filter(None, map(_unprocessed, (crl, *deltas))), None)
+        problem = self._time_problem(crl) or self._profile_problem(crl, *deltas)
         names = (certificate.serial, certificate.normal_issuer)
-        entry = next((said for delta in deltas if (said := delta.find(*names)) is not None), None)
-        if entry is None or (entry.reason == REMOVED and doubt is not None):
+        entry = next(
+            (statements_made for delta in deltas if (statements_made := delta.find(*names)) is not None), None
+        )
+        if entry is None or (entry.reason == REMOVED and unprocessed is not None):
             entry = crl.find(*names)
         if entry is not None and entry.reason == REMOVED:
             entry = None  # in a complete CRL too (6.3.3 k)
         if entry is not None and not (problem and entry.reason == HOLD):
-            # A revocation is for good, so that even an expired CRL proves it.
+            # A revocation is permanent, so even an expired CRL proves it.
             return Revoked(entry.revoked_at, entry.reason)
-        if problem or doubt:
-            return Unknown(problem or f"the CRL of {crl.issuer_text} {doubt}")
+        if problem or unprocessed:
+            return Unknown(problem or f"the CRL of {crl.issuer_text} {unprocessed}")
         ends = [each.next_update for each in (crl, *deltas) if each.next_update is not None]
-        until = min([*map(self._available.lapse, ends), vouched])
-        return Good(until, crl.scope.reasons & reasons, self._amending(crl, signer, certificate))
+        until = min([*map(self._available.usable_until, ends), not_revoked_until])
+        return Good(until, crl.scope.reasons & reasons, self._delta_requests(crl, signer, certificate))
 
-    def _amending(
+    def _delta_requests(
         self, crl: CRL, signer: ParsedCertificate, certificate: ParsedCertificate
     ) -> tuple[EvidenceRequest, ...]:
-        """Return what could be fetched to amend a CRL; it holds should that not be had."""
+        """Return the requests for delta CRLs of a CRL, which is valid also without them."""
         fetch = self._available.policy.fetch
         if fetch is None or self._available.fetched is None:
             return ()
         return tuple(delta_requests(certificate, crl, signer, fetch))
 
     def _deltas(self, crl: CRL, signer: ParsedCertificate) -> list[CRL]:
-        """Return the newest delta CRL that amends `crl`, if one does (RFC 5280 5.2.4, 6.3.3 c)."""
+        """Return the newest delta CRL for `crl`, in a list of at most one (RFC 5280 5.2.4, 6.3.3 c)."""
         fitting = [
             each
             for each in self._available.crls_about(crl.normal_issuer, crl.scope.names or frozenset())
@@ -158,21 +162,21 @@ class CRLSource:
             and each.authority_key == crl.authority_key
             and crl.number is not None
             and each.base <= crl.number < (each.number or 0)
-            and self._untimely(each) is None
+            and self._time_problem(each) is None
             and self._is_signed(each, signer)
         ]
         return sorted(fitting, key=lambda each: each.age)[-1:]
 
-    def _unlike_public_lists(self, *crls: CRL) -> str | None:
-        """Say by what CRLs are not as those of public web CAs, where they have to be, or None."""
+    def _profile_problem(self, *crls: CRL) -> str | None:
+        """Return why the profile refuses CRLs, or None."""
         if self._available.profile == "private":
             return None
         problems = (crl_problem(each.number, critical=each.has_critical_number) for each in crls)
         problem = next(filter(None, problems), None)
         return problem if problem is None else f"the CRL of {crls[0].issuer_text} {problem}"
 
-    def _untimely(self, crl: CRL) -> str | None:
-        """Say why a CRL does not hold now, or None."""
+    def _time_problem(self, crl: CRL) -> str | None:
+        """Return why a CRL is not valid now, or None."""
         if self._is_early(crl):
             return f"the CRL of {crl.issuer_text} is not valid before {crl.this_update:%Y-%m-%d %H:%M}"
         if crl.next_update is None:
@@ -191,14 +195,14 @@ class CRLSource:
         return crl.this_update - self._available.at > self._available.policy.tolerance
 
     def _signed(self, crl: CRL, issuer: ParsedCertificate) -> _Signed | str:
-        """Find a CRL's signer, once for all that is asked about the certificates of an issuer."""
-        key = (crl, issuer.der, *self._asker.asking)
+        """Return a CRL with its signer, or why there is none; found once for each issuer."""
+        key = (crl, issuer.der, *self._checker.in_progress)
         if key not in self._known:
             self._known[key] = self._find_signer(crl, issuer)
         return self._known[key]
 
     def _find_signer(self, crl: CRL, issuer: ParsedCertificate) -> _Signed | str:
-        """Return who signed a CRL and may, or say why it cannot be used (RFC 5280 6.3.3 f and g)."""
+        """Return a CRL with its authorised signer, or why it cannot be used (RFC 5280 6.3.3 f and g)."""
         whose = f"the CRL of {crl.issuer_text}"
         weak = crl.weakness()
         if weak is not None:
@@ -207,21 +211,22 @@ class CRLSource:
         refused = None
         for signer in signers.allowed:
             if self._is_signed(crl, signer):
-                vouched = self._signers.vouched_until(signer, issuer)
-                if not isinstance(vouched, str):
-                    return _Signed(crl, signer, vouched)
-                refused = f"{whose} is signed by {vouched}"
+                not_revoked_until = self._signers.not_revoked_until(signer, issuer)
+                if not isinstance(not_revoked_until, str):
+                    return _Signed(crl, signer, not_revoked_until)
+                refused = f"{whose} is signed by {not_revoked_until}"
         if refused is None and not signers.allowed and signers.refused is not None:
             return f"{whose} could only be signed by {signers.refused}"
         return refused or f"{whose} is not signed by a known key of that CA"
 
     def _is_signed(self, crl: CRL, signer: ParsedCertificate) -> bool:
-        """Whether a key that may sign a CRL did; that is found out once, and paid for.
+        """Whether the key of an authorised signer signed a CRL; checked once, and charged to the work budget.
 
-        Where it takes long and is deferred it is wanted, and no until then.
+        Where the check is slow and deferred, it is added to the deferred checks, and the result is False until it is
+        made.
         """
         if crl.needs_preparing(signer):
-            is_long = len(crl.der) > LONG_LIST
+            is_long = len(crl.der) > LONG_CRL
             if is_long and self._available.defers:
                 self._available.checks.append(partial(crl.prepare, signer))
                 return False
@@ -230,8 +235,8 @@ class CRLSource:
         return crl.prepare(signer)
 
 
-def _doubt(crl: CRL) -> str | None:
-    """Say what keeps a CRL from proving that anybody is good, or None."""
+def _unprocessed(crl: CRL) -> str | None:
+    """Return what in a CRL cannot be processed, so that it does not prove a certificate good; or None."""
     if crl.unread is not None:
         return f"cannot be decoded completely: {crl.unread}"
     return None if crl.problem is None else f"cannot be used: {crl.problem}"

@@ -1,4 +1,4 @@
-"""What OCSP responses say of a certificate: those stapled to it, those at hand, those fetched (RFC 6960 3.2)."""
+"""The status of a certificate by OCSP responses: stapled, available or fetched ones (RFC 6960 3.2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_entries import HOLD
 from bothways.trust.ocsp import MAX_AGE, OCSPResponse, SingleResponse, needs_no_check
-from bothways.trust.revocation.available import Asker, Available
+from bothways.trust.revocation.available import Available, StatusChecker
 from bothways.trust.revocation.status import BadStaple, Good, Revoked, Statement, Unknown
 from bothways.trust.work import Step, WorkBudget
 
@@ -15,21 +15,21 @@ from bothways.trust.work import Step, WorkBudget
 class ResponseSource:
     """The OCSP responses that are available, for one path."""
 
-    def __init__(self, available: Available, asker: Asker, work: WorkBudget) -> None:
+    def __init__(self, available: Available, checker: StatusChecker, work: WorkBudget) -> None:
         self._available = available
-        self._asker = asker
+        self._checker = checker
         self._work = work
         self._stapled: dict[bytes, OCSPResponse | BadStaple] = {}
 
     def statements(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[Statement]:
-        """Return what each response says of a certificate."""
+        """Return the statement of each response about a certificate."""
         stapled = self.staple_statement(certificate, issuer)
         others = self._available.responses_about(certificate, issuer)
         said = [] if stapled is None else [stapled]
-        return said + [self._at_hand(each, certificate, issuer) for each in others]
+        return said + [self._unstapled_statement(each, certificate, issuer) for each in others]
 
     def staple_statement(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement | None:
-        """Return what the response says that came with a certificate; None where none did."""
+        """Return the statement of the stapled response of a certificate; None without one."""
         staple = self._available.staple(certificate)
         if staple is None:
             return None
@@ -47,19 +47,19 @@ class ResponseSource:
         except ValueError as error:
             return BadStaple(f"it cannot be read: {error}")
 
-    def _at_hand(
+    def _unstapled_statement(
         self, response: OCSPResponse, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> Statement:
-        """Take what a response says that no peer sent: one that is none does no harm."""
+        """Return the statement of a response that the peer did not send: if it is wrong, the peer is not refused."""
         said = self._statement(response, certificate, issuer)
         return _unusable(said.problem) if isinstance(said, BadStaple) else said
 
     def _statement(
         self, response: OCSPResponse, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> Statement:
-        """Take what one response says, if who signed it may and it holds now.
+        """Return the statement of one response, if its signer is authorised and it is valid now.
 
-        `BadStaple` says why it is no response of the issuer about the certificate at all.
+        `BadStaple` where it is not a response of the issuer about the certificate.
         """
         if response.problem is not None:
             return _unusable(response.problem)
@@ -70,46 +70,48 @@ class ResponseSource:
         singles = response.responses_about(certificate, issuer)
         if not singles:
             return BadStaple("it is for another certificate")
-        vouched = self._status_of_signer(signer, issuer)
-        if isinstance(vouched, Unknown):
-            return vouched
-        said = [self._answered(each, signer, vouched) for each in singles]
+        signer_status = self._status_of_signer(signer, issuer)
+        if isinstance(signer_status, Unknown):
+            return signer_status
+        said = [self._single_statement(each, signer, signer_status) for each in singles]
         return _worst(said if response.doubt is None else [*said, _unusable(response.doubt)])
 
-    def _answered(
-        self, single: SingleResponse, signer: ParsedCertificate, vouched: Good
+    def _single_statement(
+        self, single: SingleResponse, signer: ParsedCertificate, signer_status: Good
     ) -> Good | Revoked | Unknown:
-        """Take a single response: good while it holds, revoked for good, and unknown is not good (RFC 6960 2.2)."""
+        """Return the statement of a single response: revoked is permanent, and unknown is not good (RFC 6960 2.2)."""
         available = self._available
-        untimely = single.untimeliness(available.at, available.policy.tolerance, MAX_AGE)
-        if single.state == "revoked" and not (untimely and single.reason == HOLD):
+        time_problem = single.untimeliness(available.at, available.policy.tolerance, MAX_AGE)
+        if single.state == "revoked" and not (time_problem and single.reason == HOLD):
             return Revoked(single.revoked_at or single.this_update, single.reason)
-        if untimely:
-            return Unknown(f"its OCSP response is not current: {untimely}")
+        if time_problem:
+            return Unknown(f"its OCSP response is not current: {time_problem}")
         if single.state == "good":
-            return Good(min(available.lapse(single.until(MAX_AGE)), signer.not_after, vouched.until))
+            return Good(
+                min(available.usable_until(single.until(MAX_AGE)), signer.not_after, signer_status.until)
+            )
         return Unknown("the OCSP responder does not know it")
 
     def _status_of_signer(self, signer: ParsedCertificate, issuer: ParsedCertificate) -> Good | Unknown:
-        """Return until when a delegate may answer, or what keeps it from that (RFC 6960 4.2.2.2.1)."""
+        """Return until when a delegated responder is not revoked, or why it is not accepted (RFC 6960 4.2.2.2.1)."""
         if signer is issuer:
             return Good(signer.not_after)
-        if signer.der in self._asker.asking:
+        if signer.der in self._checker.in_progress:
             return _unusable(f"it is signed by {signer.subject_text}, whose own status depends on it")
         if needs_no_check(signer):
             return Good(signer.not_after)
-        if not self._asker.may_ask_about(signer):
+        if not self._checker.may_check(signer):
             return _unusable(
                 f"it is signed by {signer.subject_text}, whose own status depends on that of others"
             )
-        said = self._asker.status(signer, issuer)
+        said = self._checker.status(signer, issuer)
         if not isinstance(said, Good):
             return _unusable(f"it is signed by {signer.subject_text}, whose own status is not good")
         return said
 
 
 def _worst(said: Sequence[Good | Revoked | Unknown]) -> Statement:
-    """Return what several single responses about one certificate come to in one response: the worst of them."""
+    """Return the worst of several statements about one certificate in one response."""
     for kind in (Revoked, Unknown):
         for each in said:
             if isinstance(each, kind):

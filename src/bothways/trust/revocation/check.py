@@ -1,7 +1,7 @@
-"""Whether the certificates of a path are revoked: every source states what it knows, and one fold decides.
+"""Whether the certificates of a path are revoked: each source makes its statements, and one function combines them.
 
-All evidence that applies is consulted, never just the first; CRLs must together speak of all reasons; revoked wins
-over good; unknown is not good.
+All applicable evidence is used, not only the first. CRLs must together cover all reasons; revoked has precedence over
+good; unknown is not good.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_ocsp import ResponseSource
 from bothways.trust.revocation.policy import Revocation
-from bothways.trust.revocation.status import SILENCE, BadStaple, Good, Revoked, Statement, Unknown, fold
+from bothways.trust.revocation.status import NO_STATEMENT, BadStaple, Good, Revoked, Statement, Unknown, fold
 from bothways.trust.verdict import EvidenceRequest, Finding, Outcome
 from bothways.trust.work import WorkBudget
 
@@ -30,14 +30,14 @@ _NO_REVOCATION_AVAILABLE = x509.ObjectIdentifier("2.5.29.56")
 
 
 def status_check(available: Available) -> StatusCheck:
-    """Return the check of a path for `path.judge_path`, by the evidence that is available."""
+    """Return the check of a path for `path.judge_path`, by the available evidence."""
     return partial(_path_status, available)
 
 
 def _path_status(
     available: Available, path: Path, others: Sequence[ParsedCertificate], work: WorkBudget
 ) -> Status:
-    """Ask for every certificate below the anchor, or for the leaf alone (RFC 5280 6.1.3 a 3)."""
+    """Check every certificate below the trust anchor, or the leaf only (RFC 5280 6.1.3 a 3)."""
     revocation = available.policy
     covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
     if not covered:
@@ -60,24 +60,24 @@ def _path_status(
         else:
             until.append(said.until)
     reasons = check.staple_reasons() + reasons
-    lapses = min(until, default=None)
+    valid_until = min(until, default=None)
     if available.checks:
         finding = Finding("c", Outcome.UNKNOWN, "there are CRLs whose signatures are not checked yet")
         return Status(finding, tuple(reasons), checks=tuple(available.checks))
     if unknown:
         text = "unknown, and accepted as configured: " + "; ".join(unknown)
-        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), lapses, check.requests())
+        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), valid_until, check.requests())
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
-    text = f"{count} not revoked by {_named(available)}"
-    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), lapses, check.requests())
+    text = f"{count} not revoked by {_evidence_text(available)}"
+    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), valid_until, check.requests())
 
 
-def _named(available: Available) -> str:
+def _evidence_text(available: Available) -> str:
     revocation, fetched = available.policy, str(available.fetched or "")
     if fetched:
         return f"the evidence (fetched: {fetched})"
-    alone = revocation.ocsp is None and revocation.staples == "ignore" and revocation.fetch is None
-    return "the available CRLs" if alone else "the available evidence"
+    only_crls = revocation.ocsp is None and revocation.staples == "ignore" and revocation.fetch is None
+    return "the available CRLs" if only_crls else "the available evidence"
 
 
 def _advice(certificate: ParsedCertificate, revocation: Revocation) -> str:
@@ -90,9 +90,9 @@ def _advice(certificate: ParsedCertificate, revocation: Revocation) -> str:
 
 
 class RevocationCheck:
-    """One path being asked about, with what is available to answer for it.
+    """The check of one path by the available evidence.
 
-    `asking` has the certificates that are being asked about: one, or the signers of evidence after it.
+    `in_progress` has the certificates (DER) whose status is being checked: one, then the signers of its evidence.
     """
 
     def __init__(
@@ -101,64 +101,62 @@ class RevocationCheck:
         self._available = available
         self._path = path
         self._responses = ResponseSource(available, self, work)
-        self._lists = CRLSource(available, path, others, self, work)
+        self._crls = CRLSource(available, path, others, self, work)
         self._requests: list[EvidenceRequest] = []
-        self.asking: list[bytes] = []
+        self.in_progress: list[bytes] = []
 
     def status(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement:
-        """Say of one certificate, issued by `issuer`, whether it is revoked (RFC 5280 6.3.3)."""
-        self.asking.append(certificate.der)
+        """Return whether a certificate that `issuer` issued is revoked (RFC 5280 6.3.3)."""
+        self.in_progress.append(certificate.der)
         try:
             by_response = fold(self._responses.statements(certificate, issuer))
-            by_list = self._lists.statements(certificate, issuer)
+            by_crl = self._crls.statements(certificate, issuer)
         finally:
-            self.asking.pop()
+            self.in_progress.pop()
         if not isinstance(by_response, Good):
-            self._requests += [
-                request for each in by_list if isinstance(each, Good) for request in each.wants
-            ]
-        said = fold([*([] if by_response is SILENCE else [by_response]), *by_list])
+            self._requests += [request for each in by_crl if isinstance(each, Good) for request in each.wants]
+        said = fold([*([] if by_response is NO_STATEMENT else [by_response]), *by_crl])
         if not isinstance(said, Unknown):
             return said
         if _has_no_revocation(certificate):
             return Good(certificate.not_after)
-        unfetched = self._wish(certificate, issuer)
-        if said is not SILENCE:
+        unfetched = self._request_evidence(certificate, issuer)
+        if said is not NO_STATEMENT:
             return Unknown("; ".join([said.problem, *unfetched]))
-        return Unknown("; ".join(unfetched or [self._nothing_at_hand(certificate)]))
+        return Unknown("; ".join(unfetched or [self._nothing_available(certificate)]))
 
-    def may_ask_about(self, signer: ParsedCertificate) -> bool:
-        """Whether the status of a signer depends on nothing that is being asked about."""
-        return signer.der not in self.asking and len(self.asking) < _MAX_DEPTH
+    def may_check(self, signer: ParsedCertificate) -> bool:
+        """Whether the status of a signer does not depend on a certificate whose status is being checked."""
+        return signer.der not in self.in_progress and len(self.in_progress) < _MAX_DEPTH
 
-    def _nothing_at_hand(self, certificate: ParsedCertificate) -> str:
+    def _nothing_available(self, certificate: ParsedCertificate) -> str:
         policy = self._available.policy
         what = "CRL" if policy.crls is not None and policy.fetch is None else "OCSP response or CRL"
         return f"no {what} of {certificate.issuer_text} for it is available"
 
     def requests(self) -> tuple[EvidenceRequest, ...]:
-        """Return what may be fetched to know more, as far as one peer may cause that."""
+        """Return the requests for evidence that could change the result, up to the limit for one peer."""
         policy, fetched = self._available.policy.fetch, self._available.fetched
         if policy is None or fetched is None:
             return ()
         left = max(policy.requests - len(fetched), 0)
         return tuple(fetched.missing(self._requests)[:left])
 
-    def _wish(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[str]:
-        """Request what a certificate says may be fetched: its OCSP response, and CRLs where that was no help.
+    def _request_evidence(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[str]:
+        """Request the evidence that a certificate names: its OCSP response, then, if that is not sufficient, CRLs.
 
-        Returns why what could have been fetched is not there.
+        Returns why earlier requests had no result.
         """
         policy, fetched = self._available.policy.fetch, self._available.fetched
         if policy is None:
             return []
         if fetched is None:
             return ["nothing is fetched before the peer has proved that it holds the key"]
-        wishes = response_requests(certificate, issuer, policy), crl_requests(certificate, issuer, policy)
-        if not any(wishes):
+        possible = response_requests(certificate, issuer, policy), crl_requests(certificate, issuer, policy)
+        if not any(possible):
             return ["no evidence about it is available, and it has no URL to fetch any from"]
         missing: list[str] = []
-        for requests in wishes:
+        for requests in possible:
             answers = {request: fetched.answer(request) for request in requests}
             missing += [each.problem for each in answers.values() if isinstance(each, Missing)]
             new = [request for request, answer in answers.items() if answer is None]
@@ -168,7 +166,7 @@ class RevocationCheck:
         return missing
 
     def staple_reasons(self) -> list[Reason]:
-        """Refuse a leaf without a good staple where its certificate (RFC 7633) or our configuration needs one."""
+        """Return the reason against a leaf without a good staple, where it (RFC 7633) or the policy requires one."""
         policy, leaf = self._available.policy.staples, self._path[0]
         if policy == "ignore" or not (policy == "require" or _must_staple(leaf)):
             return []
@@ -180,13 +178,13 @@ class RevocationCheck:
 
 
 def _must_staple(certificate: ParsedCertificate) -> bool:
-    """Whether a certificate demands that its OCSP response comes with it (RFC 7633 4.2.3)."""
+    """Whether a certificate requires a stapled OCSP response (RFC 7633 4.2.3)."""
     features = certificate.extension(x509.TLSFeature)
     return features is not None and x509.TLSFeatureType.status_request in features
 
 
 def _has_no_revocation(certificate: ParsedCertificate) -> bool:
-    """Whether the CA says that it never revokes this end entity's certificate, and nothing else (RFC 9608 2, 4)."""
+    """Whether a certificate of an end entity has noRevAvail, and names no evidence (RFC 9608 2, 4)."""
     basic = certificate.extension(x509.BasicConstraints)
     return (
         _NO_REVOCATION_AVAILABLE in certificate.extensions
@@ -196,7 +194,7 @@ def _has_no_revocation(certificate: ParsedCertificate) -> bool:
 
 
 def _names_evidence(certificate: ParsedCertificate) -> bool:
-    """Whether a certificate says where evidence about it lies."""
+    """Whether a certificate has URLs or names of CRLs or OCSP responders."""
     access = certificate.extension(x509.AuthorityInformationAccess) or ()
     return (
         certificate.extension(x509.CRLDistributionPoints) is not None

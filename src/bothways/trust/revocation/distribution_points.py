@@ -1,4 +1,4 @@
-"""Where a certificate says that CRLs about it lie, and which CRLs speak of it there (RFC 5280 4.2.1.13, 6.3.3)."""
+"""The CRL distribution points of a certificate, and which CRLs apply there (RFC 5280 4.2.1.13, 6.3.3)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bothways.trust.work import Step, WorkBudget
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One distribution point of a certificate: its names, who issues the CRLs there, and their reasons."""
+    """One distribution point of a certificate: its names, the issuers of its CRLs, and their reasons."""
 
     names: Names | None
     issuers: tuple[bytes, ...]
@@ -23,14 +23,14 @@ class Point:
 
     @property
     def matched_names(self) -> Names:
-        """What the names of a CRL's distribution point are held against (RFC 5280 6.3.3 b 2 i)."""
+        """The names that are compared with those of a CRL's issuingDistributionPoint (RFC 5280 6.3.3 b 2 i)."""
         return (self.names if self.names is not None else self.named_issuers) or frozenset()
 
 
 def points_of(certificate: ParsedCertificate, work: WorkBudget) -> list[Point]:
-    """Return a certificate's distribution points; its issuer is always one (RFC 5280 6.3.3).
+    """Return a certificate's distribution points; the last is that of its issuer's name (RFC 5280 6.3.3).
 
-    Raises OutOfWork where `work` does not last.
+    Raises OutOfWork where `work` is used up.
     """
     issuer = certificate.normal_issuer
     points = []
@@ -51,7 +51,7 @@ def _directory_names(names: list[x509.GeneralName] | None) -> tuple[bytes, ...]:
 
 
 def applies(crl: CRL, point: Point, certificate: ParsedCertificate) -> bool:
-    """Whether a CRL speaks of a certificate at a distribution point (RFC 5280 6.3.3 b)."""
+    """Whether a CRL applies to a certificate at a distribution point (RFC 5280 6.3.3 b)."""
     scope = crl.scope
     if point.named_issuers is not None and not scope.indirect:
         return False

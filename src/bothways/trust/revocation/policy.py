@@ -56,14 +56,14 @@ class Revocation:
 
     @property
     def listed(self) -> int:
-        """For how many certificates of a path from the leaf on CRLs are consulted."""
+        """The number of certificates of a path, from the leaf, for which CRLs are checked."""
         if self.crls is None and not (self.fetch is not None and self.fetch.crls):
             return 0
         return _WHOLE_PATH if self.covers == "path" else 1
 
     @property
     def generation(self) -> int:
-        """Rises whenever the CRLs or responses at hand change."""
+        """Rises whenever the available CRLs or responses change."""
         lists = 0 if self.crls is None else self.crls.generation
         return lists if self.ocsp is None else lists + self.ocsp.generation
 
@@ -75,7 +75,7 @@ class Revocation:
         ocsp: OCSPStore | None = None,
         fetch: Fetch | None = None,
     ) -> Revocation:
-        """Make one of `PRESETS` by its name. Raises ConfigError for another name, or without a source.
+        """Return one of `PRESETS` by its name. Raises ConfigError for another name, or without a source.
 
         crls, ocsp: the available CRLs and OCSP responses.  fetch: what may be fetched.
         """

@@ -1,4 +1,4 @@
-"""What evidence says of one certificate, and how several statements become one."""
+"""The statements of evidence about one certificate, and how several are combined."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """The certificate is not revoked for any of `reasons`, as far as is known until then.
+    """The certificate is not revoked for any of `reasons`, as far as is known until a time.
 
-    wants: what could be fetched beside that may amend it.
+    wants: requests for delta CRLs, which could change that.
     """
 
     until: datetime
@@ -29,7 +29,7 @@ class Good:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """The certificate is revoked: since when, and why, in words."""
+    """The certificate is revoked: since when, and the reason as text."""
 
     revoked_at: datetime
     reason: str
@@ -37,27 +37,27 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The status cannot be known, and why."""
+    """The status is not known; `problem` says why."""
 
     problem: str
 
 
 @dataclass(frozen=True, slots=True)
 class BadStaple:
-    """What came with the certificate as its OCSP response is none, and why: refused whatever else is known."""
+    """The stapled data is not a valid OCSP response for the certificate: it is refused whatever other evidence says."""
 
     problem: str
 
 
 Statement = Good | Revoked | Unknown | BadStaple
 
-SILENCE = Unknown("")
+NO_STATEMENT = Unknown("")
 
 
 def fold(statements: Sequence[Statement]) -> Statement:
-    """Say what statements about one certificate come to: revoked wins, and good must speak of all reasons.
+    """Combine statements about one certificate: revoked has precedence, and good must cover all reasons.
 
-    `SILENCE` where there are none.
+    Returns `NO_STATEMENT` where there are none.
     """
     worst = _first(statements, Revoked) or _first(statements, BadStaple)
     if worst is not None:
@@ -70,7 +70,7 @@ def fold(statements: Sequence[Statement]) -> Statement:
     if unknown is not None:
         return unknown
     if not covered:
-        return SILENCE
+        return NO_STATEMENT
     missing = sorted(each.value for each in ALL_REASONS - covered)
     return Unknown(f"the available CRLs do not cover the reasons {', '.join(missing)}")
 
