@@ -22,7 +22,7 @@ from statistics import median
 from tempfile import TemporaryDirectory, TemporaryFile
 
 from bench.figures import FIGURES, Material
-from bench.identities import make
+from bench.identities import list_of, make
 from bench.measure import Contender, show
 
 ROOT = Path(__file__).parents[2]
@@ -191,6 +191,7 @@ def material() -> Material:
         client.pem.decode(),
         client.key_pem.decode(),
         [server.der.hex()],
+        list_of(made).hex(),
     )
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ Once = Callable[[], object]
 
 @dataclass(frozen=True)
 class Material:
-    """Certificates and keys in PEM, the same for every tree, and the server's chain in DER."""
+    """Certificates and keys in PEM, the same for every tree; in DER the server's chain, and a CRL of its CA."""
 
     ca: str
     server: str
@@ -32,6 +32,7 @@ class Material:
     client: str
     client_key: str
     chain: list[str]
+    crl: str
 
     def write(self, folder: Path) -> None:
         (folder / "material.json").write_text(json.dumps(asdict(self)))
@@ -41,8 +42,15 @@ class Material:
         return cls(**json.loads((folder / "material.json").read_text()))
 
 
-def handshake(material: Material, remember_paths: int = 0, **terms: Any) -> Once:
-    """A full mutual handshake, both sides; returns the ends."""
+def configs(
+    material: Material,
+    remember_paths: int = 0,
+    *,
+    client: Mapping[str, Any] | None = None,
+    server: Mapping[str, Any] | None = None,
+    **terms: Any,
+) -> tuple[Any, Any]:
+    """Both sides' configurations, of the terms that both share and of those of each; nothing is resumed by default."""
     from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
 
     def anchors() -> TrustStore:
@@ -52,35 +60,81 @@ def handshake(material: Material, remember_paths: int = 0, **terms: Any) -> Once
         return Credentials.from_pem(certificate.encode(), key.encode())
 
     terms = {"groups": ("x25519",)} | terms
-    client = ClientConfig(anchors=anchors(), credentials=own(material.client, material.client_key), **terms)
-    server = ServerConfig(
-        client_anchors=anchors(), credentials=own(material.server, material.server_key), **terms
+    return (
+        ClientConfig(
+            anchors=anchors(),
+            credentials=own(material.client, material.client_key),
+            **(terms | _off(ClientConfig, "sessions") | dict(client or {})),
+        ),
+        ServerConfig(
+            client_anchors=anchors(),
+            credentials=own(material.server, material.server_key),
+            **(terms | _off(ServerConfig, "tickets") | dict(server or {})),
+        ),
     )
 
-    def once() -> tuple[Any, Any]:
-        one, other = client.connection(NAME), server.connection()
-        while not (one.peer and other.peer):
-            sent = one.data_to_send()
-            if not sent:
-                raise RuntimeError(f"no handshake: {one.failure} {other.failure}")
-            other.receive(sent)
-            one.receive(other.data_to_send())
-        return one, other
 
-    return once
+def _off(config: type[Any], name: str) -> dict[str, None]:
+    """Switch off what older trees do not have."""
+    return {name: None} if any(each.name == name for each in fields(config)) else {}
 
 
-def judgement(material: Material, remember_paths: int = 0) -> Once:
-    """The server's chain judged, without TLS."""
+def established(client: Any, server: Any) -> tuple[Any, Any]:
+    """Both ends of a connection whose handshake is done."""
+    one, other = client.connection(NAME), server.connection()
+    while not (one.peer and other.peer):
+        sent = one.data_to_send()
+        if not sent:
+            raise RuntimeError(f"no handshake: {one.failure} {other.failure}")
+        other.receive(sent)
+        one.receive(other.data_to_send())
+    return one, other
+
+
+def handshake(material: Material, remember_paths: int = 0, **terms: Any) -> Once:
+    """A full mutual handshake, both sides; returns the ends."""
+    client, server = configs(material, remember_paths, **terms)
+    return lambda: established(client, server)
+
+
+def resumed(material: Material) -> Once:
+    """A mutual handshake with the session of the one before it, both sides verified again with a CRL at hand."""
+    from bothways import SessionStore, TicketKeys
+
+    client, server = configs(
+        material,
+        1024,
+        client={"sessions": SessionStore()},
+        server={"tickets": TicketKeys()},
+        revocation=revocation(material),
+    )
+    established(client, server)
+    if not established(client, server)[1].resumed:
+        raise ValueError("nothing was resumed")
+    return lambda: established(client, server)
+
+
+def revocation(material: Material) -> Any:
+    """What checks certificates by the CRL of the material."""
+    from bothways.trust.crl import CRL
+    from bothways.trust.crl_store import CRLStore
+    from bothways.trust.revocation import Revocation
+
+    return Revocation(crls=CRLStore([CRL(bytes.fromhex(material.crl))]))
+
+
+def judgement(material: Material, remember_paths: int = 0, *, lists: bool = False) -> Once:
+    """The server's chain judged, without TLS. lists: with a CRL at hand."""
     from datetime import UTC, datetime
 
     from bothways.trust import Purpose, Trusted, TrustStore, verify
 
     anchors = TrustStore.from_pem(material.ca.encode(), remember_paths=remember_paths)
     chain, at = [bytes.fromhex(each) for each in material.chain], datetime.now(UTC)
+    evidence = revocation(material) if lists else None
 
     def once() -> object:
-        return verify(chain, anchors, purpose=Purpose.SERVER, name=NAME, at=at)
+        return verify(chain, anchors, purpose=Purpose.SERVER, name=NAME, at=at, revocation=evidence)
 
     if not isinstance(once(), Trusted):
         raise RuntimeError(f"no judgement: {once()}")
@@ -119,6 +173,7 @@ class Figure:
 FIGURES = {
     "handshake": Figure("Full mutual handshake of TLS 1.3, both sides, path memory off", handshake),
     "remembered": Figure("The same, paths remembered", lambda material: handshake(material, 1024)),
+    "resumed": Figure("A resumed mutual handshake of TLS 1.3, a CRL at hand, paths remembered", resumed),
     "handshake12": Figure(
         "Full mutual handshake of TLS 1.2, both sides, path memory off",
         lambda material: handshake(material, versions=("1.2",), suites=(SUITE12,)),
@@ -126,6 +181,9 @@ FIGURES = {
     "judgement": Figure("One chain judged without TLS, path memory off", judgement),
     "judgement-remembered": Figure(
         "The same, its path remembered", lambda material: judgement(material, 1024)
+    ),
+    "judgement-crl": Figure(
+        "The same, with a CRL at hand", lambda material: judgement(material, 1024, lists=True)
     ),
     "data": Figure("Application data, 16 KiB a call, both sides", lambda material: data(material, LARGE)),
     "records": Figure("Application data, 1.4 kB a call, both sides", lambda material: data(material, SMALL)),

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pki import Issued, leaf, root
+from pki import Issued, crl, leaf, root
 
 NAME = "localhost"
 
@@ -38,3 +38,9 @@ def make(server_key: str = "P-256", server_usage: tuple[str, ...] = ("digital_si
     ca = root("Benchmark CA", **days)
     server = leaf(ca, NAME, usage=("serverAuth",), key_kind=server_key, key_usage=server_usage, **days)
     return Identities(ca, server, leaf(ca, "client", usage=("clientAuth",), **days))
+
+
+def list_of(identities: Identities) -> bytes:
+    """Return a CRL of the CA in DER, which revokes nobody."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return crl(identities.ca, this_update=now - timedelta(hours=1), next_update=now + timedelta(days=7))

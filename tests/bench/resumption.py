@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import ssl
 import sys
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bench import primitives, stacks
-from bench.identities import Identities, make
+from bench.identities import Identities, list_of, make
 from bench.measure import Contender, against, by_turns, show
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
-from pki import crl
 
 
 def main(runs: int) -> None:
@@ -50,9 +48,7 @@ def main(runs: int) -> None:
 
 def with_lists(identities: Identities) -> dict[str, Any]:
     """A CRL of the CA, which revokes nobody."""
-    now = datetime.now(UTC).replace(microsecond=0)
-    data = crl(identities.ca, this_update=now - timedelta(hours=1), next_update=now + timedelta(days=7))
-    return {"revocation": Revocation(crls=CRLStore([CRL(data)]))}
+    return {"revocation": Revocation(crls=CRLStore([CRL(list_of(identities))]))}
 
 
 if __name__ == "__main__":
