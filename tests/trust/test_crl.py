@@ -106,9 +106,9 @@ def test_a_weak_signature_does_not_count():
     """RFC 9325: as in certificates."""
     top = root("CRL RSA", key_kind="RSA-2048")
     der = crl(top).replace(bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105"))
-    assert CRL(der).weakness() == "SHA-1"
+    assert CRL(der).weakness == "SHA-1"
     assert not CRL(der).is_signed_by(ParsedCertificate(top.der))
-    assert CRL(LIST).weakness() is None
+    assert CRL(LIST).weakness is None
 
 
 def test_a_critical_extension_that_we_do_not_know_makes_a_list_useless():

@@ -125,6 +125,7 @@ class ParsedCertificate:
         "flaws",
         "issuer",
         "names",
+        "points",
         "serial",
         "signed",
         "spki",
@@ -139,6 +140,7 @@ class ParsedCertificate:
             None  # what `constraints` found wrong with it wherever it stands
         )
         self.names: object = None  # the `Names` that `names` collected of it
+        self.points: Any = None  # the CRL distribution points that `distribution_points` read in it
         self.violations: dict[tuple[bool, bool], Any] | None = None  # what `web_profile` found, by position
         self._loaded: Loaded | None = None
         self._digest: bytes | None = None

@@ -76,6 +76,7 @@ class CRL:
     with one of them proves revocations, but never that a certificate is not revoked.
     Attributes: `issuer` (DER name), `this_update`, `next_update` (None where absent), `number`, `base`
     (the number of the CRL that a delta CRL amends, else None), `scope`, `scope_key` (equal for equal scopes),
+    `weakness` (what is wrong with the algorithm of its signature, or None),
     `freshest` (the freshestCRL), `signer` (the certificate whose key is known to have signed it, else None).
     """
 
@@ -117,6 +118,8 @@ class CRL:
         self.authority_key = None if key is None else key.key_identifier
         self.scope = Scope() if point is None else _scope(point, self.issuer)
         self.scope_key = (self.normal_issuer, b"" if point is None else point.public_bytes())
+        weak = algorithm_weakness(crl)
+        self.weakness = None if weak is None else weak[1]
 
     def __len__(self) -> int:
         return len(self.read_entries())
@@ -160,11 +163,6 @@ class CRL:
         """
         return self.read_entries().find(serial, normal_issuer)
 
-    def weakness(self) -> str | None:
-        """Return what is wrong with the signature algorithm of the CRL, or None."""
-        weak = algorithm_weakness(self._x509)
-        return None if weak is None else weak[1]
-
     def needs_preparing(self, signer: ParsedCertificate) -> bool:
         """Whether `prepare` has yet to hash the CRL or to read its entries, which takes time for a long one."""
         signed = self._signed_by.get(signer.key_digest)
@@ -194,7 +192,7 @@ class CRL:
         known = self._signed_by.get(signer.key_digest)
         if known is None:
             data = self.der[self._parts.signed]
-            known = self.weakness() is None and is_signature_of(self._x509, data, signer)
+            known = self.weakness is None and is_signature_of(self._x509, data, signer)
             if known or len(self._signed_by) < _REMEMBERED_SIGNERS:
                 self._signed_by[signer.key_digest] = known
             if known:

@@ -21,7 +21,9 @@ MOST_UNPROVEN_OCTETS = 64 * 1024 * 1024
 # CRLs that are in no file any more, and are out of date: their revocations stay valid.
 MOST_ENDED = 64
 
-_IndexKey = tuple[bytes, object]
+# By the issuer's name in the form of RFC 5280 7.1, then by a name of its distribution point; None for all of them.
+_Index = dict[bytes, dict[object, tuple[CRL, ...]]]
+_WHOLE = frozenset({None})
 
 
 class CRLStore:
@@ -38,7 +40,7 @@ class CRLStore:
     def __init__(self, crls: Iterable[CRL] = ()) -> None:
         self.generation = 0
         self._time: datetime | None = None
-        self._by_key = _indexed(crls)
+        self._by_issuer = _indexed(crls)
         self._came: dict[int, int] = {}  # the change by which a CRL was added, where that was not the first
 
     @classmethod
@@ -97,7 +99,7 @@ class CRLStore:
             for each in theirs
             if not any(self._supersedes(held, each) for held in staying.get(each.series, ()))
         ]
-        self._by_key = _indexed([*stay, *taken])
+        self._by_issuer = _indexed([*stay, *taken])
         if known.keys() != {each.der for each in self}:
             self.generation += 1
             self._note_arrivals()
@@ -171,11 +173,15 @@ class CRLStore:
         return self._time is None or crl.this_update > self._time
 
     def _change(self, new: Sequence[CRL], gone: Sequence[CRL]) -> None:
-        changed = dict(self._by_key)
-        for key in {key for each in (*new, *gone) for key in _index_keys(each)}:
-            kept = [each for each in changed.get(key, ()) if not any(each is lost for lost in gone)]
-            changed[key] = (*kept, *(each for each in new if key in _index_keys(each)))
-        self._by_key = changed
+        changed = dict(self._by_issuer)
+        for issuer in {each.normal_issuer for each in (*new, *gone)}:
+            held = changed.pop(issuer, {}).values()
+            kept = {id(each): each for each in chain.from_iterable(held)}
+            for lost in gone:
+                kept.pop(id(lost), None)
+            added = [each for each in new if each.normal_issuer == issuer]
+            changed |= _indexed([*kept.values(), *added])
+        self._by_issuer = changed
         self.generation += 1
         self._note_arrivals()
 
@@ -184,7 +190,7 @@ class CRLStore:
 
     def _series(self, crl: CRL) -> list[CRL]:
         """Return the CRLs of the issuer name, scope and kind of a CRL, in the order in which they were added."""
-        held = self._by_key.get(_index_keys(crl)[0], ())
+        held = self._by_issuer.get(crl.normal_issuer, {}).get(_point_names(crl)[0], ())
         return [each for each in held if each.series == crl.series]
 
     def about(self, normal_issuer: bytes, names: Names, at: datetime) -> list[CRL]:
@@ -193,8 +199,10 @@ class CRLStore:
         normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the verification.
         """
         self._time = at
-        keys: list[_IndexKey] = [(normal_issuer, None), *((normal_issuer, name) for name in names)]
-        found = {id(each): each for key in keys for each in self._by_key.get(key, ())}
+        held = self._by_issuer.get(normal_issuer, {})
+        if held.keys() <= _WHOLE:
+            return [*held.get(None, ())]
+        found = {id(each): each for name in (None, *names) for each in held.get(name, ())}
         return list(found.values())
 
     def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
@@ -202,7 +210,8 @@ class CRLStore:
         return tuple(each for each in self if each.normal_issuer == normal_issuer)
 
     def __iter__(self) -> Iterator[CRL]:
-        yield from {id(each): each for each in chain.from_iterable(self._by_key.values())}.values()
+        held = (each.values() for each in self._by_issuer.values())
+        yield from {id(each): each for each in chain.from_iterable(chain.from_iterable(held))}.values()
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -218,18 +227,18 @@ def _by_series(crls: Iterable[CRL]) -> dict[object, list[CRL]]:
     return found
 
 
-def _indexed(crls: Iterable[CRL]) -> dict[_IndexKey, tuple[CRL, ...]]:
-    found: dict[_IndexKey, list[CRL]] = {}
+def _indexed(crls: Iterable[CRL]) -> _Index:
+    found: dict[bytes, dict[object, list[CRL]]] = {}
     for crl in crls:
-        for key in _index_keys(crl):
-            found.setdefault(key, []).append(crl)
-    return {key: tuple(each) for key, each in found.items()}
+        held = found.setdefault(crl.normal_issuer, {})
+        for name in _point_names(crl):
+            held.setdefault(name, []).append(crl)
+    return {issuer: {name: tuple(each) for name, each in held.items()} for issuer, held in found.items()}
 
 
-def _index_keys(crl: CRL) -> list[_IndexKey]:
-    """Return the keys of a CRL in the index: its issuer with each name of its distribution point."""
-    names = (None,) if crl.scope.names is None else crl.scope.names or ("",)
-    return [(crl.normal_issuer, name) for name in names]
+def _point_names(crl: CRL) -> Sequence[object]:
+    """Return under which names a CRL is found: those of its distribution point, or None for all."""
+    return (None,) if crl.scope.names is None else tuple(crl.scope.names) or ("",)
 
 
 def _surplus(series: Sequence[CRL]) -> list[CRL]:

@@ -43,9 +43,12 @@ class Available:
         """
         crls = self.policy.crls
         stored = [] if crls is None else crls.about(normal_issuer, names, self.at)
-        fetched = [] if self.fetched is None else self.fetched.crls(normal_issuer)
+        if self.fetched is None:
+            return stored
         return stored + [
-            each for each in fetched if each.scope.names is None or not names.isdisjoint(each.scope.names)
+            each
+            for each in self.fetched.crls(normal_issuer)
+            if each.scope.names is None or not names.isdisjoint(each.scope.names)
         ]
 
     def responses_about(

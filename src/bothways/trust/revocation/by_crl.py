@@ -110,6 +110,8 @@ class CRLSource:
 
     def _newest(self, signed: Sequence[_Signed]) -> list[_Signed]:
         """Return the newest CRL of each series and signer; one from the future does not replace a valid one."""
+        if len(signed) < 2:
+            return list(signed)
         newest: dict[tuple[object, ...], list[_Signed]] = {}
         for each in signed:
             series = (*each.crl.series, each.signer.key_digest, self._is_early(each.crl))
@@ -124,7 +126,7 @@ class CRLSource:
         """Return the statement of one CRL and its delta CRL about a certificate (RFC 5280 6.3.3 c to l)."""
         crl, signer, not_revoked_until = signed
         deltas = self._deltas(crl, signer)
-        unprocessed = next(filter(None, map(_unprocessed, (crl, *deltas))), None)
+        unprocessed = _unprocessed(crl) or next(filter(None, map(_unprocessed, deltas)), None)
         problem = self._time_problem(crl) or self._profile_problem(crl, *deltas)
         names = (certificate.serial, certificate.normal_issuer)
         entry = next(
@@ -154,13 +156,14 @@ class CRLSource:
 
     def _deltas(self, crl: CRL, signer: ParsedCertificate) -> list[CRL]:
         """Return the newest delta CRL for `crl`, in a list of at most one (RFC 5280 5.2.4, 6.3.3 c)."""
+        if crl.number is None:
+            return []
         fitting = [
             each
             for each in self._available.crls_about(crl.normal_issuer, crl.scope.names or frozenset())
             if each.base is not None
             and each.scope_key == crl.scope_key
             and each.authority_key == crl.authority_key
-            and crl.number is not None
             and each.base <= crl.number < (each.number or 0)
             and self._time_problem(each) is None
             and self._is_signed(each, signer)
@@ -203,10 +206,8 @@ class CRLSource:
 
     def _find_signer(self, crl: CRL, issuer: ParsedCertificate) -> _Signed | str:
         """Return a CRL with its authorised signer, or why it cannot be used (RFC 5280 6.3.3 f and g)."""
-        whose = f"the CRL of {crl.issuer_text}"
-        weak = crl.weakness()
-        if weak is not None:
-            return f"{whose} is signed with {weak}"
+        if crl.weakness is not None:
+            return f"the CRL of {crl.issuer_text} is signed with {crl.weakness}"
         signers = self._signers.of(crl.normal_issuer, issuer)
         refused = None
         for signer in signers.allowed:
@@ -214,7 +215,8 @@ class CRLSource:
                 not_revoked_until = self._signers.not_revoked_until(signer, issuer)
                 if not isinstance(not_revoked_until, str):
                     return _Signed(crl, signer, not_revoked_until)
-                refused = f"{whose} is signed by {not_revoked_until}"
+                refused = f"the CRL of {crl.issuer_text} is signed by {not_revoked_until}"
+        whose = f"the CRL of {crl.issuer_text}"
         if refused is None and not signers.allowed and signers.refused is not None:
             return f"{whose} could only be signed by {signers.refused}"
         return refused or f"{whose} is not signed by a known key of that CA"

@@ -59,8 +59,7 @@ class CRLSigners:
 
     def _from(self, issuer: ParsedCertificate) -> Path:
         """Return the part of the path from the issuer to the trust anchor."""
-        place = next(place for place, each in enumerate(self._path) if each.der == issuer.der)
-        return self._path[place:]
+        return self._path[_place(issuer, self._path) :]
 
     def _find(self, normal_name: bytes, above: Path) -> Signers:
         allowed, refused = [], None
@@ -89,7 +88,7 @@ class CRLSigners:
         usage = candidate.extension(x509.KeyUsage)
         if usage is not None and not usage.crl_sign:
             return "a key whose usage lacks cRLSign"
-        if any(each.der == candidate.der for each in above):
+        if _place(candidate, above) < len(above):
             return None
         if self._path_of(candidate, above) is None:
             return "a certificate without a valid path through the CAs above it"
@@ -98,7 +97,7 @@ class CRLSigners:
     def not_revoked_until(self, signer: ParsedCertificate, issuer: ParsedCertificate) -> datetime | str:
         """Return until when a signer's certificate is known not to be revoked, or why that is not known."""
         above = self._from(issuer)
-        if any(each.der == signer.der for each in above):
+        if _place(signer, above) < len(above):
             return signer.not_after
         in_progress = self._checker.in_progress
         if len(in_progress) > 1 and in_progress[-1] == signer.der:
@@ -117,3 +116,11 @@ class CRLSigners:
         if key not in self._paths:
             self._paths[key] = path_through(signer, above, self._at, self._work)
         return self._paths[key]
+
+
+def _place(certificate: ParsedCertificate, path: Path) -> int:
+    """Return where a certificate stands on a path; behind its end if it does not."""
+    for place, each in enumerate(path):
+        if each is certificate or each.der == certificate.der:
+            return place
+    return len(path)

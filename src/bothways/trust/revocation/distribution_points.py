@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -27,23 +28,29 @@ class Point:
         return (self.names if self.names is not None else self.named_issuers) or frozenset()
 
 
-def points_of(certificate: ParsedCertificate, work: WorkBudget) -> list[Point]:
+def points_of(certificate: ParsedCertificate, work: WorkBudget) -> tuple[Point, ...]:
     """Return a certificate's distribution points; the last is that of its issuer's name (RFC 5280 6.3.3).
 
-    Raises OutOfWork where `work` is used up.
+    They are read once and kept with it.  Raises OutOfWork where `work` is used up.
     """
-    issuer = certificate.normal_issuer
-    points = []
-    for each in certificate.extension(x509.CRLDistributionPoints) or ():
+    told = certificate.extension(x509.CRLDistributionPoints) or ()
+    for each in told:
         work.spend(Step.NAME, 1 + len(each.full_name or ()) + len(each.crl_issuer or ()))
+    if certificate.points is None:
+        certificate.points = tuple(dict.fromkeys(_points(certificate, told)))
+    points: tuple[Point, ...] = certificate.points
+    return points
+
+
+def _points(certificate: ParsedCertificate, told: Iterable[x509.DistributionPoint]) -> Iterator[Point]:
+    for each in told:
         named = None if each.crl_issuer is None else general_names(each.crl_issuer)
         issuers = _directory_names(each.crl_issuer) or (certificate.issuer,)
         names = point_names(each.full_name, each.relative_name, issuers[0])
         reasons = ALL_REASONS if each.reasons is None else frozenset(each.reasons)
-        points.append(Point(names, tuple(map(normal, issuers)), named, reasons))
+        yield Point(names, tuple(map(normal, issuers)), named, reasons)
     own = frozenset({("DirectoryName", normal_relatives(certificate.issuer))})
-    points.append(Point(own, (issuer,), None, ALL_REASONS))
-    return list(dict.fromkeys(points))
+    yield Point(own, (certificate.normal_issuer,), None, ALL_REASONS)
 
 
 def _directory_names(names: list[x509.GeneralName] | None) -> tuple[bytes, ...]:

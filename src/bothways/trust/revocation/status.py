@@ -59,13 +59,16 @@ def fold(statements: Sequence[Statement]) -> Statement:
 
     Returns `NO_STATEMENT` where there are none.
     """
-    worst = _first(statements, Revoked) or _first(statements, BadStaple)
-    if worst is not None:
-        return worst
+    if not statements:
+        return SILENCE
     good = [each for each in statements if isinstance(each, Good)]
-    covered = frozenset[x509.ReasonFlags]().union(*(each.reasons for each in good))
+    if len(good) < len(statements):
+        worst = _first(statements, Revoked) or _first(statements, BadStaple)
+        if worst is not None:
+            return worst
+    covered = frozenset[x509.ReasonFlags]().union(*[each.reasons for each in good])
     if covered >= ALL_REASONS:
-        return Good(min(each.until for each in good))
+        return Good(min([each.until for each in good]))
     unknown = _first(statements, Unknown)
     if unknown is not None:
         return unknown
