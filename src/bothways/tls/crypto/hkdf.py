@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.hashes import Hash, HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from bothways.tls.crypto.aead import NONCE_SIZE, TrafficKeys
-from bothways.tls.crypto.suites import Suite
+from bothways.tls.crypto.suites import SUITES13, Suite
 
 
 def extract(algorithm: HashAlgorithm, salt: bytes, key_material: bytes) -> bytes:
@@ -22,55 +22,91 @@ def expand(algorithm: HashAlgorithm, secret: bytes, info: bytes, length: int) ->
     return HKDFExpand(algorithm, length, info).derive(secret)
 
 
-class Labels:
-    """HKDF-Expand-Label from one secret, for several labels: the key is set once (RFC 9846 7.1).
+def expand_blocks(algorithm: HashAlgorithm, secret: bytes, *infos: bytes) -> list[bytes]:
+    """HKDF-Expand from one secret, one block for each of `infos`: one HMAC, for which the key is set once."""
+    keyed = HMAC(secret, algorithm)
+    blocks = []
+    for info in infos[:-1]:
+        mac = keyed.copy()
+        mac.update(info + b"\x01")
+        blocks.append(mac.finalize())
+    keyed.update(infos[-1] + b"\x01")
+    blocks.append(keyed.finalize())
+    return blocks
 
-    What a label gives is one block of RFC 5869 2.3, that is, one HMAC.
+
+def label_head(label: str, length: int, context_length: int) -> bytes:
+    """Return an HkdfLabel up to its context (RFC 9846 7.1)."""
+    full = b"tls13 " + label.encode("ascii")
+    return b"%b%c%b%c" % (length.to_bytes(2, "big"), len(full), full, context_length)
+
+
+class Labels(NamedTuple):
+    """The HkdfLabels of one suite (RFC 9846 7.1 to 7.3): whole, or up to the hash of the messages.
+
+    Whole are those of keys, `finished`, `update`, and `derived`, whose context is the hash of nothing, `empty`.
     """
 
-    __slots__ = ("_keyed",)
+    empty: bytes
+    derived: bytes
+    binder: bytes
+    client_handshake: bytes
+    server_handshake: bytes
+    client_application: bytes
+    server_application: bytes
+    exporter: bytes
+    resumption: bytes
+    key: bytes
+    iv: bytes
+    finished: bytes
+    update: bytes
 
-    def __init__(self, algorithm: HashAlgorithm, secret: bytes) -> None:
-        self._keyed = HMAC(secret, algorithm)
 
-    def expand(self, label: str, context: bytes, length: int) -> bytes:
-        """Return `length` bytes, at most those of one hash."""
-        mac = self._keyed.copy()
-        mac.update(_label_head(label, length, len(context)) + context + b"\x01")
-        block = mac.finalize()
-        if length > len(block):
-            raise ValueError(f"{length} bytes are more than one block of {len(block)}")
-        return block[:length]
-
-    def derive(self, label: str, transcript_hash: bytes) -> bytes:
-        """Derive-Secret over the hash of the messages, which the caller has (RFC 9846 7.1)."""
-        return self.expand(label, transcript_hash, len(transcript_hash))
+def _labels(suite: Suite) -> Labels:
+    size = suite.hash_size
+    empty = digest(suite.hash, b"")
+    return Labels(
+        empty=empty,
+        derived=label_head("derived", size, size) + empty,
+        binder=label_head("res binder", size, size) + empty,
+        client_handshake=label_head("c hs traffic", size, size),
+        server_handshake=label_head("s hs traffic", size, size),
+        client_application=label_head("c ap traffic", size, size),
+        server_application=label_head("s ap traffic", size, size),
+        exporter=label_head("exp master", size, size),
+        resumption=label_head("res master", size, size),
+        key=label_head("key", suite.key_size, 0),
+        iv=label_head("iv", NONCE_SIZE, 0),
+        finished=label_head("finished", size, 0),
+        update=label_head("traffic upd", size, 0),
+    )
 
 
 def expand_label(algorithm: HashAlgorithm, secret: bytes, label: str, context: bytes, length: int) -> bytes:
     """HKDF-Expand-Label, of any length (RFC 9846 7.1)."""
-    return expand(algorithm, secret, _label_head(label, length, len(context)) + context, length)
+    return expand(algorithm, secret, label_head(label, length, len(context)) + context, length)
 
 
 def derive_secret(algorithm: HashAlgorithm, secret: bytes, label: str, transcript_hash: bytes) -> bytes:
     """Derive-Secret over the hash of the messages, which the caller has (RFC 9846 7.1)."""
-    return Labels(algorithm, secret).derive(label, transcript_hash)
+    return expand_label(algorithm, secret, label, transcript_hash, len(transcript_hash))
 
 
 def traffic_keys(suite: Suite, secret: bytes) -> TrafficKeys:
     """The key and the IV of one direction (RFC 9846 7.3)."""
-    labels = Labels(suite.hash, secret)
-    return TrafficKeys(labels.expand("key", b"", suite.key_size), labels.expand("iv", b"", NONCE_SIZE))
+    labels = LABELS[suite.code]
+    key, iv = expand_blocks(suite.hash, secret, labels.key, labels.iv)
+    return TrafficKeys(key[: suite.key_size], iv[:NONCE_SIZE])
 
 
 def next_traffic_secret(suite: Suite, secret: bytes) -> bytes:
     """The secret that takes over after a KeyUpdate (RFC 9846 7.2)."""
-    return Labels(suite.hash, secret).expand("traffic upd", b"", suite.hash_size)
+    return expand_blocks(suite.hash, secret, LABELS[suite.code].update)[0]
 
 
 def finished_key(suite: Suite, secret: bytes) -> bytes:
     """The key of a Finished under a traffic secret (RFC 9846 4.5.3)."""
-    return Labels(suite.hash, secret).expand("finished", b"", suite.hash_size)
+    return expand_blocks(suite.hash, secret, LABELS[suite.code].finished)[0]
 
 
 def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
@@ -80,7 +116,4 @@ def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
     return running.finalize()
 
 
-@lru_cache(maxsize=256)
-def _label_head(label: str, length: int, context_length: int) -> bytes:
-    full = b"tls13 " + label.encode("ascii")
-    return b"%b%c%b%c" % (length.to_bytes(2, "big"), len(full), full, context_length)
+LABELS = {code: _labels(suite) for code, suite in SUITES13.items()}

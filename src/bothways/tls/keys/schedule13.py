@@ -5,15 +5,20 @@ Keys and IVs of one direction are made where records are protected. No secret sh
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import NamedTuple
-
 from cryptography.hazmat.primitives.constant_time import bytes_eq
-from cryptography.hazmat.primitives.hashes import HashAlgorithm
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from bothways.tls.crypto.hkdf import Labels, derive_secret, digest, expand_label, extract, finished_key
-from bothways.tls.crypto.suites import Suite
+from bothways.tls.crypto.hkdf import (
+    LABELS,
+    derive_secret,
+    digest,
+    expand_blocks,
+    expand_label,
+    extract,
+    finished_key,
+    label_head,
+)
+from bothways.tls.crypto.suites import SUITES13, Suite
 
 
 class EarlySecret:
@@ -23,25 +28,19 @@ class EarlySecret:
 
     def __init__(self, suite: Suite, psk: bytes | None = None) -> None:
         self.suite = suite
-        nothing = bytes(suite.hash_size)
-        self._extracted = None if psk is None else extract(suite.hash, nothing, psk)
+        self._extracted = None if psk is None else extract(suite.hash, bytes(suite.hash_size), psk)
 
     def handshake(self, shared_secret: bytes, transcript_hash: bytes) -> HandshakeSecrets:
         """Mix in the result of the key agreement; the hash is that of ClientHello...ServerHello."""
-        algorithm = self.suite.hash
-        start = _start(type(algorithm))
-        if self._extracted is None:
-            salt = start.derived
-        else:
-            salt = derive_secret(algorithm, self._extracted, "derived", start.empty)
-        return HandshakeSecrets(self.suite, extract(algorithm, salt, shared_secret), transcript_hash)
+        suite = self.suite
+        salt = _WITHOUT_PSK[suite.code] if self._extracted is None else _derived(suite, self._extracted)
+        return HandshakeSecrets(suite, extract(suite.hash, salt, shared_secret), transcript_hash)
 
     def binder_key(self) -> bytes:
         """The base secret of a binder, by the PSK of an earlier session (RFC 9846 7.1)."""
         if self._extracted is None:
             raise ValueError("without a PSK there is no binder")
-        algorithm = self.suite.hash
-        return derive_secret(algorithm, self._extracted, "res binder", _start(type(algorithm)).empty)
+        return expand_blocks(self.suite.hash, self._extracted, LABELS[self.suite.code].binder)[0]
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """A Finished over the hello that offers the PSK, up to its binders (RFC 9846 4.3.11.2)."""
@@ -55,10 +54,14 @@ class HandshakeSecrets:
 
     def __init__(self, suite: Suite, secret: bytes, transcript_hash: bytes) -> None:
         self.suite = suite
-        labels = Labels(suite.hash, secret)
-        self.client = labels.derive("c hs traffic", transcript_hash)
-        self.server = labels.derive("s hs traffic", transcript_hash)
-        self._derived = labels.derive("derived", _start(type(suite.hash)).empty)
+        labels = LABELS[suite.code]
+        self.client, self.server, self._derived = expand_blocks(
+            suite.hash,
+            secret,
+            labels.client_handshake + transcript_hash,
+            labels.server_handshake + transcript_hash,
+            labels.derived,
+        )
         self.client_finished = finished_key(suite, self.client)
         self.server_finished = finished_key(suite, self.server)
 
@@ -76,20 +79,26 @@ class ApplicationSecrets:
 
     def __init__(self, suite: Suite, main_secret: bytes, transcript_hash: bytes) -> None:
         self.suite = suite
-        labels = Labels(suite.hash, main_secret)
-        self.client = labels.derive("c ap traffic", transcript_hash)
-        self.server = labels.derive("s ap traffic", transcript_hash)
-        self.exporter = labels.derive("exp master", transcript_hash)
+        labels = LABELS[suite.code]
+        self.client, self.server, self.exporter = expand_blocks(
+            suite.hash,
+            main_secret,
+            labels.client_application + transcript_hash,
+            labels.server_application + transcript_hash,
+            labels.exporter + transcript_hash,
+        )
         self._main_secret = main_secret
 
     def resumption(self, transcript_hash: bytes) -> bytes:
         """The secret of which tickets are made; the hash is that of ClientHello...client's Finished."""
-        return derive_secret(self.suite.hash, self._main_secret, "res master", transcript_hash)
+        info = LABELS[self.suite.code].resumption + transcript_hash
+        return expand_blocks(self.suite.hash, self._main_secret, info)[0]
 
 
 def resumption_psk(resumption_secret: bytes, ticket_nonce: bytes, suite: Suite) -> bytes:
     """The PSK that belongs to one ticket (RFC 9846 4.7.1)."""
-    return Labels(suite.hash, resumption_secret).expand("resumption", ticket_nonce, suite.hash_size)
+    info = label_head("resumption", suite.hash_size, len(ticket_nonce)) + ticket_nonce
+    return expand_blocks(suite.hash, resumption_secret, info)[0]
 
 
 def finished_mac(key: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
@@ -101,7 +110,7 @@ def finished_mac(key: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
 
 def exporter(exporter_secret: bytes, label: str, context: bytes | None, length: int, suite: Suite) -> bytes:
     """Keying material for another protocol, of `length` bytes; no context is an empty one (RFC 9846 7.5)."""
-    secret = derive_secret(suite.hash, exporter_secret, label, _start(type(suite.hash)).empty)
+    secret = derive_secret(suite.hash, exporter_secret, label, LABELS[suite.code].empty)
     return expand_label(suite.hash, secret, "exporter", digest(suite.hash, context or b""), length)
 
 
@@ -110,16 +119,14 @@ def same_secret(one: bytes, other: bytes) -> bool:
     return bytes_eq(one, other)
 
 
-class _Start(NamedTuple):
-    """What every schedule over one hash has in common: the hash of nothing, the salt where no PSK is."""
-
-    empty: bytes
-    derived: bytes
+def _derived(suite: Suite, secret: bytes) -> bytes:
+    """What goes on from one stage of the schedule to the next."""
+    return expand_blocks(suite.hash, secret, LABELS[suite.code].derived)[0]
 
 
-@lru_cache(maxsize=8)
-def _start(kind: type[HashAlgorithm]) -> _Start:
-    algorithm = kind()
-    nothing = bytes(algorithm.digest_size)
-    empty = digest(algorithm, b"")
-    return _Start(empty, derive_secret(algorithm, extract(algorithm, nothing, nothing), "derived", empty))
+def _derived_without_psk(suite: Suite) -> bytes:
+    nothing = bytes(suite.hash_size)
+    return _derived(suite, extract(suite.hash, nothing, nothing))
+
+
+_WITHOUT_PSK = {code: _derived_without_psk(suite) for code, suite in SUITES13.items()}
