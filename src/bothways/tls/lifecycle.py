@@ -143,6 +143,11 @@ LIFE: Mapping[Input, Mapping[State, Rule]] = {
     },
 }
 
+_LETS_HAPPEN = {
+    state: (LIFE[_I.RECEIVE][state].heeded, LIFE[_I.SEND][state].heeded, LIFE[_I.EXPORT][state].heeded)
+    for state in State
+}
+
 
 class Lifecycle:
     """The state of one connection, and what it lets happen.
@@ -173,8 +178,6 @@ class Lifecycle:
 
     def _enter(self, state: State) -> None:
         self.state = state
-        self.reads = LIFE[Input.RECEIVE][state].heeded
-        self.writes = LIFE[Input.SEND][state].heeded
-        self.is_open = LIFE[Input.EXPORT][state].heeded
+        self.reads, self.writes, self.is_open = _LETS_HAPPEN[state]
         self.is_established = self.is_open or state is State.CLOSED
         self.is_over = state in _OVER

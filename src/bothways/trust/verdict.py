@@ -107,7 +107,7 @@ class Trusted:
     @property
     def accepts_unknown(self) -> bool:
         """Whether the revocation status was to be checked, is unknown, and was accepted as configured."""
-        return any(each.outcome is Outcome.UNKNOWN for each in self.findings)
+        return Outcome.UNKNOWN in [each.outcome for each in self.findings]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.message_io import Outbox
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec
-from bothways.tls.handshake.steps import Step, StepRule, rule_of
+from bothways.tls.handshake.steps import Step, StepRule, rules_of
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished
@@ -76,7 +76,7 @@ def places(conversation: Conversation, victim: Role) -> list[Place]:
         talk.exchange()
     end, _ = ends(talk, victim)
     assert end.established
-    return [*found, Place(len(found), end.step, rule_of(victim, end.step, machinery(end).out.version))]
+    return [*found, Place(len(found), end.step, rules_of(victim, machinery(end).out.version)[end.step])]
 
 
 def steps(conversation: Conversation) -> set[tuple[Role, Step]]:

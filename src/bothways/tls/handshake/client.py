@@ -14,6 +14,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
+from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
@@ -28,7 +29,8 @@ def client_handshake(
     speaks_13 = Version.TLS13 in settings.negotiation.versions
     offers = tuple(offer(group, hs.randomness) for group in settings.negotiation.shares) if speaks_13 else ()
     hello = client_hello(hs, settings, target, offers)
-    session = session_to_offer(hs, settings, target)
+    key = None if settings.sessions is None else client_key(settings, target)
+    session = session_to_offer(hs, settings, target, key)
     hs.out.version = max(settings.negotiation.versions)
     hello = send_hello(hs, hello, session)
     hs.inbox.ignores_change_cipher_spec = speaks_13
@@ -37,7 +39,8 @@ def client_handshake(
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:
         return (yield from client_handshake_12(hs, settings, target, hello, answer))
-    return (yield from client_handshake_13(hs, settings, target, Offered(hello, offers, session), answer))
+    offered = Offered(hello, offers, session, key)
+    return (yield from client_handshake_13(hs, settings, target, offered, answer))
 
 
 def client_hello(

@@ -41,7 +41,6 @@ from bothways.tls.handshake.negotiation import (
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Finish, Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
-from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge, judge_if_due
@@ -49,6 +48,7 @@ from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.resumption.session import Origin
+from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import (
@@ -78,11 +78,15 @@ class Server(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """What a ClientHello offered, and what only its sender has of it: private keys, and the key of a session."""
+    """What a ClientHello offered, and what only its sender has of it: private keys, and the key of a session.
+
+    kept_by: under which the client keeps what it may resume; None if it keeps nothing.
+    """
 
     hello: ClientHello
     shares: Sequence[KeyOffer]
     session: OfferedSession | None
+    kept_by: SessionKey | None
 
 
 def client_handshake_13(
@@ -93,7 +97,6 @@ def client_handshake_13(
     answer: ServerHello,
 ) -> Script[HandshakeResult]:
     """Go on from the first ServerHello: agree on keys, judge the server, prove ourselves (RFC 9846 2)."""
-    key = client_key(settings, target)
     check_server_hello(offered.hello, answer)
     suite = SUITES13[answer.cipher_suite]
     hs.transcript.choose(suite.hash)
@@ -126,7 +129,7 @@ def client_handshake_13(
         server.verified,
         cautions,
         resumed=session is not None,
-        keeper=session_keeper(hs, settings, target, key, origin, server.verified, cautions),
+        keeper=session_keeper(hs, settings, target, offered.kept_by, origin, server.verified, cautions),
     )
 
 
@@ -137,7 +140,7 @@ def second_hello(
 
     A session goes along only if the suite that is chosen by now has its hash.
     """
-    hello, shares, session = offered
+    hello, shares, session = offered.hello, offered.shares, offered.session
     hs.inbox.check_record_ends()
     group = check_retry(hello, retry)
     hs.transcript.replace_with_message_hash()
@@ -151,7 +154,7 @@ def second_hello(
     answer = yield from expect(Step.WAIT_SH_AFTER_RETRY, ServerHello)
     check_server_hello(hello, answer)
     check_after_retry(retry, answer, group)
-    return Offered(hello, shares, session), answer
+    return offered._replace(hello=hello, shares=shares, session=session), answer
 
 
 def _extensions_after(

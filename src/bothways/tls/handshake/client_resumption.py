@@ -50,12 +50,12 @@ class OfferedSession(NamedTuple):
 
 
 def session_to_offer(
-    hs: HandshakeContext, settings: ClientSettings, target: ServerName
+    hs: HandshakeContext, settings: ClientSettings, target: ServerName, key: SessionKey | None
 ) -> OfferedSession | None:
-    """Take a session with this server, if there is one that passes now by what is at hand."""
-    if settings.sessions is None or Version.TLS13 not in settings.negotiation.versions:
+    """Take a session of `key` with this server, if there is one that passes now by what is at hand."""
+    if key is None or settings.sessions is None or Version.TLS13 not in settings.negotiation.versions:
         return None
-    session = settings.sessions.take(client_key(settings, target), hs.clock.now())
+    session = settings.sessions.take(key, hs.clock.now())
     if session is None or not _fits(session.suite, settings.negotiation.suites_13):
         return None
     verified = known_to_pass(hs, _request(settings, target, session))
@@ -183,8 +183,9 @@ def session_keeper(
 ) -> SessionKeeper | None:
     """Return what keeps the sessions of a connection; None where nothing is kept.
 
-    key: under which they are kept, from the start of the connection. Who has become somebody else since keeps nothing.
+    key: under which they are kept, from the start of the connection; None if none is. Who has become somebody else
+    since keeps nothing.
     """
-    if settings.sessions is None or key != client_key(settings, target):
+    if key is None or settings.sessions is None or key != client_key(settings, target):
         return None
     return SessionKeeper(settings.sessions, key, origin, verified, cautions, hs.clock)

@@ -19,15 +19,20 @@ from bothways.tls.wire.hello import ClientHello
 from bothways.trust.anchors import TrustStore
 
 MESSAGE_LIMIT = 32
-_LASTING = (
-    tls13.Certificate, tls12.Certificate, tls13.CertificateRequest, tls12.CertificateRequest, tls12.HelloRequest,
+_LASTING: frozenset[type[Message]] = frozenset(
+    {
+        tls13.Certificate, tls12.Certificate, tls13.CertificateRequest, tls12.CertificateRequest,
+        tls12.HelloRequest,
+    }
 )  # fmt: skip
-_OFFERS = (
-    ext.ServerName,
-    ext.SupportedVersions,
-    ext.SupportedGroups,
-    ext.SignatureAlgorithms,
-    ext.ApplicationProtocols,
+_OFFERS: frozenset[type[ext.Extension]] = frozenset(
+    {
+        ext.ServerName,
+        ext.SupportedVersions,
+        ext.SupportedGroups,
+        ext.SignatureAlgorithms,
+        ext.ApplicationProtocols,
+    }
 )
 
 
@@ -101,8 +106,11 @@ class History:
 
     def condense(self) -> None:
         """Keep what a failure after the handshake may come from: certificates, requests, and the client's offer."""
-        found = ((sent, _lasting(sent, message)) for sent, message in self._messages)
-        self._messages = [(sent, message) for sent, message in found if message is not None]
+        self._messages = [
+            (sent, lasting)
+            for sent, message in self._messages
+            if (lasting := _lasting(sent, message)) is not None
+        ]
         self._complete = True
 
     def reached_at(self, address: str, starttls: str = "") -> None:
@@ -132,9 +140,9 @@ class History:
 
 
 def _lasting(sent: bool, message: Message) -> Message | None:
-    if isinstance(message, _LASTING):
+    if type(message) in _LASTING:
         return message
     if isinstance(message, ClientHello) and not sent:
-        kept = tuple(each for each in message.extensions or () if isinstance(each, _OFFERS))
+        kept = tuple([each for each in message.extensions or () if type(each) in _OFFERS])
         return replace(message, extensions=kept)
     return None

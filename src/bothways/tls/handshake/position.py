@@ -13,7 +13,7 @@ from bothways.tls.handshake.alert_meanings import meaning_of, refused_step
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Negotiated
 from bothways.tls.handshake.script import Agreed, Enter, Wait
-from bothways.tls.handshake.steps import Step, failed_check, progress_of, rule_of
+from bothways.tls.handshake.steps import Step, failed_check, progress_of, rules_of
 
 
 class Position:
@@ -22,7 +22,7 @@ class Position:
     `rule` says what may come at this step, and what may follow; `version` is the one chosen, None until it is.
     """
 
-    __slots__ = ("_hs", "_told", "confirmed", "negotiated", "role", "rule", "step", "version")
+    __slots__ = ("_hs", "_rules", "_told", "confirmed", "negotiated", "role", "rule", "step", "version")
 
     def __init__(self, hs: HandshakeContext) -> None:
         self._hs = hs
@@ -32,7 +32,9 @@ class Position:
         self.negotiated: Negotiated | None = None
         self.version: Version | None = None
         self.confirmed = False
-        self._stand(Step.START)
+        self._rules = rules_of(self.role, None)
+        self.step = Step.START
+        self.rule = self._rules[self.step]
 
     @property
     def progress(self) -> Progress:
@@ -104,7 +106,8 @@ class Position:
         """Stand at a step, which must follow from the one before."""
         if step not in self.rule.follow:
             raise TypeError(f"{step.name} may not follow {self.step.name}")
-        self._stand(step)
+        self.step = step
+        self.rule = self._rules[step]
         if self._hs.observer is not None:
             self._tell_progress()
 
@@ -112,11 +115,8 @@ class Position:
         self.negotiated = negotiated
         if negotiated.version is not self.version:
             self.version = negotiated.version
-            self._stand(self.step)
-
-    def _stand(self, step: Step) -> None:
-        self.step = step
-        self.rule = rule_of(self.role, step, self.version)
+            self._rules = rules_of(self.role, negotiated.version)
+            self.rule = self._rules[self.step]
 
     def _tell_progress(self) -> None:
         if self._hs.observer is not None and self.progress is not self._told:

@@ -89,7 +89,7 @@ class Identity:
     @property
     def own(self) -> tuple[Credentials, ...]:
         """The credentials of this moment."""
-        return tuple(each.current for each in self.configured)
+        return tuple([each.current for each in self.configured])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

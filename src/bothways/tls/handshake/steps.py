@@ -147,9 +147,9 @@ LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
 }
 
 
-def rule_of(role: Role, step: Step, version: Version | None) -> StepRule:
-    """Return the row that holds at `step`: that of TLS 1.2 once it is chosen, else that of TLS 1.3."""
-    return _LEGAL_IN.get(version, LEGAL)[role][step]
+def rules_of(role: Role, version: Version | None) -> Mapping[Step, StepRule]:
+    """Return the rows that hold: those of TLS 1.2 once it is chosen, else those of TLS 1.3."""
+    return _LEGAL_IN.get(version, LEGAL)[role]
 
 
 def progress_of(role: Role, step: Step, *, confirmed: bool) -> Progress:
@@ -223,4 +223,4 @@ def failed_check(role: Role, step: Step, fault: Fault, version: Version | None =
     """Return the id of the check that failed: more exact than the step when the fault tells it."""
     if fault.check is not None:
         return LEGAL[role][Step.JUDGING].id.part(fault.check.letter)
-    return IDS_BY_FAULT.get(fault, rule_of(role, step, version).id)
+    return IDS_BY_FAULT.get(fault, rules_of(role, version)[step].id)

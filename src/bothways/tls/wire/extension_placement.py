@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 from bothways.faults import Fault, blame
 from bothways.iana import ExtensionType, name
-from bothways.tls.wire.extension_table import TABLE, ExtensionContext, code
+from bothways.tls.wire.extension_table import CODES, TABLE, ExtensionContext, code
 from bothways.tls.wire.extensions import Extensions
 
 _MISPLACED = {
@@ -32,7 +32,7 @@ def check_placement(
 
     offered: the code points that we sent, to which this message answers; None where it answers nothing.
     """
-    found = [code(extension) for extension in extensions]
+    found = [CODES.get(type(each)) or code(each) for each in extensions]
     unique = set(found)
     if len(unique) != len(found):
         _refuse(Fault.DUPLICATE_EXTENSION, context, first_repeated(found))

@@ -530,4 +530,4 @@ def code(extension: Extension) -> int:
 
 def codes(extensions: Iterable[Extension] | None) -> frozenset[int]:
     """Return the code points of several extensions: what the peer may answer."""
-    return frozenset(map(code, extensions or ()))
+    return frozenset([CODES.get(type(each)) or code(each) for each in extensions or ()])
