@@ -60,7 +60,7 @@ def fold(statements: Sequence[Statement]) -> Statement:
     Returns `NO_STATEMENT` where there are none.
     """
     if not statements:
-        return SILENCE
+        return NO_STATEMENT
     good = [each for each in statements if isinstance(each, Good)]
     if len(good) < len(statements):
         worst = _first(statements, Revoked) or _first(statements, BadStaple)
