@@ -153,6 +153,7 @@ class StartTLSProblem(Enum):
 
     NOT_OFFERED = "does not offer TLS in {protocol}"
     REFUSED = "refused to begin TLS in {protocol}"
+    TURNED_AWAY = "refused the connection in {protocol}, before TLS was requested"
     OTHER_PROTOCOL = "does not speak {protocol}"
     SPOKE_AHEAD = "sent more than it was asked for, before TLS began"
     MALFORMED = "sent what is no {protocol}: {detail}"

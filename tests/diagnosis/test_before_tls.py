@@ -24,8 +24,24 @@ CAUSES = [
     ("NOT_OFFERED", "SMTP", "250 SIZE", b"220 m", "STARTTLS_NOT_OFFERED", ""),
     ("NOT_OFFERED", "SMTP", "XXXXXXXA", b"220 m", "STARTTLS_NOT_OFFERED", ""),
     ("REFUSED", "SMTP", "454 no key", b"220 m", "STARTTLS_REFUSED", ""),
-    ("REFUSED", "MySQL", "Host 'a' is not allowed to connect", b"", "LETS_NOT_IN", ""),
-    ("REFUSED", "XMPP", "host-unknown", b"<?xml", "NAME_NOT_SERVED", "--starttls smtp --ca CA --name NAME"),
+    ("REFUSED", "LDAP", "unavailable: Could not initialize TLS", b"0", "STARTTLS_REFUSED", ""),
+    ("TURNED_AWAY", "MySQL", "Host 'a' is not allowed to connect", b"", "LETS_NOT_IN", ""),
+    (
+        "TURNED_AWAY",
+        "XMPP",
+        "host-unknown",
+        b"<?xml",
+        "NAME_NOT_SERVED",
+        "--starttls smtp --ca CA --name NAME",
+    ),
+    ("TURNED_AWAY", "XMPP", "resource-constraint", b"<?xml", "SERVICE_BUSY", ""),
+    ("TURNED_AWAY", "SMTP", "421 4.3.2 too many connections", b"421 4", "SERVICE_BUSY", ""),
+    ("TURNED_AWAY", "SMTP", "554 no SMTP service here", b"554 n", "LETS_NOT_IN", ""),
+    ("TURNED_AWAY", "SMTP", "421 4.7.0 mail from your address is rejected", b"421 4", "LETS_NOT_IN", ""),
+    ("TURNED_AWAY", "IMAP", "* BYE overloaded", b"* BYE", "SERVICE_BUSY", ""),
+    ("TURNED_AWAY", "PostgreSQL", "sorry, too many clients already (53300)", b"E", "SERVICE_BUSY", ""),
+    ("TURNED_AWAY", "MySQL", "Too many connections", b"", "SERVICE_BUSY", ""),
+    ("TURNED_AWAY", "LDAP", "busy: ", b"0", "SERVICE_BUSY", ""),
     ("OTHER_PROTOCOL", "SMTP", "* OK", b"* OK ", "OTHER_STARTTLS", "--starttls imap"),
     ("OTHER_PROTOCOL", "SMTP", "", b"J\0\0\0\x0a", "OTHER_STARTTLS", "--starttls mysql"),
     (
@@ -78,6 +94,19 @@ def test_a_server_that_says_nothing_may_wait_for_our_hello():
         names = [each.cause.name for each in explained(silent, port=2525).causes]
         assert {"TLS_AT_ONCE", "SPEAKS_PLAIN"} <= set(names)
         assert explained(silent, port=465).first.command == "bothways connect mail.example:465 --ca CA"
+
+
+def test_a_server_that_waits_for_its_client_may_be_of_another_protocol():
+    """As PostgreSQL waits for an IMAP client's first word, and that for a greeting: a probe or the port tells which."""
+    silent = StartTLSFailed(P.LATE, "IMAP")
+    for found in (
+        explained(silent, port=2525, starttls="imap", probed=Probed(starttls="postgres")),
+        explained(silent, port=5432, starttls="imap"),
+    ):
+        assert found.first.cause.name == "OTHER_STARTTLS"
+        assert found.first.command.endswith("--starttls postgres")
+    unknown = explained(silent, port=2525, starttls="imap")
+    assert "OTHER_STARTTLS" in [each.cause.name for each in unknown.told]
 
 
 def test_an_ftp_server_that_is_asked_as_a_mail_server_is_told():

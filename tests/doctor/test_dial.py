@@ -9,7 +9,7 @@ import time
 import pytest
 
 import identities
-from bothways.doctor.dial import CLOSE_NOTIFY, Spent
+from bothways.doctor.dial import CLOSE_NOTIFY, Caller, Spent
 from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question
 from bothways.doctor.replies import Answer
 from doctor_talk import caller, listening, ours, place, saying
@@ -28,6 +28,21 @@ def test_connections_are_counted_and_their_number_is_bound():
         with pytest.raises(Spent):
             calling.ask(EITHER)
         assert (calling.made, server.accepted) == (2, 2)
+
+
+def test_all_connections_together_have_a_time_limit():
+    """Of each connection no more is left than of all."""
+    with listening(ours(identities.server_config())) as server:
+        calling = Caller(place(server.port), timeout=10, limit=9, seconds=60)
+        with calling.connected() as (_, deadline):
+            assert deadline - time.monotonic() <= 10
+        calling.until = time.monotonic() + 5
+        with calling.connected() as (_, deadline):
+            assert deadline == calling.until
+        calling.until = time.monotonic()
+        with pytest.raises(Spent):
+            calling.ask(EITHER)
+    assert calling.made == 2
 
 
 def test_a_name_is_looked_up_once():

@@ -86,6 +86,13 @@ def test_one_wide_hello_asks_what_a_server_chooses() -> None:
     assert probe(Place("127.0.0.1", server.port, server_name("localhost")), 1) is None
 
 
+def test_a_probe_ends_when_its_time_is_over() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = Place("127.0.0.1", silent.getsockname()[1], server_name("localhost"))
+        assert probe(there, 0.3) in (None, Probed(unanswered=True))
+        assert probe(there, 0) is None
+
+
 def test_a_survey_is_the_same_evidence_and_more() -> None:
     with listening(ours(identities.server_config(versions=("1.2",)))) as server:
         survey = Survey(

@@ -52,7 +52,7 @@ from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
 CHUNK = 64 * 1024
-PROBE_SECONDS = 10.0  # for each of the connections of --probe, at most
+PROBE_SHARE = 0.5  # of the time limit, for the connections of --probe
 
 
 @click.command("connect")
@@ -75,7 +75,7 @@ PROBE_SECONDS = 10.0  # for each of the connections of --probe, at most
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="Time limit for connecting and the handshake.",
+    help="Time limit for connecting and the handshake; half of it for the connections of --probe.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Report as one JSON object on standard error, at the end."
@@ -152,7 +152,7 @@ def command(
                 address.port,
                 config,
                 name,
-                timeout=timeout,
+                timeout=timeout * (1 - PROBE_SHARE) if probing else timeout,
                 observer=observed,
                 starttls=asked or None,
             ) as channel,
@@ -167,7 +167,8 @@ def command(
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
-        situation = _with_probe(observed, error, address, name, timeout, probing, starttls)
+        with contextlib.nullcontext() if as_json else waiting(f"answers of {address} to other hellos"):
+            situation = _with_probe(observed, error, address, name, timeout, probing, starttls)
         end.error, end.why = error, explain_ended(end.head, error, situation)
     finally:
         if picture is not None:
@@ -206,7 +207,7 @@ def _with_probe(
         return situation
     place = Place(address.host, address.port, server_name(name or address.host))
     asked = None if isinstance(error, StartTLSFailed) else starttls
-    return replace(situation, probed=probe(place, min(timeout, PROBE_SECONDS), asked))
+    return replace(situation, probed=probe(place, timeout * PROBE_SHARE, asked))
 
 
 @dataclass

@@ -15,6 +15,7 @@ from types import FrameType
 
 from bothways.cli.admission import Admission, Client, reset
 from bothways.cli.options import Address
+from bothways.errors import TimedOut, Truncated
 from bothways.iana import ContentType
 
 Conversation = Callable[[Client], None]
@@ -63,7 +64,7 @@ class Acceptor:
     """Accepts connections, and gives each a thread when its first record is there: until then it costs a socket.
 
     conversation: what is done in the thread.  hello_seconds: how long a client may take to send a ClientHello.
-    unheard: is called with whoever sent none, and with what it did instead.
+    unheard: is called with whoever sent none, and with what ended its connection.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Acceptor:
         conversation: Conversation,
         admission: Admission,
         hello_seconds: float,
-        unheard: Callable[[Client, str], None],
+        unheard: Callable[[Client, Exception], None],
     ) -> None:
         self._listener = listener
         self._conversation = conversation
@@ -147,7 +148,7 @@ class Acceptor:
         except OSError:
             header = b""
         if client.ended or not header:
-            self._drop(client, "the client closed the connection before it sent anything")
+            self._drop(client, Truncated("client"))
             return
         heard_before, client.place.moved = client.place.moved, len(header)
         if not heard_before and _is_awaited(client.sock, header):
@@ -180,11 +181,13 @@ class Acceptor:
         for client, until in list(islice(self._waiting.items(), ACCEPTED_AT_ONCE)):
             if until > now:
                 return
-            self._drop(client, f"the client sent no ClientHello within {self._hello_seconds:g} seconds")
+            self._drop(
+                client, TimedOut(f"the client sent no ClientHello within {self._hello_seconds:g} seconds")
+            )
 
-    def _drop(self, client: Client, words: str) -> None:
+    def _drop(self, client: Client, error: Exception) -> None:
         self._stop_waiting(client)
-        self._unheard(client, words)
+        self._unheard(client, error)
         self._close(client)
 
     def _stop_waiting(self, client: Client) -> None:

@@ -33,7 +33,7 @@ from bothways.describe.escape import visible
 from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
-from bothways.errors import TLSError
+from bothways.errors import TLSError, Truncated
 from bothways.net.channel import Channel, wrap
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import Note
@@ -173,12 +173,15 @@ class Serving:
     picture: LadderFile | None
     reports: Reports
 
-    def unheard(self, client: Client, words: str) -> None:
+    def unheard(self, client: Client, error: Exception) -> None:
         """Tell of a client that sent no ClientHello."""
         if client.ended:
             self.reports.untold()
-        else:
-            self.reports.failed(client.address.host, lambda: [f"{client.address} ended: {words}"])
+            return
+        observed = HandshakeFacts(self.config, address=str(client.address), files=self.files)
+        words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
+        told = functools.partial(_failure, client, error, observed, words)
+        self.reports.failed(client.address.host, told)
 
     def serve(self, client: Client) -> None:
         """Shake hands with a client and talk to it; whatever ends that is told."""
@@ -211,12 +214,15 @@ class Serving:
                 self.reports.failed(client.address.host, told, known=known)
 
 
-def _failure(client: Client, error: Exception, observed: HandshakeFacts) -> list[str]:
+NOTHING_SENT = "the client closed the connection before it sent anything"
+
+
+def _failure(client: Client, error: Exception, observed: HandshakeFacts, words: str = "") -> list[str]:
     """Say what ended a connection, and what that may come from."""
     if client.ended:
         return [f"{client.address} ended: its place was given to an address with fewer connections"]
     causes = explain(error, observed.situation()).lines()
-    return [f"{client.address} ended: {headline(error)}", *(f"    {line}" for line in causes)]
+    return [f"{client.address} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
 
 
 def _warnings(channel: Channel) -> list[str]:

@@ -11,6 +11,7 @@ from bothways.diagnosis import own_hello
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.service_texts import SHUT_OUT, said
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 
@@ -119,17 +120,23 @@ def _not_offered(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 
 
 def _refused(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
-    said = error.said.lower()
-    if "host-unknown" in said:
-        asked = case.ours.server_name or "that name"
-        yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, _quoting(error), name=asked)
-    elif any(word in said for word in SHUT_OUT):
-        yield case.likely(Cause.LETS_NOT_IN, PEERS, LIKELY, _quoting(error))
     yield case.likely(Cause.STARTTLS_REFUSED, PEERS, LIKELY, _quoting(error))
+    yield case.likely(Cause.SERVICE_BUSY, PEERS)
     yield case.likely(Cause.PEER_STOPPED, PEERS)
 
 
-SHUT_OUT = ("not allowed", "blocked", "denied", "rejected", "blacklist", "too many connections")
+def _turned_away(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    """It said no before it was asked for TLS: to us, or to everybody for now."""
+    if "host-unknown" in error.said.lower():
+        asked = case.ours.server_name or "that name"
+        yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, _quoting(error), name=asked)
+        return
+    shut_out = said(error.said, SHUT_OUT) is not None or error.said.startswith("5")
+    first, second = (
+        (Cause.LETS_NOT_IN, Cause.SERVICE_BUSY) if shut_out else (Cause.SERVICE_BUSY, Cause.LETS_NOT_IN)
+    )
+    yield case.likely(first, PEERS, LIKELY, _quoting(error))
+    yield case.likely(second, PEERS, POSSIBLE)
 
 
 def _other(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
@@ -163,6 +170,7 @@ def _too_much(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 
 def _without_a_word(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     """It closed, or time ran out: a port that speaks TLS at once waits for our hello, as we do for its greeting."""
+    yield from _another(case, error)
     if case.situation.probed is not None and case.situation.probed.versions:
         evidence = own_hello.PROBE + " there, without a word before it"
         yield case.likely(Cause.TLS_AT_ONCE, OURS, LIKELY, evidence, starttls="")
@@ -171,6 +179,10 @@ def _without_a_word(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
         yield case.likely(Cause.TLS_AT_ONCE, OURS, LIKELY, evidence, starttls="")
     elif not error.said:
         yield case.likely(Cause.TLS_AT_ONCE, OURS, POSSIBLE, starttls="")
+        waits = "it says nothing before its client does, as PostgreSQL, LDAP and XMPP"
+        yield case.likely(
+            Cause.OTHER_STARTTLS, OURS, POSSIBLE, protocol=error.protocol, detail=waits, starttls=""
+        )
     late = error.problem is StartTLSProblem.LATE
     yield case.likely(Cause.PEER_SILENT if late else Cause.PEER_STOPPED, PEERS, POSSIBLE, _quoting(error))
     yield case.likely(Cause.SPEAKS_PLAIN, PEERS, POSSIBLE)
@@ -179,9 +191,24 @@ def _without_a_word(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     yield case.likely(Cause.SLOW if late else Cause.LETS_NOT_IN, BETWEEN if late else PEERS, POSSIBLE)
 
 
+def _another(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    """What answers in the words of another protocol, or listens at the port of one."""
+    found, at_port = case.situation.probed, PORTS.get(_port(case))
+    titles = {name: title for _, name, title in PORTS.values() if name}
+    if found is not None and found.starttls in titles and found.starttls != case.ours.starttls:
+        name, seen = found.starttls, f"it answered a request for TLS in {titles[found.starttls]}"
+    elif at_port is not None and at_port[1] not in ("", case.ours.starttls) and not error.said:
+        name, seen = at_port[1], f"{_port(case)} is the port of {at_port[2]}"
+    else:
+        return
+    facts = {"protocol": error.protocol, "detail": f"it is {titles[name]}", "starttls": name}
+    yield case.likely(Cause.OTHER_STARTTLS, OURS, LIKELY, seen, **facts)
+
+
 RULES: Mapping[StartTLSProblem, Callable[[Case, StartTLSFailed], Iterator[Likely]]] = {
     StartTLSProblem.NOT_OFFERED: _not_offered,
     StartTLSProblem.REFUSED: _refused,
+    StartTLSProblem.TURNED_AWAY: _turned_away,
     StartTLSProblem.OTHER_PROTOCOL: _other,
     StartTLSProblem.SPOKE_AHEAD: _ahead,
     StartTLSProblem.MALFORMED: _malformed,

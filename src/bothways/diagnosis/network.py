@@ -59,8 +59,9 @@ def late(case: Case) -> Iterator[Likely]:
             yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, word)
             yield from own_hello.large_hello(case)
         elif not case.is_client:
+            waits = f"{word}: so clients do that wait for a greeting of the server"
+            yield case.likely(Cause.STARTTLS_CLIENT, PEERS, LIKELY, waits, protocol="SMTP, IMAP or MySQL")
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
-            yield case.likely(Cause.STARTTLS_CLIENT, PEERS, POSSIBLE, protocol="SMTP, IMAP or MySQL")
     yield from peer_alerts.second_handshake(case)
     yield case.likely(Cause.SLOW, BETWEEN)
     yield case.likely(Cause.PEER_STOPPED, PEERS)

@@ -223,6 +223,23 @@ LINES = _texts(
 )
 
 
+# Of servers that refuse an address, before they know who we are.
+SHUT_OUT = _texts(
+    (
+        Says.FORBIDDEN,
+        (
+            r"not (?:allowed|permitted)",
+            r"\bblocked\b",
+            r"denied",
+            r"rejected",
+            r"black-?list",
+            r"policy-violation",
+            r"banned",
+        ),
+    ),
+)
+
+
 class Said(NamedTuple):
     """What a text says, and the words that say so."""
 

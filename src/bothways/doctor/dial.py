@@ -23,7 +23,7 @@ CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 
 
 class Spent(Exception):
-    """There are no connections left of those that were allowed."""
+    """There are no connections left of those that were allowed, or no time for another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,22 @@ class Caller:
     """Calls one server. `made` counts the connections, `address` is the one that answered first.
 
     timeout: seconds for each connection, from its beginning to its end.  limit: how many there may be.  starttls: in
-    the words of which protocol each connection asks for TLS before it speaks it.
+    the words of which protocol each connection asks for TLS before it speaks it.  seconds: for all of them together.
     """
 
-    def __init__(self, place: Place, *, timeout: float, limit: int, starttls: Protocol | None = None) -> None:
+    def __init__(
+        self,
+        place: Place,
+        *,
+        timeout: float,
+        limit: int,
+        starttls: Protocol | None = None,
+        seconds: float | None = None,
+    ) -> None:
         self.place = place
         self.timeout = timeout
         self.limit = limit
+        self.until = None if seconds is None else time.monotonic() + seconds
         self.made = 0
         self.address: tuple[str, int] | None = None
         self.seconds = 0.0
@@ -67,13 +76,13 @@ class Caller:
         The first call tries each address that the name has; all others go where that one came to. Raises
         OSError, StartTLSFailed and Spent.
         """
-        if self.made >= self.limit:
+        began = time.monotonic()
+        deadline = began + self.timeout if self.until is None else min(began + self.timeout, self.until)
+        if self.made >= self.limit or deadline <= began:
             raise Spent
         self.made += 1
-        began = time.monotonic()
-        deadline = began + self.timeout
         target = self.address or (self.place.host, self.place.port)
-        with socket.create_connection(target, self.timeout) as sock:
+        with socket.create_connection(target, deadline - began) as sock:
             if self.address is None:
                 self.seconds = time.monotonic() - began
                 self.address = sock.getpeername()[:2]
@@ -100,8 +109,8 @@ class Caller:
 
     def closes_at_once(self, seconds: float) -> bool:
         """Whether the server closes a connection within this time on which nothing is sent."""
-        with self.connected() as (sock, _):
-            sock.settimeout(min(seconds, self.timeout))
+        with self.connected() as (sock, deadline):
+            sock.settimeout(max(0.1, min(seconds, deadline - time.monotonic())))
             try:
                 return not sock.recv(1)
             except CUT:

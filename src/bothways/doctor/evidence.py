@@ -38,28 +38,31 @@ PRE_SHARED = Question(
 )  # fmt: skip
 PROBES = 4 + len(WAITING)
 AT_ONCE_SECONDS = 1.0
+SILENCES = 3  # so many connections are waited for in turn where nothing is ever answered
+CONNECTION_SECONDS = 10.0
 GONE = (
     errno.ENOTCONN,
     errno.ECONNRESET,
 )  # of a connection that stood, and was reset before anything was sent
 
 
-def probe(place: Place, timeout: float, starttls: Protocol | None = None) -> Probed | None:
+def probe(place: Place, seconds: float, starttls: Protocol | None = None) -> Probed | None:
     """Ask a server once what it chooses where all is offered; nothing but a hello is sent.
 
     Where that is refused, a hello without the server's name and one with suites of pre-shared keys are tried.
     Where it is not answered, it is tried whether a connection is closed before anything is sent, and a hello behind
     a header of the PROXY protocol, one without the server's name, and requests for TLS in protocols where the server
-    waits for them. timeout: seconds for each connection.  starttls: the protocol in which TLS is requested first.
+    waits for them. seconds: for all connections together.  starttls: the protocol in which TLS is requested first.
     Returns None where that told nothing.
     """
-    caller = Caller(place, timeout=timeout, limit=PROBES, starttls=starttls)
+    each = min(seconds / SILENCES, CONNECTION_SECONDS)
+    caller = Caller(place, timeout=each, limit=PROBES, starttls=starttls, seconds=seconds)
     began = time.monotonic()
     try:
         answer = caller.ask(WIDE, to_the_share=True)
         if answer.kind in ("closed", "silence"):
             waited = time.monotonic() - began
-            return _closed(caller, answer, waited) if starttls is None else Probed(unanswered=True)
+            return _told_apart(caller, answer, waited) if starttls is None else Probed(unanswered=True)
         if answer.kind == "alert":
             return _refused(caller)
     except OSError as error:
@@ -76,6 +79,14 @@ def _refused(caller: Caller) -> Probed:
     if caller.place.name.sni is not None and caller.ask(WIDE, named=False).kind == "choice":
         return Probed(without_name=True)
     return Probed(pre_shared=caller.ask(PRE_SHARED).kind == "choice")
+
+
+def _told_apart(caller: Caller, answer: Answer, waited: float) -> Probed | None:
+    """Tell apart what can be in the time that is left; None where nothing was."""
+    try:
+        return _closed(caller, answer, waited)
+    except Spent:
+        return None
 
 
 def _closed(caller: Caller, answer: Answer, waited: float) -> Probed:

@@ -20,18 +20,19 @@ def postgres(talk: Talk, _name: str) -> Wait[None]:
         talk.not_offered(b"N")
     if answer == b"E":
         words = yield from _error_of_postgres(talk)
-        talk.refused(words)
+        talk.turned_away(words)
     if answer != b"S":
         talk.other(answer)
 
 
 def _error_of_postgres(talk: Talk) -> Wait[bytes]:
-    """Read an ErrorResponse (55.7), which an old or full server sends in place of an answer: its message."""
+    """Read an ErrorResponse (55.7), which an old or full server sends in place of an answer: its message and code."""
     length = int.from_bytes((yield from talk.exactly(4)), "big")
     if not 5 <= length <= MESSAGE_LIMIT:  # before version 3 of the protocol there was text alone
-        talk.refused(length.to_bytes(4, "big") + talk.unread())
+        talk.turned_away(length.to_bytes(4, "big") + talk.unread())
     fields = (yield from talk.exactly(length - 4)).split(b"\0")
-    return next((each[1:] for each in fields if each[:1] == b"M"), b"")
+    message, code = (next((each[1:] for each in fields if each[:1] == name), b"") for name in (b"M", b"C"))
+    return message + b" (" + code + b")" if code else message
 
 
 def mysql(talk: Talk, _name: str) -> Wait[None]:
@@ -44,7 +45,7 @@ def mysql(talk: Talk, _name: str) -> Wait[None]:
         talk.other(head)
     packet = yield from talk.exactly(length - 1, MESSAGE_LIMIT)
     if head[4] == 0xFF:
-        talk.refused(packet[2:])  # behind the number of the error: such as a host that is blocked
+        talk.turned_away(packet[2:])  # behind the number of the error: such as a host that is blocked
     version, end, rest = packet.partition(b"\0")
     if not end or len(rest) < 15:
         talk.malformed("a greeting that ends too early", version)

@@ -13,7 +13,7 @@ MESSAGE_LIMIT = 16 * 1024
 LENGTH_BYTES = 4
 START_TLS = b"1.3.6.1.4.1.1466.20037"
 SEQUENCE, INTEGER, ENUMERATED, OCTETS, RESPONSE = 0x30, 0x02, 0x0A, 0x04, 0x78
-SUCCESS, PROTOCOL_ERROR = 0, 2
+SUCCESS, PROTOCOL_ERROR, BUSY = 0, 2, 51
 # RFC 4511 appendix A.1, as far as a server says them to this request.
 RESULTS = {
     0: "success", 1: "operationsError", 2: "protocolError", 7: "authMethodNotSupported", 8: "strongerAuthRequired",
@@ -40,6 +40,8 @@ def ldap(talk: Talk, _name: str) -> Wait[None]:
         return
     if code == SUCCESS:
         talk.malformed("a response to another request", words)
+    if number != 1 or code == BUSY:  # a notice of disconnection has the number 0
+        talk.turned_away(words)
     (talk.not_offered if code == PROTOCOL_ERROR else talk.refused)(words)
 
 

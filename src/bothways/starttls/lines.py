@@ -23,11 +23,11 @@ def _mail(talk: Talk, greeting: bytes) -> Wait[None]:
     yield from talk.starts(b"220", b"421", b"5")
     code, _ = yield from _reply(talk)
     if code != b"220":
-        talk.refused()
+        talk.turned_away()
     talk.say(greeting + b" [127.0.0.1]\r\n")  # who we are is no server's business before TLS
     code, lines = yield from _reply(talk)
     if code != b"250":
-        talk.not_offered()
+        (talk.turned_away if code.startswith(b"4") else talk.not_offered)()
     if not any(_keyword(each) == b"STARTTLS" for each in lines[1:]):
         talk.not_offered(b", ".join(lines))
     talk.say(b"STARTTLS\r\n")
@@ -43,7 +43,7 @@ def ftp(talk: Talk, _name: str) -> Wait[None]:
     while code == b"120":  # ready later (RFC 959 5.4)
         code, _ = yield from _reply(talk)
     if code != b"220":
-        talk.refused()
+        talk.turned_away()
     talk.say(b"AUTH TLS\r\n")
     code, _ = yield from _reply(talk)
     if code in (b"500", b"502", b"504"):
@@ -57,7 +57,7 @@ def nntp(talk: Talk, _name: str) -> Wait[None]:
     yield from talk.starts(b"200", b"201", b"4", b"5")
     line = yield from talk.line()
     if line[:3] not in (b"200", b"201"):
-        talk.refused()
+        talk.turned_away()
     talk.say(b"STARTTLS\r\n")
     line = yield from talk.line()
     if line[:3] == b"500":
@@ -89,10 +89,13 @@ def imap(talk: Talk, _name: str) -> Wait[None]:
     """RFC 9051 6.2.1, 7.1."""
     yield from talk.starts(b"* OK", b"* PRE", b"* BYE")
     greeting = yield from talk.line()
-    if _words(greeting)[1:2] != [
-        b"OK"
-    ]:  # who is logged in already may not begin TLS, and is no server that we know
-        talk.refused()
+    match _words(greeting)[1:2]:
+        case [b"OK"]:
+            pass
+        case [b"BYE"]:
+            talk.turned_away()
+        case _:  # who is logged in already may not begin TLS, and is no server that we know
+            talk.refused()
     talk.say(b"a1 CAPABILITY\r\n")
     offered, status = yield from _tagged(talk, b"a1")
     if status != b"OK" or b"STARTTLS" not in offered:
@@ -112,8 +115,8 @@ def _tagged(talk: Talk, tag: bytes) -> Wait[tuple[frozenset[bytes], bytes]]:
         match words[:2]:
             case [b"*", b"CAPABILITY"]:
                 offered = frozenset(words[2:])
-            case [b"*", b"BYE"]:
-                talk.refused()
+            case [b"*", b"BYE", *_]:
+                talk.turned_away()
             case [b"*", *_]:
                 pass
             case [found, (b"OK" | b"NO" | b"BAD") as status] if found == tag.upper():
@@ -130,7 +133,7 @@ def pop3(talk: Talk, _name: str) -> Wait[None]:
     """RFC 2595 4, RFC 2449 5: not every server knows CAPA."""
     yield from talk.starts(b"+OK", b"-ERR")
     if not (yield from _is_ok(talk)):
-        talk.refused()
+        talk.turned_away()
     talk.say(b"CAPA\r\n")
     if (yield from _is_ok(talk)):
         offered = set()
@@ -155,7 +158,7 @@ def sieve(talk: Talk, _name: str) -> Wait[None]:
     yield from talk.starts(b'"', b"BYE", b"NO", b"OK")
     offered, status = yield from _capabilities(talk)
     if status != b"OK":
-        talk.refused()
+        talk.turned_away()
     if b'"STARTTLS"' not in offered:
         talk.not_offered()
     talk.say(b"STARTTLS\r\n")

@@ -115,6 +115,10 @@ class Talk:
         """End it, since the server says no."""
         self.fail(StartTLSProblem.REFUSED, words)
 
+    def turned_away(self, words: bytes | None = None) -> NoReturn:
+        """End it, since the server serves us not at all."""
+        self.fail(StartTLSProblem.TURNED_AWAY, words)
+
     def not_offered(self, words: bytes | None = None) -> NoReturn:
         """End it, since the server does not offer TLS."""
         self.fail(StartTLSProblem.NOT_OFFERED, words)

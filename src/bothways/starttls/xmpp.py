@@ -78,7 +78,7 @@ class _Reader:
         tag = yield from self.tag()
         if tag.name == b"error":
             condition = yield from self.tag()
-            self._talk.refused(condition.name)
+            self._talk.turned_away(condition.name)
         if tag.name != b"features" or not tag.opens:
             self._talk.malformed("no features of the stream", tag.name)
         offered = False
