@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.describe.names import every_name, known_as, peer_name
+from bothways.describe.names import every_name, peer_name, short_name
 from bothways.trust.verdict import Names
 
 
@@ -24,7 +24,7 @@ from bothways.trust.verdict import Names
 )
 def test_a_peer_is_called_by_the_name_that_people_know(names, called):
     """Common name, else the first alternative name, else the subject."""
-    assert known_as(names) == called
+    assert short_name(names) == called
 
 
 def test_every_name_is_listed_by_kind():

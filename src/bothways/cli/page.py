@@ -6,7 +6,7 @@ import time
 
 from bothways.cli.activity import Activity
 from bothways.describe.escape import markup
-from bothways.describe.names import every_name, known_as
+from bothways.describe.names import every_name, short_name
 from bothways.errors import TimedOut
 from bothways.net.channel import Channel
 from bothways.trust.certificate import subject_of
@@ -85,7 +85,7 @@ def page(channel: Channel) -> str:
             "This server has authenticated to you; you have not sent a certificate.",
         )
     else:
-        title = f"Hello, {known_as(peer.names)}"
+        title = f"Hello, {short_name(peer.names)}"
         sentence = "You and this server have authenticated each other."
         facts += [
             ("You", every_name(peer.names)),

@@ -1,1 +1,1 @@
-"""Descriptions for people: handshake messages, certificates and CRLs, names, steps."""
+"""Descriptions as text: handshake messages, certificates and other documents, names, steps."""

@@ -1,4 +1,4 @@
-"""A peer's text as it may be shown: it moves no cursor, turns no direction of writing, forms no markup."""
+"""Escapes text of a peer for display: without control characters, bidirectional formatting or markup."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ LIMIT = 240
 
 
 def visible(text: str, limit: int = LIMIT) -> str:
-    """Return `text` with control, format and bidi characters as escapes, cut at `limit` characters."""
+    """Return `text` with control, format and bidirectional characters escaped, cut at `limit` characters."""
     shown = "".join(each if each.isprintable() else _escaped(each) for each in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
 def markup(text: str, limit: int = LIMIT) -> str:
-    """Return `text` as it may stand in HTML, in an element or a quoted attribute."""
+    """Return `text` escaped for HTML, in an element or a quoted attribute, cut at `limit` characters."""
     return html.escape(visible(text, limit), quote=True)
 
 

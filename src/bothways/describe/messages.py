@@ -1,4 +1,4 @@
-"""One line for each handshake message: what a reader wants to know of it at a step."""
+"""Describes a handshake message in one line, by its content that matters at a step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import IntEnum
 from functools import partial
 from typing import TypeVar
 
-from bothways.describe.documents import key_words
+from bothways.describe.documents import key_text
 from bothways.describe.escape import visible
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, is_grease, name
 from bothways.roles import StepId
@@ -35,30 +35,30 @@ LISTED = 4
 
 
 def version(code: int) -> str:
-    """Return a version's name as people write it."""
+    """Return the name of a protocol version as text."""
     return name(ProtocolVersion, code).replace("TLSv1", "TLS 1").replace("_", ".")
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return the first of several names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     return _first_of(names, str)
 
 
-def _first_of(values: Sequence[T], told: Callable[[T], str]) -> str:
-    """Return the first of several in words, and how many more there are: a peer chose how many."""
+def _first_of(values: Sequence[T], describe: Callable[[T], str]) -> str:
+    """Return the first values as text, and the number of the others, which a peer can choose."""
     more = f" and {len(values) - LISTED} more" if len(values) > LISTED else ""
-    return ", ".join(map(told, values[:LISTED])) + more if values else "none"
+    return ", ".join(map(describe, values[:LISTED])) + more if values else "none"
 
 
 def title(message: Message) -> str:
-    """Return what the RFC calls a message; a HelloRetryRequest is a ServerHello by its type only."""
+    """Return the name of a message in the RFC: a HelloRetryRequest is encoded as ServerHello."""
     if isinstance(message, ServerHello) and is_retry(message):
         return "HelloRetryRequest"
     return type(message).__name__
 
 
 def summary(message: Message, step: StepId | None = None) -> str:
-    """Say what a message carries; at step 2.4 of a hello, only its part in the key exchange."""
+    """Return the content of a message as text; at step 2.4 of a hello only its key shares."""
     match message:
         case ClientHello():
             return _shares(message) if step is StepId.KEY_EXCHANGE else _client_hello(message)
@@ -84,14 +84,16 @@ def summary(message: Message, step: StepId | None = None) -> str:
 
 
 def _summary12(message: Message) -> str:
-    """Say the same of the messages that TLS 1.2 has in a form of its own (RFC 5246 7.4)."""
+    """Return the content of a message that has another form in TLS 1.2 (RFC 5246 7.4)."""
     match message:
         case tls12.Certificate(chain):
             return "; ".join(_certificate(der) for der in chain[:LISTED]) or "empty: no certificate"
         case tls12.CertificateRequest(_, schemes, authorities):
             named = ", ".join(_authority(each) for each in authorities[:LISTED])
             return (
-                "schemes " + _listed(SignatureScheme, schemes) + (f"; issued under {named}" if named else "")
+                "schemes "
+                + _code_names(SignatureScheme, schemes)
+                + (f"; issued under {named}" if named else "")
             )
         case tls12.ServerKeyExchange(curve, public, scheme):
             signed = name(SignatureScheme, scheme)
@@ -107,15 +109,15 @@ def _client_hello(hello: ClientHello) -> str:
     extensions = hello.extensions or ()
     versions = ext.find(extensions, ext.SupportedVersions)
     groups = ext.find(extensions, ext.SupportedGroups)
-    asked = ext.find(extensions, ext.ServerName)
+    server_name = ext.find(extensions, ext.ServerName)
     parts = [
         _versions(versions.versions if versions else (hello.legacy_version,)),
-        "suites " + _listed(CipherSuite, hello.cipher_suites),
-        "groups " + _listed(NamedGroup, groups.groups if groups else ()),
+        "suites " + _code_names(CipherSuite, hello.cipher_suites),
+        "groups " + _code_names(NamedGroup, groups.groups if groups else ()),
         "compression null",
     ]
-    if asked is not None and asked.host_name is not None:
-        parts.append(f"for {visible(asked.host_name)}")
+    if server_name is not None and server_name.host_name is not None:
+        parts.append(f"for {visible(server_name.host_name)}")
     return "; ".join(parts)
 
 
@@ -151,7 +153,7 @@ def _server_share(hello: ServerHello) -> str:
 def _request(request: CertificateRequest) -> str:
     schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
     authorities = ext.find(request.extensions, ext.CertificateAuthorities)
-    text = "schemes " + _listed(SignatureScheme, schemes.schemes if schemes else ())
+    text = "schemes " + _code_names(SignatureScheme, schemes.schemes if schemes else ())
     if authorities is not None:
         text += "; issued under " + ", ".join(_authority(each) for each in authorities.authorities[:LISTED])
     return text
@@ -169,7 +171,7 @@ def _certificate(der: bytes) -> str:
         key = attempt("key", parsing.open_certificate(der).public_key)
     except ValueError:
         return f"{len(der)} bytes that are not a certificate"
-    return f"{visible(dn_text(parsed.subject)) or '(empty subject)'} with a key: {key_words(key)}"
+    return f"{visible(dn_text(parsed.subject)) or '(empty subject)'} with a key: {key_text(key)}"
 
 
 def _authority(der: bytes) -> str:
@@ -182,7 +184,7 @@ def _protocol(protocols: ext.ApplicationProtocols) -> str:
     )
 
 
-def _listed(registry: type[IntEnum], codes: Iterable[int]) -> str:
+def _code_names(registry: type[IntEnum], codes: Iterable[int]) -> str:
     return _first_of([code for code in codes if not is_grease(code)], partial(name, registry))
 
 

@@ -1,4 +1,4 @@
-"""What to call a peer: one short name out of all those that its certificate has."""
+"""The name that is shown for a peer: one short name out of all names of its certificate."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bothways.trust.verdict import Names
 ANONYMOUS = "an anonymous client"
 
 
-def known_as(names: Names | None) -> str:
-    """Return the name to greet the holder by: common name, else first alternative name, else subject."""
+def short_name(names: Names | None) -> str:
+    """Return a short name: the common name, else the first alternative name, else the subject."""
     if names is None:
         return ANONYMOUS
     candidates = (names.common_name, *names.dns, *names.email, *names.uri, *names.ip, names.subject)
@@ -18,12 +18,12 @@ def known_as(names: Names | None) -> str:
 
 
 def every_name(names: Names) -> str:
-    """Return all that the certificate says of its holder, by kind, on one line."""
+    """Return all names of a certificate, by kind, on one line."""
     kinds = (("DNS", names.dns), ("IP", names.ip), ("URI", names.uri), ("email", names.email))
-    alternatives = [f"{kind} {visible(each)}" for kind, several in kinds for each in several]
+    alternatives = [f"{kind} {visible(each)}" for kind, are_several in kinds for each in are_several]
     return ", ".join([visible(names.subject) or "(empty subject)", *alternatives])
 
 
 def peer_name(peer: Peer | None) -> str:
-    """Return the short name of a proven peer, or say that it stayed anonymous."""
-    return known_as(peer.names if peer is not None else None)
+    """Return the short name of an authenticated peer, or that it is anonymous."""
+    return short_name(peer.names if peer is not None else None)

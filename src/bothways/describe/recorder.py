@@ -1,6 +1,6 @@
-"""Keeps what an engine says of a handshake while it happens: an observer that a ladder can be drawn from.
+"""Records what an engine reports of a handshake, so that a ladder diagram can be drawn.
 
-Notes carry no secrets, and a recorder keeps no application data: only that there was some, and how much.
+Notes contain no secrets and no application data, only the amount of it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ NOTE_LIMIT = 4096
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A note and when it was taken, in seconds of a clock that all recorders of a process share."""
+    """A note and the time when it was taken, in seconds of a monotonic clock of the process."""
 
     at: float
     note: Note
 
 
 class Recorder:
-    """Give it as `observer` to one connection; `notes` then tells its handshake in order."""
+    """An `observer` for one connection; its `notes` are the handshake in order."""
 
     def __init__(self) -> None:
         self.notes: list[Noted] = []
         self._on = True
 
     def __call__(self, note: Note) -> None:
-        """Keep one note."""
+        """Record one note."""
         if self._on and len(self.notes) < NOTE_LIMIT:
             self.notes.append(Noted(time.perf_counter(), note))
 
     def stop(self) -> None:
-        """Keep what there is and take no more notes."""
+        """Keep the notes, and record no more."""
         self._on = False

@@ -1,7 +1,7 @@
-"""The steps of mutual authentication by their ids: what each is for, who does it, in which phase.
+"""The steps of mutual authentication, by id: what each does, who makes it, and in which phase.
 
-The ids name checks, not their order on the wire: in TLS 1.3 the server's Finished (4.2) comes with its
-first flight. Titles speak of TLS 1.3, and of the flows of TLS 1.2 where they differ.
+The ids are those of checks, not their order on the wire: in TLS 1.3 the server's Finished (4.2) is part of its first
+flight. Titles describe TLS 1.3, and the key exchanges of TLS 1.2 where they differ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PHASES: Mapping[Phase, str] = {
 
 @dataclass(frozen=True, slots=True)
 class StepName:
-    """One step: its id, who does it ("client", "server" or "both"), and what they do."""
+    """One step: its id, who makes it ("client", "server" or "both"), and what they do."""
 
     id: StepId
     actor: str
@@ -30,7 +30,7 @@ class StepName:
 
     @property
     def phase(self) -> str:
-        """The title of the phase that the step belongs to."""
+        """The title of the step's phase."""
         return PHASES[self.id.phase]
 
 
@@ -64,7 +64,7 @@ STEPS: Mapping[StepId, StepName] = {
 
 
 class Flow(Enum):
-    """How a handshake goes: by version, and in TLS 1.2 by key exchange."""
+    """The kind of handshake: the version, and for TLS 1.2 the key exchange."""
 
     TLS13 = "TLS 1.3"
     ECDHE = "TLS 1.2, ECDHE"
@@ -87,8 +87,8 @@ TITLES: Mapping[Flow, Mapping[StepId, str]] = {
 }
 
 
-def named(flow: Flow, step: StepId) -> StepName:
-    """Return a step with the title that it has in a flow."""
+def step_name(flow: Flow, step: StepId) -> StepName:
+    """Return a step with its title in a kind of handshake."""
     found = STEPS[step]
     title = TITLES[flow].get(step)
     if title is None:

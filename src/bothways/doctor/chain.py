@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from bothways.describe.documents import certificate_document, key_words, signature_words
+from bothways.describe.documents import certificate_document, key_text, signature_text
 from bothways.describe.escape import visible
 from bothways.doctor.report import Level, Row, counted
 from bothways.faults import Reason, sentence
@@ -48,7 +48,7 @@ def certificate_rows(
         f"{shown(leaf.subject_text)}, issued by {shown(leaf.issuer_text)}",
     )
     yield Row("certificate.names", *_names(leaf))
-    yield Row("certificate.key", "note", "its key", f"{key_words(leaf.key)}, signed with {signed_with(leaf)}")
+    yield Row("certificate.key", "note", "its key", f"{key_text(leaf.key)}, signed with {signed_with(leaf)}")
     if anchors.profile == "web":
         yield Row("certificate.profile", "note", "verified by", WEB_PROFILE)
     if verdict is not None:
@@ -187,7 +187,7 @@ def is_self_signed(certificate: ParsedCertificate) -> bool:
 
 def signed_with(certificate: ParsedCertificate) -> str:
     """Name the algorithm of a certificate's signature."""
-    return signature_words(certificate)
+    return signature_text(certificate)
 
 
 def _none(chain: Sequence[bytes]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bothways.describe.documents import key_words
+from bothways.describe.documents import key_text
 from bothways.describe.names import every_name
 from bothways.doctor.chain import days_rows, is_self_signed, linked_from, reason_rows, shown, signed_with
 from bothways.doctor.report import Level, Row, counted
@@ -60,7 +60,7 @@ def identity_rows(
 
 
 def _key(leaf: ParsedCertificate) -> Row:
-    words = f"{key_words(leaf.key)}, signed with {signed_with(leaf)}"
+    words = f"{key_text(leaf.key)}, signed with {signed_with(leaf)}"
     bits = getattr(leaf.key, "key_size", STRONG_RSA_BITS) if "RSA" in words.split(",")[0] else STRONG_RSA_BITS
     if bits < STRONG_RSA_BITS:
         return Row("identity.key", "note", "strength", f"{words}; good until 2030, as NIST SP 800-57 counts")

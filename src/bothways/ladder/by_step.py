@@ -12,7 +12,7 @@ from typing import Literal
 from bothways.describe.escape import visible
 from bothways.describe.messages import listed, summary, title
 from bothways.describe.recorder import Noted
-from bothways.describe.steps import STEPS, Flow, StepName, named
+from bothways.describe.steps import STEPS, Flow, StepName, step_name
 from bothways.iana import Alert, ContentType
 from bothways.roles import Phase, StepId
 from bothways.tls.events import (
@@ -161,7 +161,7 @@ def _flow(notes: Iterable[Noted]) -> Flow:
 
 def _view(flow: Flow, step: StepId, lines: Sequence[Line], left_out: bool) -> StepView:
     keys = TRANSPORT_KEYS.get(step, KEYS.get(step, ())) if flow is Flow.KEY_TRANSPORT else KEYS.get(step, ())
-    return StepView(named(flow, step), _status(lines, left_out), tuple(lines), keys if lines else ())
+    return StepView(step_name(flow, step), _status(lines, left_out), tuple(lines), keys if lines else ())
 
 
 def _status(lines: Sequence[Line], left_out: bool) -> StepStatus:

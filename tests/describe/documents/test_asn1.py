@@ -8,14 +8,14 @@ from bothways.describe.documents.asn1 import (
     Fields,
     bits,
     boolean,
+    describe_each,
     integer,
-    moment,
-    moment_words,
-    number_words,
+    number_text,
     oid,
     outline,
     string,
-    told_each,
+    time_of,
+    time_text,
     whole,
 )
 from told import der, sequence
@@ -45,14 +45,14 @@ def element(tag: int, content: bytes):
 )
 def test_times_are_told_with_what_is_odd_about_them(tag, text, words):
     """RFC 5280 4.1.2.5: seconds and Z, and no fraction."""
-    assert moment_words(element(tag, text)) == words
+    assert time_text(element(tag, text)) == words
 
 
 def test_numbers_of_any_length_are_told():
     """In decimal where that is short; Python tells no number of ten thousand digits in decimal."""
-    assert number_words(element(0x02, b"\xff\x7f")) == "-129"
-    assert number_words(element(0x02, b"\x7f" * 17)) == "7f" * 17
-    assert len(number_words(element(0x02, b"\x7f" * 9_000))) == 200
+    assert number_text(element(0x02, b"\xff\x7f")) == "-129"
+    assert number_text(element(0x02, b"\x7f" * 17)) == "7f" * 17
+    assert len(number_text(element(0x02, b"\x7f" * 9_000))) == 200
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_numbers_of_any_length_are_told():
         (oid, 0x06, b""),
         (oid, 0x06, b"\x2a\x86"),
         (oid, 0x04, b"\x2a"),
-        (moment, 0x17, b"x"),
+        (time_of, 0x17, b"x"),
     ],
 )
 def test_what_is_no_value_is_refused_with_its_place(read, tag, content):
@@ -104,7 +104,7 @@ def test_fields_are_taken_in_their_order():
 def test_one_part_that_cannot_be_read_hides_no_other():
     """Each part of a list is told by itself, as far as the list goes."""
     parts = der(0x02, b"\x01") + der(0x02, b"") + der(0x02, b"\x03") + b"\x02"
-    assert told_each(whole(sequence(parts), "list").children(), number_words) == [
+    assert describe_each(whole(sequence(parts), "list").children(), number_text) == [
         "1",
         "one that cannot be read (a number of no bytes at byte 5): 0200",
         "3",

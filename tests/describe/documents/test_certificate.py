@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 import pki
-from bothways.describe.documents import certificate_document, signature_words
+from bothways.describe.documents import certificate_document, signature_text
 from bothways.describe.documents.asn1 import first
 from bothways.trust.certificate import ParsedCertificate
 from told import der, extension, facts, oid, one, sequence
@@ -168,4 +168,4 @@ def test_what_has_no_parts_is_a_damaged_document(data):
 
 def test_a_signature_is_named_without_the_rest(root):
     """What the doctor says of a chain."""
-    assert signature_words(ParsedCertificate(root.der)) == "ecdsa-with-SHA256"
+    assert signature_text(ParsedCertificate(root.der)) == "ecdsa-with-SHA256"

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import pki
 from bothways.describe.documents.asn1 import first
-from bothways.describe.documents.crl import crl_document, reason_words
+from bothways.describe.documents.crl import crl_document, reason_text
 from told import der, extension, facts, oid, one, sequence
 
 DER, PEM = Encoding.DER, Encoding.PEM
@@ -114,7 +114,7 @@ def test_what_an_entry_says_is_told(root, dotted, value, words):
 
 def test_reasons_have_the_names_of_their_rfc():
     """RFC 5280 5.3.1."""
-    assert [reason_words(number) for number in (0, 1, 6, 8, 9, 10)] == [
+    assert [reason_text(number) for number in (0, 1, 6, 8, 9, 10)] == [
         "unspecified", "keyCompromise", "certificateHold", "removeFromCRL", "privilegeWithdrawn", "aACompromise",
     ]  # fmt: skip
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bothways.describe.documents.document import (
     Unreadable,
     bounded,
-    broken,
     damaged,
     first_of,
     packed,
     rows,
+    wrapped,
 )
 
 
@@ -39,7 +39,7 @@ def test_items_share_a_row_as_far_as_it_reaches():
 
 def test_an_item_that_is_too_wide_goes_on_in_rows_of_its_own():
     """A policy with its notices."""
-    assert broken("policies", ["1.2.3", "a" * 90 + "; " + "b" * 20 + "; c", "d" * 200]) == [
+    assert wrapped("policies", ["1.2.3", "a" * 90 + "; " + "b" * 20 + "; c", "d" * 200]) == [
         ("policies", "1.2.3"),
         ("", "a" * 90 + ";"),
         ("", "  " + "b" * 20 + ";"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bothways.describe.documents.asn1 import whole
 from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS
-from bothways.describe.documents.extensions import facts_of, told
+from bothways.describe.documents.extensions import describe_extensions, facts_of
 from told import der, oid, sequence
 
 CA = sequence(oid("2.5.29.19"), der(0x01, b"\xff"), der(0x04, sequence(der(0x01, b"\xff"))))
@@ -12,7 +12,7 @@ NAMES = oid("2.5.29.17")
 
 
 def facts(*extensions: bytes) -> list[tuple[str, str]]:
-    return facts_of(told(whole(sequence(*extensions), "extensions"), CERTIFICATE_EXTENSIONS))
+    return facts_of(describe_extensions(whole(sequence(*extensions), "extensions"), CERTIFICATE_EXTENSIONS))
 
 
 def test_one_extension_that_cannot_be_read_hides_no_other():

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 import pki
-from bothways.describe.documents import Unreadable, key_words
+from bothways.describe.documents import Unreadable, key_text
 from bothways.describe.documents.asn1 import whole
-from bothways.describe.documents.keys import algorithm_words, public_key_words
+from bothways.describe.documents.keys import algorithm_text, public_key_text
 from bothways.trust.parsing import PassphraseNeeded
 from told import der, facts, oid, one, sequence
 
@@ -52,9 +52,9 @@ def test_keys_are_named_and_never_shown(kind, words, public_words):
 def test_old_and_odd_keys_are_named_too():
     """DSA by its size, what is unknown by its class."""
     key = dsa.generate_private_key(2048)
-    assert key_words(key) == "DSA, 2048 bits"
+    assert key_text(key) == "DSA, 2048 bits"
     assert one(key.public_key().public_bytes(DER, SPKI)).title == "DSA, 2048 bits"
-    assert key_words(mldsa.MLDSA44PrivateKey.generate()) == "ML-DSA-44"
+    assert key_text(mldsa.MLDSA44PrivateKey.generate()) == "ML-DSA-44"
 
 
 def test_a_key_in_any_form_is_the_same_key():
@@ -109,16 +109,16 @@ def test_an_encrypted_key_asks_for_its_passphrase():
 )
 def test_the_parameters_of_a_signature_are_told(parameters, words):
     """RFC 4055 3.1: what is left out has its default."""
-    assert algorithm_words(whole(sequence(PSS, parameters), "algorithm")) == words
+    assert algorithm_text(whole(sequence(PSS, parameters), "algorithm")) == words
 
 
 def test_an_unknown_algorithm_is_told_by_its_numbers():
     """With its parameters, as far as they can be read."""
-    assert algorithm_words(whole(sequence(oid("1.2.3.4")), "algorithm")) == "1.2.3.4"
+    assert algorithm_text(whole(sequence(oid("1.2.3.4")), "algorithm")) == "1.2.3.4"
     value = sequence(oid("1.2.3.4"), der(0x02, b"\x05"))
-    assert algorithm_words(whole(value, "algorithm")) == "1.2.3.4 with parameters 5"
+    assert algorithm_text(whole(value, "algorithm")) == "1.2.3.4 with parameters 5"
     value = sequence(der(0x02, b"\x05"))
-    assert algorithm_words(whole(value, "algorithm")).startswith("an algorithm that cannot be read")
+    assert algorithm_text(whole(value, "algorithm")).startswith("an algorithm that cannot be read")
 
 
 EC = oid("1.2.840.10045.2.1")
@@ -148,21 +148,21 @@ BITS = der(0x03, b"\0\4\1\1")
 )
 def test_a_key_that_nobody_loads_is_told_as_far_as_it_goes(info, words):
     """Curves and kinds that are not supported have their names too."""
-    assert public_key_words(whole(info, "key"))[0].startswith(words)
+    assert public_key_text(whole(info, "key"))[0].startswith(words)
 
 
 def test_a_key_bound_to_one_kind_of_signature_is_told_so():
     """RFC 4055 1.2: id-RSASSA-PSS in the key itself."""
     rsa = sequence(der(0x02, b"\0" + b"\xff" * 256), der(0x02, b"\x03"))
     info = sequence(sequence(PSS, sequence(der(0xA0, SHA256))), der(0x03, b"\0" + rsa))
-    words = public_key_words(whole(info, "key"))[0]
+    words = public_key_text(whole(info, "key"))[0]
     assert (
         words
         == "RSA, 2048 bits, exponent 3, only for rsassaPss with SHA-256, MGF1 with SHA-1, salt of 20 bytes"
     )
     long = sequence(der(0x02, b"\x7f"), der(0x02, b"\x7f" * 100))
     info = sequence(sequence(oid("1.2.840.113549.1.1.1")), der(0x03, b"\0" + long))
-    assert public_key_words(whole(info, "key"))[0] == "RSA, 7 bits, an exponent of 799 bits"
+    assert public_key_text(whole(info, "key"))[0] == "RSA, 7 bits, an exponent of 799 bits"
 
 
 def test_a_public_key_that_cannot_be_used_is_told_with_the_reason():

@@ -10,8 +10,8 @@ from bothways.describe.documents.names import (
     alternative_names,
     general_name,
     general_names,
-    name_words,
-    relative_words,
+    name_text,
+    relative_text,
     subtree_name,
     title_of,
 )
@@ -45,28 +45,28 @@ def name(*attributes: bytes) -> bytes:
 )
 def test_attributes_have_the_names_that_openssl_gives_them(dotted, short):
     """Numbers are left to those that nobody names."""
-    assert name_words(name(attribute(dotted, "x"))) == f"{short}=x"
+    assert name_text(name(attribute(dotted, "x"))) == f"{short}=x"
 
 
 def test_a_distinguished_name_is_written_by_its_rfc():
     """RFC 4514 2: the last part first, separators and odd ends escaped, other values in hexadecimal."""
     several = attribute("2.5.4.3", "a, b+c") + attribute("2.5.4.11", " #x ")
-    assert name_words(name(attribute("2.5.4.6", "DE"), several)) == "CN=a\\, b\\+c+OU=\\ #x\\ ,C=DE"
-    assert name_words(name(attribute("2.5.4.3", "#x"))) == "CN=\\#x"
-    assert name_words(name(attribute("2.5.4.3", " "))) == "CN=\\ "
+    assert name_text(name(attribute("2.5.4.6", "DE"), several)) == "CN=a\\, b\\+c+OU=\\ #x\\ ,C=DE"
+    assert name_text(name(attribute("2.5.4.3", "#x"))) == "CN=\\#x"
+    assert name_text(name(attribute("2.5.4.3", " "))) == "CN=\\ "
     bits = sequence(oid("2.5.4.45"), der(0x03, b"\0\xff"))
-    assert name_words(name(bits)) == "x500UniqueIdentifier=#030200ff"
-    assert name_words(name()) == "(empty)"
+    assert name_text(name(bits)) == "x500UniqueIdentifier=#030200ff"
+    assert name_text(name()) == "(empty)"
     long = sequence(oid("2.5.4.45"), der(0x03, bytes(300)))
-    assert name_words(name(long)).startswith("x500UniqueIdentifier=#0382012c00")
-    assert len(name_words(name(*[attribute("2.5.4.3", "x" * 100)] * 20))) == 1000
+    assert name_text(name(long)).startswith("x500UniqueIdentifier=#0382012c00")
+    assert len(name_text(name(*[attribute("2.5.4.3", "x" * 100)] * 20))) == 1000
 
 
 def test_names_move_no_cursor():
     """Control characters, bidirectional marks and broken encodings are escaped."""
-    words = name_words(name(attribute("2.5.4.3", "a\x1b[2J\u202e")))
+    words = name_text(name(attribute("2.5.4.3", "a\x1b[2J\u202e")))
     assert words == "CN=a\\x1b[2J\\u202e"
-    assert name_words(b"\x30\x02\x31\x00").isascii()
+    assert name_text(b"\x30\x02\x31\x00").isascii()
 
 
 def test_a_title_is_the_common_name_or_everything():
@@ -79,7 +79,7 @@ def test_a_title_is_the_common_name_or_everything():
 def test_a_relative_name_is_told_whatever_its_tag():
     """RFC 5280 4.2.1.13: nameRelativeToCRLIssuer is tagged implicitly."""
     found = whole(der(0xA1, attribute("2.5.4.3", "x")), "relative name", 0xA1)
-    assert relative_words(found) == "CN=x"
+    assert relative_text(found) == "CN=x"
 
 
 EDI = der(0xA5, der(0xA0, der(0x0C, b"assigner")) + der(0xA1, der(0x0C, b"party")))
@@ -158,4 +158,4 @@ def test_subtrees_are_told_as_what_they_hold(encoded, words):
 def test_words_agree_with_the_names_that_others_make():
     """`cryptography` writes RFC 4514 too."""
     made = x509.Name.from_rfc4514_string("CN=a\\, b,OU=x\\+y,O=\\#z,C=DE")
-    assert name_words(made.public_bytes()) == "CN=a\\, b,OU=x\\+y,O=\\#z,C=DE"
+    assert name_text(made.public_bytes()) == "CN=a\\, b,OU=x\\+y,O=\\#z,C=DE"

@@ -8,7 +8,7 @@ import pytest
 
 import pki
 from bothways.describe.documents.asn1 import whole
-from bothways.describe.documents.times import period_words, since_words, until_words
+from bothways.describe.documents.times import period_text, since_text, until_text
 from told import der, facts, one
 
 
@@ -35,7 +35,7 @@ def time(text: str, tag: int = 0x17):
 
 def test_an_end_before_the_beginning_is_told():
     """No moment lies in such a period."""
-    words = period_words(time("270101000000Z"), time("260101000000Z"), pki.NOW)
+    words = period_text(time("270101000000Z"), time("260101000000Z"), pki.NOW)
     assert (
         words == "2027-01-01 00:00:00 to 2026-01-01 00:00:00 UTC, NEVER VALID: notAfter is before notBefore"
     )
@@ -43,13 +43,13 @@ def test_an_end_before_the_beginning_is_told():
 
 def test_what_is_no_time_is_told_as_it_stands():
     """The rest of the period is told nevertheless."""
-    words = period_words(time("soon"), time("260101000000Z"), pki.NOW)
+    words = period_text(time("soon"), time("260101000000Z"), pki.NOW)
     assert words == '"soon" (which is not a valid time) to 2026-01-01 00:00:00 UTC'
-    assert until_words(time("soon"), pki.NOW) == '"soon" (which is not a valid time)'
-    assert since_words(time("soon"), pki.NOW) == '"soon" (which is not a valid time)'
+    assert until_text(time("soon"), pki.NOW) == '"soon" (which is not a valid time)'
+    assert since_text(time("soon"), pki.NOW) == '"soon" (which is not a valid time)'
 
 
 def test_evidence_from_the_future_is_marked():
     """A CRL or OCSP response that is not valid yet."""
-    assert since_words(time("260603120000Z"), pki.NOW) == "2026-06-03 12:00:00 UTC, NOT YET: in 2 days"
-    assert since_words(time("260530120000Z"), pki.NOW) == "2026-05-30 12:00:00 UTC"
+    assert since_text(time("260603120000Z"), pki.NOW) == "2026-06-03 12:00:00 UTC, NOT YET: in 2 days"
+    assert since_text(time("260530120000Z"), pki.NOW) == "2026-05-30 12:00:00 UTC"

@@ -15,7 +15,7 @@ from rich.text import Text
 from bothways.cli.console import console, show
 from bothways.cli.demo.identities import Identities
 from bothways.cli.demo.scenes import Play, Scene, succeeded, went_well
-from bothways.describe.documents import key_words
+from bothways.describe.documents import key_text
 from bothways.describe.escape import visible
 from bothways.describe.steps import PHASES, STEPS
 from bothways.diagnosis import Explanation, Weight
@@ -81,7 +81,7 @@ def _opening(people: Identities) -> RenderableType:
         issuer = visible(issuer_of(certificate)) if certificate.issuer != certificate.subject else "itself"
         rows.add_row(
             Text(name, style=STYLES.get(name, "")),
-            f"{visible(subject_of(certificate))}, {key_words(certificate.public_key())}",
+            f"{visible(subject_of(certificate))}, {key_text(certificate.public_key())}",
             Text(f"issued by {issuer}", style="dim"),
         )
     return Group(

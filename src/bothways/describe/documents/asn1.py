@@ -1,7 +1,6 @@
-"""Values of DER as a person is told them: sequences, numbers, identifiers, strings and times, each with its place.
+"""Decodes values of DER for display: sequences, numbers, object identifiers, strings and times, with their positions.
 
-Reads what has the shape of the RFCs and judges nothing more. Whatever has another shape is a ValueError that
-names the byte where it stands.
+It checks the encoding only. Whatever has another form is a ValueError that names the byte.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _AS_RFC_5280 = re.compile(rb"(\d{12}|\d{14})Z", re.ASCII)
 
 
 class Element(NamedTuple):
-    """One element of DER: where it begins in `data`, its tag, where its content begins and ends."""
+    """One element of DER: its position in `data`, its tag, and start and end of its content."""
 
     data: bytes
     at: int
@@ -50,38 +49,50 @@ class Element(NamedTuple):
 
     @property
     def encoded(self) -> bytes:
-        """The whole element."""
+        """The element with tag and length."""
         return self.data[self.at : self.stop]
 
     def children(self) -> Iterator[Element]:
-        """Walk over the elements within; ValueError where one is malformed."""
+        """Yield the elements of the content. Raises ValueError where one is malformed."""
         if not self.tag & 0x20:
             raise ValueError(f"no sequence at byte {self.at}")
         for tag, at, start, stop in elements(self.data, self.start, self.stop):
             yield Element(self.data, at, tag, start, stop)
 
     def only(self, tag: int, what: str) -> Element:
-        """Return the one element within, which has `tag`; ValueError for another and for more."""
+        """Return the only element of the content, which must have `tag`. Raises ValueError.
+
+        what: its name in the error.
+        """
         fields = Fields(self)
         found = fields.take(tag, what)
         fields.end()
         return found
 
     def expect(self, tag: int, what: str) -> Element:
-        """Return this element if it has `tag`; ValueError else."""
+        """Return this element if it has `tag`. Raises ValueError.
+
+        what: its name in the error.
+        """
         if self.tag != tag:
             raise ValueError(f"no {what} at byte {self.at}")
         return self
 
 
 def first(data: bytes, what: str, tag: int = SEQUENCE) -> Element:
-    """Return the element with which `data` begins, which has `tag`; more may follow it."""
+    """Return the element at the start of `data`, which must have `tag`; other data may follow. Raises ValueError.
+
+    what: its name in the error.
+    """
     found, start, stop = element(data, 0, len(data))
     return Element(data, 0, found, start, stop).expect(tag, what)
 
 
 def whole(data: bytes, what: str, tag: int = SEQUENCE) -> Element:
-    """Return the element that `data` consists of; ValueError for another tag and for bytes that follow."""
+    """Return the element that is all of `data`. Raises ValueError for another tag and for trailing data.
+
+    what: its name in the error.
+    """
     found = first(data, what, tag)
     if found.stop != len(data):
         raise ValueError(f"{len(data) - found.stop} bytes follow the {what}")
@@ -89,7 +100,7 @@ def whole(data: bytes, what: str, tag: int = SEQUENCE) -> Element:
 
 
 class Fields:
-    """The fields of a sequence, taken in their order, some of them optional."""
+    """The fields of a sequence, read in their order; some may be optional."""
 
     def __init__(self, element: Element) -> None:
         self._element = element
@@ -97,7 +108,10 @@ class Fields:
         self._next = next(self._rest, None)
 
     def take(self, tag: int | tuple[int, ...], what: str) -> Element:
-        """Take the next field, which has to be there with one of these tags."""
+        """Return the next field, which must have one of these tags. Raises ValueError.
+
+        what: its name in the error.
+        """
         found = self.optional(tag)
         if found is None:
             at = self._element.stop if self._next is None else self._next.at
@@ -105,7 +119,7 @@ class Fields:
         return found
 
     def optional(self, tag: int | tuple[int, ...]) -> Element | None:
-        """Take the next field if it has one of these tags."""
+        """Return the next field if it has one of these tags, else None. Raises ValueError."""
         found = self._next
         if found is None or found.tag not in (tag if isinstance(tag, tuple) else (tag,)):
             return None
@@ -113,7 +127,10 @@ class Fields:
         return found
 
     def any(self, what: str) -> Element:
-        """Take the next field, whatever its tag."""
+        """Return the next field, with any tag. Raises ValueError.
+
+        what: its name in the error.
+        """
         found = self._next
         if found is None:
             raise ValueError(f"no {what} at byte {self._element.stop}")
@@ -121,45 +138,45 @@ class Fields:
         return found
 
     def rest(self) -> Iterator[Element]:
-        """Take the fields that are left, one after the other."""
+        """Yield the remaining fields. Raises ValueError."""
         while self._next is not None:
             yield self.any("field")
 
     def end(self) -> None:
-        """Raise ValueError if a field is left."""
+        """Raise ValueError if a field remains."""
         if self._next is not None:
             raise ValueError(f"a field that does not belong there at byte {self._next.at}")
 
 
 def integer(found: Element) -> int:
-    """Return a number; ValueError for an empty one."""
+    """Return the value of an INTEGER. Raises ValueError if it is empty."""
     if found.start == found.stop:
         raise ValueError(f"a number of no bytes at byte {found.at}")
     return int.from_bytes(found.content, "big", signed=True)
 
 
-def number_words(found: Element) -> str:
-    """Return a number in decimal, a long one in hexadecimal."""
+def number_text(found: Element) -> str:
+    """Return an INTEGER in decimal, a long one in hexadecimal. Raises ValueError."""
     number = integer(found)
-    return str(number) if found.stop - found.start <= _DECIMAL_BYTES else serial_words(number)
+    return str(number) if found.stop - found.start <= _DECIMAL_BYTES else serial_text(number)
 
 
-def serial_words(number: int) -> str:
-    """Return a serial number in hexadecimal, in whole bytes; one of hundreds of digits is cut."""
+def serial_text(number: int) -> str:
+    """Return a serial number in hexadecimal, with an even number of digits; a very long one is cut."""
     digits = f"{abs(number):x}"
     text = ("-" if number < 0 else "") + digits.zfill(len(digits) + len(digits) % 2)
     return visible(text, _DIGITS_SHOWN)
 
 
 def boolean(found: Element) -> bool:
-    """Return whether a BOOLEAN is true; ValueError for one that is not one byte."""
+    """Return the value of a BOOLEAN. Raises ValueError if it is not one byte."""
     if found.tag != BOOLEAN or found.stop - found.start != 1:
         raise ValueError(f"no BOOLEAN at byte {found.at}")
     return found.content != b"\0"
 
 
 def bits(found: Element) -> list[int]:
-    """Return the numbers of the bits that are set in a BIT STRING, at most of its first 64."""
+    """Return the numbers of the bits that are set in a BIT STRING, of its first 64. Raises ValueError."""
     content = found.content
     if not content or content[0] > 7:
         raise ValueError(f"no BIT STRING at byte {found.at}")
@@ -169,7 +186,7 @@ def bits(found: Element) -> list[int]:
 
 
 def oid(found: Element) -> str:
-    """Return an object identifier in dotted form; a very long one is only counted."""
+    """Return an object identifier in dotted form; of a very long one only the length. Raises ValueError."""
     content = found.expect(OID, "object identifier").content
     if not content or content[-1] & 0x80:
         raise ValueError(f"an object identifier that does not end at byte {found.at}")
@@ -177,13 +194,13 @@ def oid(found: Element) -> str:
 
 
 def named(identifier: str) -> str:
-    """Return an identifier with the name it has, if it has one: `extended validation (2.23.140.1.1)`."""
+    """Return an object identifier with its name, if it is known: `extended validation (2.23.140.1.1)`."""
     name = NAMES.get(identifier)
     return identifier if name is None else f"{name} ({identifier})"
 
 
-def moment(found: Element) -> datetime:
-    """Return a time, with the differences from RFC 5280 4.1.2.5 that occur; ValueError for no time."""
+def time_of(found: Element) -> datetime:
+    """Return a time, also in forms that RFC 5280 4.1.2.5 forbids but that occur. Raises ValueError."""
     content = found.content
     match = _MOMENT.fullmatch(content)
     if found.tag not in TIMES or match is None or (len(match[1]) == 4) != (found.tag == GENERALIZED_TIME):
@@ -193,24 +210,24 @@ def moment(found: Element) -> datetime:
         year += 1900 if year >= 50 else 2000
     try:
         month, day, hour, minute, second = (int(each or 0) for each in match.group(2, 3, 4, 5, 6))
-        told = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
-        away = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0))
-        return told + away if match[7] == b"-" else told - away
+        result = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        offset = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0))
+        return result + offset if match[7] == b"-" else result - offset
     except (ValueError, OverflowError):
         raise ValueError(f"no time at byte {found.at}: {string(found)}") from None
 
 
-def moment_words(found: Element) -> str:
-    """Return a time in words; one that is none stands as it was written."""
+def time_text(found: Element) -> str:
+    """Return a time as text; an invalid one as the string that is there."""
     try:
-        told = f"{moment(found):%Y-%m-%d %H:%M:%S} UTC"
+        result = f"{time_of(found):%Y-%m-%d %H:%M:%S} UTC"
     except ValueError:
         return f"{string(found)} (which is not a valid time)"
-    return told if _AS_RFC_5280.fullmatch(found.content) else f"{told} (written {string(found)})"
+    return result if _AS_RFC_5280.fullmatch(found.content) else f"{result} (written {string(found)})"
 
 
 def string(found: Element) -> str:
-    """Return a string in quotation marks, escaped and cut."""
+    """Return the text of a string in quotation marks, escaped and cut."""
     text = text_of(found.tag, found.content)
     if text is None:
         text = found.content[: TEXT_SHOWN + 1].decode("utf-8", "backslashreplace")
@@ -223,28 +240,28 @@ def quoted(text: str) -> str:
 
 
 def short_hex(data: bytes) -> str:
-    """Return bytes in hexadecimal, cut with their number."""
+    """Return bytes in hexadecimal; of many only the first ones and their number."""
     if len(data) <= BYTES_SHOWN:
         return data.hex() or "nothing"
     return f"{data[:BYTES_SHOWN].hex()}... ({len(data)} bytes)"
 
 
-def told_each(parts: Iterable[Element], tell: Callable[[Element], str]) -> list[str]:
-    """Return each part in words; one that cannot be read is told as that, and hides none of the others."""
-    told = []
+def describe_each(parts: Iterable[Element], describe: Callable[[Element], str]) -> list[str]:
+    """Return each element as text; one that cannot be decoded is reported as such and does not hide the others."""
+    result = []
     try:
         for each in parts:
             try:
-                told.append(tell(each))
+                result.append(describe(each))
             except ValueError as error:
-                told.append(f"one that cannot be read ({error}): {short_hex(each.encoded)}")
+                result.append(f"one that cannot be read ({error}): {short_hex(each.encoded)}")
     except ValueError as error:
-        told.append(f"what follows cannot be read: {error}")
-    return told
+        result.append(f"what follows cannot be read: {error}")
+    return result
 
 
 def outline(data: bytes) -> str:
-    """Return a value of which only the encoding is known: its strings and numbers in their nesting."""
+    """Return a value of unknown meaning as text: its strings and numbers, nested as they are."""
     try:
         found = whole(data, "value", data[0] if data else 0)
         return visible(_outline(found, _DEPTH, [_PARTS]), 1000)
@@ -252,23 +269,23 @@ def outline(data: bytes) -> str:
         return short_hex(data)
 
 
-def _outline(found: Element, depth: int, left: list[int]) -> str:
-    left[0] -= 1
+def _outline(found: Element, depth: int, remaining: list[int]) -> str:
+    remaining[0] -= 1
     if found.tag & 0x20:
-        return _group(found, depth, left)
+        return _group(found, depth, remaining)
     match found.tag:
         case 0x01:
             return "true" if boolean(found) else "false"
         case 0x02 | 0x0A:
-            return number_words(found)
+            return number_text(found)
         case 0x05:
             return "null"
         case 0x06:
             return named(oid(found))
         case 0x17 | 0x18:
-            return moment_words(found)
+            return time_text(found)
         case 0x04:
-            return _inner(found.content, depth, left)
+            return _inner(found.content, depth, remaining)
         case tag if tag in _OTHER_STRINGS or text_of(tag, found.content) is not None:
             return string(found)
     mark = f"[{found.tag & 0x1F}] " if found.tag & 0xC0 == 0x80 else ""
@@ -278,24 +295,24 @@ def _outline(found: Element, depth: int, left: list[int]) -> str:
     )
 
 
-def _group(found: Element, depth: int, left: list[int]) -> str:
+def _group(found: Element, depth: int, remaining: list[int]) -> str:
     mark = f"[{found.tag & 0x1F}] " if found.tag & 0xC0 == 0x80 else ""
     if depth == 0:
         return mark + f"{{{found.stop - found.start} bytes}}"
     parts = []
     for each in found.children():
-        if left[0] <= 0:
+        if remaining[0] <= 0:
             parts.append("...")
             break
-        parts.append(_outline(each, depth - 1, left))
+        parts.append(_outline(each, depth - 1, remaining))
     return mark + "{" + ", ".join(parts) + "}"
 
 
-def _inner(content: bytes, depth: int, left: list[int]) -> str:
-    """Tell what an OCTET STRING holds, if that is DER again."""
+def _inner(content: bytes, depth: int, remaining: list[int]) -> str:
+    """Return the content of an OCTET STRING as text, decoded if it is DER."""
     try:
         if depth and content[:1] in (b"\x30", b"\x0c", b"\x13", b"\x16"):
-            return _outline(whole(content, "value", content[0]), depth - 1, left)
+            return _outline(whole(content, "value", content[0]), depth - 1, remaining)
     except ValueError:
         pass
     return short_hex(content)

@@ -1,4 +1,4 @@
-"""Certificates in words: whose it is, until when, what for and from whom, then everything else (RFC 5280 4.1)."""
+"""Describes a certificate: subject, validity, purpose and issuer, then everything else (RFC 5280 4.1)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from bothways.describe.documents.asn1 import (
     first,
     integer,
     outline,
-    serial_words,
+    serial_text,
     short_hex,
 )
-from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS, FOREMOST
+from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS, MAIN_EXTENSIONS
 from bothways.describe.documents.document import Document, Facts, bounded, damaged
-from bothways.describe.documents.extensions import Told, counted_bytes, facts_of, told
-from bothways.describe.documents.keys import algorithm_words, public_key_words
-from bothways.describe.documents.names import name_words, title_of
-from bothways.describe.documents.times import period_words
+from bothways.describe.documents.extensions import (
+    DescribedExtension,
+    counted_bytes,
+    describe_extensions,
+    facts_of,
+)
+from bothways.describe.documents.keys import algorithm_text, public_key_text
+from bothways.describe.documents.names import name_text, title_of
+from bothways.describe.documents.times import period_text
 from bothways.describe.escape import visible
 from bothways.trust import parsing
 from bothways.trust.certificate import ParsedCertificate
@@ -38,7 +43,7 @@ _SAN = "2.5.29.17"
 
 
 class Parts:
-    """Where the fields of a certificate lie, however little sense they make."""
+    """The fields of a certificate, each undecoded. Raises ValueError where they cannot be separated."""
 
     def __init__(self, der: bytes) -> None:
         outer = first(der, "certificate")
@@ -60,63 +65,63 @@ class Parts:
 
 
 def certificate_document(der: bytes, now: datetime) -> Document:
-    """Return a certificate in words; one whose parts cannot be told apart is a damaged document."""
+    """Describe a certificate at the time `now`; a damaged document where its fields cannot be separated."""
     try:
         parts = Parts(der)
     except ValueError as error:
         return damaged("certificate", error)
     extensions = extensions_of(parts.extensions)
-    key, identity = public_key_words(parts.key)
+    key, identity = public_key_text(parts.key)
     facts: Facts = [
-        ("subject", name_words(parts.subject.encoded)),
+        ("subject", name_text(parts.subject.encoded)),
         ("valid", readable(_valid, parts.validity, now)),
         *_problem(parts.der),
-        *_foremost(extensions),
-        ("issuer", name_words(parts.issuer.encoded) + _itself(parts)),
+        *_main_extensions(extensions),
+        ("issuer", name_text(parts.issuer.encoded) + _self_issued(parts)),
         ("public key", key),
-        ("signed with", _signed(parts)),
-        ("version", version_words(parts.version, 1)),
+        ("signed with", _signature(parts)),
+        ("version", version_text(parts.version, 1)),
         ("serial number", readable(_serial, parts.serial)),
-        *facts_of([each for each in extensions if each.identifier not in FOREMOST]),
-        *_unique(parts),
-        *_surplus(parts.after),
+        *facts_of([each for each in extensions if each.identifier not in MAIN_EXTENSIONS]),
+        *_unique_identifiers(parts),
+        *_trailing_data(parts.after),
         ("SHA-256", sha256(parts.der).hexdigest()),
     ]
     return Document("certificate", _title(parts, extensions), bounded(facts), identity)
 
 
-def signature_words(certificate: ParsedCertificate) -> str:
-    """Name the algorithm by which a certificate was signed."""
-    return readable(lambda: algorithm_words(Parts(certificate.der).algorithm))
+def signature_text(certificate: ParsedCertificate) -> str:
+    """Return the algorithm that signed a certificate, as text."""
+    return readable(lambda: algorithm_text(Parts(certificate.der).algorithm))
 
 
-def extensions_of(found: Element | None) -> list[Told]:
-    """Return the extensions within their explicit tag, in words."""
+def extensions_of(found: Element | None) -> list[DescribedExtension]:
+    """Describe the extensions in their explicit tag; none for None."""
     if found is None:
         return []
     try:
-        return told(found.only(SEQUENCE, "extensions"), CERTIFICATE_EXTENSIONS)
+        return describe_extensions(found.only(SEQUENCE, "extensions"), CERTIFICATE_EXTENSIONS)
     except ValueError as error:
-        return [Told("", False, [("extensions", f"cannot be read: {error}")])]
+        return [DescribedExtension("", False, [("extensions", f"cannot be read: {error}")])]
 
 
-def readable(tell: Callable[..., str], *arguments: object) -> str:
-    """Return what is told of a part, or that the part cannot be read."""
+def readable(describe: Callable[..., str], *arguments: object) -> str:
+    """Return the description of a part, or that the part cannot be read."""
     try:
-        return tell(*arguments)
+        return describe(*arguments)
     except ValueError as error:
         return f"cannot be read: {error}"
 
 
-def version_words(found: Element | None, default: int) -> str:
-    """Return a version, which stands there as one less than it is called."""
+def version_text(found: Element | None, default: int) -> str:
+    """Return a version as text: it is encoded as one less than its name."""
     if found is None:
         return str(default)
     return readable(lambda: str(integer(found.only(INTEGER, "version") if found.tag == 0xA0 else found) + 1))
 
 
-def problem_words(read: Callable[[], object]) -> Facts:
-    """Return why the parser that judges with refuses a document, or nothing."""
+def problem_facts(read: Callable[[], object]) -> Facts:
+    """Return why the parser of verification refuses a document; empty if it accepts it."""
     try:
         read()
     except ValueError as error:
@@ -124,11 +129,11 @@ def problem_words(read: Callable[[], object]) -> Facts:
     return []
 
 
-def _foremost(extensions: Sequence[Told]) -> Facts:
-    """Return the extensions that a person wants to see first, in that order."""
+def _main_extensions(extensions: Sequence[DescribedExtension]) -> Facts:
+    """Return the facts of the most important extensions, in that order."""
     return [
         fact
-        for identifier in FOREMOST
+        for identifier in MAIN_EXTENSIONS
         for each in extensions
         if each.identifier == identifier
         for fact in each.facts
@@ -136,7 +141,7 @@ def _foremost(extensions: Sequence[Told]) -> Facts:
 
 
 def _problem(der: bytes) -> Facts:
-    """Return what judging makes of a certificate that it cannot read, or of an extension that it passes over."""
+    """Return why verification cannot decode a certificate, or which unused extension it cannot decode."""
     try:
         ParsedCertificate(der).load()
     except ValueError as error:
@@ -153,28 +158,28 @@ def _valid(found: Element, now: datetime) -> str:
     fields = Fields(found)
     start, end = (fields.any("time") for _ in range(2))
     fields.end()
-    return period_words(start, end, now)
+    return period_text(start, end, now)
 
 
 def _serial(found: Element) -> str:
     number = integer(found)
-    return serial_words(number) + (" (negative)" if number < 0 else "")
+    return serial_text(number) + (" (negative)" if number < 0 else "")
 
 
-def _itself(parts: Parts) -> str:
+def _self_issued(parts: Parts) -> str:
     return " (itself)" if parts.issuer.content == parts.subject.content else ""
 
 
-def _signed(parts: Parts) -> str:
-    words = algorithm_words(parts.algorithm)
+def _signature(parts: Parts) -> str:
+    text = algorithm_text(parts.algorithm)
     if parts.algorithm.content != parts.signed_algorithm.content:
-        words += f", but {algorithm_words(parts.signed_algorithm)} in the signed part"
-    return words + _by_whom(parts)
+        text += f", but {algorithm_text(parts.signed_algorithm)} in the signed part"
+    return text + _self_signed(parts)
 
 
-def _by_whom(parts: Parts) -> str:
-    """Tell whether a certificate that names itself as its issuer was signed by its own key."""
-    if not _itself(parts):
+def _self_signed(parts: Parts) -> str:
+    """Say whether a self-issued certificate is signed by its own key."""
+    if not _self_issued(parts):
         return ""
     certificate = parsing.readable("", lambda: ParsedCertificate(parts.der).x509)
     if certificate is None:
@@ -188,17 +193,17 @@ def _by_whom(parts: Parts) -> str:
     return ", by its own key"
 
 
-def _unique(parts: Parts) -> Facts:
+def _unique_identifiers(parts: Parts) -> Facts:
     found = (("issuer unique identifier", parts.issuer_id), ("subject unique identifier", parts.subject_id))
     return [(name, short_hex(part.content[1:])) for name, part in found if part is not None]
 
 
-def _surplus(after: bytes) -> Facts:
-    """Tell what follows a certificate: `openssl` writes there what it is trusted for."""
+def _trailing_data(after: bytes) -> Facts:
+    """Describe the data after a certificate, where `openssl` writes what the certificate is trusted for."""
     return [("after it", f"{counted_bytes(len(after))}: {outline(after)}")] if after.strip() else []
 
 
-def _title(parts: Parts, extensions: Sequence[Told]) -> str:
+def _title(parts: Parts, extensions: Sequence[DescribedExtension]) -> str:
     if parts.subject.encoded != _EMPTY:
         return title_of(parts.subject.encoded)
     names = next((each.facts[0][1] for each in extensions if each.identifier == _SAN), "(no name)")

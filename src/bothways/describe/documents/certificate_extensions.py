@@ -1,4 +1,4 @@
-"""The extensions of certificates and of certification requests in words (RFC 5280 4.2)."""
+"""Describes the extensions of certificates and certification requests (RFC 5280 4.2)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from bothways.describe.documents.asn1 import (
     Fields,
     bits,
     boolean,
+    describe_each,
     integer,
-    moment_words,
     named,
-    number_words,
+    number_text,
     oid,
     outline,
-    serial_words,
+    serial_text,
     short_hex,
     string,
-    told_each,
+    time_text,
     whole,
 )
 from bothways.describe.documents.distribution_points import distribution_points
-from bothways.describe.documents.extensions import Table, Words
+from bothways.describe.documents.extensions import ExtensionFormat, Table
 from bothways.describe.documents.names import (
     alternative_names,
     general_name,
@@ -49,43 +49,43 @@ _KEY_USAGES = (
 _TLS_FEATURES = {5: "status_request (5, must staple)", 17: "status_request_v2 (17, must staple)"}
 
 
-def chosen(found: Element, words: Sequence[str]) -> list[str]:
-    """Return the words of the bits that are set; a bit without a word by its number."""
-    told = [words[bit] if bit < len(words) else f"bit {bit}" for bit in bits(found)]
-    return told or ["nothing"]
+def bit_names(found: Element, words: Sequence[str]) -> list[str]:
+    """Return the names of the bits that are set; the number of a bit without a name."""
+    result = [words[bit] if bit < len(words) else f"bit {bit}" for bit in bits(found)]
+    return result or ["nothing"]
 
 
 def authority_key_identifier(found: Element) -> list[str]:
-    """Tell by what the issuer's key is to be found (RFC 5280 4.2.1.1)."""
-    fields, told = Fields(found), []
+    """Describe how the issuer's key is identified (RFC 5280 4.2.1.1)."""
+    fields, result = Fields(found), []
     if (key := fields.optional(0x80)) is not None:
-        told.append(short_hex(key.content))
+        result.append(short_hex(key.content))
     if (names := fields.optional(0xA1)) is not None:
-        told += [f"issuer of the issuer's certificate: {each}" for each in general_names(names)]
+        result += [f"issuer of the issuer's certificate: {each}" for each in general_names(names)]
     if (serial := fields.optional(0x82)) is not None:
-        told.append(f"serial number of the issuer's certificate: {serial_words(integer(serial))}")
+        result.append(f"serial number of the issuer's certificate: {serial_text(integer(serial))}")
     fields.end()
-    return told
+    return result
 
 
 def _basic_constraints(found: Element) -> list[str]:
     fields = Fields(found)
     flag, length = fields.optional(BOOLEAN), fields.optional(INTEGER)
     fields.end()
-    told = ["yes" if flag is not None and boolean(flag) else "no"]
+    result = ["yes" if flag is not None and boolean(flag) else "no"]
     if length is not None:
-        told.append(_below(number_words(length)))
-    return told
+        result.append(_path_length(number_text(length)))
+    return result
 
 
-def _below(number: str) -> str:
+def _path_length(number: str) -> str:
     if number == "0":
         return "no CA below it"
     return f"at most {number} CA{'s' if number != '1' else ''} below it"
 
 
 def _purposes(found: Element) -> list[str]:
-    return told_each(found.children(), lambda each: _purpose(oid(each)))
+    return describe_each(found.children(), lambda each: _purpose(oid(each)))
 
 
 def _purpose(identifier: str) -> str:
@@ -93,7 +93,7 @@ def _purpose(identifier: str) -> str:
 
 
 def _policies(found: Element) -> list[str]:
-    return told_each(found.children(), lambda each: "; ".join(_policy(each)))
+    return describe_each(found.children(), lambda each: "; ".join(_policy(each)))
 
 
 def _policy(found: Element) -> Iterator[str]:
@@ -101,7 +101,7 @@ def _policy(found: Element) -> Iterator[str]:
     yield _policy_name(oid(fields.take(OID, "policy identifier")))
     qualifiers = fields.optional(SEQUENCE)
     if qualifiers is not None:
-        yield from told_each(qualifiers.children(), _qualifier)
+        yield from describe_each(qualifiers.children(), _qualifier)
     fields.end()
 
 
@@ -127,7 +127,7 @@ def _notice(found: Element) -> Iterator[str]:
             fields = Fields(each)
             organization = string(fields.any("organization of a notice"))
             numbers = ", ".join(
-                number_words(one) for one in fields.take(SEQUENCE, "numbers of a notice").children()
+                number_text(one) for one in fields.take(SEQUENCE, "numbers of a notice").children()
             )
             yield f"notice {numbers} of {organization}"
         else:
@@ -135,7 +135,7 @@ def _notice(found: Element) -> Iterator[str]:
 
 
 def _mappings(found: Element) -> list[str]:
-    return told_each(found.children(), _mapping)
+    return describe_each(found.children(), _mapping)
 
 
 def _mapping(found: Element) -> str:
@@ -145,47 +145,47 @@ def _mapping(found: Element) -> str:
 
 
 def _policy_constraints(found: Element) -> list[str]:
-    fields, told = Fields(found), []
+    fields, result = Fields(found), []
     if (skipped := fields.optional(0x80)) is not None:
-        told.append(f"an explicit policy is required {_after(skipped)}")
+        result.append(f"an explicit policy is required {_skipped(skipped)}")
     if (skipped := fields.optional(0x81)) is not None:
-        told.append(f"policy mapping is inhibited {_after(skipped)}")
+        result.append(f"policy mapping is inhibited {_skipped(skipped)}")
     fields.end()
-    return told
+    return result
 
 
-def _after(skipped: Element) -> str:
-    number = number_words(skipped)
+def _skipped(skipped: Element) -> str:
+    number = number_text(skipped)
     return "at once" if number == "0" else f"after {number} more certificate{'s' if number != '1' else ''}"
 
 
 def _inhibit_any_policy(found: Element) -> list[str]:
-    return [f"anyPolicy is not valid {_after(found)}"]
+    return [f"anyPolicy is not valid {_skipped(found)}"]
 
 
 def _name_constraints(found: Element) -> list[str]:
-    fields, told = Fields(found), []
-    for tag, word in ((0xA0, "only"), (0xA1, "not")):
-        trees = fields.optional(tag)
-        if trees is not None:
-            told += [f"{word} {each}" for each in told_each(trees.children(), _subtree)]
+    fields, result = Fields(found), []
+    for tag, label in ((0xA0, "only"), (0xA1, "not")):
+        subtrees = fields.optional(tag)
+        if subtrees is not None:
+            result += [f"{label} {each}" for each in describe_each(subtrees.children(), _subtree)]
     fields.end()
-    return told
+    return result
 
 
 def _subtree(found: Element) -> str:
     fields = Fields(found.expect(SEQUENCE, "subtree"))
-    told = subtree_name(fields.any("base of a subtree"))
-    for tag, word in ((0x80, "minimum"), (0x81, "maximum")):
+    result = subtree_name(fields.any("base of a subtree"))
+    for tag, label in ((0x80, "minimum"), (0x81, "maximum")):
         bound = fields.optional(tag)
         if bound is not None:
-            told += f", {word} {number_words(bound)}"
-    return told
+            result += f", {label} {number_text(bound)}"
+    return result
 
 
 def access(found: Element) -> list[str]:
-    """Tell where more is to be had about an issuer or a subject (RFC 5280 4.2.2)."""
-    return told_each(found.children(), _access)
+    """Describe where further data about an issuer or a subject is available (RFC 5280 4.2.2)."""
+    return describe_each(found.children(), _access)
 
 
 def _access(found: Element) -> str:
@@ -195,31 +195,31 @@ def _access(found: Element) -> str:
 
 
 def _usage_period(found: Element) -> list[str]:
-    fields, told = Fields(found), []
-    for tag, word in ((0x80, "from"), (0x81, "until")):
+    fields, result = Fields(found), []
+    for tag, label in ((0x80, "from"), (0x81, "until")):
         bound = fields.optional(tag)
         if bound is not None:
-            told.append(f"{word} {moment_words(_as(GENERALIZED_TIME, bound))}")
+            result.append(f"{label} {time_text(_as(GENERALIZED_TIME, bound))}")
     fields.end()
-    return told
+    return result
 
 
 def _as(tag: int, found: Element) -> Element:
-    """Return the element that an implicit tag hides."""
+    """Return the element with the tag that an implicit tag replaces."""
     return whole(encoded(tag, found.content), "value", tag)
 
 
 def _features(found: Element) -> list[str]:
-    return told_each(found.children(), _feature)
+    return describe_each(found.children(), _feature)
 
 
 def _feature(found: Element) -> str:
     number = integer(found.expect(INTEGER, "number of a TLS feature"))
-    return _TLS_FEATURES.get(number, f"{number_words(found)} (of no known meaning)")
+    return _TLS_FEATURES.get(number, f"{number_text(found)} (of no known meaning)")
 
 
 def _directory_attributes(found: Element) -> list[str]:
-    return told_each(found.children(), _directory_attribute)
+    return describe_each(found.children(), _directory_attribute)
 
 
 def _directory_attribute(found: Element) -> str:
@@ -230,7 +230,7 @@ def _directory_attribute(found: Element) -> str:
 
 
 def _qualified_statements(found: Element) -> list[str]:
-    return told_each(found.children(), _qualified_statement)
+    return describe_each(found.children(), _qualified_statement)
 
 
 def _qualified_statement(found: Element) -> str:
@@ -240,8 +240,8 @@ def _qualified_statement(found: Element) -> str:
     return f"{kind}: {more}" if more else kind
 
 
-def _words(text: str) -> Callable[[Element], list[str]]:
-    """Tell what an extension means whose value is nothing but there."""
+def _fixed_text(text: str) -> Callable[[Element], list[str]]:
+    """Return a function that describes an extension whose value has no content."""
     return lambda _: [text]
 
 
@@ -250,35 +250,37 @@ def _key_identifier(found: Element) -> list[str]:
 
 
 def _key_usage(found: Element) -> list[str]:
-    return chosen(found, _KEY_USAGES)
+    return bit_names(found, _KEY_USAGES)
 
 
-# What a person wants to know of a certificate before all else, in this order.
-FOREMOST = ("2.5.29.17", "2.5.29.37", "2.5.29.15", "2.5.29.19")
+# The most important extensions of a certificate, in the order of display.
+MAIN_EXTENSIONS = ("2.5.29.17", "2.5.29.37", "2.5.29.15", "2.5.29.19")
 
 CERTIFICATE_EXTENSIONS: Table = {
-    "2.5.29.9": Words("directory attributes", _directory_attributes, a_row_each=True),
-    "2.5.29.14": Words("subject key identifier", _key_identifier, OCTET_STRING),
-    "2.5.29.15": Words("key usage", _key_usage, BIT_STRING),
-    "2.5.29.16": Words("private key usage", _usage_period),
-    "2.5.29.17": Words("alternative names", alternative_names),
-    "2.5.29.18": Words("issuer alternative names", alternative_names),
-    "2.5.29.19": Words("CA", _basic_constraints),
-    "2.5.29.30": Words("name constraints", _name_constraints),
-    "2.5.29.31": Words("CRL distribution points", distribution_points, a_row_each=True),
-    "2.5.29.32": Words("policies", _policies, a_row_each=True),
-    "2.5.29.33": Words("policy mappings", _mappings, a_row_each=True),
-    "2.5.29.35": Words("authority key identifier", authority_key_identifier, a_row_each=True),
-    "2.5.29.36": Words("policy constraints", _policy_constraints),
-    "2.5.29.37": Words("extended key usage", _purposes),
-    "2.5.29.46": Words("freshest CRL", distribution_points, a_row_each=True),
-    "2.5.29.54": Words("inhibit any policy", _inhibit_any_policy, INTEGER),
-    "1.3.6.1.5.5.7.1.1": Words("authority information", access, a_row_each=True),
-    "1.3.6.1.5.5.7.1.3": Words("qualified statements", _qualified_statements, a_row_each=True),
-    "1.3.6.1.5.5.7.1.11": Words("subject information", access, a_row_each=True),
-    "1.3.6.1.5.5.7.1.24": Words("TLS features", _features),
-    "1.3.6.1.5.5.7.48.1.5": Words("OCSP no check", _words("its revocation status need not be checked"), NULL),
-    "1.3.6.1.4.1.11129.2.4.2": Words("signed timestamps", timestamps, OCTET_STRING, a_row_each=True),
-    "1.3.6.1.4.1.11129.2.4.3": Words("precertificate", precertificate, NULL),
+    "2.5.29.9": ExtensionFormat("directory attributes", _directory_attributes, row_per_item=True),
+    "2.5.29.14": ExtensionFormat("subject key identifier", _key_identifier, OCTET_STRING),
+    "2.5.29.15": ExtensionFormat("key usage", _key_usage, BIT_STRING),
+    "2.5.29.16": ExtensionFormat("private key usage", _usage_period),
+    "2.5.29.17": ExtensionFormat("alternative names", alternative_names),
+    "2.5.29.18": ExtensionFormat("issuer alternative names", alternative_names),
+    "2.5.29.19": ExtensionFormat("CA", _basic_constraints),
+    "2.5.29.30": ExtensionFormat("name constraints", _name_constraints),
+    "2.5.29.31": ExtensionFormat("CRL distribution points", distribution_points, row_per_item=True),
+    "2.5.29.32": ExtensionFormat("policies", _policies, row_per_item=True),
+    "2.5.29.33": ExtensionFormat("policy mappings", _mappings, row_per_item=True),
+    "2.5.29.35": ExtensionFormat("authority key identifier", authority_key_identifier, row_per_item=True),
+    "2.5.29.36": ExtensionFormat("policy constraints", _policy_constraints),
+    "2.5.29.37": ExtensionFormat("extended key usage", _purposes),
+    "2.5.29.46": ExtensionFormat("freshest CRL", distribution_points, row_per_item=True),
+    "2.5.29.54": ExtensionFormat("inhibit any policy", _inhibit_any_policy, INTEGER),
+    "1.3.6.1.5.5.7.1.1": ExtensionFormat("authority information", access, row_per_item=True),
+    "1.3.6.1.5.5.7.1.3": ExtensionFormat("qualified statements", _qualified_statements, row_per_item=True),
+    "1.3.6.1.5.5.7.1.11": ExtensionFormat("subject information", access, row_per_item=True),
+    "1.3.6.1.5.5.7.1.24": ExtensionFormat("TLS features", _features),
+    "1.3.6.1.5.5.7.48.1.5": ExtensionFormat(
+        "OCSP no check", _fixed_text("its revocation status need not be checked"), NULL
+    ),
+    "1.3.6.1.4.1.11129.2.4.2": ExtensionFormat("signed timestamps", timestamps, OCTET_STRING, row_per_item=True),
+    "1.3.6.1.4.1.11129.2.4.3": ExtensionFormat("precertificate", precertificate, NULL),
     **VENDORS,
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Files that hold several documents: PKCS#12 (RFC 7292) and PKCS#7 (RFC 2315, RFC 5652)."""
+"""Describes files that contain several documents: PKCS#12 (RFC 7292) and PKCS#7 (RFC 2315, RFC 5652)."""
 
 from __future__ import annotations
 
@@ -19,24 +19,27 @@ _INTO_PEM = "openssl pkcs7 -inform {} -in FILE -print_certs -out FILE.pem"
 
 
 def pkcs12_documents(data: bytes, now: datetime, password: bytes | None) -> Iterator[Document]:
-    """Yield the key and the certificates of a PKCS#12 file; raise PassphraseNeeded or Unreadable."""
+    """Describe the key and the certificates of a PKCS#12 file. Raises PassphraseNeeded or Unreadable."""
     try:
-        box = parsing.pkcs12_contents(data, password)
+        contents = parsing.pkcs12_contents(data, password)
     except parsing.PassphraseNeeded:
         raise
     except parsing.WrongPassphrase:
         raise Unreadable("this is PKCS#12, and the passphrase is wrong, or the file is damaged") from None
     except parsing.EncodingError as error:
         raise Unreadable(f"this is PKCS#12, which cannot be read: {visible(str(error))}") from None
-    if box.key is not None:
-        yield named_private_key(box.key)
-    for der in (box.certificate, *box.others):
+    if contents.key is not None:
+        yield named_private_key(contents.key)
+    for der in (contents.certificate, *contents.others):
         if der is not None:
             yield certificate_document(der, now)
 
 
 def pkcs7_documents(data: bytes, now: datetime, form: str) -> Iterator[Document]:
-    """Yield what a PKCS#7 file is, then its certificates and CRLs. form: PEM or DER, as the file has it."""
+    """Describe a PKCS#7 file, then its certificates and CRLs.
+
+    now: the time.  form: PEM or DER, as the file is.
+    """
     try:
         outer = Fields(first(data, "PKCS#7"))
         kind = oid(outer.take(OID, "type of PKCS#7"))
@@ -51,7 +54,7 @@ def pkcs7_documents(data: bytes, now: datetime, form: str) -> Iterator[Document]
         inner.take(SEQUENCE, "content")
         certificates, lists = inner.optional(0xA0), inner.optional(0xA1)
     except ValueError as error:
-        yield from _as_ber(data, now, form, error)
+        yield from _from_ber(data, now, form, error)
         return
     found = [] if certificates is None else list(certificates.children())
     crls = [] if lists is None else list(lists.children())
@@ -66,8 +69,8 @@ def pkcs7_documents(data: bytes, now: datetime, form: str) -> Iterator[Document]
         yield crl_document(each.encoded, now)
 
 
-def _as_ber(data: bytes, now: datetime, form: str, error: ValueError) -> Iterator[Document]:
-    """Read what is no DER as `cryptography` does, which takes BER too."""
+def _from_ber(data: bytes, now: datetime, form: str, error: ValueError) -> Iterator[Document]:
+    """Describe a file that is not DER by `cryptography`, which accepts BER too."""
     try:
         found = parsing.pkcs7_certificates(data)
     except parsing.EncodingError:

@@ -1,4 +1,4 @@
-"""Certificate revocation lists in words: whose, until when, what they cover, whom they revoke (RFC 5280 5)."""
+"""Describes a certificate revocation list (CRL): issuer, validity, scope, revoked certificates (RFC 5280 5)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,26 @@ from bothways.describe.documents.asn1 import (
     Fields,
     first,
     integer,
-    moment_words,
-    number_words,
+    number_text,
     oid,
-    serial_words,
+    serial_text,
     short_hex,
+    time_text,
 )
-from bothways.describe.documents.certificate import version_words
+from bothways.describe.documents.certificate import version_text
 from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS
 from bothways.describe.documents.distribution_points import REASONS, issuers, issuing_distribution_point
 from bothways.describe.documents.document import Document, Facts, bounded, damaged
-from bothways.describe.documents.extensions import Table, Told, Words, facts_of, told
-from bothways.describe.documents.keys import algorithm_words
-from bothways.describe.documents.names import name_words, title_of
-from bothways.describe.documents.times import since_words, until_words
+from bothways.describe.documents.extensions import (
+    DescribedExtension,
+    ExtensionFormat,
+    Table,
+    describe_extensions,
+    facts_of,
+)
+from bothways.describe.documents.keys import algorithm_text
+from bothways.describe.documents.names import name_text, title_of
+from bothways.describe.documents.times import since_text, until_text
 from bothways.describe.escape import visible
 from bothways.oids import OTHERS
 from bothways.trust.crl import CRL
@@ -39,21 +45,21 @@ REVOKED_SHOWN = 20
 _READ_WHOLE = 1024 * 1024
 _ENTRY_REASONS = (*REASONS[:7], None, "removeFromCRL", "privilegeWithdrawn", "aACompromise")
 _ISSUER, _SCOPE, _BASE, _NUMBER = "2.5.29.29", "2.5.29.28", "2.5.29.27", "2.5.29.20"
-_FOREMOST = (_NUMBER, _BASE, _SCOPE)
+_MAIN_EXTENSIONS = (_NUMBER, _BASE, _SCOPE)
 
 
-def reason_words(number: int) -> str:
-    """Return a reason for a revocation by the name it has in RFC 5280 5.3.1."""
+def reason_text(number: int) -> str:
+    """Return a revocation reason by its name in RFC 5280 5.3.1."""
     known = _ENTRY_REASONS[number] if 0 <= number < len(_ENTRY_REASONS) else None
     return known or f"reason {number}, which RFC 5280 does not define"
 
 
 def _reason(found: Element) -> list[str]:
-    return [reason_words(integer(found))]
+    return [reason_text(integer(found))]
 
 
 def _invalid_since(found: Element) -> list[str]:
-    return [f"invalid since {moment_words(found)}"]
+    return [f"invalid since {time_text(found)}"]
 
 
 def _hold(found: Element) -> list[str]:
@@ -65,23 +71,23 @@ def _other_issuer(found: Element) -> list[str]:
 
 
 ENTRY_EXTENSIONS: Table = {
-    "2.5.29.21": Words("reason", _reason, ENUMERATED),
-    "2.5.29.23": Words("hold instruction", _hold, OID),
-    "2.5.29.24": Words("invalid since", _invalid_since, GENERALIZED_TIME),
-    _ISSUER: Words("issuer", _other_issuer),
+    "2.5.29.21": ExtensionFormat("reason", _reason, ENUMERATED),
+    "2.5.29.23": ExtensionFormat("hold instruction", _hold, OID),
+    "2.5.29.24": ExtensionFormat("invalid since", _invalid_since, GENERALIZED_TIME),
+    _ISSUER: ExtensionFormat("issuer", _other_issuer),
 }
 
 
 def _base(found: Element) -> list[str]:
-    return [f"{number_words(found)}: a delta CRL, complete only together with that CRL or a newer one"]
+    return [f"{number_text(found)}: a delta CRL, complete only together with that CRL or a newer one"]
 
 
 def _number(found: Element) -> list[str]:
-    return [number_words(found)]
+    return [number_text(found)]
 
 
 def _moment(found: Element) -> list[str]:
-    return [moment_words(found)]
+    return [time_text(found)]
 
 
 _EXTENSIONS: Table = {
@@ -89,18 +95,18 @@ _EXTENSIONS: Table = {
         key: CERTIFICATE_EXTENSIONS[key]
         for key in ("2.5.29.18", "2.5.29.35", "2.5.29.46", "1.3.6.1.5.5.7.1.1")
     },
-    _NUMBER: Words("CRL number", _number, INTEGER),
-    _BASE: Words("base CRL number", _base, INTEGER),
-    _SCOPE: Words("scope", issuing_distribution_point, a_row_each=True),
-    "2.5.29.60": Words("contains expired certificates since", _moment, GENERALIZED_TIME),
+    _NUMBER: ExtensionFormat("CRL number", _number, INTEGER),
+    _BASE: ExtensionFormat("base CRL number", _base, INTEGER),
+    _SCOPE: ExtensionFormat("scope", issuing_distribution_point, row_per_item=True),
+    "2.5.29.60": ExtensionFormat("contains expired certificates since", _moment, GENERALIZED_TIME),
     "1.3.6.1.4.1.311.21.1": CERTIFICATE_EXTENSIONS["1.3.6.1.4.1.311.21.1"],
-    "1.3.6.1.4.1.311.21.4": Words("next publication", _moment, 0x17),
+    "1.3.6.1.4.1.311.21.4": ExtensionFormat("next publication", _moment, 0x17),
     "1.3.6.1.4.1.311.21.14": CERTIFICATE_EXTENSIONS["2.5.29.31"]._replace(name="published at"),
 }
 
 
 def crl_document(der: bytes, now: datetime) -> Document:
-    """Return a CRL in words; one whose parts cannot be told apart is a damaged document."""
+    """Describe a CRL at the time `now`; a damaged document where its fields cannot be separated."""
     try:
         return _document(first(der, "CRL"), len(der), now)
     except ValueError as error:
@@ -116,19 +122,25 @@ def _document(outer: Element, size: int, now: datetime) -> Document:
     issuer = inner.take(SEQUENCE, "issuer")
     this, following = inner.take(TIMES, "thisUpdate"), inner.optional(TIMES)
     revoked, extensions = inner.optional(SEQUENCE), _extensions(inner.optional(0xA0))
-    words = algorithm_words(algorithm)
+    text = algorithm_text(algorithm)
     if algorithm.content != signed.content:
-        words += f", but {algorithm_words(signed)} in the signed part"
+        text += f", but {algorithm_text(signed)} in the signed part"
     facts: Facts = [
-        ("issuer", name_words(issuer.encoded)),
-        ("this update", since_words(this, now)),
-        ("next update", until_words(following, now) if following is not None else "absent"),
+        ("issuer", name_text(issuer.encoded)),
+        ("this update", since_text(this, now)),
+        ("next update", until_text(following, now) if following is not None else "absent"),
         *_problem(outer.encoded),
-        *[fact for key in _FOREMOST for each in extensions if each.identifier == key for fact in each.facts],
+        *[
+            fact
+            for key in _MAIN_EXTENSIONS
+            for each in extensions
+            if each.identifier == key
+            for fact in each.facts
+        ],
         *_revoked(revoked),
-        ("signed with", words),
-        ("version", version_words(version, 1)),
-        *facts_of([each for each in extensions if each.identifier not in _FOREMOST]),
+        ("signed with", text),
+        ("version", version_text(version, 1)),
+        *facts_of([each for each in extensions if each.identifier not in _MAIN_EXTENSIONS]),
         *([("after it", f"{size - outer.stop} bytes")] if size > outer.stop else []),
         ("SHA-256", sha256(outer.encoded).hexdigest()),
     ]
@@ -136,7 +148,7 @@ def _document(outer: Element, size: int, now: datetime) -> Document:
 
 
 def _problem(der: bytes) -> Facts:
-    """Return what judging makes of a CRL that it cannot read or use. The entries of a long one are not read for it."""
+    """Return why verification cannot decode or use a CRL. Of a long one the entries are not decoded for that."""
     try:
         crl = CRL(der)
         if len(der) <= _READ_WHOLE:
@@ -150,12 +162,12 @@ def _problem(der: bytes) -> Facts:
     return []
 
 
-def _extensions(found: Element | None) -> list[Told]:
-    return [] if found is None else told(found.only(SEQUENCE, "extensions"), _EXTENSIONS)
+def _extensions(found: Element | None) -> list[DescribedExtension]:
+    return [] if found is None else describe_extensions(found.only(SEQUENCE, "extensions"), _EXTENSIONS)
 
 
 def _revoked(found: Element | None) -> Facts:
-    """Return how many certificates a CRL revokes, and the first of them."""
+    """Return the number of revoked certificates, and the first of them."""
     number, problem = 0, ""
     shown: Facts = []
     try:
@@ -172,9 +184,9 @@ def _revoked(found: Element | None) -> Facts:
 
 
 def _entries(found: Element | None) -> Iterator[str]:
-    """Walk over the entries: the first ones in words, the others as nothing but there.
+    """Yield the first entries as text, and an empty text for each of the others.
 
-    Whose certificate an entry revokes is said by it or by one before it (RFC 5280 5.3.3).
+    An entry is about a certificate of the issuer that it or an earlier one names (RFC 5280 5.3.3).
     """
     issuer = ""
     if found is None:
@@ -184,26 +196,26 @@ def _entries(found: Element | None) -> Iterator[str]:
             yield ""
             continue
         try:
-            words, issuer = _entry(each, issuer)
+            text, issuer = _entry(each, issuer)
         except ValueError as error:
-            words = f"an entry that cannot be read ({error}): {short_hex(each.encoded)}"
-        yield words
+            text = f"an entry that cannot be read ({error}): {short_hex(each.encoded)}"
+        yield text
 
 
 def _entry(found: Element, issuer: str) -> tuple[str, str]:
     fields = Fields(found)
-    serial = serial_words(integer(fields.take(INTEGER, "serial number")))
-    date = moment_words(fields.take(TIMES, "revocation date"))
+    serial = serial_text(integer(fields.take(INTEGER, "serial number")))
+    date = time_text(fields.take(TIMES, "revocation date"))
     extensions = fields.optional(SEQUENCE)
     fields.end()
-    more = [] if extensions is None else told(extensions, ENTRY_EXTENSIONS)
+    more = [] if extensions is None else describe_extensions(extensions, ENTRY_EXTENSIONS)
     for each in more:
         if each.identifier == _ISSUER:
             issuer = " ".join(text for _, text in each.facts).removesuffix(" (critical)")
-    texts = [_entry_words(each) for each in more if each.identifier != _ISSUER]
+    texts = [_entry_text(each) for each in more if each.identifier != _ISSUER]
     return ", ".join([f"{serial} on {date}", *texts, *([issuer] if issuer else [])]), issuer
 
 
-def _entry_words(one: Told) -> str:
-    texts = " ".join(text for _, text in one.facts)
-    return texts if one.is_read else f"{one.facts[0][0]}: {texts}"
+def _entry_text(described: DescribedExtension) -> str:
+    texts = " ".join(text for _, text in described.facts)
+    return texts if described.is_read else f"{described.facts[0][0]}: {texts}"

@@ -1,4 +1,4 @@
-"""One document in words: its kind, a title, and facts as rows of a name and a text, bounded in number and length."""
+"""The description of one document: its kind, a title, and rows of name and text, limited in number and length."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _WIDTH = 100
 
 
 class Unreadable(ValueError):
-    """The bytes are none of the documents known here. `hint` says what turns them into one, if anything does.
+    """The bytes are none of the supported documents. `hint` is a command that converts them, if there is one.
 
-    known: whether it is said what they are instead.
+    known: whether the error says what they are.
     """
 
     def __init__(self, text: str, hint: str = "", *, known: bool = True) -> None:
@@ -28,10 +28,10 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One thing in words. `key_id` is the SHA-256 digest of its public key: equal ids belong together.
+    """The description of one document. `key_id` is the SHA-256 digest of its public key.
 
-    facts: rows of a name and a text; a row whose name is empty goes on with the one above.
-    damaged: why it cannot be read at all; empty for one that was read.  hint: what to do about that.
+    facts: rows of name and text; a row with an empty name continues the one above.  damaged: why it cannot be decoded
+    at all, else empty.  hint: what to do about that.
     """
 
     kind: str
@@ -43,32 +43,32 @@ class Document:
 
 
 def damaged(kind: str, error: Exception | str) -> Document:
-    """Return a document that cannot be read, with the reason."""
+    """Return the description of a document that cannot be decoded, with the reason."""
     hint = error.hint if isinstance(error, Unreadable) else ""
     problem = visible(str(error))
     return Document(kind, "cannot be read", (("problem", problem),), damaged=problem, hint=hint)
 
 
 def bounded(facts: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return as many rows as a page bears, and how many are left out."""
+    """Return the first `ROWS_SHOWN` rows, and the number of the others."""
     if len(facts) <= ROWS_SHOWN:
         return tuple(facts)
     return (*facts[:ROWS_SHOWN], ("", f"and {len(facts) - ROWS_SHOWN:,} more lines"))
 
 
 def first_of(items: Sequence[str], limit: int = ITEMS_SHOWN) -> list[str]:
-    """Return the first items, and the number of the rest as the last one."""
+    """Return the first items; the last one is the number of the others."""
     more = len(items) - limit
     return list(items) if more <= 0 else [*items[:limit], f"and {more:,} more"]
 
 
 def rows(name: str, items: Iterable[str]) -> Facts:
-    """Return one row for each item, the first of them named."""
+    """Return a row for each item; only the first one has the name."""
     return [(name if place == 0 else "", each) for place, each in enumerate(items)]
 
 
-def broken(name: str, items: Iterable[str]) -> Facts:
-    """Return a row for each item; one that is wider than a page goes on in rows of its own, at a semicolon."""
+def wrapped(name: str, items: Iterable[str]) -> Facts:
+    """Return a row for each item; a long one is wrapped to several rows at its semicolons."""
     return rows(name, (part for each in items for part in _parts(each)))
 
 
@@ -83,7 +83,7 @@ def _parts(item: str) -> Iterator[str]:
 
 
 def packed(name: str, items: Sequence[str]) -> Facts:
-    """Return items in as few rows as their width allows, separated by commas; the first row is named."""
+    """Return items separated by commas, in as few rows as the width allows; only the first one has the name."""
     lines: list[str] = []
     for place, each in enumerate(items):
         text = each + ("," if place < len(items) - 1 else "")

@@ -1,6 +1,6 @@
-"""Extensions of certificates, requests, CRLs and OCSP in words, each read by itself.
+"""Describes extensions of certificates, requests, CRLs and OCSP messages, each on its own.
 
-One that cannot be read, stands twice or is unknown is told as that, and hides no other.
+One that cannot be decoded, occurs twice or is unknown is described as such, and does not hide the others.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from bothways.describe.documents.asn1 import (
     short_hex,
     whole,
 )
-from bothways.describe.documents.document import Facts, broken, first_of, packed
+from bothways.describe.documents.document import Facts, first_of, packed, wrapped
 
 EXTENSIONS_SHOWN = 64
 
 
-class Words(NamedTuple):
-    """How the value of an extension is told: by which name, from which tag on, and whether an item fills a row."""
+class ExtensionFormat(NamedTuple):
+    """How an extension's value is described: its name, a function, the expected tag, whether each item is a row."""
 
     name: str
-    tell: Callable[[Element], Sequence[str]]
+    describe: Callable[[Element], Sequence[str]]
     tag: int = SEQUENCE
-    a_row_each: bool = False
+    row_per_item: bool = False
 
 
-Table = Mapping[str, Words]
+Table = Mapping[str, ExtensionFormat]
 
 
-class Told(NamedTuple):
-    """One extension in words. `identifier` is empty where not even that could be decoded.
+class DescribedExtension(NamedTuple):
+    """The description of one extension. `identifier` is empty where it cannot be decoded.
 
-    is_read: whether its value was decoded as its definition says.
+    is_read: whether the value could be decoded as its definition says.
     """
 
     identifier: str
@@ -50,37 +50,46 @@ class Told(NamedTuple):
     is_read: bool = False
 
 
-def told(extensions: Element, *tables: Table) -> list[Told]:
-    """Return the extensions of a sequence in their order, each in words."""
-    found: list[Told] = []
-    known = {key: words for table in tables for key, words in table.items()}
+def describe_extensions(extensions: Element, *tables: Table) -> list[DescribedExtension]:
+    """Describe the extensions of a sequence, in their order.
+
+    tables: the formats of the known extensions, by object identifier.
+    """
+    found: list[DescribedExtension] = []
+    known = {key: format_ for table in tables for key, format_ in table.items()}
     seen: set[str] = set()
     number = 0
-    for number, each in enumerate(_within(extensions, found), 1):
+    for number, each in enumerate(_decodable(extensions, found), 1):
         if number <= EXTENSIONS_SHOWN:
-            one = _told(each, number, known)
-            repeated = one.identifier and one.identifier in seen
-            found.append(_marked(one, " (a second time, which is forbidden)") if repeated else one)
-            seen.add(one.identifier)
+            described = _describe(each, number, known)
+            repeated = described.identifier and described.identifier in seen
+            found.append(
+                _with_mark(described, " (a second time, which is forbidden)") if repeated else described
+            )
+            seen.add(described.identifier)
     if number > EXTENSIONS_SHOWN:
-        found.append(Told("", False, [("extensions", f"and {number - EXTENSIONS_SHOWN:,} more")]))
+        found.append(
+            DescribedExtension("", False, [("extensions", f"and {number - EXTENSIONS_SHOWN:,} more")])
+        )
     return found
 
 
-def facts_of(extensions: Sequence[Told]) -> Facts:
-    """Return the facts of extensions, one after the other."""
+def facts_of(extensions: Sequence[DescribedExtension]) -> Facts:
+    """Return the facts of all extensions."""
     return [fact for each in extensions for fact in each.facts]
 
 
-def _within(extensions: Element, found: list[Told]) -> Iterator[Element]:
-    """Walk over a sequence of extensions as far as it can be read, and tell where that ends."""
+def _decodable(extensions: Element, found: list[DescribedExtension]) -> Iterator[Element]:
+    """Yield the extensions of a sequence as far as it can be decoded; add to `found` where that ends."""
     try:
         yield from extensions.children()
     except ValueError as error:
-        found.append(Told("", False, [("extensions", f"cannot be read from there on: {error}")]))
+        found.append(
+            DescribedExtension("", False, [("extensions", f"cannot be read from there on: {error}")])
+        )
 
 
-def _told(extension: Element, number: int, known: Table) -> Told:
+def _describe(extension: Element, number: int, known: Table) -> DescribedExtension:
     try:
         fields = Fields(extension.expect(SEQUENCE, "extension"))
         identifier = oid(fields.take(OID, "identifier of an extension"))
@@ -89,36 +98,36 @@ def _told(extension: Element, number: int, known: Table) -> Told:
         value = fields.take(OCTET_STRING, "value of an extension").content
         fields.end()
     except ValueError as error:
-        return Told("", False, [(f"extension no. {number}", f"cannot be read: {error}")])
-    one = _told_value(Told(identifier, critical, []), value, known)
-    return _marked(one, " (critical)") if critical else one
+        return DescribedExtension("", False, [(f"extension no. {number}", f"cannot be read: {error}")])
+    described = _with_value(DescribedExtension(identifier, critical, []), value, known)
+    return _with_mark(described, " (critical)") if critical else described
 
 
-def _told_value(one: Told, value: bytes, known: Table) -> Told:
-    """Return an extension with its value in words."""
-    words = known.get(one.identifier)
-    if words is None:
+def _with_value(described: DescribedExtension, value: bytes, known: Table) -> DescribedExtension:
+    """Return an extension with the description of its value."""
+    format_ = known.get(described.identifier)
+    if format_ is None:
         text = f"{counted_bytes(len(value))}: {unknown(value)}"
-        return one._replace(facts=[(f"extension {one.identifier}", text)])
+        return described._replace(facts=[(f"extension {described.identifier}", text)])
     try:
-        items = first_of(words.tell(whole(value, "value", words.tag)))
+        items = first_of(format_.describe(whole(value, "value", format_.tag)))
     except ValueError as error:
-        return one._replace(facts=[(words.name, f"cannot be read ({error}): {short_hex(value)}")])
-    rows = broken if words.a_row_each else packed
-    return one._replace(facts=rows(words.name, items or ["empty"]), is_read=True)
+        return described._replace(facts=[(format_.name, f"cannot be read ({error}): {short_hex(value)}")])
+    rows = wrapped if format_.row_per_item else packed
+    return described._replace(facts=rows(format_.name, items or ["empty"]), is_read=True)
 
 
 def unknown(value: bytes) -> str:
-    """Return a value of which nothing is known: in hexadecimal, and what its encoding tells."""
-    told_as, plain = outline(value), short_hex(value)
-    return plain if told_as == plain else f"{plain}, which is {told_as}"
+    """Return a value of unknown meaning in hexadecimal, and what can be decoded of it."""
+    outlined, plain = outline(value), short_hex(value)
+    return plain if outlined == plain else f"{plain}, which is {outlined}"
 
 
 def counted_bytes(size: int) -> str:
-    """Return a number of bytes in words."""
+    """Return a number of bytes as text."""
     return "1 byte" if size == 1 else f"{size:,} bytes"
 
 
-def _marked(one: Told, mark: str) -> Told:
-    *before, (name, text) = one.facts
-    return one._replace(facts=[*before, (name, text + mark)])
+def _with_mark(described: DescribedExtension, mark: str) -> DescribedExtension:
+    *before, (name, text) = described.facts
+    return described._replace(facts=[*before, (name, text + mark)])

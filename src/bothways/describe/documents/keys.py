@@ -1,4 +1,4 @@
-"""Keys and the algorithms of keys and signatures in words. Private keys are named, never shown."""
+"""Describes keys and the algorithms of keys and signatures. Private keys are named, never shown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bothways.describe.documents.asn1 import (
     Fields,
     first,
     integer,
-    number_words,
+    number_text,
     oid,
     outline,
     whole,
@@ -32,8 +32,8 @@ from bothways.trust.parsing import EncodingError
 _PSS, _MGF1, _EC = "1.2.840.113549.1.1.10", "1.2.840.113549.1.1.8", "1.2.840.10045.2.1"
 
 
-def key_words(key: object) -> str:
-    """Name a public or private key by kind and size."""
+def key_text(key: object) -> str:
+    """Return kind and size of a public or private key as text."""
     match key:
         case rsa.RSAPublicKey() | rsa.RSAPrivateKey():
             return f"RSA, {key.key_size} bits"
@@ -53,17 +53,17 @@ def key_words(key: object) -> str:
 
 
 def key_id(key: object) -> str:
-    """Return the SHA-256 digest of a public key's SubjectPublicKeyInfo, in hex."""
+    """Return the SHA-256 digest of a key's SubjectPublicKeyInfo, in hexadecimal."""
     encoded: bytes = key.public_bytes(  # type: ignore[attr-defined]
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return sha256(encoded).hexdigest()
 
 
-def public_key_words(info: Element) -> tuple[str, str]:
-    """Return a SubjectPublicKeyInfo in words, and the id of its key; what cannot be read is told.
+def public_key_text(info: Element) -> tuple[str, str]:
+    """Return a SubjectPublicKeyInfo as text, and the `key_id` of its key, or why it cannot be decoded.
 
-    No key is loaded for that: to do so may take long for a key that is made for it.
+    The key is not loaded, since that may take long for a malicious one.
     """
     identity = sha256(info.encoded).hexdigest()
     try:
@@ -75,8 +75,8 @@ def public_key_words(info: Element) -> tuple[str, str]:
         return f"cannot be read: {error}", identity
 
 
-def algorithm_words(found: Element) -> str:
-    """Return an AlgorithmIdentifier in words, with parameters that are more than none."""
+def algorithm_text(found: Element) -> str:
+    """Return an AlgorithmIdentifier as text, with its parameters if there are any."""
     try:
         fields = Fields(found.expect(SEQUENCE, "algorithm"))
         identifier = oid(fields.take(OID, "identifier of an algorithm"))
@@ -93,19 +93,19 @@ def algorithm_words(found: Element) -> str:
 
 
 def public_key_document(der: bytes) -> Document:
-    """Return a public key in words."""
-    words, identity = public_key_words(first(der, "public key"))
+    """Describe a public key."""
+    text, identity = public_key_text(first(der, "public key"))
     try:
         parsing.public_key(der)
         problem = []
     except EncodingError as error:
         problem = [("problem", f"refused wherever it is used: {visible(str(error))}")]
-    facts = (("kind", words), *problem, ("SHA-256", identity))
-    return Document("public key", words.partition(", exponent")[0], facts, identity)
+    facts = (("kind", text), *problem, ("SHA-256", identity))
+    return Document("public key", text.partition(", exponent")[0], facts, identity)
 
 
 def private_key_document(data: bytes, password: bytes | None) -> Document:
-    """Return a private key, PEM or DER, by its kind and its public half; raise Unreadable or PassphraseNeeded."""
+    """Describe a private key, PEM or DER, by its kind and its public key. Raises Unreadable or PassphraseNeeded."""
     try:
         key = parsing.private_key(data, password)
     except parsing.PassphraseNeeded:
@@ -118,10 +118,10 @@ def private_key_document(data: bytes, password: bytes | None) -> Document:
 
 
 def named_private_key(key: object) -> Document:
-    """Return the document of a private key that is open."""
+    """Describe a decrypted private key."""
     identity = key_id(key.public_key())  # type: ignore[attr-defined]
-    facts = (("kind", key_words(key)), ("public half, SHA-256", identity))
-    return Document("private key", key_words(key), facts, identity)
+    facts = (("kind", key_text(key)), ("public half, SHA-256", identity))
+    return Document("private key", key_text(key), facts, identity)
 
 
 def _public_key(algorithm: Element, key: bytes) -> str:
@@ -130,16 +130,16 @@ def _public_key(algorithm: Element, key: bytes) -> str:
     parameters = next(fields.rest(), None)
     match identifier:
         case "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" | "2.5.8.1.1":
-            only = "" if identifier != _PSS else f", only for {algorithm_words(algorithm)}"
+            only = "" if identifier != _PSS else f", only for {algorithm_text(algorithm)}"
             return _rsa(whole(key, "RSA key")) + only
         case "1.2.840.10045.2.1" if parameters is not None:
             return f"ECDSA {_parameters(identifier, parameters)}"
         case "1.2.840.10040.4.1":
             return _dsa(parameters)
         case "1.2.840.113549.1.3.1" | "1.2.840.10046.2.1" if parameters is not None:
-            return f"DH, {_bits(parameters)} bits"
-    words = algorithm_words(algorithm)
-    return words if identifier in ALGORITHMS else f"{words}, {len(key)} bytes"
+            return f"DH, {_prime_size(parameters)} bits"
+    text = algorithm_text(algorithm)
+    return text if identifier in ALGORITHMS else f"{text}, {len(key)} bytes"
 
 
 def _rsa(found: Element) -> str:
@@ -147,18 +147,18 @@ def _rsa(found: Element) -> str:
     parts = [fields.take(INTEGER, what).content for what in ("modulus", "exponent")]
     modulus, exponent = (int.from_bytes(part, "big") for part in parts)
     size = exponent.bit_length()
-    words = f"exponent {exponent}" if size <= 64 else f"an exponent of {size} bits"
-    return f"RSA, {modulus.bit_length()} bits, {words}"
+    text = f"exponent {exponent}" if size <= 64 else f"an exponent of {size} bits"
+    return f"RSA, {modulus.bit_length()} bits, {text}"
 
 
 def _dsa(parameters: Element | None) -> str:
     if parameters is None or parameters.tag == NULL:
         return "DSA, by the parameters of its issuer's key"
-    return f"DSA, {_bits(parameters)} bits"
+    return f"DSA, {_prime_size(parameters)} bits"
 
 
-def _bits(parameters: Element) -> int:
-    """Return the size of the prime with which the parameters of DSA and DH begin."""
+def _prime_size(parameters: Element) -> int:
+    """Return the size of the prime at the beginning of DSA and DH parameters."""
     return integer(Fields(parameters).take(INTEGER, "prime")).bit_length()
 
 
@@ -166,7 +166,7 @@ def _parameters(identifier: str, found: Element) -> str:
     if identifier == _PSS:
         return _pss(found)
     if identifier == _MGF1:
-        return f"with {algorithm_words(found)}"
+        return f"with {algorithm_text(found)}"
     if identifier == _EC:
         return (
             f"on {CURVES.get(curve := oid(found), curve)}"
@@ -177,18 +177,18 @@ def _parameters(identifier: str, found: Element) -> str:
 
 
 def _pss(found: Element) -> str:
-    """Tell the parameters of RSASSA-PSS; what is left out has its default (RFC 4055 3.1)."""
+    """Describe the parameters of RSASSA-PSS; absent ones have their default (RFC 4055 3.1)."""
     fields = Fields(found.expect(SEQUENCE, "parameters"))
     hash_, mask = "SHA-1", "mgf1 with SHA-1"
     salt, trailer = "20", "1"
     if (part := fields.optional(0xA0)) is not None:
-        hash_ = algorithm_words(part.only(SEQUENCE, "hash algorithm"))
+        hash_ = algorithm_text(part.only(SEQUENCE, "hash algorithm"))
     if (part := fields.optional(0xA1)) is not None:
-        mask = algorithm_words(part.only(SEQUENCE, "mask generation"))
+        mask = algorithm_text(part.only(SEQUENCE, "mask generation"))
     if (part := fields.optional(0xA2)) is not None:
-        salt = number_words(part.only(0x02, "length of the salt"))
+        salt = number_text(part.only(0x02, "length of the salt"))
     if (part := fields.optional(0xA3)) is not None:
-        trailer = number_words(part.only(0x02, "trailer"))
+        trailer = number_text(part.only(0x02, "trailer"))
     fields.end()
-    words = f"with {hash_}, {mask.upper().replace('WITH', 'with') if mask.startswith('mgf1') else mask}"
-    return f"{words}, salt of {salt} bytes" + (f", trailer {trailer}" if trailer != "1" else "")
+    text = f"with {hash_}, {mask.upper().replace('WITH', 'with') if mask.startswith('mgf1') else mask}"
+    return f"{text}, salt of {salt} bytes" + (f", trailer {trailer}" if trailer != "1" else "")

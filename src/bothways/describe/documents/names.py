@@ -1,4 +1,4 @@
-"""Names as they stand in certificates, in words: distinguished names and the choices of GeneralName."""
+"""Describes the names in certificates: distinguished names and the kinds of GeneralName."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ _NAMES_SHOWN = 100
 _SEPARATORS = frozenset(' ,"')
 
 
-def name_words(der: bytes) -> str:
-    """Return a distinguished name as RFC 4514 writes it, the most particular part first."""
+def name_text(der: bytes) -> str:
+    """Return a distinguished name as RFC 4514 writes it, the last relative distinguished name first."""
     return visible(dn_text(der), NAME_SHOWN) or "(empty)"
 
 
 def title_of(der: bytes) -> str:
-    """Return what a distinguished name is best known by: its common name if it has one."""
+    """Return a short name for a distinguished name: its common name if it has one."""
     common = common_name(der)
     return visible(common) if common else visible(dn_text(der)) or "(empty)"
 
 
-def relative_words(found: Element) -> str:
-    """Return a relative distinguished name, whatever the tag of its set."""
-    return name_words(encoded(SEQUENCE, encoded(SET, found.content)))
+def relative_text(found: Element) -> str:
+    """Return a relative distinguished name as text; the tag of its set is not checked."""
+    return name_text(encoded(SEQUENCE, encoded(SET, found.content)))
 
 
 def general_names(found: Element) -> list[str]:
-    """Return each of GeneralNames in words; one that cannot be read is told where it stands."""
+    """Return each of GeneralNames as text; one that cannot be decoded is reported in its place."""
     return [general_name(each) for each in found.children()] or ["none"]
 
 
 def alternative_names(found: Element) -> list[str]:
-    """Return the same for a list that may be long: behind as many as are shown, the others are empty."""
+    """Return the same for a list that may be long: the names after the first ones are empty."""
     names = [general_name(each) if place < ITEMS_SHOWN else "" for place, each in enumerate(found.children())]
     return names or ["none"]
 
 
 def general_name(found: Element) -> str:
-    """Return a name of any of the nine kinds in words (RFC 5280 4.2.1.6)."""
+    """Return a name of any of the nine kinds as text (RFC 5280 4.2.1.6)."""
     reader = _KINDS.get(found.tag)
     if reader is None:
         return f"a name of no known kind at byte {found.at}: {short_hex(found.encoded)}"
@@ -68,12 +68,12 @@ def general_name(found: Element) -> str:
 
 
 def directory_name(found: Element) -> str:
-    """Return the distinguished name within a [4] of GeneralName."""
-    return name_words(found.only(SEQUENCE, "name").encoded)
+    """Return the distinguished name in a directoryName, tag [4], as text."""
+    return name_text(found.only(SEQUENCE, "name").encoded)
 
 
 def subtree_name(found: Element) -> str:
-    """Return the base of a subtree of name constraints: addresses stand there with a mask (RFC 5280 4.2.1.10)."""
+    """Return the base of a subtree of name constraints; addresses have a mask there (RFC 5280 4.2.1.10)."""
     if found.tag == 0x87 and len(found.content) in (8, 32):
         return f"IP {_network(found.content)}"
     if found.tag in (0x81, 0x82, 0x86) and not found.content:
@@ -91,11 +91,11 @@ def _network(content: bytes) -> str:
 
 def _text(found: Element) -> str:
     text = found.content.decode("utf-8", "backslashreplace")
-    return f"{_TEXTS[found.tag]} {_unmistakable(text)}"
+    return f"{_TEXTS[found.tag]} {_quoted_if_ambiguous(text)}"
 
 
-def _unmistakable(text: str) -> str:
-    """Return text that cannot be taken for two names: whatever has a comma or a space is quoted."""
+def _quoted_if_ambiguous(text: str) -> str:
+    """Return text that cannot be mistaken for two names: one with a comma or a space is quoted."""
     return quoted(text) if not text or _SEPARATORS & set(text) else visible(text, NAME_SHOWN)
 
 

@@ -1,4 +1,4 @@
-"""OCSP responses and requests in words: who answers, about which certificates, what and until when (RFC 6960)."""
+"""Describes OCSP responses and requests: responder, certificates, status and validity (RFC 6960)."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from bothways.describe.documents.asn1 import (
     Fields,
     first,
     integer,
-    moment_words,
-    number_words,
+    number_text,
     oid,
-    serial_words,
+    serial_text,
     short_hex,
     string,
+    time_text,
     whole,
 )
 from bothways.describe.documents.certificate import (
     certificate_document,
-    problem_words,
+    problem_facts,
     readable,
-    version_words,
+    version_text,
 )
 from bothways.describe.documents.certificate_extensions import access
-from bothways.describe.documents.crl import ENTRY_EXTENSIONS, reason_words
+from bothways.describe.documents.crl import ENTRY_EXTENSIONS, reason_text
 from bothways.describe.documents.document import Document, Facts, bounded, damaged
-from bothways.describe.documents.extensions import Table, Words, facts_of, told
-from bothways.describe.documents.keys import algorithm_words
-from bothways.describe.documents.names import general_name, name_words
-from bothways.describe.documents.times import since_words, until_words
+from bothways.describe.documents.extensions import ExtensionFormat, Table, describe_extensions, facts_of
+from bothways.describe.documents.keys import algorithm_text
+from bothways.describe.documents.names import general_name, name_text
+from bothways.describe.documents.times import since_text, until_text
 from bothways.describe.documents.timestamps import timestamps
 from bothways.oids import NAMES
 from bothways.trust.ocsp import OCSPResponse
 
-ANSWERS_SHOWN = 20
+SINGLE_RESPONSES_SHOWN = 20
 CERTIFICATES_SHOWN = 8
 _BASIC = "1.3.6.1.5.5.7.48.1.1"
 _STATUSES = {
@@ -60,23 +60,21 @@ def _identifiers(found: Element) -> list[str]:
 
 
 def _moment(found: Element) -> list[str]:
-    return [moment_words(found)]
+    return [time_text(found)]
 
 
 def _crl_reference(found: Element) -> list[str]:
     told_of: list[str] = []
     for each in found.children():
         value = Fields(each).any("value of a reference")
-        words = {0xA0: string, 0xA1: lambda one: f"number {number_words(one)}", 0xA2: moment_words}.get(
-            each.tag
-        )
-        told_of.append(words(value) if words is not None else short_hex(each.encoded))
+        text = {0xA0: string, 0xA1: lambda one: f"number {number_text(one)}", 0xA2: time_text}.get(each.tag)
+        told_of.append(text(value) if text is not None else short_hex(each.encoded))
     return told_of
 
 
 def _service_locator(found: Element) -> list[str]:
     fields = Fields(found)
-    issuer = f"issuer {name_words(fields.take(SEQUENCE, 'issuer').encoded)}"
+    issuer = f"issuer {name_text(fields.take(SEQUENCE, 'issuer').encoded)}"
     locator = fields.optional(SEQUENCE)
     return [issuer, *(access(locator) if locator is not None else [])]
 
@@ -87,39 +85,44 @@ def _not_issued(_: Element) -> list[str]:
 
 _EXTENSIONS: Table = {
     **ENTRY_EXTENSIONS,
-    "1.3.6.1.5.5.7.48.1.2": Words("nonce", _nonce, OCTET_STRING),
-    "1.3.6.1.5.5.7.48.1.3": Words("CRL used", _crl_reference),
-    "1.3.6.1.5.5.7.48.1.4": Words("acceptable responses", _identifiers),
-    "1.3.6.1.5.5.7.48.1.6": Words("archive cutoff", _moment, GENERALIZED_TIME),
-    "1.3.6.1.5.5.7.48.1.7": Words("service locator", _service_locator, a_row_each=True),
-    "1.3.6.1.5.5.7.48.1.9": Words("extended revoke", _not_issued, NULL),
-    "1.3.6.1.4.1.11129.2.4.5": Words("signed timestamps", timestamps, OCTET_STRING, a_row_each=True),
+    "1.3.6.1.5.5.7.48.1.2": ExtensionFormat("nonce", _nonce, OCTET_STRING),
+    "1.3.6.1.5.5.7.48.1.3": ExtensionFormat("CRL used", _crl_reference),
+    "1.3.6.1.5.5.7.48.1.4": ExtensionFormat("acceptable responses", _identifiers),
+    "1.3.6.1.5.5.7.48.1.6": ExtensionFormat("archive cutoff", _moment, GENERALIZED_TIME),
+    "1.3.6.1.5.5.7.48.1.7": ExtensionFormat("service locator", _service_locator, row_per_item=True),
+    "1.3.6.1.5.5.7.48.1.9": ExtensionFormat("extended revoke", _not_issued, NULL),
+    "1.3.6.1.4.1.11129.2.4.5": ExtensionFormat(
+        "signed timestamps", timestamps, OCTET_STRING, row_per_item=True
+    ),
 }
 
 
 def response_documents(der: bytes, now: datetime) -> list[Document]:
-    """Return an OCSP response in words, and the certificates that came with it."""
+    """Describe an OCSP response, and the certificates that came with it. Raises ValueError.
+
+    now: the time.
+    """
     try:
         outer = first(der, "OCSP response")
         fields = Fields(outer)
         status = integer(fields.take(ENUMERATED, "responseStatus"))
         body = fields.optional(0xA0)
         if status != 0 or body is None:
-            return [_without_answer(status, body is None)]
-        return _answered(outer.encoded, body, now)
+            return [_unsuccessful(status, body is None)]
+        return _successful(outer.encoded, body, now)
     except ValueError as error:
         return [damaged("OCSP response", error)]
 
 
 def request_document(der: bytes) -> Document:
-    """Return an OCSP request in words (RFC 6960 4.1)."""
+    """Describe an OCSP request (RFC 6960 4.1)."""
     try:
         return _request(first(der, "OCSP request"))
     except ValueError as error:
         return damaged("OCSP request", error)
 
 
-def _without_answer(status: int, without_body: bool) -> Document:
+def _unsuccessful(status: int, without_body: bool) -> Document:
     title = _STATUSES.get(status, f"status {status}, which RFC 6960 does not define")
     facts: Facts = [("status", title)]
     if status == 0 and without_body:
@@ -127,7 +130,7 @@ def _without_answer(status: int, without_body: bool) -> Document:
     return Document("OCSP response", title, tuple(facts))
 
 
-def _answered(der: bytes, body: Element, now: datetime) -> list[Document]:
+def _successful(der: bytes, body: Element, now: datetime) -> list[Document]:
     fields = Fields(body.only(SEQUENCE, "responseBytes"))
     kind = oid(fields.take(OID, "responseType"))
     value = fields.take(OCTET_STRING, "response").content
@@ -142,29 +145,34 @@ def _answered(der: bytes, body: Element, now: datetime) -> list[Document]:
     version = data.optional(0xA0)
     responder = data.take((0xA1, 0xA2), "responderID")
     produced = data.take(GENERALIZED_TIME, "producedAt")
-    answers = list(data.take(SEQUENCE, "responses").children())
+    single_responses = list(data.take(SEQUENCE, "responses").children())
     extensions = data.optional(0xA1)
-    carried = [] if certificates is None else list(certificates.only(SEQUENCE, "certificates").children())
+    certificates_sent = (
+        [] if certificates is None else list(certificates.only(SEQUENCE, "certificates").children())
+    )
     facts = [
         ("responder", readable(_responder, responder)),
-        ("produced at", since_words(produced, now)),
-        *problem_words(lambda: _usable(der)),
-        *_answers(answers, now),
+        ("produced at", since_text(produced, now)),
+        *problem_facts(lambda: _check_usable(der)),
+        *_single_responses(single_responses, now),
         *(
-            facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+            facts_of(describe_extensions(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
             if extensions is not None
             else []
         ),
-        ("signed with", algorithm_words(algorithm)),
-        ("certificates", f"{len(carried)} sent with it" if carried else "none sent with it"),
-        ("version", version_words(version, 1)),
+        ("signed with", algorithm_text(algorithm)),
+        (
+            "certificates",
+            f"{len(certificates_sent)} sent with it" if certificates_sent else "none sent with it",
+        ),
+        ("version", version_text(version, 1)),
     ]
-    documents = [certificate_document(each.encoded, now) for each in carried[:CERTIFICATES_SHOWN]]
-    return [Document("OCSP response", _title(answers), bounded(facts)), *documents]
+    documents = [certificate_document(each.encoded, now) for each in certificates_sent[:CERTIFICATES_SHOWN]]
+    return [Document("OCSP response", _title(single_responses), bounded(facts)), *documents]
 
 
-def _usable(der: bytes) -> None:
-    """Raise ValueError for a response that judging cannot read or use."""
+def _check_usable(der: bytes) -> None:
+    """Raise ValueError for a response that verification cannot decode or use."""
     response = OCSPResponse(der)
     problem = response.problem or response.doubt
     if problem is not None:
@@ -172,39 +180,41 @@ def _usable(der: bytes) -> None:
 
 
 def _responder(found: Element) -> str:
-    """Tell who answers: by the name of his certificate, or by the SHA-1 digest of his key."""
+    """Return the responder: the subject of its certificate, or the SHA-1 digest of its key."""
     if found.tag == 0xA1:
-        return name_words(found.only(SEQUENCE, "name").encoded)
+        return name_text(found.only(SEQUENCE, "name").encoded)
     return f"whose key has the SHA-1 digest {short_hex(found.only(OCTET_STRING, 'digest of a key').content)}"
 
 
-def _title(answers: list[Element]) -> str:
-    if len(answers) != 1:
-        return f"about {len(answers):,} certificates"
+def _title(single_responses: list[Element]) -> str:
+    if len(single_responses) != 1:
+        return f"about {len(single_responses):,} certificates"
     try:
-        fields = Fields(answers[0])
+        fields = Fields(single_responses[0])
         serial = _serial_of(fields.take(SEQUENCE, "certID"))
         return f"certificate {serial} is {_STATES.get(fields.any('certStatus').tag & 0x1F, 'of no known status')}"
     except ValueError:
         return "about 1 certificate"
 
 
-def _answers(answers: list[Element], now: datetime) -> Facts:
+def _single_responses(single_responses: list[Element], now: datetime) -> Facts:
     facts: Facts = []
-    for each in answers[:ANSWERS_SHOWN]:
+    for each in single_responses[:SINGLE_RESPONSES_SHOWN]:
         try:
-            facts += _answer(each, now)
+            facts += _single_response(each, now)
         except ValueError as error:
             facts.append(("answer", f"cannot be read ({error}): {short_hex(each.encoded)}"))
-    if len(answers) > ANSWERS_SHOWN:
-        facts.append(("", f"and answers about {len(answers) - ANSWERS_SHOWN:,} more certificates"))
+    if len(single_responses) > SINGLE_RESPONSES_SHOWN:
+        facts.append(
+            ("", f"and answers about {len(single_responses) - SINGLE_RESPONSES_SHOWN:,} more certificates")
+        )
     return facts
 
 
 _STATES = {0: "good", 1: "revoked", 2: "unknown"}
 
 
-def _answer(found: Element, now: datetime) -> Iterator[tuple[str, str]]:
+def _single_response(found: Element, now: datetime) -> Iterator[tuple[str, str]]:
     fields = Fields(found)
     certificate = fields.take(SEQUENCE, "certID")
     status = fields.any("certStatus")
@@ -213,12 +223,12 @@ def _answer(found: Element, now: datetime) -> Iterator[tuple[str, str]]:
     fields.end()
     yield "serial number", _serial_of(certificate)
     yield "status", readable(_status, status)
-    yield "this update", since_words(this, now)
+    yield "this update", since_text(this, now)
     end = None if following is None else following.only(GENERALIZED_TIME, "nextUpdate")
-    yield "next update", until_words(end, now) if end is not None else "absent"
+    yield "next update", until_text(end, now) if end is not None else "absent"
     yield "issuer", _issuer_hashes(certificate)
     if extensions is not None:
-        yield from facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+        yield from facts_of(describe_extensions(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
 
 
 def _status(found: Element) -> str:
@@ -226,22 +236,22 @@ def _status(found: Element) -> str:
     if found.tag != 0xA1:
         return state
     fields = Fields(found)
-    since = moment_words(fields.take(GENERALIZED_TIME, "revocationTime"))
+    since = time_text(fields.take(GENERALIZED_TIME, "revocationTime"))
     reason = fields.optional(0xA0)
-    words = "no reason given" if reason is None else reason_words(integer(reason.only(ENUMERATED, "reason")))
-    return f"REVOKED on {since}, {words}"
+    text = "no reason given" if reason is None else reason_text(integer(reason.only(ENUMERATED, "reason")))
+    return f"REVOKED on {since}, {text}"
 
 
 def _serial_of(certificate: Element) -> str:
     fields = Fields(certificate)
     for tag, what in ((SEQUENCE, "hash algorithm"), (OCTET_STRING, "name hash"), (OCTET_STRING, "key hash")):
         fields.take(tag, what)
-    return serial_words(integer(fields.take(INTEGER, "serial number")))
+    return serial_text(integer(fields.take(INTEGER, "serial number")))
 
 
 def _issuer_hashes(certificate: Element) -> str:
     fields = Fields(certificate)
-    algorithm = algorithm_words(fields.take(SEQUENCE, "hash algorithm"))
+    algorithm = algorithm_text(fields.take(SEQUENCE, "hash algorithm"))
     name, key = (short_hex(fields.take(OCTET_STRING, "hash").content) for _ in range(2))
     return f"{algorithm} of its name {name}, of its key {key}"
 
@@ -258,25 +268,25 @@ def _request(outer: Element) -> Document:
         facts.append(
             ("requestor", readable(lambda: general_name(Fields(requestor).any("name of the requestor"))))
         )
-    for each in asked[:ANSWERS_SHOWN]:
-        facts += _asked(each)
-    if len(asked) > ANSWERS_SHOWN:
-        facts.append(("", f"and {len(asked) - ANSWERS_SHOWN:,} more certificates"))
+    for each in asked[:SINGLE_RESPONSES_SHOWN]:
+        facts += _requested(each)
+    if len(asked) > SINGLE_RESPONSES_SHOWN:
+        facts.append(("", f"and {len(asked) - SINGLE_RESPONSES_SHOWN:,} more certificates"))
     if extensions is not None:
-        facts += facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+        facts += facts_of(describe_extensions(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
     facts.append(("signed", "no" if signature is None else "yes"))
-    facts.append(("version", version_words(version, 1)))
+    facts.append(("version", version_text(version, 1)))
     title = "about 1 certificate" if len(asked) == 1 else f"about {len(asked):,} certificates"
     return Document("OCSP request", title, bounded(facts))
 
 
-def _asked(found: Element) -> Facts:
+def _requested(found: Element) -> Facts:
     try:
         fields = Fields(found)
         certificate, extensions = fields.take(SEQUENCE, "reqCert"), fields.optional(0xA0)
         facts = [("serial number", _serial_of(certificate)), ("issuer", _issuer_hashes(certificate))]
         if extensions is not None:
-            facts += facts_of(told(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
+            facts += facts_of(describe_extensions(extensions.only(SEQUENCE, "extensions"), _EXTENSIONS))
     except ValueError as error:
         return [("request", f"cannot be read ({error}): {short_hex(found.encoded)}")]
     return facts

@@ -1,6 +1,6 @@
-"""What is in a file, in words: PEM or DER is told apart, and each document read by its own module.
+"""Describes the content of a file: recognises PEM, DER and BER, and describes each document by its own module.
 
-Judges nothing: what a certificate may be trusted for is the business of `trust`.
+It verifies nothing; `trust` does that.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from bothways.describe.documents.certificate import certificate_document
 from bothways.describe.documents.containers import pkcs7_documents, pkcs12_documents
 from bothways.describe.documents.crl import crl_document
 from bothways.describe.documents.document import Document, Unreadable, damaged
-from bothways.describe.documents.foreign import by_label, foreign
 from bothways.describe.documents.keys import private_key_document, public_key_document
 from bothways.describe.documents.ocsp import request_document as ocsp_request_document
 from bothways.describe.documents.ocsp import response_documents
+from bothways.describe.documents.other_formats import by_label, other_format
 from bothways.describe.documents.request import request_document
 from bothways.trust.parsing import PassphraseNeeded
 
@@ -55,7 +55,7 @@ _KINDS = {
 
 
 class _Block(NamedTuple):
-    """A block of PEM: its label, the whole of it, and the DER within. `problem` where it is broken."""
+    """A PEM block: its label, its text, and its data in DER. `problem` says why it is malformed."""
 
     label: str
     whole: bytes
@@ -64,11 +64,10 @@ class _Block(NamedTuple):
 
 
 def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterator[Document]:
-    """Yield everything that is in `data`, PEM or DER, in its order.
+    """Describe all documents in `data`, PEM or DER, in their order.
 
-    password: of private keys and PKCS#12, or what asks for it when it is needed, at most once.  Raises
-    Unreadable for a file of another kind, and `trust.parsing.PassphraseNeeded` after everything else that
-    is in the file.
+    now: the time.  password: of private keys and PKCS#12, or a function that asks for it, called at most once. Raises
+    Unreadable for a file of another kind, and `trust.parsing.PassphraseNeeded` after the other documents of the file.
     """
     reader = _Reader(now, password)
     if _LINE.search(data) is None:
@@ -81,7 +80,7 @@ def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterat
 
 
 class _Reader:
-    """Reads the documents of one file, and asks for its passphrase once."""
+    """Describes the documents of one file, and asks for its passphrase once."""
 
     def __init__(self, now: datetime, password: Passphrase) -> None:
         self._now = now
@@ -90,7 +89,7 @@ class _Reader:
         self.locked: Exception | None = None
 
     def from_pem(self, block: _Block) -> Iterator[Document]:
-        """Yield what is in one block of PEM; what cannot be read hides no other block."""
+        """Describe the content of a PEM block; if that fails, the other blocks are still described."""
         kind = _KINDS.get(block.label, "private key" if "PRIVATE KEY" in block.label else block.label.lower())
         if block.problem:
             yield damaged(kind, block.problem)
@@ -103,14 +102,14 @@ class _Reader:
             yield damaged(kind, error)
 
     def from_der(self, data: bytes) -> Iterator[Document]:
-        """Yield what is in a file of DER, which its shape tells."""
+        """Describe a DER file; its fields decide what it is."""
         if data[:1] != b"\x30":
-            raise foreign(data)
+            raise other_format(data)
         if data[1:2] == b"\x80":
             yield from self._from_ber(data)
             return
         try:
-            parts = _beginning(first(data, "document"))
+            parts = _first_fields(first(data, "document"))
         except ValueError as error:
             raise Unreadable(
                 f"DER that cannot be read: {error}", "check whether the file is truncated", known=False
@@ -123,9 +122,9 @@ class _Reader:
         yield from read
 
     def _from_ber(self, data: bytes) -> Iterator[Document]:
-        """Yield what is in a file with lengths that stand at the end, as some programs write containers."""
+        """Describe a BER file with indefinite lengths, as some programs write PKCS#12 and PKCS#7."""
         if data[2:5] == _PKCS12_VERSION:
-            yield from self._opened(lambda password: pkcs12_documents(data, self._now, password))
+            yield from self._decrypted(lambda password: pkcs12_documents(data, self._now, password))
         elif data[2:3] == bytes((OID,)):
             yield from pkcs7_documents(data, self._now, "DER")
         else:
@@ -143,7 +142,7 @@ class _Reader:
         elif label == "PUBLIC KEY":
             yield public_key_document(der)
         elif kind == "PKCS#12":
-            yield from self._opened(lambda password: pkcs12_documents(der, self._now, password))
+            yield from self._decrypted(lambda password: pkcs12_documents(der, self._now, password))
         elif kind == "PKCS#7":
             yield from pkcs7_documents(der, self._now, "PEM")
         elif (unreadable := by_label(label)) is not None:
@@ -154,14 +153,14 @@ class _Reader:
             yield Document(label.lower(), f"{len(der)} bytes that are not explained here", ())
 
     def _by_shape(self, parts: list[Element], data: bytes) -> Iterator[Document] | None:
-        """Return what reads a document whose outermost fields are `parts`, or None for an unknown one."""
+        """Return the description of a document with the outer fields `parts`, or None for an unknown one."""
         match [each.tag for each in parts[:3]]:
             case [tag, *_] if tag == ENUMERATED:
                 return iter(response_documents(data, self._now))
             case [tag, *_] if tag == OID:
                 return pkcs7_documents(data, self._now, "DER")
             case [tag, second, *_] if tag == INTEGER and second == SEQUENCE and integer(parts[0]) == 3:
-                return self._opened(lambda password: pkcs12_documents(data, self._now, password))
+                return self._decrypted(lambda password: pkcs12_documents(data, self._now, password))
             case [tag, *_] if tag == INTEGER:
                 return self._private_key(data)
             case [tag, second] if (tag, second) == (SEQUENCE, OCTET_STRING):
@@ -175,10 +174,10 @@ class _Reader:
         return None
 
     def _private_key(self, data: bytes) -> Iterator[Document]:
-        yield from self._opened(lambda password: iter([private_key_document(data, password)]))
+        yield from self._decrypted(lambda password: iter([private_key_document(data, password)]))
 
-    def _opened(self, read: Callable[[bytes | None], Iterator[Document]]) -> Iterator[Document]:
-        """Read what may be encrypted; ask for the passphrase when it turns out to be needed."""
+    def _decrypted(self, read: Callable[[bytes | None], Iterator[Document]]) -> Iterator[Document]:
+        """Describe data that may be encrypted; ask for the passphrase only if it is."""
         try:
             found = list(read(self._password))
         except PassphraseNeeded:
@@ -191,7 +190,7 @@ class _Reader:
         yield from found
 
 
-def _beginning(outer: Element) -> list[Element]:
+def _first_fields(outer: Element) -> list[Element]:
     found = []
     for each in outer.children():
         found.append(each)
@@ -201,7 +200,7 @@ def _beginning(outer: Element) -> list[Element]:
 
 
 def _tags(inner: Element) -> list[int]:
-    """Return the tags of the first fields, as far as they can be read."""
+    """Return the tags of the first fields, as far as they can be decoded."""
     tags: list[int] = []
     try:
         for each in inner.children():
@@ -214,7 +213,7 @@ def _tags(inner: Element) -> list[int]:
 
 
 def _signed(inner: Element, data: bytes, now: datetime) -> Document:
-    """Read a document that is signed: which one is told by the fields of what was signed."""
+    """Describe a signed document, whose kind is recognised by the fields of the signed part."""
     tags = _tags(inner)
     if any(tag in TIMES for tag in tags):
         return crl_document(data, now)
@@ -224,25 +223,25 @@ def _signed(inner: Element, data: bytes, now: datetime) -> Document:
 
 
 def _blocks(data: bytes) -> Iterator[_Block]:
-    """Walk over the blocks of PEM; one that begins and does not end is broken, and hides no other."""
-    begun: re.Match[bytes] | None = None
+    """Yield the PEM blocks; one without its end is malformed, and does not hide the others."""
+    begin: re.Match[bytes] | None = None
     for line in _LINE.finditer(data):
         if line[1] == b"BEGIN":
-            if begun is not None:
-                yield _Block(begun[2].decode(), b"", b"", "the block has a BEGIN line and no END line")
-            begun = line
-        elif begun is not None and begun[2] == line[2]:
-            yield _block(data, begun, line)
-            begun = None
-    if begun is not None:
-        yield _Block(begun[2].decode(), b"", b"", "the block has a BEGIN line and no END line")
+            if begin is not None:
+                yield _Block(begin[2].decode(), b"", b"", "the block has a BEGIN line and no END line")
+            begin = line
+        elif begin is not None and begin[2] == line[2]:
+            yield _block(data, begin, line)
+            begin = None
+    if begin is not None:
+        yield _Block(begin[2].decode(), b"", b"", "the block has a BEGIN line and no END line")
 
 
-def _block(data: bytes, begun: re.Match[bytes], ended: re.Match[bytes]) -> _Block:
-    whole = data[begun.start() : ended.end()] + b"\n"
-    lines = [line for line in data[begun.end() : ended.start()].split(b"\n") if b":" not in line]
+def _block(data: bytes, begin: re.Match[bytes], end: re.Match[bytes]) -> _Block:
+    whole = data[begin.start() : end.end()] + b"\n"
+    lines = [line for line in data[begin.end() : end.start()].split(b"\n") if b":" not in line]
     try:
         der = base64.b64decode(b"".join(lines))
     except binascii.Error as error:
-        return _Block(begun[2].decode(), whole, b"", f"its base64 is broken: {str(error).lower()}")
-    return _Block(begun[2].decode(), whole, der)
+        return _Block(begin[2].decode(), whole, b"", f"its base64 is broken: {str(error).lower()}")
+    return _Block(begin[2].decode(), whole, der)

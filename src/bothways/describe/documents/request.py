@@ -1,4 +1,4 @@
-"""Certification requests in words: for whom, for which key, with which wishes (RFC 2986)."""
+"""Describes a certification request (CSR): subject, key and requested extensions (RFC 2986)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from bothways.describe.documents.asn1 import (
     oid,
     outline,
 )
-from bothways.describe.documents.certificate import problem_words, version_words
-from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS, FOREMOST
+from bothways.describe.documents.certificate import problem_facts, version_text
+from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS, MAIN_EXTENSIONS
 from bothways.describe.documents.document import Document, Facts, bounded, damaged, first_of, rows
-from bothways.describe.documents.extensions import Told, facts_of, told
-from bothways.describe.documents.keys import algorithm_words, public_key_words
-from bothways.describe.documents.names import name_words, title_of
+from bothways.describe.documents.extensions import DescribedExtension, describe_extensions, facts_of
+from bothways.describe.documents.keys import algorithm_text, public_key_text
+from bothways.describe.documents.names import name_text, title_of
 from bothways.oids import ATTRIBUTES
 from bothways.trust import parsing
 
@@ -28,7 +28,7 @@ _ATTRIBUTES_SHOWN = 32
 
 
 def request_document(der: bytes) -> Document:
-    """Return a certification request in words; one whose parts cannot be told apart is a damaged document."""
+    """Describe a certification request; a damaged document where its fields cannot be separated."""
     try:
         return _document(first(der, "certification request"))
     except ValueError as error:
@@ -42,24 +42,26 @@ def _document(outer: Element) -> Document:
     fields.take(BIT_STRING, "signature")
     version = inner.take(INTEGER, "version")
     subject = inner.take(SEQUENCE, "subject")
-    key, identity = public_key_words(inner.take(SEQUENCE, "subjectPKInfo"))
+    key, identity = public_key_text(inner.take(SEQUENCE, "subjectPKInfo"))
     extensions, attributes = _attributes(inner.optional(0xA0))
-    wanted = [each for wish in FOREMOST for each in extensions if each.identifier == wish]
+    requested = [
+        each for identifier in MAIN_EXTENSIONS for each in extensions if each.identifier == identifier
+    ]
     facts: Facts = [
-        ("subject", name_words(subject.encoded)),
-        *problem_words(lambda: parsing.signing_request(outer.encoded)),
-        *facts_of(wanted),
+        ("subject", name_text(subject.encoded)),
+        *problem_facts(lambda: parsing.signing_request(outer.encoded)),
+        *facts_of(requested),
         ("public key", key),
-        ("signature", _proof(outer.encoded)),
-        ("signed with", algorithm_words(algorithm)),
-        ("version", version_words(version, 1)),
-        *facts_of([each for each in extensions if each.identifier not in FOREMOST]),
+        ("signature", _signature(outer.encoded)),
+        ("signed with", algorithm_text(algorithm)),
+        ("version", version_text(version, 1)),
+        *facts_of([each for each in extensions if each.identifier not in MAIN_EXTENSIONS]),
         *attributes,
     ]
     return Document("certificate request", title_of(subject.encoded), bounded(facts), identity)
 
 
-def _proof(der: bytes) -> str:
+def _signature(der: bytes) -> str:
     try:
         request = parsing.open_signing_request(der)
         valid = parsing.attempt("signature", lambda: request.is_signature_valid)
@@ -72,9 +74,9 @@ def _proof(der: bytes) -> str:
     )
 
 
-def _attributes(found: Element | None) -> tuple[list[Told], Facts]:
-    """Return the extensions that a request asks for, and its other attributes in words."""
-    extensions: list[Told] = []
+def _attributes(found: Element | None) -> tuple[list[DescribedExtension], Facts]:
+    """Return the requested extensions, and the other attributes as text."""
+    extensions: list[DescribedExtension] = []
     facts: Facts = []
     number = 0
     try:
@@ -90,17 +92,17 @@ def _attributes(found: Element | None) -> tuple[list[Told], Facts]:
     return extensions, facts
 
 
-def _attribute(found: Element) -> tuple[list[Told], Facts]:
+def _attribute(found: Element) -> tuple[list[DescribedExtension], Facts]:
     fields = Fields(found.expect(SEQUENCE, "attribute"))
     kind = oid(fields.take(OID, "attribute type"))
     values = list(fields.take(SET, "values of an attribute").children())
     fields.end()
     if kind in _EXTENSION_REQUESTS:
-        asked = [
+        requested = [
             each
             for one in values
-            for each in told(one.expect(SEQUENCE, "extensions"), CERTIFICATE_EXTENSIONS)
+            for each in describe_extensions(one.expect(SEQUENCE, "extensions"), CERTIFICATE_EXTENSIONS)
         ]
-        return asked, [] if asked else [("extension request", "empty")]
+        return requested, [] if requested else [("extension request", "empty")]
     texts = first_of([outline(each.encoded) for each in values]) or ["no value"]
     return [], rows(ATTRIBUTES.get(kind, f"attribute {kind}"), texts)

@@ -1,43 +1,43 @@
-"""Times as a person asks for them: from when to when, and how far that is from now."""
+"""Describes times for people: from when to when, and how far that is from now."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from bothways.describe.documents.asn1 import Element, moment, moment_words
+from bothways.describe.documents.asn1 import Element, time_of, time_text
 
 _UNITS = ((31_557_600, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 _YEARS_FROM = 2 * 31_557_600
 
 
-def period_words(start: Element, end: Element, now: datetime) -> str:
-    """Return a validity in words: `2026-05-02 12:00:00 to 2027-05-02 12:00:00 UTC, 335 days left`."""
-    words = f"{moment_words(start)} to {moment_words(end)}".replace(" UTC to ", " to ")
+def period_text(start: Element, end: Element, now: datetime) -> str:
+    """Return a validity period as text: `2026-05-02 12:00:00 to 2027-05-02 12:00:00 UTC, 335 days left`."""
+    words = f"{time_text(start)} to {time_text(end)}".replace(" UTC to ", " to ")
     try:
-        return f"{words}, {_validity(moment(start), moment(end), now)}"
+        return f"{words}, {_validity(time_of(start), time_of(end), now)}"
     except ValueError:
         return words
 
 
-def until_words(end: Element, now: datetime) -> str:
-    """Return when something ends, and how long ago or in what time that is."""
-    words = moment_words(end)
+def until_text(end: Element, now: datetime) -> str:
+    """Return when something ends, and how long ago or how long from now that is."""
+    words = time_text(end)
     try:
-        moment_of = moment(end)
+        moment_of = time_of(end)
     except ValueError:
         return words
     ago = now > moment_of
     return f"{words}, {f'EXPIRED {span(now, moment_of)} ago' if ago else f'in {span(moment_of, now)}'}"
 
 
-def since_words(start: Element, now: datetime) -> str:
-    """Return when something began; a moment that is still to come is marked."""
-    words = moment_words(start)
+def since_text(start: Element, now: datetime) -> str:
+    """Return when something started; a time in the future is marked."""
+    words = time_text(start)
     try:
-        begun = moment(start)
+        started = time_of(start)
     except ValueError:
         return words
-    return f"{words}, NOT YET: in {span(begun, now)}" if begun > now else words
+    return f"{words}, NOT YET: in {span(started, now)}" if started > now else words
 
 
 def span(later: datetime, earlier: datetime) -> str:

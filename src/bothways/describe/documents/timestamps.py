@@ -1,4 +1,4 @@
-"""Signed certificate timestamps of transparency logs in words (RFC 6962 3.2 and 3.3)."""
+"""Describes signed certificate timestamps of transparency logs (RFC 6962 3.2 and 3.3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FIXED = 1 + _LOG + 8
 
 
 def timestamps(found: Element) -> list[str]:
-    """Tell each timestamp of a list: when, by which log, how it is signed."""
+    """Describe each timestamp of a list: its time, its log, and its signature algorithm."""
     data = found.content
     total, rest = _vector(data, 0)
     if rest != len(data):
@@ -24,7 +24,7 @@ def timestamps(found: Element) -> list[str]:
 
 
 def precertificate(_: Element) -> list[str]:
-    """Tell what the poison of a precertificate means (RFC 6962 3.1)."""
+    """Say what the poison extension of a precertificate means (RFC 6962 3.1)."""
     return ["a precertificate: for Certificate Transparency logs only, not valid for use"]
 
 
@@ -66,7 +66,7 @@ def _moment(milliseconds: int) -> str:
 
 
 def _vector(data: bytes, at: int) -> tuple[bytes, int]:
-    """Return a vector with a length of two bytes, and where it ends."""
+    """Return a vector with a length of two bytes, and its end."""
     if len(data) < at + 2:
         raise ValueError(f"a length is cut off at byte {at}")
     end = at + 2 + int.from_bytes(data[at : at + 2], "big")

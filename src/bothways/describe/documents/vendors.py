@@ -1,4 +1,4 @@
-"""Extensions that vendors and states defined for themselves, in words."""
+"""Describes extensions that vendors and governments have defined."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from bothways.describe.documents.asn1 import (
     Element,
     Fields,
     bits,
-    number_words,
+    describe_each,
+    number_text,
     oid,
     outline,
     short_hex,
     string,
-    told_each,
 )
-from bothways.describe.documents.extensions import Table, Words
+from bothways.describe.documents.extensions import ExtensionFormat, Table
 from bothways.describe.documents.names import general_name
 from bothways.oids import PURPOSES
 
@@ -41,7 +41,7 @@ def _text(found: Element) -> list[str]:
 
 
 def _number(found: Element) -> list[str]:
-    return [number_words(found)]
+    return [number_text(found)]
 
 
 def _hex(found: Element) -> list[str]:
@@ -50,17 +50,17 @@ def _hex(found: Element) -> list[str]:
 
 def _template(found: Element) -> list[str]:
     fields = Fields(found)
-    told = [oid(fields.take(OID, "template"))]
-    for word in ("major version", "minor version"):
+    result = [oid(fields.take(OID, "template"))]
+    for label in ("major version", "minor version"):
         version = fields.optional(INTEGER)
         if version is not None:
-            told.append(f"{word} {number_words(version)}")
+            result.append(f"{label} {number_text(version)}")
     fields.end()
-    return told
+    return result
 
 
 def _application_policies(found: Element) -> list[str]:
-    return told_each(found.children(), _application_policy)
+    return describe_each(found.children(), _application_policy)
 
 
 def _application_policy(found: Element) -> str:
@@ -77,13 +77,13 @@ def _outlined(found: Element) -> list[str]:
 def _proxy(found: Element) -> list[str]:
     fields = Fields(found)
     length = fields.optional(INTEGER)
-    told = [
-        f"at most {number_words(length)} proxies below it" if length is not None else "any number of proxies"
+    result = [
+        f"at most {number_text(length)} proxies below it" if length is not None else "any number of proxies"
     ]
     policy = Fields(fields.take(SEQUENCE, "proxy policy"))
-    told.append(f"policy language {_PROXY_LANGUAGES.get(name := oid(policy.take(OID, 'language')), name)}")
+    result.append(f"policy language {_PROXY_LANGUAGES.get(name := oid(policy.take(OID, 'language')), name)}")
     text = policy.optional(OCTET_STRING)
-    return told if text is None else [*told, f"policy {string(text)}"]
+    return result if text is None else [*result, f"policy {string(text)}"]
 
 
 def _address_blocks(found: Element) -> list[str]:
@@ -91,7 +91,7 @@ def _address_blocks(found: Element) -> list[str]:
 
 
 def _address_family(found: Element) -> Iterator[str]:
-    """Tell the addresses of a family that are delegated (RFC 3779 2.2.3)."""
+    """Yield the delegated addresses of a family (RFC 3779 2.2.3)."""
     fields = Fields(found)
     family = fields.take(OCTET_STRING, "address family").content
     number = int.from_bytes(family[:2], "big")
@@ -115,7 +115,7 @@ def _prefix(found: Element, family: int) -> str:
 
 
 def _end(found: Element, family: int, *, fill: int) -> str:
-    """Return the first or the last address that begins with the bits of a BIT STRING."""
+    """Return the first or the last address with the prefix in a BIT STRING."""
     if family not in _FAMILIES or not found.content:
         return short_hex(found.content)
     kind, width = _FAMILIES[family]
@@ -128,26 +128,26 @@ def _end(found: Element, family: int, *, fill: int) -> str:
 
 
 def _system_numbers(found: Element) -> list[str]:
-    told = []
+    result = []
     for each in found.children():
         what = {0xA0: "AS", 0xA1: "routing domain"}.get(each.tag, "number")
         for choice in each.children():
             if choice.tag != SEQUENCE:
-                told.append(f"{what} inherited")
+                result.append(f"{what} inherited")
                 continue
             for one in choice.children():
                 ends = (
-                    [number_words(end) for end in one.children()]
+                    [number_text(end) for end in one.children()]
                     if one.tag == SEQUENCE
-                    else [number_words(one)]
+                    else [number_text(one)]
                 )
-                told.append(f"{what} {'-'.join(ends)}")
-    return told
+                result.append(f"{what} {'-'.join(ends)}")
+    return result
 
 
 def _issuer_tool(found: Element) -> list[str]:
     words = ("signing tool", "CA tool", "its certificate", "the CA tool's certificate")
-    return [f"{word} {string(each)}" for word, each in zip(words, found.children(), strict=False)]
+    return [f"{label} {string(each)}" for label, each in zip(words, found.children(), strict=False)]
 
 
 _PROXY_LANGUAGES = {
@@ -158,18 +158,18 @@ _PROXY_LANGUAGES = {
 
 
 def _admissions(found: Element) -> list[str]:
-    """Tell to which professions somebody is admitted, and by whom (Common PKI 2.0, part 1, 3.1)."""
-    fields, told = Fields(found), []
+    """Describe to which professions the subject is admitted, and by which authority (Common PKI 2.0, part 1, 3.1)."""
+    fields, result = Fields(found), []
     authority = (
         None
         if (first := next(found.children(), None)) is None or first.tag == SEQUENCE
         else fields.any("name")
     )
     if authority is not None:
-        told.append(f"admitted by {general_name(authority)}")
+        result.append(f"admitted by {general_name(authority)}")
     for each in fields.take(SEQUENCE, "admissions").children():
-        told += told_each([each], lambda one: "; ".join(_admission(one)) or "nothing")
-    return told
+        result += describe_each([each], lambda one: "; ".join(_admission(one)) or "nothing")
+    return result
 
 
 def _admission(found: Element) -> Iterator[str]:
@@ -207,25 +207,25 @@ def _strong_extranet(found: Element) -> list[str]:
 
 
 VENDORS: Table = {
-    "2.16.840.1.113730.1.1": Words("Netscape type", _netscape_type, BIT_STRING),
-    "2.16.840.1.113730.1.2": Words("Netscape base URL", _text, _IA5_STRING),
-    "2.16.840.1.113730.1.3": Words("Netscape revocation URL", _text, _IA5_STRING),
-    "2.16.840.1.113730.1.4": Words("Netscape CA revocation URL", _text, _IA5_STRING),
-    "2.16.840.1.113730.1.7": Words("Netscape renewal URL", _text, _IA5_STRING),
-    "2.16.840.1.113730.1.8": Words("Netscape CA policy URL", _text, _IA5_STRING),
-    "2.16.840.1.113730.1.12": Words("Netscape server name", _text, _IA5_STRING),
-    "2.16.840.1.113730.1.13": Words("Netscape comment", _text, _IA5_STRING),
-    "1.3.6.1.4.1.311.20.2": Words("Microsoft template", _text, _BMP_STRING),
-    "1.3.6.1.4.1.311.21.1": Words("Microsoft CA version", _number, INTEGER),
-    "1.3.6.1.4.1.311.21.2": Words("Microsoft previous CA", _hex, OCTET_STRING),
-    "1.3.6.1.4.1.311.21.7": Words("Microsoft template", _template),
-    "1.3.6.1.4.1.311.21.10": Words("application policies", _application_policies),
-    "1.3.6.1.4.1.311.25.2": Words("Microsoft security id", _outlined),
-    "1.3.6.1.5.5.7.1.7": Words("delegated addresses", _address_blocks),
-    "1.3.6.1.5.5.7.1.8": Words("delegated AS numbers", _system_numbers),
-    "1.3.6.1.5.5.7.1.14": Words("proxy certificate", _proxy),
-    "1.3.36.8.3.3": Words("admissions", _admissions, a_row_each=True),
-    "1.3.101.1.4.1": Words("strong extranet", _strong_extranet),
-    "1.2.643.100.111": Words("signing tool", _text, _UTF8_STRING),
-    "1.2.643.100.112": Words("issuer's signing tools", _issuer_tool, a_row_each=True),
+    "2.16.840.1.113730.1.1": ExtensionFormat("Netscape type", _netscape_type, BIT_STRING),
+    "2.16.840.1.113730.1.2": ExtensionFormat("Netscape base URL", _text, _IA5_STRING),
+    "2.16.840.1.113730.1.3": ExtensionFormat("Netscape revocation URL", _text, _IA5_STRING),
+    "2.16.840.1.113730.1.4": ExtensionFormat("Netscape CA revocation URL", _text, _IA5_STRING),
+    "2.16.840.1.113730.1.7": ExtensionFormat("Netscape renewal URL", _text, _IA5_STRING),
+    "2.16.840.1.113730.1.8": ExtensionFormat("Netscape CA policy URL", _text, _IA5_STRING),
+    "2.16.840.1.113730.1.12": ExtensionFormat("Netscape server name", _text, _IA5_STRING),
+    "2.16.840.1.113730.1.13": ExtensionFormat("Netscape comment", _text, _IA5_STRING),
+    "1.3.6.1.4.1.311.20.2": ExtensionFormat("Microsoft template", _text, _BMP_STRING),
+    "1.3.6.1.4.1.311.21.1": ExtensionFormat("Microsoft CA version", _number, INTEGER),
+    "1.3.6.1.4.1.311.21.2": ExtensionFormat("Microsoft previous CA", _hex, OCTET_STRING),
+    "1.3.6.1.4.1.311.21.7": ExtensionFormat("Microsoft template", _template),
+    "1.3.6.1.4.1.311.21.10": ExtensionFormat("application policies", _application_policies),
+    "1.3.6.1.4.1.311.25.2": ExtensionFormat("Microsoft security id", _outlined),
+    "1.3.6.1.5.5.7.1.7": ExtensionFormat("delegated addresses", _address_blocks),
+    "1.3.6.1.5.5.7.1.8": ExtensionFormat("delegated AS numbers", _system_numbers),
+    "1.3.6.1.5.5.7.1.14": ExtensionFormat("proxy certificate", _proxy),
+    "1.3.36.8.3.3": ExtensionFormat("admissions", _admissions, row_per_item=True),
+    "1.3.101.1.4.1": ExtensionFormat("strong extranet", _strong_extranet),
+    "1.2.643.100.111": ExtensionFormat("signing tool", _text, _UTF8_STRING),
+    "1.2.643.100.112": ExtensionFormat("issuer's signing tools", _issuer_tool, row_per_item=True),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Files that are none of the documents known here: what they are, and which command turns them into one."""
+"""Files in other formats than those described here: what they are, and the command that converts them."""
 
 from __future__ import annotations
 
@@ -69,26 +69,26 @@ _BASE64 = re.compile(rb"[0-9A-Za-z+/=\s]+")
 
 
 def by_label(label: str) -> Unreadable | None:
-    """Return what a PEM block of a foreign label is, or None for one that is not known."""
+    """Return what a PEM block with an unsupported label is, or None for an unknown label."""
     for kind in _BY_LABEL:
         if label.encode().startswith(kind.start):
             return Unreadable(f"this is {kind.what}", kind.hint)
     return None
 
 
-def foreign(data: bytes) -> Unreadable:
-    """Return what can be said of a file that is neither PEM nor DER."""
+def other_format(data: bytes) -> Unreadable:
+    """Return what a file that is neither PEM nor DER probably is."""
     text = data[:_BEGINNING].strip()
     if not text:
         return Unreadable("the file is empty" if not data else "there is nothing in the file but blanks")
     for kind in _BY_START:
         if data.startswith(kind.start) or text.startswith(kind.start):
             return Unreadable(f"this is {kind.what}", kind.hint)
-    return _without_armour(text) or Unreadable(f"neither PEM nor DER: {_KNOWN}", known=False)
+    return _without_pem(text) or Unreadable(f"neither PEM nor DER: {_KNOWN}", known=False)
 
 
-def _without_armour(text: bytes) -> Unreadable | None:
-    """Return that a file is DER written as text, if it is."""
+def _without_pem(text: bytes) -> Unreadable | None:
+    """Return which text form of DER a file is, or None."""
     if _HEXADECIMAL.fullmatch(text) and text.startswith(b"30"):
         return Unreadable("this is DER in hexadecimal", "xxd -r -p FILE > FILE.der")
     if text.startswith(b"M") and _BASE64.fullmatch(text) and _decoded(text[:64]).startswith(b"\x30"):
