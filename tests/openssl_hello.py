@@ -5,9 +5,11 @@ from __future__ import annotations
 import ssl
 
 
-def client_hello(alpn: tuple[str, ...] = ("h2", "http/1.1"), newest: bool = True) -> bytes:
+def client_hello(
+    alpn: tuple[str, ...] = ("h2", "http/1.1"), newest: bool = True, context: ssl.SSLContext | None = None
+) -> bytes:
     """The handshake message with its header."""
-    context = ssl.create_default_context()
+    context = context or ssl.create_default_context()
     context.set_alpn_protocols(list(alpn))
     if not newest:
         context.maximum_version = ssl.TLSVersion.TLSv1_2

@@ -255,7 +255,8 @@ def _speaks(sock: socket.socket) -> bool:
 def _serve(
     sock: socket.socket, address: tuple[str, int], config: ServerConfig, *, content: bool
 ) -> Explanation | None:
-    observed = HandshakeFacts(config, address=f"{address[0]}:{address[1]}", files=FILES)
+    here = sock.getsockname()[0]
+    observed = HandshakeFacts(config, address=f"{address[0]}:{address[1]}", files=FILES, local=here)
     try:
         with wrap(sock, config, timeout=SECONDS, observer=observed) as channel:
             channel.settimeout(SECONDS)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
 import identities
-from bothways.diagnosis import HandshakeFacts, OwnSide, Situation, explain
+from bothways.diagnosis import HandshakeFacts, OwnSide, Seen, Situation, explain
+from bothways.diagnosis.situation import Request
 from bothways.errors import Truncated
-from bothways.roles import Role, StepId
+from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, holder
+from diagnosis.test_stacks import BORINGSSL, OPENSSL_3_0
 from pair import Pair
 
 RESET = ConnectionResetError(104, "Connection reset by peer")
@@ -91,3 +94,29 @@ def test_silence_after_our_hello_differs_from_no_connection() -> None:
     observed = HandshakeFacts(config, "localhost")
     config.connection("localhost", observer=observed)
     assert explain(TimeoutError("timed out"), observed.situation()).first.cause.name == "PEER_SILENT"
+
+
+@pytest.mark.parametrize(
+    ("mine", "schemes", "first_cause"),
+    [
+        ({}, BORINGSSL, "NO_SHARED_PROTOCOL"),
+        ({"alpn": ("http/1.1",)}, BORINGSSL, "NO_SHARED_PROTOCOL"),
+        ({}, OPENSSL_3_0, "NOT_LET_IN"),
+        ({}, None, "NO_SHARED_PROTOCOL"),
+    ],
+)
+def test_a_server_of_grpc_closes_where_no_protocol_was_agreed_whatever_we_hold(
+    mine: dict, schemes: tuple[int, ...] | None, first_cause: str
+) -> None:
+    """gRPC is built with BoringSSL; and a server that asked for no certificate does not close for one."""
+    who = holder()
+    config = client(who, **mine)
+    observed = HandshakeFacts(config, "localhost", address="localhost:50051")
+    named = tuple(each.certificate.subject.public_bytes() for each in who.above)
+    request = None if schemes is None else Request(schemes, named)
+    shown = None if schemes is None else tuple(who.chain)
+    seen = Seen(request=request, shown=shown, progress=Progress.JUDGED)
+    error = Truncated("server", step=StepId("3"), progress=Progress.JUDGED)
+    assert explain(error, replace(observed.situation(), seen=seen)).first.cause.name == first_cause
+    agreed = replace(observed.situation(), seen=replace(seen, protocol=b"h2"))
+    assert "NO_SHARED_PROTOCOL" not in [each.cause.name for each in explain(error, agreed).causes]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+import pytest
+
 import identities
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Files, HandshakeFacts
@@ -96,3 +98,13 @@ def test_another_observer_hears_every_note_too() -> None:
         pair.exchange()
     assert [type(each.note) for each in recorder.notes] == [type(each.note) for each in plain.notes]
     assert observed.situation().ours.files.cert == "me.pem"
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_the_protocol_that_a_server_chose_is_kept(version: str) -> None:
+    """RFC 7301 3.1."""
+    versions = (version,)
+    mine = identities.client_config(identities.client(), versions=versions, alpn=("h2", "echo"))
+    found = talk(mine, identities.server_config(versions=versions, alpn=("echo",)))
+    assert found.client.situation().seen.protocol == b"echo"
+    assert talk().client.situation().seen.protocol is None

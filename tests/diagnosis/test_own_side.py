@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,10 +12,12 @@ import identities
 import pki
 from bothways import Credentials, TrustStore
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
-from bothways.errors import PeerAlert
+from bothways.diagnosis.situation import Offer, OwnSide, Request, Seen, Situation
+from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
-from bothways.roles import StepId
+from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
+from diagnosis.test_stacks import GNUTLS, GO, OPENSSL_3_0
 from pair import FrozenClock
 
 SPAN = identities.SPAN
@@ -84,13 +87,6 @@ def test_a_client_whose_certificate_was_not_sent_is_told_why() -> None:
     assert "Another Root" in found.first.text
 
 
-def test_a_ca_that_was_made_anew_is_told_from_one_that_is_missing() -> None:
-    """The server names our CA, and the CA of that name that we both trust signed nothing of ours."""
-    new = pki.root("Test Root", own_key=pki.key("P-256", 77), **SPAN)
-    found = refused_client(holder(new, key_identifiers=False))
-    assert first(found) == ("CA_REPLACED", "ours")
-
-
 SERVERS = [
     ("WRONG_NAME", host(alternatives=["DNS:elsewhere.example"])),
     ("NO_ALTERNATIVE_NAME", host(alternatives=())),
@@ -104,15 +100,6 @@ SERVERS = [
 def test_a_server_is_told_what_is_wrong_with_its_certificate(cause: str, who: pki.Issued) -> None:
     found = talk(client(), identities.server_config(credentials=identities.credentials(who))).servers
     assert first(found) == (cause, "ours")
-
-
-def test_a_server_that_sends_its_leaf_alone_and_is_told_so_by_what_it_trusts_itself() -> None:
-    """Its own anchors hold the intermediate."""
-    anchors = TrustStore([identities.root().der, identities.middle().der])
-    server = identities.server_config(credentials=alone(host()), client_anchors=anchors)
-    found = talk(client(), server).servers
-    assert first(found) == ("INTERMEDIATE_MISSING", "ours")
-    assert "CN=Test Root" not in found.first.text and "CN=Test Intermediate" in found.first.text
 
 
 def test_a_clock_is_suspected_when_the_certificate_is_sound() -> None:
@@ -141,17 +128,114 @@ def test_commands_name_the_files_that_were_given() -> None:
     assert "bothways connect localhost:1 --ca ca.pem --tls 1.2 --classic" in commands
 
 
-def test_a_server_that_names_an_intermediate_alone_may_want_its_root_too() -> None:
-    """OpenSSL takes no intermediate for an anchor without X509_V_FLAG_PARTIAL_CHAIN, and says unknown_ca."""
-    other = pki.intermediate(identities.root(), "Test Intermediate", own_key=pki.key("P-256", 78), **SPAN)
-    found = refused_client(holder(), client_anchors=TrustStore([other.der]))
-    assert first(found) == ("PARTIAL_CHAIN", "the peer's")
-    assert "it names CN=Test Intermediate, which CN=Test Root issued" in found.first.evidence
-
-
 def test_a_key_below_a_strict_servers_level_is_told_where_nothing_else_speaks_against_it() -> None:
     """OpenSSL's bad_certificate for ee key too small."""
     config = identities.client_config(None, credentials=identities.credentials(holder(key_kind="RSA-2048")))
     situation = talk(config).client.situation()
     error = PeerAlert(Alert.BAD_CERTIFICATE, step=StepId("3.3"), peer="server", state="CONNECTED")
     assert first(explain(error, situation)) == ("WEAK_KEY", "ours")
+
+
+# -- by the implementation that the peer seems to be -----------------------------------------------------------
+
+AT_LEVEL_3 = OPENSSL_3_0[:10]
+
+
+def refused(
+    alert: Alert | None,
+    who: pki.Issued,
+    schemes: tuple[int, ...] = (),
+    role: Role = Role.SERVER,
+    asked: str | None = None,
+    local: str = "",
+) -> list[tuple[str, str]]:
+    """The causes, and their weights, for what refused a chain of ours without a word or by an alert."""
+    seen = Seen(shown=tuple(who.chain), progress=Progress.JUDGED)
+    if role is Role.CLIENT:
+        named = tuple(each.certificate.subject.public_bytes() for each in who.above)
+        seen = replace(seen, request=Request(schemes, named))
+    else:
+        seen = replace(seen, offer=Offer(schemes=schemes, server_name=asked))
+    peer, step = ("client", StepId("2.3")) if role is Role.SERVER else ("server", StepId("3.3"))
+    if alert is None:
+        error: Exception = Truncated(peer, step=step, progress=Progress.JUDGED)
+    else:
+        error = PeerAlert(alert, step=step, peer=peer, state="x", progress=Progress.JUDGED)
+    ours = OwnSide(role, own=(tuple(who.chain),), anchors=identities.anchors(), local=local)
+    return [(each.cause.name, each.weight.name) for each in explain(error, Situation(ours, seen)).causes]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_bad_certificate_of_openssl_is_no_unknown_issuer(role: Role) -> None:
+    """What is sound by our clock is not yet valid by the peer's; for an issuer it sends unknown_ca."""
+    who = host() if role is Role.SERVER else holder()
+    causes = refused(Alert.BAD_CERTIFICATE, who, OPENSSL_3_0, role, asked="localhost")
+    assert causes[0] == ("PEERS_CLOCK", "LIKELY")
+    other = refused(Alert.BAD_CERTIFICATE, who, GNUTLS, role, asked="localhost")
+    assert other[0][0] != "PEERS_CLOCK"
+
+
+@pytest.mark.parametrize("alert", [Alert.BAD_CERTIFICATE, None])
+def test_openssl_at_level_3_wants_stronger_keys_and_shows_it_by_its_schemes(alert: Alert | None) -> None:
+    who = host(key_kind="RSA-2048")
+    assert refused(alert, who, AT_LEVEL_3, asked="localhost")[0] == ("WEAK_KEY", "LIKELY")
+    assert ("WEAK_KEY", "LIKELY") not in refused(alert, who, OPENSSL_3_0, asked="localhost")
+    assert "WEAK_KEY" not in [name for name, _ in refused(alert, host(), AT_LEVEL_3, asked="localhost")]
+
+
+@pytest.mark.parametrize(
+    ("local", "alternatives", "first_cause"),
+    [
+        ("192.0.2.7", ["DNS:localhost", "IP:192.0.2.7"], "PEERS_CLOCK"),
+        ("192.0.2.7", ["DNS:localhost", "IP:192.0.2.8"], "WRONG_NAME"),
+        ("192.0.2.7", ["DNS:localhost", "DNS:192.0.2.7"], "WRONG_NAME"),
+        ("2001:db8::7", ["DNS:localhost", "IP:2001:db8::7"], "PEERS_CLOCK"),
+    ],
+)
+def test_the_address_at_which_a_client_reached_us_is_evidence_for_the_name_that_it_wants(
+    local: str, alternatives: list[str], first_cause: str
+) -> None:
+    """RFC 6066 3: who connects by address sends no server name."""
+    who = host(alternatives=alternatives)
+    assert refused(Alert.BAD_CERTIFICATE, who, OPENSSL_3_0, local=local)[0] == (first_cause, "LIKELY")
+
+
+def test_a_client_that_reached_us_at_an_address_of_our_certificate_has_no_wrong_name_first() -> None:
+    """Node.js closes without an alert for whatever it does not accept."""
+    who = host(identities.root("Another Root"), alternatives=["DNS:localhost", "IP:192.0.2.7"])
+    assert refused(None, who, OPENSSL_3_0, local="192.0.2.7")[0][0] == "CA_NOT_ACCEPTED"
+
+
+@pytest.mark.parametrize(("days", "first_cause"), [(80, "PEERS_CLOCK"), (400, "STATUS_UNKNOWN")])
+def test_certificate_expired_of_openssl_may_be_a_crl_that_is_out_of_date(days: int, first_cause: str) -> None:
+    """Both are told; a clock that is ahead by more than months is the rarer."""
+    ends = {"not_before": identities.START, "not_after": identities.START + timedelta(days=days)}
+    who = holder(pki.root("Lasting Root", **ends), **ends)
+    causes = refused(Alert.CERTIFICATE_EXPIRED, who, OPENSSL_3_0, Role.CLIENT)
+    assert causes[0] == (first_cause, "LIKELY")
+    assert {("PEERS_CLOCK", "LIKELY"), ("STATUS_UNKNOWN", "LIKELY")} == set(causes[:2])
+    assert refused(Alert.CERTIFICATE_EXPIRED, who, GO, Role.CLIENT)[0] == ("PEERS_CLOCK", "LIKELY")
+
+
+def test_access_denied_of_gnutls_may_be_any_fault_that_we_cannot_see() -> None:
+    names = [name for name, _ in refused(Alert.ACCESS_DENIED, holder(), GNUTLS, Role.CLIENT)]
+    assert names[:3] == ["REVOKED", "PEERS_CLOCK", "NOT_LET_IN"]
+    assert refused(Alert.ACCESS_DENIED, holder(), (), Role.CLIENT)[0][0] == "NOT_LET_IN"
+
+
+def test_no_peer_says_which_certificate_of_a_chain_is_revoked() -> None:
+    error = PeerAlert(Alert.CERTIFICATE_REVOKED, step=StepId("3.3"), peer="server", state="x")
+    ours = OwnSide(Role.CLIENT)
+    chain = explain(error, Situation(ours, Seen(shown=tuple(holder().chain)))).first
+    leaf = explain(error, Situation(ours, Seen(shown=(holder(identities.root()).der,)))).first
+    assert "or the CA CN=Test Intermediate that issued it" in chain.text and "another CA" in chain.remedy
+    assert leaf.text == "our certificate was revoked" and "another CA" not in leaf.remedy
+
+
+def test_a_fault_of_a_ca_above_ours_is_mended_there_and_not_by_a_new_leaf() -> None:
+    late = pki.intermediate(identities.root(), "Test Late", **LATE)
+    found = refused_client(holder(late))
+    assert first(found) == ("EXPIRED", "ours")
+    assert (
+        "CN=Test Late in our chain" in found.first.text and "that CA's new certificate" in found.first.remedy
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import ipaddress
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -186,7 +188,13 @@ class Serving:
     def serve(self, client: Client) -> None:
         """Shake hands with a client and talk to it; whatever ends that is told."""
         recorder = Recorder() if self.picture is not None else None
-        observed = HandshakeFacts(self.config, address=str(client.address), files=self.files, also=recorder)
+        observed = HandshakeFacts(
+            self.config,
+            address=str(client.address),
+            files=self.files,
+            also=recorder,
+            local=_local_address(client.sock),
+        )
         known = False
         try:
             if not client.may_begin(self.config.handshake_timeout):
@@ -212,6 +220,15 @@ class Serving:
             else:
                 told = functools.partial(_failure, client, error, observed)
                 self.reports.failed(client.address.host, told, known=known)
+
+
+def _local_address(sock: socket.socket) -> str:
+    """Return the IP address of ours that a client connected to, or "" where it is gone or has none."""
+    try:
+        address = ipaddress.ip_address(str(sock.getsockname()[0]).partition("%")[0])
+    except (OSError, ValueError, IndexError):
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 NOTHING_SENT = "the client closed the connection before it sent anything"

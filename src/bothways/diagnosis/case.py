@@ -11,6 +11,7 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.self_check import reasons_against
 from bothways.diagnosis.situation import Chain, OwnSide, Request, Seen, Situation
+from bothways.diagnosis.stacks import Stack, stack_of
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import Reason
 from bothways.roles import Progress, Role
@@ -86,6 +87,17 @@ class Case:
         return parsed(self.situation.chain_for_peer or ())
 
     @property
+    def their_schemes(self) -> tuple[int, ...]:
+        """The signature schemes that the peer listed: a server in its request, a client in its hello."""
+        listed = self.request if self.is_client else self.seen.offer
+        return listed.schemes if listed is not None else ()
+
+    @cached_property
+    def stack(self) -> Stack | None:
+        """The TLS implementation that the peer seems to be, or None."""
+        return stack_of(self.their_schemes)
+
+    @property
     def purpose(self) -> Purpose:
         """The purpose that our certificate has to be valid for."""
         return Purpose.CLIENT if self.is_client else Purpose.SERVER
@@ -136,6 +148,9 @@ class Case:
             "ca": self.ours.files.ca,
             "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
             "detail": "",
+            "by": "",
+            "also": "",
+            "above": False,
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }
         return Likely(cause, party, weight, _plain(evidence), common | facts)

@@ -21,6 +21,7 @@ class Party(Enum):
 class Row(NamedTuple):
     """One row: the cause, what to do where it lies with us and where it lies with the peer, and commands for both.
 
+    ours_above, theirs_above: what to do where it is not the certificate itself but a CA above it.
     A command is for our own terminal. Its facts are our own, never what a peer sent.
     """
 
@@ -29,6 +30,8 @@ class Row(NamedTuple):
     theirs: str = ""
     our_command: str = ""
     their_command: str = ""
+    ours_above: str = ""
+    theirs_above: str = ""
 
 
 OTHER_IDENTITY = "bothways connect {target} --ca {ca} --cert CERT --key KEY"
@@ -266,9 +269,7 @@ class Cause(Enum):
     )
     WRONG_INTERMEDIATE = Row(
         "{whose} certificate was issued by {issuer}, and the CA certificate that was sent with it is another one: {detail}",
-        ours="put the certificate of {issuer} after our own in the file, instead of the other one",
         theirs="have the {peer} send the certificate of {issuer} instead of the other one",
-        our_command=WHOLE_CHAIN,
     )
     SELF_SIGNED = Row(
         "{whose} certificate is self-signed: no CA issued it",
@@ -279,9 +280,7 @@ class Cause(Enum):
     )
     ROOT_NOT_TRUSTED = Row(
         "{whose} chain ends at a root that {other} does not trust: {issuer}",
-        ours="have the {peer} trust that root, or use a certificate of a CA that it trusts",
         theirs="if that root should be trusted here, add it to {ca}",
-        our_command=OTHER_IDENTITY,
         their_command=OTHER_ANCHOR,
     )
     CA_REPLACED = Row(
@@ -302,6 +301,8 @@ class Cause(Enum):
         "{subject} expired on {date}",
         theirs="the {peer}'s operator has to renew it",
         ours="have the CA issue a new one",
+        ours_above="put that CA's new certificate in its place in our file, or have another CA issue ours",
+        theirs_above="the {peer}'s operator has to put that CA's new certificate in its place",
     )
     ANCHOR_EXPIRED = Row(
         "the trust anchor {issuer} expired on {date}",
@@ -321,8 +322,10 @@ class Cause(Enum):
     )
     REVOKED = Row(
         "{subject} was revoked{detail}",
-        ours="have a new one issued; a revoked certificate does not become valid again",
+        ours="have a new one issued{by}; a revoked certificate does not become valid again",
         theirs="the {peer} needs a new certificate; a revoked one does not become valid again",
+        ours_above="have a new certificate issued by another CA; a revoked CA does not become valid again",
+        theirs_above="the {peer} needs a certificate of another CA; a revoked CA does not become valid again",
     )
     STATUS_UNKNOWN = Row(
         "the revocation status of {whose} certificate cannot be determined: {detail}",
@@ -342,8 +345,10 @@ class Cause(Enum):
     )
     WRONG_USE = Row(
         "{subject} is for {got}, and not for {wanted}",
-        ours="have one issued with the extended key usage {usage}; public CAs do not issue it for clients any more, so use a private CA",
-        theirs="the {peer} needs a certificate with the extended key usage {usage}",
+        ours="have one issued with the extended key usage {usage}{also}",
+        theirs="the {peer} needs a certificate with the extended key usage {usage}{also}",
+        ours_above="have ours issued by a CA with the extended key usage {usage}, or by one without any",
+        theirs_above="the {peer} needs a certificate of a CA with the extended key usage {usage}, or of one without any",
     )
     WRONG_KEY_USAGE = Row(
         "the key usage of {subject} lacks {wanted}",
@@ -371,11 +376,14 @@ class Cause(Enum):
         "the key of {subject} is too weak: {got}",
         theirs="the {peer} needs a new key, P-256 or RSA of at least 2048 bits",
         ours="have the CA certify a new key, P-256 or RSA of at least 3072 bits",
+        ours_above="have ours issued by a CA with a stronger key, P-256 or RSA of at least 3072 bits",
+        theirs_above="the {peer} needs a certificate of a CA with a stronger key, P-256 or RSA of at least 2048 bits",
     )
     WEAK_SIGNATURE = Row(
         "{subject} is signed with {got}, which is not accepted any more",
         ours="have it issued again with SHA-256 or better",
         theirs="the {peer}'s CA has to issue it again with SHA-256 or better",
+        ours_above="have that CA's certificate issued again with SHA-256 or better, and put it in its place in our file",
     )
     PATH_TOO_LONG = Row(
         "{whose} chain has more CAs below one another than allowed{detail}",
@@ -383,9 +391,9 @@ class Cause(Enum):
         theirs="have the {peer}'s certificate issued by a CA higher up",
     )
     DEPTH_LIMIT = Row(
-        "the {peer} accepts fewer CA certificates above a client's than ours has: {detail}",
+        "the {peer} accepts fewer CA certificates in a chain than ours has: {detail}",
         ours="use a certificate of a CA higher up",
-        theirs="have the {peer} accept longer chains: nginx `ssl_verify_depth 3`, Apache `SSLVerifyDepth 3`",
+        theirs="have the {peer} accept longer chains: nginx `ssl_verify_depth 3`, Apache `SSLVerifyDepth 3`, OpenSSL `-verify_depth 3`",
     )
     PARTIAL_CHAIN = Row(
         "the {peer} trusts the intermediate {issuer}, and not the root above it; OpenSSL wants the root too",

@@ -105,6 +105,12 @@ BY_FAULT: Mapping[Fault, Cause] = {
     Fault.NO_SERVER_NAMES: Cause.NO_ALTERNATIVE_NAME,
 }
 
+# What has to be known to have a certificate with an extended key usage issued.
+WHERE_ISSUED: Mapping[str, str] = {
+    "serverAuth": "",
+    "clientAuth": "; public CAs do not issue it for clients any more, so use a private CA",
+}
+
 _DETAILS: Mapping[Fault, str] = {
     Fault.PATH_LENGTH_EXCEEDED: ": {issuer} allows {limit} below it",
     Fault.PATH_TOO_LONG: ": more than {limit}",
@@ -126,12 +132,14 @@ def cause_of(
     detail = sentence(_DETAILS.get(reason.fault, "{problem}"), facts)
     date = facts.get("not_after") or facts.get("not_before")
     purpose = case.purpose if party is Party.OURS else case.peers_purpose
+    usage = "serverAuth" if purpose is Purpose.SERVER else "clientAuth"
     facts |= {
         "detail": detail,
         "subject": _subject(case, reason, party),
         "date": f"{date:%Y-%m-%d %H:%M} UTC" if isinstance(date, datetime) else "",
-        "usage": "serverAuth" if purpose is Purpose.SERVER else "clientAuth",
-        "profile": "server" if purpose is Purpose.SERVER else "client",
+        "usage": usage,
+        "also": WHERE_ISSUED[usage],
+        "above": bool(reason.position),
     }
     return case.likely(BY_FAULT[reason.fault], party, weight, evidence, **facts | more)
 

@@ -16,8 +16,9 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.faults import sentence
 
 SHOWN = 4
+MORE = 2
 WIDTH = 100
-OWN_FACTS = ("target", "host", "cert", "key", "ca", "profile", "starttls", "later")
+OWN_FACTS = ("target", "host", "cert", "key", "ca", "starttls", "later")
 GIVEN = ("starttls", "name", "alpn")  # options of `connect` that say whom we meant, as facts: given_NAME
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
@@ -54,9 +55,10 @@ class Likely:
     def remedy(self) -> str:
         """What to do about it."""
         row = self.cause.value
-        return sentence(
-            (row.ours if self.party is Party.OURS else row.theirs) or row.theirs or row.ours, self.facts
-        )
+        ours, theirs = row.ours, row.theirs
+        if self.facts.get("above"):
+            ours, theirs = row.ours_above or ours, row.theirs_above or theirs
+        return sentence((ours if self.party is Party.OURS else theirs) or theirs or ours, self.facts)
 
     @property
     def command(self) -> str:
@@ -121,14 +123,14 @@ class Explanation:
     def told(self) -> tuple[Likely, ...]:
         """The causes that are worth showing: of each independent fault the most likely; then those with evidence.
 
-        A certain cause removes the other causes of the same fault, and no others. Where no cause is certain, one more
-        is shown; where no cause has evidence, the few most common.
+        A certain cause removes the other causes of the same fault, and no others. Where no cause is certain, two more
+        are shown; where no cause has evidence, the few most common.
         """
         settled = {topic_of(each.cause) for each in self.causes if each.weight is Weight.CERTAIN}
         kept = [each for each in self.causes if each.weight is Weight.CERTAIN or _stands(each, settled)]
         if not any(each.weight >= Weight.LIKELY for each in kept):
             return self.causes[:SHOWN]
-        more = [] if settled else [each for each in self.causes if each.weight is Weight.POSSIBLE][:1]
+        more = [] if settled else [each for each in self.causes if each.weight is Weight.POSSIBLE][:MORE]
         needed = _firsts(kept)
         others = [each for each in (*kept, *more) if each not in needed]
         shown = [*needed, *others[: max(0, SHOWN - len(needed))]]

@@ -6,11 +6,13 @@ import errno
 import socket
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import before_tls, own_hello, own_side, peer_alerts
+from bothways.describe.messages import listed
+from bothways.diagnosis import before_tls, own_hello, own_issuer, own_side, peer_alerts
 from bothways.diagnosis import certificates as certs
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.stacks import Stack
 from bothways.roles import Progress, Role
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
@@ -140,11 +142,18 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
 
 
-def _no_protocol_offered(case: Case) -> Iterator[Likely]:
-    """Servers of gRPC, or of HTTP/2 only, close a connection without an ALPN protocol."""
-    if case.is_client and not case.ours.protocols and not case.seen.data and not case.chain:
-        detail = "we offer none, and then servers of gRPC and HTTP/2 close the connection"
-        yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, POSSIBLE, detail=detail)
+def _no_protocol_chosen(case: Case) -> Iterator[Likely]:
+    """Servers of gRPC, or of HTTP/2 only, close a connection for which no protocol was agreed by ALPN."""
+    if not case.is_client or case.seen.data or case.seen.protocol is not None:
+        return
+    detail = "we offer none, and then servers of gRPC and HTTP/2 close the connection"
+    if case.ours.protocols:
+        offered = listed([each.decode("ascii", "replace") for each in case.ours.protocols])
+        detail = f"it chose none of what we offer ({offered}), and then servers of gRPC and HTTP/2 close the connection"
+    # gRPC is built with BoringSSL; and who asks for no certificate does not close for lack of one.
+    told = case.stack is Stack.BORINGSSL or (case.request is None and bool(case.ours.own))
+    evidence = "it closed right after the handshake, for which it needed nothing more from us" if told else ""
+    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY if told else POSSIBLE, evidence, detail=detail)
 
 
 def _closed_after_certificate(case: Case) -> Iterator[Likely]:
@@ -156,7 +165,9 @@ def _closed_after_certificate(case: Case) -> Iterator[Likely]:
 def _service_closed(case: Case) -> Iterator[Likely]:
     """The handshake is complete, and the service closed the connection before it sent anything."""
     if case.chain and not case.seen.data:
-        for rule in (own_side.unnamed_issuer, own_side.flawed, own_side.issuer, own_side.not_let_in):
+        for rule in (
+            own_issuer.unnamed_issuer, own_side.flawed, own_side.below_strict_levels, own_issuer.issuer, *UNSAID,
+        ):  # fmt: skip
             yield from rule(case)
 
 
@@ -171,7 +182,9 @@ def _client_left(case: Case) -> Iterator[Likely]:
     """A client that closes after its handshake: Python, wget and Node verify our certificate only then."""
     if case.is_client or case.seen.data or not case.chain:
         return
-    for rule in (own_side.flawed, own_side.issuer, own_side.wrong_name):
+    for rule in (
+        own_side.flawed, own_side.below_strict_levels, own_issuer.issuer, own_side.wrong_name, own_side.clock,
+    ):  # fmt: skip
         yield from rule(case)
 
 
@@ -182,6 +195,11 @@ def _closed_while_judging(case: Case) -> Iterator[Likely]:
         )
 
 
+def _by_protocol(case: Case) -> Iterator[Likely]:
+    yield from (each for each in _no_protocol_chosen(case) if each.weight is LIKELY)
+
+
+UNSAID: tuple[Rule, ...] = (own_side.not_let_in, own_side.revoked_unsaid, own_side.clock)
 probe = one(Cause.PROBE, PEERS, LIKELY)
 network = one(Cause.CUT, BETWEEN)
 
@@ -194,17 +212,18 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     ),
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
     (Role.CLIENT, Progress.JUDGED): (
-        own_side.absent, own_side.flawed, own_side.issuer, own_side.not_let_in, _closed_after_certificate,
-        own_side.unasked, peer_alerts.second_handshake, _no_protocol_offered, _nobody_behind, peer_alerts.stopped,
-        network,
+        own_side.absent, own_side.flawed, own_side.below_strict_levels, _by_protocol, own_issuer.issuer,
+        *UNSAID, _closed_after_certificate, own_side.unasked, peer_alerts.second_handshake,
+        _no_protocol_chosen, _nobody_behind, peer_alerts.stopped, network,
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
-        peer_alerts.second_handshake, _service_closed, _nobody_behind, peer_alerts.stopped, _no_protocol_offered,
+        peer_alerts.second_handshake, _service_closed, _nobody_behind, peer_alerts.stopped, _no_protocol_chosen,
         network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (
-        own_side.flawed, own_side.wrong_name, own_side.issuer, _closed_while_judging, peer_alerts.gave_up, network,
+        own_side.flawed, own_side.below_strict_levels, own_issuer.issuer, own_side.wrong_name, own_side.clock,
+        _closed_while_judging, peer_alerts.gave_up, network,
     ),
     (Role.SERVER, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _client_left, peer_alerts.gave_up, peer_alerts.stopped, network,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bothways.describe.messages import title
@@ -24,7 +25,7 @@ class HandshakeFacts:
 
     config: that of the connection.  server_name: the server that a client wants to reach.  address: "HOST:PORT".
     files: the names of our files.  also: another observer, which receives every note too.  starttls: the protocol in
-    which TLS was requested first.
+    which TLS was requested first.  local: a server's own IP address, to which the client connected.
     """
 
     def __init__(
@@ -36,8 +37,11 @@ class HandshakeFacts:
         files: Files = UNNAMED,
         also: Observer | None = None,
         starttls: str = "",
+        local: str = "",
     ) -> None:
-        self._ours = OwnSide.of(config, server_name, address=address, files=files, starttls=starttls)
+        self._ours = OwnSide.of(
+            config, server_name, address=address, files=files, starttls=starttls, local=local
+        )
         self._clock = config.clock
         self._also = also
         self._seen = Seen()
@@ -85,7 +89,11 @@ def after_message(seen: Seen, sent: bool, message: Message) -> Seen:
         case ClientHello() if not sent:
             return replace(seen, offer=offer_of(message))
         case ServerHello() if not is_retry(message):
-            return replace(seen, version=chosen_version(message))
+            return replace(
+                seen, version=chosen_version(message), protocol=chosen_protocol(message.extensions)
+            )
+        case tls13.EncryptedExtensions():
+            return replace(seen, protocol=chosen_protocol(message.extensions))
         case tls13.CertificateRequest() | tls12.CertificateRequest() if not sent:
             return replace(seen, request=request_of(message))
         case tls13.Certificate() | tls12.Certificate():
@@ -115,6 +123,12 @@ def chosen_version(hello: ServerHello) -> int:
     """Return the version that a ServerHello chooses."""
     selected = ext.find(hello.extensions or (), ext.SelectedVersion)
     return selected.version if selected else hello.legacy_version
+
+
+def chosen_protocol(extensions: Sequence[ext.Extension] | None) -> bytes | None:
+    """Return the application protocol that a server's extensions choose, or None."""
+    chosen = ext.find(extensions or (), ext.ApplicationProtocols)
+    return chosen.protocols[0] if chosen and chosen.protocols else None
 
 
 def request_of(request: tls13.CertificateRequest | tls12.CertificateRequest) -> Request:

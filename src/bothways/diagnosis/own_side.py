@@ -5,35 +5,29 @@ A rule examines one question and yields the causes that it finds, with the evide
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from bothways.describe.messages import listed
 from bothways.diagnosis import certificates as certs
-from bothways.diagnosis import clocks
+from bothways.diagnosis import clocks, own_issuer
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.stacks import Stack, has_strict_level
 from bothways.faults import Fault, Reason, shown
 from bothways.iana import Alert, SignatureScheme, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import described, schemes_for
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import dn_text
 from bothways.trust.names import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 SOON_DAYS = 7
-# Alerts by which TLS implementations refuse a CA that they do not trust.
-CERTIFICATE_ALERTS = (
-    Alert.UNKNOWN_CA,
-    Alert.BAD_CERTIFICATE,
-    Alert.CERTIFICATE_UNKNOWN,
-    Alert.HANDSHAKE_FAILURE,
-)
+LONG_DAYS = 90
 # Alerts by which TLS implementations refuse a certificate for another name; some close without one.
 NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, None)
 # OpenSSL sends the first for a certificate that is not yet valid.
@@ -81,7 +75,7 @@ def flawed(case: Case) -> Iterator[Likely]:
     """Reasons for which we would refuse our own chain: each has to be corrected; first those that fit the alert."""
     reasons = [each for each in case.own_reasons if each.fault is not Fault.NO_PATH]
     reasons.sort(key=lambda each: not _agrees(case, each))
-    begins = 1 if is_issuer_unnamed(case) else 0
+    begins = 1 if own_issuer.is_issuer_unnamed(case) else 0
     said: set[tuple[Cause, str]] = set()
     for order, reason in enumerate(reasons, begins):
         for likely in _flaw(case, reason):
@@ -117,142 +111,6 @@ OPENSSL_ALERTS = {
 }
 
 
-def is_issuer_unnamed(case: Case) -> bool:
-    """Whether the server names the CAs that it accepts, and our chain leads to none of them."""
-    named = case.request.authorities if case.request is not None else ()
-    return bool(case.chain and named) and not certs.is_named(case.chain, named)
-
-
-def unnamed_issuer(case: Case) -> Iterator[Likely]:
-    """The server does not name our issuer, whatever its alert is for: this has to be corrected first."""
-    if is_issuer_unnamed(case):
-        yield from issuer(case)
-
-
-def issuer(case: Case) -> Iterator[Likely]:
-    """Whether the peer can find a path from our chain to a CA of its own."""
-    chain = case.chain
-    if not chain:
-        return
-    last = chain[-1]
-    name = last.issuer_text
-    if len(chain) == 1 and last.is_self_issued:
-        yield case.likely(
-            Cause.SELF_SIGNED, OURS, LIKELY, f"its issuer and its subject are the same: {name}", issuer=name
-        )
-        return
-    named = case.request.authorities if case.request is not None else ()
-    sent = f"we sent {certs.described(chain)}"
-    if not named:
-        yield from _issuer_unnamed(case, sent)
-    elif certs.is_named(chain, named):
-        yield from _issuer_named(case, sent)
-    else:
-        yield from _issuer_not_named(case, sent, named)
-
-
-def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterator[Likely]:
-    """The server names the CAs that it accepts, and ours is not among them."""
-    last = case.chain[-1]
-    name, theirs = last.issuer_text, certs.listed_names(named)
-    seen = f"{sent}; the server accepts {theirs}"
-    detail = f"{name} is not one of those that it names"
-    if (found := certs.mixed(name, theirs)) is not None:
-        mixed = f"our certificate is of {found[0]}, the server of {found[1]}"
-        yield case.likely(Cause.WRONG_ENVIRONMENT, OURS, LIKELY, seen, detail=mixed)
-    elif (kin := _above(case, [dn_text(each) for each in named])) is not None:
-        evidence = f"{seen}; {kin} seems to have issued it"
-        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, LIKELY, seen, detail=detail)
-    if not certs.is_root(name):
-        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, POSSIBLE, issuer=name)
-
-
-def _above(case: Case, named: list[str]) -> str | None:
-    """Return a CA that issued the end of our chain, by our trust anchors and by the names, or ""."""
-    last = case.chain[-1]
-    anchor, signed = certs.knows(case.ours.anchors, last)
-    if anchor is not None and signed:
-        return None if anchor.is_self_issued else anchor.issuer_text
-    return certs.relative(last.issuer_text, named)
-
-
-def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
-    """The server names our CA, and finds no path: another key of that name, no root above it, or no CRL."""
-    last = case.chain[-1]
-    name = last.issuer_text
-    anchor, signed = certs.knows(case.ours.anchors, last)
-    named = case.request.authorities if case.request is not None else ()
-    found = certs.highest_named(case.chain, named)
-    seen = f"{sent}; the server names {found}"
-    if anchor is not None and not signed:
-        evidence = f"{seen}; the CA of that name that we trust did not sign it"
-        yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=name)
-    elif case.alert == Alert.UNKNOWN_CA:
-        yield from partial_chain(case)
-        weight = POSSIBLE if case.own_reasons else LIKELY
-        detail = (
-            "it may lack the current certificate revocation list (CRL) "
-            "of our CA; OpenSSL sends the same alert for that"
-        )
-        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, seen, whose="our", detail=detail)
-        yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
-        yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
-
-
-def partial_chain(case: Case) -> Iterator[Likely]:
-    """The server names our intermediate and not its issuer: OpenSSL accepts no intermediate as a trust anchor."""
-    named = case.request.authorities if case.request is not None else ()
-    found = certs.highest_named(case.chain, named)
-    if found is None:
-        return
-    above = certs.above_named(case.chain, found, case.ours.anchors)
-    if above is not None and not certs.is_among(above, named):
-        evidence = f"it names {found}, which {above} issued, and does not name that"
-        yield case.likely(Cause.PARTIAL_CHAIN, PEERS, LIKELY, evidence, issuer=found)
-
-
-def too_deep(case: Case) -> Iterator[Likely]:
-    """The chain has two intermediates or more and is valid: the limit of the peer may be lower.
-
-    Apache sends internal_error for that, OpenSSL unknown_ca. Apache counts the root too; its limit is one CA.
-    """
-    count = len(case.chain)
-    usual = APACHES_DEPTH if case.alert == Alert.INTERNAL_ERROR else USUAL_DEPTH
-    if count > usual and not case.own_reasons and not is_issuer_unnamed(case):
-        weight = LIKELY if case.alert in (None, Alert.INTERNAL_ERROR) else POSSIBLE
-        evidence = f"we sent {count} certificates, and our own verification finds nothing wrong with them"
-        detail = "nginx and Apache accept only one intermediate where ssl_verify_depth or SSLVerifyDepth is 1"
-        yield case.likely(Cause.DEPTH_LIMIT, PEERS, weight, evidence, detail=detail)
-
-
-USUAL_DEPTH = 2  # a leaf and one intermediate
-APACHES_DEPTH = 1  # a leaf, and the root that it does not send
-
-
-def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
-    """The peer does not name its CAs: only our own side is known."""
-    last = case.chain[-1]
-    name = last.issuer_text
-    anchor, signed = certs.knows(case.ours.anchors, last)
-    detail = f"{name} is not one of its trust anchors, or not for this use"
-    if anchor is not None and signed and not anchor.is_self_issued:
-        evidence = f"{sent}, itself an intermediate, which we did not send"
-        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    elif len(case.chain) == 1 and certs.tells_issuer(last):
-        evidence = f"{sent}; it says where that CA's certificate can be fetched, which few peers do"
-        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    elif any(word in name.lower() for word in ("intermediate", "issuing")):
-        yield case.likely(
-            Cause.INTERMEDIATE_MISSING, OURS, LIKELY, f"{sent}, an intermediate by its name", issuer=name
-        )
-    weight = LIKELY if case.alert in CERTIFICATE_ALERTS else POSSIBLE
-    yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, weight, sent, detail=detail)
-    known_root = certs.is_root(name) or (anchor is not None and signed and anchor.is_self_issued)
-    if len(case.chain) == 1 and not known_root:
-        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, POSSIBLE, issuer=name)
-
-
 def clock(case: Case) -> Iterator[Likely]:
     """Whether our certificate may be outside its validity period by the peer's clock, though not by ours."""
     chain, now = case.chain, case.situation.now
@@ -262,23 +120,55 @@ def clock(case: Case) -> Iterator[Likely]:
     days = (ends - now).days
     period = f"our chain is valid from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
     near = case.alert in CLOCK_ALERTS and (now - begins < certs.FRESH or days < SOON_DAYS)
-    yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near else POSSIBLE, period)
+    told = _is_early_for_openssl(case)
+    if told:
+        period += "; OpenSSL, as which the peer lists its schemes, sends this alert for what is not yet valid"
+    yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near or told else POSSIBLE, period)
+
+
+def _is_early_for_openssl(case: Case) -> bool:
+    """Whether OpenSSL sent bad_certificate for a chain that we find sound: its clock, its level, or another name.
+
+    A server that names no root of our chain would say unknown_ca if it verified chains: it compares certificates.
+    """
+    sound = not case.own_reasons and not own_issuer.is_issuer_unnamed(case)
+    sound = sound and not any(own_issuer.partial_chain(case))
+    return case.stack is Stack.OPENSSL and case.alert == Alert.BAD_CERTIFICATE and sound
+
+
+def clients_clock(case: Case) -> Iterator[Likely]:
+    """Clients have wrong clocks more often than lists of the servers that they accept."""
+    if not case.is_client:
+        yield from clock(case)
 
 
 def expired_by_alert(case: Case) -> Iterator[Likely]:
     """The peer says that our certificate expired: it or its CA did, a clock is ahead, or a CRL is out of date."""
     yield from anchor_expired(case)
-    for each in clock(case):
-        yield case.likely(each.cause, each.party, LIKELY, each.evidence)
+    found = [case.likely(each.cause, each.party, LIKELY, each.evidence) for each in clock(case)]
     if case.chain:
-        detail = (
-            "its certificate revocation list (CRL) for our CA may be "
-            "out of date; OpenSSL sends the same alert for that"
-        )
-        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
+        found.insert(0 if _lasts_long(case) else len(found), _outdated_list(case))
+    yield from found
     yield case.likely(
         Cause.EXPIRED, OURS, POSSIBLE, date="a date that the peer knows", subject="a certificate of ours"
     )
+
+
+def _outdated_list(case: Case) -> Likely:
+    """OpenSSL says the same of a CRL that is out of date as of a certificate."""
+    openssl = case.is_client and case.stack is Stack.OPENSSL
+    evidence = (
+        "OpenSSL, as which it lists its schemes, sends this alert for an outdated CRL too: its log tells"
+    )
+    detail = "its certificate revocation list (CRL) for our CA may be out of date; OpenSSL sends that alert for it too"
+    weight, seen = (LIKELY, evidence) if openssl else (POSSIBLE, "")
+    return case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, seen, whose="our", detail=detail)
+
+
+def _lasts_long(case: Case) -> bool:
+    """Whether a server's clock would have to be ahead by more than months for our chain to have expired by it."""
+    ends = min(each.not_after for each in case.chain)
+    return case.is_client and (ends - case.situation.now).days > LONG_DAYS
 
 
 def anchor_expired(case: Case) -> Iterator[Likely]:
@@ -293,24 +183,37 @@ def anchor_expired(case: Case) -> Iterator[Likely]:
 
 
 def status(case: Case) -> Iterator[Likely]:
-    """The peer may be unable to determine the revocation status of our certificate."""
-    if case.chain:
+    """A server may be unable to determine the revocation status of our certificate."""
+    if case.chain and case.is_client:
         detail = "it may have no current certificate revocation list (CRL), or reach no OCSP responder"
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
 
 
 def revoked(case: Case) -> Iterator[Likely]:
     """The peer says that our certificate is revoked."""
-    yield case.likely(
-        Cause.REVOKED, OURS, LIKELY, "the peer's certificate revocation list (CRL) or OCSP responder says so"
+    yield revoked_by(case, LIKELY, "the peer's certificate revocation list (CRL) or OCSP responder says so")
+
+
+def revoked_unsaid(case: Case) -> Iterator[Likely]:
+    """Our chain is sound as far as we can see, and what we cannot see is the peer's CRL."""
+    if case.chain and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
+        yield revoked_by(case, POSSIBLE, "")
+
+
+def revoked_by(case: Case, weight: Weight, evidence: str) -> Likely:
+    """Return that our certificate is revoked, or its CA: no peer says which certificate of a chain is."""
+    if len(case.chain) < 2:
+        return case.likely(Cause.REVOKED, OURS, weight, evidence)
+    subject = f"our certificate, or the CA {shown(case.chain[0].issuer_text)} that issued it,"
+    return case.likely(
+        Cause.REVOKED, OURS, weight, evidence, subject=subject, by=" (by another CA, if it is the CA)"
     )
 
 
 def wrong_use(case: Case) -> Iterator[Likely]:
     """The peer says that our certificate is of the wrong kind."""
     usage = "clientAuth" if case.is_client else "serverAuth"
-    profile = case.role.value
-    facts = {"wanted": usage, "usage": usage, "profile": profile, "got": "something else"}
+    facts = {"wanted": usage, "usage": usage, "got": "something else", "also": certs.WHERE_ISSUED[usage]}
     yield case.likely(Cause.WRONG_USE, OURS, POSSIBLE, **facts)
     yield case.likely(Cause.WRONG_KEY_USAGE, OURS, POSSIBLE, wanted="digitalSignature")
     kind = f"our {described(case.chain[0].key)}" if case.chain else "ours"
@@ -325,14 +228,25 @@ def weak_key(case: Case) -> Iterator[Likely]:
 
 
 def below_strict_levels(case: Case) -> Iterator[Likely]:
-    """OpenSSL at security level 3 requires 128 bits of every key of a chain, and otherwise sends bad_certificate."""
+    """OpenSSL at security level 3 requires 128 bits of every key of a chain, and otherwise sends bad_certificate.
+
+    At that level it lists no schemes with SHA-224; servers that refuse us later, without an alert, show it too.
+    """
     weak = next((each for each in case.chain if _bits(each) < STRICT_RSA_BITS), None)
-    if weak is not None and not case.own_reasons and not is_issuer_unnamed(case):
-        whose = (
-            "our certificate" if weak is case.chain[0] else f"the CA {shown(weak.subject_text)} in our chain"
-        )
-        evidence = "servers that require stronger keys than usual (security level 3) send this alert"
-        yield case.likely(Cause.WEAK_KEY, OURS, LIKELY, evidence, got=described(weak.key), subject=whose)
+    strict = has_strict_level(case.their_schemes)
+    if weak is None or case.own_reasons or own_issuer.is_issuer_unnamed(case):
+        return
+    if not strict and case.alert != Alert.BAD_CERTIFICATE:
+        return
+    above = weak is not case.chain[0]
+    whose = f"the CA {shown(weak.subject_text)} in our chain" if above else "our certificate"
+    evidence = "peers that require stronger keys than usual (security level 3) send this alert"
+    if strict:
+        evidence = "it lists the signature schemes of OpenSSL at security level 3, without SHA-224"
+    weight = POSSIBLE if case.stack is Stack.OPENSSL and not strict else LIKELY
+    yield case.likely(
+        Cause.WEAK_KEY, OURS, weight, evidence, got=described(weak.key), subject=whose, above=above
+    )
 
 
 STRICT_RSA_BITS = 3072
@@ -364,12 +278,27 @@ def wrong_name(case: Case) -> Iterator[Likely]:
         )
         names = names_of(case.chain[0])
         lacking = not names.ip and all("." in each for each in names.dns)
-        if lacking:
+        local = case.ours.local
+        if local:
+            evidence += f"; it reached us at {local}, which our certificate "
+            evidence += "has" if local in names.ip else "does not have"
+        elif lacking:
             evidence += "; our certificate has neither"
         cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
-        weight = LIKELY if lacking and case.alert in NAME_ALERTS else POSSIBLE
+        weight = LIKELY if _lacks_address(case, lacking, names.ip) else POSSIBLE
         wanted = "the address that the client connected to"
         yield case.likely(cause, OURS, weight, evidence, got=_names(case), wanted=wanted)
+
+
+def _lacks_address(case: Case, lacking: bool, addresses: Collection[str]) -> bool:
+    """Whether a client that sent no name was refused by what it sends for a certificate without its address.
+
+    lacking: whether our certificate has neither addresses nor names without dots. Clients with OpenSSL send every
+    name, Java and OpenLDAP do not.
+    """
+    if case.alert not in NAME_ALERTS or case.ours.local in addresses:
+        return False
+    return lacking or bool(case.ours.local and case.stack is Stack.OPENSSL)
 
 
 def _names(case: Case) -> str:
@@ -403,12 +332,21 @@ def refused_signature(case: Case) -> Iterator[Likely]:
 
 def not_let_in(case: Case) -> Iterator[Likely]:
     """Our certificate is valid, and its holder is not authorized."""
-    if case.chain and not case.own_reasons and not is_issuer_unnamed(case):
+    if case.chain and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
         named = case.request is not None and certs.is_named(case.chain, case.request.authorities)
         evidence = "our own verification finds nothing wrong with it" + (
             ", and the server names its CA" if named else ""
         )
         yield case.likely(Cause.NOT_LET_IN, OURS, POSSIBLE, evidence, subject=case.chain[0].subject_text)
+
+
+def refused_by_gnutls(case: Case) -> Iterator[Likely]:
+    """GnuTLS says access_denied of every certificate that it does not accept, and does not authorize by itself."""
+    if case.stack is Stack.GNUTLS:
+        yield from revoked_unsaid(case)
+        yield from clock(case)
+        if case.chain and _bits(case.chain[0]) < STRICT_RSA_BITS:
+            yield from weak_key(case)
 
 
 def unsaid(case: Case) -> Iterator[Likely]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import own_hello, own_side
+from bothways.diagnosis import own_hello, own_issuer, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -57,8 +57,8 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.issuer, own_side.wrong_name,
-    own_side.not_let_in, own_side.clock, own_side.unsaid,
+    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_issuer.issuer, own_side.wrong_name,
+    own_side.below_strict_levels, own_side.clients_clock, own_side.not_let_in, own_side.clock, own_side.unsaid,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (
@@ -74,21 +74,24 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.RECORD_OVERFLOW: (device, _disagreement),
     Alert.HANDSHAKE_FAILURE: (own_side.absent, second_handshake, *CERTIFICATE, *HELLO_CLIENT),
     Alert.NO_CERTIFICATE: (one(Cause.NO_CERTIFICATE, PEERS, LIKELY),),
-    Alert.BAD_CERTIFICATE: (*CERTIFICATE, own_side.below_strict_levels, one(Cause.NOT_ACCEPTED, OURS)),
+    Alert.BAD_CERTIFICATE: (*CERTIFICATE, one(Cause.NOT_ACCEPTED, OURS)),
     Alert.UNSUPPORTED_CERTIFICATE: (
-        own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.wrong_use, own_side.unsaid,
+        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_use, own_side.unsaid,
     ),
-    Alert.CERTIFICATE_REVOKED: (own_side.unnamed_issuer, own_side.flawed, own_side.revoked),
-    Alert.CERTIFICATE_EXPIRED: (own_side.unnamed_issuer, own_side.flawed, own_side.expired_by_alert),
+    Alert.CERTIFICATE_REVOKED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.revoked),
+    Alert.CERTIFICATE_EXPIRED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.expired_by_alert),
     Alert.CERTIFICATE_UNKNOWN: (
-        own_side.absent, own_side.unnamed_issuer, own_side.flawed, own_side.wrong_name, own_side.issuer,
+        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_name, own_issuer.issuer,
         own_side.status, *CERTIFICATE,
     ),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
     Alert.UNKNOWN_CA: (
-        own_side.absent, own_side.issuer, own_side.flawed, own_side.too_deep, one(Cause.CA_NOT_ACCEPTED, OURS)),
+        own_side.absent, own_issuer.issuer, own_side.flawed, own_issuer.too_deep, one(Cause.CA_NOT_ACCEPTED, OURS)),
     # GnuTLS sends this one for every certificate that it does not accept.
-    Alert.ACCESS_DENIED: (own_side.absent, own_side.flawed, own_side.not_let_in, own_side.issuer, lets_not_in),
+    Alert.ACCESS_DENIED: (
+        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.refused_by_gnutls, own_side.not_let_in,
+        own_issuer.issuer, lets_not_in,
+    ),
     Alert.DECODE_ERROR: (device, _disagreement),
     Alert.DECRYPT_ERROR: (own_side.refused_signature, own_side.key_mismatch, records),
     Alert.PROTOCOL_VERSION: (own_hello.probed, own_hello.versions,),
@@ -128,10 +131,10 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
     Progress.JUDGED: {
         Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
         Alert.INTERNAL_ERROR: (
-            *CERTIFICATE[:3], own_side.too_deep, own_side.not_let_in, misconfigured, stopped,
+            *CERTIFICATE[:3], own_issuer.too_deep, own_side.not_let_in, misconfigured, stopped,
         ),
         Alert.CLOSE_NOTIFY: (
-            own_side.absent, own_side.flawed, own_side.issuer, own_side.wrong_name, gave_up,
+            own_side.absent, own_side.flawed, own_issuer.issuer, own_side.wrong_name, gave_up,
             own_side.not_let_in, stopped,
         ),
     },

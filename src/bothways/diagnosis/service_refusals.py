@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bothways.diagnosis import own_hello, own_side
+from bothways.diagnosis import own_hello, own_issuer, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
@@ -154,7 +154,7 @@ def _later(case: Case) -> Iterator[Likely]:
 
 def _untrusted(case: Case) -> Iterator[Likely]:
     """A service that names its CAs without ours refuses for that, whatever its text says."""
-    yield from own_side.unnamed_issuer(case)
+    yield from own_issuer.unnamed_issuer(case)
 
 
 def _login_named(case: Case) -> Iterator[Likely]:
@@ -188,19 +188,18 @@ def _busy(case: Case) -> Iterator[Likely]:
 
 def _as_the_answer_says(case: Case) -> Iterator[Likely]:
     """It speaks of a certificate's issuer, and its CAs are not known: what it says is all that there is."""
-    for each in own_side.issuer(case):
+    for each in own_issuer.issuer(case):
         yield replace(each, weight=LIKELY) if each.cause is Cause.CA_NOT_ACCEPTED else each
 
 
 def _not_told_apart(case: Case) -> Iterator[Likely]:
     """Servers that verify with OpenSSL and answer by a page say the same whatever the reason is."""
-    if not case.chain or case.own_reasons or own_side.is_issuer_unnamed(case):
+    if not case.chain or case.own_reasons or own_issuer.is_issuer_unnamed(case):
         return
     how = "its answer is the same for each of these; nginx writes which it was to its error log"
-    subject = "our certificate, or a CA above it," if len(case.chain) > 1 else "our certificate"
-    yield case.likely(Cause.REVOKED, OURS, POSSIBLE, how, subject=subject)
+    yield own_side.revoked_by(case, POSSIBLE, how)
     yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, how, whose="our", detail=LISTS)
-    if len(case.chain) == own_side.USUAL_DEPTH:
+    if len(case.chain) == own_issuer.USUAL_DEPTH:
         detail = "nginx accepts no intermediate where ssl_verify_depth is 0"
         yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, how, detail=detail)
 
@@ -221,11 +220,22 @@ def _name(case: Case) -> Iterator[Likely]:
         )
 
 
+def _clock(case: Case) -> Iterator[Likely]:
+    """A server that sends the right time has no wrong clock."""
+    date = _reply(case).date
+    if date is None or abs((date - case.situation.now).total_seconds()) > SKEW_SECONDS:
+        yield from own_side.clock(case)
+
+
+def _too_deep_for_most(case: Case) -> Iterator[Likely]:
+    yield from (each for each in own_issuer.too_deep(case) if each.weight is LIKELY)
+
+
 by_service = one(Cause.REFUSED_BY_SERVICE, PEERS)
 let_in: tuple[Rule, ...] = (_absent, _untrusted, own_side.flawed, _unasked, own_side.not_let_in)
 WRONG: tuple[Rule, ...] = (
-    _absent, _untrusted, own_side.flawed, own_side.partial_chain, own_side.too_deep, own_side.issuer,
-    _not_told_apart, own_side.clock, own_side.not_let_in, own_side.unsaid,
+    _absent, _untrusted, own_side.flawed, own_side.below_strict_levels, own_issuer.partial_chain, _too_deep_for_most,
+    own_issuer.issuer, _not_told_apart, _clock, own_side.not_let_in, own_side.unsaid,
 )  # fmt: skip
 
 SILENT: tuple[Rule, ...] = (
@@ -243,17 +253,17 @@ RULES: Mapping[Says, tuple[Rule, ...]] = {
         _untrusted,
         own_side.flawed,
         _unasked,
-        own_side.issuer,
+        own_issuer.issuer,
         own_side.not_let_in,
         by_service,
     ),
     Says.CERTIFICATE_WRONG: WRONG,
     Says.CERTIFICATE_UNTRUSTED: (_absent, _untrusted, _as_the_answer_says, own_side.flawed, own_side.unsaid),
-    Says.CERTIFICATE_EXPIRED: (_absent, own_side.flawed, own_side.clock, _expired),
+    Says.CERTIFICATE_EXPIRED: (_absent, own_side.flawed, _clock, _expired),
     Says.CERTIFICATE_REVOKED: (_absent, own_side.revoked),
     Says.LATER_IMPOSSIBLE: (_later,),
     Says.WRONG_NAME: (_name, by_service),
-    Says.FORBIDDEN: (*let_in, own_side.issuer, by_service),
+    Says.FORBIDDEN: (*let_in, own_issuer.issuer, by_service),
     Says.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
     Says.PROXY_LOGIN: (_proxy_login,),
     Says.NO_BACKEND: (_backend, by_service),

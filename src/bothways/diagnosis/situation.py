@@ -37,7 +37,8 @@ class OwnSide:
     own: the chains that we may send.  anchors: our trust anchors.  versions, suites, groups, schemes: codes that
     we offer or accept.  shares: groups for which our hello has a key share.  protocols: ALPN names.
     server_name: the server that a client wants to reach.  address: where the server is, "HOST:PORT".
-    starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.
+    starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.  local: a server's own IP
+    address, to which the client connected; "" where that is not known.
     """
 
     role: Role
@@ -53,6 +54,7 @@ class OwnSide:
     address: str = ""
     files: Files = UNNAMED
     starttls: str = ""
+    local: str = ""
 
     @classmethod
     def of(
@@ -63,6 +65,7 @@ class OwnSide:
         address: str = "",
         files: Files = UNNAMED,
         starttls: str = "",
+        local: str = "",
     ) -> OwnSide:
         """Return what an explanation needs of a configuration, without private keys."""
         settings = config.settings
@@ -76,6 +79,7 @@ class OwnSide:
             address=address,
             files=files,
             starttls=starttls,
+            local=local,
         )
 
     @classmethod
@@ -130,7 +134,7 @@ class Seen:
 
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
     () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: whether application
-    data was received, and sent.  progress: how far the connection had come.
+    data was received, and sent.  progress: how far the connection had come.  protocol: what the server chose by ALPN.
     """
 
     sent: tuple[str, ...] = ()
@@ -143,6 +147,7 @@ class Seen:
     data: bool = False
     said: bool = False
     progress: Progress = Progress.HELLO
+    protocol: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

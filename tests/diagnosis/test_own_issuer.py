@@ -1,0 +1,65 @@
+"""Who issued our certificate, what lacks above it, and how deep a peer lets a chain be."""
+
+from __future__ import annotations
+
+import pytest
+
+import identities
+import pki
+from bothways import TrustStore
+from bothways.iana import Alert
+from bothways.roles import Role
+from diagnosis.talks import client, first, talk
+from diagnosis.test_own_side import SPAN, alone, holder, host, refused, refused_client
+from diagnosis.test_stacks import OPENSSL_3_0
+
+
+def test_a_ca_that_was_made_anew_is_told_from_one_that_is_missing() -> None:
+    """The server names our CA, and the CA of that name that we both trust signed nothing of ours."""
+    new = pki.root("Test Root", own_key=pki.key("P-256", 77), **SPAN)
+    found = refused_client(holder(new, key_identifiers=False))
+    assert first(found) == ("CA_REPLACED", "ours")
+
+
+def test_a_server_that_sends_its_leaf_alone_and_is_told_so_by_what_it_trusts_itself() -> None:
+    """Its own anchors hold the intermediate."""
+    anchors = TrustStore([identities.root().der, identities.middle().der])
+    server = identities.server_config(credentials=alone(host()), client_anchors=anchors)
+    found = talk(client(), server).servers
+    assert first(found) == ("INTERMEDIATE_MISSING", "ours")
+    assert "CN=Test Root" not in found.first.text and "CN=Test Intermediate" in found.first.text
+
+
+def test_a_server_that_names_an_intermediate_alone_may_want_its_root_too() -> None:
+    """OpenSSL takes no intermediate for an anchor without X509_V_FLAG_PARTIAL_CHAIN, and says unknown_ca."""
+    other = pki.intermediate(identities.root(), "Test Intermediate", own_key=pki.key("P-256", 78), **SPAN)
+    found = refused_client(holder(), client_anchors=TrustStore([other.der]))
+    assert first(found) == ("PARTIAL_CHAIN", "the peer's")
+    assert "it names CN=Test Intermediate, which CN=Test Root issued" in found.first.evidence
+
+
+def deep() -> pki.Issued:
+    """A client two CAs below the root."""
+    return holder(pki.intermediate(identities.middle(), "Test Lower", **SPAN))
+
+
+@pytest.mark.parametrize(
+    ("alert", "who", "first_cause", "second"),
+    [
+        (Alert.UNKNOWN_CA, holder(), "STATUS_UNKNOWN", "DEPTH_LIMIT"),
+        (Alert.UNKNOWN_CA, deep(), "DEPTH_LIMIT", "STATUS_UNKNOWN"),
+        (Alert.INTERNAL_ERROR, holder(), "DEPTH_LIMIT", "NOT_LET_IN"),
+        (Alert.INTERNAL_ERROR, holder(identities.root()), "DEPTH_LIMIT", "NOT_LET_IN"),
+    ],
+)
+def test_a_server_that_names_our_ca_may_have_a_lower_limit_or_no_list(
+    alert: Alert, who: pki.Issued, first_cause: str, second: str
+) -> None:
+    """OpenSSL sends unknown_ca for both: both are told. Apache sends internal_error, and counts the root."""
+    names = [name for name, _ in refused(alert, who, OPENSSL_3_0, Role.CLIENT)]
+    assert names[:2] == [first_cause, second]
+
+
+def test_a_client_of_openssl_may_have_such_limits_too() -> None:
+    names = [name for name, _ in refused(Alert.UNKNOWN_CA, host(), OPENSSL_3_0, asked="localhost")]
+    assert names == ["CA_NOT_ACCEPTED", "STATUS_UNKNOWN", "DEPTH_LIMIT"]
