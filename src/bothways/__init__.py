@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from bothways.faults import Fault
     from bothways.iana import Alert
+    from bothways.ticket_keys.shared import SharedTicketKeys
     from bothways.tls.config import ClientConfig, ServerConfig
     from bothways.tls.connection import Connection
     from bothways.tls.events import (
@@ -51,6 +52,7 @@ else:
             ),
             "bothways.faults": "Fault",
             "bothways.iana": "Alert",
+            "bothways.ticket_keys.shared": "SharedTicketKeys",
             "bothways.tls.config": "ClientConfig ServerConfig",
             "bothways.tls.connection": "Connection",
             "bothways.tls.events": (
@@ -94,6 +96,7 @@ __all__ = [
     "Refusal",
     "ServerConfig",
     "SessionStore",
+    "SharedTicketKeys",
     "SignatureWanted",
     "TLSError",
     "TicketKeys",

@@ -17,7 +17,7 @@ ROWS = (
     ("errors",),
     ("trust",),
     ("tls",),
-    ("describe", "ca", "fetch", "places", "workers"),
+    ("describe", "ca", "fetch", "places", "ticket_keys", "workers"),
     ("starttls", "diagnosis"),
     ("net", "aio"),
     ("adapters",),
@@ -95,6 +95,7 @@ EXTRAS = {
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
     "http": {"httpcore", "starlette"},
+    "ticket_keys": {"redis"},
     "testing": {"pytest"},
 }
 

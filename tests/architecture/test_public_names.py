@@ -47,6 +47,7 @@ PUBLIC = {
     # what a session is resumed by
     "SessionStore",
     "TicketKeys",
+    "SharedTicketKeys",
     # what a failure means, whatever a library made of it
     "explain_failure",
     "failure_of",

@@ -17,11 +17,12 @@ from types import SimpleNamespace
 import pytest
 
 import identities
-from bothways import PeerAlert
+from bothways import ClientConfig, Credentials, PeerAlert, TrustStore
 from bothways.cli import run as module
 from bothways.cli.commands import bothways as group
 from bothways.cli.run import Explained, Seldom
 from bothways.cli.terminal import run
+from bothways.net import connect
 from bothways.testing import MutualTLS
 from cli_scripting import Background, bothways, environment
 from http_callers import context, get, until
@@ -99,6 +100,47 @@ def test_an_application_learns_who_calls_and_only_trusted_clients_reach_it(mutua
     assert "the client sent a certificate that was revoked" in server.said
     assert '"GET / HTTP/1.1" 200' in server.said
     assert "Traceback" not in server.said
+
+
+def call_again(server: Background, config: ClientConfig) -> tuple[bool, int]:
+    """Whether a session was resumed, and by which worker."""
+    with connect("127.0.0.1", int(server.port), config, server_name="localhost") as channel:
+        channel.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        reply = b""
+        while data := channel.recv(4096):
+            reply += data
+        return channel.resumed, json.loads(reply.partition(b"\r\n\r\n")[2])["pid"]
+
+
+def test_workers_that_share_ticket_keys_resume_the_sessions_of_each_other(mutual):
+    """And those who take over from them; the first ones made the file."""
+    mine = mutual.identity("client")
+    config = ClientConfig(
+        anchors=TrustStore.from_file(mutual.ca), credentials=Credentials.from_files(mine.cert, mine.key)
+    )
+    keys = mutual.ca.parent / "tickets"
+    with running(mutual, *clients(mutual), "--workers", "2", "--ticket-keys", str(keys)) as server:
+        pids: set[int] = set()
+        assert not call_again(server, config)[0]
+        until(lambda: _resumed_by(server, config, pids) == 2)
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: _resumed_by(server, config, pids) == 4)
+        assert server.end() == 0
+    assert keys.stat().st_mode & 0o777 == 0o600
+
+
+def _resumed_by(server: Background, config: ClientConfig, pids: set[int]) -> int:
+    """Resume once more, and return how many workers have done so by now."""
+    resumed, pid = call_again(server, config)
+    assert resumed
+    pids.add(pid)
+    return len(pids)
+
+
+def test_without_tickets_nothing_is_resumed(mutual):
+    config = ClientConfig(anchors=TrustStore.from_file(mutual.ca))
+    with running(mutual, "--no-tickets") as server:
+        assert [call_again(server, config)[0] for _ in range(2)] == [False, False]
 
 
 def test_a_signal_ends_it_in_order(mutual):

@@ -31,6 +31,7 @@ from bothways.fetch import disk_cache, fetcher, transport
 from bothways.http import exchange, stream
 from bothways.ladder import json_form
 from bothways.starttls import databases, ldap, talk, xmpp
+from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake import client_resumption, message_io, server_resumption
@@ -135,6 +136,12 @@ VALUES = {
         f"{size(session.CHAIN_LIMIT)}; a client with a longer one gets no ticket"
     ),
     "tickets of one ClientHello that a server tries to decrypt": str(server_resumption.TICKETS_TRIED),
+    "file of ticket keys; value in Redis": f"{size(shared_ring.LARGEST)}; {size(redis_store.LARGEST_STORED)}",
+    "how often shared ticket keys are looked at: in a file; in Redis": (
+        f"{seconds(file_store.FILE_SECONDS)}; {seconds(redis_store.REDIS_SECONDS)}"
+    ),
+    "time for an answer of Redis": f"{seconds(redis_store.ANSWER_SECONDS)}; no handshake waits for it",
+    "secret for ticket keys in Redis, at least": f"{wrapping.SHORTEST_SECRET} bytes",
     "servers that a client remembers; sessions for each": (
         f"{session_store.SERVERS}; {session_store.SESSIONS_EACH}"
     ),

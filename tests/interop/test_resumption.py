@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from OpenSSL import SSL
 
-from bothways import ClientConfig, ServerConfig
+from bothways import ClientConfig, ServerConfig, SharedTicketKeys
 from bothways.net import Channel
 from interop import golang, identities
 from interop.identities import client, server
@@ -55,6 +55,20 @@ def test_openssl_client_resumes_with_us(suite: str, folder: Path) -> None:
 def test_openssl_client_resumes_with_us_after_a_retry(folder: Path) -> None:
     """RFC 9846 4.3.11.2: its second binder covers the HelloRetryRequest."""
     assert resumed_by_openssl(our_server(auth="require", **RETRIED), folder) == [False, True, True]
+
+
+def test_openssl_client_resumes_at_servers_that_share_keys(folder: Path, tmp_path: Path) -> None:
+    """Each of them is another process to it: they have the file of their keys in common."""
+    shared = [SharedTicketKeys.in_file(tmp_path / "keys") for _ in range(3)]
+    theirs, session, resumed = context(ssl.PROTOCOL_TLS_CLIENT, folder), None, []
+    for tickets in shared:
+        other = StandardSSL(theirs, server=False, name="localhost", session=session)
+        meeting = Meeting(our_server(auth="require", tickets=tickets).connection(), other).carry()
+        meeting.talk()
+        session = other.object.session
+        resumed.append(other.object.session_reused)
+        tickets.close()
+    assert resumed == [False, True, True]
 
 
 def test_openssl_client_gets_a_full_handshake_where_nothing_is_resumed(folder: Path) -> None:

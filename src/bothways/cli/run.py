@@ -25,6 +25,7 @@ from bothways.cli.options import (
 from bothways.cli.reports import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.cli.server_files import Look, ServerFiles
 from bothways.cli.terminal import DONE, MISUSED, bounded, complain, refuse, say
+from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import looking_after
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import ConfigError
@@ -61,6 +62,7 @@ class Serving:
 )
 @side_options(cert_required=True, alpn_help=None)
 @clients_options
+@tickets_options
 @click.option(
     "--workers",
     type=click.IntRange(1, MOST_WORKERS),
@@ -84,6 +86,7 @@ def command(
     address: Address,
     side: Side,
     clients: Clients,
+    tickets: Tickets,
     workers: int | None,
     factory: bool,
     connections: int,
@@ -104,7 +107,7 @@ def command(
     sys.path.insert(0, os.getcwd())
 
     def load() -> Serving:
-        return _load(side, clients)
+        return _load(side, clients, tickets)
 
     current = [load()]
     with listen(address) as listener:
@@ -152,7 +155,7 @@ def _check_installed() -> None:
             refuse(f"run requires the package {name}, which is not installed", INSTALL)
 
 
-def _load(side: Side, clients: Clients) -> Serving:
+def _load(side: Side, clients: Clients, tickets: Tickets) -> Serving:
     """Read all files. Raises ConfigError."""
     read = ServerFiles(side, clients)
     own = read.own
@@ -164,6 +167,7 @@ def _load(side: Side, clients: Clients) -> Serving:
         alpn=ALPN,
         revocation=own.revocation,
         judge_again=read.judge_again,
+        tickets=tickets.load(),
         insecure_rsa_key_transport=own.classic,
     )
     return Serving(config, read.looks())
@@ -214,6 +218,7 @@ def serve(
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     with looking_after(serving.looks):
+        follow_tickets(serving.config.tickets)
         Server(config).run(sockets=[listener])
     return DONE
 

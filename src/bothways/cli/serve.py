@@ -30,6 +30,7 @@ from bothways.cli.reports import Reports
 from bothways.cli.server_files import ServerFiles
 from bothways.cli.staples import Staples, staples_options
 from bothways.cli.terminal import bounded, headline, refuse, say
+from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import looking_after
 from bothways.describe.escape import visible
 from bothways.describe.names import peer_name
@@ -77,6 +78,7 @@ FORWARD_IDLE_SECONDS = 3600.0
     metavar="SECONDS",
     help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
 )
+@tickets_options
 @staples_options
 @keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
@@ -101,6 +103,7 @@ def command(
     idle_timeout: float | None,
     service: str | None,
     forward: Address | None,
+    tickets: Tickets,
     staples: Staples,
     keylog: bool,
     picture: LadderFile | None,
@@ -127,6 +130,7 @@ def command(
         judge_again=read.judge_again,
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
+        tickets=tickets.load(),
         handshake_timeout=handshake_timeout,
         insecure_keylog=load_keylog(keylog),
     )
@@ -143,6 +147,7 @@ def command(
         contextlib.nullcontext() if supply is None else supply.kept_fresh(),
         looking_after(looks),
     ):
+        follow_tickets(config.tickets)
         say(f"listening on {Address(address.host, listener.getsockname()[1])}")
         serving = Serving(config, files, talk, idle_limit(idle_timeout, forward), picture, Reports())
         admission = Admission(connections, exempt_loopback=exempt_loopback)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from bothways.cli.terminal import LINE_LIMIT, complain, described, say
 from bothways.describe.escape import visible
+from bothways.ticket_keys.shared import logger as tickets_logger
 from bothways.trust.watched import logger as files_logger
 
 LOOK_SECONDS = 0.5
@@ -49,17 +50,20 @@ class _Saying(logging.Handler):
 
 @contextlib.contextmanager
 def _saying_what_is_read() -> Iterator[None]:
-    """Say which files are read again, and which cannot be, however the rest of the log is set up."""
-    saying, level, propagate = _Saying(), files_logger.level, files_logger.propagate
-    files_logger.addHandler(saying)
-    files_logger.setLevel(logging.INFO)
-    files_logger.propagate = False
+    """Say which files are read again, and what cannot be read, however the rest of the log is set up."""
+    saying = _Saying()
+    before = [(logger, logger.level, logger.propagate) for logger in (files_logger, tickets_logger)]
+    for logger, _, _ in before:
+        logger.addHandler(saying)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
     try:
         yield
     finally:
-        files_logger.removeHandler(saying)
-        files_logger.setLevel(level)
-        files_logger.propagate = propagate
+        for logger, level, propagate in before:
+            logger.removeHandler(saying)
+            logger.setLevel(level)
+            logger.propagate = propagate
 
 
 def _look(look: Look) -> None:

@@ -176,4 +176,5 @@ def send_ticket(
     times = issued, issued + 1000 * seconds, milliseconds(origin.authenticated)
     content = new_content(origin.suite, origin.key(_NONCE), chain, times, hs.randomness.random)
     ticket = keys.seal(encoded_content(content), context, now, hs.randomness.random)
-    hs.out.send_after_handshake(NewSessionTicket(seconds, content.age_add, _NONCE, ticket, ()))
+    if ticket is not None:
+        hs.out.send_after_handshake(NewSessionTicket(seconds, content.age_add, _NONCE, ticket, ()))

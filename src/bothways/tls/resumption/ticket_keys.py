@@ -31,12 +31,15 @@ class TicketKey(NamedTuple):
 
 
 class KeyRing(NamedTuple):
-    """The keys of one moment: `current` seals, all three open; `next` is known ahead to all who share it."""
+    """The keys of one moment: `current` seals, all three open; `next` is known ahead to all who share it.
+
+    Those who share keys and cannot reach their store have no next one.
+    """
 
     since: datetime
     previous: TicketKey | None
     current: TicketKey
-    next: TicketKey
+    next: TicketKey | None
 
     def named(self, name: bytes) -> TicketKey | None:
         """Return the key of that name, if it is one of these."""
@@ -60,9 +63,15 @@ class TicketKeys:
     def __repr__(self) -> str:
         return f"TicketKeys(max_age={self.max_age!r})"
 
-    def seal(self, content: bytes, context: bytes, now: datetime, random: Random) -> bytes:
-        """Return a ticket with `content` that can be opened only in the same `context`. now, random: as for `ring`."""
-        key = self.ring(now, random).current
+    def seal(self, content: bytes, context: bytes, now: datetime, random: Random) -> bytes | None:
+        """Return a ticket with `content` that can be opened only in the same `context`; None without keys.
+
+        now, random: as for `ring`.
+        """
+        ring = self.ring(now, random)
+        if ring is None:
+            return None
+        key = ring.current
         nonce = random(NONCE_SIZE)
         return key.name + nonce + key.aead.encrypt(nonce, content, key.name + context)
 
@@ -74,7 +83,8 @@ class TicketKeys:
         name, nonce = ticket[:NAME_SIZE], ticket[NAME_SIZE : NAME_SIZE + NONCE_SIZE]
         if len(ticket) <= OVERHEAD:
             return None
-        key = self.ring(now, random).named(name)
+        ring = self.ring(now, random)
+        key = None if ring is None else ring.named(name)
         if key is None:
             return None
         try:
@@ -82,8 +92,8 @@ class TicketKeys:
         except Forged:
             return None
 
-    def ring(self, now: datetime, random: Random) -> KeyRing:
-        """Return the current keys, and replace those that are too old.
+    def ring(self, now: datetime, random: Random) -> KeyRing | None:
+        """Return the current keys, and replace those that are too old; None where there are none, which never is here.
 
         now: the time.  random: returns so many random bytes.
         """
@@ -96,7 +106,9 @@ class TicketKeys:
         if abs(since) < self.max_age:
             return ring
         if self.max_age <= since < 2 * self.max_age:
-            ring = KeyRing(ring.since + self.max_age, ring.current, ring.next, _new_key(random))
+            ring = KeyRing(
+                ring.since + self.max_age, ring.current, ring.next or _new_key(random), _new_key(random)
+            )
         else:
             ring = _new_ring(now, random)  # long idle, or the clock was set
         self._rings[process] = ring

@@ -1,0 +1,79 @@
+"""Options of servers for session tickets: under which keys they are issued, or that there are none."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import click
+
+from bothways.cli.options import FILE, gathered
+from bothways.cli.terminal import refuse
+from bothways.errors import ConfigError
+from bothways.ticket_keys.file_store import read_private
+from bothways.ticket_keys.shared import SharedTicketKeys
+from bothways.ticket_keys.wrapping import secret_in
+from bothways.tls.resumption.ticket_keys import TicketKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Tickets:
+    """What the command line says of session tickets."""
+
+    ticket_keys: str | None
+    ticket_secret: str | None
+    no_tickets: bool
+
+    def load(self) -> TicketKeys | None:
+        """Return the keys of tickets, None for no tickets. Raises ConfigError; wrong use ends the command."""
+        if self.no_tickets and self.ticket_keys is not None:
+            refuse("--no-tickets and --ticket-keys exclude each other")
+        is_url = self.ticket_keys is not None and "://" in self.ticket_keys
+        if self.ticket_secret is not None and not is_url:
+            refuse("--ticket-secret has an effect only with --ticket-keys redis://...")
+        if self.no_tickets:
+            return None
+        if self.ticket_keys is None:
+            return TicketKeys()
+        if not is_url:
+            return SharedTicketKeys.in_file(self.ticket_keys)
+        if self.ticket_secret is None:
+            refuse(
+                "--ticket-keys redis://... requires --ticket-secret FILE: the keys lie there encrypted",
+                "openssl rand -hex 32 > FILE; chmod 600 FILE; and the same file on every server",
+            )
+        return SharedTicketKeys.in_redis(self.ticket_keys, secret=_secret(self.ticket_secret))
+
+
+def _secret(path: str) -> bytes:
+    try:
+        data = read_private(path)
+    except (OSError, ConfigError) as error:
+        problem = f"cannot be read: {error.strerror}" if isinstance(error, OSError) else error
+        raise ConfigError(f"{os.fspath(path)}: {problem}") from None
+    return secret_in(data, path)
+
+
+def follow_tickets(keys: TicketKeys | None) -> None:
+    """Have keys in a store at hand before the first client comes; nothing is waited for."""
+    if isinstance(keys, SharedTicketKeys):
+        keys.start()
+
+
+tickets_options = gathered(
+    "tickets",
+    Tickets,
+    click.option(
+        "--ticket-keys",
+        metavar="FILE|URL",
+        help="Share the keys of session tickets with other servers and workers: in a file, which is made if there is "
+        "none, or in Redis or Valkey (redis://HOST, rediss://HOST).",
+    ),
+    click.option(
+        "--ticket-secret",
+        type=FILE,
+        metavar="FILE",
+        help="The secret under which ticket keys lie encrypted in Redis: 32 random bytes.",
+    ),
+    click.option("--no-tickets", is_flag=True, help="Issue no session tickets and resume nothing."),
+)
