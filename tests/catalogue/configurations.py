@@ -65,6 +65,11 @@ HAPROXY = {
         globals="",
         rest=f"{_BIND} ca-file root.pem verify required\n  mode http\n  http-request return status 200\n",
     ),
+    "lists": _HAPROXY.format(
+        globals="",
+        rest=f"{_BIND} ca-file root.pem verify required crl-file all-crls.pem\n"
+        "  mode http\n  http-request return status 200\n",
+    ),
     "ada alone": _HAPROXY.format(
         globals="",
         rest=f"{_BIND} ca-file root.pem verify required\n"

@@ -13,6 +13,7 @@ from catalogue.row import (
     CLIENT,
     OURS,
     PEERS,
+    S_CLIENT,
     S_SERVER,
     SERVER,
     Row,
@@ -144,6 +145,7 @@ PYTHON = (
     "python3 -c \"import ssl, socket; c = ssl.create_default_context(cafile='root.pem'); "
     "c.wrap_socket(socket.create_connection(('localhost', PORT)), server_hostname='localhost')\""
 )
+BY_ADDRESS = PYTHON.replace("hostname='localhost'", "hostname='127.0.0.1'")
 JUDGED_LATER = (
     Row("our-certificate-without-names-python",
         "Python's client finishes the handshake, finds no name in our certificate, and leaves", SERVER,
@@ -155,4 +157,24 @@ JUDGED_LATER = (
         also=(Cause.WRONG_NAME,)),
 )  # fmt: skip
 
-MORE = (*SEVERAL, *CLOCKS, *SERVICES, *BROKERS, *CHAINS, *SUITES, *BEFORE_TLS, *JUDGED_LATER)
+OF_OPENSSL = (
+    Row("servers-clock-years-behind", "the server's clock is three years behind: OpenSSL says bad_certificate", CLIENT,
+        asking("-attime $(date +%s -d '-3 years')"), Cause.PEERS_CLOCK, PEERS, me("client")),
+    Row("callers-clock-years-behind", "the client's clock is three years behind", SERVER,
+        f"{S_CLIENT} -attime $(date +%s -d '-3 years')", Cause.PEERS_CLOCK, PEERS, with_(client_auth="none")),
+    Row("callers-clock-ahead", "the client's clock is a year ahead", SERVER,
+        f"{S_CLIENT} -attime $(date +%s -d '+1 year')", Cause.PEERS_CLOCK, PEERS, with_(client_auth="none")),
+    Row("our-key-below-the-callers-level", "the client wants keys of 128 bits, and ours is RSA with 2048", SERVER,
+        f"{S_CLIENT} -cipher DEFAULT@SECLEVEL=3", Cause.WEAK_KEY, OURS, me("server-rsa", client_auth="none")),
+    Row("our-certificate-without-the-address-asked", "the client connects by address, and our certificate has names",
+        SERVER, BY_ADDRESS, Cause.WRONG_NAME, OURS, me("server-acme", client_auth="none")),
+    Row("client-too-deep-for-openssl", "the server allows one intermediate, and we send two: unknown_ca", CLIENT,
+        asking("-verify_depth 1"), Cause.DEPTH_LIMIT, PEERS, me("client-three"), also=(Cause.STATUS_UNKNOWN,)),
+    Row("servers-list-out-of-date", "the server's CRL has expired, and our certificate lasts a year", CLIENT,
+        asking("-CRL expired-crl.pem -crl_check"), Cause.STATUS_UNKNOWN, PEERS, me("client-lasting"),
+        also=(Cause.PEERS_CLOCK,)),
+    Row("client-of-a-revoked-ca", "the CA that issued our certificate was revoked", CLIENT,
+        "haproxy -f lists.cfg", Cause.REVOKED, OURS, me("client-of-a-revoked-ca"), HAPROXY["lists"]),
+)  # fmt: skip
+
+MORE = (*OF_OPENSSL, *SEVERAL, *CLOCKS, *SERVICES, *BROKERS, *CHAINS, *SUITES, *BEFORE_TLS, *JUDGED_LATER)

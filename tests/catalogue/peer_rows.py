@@ -95,11 +95,17 @@ RUNTIMES = (
         GRPC, Cause.NO_CERTIFICATE, OURS, with_(alpn=("h2",)), request=HTTP2),
     Row("client-of-unknown-ca-grpc", "our certificate is of a CA that gRPC does not accept; it closes", CLIENT,
         GRPC, Cause.CA_NOT_ACCEPTED, OURS, me("client-unknown", alpn=("h2",)), request=HTTP2),
+    Row("no-protocol-grpc-with-a-certificate", "gRPC speaks h2 alone; we hold a certificate, and offer no protocol",
+        CLIENT, GRPC, Cause.NO_SHARED_PROTOCOL, OURS, me("client")),
     Row("no-protocol-grpc", "gRPC speaks h2 alone, and we offer no application protocol", CLIENT,
         "python3 grpc_peer.py serve PORT server.pem server.key -", Cause.NO_SHARED_PROTOCOL, OURS),
 )  # fmt: skip
 
 CALLERS = (
+    Row("our-certificate-of-unknown-ca-by-address",
+        "Node.js calls us by address, which our certificate has, and does not trust our CA", SERVER,
+        "env BY_ADDRESS=1 node peer.js call PORT - - root.pem", Cause.CA_NOT_ACCEPTED, OURS,
+        me("server-unknown", client_auth="none")),
     Row("caller-of-unknown-ca-node", "Node.js has a certificate of a CA that we do not trust", SERVER,
         "node peer.js call PORT client-unknown.pem client-unknown.key root.pem", Cause.CA_NOT_ACCEPTED, PEERS),
     Row("our-certificate-of-unknown-ca-node", "Node.js does not trust our CA, and closes without a word", SERVER,

@@ -100,6 +100,12 @@ def holder() -> Issued:
 
 
 @cache
+def disowned() -> Issued:
+    """A CA that the root has revoked."""
+    return pki.intermediate(root(), "Acme Issuing 5", serial=0x5E70ED, **CA)
+
+
+@cache
 def narrow() -> Issued:
     """A CA that may issue for acme.example alone."""
     permitted = x509.NameConstraints([x509.DNSName("acme.example")], None)
@@ -209,6 +215,8 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "client-ed25519": lambda: whole(client(key_kind="Ed25519")),
     "client-deep": lambda: whole(client(shallow())),
     "client-revoked": lambda: whole(client(serial=0x0E70ED)),
+    "client-of-a-revoked-ca": lambda: whole(client(disowned())),
+    "client-lasting": lambda: whole(client(**CA)),
     "client-production": lambda: whole(client(root("Acme Production Root"))),
     "client-of-the-old-root": lambda: whole(client(old_root(), key_kind="RSA-2048")),
     "client-bob": lambda: whole(client(name="bob")),
@@ -264,5 +272,18 @@ def write(folder: Path) -> None:
     (folder / "others.pem").write_bytes(b"".join(each.pem for each in others))
     (folder / "users").write_text("ada:{PLAIN}secret\n")
     (folder / "production.pem").write_bytes(root("Acme Production Root").pem)
-    lists = [x509.load_der_x509_crl(each) for each in (crl(), root_crl())]
-    (folder / "crl.pem").write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in lists))
+    write_lists(folder)
+
+
+def write_lists(folder: Path) -> None:
+    """Write CRLs: of Acme's two CAs, one that has expired, and of all CAs with one of them revoked."""
+    times = {"this_update": NOW - DAY, "next_update": NOW + 7 * DAY}
+    old = pki.crl(issuing(), this_update=NOW - 20 * DAY, next_update=NOW - 3 * DAY)
+    roots = pki.crl(root(), (disowned(), "ca_compromise"), **times)
+    for name, lists in (
+        ("crl.pem", (crl(), root_crl())),
+        ("expired-crl.pem", (old,)),
+        ("all-crls.pem", (crl(), roots, pki.crl(disowned(), **times))),
+    ):
+        found = [x509.load_der_x509_crl(each) for each in lists]
+        (folder / name).write_bytes(b"".join(each.public_bytes(Encoding.PEM) for each in found))

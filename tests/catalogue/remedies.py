@@ -89,6 +89,14 @@ BY_ROW: Mapping[str, Mend] = {
     "server-without-list": words("-crl_check", "-CRL crl.pem -crl_check"),
     "servers-clock-ahead": words("-attime $(date +%s -d '+1 year')"),
     "servers-clock-behind": words("-attime $(date +%s -d '-2 hours')"),
+    "servers-clock-years-behind": words("-attime $(date +%s -d '-3 years')"),
+    "callers-clock-years-behind": words("-attime $(date +%s -d '-3 years')"),
+    "callers-clock-ahead": words("-attime $(date +%s -d '+1 year')"),
+    "client-too-deep-for-openssl": words("-verify_depth 1", "-verify_depth 3"),
+    "servers-list-out-of-date": words("expired-crl.pem", "crl.pem"),
+    "our-certificate-without-the-address-asked": lambda row: python_that_speaks(
+        words("127.0.0.1", "localhost")(row)
+    ),
     "servers-anchor-expired": words("expired-root", "renewed-root"),
     "server-trusts-an-intermediate": more("-partial_chain"),
     "client-not-on-the-list": setup(HAPROXY["ada and bob"]),

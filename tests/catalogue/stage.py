@@ -34,7 +34,10 @@ from interop.programs import Program, free_port, running
 SECONDS = 8.0
 HOST = "localhost"
 REQUEST = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
-MOMENTS = {"$(date +%s -d '+1 year')": timedelta(days=365), "$(date +%s -d '-2 hours')": timedelta(hours=-2)}
+MOMENTS = {
+    "$(date +%s -d '+1 year')": timedelta(days=365), "$(date +%s -d '-2 hours')": timedelta(hours=-2),
+    "$(date +%s -d '-3 years')": timedelta(days=-1096),
+}  # fmt: skip
 READY = {
     "openssl": "ACCEPT", "go-peer": "listening", "tlslite-peer": "listening", "node": "listening",
     "java": "listening", "python3": "listening", "dovecot": "starting up",

@@ -94,3 +94,13 @@ def test_a_key_that_signs_by_nothing_that_the_server_takes_is_a_problem():
     only_rsa = wanted(ROOT, types=(ClientCertificateType.rsa_sign,), version=Version.TLS12)
     assert rows_of(ada(), only_rsa)["scheme.12"].level == "problem"
     assert rows_of(ada(key_kind="RSA-2048"), only_rsa)["scheme.12"].level == "good"
+
+
+def test_a_fault_of_our_own_chain_is_told_as_ours_and_of_the_certificate_that_has_it():
+    """What to do is for us: the CA's new certificate in our file, and not the peer's renewal."""
+    late = pki.intermediate(ROOT, "Bank Late", not_before=NOW - 30 * DAY, not_after=NOW - DAY)
+    row = rows_of(ada(late))["certificate_expired"]
+    assert row.text.startswith("the CA CN=Bank Late in our chain expired on")
+    assert "that CA's new certificate" in row.hint and "peer" not in row.hint
+    leaf = rows_of(ada(not_after=NOW - DAY))["certificate_expired"]
+    assert leaf.text.startswith("our certificate expired on") and leaf.hint == "have the CA issue a new one"

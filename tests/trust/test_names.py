@@ -198,3 +198,11 @@ def test_a_label_that_is_too_long_in_another_script_is_refused():
     """RFC 5890 2.3.2.1."""
     with pytest.raises(ConfigError, match="cannot be written in A-labels"):
         server_name("\u00fc" * 80 + ".example")
+
+
+def test_a_dns_name_with_the_letters_of_an_address_is_told_as_what_it_is():
+    """RFC 9525 6.2: addresses are compared with iPAddress entries alone."""
+    issued = leaf(None, "x", ca=None, alternatives=("DNS:192.0.2.7", "DNS:a.example"))
+    certificate = ParsedCertificate(issued.der)
+    (reason,) = name_reasons(certificate, names_of(certificate), server_name("192.0.2.7"))
+    assert "for the DNS name 192.0.2.7, a.example, not for 192.0.2.7" in str(reason)

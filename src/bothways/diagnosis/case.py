@@ -10,7 +10,7 @@ from bothways.describe.escape import visible
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.self_check import reasons_against
-from bothways.diagnosis.situation import Chain, OwnSide, Request, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Chain, OwnSide, Request, Seen, Situation
 from bothways.diagnosis.stacks import Stack, stack_of
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import Reason
@@ -118,6 +118,11 @@ class Case:
         """The peer's chain, as far as it can be decoded."""
         return parsed(tuple(dict.fromkeys(self.seen.chain or ())))
 
+    @property
+    def _shows_a_file(self) -> bool:
+        """Whether we have a certificate whose file is known by its name."""
+        return self.is_client and bool(self.ours.own) and self.ours.files.cert != UNNAMED.cert
+
     def likely(
         self,
         cause: Cause,
@@ -142,6 +147,8 @@ class Case:
             "starttls": self.ours.starttls,
             "given_starttls": "" if cause is Cause.TLS_AT_ONCE else self.ours.starttls,
             "given_alpn": ",".join(each.decode("ascii", "ignore") for each in self.ours.protocols),
+            "given_cert": self.ours.files.cert if self._shows_a_file else "",
+            "given_key": self.ours.files.key if self._shows_a_file else "",
             "given_name": name if name not in (None, host.strip("[]")) else "",
             "cert": self.ours.files.cert,
             "key": self.ours.files.key,

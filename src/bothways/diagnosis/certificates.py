@@ -16,7 +16,10 @@ from bothways.describe.messages import listed
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.situation import OwnSide, Situation
+from bothways.errors import PeerFault
 from bothways.faults import Fault, Reason, sentence, shown
+from bothways.roles import Role
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import dn_text, normal
@@ -142,6 +145,12 @@ def cause_of(
         "above": bool(reason.position),
     }
     return case.likely(BY_FAULT[reason.fault], party, weight, evidence, **facts | more)
+
+
+def fault_of_ours(reason: Reason, role: Role, now: datetime) -> Likely:
+    """Return a reason against our own chain as a cause with its remedy, where no connection has failed for it."""
+    case = Case(PeerFault(reason.fault, step=None, peer=role.peer), Situation(OwnSide(role), now=now))
+    return cause_of(case, reason, Party.OURS, Weight.CERTAIN)
 
 
 def _subject(case: Case, reason: Reason, party: Party) -> str:

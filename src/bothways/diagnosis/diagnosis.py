@@ -19,7 +19,13 @@ SHOWN = 4
 MORE = 2
 WIDTH = 100
 OWN_FACTS = ("target", "host", "cert", "key", "ca", "starttls", "later")
-GIVEN = ("starttls", "name", "alpn")  # options of `connect` that say whom we meant, as facts: given_NAME
+GIVEN = (
+    "starttls",
+    "name",
+    "alpn",
+    "cert",
+    "key",
+)  # options of `connect` with which we connected, as facts: given_NAME
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
@@ -92,10 +98,13 @@ def _with_given(template: str, facts: Mapping[str, object]) -> str:
     """Return the template with the options by which we connected, but those that it gives itself."""
     start = "bothways connect {target}"
     given = [name for name in GIVEN if facts.get(f"given_{name}") and f" --{name} " not in template]
-    words = "".join(
-        f" --{name} {_quoted(each)}" for name in given for each in str(facts[f"given_{name}"]).split(",")
-    )
+    words = "".join(f" --{name} {_quoted(each)}" for name in given for each in _values(facts, name))
     return template.replace(start, start + words.replace("{", "{{").replace("}", "}}"), 1)
+
+
+def _values(facts: Mapping[str, object], name: str) -> list[str]:
+    value = str(facts[f"given_{name}"])
+    return value.split(",") if name == "alpn" else [value]
 
 
 def _lacks(template: str, facts: Mapping[str, object]) -> bool:

@@ -8,10 +8,11 @@ from datetime import datetime
 
 from bothways.describe.documents import certificate_document, key_text, signature_text
 from bothways.describe.escape import visible
+from bothways.diagnosis.certificates import fault_of_ours
 from bothways.doctor.report import Level, Row, counted
 from bothways.faults import Reason, sentence
 from bothways.ladder.model import Card, Side
-from bothways.roles import StepId
+from bothways.roles import Role, StepId
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import names_of
@@ -98,13 +99,25 @@ def verdict_rows(verdict: Verdict, prefix: str, step: StepId) -> Iterator[Row]:
 
 def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[Row]:
     """Return the reasons for which certificates are refused; one that comes again is numbered."""
+    for id_, reason in _numbered(reasons, prefix):
+        text = visible(f"{reason} ({reason.rule})", TEXT_LIMIT)
+        yield Row(id_, "problem", "refused", text, visible(sentence(reason.fault.hint, reason.facts)))
+
+
+def own_reason_rows(reasons: Sequence[Reason], prefix: str, now: datetime) -> Iterator[Row]:
+    """Return the reasons for which a client certificate of ours would be refused, in words about ourselves."""
+    for id_, reason in _numbered(reasons, prefix):
+        fault = fault_of_ours(reason, Role.CLIENT, now)
+        text = visible(f"{fault.text} ({reason.rule})", TEXT_LIMIT)
+        yield Row(id_, "problem", "would be refused", text, visible(fault.remedy))
+
+
+def _numbered(reasons: Sequence[Reason], prefix: str) -> Iterator[tuple[str, Reason]]:
     times = Counter[str]()
     for reason in reasons:
         name = reason.fault.name.lower()
         times[name] += 1
-        id_ = f"{prefix}.{name}" if times[name] == 1 else f"{prefix}.{name}.{times[name]}"
-        text = visible(f"{reason} ({reason.rule})", TEXT_LIMIT)
-        yield Row(id_, "problem", "refused", text, visible(sentence(reason.fault.hint, reason.facts)))
+        yield (f"{prefix}.{name}" if times[name] == 1 else f"{prefix}.{name}.{times[name]}"), reason
 
 
 def days_rows(id_: str, chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bothways.describe.documents import key_text
 from bothways.describe.names import every_name
-from bothways.doctor.chain import days_rows, is_self_signed, linked_from, reason_rows, shown, signed_with
+from bothways.doctor.chain import days_rows, is_self_signed, linked_from, own_reason_rows, shown, signed_with
 from bothways.doctor.report import Level, Row, counted
 from bothways.faults import Fault
 from bothways.iana import ClientCertificateType, SignatureScheme
@@ -74,7 +74,7 @@ def _judged(chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
         [each.der for each in chain], TrustStore([top.der]), purpose=Purpose.CLIENT, name=None, at=now
     )
     reasons = verdict.reasons if isinstance(verdict, Refused) else ()
-    yield from reason_rows(reasons, "identity")
+    yield from own_reason_rows(reasons, "identity", now)
     faults = {reason.fault for reason in reasons}
     if not faults & {Fault.WRONG_EXTENDED_KEY_USAGE, Fault.WRONG_KEY_USAGE}:
         yield Row("identity.usage", "good", "may be used", "for client authentication, by a signature")

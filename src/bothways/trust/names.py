@@ -138,4 +138,6 @@ def name_reasons(certificate: ParsedCertificate, names: Names, wanted: ServerNam
         kind = {"dns": "DNS", "ip": "IP", "uri": "URI"}[wanted.kind]
         return [Reason(Fault.NO_SERVER_NAMES, 0, subject, {"wanted": f"{kind}:{wanted.text}"})]
     presented = names.dns + names.ip + names.uri or names.email
+    if wanted.kind == "ip":  # which a DNS name with the same letters does not match (RFC 9525 6.2)
+        presented = tuple(f"the DNS name {each}" if each == wanted.text else each for each in presented)
     return [Reason(Fault.NAME_MISMATCH, 0, subject, {"got": presented, "wanted": wanted.text})]

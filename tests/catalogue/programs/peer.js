@@ -1,5 +1,6 @@
 // Node.js as a program: node peer.js serve|call PORT CERT KEY CA [OPTIONS AS JSON], "-" for none of them.
-// A server asks for client certificates where it has a CA. A client asks for / of localhost.
+// A server asks for client certificates where it has a CA. A client asks for / of localhost,
+// or with BY_ADDRESS set of 127.0.0.1, and then sends no name.
 "use strict";
 const fs = require("fs");
 const https = require("https");
@@ -14,7 +15,7 @@ if (role === "serve") {
     .createServer(Object.assign(asking, options), (request, reply) => reply.end("welcome"))
     .listen(Number(port), "127.0.0.1", () => console.log("listening"));
 } else {
-  const where = { host: "127.0.0.1", servername: "localhost", port: Number(port), timeout: 5000 };
+  const where = { host: "127.0.0.1", servername: process.env.BY_ADDRESS ? "" : "localhost", port: Number(port), timeout: 5000 };
   https
     .get(Object.assign(where, options), (reply) => reply.resume())
     .on("error", (error) => console.log(error.code, error.message));
