@@ -23,8 +23,6 @@ USED = {
     "bench/amplification.py": (4, "prices of single steps, which are measured apart"),
     "cli/test_reports.py": (1, "the size of a table"),
     "cli/test_show.py": (1, "5,000 entries at once: `cryptography` copies its list for each"),
-    "fetch/test_blocking.py": (1, "a lock that is held while the process is forked"),
-    "fetch/test_transport.py": (3, "a look-up that hangs, and a bound that a few of them meet"),
     "inside.py": (7, "there, one by one"),
     "library_services.py": (1, "the port of grpclib's server"),
     "standard_library.py": (

@@ -26,7 +26,7 @@ PARTS = {
     "a field": model.Field,
     "a certificate": model.Card,
     "a failure": model.Failure,
-    "a cause": model.CauseTold,
+    "a cause": model.CauseText,
     "a step": model.StepTaken,
 }
 

@@ -200,7 +200,7 @@ VALUES = {
     "head of an HTTP response": size(transport.HEAD_LIMIT),
     "ports": ", ".join(map(str, FETCH.ports)),
     "URL": f"{locations.LONGEST} characters",
-    "fetches at once": "{ocsp} OCSP, {crl} CRLs".format(**fetcher.AT_ONCE),
+    "fetches at once": "{ocsp} OCSP, {crl} CRLs".format(**fetcher.CONCURRENT),
     "use of fetched evidence before it is fetched again": time(FETCH.keep),
     "repetition after a failure": f"after {seconds(cache.SHORT_TIME.total_seconds())}",
     "cache in memory": f"{size(cache.MOST_BYTES)}, {cache.MOST_ENTRIES} entries",

@@ -150,12 +150,12 @@ def test_a_process_that_was_forked_has_a_loop_of_its_own() -> None:
     """The thread of its parent's loop is not there, nor is one that held a lock just then."""
     with answering(LIST) as responder:
         assert isinstance(fetch(policy(), [request(responder.url)], NOW, 5.0)[0], CRL)
-        held = blocking._lock
-        held.acquire()
+        lock = blocking.LOOP_LOCK
+        lock.acquire()
         child = os.fork()
         if not child:
             signal.alarm(10)
             found = fetch(policy(), [request(responder.url)], NOW, 5.0)
             os._exit(0 if isinstance(found[0], CRL) else 1)
-        held.release()
+        lock.release()
         assert os.waitpid(child, 0)[1] == 0

@@ -522,7 +522,7 @@ def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
 ) -> None:
     """Reading takes threads, of which there are few; a peer may name several CRLs of a million entries."""
     long = crl(CA, extra=[(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(2000)), False)])
-    monkeypatch.setattr(source, "LONG", 2000)
+    monkeypatch.setattr(source, "LARGE", 2000)
     go, going = threading.Event(), []
     read = source.read_answer
 

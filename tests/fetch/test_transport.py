@@ -13,7 +13,7 @@ import pytest
 import identities
 from bothways import TLSError
 from bothways.fetch import transport
-from bothways.fetch.transport import HEAD_LIMIT, PIECE, Reply, exchange, resolve
+from bothways.fetch.transport import CHUNK, HEAD_LIMIT, Reply, exchange, resolve
 from bothways.net import wrap
 from bothways.trust.evidence.http_exchange import HTTPRequest
 from bothways.trust.evidence.locations import read_location
@@ -22,6 +22,8 @@ from fetch.responders import Asked, Responder, answering, redirect, reply
 pytestmark = pytest.mark.network
 
 LIMIT = 1000
+# What `socket.getaddrinfo` returns for 8.8.8.8.
+ADDRESSES = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("8.8.8.8", 80))]
 
 
 def talk(
@@ -143,7 +145,7 @@ def test_an_endless_or_crooked_answer_is_left_soon_and_holds_up_nobody(answer: b
         said = asyncio.run(ask(responder.port))
     assert problem in said and len(said) < 400
     # Never more than a piece is looked at in one turn.
-    assert turns > min(len(answer), HEAD_LIMIT) // PIECE
+    assert turns > min(len(answer), HEAD_LIMIT) // CHUNK
 
 
 def test_a_body_without_length_ends_with_the_connection() -> None:
@@ -234,8 +236,8 @@ def test_a_resolver_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> 
 def test_look_ups_that_hang_are_so_many_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger's certificates name hosts without end, and each look-up has a thread that may hang for long."""
     over = threading.Event()
-    monkeypatch.setattr(transport, "_lookups", threading.BoundedSemaphore(3))
-    monkeypatch.setattr(transport, "_looked_up", lambda *_: over.wait(20) and ["8.8.8.8"])
+    monkeypatch.setattr(transport, "LOOKUPS", threading.BoundedSemaphore(3))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and ADDRESSES)
 
     async def many() -> list[object]:
         asking = [asyncio.create_task(resolve(f"{number}.example", 80)) for number in range(5)]
@@ -258,7 +260,7 @@ def test_a_look_up_for_which_there_is_no_thread_is_an_error_of_the_network(
     def none_left(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(transport, "_lookups", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(transport, "LOOKUPS", threading.BoundedSemaphore(1))
     with monkeypatch.context() as full:
         full.setattr(threading.Thread, "start", none_left)
         with pytest.raises(OSError, match="no thread is left"):

@@ -5,7 +5,14 @@ from __future__ import annotations
 import json
 
 import identities
-from bothways.ladder.report import checks, error_facts, own_part, peer_facts, report_facts, report_lines
+from bothways.ladder.report import (
+    checks,
+    error_facts,
+    own_authentication,
+    peer_facts,
+    report_facts,
+    report_lines,
+)
 from bothways.tls.events import Caution
 from watched import Talk, mutual
 
@@ -48,11 +55,11 @@ def test_a_report_of_tls_1_2_knows_what_the_server_thinks_of_us():
 
 def test_a_report_says_what_became_of_our_own_certificate():
     """Sent, none sent, or not asked for."""
-    assert own_part(mutual().client.notes)["outcome"] == "sent"
+    assert own_authentication(mutual().client.notes)["outcome"] == "sent"
     nothing = Talk(identities.client_config(), identities.server_config())
-    assert own_part(nothing.client.notes)["outcome"] == "none sent"
+    assert own_authentication(nothing.client.notes)["outcome"] == "none sent"
     one_way = Talk(identities.client_config(), identities.server_config(client_anchors=None))
-    assert own_part(one_way.client.notes)["outcome"] == "not asked"
+    assert own_authentication(one_way.client.notes)["outcome"] == "not asked"
 
 
 def test_checks_stand_in_the_order_of_their_ids():

@@ -16,7 +16,7 @@ from bothways.places import Places
 
 CONNECTIONS = 512
 OPERATORS = 16  # connections to the operator's address
-ACCEPTED_AT_ONCE = 64  # connections, so that the requests of accepted clients are read in between
+ACCEPTED_TOGETHER = 64  # connections, before requests of accepted clients are read
 BACKLOG = 1024  # connections in the queue of the system
 
 
@@ -26,7 +26,7 @@ def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = Bound
     return uvicorn.Config(
         app,
         http=http,
-        backlog=ACCEPTED_AT_ONCE,
+        backlog=ACCEPTED_TOGETHER,
         log_level="error",  # errors of clients are not logged
         access_log=False,
         proxy_headers=False,
@@ -38,9 +38,10 @@ def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = Bound
 
 
 class Server(uvicorn.Server):
-    """uvicorn with a second listener for the operator.
+    """uvicorn with a second listening socket for the operator.
 
-    operator: an application and its listening socket. ready: called when uvicorn handles signals.
+    config: of uvicorn.  operator: an application and its listening socket.  ready: called when uvicorn handles
+    signals.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Time limits and the least rate of a client in each phase, and which connection is closed when there are too many.
+"""Time limits and a minimum rate for clients in each phase, and which connection is closed when there are too many.
 
 uvicorn has no limit for an incomplete request, and none for a client that does not read the response.
 """
@@ -21,7 +21,7 @@ from bothways.places import Place, Places, source_of
 REQUEST_SECONDS = 10.0  # for a complete request, from the connection or the previous response
 RESPONSE_SECONDS = 120.0  # until a response was read, from the end of the request
 GRACE_SECONDS = 5.0  # without a least rate, at the beginning of a phase
-LEAST_RATE = 500.0  # bytes a second, the average since the beginning of a phase
+LEAST_RATE = 500.0  # bytes per second, the average since the beginning of a phase
 CHECK_SECONDS = 1.0  # between two checks of these limits
 RECEIVED_LIMIT = 1024 * 1024  # bytes of one request, with those that are discarded after an error
 
@@ -56,18 +56,18 @@ class BoundedClient(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Take a place, if necessary from another connection."""
+        """Take a place, if necessary that of another connection."""
         super().connection_made(transport)
         host = self.client[0] if self.client else ""
         self._place = Place(source_of(host), self.end, self.loop.time())
-        loser = self._places.enter(self._place, self.loop.time())
-        if loser is not None:
-            loser.end()
-        if loser is not self._place:
+        displaced = self._places.enter(self._place, self.loop.time())
+        if displaced is not None:
+            displaced.end()
+        if displaced is not self._place:
             self._schedule_check()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
+        """Release the place."""
         if self._place is not None:
             self._places.leave(self._place)
         if self._timer is not None:
@@ -87,12 +87,12 @@ class BoundedClient(H11Protocol):
         self._update_phase()
 
     def pause_writing(self) -> None:
-        """The client does not read the response."""
+        """Note that the client does not read the response."""
         super().pause_writing()
         self._update_phase()
 
     def resume_writing(self) -> None:
-        """The client read enough."""
+        """Note that the client has read enough."""
         super().resume_writing()
         self._update_phase()
 
@@ -110,7 +110,7 @@ class BoundedClient(H11Protocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The service ends: an incomplete request is not waited for."""
+        """End with the service, without waiting for an incomplete request."""
         if self._phase is Phase.RECEIVING and self._place is not None and self._place.moved:
             self.end()
         else:

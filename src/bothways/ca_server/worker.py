@@ -21,8 +21,8 @@ from bothways.ca_server.ocsp_cache import OCSPCache
 from bothways.ca_server.published_files import certificates, root_crl
 from bothways.trust import parsing
 
-CRL_INTERVAL = timedelta(seconds=2)  # between two looks for revocations in the log
-CRL_CHECK_INTERVAL = timedelta(minutes=1)  # between two looks for CRLs that expire
+CRL_INTERVAL = timedelta(seconds=2)  # between two searches for revocations in the log
+CRL_CHECK_INTERVAL = timedelta(minutes=1)  # between two searches for CRLs that expire
 CRL_CACHE_LIMIT = 128 * 1024 * 1024  # bytes of CRLs in memory
 
 Report = Callable[[str], None]
@@ -39,13 +39,13 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The problems of the service, in words without secrets; none if it is healthy."""
+    """The problems of the service, as text without secrets; none if it is healthy."""
 
     problems: tuple[str, ...]
 
 
 class Worker:
-    """What is served of one CA. `tick` is for one thread; the other methods are safe for several."""
+    """Everything that is served of one CA. `tick` is for one thread; the other methods are safe for several."""
 
     def __init__(self, issuer: Issuer, report: Report) -> None:
         """Issue the OCSP responder's certificate and sign the CRLs that are due; raises AuthorityError.

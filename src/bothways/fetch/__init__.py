@@ -1,1 +1,1 @@
-"""Fetches OCSP responses and CRLs over the network, as `trust.evidence` allows, and caches them on disk."""
+"""Fetches OCSP responses and CRLs over the network, within the limits of `trust.evidence`, and caches them on disk."""

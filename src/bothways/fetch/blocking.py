@@ -1,4 +1,4 @@
-"""The same fetches for programs without an event loop: one loop in a thread of its own serves all their threads."""
+"""Fetching for programs without an event loop: one loop, in a thread of its own, serves all their threads."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from bothways.trust.evidence.http_exchange import Found, with_nonces
 from bothways.trust.evidence.stapling import Stapling
 from bothways.trust.verdict import EvidenceRequest, Verdict
 
-_lock = threading.Lock()
+LOOP_LOCK = threading.Lock()  # held while the loop is started
 _running: asyncio.AbstractEventLoop | None = None
 
 
 def finder(policy: Fetch) -> Callable[[EvidenceWanted], list[Found]]:
-    """Return who answers what handshakes want by a policy. Raises ConfigError where that cannot work."""
+    """Return a function that fetches what handshakes want. Raises ConfigError where the policy cannot be used."""
     check(policy)
     return find
 
 
 def find(wanted: EvidenceWanted) -> list[Found]:
-    """Answer what a handshake wants, and wait for it."""
+    """Fetch the evidence that a handshake wants, and wait for it."""
     return fetch(wanted.policy, wanted.wants, wanted.at, wanted.seconds)
 
 
 def judged(judge: Callable[[FetchedEvidence], Verdict], policy: Fetch, at: datetime) -> Verdict:
-    """Return the verdict of `judge`, which is called again with what was fetched as long as it wants more.
+    """Return the verdict of `judge`, which is called again with fetched evidence while its verdict wants more.
 
-    For judging outside a handshake. Raises ConfigError where the policy's directory cannot be used.
+    For verifications outside a handshake. Raises ConfigError where the policy's directory cannot be used.
     """
     fetched = FetchedEvidence()
     verdict = judge(fetched)
@@ -52,25 +52,25 @@ def judged(judge: Callable[[FetchedEvidence], Verdict], policy: Fetch, at: datet
 
 
 def fetch(policy: Fetch, requests: Sequence[EvidenceRequest], at: datetime, seconds: float) -> list[Found]:
-    """Fetch several at once, each within so many seconds; what was found stands where it was wanted.
+    """Fetch evidence for several requests at once, each within so many seconds; the results are in the same order.
 
-    Raises ConfigError where the policy's directory cannot be used; nothing for what others do.
+    Raises ConfigError where the policy's directory cannot be used, and nothing for failures of the network.
     """
 
     async def fetched() -> list[Found]:
         return await fetcher(policy).fetch_all(requests, at, seconds)
 
-    waiting = asyncio.run_coroutine_threadsafe(fetched(), _loop())
+    running = asyncio.run_coroutine_threadsafe(fetched(), _loop())
     try:
-        return waiting.result()
+        return running.result()
     except BaseException:
-        waiting.cancel()
+        running.cancel()
         raise
 
 
 @contextlib.contextmanager
 def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info) -> Iterator[None]:
-    """Keep our own staples fresh while the body runs, as `stapling.renewing` does; `tell` is called in a thread."""
+    """Renew our staples while the body of `with` runs, as `stapling.renewing` does; `tell` is called in a thread."""
     check(stapling.policy)
     loop = _loop()
     asyncio.run_coroutine_threadsafe(fetch_due(stapling, clock, tell), loop).result()
@@ -82,20 +82,20 @@ def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info)
 
 
 def _loop() -> asyncio.AbstractEventLoop:
-    """Return the loop of this process."""
+    """Return the event loop of this process; the first call starts it."""
     global _running
-    with _lock:
+    with LOOP_LOCK:
         if _running is None:
             _running = asyncio.new_event_loop()
             threading.Thread(target=_running.run_forever, name="bothways-fetch", daemon=True).start()
         return _running
 
 
-def _begin_anew() -> None:
-    """In a process that was forked: the loop has no thread here, and whoever held the lock is not here either."""
-    global _lock, _running
-    _lock, _running = threading.Lock(), None
+def _reset_after_fork() -> None:
+    """Make a new lock in a forked process, where neither the loop's thread nor the lock's holder exists."""
+    global LOOP_LOCK, _running
+    LOOP_LOCK, _running = threading.Lock(), None
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)
+    os.register_at_fork(after_in_child=_reset_after_fork)

@@ -1,6 +1,6 @@
-"""Evidence in a directory, so that it outlives the process: one file each, whole or not at all.
+"""A cache of evidence in a directory, for later processes: one file for each entry, written atomically.
 
-What lies there is believed no more than what comes over the network. A file that cannot be read is none.
+Cached evidence is checked as if it came over the network. A file that cannot be read is ignored.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _WITHOUT_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class DiskCache:
-    """A directory of evidence, for its owner alone.
+    """A cache in a directory that only its owner may write to.
 
-    Raises ConfigError where it cannot be made, or others may write to it: an older CRL in the place of a newer
+    Raises ConfigError where the directory cannot be made, or others may write to it: an older CRL in place of a newer
     one would hide a revocation.
     """
 
@@ -56,7 +56,7 @@ class DiskCache:
             )
 
     def load(self, key: str, limit: int) -> tuple[bytes, datetime] | None:
-        """Return what was kept under a key, of at most `limit` bytes, and since when; None without it."""
+        """Return the data of a key, of at most `limit` bytes, and when it was stored; None where there is none."""
         try:
             with open(self._path / key, "rb", opener=_open) as file:
                 seen = os.fstat(file.fileno())
@@ -69,7 +69,7 @@ class DiskCache:
         return (data, since) if len(data) <= limit else None
 
     def save(self, key: str, data: bytes) -> None:
-        """Keep data under a key; a disk that will not is a matter for the log, not for the handshake."""
+        """Store data under a key. An error of the disk is logged and does not fail the handshake."""
         try:
             handle, name = tempfile.mkstemp(prefix=".new-", dir=self._path)
             try:
@@ -85,8 +85,8 @@ class DiskCache:
             logger.warning("evidence cannot be kept in %s: %s", self._path, error.strerror or error)
 
     def _make_room(self) -> None:
-        """Drop the files of ours that were written longest ago, beyond so many or so much; no others."""
-        files = [(_seen(each), each) for each in self._path.iterdir() if _OURS.fullmatch(each.name)]
+        """Delete the oldest files of the cache until it is within its limits."""
+        files = [(_time_and_size(each), each) for each in self._path.iterdir() if _OURS.fullmatch(each.name)]
         size = 0
         for count, ((_, bytes_in_it), each) in enumerate(sorted(files, reverse=True), 1):
             size += bytes_in_it
@@ -96,12 +96,12 @@ class DiskCache:
 
 
 def _open(path: str, flags: int) -> int:
-    """Open without waiting for anybody, should it be no file."""
+    """Open a file without waiting, in case it is a pipe."""
     return os.open(path, flags | _WITHOUT_WAITING)
 
 
-def _seen(path: Path) -> tuple[float, int]:
-    """Return when a file was written, and its size."""
+def _time_and_size(path: Path) -> tuple[float, int]:
+    """Return when a file was written, and its size in bytes."""
     try:
         seen = path.stat()
     except OSError:

@@ -1,6 +1,6 @@
-"""Fetches what judgements request, in one event loop: one fetch for all who wait for the same.
+"""Fetches the evidence that verifications request, in one event loop: equal requests share one fetch.
 
-Nothing that a responder or a network does raises an error: what cannot be had is `Missing`, and says why.
+No failure of a responder or of the network raises an error: the result is `Missing`, which says why.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ logger = logging.getLogger("bothways")
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 Exchange = Callable[[HTTPRequest, str, int], Awaitable[Reply]]
 
-# So many at once, and half of them for the peers of one issuer; CRLs are large.
-AT_ONCE = {"ocsp": 32, "crl": 8}
-LONG, LONG_AT_ONCE = 1024 * 1024, 2
+# Concurrent fetches; half of them may be for the peers of one issuer. There are fewer for CRLs, which are large.
+CONCURRENT = {"ocsp": 32, "crl": 8}
+LARGE, LARGE_CONCURRENT = 1024 * 1024, 2
 MOST_LOCATIONS = 4
 MOST_ADDRESSES = 4
 LONGEST_PROBLEM = 300
@@ -54,8 +54,8 @@ _SEE_OTHER = 303
 class Fetcher:
     """Fetches evidence by one policy, in the event loop in which it is used.
 
-    resolve, exchange: how names become addresses, and requests replies; by default over the network.
-    Raises ConfigError where the policy's directory cannot be used.
+    policy: what may be fetched.  resolve: returns the addresses of a host.  exchange: sends a request and returns the
+    reply; by default both use the network.  Raises ConfigError where the policy's directory cannot be used.
     """
 
     def __init__(self, policy: Fetch, *, resolve: Resolve = resolve, exchange: Exchange = exchange) -> None:
@@ -64,29 +64,29 @@ class Fetcher:
         self._exchange = exchange
         self._disk_cache = None if policy.directory is None else DiskCache(policy.directory)
         self._shared: dict[str, _Shared] = {}
-        self._places = {kind: asyncio.Semaphore(most) for kind, most in AT_ONCE.items()}
-        self._reading_long = asyncio.Semaphore(LONG_AT_ONCE)
+        self._places = {kind: asyncio.Semaphore(most) for kind, most in CONCURRENT.items()}
+        self._reading_long = asyncio.Semaphore(LARGE_CONCURRENT)
         self._shares: WeakValueDictionary[tuple[str, bytes], asyncio.Semaphore] = WeakValueDictionary()
 
     async def fetch_all(
         self, requests: Sequence[EvidenceRequest], at: datetime, seconds: float
     ) -> list[Found]:
-        """Fetch several at once, each within so many seconds; what was found stands where it was wanted."""
-        return list(await asyncio.gather(*(self._in_time(request, at, seconds) for request in requests)))
+        """Fetch evidence for several requests at once, each within so many seconds; the results keep the order."""
+        return list(await asyncio.gather(*(self._fetch_within(request, at, seconds) for request in requests)))
 
-    async def _in_time(self, request: EvidenceRequest, at: datetime, seconds: float) -> Found:
+    async def _fetch_within(self, request: EvidenceRequest, at: datetime, seconds: float) -> Found:
         try:
             async with asyncio.timeout(seconds):
                 return await self.fetch(request, at)
         except TimeoutError:
-            return Missing(f"{request.locations[0]}: {_late(seconds)}")
+            return Missing(f"{request.locations[0]}: {_timeout_text(seconds)}")
 
     async def fetch(self, request: EvidenceRequest, at: datetime) -> Found:
-        """Return evidence from the first location that has any that is sound, else what there is.
+        """Return evidence from the first location with some that may be cached, else other evidence or `Missing`.
 
-        at: the time of day by which it is judged.
+        at: the time at which it is checked.
         """
-        unsound: Evidence | None = None
+        not_cacheable: Evidence | None = None
         problems = []
         for location in request.locations[:MOST_LOCATIONS]:
             found = await self._from(location, request, at)
@@ -94,9 +94,9 @@ class Fetcher:
                 problems.append(f"{location}: {found.problem}")
             elif may_be_cached(request, found, at):
                 return found
-            elif unsound is None or (isinstance(found, CRL) and found.signer is not None):
-                unsound = found
-        return Missing("; ".join(problems)) if unsound is None else unsound
+            elif not_cacheable is None or (isinstance(found, CRL) and found.signer is not None):
+                not_cacheable = found
+        return Missing("; ".join(problems)) if not_cacheable is None else not_cacheable
 
     async def _from(self, location: str, request: EvidenceRequest, at: datetime) -> Found:
         key = cache_key(request, location)
@@ -109,44 +109,44 @@ class Fetcher:
         return await shared.result()
 
     async def _obtain(self, key: str, location: str, request: EvidenceRequest, at: datetime) -> Found:
-        """Take evidence from the directory while it is not due, else from the network."""
-        async with self._share(request), self._places[request.kind]:
+        """Return evidence from the directory while it need not be fetched again, else from the network."""
+        async with self._issuer_limit(request), self._places[request.kind]:
             kept = await self._from_disk(key, request, at)
             if kept is not None:
                 return kept
-            # Each location has its share, so that the next has its turn and a failure is still remembered.
+            # Each location has a part of the time, so that the next one is tried too and a failure is cached.
             seconds = 0.9 * self._policy.seconds / len(request.locations[:MOST_LOCATIONS])
             try:
                 async with asyncio.timeout(seconds):
                     data = await self._download(location, request)
-                return await self._taken(key, request, data, at)
+                return await self._decode_in_thread(key, request, data, at)
             except TimeoutError:
-                problem = _late(seconds)
+                problem = _timeout_text(seconds)
             except ValueError as error:
                 problem = str(error)
             except OSError as error:
-                problem = _network_words(error)
+                problem = _network_error_text(error)
             except Exception:
                 logger.exception("defect: what %s answered is not read", shown(location))
                 problem = "a defect of ours, which the log has, keeps it from being read"
             return self._policy.cache.fail(key, Missing(problem[:LONGEST_PROBLEM]), at)
 
-    def _share(self, request: EvidenceRequest) -> asyncio.Semaphore:
-        """Return what the peers of one issuer have of the places: others are not kept out by theirs."""
+    def _issuer_limit(self, request: EvidenceRequest) -> asyncio.Semaphore:
+        """Return the limit on concurrent fetches for the peers of one issuer, so that others can fetch too."""
         key = request.kind, request.issuer.key_digest
         found = self._shares.get(key)
         if found is None:
-            found = self._shares[key] = asyncio.Semaphore(AT_ONCE[request.kind] // 2)
+            found = self._shares[key] = asyncio.Semaphore(CONCURRENT[request.kind] // 2)
         return found
 
     async def _from_disk(self, key: str, request: EvidenceRequest, at: datetime) -> Found | None:
         disk_cache, cache = self._disk_cache, self._policy.cache
         if disk_cache is None or cache.find_valid(key, at) is not None:
             return None
-        await asyncio.to_thread(self._take_from, disk_cache, key, request, at)
+        await asyncio.to_thread(self._read_from, disk_cache, key, request, at)
         return cache.find(key, at)
 
-    def _take_from(self, disk_cache: DiskCache, key: str, request: EvidenceRequest, at: datetime) -> None:
+    def _read_from(self, disk_cache: DiskCache, key: str, request: EvidenceRequest, at: datetime) -> None:
         found = disk_cache.load(key, self._policy.limit(request))
         if found is None:
             return
@@ -157,13 +157,13 @@ class Fetcher:
                 key, request, evidence, since if since <= at else at - self._policy.keep, at
             )
 
-    async def _taken(self, key: str, request: EvidenceRequest, data: bytes, at: datetime) -> Found:
-        """Have what came read in a thread; few long ones at once, so that short ones find threads."""
-        async with self._reading_long if len(data) > LONG else contextlib.nullcontext():
-            return await asyncio.to_thread(self._take, key, request, data, at)
+    async def _decode_in_thread(self, key: str, request: EvidenceRequest, data: bytes, at: datetime) -> Found:
+        """Decode received data in a thread; few large ones at once, so that there are threads for small ones."""
+        async with self._reading_long if len(data) > LARGE else contextlib.nullcontext():
+            return await asyncio.to_thread(self._decode_and_cache, key, request, data, at)
 
-    def _take(self, key: str, request: EvidenceRequest, data: bytes, at: datetime) -> Found:
-        """Read what came, and keep it or what is newer; CRLs of a million entries take their time."""
+    def _decode_and_cache(self, key: str, request: EvidenceRequest, data: bytes, at: datetime) -> Found:
+        """Decode received data and cache it, and return the newest; a CRL of a million entries takes seconds."""
         evidence = read_answer(request, data, at, requires_nonce=self._policy.nonce == "require")
         newest = self._policy.cache.keep(key, request, evidence, at, at)
         if self._disk_cache is not None and may_be_cached(request, newest, at):
@@ -171,18 +171,22 @@ class Fetcher:
         return newest
 
     async def _download(self, location: str, request: EvidenceRequest) -> bytes:
-        """Send the request, and follow so many redirects, each looked at as the first was."""
+        """Send the request, and follow a limited number of redirects, each checked as the first location was."""
         policy = self._policy
-        asked = http_request(request, read_location(location, https=policy.https))
-        seen = {str(asked.location)}
+        current = http_request(request, read_location(location, https=policy.https))
+        seen = {str(current.location)}
         for _ in range(policy.redirects + 1):
-            reply = await self._send(asked, policy.limit(request))
-            if reply.status not in _REDIRECTS and not (reply.status == _SEE_OTHER and asked.method == "GET"):
+            reply = await self._send(current, policy.limit(request))
+            if reply.status not in _REDIRECTS and not (
+                reply.status == _SEE_OTHER and current.method == "GET"
+            ):
                 break
-            asked = replace(asked, location=redirected(asked.location, reply.redirect, https=policy.https))
-            if str(asked.location) in seen:
+            current = replace(
+                current, location=redirected(current.location, reply.redirect, https=policy.https)
+            )
+            if str(current.location) in seen:
                 raise ValueError("it redirects in a circle")
-            seen.add(str(asked.location))
+            seen.add(str(current.location))
         else:
             often = (
                 f"more than {policy.redirects} times"
@@ -194,9 +198,9 @@ class Fetcher:
             raise ValueError(f"it answered with HTTP status {reply.status}")
         return reply.body
 
-    async def _send(self, asked: HTTPRequest, limit: int) -> Reply:
-        """Look at every address of the host, then ask the machine at the first that can be reached."""
-        location = asked.location
+    async def _send(self, current: HTTPRequest, limit: int) -> Reply:
+        """Check every address of the host, then send the request to the first one that can be reached."""
+        location = current.location
         addresses = await self._resolve(location.host, location.port)
         for each in addresses:
             problem = refusal(each, location, self._policy)
@@ -205,21 +209,21 @@ class Fetcher:
         failed: OSError = OSError("its host has no address")
         for each in addresses[:MOST_ADDRESSES]:
             try:
-                return await self._exchange(asked, each, limit)
+                return await self._exchange(current, each, limit)
             except OSError as error:
                 failed = error
         raise failed
 
 
 class _Shared:
-    """A task for all who wait for its result; it is cancelled when the last of them leaves."""
+    """A task whose result several callers wait for; it is cancelled when the last of them is."""
 
     def __init__(self, work: Coroutine[Any, Any, Found], key: str, table: dict[str, _Shared]) -> None:
         self._task = asyncio.get_running_loop().create_task(work)
         self._key, self._table = key, table
         self._waiting = 0
         table[key] = self
-        self._task.add_done_callback(self._over)
+        self._task.add_done_callback(self._done)
 
     async def result(self) -> Found:
         self._waiting += 1
@@ -229,15 +233,15 @@ class _Shared:
             self._waiting -= 1
             if not self._waiting and not self._task.done():
                 self._task.cancel()
-                self._over(self._task)
+                self._done(self._task)
 
-    def _over(self, _task: asyncio.Task[Found]) -> None:
+    def _done(self, _task: asyncio.Task[Found]) -> None:
         if self._table.get(self._key) is self:
             del self._table[self._key]
 
 
 def check(policy: Fetch) -> None:
-    """Raise ConfigError where nothing could be fetched by a policy."""
+    """Raise ConfigError where nothing can be fetched by a policy."""
     if policy.by_caller:
         raise ConfigError(
             "fetch: by_caller leaves fetching to the caller; pass an evidence finder, or leave it out"
@@ -247,18 +251,18 @@ def check(policy: Fetch) -> None:
 
 
 def finder(policy: Fetch) -> Callable[[EvidenceWanted], Awaitable[list[Found]]]:
-    """Return who answers what handshakes want by a policy. Raises ConfigError where that cannot work."""
+    """Return a function that fetches what handshakes want. Raises ConfigError where the policy cannot be used."""
     check(policy)
     return find
 
 
 async def find(wanted: EvidenceWanted) -> list[Found]:
-    """Answer what a handshake wants."""
+    """Fetch the evidence that a handshake wants."""
     return await fetcher(wanted.policy).fetch_all(wanted.wants, wanted.at, wanted.seconds)
 
 
 def fetcher(policy: Fetch) -> Fetcher:
-    """Return the fetcher of a policy in the running event loop: one for all who share both."""
+    """Return the fetcher of a policy in the running event loop; it is shared by all users of both."""
     loop = asyncio.get_running_loop()
     found: Fetcher | None = policy.fetchers.get(loop)
     if found is None:
@@ -266,11 +270,11 @@ def fetcher(policy: Fetch) -> Fetcher:
     return found
 
 
-def _late(seconds: float) -> str:
+def _timeout_text(seconds: float) -> str:
     return f"no answer within {seconds:g} seconds"
 
 
-def _network_words(error: OSError) -> str:
+def _network_error_text(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused: no service listens there"
     if isinstance(error, ConnectionResetError):

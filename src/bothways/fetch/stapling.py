@@ -1,4 +1,4 @@
-"""Keeps our own staples fresh: drives a schedule in an event loop, beside whatever else is done there."""
+"""Renews our staples: follows a schedule (`trust.evidence.stapling`) as a task of an event loop."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Tell = Callable[[str], None]
 
 logger = logging.getLogger("bothways")
 
-# How long at most until the clock on the wall is looked at again, and how soon at the soonest.
+# The longest wait before the system clock is read again, and the shortest one.
 LONGEST_SECONDS, SHORTEST_SECONDS = 3600.0, 1.0
 
 
 @contextlib.asynccontextmanager
 async def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info) -> AsyncIterator[None]:
-    """Fetch what is due, which takes the policy's seconds at most, then keep it fresh while the body runs.
+    """Fetch the staples that are due, then renew them while the body of `async with` runs.
 
-    tell: is called with a sentence about each response that came, or did not.
-    Raises ConfigError where nothing can be fetched by the schedule's policy.
+    The first fetch takes at most the `seconds` of the policy.  tell: called with a sentence about each result. Raises
+    ConfigError where nothing can be fetched by the schedule's policy.
     """
     check(stapling.policy)
     await fetch_due(stapling, clock, tell)
@@ -39,7 +39,7 @@ async def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger
 
 
 async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
-    """Wait for what is due and fetch it, until cancelled."""
+    """Wait for the next staple that is due and fetch it, until cancelled."""
     while True:
         left = (stapling.next_due() - clock.now()).total_seconds()
         longest = SHORTEST_SECONDS if stapling.may_change else LONGEST_SECONDS
@@ -48,7 +48,7 @@ async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None
 
 
 async def fetch_due(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
-    """Fetch what is due now, and hand it to the schedule."""
+    """Fetch what is due now, and give the results to the schedule."""
     requests = stapling.due(clock.now())
     if not requests:
         return

@@ -1,6 +1,6 @@
-"""One HTTP exchange with a machine whose address was looked at before: that address is dialled and no other.
+"""One HTTP exchange with a server whose address was checked before: only that address is connected to.
 
-On httpcore, with no proxies, cookies or redirects of its own. The size is bounded here, the time by whoever waits.
+Based on httpcore, without its proxies, cookies and redirects. The size is limited here, the time by the caller.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ import httpcore
 from bothways.faults import shown
 from bothways.trust.evidence.http_exchange import HTTPRequest
 
-PIECE = 16 * 1024
+CHUNK = 16 * 1024
 HEAD_LIMIT = 32 * 1024
-# A body may come in so many pieces, and in one more for every so many bytes: each costs as much as a long one.
-FREE_PIECES, PIECE_AT_LEAST = 64, 256
-# httpcore's locks are anyio's, which loads this at its first use: that would be in a loop with others' handshakes.
+# A body may come in so many chunks, and one more for each number of bytes: a small chunk costs as much as a large one.
+FREE_CHUNKS, BYTES_PER_CHUNK = 64, 256
+# httpcore uses anyio, which imports this at its first use: that would block the event loop.
 with contextlib.suppress(ImportError):
     import_module("anyio._backends._asyncio")
-Looked = list[str] | OSError
+LookupResult = list[str] | OSError
 MOST_LOOKUPS = 512
-_lookups = threading.BoundedSemaphore(MOST_LOOKUPS)
+LOOKUPS = threading.BoundedSemaphore(MOST_LOOKUPS)  # a place for each look-up that is running
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a server answered: its status, where it redirects to, and the content."""
+    """The answer of a server: its status, the target of a redirect, and the content."""
 
     status: int
     redirect: str = ""
@@ -43,15 +43,15 @@ class Reply:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, in the order in which they should be tried. Raises OSError.
+    """Return the addresses of a host, in the order in which to try them. Raises OSError.
 
-    In a thread that nobody waits for once the time is over: a resolver may take minutes. Of such threads there
-    are so many at most.
+    Runs in a thread that is not waited for after the time limit, since a resolver may take minutes. The number of
+    these threads is limited.
     """
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[list[str]] = loop.create_future()
 
-    def settle(found: Looked) -> None:
+    def set_result(found: LookupResult) -> None:
         if answer.done():
             return
         if isinstance(found, OSError):
@@ -60,17 +60,17 @@ async def resolve(host: str, port: int) -> list[str]:
             answer.set_result(found)
 
     def look_up() -> None:
-        found = _looked_up(host, port)
-        with contextlib.suppress(RuntimeError):  # the loop is closed, and nobody asks any more
-            loop.call_soon_threadsafe(settle, found)
+        found = _addresses(host, port)
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits for the result
+            loop.call_soon_threadsafe(set_result, found)
 
-    _begin(look_up)
+    _start_lookup(look_up)
     return await answer
 
 
-def _begin(look_up: Callable[[], None]) -> None:
-    """Start a look-up in a thread. Raises OSError where there is no place for it."""
-    places = _lookups
+def _start_lookup(look_up: Callable[[], None]) -> None:
+    """Start a look-up in a thread. Raises OSError where too many are running."""
+    places = LOOKUPS
     if not places.acquire(blocking=False):
         raise OSError("too many names are being looked up already")
 
@@ -87,7 +87,7 @@ def _begin(look_up: Callable[[], None]) -> None:
         raise OSError("no thread is left to look its name up") from None
 
 
-def _looked_up(host: str, port: int) -> Looked:
+def _addresses(host: str, port: int) -> LookupResult:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -98,16 +98,16 @@ def _looked_up(host: str, port: int) -> Looked:
 
 
 async def exchange(request: HTTPRequest, address: str, limit: int) -> Reply:
-    """Send a request to a machine and read its answer, of at most `limit` bytes.
+    """Send a request to an address and return the answer, of at most `limit` bytes.
 
-    Raises OSError where the network fails, ValueError for an answer that is none. Others in the loop have their
-    turn in between, however fast and in however many pieces it comes.
+    Raises OSError where the network fails, ValueError for an invalid answer. Other tasks of the event loop run in
+    between, however fast and in however many chunks the answer comes.
     """
     location = request.location
     url = httpcore.URL(scheme=location.scheme, host=location.host, port=location.port, target=location.target)
-    # It reads all anchors of the system, while others in the loop wait.
+    # It reads all trust anchors of the system, which would block the event loop.
     context = await asyncio.to_thread(ssl.create_default_context) if location.scheme == "https" else None
-    backend = _Dial(address)
+    backend = _OneAddress(address)
     try:
         async with (
             httpcore.AsyncHTTPConnection(
@@ -117,7 +117,7 @@ async def exchange(request: HTTPRequest, address: str, limit: int) -> Reply:
                 request.method, url, headers=list(request.headers.items()), content=request.body
             ) as response,
         ):
-            backend.head_left = math.inf
+            backend.remaining_head = math.inf
             headers = {name.lower(): value for name, value in response.headers}
             redirect = headers.get(b"location", b"").decode("latin-1")
             if response.status != 200:
@@ -128,64 +128,64 @@ async def exchange(request: HTTPRequest, address: str, limit: int) -> Reply:
 
 
 async def _content(response: httpcore.Response, headers: dict[bytes, bytes], limit: int) -> bytes:
-    """Read a body, and stop where it is too long or compressed."""
+    """Return a body; stop where it is too long or compressed."""
     encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
     if encoding.lower() != "identity":
         raise ValueError(f"its answer is compressed ({shown(encoding)}), which nobody asked for")
     announced = headers.get(b"content-length", b"0")
-    body, pieces = bytearray(), 0
-    if int(announced) <= limit:  # h11 has seen that it is a number
-        async for piece in response.aiter_stream():
-            body += piece
-            pieces += 1
+    body, chunks = bytearray(), 0
+    if int(announced) <= limit:  # h11 has checked that it is a number
+        async for chunk in response.aiter_stream():
+            body += chunk
+            chunks += 1
             if len(body) > limit:
                 break
-            if pieces > FREE_PIECES + len(body) // PIECE_AT_LEAST:
+            if chunks > FREE_CHUNKS + len(body) // BYTES_PER_CHUNK:
                 raise ValueError("its answer comes in crumbs")
         else:
             return bytes(body)
     raise ValueError(f"its answer is longer than {limit} bytes")
 
 
-class _Dial(httpcore.AsyncNetworkBackend):
-    """Connects to one address, whatever the host in the request is called; `head_left` bounds what comes."""
+class _OneAddress(httpcore.AsyncNetworkBackend):
+    """A backend of httpcore that connects to one address, whatever the request's host, and limits the head."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self.head_left: float = HEAD_LIMIT
+        self.remaining_head: float = HEAD_LIMIT
 
-    def heard(self, size: int) -> None:
-        """Count what came before the answer's content: a server may say 100 Continue without end."""
-        self.head_left -= size
-        if self.head_left < 0:
+    def count(self, size: int) -> None:
+        """Count the bytes before the content: a server may send 100 Continue endlessly."""
+        self.remaining_head -= size
+        if self.remaining_head < 0:
             raise ValueError(f"its answer does not begin within {HEAD_LIMIT} bytes")
 
     async def connect_tcp(
         self,
-        host: str,  # noqa: ARG002 - what it leads to was looked at before, and may be another machine by now
+        host: str,  # noqa: ARG002 - the address was checked before; the name may resolve to another one by now
         port: int,
-        timeout: float | None = None,  # noqa: ARG002 - whoever waits keeps the time
+        timeout: float | None = None,  # noqa: ARG002 - the caller limits the time
         local_address: str | None = None,  # noqa: ARG002
         socket_options: Iterable[Any] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        return _Stream(*await asyncio.open_connection(self._address, port), self.heard)
+        return _Stream(*await asyncio.open_connection(self._address, port), self.count)
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """A connection of asyncio's, as httpcore wants it."""
+    """A connection of asyncio as a stream of httpcore."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Callable[[int], None]
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Callable[[int], None]
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._heard = heard
+        self._heard = count
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        await asyncio.sleep(0)  # a reader that has something at hand lets nobody else run
-        piece = await self._reader.read(min(max_bytes, PIECE))
-        self._heard(len(piece))
-        return piece
+        await asyncio.sleep(0)  # reading buffered data does not let other tasks run
+        chunk = await self._reader.read(min(max_bytes, CHUNK))
+        self._heard(len(chunk))
+        return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
         self._writer.write(buffer)

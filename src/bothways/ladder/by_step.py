@@ -1,6 +1,6 @@
 """A handshake by steps, as both peers recorded it: what was sent, checked and chosen, and which keys were used.
 
-It is made only from the notes of two recorders. A step that was not checked says why.
+It is made from the notes of two recorders only. A step that was not checked says why.
 """
 
 from __future__ import annotations
@@ -116,26 +116,26 @@ def step_views(client: Sequence[Noted], server: Sequence[Noted]) -> list[StepVie
 
 
 def is_resumed(notes: Iterable[Noted]) -> bool:
-    """Whether the server went on with an earlier session of TLS 1.3."""
+    """Whether the server resumed a session of TLS 1.3."""
     messages = (each.note.message for each in notes if isinstance(each.note, MessageSeen))
     hellos = (each for each in messages if isinstance(each, ServerHello))
     return any(find(each.extensions or (), SelectedIdentity) is not None for each in hellos)
 
 
 def as_resumed(notes: Sequence[Noted], resumed: bool) -> Sequence[Noted]:
-    """Return what was noted without the id of a signature where a Finished came without one."""
+    """Return the notes of a resumed handshake without ids of signatures: its Finished authenticates the peers."""
     if not resumed:
         return notes
-    return [replace(each, note=_unsigned(each.note)) for each in notes]
+    return [replace(each, note=_without_signature(each.note)) for each in notes]
 
 
-def _unsigned(note: Note) -> Note:
+def _without_signature(note: Note) -> Note:
     if not isinstance(note, MessageSeen):
         return note
     return replace(note, steps=tuple(step for step in note.steps if step is not StepId.SERVER_SIGNATURE))
 
 
-# What happened when a session began, and not again when it is resumed.
+# The steps of the first handshake of a session that a resumption does not repeat.
 _SIGNED = {
     StepId.SERVER_CERTIFICATE,
     StepId.SERVER_SIGNATURE,
@@ -146,13 +146,15 @@ _SIGNED = {
 
 
 def _left_out(one_way: bool, resumed: bool) -> frozenset[StepId]:
-    """Return the steps that are no part of a handshake in which they do not occur."""
-    clients = {step for step in STEPS if step.phase is Phase.CLIENT_AUTHENTICATION} if one_way else set()
-    return frozenset(clients | _SIGNED) if resumed else frozenset(clients)
+    """Return the steps that are not part of a handshake without client authentication, or of a resumed one."""
+    client_authentication = (
+        {step for step in STEPS if step.phase is Phase.CLIENT_AUTHENTICATION} if one_way else set()
+    )
+    return frozenset(client_authentication | _SIGNED) if resumed else frozenset(client_authentication)
 
 
 def _flow(notes: Iterable[Noted]) -> Flow:
-    """Return the flow by the cipher suite; a handshake that reached no keys counts as TLS 1.3."""
+    """Return the kind of handshake, by the cipher suite; one that did not reach a suite counts as TLS 1.3."""
     suites = [each.note.suite for each in notes if isinstance(each.note, KeysChanged)]
     if any(suite.startswith("TLS_RSA_") for suite in suites):
         return Flow.KEY_TRANSPORT

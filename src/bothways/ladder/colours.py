@@ -40,7 +40,7 @@ DARK = {
 
 GROUNDS = ("paper", "band", "card")
 TEXTS = ("ink", "soft", "plain", "handshake", "application", "passed", "failed", "skipped")
-PAIRS = (  # of text, or of a line that means something, and what it stands on
+PAIRS = (  # of text or of a line with a meaning, and its background
     *((text, ground) for text in TEXTS for ground in GROUNDS),
     ("ink", "alarm"),
     ("soft", "alarm"),

@@ -15,7 +15,7 @@ from bothways.ladder.html_style import BASE, card_parts, document, escaped
 from bothways.ladder.json_form import ISLAND, as_json
 from bothways.ladder.model import (
     AlertSent,
-    CauseTold,
+    CauseText,
     CheckMade,
     ChoiceMade,
     DataSent,
@@ -179,20 +179,20 @@ summary .name::after{content:""!important}
 def as_page(ladder: Ladder) -> str:
     """Return a ladder as an HTML page."""
     shown = card_parts(ladder.certificates, "Certificates, as sent")
-    body = "".join((*_top(ladder), *_ladder(ladder), *shown, *_steps(ladder)))
+    body = "".join((*_header(ladder), *_ladder(ladder), *shown, *_steps(ladder)))
     return document(headline(ladder), STYLE, body, ISLAND, as_json(ladder, None))
 
 
 # -- above the ladder ------------------------------------------------------------------------------------
 
 
-def _top(ladder: Ladder) -> Iterator[str]:
+def _header(ladder: Ladder) -> Iterator[str]:
     yield '<a class="skip" href="#ladder">To the ladder</a><header>'
     yield f"<h1>{escaped(headline(ladder))}</h1>"
-    facts = (agreed(ladder), f"{_witnesses(ladder)}, {ladder.recorded}")
+    facts = (agreed(ladder), f"{_recorded_sides(ladder)}, {ladder.recorded}")
     yield f'<p class="agreed">{"<br>".join(escaped(each) for each in facts if each)}</p></header>'
-    yield "".join(_failure(each, told=at > 0) for at, each in enumerate(ladder.failures))
-    yield from _strip(ladder)
+    yield "".join(_failure(each, is_in_ladder=at > 0) for at, each in enumerate(ladder.failures))
+    yield from _step_overview(ladder)
     yield '<ul class="legend" aria-label="What the lines and marks mean">'
     for keys, colour in KEYS.items():
         yield f'<li><span class="shaft k-{colour}" aria-hidden="true"></span>{UNDER[keys]}</li>'
@@ -202,7 +202,7 @@ def _top(ladder: Ladder) -> Iterator[str]:
     )
 
 
-def _witnesses(ladder: Ladder) -> str:
+def _recorded_sides(ladder: Ladder) -> str:
     match ladder.sides:
         case ():
             return "nothing was recorded"
@@ -211,7 +211,7 @@ def _witnesses(ladder: Ladder) -> str:
     return "recorded on both sides"
 
 
-def _strip(ladder: Ladder) -> Iterator[str]:
+def _step_overview(ladder: Ladder) -> Iterator[str]:
     """Return the steps in one or two lines: the status of each, with a link to it."""
     yield '<nav aria-label="Steps"><ul class="strip">'
     for phase, steps in groupby(ladder.steps, key=lambda step: step.id.phase):
@@ -230,7 +230,7 @@ def _status_class(status: str) -> str:
     return status if status in ("done", "failed") else "skipped"
 
 
-def _failure(failure: Failure, *, told: bool = False) -> str:
+def _failure(failure: Failure, *, is_in_ladder: bool = False) -> str:
     rows = (
         ("at step", _step_line(failure.step)),
         *(("also", each) for each in failure.also),
@@ -244,9 +244,9 @@ def _failure(failure: Failure, *, told: bool = False) -> str:
         for name, text in rows
         if text
     )
-    told_class = " told" if told else ""
+    css_class = " told" if is_in_ladder else ""
     return (
-        f'<div class="failure{told_class}"><p><span class="at">The {failure.side} reports:</span> '
+        f'<div class="failure{css_class}"><p><span class="at">The {failure.side} reports:</span> '
         f"{escaped(failure.text)}</p><dl>{listed}</dl>{_causes(failure)}</div>"
     )
 
@@ -257,7 +257,7 @@ def _causes(failure: Failure) -> str:
     return f"<h3>{heading(failure.causes)}</h3><ol class=causes>{''.join(map(_cause, failure.causes))}</ol>"
 
 
-def _cause(cause: CauseTold) -> str:
+def _cause(cause: CauseText) -> str:
     rows = (
         (f'<span class="seen">{escaped(cause.evidence)}</span>', cause.evidence),
         (f'<span class="hint">{escaped(cause.remedy)}</span>', cause.remedy),
@@ -280,42 +280,42 @@ def _step_line(step: StepId | NoStep) -> str:
 def _ladder(ladder: Ladder) -> Iterator[str]:
     yield '<main class="ladder" id="ladder" tabindex="-1"><div class="heads">'
     for side in ("client", "server"):
-        yield f"<p><b>{side}</b><span>{escaped(_who(ladder, side))}</span></p>"
+        yield f"<p><b>{side}</b><span>{escaped(_peer_name(ladder, side))}</span></p>"
     yield "</div>"
-    told = {(each.side, each.step): each for each in ladder.failures if each.kind == "PeerFault"}
+    failures = {(each.side, str(each.step)): each for each in ladder.failures if each.kind == "PeerFault"}
     bands = {phase: list(events) for phase, events in groupby(ladder.events, key=lambda event: event.phase)}
     for phase, name in PHASES.items():
         events = bands.get(phase, [])
-        why = "" if events else _why_empty(ladder, phase)
+        why = "" if events else _empty_phase_text(ladder, phase)
         yield f'<section class="band{"" if events else " empty"}" aria-labelledby="phase-{phase}">'
         yield f'<h2 id="phase-{phase}"><span>{phase}</span>{escaped(name)}{why}</h2>'
         if events:
-            yield f"<ol>{''.join(_event(event, ladder, told) for event in events)}</ol>"
+            yield f"<ol>{''.join(_event(event, ladder, failures) for event in events)}</ol>"
         yield "</section>"
     yield "</main>"
 
 
-def _who(ladder: Ladder, side: str) -> str:
+def _peer_name(ladder: Ladder, side: str) -> str:
     """Return the name in the certificate that a side sent; whether it was verified is in the ladder."""
     leaf = next((card for card in ladder.certificates if card.by == side and card.depth == 0), None)
     return leaf.title if leaf is not None else "sent no certificate"
 
 
-def _why_empty(ladder: Ladder, phase: Phase) -> str:
+def _empty_phase_text(ladder: Ladder, phase: Phase) -> str:
     statuses = {step.status for step in ladder.steps if step.id.phase is phase}
     if statuses == {"not part of it"}:
         return ": not part of it"
     return ": not seen" if ladder.outcome == "succeeded" else ": not reached"
 
 
-def _event(event: Event, ladder: Ladder, told: dict[tuple[Side, StepId | NoStep], Failure]) -> str:
+def _event(event: Event, ladder: Ladder, failures: dict[tuple[Side, str], Failure]) -> str:
     match event:
         case Message():
             return _message(event, ladder)
         case AlertSent() | DataSent():
             return _other_arrow(event)
         case CheckMade():
-            return _check(event, told.get((event.by, event.step)))
+            return _check(event, failures.get((event.by, str(event.step))))
         case ChoiceMade():
             words = f"chooses {escaped(event.what)} <b>{escaped(event.chosen)}</b>"
             return _remark(event.by, event.at, "dot", "", f"<div>{words}{_offered(event)}</div>")
@@ -349,7 +349,7 @@ def _direction(event: Message | AlertSent | DataSent) -> str:
     return f'<span class="sr">{event.by} to {other(event.by)}, {UNDER[event.keys]}: </span>'
 
 
-def _stray(event: Message | AlertSent | DataSent) -> str:
+def _arrival_note(event: Message | AlertSent | DataSent) -> str:
     words = {"lost": f"not seen by the {other(event.by)}", "altered": "is not what was sent"}.get(
         event.arrival
     )
@@ -359,13 +359,13 @@ def _stray(event: Message | AlertSent | DataSent) -> str:
 def _message(event: Message, ladder: Ladder) -> str:
     ids = "".join(f'<span class="id">{step}</span>' for step in event.steps)
     opened = "".join((*_certificates(event, ladder), *_fields(event), *_bytes(event)))
-    gist = f'<div class="gist">{escaped(event.summary)}</div>' if event.summary else ""
+    summary_text = f'<div class="gist">{escaped(event.summary)}</div>' if event.summary else ""
     return (
         f'<li class="{_arrow_class(event)}">{_time(event.at)}<details><summary><span class="label">'
         f'{_direction(event)}<span class="name">{escaped(event.name)}</span>{ids}'
-        f'<span class="size">{event.size} bytes</span>{_stray(event)}</span>'
+        f'<span class="size">{event.size} bytes</span>{_arrival_note(event)}</span>'
         f'<span class="shaft" aria-hidden="true"></span></summary>'
-        f'<div class="opened">{opened}</div></details>{gist}</li>'
+        f'<div class="opened">{opened}</div></details>{summary_text}</li>'
     )
 
 
@@ -409,7 +409,7 @@ def _other_arrow(event: AlertSent | DataSent) -> str:
         extra = " alert close" if event.name == "close_notify" else " alert"
     return (
         f'<li class="{_arrow_class(event, extra)}">{_time(event.at)}<div class="label">{_direction(event)}{words}'
-        f'{_stray(event)}</div><span class="shaft" aria-hidden="true"></span></li>'
+        f'{_arrival_note(event)}</div><span class="shaft" aria-hidden="true"></span></li>'
     )
 
 

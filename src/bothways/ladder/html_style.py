@@ -1,6 +1,6 @@
-"""What all generated pages have in common: colours, content security policy, certificates, and embedded JSON.
+"""What all generated pages share: colours, content security policy, certificates, and embedded JSON.
 
-A page needs nothing else: no script, no network; light and dark, screen, phone and paper.
+A page is self-contained: no script, no network; light and dark, for screen, phone and paper.
 """
 
 from __future__ import annotations
@@ -70,7 +70,10 @@ def policy(style: str) -> str:
 
 
 def document(title: str, style: str, body: str, island: str, json: str) -> str:
-    """Return a whole page. island: the tag under which it carries `json`."""
+    """Return a whole page.
+
+    style: its style sheet.  island: the opening tag of the element that contains `json`.
+    """
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy(style)}">'
@@ -81,13 +84,13 @@ def document(title: str, style: str, body: str, island: str, json: str) -> str:
     )
 
 
-def escaped(words: str) -> str:
+def escaped(text: str) -> str:
     """Return a text of any origin escaped for a page."""
-    return markup(words, TEXT_LIMIT)
+    return markup(text, TEXT_LIMIT)
 
 
 def card_parts(cards: Sequence[Card], title: str) -> Iterator[str]:
-    """Return certificates as cards, each with an id by its place; nothing where there are none."""
+    """Yield certificates as cards, each with an id by its index; nothing where there are none."""
     if not cards:
         return
     yield f'<section class="after" aria-labelledby="certificates"><h2 id="certificates">{escaped(title)}</h2>'
@@ -99,8 +102,8 @@ def card_parts(cards: Sequence[Card], title: str) -> Iterator[str]:
 
 def _card(card: Card, place: int) -> str:
     facts = "".join(
-        (f"<dt>{escaped(name)}</dt>" if name else "") + f"<dd>{escaped(words)}</dd>"
-        for name, words in card.facts
+        (f"<dt>{escaped(name)}</dt>" if name else "") + f"<dd>{escaped(text)}</dd>"
+        for name, text in card.facts
     )
     what = f"the {card.by}'s own" if card.depth == 0 else f"sent by the {card.by}, {card.depth} above its own"
     return (

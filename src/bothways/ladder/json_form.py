@@ -66,7 +66,7 @@ def _check_names(ladder: Ladder) -> None:
 
 
 def from_page(text: str) -> Ladder:
-    """Return the ladder that is embedded in a page; raise `Unreadable` where there is none."""
+    """Return the ladder that is embedded in a page. Raises `Unreadable` where there is none."""
     _, island, rest = text.partition(ISLAND)
     if not island:
         raise Unreadable("a page without a recorded handshake")
@@ -111,7 +111,7 @@ def _read(form: Any, value: Any, place: str) -> Any:
 def _read_class(cls: Any, value: Any, place: str) -> Any:
     if not isinstance(value, dict):
         _refuse(place, "an object", value)
-    hints = _hints(cls)
+    hints = _type_hints(cls)
     missing = [name for name in hints if name not in value]
     unknown = [name for name in value if name not in hints]
     if missing:
@@ -143,11 +143,11 @@ def _read_member(form: type[StrEnum], known: Collection[object], value: Any, pla
 
 
 def _read_union(arguments: tuple[Any, ...], value: Any, place: str) -> Any:
-    if StepId in arguments:  # of a failure, which may have no step, or one of which no part is known
+    if StepId in arguments:  # of a failure, which may have no step, or an unknown one
         return "" if value == "" else _read_member(StepId, tuple(StepId), value, place)
     if type(None) in arguments:
         return None if value is None else _read(arguments[0], value, place)
-    kinds = {get_args(_hints(each)["kind"])[0]: each for each in arguments}
+    kinds = {get_args(_type_hints(each)["kind"])[0]: each for each in arguments}
     kind = value.get("kind") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
         _refuse(f"{place}.kind", " or ".join(map(json.dumps, kinds)), kind)
@@ -189,7 +189,7 @@ MARKS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
 
 
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
+def _type_hints(cls: Any) -> dict[str, Any]:
     hints = get_type_hints(cls, include_extras=True)
     return {each.name: hints[each.name] for each in fields(cls)}
 

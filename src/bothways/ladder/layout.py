@@ -26,7 +26,7 @@ from bothways.ladder.model import (
     Arrival,
     Arrow,
     Card,
-    CauseTold,
+    CauseText,
     CheckMade,
     ChoiceMade,
     DataSent,
@@ -68,8 +68,8 @@ def lay_out(
 ) -> Ladder:
     """Return the ladder of a handshake from the notes of the two sides; one of them may be empty.
 
-    recorded: the time. client_error, server_error: what ended the connection for each side, if anything;
-    client_causes, server_causes: the explanations of these errors.
+    client, server: the notes.  recorded: the time.  client_error, server_error: what ended the connection for each
+    side, if anything.  client_causes, server_causes: the explanations of these errors.
     """
     resumed = is_resumed((*client, *server))
     client, server = as_resumed(client, resumed), as_resumed(server, resumed)
@@ -81,15 +81,15 @@ def lay_out(
         *_events("server", server, client, start, cards),
     ]
     events.sort(key=lambda event: event.at)
-    events = _in_phases(_with_failures(_joined(events), failures))
-    heard: tuple[tuple[Side, Sequence[Noted]], ...] = (("client", client), ("server", server))
+    events = _in_phases(_with_failures(_with_joined_data(events), failures))
+    received: tuple[tuple[Side, Sequence[Noted]], ...] = (("client", client), ("server", server))
     finished = {event.by for event in events if isinstance(event, Message) and event.name == "Finished"}
     outcome: Any = "failed" if failures else "succeeded" if len(finished) == 2 else "unfinished"
     return Ladder(
         format="bothways-handshake",
         version=2,
         recorded=recorded.isoformat(timespec="seconds"),
-        sides=tuple(side for side, notes in heard if notes),
+        sides=tuple(side for side, notes in received if notes),
         outcome=outcome,
         **_agreed((*client, *server)),
         failures=failures,
@@ -105,8 +105,8 @@ def lay_out(
 def _events(
     side: Side, notes: Sequence[Noted], others: Sequence[Noted], start: float, cards: _Cards
 ) -> Iterator[Event]:
-    """Return what `side` noted: its own arrows, those that only it saw, and its remarks."""
-    known = {sent: _copies(others, sent=not sent) for sent in (True, False)}
+    """Return what `side` noted: its own messages, those that only it saw, and its checks, choices and keys."""
+    known = {sent: _count_notes(others, sent=not sent) for sent in (True, False)}
     arrived = _data(others, sent=False)
     for each in notes:
         at = round((each.at - start) * 1000, 3)
@@ -119,8 +119,8 @@ def _events(
                     yield DataSent("data", Phase.OPEN, at, by, size, cast(Any, epoch.value), arrival)
             case MessageSeen(sent) | AlertSeen(sent):
                 copies = known[sent]
-                whole = copies[_same(each)] > 0
-                copies[_same(each)] -= 1
+                whole = copies[_identity(each)] > 0
+                copies[_identity(each)] -= 1
                 if sent or not others or not whole:
                     missing: Arrival = "lost" if sent else "altered"
                     arrival = "unknown" if not others else "whole" if whole else missing
@@ -129,16 +129,16 @@ def _events(
                 yield from _remarks(side, each, at, alone=not others)
 
 
-def _copies(notes: Iterable[Noted], *, sent: bool) -> Counter[object]:
-    """Count the messages and alerts that a side sent, or received, by what tells one from another."""
+def _count_notes(notes: Iterable[Noted], *, sent: bool) -> Counter[object]:
+    """Count the messages and alerts that a side sent, or received, by their content."""
     return Counter(
-        _same(each)
+        _identity(each)
         for each in notes
         if isinstance(each.note, (MessageSeen, AlertSeen)) and each.note.sent is sent
     )
 
 
-def _same(noted: Noted) -> object:
+def _identity(noted: Noted) -> object:
     match noted.note:
         case MessageSeen(raw=raw):
             return raw
@@ -253,10 +253,10 @@ class _Cards:
         known = self._known.get((by, der))
         if known is None:
             known = self._known[by, der] = len(self.made)
-            self.made.append(Card(by, place, *self._words(der)))
+            self.made.append(Card(by, place, *self._text(der)))
         return known
 
-    def _words(self, der: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
+    def _text(self, der: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
         document = certificate_document(der, self._now)
         if document.damaged:
             return f"{len(der)} bytes that are not a certificate", ()
@@ -266,7 +266,7 @@ class _Cards:
 # -- the whole -------------------------------------------------------------------------------------------
 
 
-def _joined(events: Iterable[Event]) -> list[Event]:
+def _with_joined_data(events: Iterable[Event]) -> list[Event]:
     """Join consecutive application data of one direction into one arrow."""
     joined: list[Event] = []
     for event in events:
@@ -286,7 +286,7 @@ def _with_failures(events: list[Event], failures: Iterable[Failure]) -> list[Eve
     """Insert each failed check that no verdict contains, before the alert that was sent for it."""
     for each in failures:
         told = any(_is_failed(event, each) for event in events)
-        step = _drawn(each.step)
+        step = _listed_step(each.step)
         if each.kind != "PeerFault" or step is None or told:
             continue
         places = (
@@ -300,8 +300,8 @@ def _with_failures(events: list[Event], failures: Iterable[Failure]) -> list[Eve
     return events
 
 
-def _drawn(step: StepId | NoStep) -> StepId | None:
-    """Return the step of the list at which a failure stands: of a verdict as a whole, its first part."""
+def _listed_step(step: StepId | NoStep) -> StepId | None:
+    """Return the step at which a failure is shown: for a failed verification as a whole, its first part."""
     return next((each for each in STEPS if step and each.startswith(step)), None)
 
 
@@ -309,13 +309,16 @@ def _is_failed(event: Event, failure: Failure) -> bool:
     return (
         isinstance(event, CheckMade)
         and event.outcome == "failed"
-        and (event.by, event.step) == (failure.side, _drawn(failure.step))
+        and (event.by, event.step) == (failure.side, _listed_step(failure.step))
     )
 
 
 def _in_phases(events: Sequence[Event]) -> list[Event]:
-    """Give each event its phase. Phases come one after the other; what belongs to the last one but stands
-    before the end of an earlier one, as the server's Finished of TLS 1.3 does, is drawn where it stands."""
+    """Give each event its phase, in the order of the phases.
+
+    An event of the last phase that is before the end of an earlier one, as the server's Finished of TLS 1.3, is shown
+    where it is.
+    """
     placed: list[Event] = []
     phases = [_own_phase(event) for event in events]
     last = max((at for at, own in enumerate(phases) if own not in (None, Phase.OPEN)), default=-1)
@@ -385,8 +388,8 @@ def _failure(side: Side, error: Exception, why: Explanation | None) -> Failure:
     return blank
 
 
-def _cause(likely: Likely) -> CauseTold:
-    return CauseTold(
+def _cause(likely: Likely) -> CauseText:
+    return CauseText(
         code=likely.cause.name,
         party=cast(Any, likely.party.value),
         certain=likely.weight is Weight.CERTAIN,
@@ -405,8 +408,10 @@ def _steps(
     failures: Sequence[Failure],
 ) -> Iterator[StepTaken]:
     failed = {event.step for event in events if isinstance(event, CheckMade) and event.outcome == "failed"}
-    if not (client and server):  # of the other side's check, one side knows only the alert
-        failed |= {step for each in failures if each.kind == "PeerAlert" and (step := _drawn(each.step))}
+    if not (client and server):  # one side knows only the alert of the other side's check
+        failed |= {
+            step for each in failures if each.kind == "PeerAlert" and (step := _listed_step(each.step))
+        }
     asked = any(isinstance(event, Message) and event.name == "CertificateRequest" for event in events)
     resumed = is_resumed((*client, *server))
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}

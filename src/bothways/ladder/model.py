@@ -107,7 +107,7 @@ class ChoiceMade:
 
 @dataclass(frozen=True, slots=True)
 class KeysTaken:
-    """From here on one side encrypts with these keys, or decrypts with them."""
+    """One side encrypts with these keys from here on, or decrypts with them."""
 
     kind: Literal["keys"]
     phase: Phase
@@ -125,7 +125,7 @@ Event = Message | AlertSent | DataSent | CheckMade | ChoiceMade | KeysTaken
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A certificate in words, as one side sent it; `depth` 0 is the leaf."""
+    """A certificate as text, as one side sent it; `depth` 0 is the leaf."""
 
     by: Side
     depth: int
@@ -134,8 +134,8 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class CauseTold:
-    """A cause that a failure may have: a name for programs, on which side it lies, the evidence, what to do."""
+class CauseText:
+    """A possible cause of a failure: a name for programs, the party that causes it, the evidence, and what to do."""
 
     code: str
     party: Literal["ours", "the peer's", "between us"]
@@ -150,7 +150,7 @@ class CauseTold:
 class Failure:
     """How a connection failed for one side; parts that do not apply are empty.
 
-    `causes`: as this side sees them, the most likely first.
+    `causes`: by what this side knows, the most likely first.
     """
 
     side: Side
@@ -162,7 +162,7 @@ class Failure:
     alert: str
     meaning: str
     hint: str
-    causes: tuple[CauseTold, ...] = ()
+    causes: tuple[CauseText, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ class Ladder:
     certificates: tuple[Card, ...]
 
 
-def heading(causes: Sequence[CauseTold]) -> str:
+def heading(causes: Sequence[CauseText]) -> str:
     """Return the heading of a list of causes: certain or likely, one or several."""
     word = "Cause" if causes[0].certain else "Likely cause"
     return word if len(causes) == 1 else f"{word}s, the most likely first"

@@ -71,7 +71,7 @@ def checks(notes: Sequence[Noted]) -> list[Check]:
     return sorted(found, key=lambda check: check["id"])
 
 
-def own_part(notes: Sequence[Noted]) -> Check:
+def own_authentication(notes: Sequence[Noted]) -> Check:
     """Return how a client answered the server's request for a certificate (step 3.1)."""
     asked = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
     sent = [each.note.message for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
@@ -93,10 +93,10 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
     if connection.alpn is not None:
         lines.append(f"application protocol: {visible(connection.alpn)}")
     lines.append(f"the peer is {every_name(connection.peer.names) if connection.peer else ANONYMOUS}")
-    ours = own_part(notes)
-    rows = [*checks(notes), ours]
-    if ours["outcome"] == "sent":
-        rows.append(_verdict_on_us(connection.version))
+    own = own_authentication(notes)
+    rows = [*checks(notes), own]
+    if own["outcome"] == "sent":
+        rows.append(_server_verdict(connection.version))
     rows.sort(key=lambda check: check["id"])
     width = max(len(check["outcome"]) for check in rows)
     lines += [f"  {check['id']:<4}  {check['outcome']:<{width}}  {check['text']}" for check in rows]
@@ -104,8 +104,8 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
     return lines
 
 
-def _verdict_on_us(version: str | None) -> Check:
-    """Say what a client knows of step 3.3: in TLS 1.2 the server's Finished comes after its verdict."""
+def _server_verdict(version: str | None) -> Check:
+    """Return what a client knows of step 3.3: in TLS 1.2 the server's Finished comes after its verification."""
     if version == "1.2":
         text = "the server's Finished followed our certificate; the service may still apply its own rules"
         return _row(StepId.CLIENT_VERDICT, "not refused", text)
@@ -115,7 +115,7 @@ def _verdict_on_us(version: str | None) -> Check:
 
 
 def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, object]:
-    """Return the same as values that JSON can hold."""
+    """Return the report as values for JSON."""
     return {
         "version": connection.version,
         "suite": connection.suite,
@@ -124,7 +124,7 @@ def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, obje
         "resumed": connection.resumed,
         "peer": peer_facts(connection.peer),
         "checks": checks(notes),
-        "own_certificate": own_part(notes)["outcome"],
+        "own_certificate": own_authentication(notes)["outcome"],
         "warnings": [str(warning) for warning in connection.warnings],
     }
 
@@ -153,7 +153,7 @@ def names_facts(names: Names) -> dict[str, object]:
 
 
 def error_facts(error: Exception, why: Explanation | None = None) -> dict[str, object]:
-    """Return a failure as values that JSON can hold; `text` is for people. why: its explanation."""
+    """Return a failure as values for JSON; `text` is for people. why: its explanation."""
     facts: dict[str, object] = {"kind": type(error).__name__, "text": str(error)}
     match error:
         case PeerFault():

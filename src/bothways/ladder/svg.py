@@ -1,6 +1,6 @@
-"""A ladder as an SVG picture for documents: one file that needs nothing else, light and dark.
+"""A ladder as an SVG picture for documents: one self-contained file, light and dark.
 
-It has what the HTML page shows before details are opened; text that does not fit ends in an ellipsis.
+It shows what the HTML page shows before details are opened; text that does not fit ends in an ellipsis.
 """
 
 from __future__ import annotations
@@ -67,47 +67,49 @@ def as_svg(ladder: Ladder) -> str:
     events = {phase: list(found) for phase, found in groupby(ladder.events, key=lambda event: event.phase)}
     for phase, found in events.items():
         start = y
-        body.append(_words(WIDTH / 2, y + 22, f"{phase} · {PHASES[phase]}", "phase", "middle"))
+        body.append(_text_element(WIDTH / 2, y + 22, f"{phase} · {PHASES[phase]}", "phase", "middle"))
         y += 34
         for event in found:
             y += _event(event, ladder, y, body)
         y += 8
         if phase in (Phase.SERVER_AUTHENTICATION, Phase.OPEN):
             bands.append(f'<rect class="band" x="0" y="{start}" width="{WIDTH}" height="{y - start}"/>')
-    lives = [f'<path class="life" d="M{x} {top}V{y}"/>' for x in (LEFT, RIGHT)]
+    lifelines = [f'<path class="life" d="M{x} {top}V{y}"/>' for x in (LEFT, RIGHT)]
     y += MARGIN
-    said = "; ".join((f"{headline(ladder)}: {agreed(ladder)}", *(each.text for each in ladder.failures)))
+    shown = "; ".join((f"{headline(ladder)}: {agreed(ladder)}", *(each.text for each in ladder.failures)))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" '
-        f'role="img" aria-label="{markup(said, 600)}"><title>{markup(headline(ladder))}</title>'
+        f'role="img" aria-label="{markup(shown, 600)}"><title>{markup(headline(ladder))}</title>'
         f'<style>{STYLE}</style><rect class="ground" width="{WIDTH}" height="{y}"/>'
-        f"{''.join((*bands, *lives, *body))}</svg>\n"
+        f"{''.join((*bands, *lifelines, *body))}</svg>\n"
     )
 
 
-def _words(x: float, y: float, text: str, style: str = "", anchor: str = "start", limit: int = 130) -> str:
+def _text_element(
+    x: float, y: float, text: str, style: str = "", anchor: str = "start", limit: int = 130
+) -> str:
     return f'<text class="{style}" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{markup(text, limit)}</text>'
 
 
 def _heading(ladder: Ladder, body: Drawn) -> int:
-    body.append(_words(MARGIN, 34, headline(ladder), "title"))
+    body.append(_text_element(MARGIN, 34, headline(ladder), "title"))
     _legend(WIDTH - 490, 34, body)
-    body.append(_words(MARGIN, 54, agreed(ladder), "soft"))
+    body.append(_text_element(MARGIN, 54, agreed(ladder), "soft"))
     y = 64
     for each in ladder.failures[:1]:
         y += _failure(each, MARGIN, y + 4, WIDTH - 2 * MARGIN, body) + 8
     for side, x, anchor in (("client", LEFT - 30, "start"), ("server", RIGHT + 30, "end")):
         leaf = next((card.title for card in ladder.certificates if card.by == side and not card.depth), "")
-        body.append(_words(x, y + 22, side, "phase", anchor))
-        body.append(_words(x, y + 38, leaf, "small", anchor, 50))
+        body.append(_text_element(x, y + 22, side, "phase", anchor))
+        body.append(_text_element(x, y + 38, leaf, "small", anchor, 50))
     return y + 48
 
 
 def _legend(x: int, y: int, body: Drawn) -> None:
-    """Say, from `x` on, what the three kinds of lines mean."""
+    """Draw, from `x` on, what the three kinds of lines mean."""
     for keys, colour in KEYS.items():
         body += _shaft(colour, x, x + 30, y - 4)
-        body.append(_words(x + 37, y, UNDER[keys], "small"))
+        body.append(_text_element(x + 37, y, UNDER[keys], "small"))
         x += 50 + len(UNDER[keys]) * 6
 
 
@@ -117,7 +119,7 @@ def _shaft(keys: str, start: int, end: int, y: int) -> Iterator[str]:
 
 
 def _event(event: Event, ladder: Ladder, y: int, body: Drawn) -> int:
-    """Draw one event from `y` down; return its height."""
+    """Draw one event from `y` down; return its height in pixels."""
     match event:
         case Message():
             facts = f"  {', '.join(event.steps)} · {event.size} bytes"
@@ -148,17 +150,17 @@ def _arrow(
         f'<text x="{x}" y="{y + 16}" text-anchor="{anchor}"><tspan class="{style}">{markup(name)}</tspan>'
         f'<tspan class="small">{markup(facts)}</tspan><tspan class="wrong">{stray}</tspan></text>'
     )
-    body.append(_words(LEFT - 10, y + 16, f"{event.at:.1f} ms", "small", "end"))
+    body.append(_text_element(LEFT - 10, y + 16, f"{event.at:.1f} ms", "small", "end"))
     keys, line = KEYS[event.keys], y + 25
     start, end, back = (LEFT, RIGHT, -11) if right else (RIGHT, LEFT, 11)
     body += _shaft(keys, start, end + back, line)
     if event.arrival == "lost":
-        body.append(_words(end + back, line + 5, "✕", "lost", "middle"))
+        body.append(_text_element(end + back, line + 5, "✕", "lost", "middle"))
     else:
         body.append(f'<path class="tip {keys}" d="M{end} {line}l{back} -6v12z"/>')
     lines = _wrapped(gist, CHARACTERS + 24, 2)
     for at, text in enumerate(lines):
-        body.append(_words(x, line + 18 + at * 15, text, "small", anchor))
+        body.append(_text_element(x, line + 18 + at * 15, text, "small", anchor))
     return 34 + 15 * len(lines) + 4
 
 
@@ -178,7 +180,7 @@ def _remark(side: Side, text: str, colour: str, sign: str, y: int, body: Drawn) 
     lines = _wrapped(text, CHARACTERS, 3)
     x, anchor = (LEFT + 16, "start") if side == "client" else (RIGHT - 16, "end")
     for at, line in enumerate(lines):
-        body.append(_words(x, y + 14 + at * LINE, line, "" if sign else "soft", anchor))
+        body.append(_text_element(x, y + 14 + at * LINE, line, "" if sign else "soft", anchor))
     _mark(side, y + 10, colour, sign, body)
     return LINE * len(lines) + 5
 
@@ -189,7 +191,7 @@ def _mark(side: Side, y: int, colour: str, sign: str, body: Drawn) -> None:
         body.append(f'<circle class="dot" cx="{x}" cy="{y}" r="4"/>')
         return
     body.append(f'<circle class="mark {colour}" cx="{x}" cy="{y}" r="9"/>')
-    body.append(_words(x, y + 4, sign, f"sign {colour}", "middle"))
+    body.append(_text_element(x, y + 4, sign, f"sign {colour}", "middle"))
 
 
 def _failure(failure: Failure, x: int, y: int, width: int, body: Drawn) -> int:
@@ -214,7 +216,7 @@ def _failure(failure: Failure, x: int, y: int, width: int, body: Drawn) -> int:
     height = LINE * len(rows) + 16
     body.append(f'<rect class="alarm" x="{x}" y="{y}" width="{width}" height="{height}" rx="6"/>')
     for at, row in enumerate(rows):
-        body.append(_words(x + 14, y + 20 + at * LINE, row, "name" if at < strong else ""))
+        body.append(_text_element(x + 14, y + 20 + at * LINE, row, "name" if at < strong else ""))
     return height
 
 

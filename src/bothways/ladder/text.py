@@ -1,7 +1,7 @@
 """A handshake as a ladder diagram in ASCII: two lifelines, arrows in order, each check at the side that made it.
 
-Takes the notes of both sides or of one. An arrow is drawn with `-` in the clear, `=` under handshake keys and
-`#` under application keys; one that was not seen at the other end as it was sent ends in `x`.
+It takes the notes of both sides or of one. An arrow is drawn with `-` for plaintext, `=` for handshake keys and `#`
+for application keys; one that the other side did not receive as it was sent ends in `x`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bothways.faults import shown
 from bothways.ladder.layout import lay_out
 from bothways.ladder.model import (
     AlertSent,
-    CauseTold,
+    CauseText,
     CheckMade,
     ChoiceMade,
     DataSent,
@@ -64,7 +64,7 @@ def _event(event: Event, width: int) -> str:
         case DataSent():
             text = f"data (4.3) {event.size} B"
         case _:
-            return _remark(event, shown(_words(event)), width - 6)
+            return _remark(event, shown(_event_text(event)), width - 6)
     dash = DRAWN[event.keys]
     end = "x" if event.arrival == "lost" else ">" if event.by == "client" else "<"
     room = width - 5
@@ -74,7 +74,7 @@ def _event(event: Event, width: int) -> str:
     return f" |{end}{(label + dash * 3).rjust(room, dash)[-room:]}|"
 
 
-def _words(event: CheckMade | ChoiceMade | KeysTaken) -> str:
+def _event_text(event: CheckMade | ChoiceMade | KeysTaken) -> str:
     match event:
         case CheckMade():
             return f"{event.step} {MARKS[event.outcome]} {event.text}"
@@ -89,7 +89,7 @@ def _remark(event: CheckMade | ChoiceMade | KeysTaken, text: str, room: int) -> 
     return f" | {text.ljust(room) if event.by == 'client' else text.rjust(room)} |"
 
 
-def _cause(cause: CauseTold) -> list[tuple[str, str]]:
+def _cause(cause: CauseText) -> list[tuple[str, str]]:
     return [
         ("cause" if cause.certain else "likely", cause.text),
         ("  seen", cause.evidence),
