@@ -1,4 +1,4 @@
-"""Whether a client that is trusted may come in: rules, or a function, asked of it whenever it is judged."""
+"""Authorization of a client whose certificate is trusted: by rules or by a function, each time it is verified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger("bothways")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a function returns that lets a client not in. reason: for our own side, in words; the client gets none."""
+    """The result of an authorization function that refuses a client. reason: for our own log, never sent."""
 
     reason: str
 
@@ -36,7 +36,7 @@ FAILED = Refusal("what decides about it failed, see our log")
 
 
 def checked_allow(allow: object) -> Decide | None:
-    """Return who decides; None lets in everybody who is trusted. Raises ConfigError for what cannot decide."""
+    """Return the function that decides; None allows every trusted client. Raises ConfigError for a wrong `allow`."""
     if allow is None:
         return None
     if isinstance(allow, PeerRule):
@@ -45,7 +45,7 @@ def checked_allow(allow: object) -> Decide | None:
         called = inspect.getattr_static(allow, "__call__", None)
         if any(map(_is_asynchronous, (allow, called))):
             raise ConfigError(
-                "allow: a coroutine function; it is asked within the handshake, and may not wait"
+                "allow: a coroutine function; it is called during the handshake, and must not wait"
             )
         return cast(Decide, allow)
     given = tuple(allow) if isinstance(allow, Iterable) else ()
@@ -56,9 +56,9 @@ def checked_allow(allow: object) -> Decide | None:
 
 
 def admit(decide: Decide | None, peer: Peer | None) -> None:
-    """Blame a client that may not come in. Whatever is no clear yes is a no.
+    """Blame a client that is not allowed to connect. Only a result of None allows it.
 
-    peer: None for a client that showed no certificate, where that may pass.
+    peer: None for an anonymous client, where those are accepted.
     """
     refusal = None if decide is None else _asked(decide, peer)
     if refusal is not None:
@@ -81,7 +81,7 @@ def _asked(decide: Decide, peer: Peer | None) -> Refusal | None:
 
 
 def _by_rules(rules: tuple[PeerRule, ...]) -> Decide:
-    """Let in for whom one of the rules holds."""
+    """Allow the clients that match at least one of the rules."""
 
     def decide(peer: Peer | None) -> Refusal | None:
         if peer is None:

@@ -1,4 +1,4 @@
-"""What a peer's alert means at the point of the handshake where it arrives: the check that failed, and what to do."""
+"""What an alert of the peer means at the step where it arrives: which check failed, and what to do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.steps import Step
 
-# By the alert of a server: the check of step 3 that the client failed.
+# Alerts of a server: the check of step 3 that our certificate did not pass.
 _CLIENT_CHECKS: Mapping[int, StepId] = {
     Alert.CERTIFICATE_REQUIRED: StepId.CLIENT_CERTIFICATE,
     Alert.DECRYPT_ERROR: StepId.CLIENT_SIGNATURE_CHECK,
@@ -22,7 +22,7 @@ _CLIENT_CHECKS: Mapping[int, StepId] = {
     Alert.ACCESS_DENIED: StepId.CLIENT_VERDICT,
 }
 
-# By the alert of a client: the check of step 2 that the server failed.
+# Alerts of a client: the check of step 2 that our certificate did not pass.
 _SERVER_CHECKS: Mapping[int, StepId] = {
     Alert.DECRYPT_ERROR: StepId.SERVER_SIGNATURE,
     Alert.CERTIFICATE_EXPIRED: StepId.SERVER_VALIDITY,
@@ -34,7 +34,7 @@ _SERVER_CHECKS: Mapping[int, StepId] = {
     Alert.CERTIFICATE_UNKNOWN: StepId.SERVER_VERDICT,
 }
 
-# Alerts that may end an open connection: the certificate was accepted, and is not valid any more.
+# Alerts on an open connection: the certificate was accepted, and is no longer valid.
 _AFTER_ACCEPTANCE = frozenset(
     {
         Alert.CERTIFICATE_EXPIRED,
@@ -139,7 +139,7 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
 }
 
 
-# By our role and the progress of the connection: alerts that mean something else there.
+# Alerts whose meaning depends on our role and on the progress of the connection.
 _MEANINGS_AT: Mapping[tuple[Role, Progress], Mapping[int, tuple[str, str]]] = {
     (Role.CLIENT, Progress.HELLO): {
         Alert.HANDSHAKE_FAILURE: (
@@ -202,7 +202,11 @@ _MEANINGS_AT: Mapping[tuple[Role, Progress], Mapping[int, tuple[str, str]]] = {
 def refused_step(
     role: Role, step: Step, alert: int, *, unconfirmed: bool, asked_later: bool = False
 ) -> StepId | None:
-    """Return the id of the check by which the peer refused us, or None where alert and step do not show it."""
+    """Return the id of the check by which the peer refused us; None if alert and step do not determine it.
+
+    unconfirmed: we do not know yet whether the peer accepts us.  asked_later: the peer requested our certificate after
+    the handshake.
+    """
     if role is Role.CLIENT:
         if step is Step.CONNECTED and unconfirmed:
             return _CLIENT_CHECKS.get(alert, StepId.CLIENT_AUTHENTICATION)
@@ -218,9 +222,9 @@ def refused_step(
 def meaning_of(
     alert: int, role: Role | None = None, progress: Progress = Progress.ACCEPTED
 ) -> tuple[str, str]:
-    """Return what an alert usually means for us, and what to do, or two empty strings for an unknown alert.
+    """Return what an alert usually means for us and what to do; two empty strings for an unknown alert.
 
-    alert: its code. role: our role. progress: how far the connection had come when the alert arrived.
+    alert: its code.  role: our role.  progress: how far the connection had come when the alert arrived.
     """
     here = _MEANINGS_AT.get((role, progress), {}) if role is not None else {}
     return here.get(alert) or _MEANINGS.get(alert, ("", ""))

@@ -1,4 +1,4 @@
-"""Signatures and Finished of TLS 1.2: what both sides do alike (RFC 5246 7.4.3, 7.4.8, 7.4.9)."""
+"""Signatures and Finished of TLS 1.2: what both roles have in common (RFC 5246 7.4.3, 7.4.8, 7.4.9)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bothways.trust.anchors import TrustStore
 
 
 def exchange_input(client_random: bytes, server_random: bytes, group: int, public: bytes) -> bytes:
-    """What a server signs in its ServerKeyExchange (RFC 8422 5.4)."""
+    """Return what the server signs in its ServerKeyExchange (RFC 8422 5.4)."""
     return client_random + server_random + signed_params(group, public)
 
 
@@ -35,9 +35,9 @@ def check_exchange(
     offered: Sequence[int],
     anchors: TrustStore,
 ) -> Signed:
-    """Check the server's signature over its share and both randoms (step 2.2; RFC 8422 5.4).
+    """Check the server's signature over both randoms and its key share (step 2.2; RFC 8422 5.4).
 
-    offered: our schemes.  anchors: by which the certificate will be judged.
+    randoms: of client and server.  offered: our signature schemes.  anchors: used to verify the certificate later.
     """
     check_offered(exchange.algorithm, offered)
     if not suite.is_signed_by(exchange.algorithm):
@@ -60,9 +60,9 @@ def check_client_proof(
     offered: Sequence[int],
     anchors: TrustStore,
 ) -> Signed:
-    """Check the client's signature over all messages before it (step 3.4; RFC 5246 7.4.8).
+    """Check the client's signature over all handshake messages before it (step 3.4; RFC 5246 7.4.8).
 
-    offered: our schemes.  anchors: by which the certificate will be judged.
+    offered: our signature schemes.  anchors: used to verify the certificate later.
     """
     data = hs.transcript.messages_before()
     signed = Signed(
@@ -82,23 +82,23 @@ def _proved(hs: HandshakeContext, step: StepId, signed: Signed) -> Signed:
 
 @lru_cache(maxsize=64)
 def own_certificate_12(chain: tuple[bytes, ...]) -> Encoded:
-    """Return the message that shows our chain (RFC 5246 7.4.2)."""
+    """Return the Certificate message for our chain (RFC 5246 7.4.2)."""
     return encoded(Certificate(chain))
 
 
 def protection(secret: MainSecret, sender: Role) -> Protection12:
-    """Protect the records of one side (step 2.5; RFC 5246 6.3)."""
+    """Return the record protection for the records of `sender` (step 2.5; RFC 5246 6.3)."""
     keys = secret.client_keys if sender is Role.CLIENT else secret.server_keys
     return Protection12(secret.suite, keys.key, keys.iv)
 
 
 def send_finished_12(hs: HandshakeContext, secret: MainSecret) -> None:
-    """Send the proof that we hold the main secret and saw the same conversation (RFC 5246 7.4.9)."""
+    """Send our Finished, computed from the main secret and all messages so far (RFC 5246 7.4.9)."""
     hs.send(Finished(secret.verify_data(hs.role.value, hs.transcript.digest())))
 
 
 def check_finished_12(hs: HandshakeContext, secret: MainSecret, finished: Finished) -> Finish:
-    """Compare the peer's verify_data with ours over the conversation before it (RFC 5246 7.4.9)."""
+    """Compare the peer's verify_data with the value that we compute from the messages before it (RFC 5246 7.4.9)."""
     finish = Finish(finished.verify_data, secret.verify_data(hs.role.peer, hs.transcript.before()))
     if hs.observer is not None:
         step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED

@@ -1,4 +1,4 @@
-"""Certificate, CertificateVerify, Finished: what both sides of TLS 1.3 do alike (RFC 9846 4.5)."""
+"""Certificate, CertificateVerify and Finished of TLS 1.3: what both roles have in common (RFC 9846 4.5)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVe
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 
-# What the signature of a party is made for, and the id of its check.
+# The context string of the signature of each role, and the id of its check.
 _PROOFS = {
     Role.SERVER: (SERVER_CONTEXT, StepId.SERVER_SIGNATURE),
     Role.CLIENT: (CLIENT_CONTEXT, StepId.CLIENT_SIGNATURE_CHECK),
@@ -30,7 +30,7 @@ _PROOFS = {
 
 
 def check_context(certificate: Certificate, context: bytes) -> None:
-    """A Certificate answers the request whose context it carries (RFC 9846 4.5.1)."""
+    """Check that a Certificate has the context of its request (RFC 9846 4.5.1)."""
     if certificate.certificate_request_context != context:
         blame(Fault.WRONG_REQUEST_CONTEXT)
 
@@ -42,9 +42,9 @@ def check_proof(
     offered: Sequence[int],
     anchors: TrustStore,
 ) -> Signed:
-    """Check the peer's signature over the conversation before it (steps 2.2 and 3.4; RFC 9846 4.5.2).
+    """Check the peer's signature over all handshake messages before it (steps 2.2 and 3.4; RFC 9846 4.5.2).
 
-    offered: our schemes.  anchors: by which the certificate will be judged.
+    offered: our signature schemes.  anchors: used to verify the certificate later.
     """
     chain = tuple([entry.cert_data for entry in certificate.certificate_list])
     context, step = _PROOFS[hs.role.other]
@@ -67,15 +67,15 @@ def check_proof(
 
 
 def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
-    """Return the OCSP response that came with each certificate, or None (RFC 9846 4.5.1.1)."""
+    """Return the stapled OCSP response of each certificate, or None (RFC 9846 4.5.1.1)."""
     found = (ext.find(entry.extensions, ext.CertificateStatus) for entry in certificate.certificate_list)
     return tuple(None if status is None else status.response for status in found)
 
 
 def prove(hs: HandshakeContext, credentials: Credentials, scheme: int, *, with_status: bool) -> Script[None]:
-    """Send our certificate chain, and sign the conversation with its key (RFC 9846 4.5.1, 4.5.2).
+    """Send our certificate chain, and sign the transcript with its key (RFC 9846 4.5.1, 4.5.2).
 
-    with_status: the peer asked for the OCSP responses that go with it.
+    with_status: the peer requested OCSP responses.
     """
     context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
     staples = hs.own_staples(credentials) if with_status else ()
@@ -87,14 +87,14 @@ def prove(hs: HandshakeContext, credentials: Credentials, scheme: int, *, with_s
 
 @lru_cache(maxsize=64)
 def own_certificate(chain: tuple[bytes, ...], staples: tuple[bytes | None, ...]) -> Encoded:
-    """Return the message that shows our chain."""
+    """Return the Certificate message for our chain, without a request context."""
     return encoded(certificate_message(chain, staples, b""))
 
 
 def certificate_message(
     chain: tuple[bytes, ...], staples: tuple[bytes | None, ...], context: bytes
 ) -> Certificate:
-    """Return a chain with the OCSP responses that go with it, in answer to the request of that context."""
+    """Return the Certificate message for a chain with its OCSP responses. context: that of the request."""
     entries = (
         CertificateEntry(der, () if staple is None else (ext.CertificateStatus(staple),))
         for der, staple in zip(chain, staples or (None,) * len(chain), strict=True)
@@ -103,13 +103,13 @@ def certificate_message(
 
 
 def send_finished(hs: HandshakeContext, suite: Suite, key: bytes) -> None:
-    """Send the MAC over the whole conversation (steps 4.1 and 4.2; RFC 9846 4.5.3)."""
+    """Send our Finished, a MAC over all messages so far (steps 4.1 and 4.2; RFC 9846 4.5.3)."""
     mac = finished_mac(key, hs.transcript.digest(), suite)
     hs.send(Finished(mac))
 
 
 def check_finished(hs: HandshakeContext, suite: Suite, key: bytes, finished: Finished) -> Finish:
-    """Compare the peer's MAC with ours over the conversation before it (RFC 9846 4.5.3)."""
+    """Compare the MAC in the peer's Finished with that of the messages before it (RFC 9846 4.5.3)."""
     if len(finished.verify_data) != suite.hash_size:
         problem = f"{len(finished.verify_data)} bytes stand where {suite.hash_size} must"
         blame(Fault.UNDECODABLE, place="Finished.verify_data", problem=problem)

@@ -1,4 +1,4 @@
-"""The client's first words, and the turn to the version that the server chose."""
+"""The start of a client's handshake: the ClientHello, then the script of the version that the server chose."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bothways.trust.names import ServerName
 def client_handshake(
     hs: HandshakeContext, settings: ClientSettings, target: ServerName
 ) -> Script[HandshakeResult]:
-    """ClientHello, then as the version chosen has it (RFC 9846 2)."""
+    """Send the ClientHello, then continue with the script of the version in the ServerHello (RFC 9846 2)."""
     speaks_13 = Version.TLS13 in settings.negotiation.versions
     offers = tuple(offer(group, hs.randomness) for group in settings.negotiation.shares) if speaks_13 else ()
     hello = client_hello(hs, settings, target, offers)
@@ -46,9 +46,9 @@ def client_handshake(
 def client_hello(
     hs: HandshakeContext, settings: ClientSettings, target: ServerName, offers: Sequence[KeyOffer]
 ) -> ClientHello:
-    """Offer everything that we accept, the preferred first (RFC 9846 4.2.2).
+    """Return a ClientHello with everything that we accept, the preferred first (RFC 9846 4.2.2).
 
-    The session ID is drawn though TLS 1.3 has no use for it: middleboxes of TLS 1.2 expect one (E.4).
+    It has a session ID, although TLS 1.3 does not use it, for middleboxes that know only TLS 1.2 (RFC 9846 E.4).
     """
     speaks_13 = Version.TLS13 in settings.negotiation.versions
     extensions = settings.negotiation.hello

@@ -1,6 +1,6 @@
 """The client's side of TLS 1.2, in the order of RFC 5246 figure 1: ECDHE (RFC 8422), or RSA key transport.
 
-The server is judged before our ClientKeyExchange: one that is not trusted gets no secret of ours.
+The server is verified before our ClientKeyExchange, so that an untrusted server gets no premaster secret.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ from bothways.trust.verdict import Purpose
 
 
 class Server12(NamedTuple):
-    """The server as it proved itself up to its ServerHelloDone.
+    """The authenticated server, up to its ServerHelloDone.
 
-    `signed` is None for RSA key transport, where its Finished is the proof that it holds the key.
+    signed: None for RSA key transport, where the server's Finished proves that it holds the key.
     """
 
     verified: Verified
@@ -75,7 +75,10 @@ def client_handshake_12(
     hello: ClientHello,
     answer: ServerHello,
 ) -> Script[HandshakeResult]:
-    """Go on from a ServerHello of TLS 1.2 (RFC 5246 7.3)."""
+    """Continue after a ServerHello of TLS 1.2: verify the server, agree on keys, authenticate ourselves.
+
+    RFC 5246 7.3.
+    """
     negotiated, suite = check_choices(hs, settings, hello, answer)
     yield Agreed(negotiated)
     randoms = (hello.random, answer.random)
@@ -85,10 +88,8 @@ def client_handshake_12(
         negotiated = negotiated._replace(group=server.exchange.named_curve, scheme=server.exchange.algorithm)
         yield Agreed(negotiated)
     own = send_certificate(hs, settings, server.request)
-    premaster = send_key_exchange(hs, server)
     extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
-    secret = MainSecret(suite, premaster, hs.transcript.digest() if extended else None, *randoms)
-    hs.log_keys(main_lines, hello.random, secret)
+    secret = agree(hs, suite, server, randoms, extended=extended)
     yield from send_proof(hs, own)
     yield from exchange_finished(hs, secret)
     exporter = secret.exporter if extended else None
@@ -98,7 +99,7 @@ def client_handshake_12(
 def check_choices(
     hs: HandshakeContext, settings: ClientSettings, hello: ClientHello, answer: ServerHello
 ) -> tuple[Negotiated, Suite]:
-    """Check what the server chose, and hash and read as it has it from here on (step 1.2; RFC 5246 7.4.1.3)."""
+    """Check what the server chose, and set version and hash accordingly (step 1.2; RFC 5246 7.4.1.3)."""
     hs.inbox.version = hs.out.version = Version.TLS12
     suite = check_server_hello_12(
         hello, answer, needs_extended_main_secret=settings.negotiation.needs_extended_main_secret
@@ -119,9 +120,9 @@ def server_authentication(
     *,
     promised: bool,
 ) -> Script[Server12]:
-    """Certificate, ServerKeyExchange, an optional CertificateRequest, ServerHelloDone; then judge.
+    """Read Certificate, ServerKeyExchange, an optional CertificateRequest and ServerHelloDone; then verify the server.
 
-    promised: the server said that it sends the status of its certificate, which it then may still not do.
+    promised: the server announced a CertificateStatus, which it may still omit (RFC 6066 8).
     """
     certificate = yield from expect(Step.WAIT_SERVER_CERT, Certificate)
     chain = certificate.certificate_list
@@ -130,7 +131,7 @@ def server_authentication(
     staple, exchange, signed = yield from signed_share(hs, settings, suite, chain, randoms, promised=promised)
     late_staple, request = yield from request_until_done(promised=promised and exchange is None)
     usage = "keyEncipherment" if suite.is_key_transport else "digitalSignature"
-    asked = VerificationRequest(
+    verification = VerificationRequest(
         chain=chain,
         anchors=settings.trust.anchors,
         purpose=Purpose.SERVER,
@@ -141,7 +142,7 @@ def server_authentication(
         staples=(staple or late_staple,),
         may_fetch=signed is not None,
     )
-    verified = yield from judge(hs, asked)
+    verified = yield from judge(hs, verification)
     return Server12(verified, chain, signed, exchange, request)
 
 
@@ -154,7 +155,10 @@ def signed_share(
     *,
     promised: bool,
 ) -> Script[tuple[bytes | None, ServerKeyExchange | None, Signed | None]]:
-    """Read the staple and the server's share, and check who signed it; RSA key transport has no share."""
+    """Read the CertificateStatus and the ServerKeyExchange, and check its signature.
+
+    RSA key transport has no ServerKeyExchange; its part of the result is None.
+    """
     if suite.is_key_transport:
         return None, None, None
     staple, exchange = yield from key_exchange(promised=promised)
@@ -168,7 +172,7 @@ def signed_share(
 
 
 def key_exchange(*, promised: bool) -> Script[tuple[bytes | None, ServerKeyExchange]]:
-    """Read the staple, if one was promised and comes, and the server's share (RFC 6066 8, RFC 8422 5.4)."""
+    """Read the announced CertificateStatus, if it comes, and the ServerKeyExchange (RFC 6066 8, RFC 8422 5.4)."""
     if not promised:
         return None, (yield from expect(Step.WAIT_SKE, ServerKeyExchange))
     message = yield from expect(Step.WAIT_STATUS_SKE, ext.CertificateStatus, ServerKeyExchange)
@@ -178,7 +182,10 @@ def key_exchange(*, promised: bool) -> Script[tuple[bytes | None, ServerKeyExcha
 
 
 def request_until_done(*, promised: bool) -> Script[tuple[bytes | None, CertificateRequest | None]]:
-    """Read what follows up to ServerHelloDone: a staple that is still promised, a request for our certificate."""
+    """Read up to ServerHelloDone: a CertificateStatus and a CertificateRequest, both optional.
+
+    promised: a CertificateStatus was announced and has not come yet.
+    """
     if promised:
         staple, message = yield from request_or_done()
     else:
@@ -190,7 +197,10 @@ def request_until_done(*, promised: bool) -> Script[tuple[bytes | None, Certific
 
 
 def request_or_done() -> Script[tuple[bytes | None, CertificateRequest | ServerHelloDone]]:
-    """Read the staple that was promised, if it comes, and what follows it where no share does (RFC 6066 8)."""
+    """Read the announced CertificateStatus, if it comes, and the message after it (RFC 6066 8).
+
+    For RSA key transport, where no ServerKeyExchange comes between them.
+    """
     message = yield from expect(
         Step.WAIT_STATUS_CR_SHD, ext.CertificateStatus, CertificateRequest, ServerHelloDone
     )
@@ -202,7 +212,7 @@ def request_or_done() -> Script[tuple[bytes | None, CertificateRequest | ServerH
 def send_certificate(
     hs: HandshakeContext, settings: ClientSettings, request: CertificateRequest | None
 ) -> ClientChoice:
-    """Send the certificate that suits the request, or none; return what was chosen (RFC 5246 7.4.6)."""
+    """Send the certificate that fits the request, or an empty Certificate; return the choice (RFC 5246 7.4.6)."""
     if request is None:
         return ClientChoice()
     choice = choose_client_credentials_12(settings.identity.own, request, settings.negotiation.schemes)
@@ -214,7 +224,7 @@ def send_certificate(
 
 
 def send_proof(hs: HandshakeContext, own: ClientChoice) -> Script[None]:
-    """Sign the conversation with the key of the certificate that was sent, if one was (RFC 5246 7.4.8)."""
+    """Send CertificateVerify if we sent a certificate (RFC 5246 7.4.8)."""
     if own.credentials is not None:
         signature = yield from sign_with(hs, own.credentials, own.scheme, hs.transcript.messages())
         hs.send(CertificateVerify(own.scheme, signature))
@@ -222,7 +232,7 @@ def send_proof(hs: HandshakeContext, own: ClientChoice) -> Script[None]:
 
 
 def exchange_finished(hs: HandshakeContext, secret: MainSecret) -> Script[None]:
-    """Finish under the new keys, and await the same of the server (steps 4.1 and 4.2; RFC 5246 7.4.9)."""
+    """Send ChangeCipherSpec and Finished, and wait for those of the server (steps 4.1 and 4.2; RFC 5246 7.4.9)."""
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     send_finished_12(hs, secret)
@@ -232,8 +242,21 @@ def exchange_finished(hs: HandshakeContext, secret: MainSecret) -> Script[None]:
     check_finished_12(hs, secret, finished)
 
 
+def agree(
+    hs: HandshakeContext, suite: Suite, server: Server12, randoms: tuple[bytes, bytes], *, extended: bool
+) -> MainSecret:
+    """Send our ClientKeyExchange and return the main secret (steps 2.4, 2.5; RFC 5246 8.1).
+
+    extended: both sides support the extended main secret (RFC 7627).
+    """
+    premaster = send_key_exchange(hs, server)
+    secret = MainSecret(suite, premaster, hs.transcript.digest() if extended else None, *randoms)
+    hs.log_keys(main_lines, randoms[0], secret)
+    return secret
+
+
 def send_key_exchange(hs: HandshakeContext, server: Server12) -> bytes:
-    """Send our part of the key exchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
+    """Send our ClientKeyExchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
     if server.exchange is None:
         premaster, encrypted = encrypt_premaster(server.verified.peer.certificate, hs.randomness)
         hs.send(rsa_key_exchange(encrypted))

@@ -64,10 +64,10 @@ from bothways.trust.verdict import Purpose
 
 
 class Server(NamedTuple):
-    """The server as it proved itself: it cannot be built without the peer, the signature and the Finished.
+    """The authenticated server. It cannot be constructed without the verdict, the signature and the Finished.
 
-    signed: None for the server of a session, which signed when that began; its Finished shows that it has the key.
-    proved_at: when it signed.
+    signed: None for a resumed session, whose server signed in an earlier handshake and proves by its Finished that it
+    has the PSK.  proved_at: the time of its signature.
     """
 
     verified: Verified
@@ -78,9 +78,9 @@ class Server(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """What a ClientHello offered, and what only its sender has of it: private keys, and the key of a session.
+    """A ClientHello, the private keys of its key shares, and the session that it offers.
 
-    kept_by: under which the client keeps what it may resume; None if it keeps nothing.
+    kept_by: the key under which the client stores its sessions; None if it stores none.
     """
 
     hello: ClientHello
@@ -96,7 +96,7 @@ def client_handshake_13(
     offered: Offered,
     answer: ServerHello,
 ) -> Script[HandshakeResult]:
-    """Go on from the first ServerHello: agree on keys, judge the server, prove ourselves (RFC 9846 2)."""
+    """Continue after the first ServerHello: agree on keys, verify the server, authenticate ourselves (RFC 9846 2)."""
     check_server_hello(offered.hello, answer)
     suite = SUITES13[answer.cipher_suite]
     hs.transcript.choose(suite.hash)
@@ -136,9 +136,9 @@ def client_handshake_13(
 def second_hello(
     hs: HandshakeContext, suite: Suite, offered: Offered, retry: ServerHello
 ) -> Script[tuple[Offered, ServerHello]]:
-    """Answer a HelloRetryRequest with the share and the cookie that it asks for (RFC 9846 4.2.4).
+    """Answer a HelloRetryRequest with the key share and the cookie that it requests (RFC 9846 4.2.4).
 
-    A session goes along only if the suite that is chosen by now has its hash.
+    A session is offered again only if its hash is that of the cipher suite chosen by the server.
     """
     hello, shares, session = offered.hello, offered.shares, offered.session
     hs.inbox.check_record_ends()
@@ -171,9 +171,9 @@ def _extensions_after(
 def agree(
     hs: HandshakeContext, suite: Suite, offered: Offered, answer: ServerHello, session: OfferedSession | None
 ) -> tuple[int, HandshakeSecrets]:
-    """Return the group and the handshake keys, made of both shares (steps 2.4 and 2.5; RFC 9846 7.1).
+    """Derive the handshake keys from both key shares; return the group and the keys (steps 2.4 and 2.5; RFC 9846 7.1).
 
-    session: the one that is resumed, whose key goes into them too.
+    session: the one that is resumed, whose PSK goes into the keys.
     """
     share = server_share(answer)
     ours = next((each for each in offered.shares if each.group == share.group), None)
@@ -193,7 +193,10 @@ def agree(
 def server_authentication(
     hs: HandshakeContext, settings: ClientSettings, target: ServerName, secrets: HandshakeSecrets
 ) -> Script[Server]:
-    """Certificate, CertificateVerify, Finished, after an optional request; then judge (RFC 9846 4.5)."""
+    """Read an optional CertificateRequest, Certificate, CertificateVerify and Finished; then verify the server.
+
+    RFC 9846 4.4.2 and 4.5.
+    """
     request = None
     certificate = yield from expect(Step.WAIT_CERT_CR, CertificateRequest, Certificate)
     if isinstance(certificate, CertificateRequest):
@@ -208,7 +211,7 @@ def server_authentication(
     signed = check_proof(hs, certificate, proof, settings.negotiation.schemes, settings.trust.anchors)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
-    asked = VerificationRequest(
+    verification = VerificationRequest(
         chain=signed.chain,
         anchors=settings.trust.anchors,
         purpose=Purpose.SERVER,
@@ -217,14 +220,14 @@ def server_authentication(
         leaf=signed.leaf,
         staples=signed.staples,
     )
-    verified = yield from judge(hs, asked)
+    verified = yield from judge(hs, verification)
     return Server(verified, signed, finish, request, hs.clock.now())
 
 
 def server_of_session(
     hs: HandshakeContext, session: OfferedSession, secrets: HandshakeSecrets
 ) -> Script[Server]:
-    """Finished alone, under keys that only the server of the session has; it was judged before (RFC 9846 2.2)."""
+    """Read the Finished of a resumed session, whose server was verified before the offer (RFC 9846 2.2)."""
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
     verified = yield from judge_if_due(hs, session.verified)
@@ -234,16 +237,16 @@ def server_of_session(
 def client_authentication(
     hs: HandshakeContext, settings: ClientSettings, request: CertificateRequest
 ) -> Script[tuple[Caution, ...]]:
-    """Send the certificate that suits the request and prove its key, or send none (RFC 9846 4.5.1.3).
+    """Send the certificate that fits the request and sign, or send an empty Certificate (RFC 9846 4.5.1.3).
 
-    Returns what our user should know of the choice.
+    Returns the warnings about the choice.
     """
     choice = choose_for_request(settings.identity.own, request, settings.negotiation.schemes)
     if choice.credentials is None:
         hs.send(Certificate(b"", ()))
         return choice.cautions
-    asked = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
-    yield from prove(hs, choice.credentials, choice.scheme, with_status=asked)
+    with_status = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
+    yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
     return choice.cautions
 
 

@@ -1,7 +1,7 @@
-"""A client's side of resumption in TLS 1.3: which session it offers, and what it keeps for the next time.
+"""A client's side of resumption in TLS 1.3: which session it offers, and which tickets it keeps.
 
-The server of a session is judged before it is offered, as if it had just shown its certificates. What does not pass
-then is forgotten, and a full handshake says why.
+The server of a session is verified again, by its earlier certificates, before the session is offered. If it is not
+accepted, the session is dropped; the full handshake then reports the reason.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from bothways.trust.names import ServerName
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
-# A server that sends more in one connection gets no more of our memory for it.
+# Further tickets of one connection are ignored, to bound the memory for them.
 TICKETS_KEPT = 16
 
 
 class OfferedSession(NamedTuple):
-    """A session whose server passes at this moment: it cannot be built without that."""
+    """A session whose server is accepted now; it cannot be constructed without that verification."""
 
     session: Session
     early: EarlySecret
@@ -52,7 +52,10 @@ class OfferedSession(NamedTuple):
 def session_to_offer(
     hs: HandshakeContext, settings: ClientSettings, target: ServerName, key: SessionKey | None
 ) -> OfferedSession | None:
-    """Take a session of `key` with this server, if there is one that passes now by what is at hand."""
+    """Take a session of `key` out of the store; None without one whose server is accepted now.
+
+    Only the evidence at hand is used: nothing is fetched and nothing is waited for.
+    """
     if key is None or settings.sessions is None or Version.TLS13 not in settings.negotiation.versions:
         return None
     session = settings.sessions.take(key, hs.clock.now())
@@ -82,7 +85,7 @@ def _request(settings: ClientSettings, target: ServerName, session: Session) -> 
 
 
 def send_hello(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession | None) -> ClientHello:
-    """Send a ClientHello, with the session that it offers too; return it as it was sent."""
+    """Send a ClientHello with the session, if there is one; return the ClientHello that was sent."""
     raw = None
     if offered is not None:
         hello, raw = offering(hs, hello, offered)
@@ -92,7 +95,10 @@ def send_hello(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession
 
 
 def offering(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession) -> tuple[ClientHello, bytes]:
-    """Return a ClientHello that offers a session, and its bytes: the binder covers all before it (4.3.11.2)."""
+    """Return a ClientHello that offers a session, and its encoding.
+
+    The binder covers everything before the list of binders (RFC 9846 4.3.11.2).
+    """
     session = offered.session
     identity = ext.PskIdentity(session.ticket, session.obfuscated_age(hs.clock.now()))
     unbound = ext.PreSharedKeys((identity,), (bytes(session.suite.hash_size),))
@@ -106,7 +112,7 @@ def offering(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession) 
 def chosen_session(
     offered: OfferedSession | None, answer: ServerHello, suite: Suite
 ) -> OfferedSession | None:
-    """Return the session that the server goes on with; None if it wants a full handshake (RFC 9846 4.3.11)."""
+    """Return the session that the server resumes; None for a full handshake (RFC 9846 4.3.11)."""
     extensions = answer.extensions or ()
     selected = ext.find(extensions, ext.SelectedIdentity)
     if selected is None:
@@ -125,7 +131,7 @@ def chosen_session(
 
 
 class SessionKeeper:
-    """Makes sessions of the tickets that a server sends on one connection, and keeps them for its client."""
+    """Creates a session from each ticket of one connection, and puts it into the client's store."""
 
     def __init__(
         self,
@@ -145,9 +151,9 @@ class SessionKeeper:
         self._nonces: set[bytes] = set()
 
     def keep(self, message: NewSessionTicket) -> None:
-        """Keep what a ticket is for, unless it is to be thrown away at once (RFC 9846 4.7.1).
+        """Store the session of a ticket, unless its lifetime is zero (RFC 9846 4.7.1).
 
-        Two tickets with one nonce would have one key, and be linked by it.
+        A second ticket with the same nonce is ignored: it would have the same PSK.
         """
         if not message.ticket_lifetime or message.ticket_nonce in self._nonces:
             return
@@ -181,10 +187,10 @@ def session_keeper(
     verified: Verified,
     cautions: tuple[Caution, ...],
 ) -> SessionKeeper | None:
-    """Return what keeps the sessions of a connection; None where nothing is kept.
+    """Return the object that stores the sessions of this connection; None where none are stored.
 
-    key: under which they are kept, from the start of the connection; None if none is. Who has become somebody else
-    since keeps nothing.
+    key: the key of the store at the start of the connection, None without a store. If the configuration or our
+    credentials have changed since, nothing is stored.
     """
     if key is None or settings.sessions is None or key != client_key(settings, target):
         return None

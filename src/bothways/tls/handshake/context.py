@@ -1,4 +1,4 @@
-"""What every script of one connection works with: the machinery, which learns nothing from the conversation."""
+"""What the scripts of one connection share: clock, randomness, transcript and message I/O, but no results."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class HandshakeContext:
-    """Clock, randomness, transcript, messages in and out, what passed, and who is told of what.
+    """The services that a script uses.
 
-    deadline: when the handshake must be done, on the monotonic clock.  staples: the OCSP responses for our own
-    certificates.  defers_checks: whoever drives us makes the checks that take long.
+    observer: called with notes on the handshake; None for nobody.  history: the messages so far, to explain a failure.
+    deadline: when the handshake must be complete, on the monotonic clock.  staples: the OCSP responses for our own
+    certificates.  defers_checks: checks that take long are left to the caller of the engine (`ChecksWanted`).
     """
 
     role: Role
@@ -42,30 +43,30 @@ class HandshakeContext:
     history: History = field(default_factory=History, repr=False)
 
     def send(self, message: Message, raw: bytes | None = None) -> None:
-        """Send `message`, whose encoding `raw` may be known, as a part of the handshake (RFC 9846 4.1)."""
+        """Send a handshake message and add it to the transcript (RFC 9846 4.1). raw: its encoding, if known."""
         self.transcript.add(self.out.put_message(message, raw))
         self.history.add(True, message)
 
     def own_staples(self, credentials: Credentials) -> tuple[bytes | None, ...]:
-        """Return for each certificate of ours the OCSP response that goes with it, while it holds."""
+        """Return a current OCSP response for each of our certificates, or None."""
         if self.staples is None:
             return ()
         return self.staples.staples(credentials.certificates, self.clock.now())
 
     def log_keys(self, lines: Callable[[bytes, T], Iterable[str]], client_random: bytes, secrets: T) -> None:
-        """Tell new secrets to a key log, of which there is none unless the configuration has one."""
+        """Pass new secrets to the key log of the configuration, if it has one."""
         if self.keylog is not None:
             for line in lines(client_random, secrets):
                 self.keylog(line)
 
     def stop_observing(self) -> None:
-        """Tell the observer nothing more."""
+        """Send no more notes to the observer."""
         self.observer = None
         self.out.stop_observing()
         self.inbox.stop_observing()
 
     def forget(self) -> None:
-        """Let go of every secret."""
+        """Delete every secret."""
         self.inbox.forget()
         self.out.forget()
         self.transcript.forget()

@@ -1,4 +1,4 @@
-"""Which of our credentials the peer is shown, and by which scheme their key signs: pure choices among what fits."""
+"""Which of our credentials the peer gets, and the signature scheme: pure functions."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from bothways.trust.credentials import Credentials
 def choose_server_credentials(
     named: Sequence[Credentials], offered: Sequence[int], accepted: Sequence[int]
 ) -> tuple[Credentials, int]:
-    """Choose the first of the credentials for a name whose key fits, and the scheme to sign with.
+    """Choose the first credentials whose key fits a scheme of the client, and that scheme (RFC 9846 4.5.1.2).
 
-    RFC 9846 4.5.1.2.
+    named: the candidates.  offered: the client's schemes.  accepted: ours, the preferred first.
     """
-    asked = frozenset(accepted).intersection(offered)
+    shared = frozenset(accepted).intersection(offered)
     for credentials in named:
-        scheme = choose_scheme(credentials, asked, accepted)
+        scheme = choose_scheme(credentials, shared, accepted)
         if scheme is not None:
             return credentials, scheme
     makeable = {scheme for each in named for scheme in schemes_for(each.certificate, Version.TLS13)}
@@ -41,7 +41,10 @@ def choose_server_credentials(
 def credentials_for(
     own: Sequence[Credentials], server_name: str | None, refuse_unknown: bool
 ) -> Sequence[Credentials]:
-    """Return the credentials that stand for the name that the client asks for, else `own` (RFC 6066 3)."""
+    """Return the credentials for the server name that the client sent; without a match, all (RFC 6066 3).
+
+    refuse_unknown: blame a client whose server name matches no credentials.
+    """
     named = [each for each in own if server_name is not None and each.matches(server_name)]
     if server_name is not None and not named and refuse_unknown:
         blame(Fault.UNKNOWN_SERVER_NAME, name=server_name)
@@ -54,9 +57,9 @@ def choose_scheme(
     accepted: Sequence[int],
     version: Version = Version.TLS13,
 ) -> int | None:
-    """Choose the first scheme of ours that the peer offers and that fits the key (RFC 9846 4.3.3).
+    """Choose the first of our schemes that the peer offers and that fits the key (RFC 9846 4.3.3).
 
-    offered: best a set, since a peer may offer many thousands, and some servers have many credentials.
+    offered: preferably a set, since a peer may offer thousands, and a server may have many credentials.
     """
     fitting = schemes_for(credentials.certificate, version)
     return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
@@ -64,7 +67,7 @@ def choose_scheme(
 
 @dataclass(frozen=True, slots=True)
 class ClientChoice:
-    """Which certificate a client sends, how it signs, and what its user should know."""
+    """Which certificate a client sends, with which scheme it signs, and a warning about the choice."""
 
     credentials: Credentials | None = None
     scheme: int = 0
@@ -72,22 +75,22 @@ class ClientChoice:
 
     @property
     def cautions(self) -> tuple[Caution, ...]:
-        """The warning, if there is one."""
+        """The warning as a tuple, empty without one."""
         return () if self.warning is None else (self.warning,)
 
 
 def choose_for_request(
     own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]
 ) -> ClientChoice:
-    """Choose the client's certificate by a request of TLS 1.3 (RFC 9846 4.4.2)."""
+    """Choose the client's certificate for a CertificateRequest of TLS 1.3 (RFC 9846 4.4.2)."""
     authorities = ext.find(request.extensions, ext.CertificateAuthorities)
-    asked = ext.find(request.extensions, ext.OidFilters)
+    oid_filters = ext.find(request.extensions, ext.OidFilters)
     return choose_client_credentials(
         own,
         request_schemes(request),
         None if authorities is None else authorities.authorities,
         accepted,
-        () if asked is None else asked.filters,
+        () if oid_filters is None else oid_filters.filters,
     )
 
 
@@ -100,22 +103,22 @@ def choose_client_credentials(
     *,
     version: Version = Version.TLS13,
 ) -> ClientChoice:
-    """Choose the client's certificate by what the server asked for (RFC 9846 4.3.4, 4.3.5, 4.5.1.3).
+    """Choose the client's certificate for the server's request (RFC 9846 4.3.4, 4.3.5, 4.5.1.3).
 
-    The first that holds what it filters by, whose key fits and whose chain leads to an authority that it
-    named. When none leads there, the only one there is goes all the same, since servers' lists are often
-    incomplete, and of several none, since a wrong identity would be shown.
+    It is the first that matches the filters, whose key fits a scheme and whose chain leads to one of the `authorities`.
+    If no chain does: with a single certificate it is sent nevertheless, since the lists of servers are often
+    incomplete; with several none is sent, since the wrong identity might be disclosed.
     """
     if not own:
         return ClientChoice(warning=Caution.NO_CREDENTIALS)
-    asked = frozenset(accepted).intersection(schemes)
+    shared = frozenset(accepted).intersection(schemes)
     holding = [each for each in own if holds(each.certificate, filters)]
     if not holding:
         return ClientChoice(warning=Caution.NO_USAGE_AS_ASKED)
     fitting = [
         (each, scheme)
         for each in holding
-        if (scheme := choose_scheme(each, asked, accepted, version)) is not None
+        if (scheme := choose_scheme(each, shared, accepted, version)) is not None
     ]
     if not fitting:
         return ClientChoice(warning=Caution.NO_FITTING_SCHEME)

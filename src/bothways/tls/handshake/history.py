@@ -1,6 +1,6 @@
-"""What passed in a handshake, kept as it was sent and received, so that a failure can be explained by it.
+"""The messages of a connection as they were sent and received, from which a failure is explained.
 
-It holds no secret. Once the handshake is complete, only what a later failure may need is kept.
+It contains no secrets. After the handshake only those messages are kept that can explain a later failure.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _OFFERS: frozenset[type[ext.Extension]] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class FailureFacts:
-    """What the engine knows of a connection that failed: the `situation` of its error.
+    """What the engine knows about a failed connection: the `situation` of its error.
 
-    own: our chains.  address, starttls: as in `History`.  messages: each with whether we sent it.
-    version: the one chosen.  has_data: whether application data was received.  complete: whether the handshake was
-    complete.  at: when it failed, by our clock.
+    own: our certificate chains.  address, starttls: as in `History`.  messages: each with True if we sent it. version:
+    the one chosen.  has_data: whether application data was received.  complete: whether the handshake was complete.
+    at: the time of the failure, by our clock.
     """
 
     role: Role
@@ -61,7 +61,7 @@ class FailureFacts:
 
 
 class Progressing(Protocol):
-    """Where the handshake stands."""
+    """The position of a handshake, as far as `History` needs it."""
 
     role: Role
     version: Version | None
@@ -74,8 +74,8 @@ class Progressing(Protocol):
 class History:
     """The messages of one connection.
 
-    server_name: the server that a client wants to reach.  address: where it is, "HOST:PORT", if that is known.
-    starttls: the protocol in which TLS was requested first.  has_data: whether application data was received.
+    server_name: the server that a client wants to reach.  address: its "HOST:PORT", if known. starttls: the application
+    protocol whose STARTTLS was used.  has_data: whether application data was received.
     """
 
     __slots__ = (
@@ -93,11 +93,11 @@ class History:
 
     @property
     def messages(self) -> tuple[tuple[bool, Message], ...]:
-        """What is kept, in order, each with whether we sent it."""
+        """The messages kept, in order, each with True if we sent it."""
         return tuple(self._messages)
 
     def add(self, sent: bool, message: Message) -> None:
-        """Keep a message; after the handshake only one that a failure may come from."""
+        """Keep a message, up to `MESSAGE_LIMIT`; after the handshake only one that can explain a failure."""
         if len(self._messages) < MESSAGE_LIMIT:
             if not self._complete:
                 self._messages.append((sent, message))
@@ -105,7 +105,10 @@ class History:
                 self._messages.append((sent, lasting))
 
     def condense(self) -> None:
-        """Keep what a failure after the handshake may come from: certificates, requests, and the client's offer."""
+        """End the handshake: drop what cannot explain a later failure.
+
+        Certificates, requests and the client's offer are kept.
+        """
         self._messages = [
             (sent, lasting)
             for sent, message in self._messages
@@ -114,11 +117,11 @@ class History:
         self._complete = True
 
     def reached_at(self, address: str, starttls: str = "") -> None:
-        """Enter where the server is, and the protocol in which TLS was requested first."""
+        """Set the address of the server, and the protocol whose STARTTLS was used."""
         self.address, self.starttls = address, starttls
 
     def facts(self) -> FailureFacts | None:
-        """Return what explains a failure at this moment; None of a conversation that belongs to no configuration."""
+        """Return the facts about a failure at this moment; None for a connection without a configuration."""
         settings, position = self._settings, self.position
         if settings is None or position is None:
             return None

@@ -1,7 +1,7 @@
-"""The two directions of a connection: messages into records and out of them, under the keys of the moment.
+"""The two directions of a connection: messages to records and records to messages, under the current keys.
 
-A script sends and changes keys through the Outbox in the order of the RFC's figures; the Inbox hands out
-one message at a time and opens no record before it is asked to. Neither knows who may say what when.
+A script sends and changes keys through the Outbox in the order of the RFC's figures; the Inbox returns one message at a
+time and decrypts no record before it is asked for one. Neither knows which message is allowed when.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from bothways.tls.record.protection import LEGACY_VERSION, OLDEST_VERSION, Plain
 from bothways.tls.wire.flight import Flight, Message, encode_message
 
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
-EMPTY_RECORD_LIMIT = 32  # of each kind of record that brings nothing
+EMPTY_RECORD_LIMIT = 32  # records in a row without content or without effect
 EARLY_DATA_LIMIT = 2**16
-# Application data is sealed in pieces of four records: memory for longer ones comes from the system each time.
+# Four records: for larger buffers the allocator asks the system for memory each time, which is slow.
 SEALED_AT_ONCE = 2**16
 
 Protecting = Protection | Protection12
@@ -29,9 +29,9 @@ Sealing = Plaintext | Protecting
 
 
 class Outbox:
-    """What goes out: messages gathered into records, each under the keys that were set before it.
+    """Records to be sent: messages are gathered into records, each under the keys that were current when it was added.
 
-    What goes out that is not the engine's own, as tests have it, is put in by `put_encoded` and `put_records`.
+    `put_encoded` and `put_records` add bytes that the engine did not produce; tests use them.
     """
 
     def __init__(self, role: Role, observer: Observer | None, padding: int) -> None:
@@ -40,14 +40,14 @@ class Outbox:
         self._padding = padding
         self._messages = bytearray()
         self._wire: list[bytes] = []
-        self.version = Version.TLS13  # as which messages and records are written and read
+        self.version = Version.TLS13  # TLS 1.2 once that is chosen
         self._changed_cipher_spec = False
         self.epoch = Epoch.PLAINTEXT
-        # Of the first ClientHello alone: some old servers and devices know no other (RFC 9846 5.1).
+        # 0x0301 in the record of the first ClientHello, for old servers and middleboxes (RFC 9846 5.1).
         self.keys: Sealing = Plaintext(OLDEST_VERSION if role is Role.CLIENT else LEGACY_VERSION)
 
     def put_message(self, message: Message, raw: bytes | None = None) -> bytes:
-        """Add `message`, whose encoding `raw` may be known, to the flight; return its encoding."""
+        """Add a message to the flight and return its encoding. raw: the encoding, if known."""
         raw = raw or encode_message(message)
         self._messages += raw
         if self._observer is not None:
@@ -57,17 +57,17 @@ class Outbox:
         return raw
 
     def put_encoded(self, messages: bytes) -> None:
-        """Add messages as they are to the flight; the observer is not told."""
+        """Add encoded messages to the flight unchanged, without a note to the observer."""
         self._messages += messages
 
     def send_after_handshake(self, *messages: Message) -> None:
-        """Send messages that belong to no transcript, at once and together (RFC 9846 4.7)."""
+        """Send messages that are not part of the transcript, together and at once (RFC 9846 4.7)."""
         for message in messages:
             self.put_message(message)
         self.flush()
 
     def change_cipher_spec(self) -> None:
-        """Send, once, the record that middleboxes of TLS 1.2 expect and that means nothing (RFC 9846 E.4)."""
+        """Send, once, the ChangeCipherSpec for middleboxes that know only TLS 1.2 (RFC 9846 E.4)."""
         if self._changed_cipher_spec:
             return
         self._changed_cipher_spec = True
@@ -77,7 +77,7 @@ class Outbox:
             self._observer(RecordSeen(True, CHANGE, len(CHANGE_CIPHER_SPEC), self.epoch))
 
     def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
-        """Protect all that follows with `keys`."""
+        """Use `keys` for everything that is added from here on."""
         self.flush()
         self.keys = keys
         self.epoch = epoch
@@ -94,7 +94,7 @@ class Outbox:
             self.seal(DATA, view[at : at + SEALED_AT_ONCE])
 
     def alert(self, level: int, description: int) -> None:
-        """Send an alert, after whatever is still in the flight."""
+        """Send an alert, after the rest of the flight."""
         self.flush()
         self.seal(ALERT, bytes((level, description)))
         if self._observer is not None:
@@ -107,34 +107,34 @@ class Outbox:
             self.seal(HANDSHAKE, messages)
 
     def forget(self) -> None:
-        """Let go of the keys; records that are ready can still be taken."""
+        """Delete the keys; records that are ready can still be taken."""
         self._messages.clear()
         self.keys = Plaintext()
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview) -> None:
-        """Put content into records, under the keys of the moment."""
+        """Put content into records, under the current keys."""
         records = self.keys.seal(content_type, data, self._padding)
         self._wire.append(records)
         if self._observer is not None:
             self._observer(RecordSeen(True, content_type, len(records), self.epoch))
 
     def put_records(self, records: bytes) -> None:
-        """Add records as they are to those that are ready."""
+        """Add complete records to those that are ready, unchanged."""
         self._wire.append(records)
 
     def take(self) -> bytes:
-        """Return all records that are ready, once."""
+        """Return all records that are ready; each is returned once."""
         wire = b"".join(self._wire)
         self._wire.clear()
         return wire
 
     def stop_observing(self) -> None:
-        """Tell the observer nothing more."""
+        """Send no more notes to the observer."""
         self._observer = None
 
 
 class Inbox:
-    """What comes in: one handshake message, alert or piece of data at a time."""
+    """Records received: it returns one handshake message, alert or piece of application data at a time."""
 
     def __init__(self, observer: Observer | None, max_certificate_bytes: int) -> None:
         self._framing = Framing()
@@ -144,35 +144,35 @@ class Inbox:
         self._changes = 0
         self._passed_over = 0
         self._opened = False
-        self._is_clear = observer is None  # nothing waits here, and nobody watches
+        self._is_clear = observer is None  # no bytes are buffered and there is no observer
         self.keys: Sealing = Plaintext()
         self.epoch = Epoch.PLAINTEXT
-        self.version = Version.TLS13  # as which messages and records are written and read
-        self.offered: frozenset[int] = frozenset()  # codes of extensions to which the peer may answer
+        self.version = Version.TLS13  # TLS 1.2 once that is chosen
+        self.offered: frozenset[int] = frozenset()  # codes of the extensions that the peer may answer
         self.ignores_change_cipher_spec = False
         self.early_data_left = 0
 
     def stop_observing(self) -> None:
-        """Tell the observer nothing more; the short way opens with the next record."""
+        """Send no more notes to the observer; `open_data` can be used from the next record on."""
         self._observer = None
 
     @property
     def buffered(self) -> int:
-        """Bytes that wait to be opened."""
+        """The number of bytes received and not decrypted yet."""
         return self._framing.buffered
 
     def feed(self, data: bytes) -> None:
-        """Take bytes off the wire; nothing is opened yet."""
+        """Take received bytes; nothing is decrypted yet."""
         self._is_clear = False
         self._framing.feed(data)
 
     def check_record_ends(self) -> None:
-        """Blame the peer if more came in the record of a message that ends its record (RFC 9846 5.1)."""
+        """Blame the peer if more data follows in the record of a message that must end it (RFC 9846 5.1)."""
         if not self._flight.empty:
             blame(Fault.MESSAGE_SPANS_KEY_CHANGE)
 
     def change_keys(self, keys: Protecting, epoch: Epoch) -> None:
-        """Open all that follows with `keys`; no message may stand across the change (RFC 9846 5.1)."""
+        """Use `keys` for everything that follows. No message may span a change of keys (RFC 9846 5.1)."""
         self.check_record_ends()
         self.keys = keys
         if isinstance(keys, Protection12):
@@ -183,17 +183,16 @@ class Inbox:
             self._observer(KeysChanged(False, epoch, keys.suite.name))
 
     def forget(self) -> None:
-        """Let go of the keys and of everything that was not opened."""
+        """Delete the keys and everything that was not decrypted."""
         self.keys = Plaintext()
         self._is_clear = False
         self._framing = Framing()
         self._flight = Flight(0)
 
     def open_data(self, data: bytes) -> bytes | None:
-        """Return the content of `data` if it is one record of application data and nothing else waits.
+        """Return the content of `data` if it is one record of application data and nothing else is buffered.
 
-        This is the short way for bulk data, with no observer to be told; None says that it is to be fed, and
-        changes nothing.
+        This is the fast path for application data, without an observer. None means that nothing was done: call `feed`.
         """
         if not self._is_clear or type(data) is not bytes:
             return None
@@ -204,11 +203,11 @@ class Inbox:
         return content
 
     def message(self) -> tuple[int, bytes] | None:
-        """Return the next whole message that is already opened, as its type and its bytes with the header."""
+        """Return the next complete message that is already decrypted: its type, and its bytes with the header."""
         return self._flight.next()
 
     def record(self) -> tuple[int, bytes] | None:
-        """Open the next record: its content type and content. Handshake records are kept for `message`."""
+        """Decrypt the next record: its content type and content. Handshake messages are kept for `message`."""
         while (framed := self._framing.next()) is not None:
             opened = self._open(*framed)
             if opened is None:
@@ -262,20 +261,23 @@ class Inbox:
         return opened
 
     def _open_12(self, header: bytes, body: memoryview) -> tuple[int, bytes]:
-        """In TLS 1.2 types are not hidden, and ChangeCipherSpec means something (RFC 5246 6.2, 7.1)."""
+        """Decrypt a record of TLS 1.2; its type is not encrypted (RFC 5246 6.2, 7.1)."""
         content_type, content = self.keys.open(header, body)
         if content_type == CHANGE and content != b"\x01":
             blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="is not the single byte 1")
         return content_type, content
 
     def _unprotected(self, outer: int, body: memoryview) -> tuple[int, bytes]:
-        """Accept only the alert of a peer that could not get as far as these keys: it can end, not lie."""
+        """Return an unprotected record under keys only if it is an alert of a peer that has no keys yet.
+
+        An attacker can inject it too, but can only end the connection by it.
+        """
         if outer == ALERT and self.epoch is Epoch.HANDSHAKE and not self._opened:
             return outer, bytes(body)
         blame(Fault.UNPROTECTED_RECORD, got=name(ContentType, outer))
 
     def _check_change_cipher_spec(self, body: memoryview) -> None:
-        """RFC 9846 5: the one byte 0x01, in its time, is dropped; anything else is refused."""
+        """Drop a ChangeCipherSpec of one byte 0x01 where it is allowed, and refuse any other (RFC 9846 5)."""
         if not self.ignores_change_cipher_spec:
             blame(Fault.BAD_CHANGE_CIPHER_SPEC, problem="came at a time when none may come")
         if bytes(body[:2]) != b"\x01":
@@ -286,19 +288,20 @@ class Inbox:
         _check_count(self._changes, "change_cipher_spec records")
 
     def count_empty(self) -> None:
-        """Count a record without content: so many may follow each other, until one of any type has content."""
+        """Count a record without content; the limit holds for records in a row."""
         self._empty_records += 1
         _check_count(self._empty_records, "records without content in a row")
 
     def count_passed_over(self) -> None:
-        """Count an alert or a HelloRequest that we pass over: so many may come without data between them."""
+        """Count an alert or HelloRequest that is ignored; the limit holds for those without data between them."""
         self._passed_over += 1
         _check_count(self._passed_over, "warnings or requests without data between them")
 
     def _skip_early_data(self, size: int) -> None:
-        """RFC 9846 4.3.10: early data that we did not accept is skipped, up to a limit.
+        """Skip early data that we did not accept, up to a limit (RFC 9846 4.3.10).
 
-        No record is free: the shortest that is one has a content type and a tag.
+        Each record counts with at least the size of a content type and a tag, so that the number of records is bounded
+        too.
         """
         size = max(size, TAG_SIZE + 1)
         if size > self.early_data_left:

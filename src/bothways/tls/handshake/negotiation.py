@@ -1,7 +1,6 @@
-"""Choices and checks of the hellos: pure functions of what was offered and what we accept.
+"""Choices and checks of the hello messages: pure functions of what was offered and what we accept.
 
-No keys, no order, no waiting: each can be tried alone. What a choice needs is in its arguments; a choice
-that cannot be made, and a rule that the peer broke, is blamed on it.
+They need no keys, no state and no I/O. A choice that is impossible and a rule that the peer broke raise `Blame`.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
 
 DOWNGRADE_TO_12 = bytes.fromhex("444f574e47524401")
 DOWNGRADE_BELOW_12 = bytes.fromhex("444f574e47524400")
-COOKIE_LIMIT = 2**15  # a longer one could leave no room for the rest of our second ClientHello
+COOKIE_LIMIT = 2**15  # a longer one might leave no room for the rest of our second ClientHello
 
 
-# -- what a server does with a ClientHello -------------------------------------------------------------
+# -- checks of a server -----------------------------------------------------------------------------------
 
 
 def client_versions(hello: ClientHello) -> tuple[int, ...]:
@@ -47,7 +46,7 @@ def client_versions(hello: ClientHello) -> tuple[int, ...]:
 
 
 def choose_version(hello: ClientHello, accepted: Sequence[Version]) -> Version:
-    """Choose the highest version that both sides speak (RFC 9846 4.3.1; RFC 7507 3)."""
+    """Choose the highest version that both sides support (RFC 9846 4.3.1; RFC 7507 3)."""
     offered = client_versions(hello)
     if CipherSuite.TLS_FALLBACK_SCSV in hello.cipher_suites:
         best = max((version for version in offered if not is_grease(version)), default=0)
@@ -64,7 +63,7 @@ def choose_version(hello: ClientHello, accepted: Sequence[Version]) -> Version:
 
 
 class Offer(NamedTuple):
-    """A ClientHello for TLS 1.3 whose extensions stand where they may and are complete."""
+    """A ClientHello of TLS 1.3 whose extensions are complete and consistent."""
 
     hello: ClientHello
     groups: tuple[int, ...]
@@ -82,7 +81,7 @@ class Offer(NamedTuple):
 
 
 def read_offer(hello: ClientHello) -> Offer:
-    """Check what RFC 9846 4.2.2 and 9.2 demand of a ClientHello for TLS 1.3."""
+    """Check a ClientHello of TLS 1.3 by RFC 9846 4.2.2 and 9.2, and return its offer."""
     if hello.legacy_compression_methods != bytes([CompressionMethod.null]):
         offered = all_spelled(CompressionMethod, list(hello.legacy_compression_methods))
         blame(Fault.BAD_COMPRESSION, got=offered)
@@ -119,7 +118,7 @@ def read_offer(hello: ClientHello) -> Offer:
 
 
 def _check_psks(psks: ext.PreSharedKeys, modes: ext.PskKeyExchangeModes | None) -> None:
-    """Check that a client says how its shared keys may be used, and has a binder for each (RFC 9846 4.3.11)."""
+    """Check that a client sends psk_key_exchange_modes and a binder for each PSK (RFC 9846 4.3.11)."""
     if modes is None:
         _missing(ExtensionType.psk_key_exchange_modes, "ClientHello")
     if len(psks.identities) != len(psks.binders):
@@ -127,7 +126,7 @@ def _check_psks(psks: ext.PreSharedKeys, modes: ext.PskKeyExchangeModes | None) 
 
 
 def asked_name(extensions: Sequence[ext.Extension]) -> str | None:
-    """Return the one server name that a client asks for, in printable ASCII (RFC 6066 3)."""
+    """Return the server name that a client requests, in printable ASCII; None without one (RFC 6066 3)."""
     found = ext.find(extensions, ext.ServerName)
     if found is not None and found.host_name is not None and found.host_name.isprintable():
         return found.host_name
@@ -154,17 +153,17 @@ def _check_entries(codes: Sequence[int], registry: type[IntEnum], place: str) ->
 
 def _check_shares(shares: Sequence[ext.KeyShareEntry], groups: Sequence[int]) -> None:
     seen: set[int] = set()
-    asked = set(groups)
+    offered = set(groups)
     for share in shares:
         if share.group in seen:
             blame(Fault.DUPLICATE_SHARE, got=spelled(NamedGroup, share.group))
-        if share.group not in asked:
+        if share.group not in offered:
             blame(Fault.UNOFFERED_SHARE, got=spelled(NamedGroup, share.group))
         seen.add(share.group)
 
 
 def choose_suite(offered: Sequence[int], accepted: Sequence[int]) -> int:
-    """Choose the first suite of ours that the client offers (RFC 9846 4.2.1)."""
+    """Choose the first of our cipher suites that the client offers (RFC 9846 4.2.1)."""
     for suite in accepted:
         if suite in offered:
             return suite
@@ -176,9 +175,9 @@ def choose_suite(offered: Sequence[int], accepted: Sequence[int]) -> int:
 
 
 def choose_group(offered: Sequence[int], accepted: Sequence[int]) -> int:
-    """Choose the first group of ours that the client offers, even if its share costs a round trip.
+    """Choose the first of our groups that the client offers, even if a HelloRetryRequest is needed for it.
 
-    So a client's guess of shares cannot talk both sides down to a weaker group (RFC 9846 4.2.1).
+    Thus the client's selection of key shares cannot lead to a weaker group (RFC 9846 4.2.1).
     """
     for group in accepted:
         if group in offered:
@@ -191,7 +190,7 @@ def choose_group(offered: Sequence[int], accepted: Sequence[int]) -> int:
 
 
 def choose_protocol(offered: Sequence[bytes] | None, accepted: Sequence[bytes]) -> bytes | None:
-    """Choose the first protocol of ours that the client offers (RFC 7301 3.2)."""
+    """Choose the first of our application protocols that the client offers (RFC 7301 3.2)."""
     if offered is None or not accepted:
         return None
     for protocol in accepted:
@@ -203,7 +202,10 @@ def choose_protocol(offered: Sequence[bytes] | None, accepted: Sequence[bytes]) 
 def check_second_hello(
     first: ClientHello, second: ClientHello, group: int | None, cookie: bytes | None
 ) -> None:
-    """Check that a second ClientHello differs from the first only where it may (RFC 9846 4.2.2)."""
+    """Check that a second ClientHello differs from the first only where it may (RFC 9846 4.2.2).
+
+    group: the one requested, None without such a request.  cookie: the one sent.
+    """
     for field in (
         "legacy_version",
         "random",
@@ -246,7 +248,7 @@ def _check_unchanged(first: Sequence[ext.Extension], second: Sequence[ext.Extens
 
 
 def _check_no_new_psk(first: Sequence[ext.Extension], second: Sequence[ext.Extension]) -> None:
-    """A client may leave shared keys out of its second ClientHello, but offer no others (RFC 9846 4.2.2)."""
+    """Check that a second ClientHello offers no PSK that the first did not; it may omit some (RFC 9846 4.2.2)."""
     before, after = ext.find(first, ext.PreSharedKeys), ext.find(second, ext.PreSharedKeys)
     if after is not None:
         offered = set() if before is None else {each.identity for each in before.identities}
@@ -254,13 +256,13 @@ def _check_no_new_psk(first: Sequence[ext.Extension], second: Sequence[ext.Exten
             blame(Fault.CHANGED_HELLO, field="pre_shared_key, where none may be added")
 
 
-# -- what a client does with the answers ----------------------------------------------------------------
+# -- checks of a client -----------------------------------------------------------------------------------
 
 
 def check_server_version(hello: ClientHello, answer: ServerHello) -> Version:
-    """Return the version that the server chose; refuse one that we did not offer, and a forged downgrade.
+    """Return the version that the server chose (RFC 9846 4.2.3, 4.3.1 and 9.2).
 
-    RFC 9846 4.2.3, 4.3.1 and 9.2.
+    Blames the server for a version that we did not offer, and for the downgrade value in its random.
     """
     offered = client_versions(hello)
     selected = ext.find(answer.extensions or (), ext.SelectedVersion)
@@ -296,27 +298,27 @@ def check_server_hello(hello: ClientHello, answer: ServerHello) -> None:
 
 
 def check_retry(hello: ClientHello, retry: ServerHello) -> int | None:
-    """Return the group for which a HelloRetryRequest asks, None if it asks for no other (RFC 9846 4.2.4)."""
+    """Return the group that a HelloRetryRequest requests, None if it requests none (RFC 9846 4.2.4)."""
     extensions = retry.extensions or ()
-    asked = ext.find(extensions, ext.RetryGroup)
+    requested = ext.find(extensions, ext.RetryGroup)
     cookie = ext.find(extensions, ext.Cookie)
     if cookie is not None and len(cookie.cookie) > COOKIE_LIMIT:
         blame(Fault.MESSAGE_TOO_LONG, message="cookie", length=len(cookie.cookie), limit=COOKIE_LIMIT)
-    if asked is None:
+    if requested is None:
         if cookie is None:
             blame(Fault.USELESS_RETRY)
         return None
     groups = ext.find(hello.extensions or (), ext.SupportedGroups)
-    if groups is None or asked.group not in groups.groups:
-        blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, asked.group))
+    if groups is None or requested.group not in groups.groups:
+        blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, requested.group))
     shares = ext.find(hello.extensions or (), ext.KeyShares)
-    if shares is not None and any(share.group == asked.group for share in shares.shares):
-        blame(Fault.RETRY_FOR_SENT_SHARE, got=spelled(NamedGroup, asked.group))
-    return asked.group
+    if shares is not None and any(share.group == requested.group for share in shares.shares):
+        blame(Fault.RETRY_FOR_SENT_SHARE, got=spelled(NamedGroup, requested.group))
+    return requested.group
 
 
 def check_after_retry(retry: ServerHello, answer: ServerHello, group: int | None) -> None:
-    """Check that a ServerHello keeps what its HelloRetryRequest had chosen (RFC 9846 4.2.4)."""
+    """Check that a ServerHello has the choices of the HelloRetryRequest before it (RFC 9846 4.2.4)."""
     if is_retry(answer):
         blame(Fault.SECOND_RETRY)
     if answer.cipher_suite != retry.cipher_suite:
@@ -339,7 +341,7 @@ def check_after_retry(retry: ServerHello, answer: ServerHello, group: int | None
 
 
 def server_share(answer: ServerHello) -> ext.KeyShareEntry:
-    """Return the server's key share, without which TLS 1.3 has no keys here (RFC 9846 4.3.8)."""
+    """Return the server's key share, which TLS 1.3 requires here (RFC 9846 4.3.8)."""
     share = ext.find(answer.extensions or (), ext.ServerShare)
     if share is None:
         _missing(ExtensionType.key_share, "ServerHello")
@@ -347,12 +349,12 @@ def server_share(answer: ServerHello) -> ext.KeyShareEntry:
 
 
 def check_encrypted_extensions(hello: ClientHello, encrypted: EncryptedExtensions) -> bytes | None:
-    """Check the server's further choices; return the application protocol (RFC 9846 4.4.1, RFC 7301 3.1)."""
+    """Check the EncryptedExtensions and return the application protocol (RFC 9846 4.4.1, RFC 7301 3.1)."""
     return check_protocol(hello, ext.find(encrypted.extensions, ext.ApplicationProtocols))
 
 
 def check_protocol(hello: ClientHello, chosen: ext.ApplicationProtocols | None) -> bytes | None:
-    """Return the one application protocol that the server chose among ours (RFC 7301 3.1)."""
+    """Return the application protocol that the server chose from our offer (RFC 7301 3.1)."""
     if chosen is None:
         return None
     offered = ext.find(hello.extensions or (), ext.ApplicationProtocols)
@@ -363,7 +365,7 @@ def check_protocol(hello: ClientHello, chosen: ext.ApplicationProtocols | None) 
 
 
 def request_schemes(request: CertificateRequest) -> tuple[int, ...]:
-    """Return the schemes by which the server lets a client sign (RFC 9846 4.4.2)."""
+    """Return the signature schemes in a CertificateRequest (RFC 9846 4.4.2)."""
     schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
     if schemes is None:
         _missing(ExtensionType.signature_algorithms, "CertificateRequest")
@@ -375,7 +377,7 @@ def _missing(extension: ExtensionType, message: str) -> NoReturn:
 
 
 def _texts(protocols: Sequence[bytes]) -> list[str]:
-    """Return what a peer sent for a person: as many as anybody reads, and how many more there are."""
+    """Return protocol names for a message to a person: the first ones, and the number of the others."""
     texts = [protocol.decode("utf-8", "backslashreplace") for protocol in protocols[:NAMES_LIMIT]]
     more = len(protocols) - len(texts)
     return [*texts, f"{more} more"] if more else texts

@@ -1,4 +1,4 @@
-"""Choices and checks of the hellos of TLS 1.2: pure functions, beside those of TLS 1.3 in `negotiation`."""
+"""Choices and checks of the hello messages of TLS 1.2: pure functions, as those of TLS 1.3 in `negotiation`."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from bothways.tls.wire.tls12 import CertificateRequest
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
 
-# Those of a client that names none: it is too old for any other (RFC 4492 5.1.1).
+# Used for a client that sends no supported_groups (RFC 4492 5.1.1).
 FIRST_GROUPS = (NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1)
 
 
 class Offer12(NamedTuple):
-    """A ClientHello as TLS 1.2 reads it."""
+    """The offer of a ClientHello for TLS 1.2."""
 
     hello: ClientHello
     groups: tuple[int, ...]
@@ -58,9 +58,9 @@ class Offer12(NamedTuple):
 
 
 class Choice12(NamedTuple):
-    """What a server chose from a ClientHello; `group` and `scheme` are 0 for RSA key transport.
+    """What a server chose from a ClientHello; group and scheme are 0 for RSA key transport.
 
-    `by_name`: the server name guided the choice.
+    by_name: the server name was used for the choice.
     """
 
     suite: Suite
@@ -74,7 +74,7 @@ RSA_SCHEMES = frozenset(int(scheme) for scheme in SignatureScheme if scheme.name
 
 
 def read_offer_12(hello: ClientHello) -> Offer12:
-    """Check what RFC 5246 7.4.1.2, 5746 3.6 and 8422 5.1 ask of a ClientHello."""
+    """Check a ClientHello by RFC 5246 7.4.1.2, RFC 5746 3.6 and RFC 8422 5.1, and return its offer."""
     if CompressionMethod.null not in hello.legacy_compression_methods:
         offered = all_spelled(CompressionMethod, list(hello.legacy_compression_methods))
         blame(Fault.LACKS_NULL_COMPRESSION, offered=offered)
@@ -101,10 +101,10 @@ def read_offer_12(hello: ClientHello) -> Offer12:
 
 
 def choose_12(settings: Settings, offer: Offer12) -> Choice12:
-    """Choose the first suite of ours for which the client has the rest too (RFC 5246 7.4.1.3, RFC 8422 5).
+    """Choose the first of our cipher suites that can be used with this client (RFC 5246 7.4.1.3, RFC 8422 5).
 
-    A suite names the kind of key that signs, so suite, credentials and scheme are one choice; an ECDSA key lies
-    on a curve that the client offers (5.3).
+    A cipher suite determines the type of the signing key, so suite, credentials and scheme are chosen together; an
+    ECDSA key must be on a curve that the client offers (RFC 8422 5.3).
     """
     own = settings.identity.own
     named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
@@ -112,7 +112,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
     shared = shared_suites_12(settings.negotiation.suites, offer)
     groups = [group for group in settings.negotiation.groups if group in CLASSIC_GROUPS]
     group = next((group for group in groups if group in offer.groups), None)
-    asked = frozenset(settings.negotiation.schemes).intersection(offer.schemes)
+    shared_schemes = frozenset(settings.negotiation.schemes).intersection(offer.schemes)
     curves = frozenset(FIRST_GROUPS).intersection(offer.groups)
     signable = False
     for suite in shared:
@@ -121,7 +121,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
                 if may_decipher(credentials):
                     return Choice12(suite, credentials, 0, 0, by_name)
                 continue
-            scheme = choose_scheme_12(credentials, suite, asked, settings.negotiation.schemes)
+            scheme = choose_scheme_12(credentials, suite, shared_schemes, settings.negotiation.schemes)
             if scheme is not None and group is not None and _is_on_one(curves, credentials):
                 return Choice12(suite, credentials, group, scheme, by_name)
             signable = signable or scheme is not None
@@ -131,7 +131,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
 
 
 def _is_on_one(curves: Collection[int], credentials: Credentials) -> bool:
-    """Whether an ECDSA key lies on one of the curves that the client offers; another key has none (RFC 8422 5.3)."""
+    """Whether an ECDSA key is on one of the curves; True for any other key (RFC 8422 5.3)."""
     curve = curve_of(credentials.certificate)
     return curve is None or curve in curves
 
@@ -139,7 +139,10 @@ def _is_on_one(curves: Collection[int], credentials: Credentials) -> bool:
 def _blame_groups(
     offer: Offer12, groups: list[int], named: Sequence[Credentials], group: int | None
 ) -> NoReturn:
-    """Say which groups, or curves of certificates, would have done; group: for the key exchange."""
+    """Blame a client without a common group, or whose groups exclude the curves of our certificates.
+
+    group: the common group for the key exchange, None if there is none.
+    """
     offered = all_spelled(NamedGroup, offer.groups)
     if group is None:
         blame(Fault.NO_SHARED_GROUP, offered=offered, accepted=all_spelled(NamedGroup, groups))
@@ -152,7 +155,7 @@ def _blame_groups(
 
 
 def check_curve(leaf: ParsedCertificate, offered: Sequence[int]) -> None:
-    """Blame a server whose ECDSA key lies on a curve that we did not offer (RFC 8422 5.1.1, 5.3)."""
+    """Blame a server whose ECDSA key is on a curve that we did not offer (RFC 8422 5.1.1, 5.3)."""
     curve = curve_of(leaf.x509)
     if curve is not None and curve not in offered:
         blame(
@@ -163,7 +166,7 @@ def check_curve(leaf: ParsedCertificate, offered: Sequence[int]) -> None:
 
 
 def shared_suites_12(codes: Sequence[int], offer: Offer12) -> list[Suite]:
-    """Return those of our suites that the client offers, in our order, of which there is at least one."""
+    """Return the cipher suites that both sides support, in our order; blame the client if there is none."""
     spoken = [code for code in codes if code in SUITES12]
     shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
     if not shared:
@@ -176,7 +179,7 @@ def shared_suites_12(codes: Sequence[int], offer: Offer12) -> list[Suite]:
 
 
 def _blame_schemes(settings: Settings, offer: Offer12, named: Sequence[Credentials]) -> NoReturn:
-    """Say which schemes would have done, for a client that offers none of them."""
+    """Blame a client that offers no signature scheme which our keys support."""
     makeable = {
         scheme for each in named if may_sign(each) for scheme in schemes_for(each.certificate, Version.TLS12)
     }
@@ -190,9 +193,9 @@ def _blame_schemes(settings: Settings, offer: Offer12, named: Sequence[Credentia
 def choose_scheme_12(
     credentials: Credentials, suite: Suite, offered: Collection[int], accepted: Sequence[int]
 ) -> int | None:
-    """Choose a scheme that fits the key, and the kind of key to which the suite is bound (RFC 8422 5.4).
+    """Choose a scheme that fits the key and the cipher suite (RFC 8422 5.4).
 
-    None for a key whose certificate does not let it sign: clients check that too (RFC 5246 7.4.2).
+    None for a key whose certificate does not allow signatures, which clients check too (RFC 5246 7.4.2).
     """
     if not may_sign(credentials):
         return None
@@ -235,7 +238,7 @@ def chosen_protocol_12(hello: ClientHello, answer: ServerHello) -> bytes | None:
 def choose_client_credentials_12(
     own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]
 ) -> ClientChoice:
-    """Choose the client's certificate by what the server asked for (RFC 5246 7.4.4, RFC 8422 5.5)."""
+    """Choose the client's certificate for the server's request (RFC 5246 7.4.4, RFC 8422 5.5)."""
     schemes = request.supported_signature_algorithms
     with_rsa = ClientCertificateType.rsa_sign in request.certificate_types
     with_others = ClientCertificateType.ecdsa_sign in request.certificate_types
@@ -246,25 +249,28 @@ def choose_client_credentials_12(
 
 
 def may_decipher(credentials: Credentials) -> bool:
-    """Whether RSA key transport may use these credentials: an RSA key at hand, for keyEncipherment."""
+    """Whether the key can be used for RSA key transport: a local RSA key that allows keyEncipherment."""
     return isinstance(credentials.key, RSAPrivateKey) and credentials.allows_key_usage("key_encipherment")
 
 
 def may_sign(credentials: Credentials) -> bool:
-    """Whether the key of these credentials is also for signatures."""
+    """Whether the key may be used for signatures."""
     return credentials.allows_key_usage("digital_signature")
 
 
 def schemes_12(schemes: Sequence[int]) -> tuple[int, ...]:
-    """Those of our schemes that TLS 1.2 has: never ML-DSA."""
+    """Return those of the schemes that TLS 1.2 supports; ML-DSA is not among them."""
     return tuple(scheme for scheme in schemes if scheme in SCHEMES12)
 
 
 def is_rsa(scheme: int) -> bool:
-    """Whether a scheme signs with an RSA key."""
+    """Whether a scheme uses an RSA key."""
     return scheme in RSA_SCHEMES
 
 
 def marked_random(random: bytes, best_version: int) -> bytes:
-    """Mark a server's random, so that a client of TLS 1.3 sees a downgrade (RFC 9846 4.2.3)."""
+    """Return a server's random with the downgrade value for clients of TLS 1.3 (RFC 9846 4.2.3).
+
+    best_version: the highest one that the server supports; without TLS 1.3 the random stays as it is.
+    """
     return random[:24] + DOWNGRADE_TO_12 if best_version > ProtocolVersion.TLSv1_2 else random

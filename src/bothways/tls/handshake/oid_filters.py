@@ -1,6 +1,6 @@
-"""Which certificates of ours hold what a server asks for by oid_filters (RFC 9846 4.3.5).
+"""Which of our certificates match the oid_filters of a server (RFC 9846 4.3.5).
 
-Key usage and extended key usage are known here; filters of other extensions are passed over, as the RFC has it.
+Key usage and extended key usage are supported; filters for other extensions are ignored, as the RFC demands.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _KNOWN: dict[bytes, type[x509.ExtensionType]] = {
 
 
 def holds(certificate: x509.Certificate, filters: Iterable[OidFilter]) -> bool:
-    """Whether a certificate has each extension asked for that we know, with all of the values.
+    """Whether a certificate has each of the requested extensions that we know, with all of the values.
 
-    Blames the server for one that occurs twice or cannot be read.
+    Blames the server for a filter that occurs twice or cannot be decoded.
     """
     seen = set()
     held = True
@@ -35,8 +35,8 @@ def holds(certificate: x509.Certificate, filters: Iterable[OidFilter]) -> bool:
             blame(Fault.DUPLICATE_EXTENSION, extension=each.oid.hex(), message="oid_filters")
         seen.add(each.oid)
         if each.oid in _KNOWN:
-            asked, own = _asked(each), _own(certificate, each.oid)
-            held = held and own is not None and asked <= own
+            requested, own = _requested(each), _own(certificate, each.oid)
+            held = held and own is not None and requested <= own
     return held
 
 
@@ -45,17 +45,17 @@ def _own(certificate: x509.Certificate, oid: bytes) -> frozenset[int | bytes] | 
     return None if found is None else _parts(oid, found.public_bytes())
 
 
-def _asked(asked: OidFilter) -> frozenset[int | bytes]:
-    if not asked.values:
+def _requested(requested: OidFilter) -> frozenset[int | bytes]:
+    if not requested.values:
         return frozenset()
     try:
-        return _parts(asked.oid, asked.values)
+        return _parts(requested.oid, requested.values)
     except ValueError as error:
-        blame(Fault.UNDECODABLE, place=f"oid_filters.{asked.oid.hex()}", problem=str(error))
+        blame(Fault.UNDECODABLE, place=f"oid_filters.{requested.oid.hex()}", problem=str(error))
 
 
 def _parts(oid: bytes, value: bytes) -> frozenset[int | bytes]:
-    """Take a value apart: the numbers of the bits that are set, or the purposes."""
+    """Split a value: into the numbers of the bits that are set, or into the purposes."""
     tag, what = (BIT_STRING, "BIT STRING") if oid == KEY_USAGE else (SEQUENCE, "SEQUENCE")
     start, end = expect_element(value, 0, len(value), tag, what)
     if end != len(value):
@@ -66,7 +66,7 @@ def _parts(oid: bytes, value: bytes) -> frozenset[int | bytes]:
 
 
 def _bits_set(bits: bytes) -> frozenset[int | bytes]:
-    """Number the bits that are set; those behind the last usage that there is count as one, which nobody has."""
+    """Return the numbers of the bits that are set; undefined bits count as one number, which no certificate has."""
     known, others = bits[:_USAGE_OCTETS], bits[_USAGE_OCTETS:]
     found = {at for at in range(8 * len(known)) if known[at // 8] >> (7 - at % 8) & 1}
     return frozenset(found | {8 * _USAGE_OCTETS} if any(others) else found)

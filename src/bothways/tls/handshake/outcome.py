@@ -1,4 +1,4 @@
-"""What a handshake comes to: values that are made where everything holds, and that nothing changes afterwards."""
+"""The results of a handshake: immutable values, created only when every check has passed."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Exporter = Callable[[str, bytes | None, int], bytes]
 
 
 class TicketKeeper(Protocol):
-    """Who takes the tickets that a server sends."""
+    """Receives the tickets that a server sends."""
 
     def keep(self, message: NewSessionTicket, /) -> None:
-        """Keep what a ticket is for."""
+        """Store the session of a ticket."""
 
 
 class Negotiated(NamedTuple):
-    """What both sides have agreed on, as far as they have come; None for what is not chosen yet, or never will be.
+    """The parameters agreed on so far; None for one that is not chosen yet or not used.
 
-    group: of the key exchange, none where RSA carries the key.  scheme: by which the server signs.
+    group: of the key exchange, None for RSA key transport.  scheme: of the server's signature.
     """
 
     version: Version
@@ -35,7 +35,7 @@ class Negotiated(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """A peer that passed, what was asked about it, and of which generation the evidence was."""
+    """A peer that was accepted, the request that was verified, and the generation of the evidence used for it."""
 
     peer: Peer
     request: VerificationRequest
@@ -45,9 +45,9 @@ class Verified(NamedTuple):
 class HandshakeResult(NamedTuple):
     """What a script returns when the handshake is complete.
 
-    exporter: makes keying material for other protocols; None in TLS 1.2 without the extended main secret.
-    verified: the peer and how it was judged; None for an anonymous client.  cautions: what our own part calls for.
-    resumed: whether an earlier session goes on.  keeper: takes the tickets that come; None where they are of no use.
+    exporter: returns keying material for other protocols; None in TLS 1.2 without the extended main secret. verified:
+    the authenticated peer; None for an anonymous client.  cautions: warnings about our own side. resumed: whether a
+    session was resumed.  keeper: receives session tickets; None where they are not stored.
     """
 
     negotiated: Negotiated
@@ -59,12 +59,12 @@ class HandshakeResult(NamedTuple):
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be."""
+        """The authenticated peer; None for an anonymous client."""
         return None if self.verified is None else self.verified.peer
 
     @property
     def warnings(self) -> tuple[Caution, ...]:
-        """What a user should know although nothing failed."""
+        """All warnings: about our own side, and about an unknown revocation status that was accepted."""
         if self.peer is not None and self.peer.verdict.accepts_unknown:
             return (Caution.REVOCATION_UNKNOWN, *self.cautions)
         return self.cautions

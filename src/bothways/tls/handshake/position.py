@@ -1,6 +1,6 @@
-"""Where one handshake stands, and how what ends it there is told.
+"""The current step of one handshake, and the errors that end it at this step.
 
-Steps follow one another as the table of `steps` has it, and errors name the step and the check at which they arose.
+Each step must follow from the one before by the table in `steps`; errors name the step and the check that failed.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from bothways.tls.handshake.steps import Step, failed_check, progress_of, rules_
 
 
 class Position:
-    """The step of a handshake, what is agreed by then, and whether the peer is known to have accepted us.
+    """The current step, what is agreed so far, and whether the peer is known to have accepted us.
 
-    `rule` says what may come at this step, and what may follow; `version` is the one chosen, None until it is.
+    rule: what is allowed at this step and which steps may follow.  version: the one chosen, None until then.
     """
 
-    __slots__ = ("_hs", "_rules", "_told", "confirmed", "negotiated", "role", "rule", "step", "version")
+    __slots__ = ("_hs", "_reported", "_rules", "confirmed", "negotiated", "role", "rule", "step", "version")
 
     def __init__(self, hs: HandshakeContext) -> None:
         self._hs = hs
         hs.history.position = self
-        self._told = Progress.HELLO
+        self._reported = Progress.HELLO
         self.role = hs.role
         self.negotiated: Negotiated | None = None
         self.version: Version | None = None
@@ -38,30 +38,30 @@ class Position:
 
     @property
     def progress(self) -> Progress:
-        """How far the connection has come, by what the peer can object to."""
+        """How far the connection has come: what of ours the peer has received and can refuse."""
         return progress_of(self.role, self.step, confirmed=self.confirmed)
 
     def heed(self, said: Wait | Enter | Agreed) -> None:
-        """Follow a script; each step that it takes must follow from the one before."""
+        """Apply what a script yielded; each step must follow from the one before."""
         if isinstance(said, Agreed):
             self._agree(said.negotiated)
         elif isinstance(said, Enter) or said.request is None or said.step is not self.step:
             self.enter(said.step)
 
     def complete(self, negotiated: Negotiated) -> None:
-        """Stand at the end of the handshake. In TLS 1.3 a client does not know yet whether it is accepted."""
+        """Enter the last step. In TLS 1.3 a client does not know yet whether it is accepted."""
         self._agree(negotiated)
         self.confirmed = self.role is Role.SERVER or self.version is Version.TLS12
         self.enter(Step.CONNECTED)
         self._hs.history.condense()
 
     def confirm(self) -> None:
-        """Know from here on that the peer has accepted us."""
+        """Record that the peer has accepted us."""
         self.confirmed = True
         self._tell_progress()
 
     def fault(self, blame: Blame) -> PeerFault:
-        """Return the error for what a peer is blamed for here."""
+        """Return the error for what the peer is blamed for at this step."""
         role = self.role
         return PeerFault(
             blame.fault,
@@ -78,7 +78,7 @@ class Position:
     def refusal(self, alert: int, *, asked_later: bool) -> PeerAlert:
         """Return the error for an alert of the peer.
 
-        asked_later: our certificate was asked for on the open connection.
+        asked_later: the peer requested our certificate after the handshake.
         """
         role, progress = self.role, self.progress
         refused = refused_step(
@@ -96,14 +96,14 @@ class Position:
         )
 
     def cut(self, *, in_record: bool = False) -> Truncated:
-        """Return the error for an end of the connection without close_notify. in_record: in the middle of a record."""
+        """Return the error for an end of file without close_notify. in_record: in the middle of a record."""
         step = self.rule.id
         if self.step is Step.CONNECTED:
             step = StepId.APPLICATION_DATA if self.confirmed else StepId.CLIENT_AUTHENTICATION
         return Truncated(self.role.peer, step=step, progress=self.progress, in_record=in_record)
 
     def enter(self, step: Step) -> None:
-        """Stand at a step, which must follow from the one before."""
+        """Enter a step, which must follow from the one before."""
         if step not in self.rule.follow:
             raise TypeError(f"{step.name} may not follow {self.step.name}")
         self.step = step
@@ -119,6 +119,6 @@ class Position:
             self.rule = self._rules[self.step]
 
     def _tell_progress(self) -> None:
-        if self._hs.observer is not None and self.progress is not self._told:
-            self._told = self.progress
-            self._hs.observer(Progressed(self._told))
+        if self._hs.observer is not None and self.progress is not self._reported:
+            self._reported = self.progress
+            self._hs.observer(Progressed(self._reported))

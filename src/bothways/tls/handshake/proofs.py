@@ -1,4 +1,4 @@
-"""What a peer has proved. Each proof is an object that only its check can make: to construct it is to check it."""
+"""Proofs by the peer. Each is an object whose constructor makes the check, so that none exists without it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bothways.trust.path import read_leaf
 
 
 class Signed:
-    """The peer signed the conversation with the key of the certificate that it showed.
+    """The peer signed the handshake with the private key of the certificate that it sent.
 
     chain: as the peer sent it.  leaf: its first certificate.  staples: the OCSP responses that came with it.
     """
@@ -40,9 +40,9 @@ class Signed:
         anchors: TrustStore,
         staples: tuple[bytes | None, ...] = (),
     ) -> None:
-        """Check the signature of `data` by the key of the leaf; blame the peer where it does not verify.
+        """Check the signature of `data` with the key of the leaf; blame the peer if it is wrong.
 
-        offered: our schemes.  anchors: by which the certificate will be judged.
+        offered: our signature schemes.  anchors: used to verify the certificate later.
         """
         check_offered(scheme, offered)
         leaf = read_leaf(chain[0], anchors)
@@ -51,34 +51,34 @@ class Signed:
 
 
 class Finish:
-    """The peer's Finished matches everything that we sent and received."""
+    """The peer's Finished agrees with all messages that we sent and received."""
 
     __slots__ = ("verify_data",)
 
     verify_data: bytes
 
     def __init__(self, verify_data: bytes, expected: bytes) -> None:
-        """Compare what the peer sent with what we expect of it; blame the peer where they differ."""
+        """Compare the value from the peer with the expected one; blame the peer if they differ."""
         if not same_secret(verify_data, expected):
             blame(Fault.BAD_FINISHED)
         self.verify_data = verify_data
 
 
 class Bound:
-    """The client holds the key of the session that it offers: its binder covers the hello that offers it."""
+    """The client has the PSK of the session that it offers: its binder covers this ClientHello."""
 
     __slots__ = ("binder",)
 
     binder: bytes
 
     def __init__(self, binder: bytes, expected: bytes) -> None:
-        """Compare what the client sent with what we expect of it; blame it where they differ (RFC 9846 4.3.11)."""
+        """Compare the client's binder with the expected one; blame it if they differ (RFC 9846 4.3.11)."""
         if not same_secret(binder, expected):
             blame(Fault.BAD_BINDER)
         self.binder = binder
 
 
 def check_offered(scheme: int, offered: Sequence[int]) -> None:
-    """Blame a signature by a scheme that we did not offer (RFC 9846 4.5.2, RFC 5246 7.4.3, 7.4.8)."""
+    """Blame the peer for a signature scheme that we did not offer (RFC 9846 4.5.2, RFC 5246 7.4.3, 7.4.8)."""
     if scheme not in offered:
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, scheme))

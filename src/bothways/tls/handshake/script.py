@@ -1,7 +1,7 @@
-"""The words that a script is made of: it waits for a message or an answer, enters a step, says what is agreed.
+"""What a script can yield: waiting for a message or an answer, entering a step, parameters agreed on.
 
-A script is a generator that yields and holds no other state; its position is the state. What it waits for is
-checked against the table in `steps` before it is resumed.
+A script is a generator without other state: its position is the state. What it waits for is checked by the table in
+`steps` before it is resumed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Where a script stands. With a `request`, it waits for the answer to that event; else for a message."""
+    """The script waits: for the answer to `request`, or without one for a handshake message."""
 
     step: Step
     request: Request | None = None
@@ -32,21 +32,21 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """The script passes through a step without waiting, so that what fails there is named by it."""
+    """The script enters a step without waiting, so that a failure names this step."""
 
     step: Step
 
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """More is agreed on than before: `negotiated` is all of it so far. The script goes on at once."""
+    """More parameters are agreed on; `negotiated` has all so far. The script continues at once."""
 
     negotiated: Negotiated
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeCipherSpec:
-    """The record of TLS 1.2 from which on its sender protects what it sends (RFC 5246 7.1)."""
+    """The ChangeCipherSpec of TLS 1.2, after which its sender uses the new keys (RFC 5246 7.1)."""
 
 
 Script = Generator[Wait | Enter | Agreed, Any, T]
@@ -62,7 +62,7 @@ def expect(step: Step, kind: type[M], other: type[N], /) -> Script[M | N]: ...
 @overload
 def expect(step: Step, kind: type[M], other: type[N], third: type[T], /) -> Script[M | N | T]: ...
 def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
-    """Wait at `step` for a message of one of `kinds`."""
+    """Wait at `step` for a message of one of the classes `kinds`, and return it."""
     message = yield _WAITS[step]
     if not isinstance(message, kinds):
         raise TypeError(f"{step.name} accepts a message that its script does not expect")
@@ -70,7 +70,7 @@ def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
 
 
 def sign_with(hs: HandshakeContext, credentials: Credentials, scheme: int, data: bytes) -> Script[bytes]:
-    """Sign `data` with the key of `credentials`, or wait for whoever holds it (steps 2.2 and 3.2)."""
+    """Sign `data`; for a key that is held elsewhere, wait for the signature (steps 2.2 and 3.2)."""
     if credentials.key is None:
         signature: bytes = yield signing_elsewhere(credentials, scheme, data)
         return signature
@@ -79,5 +79,5 @@ def sign_with(hs: HandshakeContext, credentials: Credentials, scheme: int, data:
 
 
 def signing_elsewhere(credentials: Credentials, scheme: int, data: bytes) -> Wait:
-    """Return the wait for a signature by whoever holds the key of `credentials`."""
+    """Return the wait for a signature with a key that is held elsewhere."""
     return Wait(Step.SIGNING, SignatureWanted(SignatureScheme(scheme), data, credentials.certificate))

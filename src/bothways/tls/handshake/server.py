@@ -1,4 +1,4 @@
-"""The server's first message, and the turn to the version that it chooses."""
+"""The start of a server's handshake: the ClientHello, then the script of the version that the server chooses."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bothways.tls.wire.hello import ClientHello
 
 
 def server_handshake(hs: HandshakeContext, settings: Settings) -> Script[HandshakeResult]:
-    """Await the ClientHello, then go on as the version chosen has it (RFC 9846 2).
+    """Read the ClientHello, then continue with the script of the chosen version (RFC 9846 2).
 
-    No client sends more before it is answered, so that nothing may follow in the record (RFC 9846 5.1).
+    Nothing may follow the ClientHello in its record, since the client has to wait for the answer (RFC 9846 5.1).
     """
     hello = yield from expect(Step.WAIT_CH, ClientHello)
     hs.inbox.check_record_ends()

@@ -1,6 +1,6 @@
 """The server's side of TLS 1.2, in the order of RFC 5246 figure 1: ECDHE (RFC 8422), or RSA key transport.
 
-The client is judged before our Finished, so that one that is not trusted is told so in the handshake.
+The client is verified before our Finished, so that a refused client gets the alert within the handshake.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ from bothways.trust.verdict import Purpose
 def server_handshake_12(
     hs: HandshakeContext, settings: Settings, hello: ClientHello
 ) -> Script[HandshakeResult]:
-    """Go on from a ClientHello that offers no more than TLS 1.2: show who we are, agree on keys, judge the client."""
+    """Continue after a ClientHello in TLS 1.2: authenticate ourselves, agree on keys, verify the client."""
     offer, choice, negotiated = choose(hs, settings, hello)
     yield Agreed(negotiated)
     if hs.observer is not None:
@@ -92,7 +92,7 @@ def server_handshake_12(
 def choose(
     hs: HandshakeContext, settings: Settings, hello: ClientHello
 ) -> tuple[Offer12, Choice12, Negotiated]:
-    """Read what the client offers and choose, and hash and read as chosen from here on (RFC 5246 7.4.1)."""
+    """Read the client's offer and choose, and set version and hash accordingly (RFC 5246 7.4.1)."""
     hs.inbox.version = hs.out.version = Version.TLS12
     offer = read_offer_12(hello)
     if not offer.extended_main_secret and settings.negotiation.needs_extended_main_secret:
@@ -104,12 +104,12 @@ def choose(
 
 
 def agreed_12(choice: Choice12, protocol: bytes | None) -> Negotiated:
-    """Return what is agreed on; where RSA carries the key there is no group, and nothing is signed."""
+    """Return the parameters agreed on; RSA key transport has no group and no signature scheme."""
     return Negotiated(Version.TLS12, choice.suite, choice.group or None, protocol, choice.scheme or None)
 
 
 def cautions_12(choice: Choice12) -> tuple[Caution, ...]:
-    """Return what our user should know of our choice (RFC 5246 F.1.1.2)."""
+    """Return the warnings about our choice (RFC 5246 F.1.1.2)."""
     if choice.suite.is_key_transport and may_sign(choice.credentials):
         return (Caution.KEY_SIGNS_AND_DECIPHERS,)
     return ()
@@ -118,7 +118,7 @@ def cautions_12(choice: Choice12) -> tuple[Caution, ...]:
 def send_identity(
     hs: HandshakeContext, offer: Offer12, choice: Choice12, random: bytes, protocol: bytes | None
 ) -> None:
-    """Send ServerHello, our chain, and its status where the client asks (steps 1.2 and 2.1; RFC 5246 7.4.2)."""
+    """Send ServerHello, Certificate and, if requested, CertificateStatus (steps 1.2 and 2.1; RFC 5246 7.4.2)."""
     staple = own_staple(hs, choice.credentials, offer.hello)
     hs.send(server_hello(offer, choice, random, protocol, stapling=staple is not None))
     hs.send(*own_certificate_12(choice.credentials.chain))
@@ -130,7 +130,7 @@ _DONE = encoded(ServerHelloDone())
 
 
 def own_staple(hs: HandshakeContext, credentials: Credentials, hello: ClientHello) -> bytes | None:
-    """Return the OCSP response for our leaf, if the client asked for it and there is one (RFC 6066 8)."""
+    """Return the OCSP response for our leaf certificate, if the client requested it and we have one (RFC 6066 8)."""
     if ext.find(hello.extensions or (), ext.StatusRequest) is None:
         return None
     return next(iter(hs.own_staples(credentials)), None)
@@ -139,7 +139,7 @@ def own_staple(hs: HandshakeContext, credentials: Credentials, hello: ClientHell
 def server_hello(
     offer: Offer12, choice: Choice12, random: bytes, protocol: bytes | None, *, stapling: bool
 ) -> ServerHello:
-    """Answer a ClientHello; there is no session ID, since nothing can be resumed by it (RFC 5246 7.4.1.3)."""
+    """Return the ServerHello; without a session ID, since TLS 1.2 sessions are not resumed (RFC 5246 7.4.1.3)."""
     extensions: list[ext.Extension] = [ext.ServerName()] if choice.by_name else []
     if offer.signals_renegotiation:
         extensions.append(ext.RenegotiationInfo(b""))
@@ -164,7 +164,7 @@ def server_hello(
 def send_exchange(
     hs: HandshakeContext, choice: Choice12, randoms: tuple[bytes, bytes]
 ) -> Script[KeyOffer | None]:
-    """Send our share, signed with both randoms; nothing for RSA key transport (RFC 8422 5.4)."""
+    """Send our key share, signed with both randoms; nothing for RSA key transport (RFC 8422 5.4)."""
     if choice.suite.is_key_transport:
         return None
     share = offer_share(choice.group, hs.randomness)
@@ -176,20 +176,20 @@ def send_exchange(
 
 @lru_cache(maxsize=64)
 def certificate_request(schemes: tuple[int, ...], authorities: tuple[bytes, ...]) -> Encoded:
-    """Return the request for the client's certificate (RFC 5246 7.4.4, RFC 8422 5.5)."""
+    """Return the CertificateRequest (RFC 5246 7.4.4, RFC 8422 5.5)."""
     types = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
     return encoded(CertificateRequest(types, schemes_12(schemes), authorities))
 
 
 def ask_for_certificate(hs: HandshakeContext, settings: Settings) -> None:
-    """Ask for the client's certificate where clients are judged, and end our flight (RFC 5246 7.4.4, 7.4.5)."""
+    """Send a CertificateRequest where clients are verified, then ServerHelloDone (RFC 5246 7.4.4, 7.4.5)."""
     if settings.trust is not None:
         hs.send(*certificate_request(settings.negotiation.schemes, settings.trust.authorities))
     hs.send(*_DONE)
 
 
 def client_certificate(trust: PeerTrust | None) -> Script[tuple[bytes, ...]]:
-    """Read the client's chain where it was asked for; it is empty where the client has none (RFC 5246 7.4.6)."""
+    """Read the client's chain, if it was requested; empty for an anonymous client (RFC 5246 7.4.6)."""
     if trust is None:
         return ()
     certificate = yield from expect(Step.WAIT_CLIENT_CERT, Certificate)
@@ -205,7 +205,7 @@ def key_exchange(
     share: KeyOffer | None,
     randoms: tuple[bytes, bytes],
 ) -> Script[MainSecret]:
-    """Await the client's part of the key exchange, and return what both sides make of it (step 2.5)."""
+    """Read the ClientKeyExchange and return the main secret (step 2.5; RFC 5246 7.4.7, 8.1)."""
     exchange = yield from expect(Step.WAIT_CKE, ClientKeyExchange)
     premaster = agree(hs, offer.hello, choice, share, exchange)
     session_hash = hs.transcript.digest() if offer.extended_main_secret else None
@@ -221,7 +221,7 @@ def agree(
     share: KeyOffer | None,
     exchange: ClientKeyExchange,
 ) -> bytes:
-    """Return the premaster secret: from both shares, or opened with our RSA key (RFC 5246 8.1)."""
+    """Return the premaster secret: from both key shares, or decrypted with our RSA key (RFC 5246 8.1)."""
     if share is not None:
         return finish(share, ecdh_public(exchange))
     return decrypt_premaster(
@@ -230,7 +230,7 @@ def agree(
 
 
 def client_proof(hs: HandshakeContext, settings: Settings, chain: tuple[bytes, ...]) -> Script[Signed | None]:
-    """Check that the client holds the key of the chain that it showed, if it showed one (RFC 5246 7.4.8)."""
+    """Check the client's CertificateVerify, if it sent a certificate (RFC 5246 7.4.8)."""
     signed = None
     if chain and settings.trust is not None:
         proof = yield from expect(Step.WAIT_CLIENT_CV, CertificateVerify)
@@ -242,7 +242,7 @@ def client_proof(hs: HandshakeContext, settings: Settings, chain: tuple[bytes, .
 def exchange_finished(
     hs: HandshakeContext, settings: Settings, secret: MainSecret, signed: Signed | None
 ) -> Script[Verified | None]:
-    """Await the client's Finished, judge the client, and only then send ours (steps 4.1, 3.3, 4.2)."""
+    """Read the client's Finished, verify the client, and then send ours (steps 4.1, 3.3, 4.2)."""
     yield from expect(Step.WAIT_CLIENT_CCS, ChangeCipherSpec)
     hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
@@ -255,7 +255,7 @@ def exchange_finished(
 
 
 def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
-    """Return what is asked about a client that proved its key; None for an anonymous one."""
+    """Return the verification request for a client; None for an anonymous one."""
     if signed is None or trust is None:
         return None
     return VerificationRequest(

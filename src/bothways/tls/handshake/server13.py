@@ -70,7 +70,7 @@ from bothways.trust.verdict import Purpose
 
 
 class Choice(NamedTuple):
-    """What the server chose from a ClientHello; `by_name` if the server name guided it."""
+    """What the server chose from a ClientHello. by_name: the server name was used for the choice."""
 
     suite: Suite
     group: int
@@ -83,7 +83,7 @@ class Choice(NamedTuple):
 def server_handshake_13(
     hs: HandshakeContext, settings: Settings, hello: ClientHello
 ) -> Script[HandshakeResult]:
-    """Go on from the first ClientHello: agree on keys, prove ourselves, judge the client (RFC 9846 2)."""
+    """Continue after the first ClientHello: agree on keys, authenticate ourselves, verify the client (RFC 9846 2)."""
     offer = read_offer(hello)
     choice = choose(settings, offer)
     hs.transcript.choose(choice.suite.hash)
@@ -132,7 +132,7 @@ def server_handshake_13(
 def server_authentication(
     hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
 ) -> Script[None]:
-    """CertificateRequest where clients are judged, Certificate and CertificateVerify (RFC 9846 4.4.2, 4.5)."""
+    """Send CertificateRequest where clients are verified, Certificate and CertificateVerify (RFC 9846 4.4.2, 4.5)."""
     if settings.trust is not None:
         schemes = settings.negotiation.schemes, settings.negotiation.certificate_schemes
         request, hs.inbox.offered = certificate_request(
@@ -144,7 +144,7 @@ def server_authentication(
 
 
 def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
-    """Return what is asked about a client that proved its key; None for an anonymous one."""
+    """Return the verification request for a client; None for an anonymous one."""
     if signed is None or trust is None:
         return None
     return VerificationRequest(
@@ -158,7 +158,7 @@ def request_about(signed: Signed | None, trust: PeerTrust | None) -> Verificatio
 
 
 def choose(settings: Settings, offer: Offer) -> Choice:
-    """Choose suite, group, credentials, scheme and application protocol (RFC 9846 4.2.1)."""
+    """Choose cipher suite, group, credentials, signature scheme and application protocol (RFC 9846 4.2.1)."""
     suite = SUITES13[choose_suite(offer.hello.cipher_suites, settings.negotiation.suites_13)]
     group = choose_group(offer.groups, settings.negotiation.groups)
     alpn = choose_protocol(offer.protocols, settings.negotiation.protocols)
@@ -171,7 +171,7 @@ def choose(settings: Settings, offer: Offer) -> Choice:
 def retry(
     hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
 ) -> Script[tuple[Offer, bytes]]:
-    """Ask for a ClientHello with a share for the chosen group (RFC 9846 4.2.4)."""
+    """Send a HelloRetryRequest for the chosen group, and read the second ClientHello (RFC 9846 4.2.4)."""
     cookie = hs.randomness.random(32) if settings.negotiation.retry_cookie else None
     extensions: tuple[ext.Extension, ...] = (
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
@@ -195,7 +195,7 @@ def retry(
 def agree(
     hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes, resumed: Resumed | None
 ) -> HandshakeSecrets:
-    """Answer the client's share and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
+    """Send the ServerHello and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
     share, shared_secret = answer_share(choice.group, peer_share, hs.randomness)
     extensions: tuple[ext.Extension, ...] = (
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
@@ -217,7 +217,7 @@ def agree(
 
 @lru_cache(maxsize=64)
 def encrypted_extensions(by_name: bool, alpn: bytes | None) -> Encoded:
-    """Return the server's answers that need not be in the clear (RFC 9846 4.4.1)."""
+    """Return the EncryptedExtensions (RFC 9846 4.4.1)."""
     answers: list[ext.Extension] = []
     if by_name:
         answers.append(ext.ServerName())
@@ -233,7 +233,7 @@ def certificate_request(
     authorities: tuple[bytes, ...],
     asks_status: bool,
 ) -> tuple[Encoded, frozenset[int]]:
-    """Return a request (RFC 9846 4.4.2), and the codes of the extensions that the client may answer."""
+    """Return a CertificateRequest (RFC 9846 4.4.2), and the codes of the extensions that the client may answer."""
     extensions: list[ext.Extension] = [ext.SignatureAlgorithms(schemes)]
     if certificate_schemes is not None:
         extensions.append(ext.SignatureAlgorithmsCert(certificate_schemes))
@@ -247,7 +247,7 @@ def certificate_request(
 def client_authentication(
     hs: HandshakeContext, settings: Settings, trust: PeerTrust
 ) -> Script[Signed | None]:
-    """Certificate and CertificateVerify of the client, or an empty Certificate where that may pass."""
+    """Read the client's Certificate and CertificateVerify, or an empty Certificate, where that is accepted."""
     certificate = yield from expect(Step.WAIT_CERT, Certificate)
     check_context(certificate, b"")
     if not certificate.certificate_list:

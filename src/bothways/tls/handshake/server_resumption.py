@@ -1,7 +1,7 @@
-"""A server's side of resumption in TLS 1.3: which session it goes on with, and the ticket for the next time.
+"""A server's side of resumption in TLS 1.3: which session it resumes, and the ticket for the next one.
 
-Whatever is in doubt about a session leads to a full handshake, which judges in full and says why. Only a binder
-that is wrong ends the connection (RFC 9846 4.3.11).
+Any doubt about a session leads to a full handshake, which verifies the client and reports the reason. Only a wrong
+binder ends the connection (RFC 9846 4.3.11).
 """
 
 from __future__ import annotations
@@ -38,18 +38,17 @@ from bothways.trust.credentials import Credentials
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
-# Of so many tickets one may be opened; a client that offers more than a few has no use for them.
+# So many tickets of one ClientHello are tried, which bounds the work.
 TICKETS_TRIED = 4
-# It parts the tickets of one connection, of which there is one.
+# The nonce distinguishes the tickets of one connection; we send only one (RFC 9846 4.7.1).
 _NONCE = b"\0"
 
 
 class Resumed(NamedTuple):
-    """A session that the server goes on with. It cannot be built without a binder that was checked.
+    """A session that the server resumes. It cannot be constructed without a verified binder.
 
-    place: where it stands in the list of the client.  proved_at: when both sides last signed.  verified: who it is,
-    judged anew;
-    None for an anonymous one.
+    place: the index of its PSK in the client's list.  proved_at: the time of the signatures in its first handshake.
+    verified: the client, verified again; None for an anonymous one.
     """
 
     place: int
@@ -62,10 +61,10 @@ class Resumed(NamedTuple):
 def resume(
     hs: HandshakeContext, settings: Settings, offer: Offer, suite: Suite, context: bytes
 ) -> Resumed | None:
-    """Return the session to go on with, of those that the client offers; None where a full handshake is due.
+    """Return the session to resume, one of those that the client offers; None for a full handshake.
 
-    context: to what its ticket has to be bound.  Nothing is waited for, and nothing fetched: a ClientHello may be
-    one that somebody has recorded.
+    context: what its ticket must be bound to.  Nothing is fetched and nothing is waited for, since the ClientHello may
+    be a replay.
     """
     keys, offered = settings.tickets, offer.psks
     if keys is None or offered is None or PskKeyExchangeMode.psk_dhe_ke not in offer.psk_modes:
@@ -87,7 +86,7 @@ def resume(
 def _opened(
     hs: HandshakeContext, keys: TicketKeys, offered: ext.PreSharedKeys, context: bytes
 ) -> tuple[int, TicketContent] | None:
-    """Return the first ticket that was sealed here for this context, and its place."""
+    """Return the first ticket that can be decrypted in this context, and its index."""
     now = hs.clock.now()
     for place, each in enumerate(offered.identities[:TICKETS_TRIED]):
         plain = keys.open(each.identity, context, now, hs.randomness.random)
@@ -100,7 +99,7 @@ def _opened(
 def _is_in_time(
     hs: HandshakeContext, keys: TicketKeys, identity: ext.PskIdentity, content: TicketContent
 ) -> bool:
-    """Whether a ticket is neither from the future nor too old, by our clock and by its holder's count."""
+    """Whether a ticket is not too old and not from the future, by our clock and by the age in the ClientHello."""
     now = milliseconds(hs.clock.now())
     until = min(content.expires, milliseconds(moment(content.authenticated) + keys.max_age))
     age = claimed(identity.obfuscated_ticket_age, content.age_add)
@@ -110,7 +109,7 @@ def _is_in_time(
 def _judged(
     hs: HandshakeContext, trust: PeerTrust | None, chain: tuple[bytes, ...], resumed: Resumed
 ) -> Resumed | None:
-    """Judge the client of a session anew, by what is at hand, and ask whether it may come in."""
+    """Verify the client of a session again by the evidence at hand, and check that it is allowed to connect."""
     if trust is None:
         return None if chain else resumed
     if chain:
@@ -142,7 +141,7 @@ def _may_come_in(trust: PeerTrust, verified: Verified | None) -> bool:
 def judge_resumed_client(
     hs: HandshakeContext, trust: PeerTrust | None, verified: Verified | None
 ) -> Script[Verified | None]:
-    """Look at the client of a session again when its Finished has shown that it is there."""
+    """Verify the client of a session once more after its Finished, if the evidence or the time requires it."""
     if trust is None or verified is None:
         return None
     anew = yield from judge_if_due(hs, verified)
@@ -159,9 +158,9 @@ def send_ticket(
     verified: Verified | None,
     own: Credentials,
 ) -> None:
-    """Send a ticket for the next time, unless nobody could use it or its chain is too long to carry.
+    """Send a NewSessionTicket, unless it could not be used or the chain is too long for a ticket (RFC 9846 4.7.1).
 
-    context: to what it is bound.  verified: the client.  own: who we are in this session.
+    context: what it is bound to.  verified: the client.  own: our credentials in this session.
     """
     keys, now = settings.tickets, hs.clock.now()
     if keys is None:

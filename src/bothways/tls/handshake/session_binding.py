@@ -1,6 +1,6 @@
-"""To what a session is bound, so that it is resumed where it began and nowhere else.
+"""What a session is bound to, so that it is resumed only with the same configuration and identity.
 
-Each is the same in every process and after a reload, as long as nothing of it has changed.
+Each value is the same in every process and after a reload, as long as the configuration is the same.
 """
 
 from __future__ import annotations
@@ -14,21 +14,27 @@ from bothways.trust.credentials import Credentials
 from bothways.trust.general_names import lower_ascii
 from bothways.trust.names import ServerName
 
-_NOBODY = bytes(32)
+_NO_ANCHORS = bytes(32)
 
 
 def server_context(settings: Settings, own: Credentials, server_name: str | None) -> bytes:
-    """Return what the tickets of one virtual host are bound to: its name, its identity, whom it trusts and how."""
-    anchors = _NOBODY if settings.trust is None else settings.trust.anchors.current.digest
+    """Return what the tickets of a virtual host are bound to.
+
+    That is the server name, our certificate chain, the trust anchors for clients and the policy of verification.
+    """
+    anchors = _NO_ANCHORS if settings.trust is None else settings.trust.anchors.current.digest
     name = b"" if server_name is None else b"\0" + lower_ascii(server_name).encode()
     return settings.policy + anchors + _chain_digest(own.chain) + name
 
 
 def client_key(settings: ClientSettings, target: ServerName) -> SessionKey:
-    """Return under what a client keeps its sessions: how it judges, who it is, and whom it wants to reach."""
+    """Return the key under which a client stores its sessions.
+
+    It has the policy and the trust anchors, our certificates, and the server's name.
+    """
     own = b"".join(_chain_digest(each.chain) for each in settings.identity.own)
-    judged = settings.policy + settings.trust.anchors.current.digest
-    return SessionKey(judged, own, (target.kind, target.text))
+    policy = settings.policy + settings.trust.anchors.current.digest
+    return SessionKey(policy, own, (target.kind, target.text))
 
 
 @lru_cache(maxsize=64)

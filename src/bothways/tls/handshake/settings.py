@@ -1,7 +1,7 @@
-"""What handshakes go by: the codes that are made of a configuration, in groups, checked when they are made.
+"""The settings of handshakes: codes computed from a configuration, in groups, checked on construction.
 
-Names of suites, groups and schemes are those of the IANA registries. Every impossible combination is a
-`ConfigError` here, so that a handshake can only fail for what the peer does.
+Names of cipher suites, groups and schemes are those of the IANA registries. Every impossible combination is a
+`ConfigError` here, so that a handshake can fail only because of the peer.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ AUTHORITIES_LIMIT = 16 * 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Negotiation:
-    """What is offered, or accepted: codes of the registries, the preferred first.
+    """What is offered or accepted: codes of the IANA registries, the preferred one first.
 
-    shares: groups for which a first ClientHello has a share.  hello: what every ClientHello says, the name asked for
-    and the shares apart.
+    shares: the groups with a key share in the first ClientHello.  hello: the extensions of every ClientHello, without
+    server_name and key_share.
     """
 
     versions: tuple[Version, ...]
@@ -75,10 +75,10 @@ class Negotiation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identity:
-    """Who we are: several credentials among which the peer's wishes choose, and the OCSP responses for them.
+    """Our credentials, one of which is chosen for each peer, and the OCSP responses for them.
 
-    refuses_unknown_name: of a server, for a client that asks for somebody else.  is_shown_later: of a client, also
-    after the handshake.
+    refuses_unknown_name: a server refuses a client that requests another name.  is_shown_later: a client offers
+    post-handshake authentication.
     """
 
     configured: tuple[Credentials, ...]
@@ -88,16 +88,16 @@ class Identity:
 
     @property
     def own(self) -> tuple[Credentials, ...]:
-        """The credentials of this moment."""
+        """The current credentials."""
         return tuple([each.current for each in self.configured])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PeerTrust:
-    """By whom the peer is judged, by which evidence, and when again.
+    """How the peer is verified: by which trust anchors and evidence, and when again.
 
-    requires_certificate: an anonymous client is refused.  names_authorities: clients are told the anchors.
-    decide: says which of the clients that are trusted may come in.
+    requires_certificate: an anonymous client is refused.  names_authorities: clients get the names of the anchors.
+    decide: decides which of the trusted clients are allowed to connect.
     """
 
     anchors: TrustStore
@@ -109,12 +109,12 @@ class PeerTrust:
 
     @property
     def generation(self) -> int:
-        """Rises whenever anchors or evidence at hand change."""
+        """A number that increases whenever anchors or stored evidence change."""
         return self.anchors.generation + (0 if self.revocation is None else self.revocation.generation)
 
     @property
     def authorities(self) -> tuple[bytes, ...]:
-        """The anchors as they are named to clients, unless they are so many that no client would read them."""
+        """The names of the trust anchors for clients; empty if there are too many to be useful."""
         anchors = self.anchors.current
         names_them = self.names_authorities and anchors.subjects_octets <= AUTHORITIES_LIMIT
         return anchors.subjects if names_them else ()
@@ -122,7 +122,7 @@ class PeerTrust:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """How long a handshake may take, in seconds, how much is read, and how records end and are padded."""
+    """Limits of a connection: handshake time in seconds, message size, padding and treatment of truncation."""
 
     handshake_timeout: float
     max_certificate_bytes: int
@@ -132,10 +132,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """All that the connections of one configuration share. `trust` is None where no client is judged.
+    """What all connections of one configuration share. trust: None where no client is verified.
 
-    tickets: under which keys a server seals what it resumes by; None issues no tickets.  policy: a digest of how the
-    peer is judged, the anchors apart, which is the same in every process.
+    tickets: the keys that encrypt a server's session tickets; None issues none.  policy: a digest of how the peer is
+    verified, without the anchors; it is the same in every process.
     """
 
     negotiation: Negotiation
@@ -153,30 +153,30 @@ class Settings:
 
     @property
     def asks_status(self) -> bool:
-        """Whether the peer is to send the revocation status of its certificates along with them."""
+        """Whether the peer is asked to send OCSP responses with its certificates."""
         return self.trust is not None and _asks_status(self.trust.revocation)
 
     @property
     def fetch(self) -> Fetch | None:
-        """What may be fetched to judge peers, if anything."""
+        """What may be fetched to verify peers; None for nothing."""
         revocation = None if self.trust is None else self.trust.revocation
         return None if revocation is None else revocation.fetch
 
     @property
     def judges_again(self) -> bool:
-        """Whether the peer of an open connection is judged by itself, when something of it has lapsed or changed."""
+        """Whether the peer of an open connection is verified again when the verdict expires or the evidence changes."""
         return self.trust is not None and self.trust.judge_again != "never"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClientSettings(Settings):
-    """Those of a client, which always judges the server. sessions: what it may resume; None for nothing."""
+    """The settings of a client, which always verifies the server. sessions: those to resume; None for none."""
 
     trust: PeerTrust
     sessions: SessionStore | None = None
 
 
-# -- from what a user gives ------------------------------------------------------------------------------
+# -- from the fields of a configuration -------------------------------------------------------------------
 
 
 def negotiation(
@@ -190,7 +190,7 @@ def negotiation(
     rsa_key_transport: bool,
     without_extended_main_secret: bool,
 ) -> Negotiation:
-    """Return what is offered or accepted; a version for which no suite is left is not spoken."""
+    """Return what is offered or accepted; a version without a remaining cipher suite is left out."""
     names = _texts("versions", versions)
     for version in names:
         if version not in VERSIONS:
@@ -222,7 +222,7 @@ def negotiation(
 def _usable(
     what: str, codes: tuple[int, ...], in_12: Sequence[int], versions: Sequence[Version]
 ) -> tuple[int, ...]:
-    """Return those of `codes` that a version can use: hybrids (RFC 10024) and ML-DSA are for TLS 1.3 alone."""
+    """Return those of `codes` that one of the versions supports: hybrids (RFC 10024) and ML-DSA need TLS 1.3."""
     if Version.TLS13 in versions:
         return codes
     usable = tuple(code for code in codes if code in in_12)
@@ -232,10 +232,10 @@ def _usable(
 
 
 def shares_for(offer: Negotiation, key_shares: Iterable[str] | None) -> tuple[int, ...]:
-    """Return the groups for which the first ClientHello has a share, in the order of the groups.
+    """Return the groups with a key share in the first ClientHello, in the order of the groups.
 
-    By default the first, and the first that is no post-quantum hybrid, so that few servers ask again. TLS 1.2 has no
-    shares there.
+    By default the first group, and the first that is no post-quantum hybrid, so that a HelloRetryRequest is rare. TLS
+    1.2 has no key shares in the ClientHello.
     """
     groups = offer.groups
     if Version.TLS13 not in offer.versions:
@@ -251,7 +251,7 @@ def shares_for(offer: Negotiation, key_shares: Iterable[str] | None) -> tuple[in
 def hello_extensions(
     offer: Negotiation, *, asks_status: bool, shown_later: bool, resumes: bool
 ) -> Iterator[ext.Extension]:
-    """Yield what every ClientHello says, the name asked for and the shares apart (RFC 9846 4.2.2)."""
+    """Yield the extensions of every ClientHello, without server_name and key_share (RFC 9846 4.2.2)."""
     yield ext.SupportedGroups(offer.groups)
     yield ext.SignatureAlgorithms(offer.schemes)
     if offer.certificate_schemes is not None:
@@ -275,7 +275,7 @@ def hello_extensions(
 def own_credentials(
     credentials: Credentials | Sequence[Credentials] | None, offer: Negotiation
 ) -> tuple[Credentials, ...]:
-    """Return one or several credentials, each of which can sign by some scheme in some version."""
+    """Return the credentials as a tuple; each must support a scheme in one of the versions. Raises ConfigError."""
     several = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials or ())
     for each in several:
         if not isinstance(each, Credentials):
@@ -299,21 +299,21 @@ def _check_schemes(credentials: Credentials, offer: Negotiation) -> None:
 
 
 def checked_staples(staples: object) -> OCSPStore | None:
-    """Return the responses for our own certificates."""
+    """Return the store of OCSP responses for our own certificates. Raises ConfigError."""
     if not isinstance(staples, OCSPStore | None):
         raise ConfigError("staples: expected an OCSPStore")
     return staples
 
 
 def checked_anchors(what: str, anchors: object) -> TrustStore:
-    """Return anchors, without which every peer would be refused."""
+    """Return the trust anchors, of which there must be one. Raises ConfigError."""
     if not isinstance(anchors, TrustStore):
         raise ConfigError(f"{what}: expected a TrustStore, since without anchors every peer would be refused")
     return anchors
 
 
 def check_judging(anchors: object, revocation: object, judge_again: str) -> None:
-    """Check by whom and by which evidence the peer is judged, and when again."""
+    """Check the fields about trust anchors, revocation and repeated verification. Raises ConfigError."""
     if revocation is not None and not isinstance(revocation, Revocation):
         raise ConfigError("revocation: expected a Revocation")
     if judge_again not in ("never", "lapse", "change"):
@@ -327,7 +327,7 @@ def check_judging(anchors: object, revocation: object, judge_again: str) -> None
 def limits(
     *, handshake_timeout: float, max_certificate_bytes: int, record_padding: int, ignore_truncation: bool
 ) -> Limits:
-    """Return the limits of each connection."""
+    """Return the limits of each connection. Raises ConfigError."""
     if not handshake_timeout > 0:
         raise ConfigError("handshake_timeout: expected seconds above zero")
     if not 0 <= record_padding <= 2**14:
@@ -338,30 +338,30 @@ def limits(
 
 
 def checked_tickets(tickets: object) -> TicketKeys | None:
-    """Return the keys of a server's tickets."""
+    """Return the keys for a server's tickets. Raises ConfigError."""
     if not isinstance(tickets, TicketKeys | None):
         raise ConfigError("tickets: expected TicketKeys, or None to issue none and resume nothing")
     return tickets
 
 
 def checked_sessions(sessions: object) -> SessionStore | None:
-    """Return where a client keeps what it may resume."""
+    """Return the store of a client's sessions. Raises ConfigError."""
     if not isinstance(sessions, SessionStore | None):
         raise ConfigError("sessions: expected a SessionStore, or None to resume nothing")
     return sessions
 
 
 def checked_keylog(keylog: Callable[[str], None] | None) -> Callable[[str], None] | None:
-    """Return the function that gets the lines of a key log."""
+    """Return the function that gets the lines of a key log. Raises ConfigError."""
     if keylog is not None and not callable(keylog):
         raise ConfigError("insecure_keylog: expected a function that takes a line")
     return keylog
 
 
 def _policy_digest(offer: Negotiation, trust: PeerTrust | None) -> bytes:
-    """Return a digest of what decides whether a peer passes: schemes, client authentication, revocation.
+    """Return a digest of what decides whether a peer is accepted: schemes, client authentication, revocation.
 
-    The anchors are not in it, since they may change; nor who may come in, since that is asked each time.
+    The anchors are not included, since they may change; nor is authorization, which is checked each time.
     """
     terms = None if trust is None else (trust.requires_certificate, _revocation_terms(trust.revocation))
     text = repr(("bothways sessions 1", offer.schemes, offer.certificate_schemes, terms))

@@ -1,8 +1,8 @@
-"""The rules of the handshake: which messages each step accepts, and which steps may follow.
+"""The state machine of the handshake: which messages each step accepts, and which steps may follow.
 
-Typed by hand from RFC 9846 Appendix A, not derived from the scripts: tests hold the two against each
-other. The connection looks here before a script sees a message. Names are the RFC's where it has one;
-JUDGING and SIGNING, in which no message is read, and the steps after a HelloRetryRequest are ours.
+It is written by hand from RFC 9846 Appendix A, not derived from the scripts: tests compare the two. The connection
+checks each message here before a script gets it. Names are the RFC's where it has one; JUDGING and SIGNING, in which no
+message is read, and the steps after a HelloRetryRequest are our own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bothways.roles import Progress, Role, StepId, Version
 
 
 class Step(Enum):
-    """Where a handshake stands: mostly the message that is awaited."""
+    """The step of a handshake, mostly the message that is expected."""
 
     START = "START"
     WAIT_SH = "WAIT_SH"
@@ -51,9 +51,9 @@ class Step(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StepRule:
-    """One row: the id of what is checked here, the messages accepted, the steps that may follow.
+    """One row: the id of the check in this step, the messages accepted, the steps that may follow.
 
-    `accepts_change`: a ChangeCipherSpec is what is awaited (TLS 1.2).
+    accepts_change: a ChangeCipherSpec is expected (TLS 1.2).
     """
 
     id: StepId
@@ -63,7 +63,7 @@ class StepRule:
 
     @property
     def expected(self) -> str:
-        """What may come here, in words."""
+        """What is accepted, as text."""
         if self.accepts_change:
             return "change_cipher_spec"
         return " or ".join(sorted(each.name for each in self.accepts)) or "nothing"
@@ -107,7 +107,7 @@ LEGAL: Mapping[Role, Mapping[Step, StepRule]] = {
     },
 }
 
-# TLS 1.2 (RFC 5246 figure 1); the table for 1.3 goes as far as the hellos, after which these rows hold.
+# TLS 1.2 (RFC 5246 figure 1). Until the version is chosen, the table of TLS 1.3 is used.
 LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
     Role.CLIENT: {
         _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SERVER_CERT),
@@ -148,17 +148,19 @@ LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
 
 
 def rules_of(role: Role, version: Version | None) -> Mapping[Step, StepRule]:
-    """Return the rows that hold: those of TLS 1.2 once it is chosen, else those of TLS 1.3."""
+    """Return the rows of a role: those of TLS 1.2 once it is chosen, else those of TLS 1.3."""
     return _LEGAL_IN.get(version, LEGAL)[role]
 
 
 def progress_of(role: Role, step: Step, *, confirmed: bool) -> Progress:
-    """Return how far a connection has come at a step; confirmed: the peer is known to have accepted us."""
+    """Return how far a connection has come at a step. confirmed: the peer is known to have accepted us."""
     if step in _HELLO_STEPS:
         return Progress.HELLO
     if step is Step.CONNECTED:
         return Progress.ACCEPTED if confirmed else Progress.JUDGED
-    if role is Role.SERVER:  # it judges last, when the client has accepted it by its Finished
+    if (
+        role is Role.SERVER
+    ):  # it verifies the client last, after the client's Finished has confirmed the server
         return Progress.ACCEPTED if step is Step.JUDGING else Progress.JUDGED
     return Progress.JUDGED if step in _SHOWN_STEPS else Progress.CHOSEN
 
@@ -166,13 +168,13 @@ def progress_of(role: Role, step: Step, *, confirmed: bool) -> Progress:
 _HELLO_STEPS = frozenset(
     {Step.START, Step.WAIT_SH, Step.WAIT_SH_AFTER_RETRY, Step.WAIT_CH, Step.WAIT_CH_AFTER_RETRY}
 )
-# Where a client has sent its certificate, or that it has none.
+# The steps of a client after its Certificate message.
 _SHOWN_STEPS = frozenset({Step.SIGNING, Step.WAIT_SERVER_CCS, Step.WAIT_SERVER_FINISHED})
 
 _LEGAL_IN: Mapping[Version | None, Mapping[Role, Mapping[Step, StepRule]]] = {Version.TLS12: LEGAL12}
 
 
-# The ids that a message fulfils, by its sender: what a ladder writes beside it.
+# The ids of the steps to which a message belongs, shown beside it in a ladder.
 MESSAGE_IDS: Mapping[tuple[Role, int], tuple[StepId, ...]] = {
     (Role.CLIENT, _T.client_hello): (StepId.CLIENT_HELLO, StepId.KEY_EXCHANGE),
     (Role.SERVER, _T.server_hello): (StepId.SERVER_HELLO, StepId.KEY_EXCHANGE),
@@ -190,7 +192,7 @@ MESSAGE_IDS: Mapping[tuple[Role, int], tuple[StepId, ...]] = {
     (Role.CLIENT, _T.finished): (StepId.CLIENT_FINISHED,),
 }
 
-# Where TLS 1.2 differs: shares come later, and a server's Finished ends the handshake alone.
+# In TLS 1.2 key shares come later, and the server's Finished is not part of its authentication.
 MESSAGE_IDS12: Mapping[tuple[Role, int], tuple[StepId, ...]] = {
     **MESSAGE_IDS,
     (Role.CLIENT, _T.client_hello): (StepId.CLIENT_HELLO,),
@@ -213,14 +215,14 @@ IDS_BY_FAULT: Mapping[Fault, StepId] = {
 
 
 def message_ids(sender: Role, code: int, version: Version | None = None) -> tuple[StepId, ...]:
-    """Return the ids that a message of `sender` fulfils; after the handshake all belongs to 4.3."""
+    """Return the ids of the steps to which a message belongs; after the handshake it is 4.3."""
     return (MESSAGE_IDS12 if version is Version.TLS12 else MESSAGE_IDS).get(
         (sender, code), (StepId.APPLICATION_DATA,)
     )
 
 
 def failed_check(role: Role, step: Step, fault: Fault, version: Version | None = None) -> StepId:
-    """Return the id of the check that failed: more exact than the step when the fault tells it."""
+    """Return the id of the check that failed: that of the fault if it has one, else that of the step."""
     if fault.check is not None:
         return LEGAL[role][Step.JUDGING].id.part(fault.check.letter)
     return IDS_BY_FAULT.get(fault, rules_of(role, version)[step].id)

@@ -1,6 +1,6 @@
-"""Judging the peer as a part of a script: waiting for evidence and for checks that take long, then concluding.
+"""Verification of the peer within a script: it waits for evidence and for checks that take long, then decides.
 
-A `Verified` can only be had from a verdict that trusts the peer; everything else blames it, with every reason.
+A `Verified` exists only for a verdict that trusts the peer; any other verdict blames the peer, with every reason.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing,
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import EvidenceRequest, Refused, Verdict
 
-# Each round may find more to check, such as the CRL of a CRL's signer; what is left then is checked at once.
+# Each round may find more checks, such as that of the CRL of a CRL issuer; after the last round they run here.
 CHECK_ROUNDS = 8
 
 _JUDGING = Enter(Step.JUDGING)
 
 
 class Judgement(NamedTuple):
-    """A verdict, and the generation of the evidence that it was reached by."""
+    """A verdict, and the generation of the evidence used for it."""
 
     verdict: Verdict
     generation: int
 
 
 def judge(hs: HandshakeContext, request: VerificationRequest) -> Script[Verified]:
-    """Judge the peer's certificates, or blame it for every reason at once (steps 2.3 and 3.3)."""
+    """Verify the peer's certificates; blame the peer with every reason if they are not accepted (steps 2.3 and 3.3)."""
     yield _JUDGING
     judgement = yield from reach_verdict(hs, request, hs.deadline)
     return conclude(request, judgement)
@@ -44,7 +44,7 @@ def judge(hs: HandshakeContext, request: VerificationRequest) -> Script[Verified
 def judge_client(
     hs: HandshakeContext, trust: PeerTrust | None, request: VerificationRequest | None
 ) -> Script[Verified | None]:
-    """Judge a client that proved its key, and ask whether it may come in; without a request it is anonymous."""
+    """Verify a client and check that it is allowed to connect. request: None for an anonymous client."""
     if trust is None:
         return None
     verified = None
@@ -57,9 +57,9 @@ def judge_client(
 
 
 def reach_verdict(hs: HandshakeContext, request: VerificationRequest, deadline: float) -> Script[Judgement]:
-    """Judge, and as long as evidence is wanted wait for it and judge again by all that there is then.
+    """Verify; where evidence is missing, wait for it and verify again.
 
-    deadline: when nothing more is waited for, on the monotonic clock.
+    deadline: the end of waiting, on the monotonic clock.
     """
     fetched = FetchedEvidence() if request.may_fetch else None
     judgement = yield from _checked(hs, request, fetched)
@@ -75,9 +75,9 @@ def reach_verdict(hs: HandshakeContext, request: VerificationRequest, deadline: 
 
 
 def check_at_hand(hs: HandshakeContext, request: VerificationRequest) -> int:
-    """Blame the peer if it is refused by what is known already, whatever may yet be fetched.
+    """Blame the peer if the evidence at hand is enough to refuse it; nothing is fetched.
 
-    Returns the generation of the evidence that was looked at.
+    Returns the generation of this evidence.
     """
     fetched = FetchedEvidence() if request.may_fetch else None
     judgement = _judged(hs, request, fetched, defer=hs.defers_checks)
@@ -89,9 +89,9 @@ def check_at_hand(hs: HandshakeContext, request: VerificationRequest) -> int:
 
 
 def known_to_pass(hs: HandshakeContext, request: VerificationRequest) -> Verified | None:
-    """Return the peer of an earlier session if all that is at hand says now that it passes; None for anything less.
+    """Return the peer of an earlier session if the evidence at hand is enough to accept it now, else None.
 
-    Nothing is waited for, and what is not known counts as much against it as what is known.
+    Nothing is fetched and nothing is waited for; an unknown revocation status counts as a refusal.
     """
     judgement = _judged(hs, request, None, defer=True)
     if isinstance(judgement.verdict, Refused) or judgement.verdict.accepts_unknown:
@@ -100,7 +100,7 @@ def known_to_pass(hs: HandshakeContext, request: VerificationRequest) -> Verifie
 
 
 def judge_if_due(hs: HandshakeContext, verified: Verified) -> Script[Verified]:
-    """Look at a peer that was judged a moment ago: again, if the clock or the evidence says anything new."""
+    """Verify the peer again if its verdict has expired or the evidence has changed since."""
     verdict = verified.peer.verdict
     if hs.clock.now() > verdict.valid_until or verified.generation != verified.request.generation:
         return (yield from judge(hs, verified.request))
@@ -110,7 +110,7 @@ def judge_if_due(hs: HandshakeContext, verified: Verified) -> Script[Verified]:
 
 
 def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
-    """Return the peer that a verdict trusts, or blame it for every reason at once."""
+    """Return the peer if the verdict trusts it; else blame the peer with every reason."""
     verdict = judgement.verdict
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
@@ -121,7 +121,7 @@ def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
 def evidence_found(
     wanted: EvidenceWanted, answers: Sequence[EvidenceReply] | None, problem: str = "it could not be obtained"
 ) -> list[Found]:
-    """Return what was found for each request; without answers all of it is missing, for a problem."""
+    """Return what was found for each request. answers: None if all is missing because of `problem`."""
     policy = wanted.policy
     if answers is None:
         return [Missing(f"{each.locations[0]}: {problem}") for each in wanted.wants]
@@ -136,7 +136,7 @@ def evidence_found(
 def _checked(
     hs: HandshakeContext, request: VerificationRequest, fetched: FetchedEvidence | None
 ) -> Script[Judgement]:
-    """Judge, after waiting for checks that take long where whoever drives us makes them."""
+    """Verify; where the caller runs the checks that take long, wait for them first."""
     for _ in range(CHECK_ROUNDS if hs.defers_checks else 0):
         judgement = _judged(hs, request, fetched, defer=True)
         if not judgement.verdict.checks:
@@ -159,7 +159,7 @@ def _judged(
 def _wanted(
     hs: HandshakeContext, request: VerificationRequest, requests: Sequence[EvidenceRequest], deadline: float
 ) -> EvidenceWanted:
-    """Ask whoever drives us for evidence; each OCSP request has a nonce of its own (RFC 9654)."""
+    """Return the request for evidence; each OCSP request gets its own nonce (RFC 9654)."""
     policy = None if request.revocation is None else request.revocation.fetch
     if policy is None:
         raise TypeError("evidence is wanted that nobody may fetch")
