@@ -1,4 +1,4 @@
-"""Where the engine reads the time: what is injected, so that recorded conversations replay."""
+"""The interface of the engine's clock. It is injected, so that recorded connections can be replayed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time of day, and a scale for time limits."""
+    """The time, and a monotonic scale for time limits."""
 
     def now(self) -> datetime:
-        """Return the time of day, with its time zone."""
+        """Return the time, with its time zone."""
 
     def monotonic(self) -> float:
-        """Return seconds on a scale that never runs backwards."""
+        """Return seconds on a scale that never goes backwards."""

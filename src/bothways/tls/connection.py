@@ -51,14 +51,14 @@ class Connection:
         self._settings = settings
         self._hs = hs
         self._out = hs.out
-        self.history = hs.history  # what passed, by which a failure is explained
+        self.history = hs.history  # the messages, to explain a failure
         self._life = Lifecycle()
         self._position = Position(hs)
         speaks_12 = Version.TLS12 in settings.negotiation.versions
         self._incoming = Incoming(hs, self._position, speaks_12=speaks_12)
         self._exporter: Exporter | None = None
         self._after: AfterHandshake | AfterHandshake12 | None = None
-        self._peer: Peer | None = None  # after an end in order
+        self._peer: Peer | None = None  # after an end without error
         self._resumed = False
         self._client_auth: ClientAuthentication | None = None
         self._revalidation: Revalidation | AnonymousRevalidation | None = None
@@ -69,7 +69,7 @@ class Connection:
         )
         self._run(self._handshake.resume)
 
-    # -- what came of the handshake ---------------------------------------------------------------------
+    # -- results of the handshake -------------------------------------------------------------------------
 
     @property
     def peer(self) -> Peer | None:
@@ -131,7 +131,7 @@ class Connection:
 
     @property
     def progress(self) -> Progress:
-        """How far the connection has come: what the peer has received of us, and so can refuse."""
+        """How far the connection has come: what of ours the peer has received and can refuse."""
         return self._position.progress
 
     @property
@@ -153,9 +153,9 @@ class Connection:
         return self._run()
 
     def receive_data(self, data: bytes) -> bytes | None:
-        """Return the data in `data` if it is one whole record of an open connection, and nothing else waits.
+        """Return the content of `data` if it is exactly one record of application data on an open connection.
 
-        This is the short way of `receive` for what comes most. None says that nothing was done: give it to `receive`.
+        This is the fast path of `receive`. None means that nothing was done: pass `data` to `receive`.
         """
         if self._after is None or not self._life.reads:
             return None
@@ -206,7 +206,7 @@ class Connection:
             self._after.update_keys(ask=ask)
 
     def stop_observing(self) -> None:
-        """Call the observer no more, which makes sending and receiving faster."""
+        """Send no more notes to the observer, which makes sending and receiving faster."""
         self._hs.stop_observing()
 
     def export(self, label: str, context: bytes | None, length: int) -> bytes:
@@ -333,7 +333,7 @@ class Connection:
         return next((each for each in waiting if each.request is request), None)
 
     def _run(self, step: Callable[[], Sequence[Event]] | None = None) -> list[Event]:
-        """Run one step, then continue until no record is left or the handshake awaits an answer."""
+        """Run one step, then continue until no complete record is left or the handshake waits for an answer."""
 
         def advance(events: list[Event]) -> None:
             if step is not None:
@@ -347,7 +347,7 @@ class Connection:
         return self._gated(advance)
 
     def _gated(self, work: Callable[[list[Event]], None]) -> list[Event]:
-        """Run what may blame the peer, and return the events that follow: here every exception is converted."""
+        """Call `work` and return the events; exceptions are converted into `Failed` here and nowhere else."""
         events: list[Event] = []
         blamed: Blame | None = None
         defect: str | None = None
@@ -402,7 +402,7 @@ class Connection:
         return [*map(Warned, result.warnings), Established(result.peer)]
 
     def _heed_alert(self, alert: AlertMessage) -> Event:
-        """Most alerts end the connection (RFC 9846 6, RFC 5246 7.2.2)."""
+        """Process an alert; most alerts end the connection (RFC 9846 6, RFC 5246 7.2.2)."""
         if alert.description == Alert.CLOSE_NOTIFY and self._life.is_open:
             return self._peer_closes()
         later = self._after is not None and self._after.asked_later
@@ -415,12 +415,12 @@ class Connection:
         return PeerClosed()
 
     def _refuse(self, blame: Blame) -> Failed:
-        """Refuse the peer for what it is blamed for."""
+        """End the connection because of a fault of the peer."""
         error = self._position.fault(blame)
         return self._fail(error, error.alert)
 
     def _fail(self, error: TLSError, alert: Alert | None) -> Failed:
-        """End the connection: report the error to both sides, and delete every secret."""
+        """End the connection: send the alert, delete every secret, and return the event."""
         rule = self._life.take(Input.LOSE if alert is None else Input.REFUSE)
         if alert is not None and rule.tells:
             self._out.alert(AlertLevel.fatal, alert)
@@ -442,5 +442,5 @@ class Connection:
         self._hs.forget()
 
 
-# A placeholder before anything is negotiated; its version is never shown.
+# A placeholder until something is negotiated; its version is never reported.
 _NOTHING_AGREED = Negotiated(Version.TLS13)

@@ -1,4 +1,4 @@
-"""The only place in the engine that names the clock and the entropy of this machine, and the process we are."""
+"""The only module of the engine that uses the clock, the random generator and the process id of this machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from bothways.tls.crypto.randomness import SystemRandomness
 
 
 class SystemClock:
-    """This machine's time."""
+    """The clock of this machine."""
 
     def now(self) -> datetime:
-        """Return the time of day in UTC, by which certificates are judged."""
+        """Return the time in UTC, used to verify certificates."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Return seconds on a scale that never runs backwards, by which time limits are kept."""
+        """Return seconds on a monotonic scale, used for time limits."""
         return time.monotonic()
 
 

@@ -1,7 +1,7 @@
-"""One connection as every skin drives it: events, deadlines, answers, judging again and the end, without any I/O.
+"""Drives one connection without I/O: events, deadlines, answers, repeated verification and the end.
 
-A skin says what came and what is to be sent, asks when to look again, has requests answered, and does what the end
-needs. It knows sockets or event loops; what is to be done when stands here, once.
+The socket and asyncio layers pass in what was received, send what is ready, call `look` at the deadline and get
+requests answered; the rules for all of this are here, once.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ S = TypeVar("S")
 E = TypeVar("E")
 
 
-# A socket that is closed while the peer still sends may destroy what we sent last: how long, and for how much more, the
-# peer's own end is waited for.
+# Closing a socket while the peer still sends may discard our last bytes (the alert). So we read on until the peer's
+# end of file, for at most so many seconds and bytes.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
-# What a peer that is not trusted yet sends is taken in slices: other connections have their turn between them.
+# Input of a peer that is not authenticated yet is processed in slices, so that other connections get their turn.
 SLICE = 4096
-# After the handshake, of one that nobody judged.
+# After the handshake, for an anonymous client.
 ANONYMOUS_SLICE = 64 * 1024
 
 
 class ConnectionStatus:
-    """How one connection stands by its events so far.
+    """The status of one connection, from its events so far.
 
-    `peer` stays known after the end: what came before the end came from this peer. `failure` is what ended
-    the connection. `warnings` has what a user should know although nothing failed.
+    peer: also known after the end, since the data before the end came from it.  failure: what ended the connection.
+    warnings: what a user should know although nothing failed.
     """
 
     def __init__(
         self, deliver: Callable[[bytes], object], opened: Callable[[], object] | None = None
     ) -> None:
-        """Begin; `opened` is called when the handshake is complete, `deliver` with each piece of data, in order."""
+        """Start. opened: called when the handshake is complete.  deliver: called with each piece of data, in order."""
         self._deliver = deliver
         self._opened = opened
         self.established = False
@@ -69,7 +69,7 @@ class ConnectionStatus:
         self.warnings: list[Caution] = []
 
     def take(self, events: Iterable[Event]) -> list[Request]:
-        """Enter what happened; returns what the connection waits for answers to."""
+        """Process events; return the requests that the connection waits for."""
         requests: list[Request] = []
         for event in events:
             match event:
@@ -92,12 +92,12 @@ class ConnectionStatus:
 
     @property
     def ended_by_peer(self) -> bool:
-        """Whether what ended the connection is the peer's alert or a cut, so that nothing is left to say."""
+        """Whether the peer's alert or a truncation ended the connection, so that we send no alert."""
         return isinstance(self.failure, (PeerAlert, Truncated))
 
     @property
     def refused(self) -> bool:
-        """Whether what ended the connection is the peer's refusal of us (step 3)."""
+        """Whether the peer ended the connection because it did not accept us (step 3)."""
         error = self.failure
         return (
             isinstance(error, (PeerAlert, Truncated))
@@ -106,20 +106,20 @@ class ConnectionStatus:
         )
 
     def raise_failure(self) -> None:
-        """Raise what ended the connection, if anything did."""
+        """Raise the error that ended the connection, if there is one."""
         if self.failure is not None:
             raise self.failure.with_traceback(None) from None
 
 
 @dataclass(frozen=True)
 class Answers(Generic[S, E]):
-    """Who answers what a connection waits for: a signer for keys that are elsewhere, a finder of evidence."""
+    """Who answers the requests of a connection: a signer for keys that are held elsewhere, a fetcher of evidence."""
 
     signer: Callable[[SignatureWanted], S] | None = None
     evidence: Callable[[EvidenceWanted], E] | None = None
 
     def answer(self, request: Request) -> S | E:
-        """Ask whoever answers such a request. Raises `UsageError` where there is nobody."""
+        """Return what answers such a request. Raises `UsageError` if there is nothing."""
         if isinstance(request, SignatureWanted):
             if self.signer is None:
                 raise UsageError("the private key of the credentials is held elsewhere: pass a signer")
@@ -132,11 +132,12 @@ class Answers(Generic[S, E]):
 
 
 class Driver:
-    """Drives one connection for a skin, which calls it from one thread at a time.
+    """Drives one connection; it must be called from one thread at a time.
 
-    Methods that return requests have them answered: by `provide`, or by `go_without` where that cannot be done. After
-    each of them `data_to_send` may have something, `deadline` may be another, and the connection may have ended.
-    address: says with whom this is, for the log.
+    The caller has to answer the requests that the methods return: with `provide`, or with `go_without` if that is not
+    possible. After each method there may be something in `data_to_send`, another `deadline`, and the end of the
+    connection.
+    address: of the peer, for the log.
     """
 
     def __init__(
@@ -152,30 +153,30 @@ class Driver:
         self._address = address
         self._unfed = bytearray()
         self._discarded = 0
-        self.end_follows = False  # the peer's end of file came after what was not fed yet
+        self.end_follows = False  # the end of file follows the input not processed yet
 
-    # -- what comes ------------------------------------------------------------------------------------
+    # -- receiving ---------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Request]:
-        """Take all that came at once."""
+        """Process all received bytes at once."""
         return self._take(self.connection.receive(data))
 
     def receive_data(self, data: bytes) -> bytes | None:
-        """Take one whole record of data, and return what is in it; nothing else has changed then.
+        """Process `data` if it is one complete record of application data, and return its content.
 
-        None says that `data` is something else, and was not taken.
+        None if it is something else; then nothing was done.
         """
         return None if self._unfed else self.connection.receive_data(data)
 
     def receive_slice(self, data: bytes) -> list[Request]:
-        """Take as much of what came as one turn may; `feed` takes the rest, when others had theirs."""
+        """Process as many of the received bytes as one turn allows; call `feed` later for the rest."""
         if self._unfed or len(data) > self._turn:
             self._unfed += data
             return []
         return self.receive(data)
 
     def receive_end(self) -> list[Request]:
-        """Take the peer's end of file, after all that came before it."""
+        """Process the peer's end of file, after all bytes before it."""
         if self._unfed:
             self.end_follows = True
             return []
@@ -183,11 +184,11 @@ class Driver:
 
     @property
     def may_feed(self) -> bool:
-        """Whether `feed` has something to take, and the connection takes it."""
+        """Whether input waits for `feed`, and the connection accepts it now."""
         return bool(self._unfed) and self.connection.wants_data
 
     def feed(self) -> list[Request]:
-        """Take the next slice, and the end of file that follows the last one."""
+        """Process the next slice, and the end of file after the last one."""
         requests = self.receive(self._next_slice(self._turn))
         if self.end_follows and not self._unfed and self.status.failure is None:
             self.end_follows = False
@@ -195,7 +196,7 @@ class Driver:
         return requests
 
     def lose(self) -> None:
-        """Know that nothing more will come or go: what came is taken, and its end told from a cut."""
+        """Report that nothing more can be received or sent: process all input, then the end of file."""
         if self.status.failure is None:
             if self.may_feed:
                 self.receive(self._next_slice(len(self._unfed) if self.status.established else SLICE))
@@ -203,66 +204,69 @@ class Driver:
         self._unfed.clear()
 
     def discard(self, data: bytes = b"") -> bool:
-        """Throw away what comes after an end, and what was not taken; False when that was enough."""
+        """Count and drop bytes received after the end; False when the limit is reached."""
         self._unfed.clear()
         self._discarded += len(data)
         return self._discarded < LINGER_BYTES
 
     @property
     def wants_data(self) -> bool:
-        """Whether more is to be read: not while slices wait, nor while the handshake waits for an answer."""
+        """Whether more may be read: not while slices wait, nor while the handshake waits for an answer."""
         return not self._unfed and (self.connection.wants_data or self.status.peer_closed)
 
-    # -- what goes -------------------------------------------------------------------------------------
+    # -- sending -----------------------------------------------------------------------------------------
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Seal data. Raises what has ended the connection, if anything has."""
+        """Send application data. Raises the error that ended the connection, if there is one."""
         if self.status.failure is not None:
             self.status.raise_failure()
         self.connection.send(data)
 
     def close(self) -> None:
-        """Say that we send no more; before the handshake is done, that we give it up."""
+        """Send close_notify; before the handshake is complete, cancel it."""
         self.connection.close()
 
     def data_to_send(self) -> bytes:
-        """Return what is to go to the peer, once."""
+        """Return the bytes to be sent to the peer; each byte is returned once."""
         return self.connection.data_to_send()
 
-    # -- time and judging again --------------------------------------------------------------------------
+    # -- time and repeated verification ------------------------------------------------------------------
 
     def deadline(self) -> float | None:
-        """Return when to `look`, on the scale of the configuration's monotonic clock; None for never."""
+        """Return when to call `look`, on the scale of the configuration's monotonic clock; None for never."""
         return self.connection.next_deadline()
 
     @property
     def has_news(self) -> bool:
-        """Whether there is other evidence than the peer was judged by, so that a `look` is due at once."""
+        """Whether the evidence has changed since the peer was verified, so that `look` is due at once."""
         return self.connection.evidence_changed
 
     def look(self) -> list[Request]:
-        """Do what is due by the clock or by new evidence: end what took too long, judge an open peer again."""
+        """Check time limits and evidence: end what took too long, verify the peer of an open connection again."""
         if self.status.failure is not None:
             return []
         changed = self.connection.evidence_changed
         return self._take(self.connection.judge_again() if changed else self.connection.tick())
 
     def judge_again(self) -> list[Request]:
-        """Judge the peer by the evidence now at hand."""
+        """Verify the peer with the evidence now at hand."""
         return [] if self.status.failure is not None else self._take(self.connection.judge_again())
 
     # -- answers ---------------------------------------------------------------------------------------
 
     def is_awaited(self, request: Request) -> bool:
-        """Whether the answer to this request is still waited for."""
+        """Whether the answer to this request is still awaited."""
         return self.connection.is_awaited(request)
 
     def provide(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Request]:
-        """Go on with an answer, if it is still waited for. Raises `UsageError` for one that does not fit."""
+        """Continue with an answer, if it is still awaited. Raises `UsageError` for one that does not fit."""
         return self._take(self.connection.provide(request, answer)) if self.is_awaited(request) else []
 
     def go_without(self, request: Request, error: object) -> list[Request]:
-        """Go on without an answer that failed: an open connection does, and a handshake is given up."""
+        """Continue without an answer: an open connection stays open, a handshake is cancelled.
+
+        error: why there is no answer, for the log.
+        """
         if not self.is_awaited(request):
             return []
         if self.status.established:
@@ -272,7 +276,7 @@ class Driver:
         self.connection.close()
         return []
 
-    # -- what has become of it ---------------------------------------------------------------------------
+    # -- status ------------------------------------------------------------------------------------------
 
     @property
     def confirmation(self) -> Confirmation:
@@ -282,16 +286,16 @@ class Driver:
         return "refused" if self.status.refused else "unknown"
 
     def may_be_refused(self) -> bool:
-        """Whether the peer may yet refuse us."""
+        """Whether the peer may still refuse us."""
         return not self.connection.confirmed and self.status.failure is None and not self.status.peer_closed
 
     @property
     def must_linger(self) -> bool:
-        """Whether our alert is on its way, so that the peer's end is waited for before all is closed."""
+        """Whether our alert was sent, so that we wait for the peer's end of file before the socket is closed."""
         return self.status.failure is not None and not self.status.ended_by_peer
 
     def heed(self, events: Iterable[Event]) -> list[Request]:
-        """Enter what a skin had the connection take itself, as one does that hands data on by the shortest way."""
+        """Process events that the caller got from the connection itself, on the fast path for data."""
         return self._take(events)
 
     def _take(self, events: Iterable[Event]) -> list[Request]:
@@ -305,7 +309,7 @@ class Driver:
 
     @property
     def _turn(self) -> int:
-        """How many bytes are taken in one turn."""
+        """The number of bytes processed in one turn."""
         if not self.status.established:
             return SLICE
         return ANONYMOUS_SLICE if self.connection.peer is None else sys.maxsize
@@ -317,7 +321,7 @@ class Driver:
 
 
 def _without(request: Request) -> str:
-    """Say what an open connection goes on without, when nobody could answer."""
+    """Return what an open connection does without when nothing could be fetched or signed, as text."""
     if isinstance(request, SignatureWanted):
         return "the signer failed, so that our certificate is not sent"
     return "the evidence finder failed, so that nothing was found"

@@ -26,10 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Who the other side proved to be: it holds the key of a certificate that we trust.
+    """The authenticated peer: it holds the private key of a certificate that we trust.
 
-    proved_at: when it signed with that key, if that was in an earlier session that this connection resumes; None if
-    it did so in this one.
+    proved_at: the time of its signature, if that was in an earlier session that this connection resumes; else None.
     """
 
     verdict: Trusted

@@ -1,4 +1,4 @@
-"""Between the engine and functions of its user: what these raise ends no connection, and no secret gets into a log."""
+"""Calls of functions of the user: their exceptions do not end a connection, and no secret gets into a log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ logger = logging.getLogger("bothways")
 
 
 def guarded_observer(observer: Observer) -> Observer:
-    """Keep what an observer raises away from the connection: it goes to the log, and no more notes to it."""
+    """Return an observer whose exceptions are logged; after the first one it gets no more notes."""
     listening = True
 
     def note(what: Note) -> None:
@@ -28,7 +28,7 @@ def guarded_observer(observer: Observer) -> Observer:
 
 
 def guarded_keylog(keylog: Callable[[str], None]) -> Callable[[str], None]:
-    """Keep what a key log raises away from the connection, and its words, which may be secret, from our log."""
+    """Return a key log whose exceptions are logged without their text, which may contain secrets."""
     listening = True
 
     def tell(line: str) -> None:
@@ -45,7 +45,7 @@ def guarded_keylog(keylog: Callable[[str], None]) -> Callable[[str], None]:
 
 
 def place_of(error: Exception) -> str:
-    """Say what kind of error arose and where, without any value: values may be secret."""
+    """Return the class of an exception and where it was raised, without any value, since values may be secret."""
     places = []
     trace = error.__traceback__
     while trace is not None:

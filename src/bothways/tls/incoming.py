@@ -1,6 +1,6 @@
-"""What comes from the peer, one thing at a time: checked against the step, decoded, told to the observer.
+"""What comes from the peer, one item at a time: checked by the step, decoded, noted for the observer.
 
-A message that may not come is never decoded, and nothing is opened before it is asked for.
+A message that is not allowed now is not decoded, and no record is decrypted before it is needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Came = Message | ChangeCipherSpec | AlertMessage | bytes
 
 
 class Incoming:
-    """Hands out what came. `speaks_12`: our own configuration allows TLS 1.2."""
+    """Returns what was received, one item at a time. speaks_12: our configuration allows TLS 1.2."""
 
     def __init__(self, hs: HandshakeContext, position: Position, *, speaks_12: bool) -> None:
         self._hs = hs
@@ -31,7 +31,7 @@ class Incoming:
         self._speaks_12 = speaks_12
 
     def take(self) -> Came | None:
-        """Return the next message, alert or piece of data; None when nothing is left to open."""
+        """Return the next message, alert or piece of data; None when no complete record is left."""
         position = self.position
         while True:
             raw = self._inbox.message()
@@ -50,14 +50,14 @@ class Incoming:
                     and position.step is Step.CONNECTED
                 ):
                     self._hs.history.has_data = True
-                    return content  # as most records are
+                    return content  # the usual case
                 came = self._content(content_type, content)
             if came is not None:
                 return came
 
     def _content(self, content_type: int, content: bytes) -> Came | None:
-        """Return what a record holds, None where that is handed out as messages or means nothing."""
-        # An alert under application keys may be the very refusal that a client waits for.
+        """Return the content of a record; None for handshake bytes and for what is ignored."""
+        # An alert under application keys is no confirmation: it may say that our certificate is refused.
         if content_type == ALERT:
             return self._alert(content)
         if not self.position.confirmed and self._inbox.epoch is Epoch.APPLICATION:
@@ -71,7 +71,7 @@ class Incoming:
         return None
 
     def message(self, code: int, raw: bytes) -> Message | None:
-        """Decode a message that may come at this step."""
+        """Decode a message, which must be allowed at this step."""
         hs, inbox, rule = self._hs, self._inbox, self.position.rule
         if code not in rule.accepts:
             if (
@@ -110,14 +110,14 @@ class Incoming:
         return content
 
     def change(self) -> ChangeCipherSpec:
-        """In TLS 1.2 a ChangeCipherSpec comes when it is awaited, and never before keys exist."""
+        """Return a ChangeCipherSpec of TLS 1.2, which must be expected at this step."""
         rule = self.position.rule
         if not rule.accepts_change:
             blame(Fault.UNEXPECTED_MESSAGE, got="change_cipher_spec", expected=rule.expected)
         return ChangeCipherSpec()
 
     def _alert(self, content: bytes) -> AlertMessage | None:
-        """Return an alert, unless it is one that is passed over (RFC 9846 6, RFC 5246 7.2.2)."""
+        """Return an alert; None for one that is ignored (RFC 9846 6, RFC 5246 7.2.2)."""
         alert = decode_alert(content)
         if self._hs.observer is not None:
             self._hs.observer(AlertSeen(False, alert.level, alert.description, self._inbox.epoch))
@@ -127,9 +127,9 @@ class Incoming:
         return alert
 
     def _is_passed_over(self, alert: AlertMessage) -> bool:
-        """In TLS 1.3 the level says nothing (RFC 9846 6); in TLS 1.2 a warning is no more than that.
+        """Whether an alert is ignored: in TLS 1.2 a warning, in TLS 1.3 only user_canceled (RFC 9846 6).
 
-        Before any version is chosen, a server of TLS 1.2 may warn of the name asked for (RFC 6066 3).
+        Before a version is chosen, a server of TLS 1.2 may send a warning about the server name (RFC 6066 3).
         """
         is_warning = alert.level == AlertLevel.warning
         if self.position.version is Version.TLS12:

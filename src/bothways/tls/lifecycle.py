@@ -1,7 +1,7 @@
-"""The life of a connection: what may happen in each of its states, and what follows.
+"""The states of a connection: what may happen in each, and what follows.
 
-All that decides it stands in this table (RFC 9846 6.1 and 6.2, RFC 5246 7.2.1); a connection asks here before it
-does anything, and nobody else remembers who has closed or what has failed.
+The rules are in this table (RFC 9846 6.1 and 6.2, RFC 5246 7.2.1). A connection asks it before each action and keeps no
+state about closing and failures elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bothways.iana import Alert
 
 
 class State(Enum):
-    """Where a connection is in its life."""
+    """The state of a connection."""
 
     HANDSHAKING = "the handshake goes on"
     OPEN = "both sides may send"
@@ -29,7 +29,7 @@ class State(Enum):
 
 
 class Input(Enum):
-    """What may happen to a connection: calls of its user, what comes from the peer, and what follows from that."""
+    """What may happen to a connection: calls of its user, what the peer sends, and what follows from them."""
 
     RECEIVE = "bytes came from the peer"
     END_OF_FILE = "the peer's end of file came"
@@ -50,8 +50,9 @@ class Input(Enum):
 class Rule:
     """What follows from an input in a state.
 
-    to: the state after it.  heeded: whether anything is done at all.  alerts: what we tell the peer.  tells: whether
-    the peer is told why.  refusal: what is raised for a user who may not call so now.  never: it cannot happen.
+    to: the next state.  heeded: whether the input has any effect.  alerts: the alert that is sent.  tells: whether the
+    peer is told the reason.  refusal: the text of the `UsageError` for a call that is not allowed.  never: it cannot
+    happen.
     """
 
     to: State
@@ -150,11 +151,11 @@ _LETS_HAPPEN = {
 
 
 class Lifecycle:
-    """The state of one connection, and what it lets happen.
+    """The state of one connection.
 
-    `reads`: what comes is taken.  `writes`: we have not closed, and nothing has failed.  `is_open`: the handshake is
-    complete, and at least one side may still send.  `is_established`: it is complete, and nothing has failed since.
-    `is_over`: nothing more will happen.
+    reads: input is processed.  writes: we have neither closed nor failed.  is_open: the handshake is complete, and at
+    least one side may still send.  is_established: the handshake is complete, and nothing has failed since.  is_over:
+    nothing more will happen.
     """
 
     __slots__ = ("is_established", "is_open", "is_over", "reads", "state", "writes")
@@ -163,9 +164,9 @@ class Lifecycle:
         self._enter(state)
 
     def take(self, what: Input) -> Rule:
-        """Let something happen, and return what follows; where its rule is not heeded, nothing does.
+        """Apply an input and return its rule; nothing changes if the rule is not `heeded`.
 
-        Raises `UsageError` for what the user may not do now.
+        Raises `UsageError` for a call that is not allowed now.
         """
         rule = LIFE[what][self.state]
         if rule.refusal:

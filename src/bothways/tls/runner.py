@@ -1,7 +1,7 @@
-"""One script under way: what it waits for, until when, and what its answer is worth.
+"""One running script: what it waits for, until when, and how an answer is checked.
 
-A connection may have several at once: the handshake, a judgement of its open peer, answers to a server that asks
-for our certificate later. Each is driven by what it waits for, and none knows of the others.
+A connection may have several at once: the handshake, a repeated verification of the peer, answers to post-handshake
+requests for our certificate. They are independent of each other.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ T = TypeVar("T")
 
 
 def _unheeded(said: Wait | Enter | Agreed) -> None:
-    """Pass over where a script stands: an open connection stays where it is."""
+    """Ignore the steps of a script that runs on an open connection."""
 
 
 class ScriptRunner(Generic[T]):
-    """Drives one script. `request` is what it waits for an answer to, None while it waits for a message.
+    """Runs one script. `request` is what it waits for an answer to, None while it waits for a message.
 
-    finished: is called with what the script returns, and says which events follow.  heed: is told of each step
-    that the script takes and of what is agreed.  patience: seconds after which an answer is taken for missing
-    where its request does not say; None for whoever ends the script by a deadline of its own.
-    Whoever is blamed in the script is blamed out of `resume` and `go_on_without`.
+    finished: called with the result of the script, returns the events that follow.  heed: called with each step and
+    with what is agreed.  patience: seconds after which a missing answer is given up, where its request has no time of
+    its own; None if the owner of the script has a deadline.
+    `resume` and `go_on_without` raise `Blame` if the script blames the peer.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ScriptRunner(Generic[T]):
         self.answer_by: float | None = None
 
     def resume(self, value: object = None) -> Sequence[Event]:
-        """Let the script go on to its next wait with what it waited for; None begins it."""
+        """Run the script to its next wait. value: what it waited for; None at the start."""
         self.request = self.answer_by = None
         try:
             said = self._script.send(value)
@@ -71,9 +71,9 @@ class ScriptRunner(Generic[T]):
         return (said.request,)
 
     def read(self, answer: bytes | Sequence[EvidenceReply] | None) -> object:
-        """Return what an answer to `request` is for the script, to be resumed with.
+        """Check an answer to `request` and convert it to the value for `resume`.
 
-        Raises `UsageError` for one that does not fit; the script then waits on.
+        Raises `UsageError` for one that does not fit; the script then still waits.
         """
         match self.request:
             case SignatureWanted() as request:
@@ -88,14 +88,14 @@ class ScriptRunner(Generic[T]):
         return self.answer_by is not None and self._clock.monotonic() >= self.answer_by
 
     def go_on_without(self) -> Sequence[Event]:
-        """Go on without an answer that is late: evidence is missing, nothing was checked, and nothing signed."""
+        """Continue without the answer: no evidence, no checks, no signature."""
         if not isinstance(self.request, EvidenceWanted):
             return self.resume()
         late = f"no answer within {self.request.seconds:g} seconds"
         return self.resume(evidence_found(self.request, None, late))
 
     def close(self) -> None:
-        """Let go of the script and of what it waits for."""
+        """End the script and delete what it waits for."""
         self.request = self.answer_by = None
         self._script.close()
 
@@ -106,7 +106,7 @@ class ScriptRunner(Generic[T]):
             self.answer_by = self._clock.monotonic() + seconds
 
     def _signature(self, request: SignatureWanted, answer: object) -> bytes | None:
-        """Return a signature that verifies; none at all is an answer where the script can do without."""
+        """Return a signature after it was verified; None if there is none and the script can continue without it."""
         if answer is None and self._patience is not None:
             return None
         if not isinstance(answer, bytes) or not is_signature(

@@ -1,4 +1,4 @@
-"""What the record layer asks of an AEAD, and the one exception by which it says no."""
+"""The interface of an AEAD for the record layer, and the exception for data that fails authentication."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ NONCE_SIZE = 12
 
 
 class Aead(Protocol):
-    """An AEAD under one key; `decrypt` raises `Forged` for whatever was not made by `encrypt`."""
+    """An AEAD under one key. `decrypt` raises `Forged` for data that `encrypt` did not produce."""
 
     def encrypt(
         self, nonce: bytes, data: bytes | bytearray | memoryview, associated_data: bytes | None, /
     ) -> bytes:
-        """Return the ciphertext with its tag behind it."""
+        """Return the ciphertext, followed by the tag."""
         ...
 
     def decrypt(self, nonce: bytes, data: bytes | memoryview, associated_data: bytes | None, /) -> bytes:
@@ -28,7 +28,7 @@ class Aead(Protocol):
 
 
 class TrafficKeys(NamedTuple):
-    """What protects the records of one direction. Both are secret, and neither shows."""
+    """The key and the IV for the records of one direction. They do not appear in the repr."""
 
     key: bytes
     iv: bytes

@@ -1,7 +1,6 @@
-"""Key agreement: offer a share, answer one, finish (RFC 9846 4.3.8, 7.4; hybrids: RFC 10024).
+"""Key exchange: create a share, answer one, compute the secret (RFC 9846 4.3.8, 7.4; hybrids: RFC 10024).
 
-A hybrid group is two agreements side by side: shares and secrets stand one behind the other, in the order
-that its row says.
+A hybrid group consists of two key exchanges: shares and secrets are concatenated, in the order of the group's row.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from bothways.tls.crypto.randomness import Randomness
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One agreement: how long each side's share is, how a share is read and written.
+    """One key exchange: the size of each side's share, and functions for shares and secrets.
 
-    `read` raises ValueError for bytes that are no public key; `finish` for an answer that gives no secret.
-    In a KEM the answer is a ciphertext.
+    `read` raises ValueError for an invalid public key; `finish` for an answer that gives no secret. In a KEM the answer
+    is a ciphertext.
     """
 
     code: int
@@ -39,7 +38,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What a named group stands for: one part, or two in the order in which they stand in a share."""
+    """A named group: one part, or two for a hybrid, in the order of their shares."""
 
     code: int
     name: str
@@ -47,18 +46,18 @@ class Group:
 
     @property
     def share_size(self) -> int:
-        """Bytes of a client's share."""
+        """The size of a client's share in bytes."""
         return sum(part.share_size for part in self.parts)
 
     @property
     def answer_size(self) -> int:
-        """Bytes of a server's share."""
+        """The size of a server's share in bytes."""
         return sum(part.answer_size for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyOffer:
-    """A share that we sent, and the private keys behind it."""
+    """A key share that we send, and its private keys."""
 
     group: int
     public: bytes
@@ -66,7 +65,7 @@ class KeyOffer:
 
 
 def offer(group: int, randomness: Randomness) -> KeyOffer:
-    """Make private keys for `group` and offer the public ones (RFC 9846 4.3.8)."""
+    """Create private keys and a key share for `group` (RFC 9846 4.3.8)."""
     parts = GROUPS[group].parts
     keys = tuple([randomness.private_key(part.code) for part in parts])
     public = b"".join([part.write(key.public_key()) for part, key in zip(parts, keys, strict=True)])
@@ -74,7 +73,7 @@ def offer(group: int, randomness: Randomness) -> KeyOffer:
 
 
 def answer(group: int, peer_share: bytes, randomness: Randomness) -> tuple[bytes, bytes]:
-    """Answer a client's share: our own share and the shared secret."""
+    """Return our share and the shared secret, for a client's share. Blames the client for an invalid one."""
     row = GROUPS[group]
     shares = bytearray()
     secrets = bytearray()
@@ -86,7 +85,7 @@ def answer(group: int, peer_share: bytes, randomness: Randomness) -> tuple[bytes
 
 
 def finish(offer: KeyOffer, peer_share: bytes) -> bytes:
-    """The shared secret, from our offer and the server's answer to it."""
+    """Return the shared secret, for the peer's share. Blames the peer for an invalid one."""
     row = GROUPS[offer.group]
     secret = bytearray()
     halves = _split(row, peer_share, [part.answer_size for part in row.parts])
@@ -180,7 +179,7 @@ GROUPS: dict[int, Group] = {
     }.items()
 }
 
-# Those of TLS 1.2, where the server offers and the client answers (RFC 8422 5.1.1).
+# The groups of TLS 1.2, where the server sends its share first (RFC 8422 5.1.1).
 CLASSIC_GROUPS: tuple[int, ...] = tuple(
     code for code, group in GROUPS.items() if not any(part.is_kem for part in group.parts)
 )

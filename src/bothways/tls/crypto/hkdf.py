@@ -23,7 +23,7 @@ def expand(algorithm: HashAlgorithm, secret: bytes, info: bytes, length: int) ->
 
 
 def expand_blocks(algorithm: HashAlgorithm, secret: bytes, *infos: bytes) -> list[bytes]:
-    """HKDF-Expand from one secret, one block for each of `infos`: one HMAC, for which the key is set once."""
+    """Return one HKDF-Expand output for each of `infos`, each one hash long; the HMAC key is set only once."""
     keyed = HMAC(secret, algorithm)
     blocks = []
     for info in infos[:-1]:
@@ -36,15 +36,15 @@ def expand_blocks(algorithm: HashAlgorithm, secret: bytes, *infos: bytes) -> lis
 
 
 def label_head(label: str, length: int, context_length: int) -> bytes:
-    """Return an HkdfLabel up to its context (RFC 9846 7.1)."""
+    """Return an encoded HkdfLabel without its context (RFC 9846 7.1)."""
     full = b"tls13 " + label.encode("ascii")
     return b"%b%c%b%c" % (length.to_bytes(2, "big"), len(full), full, context_length)
 
 
 class Labels(NamedTuple):
-    """The HkdfLabels of one suite (RFC 9846 7.1 to 7.3): whole, or up to the hash of the messages.
+    """The constant parts of the labels of one cipher suite, encoded once (RFC 9846 7.1).
 
-    Whole are those of keys, `finished`, `update`, and `derived`, whose context is the hash of nothing, `empty`.
+    empty: the hash of no data.  The others are each an HkdfLabel, without its context where that is a transcript hash.
     """
 
     empty: bytes
@@ -83,34 +83,34 @@ def _labels(suite: Suite) -> Labels:
 
 
 def expand_label(algorithm: HashAlgorithm, secret: bytes, label: str, context: bytes, length: int) -> bytes:
-    """HKDF-Expand-Label, of any length (RFC 9846 7.1)."""
+    """Return HKDF-Expand-Label, of any length (RFC 9846 7.1)."""
     return expand(algorithm, secret, label_head(label, length, len(context)) + context, length)
 
 
 def derive_secret(algorithm: HashAlgorithm, secret: bytes, label: str, transcript_hash: bytes) -> bytes:
-    """Derive-Secret over the hash of the messages, which the caller has (RFC 9846 7.1)."""
+    """Return Derive-Secret; transcript_hash: of the messages (RFC 9846 7.1)."""
     return expand_label(algorithm, secret, label, transcript_hash, len(transcript_hash))
 
 
 def traffic_keys(suite: Suite, secret: bytes) -> TrafficKeys:
-    """The key and the IV of one direction (RFC 9846 7.3)."""
+    """Return the key and the IV of one direction (RFC 9846 7.3)."""
     labels = LABELS[suite.code]
     key, iv = expand_blocks(suite.hash, secret, labels.key, labels.iv)
     return TrafficKeys(key[: suite.key_size], iv[:NONCE_SIZE])
 
 
 def next_traffic_secret(suite: Suite, secret: bytes) -> bytes:
-    """The secret that takes over after a KeyUpdate (RFC 9846 7.2)."""
+    """Return the traffic secret after a KeyUpdate (RFC 9846 7.2)."""
     return expand_blocks(suite.hash, secret, LABELS[suite.code].update)[0]
 
 
 def finished_key(suite: Suite, secret: bytes) -> bytes:
-    """The key of a Finished under a traffic secret (RFC 9846 4.5.3)."""
+    """Return the key of a Finished, from a traffic secret (RFC 9846 4.5.3)."""
     return expand_blocks(suite.hash, secret, LABELS[suite.code].finished)[0]
 
 
 def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:
-    """The hash of `data`."""
+    """Return the hash of `data`."""
     running = Hash(algorithm)
     running.update(data)
     return running.finalize()

@@ -7,12 +7,12 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 
 def prf(algorithm: HashAlgorithm, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
-    """Return `length` bytes: PRF(secret, label, seed) with P_hash over `algorithm`."""
+    """Return `length` bytes of PRF(secret, label, seed), with P_hash over `algorithm`."""
     return Prf(algorithm, secret).expand(label, seed, length)
 
 
 class Prf:
-    """The function under one secret, for several labels: the key is set once."""
+    """The PRF with one secret, for several labels: the HMAC key is set only once."""
 
     __slots__ = ("_keyed",)
 
@@ -20,7 +20,7 @@ class Prf:
         self._keyed = HMAC(secret, algorithm)
 
     def expand(self, label: bytes, seed: bytes, length: int) -> bytes:
-        """Return `length` bytes."""
+        """Return `length` bytes for a label and a seed."""
         keyed = self._keyed
         seed = label + seed
         chained = _mac(keyed, seed)

@@ -1,7 +1,7 @@
-"""Everything random that the engine uses, as answers of one interface.
+"""The interface for everything random that the engine uses.
 
-A recorded conversation is replayed by answering with what was random then: encapsulations and the randomness
-inside signatures take no seed, so whole answers are given back.
+A recorded connection is replayed by returning the recorded results: `cryptography` takes no seed for encapsulation and
+signatures, so the interface has whole operations and not only random bytes.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ from bothways.tls.crypto.signing import PrivateKey, sign
 
 
 class Randomness(Protocol):
-    """Where the engine takes what nobody may foresee."""
+    """The source of everything that must be unpredictable."""
 
     def random(self, size: int, /) -> bytes:
         """Return `size` random bytes."""
         ...
 
     def private_key(self, group: int, /) -> Any:
-        """Return a fresh private key for a group, or for one part of a hybrid."""
+        """Return a new private key for a group, or for one part of a hybrid."""
         ...
 
     def encapsulate(self, public_key: Any, /) -> tuple[bytes, bytes]:
-        """Return a fresh secret, and the ciphertext that tells it to the holder of the private key."""
+        """Return a new shared secret and its ciphertext for the holder of the private key."""
         ...
 
     def encrypt(self, public_key: RSAPublicKey, secret: bytes, /) -> bytes:
-        """Return `secret` under an RSA key, with the padding of PKCS #1 v1.5, which is random."""
+        """Return `secret` encrypted with an RSA key, with the random padding of PKCS #1 v1.5."""
         ...
 
     def sign(self, scheme: int, private_key: PrivateKey, data: bytes, /) -> bytes:
-        """Return a signature of `data`; most schemes put randomness in it."""
+        """Return a signature of `data`; most schemes are randomized."""
         ...
 
 
 class SystemRandomness:
-    """Randomness of this machine: bytes from `random`, keys and signatures from `cryptography`'s own."""
+    """The random generator of this machine, by `random` and by `cryptography`."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         self._random = random
@@ -54,20 +54,20 @@ class SystemRandomness:
         return self._random(size)
 
     def private_key(self, group: int, /) -> Any:
-        """Return a fresh private key for a group, or for one part of a hybrid."""
+        """Return a new private key for a group, or for one part of a hybrid."""
         return _GENERATE[group]()
 
     def encapsulate(self, public_key: Any, /) -> tuple[bytes, bytes]:
-        """Return a fresh secret, and the ciphertext that tells it to the holder of the private key."""
+        """Return a new shared secret and its ciphertext for the holder of the private key."""
         secret, ciphertext = public_key.encapsulate()
         return secret, ciphertext
 
     def encrypt(self, public_key: RSAPublicKey, secret: bytes, /) -> bytes:
-        """Return `secret` under an RSA key, with the padding of PKCS #1 v1.5, which is random."""
+        """Return `secret` encrypted with an RSA key, with the random padding of PKCS #1 v1.5."""
         return public_key.encrypt(secret, PKCS1v15())
 
     def sign(self, scheme: int, private_key: PrivateKey, data: bytes, /) -> bytes:
-        """Return a signature of `data`; most schemes put randomness in it."""
+        """Return a signature of `data`; most schemes are randomized."""
         return sign(scheme, private_key, data)
 
 

@@ -1,8 +1,8 @@
-"""RSA key transport: the premaster secret under the server's RSA key (RFC 5246 7.4.7.1).
+"""RSA key transport: the premaster secret encrypted with the server's RSA key (RFC 5246 7.4.7.1).
 
-Whoever can tell a well padded ciphertext from another can open recorded sessions. So nothing here branches on
-what was deciphered: OpenSSL answers bad padding with bytes of random length, and a mask made from that length
-chooses between them and a random secret that was made before.
+Whoever can distinguish valid padding from invalid can decrypt recorded sessions (Bleichenbacher). So no branch here
+depends on the decrypted bytes: OpenSSL returns bytes of random length for invalid padding, and a mask computed from
+that length selects them or a random secret that was created before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PREMASTER_SIZE = VERSION_SIZE + RANDOM_SIZE
 
 
 def encrypt_premaster(certificate: x509.Certificate, randomness: Randomness) -> tuple[bytes, bytes]:
-    """Make a premaster secret: the secret, and its encryption for the server of `certificate`."""
+    """Return a new premaster secret and its encryption for the server with this certificate."""
     key = certificate.public_key()
     if not isinstance(key, rsa.RSAPublicKey):
         blame(Fault.KEY_DOES_NOT_FIT_SUITE, key=described(key))
@@ -35,23 +35,25 @@ def encrypt_premaster(certificate: x509.Certificate, randomness: Randomness) -> 
 def decrypt_premaster(
     private_key: Any, encrypted: bytes, client_version: int, randomness: Randomness
 ) -> bytes:
-    """Return the client's premaster secret, or one that nobody knows: which of both, nobody is told.
+    """Return the client's premaster secret, or a random one if the ciphertext is invalid, without a visible difference.
 
-    Its version is that of the ClientHello whatever the ciphertext holds, so that a hello which was altered
-    on the way ends in a wrong Finished.
+    Its version is always that of the ClientHello, so that a ClientHello that was altered on the way leads to a wrong
+    Finished (RFC 5246 7.4.7.1).
     """
     random = randomness.random(RANDOM_SIZE)
     try:
         opened = private_key.decrypt(encrypted, PKCS1v15())
     except ValueError:
-        opened = b""  # a ciphertext as long as no modulus, or larger than ours: that is no secret
+        opened = (
+            b""  # a ciphertext of the wrong size or above the modulus: this is visible to everybody anyway
+        )
     return client_version.to_bytes(VERSION_SIZE, "big") + _chosen(opened, random)
 
 
 def _chosen(opened: bytes, random: bytes) -> bytes:
-    """The random part of `opened` if that is as long as a premaster secret, else `random`, by masks alone."""
+    """Return the random part of `opened` if its length is right, else `random`, without a branch."""
     difference = len(opened) ^ PREMASTER_SIZE
-    mask = (difference - 1) >> 16 & 0xFF  # 255 if there is no difference, else 0
+    mask = (difference - 1) >> 16 & 0xFF  # 255 if the lengths are equal, else 0
     other = mask ^ 0xFF
     padded = (opened + bytes(PREMASTER_SIZE))[VERSION_SIZE:PREMASTER_SIZE]
     return bytes([one & mask | two & other for one, two in zip(padded, random, strict=True)])

@@ -1,7 +1,7 @@
-"""Signature schemes: how to sign and to check by each, and which key fits which (RFC 9846 4.3.3, 4.5.2).
+"""Signature schemes: signing, verifying, and which key fits which scheme (RFC 9846 4.3.3, 4.5.2).
 
-In TLS 1.3 an ECDSA scheme names its curve, and RSA signs with PSS alone. An RSA key that its certificate
-binds to PSS fits only the rsa_pss_pss schemes; the key alone does not tell, so certificates are taken too.
+In TLS 1.3 an ECDSA scheme has a fixed curve, and RSA uses only PSS. An RSA key with the id-RSASSA-PSS identifier in its
+certificate fits only rsa_pss_pss schemes; the key object does not show that, so certificates are accepted too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _KINDS: dict[type, Kind] = {}
 
 
 class Kind(Enum):
-    """Kinds of keys: the classes of `cryptography` that hold them."""
+    """The types of keys, and the classes of `cryptography` for them."""
 
     RSA = (rsa.RSAPrivateKey, rsa.RSAPublicKey)
     ECDSA = (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)
@@ -48,10 +48,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """One signature scheme: the kind of key that it needs, and the arguments of its `sign` and `verify`.
+    """One signature scheme: the type of key, and the arguments of `sign` and `verify`.
 
-    `curve` binds ECDSA to one curve in TLS 1.3. `pss_key` asks for a key that is bound to PSS.
-    `minimum_bits` keeps out RSA keys that are too short for hash and salt. `versions` may sign a handshake by it.
+    curve: the fixed curve of ECDSA in TLS 1.3.  pss_key: requires an id-RSASSA-PSS key.  minimum_bits: of an RSA key,
+    so that hash and salt fit.  versions: the TLS versions in which it can sign a handshake.
     """
 
     code: int
@@ -65,12 +65,12 @@ class Scheme:
 
 
 def proof_input(context: bytes, transcript_hash: bytes) -> bytes:
-    """What a CertificateVerify of TLS 1.3 signs (RFC 9846 4.5.2)."""
+    """Return what a CertificateVerify of TLS 1.3 signs (RFC 9846 4.5.2)."""
     return _PROOF_STARTS[context] + transcript_hash
 
 
 def sign(scheme: int, private_key: PrivateKey, data: bytes) -> bytes:
-    """Sign `data`; the caller has chosen a scheme that fits the key."""
+    """Return a signature of `data`; the scheme must fit the key."""
     row = TABLE[scheme]
     if _kind(private_key) is not row.kind:
         raise ValueError(f"{row.name} does not fit a {described(private_key)} key")
@@ -81,14 +81,14 @@ def sign(scheme: int, private_key: PrivateKey, data: bytes) -> bytes:
 def check_signature(
     scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes, version: Version
 ) -> None:
-    """Check that `signature` is one of `data` by the key of `holder`, or blame the peer for it."""
+    """Check a signature of `data` with the key of `holder`; blame the peer if it is wrong."""
     check_fits(scheme, holder, version)
     if not is_signature(scheme, holder, data, signature):
         blame(Fault.BAD_CERTIFICATE_VERIFY)
 
 
 def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes) -> bool:
-    """Whether `signature` is one of `data` by the key of `holder`."""
+    """Whether `signature` is a valid signature of `data` with the key of `holder`."""
     key = _key_of(holder)
     row = TABLE.get(scheme)
     if row is None or _kind(key) is not row.kind:
@@ -101,7 +101,7 @@ def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes,
 
 
 def check_fits(scheme: int, holder: PublicKey | x509.Certificate, version: Version) -> None:
-    """Check that the peer's key can sign by `scheme` at all (RFC 9846 4.5.2)."""
+    """Blame the peer if its key does not fit the scheme (RFC 9846 4.5.2)."""
     if scheme not in schemes_for(holder, version):
         blame(
             Fault.SCHEME_DOES_NOT_FIT_KEY,
@@ -111,9 +111,9 @@ def check_fits(scheme: int, holder: PublicKey | x509.Certificate, version: Versi
 
 
 def schemes_for(holder: PublicKey | x509.Certificate, version: Version) -> tuple[int, ...]:
-    """The schemes by which the key of `holder` can sign a handshake, the preferred first; none for an unknown key.
+    """Return the schemes that fit the key of `holder`, the preferred first; none for an unknown type of key.
 
-    Nor any for an RSA key with an exponent so long that a peer would make us work by it before we trust it.
+    An RSA key with a long public exponent has none either, since its verification would take too much time.
     """
     key = _key_of(holder)
     kind = _kind(key)
@@ -127,13 +127,13 @@ def schemes_for(holder: PublicKey | x509.Certificate, version: Version) -> tuple
 
 
 def curve_of(holder: PublicKey | x509.Certificate) -> int | None:
-    """Return the curve of an ECDSA key as a named group; None for another key, or another curve."""
+    """Return the curve of an ECDSA key as a named group; None for any other key or curve."""
     key = _key_of(holder)
     return _CURVES.get(key.curve.name) if _kind(key) is Kind.ECDSA else None
 
 
 def described(key: PublicKey | PrivateKey) -> str:
-    """Say in words what kind of key this is, such as "secp256r1" or "2048-bit RSA"."""
+    """Return a description of a key, such as "secp256r1" or "2048-bit RSA"."""
     kind = _kind(key)
     if kind is Kind.RSA:
         return f"{key.key_size}-bit RSA{_exponent(key)}"
@@ -174,7 +174,7 @@ def _rsa_schemes(bits: int, binding: PSSRestriction | None, version: Version) ->
 
 @lru_cache(maxsize=64)
 def _ecdsa_schemes(curve: str, version: Version) -> tuple[int, ...]:
-    """In TLS 1.2 a scheme names a hash, and any curve that we speak goes with it (RFC 9846 4.3.3)."""
+    """In TLS 1.2 an ECDSA scheme has no fixed curve: any supported curve fits (RFC 9846 4.3.3)."""
     rows = [row for row in TABLE.values() if row.kind is Kind.ECDSA]
     if curve not in {row.curve for row in rows}:
         return ()
@@ -187,7 +187,7 @@ def _plain_schemes(kind: Kind | None, version: Version) -> tuple[int, ...]:
 
 
 def _kind(key: object) -> Kind | None:
-    """The kind of a key; remembered by class, since asking an abstract class takes long."""
+    """Return the type of a key; cached by class, since `isinstance` with an abstract class is slow."""
     kind = _KINDS.get(type(key))
     if kind is None:
         kind = next((each for each in Kind if isinstance(key, each.value)), None)

@@ -1,4 +1,4 @@
-"""The cipher suites that we speak: one row each of hash, AEAD and limits, and in TLS 1.2 of key exchange."""
+"""The supported cipher suites: hash, AEAD and limits of each, and for TLS 1.2 the key exchange."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ GCM_RECORD_LIMIT = int(2**24.5)
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a cipher suite stands for (RFC 9846 B.4; RFC 5288, 5289, 7905).
+    """One cipher suite (RFC 9846 B.4; RFC 5288, 5289, 7905).
 
-    `hash_size`, `key_size`, `iv_size` count bytes; `record_limit` is the number of records that one key may
-    protect (RFC 9846 5.5). An IV that is shorter than a nonce leaves the rest to be sent with each record.
-    `is_key_transport` and `signers` are of TLS 1.2, where a suite also names the key exchange.
+    hash_size, key_size, iv_size: in bytes; if the IV is shorter than the nonce, the rest is sent in each record.
+    record_limit: the number of records that one key may protect (RFC 9846 5.5).  is_key_transport, signers: for TLS
+    1.2, where a cipher suite also determines the key exchange and the type of the signing key.
     """
 
     code: int
@@ -34,7 +34,7 @@ class Suite:
     signers: frozenset[int] = frozenset()
 
     def is_signed_by(self, scheme: int) -> bool:
-        """Whether a server signs its key exchange by `scheme` (RFC 5246 7.4.3, RFC 8422 5.4)."""
+        """Whether a server may sign its ServerKeyExchange with this scheme (RFC 5246 7.4.3, RFC 8422 5.4)."""
         return scheme in self.signers
 
 

@@ -1,6 +1,6 @@
-"""What may be asked of an exporter, which makes keys for other protocols (RFC 5705, RFC 9846 7.5).
+"""Checks of the arguments of an exporter, which derives keying material for other protocols.
 
-How keys are made is in the schedule of each version.
+RFC 5705, RFC 9846 7.5. The derivation itself is in the key schedule of each version.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from bothways.errors import UsageError
 from bothways.tls.crypto.suites import Suite
 
-# The schedule of TLS 1.2 uses these itself (RFC 5705 4, RFC 7627 6).
+# Labels of the key schedule of TLS 1.2 itself (RFC 5705 4, RFC 7627 6).
 RESERVED = frozenset(
     {"client finished", "server finished", "master secret", "key expansion", "extended master secret"}
 )
@@ -18,7 +18,7 @@ BLOCKS = 255
 
 
 def check_request(label: str, context: bytes | None, length: int, suite: Suite) -> None:
-    """Raise `UsageError` for what one version or the other could not give, or must not."""
+    """Raise `UsageError` for a label, context or length that one of the versions does not allow."""
     if not (label.isascii() and 0 < len(label) <= LABEL_LIMIT):
         raise UsageError(f"export: expected a label of 1 to {LABEL_LIMIT} ASCII characters")
     if label in RESERVED:

@@ -1,4 +1,4 @@
-"""Lines for a key log, by which Wireshark opens what was recorded (RFC 9850). Nothing here writes a file."""
+"""Lines of a key log, with which Wireshark can decrypt a capture (RFC 9850). Nothing here writes a file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TLS12 = "CLIENT_RANDOM"
 
 
 def line(label: str, client_random: bytes, secret: bytes) -> str:
-    """One line, without its end: what the secret is, whose connection, the secret (RFC 9850 2)."""
+    """Return one line without a line end: label, client random and secret (RFC 9850 2)."""
     return f"{label} {client_random.hex()} {secret.hex()}"
 
 
 def handshake_lines(client_random: bytes, secrets: HandshakeSecrets) -> tuple[str, ...]:
-    """The lines for the handshake traffic of TLS 1.3."""
+    """Return the lines with the handshake traffic secrets of TLS 1.3."""
     return (
         line(CLIENT_HANDSHAKE, client_random, secrets.client),
         line(SERVER_HANDSHAKE, client_random, secrets.server),
@@ -27,7 +27,7 @@ def handshake_lines(client_random: bytes, secrets: HandshakeSecrets) -> tuple[st
 
 
 def application_lines(client_random: bytes, secrets: ApplicationSecrets) -> tuple[str, ...]:
-    """The lines for the application traffic of TLS 1.3; later keys follow from these."""
+    """Return the lines with the application traffic secrets of TLS 1.3; later keys can be derived from them."""
     return (
         line(CLIENT_TRAFFIC, client_random, secrets.client),
         line(SERVER_TRAFFIC, client_random, secrets.server),
@@ -36,5 +36,5 @@ def application_lines(client_random: bytes, secrets: ApplicationSecrets) -> tupl
 
 
 def main_lines(client_random: bytes, secret: MainSecret) -> tuple[str, ...]:
-    """The one line of TLS 1.2."""
+    """Return the line with the main secret of TLS 1.2."""
     return (line(TLS12, client_random, secret.secret),)

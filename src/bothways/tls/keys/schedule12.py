@@ -1,4 +1,4 @@
-"""The key schedule of TLS 1.2: one main secret, and what is made from it. No secret shows in a repr."""
+"""The key schedule of TLS 1.2: the main secret, and what is derived from it. No secret appears in a repr."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ VERIFY_DATA_SIZE = 12
 
 
 class MainSecret:
-    """The secret that both sides of one connection share (RFC 5246 8.1; RFC 7627 4).
+    """The main secret of one connection (RFC 5246 8.1; RFC 7627 4).
 
-    suite: of the connection.  premaster: what the key exchange came to.  session_hash: that of the messages
-    up to ClientKeyExchange, for the extended main secret; None for a peer that lacks it.
+    suite: of the connection.  premaster: the result of the key exchange.  session_hash: the hash of the messages up to
+    ClientKeyExchange, for the extended main secret; None for a peer without it.
     """
 
     __slots__ = ("_client_keys", "_prf", "_randoms", "_server_keys", "secret", "suite")
@@ -39,21 +39,21 @@ class MainSecret:
 
     @property
     def client_keys(self) -> TrafficKeys:
-        """What protects the records that the client sends (RFC 5246 6.3)."""
+        """The keys of the records that the client sends (RFC 5246 6.3)."""
         return self._client_keys
 
     @property
     def server_keys(self) -> TrafficKeys:
-        """What protects the records that the server sends (RFC 5246 6.3)."""
+        """The keys of the records that the server sends (RFC 5246 6.3)."""
         return self._server_keys
 
     def verify_data(self, role: str, transcript_hash: bytes) -> bytes:
-        """What the Finished of `role`, "client" or "server", holds (RFC 5246 7.4.9)."""
+        """Return the verify_data in the Finished of `role`, "client" or "server" (RFC 5246 7.4.9)."""
         label = b"client finished" if role == "client" else b"server finished"
         return self._prf.expand(label, transcript_hash, VERIFY_DATA_SIZE)
 
     def exporter(self, label: str, context: bytes | None, length: int) -> bytes:
-        """Keying material for another protocol; None is another context than an empty one (RFC 5705 4)."""
+        """Return `length` bytes of keying material; None and an empty context differ (RFC 5705 4)."""
         client_random, server_random = self._randoms
         seed = client_random + server_random
         if context is not None:
@@ -61,7 +61,7 @@ class MainSecret:
         return self._prf.expand(label.encode("ascii"), seed, length)
 
     def _expanded(self) -> tuple[TrafficKeys, TrafficKeys]:
-        """Cut the key block into keys and IVs; an AEAD needs no MAC keys (RFC 5246 6.3)."""
+        """Split the key block into keys and IVs; an AEAD needs no MAC keys (RFC 5246 6.3)."""
         client_random, server_random = self._randoms
         size, iv_size = self.suite.key_size, self.suite.iv_size
         seed = server_random + client_random

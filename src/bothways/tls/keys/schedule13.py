@@ -1,6 +1,6 @@
-"""The key schedule of TLS 1.3: secrets as types, each of which can only be had from the one before it.
+"""The key schedule of TLS 1.3: one type for each stage, which only the stage before can create.
 
-Keys and IVs of one direction are made where records are protected. No secret shows in a repr.
+Keys and IVs are derived in the record layer. No secret appears in a repr.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bothways.tls.crypto.suites import SUITES13, Suite
 
 
 class EarlySecret:
-    """Where the schedule starts: from a PSK, or from nothing at all (RFC 9846 7.1)."""
+    """The start of the key schedule: from a PSK, or without one (RFC 9846 7.1)."""
 
     __slots__ = ("_extracted", "suite")
 
@@ -31,24 +31,24 @@ class EarlySecret:
         self._extracted = None if psk is None else extract(suite.hash, bytes(suite.hash_size), psk)
 
     def handshake(self, shared_secret: bytes, transcript_hash: bytes) -> HandshakeSecrets:
-        """Mix in the result of the key agreement; the hash is that of ClientHello...ServerHello."""
+        """Add the result of the key exchange. transcript_hash: of ClientHello...ServerHello (RFC 9846 7.1)."""
         suite = self.suite
         salt = _WITHOUT_PSK[suite.code] if self._extracted is None else _derived(suite, self._extracted)
         return HandshakeSecrets(suite, extract(suite.hash, salt, shared_secret), transcript_hash)
 
     def binder_key(self) -> bytes:
-        """The base secret of a binder, by the PSK of an earlier session (RFC 9846 7.1)."""
+        """Return the key of a binder, for the PSK of an earlier session (RFC 9846 7.1)."""
         if self._extracted is None:
             raise ValueError("without a PSK there is no binder")
         return expand_blocks(self.suite.hash, self._extracted, LABELS[self.suite.code].binder)[0]
 
     def binder(self, transcript_hash: bytes) -> bytes:
-        """A Finished over the hello that offers the PSK, up to its binders (RFC 9846 4.3.11.2)."""
+        """Return the binder: a MAC over the ClientHello without its list of binders (RFC 9846 4.3.11.2)."""
         return finished_mac(finished_key(self.suite, self.binder_key()), transcript_hash, self.suite)
 
 
 class HandshakeSecrets:
-    """The secrets of both sides' handshake traffic, `client` and `server`, and the keys of their Finished."""
+    """The handshake traffic secrets, `client` and `server`, and the keys for Finished."""
 
     __slots__ = ("_derived", "client", "client_finished", "server", "server_finished", "suite")
 
@@ -66,14 +66,14 @@ class HandshakeSecrets:
         self.server_finished = finished_key(suite, self.server)
 
     def application(self, transcript_hash: bytes) -> ApplicationSecrets:
-        """Go on to the main secret; the hash is that of ClientHello...server's Finished."""
+        """Return the application secrets. transcript_hash: of ClientHello...server Finished (RFC 9846 7.1)."""
         suite = self.suite
         main_secret = extract(suite.hash, self._derived, bytes(suite.hash_size))
         return ApplicationSecrets(suite, main_secret, transcript_hash)
 
 
 class ApplicationSecrets:
-    """The secrets of both sides' first application traffic, and the one for exporters."""
+    """The first application traffic secrets of both sides, and the exporter secret."""
 
     __slots__ = ("_main_secret", "client", "exporter", "server", "suite")
 
@@ -90,37 +90,37 @@ class ApplicationSecrets:
         self._main_secret = main_secret
 
     def resumption(self, transcript_hash: bytes) -> bytes:
-        """The secret of which tickets are made; the hash is that of ClientHello...client's Finished."""
+        """Return the resumption secret. transcript_hash: of ClientHello...client Finished (RFC 9846 7.1)."""
         info = LABELS[self.suite.code].resumption + transcript_hash
         return expand_blocks(self.suite.hash, self._main_secret, info)[0]
 
 
 def resumption_psk(resumption_secret: bytes, ticket_nonce: bytes, suite: Suite) -> bytes:
-    """The PSK that belongs to one ticket (RFC 9846 4.7.1)."""
+    """Return the PSK of one ticket (RFC 9846 4.7.1)."""
     info = label_head("resumption", suite.hash_size, len(ticket_nonce)) + ticket_nonce
     return expand_blocks(suite.hash, resumption_secret, info)[0]
 
 
 def finished_mac(key: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
-    """The verify_data of a Finished, under its `finished_key` (RFC 9846 4.5.3)."""
+    """Return the verify_data of a Finished. key: its `finished_key` (RFC 9846 4.5.3)."""
     mac = HMAC(key, suite.hash)
     mac.update(transcript_hash)
     return mac.finalize()
 
 
 def exporter(exporter_secret: bytes, label: str, context: bytes | None, length: int, suite: Suite) -> bytes:
-    """Keying material for another protocol, of `length` bytes; no context is an empty one (RFC 9846 7.5)."""
+    """Return `length` bytes of keying material; None and an empty context are the same (RFC 9846 7.5)."""
     secret = derive_secret(suite.hash, exporter_secret, label, LABELS[suite.code].empty)
     return expand_label(suite.hash, secret, "exporter", digest(suite.hash, context or b""), length)
 
 
 def same_secret(one: bytes, other: bytes) -> bool:
-    """Compare in a time that tells nothing but whether the lengths agree."""
+    """Compare in constant time; the time depends only on the lengths."""
     return bytes_eq(one, other)
 
 
 def _derived(suite: Suite, secret: bytes) -> bytes:
-    """What goes on from one stage of the schedule to the next."""
+    """Return the salt for the next stage of the schedule (RFC 9846 7.1)."""
     return expand_blocks(suite.hash, secret, LABELS[suite.code].derived)[0]
 
 

@@ -1,7 +1,7 @@
-"""The running hash over the handshake's messages (RFC 9846 4.1).
+"""The transcript hash over the handshake messages (RFC 9846 4.1).
 
-What was received stays pending, outside the hash, until something follows it: a signature or a MAC covers
-the messages before the one that carries it.
+A received message is added only when the next message is added: a signature or MAC covers the messages before the one
+that contains it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ EARLY_LIMIT = 2**18
 
 
 class Transcript:
-    """Messages with their headers, in the order in which they were sent and received."""
+    """The handshake messages with their headers, in the order in which they were sent and received."""
 
     __slots__ = ("_keeps", "_kept", "_pending", "_running", "_started")
 
@@ -32,15 +32,15 @@ class Transcript:
         self._update(raw)
 
     def receive(self, raw: bytes) -> None:
-        """Keep a message that came; it is added when something follows it."""
+        """Take a received message; it is added to the hash with the next message."""
         if self._pending:
             self._settle()
         self._pending = raw
 
     def choose(self, algorithm: HashAlgorithm, *, keep_messages: bool = False) -> None:
-        """Hash with `algorithm` from here on; what came before was kept until now.
+        """Use the hash `algorithm`, for the messages so far too. Raises ValueError if it was chosen before.
 
-        keep_messages: go on keeping them for `messages`, until `forget_messages`.
+        keep_messages: keep the messages for `messages`, until `forget_messages`.
         """
         if self._running is not None:
             raise ValueError("the hash of a transcript is chosen once")
@@ -50,24 +50,24 @@ class Transcript:
             self.forget_messages()
 
     def messages(self) -> bytes:
-        """All messages so far, which a CertificateVerify of TLS 1.2 signs (RFC 5246 7.4.8)."""
+        """Return all messages so far, which a CertificateVerify of TLS 1.2 signs (RFC 5246 7.4.8)."""
         if self._pending:
             self._settle()
         return self.messages_before()
 
     def messages_before(self) -> bytes:
-        """All messages before the one that was received last."""
+        """Return all messages before the last received one. Raises ValueError if they are not kept."""
         if not self._keeps:
             raise ValueError("the messages of this transcript are not kept")
         return bytes(self._kept)
 
     def forget_messages(self) -> None:
-        """Keep the hash alone."""
+        """Delete the messages and keep only the hash."""
         self._keeps = False
         self._kept.clear()
 
     def replace_with_message_hash(self) -> None:
-        """Put its hash in the place of the first ClientHello; a pending retry stays (RFC 9846 4.1)."""
+        """Replace the first ClientHello by a message_hash of it; a pending HelloRetryRequest stays (RFC 9846 4.1)."""
         if not self._started and self._pending:
             self._settle()
         first = self.before()
@@ -75,19 +75,19 @@ class Transcript:
         self._update(bytes((HandshakeType.message_hash, 0, 0, len(first))) + first)
 
     def digest(self) -> bytes:
-        """The hash of all messages so far."""
+        """Return the hash of all messages so far."""
         if self._pending:
             self._settle()
         return self.before()
 
     def before(self) -> bytes:
-        """The hash of all messages before the one that was received last."""
+        """Return the hash of all messages before the last received one."""
         return self._chosen().copy().finalize()
 
     def with_start(self, raw: bytes, algorithm: HashAlgorithm) -> bytes:
-        """The hash of all messages so far, and of the start of one that we are about to send.
+        """Return the hash of all messages so far and of the bytes `raw`, which are not added.
 
-        algorithm: by which, as long as none is chosen.
+        algorithm: used if none is chosen yet.
         """
         if self._pending:
             self._settle()
@@ -100,13 +100,13 @@ class Transcript:
         return running.finalize()
 
     def without_end(self, size: int) -> bytes:
-        """The hash of all messages, without the last `size` bytes of the one that was received last."""
+        """Return the hash of all messages, without the last `size` bytes of the last received one."""
         running = self._chosen().copy()
         running.update(memoryview(self._pending)[: len(self._pending) - size])
         return running.finalize()
 
     def branch(self) -> Transcript:
-        """Return a transcript that goes on from here by itself; this one stays as it is."""
+        """Return an independent copy, to which other messages can be added."""
         if self._pending:
             self._settle()
         other = Transcript()
@@ -116,7 +116,7 @@ class Transcript:
         return other
 
     def forget(self) -> None:
-        """Let go of everything, at the end of the handshake or of the connection."""
+        """Delete everything, at the end of the handshake or of the connection."""
         self._running = None
         self.forget_messages()
         self._pending = b""

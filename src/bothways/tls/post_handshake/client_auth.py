@@ -1,7 +1,7 @@
-"""A client's certificate after the handshake, for servers that ask for it only then (RFC 9846 4.7.2).
+"""Post-handshake client authentication: a client's certificate on request after the handshake (RFC 9846 4.7.2).
 
-Each answer covers the handshake, the request and itself, under the keys of the moment; its three messages go out
-together. A request that nothing of ours suits is answered too, by an empty Certificate.
+Each answer covers the handshake, the request and its own messages, under the current keys; its three messages are sent
+together. If no certificate fits the request, an empty Certificate is sent.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ from bothways.trust.credentials import Credentials
 
 REQUEST_LIMIT = 32
 
-# Messages, and the transcript up to the last of them.
+# Messages, and the transcript that includes them.
 _Answer = tuple[tuple[Message, ...], Transcript]
 
 
 class ClientAuthentication:
-    """Answers requests on one established connection; `asked` counts them. Made when the handshake is done.
+    """Answers the requests of the server on one connection. asked: the number of requests so far.
 
-    `runners` has the answers that wait for a signature by a key that is held elsewhere; data goes on meanwhile.
+    runners: the answers that wait for a signature with a key that is held elsewhere, while data is still sent and
+    received.
     """
 
     def __init__(self, hs: HandshakeContext, settings: Settings, life: Lifecycle) -> None:
@@ -48,7 +49,7 @@ class ClientAuthentication:
         self.runners: list[ScriptRunner[None]] = []
 
     def answer(self, request: CertificateRequest) -> Sequence[Event]:
-        """Send what the request asks for, or that we have none; returns what has to be signed elsewhere for that."""
+        """Send our certificate, or an empty Certificate; return the requests for signatures that this needs."""
         self.asked += 1
         if self.asked > REQUEST_LIMIT:
             blame(
@@ -66,7 +67,7 @@ class ClientAuthentication:
         return runner.resume()
 
     def _answered(self, request: CertificateRequest) -> Script[None]:
-        """Certificate, CertificateVerify, Finished, by a branch of the transcript and the keys of the moment."""
+        """Send Certificate, CertificateVerify and Finished, with their own transcript and the current keys."""
         choice = choose_for_request(self._settings.identity.own, request, self._settings.negotiation.schemes)
         asked = self._handshake.branch()
         asked.add(encode_message(request))
@@ -85,7 +86,7 @@ class ClientAuthentication:
     def _proved(
         self, request: CertificateRequest, credentials: Credentials, scheme: int, asked: Transcript
     ) -> Script[_Answer | None]:
-        """Return our chain and the proof of its key; None where whoever holds the key does not sign."""
+        """Return Certificate and CertificateVerify; None if there was no signature from elsewhere."""
         with_status = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
         staples = self._hs.own_staples(credentials) if with_status else ()
         certificate = certificate_message(credentials.chain, staples, request.certificate_request_context)
@@ -110,7 +111,7 @@ class ClientAuthentication:
 
 
 def _declined(request: CertificateRequest, asked: Transcript) -> _Answer:
-    """Say that we show no certificate (RFC 9846 4.5.1.3)."""
+    """Return an empty Certificate (RFC 9846 4.5.1.3)."""
     empty = certificate_message((), (), request.certificate_request_context)
     asked.add(encode_message(empty))
     return (empty,), asked

@@ -1,4 +1,4 @@
-"""What may come after Finished: tickets and changes of keys (RFC 9846 4.7); in TLS 1.2 nothing that we do."""
+"""Messages after the handshake: session tickets and key updates (RFC 9846 4.7); TLS 1.2 has none that we accept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IDLE_MESSAGE_LIMIT = 32
 
 
 class AfterHandshake:
-    """The talk under application keys: it renews keys, and counts what comes without data between."""
+    """Processes messages on an open connection of TLS 1.3; it updates keys and limits messages without data between."""
 
     def __init__(
         self,
@@ -43,22 +43,19 @@ class AfterHandshake:
 
     @property
     def asked_later(self) -> bool:
-        """Whether our certificate was asked for after the handshake."""
+        """Whether the peer requested our certificate after the handshake."""
         return self._client_auth is not None and self._client_auth.asked > 0
 
     @property
     def owes_key_update(self) -> bool:
-        """Whether the peer is to be answered now: not again before these keys have protected something.
+        """Whether a requested KeyUpdate is to be sent now: not before the current keys have protected a record.
 
-        A peer that asks and asks, and reads nothing, could else fill our memory with answers (4.7.3).
+        Otherwise a peer that sends many requests and reads nothing could fill our memory with answers (RFC 9846 4.7.3).
         """
         return self._owes and (not self._answered or _protecting(self._out.keys).sequence > 0)
 
     def take(self, message: Message) -> Sequence[Event]:
-        """Do what a message after the handshake asks for. A ticket is kept, or of no use to us.
-
-        Returns what somebody else has to do for it.
-        """
+        """Process a message; return the requests that follow from it. Tickets are stored if the client has a store."""
         if isinstance(message, KeyUpdate) and self._asked:
             self._asked -= 1
         else:
@@ -89,11 +86,11 @@ class AfterHandshake:
         return ()
 
     def data_came(self) -> None:
-        """Data is what a connection is for: the count starts anew."""
+        """Restart the count of messages, since application data was received."""
         self._without_data = 0
 
     def update_keys(self, *, ask: bool) -> None:
-        """Send a KeyUpdate and go on under the next keys; with `ask` the peer does the same (4.7.3)."""
+        """Send a KeyUpdate and use the next keys; with `ask` the peer has to do the same (RFC 9846 4.7.3)."""
         self._asked += ask
         request = KeyUpdateRequest.update_requested if ask else KeyUpdateRequest.update_not_requested
         self._out.send_after_handshake(KeyUpdate(request))
@@ -102,13 +99,13 @@ class AfterHandshake:
         self._owes = False
 
     def update_if_due(self) -> None:
-        """Renew our keys if the peer asked for it, or before they have protected too much (5.5)."""
+        """Update our keys if the peer requested it or the limit of the keys is near (RFC 9846 5.5)."""
         if self._owes or self._out.keys.should_update:
             self.update_keys(ask=False)
 
 
 class AfterHandshake12:
-    """The same for TLS 1.2, whose keys stay and which we never negotiate anew (RFC 5246 7.4.1.1)."""
+    """The same for TLS 1.2, without key updates; renegotiation is refused (RFC 5246 7.4.1.1)."""
 
     owes_key_update = False
     asked_later = False
@@ -120,28 +117,28 @@ class AfterHandshake12:
         self._answers = 0
 
     def take(self, message: Message) -> Sequence[Event]:
-        """Say to a HelloRequest, or a client's new ClientHello, that there is no renegotiation."""
+        """Answer a HelloRequest, or a new ClientHello, with the alert no_renegotiation."""
         del message
         self._without_data += 1
         if self._without_data > IDLE_MESSAGE_LIMIT:
             blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
         self._answers += 1
-        # Who asks on may read nothing, and answers take memory.
+        # A peer that does not read must not fill our memory with answers.
         if self._answers <= IDLE_MESSAGE_LIMIT and self._life.writes:
             self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
         return ()
 
     def data_came(self) -> None:
-        """Data is what a connection is for: the count starts anew."""
+        """Restart the count of messages, since application data was received."""
         self._without_data = 0
 
     def update_keys(self, *, ask: bool) -> None:
-        """TLS 1.2 has no other keys than those of its handshake."""
+        """Raise `UsageError`: TLS 1.2 has no key update."""
         del ask
         raise UsageError("update_keys: TLS 1.2 cannot change its keys; connect again")
 
     def update_if_due(self) -> None:
-        """Refuse to go on when the keys have protected as much as they may."""
+        """Raise `UsageError` when the keys have protected as many records as they may."""
         if self._out.keys.should_update:
             raise UsageError("send: the keys of this connection are used up; connect again")
 

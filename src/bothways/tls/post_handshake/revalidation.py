@@ -1,6 +1,6 @@
-"""Whether the peer of an open connection still passes: when that has to be looked at, and judging it anew.
+"""Repeated verification of the peer of an open connection: when it is due, and the verification itself.
 
-A peer is judged once in the handshake. Its certificate ends, evidence ages and revocations come later.
+A peer is verified once in the handshake. Later its certificate may expire or be revoked, and evidence gets outdated.
 """
 
 from __future__ import annotations
@@ -21,18 +21,17 @@ from bothways.tls.runner import ScriptRunner
 from bothways.trust.evidence.jitter import renewal_time
 from bothways.trust.verdict import Refused, Verdict
 
-# How long at most until the clock on the wall is looked at again: it may be set, or the machine may sleep.
+# The longest wait between two looks at the wall clock, which may be set, or stop while the machine sleeps.
 LOOK_SECONDS = 3600.0
-# A verdict with more time left than this is renewed ahead of its end, where evidence can be fetched for it.
+# A verdict that is valid for longer than this is renewed before its end, if evidence can be fetched.
 AHEAD = timedelta(minutes=4)
 
 
 class Revalidation:
-    """How a peer that passed once stands now. `peer` has the verdict of the last time that it was judged.
+    """Verifies the peer of an open connection again. `peer` has the latest verdict.
 
-    `runner` has the judgement that is under way, None while there is none. Data goes on meanwhile: nothing is known
-    against the peer yet, and the wait is no longer than a handshake may take. `deadline` says when to `look`, on the
-    scale of the monotonic clock; None for never.
+    runner: the verification that is running, None without one; meanwhile data is still sent and received.  deadline:
+    when to call `look`, on the monotonic clock; None for never.
     """
 
     def __init__(self, hs: HandshakeContext, settings: Settings, verified: Verified) -> None:
@@ -49,17 +48,17 @@ class Revalidation:
 
     @property
     def peer(self) -> Peer:
-        """The peer as it was judged last."""
+        """The peer, with the latest verdict."""
         return self._verified.peer
 
     @property
     def evidence_changed(self) -> bool:
-        """Whether there is other evidence than the peer was judged by, where that is heeded."""
+        """Whether the evidence has changed since the peer was verified, and `judge_again` reacts to that."""
         verified = self._verified
         return self._judge_again == "change" and verified.generation != verified.request.generation
 
     def look(self) -> Sequence[Event]:
-        """Judge where that is due."""
+        """Verify again, if that is due."""
         if self.evidence_changed:
             return self.judge()
         if self._judge_again == "never" or self._clock.now() <= self._look_at:
@@ -68,11 +67,11 @@ class Revalidation:
         return self.judge(in_time=self._clock.now() <= self.peer.verdict.valid_until)
 
     def judge(self, *, in_time: bool = False) -> Sequence[Event]:
-        """Judge by the evidence and the clock of this moment, and blame the peer if it no longer passes.
+        """Verify with the current evidence and time, and blame the peer if it is no longer accepted.
 
-        Returns what a user should know or has to provide. A judgement that waits goes on waiting, unless what
-        is at hand by now is enough to refuse.  in_time: the verdict still holds, and is to be renewed in time;
-        evidence that cannot be had then takes nothing away from it.
+        Returns the events that follow. If a verification is already waiting for evidence, it continues to wait, unless
+        the evidence at hand is enough to refuse the peer.  in_time: the verdict is still valid and is only renewed
+        before its end; it then stays valid if no evidence can be fetched.
         """
         if self.runner is not None:
             self._in_time = self._in_time and in_time
@@ -87,7 +86,7 @@ class Revalidation:
         return self.runner.resume()
 
     def _judged_anew(self, deadline: float) -> Script[Verified]:
-        """Judge, and hold on to the verdict of before where it holds and nothing is known against it; ask who may."""
+        """Verify; keep a verdict that is still valid if nothing speaks against it; check authorization again."""
         request = self._verified.request
         judgement = yield from reach_verdict(self._hs, request, deadline)
         verified = self._verified._replace(generation=judgement.generation)
@@ -98,7 +97,7 @@ class Revalidation:
         return verified
 
     def _keep(self, verified: Verified) -> Sequence[Event]:
-        """Keep the new verdict; what it was made from goes with its script."""
+        """Store the new verdict."""
         self.runner = None
         news = self._is_news(verified)
         self._verified = verified
@@ -107,16 +106,16 @@ class Revalidation:
         return (Warned(Caution.REVOCATION_UNKNOWN),) if news else ()
 
     def _seen(self, generation: int) -> None:
-        """Count evidence up to this generation as looked at."""
+        """Record that the evidence up to this generation was used."""
         self._verified = self._verified._replace(generation=generation)
 
     def _is_news(self, verified: Verified) -> bool:
-        """Whether the status has become unknown that was known before."""
+        """Whether the revocation status was known before and is unknown now."""
         return verified.peer.verdict.accepts_unknown and not self.peer.verdict.accepts_unknown
 
     @property
     def _holds_on(self) -> bool:
-        """Whether the verdict before this judgement holds as long as nothing is known against it."""
+        """Whether the earlier verdict is still valid, so that it may be kept."""
         return self._in_time and self._clock.now() <= self.peer.verdict.valid_until
 
     def _next_look(self) -> float | None:
@@ -127,9 +126,10 @@ class Revalidation:
         return self._clock.monotonic() + min(wait, LOOK_SECONDS)
 
     def _next_time(self) -> datetime:
-        """Return when the verdict is looked at: at its end, or ahead of it where evidence can be fetched.
+        """Return when the verdict is to be renewed: at its end, or earlier if evidence can be fetched.
 
-        Then many connections do not ask one responder at once, and a failure of it has time to pass.
+        The time is random, so that many connections do not query one responder at once, and early, so that a failed
+        query can be repeated.
         """
         now, until = self._clock.now(), self.peer.verdict.valid_until
         never = self._judge_again == "never"
@@ -139,9 +139,9 @@ class Revalidation:
 
 
 class AnonymousRevalidation:
-    """A client without a certificate that was let in: nothing of it lapses, but who decides is asked about it again.
+    """An open connection with an anonymous client: there is no verdict to expire, but authorization is checked again.
 
-    The rest is as for `Revalidation`.
+    The interface is that of `Revalidation`.
     """
 
     peer: Peer | None = None
@@ -155,18 +155,18 @@ class AnonymousRevalidation:
 
     @property
     def evidence_changed(self) -> bool:
-        """Whether anchors or evidence have changed since it was asked about, where that is heeded."""
+        """Whether anchors or evidence have changed since the last check, and `judge_again` reacts to that."""
         return self._trust.judge_again == "change" and self._trust.generation != self._generation
 
     def look(self) -> Sequence[Event]:
-        """Ask where that is due."""
+        """Check authorization again, if that is due."""
         if self.evidence_changed:
             return self.judge()
         self.deadline = self._next_look()
         return ()
 
     def judge(self) -> Sequence[Event]:
-        """Ask again, and blame the client if it may not stay."""
+        """Check authorization again, and blame the client if it is no longer allowed."""
         self._generation = self._trust.generation
         self.deadline = self._next_look()
         admit(self._trust.decide, None)
@@ -179,7 +179,7 @@ class AnonymousRevalidation:
 def revalidation_of(
     hs: HandshakeContext, settings: Settings, verified: Verified | None
 ) -> Revalidation | AnonymousRevalidation | None:
-    """Return what has the peer of an open connection judged again; None where nobody is judged or decided about."""
+    """Return the repeated verification for an open connection; None if it has neither a verdict nor authorization."""
     if verified is not None:
         return Revalidation(hs, settings, verified)
     trust = settings.trust
@@ -189,7 +189,7 @@ def revalidation_of(
 
 
 def _is_unknown(verdict: Verdict) -> bool:
-    """Whether an unknown status is all that there is against a path."""
+    """Whether the only reason against a path is an unknown revocation status."""
     return isinstance(verdict, Refused) and {each.fault for each in verdict.reasons} == {
         Fault.REVOCATION_UNKNOWN
     }

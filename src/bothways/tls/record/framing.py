@@ -1,6 +1,6 @@
-"""Where one record ends and the next begins: a cursor over the bytes that came, which are not copied.
+"""Splits the received bytes into records without copying complete ones; it checks lengths and needs no keys.
 
-It knows lengths and nothing of keys. Bytes that start no TLS record are told by a guess at what they are.
+If the first bytes are not a TLS record, the error contains a guess at the protocol.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PLAINTEXT_LIMIT = 2**14
 PROTECTED_LIMIT = PLAINTEXT_LIMIT + 256
 TLS12_LIMIT = PLAINTEXT_LIMIT + 2048
 
-# Plain numbers: they are compared for every record.
+# int instead of the enum: they are compared for every record, and comparing enum members is slow.
 CHANGE = int(ContentType.change_cipher_spec)
 ALERT = int(ContentType.alert)
 HANDSHAKE = int(ContentType.handshake)
@@ -24,12 +24,12 @@ DATA = int(ContentType.application_data)
 FIRST_TYPE = CHANGE
 LAST_TYPE = DATA
 MAJOR_VERSION = 3
-SHORT = 4096  # pieces that are shorter and wait are kept as one
+SHORT = 4096  # shorter pieces are joined, which bounds their number
 _read_header = Struct(">BHH").unpack_from
 
 
 class Framing:
-    """Bytes in, records out. `protected_limit` bounds the body of a protected record, in bytes."""
+    """Received bytes in, records out. protected_limit: the largest body of a protected record, in bytes."""
 
     __slots__ = (
         "_at",
@@ -47,17 +47,17 @@ class Framing:
     def __init__(self) -> None:
         self.plain_limit = PLAINTEXT_LIMIT
         self.protected_limit = PROTECTED_LIMIT
-        self.buffered = 0  # bytes that came and were not handed out
+        self.buffered = 0  # bytes received and not returned yet
         self._started = False
         self._needed = HEADER_SIZE
-        self._later: list[bytes | bytearray] = []  # what came after `_data`
-        self._later_at = 0  # how much of the first of it was taken
+        self._later: list[bytes | bytearray] = []  # received after `_data`
+        self._later_at = 0  # bytes of the first piece already used
         self._data = b""
         self._view = memoryview(b"")
         self._at = 0
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Take bytes off the wire, in pieces of any size."""
+        """Take received bytes, in pieces of any size."""
         if not self.buffered:
             self._hold(bytes(data), 0)
         elif len(data) >= SHORT:
@@ -69,9 +69,9 @@ class Framing:
         self.buffered += len(data)
 
     def next(self) -> tuple[bytes, memoryview] | None:
-        """Return header and body of the next whole record, or None until more has come.
+        """Return header and body of the next complete record, or None if it is incomplete.
 
-        The body is a view of what was fed, to be used before the next call.
+        The body is a view of the received bytes and must be used before the next call.
         """
         while True:
             at = self._at
@@ -94,7 +94,7 @@ class Framing:
             return header, self._view[at + HEADER_SIZE : at + size]
 
     def _gather(self, left: int) -> bool:
-        """Go on to what came later, if that is enough: of a record in pieces no more than itself is copied."""
+        """Join the pieces of the next record, if they are complete: only the bytes of this record are copied."""
         if self.buffered < self._needed:
             if not self.buffered and self._at:
                 self._hold(b"", 0)
@@ -121,7 +121,7 @@ class Framing:
         self._at = at
 
     def _check(self, header: bytes, length: int) -> None:
-        """Check a header: its type, and its length before the body is waited for (RFC 9846 5.1, 5.2)."""
+        """Check type and length of a record, before its body is complete (RFC 9846 5.1, 5.2)."""
         known = FIRST_TYPE <= header[0] <= LAST_TYPE
         if not self._started:
             if not known or header[1] != MAJOR_VERSION:
@@ -135,6 +135,6 @@ class Framing:
 
 
 def guess(start: bytes) -> str:
-    """Say in words what the first bytes of something other than TLS look like."""
+    """Return a guess, as text, at the protocol of bytes that are not TLS."""
     other = recognise(start)
     return "it may be another service" if other is None else f"it looks like {other.value}"

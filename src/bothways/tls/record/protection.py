@@ -1,6 +1,6 @@
-"""The records of one direction: sealed and opened under one secret, counted, padded, split (RFC 9846 5).
+"""Record protection of one direction: encrypt, decrypt, count, pad and split (RFC 9846 5).
 
-`Plaintext` has the same face for what travels before there are keys.
+`Plaintext` has the same interface, for the records before there are keys.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _TYPES = tuple(bytes((code,)) for code in range(256))
 
 
 class Plaintext:
-    """Records without protection, as they travel until there are keys (RFC 9846 5.1).
+    """Records without protection, until there are keys (RFC 9846 5.1).
 
-    first_version: of the records of the first call of `seal`; all that follow have the version of TLS 1.2.
+    first_version: of the records in the first call of `seal`; all later ones have the version of TLS 1.2.
     """
 
     __slots__ = ("_version",)
@@ -39,7 +39,7 @@ class Plaintext:
         self._version = first_version
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
-        """Return `data` in as many records as it needs; nothing is padded."""
+        """Return `data` as records, as many as needed; without padding."""
         version, self._version = self._version, LEGACY_VERSION
         view = memoryview(data)
         records = bytearray()
@@ -54,14 +54,14 @@ class Plaintext:
         return header[0], bytes(body)
 
     def open_data(self, record: bytes) -> None:
-        """Return None: there is no application data without protection."""
+        """Return None: application data is never unprotected."""
         del record
 
 
 class Protection:
-    """One direction's records under one traffic secret (RFC 9846 5.2-5.5).
+    """Record protection of TLS 1.3 under one traffic secret (RFC 9846 5.2-5.5).
 
-    `sequence` counts the records that were sealed or opened under it.
+    `sequence` is the number of records encrypted or decrypted with it.
     """
 
     __slots__ = ("_decrypt", "_encrypt", "_iv", "_limit", "_secret", "_update_at", "sequence", "suite")
@@ -83,22 +83,22 @@ class Protection:
 
     @property
     def should_update(self) -> bool:
-        """Whether half of what one key may protect is used up (RFC 9846 5.5)."""
+        """Whether half of the records that one key may protect are used up (RFC 9846 5.5)."""
         return self.sequence >= self._update_at
 
     def next(self) -> Protection:
-        """The protection that takes over after a KeyUpdate (RFC 9846 7.2)."""
+        """Return the protection after a KeyUpdate (RFC 9846 7.2)."""
         return Protection(self.suite, next_traffic_secret(self.suite, self._secret))
 
     def finished_key(self) -> bytes:
-        """The key of a Finished that goes out under these keys, after the handshake (RFC 9846 4.5.3)."""
+        """Return the key for a post-handshake Finished under this traffic secret (RFC 9846 4.5.3)."""
         return finished_key(self.suite, self._secret)
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:
-        """Return `data` in as many protected records as it needs.
+        """Return `data` as protected records, as many as needed. Raises OverflowError when the keys are used up.
 
-        `padding` makes the inside of each a multiple of so many bytes, as far as a record can hold it; with
-        0 nothing is padded.
+        padding: the plaintext of each record is padded to a multiple of this number of bytes, as far as a record can
+        hold it; 0 for no padding.
         """
         size = len(data)
         if size <= FRAGMENT_LIMIT and not padding:
@@ -112,7 +112,7 @@ class Protection:
         return b"".join(parts)
 
     def seal_inner(self, inner: bytes) -> bytes:
-        """Return one record with exactly this inside: content, content type and padding (RFC 9846 5.2)."""
+        """Return one record for this TLSInnerPlaintext: content, content type and padding (RFC 9846 5.2)."""
         header, body = self._sealed(inner)
         return header + body
 
@@ -125,10 +125,10 @@ class Protection:
         return header, self._encrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), inner, header)
 
     def open_data(self, record: bytes) -> bytes | None:
-        """Return the content of `record` if it is one whole record of application data, not padded.
+        """Return the content of `record` if it is exactly one record of application data, without padding.
 
-        This is the short way for bulk data. For anything else it returns None and changes nothing: the
-        record then goes through `open`, which says what is wrong with it.
+        This is the fast path for application data. In any other case it returns None and changes nothing: `open` then
+        finds out what is wrong with the record.
         """
         size = len(record) - HEADER_SIZE
         if size <= TAG_SIZE + 1 or record[0] != _DATA or record[3] << 8 | record[4] != size:
@@ -145,7 +145,7 @@ class Protection:
         return inner[:-1]
 
     def open(self, header: bytes, body: bytes | memoryview) -> tuple[int, bytes]:
-        """Return content type and content of a record, or blame the peer for what does not open."""
+        """Return content type and content of a record; blame the peer if it cannot be decrypted."""
         sequence = self.sequence
         if sequence >= SEQUENCE_LIMIT:
             blame(Fault.RECORD_LIMIT_REACHED)
@@ -166,10 +166,10 @@ class Protection:
 
 
 class Protection12:
-    """One direction's records in TLS 1.2: AES-GCM (RFC 5288) or ChaCha20-Poly1305 (RFC 7905).
+    """Record protection of TLS 1.2: AES-GCM (RFC 5288) or ChaCha20-Poly1305 (RFC 7905).
 
-    With an IV of four bytes the rest of the nonce travels in front of each record; it is the sequence number.
-    `sequence` counts the records that were sealed or opened.
+    With an IV of four bytes, the rest of the nonce is sent in each record: we use the sequence number. `sequence` is
+    the number of records encrypted or decrypted.
     """
 
     __slots__ = ("_decrypt", "_encrypt", "_explicit", "_iv", "_limit", "_update_at", "sequence", "suite")
@@ -190,11 +190,11 @@ class Protection12:
 
     @property
     def should_update(self) -> bool:
-        """Whether half of what the key may protect is used up; TLS 1.2 then needs a new connection."""
+        """Whether half of the records that the key may protect are used up; TLS 1.2 then needs a new connection."""
         return self.sequence >= self._update_at
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
-        """Return `data` in as many protected records as it needs; TLS 1.2 has no padding here."""
+        """Return `data` as protected records, without padding. Raises OverflowError when the keys are used up."""
         if len(data) <= FRAGMENT_LIMIT:
             return self._seal_one(content_type, data)
         view = memoryview(data)
@@ -217,7 +217,7 @@ class Protection12:
         return b"".join((header, explicit, sealed))
 
     def open(self, header: bytes, body: bytes | memoryview) -> tuple[int, bytes]:
-        """Return content type and content of a record, or blame the peer for what does not open."""
+        """Return content type and content of a record; blame the peer if it cannot be decrypted."""
         sequence = self.sequence
         if sequence >= SEQUENCE_LIMIT:
             blame(Fault.RECORD_LIMIT_REACHED)
@@ -238,7 +238,7 @@ class Protection12:
         return header[0], content
 
     def open_data(self, record: bytes) -> bytes | None:
-        """The short way of `Protection.open_data`."""
+        """The fast path, as `Protection.open_data`."""
         size = len(record) - HEADER_SIZE - self._explicit - TAG_SIZE
         if not 0 < size <= FRAGMENT_LIMIT or record[0] != _DATA:
             return None
@@ -250,14 +250,14 @@ class Protection12:
             return None
 
     def _nonce(self, sequence: int, explicit: bytes) -> bytes:
-        """RFC 5288 3: fixed part and explicit part; RFC 7905 2: IV xor sequence number."""
+        """Return the nonce: salt and explicit part (RFC 5288 3), or IV xor sequence number (RFC 7905 2)."""
         if self._explicit:
             return self._iv + explicit
         return (int.from_bytes(self._iv, "big") ^ sequence).to_bytes(NONCE_SIZE, "big")
 
 
 def _padded(inner: bytes, multiple: int) -> bytes:
-    """Lengthen content and type with zeros to a multiple, within one record (RFC 9846 5.4)."""
+    """Pad a TLSInnerPlaintext with zeros to a multiple, within the limit of a record (RFC 9846 5.4)."""
     if multiple < 2:
         return inner
     size = -len(inner) % multiple + len(inner)

@@ -1,6 +1,6 @@
-"""What bytes are that begin no TLS record: other protocols, told by how they begin.
+"""Recognizes other protocols by their first bytes, when these are not a TLS record.
 
-The five bytes of a record's header are enough; whoever has more may tell more by them.
+Five bytes, the size of a record header, are enough.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from enum import Enum
 
 
 class OtherProtocol(Enum):
-    """What is no TLS, and what people call it."""
+    """Other protocols, with a description for people."""
 
     HTTP_ANSWER = "HTTP in the clear"
     HTTP_REQUEST = "an HTTP request in the clear"
@@ -53,7 +53,7 @@ BEGINNINGS: tuple[tuple[OtherProtocol, tuple[bytes, ...]], ...] = (
 
 
 def recognise(start: bytes) -> OtherProtocol | None:
-    """Say what begins with `start`; None for what is not known."""
+    """Return the protocol that starts with these bytes; None if it is not known."""
     for other, beginnings in BEGINNINGS:
         if start.startswith(beginnings):
             return other

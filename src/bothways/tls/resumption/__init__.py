@@ -1,1 +1,1 @@
-"""What an earlier session leaves behind, so that the next handshake needs no signatures (RFC 9846 2.2, 4.7.1)."""
+"""Sessions of TLS 1.3, by which a later handshake needs no signatures (RFC 9846 2.2, 4.7.1)."""

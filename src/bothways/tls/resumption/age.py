@@ -1,4 +1,4 @@
-"""How old a session is and how long it may live: counted from the signatures that began it, never renewed."""
+"""The age and lifetime of a session, counted from the signatures in its first handshake and never extended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from bothways.errors import ConfigError
 
 DEFAULT_MAX_AGE = timedelta(hours=24)
-# No ticket is used for longer, whatever anybody says (RFC 9846 4.7.1).
+# The largest lifetime that RFC 9846 4.7.1 allows.
 LONGEST = timedelta(days=7)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -16,7 +16,7 @@ _MASK = 2**32 - 1
 
 
 def checked_max_age(max_age: object) -> timedelta:
-    """Return for how long after its signatures a session may be resumed. Raises ConfigError."""
+    """Return the longest time between the signatures and a resumption. Raises ConfigError."""
     if not isinstance(max_age, timedelta):
         raise ConfigError("max_age: expected a timedelta")
     if not timedelta(seconds=1) <= max_age <= LONGEST:
@@ -25,29 +25,29 @@ def checked_max_age(max_age: object) -> timedelta:
 
 
 def milliseconds(at: datetime) -> int:
-    """Return a moment as milliseconds since 1970."""
+    """Return a time as milliseconds since 1970."""
     return (at - _EPOCH) // _MILLISECOND
 
 
 def moment(of: int) -> datetime:
-    """Return the moment of so many milliseconds since 1970. Raises OverflowError beyond the calendar."""
+    """Return the time for milliseconds since 1970. Raises OverflowError for one that `datetime` cannot represent."""
     return _EPOCH + of * _MILLISECOND
 
 
 def lifetime(authenticated: datetime, now: datetime, max_age: timedelta, ends: Iterable[datetime]) -> int:
-    """Return for how many seconds a ticket issued now may be used; zero for not at all.
+    """Return the lifetime in seconds of a ticket issued now; zero if it would be expired.
 
-    authenticated: when both sides last proved their keys.  ends: those of the certificates by which they did.
+    authenticated: the time of the signatures of both sides.  ends: the notAfter times of the certificates used.
     """
     until = min(authenticated + max_age, *ends)
     return max(int((until - now).total_seconds()), 0)
 
 
 def obfuscated(age: timedelta, age_add: int) -> int:
-    """Return the age of a ticket as a ClientHello carries it (RFC 9846 4.3.11.1)."""
+    """Return obfuscated_ticket_age for a ClientHello (RFC 9846 4.3.11.1)."""
     return (age // _MILLISECOND + age_add) & _MASK
 
 
 def claimed(obfuscated_age: int, age_add: int) -> timedelta:
-    """Return the age of a ticket by its holder's count."""
+    """Return the age of a ticket from the obfuscated_ticket_age in a ClientHello."""
     return _MILLISECOND * ((obfuscated_age - age_add) & _MASK)

@@ -1,4 +1,4 @@
-"""Where the binders of a ClientHello stand: at its very end, behind what they cover (RFC 9846 4.3.11.2)."""
+"""The position of the binders: at the end of a ClientHello, after everything that they cover (RFC 9846 4.3.11.2)."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from bothways.tls.wire.extensions import PreSharedKeys
 
 
 def binders_octets(offered: PreSharedKeys) -> int:
-    """Return how many bytes at the end of a ClientHello are its list of binders."""
+    """Return the size of the list of binders at the end of a ClientHello, in bytes."""
     return 2 + sum(1 + len(each) for each in offered.binders)

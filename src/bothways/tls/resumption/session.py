@@ -1,4 +1,4 @@
-"""What each side keeps of a session: the client a value in memory, the server nothing but what its ticket holds."""
+"""What is stored of a session: the client stores a `Session`, the server only what its ticket contains."""
 
 from __future__ import annotations
 
@@ -15,33 +15,32 @@ from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.fields import opaque, record, rest, uint, vector
 from bothways.trust.certificate import ParsedCertificate
 
-# A ticket travels in a ClientHello, so that a chain of more octets is better shown again than carried in one.
+# In bytes. The ticket is sent in a ClientHello: for a longer chain a full handshake is cheaper.
 CHAIN_LIMIT = 8 * 1024
-# Tickets of one length say nothing about how long a certificate is, which the handshake hides.
+# Tickets are padded, since their length would disclose that of the client's certificates.
 _PADDED_TO = 256
 _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Of which handshake a session is: its suite, its resumption secret, and when both sides last signed."""
+    """The handshake that a session comes from: cipher suite, resumption secret, and the time of the signatures."""
 
     suite: Suite
     authenticated: datetime
     secret: bytes = field(repr=False)
 
     def key(self, nonce: bytes) -> bytes:
-        """Return the key that belongs to the ticket with this nonce (RFC 9846 4.7.1)."""
+        """Return the PSK for the ticket with this nonce (RFC 9846 4.7.1)."""
         return resumption_psk(self.secret, nonce, self.suite)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Session:
-    """What a client resumes with: a ticket, its key, and how the server is judged again before it is offered.
+    """What a client stores to resume: a ticket, its PSK, and what is needed to verify the server again.
 
-    received, expires: when the ticket came, and until when it may be used.  authenticated: when both sides last
-    proved their keys.  chain, leaf, staples: what the server showed.  cautions: what our own part in that handshake
-    called for.
+    received, expires: when the ticket was received, and the end of its use.  authenticated: the time of the signatures.
+    chain, leaf, staples: as the server sent them.  cautions: the warnings about our own side in that handshake.
     """
 
     suite: Suite
@@ -57,20 +56,20 @@ class Session:
     cautions: tuple[Caution, ...] = ()
 
     def is_usable(self, now: datetime, max_age: timedelta) -> bool:
-        """Whether the ticket may be used at this moment; one that came in the future is not."""
+        """Whether the ticket may be used at the time `now`; not if it was received later than that."""
         return self.received <= now < min(self.expires, self.authenticated + max_age)
 
     def obfuscated_age(self, now: datetime) -> int:
-        """Return what a ClientHello says of the ticket's age (RFC 9846 4.3.11.1)."""
+        """Return obfuscated_ticket_age for a ClientHello (RFC 9846 4.3.11.1)."""
         return obfuscated(now - self.received, self.age_add)
 
 
 @dataclass(frozen=True, slots=True)
 class TicketContent:
-    """What a server's ticket holds: all that it needs to resume, and to judge the client again.
+    """What a server's ticket contains: all that it needs to resume and to verify the client again.
 
-    issued, expires, authenticated: milliseconds since 1970.  chain: as the client sent it, empty for one that
-    showed no certificate.
+    issued, expires, authenticated: milliseconds since 1970.  chain: as the client sent it, empty for an anonymous
+    client.
     """
 
     format: int
@@ -85,7 +84,7 @@ class TicketContent:
 
     @property
     def suite(self) -> Suite:
-        """The cipher suite of the session, by whose hash its key is used."""
+        """The cipher suite of the session, whose hash is used with its PSK."""
         return SUITES13[self.suite_code]
 
 
@@ -110,18 +109,18 @@ def new_content(
     times: tuple[int, int, int],
     random: Callable[[int], bytes],
 ) -> TicketContent:
-    """Return the content of a new ticket; times: issued, expires, authenticated."""
+    """Return the content of a new ticket. times: issued, expires, authenticated."""
     return TicketContent(_FORMAT, suite.code, key, int.from_bytes(random(4), "big"), *times, chain)
 
 
 def encoded_content(content: TicketContent) -> bytes:
-    """Return the bytes that are sealed in a ticket, filled up so that tickets have few lengths."""
+    """Return the plaintext of a ticket, padded."""
     plain = encode(_CONTENT, content)
     return plain + bytes(-len(plain) % _PADDED_TO)
 
 
 def decoded_content(plain: bytes) -> TicketContent | None:
-    """Return what a ticket of ours holds; None if another release sealed it in another form."""
+    """Return the content of a decrypted ticket; None if it has the format of another release."""
     try:
         content = decode(_CONTENT, plain, "ticket")
     except Blame:

@@ -1,4 +1,4 @@
-"""The sessions that a client may resume: few for each server, each used once, none for another configuration."""
+"""The sessions that a client may resume: a few for each server, each used once, separate for each configuration."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LARGEST_TICKET = 16 * 1024
 
 
 class SessionKey(NamedTuple):
-    """For whom a session is: the configuration and the identity that began it, and the server's name."""
+    """What a session belongs to: the configuration and the identity of its first handshake, and the server's name."""
 
     configuration: bytes
     identity: bytes
@@ -26,12 +26,12 @@ class SessionKey(NamedTuple):
 
 
 class SessionStore:
-    """What a client remembers of servers, so that it can resume. In memory; a forked process begins anew.
+    """Stores a client's sessions in memory; a forked process starts with an empty store. Raises ConfigError.
 
-    servers: how many are remembered, of which the one that has had no new session for longest goes first; of each at
-    most the four newest sessions.  max_age: for how long after both sides signed a session may be resumed, seven days
-    at most. Each configuration has a store of its own unless it is given one; those that share it never get each
-    other's sessions unless they trust alike and show the same identity. Raises ConfigError.
+    servers: the number of servers; for a further one, the sessions of the server without a new session for longest are
+    dropped. Of each server the four newest sessions are kept.  max_age: the longest time between the signatures and a
+    resumption, at most seven days. By default each configuration has its own store; configurations that share one use
+    each other's sessions only if they have the same policy, trust anchors and certificates.
     """
 
     def __init__(self, *, servers: int = SERVERS, max_age: timedelta = DEFAULT_MAX_AGE) -> None:
@@ -40,7 +40,7 @@ class SessionStore:
         self.max_age = checked_max_age(max_age)
         self._servers = servers
         self._process = process_id()
-        # Threads share it: each step is a single operation on one of these.
+        # Shared between threads without a lock: each step is a single atomic operation on these containers.
         self._sessions: OrderedDict[SessionKey, deque[Session]] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -50,12 +50,12 @@ class SessionStore:
         return sum(map(len, list(self._sessions.values())))
 
     def keep(self, key: SessionKey, session: Session) -> None:
-        """Keep a session for the server and configuration of `key`; the oldest ones are dropped for it."""
+        """Store a session for the server and configuration of `key`; the oldest are dropped if the store is full."""
         self._begin_anew_in_a_fork()
         if len(session.ticket) > LARGEST_TICKET:
             return
         self._sessions.setdefault(key, deque(maxlen=SESSIONS_EACH)).append(session)
-        with suppress(KeyError):  # of another thread that made room
+        with suppress(KeyError):  # another thread has removed it
             self._sessions.move_to_end(key)
             while len(self._sessions) > self._servers:
                 self._sessions.popitem(last=False)
@@ -74,11 +74,11 @@ class SessionStore:
         return None
 
     def clear(self) -> None:
-        """Forget every session."""
+        """Delete every session."""
         self._sessions.clear()
 
     def _begin_anew_in_a_fork(self) -> None:
-        """A session is used once, and the process that we were forked from has it too."""
+        """Clear the store in a forked process, since the parent has the same sessions and each may be used once."""
         if self._process != process_id():
             self._process = process_id()
             self._sessions.clear()

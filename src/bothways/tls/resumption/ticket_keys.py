@@ -1,6 +1,6 @@
-"""The keys under which a server seals its tickets: drawn in memory, in use for a while, then thrown away.
+"""The keys with which a server encrypts its session tickets: random, in memory, and replaced regularly.
 
-Whoever has such a key can make itself any client. It never leaves the process, and a forked one draws its own.
+Whoever has such a key can impersonate any client. It never leaves the process, and a forked process creates its own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Random = Callable[[int], bytes]
 
 
 class TicketKey(NamedTuple):
-    """One key, and the name by which a ticket says that it was sealed under it."""
+    """One key, and the name by which a ticket identifies it."""
 
     name: bytes
     aead: Aead
@@ -31,9 +31,9 @@ class TicketKey(NamedTuple):
 
 
 class KeyRing(NamedTuple):
-    """The keys of one moment: `current` seals, all three open; `next` is known ahead to all who share it.
+    """The keys of one period: `current` encrypts, all three decrypt.
 
-    Those who share keys and cannot reach their store have no next one.
+    next: known in advance to all processes that share keys; None while their common store cannot be read.
     """
 
     since: datetime
@@ -42,29 +42,31 @@ class KeyRing(NamedTuple):
     next: TicketKey | None
 
     def named(self, name: bytes) -> TicketKey | None:
-        """Return the key of that name, if it is one of these."""
+        """Return the key with this name; None if it is none of these."""
         return next(
             (each for each in (self.current, self.previous, self.next) if each and each.name == name), None
         )
 
 
 class TicketKeys:
-    """Keys for the session tickets of one server, or of several configurations that are to resume alike.
+    """Keys for the session tickets of one server, or of several configurations that resume each other's sessions.
 
-    max_age: for how long after both sides signed a session may be resumed, seven days at most; keys change as
-    often, and open what they sealed for as long again. A ticket is bound to the configuration that issued it, also
-    where configurations share these keys. Raises ConfigError.
+    max_age: the longest time between the signatures and a resumption, at most seven days; keys are replaced as often,
+    and decrypt for as long again. A ticket is bound to the configuration that issued it, even if others share these
+    keys. Raises ConfigError.
     """
 
     def __init__(self, *, max_age: timedelta = DEFAULT_MAX_AGE) -> None:
         self.max_age = checked_max_age(max_age)
-        self._rings: dict[int, KeyRing] = {}  # by process; of several threads the first one's is taken
+        self._rings: dict[
+            int, KeyRing
+        ] = {}  # by process id; if threads create one at the same time, the first is used
 
     def __repr__(self) -> str:
         return f"TicketKeys(max_age={self.max_age!r})"
 
     def seal(self, content: bytes, context: bytes, now: datetime, random: Random) -> bytes | None:
-        """Return a ticket with `content` that can be opened only in the same `context`; None without keys.
+        """Return a ticket with `content`, encrypted and bound to `context`; None without keys.
 
         now, random: as for `ring`.
         """
@@ -76,7 +78,7 @@ class TicketKeys:
         return key.name + nonce + key.aead.encrypt(nonce, content, key.name + context)
 
     def open(self, ticket: bytes, context: bytes, now: datetime, random: Random) -> bytes | None:
-        """Return the content of a ticket; None if it was not sealed in this `context` with a current key.
+        """Return the content of a ticket; None if it was not encrypted for this `context` with one of the keys.
 
         now, random: as for `ring`.
         """
@@ -93,9 +95,9 @@ class TicketKeys:
             return None
 
     def ring(self, now: datetime, random: Random) -> KeyRing | None:
-        """Return the current keys, and replace those that are too old; None where there are none, which never is here.
+        """Return the current keys, after replacing old ones; in a subclass None if it has none.
 
-        now: the time.  random: returns so many random bytes.
+        now: the current time.  random: returns the given number of random bytes.
         """
         process = process_id()
         ring = self._rings.get(process)
@@ -110,7 +112,7 @@ class TicketKeys:
                 ring.since + self.max_age, ring.current, ring.next or _new_key(random), _new_key(random)
             )
         else:
-            ring = _new_ring(now, random)  # long idle, or the clock was set
+            ring = _new_ring(now, random)  # not used for long, or the clock was set
         self._rings[process] = ring
         return ring
 

@@ -11,7 +11,7 @@ from bothways.tls.wire.fields import record, uint
 
 @dataclass(frozen=True, slots=True)
 class AlertMessage:
-    """One alert: two bytes, alone in their record."""
+    """One alert: level and description; a record contains exactly one."""
 
     level: int
     description: int
@@ -26,7 +26,7 @@ ALERT = record(
 
 
 def decode_alert(content: bytes) -> AlertMessage:
-    """Return the alert of a record's content. Raises `DecodeError` unless it is exactly one."""
+    """Return the alert in the content of a record. Raises `DecodeError` unless it is exactly one."""
     return decode(ALERT, content, "Alert")
 
 

@@ -1,8 +1,8 @@
-"""What a codec is, and how a whole message is decoded and encoded by one (RFC 9846 3).
+"""The parts of a codec, and how a whole message is decoded and encoded (RFC 9846 3).
 
-A codec never looks past the `end` that it is given, so a nested length cannot reach beyond what encloses it.
-Each value has one encoding only: encoding again what was decoded gives the same bytes.
-Decoding blames the peer (`DecodeError`); encoding a value that does not fit is our own bug (`ValueError`).
+A codec never reads beyond the `end` that it is given, so a nested length cannot exceed the field around it. Each value
+has only one encoding: encoding a decoded value returns the same bytes. Decoding blames the peer (`DecodeError`); a
+value that cannot be encoded is an error of ours (`ValueError`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Read = Callable[[bytes, int, int], tuple[T, int]]
 Write = Callable[[T, bytearray], None]
 
 
-# -- what a codec is made of: for notation, ladders and tests, never needed to read or write --------------
+# -- the shape of a codec: for notation, ladders and tests, not used for decoding or encoding ---------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Opaque:
-    """Between `low` and `high` bytes behind their length."""
+    """Between `low` and `high` bytes, after a length field."""
 
     low: int
     high: int
@@ -49,12 +49,12 @@ class Opaque:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """All bytes up to the end of what encloses them."""
+    """All bytes up to the end of the enclosing field."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """Items of one kind that take between `low` and `high` bytes, behind that length."""
+    """Items of one type with a total size of `low` to `high` bytes, after a length field."""
 
     item: Codec[Any]
     low: int
@@ -63,7 +63,7 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Fields one after another; `spelled` has each field's name in the RFC."""
+    """Several fields in order. spelled: the RFC's names of the fields."""
 
     cls: type[Any]
     title: str
@@ -73,21 +73,21 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Optional:
-    """Something that may be left out at the very end of a message."""
+    """An optional last field of a message."""
 
     inner: Codec[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """Tagged bodies behind a length: the extensions that one message may hold, by their code."""
+    """Bodies selected by a code, each after a length field: the extensions of one message."""
 
     choices: Mapping[int, Codec[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Custom:
-    """A form that has its own few lines of code, written in terms of `inner`; `fields` are those it shows."""
+    """A shape with its own code, based on `inner`; fields: those that are described."""
 
     inner: Codec[Any]
     fields: tuple[tuple[str, Codec[Any]], ...] = ()
@@ -97,7 +97,7 @@ Shape = Uint | Fixed | Opaque | Rest | Vector | Record | Optional | Variants | C
 
 
 class Codec(NamedTuple, Generic[T]):
-    """One form on the wire. `notation` is a declaration in the RFC's language, `{}` standing for the name."""
+    """Decoder and encoder of one shape. notation: its declaration in the RFC's language, with `{}` for the name."""
 
     read: Read[T]
     write: Write[T]
@@ -105,13 +105,13 @@ class Codec(NamedTuple, Generic[T]):
     shape: Shape
 
 
-# -- the whole of a message ------------------------------------------------------------------------------
+# -- whole messages --------------------------------------------------------------------------------------
 
 
 def decode(codec: Codec[T], data: bytes, what: str) -> T:
-    """Return what `data` holds, which must be all of it; `what` names it in the error.
+    """Return the value in `data`, which must contain nothing else. what: the name in the error.
 
-    Raises `DecodeError` for anything else.
+    Raises `DecodeError`.
     """
     end = len(data)
     try:
@@ -126,14 +126,14 @@ def decode(codec: Codec[T], data: bytes, what: str) -> T:
 
 
 def encode(codec: Codec[T], value: T) -> bytes:
-    """Return the bytes of `value`. Raises `ValueError` if it does not fit its form."""
+    """Return the encoding of `value`. Raises `ValueError` if it cannot be encoded."""
     out = bytearray()
     write_whole(codec, value, out)
     return bytes(out)
 
 
 def write_whole(codec: Codec[T], value: T, out: bytearray) -> None:
-    """Append the bytes of `value` to `out`. Raises `ValueError` if it does not fit its form."""
+    """Append the encoding of `value` to `out`. Raises `ValueError` if it cannot be encoded."""
     try:
         codec.write(value, out)
     except (OverflowError, struct.error) as error:
@@ -156,7 +156,7 @@ def definition(codec: Codec[Any]) -> str:
 
 
 def bounds(low: int, high: int) -> str:
-    """Return the bounds of a vector as the RFC writes them: `<2..2^16-2>`."""
+    """Return the bounds of a vector in the RFC's notation: `<2..2^16-2>`."""
     return f"<{low}..{_spelled_bound(high)}>"
 
 

@@ -1,6 +1,6 @@
-"""What can be wrong with the encoding of a message: the errors of decoding (RFC 9846 3).
+"""The errors of decoding a message (RFC 9846 3).
 
-A function here raises; those who called it add the names of the fields that enclose the place.
+The functions here raise; the callers add the names of the enclosing fields.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from bothways.faults import Blame, Fault
 
 
 class DecodeError(Blame):
-    """Bytes that are no such message. Its facts are `place`, a path of field names, and `problem`."""
+    """Bytes that cannot be decoded. Its facts are `place`, a path of field names, and `problem`."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(Fault.UNDECODABLE, {"place": "", "problem": problem})
         self._path: list[str] = []
 
     def within(self, part: str) -> None:
-        """Say that what was noted so far lies inside `part`."""
+        """Add the name of the enclosing field."""
         self._path.append(part)
 
     def locate(self) -> None:
-        """Turn the parts noted into the fact `place`."""
+        """Set the fact `place` from the names added so far."""
         place = ".".join(reversed(self._path)).replace(".[", "[")
         self.facts = {"place": place, "problem": self.facts["problem"]}
 
@@ -31,31 +31,31 @@ class DecodeError(Blame):
 
 
 class TooManyItems(DecodeError):
-    """A vector has more items than anybody may need, and the rest of it was not read."""
+    """A vector with more items than are allowed; the rest was not read."""
 
 
 def fail(problem: str) -> NoReturn:
-    """Refuse the bytes; those who called add where."""
+    """Raise `DecodeError` with this problem."""
     raise DecodeError(problem)
 
 
 def too_many(most: int) -> NoReturn:
-    """Refuse to read on after so many items."""
+    """Raise `TooManyItems` after `most` items."""
     raise TooManyItems(f"more than {most} items stand here")
 
 
 def cut(at: int, end: int, size: int) -> NoReturn:
-    """Refuse what ends before its time."""
+    """Raise `DecodeError` for a field that ends too early."""
     fail(f"{size} bytes must stand here and {end - at} do (offset {at})")
 
 
 def left_over(at: int, end: int) -> NoReturn:
-    """Refuse what goes on after its end."""
+    """Raise `DecodeError` for bytes after the end of a message."""
     fail(f"{end - at} bytes are left over (offset {at})")
 
 
 def bad_length(at: int, start: int, stop: int, end: int, low: int, high: int) -> NoReturn:
-    """Refuse a length that runs out of its place or out of its bounds."""
+    """Raise `DecodeError` for a length that exceeds the enclosing field or its own bounds."""
     length = stop - start
     if stop > end:
         fail(f"length {length} runs past the end by {stop - end} (offset {at})")

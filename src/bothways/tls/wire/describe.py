@@ -1,6 +1,6 @@
-"""The fields of a message in words, from the same tables that read and write it: for ladders and reports.
+"""The fields of a message as text, from the same codecs that decode it: for ladders and reports.
 
-Whatever a peer put into a field, the words are printable ASCII of bounded length.
+Whatever a field contains, the text is printable ASCII of bounded length.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ITEMS_SHOWN = 64
 
 
 class FieldSeen(NamedTuple):
-    """One field: its name, its value, and the value in words."""
+    """One field: its name, its value, and the value as text."""
 
     name: str
     value: object
@@ -28,7 +28,7 @@ class FieldSeen(NamedTuple):
 
 
 def fields_in(codec: Codec[Any], value: Any) -> list[FieldSeen]:
-    """Return the fields of a message or an extension in their order."""
+    """Return the fields of a message or an extension, in order."""
     shape = codec.shape
     forms = dict(shape.fields) if isinstance(shape, (Record, Custom)) else {}
     seen = []
@@ -39,7 +39,7 @@ def fields_in(codec: Codec[Any], value: Any) -> list[FieldSeen]:
 
 
 def in_words(codec: Codec[Any], value: Any) -> str:
-    """Return the value of one field in words."""
+    """Return the value of one field as text."""
     shape = codec.shape
     if value is None:
         return "left out"
@@ -76,7 +76,7 @@ def _listed(values: Sequence[Any], separator: str, tell: Callable[[Any], str]) -
 
 
 def _plain(value: object) -> str:
-    """Bytes by their beginning and their number; names of protocols and hosts as they read."""
+    """Return bytes as text: the first ones in hexadecimal and the size; names of protocols and hosts as they are."""
     if not isinstance(value, bytes):
         return shown(value)
     if not value:

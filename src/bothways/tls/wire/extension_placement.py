@@ -1,4 +1,4 @@
-"""Which extension may stand in which message, once, and only if it was offered (RFC 9846 4.3)."""
+"""Which extensions are allowed in which message: each once, and in an answer only if it was offered (RFC 9846 4.3)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MISPLACED = {
     context: frozenset(int(extension_type) for extension_type, row in TABLE.items() if context not in row)
     for context in ExtensionContext
 }
-# In these messages an extension answers one that we sent; in the others it stands by itself.
+# In these messages every extension must answer one that we sent.
 _ANSWERS = frozenset(
     {
         ExtensionContext.SH,
@@ -28,9 +28,9 @@ _ANSWERS = frozenset(
 def check_placement(
     context: ExtensionContext, extensions: Extensions, offered: Collection[int] | None
 ) -> None:
-    """Blame an extension that stands twice, in the wrong message, or unasked for (RFC 9846 4.3).
+    """Blame the peer for an extension that is repeated, in the wrong message, or not offered (RFC 9846 4.3).
 
-    offered: the code points that we sent, to which this message answers; None where it answers nothing.
+    offered: the codes that we sent and that this message answers; None if it answers nothing.
     """
     found = [CODES.get(type(each)) or code(each) for each in extensions]
     unique = set(found)
@@ -49,7 +49,7 @@ def check_placement(
 
 
 def first_repeated(values: Iterable[int]) -> int:
-    """Return the first value that stands there a second time, in one pass: a peer chooses how many there are."""
+    """Return the first value that occurs a second time, in linear time, since the peer chooses the number of values."""
     seen: set[int] = set()
     for value in values:
         if value in seen:

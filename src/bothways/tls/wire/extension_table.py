@@ -1,7 +1,7 @@
-"""The form of every extension in each message that may hold it, and the rules for all of them.
+"""The codec of every extension in each message that may contain it.
 
-What we do not know is kept as it came. Which extension may stand where, and answer what, is
-`check_placement`; RFC 9846 4.3 has the table.
+Unknown extensions are kept as bytes. `check_placement` checks which extension is allowed where, and what it answers;
+RFC 9846 4.3 has the table.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ from bothways.tls.wire.fields import (
     vector,
 )
 
-# All that are registered, and as many again that are not: sixteen are of GREASE.
+# The number of registered extensions, and as many unregistered ones; GREASE alone has sixteen.
 MOST_EXTENSIONS = 256
 
 
 class ExtensionContext(Enum):
-    """The messages that hold extensions. A ServerHello of TLS 1.2 holds others than one of TLS 1.3."""
+    """The messages with extensions. A ServerHello of TLS 1.2 may have others than one of TLS 1.3."""
 
     CH = "ClientHello"
     SH = "ServerHello"
@@ -99,10 +99,10 @@ class ExtensionContext(Enum):
     CR = "CertificateRequest"
     NST = "NewSessionTicket"
 
-    __hash__ = object.__hash__  # Enum's own is a call in Python
+    __hash__ = object.__hash__  # faster than the __hash__ of Enum, which is a Python function
 
 
-# -- forms -------------------------------------------------------------------------------------------
+# -- codecs ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +141,13 @@ SERVER_NAME_LIST = single_field(
         ),
         1,
         2**16 - 1,
-        most=2**8,  # one of each type at most (RFC 6066 3)
+        most=2**8,  # at most one of each type (RFC 6066 3)
     ),
 )
 
 
 def _server_name() -> Codec[Any]:
-    """The one host name that RFC 6066 3 allows. Any other list is kept as it came: see `host_names`."""
+    """The single host name that RFC 6066 3 allows. Any other list is kept as bytes: see `host_names`."""
 
     def read(data: bytes, at: int, end: int) -> tuple[Extension, int]:
         fills = int.from_bytes(data[at : at + 2], "big") == end - at - 2
@@ -168,10 +168,10 @@ def _server_name() -> Codec[Any]:
 
 
 def host_names(data: bytes) -> tuple[bytes, ...]:
-    """Return the host names among the names that a server_name lists (RFC 6066 3).
+    """Return the host names in a server_name extension (RFC 6066 3).
 
-    Types of names that are not defined begin with a length too; a list that does not fit that has none.
-    Raises `TooManyItems` for more names than there are types.
+    Undefined name types begin with a length too; a list that does not have this form contains no host names. Raises
+    `TooManyItems` for more names than there are types.
     """
     try:
         names = decode(SERVER_NAME_LIST, data, "server_name")
@@ -183,7 +183,7 @@ def host_names(data: bytes) -> tuple[bytes, ...]:
 
 
 def _server_name_answer() -> Codec[Any]:
-    """A server answers with an empty server_name that it used the name (RFC 6066 3)."""
+    """The empty server_name with which a server confirms that it used the name (RFC 6066 3)."""
 
     def read(_data: bytes, at: int, _end: int) -> tuple[ServerName, int]:
         return ServerName(None), at
@@ -214,7 +214,7 @@ STATUS_REQUEST = record(
 
 
 def _ocsp_request() -> Codec[Any]:
-    """The question for OCSP; another status type has a form that we do not know (RFC 6066 8)."""
+    """A status_request for OCSP; the form of other status types is not defined (RFC 6066 8)."""
 
     def read(data: bytes, at: int, end: int) -> tuple[Extension, int]:
         if at < end and data[at] != CertificateStatusType.ocsp:
@@ -231,7 +231,7 @@ def _ocsp_request() -> Codec[Any]:
 
 
 def _ocsp_answer() -> Codec[CertificateStatus]:
-    """An OCSP response: the one type of status that anybody asks for (RFC 6066 8)."""
+    """An OCSP response, the only status type that is requested (RFC 6066 8)."""
 
     def read(data: bytes, at: int, end: int) -> tuple[CertificateStatus, int]:
         status, at = STATUS.read(data, at, end)
@@ -255,7 +255,7 @@ _SUPPORTED_GROUPS = cached(
         SupportedGroups,
         title="NamedGroupList",
         spelled="named_group_list",
-        groups=vector(uint(2, NamedGroup), 2, 2**16 - 1, most=MOST_ITEMS),  # held against each other
+        groups=vector(uint(2, NamedGroup), 2, 2**16 - 1, most=MOST_ITEMS),  # compared by a test
     )
 )
 _EC_POINT_FORMATS = cached(
@@ -373,7 +373,7 @@ _RENEGOTIATION_INFO = single_field(RenegotiationInfo, renegotiated_connection=op
 _CH, _SH, _SH12, _HRR, _EE, _CT, _CR, _NST = ExtensionContext
 _X = ExtensionType
 
-# A row has, for each message in which the extension may stand, the class and its form there.
+# Each row has, for every message that may contain the extension, its class and its codec there.
 TABLE: Mapping[ExtensionType, Mapping[ExtensionContext, tuple[type[Any], Codec[Any]]]] = {
     _X.server_name: {
         _CH: (ServerName, _SERVER_NAME),
@@ -440,9 +440,9 @@ CODES: Mapping[type[Any], int] = {
 
 
 def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensions]:
-    """The extensions of a message (RFC 9846 4.3), with the forms that they have in `contexts`.
+    """The extensions of a message (RFC 9846 4.3), with their codecs in `contexts`.
 
-    What has no form there is read as unknown, and can be written only so; `check_placement` refuses it.
+    An extension without a codec there is decoded as unknown; `check_placement` then refuses it.
     """
     high = 2**16 - 1
     forms = {
@@ -522,12 +522,12 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
 
 
 def code(extension: Extension) -> int:
-    """Return an extension's code point."""
+    """Return the code of an extension."""
     if type(extension) is UnknownExtension:
         return extension.extension_type
     return CODES[type(extension)]
 
 
 def codes(extensions: Iterable[Extension] | None) -> frozenset[int]:
-    """Return the code points of several extensions: what the peer may answer."""
+    """Return the codes of several extensions: those that the peer may answer."""
     return frozenset([CODES.get(type(each)) or code(each) for each in extensions or ()])

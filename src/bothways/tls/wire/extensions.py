@@ -1,7 +1,7 @@
-"""What extensions say: one dataclass for each form that we speak.
+"""The contents of extensions: one dataclass for each form that we support.
 
-The same code point may have another form in another message, and then another class: a client's
-SupportedVersions is answered by a SelectedVersion. Forms and places are in `extension_table`.
+The same code may have different forms in different messages, and then different classes: a client's SupportedVersions
+is answered by a SelectedVersion. Their codecs are in `extension_table`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeVar
 
 @dataclass(frozen=True, slots=True)
 class UnknownExtension:
-    """An extension, or a form of one, that we do not know, as it came (RFC 9846 4.3)."""
+    """An extension, or a form of one, that we do not know, as bytes (RFC 9846 4.3)."""
 
     extension_type: int
     data: bytes
@@ -21,14 +21,14 @@ class UnknownExtension:
 
 @dataclass(frozen=True, slots=True)
 class ServerName:
-    """The name of the server that the client wants; None is the server's answer to it (RFC 6066 3)."""
+    """The server name that the client requests; None in the server's answer (RFC 6066 3)."""
 
     host_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StatusRequest:
-    """The client wants an OCSP response with the certificate (RFC 6066 8)."""
+    """The client requests an OCSP response with the certificate (RFC 6066 8)."""
 
     responder_ids: tuple[bytes, ...] = ()
     request_extensions: bytes = b""
@@ -36,7 +36,7 @@ class StatusRequest:
 
 @dataclass(frozen=True, slots=True)
 class EmptyStatusRequest:
-    """A server of TLS 1.2 will send a status; one of TLS 1.3 wants the client's (RFC 9846 4.5.1.1)."""
+    """A server of TLS 1.2 will send CertificateStatus; one of TLS 1.3 requests the client's (RFC 9846 4.5.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,87 +48,87 @@ class CertificateStatus:
 
 @dataclass(frozen=True, slots=True)
 class SupportedGroups:
-    """Groups for key exchange, the preferred first (RFC 9846 4.3.7)."""
+    """Groups for key exchange, the preferred one first (RFC 9846 4.3.7)."""
 
     groups: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class EcPointFormats:
-    """Forms of curve points, of which only the uncompressed is left (RFC 8422 5.1.2)."""
+    """Formats of curve points, of which only the uncompressed one is in use (RFC 8422 5.1.2)."""
 
     formats: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithms:
-    """Schemes by which the peer may sign, the preferred first (RFC 9846 4.3.3)."""
+    """Schemes that the peer may sign with, the preferred one first (RFC 9846 4.3.3)."""
 
     schemes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithmsCert:
-    """Schemes by which the peer's certificates may be signed (RFC 9846 4.3.3)."""
+    """Schemes allowed for signatures in the peer's certificates (RFC 9846 4.3.3)."""
 
     schemes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ApplicationProtocols:
-    """Protocols that a client offers, or the one that a server chose (RFC 7301 3.1)."""
+    """Application protocols that a client offers, or the one that a server chose (RFC 7301 3.1)."""
 
     protocols: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class TimestampRequest:
-    """The sender wants signed certificate timestamps (RFC 6962 3.3.1)."""
+    """The sender requests signed certificate timestamps (RFC 6962 3.3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedCertificateTimestamps:
-    """Signed certificate timestamps, each as its log made it (RFC 6962 3.3)."""
+    """Signed certificate timestamps, each as encoded by its log (RFC 6962 3.3)."""
 
     timestamps: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Padding:
-    """Bytes that only make a ClientHello longer (RFC 7685 3)."""
+    """Padding of a ClientHello (RFC 7685 3)."""
 
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ExtendedMainSecret:
-    """The main secret of TLS 1.2 shall depend on the whole conversation (RFC 7627 5.1)."""
+    """The sender supports the extended main secret in TLS 1.2 (RFC 7627 5.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompressCertificate:
-    """Algorithms by which the peer may compress its certificates (RFC 8879 3)."""
+    """Algorithms that the peer may use to compress its Certificate message (RFC 8879 3)."""
 
     algorithms: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordSizeLimit:
-    """The longest record content that the sender takes, in bytes (RFC 8449 4)."""
+    """The largest record content that the sender accepts, in bytes (RFC 8449 4)."""
 
     limit: int
 
 
 @dataclass(frozen=True, slots=True)
 class SessionTicket:
-    """A ticket of TLS 1.2, or the wish for one when empty (RFC 5077 3.2)."""
+    """A ticket of TLS 1.2, or if empty the request for one (RFC 5077 3.2)."""
 
     ticket: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class PskIdentity:
-    """The name of a key that both sides share, with the age of its ticket in milliseconds, masked."""
+    """The identity of a PSK, with its obfuscated_ticket_age in milliseconds (RFC 9846 4.3.11)."""
 
     identity: bytes
     obfuscated_ticket_age: int
@@ -136,7 +136,7 @@ class PskIdentity:
 
 @dataclass(frozen=True, slots=True)
 class PreSharedKeys:
-    """Shared keys that a client offers, with the proof for each (RFC 9846 4.3.11)."""
+    """PSKs that a client offers, with a binder for each (RFC 9846 4.3.11)."""
 
     identities: tuple[PskIdentity, ...]
     binders: tuple[bytes, ...]
@@ -144,26 +144,26 @@ class PreSharedKeys:
 
 @dataclass(frozen=True, slots=True)
 class SelectedIdentity:
-    """The place, in the client's list, of the shared key that the server chose (RFC 9846 4.3.11)."""
+    """The index, in the client's list, of the PSK that the server chose (RFC 9846 4.3.11)."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyDataIndication:
-    """Early data follows; in EncryptedExtensions, it is accepted (RFC 9846 4.3.10)."""
+    """Early data follows; in EncryptedExtensions: it is accepted (RFC 9846 4.3.10)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaxEarlyData:
-    """How many bytes of early data a ticket allows (RFC 9846 4.3.10)."""
+    """The number of bytes of early data that a ticket allows (RFC 9846 4.3.10)."""
 
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class SupportedVersions:
-    """Versions that a client offers, the preferred first (RFC 9846 4.3.1)."""
+    """Versions that a client offers, the preferred one first (RFC 9846 4.3.1)."""
 
     versions: tuple[int, ...]
 
@@ -177,28 +177,28 @@ class SelectedVersion:
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """What the server wants to see again in the second ClientHello (RFC 9846 4.3.2)."""
+    """A value of the server that the second ClientHello must repeat (RFC 9846 4.3.2)."""
 
     cookie: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class PskKeyExchangeModes:
-    """How a shared key may be used (RFC 9846 4.3.9)."""
+    """The modes in which a PSK may be used (RFC 9846 4.3.9)."""
 
     modes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateAuthorities:
-    """Names (DER) of authorities that the sender trusts (RFC 9846 4.3.4)."""
+    """Distinguished names (DER) of CAs that the sender trusts (RFC 9846 4.3.4)."""
 
     authorities: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class OidFilter:
-    """A certificate extension by its OID (DER), and the values that it must have (RFC 9846 4.3.5)."""
+    """A certificate extension by its OID (DER), and the values that it must contain (RFC 9846 4.3.5)."""
 
     oid: bytes
     values: bytes
@@ -206,14 +206,14 @@ class OidFilter:
 
 @dataclass(frozen=True, slots=True)
 class OidFilters:
-    """What a client's certificate must hold (RFC 9846 4.3.5)."""
+    """Requirements for a client's certificate (RFC 9846 4.3.5)."""
 
     filters: tuple[OidFilter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class PostHandshakeAuth:
-    """The client would also prove itself after the handshake (RFC 9846 4.3.6)."""
+    """The client supports post-handshake authentication (RFC 9846 4.3.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,28 +226,28 @@ class KeyShareEntry:
 
 @dataclass(frozen=True, slots=True)
 class KeyShares:
-    """Public keys for the groups that the client expects to be chosen (RFC 9846 4.3.8)."""
+    """The client's key shares (RFC 9846 4.3.8)."""
 
     shares: tuple[KeyShareEntry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerShare:
-    """The server's public key for the group that it chose (RFC 9846 4.3.8)."""
+    """The server's key share for the chosen group (RFC 9846 4.3.8)."""
 
     entry: KeyShareEntry
 
 
 @dataclass(frozen=True, slots=True)
 class RetryGroup:
-    """The group for which a HelloRetryRequest wants a share (RFC 9846 4.3.8)."""
+    """The group for which a HelloRetryRequest requests a key share (RFC 9846 4.3.8)."""
 
     group: int
 
 
 @dataclass(frozen=True, slots=True)
 class RenegotiationInfo:
-    """Ties a renegotiation to the connection before it; empty in a first handshake (RFC 5746 3.2)."""
+    """Binds a renegotiation to the earlier handshake; empty in the first one (RFC 5746 3.2)."""
 
     renegotiated_connection: bytes = b""
 
@@ -292,7 +292,7 @@ E = TypeVar("E")
 
 
 def find(extensions: Iterable[Extension], cls: type[E]) -> E | None:
-    """Return the extension of class `cls`, if it is there."""
+    """Return the extension of class `cls`; None without one."""
     for extension in extensions:
         if type(extension) is cls:
             return extension

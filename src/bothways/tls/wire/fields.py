@@ -1,4 +1,4 @@
-"""The kinds of fields of the RFC's presentation language, each as a codec (RFC 9846 3)."""
+"""The types of fields in the RFC's presentation language, each as a codec (RFC 9846 3)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bothways.tls.wire.decode_errors import DecodeError, bad_length, cut, fail, 
 
 T = TypeVar("T")
 
-# Many more than any honest message has of anything; to read one takes longer than its bytes are worth.
+# Far more than a normal message has; decoding many tiny items would cost too much time for each byte.
 MOST_ITEMS = 4096
 
 
@@ -60,7 +60,7 @@ def fixed(size: int, title: str = "") -> Codec[bytes]:
 
 
 def opaque(low: int, high: int, title: str = "") -> Codec[bytes]:
-    """Between `low` and `high` bytes behind their length (RFC 9846 3.4)."""
+    """Between `low` and `high` bytes, after a length field (RFC 9846 3.4)."""
     prefix = _prefix(high)
     unpack = int.from_bytes
 
@@ -84,7 +84,7 @@ def opaque(low: int, high: int, title: str = "") -> Codec[bytes]:
 
 
 def rest() -> Codec[bytes]:
-    """All bytes up to the end of what encloses them."""
+    """All bytes up to the end of the enclosing field."""
 
     def read(data: bytes, at: int, end: int) -> tuple[bytes, int]:
         return data[at:end], end
@@ -96,10 +96,10 @@ def rest() -> Codec[bytes]:
 
 
 def vector(item: Codec[T], low: int, high: int, most: int | None = None) -> Codec[tuple[T, ...]]:
-    """Items that take between `low` and `high` bytes, behind that length (RFC 9846 3.4).
+    """Items with a total size of `low` to `high` bytes, after a length field (RFC 9846 3.4).
 
-    most: how many items are read; a vector of more raises `TooManyItems`. By default `MOST_ITEMS`, but all numbers
-    of one or two bytes, which are read in one step.
+    most: the number of items that are read; a vector with more raises `TooManyItems`. The default is `MOST_ITEMS`, but
+    unlimited for numbers of one or two bytes, which are decoded in one step.
     """
     prefix = _prefix(high)
     shape = Vector(item, low, high)
@@ -141,7 +141,7 @@ def vector(item: Codec[T], low: int, high: int, most: int | None = None) -> Code
 
 
 def _numbers(size: int, prefix: int, shape: Vector, notation: str, most: int) -> Codec[tuple[int, ...]]:
-    """A vector of numbers of one or two bytes, unpacked in one call."""
+    """A vector of numbers of one or two bytes, decoded in one call."""
     low, high = shape.low, shape.high
     letter = {1: "B", 2: "H"}[size]
     unpack, unpack_from, pack = int.from_bytes, struct.unpack_from, struct.pack
@@ -173,9 +173,9 @@ def _numbers(size: int, prefix: int, shape: Vector, notation: str, most: int) ->
 def record(
     cls: type[T], /, title: str = "", spelled: Mapping[str, str] | None = None, **fields: Codec[Any]
 ) -> Codec[T]:
-    """The fields of dataclass `cls` one after another, as named there and in that order (RFC 9846 3.6).
+    """The fields of dataclass `cls`, with the same names and in the same order (RFC 9846 3.6).
 
-    title, spelled: the RFC's names of the struct and of fields, where they are not ours.
+    title, spelled: the RFC's names of the struct and of fields, where ours differ.
     Raises `TypeError`, at import, if the names are not those of the dataclass.
     """
     names = tuple(fields)
@@ -207,7 +207,7 @@ def record(
 
 
 def single_field(cls: type[T], /, title: str = "", spelled: str = "", **field: Codec[Any]) -> Codec[T]:
-    """A `record` of one field: the same, without the loop."""
+    """A `record` with one field: the same, without a loop."""
     ((name, codec),) = field.items()
     general = record(cls, title=title, spelled={name: spelled or name}, **field)
     make: Callable[[Any], T] = cls
@@ -228,7 +228,7 @@ def single_field(cls: type[T], /, title: str = "", spelled: str = "", **field: C
 
 
 def optional(codec: Codec[T]) -> Codec[T | None]:
-    """Something that stands at the end of a message or is left out: None is not the same as empty."""
+    """An optional field at the end of a message; None means that it is absent, which differs from empty."""
     read_inner, write_inner = codec.read, codec.write
 
     def read(data: bytes, at: int, end: int) -> tuple[T | None, int]:
@@ -247,13 +247,13 @@ _ALIKE_LIMIT = 256
 
 
 class _TooLong(Exception):
-    """Nothing to keep."""
+    """An encoding that is too long for the cache."""
 
 
 def cached(codec: Codec[T]) -> Codec[T]:
-    """The same form for what says the same in many messages: as long as it is short, read and written once.
+    """The same codec with a cache, for short values that are the same in many messages.
 
-    Not for anything fresh or secret.
+    It must not be used for random or secret values.
     """
     read_inner, write_inner = codec.read, codec.write
 
@@ -266,7 +266,7 @@ def cached(codec: Codec[T]) -> Codec[T]:
         out = bytearray()
         write_inner(value, out)
         if len(out) > _ALIKE_LIMIT:
-            raise _TooLong  # what is raised is not kept
+            raise _TooLong  # an exception is not cached
         return bytes(out)
 
     def read(data: bytes, at: int, end: int) -> tuple[T, int]:
@@ -275,7 +275,7 @@ def cached(codec: Codec[T]) -> Codec[T]:
         try:
             value, length = read_once(data[at:end])
         except DecodeError:
-            return read_inner(data, at, end)  # blames it by its place in this message
+            return read_inner(data, at, end)  # raises the error with its place in this message
         return value, at + length
 
     def write(value: T, out: bytearray) -> None:
@@ -288,12 +288,12 @@ def cached(codec: Codec[T]) -> Codec[T]:
 
 
 def _prefix(high: int) -> int:
-    """How many bytes a length takes that may be `high` (RFC 9846 3.4)."""
+    """Return the size in bytes of a length field for lengths up to `high` (RFC 9846 3.4)."""
     return (high.bit_length() + 7) // 8
 
 
 def close(out: bytearray, at: int, prefix: int, low: int, high: int) -> None:
-    """Put the length of all that was written after `at` into the `prefix` bytes that were left there."""
+    """Write the length of everything after `at` into the `prefix` bytes reserved for it."""
     length = len(out) - at - prefix
     if not low <= length <= high:
         does_not_fit(length, low, high)
@@ -301,5 +301,5 @@ def close(out: bytearray, at: int, prefix: int, low: int, high: int) -> None:
 
 
 def does_not_fit(length: int, low: int, high: int) -> NoReturn:
-    """Refuse to write what has no form: our own bug."""
+    """Raise ValueError for a value that cannot be encoded, an error of ours."""
     raise ValueError(f"{length} bytes where {low} to {high} may stand")

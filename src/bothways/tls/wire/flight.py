@@ -1,7 +1,6 @@
-"""Messages out of and into the bytes of handshake records (RFC 9846 4).
+"""Splits the bytes of handshake records into messages, and encodes messages (RFC 9846 4).
 
-Knows which code stands for which message, how long one may be, and where its extensions are; not in
-which order messages come.
+It knows the code of each message, its largest size and its extensions, but not the order of messages.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ from bothways.tls.wire.tls13 import (
 )
 
 MESSAGE_LIMIT = 64 * 1024
-# All that the form of a ClientHello can hold (RFC 9846 4.2.2), so that none is refused for its length.
+# The largest ClientHello that can be encoded (RFC 9846 4.2.2), so that none is refused for its size.
 CLIENT_HELLO_LIMIT = 2 + 32 + (1 + 32) + (2 + 2**16 - 2) + (1 + 255) + (2 + 2**16 - 1)
 HEADER = 4
 _read_header = Struct(">I").unpack_from
@@ -104,7 +103,7 @@ MESSAGES_IN: Mapping[Version, Mapping[int, tuple[type[Any], Codec[Any]]]] = {
     Version.TLS13: MESSAGES_13,
 }
 
-# Classes that both versions share are written in the same form by both.
+# Classes used in both versions have the same encoding in both.
 _FORMS: Mapping[type[Any], tuple[int, Codec[Any]]] = {
     cls: (int(message_type), codec)
     for messages in MESSAGES_IN.values()
@@ -112,7 +111,7 @@ _FORMS: Mapping[type[Any], tuple[int, Codec[Any]]] = {
 }
 
 
-# What these say is alike in all handshakes with one peer, and nothing of it is fresh or secret.
+# These are the same in all handshakes with one peer, and contain no random or secret values.
 _ALIKE = frozenset(
     {
         HandshakeType.encrypted_extensions,
@@ -125,10 +124,9 @@ _ALIKE_LIMIT = 4096
 
 
 def decode_message(message_type: int, body: bytes, version: Version = Version.TLS13) -> Message:
-    """Return the message in `body`, which has no header any more, as a version of TLS has it.
+    """Return the message in `body`, which has no header, in the encoding of `version`.
 
-    Messages that come again and again are decoded once, as long as they are short.
-    Raises `DecodeError` for bytes that are no message of that type.
+    Short messages that repeat are cached. Raises `DecodeError`.
     """
     if message_type in _ALIKE and len(body) <= _ALIKE_LIMIT:
         return _decode_once(message_type, body, version)
@@ -151,21 +149,21 @@ _decode_once = lru_cache(maxsize=64)(_decode)
 
 
 class Encoded(NamedTuple):
-    """A message and its bytes: made once for all handshakes in which it is the same."""
+    """A message and its encoding, created once for all handshakes with the same message."""
 
     message: Message
     raw: bytes
 
 
 def encoded(message: Message) -> Encoded:
-    """Encode a message that will be sent many times."""
+    """Encode a message that is sent many times."""
     return Encoded(message, encode_message(message))
 
 
 def encode_message(message: Message) -> bytes:
-    """Return the bytes of `message` behind its header of type and length.
+    """Return the encoding of `message` with its header of type and length.
 
-    Raises `ValueError` if a field does not fit its form.
+    Raises `ValueError` if a field cannot be encoded.
     """
     message_type, codec = _FORMS[type(message)]
     out = bytearray(HEADER)
@@ -175,9 +173,9 @@ def encode_message(message: Message) -> bytes:
 
 
 def check_extensions(message: Message, offered: Collection[int]) -> None:
-    """Check once where the extensions of `message` stand and what they answer (RFC 9846 4.3).
+    """Check that the extensions of `message` are allowed there, and answer what was offered (RFC 9846 4.3).
 
-    offered: the code points of the extensions that we sent, which the peer may answer.
+    offered: the codes of the extensions that we sent, which the peer may answer.
     """
     blocks_of = _BLOCKS.get(type(message))
     if blocks_of is not None:
@@ -201,7 +199,7 @@ _BLOCKS: Mapping[type[Any], Callable[[Any], Blocks]] = {
 
 
 def server_hello_context(hello: ServerHello) -> ExtensionContext:
-    """Tell which of the three ServerHellos this is: their extensions differ (RFC 9846 4.2.3)."""
+    """Return which of the three kinds of ServerHello this is; their extensions differ (RFC 9846 4.2.3)."""
     if is_retry(hello):
         return ExtensionContext.HRR
     return (
@@ -212,10 +210,10 @@ def server_hello_context(hello: ServerHello) -> ExtensionContext:
 
 
 class Flight:
-    """Handshake bytes as they come out of records, cut into messages.
+    """Splits the content of handshake records into messages.
 
-    Take all messages with `next` before feeding the next record: what then stays is less than one
-    message, whose length is checked as soon as its header is there.
+    Take all messages with `next` before you feed the next record: the rest is then less than one message, whose size is
+    checked as soon as its header is complete.
     """
 
     def __init__(self, max_certificate_bytes: int = MESSAGE_LIMIT) -> None:
@@ -226,7 +224,7 @@ class Flight:
 
     @property
     def empty(self) -> bool:
-        """Whether no byte of a message waits here."""
+        """Whether no part of a message is buffered."""
         return not self._buffer
 
     def feed(self, fragment: bytes | bytearray | memoryview) -> None:
@@ -234,7 +232,7 @@ class Flight:
         self._buffer += fragment
 
     def next(self) -> tuple[int, bytes] | None:
-        """Return the next whole message as its type and its bytes with the header; None if there is none."""
+        """Return the next complete message: its type, and its bytes with the header. None if there is none."""
         buffer, at = self._buffer, self._at
         if not buffer:
             return None
@@ -274,7 +272,7 @@ class Flight:
 
 
 def fields_of(message: Message) -> list[FieldSeen]:
-    """Return the fields of `message` in their order, each with its value in words."""
+    """Return the fields of `message` in order, each with its value as text."""
     _, codec = _FORMS[type(message)]
     if isinstance(message, ServerHello) and is_retry(message):
         codec = HELLO_RETRY_REQUEST

@@ -15,7 +15,7 @@ RETRY_RANDOM = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e07
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """What a client offers (RFC 9846 4.2.2). `extensions` is None where TLS 1.2 lets them be left out."""
+    """What a client offers (RFC 9846 4.2.2). extensions: None if the field is absent, as TLS 1.2 allows."""
 
     legacy_version: int
     random: bytes
@@ -27,7 +27,7 @@ class ClientHello:
 
 @dataclass(frozen=True, slots=True)
 class ServerHello:
-    """What a server chose (RFC 9846 4.2.3), or its wish for another ClientHello (4.2.4)."""
+    """What a server chose (RFC 9846 4.2.3), or a HelloRetryRequest (4.2.4)."""
 
     legacy_version: int
     random: bytes

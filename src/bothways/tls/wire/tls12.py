@@ -1,7 +1,7 @@
-"""The messages that TLS 1.2 has beside the hellos (RFC 5246 7.4, RFC 8422, RFC 6066 8, RFC 5077).
+"""The messages of TLS 1.2 other than the hellos (RFC 5246 7.4, RFC 8422, RFC 6066 8, RFC 5077).
 
-CertificateVerify is that of TLS 1.3, Finished too save that its length is known. What a ClientKeyExchange
-holds depends on the suite, so it is kept whole until a script, which knows, reads it.
+CertificateVerify is that of TLS 1.3, and so is Finished, with a fixed length. The content of a ClientKeyExchange
+depends on the cipher suite, so it is kept as bytes until a script decodes it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ VERIFY_DATA_LENGTH = 12
 
 @dataclass(frozen=True, slots=True)
 class HelloRequest:
-    """The server would like to begin anew (RFC 5246 7.4.1.1)."""
+    """The server requests a renegotiation (RFC 5246 7.4.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The sender's certificates (DER), its own first; none, if a client has none (RFC 5246 7.4.2)."""
+    """The sender's certificates (DER), its own first; empty for a client without one (RFC 5246 7.4.2)."""
 
     certificate_list: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerKeyExchange:
-    """The server's key for one group, signed together with both randoms (RFC 8422 5.4)."""
+    """The server's key share, signed together with both randoms (RFC 8422 5.4)."""
 
     named_curve: int
     public: bytes
@@ -42,7 +42,7 @@ class ServerKeyExchange:
 
 @dataclass(frozen=True, slots=True)
 class CertificateRequest:
-    """The server asks the client to prove itself (RFC 5246 7.4.4)."""
+    """The server requests a certificate of the client (RFC 5246 7.4.4)."""
 
     certificate_types: tuple[int, ...]
     supported_signature_algorithms: tuple[int, ...]
@@ -51,19 +51,19 @@ class CertificateRequest:
 
 @dataclass(frozen=True, slots=True)
 class ServerHelloDone:
-    """The server has said all it has to say before the client's turn (RFC 5246 7.4.5)."""
+    """The end of the server's first messages (RFC 5246 7.4.5)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientKeyExchange:
-    """The client's part of the key exchange, in the form that the suite has for it (RFC 5246 7.4.7)."""
+    """The client's part of the key exchange, encoded as the cipher suite requires (RFC 5246 7.4.7)."""
 
     exchange_keys: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class NewSessionTicket:
-    """A ticket for resuming later; lifetime in seconds, 0 for unsaid (RFC 5077 3.3)."""
+    """A session ticket; lifetime in seconds, 0 if unspecified (RFC 5077 3.3)."""
 
     ticket_lifetime_hint: int
     ticket: bytes
@@ -137,7 +137,7 @@ ENCRYPTED_SECRET = single_field(
 
 
 def _server_key_exchange() -> Codec[ServerKeyExchange]:
-    """The parameters of a named curve, the only kind that RFC 8422 5.4 leaves, and their signature."""
+    """The parameters of a named curve, the only type that RFC 8422 5.4 has, and their signature."""
 
     def read(data: bytes, at: int, end: int) -> tuple[ServerKeyExchange, int]:
         signed, at = SIGNED_SERVER_KEY.read(data, at, end)
@@ -162,25 +162,25 @@ SERVER_KEY_EXCHANGE = _server_key_exchange()
 
 
 def signed_params(named_curve: int, public: bytes) -> bytes:
-    """Return the part of a ServerKeyExchange that is signed behind both randoms (RFC 8422 5.4)."""
+    """Return the part of a ServerKeyExchange that is signed after both randoms (RFC 8422 5.4)."""
     return encode(SERVER_KEY, _ServerKey(ECCurveType.named_curve, named_curve, public))
 
 
 def ecdh_key_exchange(public: bytes) -> ClientKeyExchange:
-    """Return the ClientKeyExchange of an ECDHE suite (RFC 8422 5.7)."""
+    """Return the ClientKeyExchange for ECDHE (RFC 8422 5.7)."""
     return ClientKeyExchange(encode(CLIENT_KEY, _ClientKey(public)))
 
 
 def ecdh_public(message: ClientKeyExchange) -> bytes:
-    """Return the client's public key under an ECDHE suite. Raises `DecodeError` (RFC 8422 5.7)."""
+    """Return the client's public key for ECDHE. Raises `DecodeError` (RFC 8422 5.7)."""
     return decode(CLIENT_KEY, message.exchange_keys, "ClientKeyExchange").ecdh_yc
 
 
 def rsa_key_exchange(encrypted: bytes) -> ClientKeyExchange:
-    """Return the ClientKeyExchange of an RSA suite (RFC 5246 7.4.7.1)."""
+    """Return the ClientKeyExchange for RSA key transport (RFC 5246 7.4.7.1)."""
     return ClientKeyExchange(encode(ENCRYPTED_SECRET, _EncryptedSecret(encrypted)))
 
 
 def encrypted_premaster(message: ClientKeyExchange) -> bytes:
-    """Return the premaster secret, still encrypted, under an RSA suite. Raises `DecodeError`."""
+    """Return the encrypted premaster secret for RSA key transport. Raises `DecodeError` (RFC 5246 7.4.7.1)."""
     return decode(ENCRYPTED_SECRET, message.exchange_keys, "ClientKeyExchange").pre_master_secret

@@ -1,4 +1,4 @@
-"""The messages of TLS 1.3 after the hellos (RFC 9846 4.4 to 4.7). EndOfEarlyData is not spoken."""
+"""The messages of TLS 1.3 after the hellos (RFC 9846 4.4 to 4.7). EndOfEarlyData is not supported."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.extensions import Extensions
 from bothways.tls.wire.fields import opaque, record, rest, single_field, uint, vector
 
-# How many certificates of a peer are read; fewer are judged, and more are refused for that.
+# The number of certificates that are decoded; verification has a lower limit of its own.
 MOST_CERTIFICATES = 256
 
 
 @dataclass(frozen=True, slots=True)
 class EncryptedExtensions:
-    """The server's answers that need not be in the clear (RFC 9846 4.4.1)."""
+    """The server's extensions that are encrypted (RFC 9846 4.4.1)."""
 
     extensions: Extensions
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateRequest:
-    """The server asks the client to prove itself (RFC 9846 4.4.2)."""
+    """The server requests a certificate of the client (RFC 9846 4.4.2)."""
 
     certificate_request_context: bytes
     extensions: Extensions
@@ -30,7 +30,7 @@ class CertificateRequest:
 
 @dataclass(frozen=True, slots=True)
 class CertificateEntry:
-    """One certificate (DER) and what is said about it (RFC 9846 4.5.1)."""
+    """One certificate (DER) with its extensions (RFC 9846 4.5.1)."""
 
     cert_data: bytes
     extensions: Extensions
@@ -38,7 +38,7 @@ class CertificateEntry:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """The sender's certificates, its own first; none, if a client has none to show (RFC 9846 4.5.1)."""
+    """The sender's certificates, its own first; empty for a client without one (RFC 9846 4.5.1)."""
 
     certificate_request_context: bytes
     certificate_list: tuple[CertificateEntry, ...]
@@ -46,7 +46,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True)
 class CertificateVerify:
-    """The sender's signature over the conversation so far (RFC 9846 4.5.2)."""
+    """The sender's signature over the transcript (RFC 9846 4.5.2)."""
 
     algorithm: int
     signature: bytes
@@ -54,14 +54,14 @@ class CertificateVerify:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The sender's MAC over the conversation so far (RFC 9846 4.5.3)."""
+    """The sender's MAC over the transcript (RFC 9846 4.5.3)."""
 
     verify_data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class NewSessionTicket:
-    """A ticket for resuming later; lifetime in seconds (RFC 9846 4.7.1)."""
+    """A session ticket; lifetime in seconds (RFC 9846 4.7.1)."""
 
     ticket_lifetime: int
     ticket_age_add: int
@@ -72,7 +72,7 @@ class NewSessionTicket:
 
 @dataclass(frozen=True, slots=True)
 class KeyUpdate:
-    """The sender goes on under new keys, and may ask the peer to do so too (RFC 9846 4.7.3)."""
+    """The sender uses new keys from here on, and may request the same of the peer (RFC 9846 4.7.3)."""
 
     request_update: int
 
@@ -94,7 +94,7 @@ CERTIFICATE = record(
 CERTIFICATE_VERIFY = record(
     CertificateVerify, algorithm=uint(2, SignatureScheme), signature=opaque(0, 2**16 - 1)
 )
-# The length is that of the suite's hash, which nobody knows here; whoever compares it learns it.
+# The size of the hash is not known here; it is checked by the comparison.
 FINISHED = single_field(Finished, verify_data=rest())
 NEW_SESSION_TICKET = record(
     NewSessionTicket,
