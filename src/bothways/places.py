@@ -61,6 +61,11 @@ class Places:
     def __len__(self) -> int:
         return self._taken
 
+    def resize(self, limit: int) -> None:
+        """Have another number of places from now on; nobody who is there loses one for it."""
+        self.limit = limit
+        self.share = max(1, limit // SHARE)
+
     def held_by(self, source: str) -> int:
         """Return how many places a source holds."""
         return len(self._held.get(source, ()))

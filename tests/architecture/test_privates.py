@@ -21,7 +21,6 @@ USED = {
     "adapters/test_ssl_socket.py": (6, "names of `ssl.SSLSocket` that the standard library calls itself"),
     "adapters/test_watching.py": (5, "what an explanation is made from: only a failure shows it"),
     "bench/amplification.py": (4, "prices of single steps, which are measured apart"),
-    "cli/test_reports.py": (1, "the size of a table"),
     "cli/test_show.py": (1, "5,000 entries at once: `cryptography` copies its list for each"),
     "inside.py": (7, "there, one by one"),
     "library_services.py": (1, "the port of grpclib's server"),

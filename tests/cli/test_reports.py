@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.cli import reports as source
-from bothways.cli.reports import Allowance, Reports
+from bothways.cli.reports import Reports
+from bothways.gateway import report_limits as source
 
 
 class Clock:
@@ -18,13 +18,6 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
-
-
-def test_an_allowance_is_taken_at_once_and_comes_back_by_and_by() -> None:
-    allowance = Allowance(3, 10.0)
-    assert [allowance.take(100.0) for _ in range(5)] == [True, True, True, False, False]
-    assert [allowance.take(at) for at in (109.9, 110.0, 110.1, 120.0)] == [False, True, False, True]
-    assert [allowance.take(1000.0) for _ in range(4)] == [True, True, True, False]
 
 
 def test_one_address_has_its_share_of_the_log_and_the_rest_is_counted(clock: Clock) -> None:
@@ -50,7 +43,7 @@ def test_all_addresses_together_have_theirs(clock: Clock) -> None:
     for number in range(5000):
         reports.failed(f"192.0.{number // 250}.{number % 250}", lambda: ["failed"])
     assert len(told) == source.ALL_AT_ONCE
-    assert len(reports._each) == source.SOURCES
+    assert reports.limits.remembered == source.SOURCES
 
 
 def test_who_has_proved_its_name_is_told_of_however_often(clock: Clock) -> None:

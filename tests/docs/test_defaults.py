@@ -19,7 +19,7 @@ from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
 from bothways.ca.home import key_encryption
 from bothways.ca.register import database
 from bothways.ca_server import app, ocsp_cache, server, slow_clients
-from bothways.cli import activity, admission, get, http_request, page, reports, run, serve
+from bothways.cli import activity, admission, get, http_request, page, run, serve
 from bothways.cli.commands import bothways
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
@@ -28,6 +28,9 @@ from bothways.diagnosis import service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
+from bothways.gateway import report_limits, strict_toml
+from bothways.gateway.config import Limits as GatewayLimits
+from bothways.gateway.config import Times
 from bothways.http import exchange, stream
 from bothways.ladder import json_form
 from bothways.starttls import databases, ldap, talk, xmpp
@@ -107,6 +110,7 @@ def seconds(length: float) -> str:
 HANDSHAKE_TIMEOUT = inspect.signature(ServerConfig).parameters["handshake_timeout"].default
 CERTIFICATE_BYTES = inspect.signature(ClientConfig).parameters["max_certificate_bytes"].default
 FETCH = Fetch(by_caller=True)
+GATEWAY, TIMES = GatewayLimits(), Times()
 SHARE = f"1/{places.SHARE}"
 
 SERVING = ("serve", "run", "get")
@@ -221,11 +225,21 @@ VALUES = {
     "connection of `run` without data": seconds(option("run", "--idle-timeout")),
     "time for requests to finish when `run` ends": seconds(run.GRACE_SECONDS),
     "one address or IPv6 /64, of each of these": SHARE,
+    "verified connections of `gateway`": str(GATEWAY.connections),
+    "handshakes in progress of `gateway`; one address 1/4 of them": str(GATEWAY.handshakes),
+    "connections of one address or IPv6 /64 to `gateway`": str(GATEWAY.per_address),
+    "connections of clients with the same names to `gateway`": str(GATEWAY.per_identity),
+    "bytes of a client of `gateway` before it is verified": size(GATEWAY.bytes_before_verdict),
+    "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
+    "time for `gateway` to connect to a backend": seconds(TIMES.connect),
+    "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
+    "time for connections to end when `gateway` ends": seconds(TIMES.drain),
+    "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
     "reports of failed clients, one address": (
-        f"{reports.AT_ONCE}, then one in {seconds(reports.EVERY_SECONDS)}"
+        f"{report_limits.AT_ONCE}, then one in {seconds(report_limits.EVERY_SECONDS)}"
     ),
     "reports of failed clients, all addresses": (
-        f"{reports.ALL_AT_ONCE}, then one in {seconds(reports.ALL_EVERY_SECONDS)}"
+        f"{report_limits.ALL_AT_ONCE}, then one in {seconds(report_limits.ALL_EVERY_SECONDS)}"
     ),
     "an error in the log of `bothways`": f"{LOG_LIMIT} characters",
     "pauses before a failing worker is started again": (

@@ -16,6 +16,7 @@ from bothways.errors import TLSError, logged
 from bothways.places import Place, Places, source_of
 from bothways.tls.connection import Connection
 from bothways.tls.events import Request
+from bothways.tls.handshake.settings import Settings
 
 logger = logging.getLogger("bothways")
 
@@ -131,6 +132,22 @@ class AdmittedProtocol(TLSProtocol):
             with contextlib.suppress(OSError):
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.fail(Evicted("its place was given to another handshake"))
+
+    def watch_by(self, watch: Watch) -> None:
+        """Hear of changed evidence from another watch: the one of the configuration that was chosen for this client."""
+        self._watch.leave(self._look)
+        self._watch, self._heeds_news = watch, watch.heeds_news
+        if self.driver.status.established and not self._lost:
+            watch.join(self._look)
+
+    def judge_by(self, settings: Settings, watch: Watch) -> None:
+        """Have an established client verified again, soon, and from then on by another configuration.
+
+        No data passes before that.
+        """
+        self.watch_by(watch)
+        self.connection.judge_by(settings)
+        watch.call_soon(self._look)
 
     def _take(self, requests: Iterable[Request]) -> None:
         super()._take(requests)

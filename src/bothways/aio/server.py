@@ -153,6 +153,8 @@ class Server:
         loop = asyncio.get_running_loop()
         if path is not None:
             self.listening = await loop.create_unix_server(made, os.fspath(path), backlog=backlog)
+        elif sock is not None and sock.family == getattr(socket, "AF_UNIX", None):
+            self.listening = await loop.create_unix_server(made, sock=sock, backlog=backlog)
         elif sock is not None:
             self.listening = await loop.create_server(made, sock=sock, backlog=backlog)
         else:

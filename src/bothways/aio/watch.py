@@ -20,11 +20,13 @@ Look = Callable[[], None]
 class Watch:
     """Who has joined is called back, soon but not at once, when its peer may no longer pass.
 
+    every: how often the evidence is checked, in seconds.
     `heeds_news`: peers are judged again when evidence changes, and not by the clock alone.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, every: float = LOOK_SECONDS) -> None:
         self.clock: Clock = settings.clock
+        self._every = every
         trust = settings.trust
         self._trust = trust if trust is not None and trust.judge_again == "change" else None
         self._seen = 0 if self._trust is None else self._trust.generation
@@ -56,7 +58,7 @@ class Watch:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _look_later(self) -> None:
-        self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+        self._looking = asyncio.get_running_loop().call_later(self._every, self._look)
 
     def _look(self) -> None:
         if self._trust is not None and self._trust.generation != self._seen:

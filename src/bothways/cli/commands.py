@@ -12,6 +12,7 @@ import click
 COMMANDS = {
     "demo": "Show a mutual handshake step by step, then handshakes that are refused.",
     "serve": "Accept clients with a trusted certificate: echo, page or forward.",
+    "gateway": "Let verified clients through to services, by routes and rules.",
     "connect": "Connect to a server with a certificate; explain a failure.",
     "get": "Send an HTTP request with a client certificate.",
     "run": "Serve an ASGI application to clients with a trusted certificate.",

@@ -7,46 +7,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from bothways.cli.terminal import bounded, counted, say
-from bothways.places import source_of
-
-AT_ONCE, EVERY_SECONDS = 20, 10.0  # reports of one address, and how soon it has one more
-ALL_AT_ONCE, ALL_EVERY_SECONDS = 100, 5.0  # the same of all addresses together
-SOURCES = 1024  # addresses that are remembered
-
-
-@dataclass(slots=True)
-class Allowance:
-    """How many reports are left, by the time at which all of them are there again."""
-
-    at_once: int
-    every: float
-    full_at: float = 0.0
-
-    def take(self, now: float) -> bool:
-        """Take one, if there is one."""
-        begin = max(self.full_at, now)
-        if begin + self.every > now + self.at_once * self.every:
-            return False
-        self.full_at = begin + self.every
-        return True
+from bothways.gateway.report_limits import ReportLimits
 
 
 class Reports:
-    """Reports of failures, for all threads of a server."""
+    """Reports of failures, for all threads of a server. `limits` says whether there is one more."""
 
     def __init__(
         self, tell: Callable[[str], None] = say, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._tell = tell
-        self._clock = clock
+        self.limits = ReportLimits(clock)
         self._alone = threading.Lock()
-        self._all = Allowance(ALL_AT_ONCE, ALL_EVERY_SECONDS)
-        self._each: OrderedDict[str, Allowance] = OrderedDict()
         self._untold = 0
 
     def failed(self, host: str, lines: Callable[[], Sequence[str]], *, known: bool = False) -> None:
@@ -55,7 +30,7 @@ class Reports:
         known: whether the client has proved who it is; then it is told however often.
         """
         with self._alone:
-            if not known and not self._may(source_of(host)):
+            if not known and not self.limits.may_report(host):
                 self._untold += 1
                 return
             untold, self._untold = self._untold, 0
@@ -68,11 +43,3 @@ class Reports:
         """Count a connection of which nothing is told."""
         with self._alone:
             self._untold += 1
-
-    def _may(self, source: str) -> bool:
-        now = self._clock()
-        own = self._each.setdefault(source, Allowance(AT_ONCE, EVERY_SECONDS))
-        self._each.move_to_end(source)
-        if len(self._each) > SOURCES:
-            self._each.popitem(last=False)
-        return own.take(now) and self._all.take(now)

@@ -22,13 +22,13 @@ from bothways.cli.options import (
     clients_options,
     side_options,
 )
-from bothways.cli.reports import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.cli.server_files import Look, ServerFiles
 from bothways.cli.terminal import DONE, MISUSED, bounded, complain, refuse, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import looking_after
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import ConfigError
+from bothways.gateway.report_limits import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.tls.clock import Clock
 from bothways.tls.config import ServerConfig
 from bothways.tls.defaults import CLOCK

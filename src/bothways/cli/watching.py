@@ -30,7 +30,7 @@ def looking_after(looks: list[Look]) -> Iterator[None]:
             for look in looks:
                 _look(look)
 
-    with _saying_what_is_read():
+    with saying_what_is_read():
         for look in looks:
             _look(look)
         threading.Thread(target=look_on, daemon=True).start()
@@ -43,15 +43,19 @@ def looking_after(looks: list[Look]) -> Iterator[None]:
 class _Saying(logging.Handler):
     """Says what is logged, in the way of this terminal."""
 
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
     def emit(self, record: logging.LogRecord) -> None:
         """Say one line."""
-        say(visible(record.getMessage(), LINE_LIMIT))
+        self._tell(visible(record.getMessage(), LINE_LIMIT))
 
 
 @contextlib.contextmanager
-def _saying_what_is_read() -> Iterator[None]:
+def saying_what_is_read(tell: Callable[[str], None] = say) -> Iterator[None]:
     """Say which files are read again, and what cannot be read, however the rest of the log is set up."""
-    saying = _Saying()
+    saying = _Saying(tell)
     before = [(logger, logger.level, logger.propagate) for logger in (files_logger, tickets_logger)]
     for logger, _, _ in before:
         logger.addHandler(saying)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 from bothways.errors import ConfigError
@@ -22,7 +23,7 @@ from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
-from bothways.tls.handshake.server import server_handshake
+from bothways.tls.handshake.server import ServiceRequest, server_handshake
 from bothways.tls.handshake.settings import (
     PREFERRED_GROUPS,
     PREFERRED_SCHEMES,
@@ -284,10 +285,29 @@ class ServerConfig:
         if self.judge_again != "never":
             raise ConfigError("judge_again: no client is verified, since client_auth is none")
 
-    def connection(self, *, observer: Observer | None = None) -> Connection:
-        """Start the server's side of one connection; `observer` as for a client."""
+    def connection(
+        self,
+        *,
+        observer: Observer | None = None,
+        select: Callable[[ServiceRequest], ServerConfig | None] | None = None,
+    ) -> Connection:
+        """Start the server's side of one connection; `observer` as for a client.
+
+        select: called with what the client asks for, at its ClientHello; returns the configuration for this client,
+        or None to refuse it with the alert unrecognized_name. Of that configuration everything counts except
+        `handshake_timeout`, `max_certificate_bytes`, `record_padding`, `insecure_ignore_truncation`,
+        `insecure_keylog`, `clock` and `randomness`, which are those of this one.
+        """
         hs = _context(Role.SERVER, self.settings, observer)
-        return Connection(self.settings, hs, server_handshake(hs, self.settings))
+        chosen = None if select is None else partial(_selected_settings, select)
+        return Connection(self.settings, hs, server_handshake(hs, self.settings, chosen))
+
+
+def _selected_settings(
+    select: Callable[[ServiceRequest], ServerConfig | None], asked: ServiceRequest
+) -> Settings | None:
+    config = select(asked)
+    return None if config is None else config.settings
 
 
 def _offer(config: ClientConfig | ServerConfig) -> Negotiation:

@@ -218,10 +218,7 @@ class Connection:
         without the extended main secret (RFC 7627 5.4).
         """
         self._life.take(Input.EXPORT)
-        suite = self._agreed.suite
-        if suite is None:
-            raise TypeError("an open connection has a cipher suite")
-        check_request(label, context, length, suite)
+        check_request(label, context, length, self._agreed.suite)
         if self._exporter is None:
             raise UsageError(
                 "export: without the extended main secret, the keys may belong to another connection"
@@ -307,11 +304,16 @@ class Connection:
             return []
         return self._run(self._revalidation.judge)
 
-    # -- internals ---------------------------------------------------------------------------------
+    def judge_by(self, settings: Settings) -> None:
+        """Have the peer verified by the settings of another configuration: `evidence_changed` holds until it was.
 
-    @property
-    def _is_12(self) -> bool:
-        return self._position.version is Version.TLS12
+        Raises `UsageError` before `Established`, after the end, and where no peer is verified.
+        """
+        if self._revalidation is None:
+            raise UsageError("judge_by: there is no peer that could be verified again")
+        self._revalidation.judge_by(settings)
+
+    # -- internals ---------------------------------------------------------------------------------
 
     @property
     def _agreed(self) -> Negotiated:
@@ -386,8 +388,8 @@ class Connection:
         self._life.take(Input.COMPLETE)
         self._handshake = None
         self._exporter, self._resumed = result.exporter, result.resumed
-        self._revalidation = revalidation_of(self._hs, self._settings, result.verified)
-        if self._is_12:
+        self._revalidation = revalidation_of(self._hs, result.settings or self._settings, result.verified)
+        if self._position.version is Version.TLS12:
             self._after = AfterHandshake12(self._out, self._life)
         else:
             if self._settings.identity.is_shown_later:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from bothways import TrustStore
+from bothways import Fault, ServerConfig, TrustStore
 from bothways.tls.events import MessageSeen, Note
+from bothways.tls.handshake.access import Refusal
+from bothways.tls.handshake.server import ServiceRequest
 from bothways.tls.handshake.settings import AUTHORITIES_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ServerHello, is_retry
@@ -132,3 +134,53 @@ def test_server_tells_nothing_of_a_client_before_it_is_judged() -> None:
     talk.exchange()
     assert talk.server.peer is None and not talk.server.established and not talk.server.confirmed
     assert anchors() is server_config().settings.trust.anchors
+
+
+@pytest.mark.parametrize("version", ["1.3", "1.2"])
+def test_a_server_goes_on_with_the_configuration_for_what_the_client_asks(version: str) -> None:
+    """RFC 6066 3, RFC 7301 3.2: the name and the protocols are known before anything is chosen or computed."""
+    asked: list[ServiceRequest] = []
+    refusals: list[Refusal] = []
+    first = server_config(versions=(version,))
+    chosen = server_config(
+        versions=(version,), alpn=("b",), client_anchors=anchors(), allow=lambda _: next(iter(refusals), None)
+    )
+
+    def select(request: ServiceRequest) -> ServerConfig:
+        asked.append(request)
+        return chosen
+
+    client = client_config(versions=(version,), alpn=("a", "b"), credentials=credentials("client.example"))
+    for _ in range(2):
+        talk = pair(client, first)
+        talk.server = first.connection(select=select)
+        talk.exchange()
+        assert asked.pop() == ServiceRequest("localhost", (b"a", b"b"))
+        if not refusals:
+            assert (talk.server.alpn, talk.client.alpn) == ("b", "b")
+            assert talk.server.peer.names.common_name == "client.example"
+        refusals.append(Refusal("not this one"))
+    assert talk.server_failure.fault is Fault.ACCESS_REFUSED
+    assert talk.server_failure.situation.anchors is chosen.client_anchors
+
+
+@pytest.mark.parametrize("name", ["localhost", None])
+def test_a_server_refuses_what_it_has_no_configuration_for_before_any_key_is_computed(
+    name: str | None,
+) -> None:
+    """RFC 6066 3: unrecognized_name."""
+    client = client_config()
+    talk = pair(client, server_config(), name or "127.0.0.1")
+    talk.server = server_config().connection(select=lambda _: None)
+    talk.exchange()
+    assert talk.server_failure.fault is Fault.UNKNOWN_SERVER_NAME
+    assert talk.server_failure.facts["name"] == (name or "(none)")
+    assert talk.client_failure.name == "unrecognized_name"
+
+
+def test_a_server_whose_choice_fails_serves_nobody() -> None:
+    """What the function raises is our defect, and lets nobody in."""
+    talk = pair(client_config(), server_config())
+    talk.server = server_config().connection(select=lambda _: 1 / 0)
+    talk.exchange()
+    assert talk.client_failure.name == "internal_error"

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import Caution, Credentials, Event, Fault, PeerAlert, PeerFault, UsageError, Warned
+from bothways import Caution, Credentials, Event, Fault, PeerAlert, PeerFault, TrustStore, UsageError, Warned
 from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.events import Established, EvidenceWanted, Failed, Judged, Note
+from bothways.tls.handshake.access import Refusal
 from bothways.tls.post_handshake.revalidation import LOOK_SECONDS
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
@@ -29,6 +30,7 @@ from tls.handshake.conversations import (
     credentials_of,
     identity,
     responses,
+    server_config,
 )
 from trust.evidence.evidence_requests import access
 
@@ -416,3 +418,50 @@ def test_a_renewal_takes_no_longer_than_a_handshake_may() -> None:
     """Every round has its seconds, and all of them together theirs."""
     assert Fetching(Role.SERVER).lapse().seconds == 5.0
     assert Fetching(Role.SERVER, handshake_timeout=2.0).lapse().seconds == 2.0
+
+
+OTHERS = (
+    ({"client_anchors": TrustStore.from_pem(pki.root("Another Root").pem)}, Fault.NO_PATH),
+    ({"allow": lambda _: Refusal("not any more")}, Fault.ACCESS_REFUSED),
+    ({"revocation": Revocation(crls=CRLStore())}, Fault.REVOCATION_UNKNOWN),
+)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(("changed", "fault"), OTHERS)
+def test_a_client_is_judged_by_another_configuration_once_that_is_asked_for(
+    version: str, changed: dict[str, Any], fault: Fault
+) -> None:
+    """At once where somebody looks, and with its deadline where nobody does; nothing passes as news before that."""
+    for looks in (True, False):
+        talk = Talk(Role.SERVER, version, None, judge_again="never")
+        other = server_config(versions=(version,), clock=talk.clock, **changed)
+        assert not talk.judge.evidence_changed
+        talk.judge.judge_by(other.settings)
+        assert talk.judge.evidence_changed
+        assert talk.judge.next_deadline() == talk.clock.monotonic()
+        [failed] = talk.judge.judge_again() if looks else talk.judge.tick()
+        assert isinstance(failed, Failed)
+        assert failed.error.fault is fault
+
+
+def test_a_client_that_passes_by_the_other_configuration_goes_on_by_it() -> None:
+    """What changes in the first one's evidence is nothing to it any more, and what changes in the other's is."""
+    mine, other = lists(), lists()
+    talk = Talk(Role.SERVER, "1.3", Revocation(crls=mine))
+    changed = server_config(clock=talk.clock, revocation=Revocation(crls=other), judge_again="change")
+    talk.judge.judge_by(changed.settings)
+    assert talk.judge.judge_again() == []
+    assert not talk.judge.evidence_changed
+    mine.replace(lists(talk.judged, number=2))
+    assert not talk.judge.evidence_changed
+    other.replace(lists(talk.judged, number=2))
+    assert talk.judge.evidence_changed
+    [failed] = talk.judge.judge_again()
+    assert failed.error.fault is Fault.REVOKED
+
+
+def test_nobody_is_judged_by_another_configuration_who_was_not_judged() -> None:
+    conversation = CONVERSATIONS["mutual"].pair({}, {})
+    with pytest.raises(UsageError, match="no peer that could be verified again"):
+        conversation.server.judge_by(server_config().settings)

@@ -96,6 +96,10 @@ class History:
         """The messages kept, in order, each with True if we sent it."""
         return tuple(self._messages)
 
+    def belongs_to(self, settings: Settings) -> None:
+        """Go by other settings than those that it began with."""
+        self._settings = settings
+
     def add(self, sent: bool, message: Message) -> None:
         """Keep a message, up to `MESSAGE_LIMIT`; after the handshake only one that can explain a failure."""
         if len(self._messages) < MESSAGE_LIMIT:

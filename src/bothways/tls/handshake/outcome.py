@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from bothways.roles import Version
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Caution, Peer
+from bothways.tls.handshake.settings import Settings
 from bothways.tls.wire.tls13 import NewSessionTicket
 from bothways.trust.request import VerificationRequest
 
@@ -48,6 +49,7 @@ class HandshakeResult(NamedTuple):
     exporter: returns keying material for other protocols; None in TLS 1.2 without the extended main secret. verified:
     the authenticated peer; None for an anonymous client.  cautions: warnings about our own side. resumed: whether a
     session was resumed.  keeper: receives session tickets; None where they are not stored.
+    settings: those that a server chose for this client; None where it has one configuration for all.
     """
 
     negotiated: Negotiated
@@ -56,6 +58,7 @@ class HandshakeResult(NamedTuple):
     cautions: tuple[Caution, ...] = ()
     resumed: bool = False
     keeper: TicketKeeper | None = None
+    settings: Settings | None = None
 
     @property
     def peer(self) -> Peer | None:

@@ -1,28 +1,67 @@
-"""The start of a server's handshake: the ClientHello, then the script of the version that the server chooses."""
+"""The start of a server's handshake: the ClientHello, a configuration chosen by it, the script of a version."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bothways.faults import Fault, blame
 from bothways.roles import Version
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.negotiation import choose_version
+from bothways.tls.handshake.negotiation import asked_name, choose_version
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server12 import server_handshake_12
 from bothways.tls.handshake.server13 import server_handshake_13
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.handshake.steps import Step
+from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello
 
 
-def server_handshake(hs: HandshakeContext, settings: Settings) -> Script[HandshakeResult]:
+@dataclass(frozen=True, slots=True)
+class ServiceRequest:
+    """What a client asks for in its ClientHello; nothing of it is authenticated yet.
+
+    server_name: the name that it wants to reach, None for none (RFC 6066 3).  protocols: the application protocols that
+    it offers (RFC 7301), the preferred one first; None where it offers none.
+    """
+
+    server_name: str | None
+    protocols: tuple[bytes, ...] | None
+
+
+Select = Callable[[ServiceRequest], Settings | None]
+
+
+def server_handshake(
+    hs: HandshakeContext, settings: Settings, select: Select | None = None
+) -> Script[HandshakeResult]:
     """Read the ClientHello, then continue with the script of the chosen version (RFC 9846 2).
 
     Nothing may follow the ClientHello in its record, since the client has to wait for the answer (RFC 9846 5.1).
+    select: returns the settings for what the client asks for; None refuses it, before any key is computed.
     """
     hello = yield from expect(Step.WAIT_CH, ClientHello)
     hs.inbox.check_record_ends()
+    if select is not None:
+        settings = _selected(hs, hello, select)
     version = choose_version(hello, settings.negotiation.versions)
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:
-        return (yield from server_handshake_12(hs, settings, hello))
-    return (yield from server_handshake_13(hs, settings, hello))
+        result = yield from server_handshake_12(hs, settings, hello)
+    else:
+        result = yield from server_handshake_13(hs, settings, hello)
+    return result if select is None else result._replace(settings=settings)
+
+
+def _selected(hs: HandshakeContext, hello: ClientHello, select: Select) -> Settings:
+    extensions = hello.extensions or ()
+    protocols = ext.find(extensions, ext.ApplicationProtocols)
+    asked = ServiceRequest(asked_name(extensions), None if protocols is None else protocols.protocols)
+    settings = select(asked)
+    if settings is None:
+        blame(Fault.UNKNOWN_SERVER_NAME, name=asked.server_name or "(none)")
+    hs.staples = settings.identity.staples
+    hs.history.belongs_to(settings)
+    return settings

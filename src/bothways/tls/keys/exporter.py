@@ -17,8 +17,10 @@ CONTEXT_LIMIT = 2**16 - 1
 BLOCKS = 255
 
 
-def check_request(label: str, context: bytes | None, length: int, suite: Suite) -> None:
+def check_request(label: str, context: bytes | None, length: int, suite: Suite | None) -> None:
     """Raise `UsageError` for a label, context or length that one of the versions does not allow."""
+    if suite is None:
+        raise TypeError("an open connection has a cipher suite")
     if not (label.isascii() and 0 < len(label) <= LABEL_LIMIT):
         raise UsageError(f"export: expected a label of 1 to {LABEL_LIMIT} ASCII characters")
     if label in RESERVED:

@@ -6,9 +6,10 @@ A peer is verified once in the handshake. Later its certificate may expire or be
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bothways.faults import Fault
+from bothways.faults import Fault, blame
 from bothways.tls.clock import Clock
 from bothways.tls.events import Caution, Event, Peer, Warned
 from bothways.tls.handshake.access import admit
@@ -37,11 +38,11 @@ class Revalidation:
     def __init__(self, hs: HandshakeContext, settings: Settings, verified: Verified) -> None:
         self._hs = hs
         self._timeout = settings.limits.handshake_timeout
-        self._judge_again = "never" if settings.trust is None else settings.trust.judge_again
-        self._decide = None if settings.trust is None else settings.trust.decide
         self._clock = settings.clock
         self._verified = verified
         self._in_time = False
+        self._is_due = False
+        self._go_by(settings.trust)
         self._look_at = self._next_time()
         self.runner: ScriptRunner[Verified] | None = None
         self.deadline = self._next_look()
@@ -55,7 +56,22 @@ class Revalidation:
     def evidence_changed(self) -> bool:
         """Whether the evidence has changed since the peer was verified, and `judge_again` reacts to that."""
         verified = self._verified
-        return self._judge_again == "change" and verified.generation != verified.request.generation
+        has_changed = self._judge_again == "change" and verified.generation != verified.request.generation
+        return self._is_due or has_changed
+
+    def judge_by(self, settings: Settings) -> None:
+        """Have the peer judged by other settings: the next time soon, whatever is waited for by the old ones."""
+        trust = settings.trust
+        if trust is None:
+            raise TypeError("settings that verify nobody")
+        if self.runner is not None:
+            self.runner.close()
+            self.runner = None
+        request = replace(self._verified.request, anchors=trust.anchors, revocation=trust.revocation)
+        self._verified = self._verified._replace(request=request)
+        self._go_by(trust)
+        self._is_due = True
+        self.deadline = self._next_look()
 
     def look(self) -> Sequence[Event]:
         """Verify again, if that is due."""
@@ -78,12 +94,17 @@ class Revalidation:
             self._seen(check_at_hand(self._hs, self._verified.request))
             return ()
         self._in_time = in_time
+        self._is_due = False
         self._seen(self._verified.request.generation)
         patience = self._timeout
         script = self._judged_anew(self._clock.monotonic() + patience)
         self.runner = ScriptRunner(script, self._clock, self._keep, patience=patience)
         self.deadline = None
         return self.runner.resume()
+
+    def _go_by(self, trust: PeerTrust | None) -> None:
+        self._judge_again = "never" if trust is None else trust.judge_again
+        self._decide = None if trust is None else trust.decide
 
     def _judged_anew(self, deadline: float) -> Script[Verified]:
         """Verify; keep a verdict that is still valid if nothing speaks against it; check authorization again."""
@@ -119,7 +140,7 @@ class Revalidation:
         return self._in_time and self._clock.now() <= self.peer.verdict.valid_until
 
     def _next_look(self) -> float | None:
-        if self._judge_again == "never":
+        if self._judge_again == "never" and not self._is_due:
             return None
         left = (self._look_at - self._clock.now()).total_seconds()
         wait = 0.0 if self.evidence_changed else max(left, 0.0) + 1
@@ -151,12 +172,22 @@ class AnonymousRevalidation:
         self._trust = trust
         self._clock = clock
         self._generation = trust.generation
+        self._is_due = False
         self.deadline = self._next_look()
 
     @property
     def evidence_changed(self) -> bool:
         """Whether anchors or evidence have changed since the last check, and `judge_again` reacts to that."""
-        return self._trust.judge_again == "change" and self._trust.generation != self._generation
+        has_changed = self._trust.judge_again == "change" and self._trust.generation != self._generation
+        return self._is_due or has_changed
+
+    def judge_by(self, settings: Settings) -> None:
+        """Have it asked about by other settings, soon."""
+        if settings.trust is None:
+            raise TypeError("settings that verify nobody")
+        self._trust = settings.trust
+        self._is_due = True
+        self.deadline = self._clock.monotonic()
 
     def look(self) -> Sequence[Event]:
         """Check authorization again, if that is due."""
@@ -167,8 +198,11 @@ class AnonymousRevalidation:
 
     def judge(self) -> Sequence[Event]:
         """Check authorization again, and blame the client if it is no longer allowed."""
+        self._is_due = False
         self._generation = self._trust.generation
         self.deadline = self._next_look()
+        if self._trust.requires_certificate:
+            blame(Fault.NO_CERTIFICATE)
         admit(self._trust.decide, None)
         return ()
 

@@ -1,0 +1,90 @@
+"""`bothways gateway`: verified clients in front of services, by the routes of one file."""
+
+from __future__ import annotations
+
+import click
+
+from bothways.cli.listening import allow_descriptors
+from bothways.cli.options import FILE
+from bothways.cli.terminal import DONE, refuse, say
+from bothways.cli.watching import saying_what_is_read
+from bothways.gateway.config import GatewayConfig, read_config
+from bothways.gateway.log import Log
+from bothways.gateway.process import serve
+from bothways.gateway.routes import Routes, load_routes
+from bothways.tls.resumption.ticket_keys import TicketKeys
+
+config_option = click.option(
+    "-c", "--config", "path", type=FILE, metavar="FILE", help="The configuration file (TOML)."
+)
+
+
+@click.group("gateway", invoke_without_command=True)
+@config_option
+@click.pass_context
+def command(context: click.Context, path: str | None) -> int:
+    """Let verified clients through to services that know no TLS.
+
+    Listens on this machine only unless the file says otherwise, and lets in nobody whom no rule of a route allows.
+    Prints `listening on ADDRESS` on standard error for each listener, then one line for each connection when it has
+    ended. Certificates, keys, CAs and CRLs are read again when their files change; connections of clients that are
+    not accepted any more are ended. SIGHUP reads the configuration file again, SIGTERM or SIGINT waits for open
+    connections and ends.
+    """
+    if context.invoked_subcommand is not None:
+        context.obj = path
+        return DONE
+    if path is None:
+        refuse("no configuration file was given", "bothways gateway -c gateway.toml")
+    config = read_config(path)
+    tickets = TicketKeys()
+    routes = load_routes(config, tickets)
+    log = Log(say, config.log_format)
+    _warn(routes, log)
+    allow_descriptors(2 * (config.limits.connections + config.limits.handshakes))
+
+    def ready(addresses: list[str]) -> None:
+        for each in addresses:
+            (say if log.form == "text" else log.event)(f"listening on {each}")
+
+    with saying_what_is_read(log.event):
+        return serve(path, log, routes, tickets, ready)
+
+
+@command.command("check")
+@config_option
+@click.pass_context
+def check(context: click.Context, path: str | None) -> int:
+    """Read a configuration and every file that it names, as `gateway -c FILE` would, and start nothing.
+
+    Exit status 0 if it can be used, 2 if not; the line, the key and what to do are on standard error.
+    """
+    config, routes = _read(context, path)
+    for each in routes.warnings():
+        say(f"warning: {each}")
+    click.echo(
+        f"{config.path}: can be used: {_count(config.listeners, 'listener')}, {_count(routes.all, 'route')}"
+    )
+    for route in routes.all:
+        names = ", ".join(route.config.server_names or ("every name",))
+        protocols = f" ({', '.join(route.config.alpn)})" if route.config.alpn else ""
+        click.echo(f"  {route.config.name}: {names}{protocols} -> {route.config.backend}")
+    return DONE
+
+
+def _read(context: click.Context, path: str | None) -> tuple[GatewayConfig, Routes]:
+    """Read the file that was named before or after the name of the command."""
+    path = path or context.obj
+    if path is None:
+        refuse("no configuration file was given", f"bothways gateway {context.info_name} -c gateway.toml")
+    config = read_config(path)
+    return config, load_routes(config)
+
+
+def _warn(routes: Routes, log: Log) -> None:
+    for each in routes.warnings():
+        log.event(f"warning: {each}")
+
+
+def _count(several: tuple[object, ...], what: str) -> str:
+    return f"{len(several)} {what}{'' if len(several) == 1 else 's'}"

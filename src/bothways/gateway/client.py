@@ -1,0 +1,174 @@
+"""One client of a gateway, from its first byte to its line in the log."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import TYPE_CHECKING
+
+from bothways.aio.admission import AdmittedProtocol, Evicted
+from bothways.aio.answers import Found
+from bothways.errors import PeerFault, TimedOut
+from bothways.gateway import backends
+from bothways.gateway.addresses import Address
+from bothways.gateway.log import Entry
+from bothways.gateway.relay import Relay
+from bothways.places import source_of
+from bothways.tls.config import ServerConfig
+from bothways.tls.events import EvidenceWanted
+from bothways.tls.handshake.server import ServiceRequest
+
+if TYPE_CHECKING:
+    from bothways.gateway.routes import Route, Routes
+    from bothways.gateway.server import Gateway
+
+UNIX_CLIENT = "unix"
+
+
+class ClientProtocol(AdmittedProtocol):
+    """The protocol on the transport of one client: who is it, for which route, and how long may it stay.
+
+    listener: the address at which it came in.
+    """
+
+    def __init__(self, gateway: Gateway, listener: Address) -> None:
+        times = gateway.routes.config.times
+        self._gateway = gateway
+        self._listener = listener
+        self._routes: Routes = gateway.routes
+        self._asked: ServiceRequest | None = None
+        self._route: Route | None = None
+        self._limit_before_verdict = gateway.routes.config.limits.bytes_before_verdict
+        self._connecting: asyncio.Task[None] | None = None
+        self._turned_away = False
+        self._hello: asyncio.TimerHandle | None = None
+        self.entry = Entry(str(listener), "", "", 0.0)
+        self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
+        base = self._routes.all[0]
+        super().__init__(
+            gateway.admission,
+            base.server.connection(select=self._select),
+            base.watch,
+            self.relay.client,
+            evidence=self._find,
+        )
+
+    # -- what asyncio calls ----------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many: then nothing is computed for this one."""
+        name = transport.get_extra_info("peername")
+        entry = self.entry
+        entry.began = self._loop.time()
+        if isinstance(name, tuple):
+            entry.host = name[0]
+            entry.client = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+        else:
+            entry.client = entry.host = UNIX_CLIENT
+        why = self._gateway.arrived(self, source_of(entry.host))
+        if why is not None:
+            self._turned_away, entry.ended = True, why
+            transport.abort()  # type: ignore[attr-defined]
+            return
+        times = self._routes.config.times
+        self._hello = self._loop.call_later(min(times.hello, times.handshake), self._no_hello)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; before the verdict no more than may come then."""
+        if not self.driver.status.established and self.place.moved + len(data) > self._limit_before_verdict:
+            self._end_unheard(f"it sent more than {self._limit_before_verdict} bytes before it was verified")
+            return
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Write the line of this connection."""
+        if self._hello is not None:
+            self._hello.cancel()
+        if not self._turned_away:
+            super().connection_lost(exc)
+        if self._connecting is not None:
+            self._connecting.cancel()
+        self._finish_entry()
+        self._gateway.left(self, source_of(self.entry.host))
+
+    # -- the handshake ---------------------------------------------------------------------------------
+
+    def _select(self, asked: ServiceRequest) -> ServerConfig | None:
+        """Choose the route by the ClientHello."""
+        if self._hello is not None:
+            self._hello.cancel()
+        self._asked, self.entry.asked = asked, asked.server_name
+        self._route = self._routes.find(self._listener, asked)
+        if self._route is None:
+            return None
+        self.entry.route = self._route.config.name
+        self.watch_by(self._route.watch)
+        return self._route.server
+
+    async def _find(self, wanted: EvidenceWanted) -> Found:
+        """Fetch what the verification of this client wants, as its route allows."""
+        finder = None if self._route is None else self._route.finder
+        found = None if finder is None else finder(wanted)
+        return await found if inspect.isawaitable(found) else found
+
+    def _no_hello(self) -> None:
+        self._end_unheard("no ClientHello came in time")
+
+    def _end_unheard(self, why: str) -> None:
+        if self.driver.status.failure is None:
+            self.fail(TimedOut(why))
+
+    # -- the verified client ---------------------------------------------------------------------------
+
+    def _serve(self, relay: Relay) -> None:
+        """The client is verified and allowed: connect it to its service."""
+        status, entry = self.driver.status, self.entry
+        if status.peer is None or self._route is None:
+            relay.end("defect: a client without a verified certificate came this far")
+            return
+        entry.peer = status.peer
+        entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
+        entry.version, entry.resumed = self.connection.version, self.connection.resumed
+        if self._routes is not self._gateway.routes:
+            self.go_by(self._gateway.routes)
+        why = self._gateway.established(self)
+        if why is not None:
+            relay.end(why)
+            return
+        if self._route.client is not None:
+            relay.use_tls()
+        connecting = backends.connect(relay, self._route, self._routes.config.times.connect)
+        self._connecting = self._loop.create_task(connecting)
+
+    def go_by(self, routes: Routes) -> None:
+        """Have an established client verified again by other routes; one for whom there is none any more is ended."""
+        asked = self._asked
+        route = None if asked is None else routes.find(self._listener, asked)
+        if route is None:
+            self.relay.end("there is no route for it any more")
+            return
+        self._routes, self._route = routes, route
+        self.entry.route = route.config.name
+        self.judge_by(route.server.settings, route.watch)
+
+    def _over(self, why: str) -> None:
+        """The relay has ended."""
+        self.entry.ended = why
+        if self._connecting is not None and self._connecting is not asyncio.current_task():
+            self._connecting.cancel()
+
+    def _finish_entry(self) -> None:
+        entry, failure = self.entry, self.driver.status.failure
+        entry.received, entry.sent = self.relay.client.count, self.relay.service.count
+        if not entry.ended:
+            entry.ended = (
+                "it ended before it was verified" if failure is None else str(failure).partition("\n")[0]
+            )
+        if entry.peer is None and isinstance(failure, PeerFault):
+            entry.verdict = "refused"
+        seconds = self._loop.time() - entry.began
+        if isinstance(failure, Evicted):
+            self._gateway.log.untold()
+        else:
+            self._gateway.log.connection(entry, seconds)

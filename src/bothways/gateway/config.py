@@ -1,0 +1,401 @@
+"""The file of a gateway as values: what it says is checked here, and the files that it names are not yet read.
+
+Paths are relative to the file's own folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+from bothways.gateway.access import ANYBODY, Access, Rule
+from bothways.gateway.addresses import (
+    Address,
+    TCPAddress,
+    UnixAddress,
+    checked_host,
+    parsed_address,
+    unix_address,
+)
+from bothways.gateway.strict_toml import Table, read_toml
+from bothways.trust.access import PeerRule
+from bothways.trust.files import FilePath
+from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.revocation import PRESETS
+
+LOOPBACK = "127.0.0.1"
+SYSTEM = "system"
+RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a gateway takes on. Each is for one worker process.
+
+    connections: established ones.  handshakes: at the same time; one address may hold a quarter of them.
+    per_address: connections of one address, or IPv6 /64.  per_identity: of clients with the same names.
+    bytes_before_verdict: what a client may send before it is verified.
+    """
+
+    connections: int = 4096
+    handshakes: int = 512
+    per_address: int = 1024
+    per_identity: int = 1024
+    bytes_before_verdict: int = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long each phase may take, in seconds.
+
+    hello: for the ClientHello.  handshake: for all of the handshake.  connect: to the backend, its handshake included.
+    idle: without a byte either way.  half_closed: the same, when one way has ended.  drain: for open connections to
+    end by themselves after SIGTERM.
+    """
+
+    hello: float = 10.0
+    handshake: float = 30.0
+    connect: float = 5.0
+    idle: float = 3600.0
+    half_closed: float = 600.0
+    drain: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerConfig:
+    """Where clients come in. mode: the permissions of a Unix socket."""
+
+    name: str
+    address: Address
+    mode: int = 0o600
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityConfig:
+    """Who a route is, and by whom and by which evidence its clients are verified. All but `revocation` are files."""
+
+    certificate: str
+    key: str | None
+    client_ca: str
+    crl: tuple[str, ...]
+    revocation: str | None
+    fetch: bool
+    fetch_allow: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTLS:
+    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  certificate: ours, for mutual TLS."""
+
+    server_name: str
+    ca: str | None
+    certificate: str | None
+    key: str | None
+    crl: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """From what clients ask for to a backend.
+
+    server_names: lower case, `*.example.com` for one label; None for every name, and for clients that send none.
+    alpn: the application protocols, of which a client has to offer one; none where that is not asked.
+    listeners: names of those that it is for; None for all.
+    """
+
+    name: str
+    server_names: tuple[str, ...] | None
+    alpn: tuple[str, ...]
+    listeners: tuple[str, ...] | None
+    identity: IdentityConfig
+    access: Access
+    backend: Address
+    backend_tls: BackendTLS | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayConfig:
+    """A whole file. log_format: "text" or "json"."""
+
+    path: str
+    listeners: tuple[ListenerConfig, ...]
+    routes: tuple[RouteConfig, ...]
+    limits: Limits
+    times: Times
+    log_format: str
+
+
+def read_config(path: FilePath) -> GatewayConfig:
+    """Read a file. Raises ConfigError, which names the line, the key, what was expected and what to do."""
+    return _Reading(read_toml(path)).config()
+
+
+class _Reading:
+    """Reads one file, in the order in which its parts are needed."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._folder = Path(table.file).parent
+        self._defaults: Table | None = None
+
+    def config(self) -> GatewayConfig:
+        """Return all that the file says."""
+        table = self._table
+        log = table.table("log")
+        log_format = "text" if log is None else log.choice("format", "text", ("text", "json"))
+        limits, times = _limits(table.table("limits")), _times(table.table("times"))
+        listeners = self._listeners(table.tables("listener"))
+        common = table.table("identity")
+        identity = None if common is None else self._identity(common, None)
+        routes = self._routes(table.tables("route"), identity, [each.name for each in listeners])
+        for listener in listeners:
+            if not any(route.listeners is None or listener.name in route.listeners for route in routes):
+                table.refuse(
+                    f"no route is for the listener {shown(listener.name)}: all its clients would be refused"
+                )
+        for each in (log, common, table):
+            if each is not None:
+                each.end()
+        return GatewayConfig(table.file, listeners, routes, limits, times, log_format)
+
+    # -- listeners -------------------------------------------------------------------------------------
+
+    def _listeners(self, tables: Sequence[Table]) -> tuple[ListenerConfig, ...]:
+        if not tables:
+            self._table.refuse("no [[listener]]: nobody could connect; add one with `port` or `unix`")
+        listeners: list[ListenerConfig] = []
+        for table in tables:
+            made = self._listener(table)
+            if any(made.name == each.name for each in listeners):
+                table.refuse(f"another listener is called {shown(made.name)}; give each its own `name`")
+            if any(made.address == each.address and _port(made) != 0 for each in listeners):
+                table.refuse(f"another listener has the address {made.address}")
+            listeners.append(made)
+        return tuple(listeners)
+
+    def _listener(self, table: Table) -> ListenerConfig:
+        name, unix = table.text("name"), table.text("unix")
+        if unix is not None:
+            address: Address = table.made("unix", lambda: unix_address(self._file(unix)))
+            mode = table.text("mode", "0600") or ""
+            if not (mode.isdecimal() and len(mode) in (3, 4) and set(mode) <= set("01234567")):
+                table.refuse(f"{shown(mode)} are no permissions; expected octal digits such as 0660", "mode")
+            listener = ListenerConfig(name or str(address), address, int(mode, 8))
+        elif table.has("port"):
+            host = table.text("host", LOOPBACK) or LOOPBACK
+            port = table.whole("port", 0, 0, 65535)
+            address = TCPAddress(table.made("host", lambda: checked_host(host)), port)
+            listener = ListenerConfig(name or str(address), address)
+        else:
+            table.refuse(
+                "expected `port`, with `host` where it is not 127.0.0.1; or `unix`, the path of a socket"
+            )
+        table.end()
+        return listener
+
+    # -- routes ----------------------------------------------------------------------------------------
+
+    def _routes(
+        self, tables: Sequence[Table], common: IdentityConfig | None, listeners: Sequence[str]
+    ) -> tuple[RouteConfig, ...]:
+        if not tables:
+            self._table.refuse(
+                "no [[route]]: every client would be refused; add one with `backend` and `allow`"
+            )
+        routes: list[RouteConfig] = []
+        for place, table in enumerate(tables, 1):
+            made = self._route(table, place, common, listeners)
+            if any(made.name == each.name for each in routes):
+                table.refuse(f"another route is called {shown(made.name)}; give each its own `name`")
+            hidden = next((each for each in routes if _covers(each, made)), None)
+            if hidden is not None:
+                table.refuse(
+                    f"never used, since the route {shown(hidden.name)} before it takes all of its clients; "
+                    "put the more specific one first, or change `server_names`, `alpn` or `listeners`"
+                )
+            routes.append(made)
+        return tuple(routes)
+
+    def _route(
+        self, table: Table, place: int, common: IdentityConfig | None, listeners: Sequence[str]
+    ) -> RouteConfig:
+        name = table.text("name", f"route {place}") or ""
+        names = table.texts("server_names")
+        backend = table.required("backend", "the service behind this route, HOST:PORT or unix:PATH")
+        address = table.made("backend", lambda: parsed_address(backend))
+        if isinstance(address, UnixAddress):
+            address = UnixAddress(self._file(address.path))
+        tls = table.table("backend_tls")
+        route = RouteConfig(
+            name,
+            None if names is None else tuple(_server_name(table, each) for each in names),
+            _alpn(table),
+            _known(table, table.texts("listeners"), listeners),
+            self._identity(table, common),
+            _access(table),
+            address,
+            None if tls is None else self._backend_tls(tls, address),
+        )
+        table.end()
+        return route
+
+    def _identity(self, table: Table, common: IdentityConfig | None) -> IdentityConfig:
+        """Read who a route is; what it does not say is as in [identity]. The key goes with its certificate."""
+        certificate, key = table.text("certificate"), table.text("key")
+        if certificate is None and key is not None and common is not None:
+            table.refuse("`key` without `certificate`: name both, as they belong together", "key")
+        if certificate is None and common is not None:
+            certificate, key = common.certificate, common.key
+        elif certificate is not None:
+            certificate, key = self._file(certificate), None if key is None else self._file(key)
+        ca, crl = table.text("client_ca"), table.texts("crl")
+        preset, allow = table.text("revocation"), table.texts("fetch_allow")
+        if preset is not None and preset not in PRESETS:
+            table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
+        fetch = table.flag("fetch") if table.has("fetch") or common is None else common.fetch
+        if allow and not fetch:
+            table.refuse("has an effect only with `fetch = true`", "fetch_allow")
+        if certificate is None:
+            table.refuse(
+                "`certificate` is missing here and in [identity]: a file with our certificate and chain"
+            )
+        if ca is None and common is None:
+            table.refuse(
+                "`client_ca` is missing here and in [identity]: a file with the CAs trusted for clients"
+            )
+        return IdentityConfig(
+            certificate,
+            key,
+            common.client_ca if ca is None and common is not None else self._file(ca or ""),
+            tuple(map(self._file, crl)) if crl is not None else () if common is None else common.crl,
+            preset if preset is not None or common is None else common.revocation,
+            fetch,
+            allow if allow is not None else () if common is None else common.fetch_allow,
+        )
+
+    def _backend_tls(self, table: Table, address: Address) -> BackendTLS:
+        host = address.host if isinstance(address, TCPAddress) else None
+        name = table.text("server_name", host)
+        if name is None:
+            table.refuse("`server_name` is missing: the name that the certificate of the backend must have")
+        ca = table.required(
+            "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
+        )
+        certificate, key, crl = table.text("certificate"), table.text("key"), table.texts("crl")
+        if certificate is None and key is not None:
+            table.refuse("`key` without `certificate`: name both, as they belong together", "key")
+        table.end()
+        return BackendTLS(
+            name,
+            None if ca == SYSTEM else self._file(ca),
+            None if certificate is None else self._file(certificate),
+            None if key is None else self._file(key),
+            tuple(map(self._file, crl or ())),
+        )
+
+    def _file(self, path: str) -> str:
+        return os.path.normpath(self._folder / path)
+
+
+def _port(listener: ListenerConfig) -> int | None:
+    return listener.address.port if isinstance(listener.address, TCPAddress) else None
+
+
+def _limits(table: Table | None) -> Limits:
+    if table is None:
+        return Limits()
+    default = Limits()
+    limits = Limits(
+        table.whole("connections", default.connections, 1, 65536),
+        table.whole("handshakes", default.handshakes, 4, 65536),
+        table.whole("per_address", default.per_address, 1, 65536),
+        table.whole("per_identity", default.per_identity, 1, 65536),
+        table.whole("bytes_before_verdict", default.bytes_before_verdict, 96 * 1024, 16 * 1024 * 1024),
+    )
+    table.end()
+    return limits
+
+
+def _times(table: Table | None) -> Times:
+    default = Times()
+    if table is None:
+        return default
+    times = Times(*(table.seconds(each.name, getattr(default, each.name)) for each in fields(Times)))
+    table.end()
+    return times
+
+
+def _alpn(table: Table) -> tuple[str, ...]:
+    names = table.texts("alpn") or ()
+    for each in names:
+        if not each.isascii() or len(each) > 255:
+            table.refuse(
+                f"{shown(each)} is no application protocol; expected 1 to 255 ASCII characters", "alpn"
+            )
+    return names
+
+
+def _server_name(table: Table, name: str) -> str:
+    lower = lower_ascii(name).rstrip(".")
+    if not is_dns_name(lower.removeprefix("*.")) or (lower.startswith("*.") and lower.count(".") < 2):
+        table.refuse(
+            f"{shown(name)} is not a DNS name, with or without a leading *. (clients that connect to an "
+            "IP address send no name: they need a route without `server_names`)",
+            "server_names",
+        )
+    return lower
+
+
+def _known(table: Table, names: tuple[str, ...] | None, known: Sequence[str]) -> tuple[str, ...] | None:
+    for each in names or ():
+        if each not in known:
+            table.refuse(f"no listener is called {shown(each)}; there is {', '.join(known)}", "listeners")
+    return names
+
+
+def _access(table: Table) -> Access:
+    """Read the rules. Nobody is let in by omission: all verified clients are only by these words."""
+    deny = tuple(_rule(each) for each in table.tables("deny"))
+    if isinstance(table.peek("allow"), str):
+        if table.text("allow") != ANYBODY:
+            table.refuse(f'expected [[route.allow]] tables, or the text "{ANYBODY}"', "allow")
+        return Access(None, deny)
+    rules = tuple(_rule(each) for each in table.tables("allow"))
+    if not rules:
+        table.refuse(f'`allow` is missing: nobody could pass; add [[route.allow]], or allow = "{ANYBODY}"')
+    return Access(rules, deny)
+
+
+def _rule(table: Table) -> Rule:
+    name = table.text("name")
+    given = {kind: values for kind in RULE_KINDS if (values := table.texts(kind)) is not None}
+    table.end()
+    try:
+        rule = PeerRule(**given)
+    except ConfigError as error:
+        table.refuse(str(error))
+    return Rule(name or str(rule), rule)
+
+
+def _covers(earlier: RouteConfig, later: RouteConfig) -> bool:
+    """Whether every client of the later route is taken by the earlier one."""
+    listeners = earlier.listeners is None or (
+        set(later.listeners or ()) and set(later.listeners or ()) <= set(earlier.listeners)
+    )
+    protocols = not earlier.alpn or (later.alpn and set(later.alpn) <= set(earlier.alpn))
+    return bool(listeners and protocols and _covers_names(earlier.server_names, later.server_names))
+
+
+def _covers_names(earlier: tuple[str, ...] | None, later: tuple[str, ...] | None) -> bool:
+    if earlier is None:
+        return True
+    return later is not None and all(each in earlier or wildcard(each) in earlier for each in later)
+
+
+def wildcard(name: str) -> str:
+    """Return what a route has for every name beside this one: `*.` and all but the first label."""
+    return "*." + name.partition(".")[2]

@@ -1,0 +1,233 @@
+"""Bytes both ways between a verified client and a service, each way ended by itself.
+
+What one end does not take stops the other, so neither can fill our memory. An end that was cut is cut on the other side
+too, so that nobody takes a part for the whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from bothways.aio.idleness import Idleness
+from bothways.aio.reading import ReadingProtocol
+from bothways.aio.transport import TLSTransport
+from bothways.errors import TLSError
+
+BUFFER_LIMIT = 64 * 1024
+LAST_SECONDS = 5.0  # for the last bytes to be taken when both ways have ended
+
+
+class End:
+    """One end of a relay: what comes here goes to `other`. `count` is how many bytes came."""
+
+    other: End
+
+    def __init__(self, relay: Relay) -> None:
+        self.relay = relay
+        self.transport: Any = None
+        self.count = 0
+        self.has_ended = self.is_lost = False
+        self._early: list[bytes] = []
+        self._paused = False
+
+    # -- what asyncio and TLS call ---------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        """This end is there."""
+        self.transport = transport
+        transport.set_write_buffer_limits(high=BUFFER_LIMIT)
+        self.relay.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what came."""
+        self.count += len(data)
+        self.relay.idleness.stir()
+        self.other.write(data)
+
+    def eof_received(self) -> bool:
+        """Nothing more comes here; the other way stays open."""
+        self.has_ended = True
+        self.relay.ended(self)
+        return True
+
+    def pause_writing(self) -> None:
+        """This end takes nothing more for now."""
+        self.other.pause(True)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self.relay.idleness.stir()
+        self.other.pause(False)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """This end is gone."""
+        self.is_lost = True
+        self.relay.lost(self, error)
+
+    # -- what the relay asks ---------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send to this end, or keep it until it is there: no more than was read before reading stopped."""
+        if self.transport is None:
+            self._early.append(data)
+        elif not self.is_lost:
+            self.transport.write(data)
+
+    def write_early(self) -> None:
+        """Send what was kept."""
+        early, self._early = self._early, []
+        for data in early:
+            self.write(data)
+
+    def write_end(self) -> None:
+        """Tell this end that nothing more comes."""
+        if self.transport is not None and not self.is_lost and not self.transport.is_closing():
+            with contextlib.suppress(OSError):
+                self.transport.write_eof()
+
+    def pause(self, paused: bool) -> None:
+        """Stop reading here, or go on."""
+        self._paused = paused
+        if self.transport is not None and not self.is_lost and not self.has_ended:
+            if paused:
+                self.transport.pause_reading()
+            else:
+                self.transport.resume_reading()
+
+    def close(self) -> None:
+        """Close in order, when what was written is taken."""
+        if self.transport is not None and not self.is_lost:
+            self.transport.close()
+
+    def cut(self) -> None:
+        """End at once, with a reset, so that it is no end in order."""
+        if self.transport is None or self.is_lost:
+            return
+        own = self.transport.get_extra_info("socket")
+        if own is not None and not isinstance(self.transport, TLSTransport):
+            with contextlib.suppress(OSError):
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+
+class TLSEnd(End, asyncio.Protocol):
+    """An end over TLS."""
+
+
+class PlainEnd(End, ReadingProtocol):
+    """An end without TLS."""
+
+
+class Relay:
+    """A client and the service that it is connected to.
+
+    serve: is called when the client is verified; has `connected` or `failed` called some time.  over: is called once,
+    with why it ended, in words.  idle, half_closed: seconds without a byte either way.
+    """
+
+    def __init__(
+        self,
+        serve: Callable[[Relay], None],
+        over: Callable[[str], None],
+        *,
+        idle: float,
+        half_closed: float,
+    ) -> None:
+        self.client = TLSEnd(self)
+        self.service: TLSEnd | PlainEnd = PlainEnd(self)
+        self._serve, self._over = serve, over
+        self._half_closed = min(half_closed, idle)
+        self.idleness = Idleness(idle, self._end_of_idleness)
+        self.why: str | None = None
+        self._last: asyncio.TimerHandle | None = None
+        self._pair()
+
+    def _pair(self) -> None:
+        self.client.other, self.service.other = self.service, self.client
+
+    def use_tls(self) -> None:
+        """Expect a service over TLS."""
+        self.service = TLSEnd(self)
+        self._pair()
+
+    # -- what the ends tell ----------------------------------------------------------------------------
+
+    def opened(self, end: End) -> None:
+        """An end is there: first the client, which is not read from before the service is there."""
+        if end is self.client:
+            end.pause(True)
+            self.idleness.start()
+            self._serve(self)
+        elif self.why is not None:
+            end.cut()
+        else:
+            end.write_early()
+            if self.client.has_ended:
+                end.write_end()
+            self.client.pause(False)
+
+    def ended(self, end: End) -> None:
+        """One way has ended: the other may go on for a while."""
+        end.other.write_end()
+        if end.other.has_ended:
+            self._end("both sides closed")
+            for each in (self.client, self.service):
+                each.close()
+            self._last = asyncio.get_running_loop().call_later(LAST_SECONDS, self._cut)
+            return
+        self.idleness.stop()
+        self.idleness = Idleness(self._half_closed, self._end_of_idleness)
+        self.idleness.start()
+
+    def lost(self, end: End, error: Exception | None) -> None:
+        """An end is gone; before its time the other one is cut."""
+        if self.why is None:
+            self._end(_words("client" if end is self.client else "backend", error))
+            end.other.cut()
+        if self._last is not None and self.client.is_lost and self.service.is_lost:
+            self._last.cancel()
+
+    def failed(self, problem: str) -> None:
+        """The service cannot be reached."""
+        if self.why is None:
+            self._end(problem)
+            self.client.cut()
+
+    def end(self, why: str) -> None:
+        """End both ways now, the client with close_notify."""
+        if self.why is None:
+            self._end(why)
+            self.client.close()
+            self.service.cut()
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    def _end(self, why: str) -> None:
+        self.why = why
+        self.idleness.stop()
+        self._over(why)
+
+    def _end_of_idleness(self) -> None:
+        seconds = self.idleness.seconds or 0
+        if self.why is None:
+            self._end(f"nothing was sent or received for {seconds:g} seconds")
+            self._cut()
+
+    def _cut(self) -> None:
+        for each in (self.client, self.service):
+            each.cut()
+
+
+def _words(who: str, error: Exception | None) -> str:
+    """Say in one line why an end was lost; an error about a peer has its sentence."""
+    if error is None:
+        return f"the {who} was lost"
+    if isinstance(error, TLSError) and who == "client":
+        return str(error).partition("\n")[0]
+    text = "the connection was reset" if isinstance(error, ConnectionResetError) else str(error)
+    return f"the {who}: {(text or type(error).__name__).partition(chr(10))[0]}"

@@ -1,0 +1,242 @@
+"""The gateway of one process: its listeners, its clients, and the change of its files while it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from bothways.aio.admission import Admission
+from bothways.aio.server import Server
+from bothways.errors import ConfigError
+from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.client import ClientProtocol
+from bothways.gateway.config import ListenerConfig
+from bothways.gateway.log import Log
+from bothways.gateway.routes import LOOK_SECONDS, Routes
+from bothways.trust.verdict import Names
+
+K = TypeVar("K")
+
+BACKLOG = 1024
+
+
+class Gateway:
+    """Serves the routes of a file until it is told to stop.
+
+    `routes` are those of new clients; `clients` all that are there.
+    """
+
+    def __init__(self, routes: Routes, log: Log) -> None:
+        self.routes = routes
+        self.log = log
+        limits = routes.config.limits
+        self.admission = Admission(limits.handshakes, _told_elsewhere)
+        self.clients: set[ClientProtocol] = set()
+        self._established: dict[ClientProtocol, Names] = {}
+        self._by_source: dict[str, int] = {}
+        self._by_identity: dict[Names, int] = {}
+        self._listening: dict[Address, Server] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    # -- listening -------------------------------------------------------------------------------------
+
+    async def start(self) -> list[str]:
+        """Listen on every address, or on none: raises OSError or ConfigError. Returns the addresses."""
+        self._listening = await self._listen(self.routes.config.listeners)
+        self._looking = asyncio.get_running_loop().create_task(self._look_on())
+        return self.addresses()
+
+    def addresses(self) -> list[str]:
+        """Return where clients can connect."""
+        return [_spelled(address, server) for address, server in self._listening.items()]
+
+    async def _listen(self, listeners: tuple[ListenerConfig, ...]) -> dict[Address, Server]:
+        """Listen anew where nothing listens yet; what was opened is closed again if one of them fails."""
+        opened: dict[Address, Server] = {}
+        try:
+            for each in listeners:
+                if each.address not in self._listening:
+                    opened[each.address] = await self._open(each)
+        except BaseException:
+            for server in opened.values():
+                server.close()
+            raise
+        return opened
+
+    async def _open(self, listener: ListenerConfig) -> Server:
+        server, made, address = (
+            Server(self.admission),
+            partial(ClientProtocol, self, listener.address),
+            listener.address,
+        )
+        if isinstance(address, TCPAddress):
+            await server.listen(
+                made, address.host, address.port, sock=None, path=None, reuse_port=None, backlog=BACKLOG
+            )
+        else:
+            sock = unix_socket(address.path, listener.mode)
+            await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=BACKLOG)
+        return server
+
+    # -- clients ---------------------------------------------------------------------------------------
+
+    def arrived(self, client: ClientProtocol, source: str) -> str | None:
+        """Count a client; returns why there is no place for it."""
+        self.clients.add(client)
+        count = self._by_source[source] = self._by_source.get(source, 0) + 1
+        limits = self.routes.config.limits
+        if len(self._established) >= limits.connections:
+            return f"there are {limits.connections} connections, and no more are taken"
+        if count > limits.per_address:
+            return f"its address has {limits.per_address} connections, and gets no more"
+        return None
+
+    def established(self, client: ClientProtocol) -> str | None:
+        """Count a verified client; returns why there is no place for it."""
+        peer, limits = client.entry.peer, self.routes.config.limits
+        if peer is None:
+            return "it is not verified"
+        if len(self._established) >= limits.connections:
+            return f"there are {limits.connections} connections, and no more are taken"
+        if self._by_identity.get(peer.names, 0) >= limits.per_identity:
+            return f"clients with these names have {limits.per_identity} connections, and get no more"
+        self._established[client] = peer.names
+        self._by_identity[peer.names] = self._by_identity.get(peer.names, 0) + 1
+        return None
+
+    def left(self, client: ClientProtocol, source: str) -> None:
+        """Count a client no more."""
+        self.clients.discard(client)
+        _count_down(self._by_source, source)
+        names = self._established.pop(client, None)
+        if names is not None:
+            _count_down(self._by_identity, names)
+
+    # -- change ----------------------------------------------------------------------------------------
+
+    async def reload(self, load: Callable[[], Routes]) -> bool:
+        """Take another file whole, and verify every open connection by it; or refuse it whole, and tell why.
+
+        load: reads it, in a thread.
+        """
+        async with self._one_at_a_time:
+            return await self._reload(load)
+
+    async def _reload(self, load: Callable[[], Routes]) -> bool:
+        try:
+            routes = await asyncio.get_running_loop().run_in_executor(None, load)
+            opened = await self._listen(routes.config.listeners)
+        except (ConfigError, OSError) as error:
+            self.log.event(f"not reloaded, the earlier configuration stays in use: {error}")
+            return False
+        wanted = {each.address for each in routes.config.listeners}
+        for address in [each for each in self._listening if each not in wanted]:
+            self._listening.pop(address).close()
+        self._listening |= opened
+        self.routes, self.log.form = routes, routes.config.log_format
+        self.admission.places.resize(routes.config.limits.handshakes)
+        for client in tuple(self._established):
+            client.go_by(routes)
+        self.log.event(f"reloaded: {routes.config.path}")
+        for warning in routes.warnings():
+            self.log.event(f"warning: {warning}")
+        return True
+
+    async def _look_on(self) -> None:
+        """Look at files again and again, in a thread; what fails once is tried again."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                news = await loop.run_in_executor(None, self.routes.look)
+            except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
+                news = [f"files could not be looked at: {error!r}"]
+            for line in news:
+                self.log.event(line)
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Accept nobody any more, and wait for those who are there as long as the file says; then end them."""
+        self.close_listeners()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.routes.config.times.drain):
+                await self.admission.until_empty()
+        await self.close()
+
+    def close_listeners(self) -> None:
+        """Accept nobody any more."""
+        for address, server in self._listening.items():
+            server.close()
+            if not isinstance(address, TCPAddress):
+                with contextlib.suppress(OSError):
+                    os.unlink(address.path)
+        self._listening.clear()
+
+    async def close(self) -> None:
+        """End everything now."""
+        self.close_listeners()
+        if self._looking is not None:
+            self._looking.cancel()
+        for client in tuple(self.clients):
+            client.relay.end("the gateway ends")
+            client.close(1.0)
+        await self.admission.until_empty()
+
+
+def unix_socket(path: str, mode: int) -> socket.socket:
+    """Return a socket that is bound to a path with these permissions, from its first moment. Raises OSError.
+
+    What a process that has ended left there is replaced; a socket that somebody listens on is not.
+    """
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777 & ~mode)
+    try:
+        sock.bind(path)
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
+            raise OSError(f"{path}: is there already, and is no socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise OSError(f"{path}: another process listens there")
+
+
+def _told_elsewhere(_error: Exception, _address: object) -> None:
+    """Say nothing of a failed handshake: it has its line when its connection is gone."""
+
+
+def _count_down(counts: dict[K, int], key: K) -> None:
+    counts[key] -= 1
+    if not counts[key]:
+        del counts[key]
+
+
+def _spelled(address: Address, server: Server) -> str:
+    if not isinstance(address, TCPAddress):
+        return str(address)
+    ports = {each.getsockname()[1] for each in server.sockets}
+    return str(TCPAddress(address.host, min(ports)))

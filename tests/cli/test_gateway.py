@@ -1,0 +1,107 @@
+"""`bothways gateway` at the command line: checking a file, and what is said of wrong use."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bothways.cli.commands import bothways as group
+from bothways.cli.terminal import run
+from bothways.testing import MutualTLS
+from gateway_talk import ANYBODY, Setting
+
+
+@pytest.fixture
+def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pki").mkdir()
+    with MutualTLS(tmp_path / "pki") as mutual:
+        yield Setting(mutual, tmp_path)
+
+
+def said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
+) -> tuple[int, str, str]:
+    monkeypatch.setattr("sys.argv", ["bothways", "gateway", *words])
+    status = run(group)
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+GOOD = """\
+gateway.toml: can be used: 1 listener, 2 routes
+  web: localhost, other.example (h2) -> 127.0.0.1:80
+  route 2: every name -> unix:/run/x.sock
+"""
+
+
+def test_a_good_file_is_told_route_by_route(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting.write(
+        'name = "web"\nserver_names = ["localhost", "other.example"]\nalpn = ["h2"]\n'
+        f'backend = "127.0.0.1:80"\n{ANYBODY}',
+        f'backend = "unix:/run/x.sock"\n{ANYBODY}',
+    )
+    for words in (("check", "-c", "gateway.toml"), ("-c", "gateway.toml", "check")):
+        status, out, err = said(monkeypatch, capsys, *words)
+        assert (status, out) == (
+            0,
+            GOOD,
+        )
+        assert err == "warning: route web: our certificate does not stand for other.example\n"
+
+
+@pytest.mark.parametrize(
+    ("route", "problem"),
+    [
+        ("backend = 'a:1'", "gateway.toml, line 11: route[1]: `allow` is missing: nobody could pass"),
+        (
+            f"backend = 'a:1'\n{ANYBODY}\nclient_ca = 'x.pem'",
+            "gateway.toml: route route 1: x.pem: cannot be read",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_ends_with_status_2(
+    setting: Setting,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    route: str,
+    problem: str,
+) -> None:
+    """By `check` and where it would be served alike; nothing is started."""
+    setting.write(route)
+    for words in (("check", "-c", "gateway.toml"), ("-c", "gateway.toml")):
+        status, out, err = said(monkeypatch, capsys, *words)
+        assert (status, out) == (2, "")
+        assert err.startswith(f"bothways: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        ((), "Hint: bothways gateway -c gateway.toml"),
+        (("check",), "Hint: bothways gateway check -c gateway.toml"),
+    ],
+)
+def test_without_a_file_it_says_what_to_write(
+    words: tuple[str, ...], hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = said(monkeypatch, capsys, *words)
+    assert (status, err) == (2, f"bothways: no configuration file was given\n{hint}\n")
+
+
+def test_an_address_that_is_taken_ends_it_with_a_sentence(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        setting.write(f"backend = 'a:1'\n{ANYBODY}")
+        text = setting.path.read_text()
+        setting.path.write_text(text.replace("port = 0", f"port = {taken.getsockname()[1]}"))
+        status, _, err = said(monkeypatch, capsys, "-c", "gateway.toml")
+    assert status == 1
+    assert "address already in use" in err
+    assert "Traceback" not in err

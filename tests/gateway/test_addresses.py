@@ -1,0 +1,46 @@
+"""Addresses as they are written in a file."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways import ConfigError
+from bothways.gateway.addresses import TCPAddress, UnixAddress, parsed_address
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:80", TCPAddress("127.0.0.1", 80)),
+        ("db.example:5432", TCPAddress("db.example", 5432)),
+        ("[::1]:443", TCPAddress("::1", 443)),
+        ("unix:/run/x", UnixAddress("/run/x")),
+        ("unix:x", UnixAddress("x")),
+    ],
+)
+def test_an_address_is_read_and_written_alike(text: str, address: object) -> None:
+    assert parsed_address(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("host", "expected HOST:PORT"),
+        (":80", "expected HOST:PORT"),
+        ("host:", "expected HOST:PORT"),
+        ("host:0", "a port of 1 to 65535"),
+        ("host:65536", "a port of 1 to 65535"),
+        ("host:+80", "a port of 1 to 65535"),
+        ("host:\u0663", "a port of 1 to 65535"),
+        ("::1:443", "stands in brackets"),
+        ("a..b:80", "neither the name of a host"),
+        ("unix:", "a path of 1 to 107 bytes"),
+        ("unix:" + "x" * 108, "a path of 1 to 107 bytes"),
+        ("unix:a\0b", "a path of 1 to 107 bytes"),
+    ],
+)
+def test_what_is_no_address_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parsed_address(text)
+    assert problem in str(refused.value)

@@ -1,0 +1,133 @@
+"""Services behind a gateway: those that cannot be reached, those on Unix sockets, those with TLS of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+
+from bothways import ServerConfig, Truncated
+from bothways.aio import start_server
+from bothways.trust.revocation import Revocation
+from gateway_talk import ANYBODY, Setting, until
+
+pytestmark = pytest.mark.network
+
+
+async def refused(setting: Setting, backend: str, keys: str = "", **tables: dict) -> str:
+    """Why a client was ended whose service cannot be reached."""
+    setting.write(f'backend = "{backend}"\n{ANYBODY}\n{keys}', **tables)
+    async with setting.gateway() as gateway:
+        with pytest.raises((Truncated, ConnectionError)):
+            reader, _ = await setting.open(gateway)
+            await reader.read()
+        return (await setting.until_told())[0]["ended"]
+
+
+def test_a_service_that_refuses_cuts_the_client_and_is_told(setting: Setting) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    ended = asyncio.run(refused(setting, f"127.0.0.1:{port}"))
+    assert ended.startswith(f"the backend 127.0.0.1:{port} cannot be reached: ")
+
+
+def test_a_service_that_never_answers_is_waited_for_only_so_long(setting: Setting) -> None:
+    """Its queue is full, so that nothing comes back."""
+    with socket.socket() as deaf, contextlib.ExitStack() as callers:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        for _ in range(4):
+            caller = callers.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(deaf.getsockname())
+        where = f"127.0.0.1:{deaf.getsockname()[1]}"
+        ended = asyncio.run(refused(setting, where, times={"connect": 0.2}))
+    assert ended == f"the backend {where} did not answer within 0.2 seconds"
+
+
+def test_a_socket_file_that_is_not_there_is_told(setting: Setting) -> None:
+    ended = asyncio.run(refused(setting, "unix:missing.sock"))
+    assert ended.endswith("missing.sock cannot be reached: No such file or directory")
+
+
+def test_a_service_on_a_unix_socket_is_reached(setting: Setting) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(await reader.read(100))
+        writer.close()
+
+    async def talk() -> None:
+        server = await asyncio.start_unix_server(echo, str(setting.folder / "s.sock"))
+        async with server:
+            setting.write(f'backend = "unix:s.sock"\n{ANYBODY}')
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"hello")
+                assert await reader.read() == b"hello"
+                writer.close()
+                await setting.until_told()
+
+    asyncio.run(talk())
+
+
+TLS = """[route.backend_tls]
+server_name = "{name}"
+ca = "pki/ca.pem"
+certificate = "pki/{cert}"
+key = "pki/{key}"
+crl = "pki/crl.pem"
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "ended"),
+    [
+        ("good", "localhost", None),
+        ("revoked", "localhost", "the server sent a certificate that was revoked"),
+        (
+            "good",
+            "other.example",
+            "the server sent a certificate for localhost, 127.0.0.1, ::1, not for other.example",
+        ),
+    ],
+)
+def test_a_service_with_tls_of_its_own_is_verified_and_sees_our_certificate(
+    setting: Setting, kind: str, name: str, ended: str | None
+) -> None:
+    mutual = setting.mutual
+    seen: list[str | None] = []
+
+    async def echo(reader, writer) -> None:
+        seen.append(writer.peer.names.common_name)
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+    async def talk() -> None:
+        config = ServerConfig(
+            credentials=mutual.identity("server", kind).credentials,
+            client_anchors=mutual.anchors,
+            revocation=Revocation(crls=mutual.crls),
+        )
+        server = await start_server(echo, "127.0.0.1", 0, config, refused=lambda *_: None)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            mine = mutual.identity("client")
+            tls = TLS.format(name=name, cert=mine.cert.name, key=mine.key.name)
+            if ended is not None:
+                assert ended in await refused(setting, f"127.0.0.1:{port}", tls)
+                return
+            setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}\n{tls}')
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"x" * 200_000)
+                writer.write_eof()
+                assert len(await reader.read()) == 200_000
+                writer.close()
+                [told] = await setting.until_told()
+                assert told["ended"] == "both sides closed"
+        await until(lambda: seen == ["good client"])
+
+    asyncio.run(talk())

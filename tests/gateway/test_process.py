@@ -1,0 +1,184 @@
+"""One process and its signals, as a user starts it; real programs before it and behind it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socketserver
+import subprocess
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from bothways.testing import Identity, MutualTLS
+from cli_scripting import Background
+from gateway_talk import ANYBODY, Setting
+from http_callers import until
+
+pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")]
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n"
+
+
+@contextlib.contextmanager
+def behind() -> Iterator[int]:
+    """A service that answers each request with a page, and anything else by itself."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while line := self.rfile.readline():
+                if line.startswith(b"GET"):
+                    while self.rfile.readline().strip():
+                        pass
+                    self.wfile.write(PAGE)
+                    return
+                self.wfile.write(line)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def running(setting: Setting) -> Iterator[Background]:
+    server = Background(["gateway", "-c", "gateway.toml"], setting.folder)
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(ValueError):
+            server.end(signal.SIGKILL)
+
+
+def test_a_process_serves_reads_its_file_again_and_ends_in_order(setting: Setting) -> None:
+    """SIGHUP with a broken file and with a good one, a client that goes on, and SIGTERM."""
+    with behind() as port:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 5})
+        with (
+            running(setting) as server,
+            setting.mutual.client().connect("127.0.0.1", int(server.port)) as channel,
+        ):
+            channel.settimeout(20)
+            channel.sendall(b"one\n")
+            assert channel.recv(100) == b"one\n"
+            good = setting.path.read_text()
+            setting.path.write_text(good.replace("backend", "back-end"))
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: "did you mean `backend`?" in server.said)
+            assert "not reloaded, the earlier configuration stays in use: gateway.toml, line" in server.said
+            setting.path.write_text(good)
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: '"event": "reloaded: gateway.toml"' in server.said)
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: "draining" in server.said)
+            channel.sendall(b"two\n")
+            assert channel.recv(100) == b"two\n"
+            channel.close()
+            assert server.process.wait(20) == 0
+            server.end()
+    told = [json.loads(line) for line in server.said.splitlines() if '"who"' in line]
+    assert [(each["verdict"], each["bytes_in"], each["ended"]) for each in told] == [
+        ("allowed", 8, "both sides closed")
+    ]
+    assert "Traceback" not in server.said
+
+
+def _renewed(mutual: MutualTLS) -> Identity:
+    return mutual.identity("server", dns=["localhost", "renewed.example"], ip=["127.0.0.1"])
+
+
+def test_a_certificate_that_is_renewed_on_disk_is_shown_without_a_signal(setting: Setting) -> None:
+    """One that does not belong to its key is told, and changes nothing."""
+    mutual = setting.mutual
+    with behind() as port:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}')
+        with running(setting) as server:
+            mine, renewed = (
+                mutual.identity("server"),
+                _renewed(mutual),
+            )
+            mine.cert.write_bytes(renewed.cert.read_bytes())
+            until(lambda: "does not belong to the certificate" in server.said)
+            with mutual.client().connect("127.0.0.1", int(server.port)) as channel:
+                assert "renewed.example" not in channel.peer.names.dns
+            mine.key.write_bytes(renewed.key.read_bytes())
+
+            def shown() -> bool:
+                with mutual.client().connect("127.0.0.1", int(server.port)) as channel:
+                    return "renewed.example" in channel.peer.names.dns
+
+            until(shown)
+
+
+def test_a_second_signal_ends_it_at_once(setting: Setting) -> None:
+    with behind() as port:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}')
+        with (
+            running(setting) as server,
+            setting.mutual.client().connect("127.0.0.1", int(server.port)) as channel,
+        ):
+            channel.sendall(b"one\n")
+            channel.recv(100)
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: "draining" in server.said)
+            server.process.send_signal(signal.SIGTERM)
+            assert channel.recv(100) == b""
+            assert server.process.wait(20) == 0
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_curl_is_let_through_and_one_that_is_not_allowed_is_not(setting: Setting) -> None:
+    mutual = setting.mutual
+    mine, other = mutual.identity("client"), mutual.identity("client", dns=["other.example"])
+    with behind() as port:
+        setting.write(
+            f'server_names = ["localhost"]\nbackend = "127.0.0.1:{port}"\n[[route.allow]]\ndns = "client.example"'
+        )
+        with running(setting) as server:
+
+            def curl(who: object) -> subprocess.CompletedProcess[str]:
+                words = ["--cacert", str(mutual.ca), "--cert", str(who.cert), "--key", str(who.key)]
+                url = f"https://localhost:{server.port}/"
+                return subprocess.run(
+                    ["curl", "-sS", "--max-time", "20", *words, url],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+
+            good, bad = curl(mine), curl(other)
+            assert (good.stdout, good.returncode) == ("hello\n", 0)
+            assert bad.returncode != 0
+            until(lambda: "no allow rule holds for" in server.said)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_client_of_openssl_talks_by_either_version(setting: Setting, version: str) -> None:
+    mutual = setting.mutual
+    mine = mutual.identity("client")
+    with behind() as port:
+        setting.write(f'server_names = ["localhost"]\nbackend = "127.0.0.1:{port}"\n{ANYBODY}')
+        with running(setting) as server:
+            words = [
+                "openssl",
+                "s_client",
+                "-connect",
+                f"127.0.0.1:{server.port}",
+                "-servername",
+                "localhost",
+                version,
+            ]
+            words += ["-cert", str(mine.cert), "-cert_chain", str(mine.cert), "-key", str(mine.key)]
+            words += ["-CAfile", str(mutual.ca), "-quiet", "-verify_return_error"]
+            done = subprocess.run(
+                words, input=b"GET / HTTP/1.0\r\n\r\n", capture_output=True, timeout=30, check=False
+            )
+            assert done.stdout.endswith(b"hello\n")

@@ -1,0 +1,134 @@
+"""Which route takes a client, and what is loaded for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from bothways import ConfigError
+from bothways.tls.handshake.server import ServiceRequest
+from gateway_talk import ANYBODY, Setting
+
+BACKEND = f'backend = "127.0.0.1:1"\n{ANYBODY}\n'
+ROUTES = (
+    BACKEND + 'name = "h2"\nserver_names = ["localhost"]\nalpn = ["h2", "x"]',
+    BACKEND + 'name = "plain"\nserver_names = ["localhost"]',
+    BACKEND + 'name = "stars"\nserver_names = ["*.example.com"]',
+    BACKEND + 'name = "second"\nlisteners = ["second"]',
+)
+
+
+@pytest.mark.parametrize(
+    ("listener", "name", "protocols", "route"),
+    [
+        (0, "localhost", (b"h2",), "h2"),
+        (0, "LOCALHOST", (b"y", b"x"), "h2"),
+        (0, "localhost.", None, "plain"),
+        (0, "localhost", (b"H2",), "plain"),
+        (0, "a.example.com", None, "stars"),
+        (0, "a.b.example.com", None, None),
+        (0, "example.com", None, None),
+        (0, "", None, None),
+        (0, None, None, None),
+        (0, "*.example.com", None, None),
+        (1, None, None, "second"),
+        (1, "anything", (b"h2",), "second"),
+        (1, "localhost", None, "plain"),
+    ],
+)
+def test_the_first_route_that_takes_a_client_is_its_route(
+    setting: Setting, listener: int, name: str | None, protocols: tuple[bytes, ...] | None, route: str | None
+) -> None:
+    setting.write(*ROUTES)
+    text = setting.path.read_text()
+    setting.path.write_text(
+        text.replace("[[route]]", '[[listener]]\nname = "second"\nport = 1\n[[route]]', 1)
+    )
+    routes = setting.load()
+    address = routes.config.listeners[listener].address
+    found = routes.find(address, ServiceRequest(name, protocols))
+    assert (None if found is None else found.config.name) == route
+
+
+def test_files_that_several_routes_name_are_read_once(setting: Setting) -> None:
+    setting.write(*ROUTES[:3])
+    routes = setting.load()
+    assert len(routes.crls) == 1
+    assert len({id(each.server.client_anchors) for each in routes.all}) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("pki/ca.pem", "pki/none.pem", "route h2: .*none.pem: cannot be read"),
+        ("pki/crl.pem", "pki/ca.pem", "route h2: .*ca.pem"),
+        ('key = "pki', 'key = "pki/client', "route h2: .*cannot be read"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_with_its_route(
+    setting: Setting, old: str, new: str, problem: str
+) -> None:
+    setting.write(*ROUTES[:2])
+    setting.path.write_text(setting.path.read_text().replace(old, new))
+    with pytest.raises(ConfigError, match=problem):
+        setting.load()
+
+
+def test_a_key_under_a_password_is_refused_with_what_to_do(setting: Setting) -> None:
+    mine = setting.mutual.identity("server")
+    key = serialization.load_pem_private_key(mine.key.read_bytes(), None)
+    setting.write(ROUTES[0])
+    mine.key.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"x"),
+        )
+    )
+    with pytest.raises(
+        ConfigError, match="it is encrypted, and a gateway asks nobody for a password; decrypt it"
+    ):
+        setting.load()
+
+
+def test_what_will_not_work_is_warned_of(setting: Setting) -> None:
+    """A certificate that ends soon, or that does not stand for the names of its route."""
+    setting.write(ROUTES[2])
+    assert told(setting.load().warnings()) == [
+        "route stars: our certificate does not stand for *.example.com"
+    ]
+    setting.write(ROUTES[1])
+    assert told(setting.load().warnings()) == []
+    soon = setting.mutual.identity("server", "expires_soon")
+    text = setting.path.read_text()
+    mine = setting.mutual.identity("server")
+    setting.path.write_text(
+        text.replace(mine.cert.name, soon.cert.name).replace(mine.key.name, soon.key.name)
+    )
+    [line] = told(setting.load().warnings())
+    assert line.startswith("route plain: our certificate expires on ")
+
+
+def told(lines: Iterable[str]) -> list[str]:
+    return list(lines)
+
+
+def test_revocation_is_checked_where_a_source_is_named(setting: Setting) -> None:
+    setting.write(ROUTES[1], crl=False)
+    [route] = setting.load().all
+    assert route.server.revocation is None
+    setting.write(ROUTES[1])
+    [route] = setting.load().all
+    assert route.server.revocation is not None
+    assert route.server.judge_again == "change"
+    assert route.server.client_auth == "require"
+    setting.write(ROUTES[1] + '\nrevocation = "leaf"\nfetch = true\nfetch_allow = ["127.0.0.1/32"]')
+    [route] = setting.load().all
+    assert route.server.revocation.covers == "leaf"
+    assert route.server.revocation.fetch is not None
+    assert route.finder is not None
+    setting.write(ROUTES[1] + '\nrevocation = "tolerant"', crl=False)
+    with pytest.raises(ConfigError, match="tolerant requires a source"):
+        setting.load()

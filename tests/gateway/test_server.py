@@ -1,0 +1,317 @@
+"""A gateway while it serves: who is let in, what revocation and a changed file do, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import time
+
+import pytest
+
+from bothways import ConfigError, PeerAlert, Truncated
+from bothways.aio import connect
+from bothways.gateway.server import unix_socket
+from bothways.testing.identities import Identities
+from gateway_talk import ANYBODY, Setting, port, service, until
+
+pytestmark = pytest.mark.network
+
+RULE = '[[route.allow]]\ndns = "client.example"'
+
+
+def test_a_verified_client_reaches_the_service_and_both_ways_end_by_themselves(setting: Setting) -> None:
+    """The service answers after the client's end; the line of the log has who, by which rule and how much."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(RULE))
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"x" * 300_000)
+                writer.write_eof()
+                assert len(await reader.read()) == 300_000
+                writer.close()
+                [told] = await setting.until_told()
+        assert (told["verdict"], told["rule"], told["route"]) == ("allowed", "dns client.example", "route 1")
+        assert (told["bytes_in"], told["bytes_out"], told["server_name"]) == (300_000, 300_000, "localhost")
+        assert told["who"]["dns"] == ["client.example"]
+        assert (told["ended"], told["tls"]) == ("both sides closed", "1.3")
+        assert behind.ends == ["end"]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "alert", "told"),
+    [
+        ("revoked", "localhost", "certificate_revoked", "revoked"),
+        ("expired", "localhost", "certificate_expired", "expired"),
+        ("unknown_ca", "localhost", "unknown_ca", "trust anchors"),
+        ("wrong_name", "localhost", "access_denied", "no allow rule holds for CN=wrong_name client"),
+        ("good", "other.example", "unrecognized_name", "the server name other.example"),
+        (None, "localhost", "certificate_required", "no certificate"),
+    ],
+)
+def test_a_client_that_may_not_pass_is_told_by_an_alert_and_reaches_nothing(
+    setting: Setting, kind: str | None, name: str, alert: str, told: str
+) -> None:
+    """RFC 9846 6.2; the service is not even connected to."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(RULE))
+            async with setting.gateway() as gateway:
+                with pytest.raises(PeerAlert, match=alert):
+                    reader, _ = await setting.open(gateway, kind, name)
+                    await reader.read()
+                [line] = await setting.until_told()
+        assert line["verdict"] == "refused"
+        assert told in line["ended"]
+        assert behind.writers == []
+
+    asyncio.run(talk())
+
+
+def test_revoked_clients_are_ended_within_a_second_and_nobody_else(setting: Setting, full: bool) -> None:
+    """Bytes are checked by content, of those who stay also after the list has changed."""
+    count = 1000 if full else 200
+
+    async def exchange(talk: tuple, number: int) -> None:
+        reader, writer = talk
+        data = b"%08d" % number * 50
+        writer.write(data)
+        assert await reader.readexactly(len(data)) == data
+
+    async def talk() -> None:
+        mutual = setting.mutual
+        leaving = mutual.identity("client", dns=["client.example"])
+        turns = asyncio.Semaphore(32)
+
+        async def opened(number: int) -> tuple:
+            async with turns:
+                return await setting.open(gateway, leaving if number % 2 else "good", revocation=None)
+
+        async with service() as behind:
+            setting.write(behind.route(RULE))
+            async with setting.gateway() as gateway:
+                talks = await asyncio.gather(*map(opened, range(count)))
+                await asyncio.gather(*map(exchange, talks, range(count)))
+                mutual.revoke(leaving)
+                began = time.monotonic()
+                ended = await asyncio.gather(
+                    *(reader.read() for reader, _ in talks[1::2]), return_exceptions=True
+                )
+                seconds = time.monotonic() - began
+                await asyncio.gather(*map(exchange, talks[::2], range(count)))
+                await setting.until_told(count // 2)
+        assert all(isinstance(each, PeerAlert) and each.name == "certificate_revoked" for each in ended)
+        assert seconds < 15  # a second, on a machine that does nothing else
+        assert sum("revoked" in each["ended"] for each in setting.told()) == count // 2
+
+    asyncio.run(talk())
+
+
+def test_a_changed_file_is_taken_whole_and_open_connections_are_verified_by_it(setting: Setting) -> None:
+    """A deny rule ends a client at once; its neighbour goes on; a broken file changes nothing."""
+
+    async def talk() -> None:
+        mutual = setting.mutual
+        other = mutual.identity("client", dns=["other.example"])
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                first, second = await setting.open(gateway), await setting.open(gateway, other)
+                setting.path.write_text("[[listener]]\nport = 0\n[[route]]\nbackend = 5\n")
+                assert not await gateway.reload(setting.load)
+                assert "line 4: route[1].backend: expected a text" in setting.events()[-1]
+                setting.write(behind.route(ANYBODY, '[[route.deny]]\ndns = "other.example"'))
+                assert await gateway.reload(setting.load)
+                with pytest.raises(PeerAlert, match="access_denied"):
+                    await second[0].read()
+                first[1].write(b"still here")
+                assert await first[0].readexactly(10) == b"still here"
+                with pytest.raises(PeerAlert, match="access_denied"):
+                    await (await setting.open(gateway, other))[0].read()
+
+    asyncio.run(talk())
+
+
+def test_no_byte_passes_by_rules_that_are_no_longer_in_use(setting: Setting) -> None:
+    """What the client sends right after the change does not reach the service."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"before")
+                await reader.readexactly(6)
+                setting.write(behind.route('[[route.allow]]\ndns = "nobody.example"'))
+                reloading = asyncio.create_task(gateway.reload(setting.load))
+                while not reloading.done():
+                    await asyncio.sleep(0)
+                writer.write(b"after")
+                with pytest.raises(PeerAlert, match="access_denied"):
+                    await reader.read()
+            assert behind.received == 6
+
+    asyncio.run(talk())
+
+
+def test_a_route_that_is_gone_takes_its_clients_with_it(setting: Setting) -> None:
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(), behind.route(name="other.example"))
+            async with setting.gateway() as gateway:
+                reader, _ = await setting.open(gateway)
+                setting.write(behind.route(name="other.example"))
+                assert await gateway.reload(setting.load)
+                assert await reader.read() == b""
+                [told] = await setting.until_told()
+        assert told["ended"] == "there is no route for it any more"
+
+    asyncio.run(talk())
+
+
+def test_anchors_that_are_replaced_count_for_open_connections(setting: Setting) -> None:
+    """Another file of CAs in the configuration: whose path leads there no more is ended."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                reader, _ = await setting.open(gateway)
+                other = setting.folder / "other"
+                other.mkdir()
+                text = setting.path.read_text()
+                Identities(other)
+                setting.path.write_text(
+                    text.replace("pki/ca.pem", "other/ca.pem").replace("pki/crl", "other/crl")
+                )
+                assert await gateway.reload(setting.load)
+                with pytest.raises(PeerAlert, match="unknown_ca"):
+                    await reader.read()
+
+    asyncio.run(talk())
+
+
+def test_limits_keep_out_whoever_is_too_many(setting: Setting) -> None:
+    """Of an address before anything is computed; of an identity when it is known."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(), limits={"per_address": 3, "per_identity": 2})
+            async with setting.gateway() as gateway:
+                other = setting.mutual.identity("client", dns=["other.example"])
+                talks = [await setting.open(gateway) for _ in range(2)]
+                third = await setting.open(gateway)
+                assert await third[0].read() == b""
+                third[1].close()
+                await until(lambda: len(gateway.clients) == 2)
+                talks.append(await setting.open(gateway, other))
+                with pytest.raises((ConnectionError, Truncated)):
+                    await setting.open(gateway)
+                await until(lambda: len(setting.told()) == 2)
+        ends = [each["ended"] for each in setting.told()]
+        assert "clients with these names have 2 connections" in ends[0]
+        assert "its address has 3 connections" in ends[1]
+
+    asyncio.run(talk())
+
+
+def test_a_full_gateway_takes_nobody_until_somebody_goes(setting: Setting) -> None:
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(), limits={"connections": 1})
+            async with setting.gateway() as gateway:
+                first = await setting.open(gateway)
+                await until(lambda: len(gateway.clients) == 1)
+                with pytest.raises((ConnectionError, Truncated)):
+                    await setting.open(gateway)
+                first[1].close()
+                await until(lambda: not gateway.clients)
+                reader, writer = await setting.open(gateway)
+                writer.write(b"in")
+                assert await reader.readexactly(2) == b"in"
+
+    asyncio.run(talk())
+
+
+def test_it_waits_for_open_connections_before_it_ends(setting: Setting) -> None:
+    """Nobody new is accepted meanwhile; whoever is there longer than that is ended with close_notify."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(), times={"drain": 0.4})
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                lazy, _ = await setting.open(gateway)
+                where = port(gateway)
+                draining = asyncio.create_task(gateway.drain())
+                await asyncio.sleep(0.05)
+                with pytest.raises(ConnectionRefusedError):
+                    await asyncio.open_connection("127.0.0.1", where)
+                writer.write(b"to the end")
+                assert await reader.readexactly(10) == b"to the end"
+                writer.close()
+                assert await lazy.read() == b""
+                await draining
+        assert {each["ended"] for each in setting.told()} == {"both sides closed", "the gateway ends"}
+
+    asyncio.run(talk())
+
+
+def test_listeners_come_and_go_with_the_file(setting: Setting) -> None:
+    """An address that is taken refuses the whole file; one that stays keeps its socket."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                before = port(gateway)
+                text = setting.path.read_text()
+                with socket.create_server(("127.0.0.1", 0)) as taken:
+                    more = f"[[listener]]\nport = {taken.getsockname()[1]}\n[[route]]"
+                    setting.path.write_text(text.replace("[[route]]", more))
+                    assert not await gateway.reload(setting.load)
+                    assert (port(gateway), len(gateway.addresses())) == (before, 1)
+                    assert "not reloaded" in setting.events()[-1]
+                unix = '[[listener]]\nunix = "in.sock"\nmode = "0660"\n[[route]]'
+                setting.path.write_text(text.replace("[[route]]", unix))
+                assert await gateway.reload(setting.load)
+                path = setting.folder / "in.sock"
+                assert (path.stat().st_mode & 0o777, port(gateway)) == (0o660, before)
+                await _through(setting, path)
+            assert not path.exists()
+
+    asyncio.run(talk())
+
+
+async def _through(setting: Setting, path: os.PathLike[str]) -> None:
+    reader, writer = await connect(None, None, setting.mutual.client("good").config, "localhost", path=path)
+    writer.write(b"by a file")
+    assert await reader.readexactly(9) == b"by a file"
+    writer.close()
+    await writer.wait_closed()
+
+
+def test_a_socket_file_is_replaced_only_if_nobody_listens_there(tmp_path) -> None:
+    path = str(tmp_path / "s")
+    first = unix_socket(path, 0o600)
+    first.listen()
+    with pytest.raises(OSError, match="another process listens there"):
+        unix_socket(path, 0o600)
+    first.close()
+    unix_socket(path, 0o600).close()
+    file = tmp_path / "file"
+    file.write_text("precious")
+    with pytest.raises(OSError, match="is no socket"):
+        unix_socket(str(file), 0o600)
+    assert file.read_text() == "precious"
+
+
+def test_a_broken_file_starts_nothing(setting: Setting) -> None:
+    setting.write('backend = "127.0.0.1:1"')
+    with pytest.raises(ConfigError, match="`allow` is missing: nobody could pass"):
+        setting.load()

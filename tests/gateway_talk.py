@@ -1,0 +1,158 @@
+"""What tests of the gateway share: a gateway in the test's own event loop, services behind it, clients before it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bothways.aio import StreamReader, StreamWriter, connect
+from bothways.gateway.config import read_config
+from bothways.gateway.log import Log
+from bothways.gateway.report_limits import ReportLimits
+from bothways.gateway.routes import Routes, load_routes
+from bothways.gateway.server import Gateway
+from bothways.testing import Identity, MutualTLS
+from bothways.tls.resumption.ticket_keys import TicketKeys
+
+ANYBODY = 'allow = "any verified client"'
+
+
+@dataclass
+class Setting:
+    """A folder with identities and the file of a gateway."""
+
+    mutual: MutualTLS
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+    writers: list[StreamWriter] = field(default_factory=list)
+    tickets: TicketKeys = field(default_factory=TicketKeys)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "gateway.toml"
+
+    def write(self, *routes: str, crl: bool = True, **tables: dict[str, Any]) -> Path:
+        """Write the file: a listener on any port, the identity of the server, and these routes."""
+        mine = self.mutual.identity("server")
+        crls = 'crl = ["pki/crl.pem"]' if crl else ""
+        text = f"""
+[identity]
+certificate = "pki/{mine.cert.name}"
+key = "pki/{mine.key.name}"
+client_ca = "pki/ca.pem"
+{crls}
+[log]
+format = "json"
+[[listener]]
+port = 0
+"""
+        for name, values in tables.items():
+            text += f"[{name}]\n" + "".join(f"{key} = {json.dumps(each)}\n" for key, each in values.items())
+        self.path.write_text(text + "".join(f"[[route]]\n{each}\n" for each in routes))
+        return self.path
+
+    def load(self) -> Routes:
+        return load_routes(read_config(self.path), self.tickets)
+
+    @contextlib.asynccontextmanager
+    async def gateway(self) -> AsyncIterator[Gateway]:
+        """Serve what was written; `lines` has what is told, as JSON."""
+        log = Log(self.lines.append, "json", limits=Talkative())
+        gateway = Gateway(self.load(), log)
+        await gateway.start()
+        try:
+            yield gateway
+        finally:
+            await gateway.close()
+            for writer in self.writers:
+                writer.transport.abort()
+            await asyncio.sleep(0)
+
+    def told(self) -> list[dict[str, Any]]:
+        """What was told of connections so far."""
+        return [each for each in map(json.loads, self.lines) if "event" not in each]
+
+    def events(self) -> list[str]:
+        return [each["event"] for each in map(json.loads, self.lines) if "event" in each]
+
+    async def until_told(self, count: int = 1) -> list[dict[str, Any]]:
+        await until(lambda: len(self.told()) >= count)
+        return self.told()
+
+    async def open(
+        self, gateway: Gateway, who: Identity | str | None = "good", name: str = "localhost", **settings: Any
+    ) -> tuple[StreamReader, StreamWriter]:
+        config = self.mutual.client(who, **settings).config
+        reader, writer = await connect("127.0.0.1", port(gateway), config, name)
+        self.writers.append(writer)
+        return reader, writer
+
+
+class Talkative(ReportLimits):
+    """Tells everything."""
+
+    def may_report(self, host: str) -> bool:
+        return True
+
+
+def port(gateway: Gateway) -> int:
+    return int(gateway.addresses()[0].rpartition(":")[2])
+
+
+async def until(holds: Any, seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@dataclass
+class Service:
+    """A service behind a gateway: sends back what comes, and its end when the client's has come."""
+
+    server: asyncio.Server
+    ends: list[str] = field(default_factory=list)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    received: int = 0
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server.sockets[0].getsockname()[1]}"
+
+    def route(self, allow: str = ANYBODY, *tables: str, name: str = "localhost", keys: str = "") -> str:
+        """A route to it: its keys, then the tables of rules."""
+        own = [f'server_names = ["{name}"]', f'backend = "{self.address}"', keys]
+        return "\n".join([*own, allow, *tables])
+
+
+@contextlib.asynccontextmanager
+async def service(talk: Any = None) -> AsyncIterator[Service]:
+    made: Service
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.writers.append(writer)
+        try:
+            if talk is not None:
+                await talk(reader, writer)
+            else:
+                while data := await reader.read(65536):
+                    made.received += len(data)
+                    writer.write(data)
+                    await writer.drain()
+            made.ends.append("end")
+        except (ConnectionError, asyncio.CancelledError) as error:
+            made.ends.append(type(error).__name__)
+        finally:
+            writer.close()
+
+    made = Service(await asyncio.start_server(echo, "127.0.0.1", 0))
+    try:
+        yield made
+    finally:
+        made.server.close()
+        for writer in made.writers:
+            writer.close()
