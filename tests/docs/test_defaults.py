@@ -117,7 +117,7 @@ SERVING = ("serve", "run", "get")
 TAKERS: dict[str | None, tuple[Callable[..., Any], ...]] = {
     "TicketKeys": (ticket_keys.TicketKeys,), "SessionStore": (session_store.SessionStore,),
     "Limits": (Limits,), "Revocation": (Revocation,), "Fetch": (Fetch,),
-    None: (ServerConfig, start_server, anchors.TrustStore.from_file),
+    None: (ServerConfig, start_server, anchors.TrustStore.from_file, GatewayLimits, Times),
 }  # fmt: skip
 
 VALUES = {
