@@ -159,6 +159,33 @@ def test_no_byte_passes_by_rules_that_are_no_longer_in_use(setting: Setting) -> 
     asyncio.run(talk())
 
 
+def test_a_client_in_its_handshake_is_judged_by_the_file_that_was_read_meanwhile(setting: Setting) -> None:
+    """It chose its route by the earlier file; nothing that it sent along with its certificate reaches the service."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port(gateway))
+                engine = setting.mutual.client("good", sessions=None).config.connection("localhost")
+                writer.write(engine.data_to_send())
+                while not engine.established:
+                    engine.receive(await reader.read(65536))
+                engine.send(b"sent along")
+                setting.write(behind.route('[[route.allow]]\ndns = "nobody.example"'))
+                assert await gateway.reload(setting.load)
+                writer.write(engine.data_to_send())
+                while data := await reader.read(65536):
+                    engine.receive(data)
+                [told] = await setting.until_told()
+                writer.close()
+        assert engine.failure is not None and "access_denied" in str(engine.failure)
+        assert "no allow rule holds" in told["ended"]
+        assert behind.writers == []
+
+    asyncio.run(talk())
+
+
 def test_a_route_that_is_gone_takes_its_clients_with_it(setting: Setting) -> None:
     async def talk() -> None:
         async with service() as behind:

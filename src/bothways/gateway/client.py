@@ -130,15 +130,22 @@ class ClientProtocol(AdmittedProtocol):
         entry.peer = status.peer
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
         entry.version, entry.resumed = self.connection.version, self.connection.resumed
-        if self._routes is not self._gateway.routes:
-            self.go_by(self._gateway.routes)
         why = self._gateway.established(self)
         if why is not None:
             relay.end(why)
             return
+        if self._routes is not self._gateway.routes:
+            self.go_by(self._gateway.routes)
+        self._loop.call_soon(self._connect)
+
+    def _connect(self) -> None:
+        """Connect to the service, once the client is judged by what counts now; until then nothing reaches it."""
+        self._look()
+        if self.relay.why is not None or self._route is None:
+            return
         if self._route.client is not None:
-            relay.use_tls()
-        connecting = backends.connect(relay, self._route, self._routes.config.times.connect)
+            self.relay.use_tls()
+        connecting = backends.connect(self.relay, self._route, self._routes.config.times.connect)
         self._connecting = self._loop.create_task(connecting)
 
     def go_by(self, routes: Routes) -> None:
@@ -150,6 +157,8 @@ class ClientProtocol(AdmittedProtocol):
             return
         self._routes, self._route = routes, route
         self.entry.route = route.config.name
+        if self.entry.peer is not None:
+            self.entry.rule = route.config.access.decision(self.entry.peer.verdict).rule
         self.judge_by(route.server.settings, route.watch)
 
     def _over(self, why: str) -> None:

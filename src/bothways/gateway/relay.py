@@ -84,6 +84,10 @@ class End:
         for data in early:
             self.write(data)
 
+    def take_early(self, other: End) -> None:
+        """Take over what was kept for another end, in whose place this one stands."""
+        self._early, other._early = other._early, []
+
     def write_end(self) -> None:
         """Tell this end that nothing more comes."""
         if self.transport is not None and not self.is_lost and not self.transport.is_closing():
@@ -152,7 +156,9 @@ class Relay:
 
     def use_tls(self) -> None:
         """Expect a service over TLS."""
-        self.service = TLSEnd(self)
+        service = TLSEnd(self)
+        service.take_early(self.service)
+        self.service = service
         self._pair()
 
     # -- what the ends tell ----------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class Routes:
             elif (end - now).days < SOON_DAYS:
                 yield f"route {route.config.name}: our certificate expires on {end:%Y-%m-%d %H:%M}; renew it"
             for name in route.config.server_names or ():
-                if not own.stands_for(name.replace("*", "any-name", 1)):
+                if not own.matches(name.replace("*", "any-name", 1)):
                     yield f"route {route.config.name}: our certificate does not stand for {name}"
 
 

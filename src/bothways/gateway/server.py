@@ -15,7 +15,7 @@ from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import Address, TCPAddress
-from bothways.gateway.client import ClientProtocol
+from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
 from bothways.gateway.config import ListenerConfig
 from bothways.gateway.log import Log
 from bothways.gateway.routes import LOOK_SECONDS, Routes
@@ -94,7 +94,7 @@ class Gateway:
         limits = self.routes.config.limits
         if len(self._established) >= limits.connections:
             return f"there are {limits.connections} connections, and no more are taken"
-        if count > limits.per_address:
+        if source != UNIX_CLIENT and count > limits.per_address:
             return f"its address has {limits.per_address} connections, and gets no more"
         return None
 
