@@ -28,7 +28,7 @@ async def test_the_signature_of_a_long_list_is_checked_in_another_thread():
         return check(self, signer)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_crl, "LONG_LIST", 0)
+        patch.setattr(by_crl, "LONG_CRL", 0)
         patch.setattr(CRL, "is_signed_by", noting)
         config = identities.server_config(revocation=Revocation(crls=CRLStore(identities.crls())))
         async with serving(echo, config) as server:
@@ -44,7 +44,7 @@ async def test_the_signature_of_a_long_list_is_checked_in_another_thread():
 async def test_a_client_that_a_long_list_revokes_is_refused():
     """The checks are made before anybody is let in."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_crl, "LONG_LIST", 0)
+        patch.setattr(by_crl, "LONG_CRL", 0)
         store = CRLStore(identities.crls(identities.client()))
         async with serving(echo, identities.server_config(revocation=Revocation(crls=store))) as server:
             with pytest.raises(PeerAlert):

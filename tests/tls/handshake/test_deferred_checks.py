@@ -23,7 +23,7 @@ NAMES = {Role.CLIENT: "client.example", Role.SERVER: "localhost"}
 
 @pytest.fixture(autouse=True)
 def every_list_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_crl, "LONG_LIST", 0)
+    monkeypatch.setattr(by_crl, "LONG_CRL", 0)
 
 
 def lists(*revoked: pki.Issued, scope: x509.IssuingDistributionPoint | None = None) -> CRLStore:
