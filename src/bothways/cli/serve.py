@@ -35,7 +35,8 @@ from bothways.cli.watching import looking_after
 from bothways.describe.escape import visible
 from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
-from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
+from bothways.diagnosis import Explanation, Files, HandshakeFacts
+from bothways.diagnosis.failure import explain_failure
 from bothways.errors import TLSError, Truncated
 from bothways.net.channel import Channel, wrap
 from bothways.tls.config import ServerConfig
@@ -185,27 +186,24 @@ class Serving:
         if client.ended:
             self.reports.untold()
             return
-        observed = HandshakeFacts(self.config, address=str(client.address), files=self.files)
+        observed = HandshakeFacts(self.config)
         words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
-        told = functools.partial(_failure, client, error, observed, words)
+
+        def told() -> list[str]:
+            error.situation = observed.situation()  # type: ignore[attr-defined]
+            return self._failure(client, error, words=words)
+
         self.reports.failed(client.address.host, told)
 
     def serve(self, client: Client) -> None:
         """Shake hands with a client and talk to it; whatever ends that is told."""
-        recorder = Recorder() if self.picture is not None else None
-        observed = HandshakeFacts(
-            self.config,
-            address=str(client.address),
-            files=self.files,
-            also=recorder,
-            local=_local_address(client.sock),
-        )
-        known = False
+        channel: Channel | None = None
+        local = _name_of(client.sock)
         try:
             if not client.may_begin(self.config.handshake_timeout):
                 self.reports.untold()
                 return
-            channel = _shake_hands(client, self.config, observed, recorder, self.picture)
+            channel = self._shake_hands(client, local)
             with channel:
                 if not client.establish(self.config.handshake_timeout):
                     channel.abort()
@@ -214,7 +212,6 @@ class Serving:
                 agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
                 name = f"{client.address} is {peer_name(channel.peer)} ({agreed})"
                 say("\n".join(bounded([name, *_warnings(channel)])))
-                known = channel.peer is not None
                 channel.stop_observing()  # what ends it from here on is no handshake
                 activity = Activity(self.idle_limit, client.note_activity)
                 activity.watch(channel)
@@ -222,29 +219,62 @@ class Serving:
         except (TLSError, OSError) as error:
             if client.ended and not client.established:
                 self.reports.untold()
-            else:
-                told = functools.partial(_failure, client, error, observed)
-                self.reports.failed(client.address.host, told, known=known)
+                return
+            if channel is not None:
+                channel.situate(error)
+            known = channel is not None and channel.peer is not None
+            told = functools.partial(self._failure, client, error, local)
+            self.reports.failed(client.address.host, told, known=known)
+
+    def _shake_hands(self, client: Client, local: str) -> Channel:
+        """Make the handshake, and draw its ladder where one is wanted, whatever became of it."""
+        if self.picture is None:
+            return wrap(client.sock, self.config, observer=client)
+        recorder, failure, why = Recorder(), None, None
+
+        def observe(note: Note) -> None:
+            client(note)
+            recorder(note)
+
+        try:
+            return wrap(client.sock, self.config, observer=observe)
+        except (TLSError, OSError) as error:
+            failure, why = error, self._explained(client, error, local)
+            raise
+        finally:
+            recorder.stop()
+            self.picture.write(server=recorder, server_error=failure, server_causes=why)
+
+    def _failure(self, client: Client, error: Exception, local: str = "", words: str = "") -> list[str]:
+        """Say what ended a connection, and what that may come from."""
+        if client.ended:
+            return [f"{client.address} ended: its place was given to an address with fewer connections"]
+        causes = self._explained(client, error, local).lines()
+        return [f"{client.address} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
+
+    def _explained(self, client: Client, error: Exception, local: str) -> Explanation:
+        address = str(client.address)
+        return explain_failure(error, files=self.files, address=address, local=_local_address(local))
 
 
-def _local_address(sock: socket.socket) -> str:
-    """Return the IP address of ours that a client connected to, or "" where it is gone or has none."""
+def _name_of(sock: socket.socket) -> str:
+    """Return the address of ours that a client connected to, as the system writes it, or "" where it is gone."""
     try:
-        address = ipaddress.ip_address(str(sock.getsockname()[0]).partition("%")[0])
-    except (OSError, ValueError, IndexError):
+        return str(sock.getsockname()[0])
+    except (OSError, IndexError):
+        return ""
+
+
+def _local_address(name: str) -> str:
+    """Return the IP address in the name of a socket, or "" where there is none."""
+    try:
+        address = ipaddress.ip_address(name.partition("%")[0])
+    except ValueError:
         return ""
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 NOTHING_SENT = "the client closed the connection before it sent anything"
-
-
-def _failure(client: Client, error: Exception, observed: HandshakeFacts, words: str = "") -> list[str]:
-    """Say what ended a connection, and what that may come from."""
-    if client.ended:
-        return [f"{client.address} ended: its place was given to an address with fewer connections"]
-    causes = explain(error, observed.situation()).lines()
-    return [f"{client.address} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
 
 
 def _warnings(channel: Channel) -> list[str]:
@@ -253,32 +283,6 @@ def _warnings(channel: Channel) -> list[str]:
     findings = () if channel.peer is None else channel.peer.verdict.findings
     unknown = [each.text for each in findings if each.outcome is Outcome.UNKNOWN]
     return lines + [f"    3.3c {visible(text, 600)}" for text in unknown]
-
-
-def _shake_hands(
-    client: Client,
-    config: ServerConfig,
-    observed: HandshakeFacts,
-    recorder: Recorder | None,
-    picture: LadderFile | None,
-) -> Channel:
-    """Make the handshake, and draw its ladder where one is wanted, whatever became of it."""
-    failure: Exception | None = None
-    why: Explanation | None = None
-
-    def observe(note: Note) -> None:
-        client(note)
-        observed(note)
-
-    try:
-        return wrap(client.sock, config, observer=observe)
-    except (TLSError, OSError) as error:
-        failure, why = error, explain(error, observed.situation())
-        raise
-    finally:
-        if recorder is not None and picture is not None:
-            recorder.stop()
-            picture.write(server=recorder, server_error=failure, server_causes=why)
 
 
 def echo(channel: Channel, activity: Activity) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation
 from bothways.diagnosis.observer import situation_of
-from bothways.diagnosis.situation import OwnSide, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Files, OwnSide, Seen, Situation
 from bothways.errors import TLSError
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.history import FailureFacts
@@ -26,12 +27,15 @@ def failure_of(exception: BaseException) -> TLSError | None:
     return next((each for each in _within(exception) if isinstance(each, TLSError)), None)
 
 
-def explain_failure(error: BaseException) -> Explanation:
+def explain_failure(
+    error: BaseException, *, files: Files = UNNAMED, address: str = "", local: str = ""
+) -> Explanation:
     """Return what may have caused a connection to fail: always at least one cause. Never raises.
 
     error: a `TLSError`, an `OSError` of the network, or an exception of a library that contains one. What was
     observed of the connection is taken into account where the error has it, as those of connections do: of the engine,
-    of `bothways.net`, `bothways.aio` and `bothways.ssl`.
+    of `bothways.net`, `bothways.aio` and `bothways.ssl`.  files: the names of our files.  address: that of the peer,
+    "HOST:PORT", where the connection does not know it.  local: our IP address to which the peer connected.
     """
     found: BaseException | None = failure_of(error)
     if found is None:
@@ -40,7 +44,11 @@ def explain_failure(error: BaseException) -> Explanation:
     if isinstance(situation, FailureFacts):
         situation = situation_of(situation)
     shown = found if isinstance(found, Exception) else RuntimeError(repr(found))
-    return explain(shown, situation if isinstance(situation, Situation) else None)
+    if not isinstance(situation, Situation):
+        return explain(shown)
+    known = situation.ours
+    ours = replace(known, files=files, address=known.address or address, local=known.local or local)
+    return explain(shown, replace(situation, ours=ours))
 
 
 def situate(

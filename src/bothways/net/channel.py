@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from bothways.errors import StartTLSFailed, TimedOut, UsageError
+from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
 from bothways.net.carrier import carrier_of, deadline_in, left
 from bothways.net.files import open_file
 from bothways.net.pipe import Answering, Pipe
@@ -129,11 +129,16 @@ def _established(
         channel._handshake(timeout)
     except BaseException as error:
         if isinstance(error, OSError):
-            error.situation = connection.history.facts()  # type: ignore[attr-defined]
+            _attach_facts(error, connection)
         if hasattr(sock, "close"):
             sock.close()
         raise
     return channel
+
+
+def _attach_facts(error: TLSError | OSError, connection: Connection) -> None:
+    if getattr(error, "situation", None) is None:
+        error.situation = connection.history.facts()  # type: ignore[union-attr]
 
 
 def _situate(
@@ -212,6 +217,10 @@ class Channel:
             while pipe.driver.confirmation == "unknown" and not pipe.is_over and pipe.read(left(deadline)):
                 pass
         return pipe.driver.confirmation
+
+    def situate(self, error: TLSError | OSError) -> None:
+        """Attach to an error what was observed of this connection, for `explain_failure`, unless it has that."""
+        _attach_facts(error, self._connection)
 
     # -- data --------------------------------------------------------------------------------------------
 
