@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -50,7 +49,7 @@ from bothways.tls.record.protection import Protection
 from bothways.tls.resumption.session import Origin
 from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry, with_extensions
 from bothways.tls.wire.tls13 import (
     Certificate,
     CertificateRequest,
@@ -146,7 +145,7 @@ def second_hello(
     hs.transcript.replace_with_message_hash()
     if group is not None:
         shares = (offer(group, hs.randomness),)
-    hello = replace(hello, extensions=_extensions_after(retry, hello, shares if group is not None else None))
+    hello = with_extensions(hello, _extensions_after(retry, hello, shares if group is not None else None))
     if session is not None and session.session.suite.hash.name != suite.hash.name:
         session = None
     hs.out.change_cipher_spec()

@@ -7,7 +7,6 @@ accepted, the session is dropped; the full handshake then reports the reason.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -31,7 +30,7 @@ from bothways.tls.resumption.session_store import SessionKey, SessionStore
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes
 from bothways.tls.wire.flight import encode_message
-from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.tls.wire.hello import ClientHello, ServerHello, with_extensions
 from bothways.tls.wire.tls13 import NewSessionTicket
 from bothways.trust.names import ServerName
 from bothways.trust.request import VerificationRequest
@@ -103,10 +102,10 @@ def offering(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession) 
     identity = ext.PskIdentity(session.ticket, session.obfuscated_age(hs.clock.now()))
     unbound = ext.PreSharedKeys((identity,), (bytes(session.suite.hash_size),))
     others = hello.extensions or ()
-    start = encode_message(replace(hello, extensions=(*others, unbound)))[: -binders_octets(unbound)]
+    start = encode_message(with_extensions(hello, (*others, unbound)))[: -binders_octets(unbound)]
     binder = offered.early.binder(hs.transcript.with_start(start, session.suite.hash))
     raw = start + (1 + len(binder)).to_bytes(2, "big") + bytes((len(binder),)) + binder
-    return replace(hello, extensions=(*others, replace(unbound, binders=(binder,)))), raw
+    return with_extensions(hello, (*others, ext.PreSharedKeys((identity,), (binder,)))), raw
 
 
 def chosen_session(

@@ -6,7 +6,7 @@ It contains no secrets. After the handshake only those messages are kept that ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from bothways.tls.handshake.settings import Negotiation, Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
-from bothways.tls.wire.hello import ClientHello
+from bothways.tls.wire.hello import ClientHello, with_extensions
 from bothways.trust.anchors import TrustStore
 
 MESSAGE_LIMIT = 32
@@ -151,5 +151,5 @@ def _lasting(sent: bool, message: Message) -> Message | None:
         return message
     if isinstance(message, ClientHello) and not sent:
         kept = tuple([each for each in message.extensions or () if type(each) in _OFFERS])
-        return replace(message, extensions=kept)
+        return with_extensions(message, kept)
     return None

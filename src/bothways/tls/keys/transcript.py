@@ -82,7 +82,8 @@ class Transcript:
 
     def before(self) -> bytes:
         """Return the hash of all messages before the last received one."""
-        return self._chosen().copy().finalize()
+        running = self._running or self._chosen()
+        return running.copy().finalize()
 
     def with_start(self, raw: bytes, algorithm: HashAlgorithm) -> bytes:
         """Return the hash of all messages so far and of the bytes `raw`, which are not added.

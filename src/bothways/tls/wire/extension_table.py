@@ -511,7 +511,7 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
             out += header
             body = len(out)
             write_body(extension, out)
-            close(out, body - 2, 2, 0, high)
+            out[body - 2 : body] = (len(out) - body).to_bytes(2, "big")
         close(out, at, 2, low, high)
 
     shape = Variants({extension_type: codec for extension_type, (_, codec) in forms.items()})

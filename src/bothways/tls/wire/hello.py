@@ -37,6 +37,18 @@ class ServerHello:
     extensions: Extensions | None
 
 
+def with_extensions(hello: ClientHello, extensions: Extensions) -> ClientHello:
+    """Return the same ClientHello with other extensions."""
+    return ClientHello(
+        hello.legacy_version,
+        hello.random,
+        hello.legacy_session_id,
+        hello.cipher_suites,
+        hello.legacy_compression_methods,
+        extensions,
+    )
+
+
 def is_retry(hello: ServerHello) -> bool:
     """Whether this is a HelloRetryRequest (RFC 9846 4.2.3)."""
     return hello.random == RETRY_RANDOM
