@@ -53,10 +53,11 @@ class Credentials:
     """A certificate, its chain and its key. Immutable; make one with a class method.
 
     Attributes: `chain` (DER, the leaf first, then each one's issuer, without the root), `certificates` (the
-    same, parsed), `certificate` (the leaf), `key` (None where it is held elsewhere) and `names`.
+    same, parsed), `certificate` (the leaf), `key` (None where it is held elsewhere), `names`, and `not_after` (the
+    first moment at which one of the chain ends).
     """
 
-    __slots__ = ("_issuers", "_usages", "certificate", "certificates", "chain", "key", "names")
+    __slots__ = ("_issuers", "_usages", "certificate", "certificates", "chain", "key", "names", "not_after")
 
     def __init__(self, chain: Sequence[ParsedCertificate], key: PrivateKey | None) -> None:
         """Take an ordered chain and its private key; private, use a class method."""
@@ -65,6 +66,7 @@ class Credentials:
         self.certificate: x509.Certificate = chain[0].x509
         self.key: PrivateKey | None = key
         self.names: Names = names_of(chain[0])
+        self.not_after = min(each.not_after for each in chain)
         self._usages = frozenset(usage for usage in KEY_USAGES if _allows(chain[0], usage))
         self._issuers = {each.issuer for each in chain} | {each.normal_issuer for each in chain}
 

@@ -7,10 +7,7 @@ binder ends the connection (RFC 9846 4.3.11).
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 from typing import NamedTuple
-
-from cryptography import x509
 
 from bothways.faults import Blame
 from bothways.iana import PskKeyExchangeMode
@@ -170,7 +167,7 @@ def send_ticket(
         return
     chain = () if verified is None else tuple(verified.request.chain)
     path = () if verified is None else verified.peer.path
-    ends = [_first_end(each) for each in (own.certificates, path) if each]
+    ends = [own.not_after, *(each.not_valid_after_utc for each in path)]
     seconds = lifetime(origin.authenticated, now, keys.max_age, ends)
     if seconds == 0 or sum(map(len, chain)) > CHAIN_LIMIT:
         return
@@ -180,8 +177,3 @@ def send_ticket(
     ticket = keys.seal(encoded_content(content), context, now, hs.randomness.random)
     if ticket is not None:
         hs.out.send_after_handshake(NewSessionTicket(seconds, content.age_add, _NONCE, ticket, ()))
-
-
-@lru_cache(maxsize=64)
-def _first_end(certificates: tuple[x509.Certificate, ...]) -> datetime:
-    return min([each.not_valid_after_utc for each in certificates])
