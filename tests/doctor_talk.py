@@ -11,7 +11,7 @@ from typing import Any
 
 import identities
 from bothways import ClientConfig, ServerConfig, TLSError
-from bothways.doctor.dial import Caller, Place
+from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.examination import Examination, examine
 from bothways.net import Channel, wrap
 from bothways.trust.names import server_name
@@ -92,15 +92,15 @@ def converse(channel: Channel, answer: bytes) -> None:
             channel.shutdown()
 
 
-def place(port: int, name: str = "localhost", host: str = "127.0.0.1") -> Place:
-    return Place(host, port, server_name(name))
+def target(port: int, name: str = "localhost", host: str = "127.0.0.1") -> Target:
+    return Target(host, port, server_name(name))
 
 
-def caller(port: int, *, timeout: float = 10, limit: int = 50) -> Caller:
-    return Caller(place(port), timeout=timeout, limit=limit)
+def dialer_to(port: int, *, timeout: float = 10, limit: int = 50) -> Dialer:
+    return Dialer(target(port), timeout=timeout, limit=limit)
 
 
 def examined(port: int, config: ClientConfig | None = None, **options: Any) -> Examination:
     timeout = options.pop("timeout", 10)
     name = options.pop("name", "localhost")
-    return examine(place(port, name), config or identities.client_config(), timeout=timeout, **options)
+    return examine(target(port, name), config or identities.client_config(), timeout=timeout, **options)

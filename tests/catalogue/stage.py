@@ -22,7 +22,7 @@ from typing import Any
 from bothways import ClientConfig, ServerConfig, TLSError
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer
 from bothways.diagnosis.service_reply import LOOKED_AT
-from bothways.doctor.dial import Place
+from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.net import Channel, wrap
 from bothways.trust.names import server_name
@@ -198,7 +198,7 @@ def as_client(
                 channel.settimeout(patience)
                 return _asked(channel, request, observed, enough)
     except (TLSError, OSError) as error:
-        place = Place(HOST, port, server_name(name))
+        place = Target(HOST, port, server_name(name))
         found = probe(place, SECONDS) if probing else None
         return explain(error, replace(observed.situation(), probed=found))
 

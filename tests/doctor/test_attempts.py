@@ -14,7 +14,7 @@ from bothways.diagnosis import Files
 from bothways.doctor.attempts import Attempt, attempt, reply_in
 from bothways.doctor.report import Reply
 from bothways.net import wrap
-from doctor_talk import Talk, caller, listening, ours
+from doctor_talk import Talk, dialer_to, listening, ours
 
 pytestmark = pytest.mark.network
 
@@ -24,7 +24,7 @@ OK = b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jun 2026 12:00:00 GMT\r\nContent-Length:
 def made(talk: Talk, who=None, path: str | None = None, **client) -> Attempt:
     with listening(talk) as server:
         return attempt(
-            caller(server.port),
+            dialer_to(server.port),
             identities.client_config(who, **client),
             path,
             Files("me.pem", "me.key", "ca.pem"),
@@ -90,7 +90,7 @@ def test_a_connection_that_breaks_is_a_failure_and_no_error():
     assert not look.chose and look.chain == ()
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))
-        nobody = attempt(caller(gone.getsockname()[1]), identities.client_config(), None)
+        nobody = attempt(dialer_to(gone.getsockname()[1]), identities.client_config(), None)
     assert isinstance(nobody.error, ConnectionRefusedError)
 
 
@@ -200,7 +200,7 @@ def test_a_server_that_sends_byte_by_byte_is_left_when_the_time_is_over(version:
 
     with listening(trickle) as server:
         began = time.monotonic()
-        look = attempt(caller(server.port, timeout=1), identities.client_config(), "/")
+        look = attempt(dialer_to(server.port, timeout=1), identities.client_config(), "/")
         stop.set()
     assert time.monotonic() - began < 15
     assert look.channel is not None and look.channel.version == version

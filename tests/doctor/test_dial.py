@@ -9,53 +9,53 @@ import time
 import pytest
 
 import identities
-from bothways.doctor.dial import CLOSE_NOTIFY, Caller, Spent
-from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question
-from bothways.doctor.replies import Answer
-from doctor_talk import caller, listening, ours, place, saying
+from bothways.doctor.dial import CLOSE_NOTIFY, ConnectionsUsedUp, Dialer
+from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Offer
+from bothways.doctor.replies import HelloReply
+from doctor_talk import dialer_to, listening, ours, saying, target
 
 pytestmark = pytest.mark.network
 
-EITHER = Question((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12))
+EITHER = Offer((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12))
 
 
 def test_connections_are_counted_and_their_number_is_bound():
     """Also those that are refused at the door."""
     with listening(ours(identities.server_config())) as server:
-        calling = caller(server.port, limit=2)
-        assert calling.ask(EITHER).kind == "choice"
-        assert calling.ask(EITHER).kind == "choice"
-        with pytest.raises(Spent):
-            calling.ask(EITHER)
-        assert (calling.made, server.accepted) == (2, 2)
+        dialer = dialer_to(server.port, limit=2)
+        assert dialer.ask(EITHER).kind == "choice"
+        assert dialer.ask(EITHER).kind == "choice"
+        with pytest.raises(ConnectionsUsedUp):
+            dialer.ask(EITHER)
+        assert (dialer.connections, server.accepted) == (2, 2)
 
 
 def test_all_connections_together_have_a_time_limit():
     """Of each connection no more is left than of all."""
     with listening(ours(identities.server_config())) as server:
-        calling = Caller(place(server.port), timeout=10, limit=9, seconds=60)
-        with calling.connected() as (_, deadline):
+        dialer = Dialer(target(server.port), timeout=10, limit=9, seconds=60)
+        with dialer.connected() as (_, deadline):
             assert deadline - time.monotonic() <= 10
-        calling.until = time.monotonic() + 5
-        with calling.connected() as (_, deadline):
-            assert deadline == calling.until
-        calling.until = time.monotonic()
-        with pytest.raises(Spent):
-            calling.ask(EITHER)
-    assert calling.made == 2
+        dialer.end = time.monotonic() + 5
+        with dialer.connected() as (_, deadline):
+            assert deadline == dialer.end
+        dialer.end = time.monotonic()
+        with pytest.raises(ConnectionsUsedUp):
+            dialer.ask(EITHER)
+    assert dialer.connections == 2
 
 
 def test_a_name_is_looked_up_once():
     """All further connections go where the first one came to: never more than one host."""
     with listening(ours(identities.server_config())) as server:
-        calling = caller(server.port)
-        calling.ask(EITHER)
-        assert calling.address == ("127.0.0.1", server.port)
-        assert calling.seconds >= 0
+        dialer = dialer_to(server.port)
+        dialer.ask(EITHER)
+        assert dialer.address == ("127.0.0.1", server.port)
+        assert dialer.seconds >= 0
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))
         with pytest.raises(ConnectionRefusedError):
-            caller(gone.getsockname()[1]).ask(EITHER)
+            dialer_to(gone.getsockname()[1]).ask(EITHER)
 
 
 def test_a_server_whose_choice_was_heard_is_told_that_we_go():
@@ -72,7 +72,7 @@ def test_a_server_whose_choice_was_heard_is_told_that_we_go():
         done.set()
 
     with listening(talk) as server:
-        assert caller(server.port).ask(EITHER).kind == "choice"
+        assert dialer_to(server.port).ask(EITHER).kind == "choice"
         assert done.wait(20)
     assert b"".join(heard) == CLOSE_NOTIFY
 
@@ -84,7 +84,7 @@ def test_a_server_whose_choice_was_heard_is_told_that_we_go():
 def test_what_a_server_says_is_an_answer(parts: tuple[bytes, ...], kind: str):
     """Whether it ends the connection or not."""
     with listening(saying(*parts)) as server:
-        assert caller(server.port).ask(EITHER).kind == kind
+        assert dialer_to(server.port).ask(EITHER).kind == kind
 
 
 def test_a_server_that_resets_the_connection_has_closed_it():
@@ -95,7 +95,7 @@ def test_a_server_that_resets_the_connection_has_closed_it():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
 
     with listening(talk) as server:
-        assert caller(server.port).ask(EITHER) == Answer("closed")
+        assert dialer_to(server.port).ask(EITHER) == HelloReply("closed")
 
 
 def test_silence_and_a_trickle_end_with_their_time():
@@ -111,7 +111,7 @@ def test_silence_and_a_trickle_end_with_their_time():
     for talk, kind in ((lambda sock: stop.wait(20), "silence"), (trickle, "garbled")):
         with listening(talk) as server:
             began = time.monotonic()
-            assert caller(server.port, timeout=0.3).ask(EITHER).kind == kind
+            assert dialer_to(server.port, timeout=0.3).ask(EITHER).kind == kind
             assert time.monotonic() - began < 15
             stop.set()
         stop.clear()
@@ -128,12 +128,12 @@ def test_an_endless_banner_is_read_to_its_bound():
             sent += 8004
 
     with listening(endless) as server:
-        answer = caller(server.port).ask(EITHER)
+        answer = dialer_to(server.port).ask(EITHER)
     assert answer.speaks.startswith("SMTP or FTP")
     assert sent < 32 * 1024 * 1024
 
 
 def test_a_place_is_written_as_an_address():
     """IPv6 in brackets."""
-    assert str(place(443)) == "127.0.0.1:443"
-    assert str(place(443, host="::1")) == "[::1]:443"
+    assert str(target(443)) == "127.0.0.1:443"
+    assert str(target(443, host="::1")) == "[::1]:443"

@@ -12,7 +12,7 @@ import pytest
 
 import identities
 from bothways.diagnosis import Explanation, HandshakeFacts, Probed, Weight, explain
-from bothways.doctor.dial import Caller, Place
+from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.evidence import PROBES, of_survey, probe
 from bothways.doctor.survey import Survey
 from bothways.errors import PeerAlert
@@ -77,18 +77,18 @@ def test_a_server_that_refuses_even_that_has_other_reasons() -> None:
 
 def test_one_wide_hello_asks_what_a_server_chooses() -> None:
     with listening(ours(identities.server_config(versions=("1.2",)))) as server:
-        found = probe(Place("127.0.0.1", server.port, server_name("localhost")), 5)
+        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
     assert found is not None and found.versions == (V12,)
     assert found.suites and found.groups
     with listening(saying(b"SSH-2.0-x\r\n")) as server:
-        assert probe(Place("127.0.0.1", server.port, server_name("localhost")), 5) is None
+        assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) is None
     # Nothing listens where the listener was.
-    assert probe(Place("127.0.0.1", server.port, server_name("localhost")), 1) is None
+    assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 1) is None
 
 
 def test_a_probe_ends_when_its_time_is_over() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        there = Place("127.0.0.1", silent.getsockname()[1], server_name("localhost"))
+        there = Target("127.0.0.1", silent.getsockname()[1], server_name("localhost"))
         assert probe(there, 0.3) in (None, Probed(unanswered=True))
         assert probe(there, 0) is None
 
@@ -96,7 +96,7 @@ def test_a_probe_ends_when_its_time_is_over() -> None:
 def test_a_survey_is_the_same_evidence_and_more() -> None:
     with listening(ours(identities.server_config(versions=("1.2",)))) as server:
         survey = Survey(
-            Caller(Place("127.0.0.1", server.port, server_name("localhost")), timeout=5, limit=40)
+            Dialer(Target("127.0.0.1", server.port, server_name("localhost")), timeout=5, limit=40)
         )
         survey.run()
     found = of_survey(survey)
@@ -137,7 +137,7 @@ def test_what_closes_before_tls_is_told_apart_as_far_as_it_can_be(
 ) -> None:
     """By further connections: one on which nothing is sent, one without a name, one behind a PROXY header."""
     with listening(talk) as server:
-        probed = probe(Place("127.0.0.1", server.port, server_name("localhost")), 5)
+        probed = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
         assert server.accepted <= PROBES
     assert probed == found
     told = explained(probed, ConnectionResetError())
@@ -150,7 +150,7 @@ def test_what_closes_before_tls_is_told_apart_as_far_as_it_can_be(
 def test_a_load_balancer_that_tries_for_a_while_is_waited_for_as_long() -> None:
     """It closes after it has not reached its server, whatever it was sent."""
     with listening(lambda _: time.sleep(1.2)) as server:
-        assert probe(Place("127.0.0.1", server.port, server_name("localhost")), 5) == Probed(
+        assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) == Probed(
             closes_at_once=True
         )
 
@@ -168,8 +168,8 @@ def test_a_connection_that_is_reset_before_anything_was_sent_tells_something(
     def ask(*_: Any, **__: Any) -> None:
         raise OSError(number, "x")
 
-    monkeypatch.setattr(Caller, "ask", ask)
-    assert probe(Place("127.0.0.1", 1, server_name("localhost")), 5) == found
+    monkeypatch.setattr(Dialer, "ask", ask)
+    assert probe(Target("127.0.0.1", 1, server_name("localhost")), 5) == found
 
 
 def test_a_service_behind_starttls_is_probed_through_it() -> None:
@@ -184,8 +184,8 @@ def test_a_service_behind_starttls_is_probed_through_it() -> None:
         ours(identities.server_config())(sock)
 
     with listening(mail) as server:
-        place = Place("127.0.0.1", server.port, server_name("localhost"))
-        found = probe(place, 5, PROTOCOLS["smtp"])
+        target = Target("127.0.0.1", server.port, server_name("localhost"))
+        found = probe(target, 5, PROTOCOLS["smtp"])
     assert found is not None
     assert found.versions == (V13,)
 
@@ -241,5 +241,5 @@ def refuses_by_alert(sock: socket.socket) -> None:
 
 def test_an_alert_for_a_proxy_header_is_no_sign_that_one_is_wanted() -> None:
     with listening(refuses_by_alert) as server:
-        found = probe(Place("127.0.0.1", server.port, server_name("localhost")), 5)
+        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
     assert found == Probed(unanswered=True)

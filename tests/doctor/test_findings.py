@@ -15,7 +15,7 @@ from bothways.doctor.findings import (
     server_rows,
     unreachable_rows,
 )
-from bothways.doctor.probes import DATED_SUITES, VERSIONS
+from bothways.doctor.probes import OUTDATED_SUITES, VERSIONS
 from bothways.doctor.report import Choices, Handshake, Reply, Request, Row, Server, Version
 
 NONE = Choices((), complete=False)
@@ -72,7 +72,7 @@ def test_old_versions_are_warned_of_and_nothing_newer_is_a_problem():
 
 def test_outdated_suites_are_told_by_what_is_wrong_with_them():
     """Each kind that is asked for has its sentence."""
-    assert set(DATED) == set(DATED_SUITES)
+    assert set(DATED) == set(OUTDATED_SUITES)
     rows = of_server(dated=tuple(DATED))
     levels = {id_.removeprefix("server.dated."): row.level for id_, row in rows.items() if "dated" in id_}
     assert levels["rc4"] == levels["3des"] == levels["noprotection"] == "problem"

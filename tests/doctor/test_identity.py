@@ -6,7 +6,7 @@ import pytest
 
 import pki
 from bothways import Credentials
-from bothways.doctor.identity import Wanted, identity_rows
+from bothways.doctor.identity import RequestFacts, identity_rows
 from bothways.doctor.report import Row
 from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.roles import Version
@@ -21,13 +21,13 @@ SCHEMES = (SignatureScheme.ecdsa_secp256r1_sha256, SignatureScheme.rsa_pss_rsae_
 TYPES = (ClientCertificateType.ecdsa_sign, ClientCertificateType.rsa_sign)
 
 
-def wanted(*authorities: Issued, schemes=SCHEMES, types=None, version=Version.TLS13) -> Wanted:
+def wanted(*authorities: Issued, schemes=SCHEMES, types=None, version=Version.TLS13) -> RequestFacts:
     names = tuple(each.certificate.subject.public_bytes() for each in authorities)
-    return Wanted(names, tuple(map(int, schemes)), types, version)
+    return RequestFacts(names, tuple(map(int, schemes)), types, version)
 
 
 def rows_of(
-    issued: Issued, *asked: Wanted, anchors: TrustStore | None = ANCHORS, chain=None
+    issued: Issued, *asked: RequestFacts, anchors: TrustStore | None = ANCHORS, chain=None
 ) -> dict[str, Row]:
     pem = issued.chain_pem if chain is None else chain
     credentials = Credentials.from_pem(pem, issued.key_pem)

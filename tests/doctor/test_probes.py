@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from bothways.doctor.probes import (
-    ASKED_GROUPS,
-    DATED_SUITES,
     GOOD_SUITES_12,
+    OUTDATED_SUITES,
+    PROBED_GROUPS,
     SIGNALS,
     SUITES_12,
     SUITES_13,
     VERSIONS,
-    Question,
-    question,
+    Offer,
+    offer_record,
 )
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
 from bothways.tls.wire import extensions as ext
@@ -34,7 +34,7 @@ def hello_in(record: bytes) -> ClientHello:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_question_offers_one_version_as_that_version_has_it(version: int):
     """RFC 9846 4.3.1 and D: TLS 1.3 by an extension, those before by the field, SSL 3 without extensions."""
-    record = question(LOCAL, Question((version,), SUITES_13 if version == 0x0304 else GOOD_SUITES_12))
+    record = offer_record(LOCAL, Offer((version,), SUITES_13 if version == 0x0304 else GOOD_SUITES_12))
     hello = hello_in(record)
     assert record[1:3] == (b"\x03\x00" if version == ProtocolVersion.SSLv3 else b"\x03\x01")
     assert hello.legacy_version == min(version, ProtocolVersion.TLSv1_2)
@@ -48,7 +48,7 @@ def test_a_question_offers_one_version_as_that_version_has_it(version: int):
 
 def test_a_question_of_tls_1_3_carries_no_share_so_that_nothing_is_computed():
     """RFC 9846 4.3.8: an empty list asks for a HelloRetryRequest."""
-    hello = hello_in(question(LOCAL, Question((0x0304,), SUITES_13, (NamedGroup.x448,), (b"h2",))))
+    hello = hello_in(offer_record(LOCAL, Offer((0x0304,), SUITES_13, (NamedGroup.x448,), (b"h2",))))
     assert ext.find(hello.extensions, ext.KeyShares) == ext.KeyShares(())
     assert ext.find(hello.extensions, ext.SupportedGroups) == ext.SupportedGroups((NamedGroup.x448,))
     assert ext.find(hello.extensions, ext.ApplicationProtocols) == ext.ApplicationProtocols((b"h2",))
@@ -56,19 +56,19 @@ def test_a_question_of_tls_1_3_carries_no_share_so_that_nothing_is_computed():
 
 def test_an_address_is_no_server_name():
     """RFC 6066 3."""
-    hello = hello_in(question(server_name("127.0.0.1"), Question((0x0303,), GOOD_SUITES_12)))
+    hello = hello_in(offer_record(server_name("127.0.0.1"), Offer((0x0303,), GOOD_SUITES_12)))
     assert ext.find(hello.extensions, ext.ServerName) is None
 
 
 def test_each_suite_is_good_or_dated_by_one_reason():
     """Nothing that a server may still answer to is left out, and nothing stands in two places."""
-    kinds = [GOOD_SUITES_12, *DATED_SUITES.values()]
+    kinds = [GOOD_SUITES_12, *OUTDATED_SUITES.values()]
     every = [suite for kind in kinds for suite in kind]
     assert len(every) == len(set(every))
     assert set(every) == set(SUITES_12)
     assert set(SUITES_12) | set(SUITES_13) | set(SIGNALS) == set(CipherSuite)
     assert all("ECDHE" in CipherSuite(suite).name for suite in GOOD_SUITES_12)
     assert {CipherSuite.TLS_RSA_WITH_NULL_MD5, CipherSuite.TLS_DH_anon_WITH_RC4_128_MD5} <= set(
-        DATED_SUITES["no protection"]
+        OUTDATED_SUITES["no protection"]
     )
-    assert len(ASKED_GROUPS) == len(set(ASKED_GROUPS))
+    assert len(PROBED_GROUPS) == len(set(PROBED_GROUPS))

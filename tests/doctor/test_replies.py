@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import identities
-from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Question, question
-from bothways.doctor.replies import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, Answer, Ear, speaks
+from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Offer, offer_record
+from bothways.doctor.replies import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, HelloReply, ReplyReader, speaks
 from bothways.iana import Alert, NamedGroup
 from bothways.roles import Role
 from bothways.tls.wire.hello import ServerHello
@@ -19,15 +19,15 @@ from tamper import changing, lying
 def asked(versions: tuple[int, ...], suites: tuple[int, ...], **server) -> bytes:
     """The first flight of a real server of ours."""
     connection = identities.server_config(**server).connection()
-    connection.receive(question(server_name("localhost"), Question(versions, suites, protocols=(b"h2",))))
+    connection.receive(offer_record(server_name("localhost"), Offer(versions, suites, protocols=(b"h2",))))
     return connection.data_to_send()
 
 
-def heard(data: bytes, *, by: int = 0, **options) -> Answer:
+def heard(data: bytes, *, by: int = 0, **options) -> HelloReply:
     """What an ear makes of `data`, in pieces of `by` bytes."""
-    ear = Ear(**options)
+    ear = ReplyReader(**options)
     for at in range(0, len(data), by or max(1, len(data))):
-        answer = ear.hear(data[at : at + (by or len(data))])
+        answer = ear.feed(data[at : at + (by or len(data))])
         if answer is not None:
             return answer
     return ear.end()
@@ -52,15 +52,15 @@ def test_a_server_of_tls_1_2_tells_its_choice_and_its_group_if_one_goes_on_to_he
     assert not answer.session_id
     with lying(Role.SERVER, changing(ServerHello, legacy_session_id_echo=bytes(32))):
         assert heard(asked((0x0303,), GOOD_SUITES_12), by=by).session_id
-    assert heard(data, by=by, to_the_share=True).group == NamedGroup.x25519
+    assert heard(data, by=by, until_key_exchange=True).group == NamedGroup.x25519
 
 
 def test_an_alert_is_an_answer_and_a_warning_is_not():
     """RFC 6066 3: a server may warn of a name and go on."""
     refused = bytes.fromhex("15030300020228")
     warning = bytes.fromhex("15030300020170")
-    assert heard(refused) == Answer("alert", alert=Alert.HANDSHAKE_FAILURE)
-    assert heard(warning + refused) == Answer("alert", alert=Alert.HANDSHAKE_FAILURE)
+    assert heard(refused) == HelloReply("alert", alert=Alert.HANDSHAKE_FAILURE)
+    assert heard(warning + refused) == HelloReply("alert", alert=Alert.HANDSHAKE_FAILURE)
     assert heard(warning * 99).kind == "alert"
     assert heard(warning + asked((0x0303,), GOOD_SUITES_12)).kind == "choice"
 
@@ -103,17 +103,17 @@ def test_what_is_no_tls_is_shown_escaped_and_cut():
 
 def test_an_end_is_not_silence():
     """One was closed, of the other nothing came."""
-    assert Ear().end() == CLOSED
-    assert Ear().end(late=True) == SILENCE
+    assert ReplyReader().end() == CLOSED
+    assert ReplyReader().end(timed_out=True) == SILENCE
     half = asked((0x0303,), GOOD_SUITES_12)[:20]
     assert heard(half) == GARBLED
 
 
 def test_an_endless_answer_is_given_up():
     """Handshake records that hold one message that never ends."""
-    ear = Ear()
+    ear = ReplyReader()
     piece = bytes.fromhex("1603034000") + b"\x02\x00\xff\xff" + bytes(0x4000 - 4)
-    answers = [answer for _ in range(LIMIT // len(piece) + 2) if (answer := ear.hear(piece))]
+    answers = [answer for _ in range(LIMIT // len(piece) + 2) if (answer := ear.feed(piece))]
     assert answers[0] == GARBLED
 
 
@@ -134,11 +134,11 @@ def test_nonsense_is_garbled(data: bytes):
 
 
 @given(st.lists(st.binary(max_size=400), max_size=6), st.booleans())
-def test_whatever_comes_is_some_answer(pieces: list[bytes], to_the_share: bool):
+def test_whatever_comes_is_some_answer(pieces: list[bytes], until_key_exchange: bool):
     """No exception leaves."""
-    ear = Ear(to_the_share=to_the_share)
-    answers = [ear.hear(piece) for piece in pieces]
-    assert isinstance(next((each for each in answers if each), ear.end()), Answer)
+    ear = ReplyReader(until_key_exchange=until_key_exchange)
+    answers = [ear.feed(piece) for piece in pieces]
+    assert isinstance(next((each for each in answers if each), ear.end()), HelloReply)
 
 
 @given(st.data())
@@ -146,7 +146,7 @@ def test_an_altered_flight_is_some_answer(data: st.DataObject):
     """One byte of a real one turned into another."""
     flight = bytearray(FLIGHT)
     flight[data.draw(st.integers(0, len(flight) - 1))] = data.draw(st.integers(0, 255))
-    assert isinstance(heard(bytes(flight), to_the_share=True), Answer)
+    assert isinstance(heard(bytes(flight), until_key_exchange=True), HelloReply)
 
 
 FLIGHT = asked((0x0303,), GOOD_SUITES_12)

@@ -74,6 +74,6 @@ def test_the_guide_documents_every_key():
 
 def test_the_guide_names_every_level_and_outcome():
     """What programs match on."""
-    for kind in (schema.Level, schema.Outcome, schema.Standing, schema.Confirmed):
+    for kind in (schema.Level, schema.Outcome, schema.VersionStatus, schema.Confirmed):
         for word in typing.get_args(kind):
             assert f'`"{word}"`' in GUIDE

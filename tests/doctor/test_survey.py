@@ -12,14 +12,14 @@ from bothways.doctor.report import Choices
 from bothways.doctor.survey import PLAN, Survey
 from bothways.starttls.databases import SSL_REQUEST
 from bothways.tls.handshake.settings import PREFERRED_GROUPS
-from doctor_talk import Talk, caller, listening, ours, saying
+from doctor_talk import Talk, dialer_to, listening, ours, saying
 
 pytestmark = pytest.mark.network
 
 
 def surveyed(talk: Talk, *, limit: int = 50, timeout: float = 10) -> tuple[Survey, int]:
     with listening(talk) as server:
-        survey = Survey(caller(server.port, limit=limit, timeout=timeout))
+        survey = Survey(dialer_to(server.port, limit=limit, timeout=timeout))
         survey.run()
         return survey, server.accepted
 
@@ -58,7 +58,7 @@ def test_versions_suites_and_groups_are_those_of_the_configuration(terms):
         groups = groups[: groups.index("secp256r1") + 1]
     assert server.groups == Choices(groups, complete=True)
     assert not server.cut_short
-    assert accepted == survey.caller.made <= sum(PLAN.values())
+    assert accepted == survey.dialer.connections <= sum(PLAN.values())
 
 
 def test_a_server_that_takes_key_transport_is_told_of_it():
@@ -148,7 +148,7 @@ def test_a_server_that_cannot_be_reached_raises():
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))
         with pytest.raises(OSError, match="refused"):
-            Survey(caller(gone.getsockname()[1])).run()
+            Survey(dialer_to(gone.getsockname()[1])).run()
 
 
 def test_all_groups_that_we_speak_are_asked_for():

@@ -14,8 +14,8 @@ from typing import Any
 
 from bothways import ConfigError, Credentials, Established, Failed, InternalError, TrustStore
 from bothways.doctor.chain import cards, certificate_rows
-from bothways.doctor.probes import GOOD_SUITES_12, Question, question
-from bothways.doctor.replies import SHOWN, Ear
+from bothways.doctor.probes import GOOD_SUITES_12, Offer, offer_record
+from bothways.doctor.replies import SHOWN, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import HandshakeType
@@ -254,8 +254,8 @@ def read_credentials(data: bytes) -> bool:
 def answer_doctor(data: bytes) -> bool:
     """Documented: nothing; whatever comes back to a question is some answer. The first byte says in which pieces."""
     size, data = sum(data[:1]) + 1, data[1:]
-    ear = Ear(to_the_share=True)
-    pieces = (ear.hear(data[at : at + size]) for at in range(0, len(data), size))
+    ear = ReplyReader(until_key_exchange=True)
+    pieces = (ear.feed(data[at : at + size]) for at in range(0, len(data), size))
     answer = next((each for each in pieces if each is not None), None) or ear.end()
     assert answer.start.isprintable() and len(answer.start) <= SHOWN
     return answer.kind == "choice"
@@ -377,7 +377,7 @@ def records() -> list[bytes]:
 def answers() -> list[bytes]:
     """What a server of TLS 1.2 says to a question, in pieces of three sizes; and an alert, and a banner."""
     connection = server_config(versions=("1.2",)).connection()
-    connection.receive(question(server_name("localhost"), Question((0x0303,), GOOD_SUITES_12)))
+    connection.receive(offer_record(server_name("localhost"), Offer((0x0303,), GOOD_SUITES_12)))
     said = (connection.data_to_send(), bytes.fromhex("15030300020228"), b"220 mail ESMTP\r\n")
     return [bytes((size,)) + each for size in (0, 20, 255) for each in said]
 

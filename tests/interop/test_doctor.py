@@ -17,7 +17,7 @@ from bothways.doctor.attempts import attempt
 from bothways.doctor.report import Choices, Report
 from catalogue import people
 from catalogue.database import database
-from doctor_talk import caller, examined
+from doctor_talk import dialer_to, examined
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.peers import find
@@ -139,11 +139,11 @@ def test_openssl_that_asks_after_the_handshake(version: str, key: str, folder: P
         config = ClientConfig(anchors=identities.anchors(), versions=(version,), post_handshake_auth=True)
         typing = threading.Thread(target=lambda: (program.until("CIPHER is"), program.say(f"{key}\n")))
         typing.start()
-        look = attempt(caller(port, timeout=20), config, None)
+        look = attempt(dialer_to(port, timeout=20), config, None)
         typing.join(20)
     facts = look.facts()
     assert facts.request.when == "after the handshake"
-    assert (look.asked_again, look.asked_late) == (version == "1.2", version == "1.3")
+    assert (look.requested_renegotiation, look.asked_after_handshake) == (version == "1.2", version == "1.3")
     if version == "1.3":
         assert facts.request.authorities == ("CN=Interop root",)
 

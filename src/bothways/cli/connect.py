@@ -39,7 +39,7 @@ from bothways.diagnosis import (
     refusal_in,
 )
 from bothways.diagnosis.service_reply import LOOKED_AT
-from bothways.doctor.dial import Place
+from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.errors import ConfigError, StartTLSFailed, TLSError, UsageError
 from bothways.ladder.report import error_facts, report_facts, report_lines
@@ -205,7 +205,7 @@ def _with_probe(
         or isinstance(error, ConnectionRefusedError)
     ):
         return situation
-    place = Place(address.host, address.port, server_name(name or address.host))
+    place = Target(address.host, address.port, server_name(name or address.host))
     asked = None if isinstance(error, StartTLSFailed) else starttls
     return replace(situation, probed=probe(place, timeout * PROBE_SHARE, asked))
 

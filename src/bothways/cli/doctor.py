@@ -20,7 +20,7 @@ from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.starttls import starttls_option
 from bothways.cli.terminal import DONE, FAILED, complain, refuse, say, waiting
 from bothways.diagnosis import Files
-from bothways.doctor.dial import Place
+from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
 from bothways.doctor.report import Report, Row, as_json, counted, summary
@@ -161,7 +161,7 @@ def _server(
         revocation=own.revocation,
         insecure_rsa_key_transport=own.classic,
     )
-    place = Place(address.host, address.port, server_name(name if name is not None else address.host))
+    place = Target(address.host, address.port, server_name(name if name is not None else address.host))
     say(f"examining {place} by at most {CONNECTION_LIMIT} connections, one after the other:")
     say(f"  {', '.join(f'{what} ({most})' for what, most in FULL_PLAN.items())}")
     named = Files(side.cert or "CERT", side.key or "KEY", ca or "CA")

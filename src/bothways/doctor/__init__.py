@@ -1,1 +1,1 @@
-"""Examines a server by connecting to it as a client, or our own certificate without a connection."""
+"""Examines a server by connections as a client, or our own certificate without a connection."""

@@ -1,6 +1,6 @@
-"""Whole handshakes with our engine: what only whoever finishes one can see, and what it comes to.
+"""Full handshakes with our engine: what only a completed handshake shows, and its result.
 
-A server that is not trusted gets no certificate of ours, here as everywhere.
+A server that is not trusted is not sent our certificate, here as everywhere.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from bothways.diagnosis import (
 )
 from bothways.diagnosis.service_reply import read_reply
 from bothways.diagnosis.situation import UNNAMED
-from bothways.doctor.dial import Caller
+from bothways.doctor.dial import Dialer
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
 from bothways.errors import PeerAlert, TLSError, Truncated
 from bothways.iana import ClientCertificateType, SignatureScheme
-from bothways.iana import name as spelled
+from bothways.iana import name as code_name
 from bothways.iana import names as all_spelled
 from bothways.ladder.report import error_facts
 from bothways.net.channel import Channel, wrap
@@ -58,7 +58,7 @@ SHOWN_AUTHORITIES = 100
 
 @dataclass
 class Attempt:
-    """One handshake, and what was noted of it."""
+    """One handshake, and what was recorded of it."""
 
     config: ClientConfig
     recorder: Recorder = field(default_factory=Recorder)
@@ -71,10 +71,10 @@ class Attempt:
     refusal: ServiceRefusal | None = None
     head: bytes = b""
 
-    # -- what was seen -----------------------------------------------------------------------------------
+    # -- what was recorded --------------------------------------------------------------------------------
 
     def seen(self, *, sent: bool = False) -> list[Message]:
-        """Return the messages that went one way."""
+        """Return the messages of one direction."""
         notes = (each.note for each in self.recorder.notes)
         return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent is sent]
 
@@ -90,25 +90,25 @@ class Attempt:
 
     @property
     def verdict(self) -> Verdict | None:
-        """How the server was judged."""
+        """The verdict on the server; None if it was not verified."""
         notes = (each.note for each in self.recorder.notes)
         return next((note.verdict for note in notes if isinstance(note, Judged)), None)
 
     @property
     def request(self) -> Asking | None:
-        """What the server asked of our certificate, in the handshake or else after it."""
+        """The server's request for our certificate, in the handshake or after it; None if there was none."""
         return next((each for each, _ in self._requests()), None)
 
     def _requests(self) -> Iterator[tuple[Asking, Asked]]:
         for each in self.recorder.notes:
             note = each.note
             if isinstance(note, MessageSeen) and isinstance(note.message, Asking) and not note.sent:
-                late = note.epoch is Epoch.APPLICATION
-                yield note.message, "after the handshake" if late else "in the handshake"
+                after_handshake = note.epoch is Epoch.APPLICATION
+                yield note.message, "after the handshake" if after_handshake else "in the handshake"
 
     @property
     def scheme(self) -> int | None:
-        """By which scheme the server signed."""
+        """The signature scheme of the server; None if it did not sign."""
         for message in self.seen():
             if isinstance(message, tls12.ServerKeyExchange | tls13.CertificateVerify):
                 return message.algorithm
@@ -116,26 +116,26 @@ class Attempt:
 
     @property
     def chose(self) -> bool:
-        """Whether the server got as far as a choice."""
+        """Whether the server sent a ServerHello."""
         return any(isinstance(message, ServerHello) for message in self.seen())
 
     @property
     def succeeded(self) -> bool:
-        """Whether the handshake stood, and the service did not turn us away."""
+        """Whether the handshake was completed and the service did not refuse us."""
         return self.error is None and self.refusal is None
 
     @property
-    def asked_late(self) -> bool:
-        """Whether the server asked for our certificate after a handshake of TLS 1.3 (RFC 9846 4.7.2)."""
+    def asked_after_handshake(self) -> bool:
+        """Whether the server requested our certificate after a TLS 1.3 handshake (RFC 9846 4.7.2)."""
         return any(when == "after the handshake" for _, when in self._requests())
 
     @property
-    def asked_again(self) -> bool:
-        """Whether the server wanted another handshake after the first: where it may ask for a certificate."""
+    def requested_renegotiation(self) -> bool:
+        """Whether the server requested renegotiation, in which it may request a certificate."""
         return any(isinstance(message, tls12.HelloRequest) for message in self.seen())
 
     def facts(self) -> Handshake:
-        """Return all of it as values."""
+        """Return the record as values for a report."""
         channel = self.channel
         sent = [
             each for each in self.seen(sent=True) if isinstance(each, tls12.Certificate | tls13.Certificate)
@@ -148,7 +148,7 @@ class Attempt:
             suite=channel.suite if channel is not None else None,
             group=channel.group if channel is not None else None,
             protocol=visible(channel.alpn) if channel is not None and channel.alpn else None,
-            scheme=None if self.scheme is None else spelled(SignatureScheme, self.scheme),
+            scheme=None if self.scheme is None else code_name(SignatureScheme, self.scheme),
             staple=self._stapled(),
             tickets=sum(isinstance(each, tls13.NewSessionTicket) for each in self.seen()),
             request=self._request(),
@@ -173,18 +173,18 @@ class Attempt:
     def _request(self) -> Request | None:
         for message, when in self._requests():
             return request_facts(message, when)
-        return Request("after the handshake", (), 0, (), ()) if self.asked_again else None
+        return Request("after the handshake", (), 0, (), ()) if self.requested_renegotiation else None
 
 
 def failure_facts(error: Exception | None, explanation: Explanation | None) -> dict[str, Any] | None:
-    """Return a failure as values, with its likely causes."""
+    """Return a failure as values, with its probable causes."""
     if error is None:
         return None
     return {**error_facts(error), "explanation": facts_of(explanation) if explanation is not None else None}
 
 
 def request_facts(message: Asking, when: Asked) -> Request:
-    """Return a request for our certificate in words."""
+    """Return a request for our certificate as values for a report."""
     authorities, schemes, types = parts_of(message)
     return Request(
         when=when,
@@ -212,152 +212,158 @@ def parts_of(message: Asking) -> tuple[tuple[bytes, ...], tuple[int, ...], tuple
     )
 
 
-# -- making one --------------------------------------------------------------------------------------------
+# -- making a handshake---------------------------------------------------------------------------------------
 
 
 def attempt(
-    caller: Caller,
+    dialer: Dialer,
     config: ClientConfig,
     path: str | None,
     files: Files = UNNAMED,
     probed: Probed | None = None,
 ) -> Attempt:
-    """Make one full handshake and close it. What is resumed would not show what the server does.
+    """Make one full handshake and close it; no session is resumed, which would show less.
 
-    path: what to ask for over HTTP; None: "/" if the server chose that.  files: what our files are called.
-    probed: what probes found, as evidence for why it fails.  Never raises for what a server or the network does;
-    raises `Spent`.
+    dialer: connects to the server.  config: of the client.  path: what to request over HTTP; None: "/" if the server
+    chose HTTP/1.1.  files: the names of our files, for causes.  probed: what probes found, as evidence for causes.
+    Raises `ConnectionsUsedUp`, and nothing for what a server or the network does.
     """
     config = replace(config, sessions=SessionStore())
-    made = Attempt(config)
-    place, name = caller.place, str(caller.place.name)
-    starttls = "" if caller.starttls is None else caller.starttls.name
+    result = Attempt(config)
+    target, name = dialer.target, str(dialer.target.name)
+    starttls = "" if dialer.starttls is None else dialer.starttls.name
     observed = HandshakeFacts(
-        config, name, address=str(place), files=files, also=made.recorder, starttls=starttls
+        config, name, address=str(target), files=files, also=result.recorder, starttls=starttls
     )
     try:
-        with caller.connected() as (sock, deadline):
-            left = max(0.1, deadline - time.monotonic())
-            channel = wrap(sock, config, name, timeout=left, observer=observed)
-            made.channel = channel
+        with dialer.connected() as (sock, deadline):
+            seconds_left = max(0.1, deadline - time.monotonic())
+            channel = wrap(sock, config, name, timeout=seconds_left, observer=observed)
+            result.channel = channel
             with channel:
-                _talk(made, channel, path, caller, deadline, observed)
+                _exchange_data(result, channel, path, dialer, deadline, observed)
     except (TLSError, OSError) as error:
-        made.error = error
+        result.error = error
         if isinstance(error, PeerAlert):
-            made.confirmed = "refused"
-        made.explanation = explain_ended(made.head, error, replace(observed.situation(), probed=probed))
-    return made
+            result.confirmed = "refused"
+        result.explanation = explain_ended(result.head, error, replace(observed.situation(), probed=probed))
+    return result
 
 
-def _talk(
-    made: Attempt,
+def _exchange_data(
+    result: Attempt,
     channel: Channel,
     path: str | None,
-    caller: Caller,
+    dialer: Dialer,
     deadline: float,
     observed: HandshakeFacts,
 ) -> None:
-    """Learn what only follows a handshake: tickets, a late refusal, another request, an answer over HTTP.
+    """Find out what only follows a handshake: tickets, a late refusal, another request, an HTTP response.
 
-    Time is kept by a second thread: a server that sends byte by byte would never be waited for too long.
+    A second thread keeps the time limit, since a server may send byte by byte.
     """
-    spent = threading.Event()
+    timed_out = threading.Event()
 
-    def end() -> None:
-        spent.set()
+    def stop() -> None:
+        timed_out.set()
         channel.abort()
 
-    timer = threading.Timer(max(0.0, deadline - time.monotonic()), end)
+    timer = threading.Timer(max(0.0, deadline - time.monotonic()), stop)
     timer.start()
     try:
         if path is None and channel.alpn == "http/1.1":
             path = "/"
         if path is not None:
-            with _whatever_was_said(made, observed):
-                ask_http(channel, path, caller, deadline, made)
+            with _read_reply_at_exit(result, observed):
+                ask_http(channel, path, dialer, deadline, result)
         wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
-        with _whatever_was_said(made, observed):
-            made.confirmed = _confirmed(channel, wait, made, linger=made.reply is None)
+        with _read_reply_at_exit(result, observed):
+            result.confirmed = _confirmed(channel, wait, result, linger=result.reply is None)
     except (Truncated, OSError):
-        # Once we are known to be accepted, how a connection ends is no failure of its handshake.
-        made.confirmed = channel.confirmed(0)
-        if made.confirmed != "accepted" and not spent.is_set():
+        # Once the server has accepted us, an unclean end of the connection is no failure of the handshake.
+        result.confirmed = channel.confirmed(0)
+        if result.confirmed != "accepted" and not timed_out.is_set():
             raise
     finally:
         timer.cancel()
 
 
 @contextlib.contextmanager
-def _whatever_was_said(made: Attempt, observed: HandshakeFacts) -> Iterator[None]:
-    """Read what the service said, however the block ends: a reset after an answer does not unsay it."""
+def _read_reply_at_exit(result: Attempt, observed: HandshakeFacts) -> Iterator[None]:
+    """Decode what the service has sent, however the block ends: a reset may follow an answer."""
     try:
         yield
     finally:
-        if made.head and made.reply is None:
-            made.answer, made.refusal = explain_answer(made.head, observed.situation()), refusal_in(made.head)
-            made.reply = reply_in(made.head, datetime.now(UTC), made.answer)
+        if result.head and result.reply is None:
+            result.answer, result.refusal = (
+                explain_answer(result.head, observed.situation()),
+                refusal_in(result.head),
+            )
+            result.reply = reply_in(result.head, datetime.now(UTC), result.answer)
 
 
-def _confirmed(channel: Channel, wait: float, made: Attempt, *, linger: bool) -> Confirmed:
-    """Wait for what the server may still say: whether we are accepted, and whether it asks for more."""
+def _confirmed(channel: Channel, wait: float, result: Attempt, *, linger: bool) -> Confirmed:
+    """Wait until the server accepts or refuses us, and for a further request."""
     deadline = time.monotonic() + wait
     confirmed = channel.confirmed(wait)
     if confirmed == "refused":
         while channel.recv(READ):
-            pass  # what came before the refusal is finite, and then it is raised
-    left = deadline - time.monotonic()
-    if linger and left > 0:
-        channel.settimeout(left)
+            pass  # reads what came before the refusal, which is then raised
+    seconds_left = deadline - time.monotonic()
+    if linger and seconds_left > 0:
+        channel.settimeout(seconds_left)
         with contextlib.suppress(TimeoutError):
-            made.head += channel.recv(READ)
+            result.head += channel.recv(READ)
     return confirmed
 
 
-def ask_http(channel: Channel, path: str, caller: Caller, deadline: float, made: Attempt) -> None:
-    """Ask for a page by one request, and keep the beginning of what is answered: of a refusal its text too."""
-    name = caller.place.name
-    host = caller.place.host if name.kind == "uri" else f"[{name}]" if ":" in str(name) else str(name)
+def ask_http(channel: Channel, path: str, dialer: Dialer, deadline: float, result: Attempt) -> None:
+    """Request a page once, and keep the beginning of the response; of a refusal its text too."""
+    name = dialer.target.name
+    host = dialer.target.host if name.kind == "uri" else f"[{name}]" if ":" in str(name) else str(name)
     request = (
         f"GET {path} HTTP/1.1\r\nHost: {host}\r\n"
         "User-Agent: bothways-doctor\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     )
     channel.settimeout(max(0.1, deadline - time.monotonic()))
-    with contextlib.suppress(BrokenPipeError):  # it may have answered before it was asked
+    with contextlib.suppress(BrokenPipeError):  # it may have responded before the request
         channel.sendall(request.encode("ascii", "replace"))
-    while not _is_enough(made.head) and (left := deadline - time.monotonic()) > 0:
-        channel.settimeout(min(left, WAIT_SECONDS) if b"\r\n\r\n" in made.head else left)
+    while not _is_enough(result.head) and (seconds_left := deadline - time.monotonic()) > 0:
+        channel.settimeout(min(seconds_left, WAIT_SECONDS) if b"\r\n\r\n" in result.head else seconds_left)
         try:
             data = channel.recv(READ)
         except TimeoutError:
             break
         if not data:
             break
-        made.head += data[: HEAD_LIMIT - len(made.head)]
+        result.head += data[: HEAD_LIMIT - len(result.head)]
 
 
-_ANSWERED = re.compile(rb"HTTP/1\.\d [1-3]")
+_SERVED = re.compile(rb"HTTP/1\.\d [1-3]")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d{1,9})\r\n", re.IGNORECASE)
 
 
 def _is_enough(head: bytes) -> bool:
-    """Whether more would tell nothing: of an answer that serves us its head is enough."""
-    before, end, body = head.partition(b"\r\n\r\n")
-    if len(head) >= HEAD_LIMIT or (end and _ANSWERED.match(head)):
+    """Whether more of the response is not needed: if we are served, the header is enough."""
+    headers, stop, body = head.partition(b"\r\n\r\n")
+    if len(head) >= HEAD_LIMIT or (stop and _SERVED.match(head)):
         return True
-    length = _LENGTH.search(before + b"\r\n")
-    return bool(end) and length is not None and len(body) >= int(length[1])
+    length = _LENGTH.search(headers + b"\r\n")
+    return bool(stop) and length is not None and len(body) >= int(length[1])
 
 
 def reply_in(head: bytes, now: datetime, answer: Explanation | None = None) -> Reply | None:
-    """Read the beginning of an HTTP answer; of another one what it says of us. None for what says nothing."""
-    why = None if answer is None else facts_of(answer)
+    """Decode the beginning of an HTTP response, or of another protocol's refusal; None where it says nothing.
+
+    head: the first bytes.  now: the time, for the difference of clocks.  answer: the explanation of a refusal.
+    """
+    explanation = None if answer is None else facts_of(answer)
     line, _, rest = head.partition(b"\r\n")
-    words = line.split(None, 2)
-    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit() or len(words[1]) != 3:
+    parts = line.split(None, 2)
+    if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit() or len(parts[1]) != 3:
         reply = None if answer is None else read_reply(head)
-        return None if reply is None else Reply(reply.status, visible(reply.text, 120), None, why)
-    return Reply(int(words[1]), visible(line.decode("latin-1"), 120), _skew(rest, now), why)
+        return None if reply is None else Reply(reply.status, visible(reply.text, 120), None, explanation)
+    return Reply(int(parts[1]), visible(line.decode("latin-1"), 120), _skew(rest, now), explanation)
 
 
 def _skew(headers: bytes, now: datetime) -> float | None:
@@ -365,8 +371,10 @@ def _skew(headers: bytes, now: datetime) -> float | None:
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"date":
             try:
-                told = email.utils.parsedate_to_datetime(value.decode("latin-1").strip())
+                server_time = email.utils.parsedate_to_datetime(value.decode("latin-1").strip())
             except (ValueError, OverflowError):
                 return None
-            return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+            return (
+                server_time if server_time.tzinfo else server_time.replace(tzinfo=UTC)
+            ).timestamp() - now.timestamp()
     return None

@@ -1,4 +1,4 @@
-"""What a server's chain is like: how it was judged, whether it is whole, and what a checklist asks of it."""
+"""The rows about a server's chain: its verdict, whether it is complete, and further checks."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ SEND_THESE = "send the leaf and its intermediates, each once"
 def certificate_rows(
     chain: Sequence[bytes], verdict: Verdict | None, anchors: TrustStore, now: datetime
 ) -> Iterator[Row]:
-    """Return what there is to say of a server's chain, in the order of its checks."""
+    """Return the rows about a server's chain, in the order of its checks."""
     sent = readable(chain)
     if not sent:
-        yield Row("certificate.sent", "problem" if chain else "unknown", "certificate", _none(chain))
+        yield Row("certificate.sent", "problem" if chain else "unknown", "certificate", _no_chain_text(chain))
         return
     leaf = sent[0]
     yield Row(
@@ -59,7 +59,7 @@ def certificate_rows(
 
 
 def readable(chain: Sequence[bytes]) -> list[ParsedCertificate]:
-    """Return the certificates of a chain that can be read."""
+    """Return the certificates of a chain that can be decoded."""
     found = []
     for der in chain:
         try:
@@ -72,7 +72,7 @@ def readable(chain: Sequence[bytes]) -> list[ParsedCertificate]:
 
 
 def cards(by: Side, chain: Sequence[bytes], now: datetime) -> Iterator[Card]:
-    """Return every certificate of a chain in words."""
+    """Return every certificate of a chain as text."""
     for place, der in enumerate(chain[:CARDS]):
         document = certificate_document(der, now)
         if document.damaged:
@@ -82,7 +82,7 @@ def cards(by: Side, chain: Sequence[bytes], now: datetime) -> Iterator[Card]:
 
 
 def shown(text: str) -> str:
-    """Return a name out of a certificate as it may be shown."""
+    """Return a name of a certificate, escaped for display."""
     return visible(text) or "(empty)"
 
 
@@ -98,7 +98,7 @@ def verdict_rows(verdict: Verdict, prefix: str, step: StepId) -> Iterator[Row]:
 
 
 def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[Row]:
-    """Return the reasons for which certificates are refused; one that comes again is numbered."""
+    """Return the reasons for a refusal; of one fault in several certificates the ids are numbered."""
     for id_, reason in _numbered(reasons, prefix):
         text = visible(f"{reason} ({reason.rule})", TEXT_LIMIT)
         yield Row(id_, "problem", "refused", text, visible(sentence(reason.fault.hint, reason.facts)))
@@ -121,7 +121,7 @@ def _numbered(reasons: Sequence[Reason], prefix: str) -> Iterator[tuple[str, Rea
 
 
 def days_rows(id_: str, chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
-    """Say how long the certificate that ends first still lasts; of one that has ended the verdict speaks."""
+    """Return how long the certificate that expires first is still valid; the verdict covers expired ones."""
     first = min(chain, key=lambda each: each.not_after)
     days = (first.not_after - now).days
     whose = "" if first is chain[0] else f" ({shown(first.subject_text)}, above the leaf)"
@@ -135,7 +135,7 @@ def days_rows(id_: str, chain: Sequence[ParsedCertificate], now: datetime) -> It
 def chain_rows(
     sent: Sequence[ParsedCertificate], verdict: Verdict | None, anchors: TrustStore
 ) -> Iterator[Row]:
-    """Say whether all came that has to, in its order, and nothing else (RFC 9846 4.5.1.3)."""
+    """Return whether the chain is complete, in order, and without other certificates (RFC 9846 4.5.1.3)."""
     linked = linked_from(sent[0], sent[1:])
     top = linked[-1]
     known = bool(anchors.issuers_of(top)) or anchors.own(top) is not None
@@ -163,9 +163,9 @@ def chain_rows(
     if len({each.der for each in sent}) < len(sent):
         yield Row("certificate.repeated", "warning", "repeated", "a certificate occurs twice", SEND_THESE)
         return
-    strangers = [each for each in sent[1:] if each.der not in {one.der for one in linked}]
-    if strangers:
-        text = f"{len(strangers)} that the chain does not need, such as {shown(strangers[0].subject_text)}"
+    unrelated = [each for each in sent[1:] if each.der not in {one.der for one in linked}]
+    if unrelated:
+        text = f"{len(unrelated)} that the chain does not need, such as {shown(unrelated[0].subject_text)}"
         yield Row("certificate.surplus", "note", "surplus", text, SEND_THESE)
     elif [each.der for each in sent] != [each.der for each in linked]:
         text = (
@@ -181,7 +181,7 @@ def chain_rows(
 
 
 def linked_from(leaf: ParsedCertificate, others: Sequence[ParsedCertificate]) -> list[ParsedCertificate]:
-    """Return the certificates of a chain that lead up from its leaf, by their names."""
+    """Return the certificates of a chain from its leaf upwards, linked by their names."""
     linked = [leaf]
     while not linked[-1].is_self_issued and len(linked) <= len(others):
         used = {each.der for each in linked}
@@ -194,16 +194,16 @@ def linked_from(leaf: ParsedCertificate, others: Sequence[ParsedCertificate]) ->
 
 
 def is_self_signed(certificate: ParsedCertificate) -> bool:
-    """Whether a certificate names itself as its issuer."""
+    """Whether the issuer of a certificate is its subject."""
     return certificate.is_self_issued
 
 
 def signed_with(certificate: ParsedCertificate) -> str:
-    """Name the algorithm of a certificate's signature."""
+    """Return the signature algorithm of a certificate as text."""
     return signature_text(certificate)
 
 
-def _none(chain: Sequence[bytes]) -> str:
+def _no_chain_text(chain: Sequence[bytes]) -> str:
     return "what it sent cannot be decoded as certificates" if chain else "none was seen"
 
 

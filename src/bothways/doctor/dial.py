@@ -1,4 +1,4 @@
-"""The one who calls the server: one connection after the other, each counted, timed, bounded and closed."""
+"""Opens the connections of an examination: one after another, each counted, timed, limited and closed."""
 
 from __future__ import annotations
 
@@ -8,62 +8,62 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bothways.doctor.probes import Question, question
-from bothways.doctor.replies import LIMIT, Answer, Ear
+from bothways.doctor.probes import Offer, offer_record
+from bothways.doctor.replies import LIMIT, HelloReply, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.net.starttls import turn_to_tls
 from bothways.starttls import Protocol, StartTLS
 from bothways.trust.names import ServerName
 
-PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # version 1; a receiver takes the connection's own addresses
+PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # version 1; the receiver uses the addresses of the connection
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")
-PIECE = 16 * 1024
-NAMELESS = ServerName("ip", "")  # of which a hello has no server name
-CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+CHUNK = 16 * 1024
+NO_SERVER_NAME = ServerName("ip", "")  # of this kind a hello contains no server_name
+CONNECTION_LOST = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 
 
-class Spent(Exception):
-    """There are no connections left of those that were allowed, or no time for another."""
+class ConnectionsUsedUp(Exception):
+    """The allowed number of connections is used up, or their time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A server as its user names it: where to call, and whom it must prove to be."""
+class Target:
+    """A server as the user names it: its address, and the name that it must prove."""
 
     host: str
     port: int
     name: ServerName
 
     @property
-    def asked(self) -> str:
-        """The host as a service is asked for it before TLS."""
+    def requested_host(self) -> str:
+        """The host name to use before TLS, as in STARTTLS."""
         return self.host if self.name.kind == "uri" else self.name.text
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Caller:
-    """Calls one server. `made` counts the connections, `address` is the one that answered first.
+class Dialer:
+    """Connects to one server. `connections` is the number of connections, `address` the first one that answered.
 
-    timeout: seconds for each connection, from its beginning to its end.  limit: how many there may be.  starttls: in
-    the words of which protocol each connection asks for TLS before it speaks it.  seconds: for all of them together.
+    target: the server.  timeout: seconds for each connection.  limit: the number of connections.  starttls: the
+    protocol by which each connection requests TLS.  seconds: for all connections together.
     """
 
     def __init__(
         self,
-        place: Place,
+        target: Target,
         *,
         timeout: float,
         limit: int,
         starttls: Protocol | None = None,
         seconds: float | None = None,
     ) -> None:
-        self.place = place
+        self.target = target
         self.timeout = timeout
         self.limit = limit
-        self.until = None if seconds is None else time.monotonic() + seconds
-        self.made = 0
+        self.end = None if seconds is None else time.monotonic() + seconds
+        self.connections = 0
         self.address: tuple[str, int] | None = None
         self.seconds = 0.0
         self.starttls = starttls
@@ -71,88 +71,91 @@ class Caller:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[tuple[socket.socket, float]]:
-        """Open a connection for the block, with the moment by which all has to be done.
+        """Open a connection, and yield it with its deadline; close it at the end of the block.
 
-        The first call tries each address that the name has; all others go where that one came to. Raises
-        OSError, StartTLSFailed and Spent.
+        The first call tries each address of the name, later ones use the one that answered. Raises OSError,
+        StartTLSFailed and ConnectionsUsedUp.
         """
-        began = time.monotonic()
-        deadline = began + self.timeout if self.until is None else min(began + self.timeout, self.until)
-        if self.made >= self.limit or deadline <= began:
-            raise Spent
-        self.made += 1
-        target = self.address or (self.place.host, self.place.port)
-        with socket.create_connection(target, deadline - began) as sock:
+        started = time.monotonic()
+        deadline = started + self.timeout if self.end is None else min(started + self.timeout, self.end)
+        if self.connections >= self.limit or deadline <= started:
+            raise ConnectionsUsedUp
+        self.connections += 1
+        target = self.address or (self.target.host, self.target.port)
+        with socket.create_connection(target, deadline - started) as sock:
             if self.address is None:
-                self.seconds = time.monotonic() - began
+                self.seconds = time.monotonic() - started
                 self.address = sock.getpeername()[:2]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.through_proxy_header:
                 sock.sendall(PROXY_HEADER)
             if self.starttls is not None:
-                turn_to_tls(sock, StartTLS(self.starttls, self.place.asked), deadline)
+                turn_to_tls(sock, StartTLS(self.starttls, self.target.requested_host), deadline)
             sock.settimeout(max(0.1, deadline - time.monotonic()))
             yield sock, deadline
 
-    def ask_in_words_of(self, protocol: Protocol) -> StartTLSFailed | None:
-        """Ask whether it turns to TLS in the words of a protocol, as every connection does from then on if it does.
+    def request_tls(self, protocol: Protocol) -> StartTLSFailed | None:
+        """Request TLS by a protocol; if that succeeds, all further connections do so.
 
-        Returns why it does not. Raises OSError where it cannot be reached, and Spent.
+        Returns why it failed. Raises OSError where the server cannot be reached, and ConnectionsUsedUp.
         """
-        before, self.starttls = self.starttls, protocol
+        previous, self.starttls = self.starttls, protocol
         try:
             with self.connected():
                 return None
         except StartTLSFailed as error:
-            self.starttls = before
+            self.starttls = previous
             return error
 
     def closes_at_once(self, seconds: float) -> bool:
-        """Whether the server closes a connection within this time on which nothing is sent."""
+        """Whether the server closes a connection within `seconds` if nothing is sent."""
         with self.connected() as (sock, deadline):
             sock.settimeout(max(0.1, min(seconds, deadline - time.monotonic())))
             try:
                 return not sock.recv(1)
-            except CUT:
+            except CONNECTION_LOST:
                 return True
             except TimeoutError:
                 return False
 
-    def ask(self, asked: Question, *, to_the_share: bool = False, named: bool = True) -> Answer:
-        """Ask what the server would choose, and go. Raises OSError where it cannot be reached, and Spent.
+    def ask(self, offer: Offer, *, until_key_exchange: bool = False, named: bool = True) -> HelloReply:
+        """Send a hello and return the reply. Raises OSError for an unreachable server, and ConnectionsUsedUp.
 
-        named: whether the hello has the server's name.
+        offer: the content of the hello.  until_key_exchange: whether to read up to the ServerKeyExchange of TLS 1.2.
+        named: whether the hello contains the server's name.
         """
         with self.connected() as (sock, deadline):
-            name = self.place.name if named else NAMELESS
-            answer = self._answer(sock, deadline, question(name, asked), to_the_share)
+            name = self.target.name if named else NO_SERVER_NAME
+            answer = self._answer(sock, deadline, offer_record(name, offer), until_key_exchange)
             if answer.kind == "choice":
                 with contextlib.suppress(OSError):
                     sock.sendall(CLOSE_NOTIFY)
         return answer
 
-    def _answer(self, sock: socket.socket, deadline: float, hello: bytes, to_the_share: bool) -> Answer:
-        ear = Ear(to_the_share=to_the_share)
+    def _answer(
+        self, sock: socket.socket, deadline: float, hello: bytes, until_key_exchange: bool
+    ) -> HelloReply:
+        reader = ReplyReader(until_key_exchange=until_key_exchange)
         try:
             sock.sendall(hello)
-        except CUT:
-            return ear.end()
-        heard = 0
-        while heard <= LIMIT:
-            left = deadline - time.monotonic()
-            if left <= 0:
+        except CONNECTION_LOST:
+            return reader.end()
+        received = 0
+        while received <= LIMIT:
+            seconds_left = deadline - time.monotonic()
+            if seconds_left <= 0:
                 break
-            sock.settimeout(left)
+            sock.settimeout(seconds_left)
             try:
-                data = sock.recv(PIECE)
-            except CUT:
-                return ear.end()
+                data = sock.recv(CHUNK)
+            except CONNECTION_LOST:
+                return reader.end()
             except TimeoutError:
                 break
             if not data:
-                return ear.end()
-            heard += len(data)
-            answer = ear.hear(data)
+                return reader.end()
+            received += len(data)
+            answer = reader.feed(data)
             if answer is not None:
                 return answer
-        return ear.end(late=True)
+        return reader.end(timed_out=True)

@@ -1,4 +1,4 @@
-"""The whole examination: what is asked in which order, how many connections that takes, and the report."""
+"""The whole examination: which questions in which order, how many connections that takes, and the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.diagnosis.situation import UNNAMED
 from bothways.doctor.attempts import Attempt, attempt, parts_of
 from bothways.doctor.chain import cards, certificate_rows, days_rows, shown
-from bothways.doctor.dial import Caller, Place, Spent
+from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
 from bothways.doctor.evidence import of_survey
 from bothways.doctor.findings import (
     handshake_rows,
@@ -21,7 +21,7 @@ from bothways.doctor.findings import (
     server_rows,
     unreachable_rows,
 )
-from bothways.doctor.identity import Wanted, identity_rows
+from bothways.doctor.identity import RequestFacts, identity_rows
 from bothways.doctor.report import Report, Row, Section
 from bothways.doctor.survey import PLAN, Survey
 from bothways.errors import StartTLSFailed
@@ -44,31 +44,31 @@ ANCHORS_SHOWN = 20
 
 @dataclass(frozen=True)
 class Examination:
-    """What was learned of one server: by questions, by handshakes without a certificate, and by the last one.
+    """What was found about one server: by hellos, by handshakes without a certificate, and by a last handshake.
 
-    `final` is the handshake with all that was given; None where nothing speaks TLS. `unreachable` says why
-    there is nothing at all.
+    `final` is the handshake with everything that was given; None where the server does not speak TLS. `unreachable`
+    is why nothing was found.
     """
 
-    caller: Caller
+    dialer: Dialer
     config: ClientConfig
     survey: Survey
-    looks: tuple[Attempt, ...] = ()
+    first_attempts: tuple[Attempt, ...] = ()
     final: Attempt | None = None
     unreachable: Explanation | None = None
 
     def report(self) -> Report:
-        """Return all of it as values and findings."""
+        """Return the report: values and findings."""
         reached = self.unreachable is None
         return Report(
             format="bothways-doctor",
             version=1,
-            examined=str(self.caller.place),
+            examined=str(self.dialer.target),
             at=self._now.isoformat(timespec="seconds"),
             profile=self.config.anchors.profile,
             outcome="succeeded" if self.final is not None and self.final.succeeded else "failed",
-            connections=self.caller.made,
-            connection_limit=self.caller.limit,
+            connections=self.dialer.connections,
+            connection_limit=self.dialer.limit,
             server=self.survey.server() if reached else None,
             handshakes=tuple(each.facts() for each in self._made),
             certificates=tuple(self._cards()),
@@ -81,29 +81,29 @@ class Examination:
 
     @property
     def _made(self) -> tuple[Attempt, ...]:
-        return self.looks if self.final is None else (*self.looks, self.final)
+        return self.first_attempts if self.final is None else (*self.first_attempts, self.final)
 
     @property
-    def _seen(self) -> Attempt | None:
-        """The handshake by which the server's certificate is told: the last that showed it."""
+    def _with_certificate(self) -> Attempt | None:
+        """The last handshake in which the server sent its certificate."""
         return next((each for each in reversed(self._made) if each.chain), None)
 
     def _sections(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
-        config, seen, now = self.config, self._seen, self._now
+        config, seen, now = self.config, self._with_certificate, self._now
         if self.unreachable is not None:
             yield "server", "What it supports", tuple(unreachable_rows(self.unreachable))
         else:
-            server, looks = self.survey.server(), [each.facts() for each in self.looks]
+            server, first_attempts = self.survey.server(), [each.facts() for each in self.first_attempts]
             every = [each.facts() for each in self._made]
             yield "server", "What it supports", tuple(server_rows(server))
             yield "handshake", "What a handshake shows", tuple(handshake_rows(server, every))
-            yield "request", "Whether it asks for a client certificate", tuple(request_rows(looks))
+            yield "request", "Whether it asks for a client certificate", tuple(request_rows(first_attempts))
         if seen is not None:
             rows = certificate_rows(seen.chain, seen.verdict, config.anchors, now)
             yield "certificate", "Its certificate", tuple(rows)
         own = config.settings.identity.own
         if own:
-            rows = identity_rows(own[0], config.anchors, tuple(self._wanted()), now)
+            rows = identity_rows(own[0], config.anchors, tuple(self._requested_certificates()), now)
             yield "identity", "Our certificate", tuple(rows)
         if self.final is not None:
             rows = outcome_rows(
@@ -114,8 +114,8 @@ class Examination:
             )
             yield "outcome", "The handshake with all that was given", tuple(rows)
 
-    def _wanted(self) -> Iterator[Wanted]:
-        """What the server asked of our certificate, once for each version."""
+    def _requested_certificates(self) -> Iterator[RequestFacts]:
+        """The server's requests for our certificate, one for each version."""
         known = set()
         for each in self._made:
             request = each.request
@@ -124,18 +124,18 @@ class Examination:
                 authorities, schemes, types = parts_of(request)
                 is_12 = isinstance(request, tls12.CertificateRequest)
                 version = Version.TLS12 if is_12 else Version.TLS13
-                yield Wanted(authorities, schemes, types if is_12 else None, version)
+                yield RequestFacts(authorities, schemes, types if is_12 else None, version)
 
     def _cards(self) -> Iterator[Card]:
-        if self._seen is not None:
-            yield from cards("server", self._seen.chain, self._now)
+        if self._with_certificate is not None:
+            yield from cards("server", self._with_certificate.chain, self._now)
         own = self.config.settings.identity.own
         if own:
             yield from cards("client", own[0].chain, self._now)
 
 
 def examine(
-    place: Place,
+    target: Target,
     config: ClientConfig,
     *,
     files: Files = UNNAMED,
@@ -143,40 +143,40 @@ def examine(
     timeout: float = 10.0,
     starttls: Protocol | None = None,
 ) -> Examination:
-    """Examine one server as a client of it with this configuration would, by at most `CONNECTION_LIMIT` connections.
+    """Examine one server as a client with this configuration would, by at most `CONNECTION_LIMIT` connections.
 
-    files: what our files are called.  path: what to ask for over HTTP; None: "/" of a server that chooses
-    http/1.1.  timeout: seconds for each connection.  starttls: in the words of which protocol each connection asks
-    for TLS first. Raises nothing for what the server or the network does.
+    target: the server.  config: of the client.  files: the names of our files, for causes.  path: what to request over
+    HTTP; None: "/" of a server that chooses http/1.1.  timeout: seconds for each connection.  starttls: the protocol
+    by which each connection requests TLS first. Raises nothing for what the server or the network does.
     """
-    caller = Caller(place, timeout=timeout, limit=CONNECTION_LIMIT, starttls=starttls)
-    survey = Survey(caller)
+    dialer = Dialer(target, timeout=timeout, limit=CONNECTION_LIMIT, starttls=starttls)
+    survey = Survey(dialer)
     try:
         survey.run()
     except (OSError, StartTLSFailed) as error:
         situation = HandshakeFacts(
             config,
-            str(place.name),
-            address=str(place),
+            str(target.name),
+            address=str(target),
             files=files,
             starttls="" if starttls is None else starttls.name,
         ).situation()
-        return Examination(caller, config, survey, unreachable=explain(error, situation))
+        return Examination(dialer, config, survey, unreachable=explain(error, situation))
     if survey.speaks != "TLS":
-        return Examination(caller, config, survey)
-    looks: list[Attempt] = []
+        return Examination(dialer, config, survey)
+    first_attempts: list[Attempt] = []
     probed = of_survey(survey)
     try:
-        for looking in _lookers(survey, config):
-            looks.append(attempt(caller, looking, path, files, probed))
-        final = attempt(caller, _as_asked(config, looks), path, files, probed)
-    except Spent:
-        return Examination(caller, config, survey, tuple(looks))
-    return Examination(caller, config, survey, tuple(looks), final)
+        for first_config in _first_configs(survey, config):
+            first_attempts.append(attempt(dialer, first_config, path, files, probed))
+        final = attempt(dialer, _final_config(config, first_attempts), path, files, probed)
+    except ConnectionsUsedUp:
+        return Examination(dialer, config, survey, tuple(first_attempts))
+    return Examination(dialer, config, survey, tuple(first_attempts), final)
 
 
-def _lookers(survey: Survey, config: ClientConfig) -> Iterator[ClientConfig]:
-    """Return who looks before our certificate is shown: without one, in each version that both sides speak."""
+def _first_configs(survey: Survey, config: ClientConfig) -> Iterator[ClientConfig]:
+    """Return the configurations of the first handshakes: without a certificate, one for each common version."""
     for version in config.versions:
         if survey.spoken[VERSIONS[version]] == "spoken":
             yield replace(
@@ -190,27 +190,31 @@ def _lookers(survey: Survey, config: ClientConfig) -> Iterator[ClientConfig]:
 
 
 def _with_staples(revocation: Revocation | None) -> Revocation:
-    """Ask for a staple, whatever is made of it."""
+    """Return the policy, but requesting a staple."""
     if revocation is None:
         return Revocation(staples="use", unknown="accept", covers="leaf")
     return revocation if revocation.staples != "ignore" else replace(revocation, staples="use")
 
 
-def _as_asked(config: ClientConfig, looks: Sequence[Attempt]) -> ClientConfig:
-    """Return what was given. HTTP is offered by its name to who is known to choose it, and a certificate after
-    the handshake to who was seen to ask for it then."""
-    known = any(look.channel is not None and look.channel.alpn in HTTP for look in looks)
-    late = any(look.asked_late for look in looks) and all(
+def _final_config(config: ClientConfig, first_attempts: Sequence[Attempt]) -> ClientConfig:
+    """Return the configuration of the last handshake.
+
+    HTTP is offered to a server that chose it before, and authentication after the handshake to one that requested it.
+    """
+    known = any(each.channel is not None and each.channel.alpn in HTTP for each in first_attempts)
+    after_handshake = any(each.asked_after_handshake for each in first_attempts) and all(
         each.key is not None for each in config.settings.identity.own
     )
-    return replace(config, alpn=HTTP if known and not config.alpn else config.alpn, post_handshake_auth=late)
+    return replace(
+        config, alpn=HTTP if known and not config.alpn else config.alpn, post_handshake_auth=after_handshake
+    )
 
 
-# -- files alone -------------------------------------------------------------------------------------------
+# -- files only --------------------------------------------------------------------------------------------
 
 
 def examine_files(credentials: Credentials | None, anchors: TrustStore | None, now: datetime) -> Report:
-    """Examine what is at hand before anything is connected."""
+    """Examine our certificate and trust anchors without a connection."""
     sections, found = list[Section](), tuple[Card, ...]()
     if credentials is not None:
         rows = tuple(identity_rows(credentials, anchors, (), now))
@@ -235,18 +239,18 @@ def examine_files(credentials: Credentials | None, anchors: TrustStore | None, n
 
 
 def _anchor_rows(anchors: TrustStore, now: datetime) -> Iterator[Row]:
-    """Say of each anchor until when it holds; an expired one vouches for nobody."""
+    """Return until when each trust anchor is valid; an expired one verifies nothing."""
     certificates = anchors.certificates
-    for place, each in enumerate(certificates[:ANCHORS_SHOWN], 1):
+    for target, each in enumerate(certificates[:ANCHORS_SHOWN], 1):
         anchor = ParsedCertificate(each.public_bytes(Encoding.DER))
         name = shown(anchor.subject_text)
         if now > anchor.not_after:
             text = (
                 f"{name} expired on {anchor.not_after:%Y-%m-%d}: it is not valid as a trust anchor any more"
             )
-            yield Row(f"anchors.{place}", "problem", "authority", text, "get the new certificate of the CA")
+            yield Row(f"anchors.{target}", "problem", "authority", text, "get the new certificate of the CA")
             continue
-        left = next(iter(days_rows(f"anchors.{place}", [anchor], now)))
-        yield replace(left, subject="authority", text=f"{name}, {left.text}")
+        remaining = next(iter(days_rows(f"anchors.{target}", [anchor], now)))
+        yield replace(remaining, subject="authority", text=f"{name}, {remaining.text}")
     if len(certificates) > ANCHORS_SHOWN:
         yield Row("anchors.more", "note", "authorities", f"and {len(certificates) - ANCHORS_SHOWN} more")

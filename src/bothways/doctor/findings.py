@@ -1,4 +1,4 @@
-"""From what a server showed to findings for people: what is good, what is not, and what to do about it."""
+"""Findings for people, from what a server showed: what is good, what is not, and what to do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WANTS_CERTIFICATE = (400, 401, 403, 495, 496)
 
 
 def server_rows(server: Server) -> Iterator[Row]:
-    """Return what a server speaks and chooses."""
+    """Return what a server supports and chooses."""
     yield Row("server.reached", "good", "reached", f"{server.address} in {server.milliseconds:g} ms")
     if server.speaks != "TLS":
         yield _no_tls(server)
@@ -57,8 +57,8 @@ def _suites(server: Server) -> Iterator[Row]:
             text = "none with ECDHE and AES-GCM, CCM or ChaCha20-Poly1305"
             yield Row(id_, "problem", subject, text, "allow them on the server (RFC 9325 4.2)")
     for what in server.dated:
-        level, why = DATED[what]
-        text = f"it still answers to {what}: {why}"
+        level, advice = DATED[what]
+        text = f"it still answers to {what}: {advice}"
         yield Row(f"server.dated.{_id(what)}", level, "outdated suites", text, "turn them off")
 
 
@@ -67,8 +67,11 @@ def _no_tls(server: Server) -> Row:
         text = "it accepts connections and does not answer a ClientHello, or closes them"
         hint = "check the port; LDAP, mail and other services require STARTTLS in their own protocol first"
     else:
-        said = f': "{server.start}"' if server.start else ""
-        text, hint = f"no TLS; it uses {server.speaks}{said}", "check the port: another one may use TLS"
+        description = f': "{server.start}"' if server.start else ""
+        text, hint = (
+            f"no TLS; it uses {server.speaks}{description}",
+            "check the port: another one may use TLS",
+        )
     name = STARTTLS.get(server.speaks.partition(",")[0])
     if name is not None:
         hint += f"; or request TLS in its protocol: --starttls {name}"
@@ -106,9 +109,9 @@ def _hybrid(groups: Sequence[str]) -> Row:
     )
 
 
-def handshake_rows(server: Server, made: Sequence[Handshake]) -> Iterator[Row]:
-    """Return what only a whole handshake shows: of those that were made, the first of each version."""
-    finished = [each for each in made if each.version is not None]
+def handshake_rows(server: Server, handshakes: Sequence[Handshake]) -> Iterator[Row]:
+    """Return what only a full handshake shows, by the first one of each version."""
+    finished = [each for each in handshakes if each.version is not None]
     if not finished:
         return
     for each in {each.version: each for each in reversed(finished)}.values():
@@ -119,18 +122,18 @@ def handshake_rows(server: Server, made: Sequence[Handshake]) -> Iterator[Row]:
         "handshake.alpn", "note", "ALPN", f"it chooses {protocol}" if protocol else "it chooses no protocol"
     )
     yield from _resumption(server, finished)
-    if any(each.staple for each in made):
+    if any(each.staple for each in handshakes):
         yield Row("handshake.staple", "good", "OCSP staple", "it staples an OCSP response")
     else:
         yield Row("handshake.staple", "note", "OCSP staple", "none was sent, although it was requested")
-    skew = next((each.reply.skew for each in made if each.reply and each.reply.skew is not None), None)
+    skew = next((each.reply.skew for each in handshakes if each.reply and each.reply.skew is not None), None)
     if skew is not None:
         yield _clock(skew)
 
 
-def _resumption(server: Server, made: Sequence[Handshake]) -> Iterator[Row]:
+def _resumption(server: Server, handshakes: Sequence[Handshake]) -> Iterator[Row]:
     kinds = []
-    tickets = max((each.tickets for each in made if each.version == "TLS 1.3"), default=0)
+    tickets = max((each.tickets for each in handshakes if each.version == "TLS 1.3"), default=0)
     if tickets:
         kinds.append(f"{counted(tickets, 'ticket')} in TLS 1.3")
     if server.tickets_12:
@@ -159,27 +162,30 @@ def _clock(skew: float) -> Row:
     )
 
 
-def request_rows(looks: Sequence[Handshake]) -> Iterator[Row]:
-    """Say whether, when and how the server asks for a client certificate, and which it would take."""
-    asking = [look for look in looks if look.request is not None]
-    in_handshake = [look for look in asking if look.request and look.request.when == "in the handshake"]
+def request_rows(attempts: Sequence[Handshake]) -> Iterator[Row]:
+    """Return whether, when and how the server requests a client certificate, and which it accepts."""
+    requesting = [attempt for attempt in attempts if attempt.request is not None]
+    in_handshake = [
+        attempt for attempt in requesting if attempt.request and attempt.request.when == "in the handshake"
+    ]
     if in_handshake:
         yield _required(in_handshake)
-    elif asking:
-        yield _afterwards(asking[0])
-    elif any(look.version for look in looks):
-        yield _not_asked(looks)
-    elif looks:
+    elif requesting:
+        yield _after_renegotiation(requesting[0])
+    elif any(attempt.version for attempt in attempts):
+        yield _not_asked(attempts)
+    elif attempts:
         yield Row(
             "request.when", "unknown", "asks for a certificate", "no handshake got far enough to find out"
         )
-    requests = [look.request for look in (in_handshake or asking) if look.request and look.request.schemes]
+    found = [each.request for each in in_handshake or requesting]
+    requests = [each for each in found if each and each.schemes]
     if requests:
-        yield from _taken(requests)
+        yield from _accepted(requests)
 
 
-def _not_asked(looks: Sequence[Handshake]) -> Row:
-    reply = _refusing_reply(looks)
+def _not_asked(attempts: Sequence[Handshake]) -> Row:
+    reply = _refusing_reply(attempts)
     if reply:
         text = f'not in the handshake; but without one it answers "{reply}"'
         hint = "it may request one on other paths, or other credentials than a certificate: --http PATH"
@@ -187,9 +193,9 @@ def _not_asked(looks: Sequence[Handshake]) -> Row:
     return Row("request.when", "note", "asks for a certificate", "no")
 
 
-def _afterwards(look: Handshake) -> Row:
-    reply = f', and without one it answers "{look.reply.line}"' if look.reply is not None else ""
-    if look.version == "TLS 1.2":
+def _after_renegotiation(attempt: Handshake) -> Row:
+    reply = f', and without one it answers "{attempt.reply.line}"' if attempt.reply is not None else ""
+    if attempt.version == "TLS 1.2":
         text = f"after the handshake of TLS 1.2: it requests renegotiation (HelloRequest){reply}"
         hint = (
             "renegotiation does not exist in TLS 1.3 and is refused "
@@ -204,34 +210,34 @@ def _afterwards(look: Handshake) -> Row:
     return Row("request.when", "note", "asks for a certificate", text, hint)
 
 
-def _required(looks: Sequence[Handshake]) -> Row:
-    versions = " and ".join(dict.fromkeys(look.version or look.offered[0] for look in looks))
-    reply = _refusing_reply(looks)
-    judged = [look for look in looks if not _refused_server(look)]
-    if any(look.outcome == "failed" for look in judged):
+def _required(attempts: Sequence[Handshake]) -> Row:
+    versions = " and ".join(dict.fromkeys(attempt.version or attempt.offered[0] for attempt in attempts))
+    reply = _refusing_reply(attempts)
+    verified = [attempt for attempt in attempts if not _refused_server(attempt)]
+    if any(attempt.outcome == "failed" for attempt in verified):
         text = f"in the handshake of {versions}, and without one it refuses the handshake: required"
     elif reply:
         text = f'in the handshake of {versions}, and continues without one; but then it answers "{reply}"'
         hint = "it requires one for some requests: send your certificate"
         return Row("request.when", "note", "asks for a certificate", text, hint)
-    elif judged:
+    elif verified:
         text = f"in the handshake of {versions}, and continues without one: optional"
     else:
         text = f"in the handshake of {versions}; whether it continues without one is not known"
     return Row("request.when", "note", "asks for a certificate", text)
 
 
-def _refused_server(look: Handshake) -> bool:
-    return look.failure is not None and look.failure.get("kind") == "PeerFault"
+def _refused_server(attempt: Handshake) -> bool:
+    return attempt.failure is not None and attempt.failure.get("kind") == "PeerFault"
 
 
-def _refusing_reply(looks: Sequence[Handshake]) -> str:
-    replies = (look.reply for look in looks if look.reply is not None)
+def _refusing_reply(attempts: Sequence[Handshake]) -> str:
+    replies = (attempt.reply for attempt in attempts if attempt.reply is not None)
     return next((reply.line for reply in replies if reply.status in WANTS_CERTIFICATE), "")
 
 
-def _taken(requests: Sequence[Request]) -> Iterator[Row]:
-    """Say what the first request names; types are named by TLS 1.2 alone."""
+def _accepted(requests: Sequence[Request]) -> Iterator[Row]:
+    """Return what the first request accepts; certificate types are part of TLS 1.2 only."""
     first = requests[0]
     if first.authorities:
         more = first.more_authorities + max(0, len(first.authorities) - SHOWN)
@@ -246,13 +252,13 @@ def _taken(requests: Sequence[Request]) -> Iterator[Row]:
 
 
 def unreachable_rows(explanation: Explanation) -> Iterator[Row]:
-    """Say why there is nothing to examine."""
+    """Return why there is nothing to examine."""
     yield Row("server.reached", "problem", "not reached", explanation.happened)
     yield from cause_rows(explanation, "server")
 
 
 def cause_rows(explanation: Explanation, prefix: str, first: Level = "problem") -> Iterator[Row]:
-    """Return what a failure may come from, the likeliest first; what is certain stands alone."""
+    """Return the possible causes of a failure, the most likely first; a certain one is the only one."""
     for place, each in enumerate(explanation.told, 1):
         text = f"{each.text}: {each.evidence}" if each.evidence else each.text
         level: Level = first if place == 1 else "note"
@@ -261,41 +267,41 @@ def cause_rows(explanation: Explanation, prefix: str, first: Level = "problem") 
 
 
 def outcome_rows(
-    made: Handshake,
+    final: Handshake,
     explanation: Explanation | None,
     answer: Explanation | None = None,
     *,
     refused: bool = False,
 ) -> Iterator[Row]:
-    """Say what the handshake with all that was given came to.
+    """Return the result of the handshake with everything that was given.
 
-    explanation: of its failure.  answer: of what a service said over the open channel.  refused: whether by that
-    it turned us away.
+    explanation: of its failure.  answer: of what a service sent over the connection.  refused: whether it refused us
+    by that.
     """
-    if made.outcome == "succeeded":
-        parts = ", ".join(filter(None, (made.version, made.suite, made.group)))
+    if final.outcome == "succeeded":
+        parts = ", ".join(filter(None, (final.version, final.suite, final.group)))
         yield Row("outcome", "good", "TLS succeeded" if refused else "succeeded", parts)
-        yield _ours(made, refused)
-    elif made.failure is not None:
-        step = made.failure.get("step")
+        yield _own_certificate(final, refused)
+    elif final.failure is not None:
+        step = final.failure.get("step")
         subject = f"failed at step {step}" if step else "failed"
-        yield Row("outcome", "problem", subject, _first_line(str(made.failure["text"])))
+        yield Row("outcome", "problem", subject, _first_line(str(final.failure["text"])))
         if explanation is not None:
             yield from cause_rows(explanation, "outcome")
-    if made.reply is not None:
-        status = made.reply.status
+    if final.reply is not None:
+        status = final.reply.status
         level: Level = "problem" if refused else "good" if status is not None and status < 400 else "warning"
         subject = "the service" if status is None else "over HTTP"
-        yield Row("outcome.reply", level, subject, f'it answers "{made.reply.line}"')
+        yield Row("outcome.reply", level, subject, f'it answers "{final.reply.line}"')
         if answer is not None:
             yield from cause_rows(answer, "outcome.reply", "problem" if refused else "warning")
-    for place, warning in enumerate(made.warnings):
+    for place, warning in enumerate(final.warnings):
         yield Row(f"outcome.warning.{place + 1}", "warning", "mind", warning)
 
 
-def _ours(made: Handshake, refused: bool) -> Row:
-    if not made.sent_certificate:
-        text = "the server requested it, and we sent none" if made.request else "not requested"
+def _own_certificate(final: Handshake, refused: bool) -> Row:
+    if not final.sent_certificate:
+        text = "the server requested it, and we sent none" if final.request else "not requested"
         return Row("outcome.certificate", "note", "our certificate", text)
     if refused:
         text = "sent, with proof of its key; the service refused us nevertheless"
@@ -308,7 +314,7 @@ def _ours(made: Handshake, refused: bool) -> Row:
             "sent, with proof of its key; the server has not said yet whether it accepts it",
         ),
     }
-    level, text = words[made.confirmed]
+    level, text = words[final.confirmed]
     return Row("outcome.certificate", level, "our certificate", text)
 
 

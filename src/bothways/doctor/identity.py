@@ -1,4 +1,4 @@
-"""Would our certificate be accepted? By evidence: the certificate itself, our key, and what a server asked for."""
+"""Whether a server would accept our certificate, by the certificate, our key, and the server's requests."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LISTED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a server asked of our certificate: names of authorities (DER; none: any), schemes, types (1.2)."""
+class RequestFacts:
+    """A server's request for our certificate: names of CAs (DER; none for any), schemes, types (TLS 1.2)."""
 
     authorities: tuple[bytes, ...]
     schemes: tuple[int, ...]
@@ -37,12 +37,15 @@ class Wanted:
 
 
 def identity_rows(
-    credentials: Credentials, anchors: TrustStore | None, wanted: Sequence[Wanted], now: datetime
+    credentials: Credentials,
+    anchors: TrustStore | None,
+    requested: Sequence[RequestFacts],
+    now: datetime,
 ) -> Iterator[Row]:
-    """Return what speaks for and against our certificate.
+    """Return what is right and wrong with our certificate.
 
-    anchors: those of --ca, which may vouch for us too.  wanted: what a server asked for, in each version
-    in which it asked.
+    credentials: ours.  anchors: those of --ca, which may have issued it.  wanted: the server's request, in each
+    version in which there was one.  now: the time.
     """
     chain = [ParsedCertificate(der) for der in credentials.chain]
     leaf = chain[0]
@@ -52,23 +55,23 @@ def identity_rows(
     yield Row("identity.pair", "good", "key", "it belongs to the certificate")
     yield _key(leaf)
     yield from days_rows("identity.days", chain, now)
-    yield from _judged(chain, now)
-    yield _chain(chain, anchors, wanted)
-    if wanted:
-        yield _issuer(credentials, chain, wanted)
-        yield from _scheme(credentials, wanted)
+    yield from _self_verification(chain, now)
+    yield _chain(chain, anchors, requested)
+    if requested:
+        yield _issuer(credentials, chain, requested)
+        yield from _scheme(credentials, requested)
 
 
 def _key(leaf: ParsedCertificate) -> Row:
-    words = f"{key_text(leaf.key)}, signed with {signed_with(leaf)}"
-    bits = getattr(leaf.key, "key_size", STRONG_RSA_BITS) if "RSA" in words.split(",")[0] else STRONG_RSA_BITS
+    text = f"{key_text(leaf.key)}, signed with {signed_with(leaf)}"
+    bits = getattr(leaf.key, "key_size", STRONG_RSA_BITS) if "RSA" in text.split(",")[0] else STRONG_RSA_BITS
     if bits < STRONG_RSA_BITS:
-        return Row("identity.key", "note", "strength", f"{words}; good until 2030, as NIST SP 800-57 counts")
-    return Row("identity.key", "good", "strength", words)
+        return Row("identity.key", "note", "strength", f"{text}; good until 2030, as NIST SP 800-57 counts")
+    return Row("identity.key", "good", "strength", text)
 
 
-def _judged(chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
-    """Judge ourselves as every server will, but for whom it trusts: our topmost certificate is the anchor."""
+def _self_verification(chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
+    """Verify our chain as every server will, but with its last certificate as trust anchor."""
     top = linked_from(chain[0], chain[1:])[-1]
     verdict = verify(
         [each.der for each in chain], TrustStore([top.der]), purpose=Purpose.CLIENT, name=None, at=now
@@ -80,13 +83,15 @@ def _judged(chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
         yield Row("identity.usage", "good", "may be used", "for client authentication, by a signature")
 
 
-def _chain(chain: Sequence[ParsedCertificate], anchors: TrustStore | None, wanted: Sequence[Wanted]) -> Row:
+def _chain(
+    chain: Sequence[ParsedCertificate], anchors: TrustStore | None, requested: Sequence[RequestFacts]
+) -> Row:
     top = linked_from(chain[0], chain[1:])[-1]
     count = f"{counted(len(chain), 'certificate')} to send"
     issuer = shown(top.issuer_text)
     if is_self_signed(top):
         return Row("identity.chain", "good", "chain", f"{count}, complete up to {issuer}")
-    if any(top.issuer in each.authorities for each in wanted):
+    if any(top.issuer in each.authorities for each in requested):
         return Row("identity.chain", "good", "chain", f"{count}, up to {issuer}, which the server names")
     if anchors is not None and anchors.issuers_of(top):
         return Row("identity.chain", "good", "chain", f"{count}, up to {issuer}, which is in --ca")
@@ -96,9 +101,11 @@ def _chain(chain: Sequence[ParsedCertificate], anchors: TrustStore | None, wante
     )  # fmt: skip
 
 
-def _issuer(credentials: Credentials, chain: Sequence[ParsedCertificate], wanted: Sequence[Wanted]) -> Row:
-    named = [name for each in wanted for name in each.authorities]
-    if not all(each.authorities for each in wanted):
+def _issuer(
+    credentials: Credentials, chain: Sequence[ParsedCertificate], requested: Sequence[RequestFacts]
+) -> Row:
+    named = [name for each in requested for name in each.authorities]
+    if not all(each.authorities for each in requested):
         return Row(
             "identity.issuer", "unknown", "issuer", "the server names no CAs, so any CA may be accepted"
         )
@@ -114,9 +121,9 @@ def _counted(authorities: int) -> str:
     return "the one CA" if authorities == 1 else f"the {authorities} CAs"
 
 
-def _scheme(credentials: Credentials, wanted: Sequence[Wanted]) -> Iterator[Row]:
-    """For each version: by which scheme would our key sign what the server accepts (RFC 9846 4.3.3)?"""
-    for each in wanted:
+def _scheme(credentials: Credentials, requested: Sequence[RequestFacts]) -> Iterator[Row]:
+    """For each version: by which scheme does our key sign what the server accepts (RFC 9846 4.3.3)?"""
+    for each in requested:
         fitting = schemes_for(credentials.certificate, each.version)
         usable = [scheme for scheme in fitting if scheme in each.schemes and _is_of_type(scheme, each.types)]
         version = f"TLS {each.version.text}"
@@ -130,8 +137,8 @@ def _scheme(credentials: Credentials, wanted: Sequence[Wanted]) -> Iterator[Row]
                 f"by {all_spelled(SignatureScheme, usable)[0]}, which is accepted",
             )
         else:
-            ours = ", ".join(all_spelled(SignatureScheme, fitting)[:LISTED]) or "nothing"
-            text = f"our key signs with {ours}, and the server accepts none of these"
+            own_schemes = ", ".join(all_spelled(SignatureScheme, fitting)[:LISTED]) or "nothing"
+            text = f"our key signs with {own_schemes}, and the server accepts none of these"
             yield Row(id_, level, f"signs in {version}", text, "use a certificate with another type of key")
 
 

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else; it carries its JSON along."""
+"""A report as one self-contained HTML page, which contains its JSON."""
 
 from __future__ import annotations
 

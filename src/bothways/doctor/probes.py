@@ -1,7 +1,7 @@
-"""ClientHellos that only ask: what would a server choose? Nobody means to finish their handshakes.
+"""ClientHellos that only find out what a server would choose; their handshakes are not completed.
 
-They offer what bothways itself never would, so that a server can show what it still answers. In TLS 1.3 they
-carry no key share: the server names suite and group in a HelloRetryRequest, and nothing is computed.
+They offer what bothways itself never offers, to show what a server still accepts. In TLS 1.3 they contain no key
+share: the server names suite and group in a HelloRetryRequest, and nothing is computed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SUITES_12 = tuple(int(suite) for suite in CipherSuite if suite >> 8 != 0x13 and 
 
 
 def _named(*parts: str, without: tuple[str, ...] = ()) -> tuple[int, ...]:
-    """The suites of TLS 1.2 and before whose names have all of `parts` and none of `without`."""
+    """Return the suites up to TLS 1.2 whose names contain all of `parts` and none of `without`."""
     found = ((code, CipherSuite(code).name) for code in SUITES_12)
     return tuple(
         code
@@ -38,25 +38,25 @@ def _named(*parts: str, without: tuple[str, ...] = ()) -> tuple[int, ...]:
     )
 
 
-_BARE = ("NULL", "EXPORT", "anon", "_DES_")
-_BROKEN = ("RC4", "3DES", *_BARE)
+_NO_SECURITY = ("NULL", "EXPORT", "anon", "_DES_")
+_BROKEN = ("RC4", "3DES", *_NO_SECURITY)
 SUITES_WITH_GROUPS = _named("ECDHE", without=_BROKEN)
 GOOD_SUITES_12 = (
     *_named("ECDHE", "GCM", without=_BROKEN),
     *_named("ECDHE", "POLY1305", without=_BROKEN),
     *_named("ECDHE", "CCM", without=_BROKEN),
 )
-# What nobody should answer to any more, by what is wrong with it, the worst last (RFC 9325 4.2).
-DATED_SUITES: Mapping[str, tuple[int, ...]] = {
+# Suites that no server should accept any more, by the reason, the worst last (RFC 9325 4.2).
+OUTDATED_SUITES: Mapping[str, tuple[int, ...]] = {
     "finite-field DHE": _named("_DHE_", without=(*_BROKEN, "CBC")),
     "CBC": _named("DHE_", "CBC", without=_BROKEN),
     "RSA key transport": _named("TLS_RSA_WITH", without=_BROKEN),
-    "3DES": _named("3DES", without=_BARE),
-    "RC4": _named("RC4", without=_BARE),
-    "no protection": tuple(code for part in _BARE for code in _named(part)),
+    "3DES": _named("3DES", without=_NO_SECURITY),
+    "RC4": _named("RC4", without=_NO_SECURITY),
+    "no protection": tuple(code for part in _NO_SECURITY for code in _named(part)),
 }
 GROUPS = tuple(int(group) for group in NamedGroup)
-ASKED_GROUPS = (
+PROBED_GROUPS = (
     NamedGroup.X25519MLKEM768,
     NamedGroup.SecP256r1MLKEM768,
     NamedGroup.SecP384r1MLKEM1024,
@@ -77,8 +77,8 @@ VERSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What one hello offers: versions (the best of them first), suites, groups, application protocols."""
+class Offer:
+    """What one hello offers: versions (the highest first), suites, groups, application protocols."""
 
     versions: tuple[int, ...]
     suites: tuple[int, ...]
@@ -86,17 +86,17 @@ class Question:
     protocols: tuple[bytes, ...] = ()
 
 
-def question(target: ServerName, asked: Question) -> bytes:
-    """Return the record that asks a server of this name."""
-    best = asked.versions[0]
+def offer_record(target: ServerName, offer: Offer) -> bytes:
+    """Return the record with a ClientHello of this offer, for a server of this name."""
+    best = offer.versions[0]
     legacy = min(best, ProtocolVersion.TLSv1_2)
     hello = ClientHello(
         legacy_version=legacy,
         random=RANDOMNESS.random(32),
         legacy_session_id=RANDOMNESS.random(32) if best == ProtocolVersion.TLSv1_3 else b"",
-        cipher_suites=(*asked.suites, CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
+        cipher_suites=(*offer.suites, CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV),
         legacy_compression_methods=bytes([CompressionMethod.null]),
-        extensions=None if best == ProtocolVersion.SSLv3 else tuple(_extensions(target, asked)),
+        extensions=None if best == ProtocolVersion.SSLv3 else tuple(_extensions(target, offer)),
     )
     body = encode_message(hello)
     record_version = min(legacy, ProtocolVersion.TLSv1)
@@ -108,12 +108,12 @@ def question(target: ServerName, asked: Question) -> bytes:
     )
 
 
-def _extensions(target: ServerName, asked: Question) -> list[ext.Extension]:
+def _extensions(target: ServerName, offer: Offer) -> list[ext.Extension]:
     found: list[ext.Extension] = [] if target.sni is None else [ext.ServerName(target.sni)]
-    found += [ext.SupportedGroups(asked.groups), ext.SignatureAlgorithms(tuple(map(int, SignatureScheme)))]
+    found += [ext.SupportedGroups(offer.groups), ext.SignatureAlgorithms(tuple(map(int, SignatureScheme)))]
     found += [ext.EcPointFormats((0,)), ext.ExtendedMainSecret(), ext.SessionTicket()]
-    if asked.protocols:
-        found.append(ext.ApplicationProtocols(asked.protocols))
-    if asked.versions[0] == ProtocolVersion.TLSv1_3:
-        found += [ext.SupportedVersions(asked.versions), ext.KeyShares(())]
+    if offer.protocols:
+        found.append(ext.ApplicationProtocols(offer.protocols))
+    if offer.versions[0] == ProtocolVersion.TLSv1_3:
+        found += [ext.SupportedVersions(offer.versions), ext.KeyShares(())]
     return found

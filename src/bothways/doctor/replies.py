@@ -1,6 +1,6 @@
-"""What came back: the choice of a server, an alert, an end, silence, or something other than TLS at all.
+"""The reply to a hello: a server's choice, an alert, an end, silence, or data that is not TLS.
 
-Reads what is in the clear and no further. Whatever comes, an answer is found within `LIMIT` bytes.
+It decodes plaintext only, and at most `LIMIT` bytes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PROXIED = (b"proxy", b"squid", b"\r\nvia:")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What one question came to. `speaks` and `start` say what something is that is no TLS."""
+class HelloReply:
+    """The reply to one hello. `speaks` and `start` describe data that is not TLS."""
 
     kind: Kind
     version: int | None = None
@@ -45,26 +45,26 @@ class Answer:
     start: str = ""
 
 
-CLOSED, SILENCE, GARBLED = Answer("closed"), Answer("silence"), Answer("garbled")
+CLOSED, SILENCE, GARBLED = HelloReply("closed"), HelloReply("silence"), HelloReply("garbled")
 
 
-class Ear:
-    """Takes what comes, in pieces of any size, until it is an answer.
+class ReplyReader:
+    """Decodes received bytes, in chunks of any size, until a reply is complete.
 
-    to_the_share: in TLS 1.2, go on to the ServerKeyExchange, which tells the group.
+    until_key_exchange: whether to read up to the ServerKeyExchange of TLS 1.2, which has the group.
     """
 
-    def __init__(self, *, to_the_share: bool = False) -> None:
-        self._to_the_share = to_the_share
+    def __init__(self, *, until_key_exchange: bool = False) -> None:
+        self._until_key_exchange = until_key_exchange
         self._framing = Framing()
         self._flight = Flight()
-        self._chosen: Answer | None = None
+        self._chosen: HelloReply | None = None
         self._start = b""
         self._heard = 0
         self._warnings = 0
 
-    def hear(self, data: bytes) -> Answer | None:
-        """Take bytes; return the answer once there is one."""
+    def feed(self, data: bytes) -> HelloReply | None:
+        """Take bytes; return the reply if it is complete, else None."""
         self._start += data[: max(0, 1024 - len(self._start))]
         self._heard += len(data)
         if self._heard > LIMIT:
@@ -73,17 +73,17 @@ class Ear:
         try:
             return self._read()
         except Blame as blamed:
-            return foreign(self._start) if blamed.fault is Fault.NOT_TLS else self._chosen or GARBLED
+            return other_protocol(self._start) if blamed.fault is Fault.NOT_TLS else self._chosen or GARBLED
 
-    def end(self, *, late: bool = False) -> Answer:
-        """Return what to make of an end of file, or with `late` of time that ran out."""
+    def end(self, *, timed_out: bool = False) -> HelloReply:
+        """Return the reply at the end of the connection, or, with `timed_out`, at the end of the time."""
         if self._chosen is not None:
             return self._chosen
         if self._start and not self._start.startswith((b"\x15\x03", b"\x16\x03")):
-            return foreign(self._start)
-        return GARBLED if self._start else SILENCE if late else CLOSED
+            return other_protocol(self._start)
+        return GARBLED if self._start else SILENCE if timed_out else CLOSED
 
-    def _read(self) -> Answer | None:
+    def _read(self) -> HelloReply | None:
         while (record := self._framing.next()) is not None:
             content_type, content = record[0][0], bytes(record[1])
             if content_type == ContentType.alert:
@@ -97,8 +97,8 @@ class Ear:
                 return answer
         return None
 
-    def _alert(self, content: bytes) -> Answer | None:
-        """A warning, as of a name that nobody has, is no answer yet (RFC 5246 7.2.2)."""
+    def _alert(self, content: bytes) -> HelloReply | None:
+        """Return the reply for an alert; a warning, as for an unknown name, is none (RFC 5246 7.2.2)."""
         if len(content) != 2:
             return self._chosen or GARBLED
         self._warnings += 1
@@ -108,9 +108,9 @@ class Ear:
             and self._warnings < WARNINGS
         ):
             return None
-        return self._chosen or Answer("alert", alert=content[1])
+        return self._chosen or HelloReply("alert", alert=content[1])
 
-    def _messages(self) -> Answer | None:
+    def _messages(self) -> HelloReply | None:
         while (found := self._flight.next()) is not None:
             code, raw = found
             if self._chosen is None:
@@ -120,7 +120,7 @@ class Ear:
                 if not isinstance(message, ServerHello):
                     return GARBLED
                 self._chosen = chosen(message)
-                if not self._to_the_share or self._chosen.version != ProtocolVersion.TLSv1_2:
+                if not self._until_key_exchange or self._chosen.version != ProtocolVersion.TLSv1_2:
                     return self._chosen
             elif code == HandshakeType.server_key_exchange:
                 return self._with_group(raw)
@@ -128,30 +128,30 @@ class Ear:
                 return self._chosen
         return None
 
-    def _with_group(self, raw: bytes) -> Answer | None:
+    def _with_group(self, raw: bytes) -> HelloReply | None:
         exchange = decode_message(raw[0], raw[4:], Version.TLS12)
-        known = self._chosen
-        if known is None or not isinstance(exchange, ServerKeyExchange):
-            return known
-        return Answer(
-            known.kind,
-            known.version,
-            known.suite,
+        previous = self._chosen
+        if previous is None or not isinstance(exchange, ServerKeyExchange):
+            return previous
+        return HelloReply(
+            previous.kind,
+            previous.version,
+            previous.suite,
             exchange.named_curve,
-            known.protocol,
-            known.session_id,
-            known.ticket,
+            previous.protocol,
+            previous.session_id,
+            previous.ticket,
         )
 
 
-def chosen(hello: ServerHello) -> Answer:
-    """Return what a ServerHello or a HelloRetryRequest chose."""
+def chosen(hello: ServerHello) -> HelloReply:
+    """Return the choice in a ServerHello or a HelloRetryRequest."""
     extensions = hello.extensions or ()
     selected = ext.find(extensions, ext.SelectedVersion)
     retried, shared = ext.find(extensions, ext.RetryGroup), ext.find(extensions, ext.ServerShare)
     group = retried.group if retried is not None else shared.entry.group if shared is not None else None
     protocols = ext.find(extensions, ext.ApplicationProtocols)
-    return Answer(
+    return HelloReply(
         "choice",
         version=selected.version if selected is not None else hello.legacy_version,
         suite=hello.cipher_suite,
@@ -162,29 +162,29 @@ def chosen(hello: ServerHello) -> Answer:
     )
 
 
-def foreign(start: bytes) -> Answer:
-    """Say what bytes are that are no TLS, as far as their beginning tells."""
-    return Answer("foreign", speaks=speaks(start), start=visible(start[:SHOWN].decode("latin-1"), SHOWN))
+def other_protocol(start: bytes) -> HelloReply:
+    """Return the reply for data that is not TLS, by its beginning."""
+    return HelloReply("foreign", speaks=speaks(start), start=visible(start[:SHOWN].decode("latin-1"), SHOWN))
 
 
 def speaks(start: bytes) -> str:
-    """Name the protocol that begins so."""
+    """Return the protocol of data that begins so, as text."""
     lower = start.lower()
-    foreign = recognise(start) or recognise(start.lstrip())
-    if foreign is None:
+    other_protocol = recognise(start) or recognise(start.lstrip())
+    if other_protocol is None:
         return "something other than TLS"
-    if foreign is OtherProtocol.HTTP_ANSWER and any(each in lower for each in PROXIED):
+    if other_protocol is OtherProtocol.HTTP_ANSWER and any(each in lower for each in PROXIED):
         return "an HTTP proxy"
-    return _mail_or_files(lower) if foreign is OtherProtocol.MAIL_OR_FILES else str(foreign.value)
+    return _mail_or_ftp(lower) if other_protocol is OtherProtocol.MAIL_OR_FILES else str(other_protocol.value)
 
 
-_MAIL_OR_FILES: Mapping[bytes, str] = {
+_MAIL_OR_FTP: Mapping[bytes, str] = {
     b"smtp": "SMTP, which may require STARTTLS first",
     b"ftp": "FTP, which may require AUTH TLS first",
 }
 
 
-def _mail_or_files(lower: bytes) -> str:
+def _mail_or_ftp(lower: bytes) -> str:
     line = lower.partition(b"\n")[0]
-    found = (what for word, what in _MAIL_OR_FILES.items() if word in line)
+    found = (description for keyword, description in _MAIL_OR_FTP.items() if keyword in line)
     return next(found, str(OtherProtocol.MAIL_OR_FILES.value))

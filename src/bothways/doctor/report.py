@@ -1,7 +1,7 @@
-"""What an examination found, as plain values: the schema of its JSON form (docs/doctor.md).
+"""The result of an examination as plain values: the schema of its JSON form (docs/doctor.md).
 
-Every text in it may come from a peer or a file and is escaped already. `sections` say the same for people,
-with what is good, what is not, and what to do.
+Every text may come from a peer or a file, and is escaped already. `sections` contain the same for people, with what
+is good, what is not, and what to do.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bothways.ladder.model import Card
 from bothways.trust.verdict import Profile
 
 Level = Literal["good", "note", "warning", "problem", "unknown"]
-Standing = Literal["spoken", "refused", "not known"]
+VersionStatus = Literal["spoken", "refused", "not known"]
 Outcome = Literal["succeeded", "failed", "not tried"]
 Asked = Literal["in the handshake", "after the handshake"]
 Confirmed = Literal["accepted", "refused", "unknown"]
@@ -23,15 +23,15 @@ Confirmed = Literal["accepted", "refused", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of TLS, and whether the server speaks it."""
+    """A version of TLS, and whether the server supports it."""
 
     name: str
-    standing: Standing
+    standing: VersionStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a server chooses of all that is offered, in the order of its choice; `complete` if that is all."""
+    """What a server chooses among everything offered, in its order; `complete` if these are all."""
 
     names: tuple[str, ...]
     complete: bool
@@ -39,11 +39,11 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a server showed without any handshake being finished.
+    """What a server shows without a completed handshake.
 
-    speaks: "TLS" or what else, of which `start` is the beginning.  through: what TLS is asked of first, such as
-    "PostgreSQL", or "".  milliseconds: for the first connection.
-    dated: which kinds of outdated suites it still answers to.  cut_short: why not everything was asked.
+    speaks: "TLS", or another protocol, of which `start` is the beginning.  through: the protocol by which TLS is
+    requested, such as "PostgreSQL", or "".  milliseconds: for the first connection.  dated: the outdated kinds of
+    suites that it accepts.  cut_short: why not everything was tried.
     """
 
     address: str
@@ -63,7 +63,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A server's request for our certificate. No authorities: it names none, so any may do."""
+    """A server's request for our certificate. Without authorities it accepts those of any CA."""
 
     when: Asked
     authorities: tuple[str, ...]
@@ -74,9 +74,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the service said. `status`: of HTTP. `skew`: by how many seconds its clock is ahead of ours.
+    """The response of the service. `status`: of HTTP. `skew`: by how many seconds its clock is ahead of ours.
 
-    explanation: why it may refuse us, as `connect --json` tells it; None where it does not.
+    explanation: why it may refuse us, as in `connect --json`; None where it does not.
     """
 
     status: int | None
@@ -87,7 +87,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """One handshake with our engine. `failure` is as `connect --json` tells it, with the likely causes."""
+    """One handshake with our engine. `failure` is as in `connect --json`, with the probable causes."""
 
     offered: tuple[str, ...]
     with_certificate: bool
@@ -109,9 +109,9 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One finding: what it is about, how good that is, in words, and what to do, by a command where one helps.
+    """One finding: its subject, its level, its text, and what to do, by a command if one helps.
 
-    cause: the code of a cause that a failure may have, or "".
+    cause: the code of a cause of failures, or "".
     """
 
     id: str
@@ -125,7 +125,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Findings that belong together."""
+    """Findings with one subject."""
 
     id: str
     title: str
@@ -134,7 +134,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An examination of a server, of files, or of both. `server` and `handshakes` are of a server alone."""
+    """An examination of a server, of files, or of both. `server` and `handshakes` are empty without a server."""
 
     format: Literal["bothways-doctor"]
     version: Literal[1]
@@ -150,21 +150,21 @@ class Report:
     sections: tuple[Section, ...]
 
     def row(self, id_: str) -> Row | None:
-        """Return the finding of an id."""
+        """Return the finding with an id, or None."""
         return next((row for section in self.sections for row in section.rows if row.id == id_), None)
 
     def count(self, level: Level) -> int:
-        """Return how many findings there are of a level."""
+        """Return the number of findings of a level."""
         return sum(row.level == level for section in self.sections for row in section.rows)
 
 
 def as_json(report: Report) -> str:
-    """Return a report in its documented form; it is ASCII, whatever peers sent."""
+    """Return a report in its documented form, as ASCII."""
     return json.dumps(asdict(report), indent=1, allow_nan=False)
 
 
 def summary(report: Report) -> str:
-    """Say in one line what came of an examination."""
+    """Return the result of an examination in one line."""
     if report.examined is None:
         problems = report.count("problem")
         found = f"{counted(problems, 'problem')} in these files"
@@ -177,10 +177,10 @@ def summary(report: Report) -> str:
 
 
 def counted(number: int, word: str) -> str:
-    """Return a number of things in words: "1 problem", "2 problems"."""
+    """Return a number of things as text: "1 problem", "2 problems"."""
     return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def moment(at: str) -> str:
-    """Return a moment as people read it."""
+    """Return a time for display, without the T and the Z of its form in JSON."""
     return f"{datetime.fromisoformat(at).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,4 +1,4 @@
-"""Asks a server, question by question, what it speaks and what it chooses; a bounded number, none finished."""
+"""Finds out what a server supports and chooses, by a limited number of hellos; no handshake is completed."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from bothways.doctor.dial import Caller, Spent
+from bothways.doctor.dial import ConnectionsUsedUp, Dialer
 from bothways.doctor.probes import (
-    ASKED_GROUPS,
-    DATED_SUITES,
     GOOD_SUITES_12,
+    OUTDATED_SUITES,
+    PROBED_GROUPS,
     SUITES_12,
     SUITES_13,
     SUITES_WITH_GROUPS,
     VERSIONS,
-    Question,
+    Offer,
 )
-from bothways.doctor.replies import Answer
-from bothways.doctor.report import Choices, Server, Standing, Version
+from bothways.doctor.replies import HelloReply
+from bothways.doctor.report import Choices, Server, Version, VersionStatus
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
 from bothways.iana import names as all_spelled
@@ -26,46 +26,46 @@ from bothways.starttls import PROTOCOLS
 
 TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
 
-# What is asked, and the most connections that it takes.
+# What is tried, and the maximum number of connections for it.
 PLAN = {
     "which protocol it uses": 4,
     "versions": len(VERSIONS),
     "suites of TLS 1.3": 6,
     "suites of TLS 1.2": 8,
-    "outdated suites": len(DATED_SUITES),
-    "groups": len(ASKED_GROUPS),
+    "outdated suites": len(OUTDATED_SUITES),
+    "groups": len(PROBED_GROUPS),
 }
 GIVE_UP_AFTER = 2
-WAITING = ("postgres", "ldap")  # servers that say nothing before they are asked
+WAITS_FOR_CLIENT = ("postgres", "ldap")  # protocols whose servers send nothing before the client does
 
-NOTHING = Choices((), complete=False)
+NO_CHOICES = Choices((), complete=False)
 
 
 @dataclass
 class Survey:
-    """What is known so far. `run` asks; `server` is what came of it."""
+    """What is known so far. `run` sends the hellos; `server` is the result."""
 
-    caller: Caller
-    first: Answer | None = None
-    spoken: dict[int, Standing] = field(default_factory=lambda: dict.fromkeys(VERSIONS, "not known"))
-    suites_13: Choices = NOTHING
-    suites_12: Choices = NOTHING
+    dialer: Dialer
+    first: HelloReply | None = None
+    spoken: dict[int, VersionStatus] = field(default_factory=lambda: dict.fromkeys(VERSIONS, "not known"))
+    suites_13: Choices = NO_CHOICES
+    suites_12: Choices = NO_CHOICES
     dated: list[str] = field(default_factory=list)
-    groups: Choices = NOTHING
+    groups: Choices = NO_CHOICES
     session_ids: bool = False
     tickets: bool = False
     cut_short: str = ""
     _silent: int = 0
 
     def run(self) -> None:
-        """Ask everything that makes sense.
+        """Send all hellos that make sense.
 
-        Raises OSError where the server cannot be reached at all, StartTLSFailed where it does not turn to TLS.
+        Raises OSError where the server cannot be reached at all, StartTLSFailed where it does not start TLS.
         """
-        self.first = self._greet()
+        self.first = self._first_hello()
         try:
-            self._go_on(self.first)
-        except Spent:
+            self._ask_further(self.first)
+        except ConnectionsUsedUp:
             self.cut_short = "the allowed number of connections is used up"
         except OSError as error:
             self.cut_short = f"the server stopped answering: {error.strerror or error}"
@@ -74,40 +74,40 @@ class Survey:
         except _Silent:
             self.cut_short = "the server stopped answering in time"
 
-    def _go_on(self, answer: Answer) -> None:
-        if answer.kind in ("closed", "silence"):
-            answer = self.first = (
-                self._greet_in_words(answer) or self._greet_behind_a_header(answer) or answer
+    def _ask_further(self, reply: HelloReply) -> None:
+        if reply.kind in ("closed", "silence"):
+            reply = self.first = (
+                self._hello_after_starttls(reply) or self._hello_after_proxy_header(reply) or reply
             )
-        if answer.kind in ("choice", "alert", "closed"):
-            self._versions(answer)
+        if reply.kind in ("choice", "alert", "closed"):
+            self._versions(reply)
             self._suites()
             self._dated()
             self._groups()
 
     @property
     def speaks(self) -> str:
-        """What speaks there."""
+        """The protocol of the server, as text."""
         match self.first:
-            case None | Answer(kind="silence"):
+            case None | HelloReply(kind="silence"):
                 return "nothing"
-            case Answer(kind="foreign", speaks=what):
+            case HelloReply(kind="foreign", speaks=what):
                 return what
-            case Answer(kind="garbled"):
+            case HelloReply(kind="garbled"):
                 return "something other than TLS"
         return "TLS" if self.first.kind != "closed" or "spoken" in self.spoken.values() else "nothing"
 
     def server(self) -> Server:
-        """Return what was found."""
-        address = self.caller.address
+        """Return the result."""
+        address = self.dialer.address
         host, port = address if address is not None else ("", 0)
         return Server(
             address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-            milliseconds=round(self.caller.seconds * 1000, 1),
+            milliseconds=round(self.dialer.seconds * 1000, 1),
             speaks=self.speaks,
             start=self.first.start if self.first is not None else "",
-            through="" if self.caller.starttls is None else self.caller.starttls.title,
-            versions=tuple(Version(VERSIONS[code], standing) for code, standing in self.spoken.items()),
+            through="" if self.dialer.starttls is None else self.dialer.starttls.title,
+            versions=tuple(Version(VERSIONS[code], status) for code, status in self.spoken.items()),
             suites_13=self.suites_13,
             suites_12=self.suites_12,
             dated=tuple(self.dated),
@@ -117,71 +117,71 @@ class Survey:
             cut_short=self.cut_short,
         )
 
-    # -- questions ---------------------------------------------------------------------------------------
+    # -- hellos ------------------------------------------------------------------------------------------
 
-    def _ask(self, asked: Question, *, to_the_share: bool = False) -> Answer:
-        answer = self.caller.ask(asked, to_the_share=to_the_share)
-        self._silent = self._silent + 1 if answer.kind == "silence" else 0
+    def _ask(self, offer: Offer, *, until_key_exchange: bool = False) -> HelloReply:
+        reply = self.dialer.ask(offer, until_key_exchange=until_key_exchange)
+        self._silent = self._silent + 1 if reply.kind == "silence" else 0
         if self._silent >= GIVE_UP_AFTER:
             raise _Silent
-        if answer.kind == "choice" and answer.version == TLS12:
-            self.session_ids = self.session_ids or answer.session_id
-            self.tickets = self.tickets or answer.ticket
-        return answer
+        if reply.kind == "choice" and reply.version == TLS12:
+            self.session_ids = self.session_ids or reply.session_id
+            self.tickets = self.tickets or reply.ticket
+        return reply
 
-    def _greet(self) -> Answer:
-        return self._ask(Question((TLS13, TLS12), (*SUITES_13, *GOOD_SUITES_12)))
+    def _first_hello(self) -> HelloReply:
+        return self._ask(Offer((TLS13, TLS12), (*SUITES_13, *GOOD_SUITES_12)))
 
-    def _greet_in_words(self, before: Answer) -> Answer | None:
-        """Ask once more in the words of those who hang up on whoever speaks TLS at once."""
-        if self.caller.starttls is not None:
+    def _hello_after_starttls(self, previous: HelloReply) -> HelloReply | None:
+        """Request TLS by protocols whose servers wait for the client (one, after silence), and send the hello again."""
+        if self.dialer.starttls is not None:
             return None
-        for name in WAITING if before.kind == "closed" else WAITING[:1]:  # nobody waits for silence twice
-            refused = self.caller.ask_in_words_of(PROTOCOLS[name])
+        for name in WAITS_FOR_CLIENT if previous.kind == "closed" else WAITS_FOR_CLIENT[:1]:
+            refused = self.dialer.request_tls(PROTOCOLS[name])
             if refused is None:
-                return self._greet()
+                return self._first_hello()
             if refused.problem is StartTLSProblem.NOT_OFFERED:
-                return Answer("foreign", speaks=f"{refused.protocol}, with TLS turned off")
+                return HelloReply("foreign", speaks=f"{refused.protocol}, with TLS turned off")
         return None
 
-    def _greet_behind_a_header(self, before: Answer) -> Answer | None:
-        """Ask once more behind a header of the PROXY protocol, without which some ports hang up."""
-        if before.kind != "closed":
+    def _hello_after_proxy_header(self, previous: HelloReply) -> HelloReply | None:
+        """Send the hello again after a header of the PROXY protocol, which some servers require."""
+        if previous.kind != "closed":
             return None
-        self.caller.through_proxy_header = True
+        self.dialer.through_proxy_header = True
         try:
-            answer = self._greet()
+            reply = self._first_hello()
         finally:
-            self.caller.through_proxy_header = False
-        if answer.kind not in ("choice", "alert"):
+            self.dialer.through_proxy_header = False
+        if reply.kind not in ("choice", "alert"):
             return None
-        return Answer("foreign", speaks="TLS only after the header of the PROXY protocol")
+        return HelloReply("foreign", speaks="TLS only after the header of the PROXY protocol")
 
-    def _versions(self, greeted: Answer) -> None:
-        """What the first question told needs no other: a server that chose TLS 1.2 speaks no TLS 1.3."""
-        if greeted.version in (TLS13, TLS12):
-            self.spoken[greeted.version] = "spoken"
-            if greeted.version == TLS12:
+    def _versions(self, first: HelloReply) -> None:
+        """Find out the other versions; a server that chose TLS 1.2 in the first hello does not support TLS 1.3."""
+        if first.version in (TLS13, TLS12):
+            self.spoken[first.version] = "spoken"
+            if first.version == TLS12:
                 self.spoken[TLS13] = "refused"
         for version in VERSIONS:
             if self.spoken[version] == "not known":
-                suites = SUITES_13 if version == TLS13 else (*GOOD_SUITES_12, *_rest())
-                answer = self._ask(Question((version,), suites))
-                self.spoken[version] = _standing(answer, version)
+                suites = SUITES_13 if version == TLS13 else (*GOOD_SUITES_12, *_other_suites())
+                reply = self._ask(Offer((version,), suites))
+                self.spoken[version] = _version_status(reply, version)
 
     def _suites(self) -> None:
         if self._speaks(TLS13):
-            self.suites_13 = self._chosen(
+            self.suites_13 = self._choices(
                 SUITES_13,
                 PLAN["suites of TLS 1.3"],
-                lambda suites: self._ask(Question((TLS13,), suites)).suite,
+                lambda suites: self._ask(Offer((TLS13,), suites)).suite,
                 CipherSuite,
             )
         if self._speaks(TLS12):
-            self.suites_12 = self._chosen(
+            self.suites_12 = self._choices(
                 GOOD_SUITES_12,
                 PLAN["suites of TLS 1.2"],
-                lambda suites: self._ask(Question((TLS12,), suites)).suite,
+                lambda suites: self._ask(Offer((TLS12,), suites)).suite,
                 CipherSuite,
             )
 
@@ -189,8 +189,8 @@ class Survey:
         spoken = tuple(version for version in VERSIONS if version != TLS13 and self._speaks(version))
         if not spoken:
             return
-        for what, suites in DATED_SUITES.items():
-            if self._ask(Question(spoken[:1], suites)).kind == "choice":
+        for what, suites in OUTDATED_SUITES.items():
+            if self._ask(Offer(spoken[:1], suites)).kind == "choice":
                 self.dated.append(what)
 
     def _groups(self) -> None:
@@ -200,43 +200,43 @@ class Survey:
         suites = SUITES_13 if version == TLS13 else SUITES_WITH_GROUPS
 
         def ask(groups: tuple[int, ...]) -> int | None:
-            asked = Question((version,), suites, groups)
-            return self._ask(asked, to_the_share=version == TLS12).group
+            offer = Offer((version,), suites, groups)
+            return self._ask(offer, until_key_exchange=version == TLS12).group
 
-        self.groups = self._chosen(ASKED_GROUPS, PLAN["groups"], ask, NamedGroup)
+        self.groups = self._choices(PROBED_GROUPS, PLAN["groups"], ask, NamedGroup)
 
     def _speaks(self, version: int) -> bool:
         return self.spoken[version] == "spoken"
 
-    def _chosen(
+    def _choices(
         self,
         offered: Sequence[int],
         most: int,
         ask: Callable[[tuple[int, ...]], int | None],
         registry: type[IntEnum],
     ) -> Choices:
-        """Offer all, then all but what was chosen, until nothing is: each question finds one."""
-        left, found = list(offered), list[int]()
+        """Offer all, then all but those chosen, until the server chooses none: each hello finds one."""
+        remaining, found = list(offered), list[int]()
         for _ in range(most):
-            code = ask(tuple(left))
-            if code not in left:
+            code = ask(tuple(remaining))
+            if code not in remaining:
                 return Choices(tuple(all_spelled(registry, found)), complete=True)
             found.append(code)
-            left.remove(code)
-            if not left:
+            remaining.remove(code)
+            if not remaining:
                 return Choices(tuple(all_spelled(registry, found)), complete=True)
         return Choices(tuple(all_spelled(registry, found)), complete=False)
 
 
 class _Silent(Exception):
-    """The server did not answer several questions in turn."""
+    """The server did not answer several hellos in sequence."""
 
 
-def _rest() -> tuple[int, ...]:
+def _other_suites() -> tuple[int, ...]:
     return tuple(suite for suite in SUITES_12 if suite not in GOOD_SUITES_12)
 
 
-def _standing(answer: Answer, version: int) -> Standing:
-    if answer.kind == "choice":
-        return "spoken" if answer.version == version else "refused"
-    return "refused" if answer.kind in ("alert", "closed") else "not known"
+def _version_status(reply: HelloReply, version: int) -> VersionStatus:
+    if reply.kind == "choice":
+        return "spoken" if reply.version == version else "refused"
+    return "refused" if reply.kind in ("alert", "closed") else "not known"
