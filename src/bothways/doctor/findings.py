@@ -78,7 +78,16 @@ def _no_tls(server: Server) -> Row:
     return Row("server.tls", "problem", "speaks", text, hint)
 
 
+def _refused_every_hello(server: Server) -> Row:
+    text = f"it refuses every ClientHello with alert {server.refused_with}, so its versions are not known"
+    hint = "it may serve other names than this one: --name NAME; its log has the reason"
+    return Row("server.versions", "unknown", "versions", text, hint)
+
+
 def _versions(server: Server) -> Iterator[Row]:
+    if server.refused_with:
+        yield _refused_every_hello(server)
+        return
     spoken = [each.name for each in server.versions if each.standing == "spoken"]
     good = [name for name in spoken if name not in OLD]
     old = [name for name in spoken if name in OLD]

@@ -44,6 +44,7 @@ class Server:
     speaks: "TLS", or another protocol, of which `start` is the beginning.  through: the protocol by which TLS is
     requested, such as "PostgreSQL", or "".  milliseconds: for the first connection.  dated: the outdated kinds of
     suites that it accepts.  cut_short: why not everything was tried.
+    refused_with: the alert by which it refused every ClientHello, or "".
     """
 
     address: str
@@ -59,6 +60,7 @@ class Server:
     session_ids: bool
     tickets_12: bool
     cut_short: str
+    refused_with: str = ""
 
 
 @dataclass(frozen=True, slots=True)

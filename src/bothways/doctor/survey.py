@@ -20,7 +20,8 @@ from bothways.doctor.probes import (
 from bothways.doctor.replies import HelloReply
 from bothways.doctor.report import Choices, Server, Version, VersionStatus
 from bothways.errors import StartTLSFailed, StartTLSProblem
-from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
+from bothways.iana import Alert, CipherSuite, NamedGroup, ProtocolVersion
+from bothways.iana import name as alert_name
 from bothways.iana import names as all_spelled
 from bothways.starttls import PROTOCOLS
 
@@ -55,6 +56,7 @@ class Survey:
     session_ids: bool = False
     tickets: bool = False
     cut_short: str = ""
+    refused_with: int | None = None
     _silent: int = 0
 
     def run(self) -> None:
@@ -115,6 +117,7 @@ class Survey:
             session_ids=self.session_ids,
             tickets_12=self.tickets,
             cut_short=self.cut_short,
+            refused_with="" if self.refused_with is None else alert_name(Alert, self.refused_with).lower(),
         )
 
     # -- hellos ------------------------------------------------------------------------------------------
@@ -168,6 +171,14 @@ class Survey:
                 suites = SUITES_13 if version == TLS13 else (*GOOD_SUITES_12, *_other_suites())
                 reply = self._ask(Offer((version,), suites))
                 self.spoken[version] = _version_status(reply, version)
+        if "spoken" not in self.spoken.values() and first.alert is not None:
+            self._refused_altogether(first.alert)
+
+    def _refused_altogether(self, alert: int) -> None:
+        """Every hello was refused: except after the one alert that is about versions, its versions are not known."""
+        if alert != Alert.PROTOCOL_VERSION:
+            self.refused_with = alert
+            self.spoken = dict.fromkeys(VERSIONS, "not known")
 
     def _suites(self) -> None:
         if self._speaks(TLS13):
