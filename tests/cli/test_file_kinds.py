@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import Encoding
 
+import pki
 from bothways import ConfigError, Credentials, TrustStore
 from bothways.cli.file_kinds import Wanted, refuse_others, told_apart
 from bothways.cli.options import Sources, load_anchors, load_identity
@@ -168,8 +169,38 @@ FOREIGN: list[tuple[str, Callable[[bytes, bytes], bytes], str, str]] = [
         "cut.pem",
         lambda pem, der: pem[:200],
         "the certificate is cut off: the block has a BEGIN line and no END line",
-        "",
+        "copy it again, whole",
     ),
+    (
+        "cut-among.pem",
+        lambda pem, der: pem.replace(b"-----END CERTIFICATE-----", b"", 1) + pem,
+        "the certificate is cut off: the block has a BEGIN line and no END line",
+        "copy it again, whole",
+    ),
+    ("cut.der", lambda pem, der: der[:100], "the DER is cut off: it has 100 of ", "copy it again, whole"),
+    (
+        "no-begin.pem",
+        lambda pem, der: pem.partition(b"-----BEGIN CERTIFICATE-----\n")[2].partition(b"-----BEGIN")[0],
+        "it has an END line of PEM and no BEGIN line",
+        "copy it again, whole",
+    ),
+    (
+        "escaped.pem",
+        lambda pem, der: pem.replace(b"\n", b"\\n"),
+        "its line ends are written as \\n",
+        "printf ",
+    ),
+    (
+        "quoted.pem",
+        lambda pem, der: b'"' + pem.replace(b"\n", b"\\n") + b'"',
+        "are written as \\n",
+        "printf ",
+    ),
+    ("one-line.pem", lambda pem, der: pem.replace(b"\n", b""), "its lines have lost their ends", "sed "),
+    ("blanks.pem", lambda pem, der: pem.replace(b"\n", b" "), "its lines have lost their ends", "sed "),
+    ("answer.json", lambda pem, der: b'{"error": "not found"}', "this is JSON", "see in a text"),
+    ("saved.crt", lambda pem, der: b"HTTP/1.1 404 Not Found\r\n\r\n", "a response of HTTP", "see in a text"),
+    ("keys.zip", lambda pem, der: b"PK\x03\x04" + der, "a ZIP archive", "unzip "),
 ]
 OPTIONS: dict[str, Callable[[str], object]] = {
     "--cert": lambda file: load_identity(file, "my.key", None),
@@ -214,8 +245,8 @@ OTHERS = [
     ("--ca", "my.key", "this is a private key; expected trust anchors"),
     ("--ca", "my.p12", "this is PKCS#12; expected trust anchors"),
     ("--ca", "locked.key", "this is a private key; expected trust anchors"),
-    ("--crl", "my.pem", "this is a certificate; expected CRLs"),
-    ("--crl", "my.key", "this is a private key; expected CRLs"),
+    ("--crl", "my.pem", "this is a certificate; expected certificate revocation lists (CRLs)"),
+    ("--crl", "my.key", "this is a private key; expected certificate revocation lists (CRLs)"),
     ("--ocsp", "my.der", "this is a certificate; expected OCSP responses"),
     ("CERT", "request.der", "this is a certificate request; expected a certificate"),
     ("REQUEST", "my.pem", "this is a certificate; expected a certificate request"),
@@ -225,7 +256,40 @@ OTHERS = [
     ("--cert", "two.der", "another document follows the certificate"),
     ("--ca", "more.der", "7 bytes follow the certificate"),
 ]
+# What each option reads; every other form is told as what it is, with what to do.
+READS = {
+    "--cert": {"my.pem", "my.der", "my.p12"},
+    "--cert alone": {"my.p12"},
+    "--key": {"my.key", "key.der", "locked.key"},
+    "--ca": {"my.pem", "my.der"},
+    "--crl": {"crl.pem", "crl.der"},
+    "--ocsp": {"response.der", "response.pem"},
+    "CERT": {"my.pem", "my.der", "my.p12"},
+    "REQUEST": {"request.csr", "request.der"},
+}
+FORMS = {
+    "my.pem": "a certificate",
+    "my.der": "a certificate",
+    "my.key": "a private key",
+    "key.der": "a private key",
+    "locked.key": "a private key",
+    "my.p12": "PKCS#12",
+    "open.p12": "PKCS#12",
+    "request.csr": "a certificate request",
+    "request.der": "a certificate request",
+    "public.pem": "a public key",
+    "public.der": "a public key",
+    "crl.pem": "a CRL",
+    "crl.der": "a CRL",
+    "response.der": "an OCSP response",
+    "response.pem": "an OCSP response",
+    "chain.p7b": "PKCS#7",
+    "chain-der.p7b": "PKCS#7",
+}
 COMMANDS = """
+openssl pkcs12 -export -in my.pem -inkey my.key -out open.p12 -passout pass:
+openssl pkey -in my.key -outform DER -out key.der
+openssl pkey -in my.key -pubout -outform DER -out public.der
 openssl pkcs12 -export -in my.pem -inkey my.key -out my.p12 -passout pass:testing
 openssl req -new -key my.key -subj /CN=x -out request.csr
 openssl req -in request.csr -outform DER -out request.der
@@ -244,6 +308,29 @@ def forms(mine: tuple[bytes, bytes]) -> None:
     Path("my.der").write_bytes(mine[1])
     Path("two.der").write_bytes(mine[1] * 2)
     Path("more.der").write_bytes(mine[1] + b"garbage")
+    crl, response = pki.crl(pki.root()), pki.ocsp_response(pki.leaf(pki.root()))
+    Path("crl.der").write_bytes(crl)
+    Path("crl.pem").write_bytes(x509.load_der_x509_crl(crl).public_bytes(Encoding.PEM))
+    Path("response.der").write_bytes(response)
+    armour = b"-----BEGIN OCSP RESPONSE-----\n%b-----END OCSP RESPONSE-----\n"
+    Path("response.pem").write_bytes(armour % base64.encodebytes(response))
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_form_is_told_as_what_it_is_wherever_another_is_wanted(forms, option):
+    """And always with what to do."""
+    for name, kind in FORMS.items():
+        if name not in READS[option] and (option, name) not in TOLD_OTHERWISE:
+            text, hint = advice(lambda: OPTIONS[option](name))  # noqa: B023 - it is called at once
+            assert text.startswith(f"{name}: this is {kind}"), (option, text)
+            assert hint, (option, text)
+
+
+# A certificate alone lacks its key; PKCS#12 without a password is opened.
+TOLD_OTHERWISE = {("--cert alone", "my.pem"), ("--cert alone", "my.der"), ("CERT", "open.p12")} | {
+    (option, "open.p12") for option in ("--cert", "--cert alone")
+}
 
 
 @pytest.mark.interop
@@ -261,6 +348,11 @@ MADE = [
     ("--cert", "chain.p7b", "chain.p7b.pem"),
     ("--cert", "chain-der.p7b", "chain-der.p7b.pem"),
     ("--key", "my.p12", "my.p12.key"),
+    ("--cert", "escaped.pem", "escaped.pem.pem"),
+    ("--ca", "quoted.pem", "quoted.pem.pem"),
+    ("--cert", "one-line.pem", "one-line.pem.pem"),
+    ("--ca", "blanks.pem", "blanks.pem.pem"),
+    ("--ca", "trusted.pem", "trusted.pem.pem"),
     ("--key", "ssh.key", "ssh.key"),
     ("--cert", "real.jks", "real.jks.p12"),
 ]
@@ -270,7 +362,10 @@ MADE = [
 @pytest.mark.parametrize(("option", "name", "made"), MADE, ids=[f"{row[0]} {row[1]}" for row in MADE])
 def test_the_command_makes_of_a_file_one_that_the_option_takes(forms, mine, option, name, made):
     Path("bare.b64").write_bytes(base64.encodebytes(mine[1]))
-    Path("wide.pem").write_bytes(mine[0].decode().encode("utf-16"))
+    for other, make, *_ in FOREIGN:
+        if other in ("wide.pem", "escaped.pem", "quoted.pem", "one-line.pem", "blanks.pem"):
+            Path(other).write_bytes(make(*mine))
+    Path("trusted.pem").write_bytes(mine[0].replace(b"CERTIFICATE-", b"TRUSTED CERTIFICATE-"))
     said = ""
     if name == "real.jks":
         store(find("keytool"))

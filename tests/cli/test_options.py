@@ -7,7 +7,7 @@ import pytest
 
 from bothways import ConfigError, Credentials
 from bothways.cli import options, terminal
-from bothways.cli.options import ADDRESS, NAMES, SERVER, Address, load_anchors, load_identity
+from bothways.cli.options import ADDRESS, SERVER, Address, NamesType, load_anchors, load_identity
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 
 
@@ -60,10 +60,12 @@ def test_other_urls_name_none(text):
 
 
 def test_names_stand_between_commas():
-    """What they may be is said by the configuration."""
-    assert NAMES.convert("x25519, secp256r1", None, None) == ("x25519", "secp256r1")
+    """In any case; what they may be is said by the configuration."""
+    names = NamesType(("x25519", "secp256r1", "X25519MLKEM768"))
+    assert names.convert("x25519, SECP256R1", None, None) == ("x25519", "secp256r1")
+    assert names.convert("X25519mlkem768,Other", None, None) == ("X25519MLKEM768", "Other")
     with pytest.raises(click.BadParameter, match="commas"):
-        NAMES.convert("x25519,", None, None)
+        names.convert("x25519,", None, None)
 
 
 def test_identities_are_read_with_a_passphrase_from_a_file_or_a_person(folder, monkeypatch):

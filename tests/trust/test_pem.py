@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.pem import blocks, body, require_bytes
+from bothways.trust.pem import blocks, body, check_ended, require_bytes
 from pki import root
 
 ROOT = root()
@@ -34,6 +34,17 @@ def test_a_block_without_its_end_is_none():
     """RFC 7468 2."""
     assert blocks(ROOT.pem[:-10]) == []
     assert blocks(ROOT.pem.replace(b"END CERTIFICATE", b"END PRIVATE KEY")) == []
+
+
+@pytest.mark.parametrize("data", [ROOT.pem[:-10] + ROOT.pem, ROOT.pem + ROOT.pem[:-10]])
+def test_a_file_with_a_block_without_its_end_is_refused(data):
+    """What is left out without a word may be a trust anchor."""
+    with pytest.raises(
+        ConfigError, match="ca.pem: it is truncated: a block in it has no -----END CERTIFICATE-----"
+    ):
+        check_ended(data, ("CERTIFICATE",), "ca.pem")
+    check_ended(data, ("X509 CRL",), "ca.pem")
+    check_ended(ROOT.pem + ROOT.key_pem, ("CERTIFICATE",), "ca.pem")
 
 
 def test_hyphens_around_a_block_hide_none_and_make_none():

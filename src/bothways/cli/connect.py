@@ -13,10 +13,10 @@ import click
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
     FILE,
-    NAMES,
     SERVER,
     SPOKEN,
     Address,
+    NamesType,
     Side,
     load_anchors,
     profile_option,
@@ -42,6 +42,7 @@ from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.errors import ConfigError, StartTLSFailed, TLSError, UsageError
+from bothways.iana import CipherSuite, NamedGroup
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
 from bothways.roles import Progress
@@ -82,8 +83,18 @@ PROBE_SHARE = 0.5  # of the time limit, for the connections of --probe
 )
 @staples_options
 @click.option("--post-handshake", is_flag=True, help="Allow post-handshake client authentication (TLS 1.3).")
-@click.option("--groups", type=NAMES, metavar="NAME,NAME", help="Exactly these groups, the preferred first.")
-@click.option("--suites", type=NAMES, metavar="NAME,NAME", help="Exactly these suites, the preferred first.")
+@click.option(
+    "--groups",
+    type=NamesType(each.name for each in NamedGroup),
+    metavar="NAME,NAME",
+    help="Exactly these groups, the preferred first.",
+)
+@click.option(
+    "--suites",
+    type=NamesType(each.name for each in CipherSuite),
+    metavar="NAME,NAME",
+    help="Exactly these suites, the preferred first.",
+)
 @click.option(
     "--probe", "probing", is_flag=True,
     help="Where our hello is not answered, ask what the server speaks, by at most six connections more.",

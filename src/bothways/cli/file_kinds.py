@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import islice
 from typing import NamedTuple
 
 from bothways.describe.documents import documents
@@ -18,6 +19,7 @@ from bothways.trust.credentials import is_pkcs12
 from bothways.trust.der import SEQUENCE, expect_element
 from bothways.trust.parsing import PassphraseNeeded
 
+AGAIN = "copy it again, whole: from its BEGIN line to its END line"
 EMPTY = "write it again: the program that made it failed, or wrote to another file"
 PKCS7, PKCS12 = "PKCS#7", "PKCS#12"
 CERTIFICATE, KEY, PUBLIC_KEY, REQUEST = "certificate", "private key", "public key", "certificate request"
@@ -27,10 +29,10 @@ CRL, OCSP_RESPONSE = "CRL", "OCSP response"
 class Wanted(Enum):
     """What an option takes: what it is called, and the kinds of documents that it is read from."""
 
-    IDENTITY = "a certificate", frozenset({CERTIFICATE, KEY, PKCS12})
+    IDENTITY = "a certificate", frozenset({CERTIFICATE, PKCS12})
     PRIVATE_KEY = "a private key", frozenset({KEY})
     ANCHORS = "trust anchors", frozenset({CERTIFICATE})
-    LISTS = "CRLs", frozenset({CRL})
+    LISTS = "certificate revocation lists (CRLs)", frozenset({CRL})
     RESPONSES = "OCSP responses", frozenset({OCSP_RESPONSE})
     SIGNING_REQUEST = "a certificate request", frozenset({REQUEST})
 
@@ -60,7 +62,18 @@ HINTS: Mapping[tuple[Wanted, str], str] = {
     (Wanted.PRIVATE_KEY, CERTIFICATE): "give the private key that belongs to this certificate",
     (Wanted.PRIVATE_KEY, PUBLIC_KEY): "give the private key that this public key belongs to",
     (Wanted.PRIVATE_KEY, REQUEST): "give the private key that signed this request",
+    (Wanted.ANCHORS, KEY): "give the certificates of the CAs here, and this file by --key",
+    (Wanted.ANCHORS, REQUEST): "give the certificates of the CAs that are trusted",
+    (Wanted.ANCHORS, PUBLIC_KEY): "give the certificate of the CA that holds this key",
+    (Wanted.ANCHORS, CRL): "give the certificates of the CAs here, and this file by --crl",
+    (Wanted.IDENTITY, CRL): "give our certificate here, and this file by --crl",
+    (Wanted.PRIVATE_KEY, CRL): "give our private key here, and this file by --crl",
+    (Wanted.LISTS, CERTIFICATE): "get the CRL of its CA: `bothways show FILE` tells where, under CRL",
+    (Wanted.RESPONSES, CRL): "give this file by --crl",
+    (Wanted.LISTS, OCSP_RESPONSE): "give this file by --ocsp",
 }
+SHOW = "bothways show FILE"  # for all others
+LOOKED_AT = 1000  # documents of one file
 
 
 @contextlib.contextmanager
@@ -101,8 +114,10 @@ def _told(path: str, wanted: Wanted) -> _Told | None:
 
 
 def _of(data: bytes, wanted: Wanted) -> _Told | None:
+    if is_pkcs12(data) and PKCS12 not in wanted.kinds:
+        return _other(PKCS12, wanted)
     try:
-        first = next(iter(documents(data, datetime.now(UTC))), None)
+        first = _most_telling(documents(data, datetime.now(UTC)), wanted)
     except Unreadable as error:
         return _Told(str(error), error.hint if data.strip() else EMPTY) if error.known else None
     except PassphraseNeeded:
@@ -119,14 +134,26 @@ def _of(data: bytes, wanted: Wanted) -> _Told | None:
     return _other(PKCS12 if is_pkcs12(data) else first.kind, wanted)
 
 
+def _most_telling(found: Iterator[Document], wanted: Wanted) -> Document | None:
+    """Return the first document that is broken or of a kind that is wanted, or else the first of all."""
+    first: Document | None = None
+    for each in islice(found, LOOKED_AT):
+        if each.damaged or each.kind == PKCS7 or each.kind in wanted.kinds:
+            return each
+        first = first or each
+    return first
+
+
 def _broken(data: bytes, first: Document) -> _Told | None:
     """Return what is wrong with a document that is of a known kind and cannot be read."""
     if first.hint:
         return _Told(first.damaged, first.hint)
+    if "no END line" in first.damaged:
+        return _Told(f"the {first.kind} is cut off: {first.damaged}", AGAIN)
     return (
         None
         if pem.blocks(data) or data[:1] == b"\x30"
-        else _Told(f"the {first.kind} is cut off: {first.damaged}")
+        else _Told(f"a {first.kind} is broken: {first.damaged}", AGAIN)
     )
 
 
@@ -134,11 +161,14 @@ def _other(kind: str, wanted: Wanted) -> _Told | None:
     if kind in wanted.kinds:
         return None
     article = "" if kind == PKCS12 else "an " if kind.startswith("OCSP") else "a "
-    return _Told(f"this is {article}{kind}; expected {wanted.words}", HINTS.get((wanted, kind), ""))
+    return _Told(f"this is {article}{kind}; expected {wanted.words}", HINTS.get((wanted, kind), SHOW))
 
 
 def _followed(data: bytes, kind: str) -> _Told | None:
-    """Return that something follows a document in DER, of which a file holds one."""
+    """Return that something follows a document in DER, of which a file holds one, or that OpenSSL added to it."""
+    if kind == CERTIFICATE and {label for label, _ in pem.blocks(data)} == {"TRUSTED CERTIFICATE"}:
+        text = "this is a certificate with OpenSSL's own settings of trust (TRUSTED CERTIFICATE)"
+        return _Told(text, "openssl x509 -in FILE -out FILE.pem")
     if pem.blocks(data) or kind not in (CERTIFICATE, CRL):
         return None
     end = _end_of_first(data)

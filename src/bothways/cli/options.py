@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -91,14 +91,24 @@ class NamesType(click.ParamType[tuple[str, ...]]):
 
     name = "NAME,NAME"
 
+    def __init__(self, known: Iterable[str]) -> None:
+        self._known = {each.lower(): each for each in known}
+
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Split names; what they may be is said by whoever takes them."""
-        names = value if isinstance(value, tuple) else tuple(each.strip() for each in str(value).split(","))
+        """Split names, which may be in any case; what they may be is said by whoever takes them."""
+        names = (
+            value
+            if isinstance(value, tuple)
+            else tuple(self._spelled(each) for each in str(value).split(","))
+        )
         if not all(names):
             self.fail(f"{value!a}: expected names separated by commas", param, ctx)
         return names
+
+    def _spelled(self, name: str) -> str:
+        return self._known.get(name.strip().lower(), name.strip())
 
 
 class PeerRuleType(click.ParamType[PeerRule]):
@@ -114,7 +124,6 @@ class PeerRuleType(click.ParamType[PeerRule]):
             self.fail(str(error), param, ctx)
 
 
-NAMES = NamesType()
 PEER_RULE = PeerRuleType()
 ADDRESS = AddressType()
 SERVER = ServerType()
@@ -164,10 +173,10 @@ def _identity(cert: str, key: str | None, password_file: str | None, *, watched:
     read = Credentials.watched if follow else Credentials.from_files
     try:
         return read(cert, key, password)
-    except PassphraseNeeded:
-        password = passphrase(None, key or cert)
+    except PassphraseNeeded as needed:
+        password = passphrase(None, needed.place)
         if password is None:
-            raise ConfigError(f"{key or cert}: {LOCKED}") from None
+            raise ConfigError(f"{needed.place}: {LOCKED}") from None
         return read(cert, key, password)
 
 

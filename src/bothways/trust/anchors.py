@@ -277,6 +277,7 @@ def certificates_in(data: bytes, source: str) -> list[bytes]:
         raise ConfigError(
             f"{source}: neither PEM nor DER; expected certificates (-----BEGIN CERTIFICATE-----)"
         )
+    pem.check_ended(data, pem.CERTIFICATE_LABELS, source)
     certificates = []
     for label, block in found:
         if label in pem.CERTIFICATE_LABELS:

@@ -237,6 +237,7 @@ class OCSPResponse:
 
 def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
     """Decode one OCSP response from DER, or any number from PEM. Raises ConfigError, which names `source`."""
+    pem.check_ended(data, ("OCSP RESPONSE",), source)
     blocks = [pem.body(block) for label, block in pem.blocks(data) if label == "OCSP RESPONSE"]
     if not blocks and data[:1] != b"\x30":
         raise ConfigError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from binascii import Error
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from bothways.errors import ConfigError
 
@@ -28,6 +28,17 @@ def require_bytes(data: object, what: str) -> bytes:
 def blocks(data: bytes) -> list[tuple[str, bytes]]:
     """Return label and text of every PEM block, in order."""
     return [(label.decode("ascii"), block + b"\n") for label, block, _ in _found(data)]
+
+
+def check_ended(data: bytes, labels: Collection[str], source: str) -> None:
+    """Raise ConfigError, which names `source`, where a block of one of these labels begins and does not end.
+
+    What is left out of a file without a word may be a trust anchor, or a certificate of a chain.
+    """
+    begun = [label for each in _BEGIN.finditer(data) if (label := each[1].decode("ascii")) in labels]
+    ended = [label for label, _ in blocks(data) if label in labels]
+    if len(begun) > len(ended):
+        raise ConfigError(f"{source}: it is truncated: a block in it has no -----END {begun[-1]}-----")
 
 
 def body(block: bytes) -> bytes:

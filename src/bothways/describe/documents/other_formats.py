@@ -23,6 +23,7 @@ _BOUNCY = (
     f"{_KEYTOOL} -srcstoretype BKS -providerclass org.bouncycastle.jce.provider.BouncyCastleProvider "
     "-providerpath bcprov.jar"
 )
+_DOWNLOADED = "see in a text editor what was downloaded in place of a certificate"
 _SSH_PUBLIC = "ssh-keygen -e -m PKCS8 -f FILE > FILE.pem"
 _BY_START = (
     _Kind(b"\xfe\xed\xfe\xed", "a Java key store (JKS)", _KEYTOOL),
@@ -50,9 +51,10 @@ _BY_START = (
         "a database of SQLite, perhaps of NSS",
         "certutil -L -d FOLDER -n NAME -a > FILE.pem",
     ),
-    _Kind(
-        b"<", "an HTML or XML document", "see in a text editor what was downloaded in place of a certificate"
-    ),
+    _Kind(b"HTTP/1.", "a response of HTTP, saved with its headers", _DOWNLOADED),
+    _Kind(b"{", "JSON", _DOWNLOADED),
+    _Kind(b"[", "JSON", _DOWNLOADED),
+    _Kind(b"<", "an HTML or XML document", _DOWNLOADED),
 )
 _BY_LABEL = (
     _Kind(
@@ -62,6 +64,18 @@ _BY_LABEL = (
     ),
     _Kind(b"PGP ", "a file of OpenPGP", ""),
     _Kind(b"SSH2 ", "a key of SSH", _SSH_PUBLIC),
+)
+_LOST_ENDS = (
+    r"sed -E 's/(-----BEGIN [A-Z0-9 ]+-----)/\1\n/g; s/(-----END [A-Z0-9 ]+-----)/\n\1\n/g' FILE > FILE.pem"
+)
+# PEM whose lines were joined, as environment variables and JSON do.
+_JOINED = (
+    (
+        re.compile(rb"-----BEGIN [A-Z0-9 ]+-----\\[nr]"),
+        "its line ends are written as \\n",
+        "printf '%b' \"$(cat FILE)\" > FILE.pem",
+    ),
+    (re.compile(rb"-----BEGIN [A-Z0-9 ]+----- ?[A-Za-z0-9+/]"), "its lines have lost their ends", _LOST_ENDS),
 )
 _KNOWN = "expected a certificate, key, request, CRL, OCSP response or PKCS#12"
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f:\s]+")
@@ -73,6 +87,14 @@ def by_label(label: str) -> Unreadable | None:
     for kind in _BY_LABEL:
         if label.encode().startswith(kind.start):
             return Unreadable(f"this is {kind.what}", kind.hint)
+    return None
+
+
+def joined(data: bytes) -> Unreadable | None:
+    """Return that PEM has lost the ends of its lines, if it has."""
+    for pattern, text, hint in _JOINED:
+        if pattern.search(data) is not None:
+            return Unreadable(f"this is PEM on one line: {text}", hint)
     return None
 
 
@@ -93,6 +115,11 @@ def _without_pem(text: bytes) -> Unreadable | None:
         return Unreadable("this is DER in hexadecimal", "xxd -r -p FILE > FILE.der")
     if text.startswith(b"M") and _BASE64.fullmatch(text) and _decoded(text[:64]).startswith(b"\x30"):
         return Unreadable("this is base64 without lines that say what it is", "base64 -d FILE > FILE.der")
+    if b"-----END " in text:
+        return Unreadable(
+            "it has an END line of PEM and no BEGIN line",
+            "copy it again, whole: from its BEGIN line to its END line",
+        )
     if b"BEGIN " in text:
         return Unreadable(
             "a line in it contains BEGIN, but does not begin a PEM block",

@@ -31,7 +31,7 @@ from bothways.describe.documents.document import Document, Unreadable, damaged
 from bothways.describe.documents.keys import private_key_document, public_key_document
 from bothways.describe.documents.ocsp import request_document as ocsp_request_document
 from bothways.describe.documents.ocsp import response_documents
-from bothways.describe.documents.other_formats import by_label, other_format
+from bothways.describe.documents.other_formats import by_label, joined, other_format
 from bothways.describe.documents.request import request_document
 from bothways.trust.parsing import PassphraseNeeded
 
@@ -47,6 +47,7 @@ _KINDS = {
     "CERTIFICATE REQUEST": "certificate request",
     "NEW CERTIFICATE REQUEST": "certificate request",
     "X509 CRL": "CRL",
+    "OCSP RESPONSE": "OCSP response",
     "PKCS12": "PKCS#12",
     "PKCS7": "PKCS#7",
     "PKCS #7 SIGNED DATA": "PKCS#7",
@@ -70,6 +71,10 @@ def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterat
     Unreadable for a file of another kind, and `trust.parsing.PassphraseNeeded` after the other documents of the file.
     """
     reader = _Reader(now, password)
+    if (unreadable := joined(data)) is not None:
+        raise unreadable
+    if _LINE.search(data) is not None and b"-----BEGIN " not in data:
+        raise other_format(data)
     if _LINE.search(data) is None:
         yield from reader.from_der(data)
         return
@@ -108,6 +113,10 @@ class _Reader:
         if data[1:2] == b"\x80":
             yield from self._from_ber(data)
             return
+        size = _size(data)
+        if size is not None and size > len(data):
+            text = f"the DER is cut off: it has {len(data)} of {size} bytes"
+            raise Unreadable(text, "copy it again, whole and as binary")
         try:
             parts = _first_fields(first(data, "document"))
         except ValueError as error:
@@ -139,6 +148,8 @@ class _Reader:
             yield request_document(der)
         elif kind == "CRL":
             yield crl_document(der, self._now)
+        elif kind == "OCSP response":
+            yield from response_documents(der, self._now)
         elif label == "PUBLIC KEY":
             yield public_key_document(der)
         elif kind == "PKCS#12":
@@ -188,6 +199,16 @@ class _Reader:
                 raise
             found = list(read(self._password))
         yield from found
+
+
+def _size(data: bytes) -> int | None:
+    """Return how long the element is that `data` begins with, by its header; None where that tells none."""
+    if len(data) < 2 or not data[1] & 0x80:
+        return data[1] + 2 if len(data) > 1 else None
+    count = data[1] & 0x7F
+    if not 1 <= count <= 4 or len(data) < 2 + count:
+        return None
+    return int.from_bytes(data[2 : 2 + count], "big") + 2 + count
 
 
 def _first_fields(outer: Element) -> list[Element]:
