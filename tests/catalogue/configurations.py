@@ -60,11 +60,38 @@ defaults
 {rest}
 """
 _BIND = "frontend us\n  bind 127.0.0.1:PORT ssl crt server.both"
+_DEVICE = """\
+global
+  ssl-server-verify none
+defaults
+  mode tcp
+  timeout connect 2s
+  timeout client 5s
+  timeout server 5s
+frontend device
+  bind 127.0.0.1:PORT
+  tcp-request inspect-delay {delay}
+  tcp-request content {rule}
+  tcp-request content accept if {{ req.ssl_hello_type 1 }}
+  default_backend inner
+backend inner
+  server inner FOLDER/{name}.sock
+frontend us
+  bind FOLDER/{name}.sock ssl crt server-names.both
+  mode http
+  http-request return status 200
+"""
 HAPROXY = {
     "required": _HAPROXY.format(
         globals="",
         rest=f"{_BIND} ca-file root.pem verify required\n  mode http\n  http-request return status 200\n",
     ),
+    # A device before a server: what it rejects it closes without a word.
+    "small hellos": _DEVICE.format(rule="reject if { req.len gt 1300 }", name="small", delay="200ms"),
+    "router": _DEVICE.format(
+        rule="reject if { req.ssl_hello_type 1 } !{ req.ssl_sni -i acme.example }", name="router", delay="3s"
+    ),
+    "router of all": _DEVICE.format(rule="accept if { req.ssl_hello_type 1 }", name="router", delay="3s"),
     "lists": _HAPROXY.format(
         globals="",
         rest=f"{_BIND} ca-file root.pem verify required crl-file all-crls.pem\n"

@@ -134,8 +134,8 @@ bridge_cafile root.pem
 
 
 def checking(who: str = "", says: str = "") -> str:
-    """HAProxy, which checks us as one of its servers. says: what it sends."""
-    sends = f"  option tcp-check\n  tcp-check send {says}\n" if says else ""
+    """HAProxy, which checks us as one of its servers. says: what it sends, and waits for, so that it does not reset."""
+    sends = f"  option tcp-check\n  tcp-check send {says}\n  tcp-check expect string {says}\n" if says else ""
     return _CHECK.format(crt=f"crt {who}.both" if who else "") + sends
 
 

@@ -20,13 +20,14 @@ from catalogue.stage import REQUEST
 # What stands for the words in capitals of a command; and where another word has to.
 BLANKS = {
     "CERT": "client.pem", "KEY": "client.key", "CA": "others.pem", "INTERMEDIATE": "issuing.pem", "CRL": "crl.pem",
-    "PROTOCOL": "h2", "NAME": "elsewhere.example",
+    "PROTOCOL": "h2", "NAME": "elsewhere.example", "HOST": "localhost",
 }  # fmt: skip
 ACME = {"NAME": "acme.example"}
 BLANKS_BY_ROW: Mapping[str, Mapping[str, str]] = {
     "client-of-the-sandbox": {"CERT": "client-production.pem", "KEY": "client-production.key"},
     "anchor-expired": {"CA": "renewed-root.pem"},
-    "name-not-served": ACME, "name-not-served-nginx": ACME, "no-name-asked": ACME, "misdirected": ACME,
+    "name-not-served": ACME, "name-not-served-nginx": ACME, "no-name-asked": ACME,
+    "router-by-address": ACME, "misdirected": ACME,
 }  # fmt: skip
 # What we use then, where it is not the sound identity.
 IDENTITIES = {
@@ -131,6 +132,7 @@ BY_ROW: Mapping[str, Mend] = {
     "unavailable": lines(
         "backend none\n  mode http", "backend none\n  mode http\n  http-request return status 200"
     ),
+    "router-without-our-name": setup(HAPROXY["router of all"]),
     "port-behind-a-balancer": lines(" accept-proxy"),
     "password-wanted": asks("Authorization: Basic YWRhOnNlY3JldA=="),
     "token-wanted": asks("Authorization: Bearer token"),

@@ -185,10 +185,10 @@ def as_client(
     will do; None: all until the end.
     """
     config = ClientConfig(**{"anchors": people.anchors(), **ours})
-    host = name if name == "127.0.0.1" else HOST
+    host = name if name == "127.0.0.1" or name.endswith(".invalid") else HOST
     observed = HandshakeFacts(config, name, address=f"{host}:{port}", files=FILES, starttls=starttls)
     try:
-        sock = socket.create_connection((HOST, port), SECONDS)
+        sock = socket.create_connection((host if host.endswith(".invalid") else HOST, port), SECONDS)
         with sock:
             if before is not None:
                 before(sock)

@@ -233,6 +233,37 @@ def test_a_hello_as_large_as_ours_is_no_reason_where_small_ones_are_not_answered
     assert "LARGE_HELLO" not in [each.cause.name for each in told.causes]
 
 
+def reads_hellos(sock: socket.socket) -> None:
+    """As a router by server name that has no route for any: it waits for the end of a hello, and closes."""
+    got = b""
+    while len(got) < 5 or len(got) < 5 + int.from_bytes(got[3:5], "big"):
+        if got[:1] not in (b"", b"\x16"):
+            return
+        data = sock.recv(65536)
+        if not data:
+            return
+        got += data
+
+
+def test_who_waits_for_the_end_of_a_hello_and_closes_has_read_it() -> None:
+    """No service of another protocol waits for the last byte of a TLS record."""
+    with listening(reads_hellos) as server:
+        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 10)
+        assert server.accepted <= PROBES
+    assert found == Probed(unanswered=True, reads_hello=True)
+
+
+@pytest.mark.parametrize(("name", "cause"), [("localhost", "NAME_ROUTED"), ("127.0.0.1", "NO_NAME_SENT")])
+def test_who_has_read_a_hello_and_closes_has_no_route_for_its_name(name: str, cause: str) -> None:
+    config = client()
+    observed = HandshakeFacts(config, name, address=f"{name}:8443")
+    config.connection(name, observer=observed)
+    found = Probed(unanswered=True, reads_hello=True)
+    told = explain(ConnectionResetError(), replace(observed.situation(), probed=found))
+    assert told.first.cause.name == cause and told.first.weight is Weight.LIKELY
+    assert "SPEAKS_PLAIN" not in [each.cause.name for each in told.causes]
+
+
 def refuses_by_alert(sock: socket.socket) -> None:
     """As a server that speaks TLS, closes for our hello, and answers other bytes by an alert."""
     if sock.recv(65536).startswith(b"PROXY"):

@@ -142,6 +142,7 @@ class Case:
             "other": f"the {peer}" if ours else "our side",
             "address": self.ours.address or "that address",
             "target": self.ours.address if self.is_client else "",
+            "port": self.ours.address.rpartition(":")[2] if self.is_client else "",
             "host": host.strip("[]") if self.is_client else "",
             "name": name or "",
             "starttls": self.ours.starttls,

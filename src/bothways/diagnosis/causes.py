@@ -47,7 +47,7 @@ class Cause(Enum):
     HOST_UNKNOWN = Row(
         "the host name has no address: it is misspelled, or known only inside another network",
         ours="correct the name, or connect from a network in which it is known",
-        our_command="bothways connect HOST:PORT --ca {ca}",
+        our_command="bothways connect HOST:{port} --ca {ca}",
     )
     UNREACHABLE = Row(
         "there is no route to {address} from this host",

@@ -96,7 +96,8 @@ def _is_known(case: Case) -> bool:
     found = case.situation.probed
     if found is None:
         return False
-    return found.after_proxy_header or found.without_name or found.closes_at_once or bool(found.starttls)
+    known = found.after_proxy_header or found.without_name or found.closes_at_once or found.reads_hello
+    return known or bool(found.starttls)
 
 
 def _routed_by_name(case: Case) -> Iterator[Likely]:
@@ -104,6 +105,22 @@ def _routed_by_name(case: Case) -> Iterator[Likely]:
     if found is not None and found.without_name and name is not None:
         evidence = "a hello without a server name was answered, and one with it was not"
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, LIKELY, evidence, name=name)
+
+
+def _reads_hello(case: Case) -> Iterator[Likely]:
+    """It has read the hello to its end, so that it speaks TLS, or forwards what does."""
+    if case.situation.probed is None or not case.situation.probed.reads_hello:
+        return
+    evidence = (
+        "it waits for the last byte of a hello and then closes, as routers by server name do that have no route; a "
+        "TLS server that fails cannot be told from that: its log tells"
+    )
+    name = case.ours.server_name
+    if certs.is_address(name):
+        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, evidence, name=name)
+    elif name is not None:
+        yield case.likely(Cause.NAME_ROUTED, BETWEEN, LIKELY, evidence, name=name)
+    yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
 
 
 def _closed_at_once(case: Case) -> Iterator[Likely]:
@@ -205,8 +222,8 @@ network = one(Cause.CUT, BETWEEN)
 
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
-        _behind_a_header, _closed_at_once, _routed_by_name, before_tls.by_words, own_hello.probed, _by_port,
-        _closed_after_hello, _before_tls,
+        _behind_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_words,
+        own_hello.probed, _by_port, _closed_after_hello, _before_tls,
         peer_alerts.lets_not_in, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,
     ),

@@ -161,6 +161,7 @@ class Probed:
     without_name: whether it answered only a hello without a server name.
     pre_shared: whether it answered only a hello with cipher suites of pre-shared keys or passwords (PSK, SRP).
     closes_at_once: whether it closes a connection on which nothing was sent.
+    reads_hello: whether it closes a connection for a hello, and not before the hello's last byte.
     unanswered: whether it answered nothing of all that was tried: neither this, nor that.
     """
 
@@ -173,6 +174,7 @@ class Probed:
     without_name: bool = False
     pre_shared: bool = False
     closes_at_once: bool = False
+    reads_hello: bool = False
     unanswered: bool = False
 
 

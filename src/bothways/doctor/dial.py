@@ -110,13 +110,24 @@ class Dialer:
     def closes_at_once(self, seconds: float) -> bool:
         """Whether the server closes a connection within `seconds` if nothing is sent."""
         with self.connected() as (sock, deadline):
-            sock.settimeout(max(0.1, min(seconds, deadline - time.monotonic())))
+            return _ends(sock, min(seconds, deadline - time.monotonic()))
+
+    def closes_after_whole_hello(self, offer: Offer, seconds: float) -> bool:
+        """Whether the server waits for the last byte of a hello, and closes the connection after it.
+
+        Then it has read the hello, as TLS servers and routers by name do; others close after its first bytes.
+        seconds: how long it has to wait.
+        """
+        hello = offer_record(self.target.name, offer)
+        with self.connected() as (sock, deadline):
             try:
-                return not sock.recv(1)
+                sock.sendall(hello[:-1])
+                if _ends(sock, min(seconds, deadline - time.monotonic())):
+                    return False
+                sock.sendall(hello[-1:])
             except CONNECTION_LOST:
-                return True
-            except TimeoutError:
                 return False
+            return _ends(sock, deadline - time.monotonic())
 
     def ask(self, offer: Offer, *, until_key_exchange: bool = False, named: bool = True) -> HelloReply:
         """Send a hello and return the reply. Raises OSError for an unreachable server, and ConnectionsUsedUp.
@@ -159,3 +170,14 @@ class Dialer:
             if answer is not None:
                 return answer
         return reader.end(timed_out=True)
+
+
+def _ends(sock: socket.socket, seconds: float) -> bool:
+    """Whether a connection is closed within this time, without a byte."""
+    sock.settimeout(max(0.1, seconds))
+    try:
+        return not sock.recv(1)
+    except CONNECTION_LOST:
+        return True
+    except TimeoutError:
+        return False

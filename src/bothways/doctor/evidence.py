@@ -36,7 +36,7 @@ PRE_SHARED = Offer(
     (*range(0xD001, 0xD006), *range(0xCCAB, 0xCCAF), *range(0xC035, 0xC039), *range(0xC0A4, 0xC0AC),
      *range(0xA8, 0xB8), *range(0x8A, 0x96), *range(0xC01A, 0xC023)),
 )  # fmt: skip
-PROBES = 4 + len(WAITS_FOR_CLIENT)
+PROBES = 5 + len(WAITS_FOR_CLIENT)
 AT_ONCE_SECONDS = 1.0
 UNANSWERED_LIMIT = 3  # so many connections wait for their time limit where the server never answers
 CONNECTION_SECONDS = 10.0
@@ -51,7 +51,8 @@ def probe(target: Target, seconds: float, starttls: Protocol | None = None) -> P
 
     If that is refused, a hello without the server's name and one with suites of pre-shared keys are tried. If it is
     not answered: whether a connection is closed before anything is sent, a hello after a header of the PROXY
-    protocol, one without the server's name, and requests for TLS in protocols whose servers wait for the client.
+    protocol, one without the server's name, and requests for TLS in protocols whose servers wait for the client;
+    last, whether it waits for the end of a hello before it closes.
 
     target: the server.  seconds: for all connections together.  starttls: the protocol by which TLS is requested
     first. Returns None where that showed nothing.
@@ -99,6 +100,9 @@ def _after_no_answer(dialer: Dialer, reply: HelloReply, waited: float) -> Probed
         return Probed(closes_at_once=True)
     # Without a name first: a server that answers needs no PROXY header, and may answer one by an alert.
     found = _without_name(dialer, reply) or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
+    if found is None and reply.kind == "closed":
+        read = dialer.closes_after_whole_hello(FULL_OFFER, AT_ONCE_SECONDS)
+        return Probed(unanswered=True, reads_hello=read)
     return found or Probed(unanswered=True)
 
 
