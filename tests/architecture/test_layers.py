@@ -42,7 +42,7 @@ INSIDE = {
         ("anchors", "constraints"),
         ("web_profile",),
         ("credentials", "path_search"),
-        ("path", "crl", "ocsp"),
+        ("path", "crl", "ocsp", "access_kinds"),
         ("crl_store", "ocsp_store", "access"),
         ("evidence",),
         ("crl_files",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,3 +106,62 @@ def test_an_address_that_is_taken_ends_it_with_a_sentence(
     assert status == 1
     assert "address already in use" in err
     assert "Traceback" not in err
+
+
+RULES = """
+name = "web"
+backend = "127.0.0.1:80"
+[[route.deny]]
+name = "the retired one"
+dns = "old.example"
+[[route.allow]]
+dns = "client.example"
+"""
+MAY = """\
+web: CN=good client may pass
+  deny the retired one: does not hold: another dns, or none
+  allow dns client.example: holds
+  decided: the allow rule dns client.example holds
+"""
+MAY_NOT = """\
+web: CN=good client may not pass
+  deny the retired one: holds
+  allow dns client.example: holds
+  decided: the deny rule the retired one holds
+"""
+
+
+def test_it_is_explained_which_rule_decides_about_a_certificate(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With exit status 0 for who may pass, and 1 for who may not or is not even trusted."""
+    setting.write(RULES)
+    mutual = setting.mutual
+    mine, retired = (
+        mutual.identity("client"),
+        mutual.identity("client", dns=["client.example", "old.example"]),
+    )
+    for who, expected in ((mine, (0, MAY, "")), (retired, (1, MAY_NOT, ""))):
+        assert said(monkeypatch, capsys, "explain", "-c", "gateway.toml", str(who.cert)) == expected
+    status, out, _ = said(
+        monkeypatch, capsys, "explain", "-c", "gateway.toml", str(mutual.identity("client", "revoked").cert)
+    )
+    assert (status, "  not trusted: " in out) == (1, True)
+    status, out, _ = said(monkeypatch, capsys, "explain", "-c", "gateway.toml", "--json", str(mine.cert))
+    [answer] = json.loads(out)["routes"]
+    assert (answer["may_pass"], answer["decided_by"], status) == (True, "dns client.example", 0)
+    assert [each["holds"] for each in answer["rules"]] == [False, True]
+
+
+def test_a_route_that_is_not_there_cannot_be_asked(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting.write(RULES)
+    mine = str(setting.mutual.identity("client").cert)
+    words = ("explain", "-c", "gateway.toml", "--route", "wbe", mine)
+    assert said(monkeypatch, capsys, *words) == (
+        2, "", "bothways: gateway.toml: no route is called wbe; there is web\n",
+    )  # fmt: skip
+    (setting.folder / "empty.pem").write_text("")
+    status, _, err = said(monkeypatch, capsys, "explain", "-c", "gateway.toml", "empty.pem")
+    assert (status, "empty.pem" in err) == (2, True)

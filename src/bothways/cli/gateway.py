@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+
 import click
 
 from bothways.cli.listening import allow_descriptors
 from bothways.cli.options import FILE
-from bothways.cli.terminal import DONE, refuse, say
+from bothways.cli.terminal import DONE, FAILED, refuse, say
 from bothways.cli.watching import saying_what_is_read
+from bothways.describe.escape import visible
+from bothways.faults import shown
 from bothways.gateway.config import GatewayConfig, read_config
+from bothways.gateway.explain import RouteAnswer, explained
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes
 from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.trust import files
+from bothways.trust.anchors import certificates_in
+from bothways.trust.verdict import Refused
 
 config_option = click.option(
     "-c", "--config", "path", type=FILE, metavar="FILE", help="The configuration file (TOML)."
@@ -88,3 +97,67 @@ def _warn(routes: Routes, log: Log) -> None:
 
 def _count(several: tuple[object, ...], what: str) -> str:
     return f"{len(several)} {what}{'' if len(several) == 1 else 's'}"
+
+
+@command.command("explain")
+@config_option
+@click.argument("cert", type=FILE, metavar="CERT")
+@click.option("--route", "name", metavar="NAME", help="Ask this route only.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.pass_context
+def explain(context: click.Context, path: str | None, cert: str, name: str | None, as_json: bool) -> int:
+    """Say for each route whether a client with the certificate in CERT may pass, which rule decides, and why.
+
+    CERT is PEM (the leaf certificate first) or DER. It is verified as in a handshake, with the revocation evidence in
+    files; nothing is fetched. Exit status 0 if it may pass a route, 1 if none.
+    """
+    config, routes = _read(context, path)
+    chain = certificates_in(files.content(cert), cert)
+    if not chain:
+        refuse(f"{cert}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
+    answers = explained(routes, chain, datetime.now(UTC))
+    if name is not None:
+        answers = [each for each in answers if each.route.config.name == name]
+        if not answers:
+            names = ", ".join(each.name for each in config.routes)
+            refuse(f"{config.path}: no route is called {shown(name)}; there is {names}")
+    if as_json:
+        click.echo(json.dumps({"routes": [_answer_facts(each) for each in answers]}))
+    else:
+        click.echo("\n".join(line for each in answers for line in _answer_lines(each)))
+    return DONE if any(each.may_pass for each in answers) else FAILED
+
+
+def _answer_lines(answer: RouteAnswer) -> list[str]:
+    config, verdict = answer.route.config, answer.verdict
+    who = (
+        visible(verdict.names.subject)
+        if verdict.names is not None
+        else "a certificate that cannot be decoded"
+    )
+    lines = [f"{config.name}: {who} {'may pass' if answer.may_pass else 'may not pass'}"]
+    if isinstance(verdict, Refused):
+        return lines + [f"  not trusted: {reason} ({reason.rule})" for reason in verdict.reasons]
+    for rule in answer.rules:
+        holds = "holds" if rule.holds else f"does not hold: another {rule.failing}, or none"
+        lines.append(f"  {rule.kind} {visible(rule.name)}: {holds}")
+    if answer.decision is not None:
+        lines.append(f"  decided: {visible(answer.decision.why)}")
+    return lines
+
+
+def _answer_facts(answer: RouteAnswer) -> dict[str, object]:
+    verdict, decision = answer.verdict, answer.decision
+    reasons = verdict.reasons if isinstance(verdict, Refused) else ()
+    return {
+        "route": answer.route.config.name,
+        "may_pass": answer.may_pass,
+        "trusted": decision is not None,
+        "reasons": [{"fault": each.fault.name, "text": str(each), "rule": each.rule} for each in reasons],
+        "rules": [
+            {"kind": each.kind, "name": each.name, "holds": each.holds, "failing": each.failing}
+            for each in answer.rules
+        ],
+        "decided_by": None if decision is None else decision.rule,
+        "why": None if decision is None else decision.why,
+    }

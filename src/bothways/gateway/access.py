@@ -32,7 +32,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The rules of one route. allow: None lets in every verified client that no deny rule holds for."""
+    """The rules of one route. allow: None lets in every verified client that no deny rule holds for.
+
+    A deny rule also holds where it is in doubt whether it names the client.
+    """
 
     allow: Sequence[Rule] | None
     deny: Sequence[Rule] = ()
@@ -40,7 +43,7 @@ class Access:
     def decision(self, verdict: Trusted) -> Decision:
         """Decide about a client that is verified."""
         for rule in self.deny:
-            if rule.peers.allows(verdict):
+            if rule.peers.may_mean(verdict):
                 return Decision(False, rule.name, f"the deny rule {rule.name} holds")
         if self.allow is None:
             return Decision(True, ANYBODY, f"{ANYBODY} is allowed")

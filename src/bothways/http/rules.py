@@ -17,7 +17,7 @@ REFUSED = "the client certificate does not allow this"
 class PeerRules:
     """Rules of which one has to hold; without any, every client that proved who it is may.
 
-    rules: made elsewhere.  dns, uri, cn, ou, issuer, fingerprint: one more rule, as for `PeerRule`. Raises ConfigError.
+    rules: made elsewhere.  kinds: one more rule, such as dns="a.example", as for `PeerRule`. Raises ConfigError.
     """
 
     def __init__(self, *rules: PeerRule, **kinds: Texts) -> None:
