@@ -162,7 +162,7 @@ BROKEN = [
     (rule("allow = []"), "`allow` is missing"),
     (rule("[[route.allow]]"), "line 9: route[1].allow[1]: is empty"),
     (rule("[[route.allow]]\nname = 'x'"), "a rule about peers requires one of dns"),
-    (rule("[[route.allow]]\ndsn = 'x'"), "line 10: route[1].allow[1].dsn: is not known; did you mean `dns`?"),
+    (rule("[[route.allow]]\ndnss = 'x'"), "line 10: route[1].allow[1].dnss: is not known; did you mean `dns`?"),
     (rule("[[route.allow]]\ndns = '*'"), "is not a DNS name"),
     (rule("[[route.allow]]\nuri = 'spiffe://EXAMPLE/x'"), "has no trust domain"),
     (rule("[[route.deny]]\nfingerprint = '00'"), "is not an SHA-256"),
