@@ -11,7 +11,6 @@ import pytest
 
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
-from bothways.gateway.server import unix_socket
 from bothways.testing.identities import Identities
 from gateway_talk import ANYBODY, Setting, port, service, until
 
@@ -321,21 +320,6 @@ async def _through(setting: Setting, path: os.PathLike[str]) -> None:
     assert await reader.readexactly(9) == b"by a file"
     writer.close()
     await writer.wait_closed()
-
-
-def test_a_socket_file_is_replaced_only_if_nobody_listens_there(tmp_path) -> None:
-    path = str(tmp_path / "s")
-    first = unix_socket(path, 0o600)
-    first.listen()
-    with pytest.raises(OSError, match="another process listens there"):
-        unix_socket(path, 0o600)
-    first.close()
-    unix_socket(path, 0o600).close()
-    file = tmp_path / "file"
-    file.write_text("precious")
-    with pytest.raises(OSError, match="is no socket"):
-        unix_socket(str(file), 0o600)
-    assert file.read_text() == "precious"
 
 
 def test_a_broken_file_starts_nothing(setting: Setting) -> None:

@@ -18,10 +18,12 @@ from bothways.gateway.explain import RouteAnswer, explained
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes
+from bothways.gateway.workers import Workers
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in
 from bothways.trust.verdict import Refused
+from bothways.workers.supervisor import MOST_WORKERS
 
 config_option = click.option(
     "-c", "--config", "path", type=FILE, metavar="FILE", help="The configuration file (TOML)."
@@ -30,15 +32,21 @@ config_option = click.option(
 
 @click.group("gateway", invoke_without_command=True)
 @config_option
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    metavar="N",
+    help="The number of worker processes that share the listeners.",
+)
 @click.pass_context
-def command(context: click.Context, path: str | None) -> int:
+def command(context: click.Context, path: str | None, workers: int | None) -> int:
     """Let verified clients through to services that know no TLS.
 
     Listens on this machine only unless the file says otherwise, and lets in nobody whom no rule of a route allows.
     Prints `listening on ADDRESS` on standard error for each listener, then one line for each connection when it has
     ended. Certificates, keys, CAs and CRLs are read again when their files change; connections of clients that are
     not accepted any more are ended. SIGHUP reads the configuration file again, SIGTERM or SIGINT waits for open
-    connections and ends.
+    connections and ends. With --workers, a process that dies is started anew.
     """
     if context.invoked_subcommand is not None:
         context.obj = path
@@ -57,6 +65,8 @@ def command(context: click.Context, path: str | None) -> int:
             (say if log.form == "text" else log.event)(f"listening on {each}")
 
     with saying_what_is_read(log.event):
+        if workers is not None:
+            return Workers(path, log, routes, tickets, workers, ready).run()
         return serve(path, log, routes, tickets, ready)
 
 

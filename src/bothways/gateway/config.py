@@ -21,7 +21,7 @@ from bothways.gateway.addresses import (
     parsed_address,
     unix_address,
 )
-from bothways.gateway.strict_toml import Table, read_toml
+from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.trust.access import PeerRule
 from bothways.trust.files import FilePath
 from bothways.trust.general_names import is_dns_name, lower_ascii
@@ -29,6 +29,7 @@ from bothways.trust.revocation import PRESETS
 
 LOOPBACK = "127.0.0.1"
 SYSTEM = "system"
+MOST_LISTENERS = 64
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
 
 
@@ -131,7 +132,17 @@ class GatewayConfig:
 
 def read_config(path: FilePath) -> GatewayConfig:
     """Read a file. Raises ConfigError, which names the line, the key, what was expected and what to do."""
-    return _Reading(read_toml(path)).config()
+    return parsed_config(path, config_text(path))
+
+
+def config_text(path: FilePath) -> str:
+    """Return the text of a file. Raises ConfigError."""
+    return toml_text(path)
+
+
+def parsed_config(path: FilePath, text: str) -> GatewayConfig:
+    """Read the text of the file at `path`. Raises ConfigError as `read_config` does."""
+    return _Reading(parsed_toml(path, text)).config()
 
 
 class _Reading:
@@ -167,6 +178,8 @@ class _Reading:
     def _listeners(self, tables: Sequence[Table]) -> tuple[ListenerConfig, ...]:
         if not tables:
             self._table.refuse("no [[listener]]: nobody could connect; add one with `port` or `unix`")
+        if len(tables) > MOST_LISTENERS:
+            self._table.refuse(f"{len(tables)} listeners; at most {MOST_LISTENERS} are possible")
         listeners: list[ListenerConfig] = []
         for table in tables:
             made = self._listener(table)

@@ -45,7 +45,7 @@ class Entry:
 
 
 class Log:
-    """Writes lines. write: is given each one.  form: "text" or "json"."""
+    """Writes lines. write: is given each one.  form: "text" or "json".  `worker`: the number of this process."""
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Log:
         self._limits = limits or ReportLimits()
         self._now = now
         self._untold = 0
+        self.worker: int | None = None
 
     def event(self, text: str) -> None:
         """Tell something that is about no single connection."""
@@ -108,6 +109,7 @@ class Log:
             "time": self._time(),
             "client": entry.client,
             "listener": entry.listener,
+            "worker": self.worker,
             "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),
             "route": entry.route,
             "who": None if entry.peer is None else identity(entry.peer),

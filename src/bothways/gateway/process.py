@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib import import_module
+from typing import Any
 
-from bothways.gateway.config import read_config
+from bothways.gateway.config import ListenerConfig, parsed_config, read_config
+from bothways.gateway.generation import GenerationReader
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.server import Gateway
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
-DONE = 0
+DONE, FAILED = 0, 1
 
 
 def serve(
@@ -22,44 +25,119 @@ def serve(
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status; SIGHUP reads the file at `path` again.
 
-    routes: what is in the file now.  ready: is called with the addresses when clients can connect.
-    Raises OSError and ConfigError where it cannot begin.
+    routes: what is in the file now.  tickets: the keys of session tickets.  ready: is called with the addresses when
+    clients can connect.  Raises OSError where it cannot begin.
     """
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_serve(path, log, routes, tickets, ready))
+
+    async def serving() -> int:
+        process = _Process(Gateway(routes, log), log)
+
+        def reload() -> None:
+            process.keep(process.gateway.reload(lambda: load_routes(read_config(path), tickets)))
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        return await process.serve(ready)
+
+    return _run(serving)
 
 
-async def _serve(
-    path: str, log: Log, routes: Routes, tickets: TicketKeys, ready: Callable[[list[str]], None]
+def serve_as_worker(
+    path: str,
+    log: Log,
+    routes: Routes,
+    tickets: TicketKeys,
+    sockets: dict[str, socket.socket],
+    channel: socket.socket,
+    ready: Callable[[], None],
 ) -> int:
-    loop = asyncio.get_running_loop()
-    gateway = Gateway(routes, log)
-    stop = asyncio.Event()
-    tasks: set[asyncio.Task[bool]] = set()
+    """Serve as one of several workers until SIGTERM, and return the exit status.
 
-    def reload() -> None:
-        task = loop.create_task(gateway.reload(lambda: load_routes(read_config(path), tickets)))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+    sockets: those that listen, by their addresses.  channel: brings a `Generation` when the file was read again.
+    The rest is as for `serve`. A worker that cannot take a generation ends, so that it is started anew with it.
+    """
 
-    addresses = await gateway.start()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    ready(addresses)
-    await stop.wait()
-    log.event(f"draining: connections have {gateway.routes.config.times.drain:g} seconds to end")
-    again = asyncio.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, again.set)
-    draining = loop.create_task(gateway.drain())
-    hurried = loop.create_task(again.wait())
-    await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
-    if not draining.done():
-        await gateway.close()
-    await draining
-    hurried.cancel()
-    return DONE
+    def listen(listener: ListenerConfig) -> socket.socket:
+        try:
+            return sockets.pop(str(listener.address))
+        except KeyError:
+            raise OSError(f"no socket for {listener.address} was handed to this worker") from None
+
+    async def serving() -> int:
+        loop = asyncio.get_running_loop()
+        process = _Process(Gateway(routes, log, listen), log)
+        reader = GenerationReader(channel)
+
+        async def take(text: str) -> None:
+            if not await process.gateway.reload(lambda: load_routes(parsed_config(path, text), tickets)):
+                process.end(FAILED)
+
+        def heed() -> None:
+            try:
+                generation = reader.read()
+            except (EOFError, OSError):
+                loop.remove_reader(channel)
+                process.end(FAILED)
+                return
+            if generation is not None:
+                sockets.update(generation.sockets)
+                process.keep(take(generation.text))
+
+        channel.setblocking(False)
+        loop.add_reader(channel, heed)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor hears it
+        return await process.serve(lambda _: ready())
+
+    return _run(serving)
+
+
+class _Process:
+    """What both kinds of processes do: serve, then drain until that is done or a second signal comes."""
+
+    def __init__(self, gateway: Gateway, log: Log) -> None:
+        self.gateway = gateway
+        self._log = log
+        self._stop, self._hurry = asyncio.Event(), asyncio.Event()
+        self._status = DONE
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    def keep(self, work: Coroutine[Any, Any, object]) -> None:
+        """Let something run beside."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def end(self, status: int) -> None:
+        """End in order with this exit status."""
+        self._status = status
+        self._stop.set()
+
+    async def serve(self, ready: Callable[[list[str]], None]) -> int:
+        """Serve, and return the exit status."""
+        loop = asyncio.get_running_loop()
+        addresses = await self.gateway.start()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, self._heed_end)
+        ready(addresses)
+        await self._stop.wait()
+        self._log.event(
+            f"draining: connections have {self.gateway.routes.config.times.drain:g} seconds to end"
+        )
+        draining = loop.create_task(self.gateway.drain())
+        hurried = loop.create_task(self._hurry.wait())
+        await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
+        if not draining.done():
+            await self.gateway.close()
+        await draining
+        hurried.cancel()
+        return self._status
+
+    def _heed_end(self) -> None:
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+
+def _run(serving: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(serving())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

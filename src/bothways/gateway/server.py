@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import stat
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -17,24 +16,26 @@ from bothways.errors import ConfigError
 from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
 from bothways.gateway.config import ListenerConfig
+from bothways.gateway.listening import BACKLOG, bound_address, open_listener
 from bothways.gateway.log import Log
 from bothways.gateway.routes import LOOK_SECONDS, Routes
 from bothways.trust.verdict import Names
 
 K = TypeVar("K")
 
-BACKLOG = 1024
-
 
 class Gateway:
     """Serves the routes of a file until it is told to stop.
 
-    `routes` are those of new clients; `clients` all that are there.
+    `routes` are those of new clients; `clients` all that are there.  listen: returns a listening socket.
     """
 
-    def __init__(self, routes: Routes, log: Log) -> None:
+    def __init__(
+        self, routes: Routes, log: Log, listen: Callable[[ListenerConfig], socket.socket] = open_listener
+    ) -> None:
         self.routes = routes
         self.log = log
+        self._listen_on = listen
         limits = routes.config.limits
         self.admission = Admission(limits.handshakes, _told_elsewhere)
         self.clients: set[ClientProtocol] = set()
@@ -55,7 +56,7 @@ class Gateway:
 
     def addresses(self) -> list[str]:
         """Return where clients can connect."""
-        return [_spelled(address, server) for address, server in self._listening.items()]
+        return [bound_address(address, server.sockets[0]) for address, server in self._listening.items()]
 
     async def _listen(self, listeners: tuple[ListenerConfig, ...]) -> dict[Address, Server]:
         """Listen anew where nothing listens yet; what was opened is closed again if one of them fails."""
@@ -71,18 +72,10 @@ class Gateway:
         return opened
 
     async def _open(self, listener: ListenerConfig) -> Server:
-        server, made, address = (
-            Server(self.admission),
-            partial(ClientProtocol, self, listener.address),
-            listener.address,
-        )
-        if isinstance(address, TCPAddress):
-            await server.listen(
-                made, address.host, address.port, sock=None, path=None, reuse_port=None, backlog=BACKLOG
-            )
-        else:
-            sock = unix_socket(address.path, listener.mode)
-            await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=BACKLOG)
+        server, made = Server(self.admission), partial(ClientProtocol, self, listener.address)
+        sock = self._listen_on(listener)
+        sock.setblocking(False)
+        await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=BACKLOG)
         return server
 
     # -- clients ---------------------------------------------------------------------------------------
@@ -191,40 +184,6 @@ class Gateway:
         await self.admission.until_empty()
 
 
-def unix_socket(path: str, mode: int) -> socket.socket:
-    """Return a socket that is bound to a path with these permissions, from its first moment. Raises OSError.
-
-    What a process that has ended left there is replaced; a socket that somebody listens on is not.
-    """
-    _remove_stale(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o777 & ~mode)
-    try:
-        sock.bind(path)
-    except BaseException:
-        sock.close()
-        raise
-    finally:
-        os.umask(before)
-    return sock
-
-
-def _remove_stale(path: str) -> None:
-    try:
-        if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
-            raise OSError(f"{path}: is there already, and is no socket")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-    raise OSError(f"{path}: another process listens there")
-
-
 def _told_elsewhere(_error: Exception, _address: object) -> None:
     """Say nothing of a failed handshake: it has its line when its connection is gone."""
 
@@ -233,10 +192,3 @@ def _count_down(counts: dict[K, int], key: K) -> None:
     counts[key] -= 1
     if not counts[key]:
         del counts[key]
-
-
-def _spelled(address: Address, server: Server) -> str:
-    if not isinstance(address, TCPAddress):
-        return str(address)
-    ports = {each.getsockname()[1] for each in server.sockets}
-    return str(TCPAddress(address.host, min(ports)))

@@ -28,12 +28,21 @@ _KINDS: dict[type, str] = {
 
 def read_toml(path: files.FilePath) -> Table:
     """Read a whole file. Raises ConfigError, as every method of `Table` does."""
-    data = files.content(path, waits=False, most=MOST_BYTES)
+    return parsed_toml(path, toml_text(path))
+
+
+def toml_text(path: files.FilePath) -> str:
+    """Return the text of a file. Raises ConfigError."""
     try:
-        text = data.decode("utf-8")
-        content = tomllib.loads(text)
+        return files.content(path, waits=False, most=MOST_BYTES).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; TOML is written in UTF-8") from None
+
+
+def parsed_toml(path: files.FilePath, text: str) -> Table:
+    """Read the text of the file at `path`. Raises ConfigError."""
+    try:
+        content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     return Table(str(path), lines_of(text.replace("\r\n", "\n")), content, ())

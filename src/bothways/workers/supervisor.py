@@ -28,7 +28,8 @@ class Supervisor:
     work: is called in each worker process with a function to call when it serves; it ends on SIGTERM, and what it
     returns is the exit status.  count: how many.  tell: is given a sentence when something has happened.
     on_ready: is called once, when all workers serve.  may_replace: is asked before a SIGHUP replaces them, as who reads
-    files again.  start_seconds: for a worker to be ready.  grace_seconds: for one to end; then it is killed.
+    files again.  prepare: is called with the number of a worker before it is forked.  on_stop: is called when they are
+    told to end.  start_seconds: for a worker to be ready.  grace_seconds: for one to end; then it is killed.
     Raises ConfigError where this system cannot fork.
     """
 
@@ -40,6 +41,8 @@ class Supervisor:
         tell: Callable[[str], None],
         on_ready: Callable[[], None] = lambda: None,
         may_replace: Callable[[], bool] = lambda: True,
+        prepare: Callable[[int], None] = lambda _: None,
+        on_stop: Callable[[], None] = lambda: None,
         start_seconds: float = 60.0,
         grace_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -51,6 +54,7 @@ class Supervisor:
         self._work, self._count = work, count
         self._tell, self._on_ready, self._clock = tell, on_ready, clock
         self._may_replace = may_replace
+        self._prepare, self._on_stop = prepare, on_stop
         self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
         self._workers: list[Worker] = []
         self._due: dict[int, float] = {}  # numbers of workers that are to be started, and when
@@ -164,6 +168,7 @@ class Supervisor:
     def _start(self, number: int, replaces: Worker | None = None) -> None:
         inherited = [each.pipe for each in self._workers] + list(self._wakers)
         try:
+            self._prepare(number)
             worker = fork(number, self._work, self._clock(), self._lifeline, inherited)
         except OSError as error:
             self._tell(f"worker {number} cannot be started: {error.strerror or error}")
@@ -185,6 +190,7 @@ class Supervisor:
         self._status = status
         self._stopping = self._clock() + self._grace_seconds
         self._to_replace.clear()
+        self._on_stop()
         for each in self._workers:
             each.signal(signal.SIGTERM)
 

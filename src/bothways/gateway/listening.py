@@ -1,0 +1,99 @@
+"""The listening sockets of a gateway: over TCP, which several processes may share, and Unix sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+
+from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.config import ListenerConfig
+
+BACKLOG = 1024
+
+
+def open_listener(listener: ListenerConfig) -> socket.socket:
+    """Return a socket that listens where a listener says. Raises OSError, which names the address."""
+    return open_listeners(listener, 1, shared=False)[0]
+
+
+def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True) -> list[socket.socket]:
+    """Return a socket for each of several processes: with a queue each over TCP, the same one for a Unix socket.
+
+    shared: whether others of this user may listen on the same port beside them (SO_REUSEPORT).  Raises OSError.
+    """
+    address = listener.address
+    opened: list[socket.socket] = []
+    try:
+        if not isinstance(address, TCPAddress):
+            opened.append(unix_socket(address.path, listener.mode))
+            opened[0].listen(BACKLOG)
+            return opened * count
+        for _ in range(count):
+            port = opened[0].getsockname()[1] if opened else address.port
+            opened.append(_tcp_socket(TCPAddress(address.host, port), shared=shared))
+    except OSError as error:
+        for each in opened:
+            each.close()
+        problem = (error.strerror or str(error)).lower()
+        raise OSError(error.errno or 0, f"cannot listen on {address}: {problem}") from None
+    return opened
+
+
+def bound_address(address: Address, sock: socket.socket) -> str:
+    """Return where clients can connect, with the port that was chosen."""
+    if not isinstance(address, TCPAddress):
+        return str(address)
+    return str(TCPAddress(address.host, sock.getsockname()[1]))
+
+
+def _tcp_socket(address: TCPAddress, *, shared: bool) -> socket.socket:
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
+        0
+    ]
+    family, kind, protocol, _, target = found
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(target)
+        sock.listen(BACKLOG)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def unix_socket(path: str, mode: int) -> socket.socket:
+    """Return a socket that is bound to a path with these permissions, from its first moment. Raises OSError.
+
+    What a process that has ended left there is replaced; a socket that somebody listens on is not.
+    """
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o777 & ~mode)
+    try:
+        sock.bind(path)
+    except BaseException:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
+            raise OSError("it is there already, and is no socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise OSError("another process listens there")

@@ -1,0 +1,157 @@
+"""Several worker processes that serve one file: a supervisor holds the listening sockets and reads the file for all.
+
+A worker that dies is started anew with its sockets, whose queues have waited. A file that is read again is handed to
+all workers, which take it without an end of their connections.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from bothways.errors import ConfigError
+from bothways.gateway.addresses import Address, UnixAddress
+from bothways.gateway.config import ListenerConfig, config_text, parsed_config
+from bothways.gateway.generation import Generation, send_generation
+from bothways.gateway.listening import bound_address, open_listeners
+from bothways.gateway.log import Log
+from bothways.gateway.process import serve_as_worker
+from bothways.gateway.routes import Routes, load_routes
+from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.workers.supervisor import Supervisor
+
+SEND_SECONDS = 5.0  # for a worker to take a file that was read again
+SPARE_SECONDS = 5.0  # beyond the time to drain, before a worker is killed
+
+
+class Workers:
+    """The supervisor's side. count: how many workers.  ready: is called with the addresses when all serve.
+
+    The rest is as for `process.serve`. Raises ConfigError where this system cannot fork.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        log: Log,
+        routes: Routes,
+        tickets: TicketKeys,
+        count: int,
+        ready: Callable[[list[str]], None],
+    ) -> None:
+        self._path = path
+        self._log = log
+        self._routes = routes
+        self._tickets = tickets
+        self._count = count
+        self._ready = ready
+        self._sockets: dict[Address, list[socket.socket]] = {}
+        self._channels: dict[int, socket.socket] = {}
+        self._next: tuple[int, socket.socket] | None = None
+        self._supervisor = Supervisor(
+            self._work,
+            count,
+            tell=log.event,
+            on_ready=self._tell_ready,
+            may_replace=self._reload,
+            prepare=self._prepare,
+            on_stop=self._close_listeners,
+            grace_seconds=routes.config.times.drain + SPARE_SECONDS,
+        )
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT, and return the exit status. Raises OSError where nobody can listen."""
+        try:
+            self._sockets = self._opened(self._routes.config.listeners)
+            return self._supervisor.run()
+        finally:
+            self._close_listeners()
+            for each in self._channels.values():
+                each.close()
+
+    # -- sockets ---------------------------------------------------------------------------------------
+
+    def _opened(self, listeners: tuple[ListenerConfig, ...]) -> dict[Address, list[socket.socket]]:
+        """Listen where nobody does yet; on all of it or on nothing."""
+        opened: dict[Address, list[socket.socket]] = {}
+        try:
+            for each in listeners:
+                if each.address not in self._sockets:
+                    opened[each.address] = open_listeners(each, self._count)
+        except OSError:
+            for address, sockets in opened.items():
+                _close(address, sockets)
+            raise
+        return opened
+
+    def _close_listeners(self) -> None:
+        while self._sockets:
+            _close(*self._sockets.popitem())
+
+    def _tell_ready(self) -> None:
+        self._ready([bound_address(address, each[0]) for address, each in self._sockets.items()])
+
+    # -- workers ---------------------------------------------------------------------------------------
+
+    def _prepare(self, number: int) -> None:
+        """Make the channel of a worker that is about to be forked."""
+        old = self._channels.pop(number, None)
+        if old is not None:
+            old.close()
+        if self._next is not None:
+            self._next[1].close()  # the end of the worker before, which has its own
+        mine, its = socket.socketpair()
+        mine.settimeout(SEND_SECONDS)
+        self._channels[number] = mine
+        self._next = number, its
+
+    def _work(self, ready: Callable[[], None]) -> int:
+        """Serve in a worker, with its own sockets only."""
+        if self._next is None:
+            raise TypeError("a worker was not prepared")
+        number, channel = self._next
+        for each in self._channels.values():
+            each.close()
+        sockets: dict[str, socket.socket] = {}
+        for address, several in self._sockets.items():
+            sockets[str(address)] = several[number - 1]
+            for other in several:
+                if other is not several[number - 1]:
+                    other.close()
+        self._log.worker = number
+        return serve_as_worker(self._path, self._log, self._routes, self._tickets, sockets, channel, ready)
+
+    def _reload(self) -> bool:
+        """Read the file again and hand it to all workers, or tell why not. Nobody is replaced for that."""
+        try:
+            text = config_text(self._path)
+            routes = load_routes(parsed_config(self._path, text))
+            opened = self._opened(routes.config.listeners)
+        except (ConfigError, OSError) as error:
+            self._log.event(f"not reloaded, the earlier configuration stays in use: {error}")
+            return False
+        wanted = {each.address for each in routes.config.listeners}
+        for address in [each for each in self._sockets if each not in wanted]:
+            _close(address, self._sockets.pop(address))
+        self._sockets |= opened
+        self._routes, self._log.form = routes, routes.config.log_format
+        for number, channel in self._channels.items():
+            new = {str(address): several[number - 1] for address, several in opened.items()}
+            try:
+                send_generation(channel, Generation(text, new))
+            except OSError:
+                self._log.event(f"worker {number} does not take the new configuration, and is ended")
+                channel.close()
+        for warning in routes.warnings():
+            self._log.event(f"warning: {warning}")
+        return False
+
+
+def _close(address: Address, sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
+    if isinstance(address, UnixAddress):
+        with suppress(OSError):
+            os.unlink(address.path)

@@ -1,0 +1,156 @@
+"""Several worker processes on one port: one that is killed, a file that is read again, the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bothways import PeerAlert
+from bothways.net import Channel, wrap
+from bothways.testing import Identity
+from cli_scripting import Background
+from gateway_talk import ANYBODY, Setting
+from http_callers import until
+
+pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+
+
+@contextlib.contextmanager
+def echo() -> Iterator[int]:
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while line := self.rfile.readline():
+                self.wfile.write(line)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def running(setting: Setting) -> Iterator[Background]:
+    server = Background(["gateway", "-c", "gateway.toml", "--workers", "2"], setting.folder)
+    try:
+        yield server
+    finally:
+        with contextlib.suppress(ValueError):
+            server.end(signal.SIGTERM)
+
+
+def workers(server: Background) -> list[int]:
+    pid = server.process.pid
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def says(channel: Channel, word: bytes) -> bool:
+    """Whether a word comes back."""
+    channel.settimeout(20)
+    channel.sendall(word + b"\n")
+    return channel.recv(100) == word + b"\n"
+
+
+def told(server: Background) -> list[dict]:
+    return [json.loads(line) for line in server.said.splitlines() if '"who"' in line]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_anew(setting: Setting) -> None:
+    """The connections of the others stay; a revocation and a rule count in all of them."""
+    mutual = setting.mutual
+    denied, revoked = (
+        mutual.identity("client", dns=["denied.example"]),
+        mutual.identity("client", dns=["r.example"]),
+    )
+
+    def connect(who: Identity | str = "good") -> Channel:
+        return stack.enter_context(mutual.client(who).connect("127.0.0.1", int(server.port)))
+
+    with echo() as port, contextlib.ExitStack() as stack:
+        route = f'backend = "127.0.0.1:{port}"\n{ANYBODY}'
+        setting.write(route, times={"drain": 2})
+        server = stack.enter_context(running(setting))
+        first = workers(server)
+        assert len(first) == 2
+        channels = [connect() for _ in range(12)]
+        assert all(says(each, b"one") for each in channels)
+
+        os.kill(first[0], signal.SIGKILL)
+        until(lambda: "ended with signal 9" in server.said and len(set(workers(server)) - {first[0]}) == 2)
+        alive = []
+        for each in channels:
+            with contextlib.suppress(Exception):
+                if says(each, b"two"):
+                    alive.append(each)
+        assert 0 < len(alive) < 12
+        later = [connect() for _ in range(8)] + [connect(denied) for _ in range(8)]
+        assert all(says(each, b"three") for each in later)
+
+        setting.write(f"{route}\n[[route.deny]]\ndns = 'denied.example'", times={"drain": 2})
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.said.count('"event": "reloaded: gateway.toml"') == 2)
+        for each in later[8:]:
+            with pytest.raises(PeerAlert, match="access_denied"):
+                each.recv(1)
+        assert all(says(each, b"four") for each in (*alive, *later[:8]))
+
+        leaving = [connect(revoked) for _ in range(6)]
+        assert all(says(each, b"five") for each in leaving)
+        mutual.revoke(revoked)
+        for each in leaving:
+            with pytest.raises(PeerAlert, match="certificate_revoked"):
+                each.recv(1)
+        assert all(says(each, b"six") for each in (*alive, *later[:8]))
+
+        setting.path.write_text("broken")
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "not reloaded, the earlier configuration stays in use" in server.said)
+        assert all(says(each, b"seven") for each in alive)
+        for each in (*alive, *later[:8]):
+            each.close()
+        assert server.end() == 0
+        assert "Traceback" not in server.said
+        assert {each["worker"] for each in told(server)} == {1, 2}
+
+
+def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: Setting) -> None:
+    """A Unix socket is shared by them; it is gone when they are, and an address that is taken changes nothing."""
+    with echo() as port, contextlib.ExitStack() as stack:
+        route = f'backend = "127.0.0.1:{port}"\n{ANYBODY}'
+        setting.write(route, times={"drain": 1})
+        server = stack.enter_context(running(setting))
+        text = setting.path.read_text()
+        setting.path.write_text(text.replace("[[route]]", '[[listener]]\nunix = "in.sock"\n[[route]]'))
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: server.said.count('"event": "reloaded: gateway.toml"') == 2)
+        path = setting.folder / "in.sock"
+        for _ in range(6):
+            plain = socket.socket(socket.AF_UNIX)
+            plain.connect(str(path))
+            with wrap(plain, setting.mutual.client().config, server_name="localhost") as channel:
+                assert says(channel, b"through a file")
+        setting.path.write_text(text.replace("[[route]]", f"[[listener]]\nport = {port}\n[[route]]"))
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "cannot listen on 127.0.0.1" in server.said)
+        assert server.end() == 0
+        assert not path.exists()
+
+
+def test_an_address_that_is_taken_ends_it_before_a_worker_is_started(setting: Setting) -> None:
+    with echo() as port:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}')
+        setting.path.write_text(setting.path.read_text().replace("port = 0", f"port = {port}"))
+        with pytest.raises(AssertionError, match="cannot listen on 127.0.0.1"):
+            Background(["gateway", "-c", "gateway.toml", "--workers", "2"], setting.folder)
