@@ -34,6 +34,7 @@ IDENTITIES = {
     "client-of-the-sandbox": "client-production",
     "client-signed-with-sha-1": "client-of-the-old-root",
     "caller-of-another-scheme": "server-rsa",
+    "caller-of-another-curve": "server-rsa",
 }
 SAYS = ("openssl", "gnutls-cli")  # clients that wait for words to say
 

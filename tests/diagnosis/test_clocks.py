@@ -103,3 +103,15 @@ def test_every_fault_of_a_client_is_told_in_the_order_of_mending() -> None:
 def test_a_client_with_two_faults_is_told_both_whatever_the_alert_says() -> None:
     found = refused_client(holder(identities.root("Another Root"), **LATE), clock=FrozenClock(NOW))
     assert [name for name, _ in told(found)][:2] == ["CA_NOT_ACCEPTED", "EXPIRED"]
+
+
+def test_two_certificates_that_are_not_valid_yet_are_evidence_for_a_clock_that_is_behind() -> None:
+    """One may have been installed too early; their CAs are valid at that time."""
+    old = pki.root("Old Root", not_before=NOW - timedelta(days=900), not_after=NOW + timedelta(days=900))
+    span = {"not_before": NOW - timedelta(days=5), "not_after": NOW + timedelta(days=80)}
+    early = FrozenClock(NOW - timedelta(days=60))
+    server = identities.server_config(credentials=identities.credentials(host(old, **span)))
+    for who, first_cause in ((holder(old, **span), "OUR_CLOCK"), (None, "NOT_YET_VALID")):
+        mine = {"credentials": identities.credentials(who)} if who is not None else {}
+        config = identities.client_config(None, anchors=TrustStore([old.der]), clock=early, **mine)
+        assert talk(config, server).clients.first.cause.name == first_cause

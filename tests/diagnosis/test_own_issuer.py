@@ -7,8 +7,11 @@ import pytest
 import identities
 import pki
 from bothways import TrustStore
+from bothways.diagnosis import explain
+from bothways.diagnosis.situation import OwnSide, Request, Seen, Situation
+from bothways.errors import Truncated
 from bothways.iana import Alert
-from bothways.roles import Role
+from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import SPAN, alone, holder, host, refused, refused_client
 from diagnosis.test_stacks import OPENSSL_3_0
@@ -63,3 +66,14 @@ def test_a_server_that_names_our_ca_may_have_a_lower_limit_or_no_list(
 def test_a_client_of_openssl_may_have_such_limits_too() -> None:
     names = [name for name, _ in refused(Alert.UNKNOWN_CA, host(), OPENSSL_3_0, asked="localhost")]
     assert names == ["CA_NOT_ACCEPTED", "STATUS_UNKNOWN", "DEPTH_LIMIT"]
+
+
+def test_who_closes_without_an_alert_may_trust_the_intermediate_alone() -> None:
+    """Node.js closes for whatever OpenSSL does not accept: what the server names tells more."""
+    who = holder()
+    assert refused(None, who, OPENSSL_3_0, Role.CLIENT)[0] == ("NOT_LET_IN", "POSSIBLE")
+    named = (identities.middle().certificate.subject.public_bytes(),)
+    seen = Seen(shown=tuple(who.chain), request=Request(OPENSSL_3_0, named), progress=Progress.JUDGED)
+    ours = OwnSide(Role.CLIENT, own=(tuple(who.chain),), anchors=identities.anchors())
+    error = Truncated("server", step=StepId("3.3"), progress=Progress.JUDGED)
+    assert first(explain(error, Situation(ours, seen))) == ("PARTIAL_CHAIN", "the peer's")

@@ -39,7 +39,16 @@ def wrong(case: Case, *, ahead: bool) -> tuple[Weight, str] | None:
         if len(known) >= enough and len(names) > 1:
             word = "expired" if ahead else "not yet valid"
             return Weight.LIKELY, f"by it {_listed(names)} would be {word}, and nothing is valid"
+    if not ahead and _are_both_early(case):
+        both = f"neither the {case.role.peer}'s certificate nor our own"
+        return Weight.LIKELY, f"by it {both} would be valid yet"
     return None
+
+
+def _are_both_early(case: Case) -> bool:
+    """Whether both sides use a certificate that is not valid yet: one may be a mistake, two are a clock."""
+    leaves = [*case.their_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.ours.own[:1])]
+    return len(leaves) > 1 and all(_outside(each, case.situation.now, ahead=False) for each in leaves)
 
 
 def begins_within_the_hour(case: Case, begins: object) -> bool:

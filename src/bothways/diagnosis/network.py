@@ -229,7 +229,8 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     ),
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
     (Role.CLIENT, Progress.JUDGED): (
-        own_side.absent, own_side.flawed, own_side.below_strict_levels, _by_protocol, own_issuer.issuer,
+        own_side.absent, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
+        own_issuer.partial_chain, _by_protocol, own_issuer.issuer,
         *UNSAID, _closed_after_certificate, own_side.unasked, peer_alerts.second_handshake,
         _no_protocol_chosen, _nobody_behind, peer_alerts.stopped, network,
     ),

@@ -234,7 +234,8 @@ def _too_deep_for_most(case: Case) -> Iterator[Likely]:
 by_service = one(Cause.REFUSED_BY_SERVICE, PEERS)
 let_in: tuple[Rule, ...] = (_absent, _untrusted, own_side.flawed, _unasked, own_side.not_let_in)
 WRONG: tuple[Rule, ...] = (
-    _absent, _untrusted, own_side.flawed, own_side.below_strict_levels, own_issuer.partial_chain, _too_deep_for_most,
+    _absent, _untrusted, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
+    own_issuer.partial_chain, _too_deep_for_most,
     own_issuer.issuer, _not_told_apart, _clock, own_side.not_let_in, own_side.unsaid,
 )  # fmt: skip
 
