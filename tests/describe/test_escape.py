@@ -19,7 +19,7 @@ from bothways.describe.escape import markup, visible
         ("x" * 300, "x" * 237 + "..."),
     ],
 )
-def test_text_moves_no_cursor_and_turns_no_direction(text, shown):
+def test_text_contains_no_control_or_bidirectional_characters(text, shown):
     """Control, ANSI and bidi characters are shown escaped."""
     assert visible(text) == shown
 

@@ -51,7 +51,7 @@ def test_messages_are_summed_up_in_one_line():
         (object(), ""),
     ],
 )
-def test_rarer_messages_are_summed_up_too(message, told):
+def test_rare_messages_are_summed_up_too(message, told):
     """A picture of what came never fails."""
     assert summary(message) == told
 

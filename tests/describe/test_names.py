@@ -22,7 +22,7 @@ from bothways.trust.verdict import Names
         (None, "an anonymous client"),
     ],
 )
-def test_a_peer_is_called_by_the_name_that_people_know(names, called):
+def test_a_peer_has_a_short_name(names, called):
     """Common name, else the first alternative name, else the subject."""
     assert short_name(names) == called
 
@@ -36,6 +36,6 @@ def test_every_name_is_listed_by_kind():
     assert every_name(Names("", None)) == "(empty subject)"
 
 
-def test_nobody_has_an_own_name():
+def test_an_anonymous_client_is_shown_as_such():
     """A server that asked for nobody talks to an anonymous client."""
     assert peer_name(None) == "an anonymous client"

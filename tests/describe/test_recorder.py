@@ -6,7 +6,7 @@ from bothways.describe import recorder as recorder_source
 from watched import mutual
 
 
-def test_a_recorder_stops_when_told_and_is_bounded(monkeypatch):
+def test_a_recorder_can_be_stopped_and_is_limited(monkeypatch):
     """A connection that lives on costs no more notes."""
     talk = mutual()
     talk.client.stop()

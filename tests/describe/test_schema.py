@@ -40,7 +40,7 @@ def spelled(text: str) -> set[str]:
     return set(re.findall(r"`([a-z]+)`", text)) - {"null"}
 
 
-def test_the_whole_has_the_keys_that_are_described():
+def test_a_ladder_has_the_described_keys():
     """One row for each, or for several that are alike."""
     section = PAGE.partition("### the document")[2].partition("###")[0]
     rows = re.findall(r"^\| (`[^|]*) \|", section, re.MULTILINE)
@@ -48,7 +48,7 @@ def test_the_whole_has_the_keys_that_are_described():
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_each_kind_of_rung_has_the_keys_that_are_described(kind):
+def test_each_kind_of_event_has_the_described_keys(kind):
     """Beside those that all have."""
     row = re.search(rf'^\| `"{kind}"` \| (.*) \|$', PAGE, re.MULTILINE).group(1)
     assert spelled(row) | COMMON == keys(ROWS[kind])
@@ -56,13 +56,13 @@ def test_each_kind_of_rung_has_the_keys_that_are_described(kind):
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_each_part_has_the_keys_that_are_described(part):
+def test_each_part_of_a_ladder_has_the_described_keys(part):
     """Fields, certificates, failures, steps."""
     row = re.search(rf"^\| {part} \| (.*) \|$", PAGE, re.MULTILINE).group(1)
     assert spelled(row) == keys(PARTS[part])
 
 
-def test_every_word_that_may_stand_in_a_place_is_described():
+def test_every_value_of_the_json_form_is_described():
     """Values in quotes."""
     for words in (model.Keys, model.Arrival, model.Outcome, model.StepStatus, model.Side):
         for word in get_args(words):

@@ -32,7 +32,7 @@ def made(talk: Talk, who=None, path: str | None = None, **client) -> Attempt:
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
-def test_a_request_for_our_certificate_is_told_with_what_it_names(version: str):
+def test_a_request_for_our_certificate_is_reported_with_its_content(version: str):
     """In both versions, and that nothing of ours was sent."""
     look = made(
         ours(identities.server_config(client_auth="request")), versions=(version,), alpn=("h2",)
@@ -48,7 +48,7 @@ def test_a_request_for_our_certificate_is_told_with_what_it_names(version: str):
     assert look.warnings
 
 
-def test_a_server_that_asks_for_nothing_gets_nothing():
+def test_a_server_without_a_certificate_request_gets_no_certificate():
     """One-way authentication."""
     config = identities.server_config(client_anchors=None, alpn=("http/1.1",))
     look = made(ours(config, OK), identities.client(), alpn=("http/1.1",)).facts()
@@ -57,7 +57,7 @@ def test_a_server_that_asks_for_nothing_gets_nothing():
     assert look.reply is not None and look.reply.status == 200
 
 
-def test_a_certificate_that_is_accepted_says_so_and_one_that_is_refused_says_why():
+def test_an_accepted_and_a_refused_certificate_are_reported():
     """In TLS 1.3 the refusal comes after the handshake, and is its failure all the same."""
     good = made(ours(identities.server_config(), OK), identities.client(), path="/").facts()
     assert (good.outcome, good.sent_certificate, good.confirmed) == ("succeeded", True, "accepted")
@@ -70,8 +70,8 @@ def test_a_certificate_that_is_accepted_says_so_and_one_that_is_refused_says_why
     assert bad.explanation is not None and "--ca ca.pem" in bad.explanation.first.command
 
 
-def test_a_server_that_is_not_trusted_gets_no_certificate():
-    """The doctor shows nobody who we are whom `connect` would not show it."""
+def test_an_untrusted_server_gets_no_certificate():
+    """As with `connect`."""
     look = made(
         ours(identities.server_config()),
         identities.client(),
@@ -83,7 +83,7 @@ def test_a_server_that_is_not_trusted_gets_no_certificate():
     assert facts.failure is not None and facts.failure["step"] == "2.3a"
 
 
-def test_a_connection_that_breaks_is_a_failure_and_no_error():
+def test_a_broken_connection_is_a_failure_and_raises_nothing():
     """Whatever a network does."""
     look = made(lambda sock: sock.recv(100), identities.client())
     assert look.facts().outcome == "failed"
@@ -95,8 +95,8 @@ def test_a_connection_that_breaks_is_a_failure_and_no_error():
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
-def test_a_server_that_cuts_the_connection_after_its_answer_has_accepted_us(version: str):
-    """Many services of HTTP end so; before we are known to be accepted the same is a refusal without words."""
+def test_a_server_that_resets_the_connection_after_its_response_has_accepted_us(version: str):
+    """Many HTTP services do; before it is known that we are accepted, a reset is a refusal."""
 
     def rude(sock: socket.socket) -> None:
         with wrap(sock, identities.server_config(versions=(version,)), timeout=20) as channel:
@@ -130,7 +130,7 @@ def test_a_server_that_cuts_the_connection_after_its_answer_has_accepted_us(vers
         (b"-DENIED not authorized\r\n", None, None, "NOT_LET_IN"),
     ],
 )
-def test_what_a_service_says_is_explained_though_it_cuts_the_connection_after_it(
+def test_a_services_text_is_explained_although_the_connection_is_reset(
     said: bytes, path: str | None, status: int | None, cause: str
 ):
     """Asked over HTTP or unasked: the body of a refusal is read too, and how it ends makes no difference."""
@@ -147,7 +147,7 @@ def test_what_a_service_says_is_explained_though_it_cuts_the_connection_after_it
     assert look.reply.explanation["causes"][0]["cause"] == cause
 
 
-def test_an_answer_that_never_ends_is_read_to_the_end_of_its_head():
+def test_an_endless_response_is_read_to_the_end_of_its_header():
     """Whoever sends on and on is not listened to."""
 
     def endless(sock: socket.socket) -> None:
@@ -180,13 +180,13 @@ NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
         (b"", None),
     ],
 )
-def test_an_answer_of_http_is_read_by_its_head(head: bytes, reply: Reply | None):
+def test_an_http_response_is_read_by_its_header(head: bytes, reply: Reply | None):
     """Status, and by how much its clock differs from ours."""
     assert reply_in(head, NOW) == reply
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
-def test_a_server_that_sends_byte_by_byte_is_left_when_the_time_is_over(version: str):
+def test_a_server_that_sends_byte_by_byte_is_left_after_the_time_limit(version: str):
     """What was agreed before stays, and nothing of it is a failure."""
     stop = threading.Event()
 

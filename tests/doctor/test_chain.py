@@ -50,7 +50,7 @@ CASES = {
 }  # fmt: skip
 
 
-def test_who_is_judged_by_the_web_profile_is_told_so():
+def test_the_web_profile_is_named_in_the_findings():
     """And what breaks its rules is a problem like any other."""
     web = TrustStore.from_pem(ROOT.pem, profile="web")
     rows = rows_of(leaf(usage=None), anchors=web)
@@ -60,7 +60,7 @@ def test_who_is_judged_by_the_web_profile_is_told_so():
 
 
 @pytest.mark.parametrize(("chain", "expected"), CASES.values(), ids=CASES)
-def test_a_chain_is_told_by_what_is_wrong_with_it(chain: list[bytes], expected: dict[str, str]):
+def test_a_chain_is_described_by_its_faults(chain: list[bytes], expected: dict[str, str]):
     """Every reason of the verdict, and what a verdict does not mind but others may."""
     found = levels(rows_of(chain))
     assert {id_: found.get(id_) for id_ in expected} == expected
@@ -68,7 +68,7 @@ def test_a_chain_is_told_by_what_is_wrong_with_it(chain: list[bytes], expected: 
         assert "problem" not in found.values()
 
 
-def test_a_chain_that_is_not_in_its_order_is_warned_of():
+def test_a_chain_in_the_wrong_order_gets_a_warning():
     """We take any order; some clients do not (RFC 5246 7.4.2)."""
     lower = pki.intermediate(MIDDLE, "Bank Lower")
     server = pki.leaf(lower, "bank.example")
@@ -78,7 +78,7 @@ def test_a_chain_that_is_not_in_its_order_is_warned_of():
     assert "certificate.order" not in rows_of(server.chain)
 
 
-def test_what_the_last_one_lacks_is_named_and_what_is_too_much_too():
+def test_missing_and_surplus_certificates_are_named():
     """So that whoever runs the server knows which file to add."""
     rows = rows_of([SERVER.der])
     assert "CN=Bank Issuing" in rows["certificate.chain"].text
@@ -91,7 +91,7 @@ def test_what_the_last_one_lacks_is_named_and_what_is_too_much_too():
     assert "CN=Stranger" in surplus.text
 
 
-def test_the_end_that_comes_first_counts():
+def test_the_certificate_that_expires_first_counts():
     """An intermediate may end before the leaf."""
     middle = pki.intermediate(ROOT, "Short", not_after=NOW + 5 * DAY)
     row = rows_of(pki.leaf(middle, "bank.example").chain)["certificate.days"]
@@ -113,7 +113,7 @@ def test_names_are_shown_escaped_and_bounded():
     assert next(cards("server", hostile.chain, NOW)).title.isprintable()
 
 
-def test_chains_without_end_and_in_circles_are_followed_only_so_far():
+def test_very_long_and_circular_chains_are_followed_up_to_a_limit():
     """Names may lead anywhere."""
     one = pki.issue("A", None, ca=True, issuer_name=pki.name("B"))
     two = pki.issue("B", None, ca=True, issuer_name=pki.name("A"))

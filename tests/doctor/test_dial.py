@@ -19,7 +19,7 @@ pytestmark = pytest.mark.network
 EITHER = Offer((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12))
 
 
-def test_connections_are_counted_and_their_number_is_bound():
+def test_the_number_of_connections_is_counted_and_limited():
     """Also those that are refused at the door."""
     with listening(ours(identities.server_config())) as server:
         dialer = dialer_to(server.port, limit=2)
@@ -45,7 +45,7 @@ def test_all_connections_together_have_a_time_limit():
     assert dialer.connections == 2
 
 
-def test_a_name_is_looked_up_once():
+def test_a_name_is_resolved_once():
     """All further connections go where the first one came to: never more than one host."""
     with listening(ours(identities.server_config())) as server:
         dialer = dialer_to(server.port)
@@ -58,7 +58,7 @@ def test_a_name_is_looked_up_once():
             dialer_to(gone.getsockname()[1]).ask(EITHER)
 
 
-def test_a_server_whose_choice_was_heard_is_told_that_we_go():
+def test_a_server_gets_a_close_notify_after_its_choice():
     """And the connection is closed at once."""
     heard: list[bytes] = []
     done = threading.Event()
@@ -81,13 +81,13 @@ def test_a_server_whose_choice_was_heard_is_told_that_we_go():
     ("parts", "kind"),
     [((), "closed"), ((b"SSH-2.0-x\r\n",), "foreign"), ((bytes.fromhex("15030300020246"),), "alert")],
 )
-def test_what_a_server_says_is_an_answer(parts: tuple[bytes, ...], kind: str):
+def test_the_reply_of_a_server_is_returned(parts: tuple[bytes, ...], kind: str):
     """Whether it ends the connection or not."""
     with listening(saying(*parts)) as server:
         assert dialer_to(server.port).ask(EITHER).kind == kind
 
 
-def test_a_server_that_resets_the_connection_has_closed_it():
+def test_a_reset_counts_as_closed():
     """Some devices answer a hello that they do not like so."""
 
     def talk(sock: socket.socket) -> None:
@@ -98,7 +98,7 @@ def test_a_server_that_resets_the_connection_has_closed_it():
         assert dialer_to(server.port).ask(EITHER) == HelloReply("closed")
 
 
-def test_silence_and_a_trickle_end_with_their_time():
+def test_a_silent_or_slow_server_is_left_after_the_time_limit():
     """The time is for a whole connection, not for each piece."""
     stop = threading.Event()
 
@@ -117,7 +117,7 @@ def test_silence_and_a_trickle_end_with_their_time():
         stop.clear()
 
 
-def test_an_endless_banner_is_read_to_its_bound():
+def test_an_endless_banner_is_read_up_to_the_limit():
     """Whoever speaks on and on is not listened to."""
     sent = 0
 
@@ -133,7 +133,7 @@ def test_an_endless_banner_is_read_to_its_bound():
     assert sent < 32 * 1024 * 1024
 
 
-def test_a_place_is_written_as_an_address():
+def test_a_target_is_written_as_an_address():
     """IPv6 in brackets."""
     assert str(target(443)) == "127.0.0.1:443"
     assert str(target(443, host="::1")) == "[::1]:443"

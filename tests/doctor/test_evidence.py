@@ -70,12 +70,12 @@ def test_what_answers_small_hellos_speaks_tls_whatever_it_does_with_ours(error: 
     assert not {"SPEAKS_PLAIN", "PEER_SILENT"} & {each.cause.name for each in told.causes}
 
 
-def test_a_server_that_refuses_even_that_has_other_reasons() -> None:
+def test_a_server_that_refuses_every_probe_has_other_reasons() -> None:
     names = [each.cause.name for each in explained(Probed()).causes]
     assert "NO_SHARED_SUITE" not in names and names[0] == "NAME_NOT_SERVED"
 
 
-def test_one_wide_hello_asks_what_a_server_chooses() -> None:
+def test_one_hello_with_all_offers_shows_what_a_server_chooses() -> None:
     with listening(ours(identities.server_config(versions=("1.2",)))) as server:
         found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
     assert found is not None and found.versions == (V12,)
@@ -132,9 +132,7 @@ def reads_and_closes(sock: socket.socket) -> None:
     ],
     ids=["closes at once", "routes by name", "reads and closes"],
 )
-def test_what_closes_before_tls_is_told_apart_as_far_as_it_can_be(
-    talk: Any, found: Probed, causes: list[str]
-) -> None:
+def test_causes_of_a_close_before_tls_are_distinguished(talk: Any, found: Probed, causes: list[str]) -> None:
     """By further connections: one on which nothing is sent, one without a name, one behind a PROXY header."""
     with listening(talk) as server:
         probed = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
@@ -147,7 +145,7 @@ def test_what_closes_before_tls_is_told_apart_as_far_as_it_can_be(
     assert "WANTS_PROXY_HEADER" not in [each.cause.name for each in told.causes]
 
 
-def test_a_load_balancer_that_tries_for_a_while_is_waited_for_as_long() -> None:
+def test_a_slow_load_balancer_is_waited_for() -> None:
     """It closes after it has not reached its server, whatever it was sent."""
     with listening(lambda _: time.sleep(1.2)) as server:
         assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) == Probed(
@@ -160,7 +158,7 @@ def test_a_load_balancer_that_tries_for_a_while_is_waited_for_as_long() -> None:
     [(errno.ENOTCONN, Probed(closes_at_once=True)), (errno.ECONNRESET, Probed(closes_at_once=True)),
      (errno.EHOSTUNREACH, None)],
 )  # fmt: skip
-def test_a_connection_that_is_reset_before_anything_was_sent_tells_something(
+def test_a_reset_before_anything_was_sent_is_evidence(
     number: int, found: Probed | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that never stood tells nothing."""
@@ -205,7 +203,7 @@ def test_a_server_that_answers_without_the_name_only_does_not_serve_it() -> None
 @pytest.mark.parametrize(
     "found", [None, Probed(), Probed((V12,), (CBC,))], ids=["none", "refused", "answered"]
 )
-def test_an_address_instead_of_a_name_is_told_behind_what_has_evidence(found: Probed | None) -> None:
+def test_an_address_instead_of_a_name_is_a_cause_after_those_with_evidence(found: Probed | None) -> None:
     """Only where a hello that offers everything is refused too is a name what is missing."""
     config = client()
     observed = HandshakeFacts(config, "127.0.0.1", address="127.0.0.1:8443")
@@ -221,7 +219,7 @@ def test_schemes_that_we_leave_out_are_what_differs_from_a_hello_with_all() -> N
     assert first(told) == ("NO_SHARED_SCHEME", "the peer's")
 
 
-def test_a_group_that_we_do_not_have_at_all_lies_with_the_server() -> None:
+def test_an_unsupported_group_is_the_servers_cause() -> None:
     assert first(explained(Probed((V13,), (0x1301,), (NamedGroup.x448,)))) == (
         "NO_SHARED_GROUP",
         "the peer's",

@@ -33,7 +33,7 @@ def report(talk, who=None, **options) -> Report:
     return made
 
 
-def test_a_mutual_server_that_accepts_us_has_nothing_against_it():
+def test_a_server_that_accepts_us_has_no_problem():
     """Every section, no problem, no warning but that of days that the identities have."""
     found = report(ours(identities.server_config(), OK), identities.client(), path="/")
     assert [section.id for section in found.sections] == [
@@ -53,7 +53,7 @@ def test_a_mutual_server_that_accepts_us_has_nothing_against_it():
     assert json.loads(as_json(found))["outcome"] == "succeeded"
 
 
-def test_without_a_certificate_where_one_is_required_there_is_no_success():
+def test_a_missing_required_certificate_is_a_failure():
     """What was given is all that counts."""
     found = report(ours(identities.server_config()))
     assert found.outcome == "failed"
@@ -62,7 +62,7 @@ def test_without_a_certificate_where_one_is_required_there_is_no_success():
     assert report(ours(identities.server_config(client_auth="request"))).outcome == "succeeded"
 
 
-def test_a_server_that_we_do_not_trust_is_examined_all_the_same():
+def test_an_untrusted_server_is_examined_too():
     """And never sees our certificate."""
     found = report(ours(identities.server_config()), identities.client(), client={
         "anchors": identities.TrustStore.from_pem(identities.root("Another Root").pem)
@@ -73,7 +73,7 @@ def test_a_server_that_we_do_not_trust_is_examined_all_the_same():
     assert found.row("request.authorities").text == "CN=Test Root"
 
 
-def test_another_name_is_what_is_wrong():
+def test_a_wrong_name_is_the_only_problem():
     """The name by which it is called counts."""
     found = report(ours(identities.server_config()), identities.client(), name="pay.example")
     assert found.row("certificate.name_mismatch").level == "problem"
@@ -81,7 +81,7 @@ def test_another_name_is_what_is_wrong():
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"])
-def test_where_no_tls_is_spoken_nothing_more_is_tried(said: bytes):
+def test_a_server_without_tls_is_tried_once(said: bytes):
     """One connection, one problem."""
     found = report(saying(said), identities.client())
     assert (found.outcome, found.connections, found.handshakes) == ("failed", 1, ())
@@ -89,7 +89,7 @@ def test_where_no_tls_is_spoken_nothing_more_is_tried(said: bytes):
     assert {section.id for section in found.sections} == {"server", "identity"}
 
 
-def test_where_nobody_listens_that_is_told_with_its_causes():
+def test_a_refused_connection_is_reported_with_its_causes():
     """And what we brought is examined as well."""
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))
@@ -112,12 +112,12 @@ def test_the_handshake_with_what_was_given_offers_what_was_given():
     assert other.handshakes[-1].reply is None
 
 
-def test_the_plan_adds_up_to_the_bound_that_the_guide_states():
+def test_the_plan_adds_up_to_the_documented_limit():
     """It is shown before anything is connected."""
     assert sum(FULL_PLAN.values()) == CONNECTION_LIMIT == 41
 
 
-def test_files_alone_are_examined_with_nothing_connected():
+def test_files_are_examined_without_a_connection():
     """Whether what we were given is in order."""
     ada = identities.credentials(identities.client())
     good = examine_files(ada, identities.anchors(), identities.START)
@@ -154,7 +154,7 @@ def test_a_hostile_certificate_is_shown_escaped_wherever_it_is_shown():
         assert len(as_page(found)) < 1024 * 1024
 
 
-def test_a_chain_that_is_too_much_is_refused_and_told():
+def test_a_too_large_chain_is_refused_and_reported():
     """Hundreds of certificates, or a message beyond its limit."""
     leaf = identities.server()
     many = Credentials.from_pem(leaf.chain_pem, leaf.key_pem)

@@ -52,7 +52,7 @@ def versions(**standings: str) -> tuple[Version, ...]:
     return tuple(Version(name, standings.get(key, "refused")) for key, name in names.items())
 
 
-def test_a_server_as_it_should_be_has_nothing_against_it():
+def test_a_good_server_has_no_problem():
     """Its own order of suites and groups, and that nothing more was found."""
     rows = of_server()
     assert {row.level for row in rows.values()} == {"good"}
@@ -70,7 +70,7 @@ def test_old_versions_are_warned_of_and_nothing_newer_is_a_problem():
     assert "TLS 1.3" in of_server(versions=versions(t2="spoken", t3="not known"))["server.unknown"].text
 
 
-def test_outdated_suites_are_told_by_what_is_wrong_with_them():
+def test_outdated_suites_are_reported_with_their_fault():
     """Each kind that is asked for has its sentence."""
     assert set(DATED) == set(OUTDATED_SUITES)
     rows = of_server(dated=tuple(DATED))
@@ -80,7 +80,7 @@ def test_outdated_suites_are_told_by_what_is_wrong_with_them():
     assert of_server(suites_12=Choices((), complete=True))["server.suites12"].level == "problem"
 
 
-def test_what_is_no_tls_and_what_says_nothing_are_problems():
+def test_other_protocols_and_silence_are_problems():
     """With what was heard, and where to look."""
     other = of_server(speaks="SSH", start="SSH-2.0-x")
     assert set(other) == {"server.reached", "server.tls"}
@@ -154,14 +154,14 @@ LATER = Request("after the handshake", (), 0, (), ())
         (replace(LOOK, version=None, outcome="failed"), "no handshake got far enough to find out", "unknown"),
     ],
 )
-def test_when_a_server_asks_for_a_certificate_is_told(look: Handshake, words: str, level: str):
+def test_the_time_of_a_certificate_request_is_reported(look: Handshake, words: str, level: str):
     """In the handshake, afterwards, on some requests, or never."""
     row = of_request(look)
     assert words in row.text
     assert row.level == level
 
 
-def test_what_a_server_takes_is_listed_and_cut():
+def test_what_a_server_accepts_is_listed_up_to_a_limit():
     """A list may be long."""
     many = replace(
         REQUEST, authorities=tuple(f"CN={n}" for n in range(100)), more_authorities=7, types=("rsa_sign",)
@@ -188,7 +188,7 @@ def test_what_a_server_takes_is_listed_and_cut():
         (replace(LOOK, outcome="failed", failure=REFUSED), {"outcome": "problem", "outcome.cause.1": "problem"}),
     ],
 )  # fmt: skip
-def test_what_the_handshake_came_to_is_told(made: Handshake, expected: dict[str, str]):
+def test_the_result_of_the_last_handshake_is_reported(made: Handshake, expected: dict[str, str]):
     """And why, by its likely causes."""
     explanation = explain(ConnectionResetError(104, "Connection reset by peer"))
     rows = by_id(outcome_rows(made, explanation))
@@ -198,7 +198,7 @@ def test_what_the_handshake_came_to_is_told(made: Handshake, expected: dict[str,
         assert rows["outcome"].text == "the server refused"
 
 
-def test_a_server_that_cannot_be_reached_is_told_with_what_it_may_be():
+def test_an_unreachable_server_is_reported_with_its_causes():
     """The likeliest first."""
     rows = by_id(unreachable_rows(explain(ConnectionRefusedError(111, "Connection refused"))))
     assert rows["server.reached"].level == "problem"

@@ -38,7 +38,7 @@ def ada(by: Issued = MIDDLE, **options) -> Issued:
     return pki.leaf(by, "Ada", **{"usage": ("clientAuth",), "alternatives": ()} | options)
 
 
-def test_a_sound_identity_has_nothing_against_it():
+def test_a_good_certificate_has_no_problem():
     """Whole, valid, for clients, by a CA that the server names, with a key that signs by what it takes."""
     rows = rows_of(ada(), wanted(ROOT), wanted(ROOT, types=TYPES, version=Version.TLS12))
     assert {row.level for id_, row in rows.items() if id_ != "subject"} == {"good"}
@@ -59,7 +59,7 @@ def test_a_sound_identity_has_nothing_against_it():
         (ada(key_kind="RSA-3072"), "key", "good"),
     ],
 )
-def test_what_every_server_would_refuse_is_told_before_it_does(issued: Issued, finding: str, level: str):
+def test_what_every_server_would_refuse_is_reported(issued: Issued, finding: str, level: str):
     """By the same judging as in a handshake."""
     rows = rows_of(issued)
     assert rows[finding].level == level
@@ -75,7 +75,7 @@ def test_an_issuer_that_the_server_does_not_name_is_warned_of():
     assert "issuer" not in rows_of(ada())
 
 
-def test_a_chain_is_whole_if_somebody_is_known_to_have_the_rest():
+def test_a_chain_is_complete_if_the_rest_is_known():
     """Up to a root that was sent, a name of the server's, or an authority of ours."""
     alone = ada().pem
     assert rows_of(ada(), anchors=None)["chain"].level == "warning"
@@ -86,7 +86,7 @@ def test_a_chain_is_whole_if_somebody_is_known_to_have_the_rest():
     assert rows_of(pki.leaf(None, "Ada", usage=("clientAuth",)), anchors=None)["chain"].level == "good"
 
 
-def test_a_key_that_signs_by_nothing_that_the_server_takes_is_a_problem():
+def test_a_key_without_a_scheme_of_the_server_is_a_problem():
     """RFC 9846 4.3.3; in TLS 1.2 the types of certificates count too (RFC 5246 7.4.4)."""
     rsa_alone = (SignatureScheme.rsa_pss_rsae_sha256, SignatureScheme.rsa_pkcs1_sha256)
     assert rows_of(ada(), wanted(ROOT, schemes=rsa_alone))["scheme.13"].level == "problem"
@@ -96,7 +96,7 @@ def test_a_key_that_signs_by_nothing_that_the_server_takes_is_a_problem():
     assert rows_of(ada(key_kind="RSA-2048"), only_rsa)["scheme.12"].level == "good"
 
 
-def test_a_fault_of_our_own_chain_is_told_as_ours_and_of_the_certificate_that_has_it():
+def test_a_fault_of_our_chain_names_our_certificate():
     """What to do is for us: the CA's new certificate in our file, and not the peer's renewal."""
     late = pki.intermediate(ROOT, "Bank Late", not_before=NOW - 30 * DAY, not_after=NOW - DAY)
     row = rows_of(ada(late))["certificate_expired"]

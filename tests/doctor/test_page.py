@@ -163,7 +163,7 @@ def test_the_pages_own_colours_can_be_read(scheme: dict[str, str]):
 
 
 @pytest.mark.interop
-def test_a_browser_shows_it_without_a_word_of_complaint(tmp_path: Path):
+def test_a_browser_shows_the_page_without_a_warning(tmp_path: Path):
     """Nothing is blocked, since nothing is asked for, whatever a peer wrote."""
     seen = browser.shown(as_page(poisoned(REPORT)), tmp_path)
     assert not seen.complains

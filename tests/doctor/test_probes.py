@@ -32,7 +32,7 @@ def hello_in(record: bytes) -> ClientHello:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_question_offers_one_version_as_that_version_has_it(version: int):
+def test_an_offer_has_the_form_of_its_version(version: int):
     """RFC 9846 4.3.1 and D: TLS 1.3 by an extension, those before by the field, SSL 3 without extensions."""
     record = offer_record(LOCAL, Offer((version,), SUITES_13 if version == 0x0304 else GOOD_SUITES_12))
     hello = hello_in(record)
@@ -46,7 +46,7 @@ def test_a_question_offers_one_version_as_that_version_has_it(version: int):
     assert ext.find(hello.extensions, ext.ServerName) == ext.ServerName("localhost")
 
 
-def test_a_question_of_tls_1_3_carries_no_share_so_that_nothing_is_computed():
+def test_an_offer_of_tls_1_3_contains_no_key_share():
     """RFC 9846 4.3.8: an empty list asks for a HelloRetryRequest."""
     hello = hello_in(offer_record(LOCAL, Offer((0x0304,), SUITES_13, (NamedGroup.x448,), (b"h2",))))
     assert ext.find(hello.extensions, ext.KeyShares) == ext.KeyShares(())
@@ -60,7 +60,7 @@ def test_an_address_is_no_server_name():
     assert ext.find(hello.extensions, ext.ServerName) is None
 
 
-def test_each_suite_is_good_or_dated_by_one_reason():
+def test_each_suite_is_good_or_outdated_for_one_reason():
     """Nothing that a server may still answer to is left out, and nothing stands in two places."""
     kinds = [GOOD_SUITES_12, *OUTDATED_SUITES.values()]
     every = [suite for kind in kinds for suite in kind]

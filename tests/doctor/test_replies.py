@@ -34,7 +34,7 @@ def heard(data: bytes, *, by: int = 0, **options) -> HelloReply:
 
 
 @pytest.mark.parametrize("by", [0, 1, 7])
-def test_a_retry_tells_version_suite_and_group(by: int):
+def test_a_hello_retry_request_has_version_suite_and_group(by: int):
     """RFC 9846 4.2.4: a HelloRetryRequest has already chosen them."""
     data = asked((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12), groups=("secp384r1",))
     answer = heard(data, by=by)
@@ -44,7 +44,7 @@ def test_a_retry_tells_version_suite_and_group(by: int):
 
 
 @pytest.mark.parametrize("by", [0, 1, 1000])
-def test_a_server_of_tls_1_2_tells_its_choice_and_its_group_if_one_goes_on_to_hear_it(by: int):
+def test_the_group_of_tls_1_2_is_read_from_the_server_key_exchange(by: int):
     """RFC 8422 5.4: the group stands in ServerKeyExchange."""
     data = asked((0x0303,), GOOD_SUITES_12, alpn=("h2",), groups=("x25519", "secp256r1"))
     answer = heard(data, by=by)
@@ -55,7 +55,7 @@ def test_a_server_of_tls_1_2_tells_its_choice_and_its_group_if_one_goes_on_to_he
     assert heard(data, by=by, until_key_exchange=True).group == NamedGroup.x25519
 
 
-def test_an_alert_is_an_answer_and_a_warning_is_not():
+def test_an_alert_is_a_reply_and_a_warning_is_not():
     """RFC 6066 3: a server may warn of a name and go on."""
     refused = bytes.fromhex("15030300020228")
     warning = bytes.fromhex("15030300020170")
@@ -84,7 +84,7 @@ def test_an_alert_is_an_answer_and_a_warning_is_not():
         (b"\x00\x01", "something other than TLS"),
     ],
 )
-def test_what_is_no_tls_is_named_by_how_it_begins(start: bytes, what: str):
+def test_another_protocol_is_named_by_its_beginning(start: bytes, what: str):
     """The commonest mistake is the wrong port."""
     answer = heard(start)
     assert (answer.kind, answer.speaks) == ("foreign", what)
@@ -92,7 +92,7 @@ def test_what_is_no_tls_is_named_by_how_it_begins(start: bytes, what: str):
     assert heard(start, by=1).kind == "foreign"
 
 
-def test_what_is_no_tls_is_shown_escaped_and_cut():
+def test_another_protocol_is_shown_escaped_and_cut():
     """A banner may turn a terminal's colours or writing direction, and may never end."""
     answer = heard(b"220 \x1b[31m\xe2\x80\xae<script>\x00" + b"a" * 100_000)
     assert answer.kind == "foreign"
@@ -101,7 +101,7 @@ def test_what_is_no_tls_is_shown_escaped_and_cut():
     assert "\\x1b[31m" in answer.start
 
 
-def test_an_end_is_not_silence():
+def test_a_closed_connection_is_not_silence():
     """One was closed, of the other nothing came."""
     assert ReplyReader().end() == CLOSED
     assert ReplyReader().end(timed_out=True) == SILENCE
@@ -109,7 +109,7 @@ def test_an_end_is_not_silence():
     assert heard(half) == GARBLED
 
 
-def test_an_endless_answer_is_given_up():
+def test_an_endless_reply_is_given_up():
     """Handshake records that hold one message that never ends."""
     ear = ReplyReader()
     piece = bytes.fromhex("1603034000") + b"\x02\x00\xff\xff" + bytes(0x4000 - 4)
@@ -134,7 +134,7 @@ def test_nonsense_is_garbled(data: bytes):
 
 
 @given(st.lists(st.binary(max_size=400), max_size=6), st.booleans())
-def test_whatever_comes_is_some_answer(pieces: list[bytes], until_key_exchange: bool):
+def test_any_bytes_give_a_reply(pieces: list[bytes], until_key_exchange: bool):
     """No exception leaves."""
     ear = ReplyReader(until_key_exchange=until_key_exchange)
     answers = [ear.feed(piece) for piece in pieces]
@@ -142,7 +142,7 @@ def test_whatever_comes_is_some_answer(pieces: list[bytes], until_key_exchange: 
 
 
 @given(st.data())
-def test_an_altered_flight_is_some_answer(data: st.DataObject):
+def test_an_altered_flight_gives_a_reply(data: st.DataObject):
     """One byte of a real one turned into another."""
     flight = bytearray(FLIGHT)
     flight[data.draw(st.integers(0, len(flight) - 1))] = data.draw(st.integers(0, 255))

@@ -36,7 +36,7 @@ PROBLEM = Section("s", "S", (Row("a", "problem", "a", "b"), Row("w", "warning", 
         ),
     ],
 )
-def test_one_line_says_what_came_of_it(report: Report, words: str):
+def test_the_result_is_summed_up_in_one_line(report: Report, words: str):
     """Of files, and of a server."""
     assert summary(report) == words
 

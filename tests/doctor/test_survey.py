@@ -61,7 +61,7 @@ def test_versions_suites_and_groups_are_those_of_the_configuration(terms):
     assert accepted == survey.dialer.connections <= sum(PLAN.values())
 
 
-def test_a_server_that_takes_key_transport_is_told_of_it():
+def test_rsa_key_transport_is_reported():
     """One question for each kind that is outdated."""
     usages = ("digital_signature", "key_encipherment")
     server = pki.leaf(
@@ -88,14 +88,14 @@ def test_a_server_that_takes_key_transport_is_told_of_it():
         (b"", "nothing"),
     ],
 )
-def test_one_connection_is_enough_where_no_tls_is_spoken(said: bytes, speaks: str):
+def test_a_server_without_tls_gets_one_hello(said: bytes, speaks: str):
     """Whoever closes at once is asked for each version: a device may dislike one of them."""
     survey, accepted = surveyed(saying(said) if said else saying())
     assert survey.server().speaks == speaks
     assert accepted == (1 if said else 4 + 5)
 
 
-def test_a_port_that_wants_a_header_of_the_proxy_protocol_is_told():
+def test_a_port_that_requires_a_proxy_header_is_recognised():
     """haproxy.org, proxy-protocol.txt: a receiver closes a connection without it."""
 
     def behind(sock: socket.socket) -> None:
@@ -106,7 +106,7 @@ def test_a_port_that_wants_a_header_of_the_proxy_protocol_is_told():
     assert survey.server().speaks == "TLS only after the header of the PROXY protocol"
 
 
-def test_a_silent_server_is_asked_once():
+def test_a_silent_server_gets_one_hello():
     """Nobody waits through a whole list."""
 
     def silent(sock: socket.socket) -> None:
@@ -158,7 +158,7 @@ def test_all_groups_that_we_speak_are_asked_for():
 
 
 @pytest.mark.parametrize("answer", [b"S", b"N", b"X"])
-def test_postgresql_is_asked_for_tls_in_its_own_words(answer: bytes):
+def test_postgresql_is_asked_for_tls_by_its_own_protocol(answer: bytes):
     """And examined through that, each time anew."""
     config = identities.server_config()
 
@@ -175,7 +175,7 @@ def test_postgresql_is_asked_for_tls_in_its_own_words(answer: bytes):
     assert survey.server().suites_13.complete is (answer == b"S")
 
 
-def test_a_database_that_turns_to_tls_and_then_falls_silent_is_left_alone():
+def test_a_database_that_is_silent_after_starting_tls_is_left():
     """Whatever stops answering, the survey ends."""
 
     def database(sock: socket.socket) -> None:

@@ -236,7 +236,7 @@ def test_withheld_bytes_and_one_side_alone_are_said():
 
 
 @pytest.mark.interop
-def test_a_browser_shows_it_without_a_word_of_complaint(tmp_path: Path, refused):
+def test_a_browser_shows_the_page_without_a_warning(tmp_path: Path, refused):
     """Nothing is blocked, since nothing is asked for; and something that is asked for would be seen."""
     for text, complaints in (
         (as_page(poisoned(refused)), False),

@@ -71,21 +71,21 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("given", "alternatives"), ALLOWED)
-def test_a_rule_lets_through_whom_it_names(given, alternatives):
+def test_a_rule_allows_the_peers_that_it_names(given, alternatives):
     rule = PeerRule(**given)
     assert rule.allows(trusted(*alternatives))
     assert rule.failing(trusted(*alternatives)) is None
 
 
 @pytest.mark.parametrize(("given", "alternatives", "kind"), REFUSED)
-def test_a_name_that_only_looks_alike_is_not_let_through(given, alternatives, kind):
-    """Every kind that is given has to hold, and a certificate's wildcard is nobody's name."""
+def test_a_similar_name_is_not_allowed(given, alternatives, kind):
+    """All given kinds must match, and a wildcard of a certificate matches no rule."""
     rule = PeerRule(**given)
     assert not rule.allows(trusted(*alternatives))
     assert rule.failing(trusted(*alternatives)) == kind
 
 
-def test_attributes_of_the_subject_are_compared_as_they_stand():
+def test_attributes_of_the_subject_are_compared_exactly():
     unit, common = NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.COMMON_NAME
     both = trusted(subject=subject((unit, "Payments"), (unit, "Core"), (common, "Ada")))
     assert PeerRule(ou="Core").allows(both)
@@ -96,7 +96,7 @@ def test_attributes_of_the_subject_are_compared_as_they_stand():
     assert not PeerRule(ou="Core").allows(trusted())
 
 
-def test_a_subject_with_two_common_names_is_nobody_by_that_name():
+def test_a_subject_with_two_common_names_matches_no_cn_rule():
     two = trusted(subject=subject((NameOID.COMMON_NAME, "Ada"), (NameOID.COMMON_NAME, "Admin")))
     assert not PeerRule(cn="Ada").allows(two)
     assert not PeerRule(cn="Admin").allows(two)
@@ -152,7 +152,7 @@ def test_a_rule_that_could_never_hold_is_refused_when_it_is_made(given):
         PeerRule(**given)
 
 
-def test_a_rule_tells_what_it_asks_for():
+def test_a_rule_is_shown_as_its_requirements():
     rule = PeerRule(uri=["spiffe://a/b", "spiffe://a/c"], cn="Ada")
     assert str(rule) == "uri spiffe://a/b or spiffe://a/c, cn Ada"
     assert rule == PeerRule(cn=("Ada",), uri=("spiffe://a/b", "spiffe://a/c"))

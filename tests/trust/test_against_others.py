@@ -326,21 +326,21 @@ def compare(several: list[tuple[str, ...]], directory: Path, others: tuple[str, 
 
 
 @pytest.mark.interop
-def test_we_judge_as_others_do_or_the_table_says_why(tmp_path):
+def test_verdicts_are_those_of_others_or_the_table_has_the_reason(tmp_path):
     """A seeded sample: every change alone, then pairs."""
     assert compare(sample(SAMPLE), tmp_path, ("cryptography", "openssl")) == []
 
 
 @pytest.mark.full
 @pytest.mark.interop
-def test_we_judge_thousands_as_others_do_or_the_table_says_why(tmp_path):
+def test_thousands_of_verdicts_are_those_of_others_or_the_table_has_the_reason(tmp_path):
     """All pairs there are, up to thousands, with Go beside the other two."""
     assert compare(sample(FULL), tmp_path, ("cryptography", "openssl", "go")) == []
 
 
 @pytest.mark.parametrize("other", ["cryptography", "openssl"])
-def test_every_difference_in_the_table_is_real(other, tmp_path):
-    """A row that no longer holds is taken out; Go's are held by the full sweep."""
+def test_every_difference_in_the_table_occurs(other, tmp_path):
+    """A row that no longer applies is removed; the full sweep checks those of Go."""
     for who, change in DIFFERENT:
         if who == other:
             made = make((change,))

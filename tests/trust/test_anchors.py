@@ -24,8 +24,8 @@ def test_anchors_come_from_pem_der_files_and_parsed_certificates(tmp_path):
     assert len(TrustStore.from_file(path)) == 2
 
 
-def test_stores_are_told_apart_by_a_digest(tmp_path):
-    """Of what is in them, in any order, and of the profile; of a watched one that of this moment."""
+def test_stores_have_different_digests(tmp_path):
+    """Of their anchors in any order, and of the profile; for a watched one at that moment."""
     one, both = TrustStore.from_pem(ROOT.pem), TrustStore.from_pem(ROOT.pem + OTHER.pem)
     assert len({one.digest, both.digest, TrustStore.from_pem(ROOT.pem, profile="web").digest}) == 3
     assert TrustStore.from_pem(OTHER.pem + ROOT.pem + ROOT.pem).digest == both.digest == both.digest
@@ -71,8 +71,8 @@ def test_anchors_are_found_by_the_name_of_the_issuer():
     assert list(store.issuers_of(ParsedCertificate(leaf(intermediate(ROOT)).der))) == []
 
 
-def test_an_anchor_is_recognised_by_its_very_bytes():
-    """A certificate of the same name and key is another certificate."""
+def test_an_anchor_is_recognised_by_its_exact_bytes():
+    """A certificate with the same name and key is another certificate."""
     store = TrustStore.from_pem(ROOT.pem)
     assert store.own(ParsedCertificate(ROOT.der)) is not None
     assert store.own(ParsedCertificate(root().der)) is None
@@ -88,7 +88,7 @@ def test_subjects_are_the_der_names_each_once():
     assert store.subjects is store.subjects, "made once, however many they are"
 
 
-def test_the_memory_is_bounded_and_drops_the_oldest():
+def test_the_cache_is_limited_and_drops_the_oldest():
     store = TrustStore.from_pem(ROOT.pem, remember_paths=8)
     edges = [(bytes([each]), b"key") for each in range(20)]
     for edge in edges:
@@ -101,7 +101,7 @@ def test_the_memory_is_bounded_and_drops_the_oldest():
     assert not any(map(store.is_verified, edges))
 
 
-def test_the_memory_can_be_off_and_never_negative():
+def test_the_cache_can_be_disabled_and_its_size_is_not_negative():
     store = TrustStore.from_pem(ROOT.pem, remember_paths=0)
     assert not store.remembers_paths
     store.remember((b"a", b"b"), ParsedCertificate(ROOT.der))
@@ -118,21 +118,21 @@ def test_anchors_are_bytes_and_nothing_else():
     assert len(TrustStore.from_pem(bytearray(ROOT.pem))) == len(TrustStore([memoryview(ROOT.der)])) == 1
 
 
-def test_a_store_tells_people_whom_it_trusts():
+def test_a_store_shows_the_names_of_its_anchors():
     """The first few by name."""
     assert repr(TrustStore.from_pem(ROOT.pem)) == "<TrustStore of 1: CN=Root>"
     five = [root(f"R{each}").certificate for each in range(5)]
     assert TrustStore.from_certificates(five).names_for_people == ("CN=R0", "CN=R1", "CN=R2", "2 more")
 
 
-def test_other_blocks_in_a_file_are_passed_over():
+def test_other_blocks_in_a_file_are_skipped():
     """RFC 7468 2: text and other labels may stand between certificates."""
     data = ROOT.key_pem + b"text\n" + ROOT.pem
     assert certificates_in(data, "file") == [ROOT.der]
 
 
-def test_certificates_on_a_path_to_an_anchor_are_kept_taken_apart_within_bounds():
-    """What was read of them is kept, never a verdict on them."""
+def test_decoded_certificates_of_a_path_are_cached_within_limits():
+    """Their content, never a verdict."""
     store = TrustStore.from_pem(ROOT.pem, remember_paths=8)
     ca = ParsedCertificate(intermediate(ROOT).der)
     assert store.parsed(ca.der) is not ca
@@ -150,8 +150,8 @@ def test_certificates_on_a_path_to_an_anchor_are_kept_taken_apart_within_bounds(
     assert off.parsed(ca.der) is not ca
 
 
-def test_certificates_are_kept_in_no_greater_number_than_their_size_allows():
-    """Each takes some thousand bytes, an edge a hundred."""
+def test_fewer_certificates_than_signatures_are_cached():
+    """Each takes some thousand bytes, a signature a hundred."""
     recent = Recent(REMEMBERED_CERTIFICATES)
     for number in range(2000):
         recent.keep(number, object())

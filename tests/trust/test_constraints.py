@@ -26,13 +26,13 @@ def faults(issued: Issued, purpose: Purpose = Purpose.SERVER) -> list[tuple[Faul
     return [(each.fault, each.position) for each in reasons(issued, purpose)]
 
 
-def test_a_sound_path_has_no_reason():
+def test_a_valid_path_has_no_reason_against_it():
     """RFC 5280 6.1."""
     assert faults(leaf(intermediate(ROOT))) == []
 
 
 @pytest.mark.parametrize("basic", [None, False])
-def test_an_issuer_that_is_no_ca_is_refused(basic):
+def test_an_issuer_that_is_not_a_ca_is_refused(basic):
     """RFC 5280 6.1.4 k."""
     fake = issue("Fake", ROOT, ca=basic, key_usage=("key_cert_sign",))
     assert faults(leaf(fake)) == [(Fault.NOT_A_CA, 1)]
@@ -189,8 +189,8 @@ def test_without_purpose_and_key_usage_the_leaf_may_be_anything():
     assert certificate_reasons(path, None, NOW, None) == []
 
 
-def test_what_is_wrong_with_a_certificate_everywhere_is_found_once():
-    """Issuers on remembered paths keep it."""
+def test_faults_that_do_not_depend_on_the_path_are_found_once():
+    """Cached issuers keep them."""
     weak = ParsedCertificate(leaf(ROOT, key_kind="RSA-1024").der)
     assert flaws(weak) is flaws(weak)
 
@@ -235,8 +235,8 @@ def test_a_policy_with_an_unknown_qualifier_counts():
         ("30030101ff", [], []),
     ],
 )
-def test_what_is_no_ca_may_say_so_at_length(value, leaf_faults, issuer_faults):
-    """RFC 5280 4.2.1.9: a default that is written out, and a path length without a CA, make none."""
+def test_an_encoded_default_of_basicconstraints_is_accepted(value, leaf_faults, issuer_faults):
+    """RFC 5280 4.2.1.9: cA FALSE, and a path length without a CA, are ignored."""
     basic = raw("2.5.29.19", bytes.fromhex(value), critical=True)
     end = issue("server.example", ROOT, extra=[basic], alternatives=["DNS:server.example"])
     assert [each.fault for each in reasons(end)] == leaf_faults

@@ -61,7 +61,7 @@ def test_an_encrypted_key_opens_with_its_password_as_text_or_bytes():
     assert Credentials.from_pem(data, password="p\u00e4ss".encode()).chain == ORDERED
 
 
-def test_a_password_for_a_key_that_has_none_does_no_harm():
+def test_a_password_for_an_unencrypted_key_is_ignored():
     """One configuration may serve several files."""
     assert Credentials.from_pem(ME.chain_pem, ME.key_pem, password="unused").chain == ORDERED
 
@@ -116,7 +116,7 @@ def test_a_renewed_certificate_of_the_same_key_is_taken_before_the_self_signed_o
         (ME.pem.replace(b"MII", b"!!!"), ME.key_pem, None, "certificate: certificate 1 cannot be read"),
     ],
 )  # fmt: skip
-def test_each_mistake_has_its_own_sentence(cert, key_bytes, password, sentence):
+def test_each_mistake_has_its_own_message(cert, key_bytes, password, sentence):
     """Which file, what was expected, what to do."""
     with pytest.raises(ConfigError) as caught:
         Credentials.from_pem(cert, key_bytes, password)
@@ -124,7 +124,7 @@ def test_each_mistake_has_its_own_sentence(cert, key_bytes, password, sentence):
     assert caught.value.__cause__ is None
 
 
-def test_a_chain_with_a_forged_link_has_a_hole():
+def test_a_chain_with_a_forged_signature_is_incomplete():
     """The names fit and the signature does not."""
     with pytest.raises(ConfigError, match="the chain is incomplete"):
         Credentials.from_pem(altered(ME).pem + LOW.pem, ME.key_pem)
@@ -139,7 +139,7 @@ def test_a_chain_that_is_too_long_is_refused():
         Credentials.from_pem(leaf(above).chain_pem, leaf(above).key_pem)
 
 
-def test_a_wrong_or_missing_password_of_pkcs12_is_told():
+def test_a_wrong_or_missing_password_of_pkcs12_is_reported():
     """RFC 7292."""
     data = ME.p12(b"right")
     with pytest.raises(ConfigError, match=r"PKCS#12: the password is wrong"):
@@ -178,7 +178,7 @@ def test_a_missing_file_is_named(tmp_path):
         Credentials.from_files(tmp_path / "gone.pem")
 
 
-def test_a_key_shows_in_no_text():
+def test_no_text_contains_a_private_key():
     credentials = Credentials.from_pem(ME.chain_pem, ME.key_pem)
     assert repr(credentials) == "<Credentials of CN=me.example, 3 certificates, with its key>"
     assert (
@@ -187,15 +187,15 @@ def test_a_key_shows_in_no_text():
     )
 
 
-def test_credentials_stand_for_the_names_in_their_leaf():
-    """RFC 6066 3: how a server chooses by SNI; a name that is none stands for nothing."""
+def test_credentials_match_the_names_in_their_leaf():
+    """RFC 6066 3: how a server chooses by SNI; an invalid name matches nothing."""
     credentials = Credentials.from_pem(ME.chain_pem, ME.key_pem)
     assert credentials.matches("ME.example")
     assert credentials.matches("a.me.example")
     assert not any(map(credentials.matches, ("a.b.me.example", "other.example", "", "10.0.0.1", "a b")))
 
 
-def test_credentials_know_the_authorities_that_vouch_for_them():
+def test_credentials_know_the_authorities_that_issued_them():
     """RFC 9846 4.3.4: any issuer in the chain counts, compared by RFC 5280 7.1."""
     credentials = Credentials.from_pem(ME.chain_pem, ME.key_pem)
     for issuer in ("Low", "High", "Root", "ROOT"):
@@ -213,7 +213,7 @@ def test_every_kind_of_key_that_signs_is_accepted(kind):
     assert Credentials.from_pem(own.pem, own.key_pem).key.public_key() == own.key.public_key()
 
 
-def test_pkcs12_without_a_key_or_its_certificate_is_told():
+def test_pkcs12_without_a_key_or_its_certificate_is_refused():
     """RFC 7292: a file of certificates alone."""
     none = NoEncryption()
     bare = pkcs12.serialize_key_and_certificates(None, None, ME.certificate, None, none)
@@ -224,7 +224,7 @@ def test_pkcs12_without_a_key_or_its_certificate_is_told():
         Credentials.from_pkcs12(keyed, None)
 
 
-def test_a_key_of_an_unknown_kind_is_told():
+def test_a_key_of_an_unknown_kind_is_reported():
     """RFC 5958: an algorithm that nobody knows."""
     der = key_der(leaf(ROOT)).replace(
         bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")

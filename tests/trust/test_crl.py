@@ -28,7 +28,7 @@ def ask(found: CRL, issued) -> object:
     return found.find(parsed.serial, parsed.normal_issuer)
 
 
-def test_a_list_tells_its_issuer_times_number_and_entries():
+def test_a_crl_has_its_issuer_times_number_and_entries():
     """RFC 5280 5.1."""
     found = CRL(LIST)
     assert found.issuer == ROOT.certificate.subject.public_bytes()
@@ -52,7 +52,7 @@ def test_the_scope_is_that_of_the_issuing_distribution_point():
     assert attributes.attributes_only
 
 
-def test_a_relative_name_hangs_below_the_issuers():
+def test_a_relative_name_is_completed_by_the_issuers_name():
     """RFC 5280 4.2.1.13."""
     relative = x509.RelativeDistinguishedName(list(name("part"))[:1])
     issuer, whole = name(None, O="Example").public_bytes(), name("PART", O="example")
@@ -60,15 +60,15 @@ def test_a_relative_name_hangs_below_the_issuers():
     assert point_names(None, None, issuer) is None
 
 
-def test_lists_of_one_scope_have_one_key():
+def test_crls_of_one_scope_have_one_scope_key():
     """RFC 5280 5.2.4: a delta amends a CRL of its own scope."""
     plain, delta = CRL(LIST), CRL(crl(ROOT, base=7, number=8))
     assert plain.scope_key == delta.scope_key
     assert plain.scope_key != CRL(crl(ROOT, point=issuing_point(users=True))).scope_key
 
 
-def test_keys_of_strangers_do_not_keep_out_the_signers_own(monkeypatch):
-    """CPU: a peer may show many certificates in a CA's name, and a long CRL is hashed for each key anew."""
+def test_failed_checks_with_other_keys_do_not_prevent_that_with_the_signers(monkeypatch):
+    """A peer may send many certificates with a CA's name, and a long CRL is hashed for each key."""
     found = CRL(crl(ROOT))
     for number in range(20):
         assert not found.is_signed_by(
@@ -80,7 +80,7 @@ def test_keys_of_strangers_do_not_keep_out_the_signers_own(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA-2048", "Ed25519", "ML-DSA-44"])
-def test_a_list_is_signed_by_its_issuers_key_and_by_no_other(kind):
+def test_a_crl_is_signed_by_its_issuers_key_and_by_no_other(kind):
     """RFC 5280 6.3.3 g."""
     top, other = root(f"CRL {kind}", key_kind=kind), root("Other", own_key=key("P-256", 77))
     found = CRL(crl(top))
@@ -111,7 +111,7 @@ def test_a_weak_signature_does_not_count():
     assert CRL(LIST).weakness is None
 
 
-def test_a_critical_extension_that_we_do_not_know_makes_a_list_useless():
+def test_an_unknown_critical_extension_makes_a_crl_unusable():
     """RFC 5280 5.2 and 5.3."""
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
     assert "1.3.6.1.4.1.99999.1" in CRL(crl(ROOT, extra=[(unknown, True)])).problem
@@ -134,8 +134,8 @@ def damaged(signed: bool = True) -> bytes:
     return encoded(0x30, tbs, algorithm, encoded(0x03, b"\x00", signature))
 
 
-def test_entries_are_not_looked_at_before_the_signature(monkeypatch):
-    """CPU: whoever is on the way of a download could else have anything of millions of entries read."""
+def test_entries_are_not_read_before_the_signature_is_checked(monkeypatch):
+    """An attacker on the network could otherwise make us read millions of entries."""
     signer, stranger = ParsedCertificate(ROOT.der), ParsedCertificate(root("Stranger").der)
     monkeypatch.setattr("bothways.trust.crl.Entries", lambda *_: pytest.fail("read before it was checked"))
     for der in (LIST, damaged(), damaged(signed=False)):
@@ -150,8 +150,8 @@ def test_entries_are_not_looked_at_before_the_signature(monkeypatch):
     assert found.needs_preparing(signer) and found.prepare(signer) and not found.needs_preparing(signer)
 
 
-def test_a_signed_list_whose_entries_cannot_be_read_says_so_and_is_found_in_no_file():
-    """RFC 5280 5.1.2.6: it proves nobody good."""
+def test_a_signed_crl_with_undecodable_entries_has_a_problem_and_is_refused_in_files():
+    """RFC 5280 5.1.2.6: it proves no certificate good."""
     found = CRL(damaged())
     assert found.prepare(ParsedCertificate(ROOT.der))
     assert "its entries cannot be read" in found.problem
@@ -160,15 +160,15 @@ def test_a_signed_list_whose_entries_cannot_be_read_says_so_and_is_found_in_no_f
         crls_in(damaged(), "file")
 
 
-def test_what_a_list_has_beside_its_entries_is_bounded():
-    """It is read before anybody is known to have signed it."""
+def test_the_size_of_a_crl_without_its_entries_is_limited():
+    """That part is decoded before the signature is checked."""
     room = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(MAX_HEADER))
     with pytest.raises(ValueError, match="more than 65536 bytes apart from its entries"):
         CRL(crl(ROOT, extra=[(room, False)]))
     assert len(BIG) > 4096 and len(CRL(BIG)) == 300
 
 
-def test_lists_are_taken_from_pem_and_der():
+def test_crls_are_read_from_pem_and_der():
     """PEM (several) or DER."""
     pem = b"".join(x509.load_der_x509_crl(each).public_bytes(Encoding.PEM) for each in (LIST, BIG))
     assert [len(each) for each in crls_in(ROOT.pem + pem, "file")] == [2, 300]
@@ -188,13 +188,13 @@ def test_lists_are_taken_from_pem_and_der():
         ),
     ],
 )
-def test_what_is_no_list_is_a_config_error(data, sentence):
+def test_data_that_is_not_a_crl_is_a_config_error(data, sentence):
     with pytest.raises(ConfigError, match=sentence):
         crls_in(data, "file")
 
 
-def test_a_file_that_is_cut_off_within_a_list_is_a_config_error():
-    """The CRLs before it would else pass for the whole."""
+def test_a_file_that_ends_within_a_crl_is_a_config_error():
+    """The CRLs before it would otherwise be taken for all."""
     pem = x509.load_der_x509_crl(LIST).public_bytes(Encoding.PEM)
     for cut in (pem[:-3], pem + pem[:100], pem + pem[:-20]):
         with pytest.raises(ConfigError, match="a.pem: it is truncated"):
@@ -202,7 +202,7 @@ def test_a_file_that_is_cut_off_within_a_list_is_a_config_error():
 
 
 @given(st.integers(0, len(LIST) - 1), st.integers(1, 255))
-def test_an_altered_byte_gives_a_list_or_a_value_error(place, change):
+def test_an_altered_byte_gives_a_crl_or_a_value_error(place, change):
     """One gate for the parser's exceptions."""
     der = bytearray(LIST)
     der[place] ^= change
@@ -215,7 +215,7 @@ def test_an_altered_byte_gives_a_list_or_a_value_error(place, change):
 
 
 @given(st.integers(0, len(LIST) - 1))
-def test_no_prefix_is_a_list(length):
+def test_no_prefix_of_a_crl_is_a_crl(length):
     """RFC 5280 5.1."""
     with pytest.raises(ValueError, match=r".+"):
         CRL(LIST[:length])
@@ -229,7 +229,7 @@ def test_an_extension_that_stands_twice_and_an_unknown_version_are_refused():
         CRL(LIST.replace(bytes.fromhex("020101300a"), bytes.fromhex("020105300a"), 1))
 
 
-def test_a_list_of_version_1_is_read():
+def test_a_crl_of_version_1_is_accepted():
     """RFC 5280 5.1.2.1: it has neither version nor extensions."""
     fields = x509.load_der_x509_crl(crl(ROOT, ONE, number=None)).tbs_certlist_bytes
     header = 2 + (fields[1] - 128 if fields[1] > 128 else 0)

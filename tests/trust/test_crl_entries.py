@@ -37,8 +37,8 @@ def test_an_entry_is_found_with_its_date_and_reason():
     assert found.find(ParsedCertificate(ONE.der).serial, b"another issuer") is None
 
 
-def test_every_entry_of_a_long_list_is_found_and_nothing_else():
-    """The index answers as the CRL itself does."""
+def test_every_entry_of_a_long_crl_is_found_and_nothing_else():
+    """The index finds the same as the CRL of `cryptography`."""
     found = CRL(BIG)
     reference = x509.load_der_x509_crl(BIG)
     issuer = ParsedCertificate(ONE.der).normal_issuer
@@ -48,7 +48,7 @@ def test_every_entry_of_a_long_list_is_found_and_nothing_else():
         assert (found.find(content, issuer) is not None) is there
 
 
-def test_serial_numbers_of_one_checksum_are_told_apart():
+def test_serial_numbers_with_one_checksum_are_distinguished():
     """The index holds checksums of 32 bits; these two serial numbers have the same."""
     one, other = bytes.fromhex("01020304"), bytes.fromhex("0102030500000000")
     other = other[:4] + _same_checksum(one, other[:4])
@@ -77,13 +77,13 @@ def _same_checksum(wanted: bytes, start: bytes) -> bytes:
     return answer.to_bytes(4, "big")
 
 
-def test_an_empty_list_has_no_entries():
+def test_an_empty_crl_has_no_entries():
     """RFC 5280 5.1.2.6: revokedCertificates is absent then."""
     assert len(CRL(crl(ROOT))) == 0
     assert ask(CRL(crl(ROOT)), ONE) is None
 
 
-def test_entries_of_an_indirect_list_belong_to_the_issuer_last_named():
+def test_entries_of_an_indirect_crl_belong_to_the_last_named_issuer():
     """RFC 5280 5.3.3."""
     other = root("Other")
     theirs = leaf(other, "theirs.example")
@@ -107,8 +107,8 @@ MAIL = x509.RFC822Name("ca@other.example")
         ([OTHERS[1], MAIL, OTHERS[0]], {"Other", "Another"}),
     ],
 )
-def test_the_issuer_of_an_entry_is_whoever_is_named_whatever_stands_beside(critical, names, issuers):
-    """RFC 5280 5.3.3: general names; what is not marked as critical is heeded as well."""
+def test_any_directory_name_of_certificateissuer_is_the_issuer_of_an_entry(critical, names, issuers):
+    """RFC 5280 5.3.3: among other general names, and also without the critical mark."""
     first, later = leaf(ROOT, "first.example"), leaf(ROOT, "later.example")
     point = issuing_point(indirect=True)
     with_issuer = crl(ROOT, first, entry_extra=[(x509.CertificateIssuer(names), critical)], point=point)
@@ -146,8 +146,8 @@ def entries_of(der: bytes) -> tuple[int, int, int]:
         encoded(0x30, encoded(0xA4, name("Root").public_bytes().replace(b"\x55\x04\x03", b"\x55\x04\x83"))),
     ],
 )
-def test_an_issuer_that_cannot_be_read_leaves_the_list_in_doubt(value):
-    """Whom the entry is about, nobody knows; that the CRL names nobody else is not known either."""
+def test_an_undecodable_certificateissuer_makes_a_crl_prove_nothing_good(value):
+    """It is not known which certificates the CRL revokes."""
     unreadable = x509.UnrecognizedExtension(x509.CertificateIssuer.oid, value)
     found = CRL(with_entry(crl(ROOT, TWO), crl(ROOT, ONE, entry_extra=[(unreadable, False)])))
     assert ask(found, TWO) is not None and ask(found, ONE) is None
@@ -168,8 +168,8 @@ HELD, GONE, LOST = "certificate_hold", "remove_from_crl", "key_compromise"
         ((None, HELD), "unspecified"),
     ],
 )
-def test_of_two_entries_about_one_certificate_the_worse_counts(reasons, counts):
-    """RFC 5280 5.1.2.6 knows one; whoever wrote two did not say that the other is void."""
+def test_of_two_entries_about_one_certificate_the_more_severe_counts(reasons, counts):
+    """RFC 5280 5.1.2.6 knows only one."""
     one, other = (crl(ROOT, ONE if each is None else (ONE, each)) for each in reasons)
     for found in (CRL(with_entry(one, other)), CRL(with_entry(other, one))):
         assert ask(found, ONE).reason == counts
@@ -193,8 +193,8 @@ REMOVES, REVOKES = b"\x0a\x01\x08", b"\x0a\x01\x01"
         (REMOVES, REMOVES),
     ],
 )
-def test_a_reason_that_is_none_or_stands_there_twice_removes_nothing_from_a_list(values):
-    """RFC 5280 5.3.1: an ENUMERATED, once; what else there is leaves the certificate revoked."""
+def test_an_invalid_or_repeated_reason_removes_nothing_from_a_crl(values):
+    """RFC 5280 5.3.1: an ENUMERATED, once; otherwise the certificate stays revoked."""
     extra = [
         (x509.UnrecognizedExtension(kind, value), False)
         for kind, value in zip((REASON, OTHER_KIND), values, strict=False)
@@ -205,7 +205,7 @@ def test_a_reason_that_is_none_or_stands_there_twice_removes_nothing_from_a_list
     assert ask(CRL(alone), ONE).reason == "removed from the CRL"
 
 
-def test_an_entry_that_names_its_issuer_twice_is_about_both_and_the_list_is_in_doubt():
+def test_an_entry_with_two_certificateissuers_counts_for_both_and_the_crl_proves_nothing_good():
     """RFC 5280 4.2: no extension occurs twice."""
     other, another = (x509.CertificateIssuer([each]) for each in OTHERS)
     extra = [(other, True), (x509.UnrecognizedExtension(OTHER_KIND, another.public_bytes()), True)]
@@ -217,8 +217,8 @@ def test_an_entry_that_names_its_issuer_twice_is_about_both_and_the_list_is_in_d
     assert found.problem == "an entry names the certificate issuer twice"
 
 
-def test_reading_a_long_list_tells_its_progress():
-    """A CRL of a million loads off the event loop, with progress."""
+def test_reading_a_long_crl_reports_its_progress():
+    """A CRL of a million entries is read in a thread."""
     shares: list[float] = []
     CRL(BIG).read_entries(shares.append)
     assert shares == [1.0]
@@ -255,7 +255,7 @@ def test_times_of_both_kinds_are_read():
     assert CRL(dated_2051()).find(b"\x05", ParsedCertificate(ONE.der).normal_issuer).revoked_at == LATE
 
 
-def test_an_entry_of_many_bytes_is_read():
+def test_an_entry_with_long_lengths_is_decoded():
     """X.690 8.1.3: lengths in more than one byte."""
     long = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x04\x7f" + bytes(127))
     assert ask(CRL(crl(ROOT, ONE, entry_extra=[(long, False)])), ONE) is not None
@@ -267,8 +267,8 @@ def test_dates_of_the_last_century_are_read():
     assert ask(CRL(der), ONE).revoked_at.year == 1999
 
 
-def test_an_entry_whose_date_or_reason_cannot_be_read_is_a_revocation_all_the_same():
-    """RFC 5280 5.3.1: nothing raises where a handshake asks."""
+def test_an_entry_with_an_undecodable_date_or_reason_is_a_revocation():
+    """RFC 5280 5.3.1: nothing is raised in a handshake."""
     unreasoned = CRL(
         LIST.replace(bytes.fromhex("0603551d1504030a0101"), bytes.fromhex("0603551d150403040101"))
     )

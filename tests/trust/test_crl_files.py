@@ -76,8 +76,8 @@ def test_a_file_that_is_replaced_is_read_again_and_the_store_follows(path):
 
 
 @pytest.mark.parametrize("cut", [0, 10, 100, -40, -2])
-def test_a_file_that_is_cut_keeps_what_was_read_before_and_says_so_once(path, cut):
-    """Truncated while being replaced: no CRL is lost, and the whole file is taken when it is there."""
+def test_a_truncated_file_keeps_its_last_content_and_is_reported_once(path, cut):
+    """It is being replaced; the complete file is read when it is there."""
     files = in_use(path)
     seen = files.store.generation
     path.write_bytes(SECOND[:cut])
@@ -88,8 +88,8 @@ def test_a_file_that_is_cut_keeps_what_was_read_before_and_says_so_once(path, cu
     assert len(looks(files)) == 2 and numbers(files) == [1, 2]
 
 
-def test_an_older_list_does_not_take_the_place_of_a_newer_one(path):
-    """Somebody put back a file of last week, or replays it."""
+def test_an_older_crl_does_not_replace_a_newer_one(path):
+    """The file of last week was restored, or replayed."""
     files = in_use(path)
     replace(path, pem(crl(ROOT), crl(CA, number=0, this_update=OLDER)))
     lines = looks(files)
@@ -112,8 +112,8 @@ NOT_THE_CAS = {
 
 
 @pytest.mark.parametrize("what", NOT_THE_CAS)
-def test_a_list_that_does_not_displace_the_one_in_use_is_told_and_the_cas_next_one_counts(path, what):
-    """Whoever writes to the file, or is on the way of a download, takes back no revocation."""
+def test_a_crl_that_does_not_replace_the_used_one_is_reported_and_the_cas_next_one_does(path, what):
+    """A writer of the file, or an attacker on the network, can end no revocation."""
     path.write_bytes(SECOND)
     files = CRLFiles([path])
     assert not passes(files)
@@ -133,8 +133,8 @@ def test_a_list_that_does_not_displace_the_one_in_use_is_told_and_the_cas_next_o
     assert passes(files)
 
 
-def test_a_list_that_has_expired_is_told_once_and_again_after_another_one(path):
-    """By the clock of whoever looks."""
+def test_an_expired_crl_is_reported_once_and_again_after_another_one(path):
+    """By the clock of the caller."""
     files = CRLFiles([path])
     told = [f"{path}: its CRL of CN={each} expired on 2026-06-08 12:00; it proves nothing until a newer one is there"
             for each in ("Intermediate", "Root")]  # fmt: skip
@@ -149,8 +149,8 @@ def test_a_list_that_has_expired_is_told_once_and_again_after_another_one(path):
     assert "CN=Root expired on 2026-06-21" in files.look(NOW + 30 * DAY)[0]
 
 
-def test_a_file_that_no_longer_has_a_list_takes_none_away(path):
-    """Of a CA whose CRL is gone nothing new is known; what was known stays until it ends."""
+def test_a_crl_that_is_missing_from_its_file_stays_in_use(path):
+    """Until it expires."""
     path.write_bytes(SECOND)
     files = CRLFiles([path])
     assert not passes(files)

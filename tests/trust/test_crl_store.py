@@ -45,7 +45,7 @@ def numbers(store: CRLStore) -> list[int]:
     return sorted(each.number for each in store)
 
 
-def test_a_store_reads_files_and_pem(tmp_path):
+def test_a_crl_store_reads_files_and_pem(tmp_path):
     """--crl takes PEM (several) or DER, repeated."""
     (tmp_path / "root.crl").write_bytes(CLEAN[0])
     (tmp_path / "ca.pem").write_bytes(x509.load_der_x509_crl(CLEAN[1]).public_bytes(Encoding.PEM))
@@ -56,8 +56,8 @@ def test_a_store_reads_files_and_pem(tmp_path):
         CRLStore.from_files(tmp_path / "gone.crl")
 
 
-def test_a_list_is_added_in_the_place_of_an_older_one_only():
-    """An older CRL never replaces a newer one that the same key signed."""
+def test_an_added_crl_replaces_only_an_older_one():
+    """With a signature of the same key."""
     store = CRLStore(map(CRL, CLEAN))
     assert passes(store)
     assert store.add(CRL(crl(CA, SERVER, number=2, this_update=NOW)))
@@ -67,8 +67,8 @@ def test_a_list_is_added_in_the_place_of_an_older_one_only():
     assert len(store) == 3 and not passes(store)
 
 
-def test_a_store_is_replaced_whole_and_keeps_what_is_newer():
-    """Files are read again while handshakes go on."""
+def test_replacing_the_crls_of_a_store_keeps_newer_ones():
+    """Files are read again while handshakes continue."""
     store = CRLStore([CRL(CLEAN[0]), CRL(crl(CA, SERVER, number=9, this_update=NOW))])
     assert not passes(store)
     store.replace(CRLStore([CRL(crl(CA, number=3))]))
@@ -78,8 +78,8 @@ def test_a_store_is_replaced_whole_and_keeps_what_is_newer():
     assert numbers(store) == [10]
 
 
-def test_a_store_tells_by_its_generation_that_its_lists_changed():
-    """CRLs that are there already are no news, and keep what is known of their signers."""
+def test_the_generation_of_a_store_rises_with_changed_crls():
+    """CRLs that are in it already change nothing, and keep their known signers."""
     store = CRLStore(map(CRL, CLEAN))
     assert passes(store)
     held, seen = list(store), store.generation
@@ -115,8 +115,8 @@ DISPLACING = {
 @pytest.mark.parametrize("what", DISPLACING)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("is_in_use", [True, False], ids=["in use", "not used yet"])
-def test_nothing_supersedes_a_list_but_what_its_own_signer_signed_and_dated_until_now(what, way, is_in_use):
-    """Somebody on the way, or who writes to the file, takes away nothing; and the CA's next CRL counts."""
+def test_only_a_valid_crl_of_the_same_signer_supersedes_a_crl(what, way, is_in_use):
+    """An attacker on the network, or a writer of the file, removes nothing; and the CA's next CRL counts."""
     point = OWN_POINT if "scope" in what else None
     store = CRLStore([CRL(crl(CA, SERVER, number=1, point=point))])
     if is_in_use:
@@ -131,8 +131,8 @@ def test_nothing_supersedes_a_list_but_what_its_own_signer_signed_and_dated_unti
     assert passes(store, later + HOUR)
 
 
-def test_lists_of_strangers_crowd_out_none_that_is_known_and_not_the_last_that_came():
-    """Their number is bounded, whoever sends them."""
+def test_crls_with_unknown_signers_displace_no_known_one_and_not_the_last_added():
+    """Their number is limited."""
     store = CRLStore([CRL(crl(CA, SERVER))])
     assert not passes(store)
     for number in range(200):
@@ -149,8 +149,8 @@ def test_lists_of_strangers_crowd_out_none_that_is_known_and_not_the_last_that_c
 @pytest.mark.parametrize("withdraws", [True, False])
 @pytest.mark.parametrize("own", [1, 2, 3])
 @pytest.mark.parametrize("strangers", [1, 200])
-def test_nobody_displaces_what_the_ca_signed_before_anybody_was_judged_by_it(withdraws, own, strangers):
-    """While a server has no clients its CRLs are renewed; whose each is shows when the first client comes."""
+def test_a_crl_of_the_ca_is_not_displaced_before_its_first_use(withdraws, own, strangers):
+    """A server without clients renews its CRLs; their signers are known with the first client."""
     store = CRLStore([CRL(crl(CA, number=1, this_update=NOW - 9 * DAY))])
     for number in range(2, 2 + own):
         latest = CRL(crl(CA, SERVER, number=number, this_update=NOW - (9 - number) * DAY))
@@ -164,8 +164,8 @@ def test_nobody_displaces_what_the_ca_signed_before_anybody_was_judged_by_it(wit
     assert len(store) == 1
 
 
-def test_lists_that_nobody_is_known_to_have_signed_are_bounded_in_number_and_size(monkeypatch):
-    """The first that came stays, and of the others those that came with the fewest."""
+def test_crls_with_unknown_signers_are_limited_in_number_and_size(monkeypatch):
+    """The first one stays, and of the others those that were added with the fewest."""
     store = CRLStore([CRL(crl(CA, number=1))])
     store.replace(CRLStore([forged(2)]))
     for number in range(100, 600, 100):
@@ -179,8 +179,8 @@ def test_lists_that_nobody_is_known_to_have_signed_are_bounded_in_number_and_siz
     assert len(store) <= 5
 
 
-def test_what_was_held_against_a_key_in_vain_goes_first():
-    """A judgement found out that it is nobody's whose key is known."""
+def test_crls_whose_signature_failed_are_dropped_first():
+    """A verification found that no known key signed them."""
     store = CRLStore([forged(1), CRL(crl(CA, SERVER, number=2, this_update=NOW - 9 * DAY))])
     refused = [forged(100 + each) for each in range(MOST_UNPROVEN)]
     for each in refused:
@@ -189,8 +189,8 @@ def test_what_was_held_against_a_key_in_vain_goes_first():
     assert 2 in numbers(store)
 
 
-def test_lists_of_both_keys_of_a_ca_that_changed_its_key_stay():
-    """Each speaks to those who know a certificate of that key."""
+def test_crls_of_both_keys_of_a_ca_are_kept():
+    """After a change of its key; each is for those who have a certificate of that key."""
     renewed = root(own_key=key("P-256", 4201))
     store = CRLStore([CRL(crl(ROOT))])
     store.about(store_issuer(store), frozenset(), NOW)
@@ -206,8 +206,8 @@ def store_issuer(store: CRLStore) -> bytes:
     return next(iter(store)).normal_issuer
 
 
-def test_which_of_several_lists_counts_does_not_depend_on_their_order():
-    """The newest that is not from the future, of those that the CA signed."""
+def test_the_order_of_crls_does_not_decide_which_is_used():
+    """The newest valid one that the CA signed is."""
     lists = [
         CRL(crl(CA, number=1, this_update=NOW - 2 * DAY)),
         CRL(crl(CA, (SERVER, "certificate_hold"), number=2)),
@@ -222,8 +222,8 @@ def test_which_of_several_lists_counts_does_not_depend_on_their_order():
         assert not passes(store)
 
 
-def test_of_two_lists_of_one_age_neither_supersedes_the_other_and_both_count():
-    """RFC 5280 5.2.3: numbers rise; a CA that gave one twice is not asked which it meant."""
+def test_of_two_crls_with_one_date_and_number_both_count():
+    """RFC 5280 5.2.3: numbers rise, so the CA has made an error."""
     for first, second in (((), (SERVER,)), ((SERVER,), ())):
         store = CRLStore([CRL(crl(CA, *first))])
         passes(store)
@@ -235,8 +235,8 @@ def test_of_two_lists_of_one_age_neither_supersedes_the_other_and_both_count():
         assert len(store) == 1 and passes(store)
 
 
-def test_a_list_that_was_signed_anew_takes_the_place_of_its_twin():
-    """Signatures of ECDSA differ each time."""
+def test_a_crl_that_was_signed_again_replaces_the_equal_one():
+    """ECDSA signatures differ each time."""
     store = CRLStore([CRL(crl(CA))])
     assert passes(store)
     assert store.add(CRL(crl(CA))) and len(store) == 1
@@ -244,7 +244,7 @@ def test_a_list_that_was_signed_anew_takes_the_place_of_its_twin():
     assert len(store) == 1 and passes(store)
 
 
-def test_lists_that_ended_and_are_nowhere_any_more_are_bounded():
+def test_expired_crls_that_are_in_no_file_are_limited():
     """A CA may give each of its CRLs another scope."""
     store = CRLStore()
     for each in range(MOST_ENDED + 20):
@@ -260,8 +260,8 @@ def test_lists_that_ended_and_are_nowhere_any_more_are_bounded():
     assert len(store) == MOST_ENDED + 1
 
 
-def test_lists_are_found_by_issuer_and_distribution_point():
-    """However many partitions a CA has, only those that speak of a certificate are looked at."""
+def test_crls_are_found_by_issuer_and_distribution_point():
+    """Of any number of partitions only the applicable ones are used."""
     parts = [CRL(crl(CA, point=issuing_point([f"URI:http://a.example/{each}"]))) for each in range(300)]
     store = CRLStore([*parts, CRL(CLEAN[1])])
     name = parts[7].normal_issuer
@@ -271,8 +271,8 @@ def test_lists_are_found_by_issuer_and_distribution_point():
     assert store.about(b"another", parts[7].scope.names, NOW) == []
 
 
-def test_why_a_list_does_not_take_the_place_of_the_one_in_use_is_told():
-    """In words that follow its name."""
+def test_the_reason_why_a_crl_is_not_used_is_reported():
+    """As text that continues its name."""
     store = CRLStore([CRL(crl(CA))])
     assert store.objection(forged()) is None
     assert passes(store)

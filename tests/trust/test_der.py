@@ -30,7 +30,7 @@ def test_short_and_long_lengths_are_read():
         b"\x04\x03ab",
     ],
 )
-def test_what_is_not_strict_der_is_a_value_error(data):
+def test_invalid_der_is_a_value_error(data):
     """X.690 10.1: definite lengths in the fewest bytes."""
     with pytest.raises(ValueError, match="at byte"):
         element(data, 0, len(data))
@@ -52,8 +52,8 @@ def test_an_unexpected_tag_is_named():
 
 
 @pytest.mark.parametrize("size", [0, 1, 127, 128, 255, 256, 65_535, 65_536, 100_000])
-def test_what_is_encoded_is_read_again(size):
-    """X.690 10.1: the length stands in as few bytes as it needs."""
+def test_an_encoded_element_is_decoded_again(size):
+    """X.690 10.1: with the shortest length."""
     data = encoded(0x04, bytes(size))
     assert element(data, 0, len(data)) == (0x04, len(data) - size, len(data))
 
@@ -75,8 +75,8 @@ def test_extensions_are_walked_with_their_criticality():
     assert found == [(OWN, False, b"one"), (KEY_USAGE, True, b"two"), (OWN, False, b"three")]
 
 
-def test_one_extension_is_found_and_no_other_looked_into():
-    """What an extension holds is not taken for the identifier of another."""
+def test_one_extension_is_found_without_decoding_others():
+    """The content of an extension is not taken for the identifier of another."""
     hidden = encoded(0x30, encoded(0x06, OWN), encoded(0x04, encoded(0x06, KEY_USAGE) + b"\4\1x"))
     data = hidden + encoded(0x30, b"anything") + EXTENSIONS
     assert extension_value(data, 0, len(data), KEY_USAGE) == b"two"
@@ -97,8 +97,8 @@ def test_one_extension_is_found_and_no_other_looked_into():
         (encoded(0x30, encoded(0x06, OWN)), "cut off"),
     ],
 )
-def test_an_extension_that_is_no_strict_der_is_a_value_error(damaged, problem):
-    """X.690 11: criticality is written where it is TRUE, as 255, and nowhere else; nothing follows the value."""
+def test_an_extension_in_invalid_der_is_a_value_error(damaged, problem):
+    """X.690 11: critical is encoded only where it is TRUE, as 255; nothing follows the value."""
     with pytest.raises(ValueError, match=problem):
         list(extensions_in(damaged, 0, len(damaged)))
     if damaged.startswith(b"\x30") and encoded(0x06, OWN) in damaged:

@@ -109,8 +109,8 @@ def test_a_long_name_is_compared_like_a_short_one():
     assert dn_text(ou("A" * 600)) == ",".join(["OU=" + "A" * 60] * 10)
 
 
-def test_a_string_that_unicode_would_fold_without_end_is_compared_as_it_stands(monkeypatch):
-    """60 KB of combining characters would take seconds, and every peer may send them."""
+def test_a_long_unicode_string_is_compared_without_normalization(monkeypatch):
+    """To normalize 60 KB of combining characters takes seconds, and any peer may send them."""
     folded = []
     normalize = unicodedata.normalize
     monkeypatch.setattr(
@@ -157,14 +157,14 @@ def test_strings_that_do_not_decode_are_compared_as_bytes():
         (0x0C, "\u00e9".encode() * 257, False),
     ],
 )
-def test_a_name_can_be_compared_if_its_strings_are_of_their_types(tag, value, comparable):
-    """RFC 5280 7.1: what is none may look like another name, and escape its constraints."""
+def test_a_name_with_strings_invalid_for_their_types_cannot_be_compared(tag, value, comparable):
+    """RFC 5280 7.1: it may look like another name, and bypass name constraints."""
     attribute = encode(0x30, b"\x06\x03\x55\x04\x0a" + encode(tag, value))
     found = comparable_relatives(encode(0x30, encode(0x31, attribute)))
     assert (found is not None) is comparable
 
 
-def test_a_name_is_told_with_its_most_particular_part_first():
+def test_a_name_is_shown_with_its_last_part_first():
     """RFC 4514 2."""
     assert dn_text(name("Pay, Inc", C="SE", O="E").public_bytes()) == "CN=Pay\\, Inc,O=E,C=SE"
     assert dn_text(b"\x30\x00") == ""
@@ -172,7 +172,7 @@ def test_a_name_is_told_with_its_most_particular_part_first():
     assert dn_text(der((x509.ObjectIdentifier("2.999.1.840.113549"), "x", UTF8))) == "2.999.1.840.113549=x"
 
 
-def test_the_common_name_is_the_most_particular_one():
+def test_the_common_name_is_the_last_one():
     """RFC 5280 4.1.2.6."""
     both = der((NameOID.COMMON_NAME, "general", UTF8), (NameOID.COMMON_NAME, "particular", PRINTABLE))
     assert common_name(both) == "particular"
@@ -198,15 +198,15 @@ def test_the_common_name_is_the_most_particular_one():
         "300b3109300706035580030c00",  # of a number in more octets than it needs
     ],
 )
-def test_what_is_no_name_is_a_value_error(garbage):
+def test_a_malformed_name_is_a_value_error(garbage):
     """RFC 5280 4.1.2.4."""
     with pytest.raises(ValueError, match=r".+"):
         attributes(bytes.fromhex(garbage))
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_name_of_more_attributes_than_anybody_has_is_not_read_to_its_end(together: bool):
-    """Bounded work, whether they stand in one relative name or each in its own."""
+def test_a_name_of_too_many_attributes_is_refused(together: bool):
+    """Bounded work, in one relative distinguished name or in many."""
     one = encode(0x30, bytes.fromhex("06012a0c00"))
     cut = encode(0x30, b"\x06")
     for last, message in ((b"", None), (one + cut, "a name of more than 64 attributes")):
@@ -228,7 +228,7 @@ def test_an_attribute_has_exactly_one_value():
         )
 
 
-def test_identifiers_and_strings_are_told_whatever_they_hold():
+def test_any_identifier_and_string_is_shown():
     """X.690 8.19: an identifier without a final byte is none."""
     assert dotted(b"\x55\x04\x03") == "2.5.4.3"
     assert dotted(b"\x85") == "?"
@@ -237,8 +237,8 @@ def test_identifiers_and_strings_are_told_whatever_they_hold():
 
 
 @pytest.mark.parametrize("size", [64, 3000, 60_000])
-def test_an_endless_identifier_is_told_by_its_length(size: int) -> None:
-    """Peers name authorities as they like, and a number of so many digits is an error to Python."""
+def test_a_very_long_identifier_is_shown_by_its_length(size: int) -> None:
+    """A peer chooses names, and Python refuses to print very long numbers."""
     kind = b"\x55" + b"\xff" * (size - 2) + b"\x01"
     endless = encode(0x30, encode(0x31, encode(0x30, encode(6, kind) + encode(0x0C, b"x"))))
     assert dn_text(endless) == f"an identifier of {size} bytes=x"

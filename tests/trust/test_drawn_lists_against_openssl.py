@@ -328,7 +328,7 @@ def by_openssl(states: States, directory: Path) -> bool:
     return run.returncode == 0
 
 
-def test_every_level_of_a_drawn_pki_counts(full: bool) -> None:
+def test_every_level_of_a_generated_pki_counts(full: bool) -> None:
     """RFC 5280 6.1.3 a 3, 6.3.3: the leaf passes when all do, and each that does not is named at its place."""
     for states in sample(full):
         verdict = ours(states)
@@ -342,7 +342,9 @@ def test_every_level_of_a_drawn_pki_counts(full: bool) -> None:
 
 
 @pytest.mark.interop
-def test_openssl_judges_a_drawn_pki_as_we_do_or_the_table_says_why(full: bool, tmp_path: Path) -> None:
+def test_openssl_verifies_a_generated_pki_as_we_do_or_the_table_has_the_reason(
+    full: bool, tmp_path: Path
+) -> None:
     """openssl verify -crl_check_all, with extended support and deltas."""
     wrong = [each for each in sample(full) if by_openssl(each, tmp_path) is not expected_of_openssl(each)]
     assert wrong == []
@@ -357,6 +359,6 @@ def test_openssl_judges_a_drawn_pki_as_we_do_or_the_table_says_why(full: bool, t
         *((state,) for state in AT_THE_TOP if state not in OTHERWISE),
     ],
 )
-def test_every_difference_from_openssl_in_the_table_is_real(states: States, tmp_path: Path) -> None:
-    """A row that no longer holds is taken out."""
+def test_every_difference_from_openssl_in_the_table_occurs(states: States, tmp_path: Path) -> None:
+    """A row that no longer applies is removed."""
     assert by_openssl(states, tmp_path) is not expected(states)

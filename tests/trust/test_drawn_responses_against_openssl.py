@@ -192,13 +192,13 @@ def by_openssl(parts: Parts, directory: Path) -> bool:
     return "Response verify OK" in said and good and "WARNING: Status times invalid" not in said
 
 
-def test_a_drawn_response_counts_when_all_its_parts_do(full: bool) -> None:
+def test_a_generated_response_counts_when_all_its_parts_do(full: bool) -> None:
     """RFC 6960 3.2."""
     assert [each for each in sample(full) if ours(made(each)) is not (wrong(each) == 0)] == []
 
 
 @pytest.mark.interop
-def test_openssl_judges_a_drawn_response_as_we_do(full: bool, tmp_path: Path) -> None:
+def test_openssl_verifies_a_generated_response_as_we_do(full: bool, tmp_path: Path) -> None:
     """openssl ocsp -respin."""
     differing = [each for each in sample(full) if by_openssl(each, tmp_path) is not by_the_first_answer(each)]
     assert differing == []
@@ -206,7 +206,7 @@ def test_openssl_judges_a_drawn_response_as_we_do(full: bool, tmp_path: Path) ->
 
 @pytest.mark.interop
 @pytest.mark.parametrize("beside", OTHERWISE)
-def test_every_difference_from_openssl_in_the_table_is_real(beside: str, tmp_path: Path) -> None:
-    """A row that no longer holds is taken out."""
+def test_every_difference_from_openssl_in_the_table_occurs(beside: str, tmp_path: Path) -> None:
+    """A row that no longer applies is removed."""
     plain: Parts = ("the issuer", "good", "now", "SHA-1", "leaf", False, None, False, beside)
     assert by_openssl(plain, tmp_path) is not ours(made(plain))

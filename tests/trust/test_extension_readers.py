@@ -24,8 +24,8 @@ FALSE, TRUE = b"\x01\x01\x00", b"\x01\x01\xff"
         (sequence(FALSE, b"\2\1\5"), False, None),
     ],
 )
-def test_basic_constraints_are_read(value, authority, length):
-    """RFC 5280 4.2.1.9: a default that is written out is borne."""
+def test_basic_constraints_are_decoded(value, authority, length):
+    """RFC 5280 4.2.1.9: an encoded default is accepted."""
     assert basic_constraints(value) == x509.BasicConstraints(authority, length)
 
 
@@ -43,7 +43,7 @@ def test_basic_constraints_are_read(value, authority, length):
         (sequence(TRUE) + b"\0", "bytes follow"),
     ],
 )
-def test_what_is_no_basic_constraints_is_told(value, problem):
+def test_malformed_basic_constraints_are_refused(value, problem):
     """RFC 5280 4.2.1.9."""
     with pytest.raises(ValueError, match=problem):
         basic_constraints(value)
@@ -71,7 +71,7 @@ NOBODYS_TEXT = sequence(identifier("2a0305"), der(0x16, b"http://a/"))
         ([CPS, NOBODYS], True),
     ],
 )
-def test_policies_are_read_whatever_qualifies_them(qualifiers, unknown):
+def test_policies_are_decoded_with_any_qualifier(qualifiers, unknown):
     """RFC 5280 4.2.1.4: applications may ignore qualifiers of policies that are not critical."""
     value = sequence(sequence(POLICY, *([sequence(*qualifiers)] if qualifiers else [])), sequence(POLICY))
     assert [each.policy_identifier.dotted_string for each in certificate_policies(value)] == ["1.2.3.4"] * 2
@@ -96,7 +96,7 @@ def test_policies_are_read_whatever_qualifies_them(qualifiers, unknown):
         (sequence(sequence(POLICY, sequence(sequence(POLICY)))), "cut off"),
     ],
 )
-def test_what_is_no_list_of_policies_is_told(value, problem):
+def test_malformed_policies_are_refused(value, problem):
     """RFC 5280 4.2.1.4."""
     with pytest.raises(ValueError, match=problem):
         certificate_policies(value)

@@ -60,13 +60,13 @@ def request(*extra: x509.ExtensionType) -> bytes:
         ),
     ],
 )
-def test_they_are_found_and_read_as_what_they_are_where_they_stand(structure, document, kinds):
+def test_extensions_of_every_structure_are_found_and_decoded(structure, document, kinds):
     """RFC 5280 5.2 and 5.3, RFC 2985 5.4.2, RFC 6960 4.1 and 4.2."""
     assert [type(each.value) for each in all_extensions(document, structure)] == kinds
 
 
 @pytest.mark.parametrize("structure", Structure)
-def test_what_has_no_place_for_them_is_an_encoding_error(structure):
+def test_a_structure_without_extensions_is_an_encoding_error(structure):
     """Whatever stands there instead."""
     with pytest.raises(EncodingError, match="^extensions: "):
         area_in(b"\x30\x05\x30\x05\x00\x00\x00", structure)

@@ -45,14 +45,14 @@ def extension(oid: bytes, value: bytes, critical: bytes = b"") -> bytes:
 SOUND = leaf(ROOT, alternatives=("DNS:a.example", "IP:127.0.0.1"), usage=("serverAuth",))
 
 
-def test_one_by_one_they_are_the_same_as_all_together():
+def test_extensions_decoded_one_by_one_are_the_same_as_all_together():
     """RFC 5280 4.2."""
     found = all_extensions(SOUND.der, Structure.CERTIFICATE)
     assert found == tuple(SOUND.certificate.extensions)
     assert found == extensions_of(SOUND.certificate)
 
 
-def test_one_that_cannot_be_read_hides_no_other():
+def test_one_undecodable_item_hides_no_other():
     """It keeps its bytes and says why."""
     bad = leaf(
         ROOT, alternatives=("DNS:a.example",), extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]
@@ -70,7 +70,7 @@ def test_one_that_cannot_be_read_hides_no_other():
     assert repr(unread.value) == f"<UnreadExtension issuerAltName: {unread.value.problem}>"
 
 
-def test_one_that_stands_twice_is_listed_twice_and_never_judged():
+def test_an_extension_that_occurs_twice_is_listed_twice_and_not_accepted():
     """RFC 5280 4.2."""
     twice = SOUND.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
     named = [each.oid for each in all_extensions(twice, Structure.CERTIFICATE)]
@@ -81,8 +81,8 @@ def test_one_that_stands_twice_is_listed_twice_and_never_judged():
 
 @pytest.mark.parametrize("critical", [False, True])
 @pytest.mark.parametrize("oid", sorted(CONSULTED, key=lambda each: each.dotted_string))
-def test_one_that_a_rule_reads_refuses_its_certificate_by_its_name(oid, critical):
-    """Critical or not: nobody knows what it would have said."""
+def test_an_undecodable_extension_that_is_used_refuses_its_certificate(oid, critical):
+    """Critical or not; the error has its name."""
     bare = {"ca": None, "usage": None, "key_usage": None, "key_identifiers": False, "alternatives": ()}
     with pytest.raises(EncodingError) as caught:
         ParsedCertificate(leaf(ROOT, **bare, extra=[with_value(oid, critical=critical)]).der).load()
@@ -96,16 +96,16 @@ def test_one_that_a_rule_reads_refuses_its_certificate_by_its_name(oid, critical
         x509.ExtendedKeyUsage, x509.SubjectAlternativeName, x509.TLSFeature,
     ],
 )  # fmt: skip
-def test_an_empty_list_refuses_its_certificate_where_one_element_at_least_belongs(kind):
-    """RFC 5280 4.2.1: SIZE (1..MAX), and what a list without any would mean nobody says."""
+def test_an_extension_with_an_empty_list_refuses_its_certificate(kind):
+    """RFC 5280 4.2.1: SIZE (1..MAX)."""
     bare = {"usage": None, "key_identifiers": False, "alternatives": ()}
     empty = x509.UnrecognizedExtension(kind.oid, b"\x30\x00")
     with pytest.raises(EncodingError, match=f"^{NAMES[kind.oid]}: "):
         ParsedCertificate(leaf(ROOT, **bare, extra=[(empty, False)]).der).load()
 
 
-def test_one_that_no_rule_reads_is_passed_over_unread():
-    """An issuer's alternative name says nothing that is asked."""
+def test_an_undecodable_extension_that_is_not_used_is_ignored():
+    """Such as an issuerAltName."""
     parsed = ParsedCertificate(leaf(ROOT, extra=[with_value(ExtensionOID.ISSUER_ALTERNATIVE_NAME)]).der)
     assert isinstance(parsed.extensions[ExtensionOID.ISSUER_ALTERNATIVE_NAME].value, UnreadExtension)
     assert parsed.extension(x509.IssuerAlternativeName) is None
@@ -115,8 +115,8 @@ def refused_reading():
     raise ValueError("one of them cannot be read")
 
 
-def test_where_not_all_can_be_read_only_those_are_tried_that_a_rule_reads():
-    """To fail costs more than to read, and a stranger could have all but one fail."""
+def test_only_used_extensions_are_decoded_one_by_one():
+    """A failure takes longer than a success, and a stranger could cause many."""
     usage = extension(bytes.fromhex("0603551d0f"), b"\x03\x02\x05\xa0")
     stamps = extension(bytes.fromhex("060a2b06010401d679020402"), GARBAGE)
     area = der(0x30, stamps + usage)
@@ -129,7 +129,7 @@ def test_where_not_all_can_be_read_only_those_are_tried_that_a_rule_reads():
         read_needed(refused_reading, area, Structure.CERTIFICATE, CONSULTED)
 
 
-def test_one_that_stands_twice_is_refused():
+def test_an_extension_that_occurs_twice_is_refused():
     """RFC 5280 4.2."""
     usage = extension(bytes.fromhex("0603551d0f"), b"\x03\x02\x05\xa0")
     with pytest.raises(EncodingError, match="extensions: keyUsage occurs twice"):
@@ -137,8 +137,8 @@ def test_one_that_stands_twice_is_refused():
 
 
 @pytest.mark.parametrize("count", [EXTENSIONS_LIMIT, EXTENSIONS_LIMIT + 1, 4000])
-def test_their_number_is_bounded_before_any_is_read(count):
-    """Each costs whoever reads it more than the bytes that it takes."""
+def test_the_number_of_extensions_is_limited_before_any_is_decoded(count):
+    """Each takes more time than its bytes suggest."""
     each = [
         extension(b"\x06\x03\x2a" + bytes([0x80 | number >> 7, number & 127]), b"") for number in range(count)
     ]
@@ -170,7 +170,7 @@ def test_their_number_is_bounded_before_any_is_read(count):
         ("300702011702020100", [], (23, 256)),
     ],
 )
-def test_a_tls_feature_that_the_parser_does_not_know_is_none_that_is_damaged(value, features, others):
+def test_an_unknown_tls_feature_is_accepted(value, features, others):
     """RFC 7633 4.1: any extension of TLS may be named."""
     parsed = ParsedCertificate(
         leaf(ROOT, extra=[with_value(ExtensionOID.TLS_FEATURE, bytes.fromhex(value))]).der
@@ -191,7 +191,7 @@ def extension_of_parsed(parsed: ParsedCertificate) -> x509.TLSFeature:
 @pytest.mark.parametrize(
     "value", ["3000", "300302017f00", "3003020180", "300502030100ff", "3003040117", "020117", "300205"]
 )
-def test_tls_features_that_are_no_numbers_of_extensions_are_refused(value):
+def test_malformed_tls_features_are_refused(value):
     """RFC 7633 4.1."""
     extra = [with_value(ExtensionOID.TLS_FEATURE, bytes.fromhex(value))]
     with pytest.raises(EncodingError, match="^tlsFeature: "):
@@ -212,7 +212,7 @@ def test_tls_features_that_are_no_numbers_of_extensions_are_refused(value):
         (ExtensionOID.POLICY_MAPPINGS, bytes.fromhex("3008300606012a06012b00"), False),
     ],
 )
-def test_values_that_the_parser_never_looks_at_are_checked_here(oid, value, is_read):
+def test_values_that_the_parser_does_not_check_are_checked(oid, value, is_read):
     """RFC 9608 2 and RFC 5280 4.2.1.5: both ways of reading agree."""
     document = leaf(ROOT, extra=[with_value(oid, value)])
     area = area_in(document.der, Structure.CERTIFICATE)
@@ -231,20 +231,20 @@ def test_values_that_the_parser_never_looks_at_are_checked_here(oid, value, is_r
         "3003300104",  # cut off
     ],
 )
-def test_what_is_no_list_of_extensions_is_an_encoding_error(area):
+def test_a_malformed_list_of_extensions_is_an_encoding_error(area):
     """RFC 5280 4.1."""
     data = bytes.fromhex(area)
     with pytest.raises(EncodingError, match="^extensions: "):
         one_by_one(data, Structure.CERTIFICATE)
 
 
-def test_an_extension_of_a_kind_is_found_in_what_was_read_whole():
-    """The common question."""
+def test_an_extension_is_found_by_its_kind():
+    """In an object of `cryptography`."""
     assert extension_of(SOUND.certificate, x509.ExtendedKeyUsage) is not None
     assert extension_of(SOUND.certificate, x509.NameConstraints) is None
 
 
-def test_critical_is_told_of_each():
+def test_each_extension_has_its_criticality():
     """RFC 5280 4.2."""
     *_, found = all_extensions(
         leaf(ROOT, extra=[with_value(UNKNOWN, critical=True)]).der, Structure.CERTIFICATE

@@ -10,7 +10,7 @@ from bothways.errors import ConfigError
 from bothways.trust import files
 
 
-def test_a_file_is_read_whole(tmp_path):
+def test_a_file_is_read_completely(tmp_path):
     (tmp_path / "a").write_bytes(b"content")
     assert files.content(tmp_path / "a") == files.content(str(tmp_path / "a")) == b"content"
 
@@ -30,8 +30,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         (b"/", "Is a"),
     ],
 )
-def test_what_is_no_path_is_a_config_error(path, words):
-    """And no number is taken for an open file."""
+def test_another_type_than_a_path_is_a_config_error(path, words):
+    """And no number is taken for a file descriptor."""
     with pytest.raises(ConfigError, match=words):
         files.content(path)
 
@@ -47,8 +47,8 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
         files.content(tmp_path / "a", most=6)
 
 
-def test_a_stamp_tells_when_there_is_another_file_or_other_content(tmp_path):
-    """Also where the size stays the same, and where there is none any more."""
+def test_a_stamp_changes_with_the_file_and_its_content(tmp_path):
+    """Also where the size is the same, and where the file is missing."""
     path = tmp_path / "a"
     assert files.stamp(path) is None
     path.write_bytes(b"content")

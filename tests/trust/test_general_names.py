@@ -45,8 +45,8 @@ OID = der(0x06, b"\x2a\x03")
         ("OTHER", OID + der(0xA0, der(0x05, b"")), Kind.OTHER, "1.2.3"),
     ],
 )
-def test_every_kind_is_read(kind, value, meant, text):
-    """RFC 5280 4.2.1.6; what is not ASCII is shown so that nobody takes it for letters."""
+def test_every_kind_of_general_name_is_decoded(kind, value, meant, text):
+    """RFC 5280 4.2.1.6; text other than ASCII is shown escaped."""
     [found] = general_names(sequence(general_name(kind, value)))
     assert (found, str(found)) == (GeneralName(meant, value), text)
 
@@ -88,7 +88,7 @@ def test_every_kind_is_read(kind, value, meant, text):
         (sequence(general_name("RID", b"\x2a" * 64)), "a registeredID that is not an object identifier"),
     ],
 )
-def test_what_is_no_list_of_names_is_told(der_of_names, problem):
+def test_malformed_general_names_are_refused(der_of_names, problem):
     """RFC 5280 A.2: GeneralNames is a sequence of one or more, each by its kind."""
     with pytest.raises(ValueError, match=problem):
         general_names(der_of_names)
@@ -117,7 +117,7 @@ def test_what_is_no_list_of_names_is_told(der_of_names, problem):
         ("a." * 126 + "a", "a." * 126 + "a"),
     ],
 )
-def test_a_host_has_one_form(text, form):
+def test_a_host_has_one_compared_form(text, form):
     """RFC 1034 3.5, RFC 1123 2.1: letters of ASCII alone have a case."""
     assert host_form(text) == form
     assert is_dns_name(text) is (form == text)
@@ -151,12 +151,12 @@ def test_a_host_has_one_form(text, form):
         ("x" * 257 + "@host.example", None),
     ],
 )
-def test_a_mailbox_has_one_form_however_it_is_quoted(text, form):
+def test_a_mailbox_has_one_compared_form_however_it_is_quoted(text, form):
     """RFC 5321 4.1.2: quotation marks are no part of the local part, whose case counts."""
     assert mailbox_form(text) == (None if form is None else Mailbox(*form))
 
 
-def test_a_mailbox_of_utf8_may_have_other_letters_in_its_local_part_alone():
+def test_an_smtputf8mailbox_may_have_other_letters_in_its_local_part_only():
     """RFC 9598 3: the host is in A-labels."""
     assert mailbox_form("m\u00fc@Host.example", ascii_only=False) == Mailbox("m\u00fc", "host.example")
     assert mailbox_form("m\u00fc@b\u00fccher.example", ascii_only=False) is None
@@ -173,7 +173,7 @@ def test_a_mailbox_of_utf8_may_have_other_letters_in_its_local_part_alone():
         (general_name("EMAIL", b"me@a"), None),
     ],
 )
-def test_a_mailbox_of_utf8_is_found_in_its_othername(name_der, mailbox):
+def test_an_smtputf8mailbox_is_decoded_from_its_othername(name_der, mailbox):
     """RFC 9598 3: a UTF8String, and nothing else."""
     [found] = general_names(sequence(name_der))
     assert found.utf8_mailbox == mailbox
@@ -205,17 +205,17 @@ def test_a_mailbox_of_utf8_is_found_in_its_othername(name_der, mailbox):
     ],
 )
 def test_the_host_of_a_uri_is_a_dns_name_or_none(uri, host):
-    """RFC 5280 4.2.1.10, RFC 3986 3.2: what others may read otherwise has none."""
+    """RFC 5280 4.2.1.10, RFC 3986 3.2: an ambiguous URI has none."""
     assert uri_host_form(uri) == host
 
 
-def test_addresses_and_networks_are_told():
+def test_addresses_and_networks_are_shown():
     """RFC 5280 4.2.1.10."""
     assert address_text(bytes([10, 0, 0, 0, 255, 0, 0, 0])) == "10.0.0.0/255.0.0.0"
     assert address_text(bytes(32)) == "::/::"
 
 
-def test_an_ipv6_address_may_stand_for_one_of_ipv4():
+def test_an_ipv4_mapped_address_is_recognised():
     """RFC 4291 2.5.5.2."""
     assert embedded_ipv4(bytes.fromhex("00000000000000000000ffff0a000001")) == bytes([10, 0, 0, 1])
     assert embedded_ipv4(bytes.fromhex("20010db800000000000000000a000001")) is None
@@ -237,14 +237,14 @@ def test_letters_beyond_ascii_keep_their_case():
         sequence(der(0x31, sequence(OID, der(0x0C, "\u00e9".encode() * 257)))),
     ],
 )
-def test_a_directory_name_that_is_none_has_no_form(value):
-    """RFC 5280 4.1.2.4: nor has one that is too long to be compared by its rules."""
+def test_a_malformed_directory_name_has_no_compared_form(value):
+    """RFC 5280 4.1.2.4: nor has one that is too long to normalize."""
     [found] = general_names(sequence(general_name("DN", value)))
     assert directory_form(found.value) is None
     assert str(found) in (value.hex(), "1.2.3=caf\ufffd", "1.2.3=" + "\u00e9" * 257)
 
 
-def test_what_a_name_costs_to_compare_is_said():
+def test_the_cost_of_comparing_a_name_grows_with_its_length():
     """A name may be as long as its certificate."""
     names = [GeneralName(Kind.DNS, b"x" * 20), GeneralName(Kind.DNS, b"x" * 64)]
     assert further_work(names) == 2
@@ -252,6 +252,6 @@ def test_what_a_name_costs_to_compare_is_said():
     assert further_work([GeneralName(Kind.OTHER, OID + der(0xA0, b"\5\0"))]) == 6
 
 
-def test_an_othername_is_taken_apart():
+def test_an_othername_is_decoded():
     """RFC 5280 4.2.1.6."""
     assert other_name(OID + der(0xA0, b"\5\0")) == (b"\x2a\x03", b"\5\0")

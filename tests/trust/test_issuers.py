@@ -64,8 +64,8 @@ def test_the_issuer_whose_key_is_named_comes_first(what, child, expected):
     assert issuers(child, ALL) == expected
 
 
-def test_one_alone_is_returned_whatever_is_named():
-    """Nothing is to be chosen."""
+def test_a_single_candidate_is_returned_whatever_key_is_named():
+    """There is no choice."""
     assert issuers(leaf(SECOND), [FIRST]) == [FIRST]
     assert issuers(leaf(SECOND), []) == []
     alone = SameSubject()
@@ -73,8 +73,8 @@ def test_one_alone_is_returned_whatever_is_named():
     assert alone.issuers_of(ParsedCertificate(leaf(SECOND).der)) == alone.certificates
 
 
-def test_a_certificate_whose_key_is_named_twice_is_returned_once():
-    """Both ways of naming it may lead to it."""
+def test_a_certificate_that_is_found_twice_is_returned_once():
+    """By its key identifier and by its serial number."""
     assert issuers(naming(sequence(der(0x80, subject_key_of(FIRST)))), [FIRST, SECOND]) == [FIRST]
 
 

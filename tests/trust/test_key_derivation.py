@@ -44,8 +44,8 @@ TOO_MANY = [MOST_ITERATIONS + 1, 2**31 - 1, 2**31, 2**64]
 
 @pytest.mark.parametrize("iterations", TOO_MANY)
 @pytest.mark.parametrize("identifier", DERIVATIONS)
-def test_a_derivation_of_very_many_iterations_is_refused(identifier, iterations):
-    """RFC 8018 4.2, RFC 7292 B: and one of as many as are in use is not."""
+def test_a_key_derivation_of_very_many_iterations_is_refused(identifier, iterations):
+    """RFC 8018 4.2, RFC 7292 B: and one with a usual number is not."""
     with pytest.raises(ValueError, match=f"has {iterations} iterations"):
         check_key_derivation(derivation(identifier, iterations))
     check_key_derivation(derivation(identifier, MOST_ITERATIONS))
@@ -63,15 +63,15 @@ def test_a_mac_of_very_many_iterations_is_refused(identifier, null, iterations):
 
 
 @pytest.mark.parametrize("numbers", [(2**21, 8, 2), (2**14, 2**20, 1), (2**40, 1, 1), (2**14,), (2**14, 8)])
-def test_scrypt_with_numbers_that_nobody_needs_is_refused(numbers):
-    """RFC 7914 6: they are memory, too."""
+def test_scrypt_with_very_large_parameters_is_refused(numbers):
+    """RFC 7914 6: they determine the memory too."""
     with pytest.raises(ValueError, match="scrypt with parameters that take too much memory and time"):
         check_key_derivation(derivation(SCRYPT, *numbers))
     check_key_derivation(derivation(SCRYPT, 2**20, 8, 1))
 
 
-def test_the_last_of_several_derivations_counts_too_and_ber_hides_none():
-    """PKCS#12 has one for each bag; indefinite lengths are borne by parsers."""
+def test_every_key_derivation_of_a_file_is_checked_also_in_ber():
+    """PKCS#12 has one for each bag; parsers accept indefinite lengths."""
     dear = derivation(DERIVATIONS[0], 2**31)
     with pytest.raises(ValueError, match="its key derivation has"):
         check_key_derivation(derivation(DERIVATIONS[0], 2048) + dear)
@@ -84,7 +84,7 @@ def test_the_last_of_several_derivations_counts_too_and_ber_hides_none():
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
-def test_what_only_looks_like_a_derivation_is_passed_over(cut):
+def test_data_that_only_resembles_a_key_derivation_is_ignored(cut):
     """Whatever else is in a file, nothing raises but what is told."""
     whole = derivation(DERIVATIONS[0], 2048) + mac(DIGESTS[0], 2048)
     check_key_derivation(whole[:-cut])
@@ -92,8 +92,8 @@ def test_what_only_looks_like_a_derivation_is_passed_over(cut):
     check_key_derivation(derivation(DERIVATIONS[0], 2**31, salt=b"\5\0"))
 
 
-def test_keys_and_pkcs12_are_refused_before_a_passphrase_is_tried(monkeypatch):
-    """Where credentials are read, in words; a file with a passphrase of its own is opened as ever."""
+def test_an_expensive_key_derivation_is_refused_before_a_passphrase_is_tried(monkeypatch):
+    """Where credentials are read; other files open as before."""
     encrypted = ME.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
     assert private_key(encrypted, b"x") is not None
     assert Credentials.from_pkcs12(ME.p12(b"x"), b"x").chain

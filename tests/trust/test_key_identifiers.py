@@ -31,14 +31,14 @@ TOP = normal(name("TOP").public_bytes())
         (b"", AuthorityKey()),
     ],
 )
-def test_the_issuers_key_is_named_by_itself_or_by_a_certificate(value, meant):
-    """RFC 5280 4.2.1.1: what cannot be read names nothing, and is refused where the certificate is read."""
+def test_an_authoritykeyidentifier_has_a_key_identifier_or_a_certificate(value, meant):
+    """RFC 5280 4.2.1.1: an undecodable one counts as absent here, and is refused with the certificate."""
     assert authority_key(value) == meant
 
 
 @pytest.mark.parametrize(
     ("value", "meant"), [(der(4, b"key"), b"key"), (der(4, b""), b""), (b"\5\0", None), (b"", None)]
 )
-def test_a_key_is_named(value, meant):
+def test_a_subjectkeyidentifier_is_decoded(value, meant):
     """RFC 5280 4.2.1.2."""
     assert subject_key(value) == meant

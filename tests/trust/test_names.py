@@ -38,7 +38,7 @@ ROOT = root()
         ("SPIFFE://Example/Api", "uri", "spiffe://example/Api", None),
     ],
 )
-def test_a_wanted_name_is_read_in_the_form_that_is_compared(text, kind, compared, sni):
+def test_a_wanted_name_is_converted_to_the_compared_form(text, kind, compared, sni):
     """RFC 9525 2 and 6.3; RFC 6066 3: an address is never sent as SNI."""
     wanted = server_name(text)
     assert (wanted.kind, wanted.text, wanted.sni) == (kind, compared, sni)
@@ -64,8 +64,8 @@ def test_a_wanted_name_is_read_in_the_form_that_is_compared(text, kind, compared
         "\u2488.example",
     ],
 )
-def test_what_is_no_name_is_a_config_error_that_shows_it(text):
-    """Our caller's fault, said when the connection is made."""
+def test_an_invalid_name_is_a_config_error_that_shows_it(text):
+    """An error of our caller, raised when the connection is made."""
     with pytest.raises(ConfigError, match="server_name: "):
         server_name(text)
 
@@ -155,28 +155,28 @@ def presenting(*names: bytes) -> Names:
         (smtp_utf8_mailbox("me@k.example"), "k.example"),
     ],
 )
-def test_a_name_with_letters_beyond_ascii_or_of_another_kind_stands_for_nobody(presented, wanted):
+def test_a_name_with_other_letters_than_ascii_or_of_another_kind_matches_nothing(presented, wanted):
     """RFC 9525 6.3 and 6.4: only ASCII has a case, and addresses are compared octet by octet."""
     names = presenting(presented, general_name("DNS", b"other.example"))
     assert not matches(names, server_name(wanted))
     assert matches(names, server_name("other.example"))
 
 
-def test_an_embedded_address_stands_for_itself():
+def test_an_embedded_ipv4_address_matches_only_itself():
     """RFC 9525 6.4."""
     names = presenting(general_name("IP", bytes.fromhex("00000000000000000000ffff0a000001")))
     assert matches(names, server_name("::ffff:10.0.0.1"))
 
 
-def test_kinds_that_the_parser_refuses_hide_no_other():
-    """RFC 5280 4.2.1.6: an X.400 address and an EDI party name may stand beside what is wanted."""
+def test_unsupported_kinds_of_names_hide_no_other():
+    """RFC 5280 4.2.1.6: an X.400 address and an EDI party name may be beside the wanted name."""
     others = [general_name("X400", sequence()), general_name("EDI", encode(0xA1, encode(0x0C, b"party")))]
     names = presenting(*others, general_name("DNS", b"server.example"))
     assert names.dns == ("server.example",)
     assert matches(names, server_name("server.example"))
 
 
-def test_a_mismatch_says_what_there_is_and_what_was_wanted():
+def test_a_mismatch_shows_the_presented_and_the_wanted_names():
     """RFC 9525 6.3."""
     certificate = ParsedCertificate(
         leaf(ROOT, "a.example", alternatives=["DNS:a.example", "IP:10.0.0.1"]).der
@@ -187,7 +187,7 @@ def test_a_mismatch_says_what_there_is_and_what_was_wanted():
     assert name_reasons(certificate, names_of(certificate), server_name("a.example")) == []
 
 
-def test_a_common_name_never_stands_for_a_server():
+def test_a_common_name_never_matches_a_server():
     """RFC 9525 6.3."""
     certificate = ParsedCertificate(issue("server.example", ROOT).der)
     [reason] = name_reasons(certificate, names_of(certificate), ServerName("ip", "10.0.0.1"))
@@ -200,7 +200,7 @@ def test_a_label_that_is_too_long_in_another_script_is_refused():
         server_name("\u00fc" * 80 + ".example")
 
 
-def test_a_dns_name_with_the_letters_of_an_address_is_told_as_what_it_is():
+def test_an_address_in_a_dns_name_is_reported_as_such():
     """RFC 9525 6.2: addresses are compared with iPAddress entries alone."""
     issued = leaf(None, "x", ca=None, alternatives=("DNS:192.0.2.7", "DNS:a.example"))
     certificate = ParsedCertificate(issued.der)

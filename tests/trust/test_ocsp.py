@@ -43,7 +43,7 @@ def signer(response: bytes, at=NOW):
     return found if isinstance(found, str) else found.subject_text
 
 
-def test_a_response_answers_for_its_certificate_alone():
+def test_a_response_is_about_its_certificate_only():
     """RFC 6960 4.1.1: serial number, and name and key of the issuer."""
     answer = asked(GOOD)
     assert (answer.state, answer.this_update, answer.next_update) == ("good", NOW - DAY / 2, NOW + DAY)
@@ -57,20 +57,20 @@ def test_a_response_answers_for_its_certificate_alone():
 @pytest.mark.parametrize(
     "digest", [hashes.SHA1(), hashes.SHA224(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()]
 )
-def test_a_certificate_is_known_under_every_hash_in_use(digest):
+def test_a_certificate_is_found_by_a_certid_with_any_hash(digest):
     """RFC 6960 4.3."""
     response = ocsp_response(ONE, digest=digest)
     assert asked(response).state == "good"
     assert asked(response, TWO) is None
 
 
-def test_a_hash_that_nobody_knows_names_nobody():
+def test_a_certid_with_an_unknown_hash_is_skipped():
     """RFC 6960 4.1.1: the rest of the response still counts."""
     sha1, unknown = bytes.fromhex("06052b0e03021a"), bytes.fromhex("06052b0e03027f")
     assert OCSPResponse(GOOD.replace(sha1, unknown)).responses == ()
 
 
-def test_a_revocation_is_told_with_date_and_reason():
+def test_a_revocation_has_date_and_reason():
     """RFC 6960 4.2.1."""
     answer = asked(ocsp_response(ONE, status="revoked", reason="ca_compromise"))
     assert (answer.state, answer.revoked_at, answer.reason) == ("revoked", NOW - 2 * DAY, "CA compromise")
@@ -78,7 +78,7 @@ def test_a_revocation_is_told_with_date_and_reason():
     assert asked(ocsp_response(ONE, status="unknown")).state == "unknown"
 
 
-def test_an_answer_holds_from_this_update_to_next_update():
+def test_a_single_response_is_valid_from_thisupdate_to_nextupdate():
     """RFC 6960 4.2.2.1, with a tolerance at both ends."""
     answer = asked(GOOD)
     minutes = timedelta(minutes=5)
@@ -91,8 +91,8 @@ def test_an_answer_holds_from_this_update_to_next_update():
     assert answer.untimeliness(late, timedelta(0), MAX_AGE) == "it expired on 2026-06-02 12:00"
 
 
-def test_an_answer_without_next_update_holds_for_a_day():
-    """docs/defaults.md: newer information is always available, so an old answer says nothing."""
+def test_a_single_response_without_nextupdate_is_valid_for_a_day():
+    """docs/defaults.md: RFC 6960 says that newer information is always available."""
     answer = asked(ocsp_response(ONE, next_update=None, this_update=NOW))
     assert answer.until(MAX_AGE) == NOW + DAY
     assert answer.untimeliness(NOW + DAY, timedelta(0), MAX_AGE) is None
@@ -103,7 +103,7 @@ def test_an_answer_without_next_update_holds_for_a_day():
 
 @pytest.mark.parametrize("by_name", [False, True])
 @pytest.mark.parametrize("kind", ["P-256", "RSA-2048", "Ed25519", "ML-DSA-44"])
-def test_the_issuer_itself_may_answer(kind, by_name):
+def test_the_issuer_itself_may_sign_responses(kind, by_name):
     """RFC 6960 4.2.2.2, named by its name or its key (4.2.1)."""
     top = root(f"OCSP {kind}", key_kind=kind)
     issuer = ParsedCertificate(top.der)
@@ -111,7 +111,7 @@ def test_the_issuer_itself_may_answer(kind, by_name):
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_a_delegate_of_the_issuer_may_answer(by_name):
+def test_a_delegate_of_the_issuer_may_sign_responses(by_name):
     """RFC 6960 4.2.2.2: issued by the issuer itself, for OCSP signing."""
     mine = responder(ROOT)
     assert signer(ocsp_response(ONE, signer=mine, by_name=by_name)) == "CN=Responder"
@@ -140,13 +140,13 @@ OF_ISSUER = "it is signed by CN=Responder, whom CN=Root has not authorised: "
         (responder(ROOT, extra=[(UNKNOWN, True)]), "the critical extension 1.3.6.1.4.1.99999.1"),
     ],
 )
-def test_a_response_of_anybody_else_is_named_as_what_it_is(who, words):
+def test_a_response_of_another_signer_is_refused_with_its_name(who, words):
     """Refused, and said whose it is."""
     assert words in signer(ocsp_response(ONE, signer=who))
 
 
-def test_a_response_whose_signature_does_not_fit_its_name_is_nobodys():
-    """RFC 6960 3.2: altered, or signed by another in the issuer's name."""
+def test_a_response_with_a_wrong_signature_is_refused():
+    """RFC 6960 3.2: altered, or signed by another key in the issuer's name."""
     altered = bytearray(GOOD)
     altered[-1] ^= 1
     assert signer(bytes(altered)) == "its signature does not verify under the key of CN=Root"
@@ -238,7 +238,7 @@ def test_of_several_responses_about_one_certificate_the_worst_counts(responses, 
         assert len(found.responses_about(ParsedCertificate(ONE.der), ISSUER)) == 2
 
 
-def test_a_revocation_for_a_reason_that_nobody_knows_is_a_revocation():
+def test_a_revocation_for_an_unknown_reason_is_a_revocation():
     """RFC 5280 5.3.1: seven is no reason."""
     odd = REVOKED.replace(b"\xa0\x03\x0a\x01\x04", b"\xa0\x03\x0a\x01\x07")
     assert odd != REVOKED
@@ -246,7 +246,7 @@ def test_a_revocation_for_a_reason_that_nobody_knows_is_a_revocation():
     assert (answer.state, answer.reason) == ("revoked", "unspecified")
 
 
-def test_an_answer_that_ends_before_it_begins_holds_at_no_time():
+def test_a_single_response_with_nextupdate_before_thisupdate_is_never_valid():
     """RFC 6960 4.2.2.1, however far clocks may differ."""
     answer = asked(ocsp_response(ONE, this_update=NOW, next_update=NOW - timedelta(minutes=1)))
     assert "its nextUpdate is before its thisUpdate:" in answer.untimeliness(
@@ -254,8 +254,8 @@ def test_an_answer_that_ends_before_it_begins_holds_at_no_time():
     )
 
 
-def test_of_several_certificates_of_one_responder_any_may_do():
-    """RFC 6960 4.2.2.2: an expired, a forged, and a stranger's one beside it prove nothing against it."""
+def test_of_several_certificates_of_one_responder_any_valid_one_is_accepted():
+    """RFC 6960 4.2.2.2: an expired, a forged and an unrelated one beside it do not matter."""
     mine = responder(ROOT)
     others = [
         responder(ROOT, own_key=mine.key, not_after=NOW - DAY),
@@ -269,8 +269,8 @@ def test_of_several_certificates_of_one_responder_any_may_do():
             assert not isinstance(found, str) and found.der == mine.der
 
 
-def test_who_signed_is_found_out_once_and_paid_for():
-    """Bounded work: a key is held against a response once, and whoever is asked again pays nothing."""
+def test_the_signer_is_found_once_and_charged_to_the_budget():
+    """Each key is checked once."""
     found = OCSPResponse(ocsp_response(ONE, signer=responder(ROOT)))
     assert found.leave is None and not found.was_refused
     work = WorkBudget()
@@ -286,14 +286,14 @@ def test_who_signed_is_found_out_once_and_paid_for():
         OCSPResponse(GOOD).signer(ISSUER, NOW, WorkBudget(microseconds=1.0))
 
 
-def test_a_refusal_has_no_answer_and_says_why():
+def test_an_error_response_has_a_problem_and_no_single_responses():
     """RFC 6960 4.2.1: OCSPResponseStatus."""
     found = OCSPResponse(ocsp_refusal("try_later"))
     assert found.problem == "the responder answered: try later"
     assert found.responses == ()
 
 
-def test_a_critical_extension_leaves_a_response_in_doubt():
+def test_an_unknown_critical_extension_makes_a_response_prove_nothing_good():
     """RFC 6960 4.4: what we cannot process."""
     assert "1.3.6.1.4.1.99999.1" in OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, True)])).doubt
     assert OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, False)])).doubt is None
@@ -333,8 +333,8 @@ def _elements(content: bytes) -> list[bytes]:
     return found
 
 
-def test_a_critical_extension_of_one_answer_leaves_a_response_in_doubt():
-    """RFC 6960 4.4: seen for every answer, not only where there is but one."""
+def test_an_unknown_critical_extension_of_a_single_response_makes_it_prove_nothing_good():
+    """RFC 6960 4.4: found in every single response, not only in a response with one."""
     assert OCSPResponse(with_single_extension(critical=False)).doubt is None
     assert (
         "a single response has a critical extension"
@@ -376,7 +376,7 @@ def test_responses_are_read_from_files(tmp_path):
         (ocsp_refusal("unauthorized"), "cannot be used: the responder answered: unauthorized"),
     ],
 )
-def test_what_is_no_response_is_a_config_error_with_its_file(data, words):
+def test_data_that_is_not_a_response_is_a_config_error_with_its_file(data, words):
     """Which file, what was expected."""
     with pytest.raises(ConfigError, match=f"^some.der: .*{words}"):
         responses_in(data, "some.der")
@@ -397,7 +397,7 @@ def test_an_altered_byte_gives_a_response_or_a_value_error(place, change):
 
 
 @given(st.integers(0, len(GOOD) - 1))
-def test_no_prefix_is_a_response(length):
+def test_no_prefix_of_a_response_is_a_response(length):
     """RFC 6960 4.2.1."""
     with pytest.raises(ValueError, match=r".+"):
         OCSPResponse(GOOD[:length])

@@ -63,7 +63,7 @@ def openssl(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str
     ],
 )
 @pytest.mark.parametrize("delegated", [False, True])
-def test_openssl_answers_our_request_and_we_understand_it(tmp_path, line, faults, delegated):
+def test_openssl_answers_our_request_and_we_accept_the_response(tmp_path, line, faults, delegated):
     """openssl ocsp -index: by the CA's own key, or by a delegate's."""
     serial = f"{SERVER.certificate.serial_number:X}"
     serial = serial.zfill(len(serial) + len(serial) % 2)
@@ -143,7 +143,7 @@ def test_a_response_counts_as_we_say(particular):
 
 @pytest.mark.interop
 @pytest.mark.parametrize("particular", RESPONSES)
-def test_openssl_judges_a_response_as_we_do_or_the_table_says_why(particular, tmp_path):
+def test_openssl_verifies_a_response_as_we_do_or_the_table_has_the_reason(particular, tmp_path):
     """openssl ocsp -respin."""
     make, good = RESPONSES[particular]
     assert by_openssl(make(), tmp_path) is (good is not (particular in DIFFERENT)), DIFFERENT.get(particular)

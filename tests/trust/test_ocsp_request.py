@@ -39,8 +39,8 @@ def test_a_request_has_the_nonce_that_it_is_given():
             request(ParsedCertificate(ONE.der), ISSUER, b"n" * size)
 
 
-def test_a_certificate_is_named_by_both_spellings_of_its_issuer():
-    """RFC 5280 7.1: the name in a certificate and that of its issuer may be equal and not the same."""
+def test_a_certificate_has_a_certid_for_each_encoding_of_its_issuers_name():
+    """RFC 5280 7.1: equal names may have different octets."""
     spelled = ParsedCertificate(leaf(ROOT, "one.example", issuer_name=name("ROOT")).der)
     assert len(cert_ids_of(spelled, ISSUER, ["sha1", "sha256"])) == 4
     (named,) = cert_ids_of(ParsedCertificate(ONE.der), ISSUER, ["sha1"])
@@ -50,7 +50,7 @@ def test_a_certificate_is_named_by_both_spellings_of_its_issuer():
     )
 
 
-def test_a_serial_number_is_the_number_that_it_is():
+def test_a_serial_number_is_decoded_as_an_integer():
     """RFC 5280 4.1.2.2: an INTEGER."""
     for number in (1, 127, 128, 2**159 - 1):
         assert serial_number(ParsedCertificate(issue("one", ROOT, serial=number).der)) == number

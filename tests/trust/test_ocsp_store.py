@@ -62,14 +62,14 @@ def test_a_store_finds_responses_by_their_certificates():
 
 
 @pytest.mark.parametrize("digest", [hashes.SHA1(), hashes.SHA256(), hashes.SHA512()])
-def test_responses_are_found_under_whichever_hash_they_name_a_certificate(digest):
+def test_responses_are_found_with_any_hash_in_their_certid(digest):
     """RFC 6960 4.3."""
     store = OCSPStore([OCSPResponse(at_age(1, digest=digest))])
     assert len(store.of(LEAF, ISSUER)) == 1
 
 
-def test_responses_about_another_issuers_certificate_of_the_same_number_crowd_out_none():
-    """RFC 6960 4.1.1: the bound is for each certificate, not for each serial number."""
+def test_responses_about_another_issuers_certificate_displace_none():
+    """RFC 6960 4.1.1: the limit is for each certificate, not for each serial number."""
     other = root("Other")
     same = issue("same", other, serial=ONE.certificate.serial_number)
     store = OCSPStore([OCSPResponse(at_age(10))])
@@ -79,7 +79,7 @@ def test_responses_about_another_issuers_certificate_of_the_same_number_crowd_ou
     assert len(store.of(ParsedCertificate(same.der), ParsedCertificate(other.der))) == MOST_UNPROVEN
 
 
-def test_forged_responses_crowd_out_none_that_is_known_and_not_the_last_that_came():
+def test_forged_responses_displace_no_known_one_and_not_the_last_added():
     """Whoever can add responses can take none away; what nobody is known to have signed is bounded."""
     ours = proven(at_age(30, status="revoked"))
     store = OCSPStore([ours])
@@ -94,7 +94,7 @@ def test_forged_responses_crowd_out_none_that_is_known_and_not_the_last_that_cam
 
 @pytest.mark.parametrize("digest", [None, hashes.SHA256()], ids=["SHA-1", "SHA-256"])
 @pytest.mark.parametrize("signer", [None, responder(ROOT)], ids=["issuer", "delegate"])
-def test_what_an_issuer_signs_later_is_known_as_its_own_at_once(signer, digest):
+def test_later_responses_of_a_known_issuer_are_recognised_at_once(signer, digest):
     """Once a judgement knows an issuer, strangers displace none of its responses, however many they are."""
     store = OCSPStore([proven(at_age(9, digest=digest))])
     store.of(LEAF, ISSUER, NOW)
@@ -107,7 +107,7 @@ def test_what_an_issuer_signs_later_is_known_as_its_own_at_once(signer, digest):
         assert len(store) == MOST_UNPROVEN + 1
 
 
-def test_what_was_held_against_its_issuer_in_vain_goes_first():
+def test_responses_whose_signer_is_not_authorised_are_dropped_first():
     """A judgement found out that it is nobody's."""
     store = OCSPStore([forged(100), OCSPResponse(at_age(50))])
     for minutes in range(MOST_UNPROVEN - 2):
@@ -132,8 +132,8 @@ def test_what_was_held_against_its_issuer_in_vain_goes_first():
         ({"hours": 5, "status": "revoked", "reason": "certificate_hold"}, {"hours": 1}, False),
     ],
 )
-def test_a_response_gives_way_to_a_later_one_by_leave_of_its_issuer_that_is_no_milder(old, new, stays):
-    """Nothing supersedes evidence that is signed by another key, or is from the future; a revocation is for good."""
+def test_only_a_later_authorised_response_that_ends_no_revocation_replaces_one(old, new, stays):
+    """Nothing from the future or of another issuer does."""
     before, after = proven(at_age(**old)), proven(at_age(**new))
     store = OCSPStore([before])
     store.add(after, NOW)
@@ -141,7 +141,7 @@ def test_a_response_gives_way_to_a_later_one_by_leave_of_its_issuer_that_is_no_m
     assert after in store.of(LEAF, ISSUER)
 
 
-def test_an_older_response_is_not_taken_beside_a_later_one_of_its_issuer():
+def test_an_older_response_is_not_added_to_a_later_one_of_its_issuer():
     """What the later one says stands for it."""
     store = OCSPStore([proven(at_age(5))])
     store.of(LEAF, ISSUER, NOW)
@@ -151,7 +151,7 @@ def test_an_older_response_is_not_taken_beside_a_later_one_of_its_issuer():
     assert store.generation == seen
 
 
-def test_without_the_time_nothing_gives_way():
+def test_without_a_time_no_response_is_replaced():
     """What is from the future cannot be told."""
     before, after = proven(at_age(5)), proven(at_age(1))
     store = OCSPStore([before])
@@ -162,7 +162,7 @@ def test_without_the_time_nothing_gives_way():
     assert len(store) == 1
 
 
-def test_a_store_tells_by_its_generation_that_a_response_is_new():
+def test_the_generation_of_a_store_rises_with_a_new_response():
     """What was there already is no news."""
     store = OCSPStore([OCSPResponse(GOOD)])
     seen = store.generation
@@ -172,7 +172,7 @@ def test_a_store_tells_by_its_generation_that_a_response_is_new():
     assert store.generation != seen
 
 
-def test_a_store_staples_what_holds_to_our_own_chain():
+def test_a_store_staples_valid_responses_to_our_chain():
     """RFC 9846 4.5.1.1: one for each certificate for which there is one; never one that lapsed."""
     ca = root("Staple CA")
     mine = leaf(ca)
@@ -187,7 +187,7 @@ def test_a_store_staples_what_holds_to_our_own_chain():
     assert store.staples(chain, NOW + 2 * DAY) == (renewed, None)
 
 
-def test_a_response_about_a_namesake_of_our_certificates_issuer_is_no_staple_of_ours():
+def test_a_response_about_another_issuers_certificate_is_not_stapled():
     """RFC 6960 4.1.1: the serial number alone is not a name."""
     other = issue("same", root("Other"), serial=ONE.certificate.serial_number)
     store = OCSPStore([OCSPResponse(ocsp_response(other))])
@@ -195,7 +195,7 @@ def test_a_response_about_a_namesake_of_our_certificates_issuer_is_no_staple_of_
     assert not store.speaks_of(LEAF)
 
 
-def test_our_own_certificate_may_have_a_number_of_which_the_parser_warns():
+def test_our_certificate_may_have_a_serial_number_that_the_parser_warns_of():
     """RFC 5280 4.1.2.2; programs that make warnings errors staple all the same."""
     own = edited(ONE, serial=b"\x02\x01\xfb")
     with warnings.catch_warnings():

@@ -89,8 +89,8 @@ def test_whatever_a_parser_raises_is_an_encoding_error_with_its_place(raised, pr
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit, MemoryError, GeneratorExit])
-def test_what_no_encoding_causes_is_passed_on(raised):
-    """A program that is interrupted or out of memory is not told that a certificate is bad."""
+def test_exceptions_that_are_not_about_the_encoding_are_passed_on(raised):
+    """KeyboardInterrupt, SystemExit, MemoryError."""
 
     def read():
         raise raised
@@ -99,7 +99,7 @@ def test_what_no_encoding_causes_is_passed_on(raised):
         attempt("subject", read)
 
 
-def test_a_kind_that_is_not_known_is_told_from_what_is_damaged():
+def test_an_unsupported_kind_is_distinguished_from_damaged_data():
     """A key may be well-formed and of no use."""
 
     def read():
@@ -121,8 +121,8 @@ def test_a_warning_that_a_program_made_an_error_refuses_nothing():
         assert attempt("serial", read) == "read"
 
 
-def test_a_parser_s_own_notation_is_put_into_words():
-    """Rust's `ParseError { kind: ... }` says nothing to whoever reads RFCs."""
+def test_a_parsers_notation_is_converted_to_text():
+    """Rust's `ParseError { kind: ... }` means nothing to readers of RFCs."""
     with pytest.raises(EncodingError) as caught:
         parsing.certificate(LEAF.der[:-5])
     assert "ParseError" not in str(caught.value)
@@ -137,8 +137,8 @@ def test_a_parser_s_own_notation_is_put_into_words():
 
 
 @pytest.mark.parametrize("kind", [ValueError, KeyError, OverflowError])
-def test_what_a_parser_quotes_of_a_stranger_is_neither_searched_nor_told_at_length(kind):
-    """Some quote what they could not read. A pattern that goes back and forth in it would never come to an end."""
+def test_long_input_in_a_parsers_message_is_cut_and_not_searched(kind):
+    """A regular expression with backtracking would take very long."""
     quoted = "ParseError { kind: a, location: [" * 10_000
     assert len(parsing.problem_of(kind(quoted))) <= 400
     assert len(parsing.problem_of(kind("'" + quoted + "' does not appear to be an address"))) <= 400
@@ -160,15 +160,15 @@ def test_what_a_parser_quotes_of_a_stranger_is_neither_searched_nor_told_at_leng
         (parsing.open_ocsp_response, RESPONSE_DER),
     ],
 )
-def test_sound_documents_are_read_and_cut_off_ones_refused(read, data):
+def test_valid_documents_are_accepted_and_truncated_ones_refused(read, data):
     """RFC 5280 4.1 and 5.1, RFC 2986, RFC 6960."""
     assert read(data) is not None
     with pytest.raises(EncodingError):
         read(data[: len(data) // 2])
 
 
-def test_a_certificate_is_refused_whole_for_a_name_that_cannot_be_read():
-    """What the gate hands out as whole can be read later without a thought."""
+def test_a_certificate_with_an_undecodable_name_is_refused():
+    """So that no attribute raises later."""
     name = LEAF.certificate.subject.public_bytes()
     renamed = LEAF.der.replace(name, name.replace(b"\x0c", b"\x02", 1))
     assert parsing.open_certificate(renamed) is not None
@@ -176,21 +176,21 @@ def test_a_certificate_is_refused_whole_for_a_name_that_cannot_be_read():
         parsing.certificate(renamed)
 
 
-def test_the_entries_of_a_list_are_read_in_their_order():
+def test_the_entries_of_a_crl_are_decoded_in_order():
     """RFC 5280 5.1.2.6."""
     found = parsing.crl(CRL_DER)
     assert [each.serial_number for each in parsing.revoked_in(found)] == [LEAF.certificate.serial_number]
 
 
-def test_a_list_is_told_from_what_is_none():
-    """One that has parts which cannot be read is a CRL all the same."""
+def test_a_crl_is_recognised():
+    """Also one with undecodable parts."""
     damaged = crl(ROOT, extra=[(x509.UnrecognizedExtension(x509.FreshestCRL.oid, b""), False)])
     assert parsing.is_crl(CRL_DER)
     assert parsing.is_crl(damaged)
     assert not parsing.is_crl(LEAF.der)
 
 
-def test_an_entry_that_cannot_be_read_is_named_by_its_place():
+def test_an_undecodable_entry_is_reported_with_its_number():
     """RFC 5280 5.3: an entry with one extension twice."""
     reason = bytes.fromhex("300a0603551d1504030a0101")
     entry = der(0x30, b"\x02\x01\x05" + der(0x17, b"250101000000Z") + der(0x30, reason + reason))
@@ -239,7 +239,7 @@ def test_public_keys_are_read():
         parsing.public_key(spki[:40])
 
 
-def test_parameters_of_signatures_are_told_where_they_can_be_used():
+def test_parameters_of_signatures_are_returned_where_usable():
     """RFC 4055 3.1."""
     signed = leaf(root(key_kind="RSA-2048"), pss=True).certificate
     assert isinstance(parsing.signature_hash(signed), hashes.SHA256)
@@ -249,14 +249,14 @@ def test_parameters_of_signatures_are_told_where_they_can_be_used():
     assert parsing.signature_hash(parsing.open_certificate(unknown)) is None
 
 
-def test_who_issued_directly_is_told_by_name_and_signature():
+def test_the_direct_issuer_is_recognised_by_name_and_signature():
     """RFC 5280 6.1.3 a."""
     assert parsing.is_issued_directly_by(LEAF.certificate, ROOT.certificate)
     assert not parsing.is_issued_directly_by(LEAF.certificate, root("Other").certificate)
     assert not parsing.is_issued_directly_by(LEAF.certificate, root(own_key=key("P-384", 9)).certificate)
 
 
-def test_names_and_documents_are_written_as_they_stand():
-    """`cryptography` builds them anew."""
+def test_names_and_documents_are_encoded_as_they_were():
+    """`cryptography` encodes them again."""
     assert parsing.encoded(LEAF.certificate) == LEAF.der
     assert LEAF.der.count(parsing.name_der(LEAF.certificate.subject)) == 1

@@ -54,7 +54,7 @@ def store(*issued: Issued, remember_paths: int = 1024) -> TrustStore:
     return TrustStore.from_certificates([each.certificate for each in issued], remember_paths=remember_paths)
 
 
-def test_a_sound_chain_is_trusted_with_its_path_names_and_findings():
+def test_a_valid_chain_is_trusted_with_its_path_names_and_findings():
     """RFC 5280 6.1: leaf, intermediate, anchor."""
     verdict = judged(SERVER.chain)
     assert isinstance(verdict, Trusted)
@@ -115,8 +115,8 @@ def test_of_several_anchors_of_one_name_the_right_one_is_found():
         assert isinstance(judged(leaf(signer).chain, store(before, after)), Trusted)
 
 
-def test_a_missing_intermediate_is_told_from_an_unknown_ca():
-    """'unknown CA' hides what to do; the advice says it."""
+def test_a_missing_intermediate_is_distinguished_from_an_unknown_ca():
+    """The advice says what to do."""
     alone = judged([SERVER.der])
     assert refusals(alone) == [(Fault.NO_PATH, 0)]
     assert (
@@ -133,7 +133,7 @@ def test_a_missing_intermediate_is_told_from_an_unknown_ca():
     assert "ends at the root CN=Root" in whole.reasons[0].facts["advice"]
 
 
-def test_a_self_signed_stranger_is_named_as_such():
+def test_an_unknown_self_signed_certificate_is_reported_as_such():
     """The most common development mistake has its own advice."""
     own = leaf(None, "server.example", own_key=key("P-256", 3))
     verdict = judged([own.der])
@@ -186,13 +186,13 @@ def test_a_refusal_has_every_reason_with_position_and_subject():
     ]
 
 
-def test_what_else_is_wrong_is_told_even_without_a_path():
-    """No path comes first, and the expired certificate is not forgotten."""
+def test_further_faults_are_reported_even_without_a_path():
+    """The missing path is the first reason, an expired certificate another."""
     old = leaf(root("Nobody"), not_after=NOW - DAY)
     assert refusals(judged([old.der])) == [(Fault.NO_PATH, 0), (Fault.CERTIFICATE_EXPIRED, 0)]
 
 
-def test_a_good_path_wins_over_a_bad_one_of_the_same_name():
+def test_a_valid_path_is_found_beside_an_invalid_one():
     """RFC 4158 2.3: an expired cross-certificate does not spoil the chain."""
     expired = intermediate(ROOT, "Cross", not_after=NOW - DAY, own_key=key("P-256", 6))
     renewed = intermediate(ROOT, "Cross", own_key=key("P-256", 6))
@@ -200,15 +200,15 @@ def test_a_good_path_wins_over_a_bad_one_of_the_same_name():
     assert isinstance(judged([server.der, expired.der, renewed.der]), Trusted)
 
 
-def test_of_several_failing_paths_the_one_that_came_nearest_explains():
-    """One reason tells more than three."""
+def test_of_several_failing_paths_the_best_one_explains():
+    """It has the fewest reasons."""
     worse = issue("Cross", ROOT, ca=False, not_after=NOW - DAY, own_key=key("P-256", 6))
     better = intermediate(ROOT, "Cross", not_after=NOW - DAY, own_key=key("P-256", 6))
     server = leaf(better)
     assert refusals(judged([server.der, worse.der, better.der])) == [(Fault.CERTIFICATE_EXPIRED, 1)]
 
 
-def test_cas_that_certify_each_other_in_a_circle_end_the_search():
+def test_cas_that_certify_each_other_do_not_loop_the_search():
     """RFC 4158 2.4.2: a certificate's name and key stand once on a path."""
     a, b = intermediate(ROOT, "A"), intermediate(ROOT, "B")
     a_by_b, b_by_a = intermediate(b, "A", own_key=a.key), intermediate(a, "B", own_key=b.key)
@@ -217,8 +217,8 @@ def test_cas_that_certify_each_other_in_a_circle_end_the_search():
     assert isinstance(judged([server.der, a_by_b.der, b_by_a.der, b.der]), Trusted)
 
 
-def test_a_chain_of_too_many_certificates_or_bytes_is_refused_unread():
-    """RFC 5280 6.1 has no bound; ours stand in docs/defaults.md."""
+def test_a_chain_of_too_many_certificates_or_bytes_is_refused_undecoded():
+    """RFC 5280 6.1 has no limit; ours are in docs/defaults.md."""
     many = judged([SERVER.der] * 17)
     assert refusals(many) == [(Fault.CHAIN_TOO_LARGE, None)]
     assert many.reasons[0].facts == {"got": 17, "unit": "certificates", "limit": 16}
@@ -236,8 +236,8 @@ def test_a_path_deeper_than_the_limit_is_refused_as_too_long():
     assert isinstance(judged(leaf(above.above[0]).chain), Trusted)
 
 
-def test_the_search_stops_at_its_bound_of_signatures():
-    """RFC 4158 5: thirteen CAs of one name and different keys cost no more than we grant."""
+def test_the_search_stops_at_its_limit_of_signatures():
+    """RFC 4158 5: thirteen CAs with one name and different keys."""
     same = [root("Many", own_key=key("P-256", 20 + each), key_identifiers=False) for each in range(14)]
     forged = leaf(same[0], signed_by=key("P-256", 5), key_identifiers=False)
     verdict = judged([forged.der, *(each.der for each in same)], limits=Limits(microseconds=1900))
@@ -247,8 +247,8 @@ def test_the_search_stops_at_its_bound_of_signatures():
     assert 0 < facts["limit"] * Step.SIGNATURE.price.microseconds < 1400
 
 
-def test_names_and_extensions_that_take_long_to_read_are_paid_for_before_they_are_read():
-    """Bounded work: those of the leaf, and those of a CA in a name that the leaf gives as its issuer."""
+def test_names_and_extensions_are_charged_before_they_are_decoded():
+    """Bounded work: those of the leaf, and those of a possible issuer."""
     long = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(40_000)), False)]
     for chain in (leaf(ROOT, extra=long).chain, leaf(intermediate(ROOT, extra=long)).chain):
         for grant, fault in ((7000.0, Fault.PATH_SEARCH_EXHAUSTED), (12_000.0, None)):
@@ -259,7 +259,7 @@ def test_names_and_extensions_that_take_long_to_read_are_paid_for_before_they_ar
                 assert (fault, None) in refusals(verdict)
 
 
-def test_the_search_stops_at_its_bound_of_candidates(monkeypatch):
+def test_the_search_stops_at_its_limit_of_candidates(monkeypatch):
     """RFC 4158 5: CAs that all certify each other span more paths than anybody can walk."""
     names = [f"Mesh {each}" for each in range(6)]
     keys = {each: key("P-256", 40 + number) for number, each in enumerate(names)}
@@ -282,7 +282,7 @@ def test_the_search_stops_at_its_bound_of_candidates(monkeypatch):
 @pytest.mark.parametrize(
     "garbage", [b"", b"\x30", b"\x00" * 40, SERVER.der[:-1], SERVER.der + b"\x00", b"\x30\x80" + b"\x00" * 9]
 )
-def test_a_leaf_that_is_no_certificate_is_refused_as_unreadable(garbage):
+def test_a_leaf_that_is_not_a_certificate_is_refused_as_undecodable(garbage):
     """RFC 5280 4.1: a reason, and no traceback."""
     assert refusals(judged([garbage, CA.der])) == [(Fault.BAD_ENCODING, 0)]
     with pytest.raises(Blame) as caught:
@@ -290,12 +290,12 @@ def test_a_leaf_that_is_no_certificate_is_refused_as_unreadable(garbage):
     assert caught.value.fault is Fault.BAD_ENCODING
 
 
-def test_an_intermediate_that_cannot_be_read_is_told_beside_the_missing_path():
+def test_an_undecodable_intermediate_is_reported_with_the_missing_path():
     """RFC 5280 4.1: the peer did send it, only not in one piece."""
     assert refusals(judged([SERVER.der, CA.der[:-1]])) == [(Fault.BAD_ENCODING, 1), (Fault.NO_PATH, 0)]
 
 
-def test_an_intermediate_that_the_parser_refuses_is_told_beside_the_missing_path():
+def test_an_intermediate_that_the_parser_refuses_is_reported_with_the_missing_path():
     """RFC 5280 4.2: the same extension twice."""
     der = CA.der
     twice = bytes.fromhex("0603551d0e")
@@ -309,12 +309,12 @@ def test_an_empty_chain_is_a_reason_and_no_error():
     assert refusals(judged([])) == [(Fault.BAD_ENCODING, None)]
 
 
-def test_the_leaf_is_read_before_it_is_judged():
-    """The signature comes before the verdict."""
+def test_the_leaf_is_decoded_before_the_verification():
+    """The signature of the handshake is checked first."""
     assert read_leaf(SERVER.der, store(ROOT)).x509 == SERVER.certificate
 
 
-def test_an_impossible_name_is_our_callers_fault():
+def test_an_invalid_name_is_an_error_of_the_caller():
     """Never the peer's."""
     with pytest.raises(ConfigError):
         judged(SERVER.chain, name="https//server.example:443")
@@ -347,8 +347,8 @@ def test_an_anchors_own_constraints_are_enforced():
     assert refusals(verdict) == [(Fault.PATH_LENGTH_EXCEEDED, 2)]
 
 
-def test_memory_skips_a_signature_that_led_to_an_anchor_and_nothing_else(monkeypatch):
-    """Edges alone; validity, usages and names are judged again."""
+def test_the_cache_skips_verified_signatures_and_nothing_else(monkeypatch):
+    """Validity, usages and names are checked again."""
     anchors = store(ROOT)
     checked = count_signatures(monkeypatch)
     assert isinstance(judged(SERVER.chain, anchors), Trusted)
@@ -359,7 +359,7 @@ def test_memory_skips_a_signature_that_led_to_an_anchor_and_nothing_else(monkeyp
     assert len(checked) == 2
 
 
-def test_memory_keeps_no_signature_whose_path_did_not_end_at_an_anchor(monkeypatch):
+def test_no_signature_is_cached_whose_path_did_not_end_at_an_anchor(monkeypatch):
     """Nor any failure."""
     anchors = store(root("Elsewhere"))
     judged(SERVER.chain, anchors)
@@ -369,8 +369,8 @@ def test_memory_keeps_no_signature_whose_path_did_not_end_at_an_anchor(monkeypat
     assert len(checked) == 1
 
 
-def test_memory_keeps_what_the_certificates_below_an_anchor_say():
-    """They are not taken apart anew, and are judged anew."""
+def test_decoded_certificates_below_an_anchor_are_cached():
+    """They are not decoded again, but verified again."""
     anchors = store(ROOT)
     first = read_leaf(SERVER.der, anchors)
     assert read_leaf(SERVER.der, anchors) is not first
@@ -379,15 +379,15 @@ def test_memory_keeps_what_the_certificates_below_an_anchor_say():
     assert refusals(judged(SERVER.chain, anchors, at=NOW + 900 * DAY)) == [(Fault.CERTIFICATE_EXPIRED, 0)]
 
 
-def test_memory_keeps_no_certificate_that_led_to_no_anchor():
-    """So strangers cannot fill it."""
+def test_no_certificate_is_cached_without_a_path_to_an_anchor():
+    """So strangers cannot fill the cache."""
     for anchors in (store(root("Elsewhere")), store(ROOT, remember_paths=0)):
         first = read_leaf(SERVER.der, anchors)
         judged(SERVER.chain, anchors, leaf=first)
         assert read_leaf(SERVER.der, anchors) is not first
 
 
-def test_memory_of_one_store_is_unknown_to_another(monkeypatch):
+def test_stores_do_not_share_their_caches(monkeypatch):
     """An anchor of this very store."""
     warm = store(ROOT)
     judged(SERVER.chain, warm)
@@ -396,7 +396,7 @@ def test_memory_of_one_store_is_unknown_to_another(monkeypatch):
     assert len(checked) == 2
 
 
-def test_memory_can_be_off(monkeypatch):
+def test_the_cache_can_be_disabled(monkeypatch):
     anchors = store(ROOT, remember_paths=0)
     assert isinstance(judged(SERVER.chain, anchors), Trusted)
     checked = count_signatures(monkeypatch)
@@ -404,14 +404,14 @@ def test_memory_can_be_off(monkeypatch):
     assert len(checked) == 2
 
 
-def test_an_altered_certificate_is_not_taken_for_the_one_remembered():
+def test_an_altered_certificate_is_not_taken_for_a_cached_one():
     """An edge is known by the digest of the whole certificate."""
     anchors = store(ROOT)
     judged(SERVER.chain, anchors)
     assert refusals(judged([altered(SERVER).der, CA.der], anchors)) == [(Fault.BAD_CERTIFICATE_SIGNATURE, 0)]
 
 
-def test_a_key_used_for_encipherment_is_asked_for_that_usage():
+def test_a_key_used_for_encipherment_needs_that_key_usage():
     """RFC 5246 7.4.2: RSA key transport needs keyEncipherment, everything else digitalSignature."""
     signs = leaf(ROOT, "s.example")
     wraps = leaf(ROOT, "w.example", key_usage=("key_encipherment",))
@@ -459,7 +459,7 @@ def test_a_server_without_alternative_names_is_refused_by_name():
     assert verdict.reasons[0].facts == {"wanted": "DNS:server.example"}
 
 
-def test_an_unreadable_leaf_subject_still_has_a_text():
+def test_a_leaf_with_an_empty_subject_still_has_a_text():
     """RFC 5280 4.1.2.6: an empty subject is named by its alternative names."""
     nameless = leaf(ROOT, None, alternatives=["URI:spiffe://example/api"], critical_alternatives=True)
     verdict = judged(nameless.chain)
@@ -483,15 +483,15 @@ def test_an_unparsed_anchor_field_is_no_reason_for_an_unknown_extension():
     assert isinstance(judged(leaf(CA, extra=[(unknown, False)]).chain), Trusted)
 
 
-def test_a_weak_signature_is_followed_for_what_else_there_is_to_say():
+def test_a_path_with_a_weak_signature_is_explained_completely():
     """RFC 9846 4.5.1.4: the path is known, and refused."""
     old = intermediate(ROOT, "Old", key_kind="RSA-2048", not_after=NOW - DAY)
     verdict = judged(leaf(old, digest="SHA1").chain)
     assert refusals(verdict) == [(Fault.WEAK_HASH, 0), (Fault.CERTIFICATE_EXPIRED, 1)]
 
 
-def test_a_path_with_weak_signatures_is_not_asked_about_further():
-    """Anybody can write such a path, in any CA's name: no costly check is made on its word."""
+def test_a_path_with_weak_signatures_gets_no_further_checks():
+    """Anyone can make such a path, in any CA's name, so no expensive check is made."""
     asked = []
     old = intermediate(ROOT, "Old", key_kind="RSA-2048")
     verdict = judged(leaf(old, digest="SHA1").chain, status=lambda *path: asked.append(path))
@@ -499,7 +499,7 @@ def test_a_path_with_weak_signatures_is_not_asked_about_further():
     assert (verdict.findings[2].outcome, asked) == (Outcome.NOT_CHECKED, [])
 
 
-def test_of_paths_with_weak_signatures_one_is_told_however_many_there_are(monkeypatch):
+def test_of_paths_with_weak_signatures_only_one_is_explained(monkeypatch):
     """RFC 4158 5: they are followed unchecked, so that they alone would span any number of paths."""
     keys = [key("RSA-2048", 60 + each) for each in range(4)]
     top = root("Many", own_key=keys[0], key_identifiers=False)
@@ -513,7 +513,7 @@ def test_of_paths_with_weak_signatures_one_is_told_however_many_there_are(monkey
     assert checked == []
 
 
-def test_a_path_whose_signatures_count_is_found_behind_any_number_of_others():
+def test_a_path_with_accepted_signatures_is_found_among_any_number_of_others():
     """A cross-signed CA with a weak signature does not hide the one with a strong signature."""
     own = key("RSA-2048", 6)
     weak = [
@@ -537,8 +537,8 @@ def test_comparisons_of_names_are_bounded():
     assert 0 < facts["limit"] * Step.NAME_COMPARISON.price.microseconds < 3250
 
 
-def test_reasons_are_few_however_many_there_are():
-    """One of each kind is told, and how many there are beside."""
+def test_the_number_of_reasons_is_limited():
+    """One of each fault is reported, and the number of the others."""
     constraints = x509.NameConstraints([x509.DNSName("h.example")], None)
     above = ROOT
     for depth in range(6):
@@ -556,8 +556,8 @@ def test_reasons_are_few_however_many_there_are():
     assert told[:4] == ["n0.test", "n1.test", "n2.test", "n3.test and 26 more"]
 
 
-def test_a_further_check_has_its_say_on_every_whole_path():
-    """Revocation asks through it; a path that it refuses is not the last one tried."""
+def test_a_further_check_is_made_on_every_complete_path():
+    """Such as revocation; after a refused path others are tried."""
     asked = []
     expired = intermediate(ROOT, "Cross", own_key=key("P-256", 6), serial=5)
     renewed = intermediate(ROOT, "Cross", own_key=key("P-256", 6), serial=6)
@@ -577,7 +577,7 @@ def test_a_further_check_has_its_say_on_every_whole_path():
     assert refusals(alone) == [(Fault.REVOKED, 1)]
 
 
-def test_the_path_of_a_signer_is_found_whatever_it_is_for():
+def test_the_path_of_a_signer_is_found_for_any_purpose():
     """RFC 5280 6.3.3 f."""
     signer = ParsedCertificate(issue("Signer", CA, key_usage=("crl_sign",), usage=("codeSigning",)).der)
     above = (ParsedCertificate(CA.der), ParsedCertificate(ROOT.der))

@@ -39,7 +39,7 @@ def test_every_path_to_an_anchor_is_yielded_the_nearest_first() -> None:
     assert [path[1].der for path in search.paths(certificate)] == [CA.der, again.der]
 
 
-def test_a_signature_that_does_not_count_is_followed_only_when_asked_for() -> None:
+def test_an_unaccepted_signature_is_followed_only_for_an_explanation() -> None:
     """It makes no path, and explains why there is none."""
     old = intermediate(ROOT, "Old", key_kind="RSA-2048")
     search, certificate = search_for([leaf(old, digest="SHA1"), old])
@@ -52,7 +52,7 @@ def test_a_signature_that_does_not_count_is_followed_only_when_asked_for() -> No
     assert sound.weak_path(certificate) is None
 
 
-def test_the_end_is_where_the_search_came_furthest_and_who_did_not_sign_there() -> None:
+def test_the_end_of_a_search_is_its_longest_path_and_the_non_signing_issuer() -> None:
     """The key of a CA that was made anew is another one."""
     other = root("Root", own_key=key("P-256", 9), key_identifiers=False)
     search, certificate = search_for([SERVER, CA], other)
@@ -65,7 +65,7 @@ def test_the_end_is_where_the_search_came_furthest_and_who_did_not_sign_there() 
     assert reason.fault is Fault.BAD_CERTIFICATE_SIGNATURE
 
 
-def test_a_certificate_that_cannot_be_read_is_told_once_however_often_it_is_met() -> None:
+def test_an_undecodable_certificate_is_reported_once() -> None:
     """Several children name it as their issuer."""
     broken = CA.der.replace(b"\x55\x1d\x13", b"\x55\x1d\x0f")  # two extensions of one kind
     again = intermediate(root("Elsewhere"), "Intermediate", own_key=CA.key)
@@ -74,7 +74,7 @@ def test_a_certificate_that_cannot_be_read_is_told_once_however_often_it_is_met(
     assert [each.fault for each in search.unreadable] == [Fault.BAD_ENCODING]
 
 
-def test_each_step_of_a_search_is_paid_for() -> None:
+def test_each_step_of_a_search_is_charged() -> None:
     """Signatures by what they cost."""
     work = WorkBudget()
     search, certificate = search_for([SERVER, CA], work=work)
@@ -88,7 +88,7 @@ def test_each_step_of_a_search_is_paid_for() -> None:
         list(search.paths(certificate))
 
 
-def test_limits_grant_by_the_size_of_a_chain_unless_they_say_how_much() -> None:
+def test_the_budget_grows_with_the_chain_unless_limits_set_it() -> None:
     """Two microseconds for each octet of what a stranger sent."""
     assert LIMITS.budget(2000).granted - LIMITS.budget(1000).granted == 2000
     assert Limits(microseconds=7.0).budget(1000).granted == 7.0
@@ -99,7 +99,7 @@ def namesakes(count: int) -> list[Issued]:
     return [root("Crowd", own_key=key("P-256", 300 + each)) for each in range(count)]
 
 
-def test_among_a_hundred_anchors_of_one_name_the_one_whose_key_is_named_is_asked_alone() -> None:
+def test_among_a_hundred_anchors_with_one_name_only_the_named_key_is_tried() -> None:
     """RFC 5280 4.2.1.1: no other signature is checked, and no other candidate is paid for."""
     crowd = namesakes(100)
     for chosen in (crowd[0], crowd[57], crowd[99]):
@@ -119,14 +119,14 @@ def test_a_forged_certificate_that_names_one_of_many_anchors_costs_one_signature
     assert work.spent[Step.SIGNATURE] == 1
 
 
-def test_a_certificate_that_names_no_key_is_held_to_every_anchor_of_its_issuers_name() -> None:
+def test_without_a_key_identifier_every_anchor_of_that_name_is_tried() -> None:
     """RFC 5280 6.1 asks for no key identifier."""
     crowd = namesakes(20)
     search, certificate = search_for([leaf(crowd[19], key_identifiers=False)], *crowd)
     assert [path[1].der for path in search.paths(certificate)] == [crowd[19].der]
 
 
-def test_a_certificate_that_names_a_key_by_an_older_name_is_held_to_every_anchor_too() -> None:
+def test_with_an_outdated_key_identifier_every_anchor_of_that_name_is_tried() -> None:
     """RFC 5280 4.2.1.1: the name of a key helps to find it, and is not what is checked."""
     renamed = [
         root(
@@ -141,7 +141,7 @@ def test_a_certificate_that_names_a_key_by_an_older_name_is_held_to_every_anchor
     assert [path[1].der for path in search.paths(certificate)] == [renamed[2].der]
 
 
-def test_among_many_intermediates_of_one_name_the_one_whose_key_is_named_is_asked_alone() -> None:
+def test_among_many_intermediates_with_one_name_only_the_named_key_is_tried() -> None:
     """The order in which a peer sends them does not matter."""
     crowd = [intermediate(ROOT, "Crowd", own_key=key("P-256", 300 + each)) for each in range(12)]
     work = LIMITS.budget(0)

@@ -19,7 +19,7 @@ def test_blocks_are_found_in_order_among_other_text():
     assert body(found[1][1]) == ROOT.der
 
 
-def test_what_a_caller_gives_is_bytes_of_any_kind_and_nothing_else():
+def test_input_must_be_bytes_of_any_kind():
     """Text, such as a path, is told apart from what stands in a file."""
     for kind in (bytes, bytearray, memoryview):
         assert require_bytes(kind(ROOT.pem), "anchors") == ROOT.pem
@@ -30,7 +30,7 @@ def test_what_a_caller_gives_is_bytes_of_any_kind_and_nothing_else():
             require_bytes(wrong, "anchors")
 
 
-def test_a_block_without_its_end_is_none():
+def test_a_pem_block_without_its_end_is_ignored():
     """RFC 7468 2."""
     assert blocks(ROOT.pem[:-10]) == []
     assert blocks(ROOT.pem.replace(b"END CERTIFICATE", b"END PRIVATE KEY")) == []
@@ -47,7 +47,7 @@ def test_a_file_with_a_block_without_its_end_is_refused(data):
     check_ended(ROOT.pem + ROOT.key_pem, ("CERTIFICATE",), "ca.pem")
 
 
-def test_hyphens_around_a_block_hide_none_and_make_none():
+def test_other_hyphens_hide_no_pem_block_and_make_none():
     """RFC 7468 3: five stand before and after BEGIN and END, and nowhere within."""
     assert blocks(b"-" + ROOT.pem) == blocks(b"-----\n" + ROOT.pem) == blocks(ROOT.pem)
     assert blocks(ROOT.pem[:-10] + ROOT.pem) == blocks(ROOT.pem)
@@ -56,7 +56,7 @@ def test_hyphens_around_a_block_hide_none_and_make_none():
 
 
 @pytest.mark.parametrize("data", [b"text", b"-----\n" + ROOT.pem, ROOT.pem.replace(b"MII", b"***")])
-def test_what_is_not_base64_is_a_value_error(data):
+def test_invalid_base64_is_a_value_error(data):
     """RFC 7468 3."""
     with pytest.raises(ValueError, match=r"base64|no PEM"):
         body(data)

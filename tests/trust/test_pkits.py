@@ -58,7 +58,7 @@ def named(row) -> str:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=named)
-def test_a_path_is_judged_as_nist_expects(row):
+def test_the_verdict_on_a_path_is_that_of_nist(row):
     """NIST PKITS 1.0.1, every section, with the CRLs of each test."""
     anchor, *others = row["certificates"]
     anchors = TrustStore.from_pem(certificate(anchor))

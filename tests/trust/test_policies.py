@@ -42,12 +42,12 @@ def path_of(issued) -> list[ParsedCertificate]:
 ROOT = root()
 
 
-def test_policies_are_not_asked_for_by_default():
+def test_policies_are_not_required_by_default():
     """RFC 5280 6.1.1: a path without policies is a path."""
     assert policy_reasons(path_of(leaf(intermediate(ROOT)))) == []
 
 
-def test_a_required_policy_must_be_valid_throughout():
+def test_a_required_policy_must_be_valid_on_the_whole_path():
     """RFC 5280 6.1.5 g."""
     ca = intermediate(ROOT, "P1", extra=[asserting(ONE)])
     good, bad = leaf(ca, extra=[asserting(ONE)]), leaf(ca, extra=[asserting(TWO)])
@@ -59,7 +59,7 @@ def test_a_required_policy_must_be_valid_throughout():
     assert reason.facts == {"wanted": [TWO]}
 
 
-def test_mapping_from_or_to_any_policy_is_refused_with_its_place():
+def test_mapping_from_or_to_anypolicy_is_refused_with_its_position():
     """RFC 5280 6.1.4 a."""
     for pair in ((ANY, ONE), (ONE, ANY)):
         ca = intermediate(ROOT, "Maps", extra=[asserting(ONE), mapping(pair)])
@@ -87,7 +87,7 @@ def test_a_path_that_is_an_anchor_alone_has_no_policy_processing_but_any():
     assert policy_reasons(path_of(leaf(None, "dev.example")), REQUIRED) == []
 
 
-def test_mappings_that_would_double_a_tree_at_every_level_cost_nothing():
+def test_mappings_that_double_a_policy_tree_at_every_level_are_cheap():
     """RFC 9618 1: the tree of RFC 5280 grows exponentially, the graph does not."""
     pairs = [(one, other) for one in (ONE, TWO) for other in (ONE, TWO)]
     above = ROOT
@@ -97,7 +97,7 @@ def test_mappings_that_would_double_a_tree_at_every_level_cost_nothing():
     assert valid_policies(path, REQUIRED) == (frozenset({ONE, TWO}), [])
 
 
-def test_a_mapping_of_an_endless_identifier_is_refused_unread():
+def test_a_mapping_of_a_very_long_identifier_is_refused_undecoded():
     """CPU: spelling an identifier costs the square of its length."""
     endless = sequence(sequence(b"\x06\x40\x2a" + b"\xff" * 62 + b"\x7f" + b"\x06\x01\x2a"))
     extra = [asserting(ONE), (x509.UnrecognizedExtension(ExtensionOID.POLICY_MAPPINGS, endless), True)]
@@ -106,7 +106,7 @@ def test_a_mapping_of_an_endless_identifier_is_refused_unread():
     assert "more than 63 bytes" in str(reason.facts["problem"])
 
 
-def test_a_ca_that_demands_a_policy_is_heeded_after_as_many_certificates():
+def test_requireexplicitpolicy_applies_after_its_number_of_certificates():
     """RFC 5280 6.1.4 h and i, 6.1.5 a and b."""
     demands = lambda skip: (x509.PolicyConstraints(skip, None), True)  # noqa: E731
     now = leaf(intermediate(ROOT, "Now", extra=[demands(0)]))
@@ -143,7 +143,7 @@ def test_the_wildcard_may_be_inhibited_by_us_and_by_a_ca():
     assert policy_reasons(path_of(leaf(rolled, extra=[asserting(ONE)])), REQUIRED) == []
 
 
-def test_a_policy_asserted_and_wild_stands_once():
+def test_a_policy_that_is_asserted_beside_anypolicy_occurs_once():
     """RFC 9618 5.3: the wildcard adds only what is not named."""
     ca = intermediate(ROOT, "P12", extra=[asserting(ONE, TWO)])
     path = path_of(leaf(ca, extra=[asserting(ONE, ANY)]))
@@ -156,7 +156,7 @@ def test_a_certificate_without_policies_ends_them():
     assert valid_policies(path_of(leaf(ca, extra=[asserting(ONE)])))[0] == frozenset()
 
 
-def test_a_policy_that_stands_twice_counts_once():
+def test_a_policy_that_occurs_twice_counts_once():
     """RFC 5280 4.2.1.4 forbids it to CAs; whoever reads it may bear it."""
     value = sequence(sequence(_der_oid(ONE)) * 2)
     twice = x509.UnrecognizedExtension(ExtensionOID.CERTIFICATE_POLICIES, value)

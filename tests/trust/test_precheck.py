@@ -29,7 +29,7 @@ def with_names(one: bytes, count: int) -> ParsedCertificate:
     return ParsedCertificate(edited(SERVER, extensions=encode(0xA3, area(one * count))).der)
 
 
-def test_a_key_that_takes_long_to_read_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_is_expensive_to_decode_is_refused_undecoded(monkeypatch: pytest.MonkeyPatch) -> None:
     """X9.42 Diffie-Hellman: OpenSSL checks its parameters, which takes seconds for a large prime."""
     prime = encode(0x02, b"\0" + b"\xff" * 4096)
     parameters = encode(0x30, prime + encode(0x02, b"\2") + encode(0x02, b"\3"))
@@ -40,7 +40,7 @@ def test_a_key_that_takes_long_to_read_is_refused_unread(monkeypatch: pytest.Mon
         ParsedCertificate(edited(SERVER, key=spki).der).load()
 
 
-def test_alternative_names_so_short_and_many_that_they_are_none_are_refused_unread(
+def test_too_many_very_short_alternative_names_are_refused_undecoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """To keep a name takes far more memory than a registered identifier of three octets has."""
@@ -66,7 +66,7 @@ def test_alternative_names_so_short_and_many_that_they_are_none_are_refused_unre
     ],
     ids=["distribution points", "names of an authority", "usages", "policies", "addresses"],
 )
-def test_extensions_of_many_short_elements_are_refused_unread(
+def test_extensions_of_too_many_short_elements_are_refused_undecoded(
     identifier: str, value: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the parser makes of an element takes 150 octets or more; those of honest certificates have ten."""
@@ -77,7 +77,7 @@ def test_extensions_of_many_short_elements_are_refused_unread(
         many.load()
 
 
-def test_what_is_long_makes_room_for_no_more_than_its_own_octets_of_short_elements() -> None:
+def test_a_long_extension_permits_no_more_short_elements_than_its_octets() -> None:
     """All extensions are held to the measure together, each counted to its end."""
     short = bytes.fromhex("0603551d1f") + encode(0x04, encode(0x30, bytes.fromhex("a4023000") * 5000))
     for octets, fits in ((21_000, True), (2_000, False)):
@@ -90,7 +90,7 @@ def test_what_is_long_makes_room_for_no_more_than_its_own_octets_of_short_elemen
             many.load()
 
 
-def test_what_is_kept_whole_may_be_as_it_is() -> None:
+def test_an_unknown_extension_may_have_any_content() -> None:
     """An extension that nobody knows is not taken apart, and need not even be DER."""
     one = encode(0x30, bytes.fromhex("06042a030405") + encode(0x04, bytes(5000)))
     ParsedCertificate(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der).load()
@@ -107,20 +107,20 @@ def test_what_is_kept_whole_may_be_as_it_is() -> None:
     ],
     ids=["long names", "addresses", "short names", "directory names", "other names"],
 )
-def test_reading_is_paid_for_by_the_names_and_not_by_their_letters(one: bytes, share: float) -> None:
+def test_decoding_is_charged_by_the_number_of_names(one: bytes, share: float) -> None:
     """A certificate of 1500 host names is honest, and read in three milliseconds."""
     many = area(one * 1000)
     assert octets(many) == pytest.approx(len(many) * share, rel=0.1)
     assert octets(area(one)) == len(area(one))
 
 
-def test_what_is_no_list_of_extensions_counts_whole() -> None:
+def test_malformed_extensions_are_charged_by_their_full_length() -> None:
     """It is refused when it is read."""
     for garbage in (b"", b"\x30", b"\xff" * 3000, area(ADDRESS * 1000)[:-1]):
         assert octets(garbage) == len(garbage)
 
 
-def test_a_certificate_of_many_names_is_judged_within_the_budget() -> None:
+def test_a_certificate_of_many_names_is_verified_within_the_budget() -> None:
     """Two thousand host names fill a Certificate message of the default size."""
     many = leaf(
         intermediate(root()), alternatives=[f"DNS:host-{each:05}.example.com" for each in range(2000)]

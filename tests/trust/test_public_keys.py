@@ -71,7 +71,7 @@ def test_keys_of_known_kinds_are_read(kind):
         (sequence(sequence(NULL)), "no algorithm"),
     ],
 )
-def test_keys_of_other_kinds_and_on_curves_without_a_name_are_not_read(spki, problem):
+def test_keys_of_other_kinds_and_on_unnamed_curves_are_refused(spki, problem):
     """RFC 5480 2.1.1: "implicitCurve and specifiedCurve MUST NOT be used in PKIX"; 2.2: no hybrid form either."""
     with pytest.raises(ValueError, match=problem):
         check_key_algorithm(spki)
@@ -89,7 +89,7 @@ def test_keys_of_other_kinds_and_on_curves_without_a_name_are_not_read(spki, pro
         ((PSS, pss_parameters("SHA256", 32, trailer=1)), PSSRestriction(SHA256, SHA256, 32)),
     ],
 )
-def test_a_key_says_what_it_is_bound_to(algorithm, binding):
+def test_the_restriction_of_a_key_to_rsassa_pss_is_decoded(algorithm, binding):
     """RFC 4055 1.2 and 3.1."""
     assert pss_restriction(of_algorithm(OWN, *algorithm)) == binding
 
@@ -106,7 +106,7 @@ def test_a_key_says_what_it_is_bound_to(algorithm, binding):
         (sequence(der(0xA2, integer(2**40))), "a number"),
     ],
 )
-def test_parameters_that_are_none_are_told(parameters, problem):
+def test_malformed_pss_parameters_are_refused(parameters, problem):
     """RFC 4055 3.1."""
     with pytest.raises(ValueError, match=problem):
         pss_restriction(of_algorithm(OWN, PSS, parameters))
@@ -124,16 +124,14 @@ CHOSEN = [
 
 
 @pytest.mark.parametrize(("bound", "salt", "digest", "mask", "chosen", "allowed"), CHOSEN)
-def test_a_bound_key_makes_signatures_with_its_hash_and_no_shorter_salt(
-    bound, salt, digest, mask, chosen, allowed
-):
+def test_a_restricted_key_signs_with_its_hash_and_no_shorter_salt(bound, salt, digest, mask, chosen, allowed):
     """RFC 4055 3.3."""
     binding = pss_restriction(of_algorithm(OWN, PSS, pss_parameters(bound, salt)))
     assert binding.allows(padding.PSS(padding.MGF1(mask), chosen), digest) is allowed
     assert PSSRestriction().allows(padding.PSS(padding.MGF1(mask), chosen), digest)
 
 
-def test_a_bound_key_is_for_the_scheme_of_tls_with_just_its_parameters():
+def test_a_restricted_key_is_for_the_tls_scheme_with_its_parameters():
     """RFC 9846 4.3.3: they are identical."""
     bound = pss_restriction(of_algorithm(OWN, PSS, pss_parameters("SHA256", 32)))
     assert bound.is_for(hashes.SHA256())

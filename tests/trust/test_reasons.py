@@ -6,7 +6,7 @@ from bothways.faults import Fault, Reason
 from bothways.trust.reasons import MOST_REASONS, by_precedence, first_few, select_reasons
 
 
-def test_reasons_stand_by_precedence_and_then_from_the_leaf_upwards():
+def test_reasons_are_sorted_by_precedence_and_then_from_the_leaf():
     """Undecodable; no path; bad signature; revoked; expired; constraint; name."""
     expected = [
         Reason(Fault.BAD_ENCODING, 2),
@@ -21,7 +21,7 @@ def test_reasons_stand_by_precedence_and_then_from_the_leaf_upwards():
     assert list(by_precedence(expected[::-1])) == expected
 
 
-def test_few_findings_of_a_kind_are_told_and_the_rest_is_counted():
+def test_a_few_findings_of_a_kind_are_reported_and_the_others_counted():
     """The last one told says how many more there are."""
     assert first_few([]) == []
     assert first_few([(Fault.NAME_EXCLUDED, "a")]) == [(Fault.NAME_EXCLUDED, "a")]
@@ -29,7 +29,7 @@ def test_few_findings_of_a_kind_are_told_and_the_rest_is_counted():
     assert [text for _, text in many] == ["0", "1", "2", "3 and 996 more"]
 
 
-def test_one_reason_of_each_kind_is_told_however_many_there_are():
+def test_one_reason_of_each_fault_is_always_reported():
     """What is mended first must not hide what has to be mended too."""
     names = [Reason(Fault.NAME_NOT_PERMITTED, each) for each in range(100)]
     others = [Reason(Fault.NAME_MISMATCH, 0), Reason(Fault.CERTIFICATE_EXPIRED, 3)]

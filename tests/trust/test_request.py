@@ -35,7 +35,7 @@ def test_a_request_is_answered_as_verify_answers_its_arguments() -> None:
         assert verify(**arguments, at=NOW) == asked(**options).verify(NOW)
 
 
-def test_a_request_can_be_asked_again_at_another_time_and_cannot_be_changed() -> None:
+def test_a_request_can_be_verified_again_and_cannot_be_changed() -> None:
     """The peer of an open connection is judged anew by what it was judged by in the handshake."""
     request = asked()
     assert isinstance(request.verify(NOW), Trusted)
@@ -46,7 +46,7 @@ def test_a_request_can_be_asked_again_at_another_time_and_cannot_be_changed() ->
         request.name = "other.example"  # type: ignore[misc]
 
 
-def test_what_was_fetched_belongs_to_one_answer_and_not_to_the_request() -> None:
+def test_fetched_evidence_is_not_part_of_the_request() -> None:
     """Without it the same is wanted again; where nothing is to be fetched nothing is wanted."""
     request = asked(revocation=FETCHING)
     fetched = FetchedEvidence()
@@ -58,7 +58,7 @@ def test_what_was_fetched_belongs_to_one_answer_and_not_to_the_request() -> None
     assert request.verify(NOW).wants == ()
 
 
-def test_a_staple_belongs_to_the_certificate_at_its_place() -> None:
+def test_a_staple_belongs_to_the_certificate_at_its_position() -> None:
     """RFC 9846 4.5.1.1; a chain without any has none."""
     checking, staple = Revocation(staples="use", covers="leaf"), ocsp_response(SERVER)
     assert isinstance(asked(revocation=checking, staples=(staple,)).verify(NOW), Trusted)

@@ -186,21 +186,21 @@ def expected(changes: tuple[str, ...]) -> bool:
     return TOGETHER.get(changes, all(CHANGES[change][1] for change in changes))
 
 
-def test_we_judge_revocation_as_we_say():
+def test_revocation_is_verified_as_the_table_says():
     """RFC 5280 6.3.3."""
     wrong = [" + ".join(changes) for changes in sample() if ours(*make(changes)) is not expected(changes)]
     assert wrong == []
 
 
 @pytest.mark.interop
-def test_openssl_judges_revocation_as_we_do_or_the_table_says_why(tmp_path):
+def test_openssl_verifies_revocation_as_we_do_or_the_table_has_the_reason(tmp_path):
     """openssl verify -crl_check_all, with extended support and deltas."""
     differing = [each for each in sample() if by_openssl(*make(each), tmp_path) is not expected(each)]
     assert [" + ".join(each) for each in differing if not set(each) & set(DIFFERENT)] == []
 
 
 @pytest.mark.interop
-def test_every_difference_from_openssl_in_the_table_is_real(tmp_path):
-    """A row that no longer holds is taken out."""
+def test_every_difference_from_openssl_in_the_table_occurs(tmp_path):
+    """A row that no longer applies is removed."""
     for change in DIFFERENT:
         assert by_openssl(*make((change,)), tmp_path) is not expected((change,)), change

@@ -27,7 +27,7 @@ def holder(kind: str) -> ParsedCertificate:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_signature_holds_under_its_own_key_alone(kind):
+def test_a_signature_is_valid_under_its_own_key_only(kind):
     """RFC 5280 6.1.3 a 1."""
     top = root(f"Root {kind}", key_kind=kind)
     child = leaf(top)
@@ -66,7 +66,7 @@ def test_an_algorithm_that_we_do_not_accept_is_named():
     assert SignatureAlgorithmOID.RSA_WITH_SHA224.dotted_string == "1.2.840.113549.1.1.14"
 
 
-def test_rsa_pss_with_an_unknown_hash_in_its_mask_is_a_plain_no():
+def test_rsa_pss_with_an_unknown_mask_hash_is_not_accepted():
     """RFC 8017 A.2.3; the parser raises only when the parameters are asked for."""
     top = root("RSA", key_kind="RSA-2048")
     mask = bytes.fromhex("06092a864886f70d010108300d0609608648016503040201")
@@ -87,7 +87,7 @@ def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
     assert weakness(old) == (Fault.WEAK_HASH, "SHA-1")
 
 
-def test_a_key_of_another_kind_never_fits():
+def test_a_key_of_another_kind_verifies_nothing():
     """RFC 5280 6.1.3 a 1: an RSA signature says nothing of an EC key."""
     child = ParsedCertificate(leaf(root("RSA", key_kind="RSA-2048")).der)
     assert not is_signed_by(child, holder("P-256"))
@@ -122,7 +122,7 @@ HOLDS = {
 
 @pytest.mark.parametrize("signed", SIGNED)
 @pytest.mark.parametrize("bound", BOUND)
-def test_a_key_that_is_bound_to_pss_verifies_no_other_signature(bound, signed):
+def test_a_key_restricted_to_pss_verifies_no_other_signature(bound, signed):
     """RFC 4055 1.2 and 3.3: nor one with another hash or a shorter salt."""
     signer = ParsedCertificate(edited(RSA_CA, key=BOUND[bound]).der)
     algorithm, sign = SIGNED[signed]
@@ -131,13 +131,13 @@ def test_a_key_that_is_bound_to_pss_verifies_no_other_signature(bound, signed):
     assert is_signed_by(child, signer) is (signed in HOLDS[bound])
 
 
-def test_a_list_of_a_key_that_is_bound_to_pss_is_held_to_it_too():
+def test_a_crl_of_a_key_restricted_to_pss_needs_a_pss_signature():
     """RFC 4055 1.2."""
     assert CRL(crl(RSA_CA)).is_signed_by(ParsedCertificate(RSA_CA.der))
     assert not CRL(crl(RSA_CA)).is_signed_by(ParsedCertificate(edited(RSA_CA, key=BOUND["to PSS"]).der))
 
 
-def test_an_ocsp_response_of_a_key_that_is_bound_to_pss_is_held_to_it_too():
+def test_an_ocsp_response_of_a_key_restricted_to_pss_needs_a_pss_signature():
     """RFC 4055 1.2."""
     end = leaf(RSA_CA)
     response = OCSPResponse(ocsp_response(end))

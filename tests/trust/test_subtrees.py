@@ -67,7 +67,7 @@ def test_a_subtree_has_its_limits(limits, limited):
         (constraints(sequence(HOST) * 4097), "more than 4096 subtrees"),
     ],
 )
-def test_what_is_no_name_constraints_is_told(value, problem):
+def test_malformed_name_constraints_are_refused(value, problem):
     """RFC 5280 4.2.1.10."""
     with pytest.raises(ValueError, match=problem):
         subtrees_in(value)
@@ -124,7 +124,7 @@ def test_a_malformed_subtree_permits_nothing_and_excludes_its_kind(base):
     ],
 )
 @pytest.mark.parametrize("excluding", [True, False])
-def test_a_kind_without_a_comparison_cannot_be_held_to_subtrees(base, excluding):
+def test_a_kind_of_name_without_a_comparison_cannot_be_checked(base, excluding):
     """RFC 5280 4.2.1.10: each type of otherName is a kind of its own."""
     found, kind = trees(base, excluding=excluding), kind_of(base)
     assert found.constrain(kind)
@@ -137,7 +137,7 @@ def test_a_kind_without_a_comparison_cannot_be_held_to_subtrees(base, excluding)
 
 @pytest.mark.parametrize("excluding", [True, False])
 @pytest.mark.parametrize("limits", [ONE, MAXIMUM])
-def test_a_kind_with_limits_cannot_be_held_to_subtrees(limits, excluding):
+def test_a_kind_of_name_with_minimum_or_maximum_cannot_be_checked(limits, excluding):
     """RFC 5280 4.2.1.10: "MUST either process these fields or reject the certificate"."""
     for order in (sequence(HOST, limits) + sequence(HOST), sequence(HOST) + sequence(HOST, limits)):
         found = Subtrees(subtrees_in(constraints(order))[0], excluding=excluding)
@@ -219,7 +219,7 @@ STRINGS = {
 
 @pytest.mark.parametrize("outer", STRINGS)
 @pytest.mark.parametrize("inner", STRINGS)
-def test_the_type_of_a_string_leads_out_of_no_subtree(outer, inner):
+def test_the_type_of_a_string_does_not_bypass_a_subtree(outer, inner):
     """RFC 5280 7.1: PrintableString, UTF8String, TeletexString, BMPString and the others are compared by value."""
 
     def directory(tag: int, text: str) -> bytes:
@@ -249,7 +249,7 @@ def test_a_wildcard_is_one_whole_left_most_label(text, value):
     assert dns_value(text) == value
 
 
-def test_what_has_no_comparison_has_no_value():
+def test_a_name_without_a_comparison_has_no_compared_form():
     """RFC 5280 4.2.1.10."""
     assert value_of(GeneralName(Kind.REGISTERED_ID, b"\x2a\x03")) is None
     assert value_of(GeneralName(Kind.DNS, b"\xfc.example")) is None
@@ -262,7 +262,7 @@ def test_a_name_is_found_among_many_subtrees():
     assert not many.has(Kind.DNS, "h2000.example")
 
 
-def test_what_a_look_up_costs_grows_with_lengths_alone():
+def test_the_cost_of_a_look_up_grows_only_with_the_number_of_lengths():
     """Whoever made the constraints decides how many lengths there are, and there are no more than of prefixes."""
     masks = [(2**32 - 2**bits).to_bytes(4, "big") for bits in range(33)]
     networks = trees(*(general_name("IP", bytes(4) + mask) for mask in masks))

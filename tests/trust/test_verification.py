@@ -40,7 +40,7 @@ def faults(verdict: Any) -> list[Fault]:
     return [reason.fault for reason in verdict.reasons]
 
 
-def test_a_sound_chain_is_trusted_and_says_what_was_checked() -> None:
+def test_a_valid_chain_is_trusted_with_its_checks() -> None:
     """RFC 5280 6.1."""
     verdict = verified()
     assert isinstance(verdict, Trusted)
@@ -64,7 +64,7 @@ def test_a_sound_chain_is_trusted_and_says_what_was_checked() -> None:
         ({"chain": leaf(CA, usage=None).chain, "anchors": WEB}, Fault.NOT_A_WEB_CERTIFICATE),
     ],
 )
-def test_what_is_asked_is_what_is_judged(options: dict[str, Any], fault: Fault) -> None:
+def test_each_argument_of_verify_counts(options: dict[str, Any], fault: Fault) -> None:
     """Each argument decides."""
     assert fault in faults(verified(**options))
 
@@ -85,7 +85,7 @@ def test_what_is_asked_is_what_is_judged(options: dict[str, Any], fault: Fault) 
         {"anchors": WEB},
     ],
 )
-def test_what_may_be_given_otherwise_or_left_away(options: dict[str, Any]) -> None:
+def test_arguments_of_verify_may_have_other_types_or_be_omitted(options: dict[str, Any]) -> None:
     """None asks for nothing; bytes may come in any form."""
     assert isinstance(verified(**options), Trusted)
 
@@ -107,7 +107,7 @@ def test_evidence_of_a_revocation_counts(options: dict[str, Any]) -> None:
     assert Fault.REVOKED in faults(verified(**options))
 
 
-def test_a_verdict_wants_what_could_be_fetched_where_something_is_fetched() -> None:
+def test_a_verdict_has_wants_where_evidence_may_be_fetched() -> None:
     """`fetched` is what came so far; without it nothing is wanted."""
     ada = identities.named_client()
     policy = Revocation(fetch=Fetch(by_caller=True), covers="leaf")
@@ -146,7 +146,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("options", "message"), WRONG, ids=[message for _, message in WRONG])
-def test_what_a_caller_gives_wrongly_is_told_at_once(options: dict[str, Any], message: str) -> None:
+def test_invalid_arguments_are_config_errors(options: dict[str, Any], message: str) -> None:
     """ConfigError, whatever the chain is like: nothing is judged by half of a question."""
     with pytest.raises(ConfigError) as caught:
         verified(**options)
@@ -161,7 +161,7 @@ POLICY = Revocation(staples="use", crls=CRLStore(crls_in(crl(CA), "ca")), unknow
     st.lists(st.none() | st.binary(max_size=80), max_size=5),
     st.sampled_from([ANCHORS, WEB]),
 )
-def test_anything_that_is_shown_makes_a_verdict(
+def test_any_chain_makes_a_verdict(
     chain: list[bytes], staples: list[bytes | None], anchors: TrustStore
 ) -> None:
     """It never raises for what is in a chain or in what came with it."""
@@ -193,7 +193,7 @@ def test_a_verdict_is_given_at_the_ends_of_the_calendar_too(at: datetime, tolera
 
 
 @pytest.mark.parametrize("room", ["bothways.trust.path", "bothways.trust.revocation"])
-def test_programs_that_know_it_by_its_former_name_are_served(room: str) -> None:
+def test_the_former_name_still_works(room: str) -> None:
     """No other name leads anywhere."""
     module = importlib.import_module(room)
     assert module.judge is verify

@@ -44,7 +44,7 @@ def looks(watched: Watched[str], count: int = 2) -> tuple[list[tuple[str, list[s
     return [change for _ in range(count) for change in watched.look(problems)], problems
 
 
-def test_a_file_that_is_replaced_is_taken_when_it_looks_the_same_twice(path):
+def test_a_replaced_file_is_read_after_two_equal_looks(path):
     """And once."""
     watched = Watched([path], words)
     assert looks(watched) == ([], [])
@@ -55,8 +55,8 @@ def test_a_file_that_is_replaced_is_taken_when_it_looks_the_same_twice(path):
 
 
 @pytest.mark.parametrize("cut", [0, 4, len(WHOLE) - 3])
-def test_a_file_that_is_cut_keeps_what_it_had_and_says_so_once(path, cut):
-    """Truncated while being replaced; the whole is taken when it is there."""
+def test_a_truncated_file_keeps_its_last_content_and_is_reported_once(path, cut):
+    """It is being replaced; the complete file is read when it is there."""
     watched = Watched([path], words)
     path.write_bytes(WHOLE[:cut])
     assert looks(watched, 3) == ([], [f"{path}: no end; its earlier content stays in use"])
@@ -65,7 +65,7 @@ def test_a_file_that_is_cut_keeps_what_it_had_and_says_so_once(path, cut):
     assert looks(watched) == ([(str(path), ["three"])], [])
 
 
-def test_a_file_that_grows_is_left_alone_until_it_rests(path):
+def test_a_growing_file_is_not_read_until_it_is_stable(path):
     """Whoever writes slowly is not read half way, even at what could be an end."""
     watched = Watched([path], words)
     for part in (b"three", b"three end", b"three end four", b"three end four end"):
@@ -74,7 +74,7 @@ def test_a_file_that_grows_is_left_alone_until_it_rests(path):
     assert looks(watched) == ([(str(path), ["three", "end", "four"])], [])
 
 
-def test_a_file_that_was_replaced_a_while_ago_is_taken_at_the_first_look(path, monkeypatch):
+def test_a_file_that_was_replaced_before_is_read_at_the_first_look(path, monkeypatch):
     """Whoever begins to look in a process that was forked has what is there by then."""
     watched = Watched([path], words)
     replace(path, b"three end")
@@ -82,7 +82,7 @@ def test_a_file_that_was_replaced_a_while_ago_is_taken_at_the_first_look(path, m
     assert looks(watched, 1) == ([(str(path), ["three"])], [])
 
 
-def test_a_defect_in_reading_is_told_once_for_each_change(path):
+def test_a_defect_in_reading_is_reported_once_for_each_change(path):
     """Whoever looks twice a second does not fill a disk with it."""
     outcomes = iter([["one"], ZeroDivisionError()])
 
@@ -117,7 +117,7 @@ def test_a_file_that_changes_while_it_is_read_is_read_again(path):
     assert looks(watched) == ([(str(path), ["three"])], [])
 
 
-def test_a_file_that_is_gone_keeps_what_it_had_and_may_come_back(path):
+def test_a_missing_file_keeps_its_last_content_and_may_come_back(path):
     """It is said once."""
     watched = Watched([path], words)
     path.unlink()
@@ -137,7 +137,7 @@ def test_a_file_that_is_gone_keeps_what_it_had_and_may_come_back(path):
         ("directory", ("cannot be read: Is a directory")),
     ],
 )
-def test_a_pipe_a_device_or_a_directory_in_its_place_holds_nobody_up(path, kind, problem):
+def test_a_pipe_a_device_or_a_directory_instead_of_a_file_blocks_nothing(path, kind, problem):
     """Whoever looks would wait for a writer for ever, and no file would be followed any more."""
     other = path.with_name("other")
     other.write_bytes(b"four end")
@@ -167,7 +167,7 @@ def test_each_file_is_looked_at_by_itself(path):
     assert watched.items() == ["one", "two", "five"]
 
 
-def test_a_file_that_cannot_be_read_at_first_is_an_error(tmp_path):
+def test_a_file_that_cannot_be_read_at_the_start_is_an_error(tmp_path):
     """Nobody begins to serve without what was asked for."""
     with pytest.raises(ConfigError, match="cannot be read"):
         Watched([tmp_path / "gone"], words)
@@ -197,7 +197,7 @@ def both(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "cert", tmp_path / "key"
 
 
-def test_files_that_change_together_are_taken_together(both, caplog):
+def test_files_that_change_together_are_read_together(both, caplog):
     """While only one of them is new the old pair stays, and the log says so once."""
     clock = Ticker()
     renewed = Renewed(both, pair, clock)
@@ -214,7 +214,7 @@ def test_files_that_change_together_are_taken_together(both, caplog):
     assert (renewed.value, renewed.generation) == ((b"new", b"new"), 1)
 
 
-def test_a_change_of_long_ago_is_taken_at_the_first_look(both, monkeypatch):
+def test_an_old_change_is_read_at_the_first_look(both, monkeypatch):
     """Whoever looks once an hour does not go on with what was replaced an hour ago."""
     clock = Ticker()
     renewed = Renewed(both, pair, clock)
@@ -235,7 +235,7 @@ def test_files_have_settled_when_nobody_wrote_to_them_for_a_second(path, monkeyp
     assert not files.have_settled([stamp, None])
 
 
-def test_a_file_that_is_gone_or_a_pipe_changes_nothing(both, caplog):
+def test_a_missing_file_or_a_pipe_changes_nothing(both, caplog):
     """And nobody waits for it."""
     clock = Ticker()
     renewed = Renewed(both, pair, clock)
@@ -251,7 +251,7 @@ def test_a_file_that_is_gone_or_a_pipe_changes_nothing(both, caplog):
     assert all(each.endswith("; the earlier content stays in use") for each in caplog.messages)
 
 
-def test_what_a_user_of_it_cannot_take_is_refused_whole(both, caplog):
+def test_a_change_that_a_user_refuses_is_not_used(both, caplog):
     """A configuration has a say in what comes; what is there already must pass too."""
     clock = Ticker()
     renewed = Renewed(both, pair, clock)

@@ -233,7 +233,7 @@ def ids(rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("rule", "position", "options"), BROKEN, ids=ids(BROKEN))
-def test_who_breaks_a_rule_hears_of_that_rule_at_that_place(
+def test_a_violation_is_reported_with_its_rule_and_position(
     rule: str, position: int, options: Options
 ) -> None:
     """The sources stand in the table: BR 7.1.2, RFC 5280 4.2."""
@@ -243,7 +243,7 @@ def test_who_breaks_a_rule_hears_of_that_rule_at_that_place(
 
 
 @pytest.mark.parametrize(("rule", "options"), KEPT, ids=ids(KEPT))
-def test_who_just_keeps_a_rule_is_trusted(rule: str, options: Options) -> None:
+def test_a_certificate_that_just_complies_is_trusted(rule: str, options: Options) -> None:
     """The other side of each rule."""
     path = chain(**options)
     assert web_reasons(parsed(path)) == []
@@ -287,13 +287,13 @@ def explicit_curve(issued: Issued) -> Raw:
     return edited(issued, key=bytes.fromhex("3082") + len(body).to_bytes(2, "big") + body)
 
 
-def test_a_curve_that_is_spelled_out_is_refused() -> None:
+def test_explicit_curve_parameters_are_refused() -> None:
     """RFC 5480 2.1.1, BR 7.1.3.1.2: parameters are named curves."""
     sent, *above = chain()
     assert isinstance(judged([explicit_curve(sent), *above]), Refused)
 
 
-def test_every_rule_is_broken_and_kept_by_some_path() -> None:
+def test_every_rule_has_a_path_that_violates_it_and_one_that_complies() -> None:
     """A rule that no test provokes is deleted."""
     names = {rule.name for rule in RULES}
     assert len(names) == len(RULES)
@@ -310,7 +310,7 @@ def test_every_rule_names_its_source_and_makes_a_sentence(rule: Rule) -> None:
     assert rule.sentence[0].islower() and not rule.sentence.endswith(".")
 
 
-def test_the_private_profile_bears_all_that_only_the_web_forbids() -> None:
+def test_the_private_profile_accepts_what_only_the_web_profile_forbids() -> None:
     """docs/defaults.md: RFC 5280 6.1 asks for none of it."""
     elsewhere = {rule.name for rule in RULES if rule.known is not None}
     for rule, _, options in BROKEN:
@@ -318,14 +318,14 @@ def test_the_private_profile_bears_all_that_only_the_web_forbids() -> None:
             assert isinstance(judged(chain(**options), "private"), Trusted), rule
 
 
-def test_what_every_profile_refuses_is_not_said_twice() -> None:
+def test_faults_of_every_profile_are_not_reported_twice() -> None:
     """A weak key is WEAK_KEY, a leaf for clients WRONG_EXTENDED_KEY_USAGE: nothing is added."""
     verdict = judged(chain(usage=("clientAuth",), **rsa_key(1024)))
     assert isinstance(verdict, Refused)
     assert {each.fault for each in verdict.reasons} == {Fault.WEAK_KEY, Fault.WRONG_EXTENDED_KEY_USAGE}
 
 
-def test_a_reason_is_told_in_words_with_its_rule_and_source() -> None:
+def test_a_reason_is_shown_with_its_rule_and_source() -> None:
     """Programs read the rule's name, people its words and where they stand."""
     verdict = judged(chain(subject="Payments", alternatives=[f"DNS:{SERVER}"]))
     assert isinstance(verdict, Refused)
@@ -347,7 +347,7 @@ def everything_wrong() -> tuple[Issued, Issued, Issued]:
     return chain(middle=bad, **end | {"key_usage": CA_USAGE, "critical_alternatives": True})
 
 
-def test_no_more_reasons_are_told_than_a_person_reads() -> None:
+def test_the_number_of_reported_violations_is_limited() -> None:
     """A stranger decides how many rules he breaks, not how much is said."""
     reasons = web_reasons(parsed(everything_wrong()))
     assert len(reasons) == MOST_REASONS
@@ -355,7 +355,7 @@ def test_no_more_reasons_are_told_than_a_person_reads() -> None:
     assert re.search(r", and \d+ more rules are broken$", str(reasons[-1]))
 
 
-def test_a_certificate_is_held_to_the_rules_once() -> None:
+def test_a_certificate_is_checked_by_the_rules_once() -> None:
     """Whatever is remembered of it, and however many paths lead over it."""
     path = parsed(chain())
     work = WorkBudget()
@@ -366,14 +366,14 @@ def test_a_certificate_is_held_to_the_rules_once() -> None:
     assert work.spent == spent
 
 
-def test_names_are_paid_for_before_they_are_looked_at() -> None:
+def test_names_are_charged_before_they_are_checked() -> None:
     """The work of a judgement is bounded."""
     path = parsed(chain(alternatives=[f"DNS:a{number}.example" for number in range(500)]))
     with pytest.raises(OutOfWork):
         web_reasons(path, work=WorkBudget(200))
 
 
-def test_a_leaf_that_is_its_own_anchor_is_held_to_the_rules_for_leaves() -> None:
+def test_a_leaf_that_is_its_own_anchor_is_checked_by_the_rules_for_leaves() -> None:
     """docs/defaults.md: a pinned certificate is held to what it says."""
     own = leaf(None, SERVER)
     assert isinstance(judged([own, own]), Trusted)
@@ -383,7 +383,7 @@ def test_a_leaf_that_is_its_own_anchor_is_held_to_the_rules_for_leaves() -> None
 # -- who is judged by it, and how that is seen -------------------------------------------------------------
 
 
-def test_clients_are_judged_by_the_private_profile() -> None:
+def test_clients_are_verified_by_the_private_profile() -> None:
     """The rules are those of servers' certificates; a store may be shared."""
     path = chain(usage=("clientAuth",), alternatives=[])
     verdict = judged(path, purpose=Purpose.CLIENT)
@@ -392,7 +392,7 @@ def test_clients_are_judged_by_the_private_profile() -> None:
 
 
 @pytest.mark.parametrize("broken", [False, True])
-def test_a_verdict_says_by_which_profile_it_was_found(broken: bool) -> None:
+def test_a_verdict_has_its_profile(broken: bool) -> None:
     """In the value and in the finding; of the private profile nothing is said."""
     path = chain(usage=None) if broken else chain()
     assert judged(path).profile == "web"
@@ -425,7 +425,7 @@ def test_a_store_is_read_from_files_under_a_profile(tmp_path: Path, monkeypatch:
 
 
 @pytest.mark.parametrize("profile", ["public", "", "Web", None])
-def test_a_profile_that_is_none_is_told_with_the_choices(profile: Any) -> None:
+def test_an_unknown_profile_is_refused_with_the_choices(profile: Any) -> None:
     """ConfigError when it is made, never in a handshake."""
     with pytest.raises(ConfigError, match="is not a profile; expected private or web"):
         TrustStore.from_pem(chain()[2].pem, profile=profile)
@@ -499,7 +499,7 @@ def roots_of_this_system() -> list[ParsedCertificate]:
     return [ParsedCertificate(der) for der in ders]
 
 
-def test_the_roots_of_this_system_vouch_for_what_keeps_the_rules() -> None:
+def test_the_roots_of_this_system_comply_with_the_rules() -> None:
     """A profile that refuses the public roots would be useless; one in fifty may be an operator's own."""
     roots = roots_of_this_system()
     end, ca, _ = parsed(chain())
@@ -516,7 +516,7 @@ def alike(public: x509.Certificate) -> Issued:
     return issue(public.subject, None, **options | times)
 
 
-def test_who_was_issued_under_a_root_like_the_public_ones_is_trusted() -> None:
+def test_a_server_below_a_root_like_the_public_ones_is_trusted() -> None:
     """Their names, dates and extensions, with keys of ours."""
     for each in sorted(roots_of_this_system(), key=lambda each: each.not_before)[:40]:
         anchor = alike(each.x509)

@@ -18,7 +18,7 @@ from bothways.trust.work import (
 )
 
 
-def test_a_budget_grows_with_what_the_peer_sent_up_to_what_an_event_loop_bears() -> None:
+def test_a_budget_grows_with_the_received_bytes_up_to_a_maximum() -> None:
     """Two microseconds and 64 octets for each byte received, beside a fixed part."""
     assert WorkBudget.for_bytes(0).granted == FIXED_MICROSECONDS
     assert WorkBudget.for_bytes(1000).granted == FIXED_MICROSECONDS + 2000
@@ -26,7 +26,7 @@ def test_a_budget_grows_with_what_the_peer_sent_up_to_what_an_event_loop_bears()
     assert WorkBudget.for_bytes(10**9).granted == MOST_MICROSECONDS
 
 
-def test_a_step_that_cannot_be_paid_for_is_named() -> None:
+def test_a_step_that_exceeds_the_budget_is_named() -> None:
     """What is used up says at which kind of step."""
     work = WorkBudget(microseconds=2.5 * Step.NAME_COMPARISON.price.microseconds)
     work.spend(Step.NAME_COMPARISON)
@@ -46,7 +46,7 @@ def test_memory_runs_out_as_time_does() -> None:
         work.spend(Step.NAME)
 
 
-def test_the_kind_of_step_that_cost_most_is_told() -> None:
+def test_the_most_expensive_kind_of_step_is_reported() -> None:
     """Not the one that happened to be the last."""
     work = WorkBudget()
     work.spend(Step.NAME_COMPARISON, 200)
@@ -59,7 +59,7 @@ def _rsa(bits: int, exponent: int) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(exponent, (1 << bits) - 1).public_key()
 
 
-def test_signatures_are_paid_for_by_what_they_cost() -> None:
+def test_signatures_are_charged_by_their_cost() -> None:
     """Of RSA the modulus and the exponent count: whoever made the key chose both."""
     ordinary = signature_price(_rsa(2048, 65537))
     assert signature_price(_rsa(16384, 65537)) > 50 * ordinary
@@ -73,7 +73,7 @@ def test_signatures_are_paid_for_by_what_they_cost() -> None:
     assert signature_price(mldsa.MLDSA87PrivateKey.generate().public_key()) < 500
 
 
-def test_exponents_that_nobody_needs_are_known_by_their_length() -> None:
+def test_too_long_exponents_are_recognised() -> None:
     """FIPS 186-5 A.1.1 has them below 2^256."""
     assert not has_long_exponent(_rsa(2048, (1 << 256) - 1))
     assert has_long_exponent(_rsa(2048, (1 << 256) + 1))
@@ -82,7 +82,7 @@ def test_exponents_that_nobody_needs_are_known_by_their_length() -> None:
     assert has_long_exponent(_rsa(4096, (1 << 64) + 1))
 
 
-def test_a_large_signed_list_costs_more_than_its_signature() -> None:
+def test_a_large_signed_crl_costs_more_than_its_signature() -> None:
     """What was signed has to be hashed."""
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     small, large = WorkBudget(), WorkBudget(microseconds=1e9)

@@ -162,7 +162,7 @@ def _check_is_authority(certificate: x509.Certificate, source: str) -> None:
 
 
 def _check_can_issue(existing: ExistingAuthority, source: str, now: Now) -> None:
-    """Issue a certificate that is thrown away, and verify it as a relying party would."""
+    """Issue a certificate that is discarded, and verify it as a relying party would."""
     authority = Authority(existing.certificate, existing.key, existing.parents, now=now)
     public = new_key(KeyType.P256).public_key()
     probe = authority.sign(Profile.CLIENT, Holder("probe"), public)

@@ -1,6 +1,6 @@
 """Causes of failures before TLS: other protocols, and services in which TLS has to be requested (STARTTLS).
 
-Nothing that is said there is authenticated, so nothing of it is certain; a service's words are quoted as its own.
+What a peer sends there is not authenticated, so no cause is certain; texts of a service are quoted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 
-# What a server is that begins so.
+# What a server is, by its first bytes.
 PLAIN_SERVERS: Mapping[OtherProtocol | None, Cause] = {
     OtherProtocol.HTTP_ANSWER: Cause.SPEAKS_HTTP,
     OtherProtocol.SSH: Cause.SPEAKS_SSH,
@@ -32,7 +32,7 @@ PLAIN_SERVERS: Mapping[OtherProtocol | None, Cause] = {
     OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
     OtherProtocol.SSL2: Cause.OLD_SSL,
 }
-# In whose words it is asked for TLS, by its first bytes; and what listens at a port, by its number.
+# The protocol in which it is asked for TLS, by its first bytes; and the service at a port, by its number.
 NAMES: Mapping[OtherProtocol | None, str] = {
     OtherProtocol.MAIL_OR_FILES: "smtp",
     OtherProtocol.POP3: "pop3",
@@ -67,7 +67,7 @@ RECORDS = (b"\x14\3", b"\x15\3", b"\x16\3", b"\x17\3")
 
 
 def name_of(case: Case, other: OtherProtocol | None) -> str:
-    """Return how a protocol is called that begins so, for `--starttls`; "" for what is never asked for TLS."""
+    """Return the name of a protocol for `--starttls`, by the first bytes or the port; "" for one without STARTTLS."""
     at_port = PORTS.get(_port(case))
     if other is OtherProtocol.MAIL_OR_FILES and at_port is not None and at_port[1] in ("ftp", "nntp"):
         return at_port[1]
@@ -75,14 +75,14 @@ def name_of(case: Case, other: OtherProtocol | None) -> str:
 
 
 def by_port(case: Case) -> Iterator[Likely]:
-    """What usually listens at a port, where nothing of TLS came from it."""
+    """Return the service that usually listens at a port, where no TLS came from it."""
     if case.is_client and _port(case) in PORTS:
         cause, name, title = PORTS[_port(case)]
         yield case.likely(cause, PEERS, LIKELY, f"{_port(case)} is the port of {title}", starttls=name)
 
 
 def by_words(case: Case) -> Iterator[Likely]:
-    """What answered when it was asked for TLS in the words of some protocols that wait for them."""
+    """Return the protocol that answered a request for TLS, where probes tried protocols that wait for the client."""
     found = case.situation.probed
     known = {name: (cause, title) for cause, name, title in PORTS.values() if name}
     if found is None or not case.is_client or found.starttls not in known:
@@ -96,7 +96,7 @@ def by_words(case: Case) -> Iterator[Likely]:
 
 
 def failed(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
-    """Return the causes of a server that did not turn to TLS when it was asked to."""
+    """Return the causes where a server did not start TLS when it was asked to."""
     yield from RULES[error.problem](case, error)
 
 
@@ -126,7 +126,7 @@ def _refused(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 
 
 def _turned_away(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
-    """It said no before it was asked for TLS: to us, or to everybody for now."""
+    """The server refused before it was asked for TLS: us, or every client for now."""
     if "host-unknown" in error.said.lower():
         asked = case.ours.server_name or "that name"
         yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, _quoting(error), name=asked)
@@ -169,7 +169,7 @@ def _too_much(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 
 
 def _without_a_word(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
-    """It closed, or time ran out: a port that speaks TLS at once waits for our hello, as we do for its greeting."""
+    """It closed, or time ran out: a port that speaks TLS at once waits for our hello, as we wait for its greeting."""
     yield from _another(case, error)
     if case.situation.probed is not None and case.situation.probed.versions:
         evidence = own_hello.PROBE + " there, without a word before it"
@@ -192,7 +192,7 @@ def _without_a_word(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 
 
 def _another(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
-    """What answers in the words of another protocol, or listens at the port of one."""
+    """A server that answers in another protocol, or listens at the port of one."""
     found, at_port = case.situation.probed, PORTS.get(_port(case))
     titles = {name: title for _, name, title in PORTS.values() if name}
     if found is not None and found.starttls in titles and found.starttls != case.ours.starttls:

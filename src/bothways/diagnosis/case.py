@@ -1,4 +1,4 @@
-"""One failure and everything that is known about it: the terms in which the rules of diagnosis are written."""
+"""One failure and everything that is known about it: what the rules of diagnosis are applied to."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Case:
 
     @property
     def trusted(self) -> str:
-        """Our trust anchors, in words."""
+        """Our trust anchors, as text."""
         anchors = self.ours.anchors
         return ", ".join(anchors.names_for_people) if anchors is not None else "our CAs"
 

@@ -78,7 +78,7 @@ class Likely:
 
 
 def _through_starttls(template: str) -> str:
-    """A server that was asked for TLS in the words of its protocol has to be asked so by every command."""
+    """Return the command with the option by which every connection to that server requests TLS."""
     if "{starttls}" in template:
         return template
     for command, option in (
@@ -95,7 +95,7 @@ def _quoted(value: object) -> str:
 
 
 def _with_given(template: str, facts: Mapping[str, object]) -> str:
-    """Return the template with the options by which we connected, but those that it gives itself."""
+    """Return the command with the options by which we connected, except those that it has already."""
     start = "bothways connect {target}"
     given = [name for name in GIVEN if facts.get(f"given_{name}") and f" --{name} " not in template]
     words = "".join(f" --{name} {_quoted(each)}" for name in given for each in _values(facts, name))
@@ -169,7 +169,7 @@ class Explanation:
 
 
 def facts_of(explanation: Explanation) -> dict[str, object]:
-    """Return an explanation as values that JSON can hold."""
+    """Return an explanation as values for JSON."""
     return {
         "happened": explanation.happened,
         "usually": explanation.usually,

@@ -1,7 +1,7 @@
-"""The first frames of an HTTP/2 server (RFC 9113), as far as they tell a status: no dynamic table is kept.
+"""The first frames of an HTTP/2 server (RFC 9113), decoded only for a status; no dynamic table is kept.
 
-`:status` comes first of all fields in a header block (RFC 9113 8.3.2), and `grpc-status` is a literal where it is sent
-for the first time. Whatever else there is, is skipped.
+`:status` is the first field of a header block (RFC 9113 8.3.2), and `grpc-status` is a literal where it is sent for
+the first time. Everything else is skipped.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 FRAMES_LOOKED_AT = 64
 PADDED, PRIORITY = 0x08, 0x20
-# RFC 7541 A: what one byte means, and those entries whose name is ":status".
+# RFC 7541 A: the statuses that one byte encodes, and the entries with the name ":status".
 INDEXED: Mapping[int, int] = {8: 200, 9: 204, 10: 206, 11: 304, 12: 400, 13: 404, 14: 500}
-# RFC 7541 B, of what is needed here.
+# RFC 7541 B, as far as needed.
 _HUFFMAN: Mapping[str, str] = {
     "0": "00000", "1": "00001", "2": "00010", "3": "011001", "4": "011010", "5": "011011", "6": "011100",
     "7": "011101", "8": "011110", "9": "011111", "g": "100110", "r": "101100", "p": "101011", "c": "00100",
@@ -39,7 +39,7 @@ class Frame(IntEnum):
 
 
 class Framed(NamedTuple):
-    """What the frames tell. status: of HTTP.  grpc: the status of gRPC.  error: the code by which it ended a stream."""
+    """What the frames say. status: of HTTP.  grpc: the status of gRPC.  error: the code that ended a stream."""
 
     status: int | None = None
     grpc: int | None = None
@@ -48,7 +48,7 @@ class Framed(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What they tell, in words."""
+        """What they say, as text."""
         parts = [f"HTTP/2 {self.status}"] if self.status is not None else []
         parts += [f"grpc-status {self.grpc}"] if self.grpc is not None else []
         parts += [ERROR_NAMES.get(self.error, f"error {self.error}")] if self.error else []
@@ -56,7 +56,7 @@ class Framed(NamedTuple):
 
 
 def read_http2(data: bytes) -> Framed | None:
-    """Return what a server's first frames tell, or None for what is no HTTP/2 or tells nothing."""
+    """Return what a server's first frames say; None for what is not HTTP/2 or says nothing."""
     found = Framed()
     for number, (kind, flags, payload) in enumerate(_frames(data)):
         if number == 0 and kind not in (Frame.SETTINGS, Frame.GOAWAY):
@@ -82,7 +82,7 @@ def _after(found: Framed, kind: int, flags: int, payload: bytes) -> Framed:
 
 
 def _frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield the frames, the last as far as it came (RFC 9113 4.1)."""
+    """Yield the frames; the last one may be incomplete (RFC 9113 4.1)."""
     at = 0
     for _ in range(FRAMES_LOOKED_AT):
         if len(data) < at + 9:
@@ -97,7 +97,7 @@ def _unpadded(payload: bytes, flags: int) -> bytes:
 
 
 def _status(block: bytes) -> int | None:
-    """Read the first field, behind updates of the table's size (RFC 7541 6)."""
+    """Decode the first field, after dynamic table size updates (RFC 7541 6)."""
     block = _TABLE_SIZES.sub(b"", block, count=1)
     if not block:
         return None
@@ -122,7 +122,7 @@ def _grpc_status(block: bytes) -> int | None:
 
 
 def _number(string: bytes) -> int | None:
-    """Read a string of at most three digits, plain or by Huffman's code (RFC 7541 5.2)."""
+    """Decode a string of at most three digits, plain or in the Huffman code (RFC 7541 5.2)."""
     if not string or not 1 <= string[0] & 0x7F <= 3:
         return None
     raw = string[1 : 1 + (string[0] & 0x7F)]

@@ -92,7 +92,7 @@ def _behind_a_header(case: Case) -> Iterator[Likely]:
 
 
 def _is_known(case: Case) -> bool:
-    """Whether probes found what has to come before TLS there."""
+    """Whether probes found what the server expects before TLS."""
     found = case.situation.probed
     if found is None:
         return False
@@ -124,7 +124,7 @@ def _reads_hello(case: Case) -> Iterator[Likely]:
 
 
 def _closed_at_once(case: Case) -> Iterator[Likely]:
-    """It closes before it has received anything: no protocol is the reason, and no name."""
+    """It closes before it has received anything: neither the protocol nor the name is the reason."""
     if case.situation.probed is not None and case.situation.probed.closes_at_once:
         evidence = "it closes a connection on which nothing was sent"
         yield case.likely(
@@ -154,7 +154,7 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     name = case.ours.server_name
     if name is not None and not certs.is_address(name):
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, name=name)
-    if case.situation.probed is None:  # else a hello behind such a header was not answered either
+    if case.situation.probed is None:  # otherwise a hello after such a header was not answered either
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
 
@@ -167,7 +167,7 @@ def _no_protocol_chosen(case: Case) -> Iterator[Likely]:
     if case.ours.protocols:
         offered = listed([each.decode("ascii", "replace") for each in case.ours.protocols])
         detail = f"it chose none of what we offer ({offered}), and then servers of gRPC and HTTP/2 close the connection"
-    # gRPC is built with BoringSSL; and who asks for no certificate does not close for lack of one.
+    # gRPC uses BoringSSL; and a server that requests no certificate does not close for lack of one.
     told = case.stack is Stack.BORINGSSL or (case.request is None and bool(case.ours.own))
     evidence = "it closed right after the handshake, for which it needed nothing more from us" if told else ""
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY if told else POSSIBLE, evidence, detail=detail)
@@ -189,7 +189,7 @@ def _service_closed(case: Case) -> Iterator[Likely]:
 
 
 def _nobody_behind(case: Case) -> Iterator[Likely]:
-    """It closed before it said anything, as a proxy does that reaches none of its servers."""
+    """It closed before it sent anything, as a proxy does that cannot reach any of its servers."""
     if case.is_client and not case.seen.data and not getattr(case.error, "in_record", False):
         evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
         yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)

@@ -24,7 +24,7 @@ OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 
 
 def probed(case: Case) -> Iterator[Likely]:
-    """Compares what the server chose in probes with what we offer: it excludes all guesses."""
+    """Compare what the server chose in probes with what we offer, which excludes all guesses."""
     found = case.situation.probed
     if found is None or not case.is_client:
         return
@@ -72,7 +72,7 @@ def _group_found(case: Case, found: Probed) -> list[Likely]:
 
 
 def _fits(case: Case) -> list[Likely]:
-    """We offer everything that it chose: what differs is the signature schemes, or the size of our hello."""
+    """We offer everything that it chose: the difference is in the signature schemes, or in the size of our hello."""
     if case.alert in CHOICE_ALERTS and _leaves_out_schemes(case):
         return [_scheme_left_out(case, f"{PROBE}, which has all schemes")]
     weight = POSSIBLE if case.alert in CHOICE_ALERTS else LIKELY
@@ -81,7 +81,7 @@ def _fits(case: Case) -> list[Likely]:
 
 
 PROBE = "a hello that offers everything was answered"
-# Alerts of a server that has read a hello, and finds nothing in it to choose.
+# Alerts of a server that has decoded a hello, and can choose nothing in it.
 CHOICE_ALERTS = (Alert.HANDSHAKE_FAILURE, Alert.INSUFFICIENT_SECURITY)
 # TLS_RSA_WITH_...: with RC4, 3DES, AES-CBC, Camellia, SEED, AES-GCM, CCM (RFC 5246 A.5, 5288, 6655, 4162, 5932).
 KEY_TRANSPORT = frozenset(
@@ -161,7 +161,7 @@ def _scheme_left_out(case: Case, evidence: str) -> Likely:
 
 
 def protocols(case: Case) -> Iterator[Likely]:
-    """ALPN."""
+    """Whether the server supports none of the application protocols (ALPN) that we offer."""
     ours = [each.decode("utf-8", "replace") for each in case.ours.protocols]
     detail = f"we offer {listed(ours)}"
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, CERTAIN if ours else LIKELY, detail=detail)
@@ -194,13 +194,13 @@ def name_certainly(case: Case) -> Iterator[Likely]:
 
 
 def large_hello(case: Case) -> Iterator[Likely]:
-    """A large hello may be the reason, unless probes told: they answer for small hellos."""
+    """A large hello may be the reason, if no probe, which is small, showed another one."""
     if case.situation.probed is None:
         yield from _large_hello(case)
 
 
 def _large_hello(case: Case) -> Iterator[Likely]:
-    """A hello with a post-quantum key share takes two packets, which some devices do not process."""
+    """A hello with a post-quantum key share needs two packets, which some devices do not process."""
     shares = [NamedGroup(code).name for code in case.ours.shares if "MLKEM" in NamedGroup(code).name]
     if shares:
         yield case.likely(

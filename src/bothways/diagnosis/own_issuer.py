@@ -1,4 +1,4 @@
-"""Whether a peer finds a path from our chain to a CA of its own: who issued it, what lacks, how deep it is."""
+"""Whether a peer finds a path from our chain to a CA of its own: the issuer, missing certificates, the depth."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def _counted(certificates: int) -> str:
 
 
 def _no_list(case: Case, weight: Weight, evidence: str = "") -> Likely:
-    """OpenSSL that verifies revocation, and has no CRL of our CA, says that it does not know the CA."""
+    """OpenSSL that checks revocation, and has no CRL of our CA, sends unknown_ca."""
     return case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, evidence, whose="our", detail=NO_LIST)
 
 
@@ -167,7 +167,7 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
         yield case.likely(
             Cause.INTERMEDIATE_MISSING, OURS, LIKELY, f"{sent}, an intermediate by its name", issuer=name
         )
-    # OpenSSL says bad_certificate of other faults, and of an issuer always unknown_ca.
+    # OpenSSL sends bad_certificate for other faults, and for an unknown issuer always unknown_ca.
     other = case.stack is Stack.OPENSSL and case.alert == Alert.BAD_CERTIFICATE
     weight = LIKELY if case.alert in CERTIFICATE_ALERTS and not other else POSSIBLE
     yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, weight, sent, detail=detail)

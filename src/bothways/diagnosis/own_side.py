@@ -137,7 +137,7 @@ def _is_early_for_openssl(case: Case) -> bool:
 
 
 def clients_clock(case: Case) -> Iterator[Likely]:
-    """Clients have wrong clocks more often than lists of the servers that they accept."""
+    """Clients have wrong clocks more often than restrictions on the servers that they accept."""
     if not case.is_client:
         yield from clock(case)
 
@@ -155,7 +155,7 @@ def expired_by_alert(case: Case) -> Iterator[Likely]:
 
 
 def _outdated_list(case: Case) -> Likely:
-    """OpenSSL says the same of a CRL that is out of date as of a certificate."""
+    """OpenSSL sends the same alert for an expired CRL as for an expired certificate."""
     openssl = case.is_client and case.stack is Stack.OPENSSL
     evidence = (
         "OpenSSL, as which it lists its schemes, sends this alert for an outdated CRL too: its log tells"
@@ -195,7 +195,7 @@ def revoked(case: Case) -> Iterator[Likely]:
 
 
 def revoked_unsaid(case: Case) -> Iterator[Likely]:
-    """Our chain is sound as far as we can see, and what we cannot see is the peer's CRL."""
+    """Our chain is valid as far as we can check; what we cannot check is the peer's CRL."""
     if case.chain and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
         yield revoked_by(case, POSSIBLE, "")
 
@@ -291,7 +291,7 @@ def wrong_name(case: Case) -> Iterator[Likely]:
 
 
 def _lacks_address(case: Case, lacking: bool, addresses: Collection[str]) -> bool:
-    """Whether a client that sent no name was refused by what it sends for a certificate without its address.
+    """Whether a client that sent no name refused us by the alert for a certificate without its address.
 
     lacking: whether our certificate has neither addresses nor names without dots. Clients with OpenSSL send every
     name, Java and OpenLDAP do not.
@@ -341,7 +341,7 @@ def not_let_in(case: Case) -> Iterator[Likely]:
 
 
 def refused_by_gnutls(case: Case) -> Iterator[Likely]:
-    """GnuTLS says access_denied of every certificate that it does not accept, and does not authorize by itself."""
+    """GnuTLS sends access_denied for every certificate that it does not accept, and does not authorize by itself."""
     if case.stack is Stack.GNUTLS:
         yield from revoked_unsaid(case)
         yield from clock(case)

@@ -1,4 +1,4 @@
-"""Causes for which we refuse a peer: for each row of the table of faults, its usual causes."""
+"""The causes for which we refuse a peer: for each row of the table of faults its usual causes."""
 
 from __future__ import annotations
 

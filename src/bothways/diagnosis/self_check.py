@@ -37,7 +37,7 @@ def _reasons(
 
 
 def _end_reasons(chain: Sequence[ParsedCertificate], known: Sequence[Reason]) -> tuple[Reason, ...]:
-    """The signature of a trust anchor is not checked, and for the peer the end of our chain need not be one."""
+    """Return the reasons against the last certificate as one that is not a trust anchor, as it may be for the peer."""
     end, place = chain[-1], len(chain) - 1
     if end.is_self_issued:
         return ()

@@ -1,7 +1,7 @@
-"""The first reply of services that speak no HTTP: databases, directories, mail servers, brokers, by their own codes.
+"""The first reply of services other than HTTP: databases, directories, mail servers, brokers, by their codes.
 
-PostgreSQL, MySQL, LDAP, MQTT, AMQP, XMPP; and in lines SMTP, IMAP, POP3, FTP, Redis, NATS. Codes decide where a
-protocol has them, since texts are in any language.
+PostgreSQL, MySQL, LDAP, MQTT, AMQP, XMPP; line by line SMTP, IMAP, POP3, FTP, Redis, NATS. Codes have precedence over
+texts, which may be in any language.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ MESSAGES_LOOKED_AT = 16
 
 
 class Found(NamedTuple):
-    """What a reply says, and its words."""
+    """What a reply says about us, and its text."""
 
     text: str
     says: Says
 
 
 def read_protocols(data: bytes) -> Found | None:
-    """Return what the first bytes of a service say about us, by the protocol that they are of; else None."""
+    """Return what the first bytes of a service say about us, by their protocol; None where they say nothing."""
     return next((found for reader in READERS if (found := reader(data)) is not None), None)
 
 
 def _judged(text: str, says: Says | None) -> Found | None:
-    """A text about a certificate tells more than a code."""
+    """Prefer a text about a certificate to a code, since it says more."""
     about = said(text, CERTIFICATES)
     says = says if about is None else about.says
     return None if says is None else Found(text, says)
@@ -43,7 +43,7 @@ def _decoded(raw: bytes) -> str:
 
 
 def _postgresql(data: bytes) -> Found | None:
-    """An ErrorResponse: fields of a letter and a text that ends in zero (PostgreSQL 55.7, appendix A)."""
+    """An ErrorResponse: fields of a letter and a text that ends in a zero byte (PostgreSQL 55.7, appendix A)."""
     if data[:1] != b"E" or data[1:3] != b"\0\0":
         return None
     fields = {each[:1]: each[1:] for each in data[5:].split(b"\0") if each}
@@ -96,7 +96,7 @@ _LDAP_RESULT = re.compile(rb"\x02[\x01-\x04].{1,4}?[\x61\x65\x78]" + _LENGTH + r
 
 
 def _ldap_messages(data: bytes) -> Iterator[bytes]:
-    """Yield what the first messages hold, as far as they came."""
+    """Yield the content of the first messages; the last one may be incomplete."""
     at = 0
     for _ in range(MESSAGES_LOOKED_AT):
         if data[at : at + 1] != b"\x30" or len(data) < at + 2:
@@ -187,7 +187,7 @@ _XMPP = re.compile(rb"<(" + b"|".join(XMPP) + rb")\b")
 
 
 def _lines(data: bytes) -> Found | None:
-    """Lines of SMTP, IMAP, POP3, FTP, Redis or NATS: the first of them that refuses counts."""
+    """Lines of SMTP, IMAP, POP3, FTP, Redis or NATS: the first one that refuses us counts."""
     if not data.startswith(LINES_BEGIN):
         return None
     lines = (each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])

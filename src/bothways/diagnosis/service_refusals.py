@@ -38,7 +38,7 @@ MEANINGS = {Says.NO_BACKEND: FAILED, Says.BUSY: BUSY}
 
 
 class ServiceRefusal(Exception):
-    """The answer by which a service refused us. Never raised: it takes the place of the error of a failure."""
+    """The reply by which a service refused us. Never raised: an explanation contains it in place of an error."""
 
     def __init__(self, reply: ServiceReply) -> None:
         super().__init__(f"the service answered: {reply.text}")
@@ -65,10 +65,10 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
 
 
 def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explanation:
-    """Explain the end of a connection over which a service has answered: the answer tells more than how it ended.
+    """Explain the end of a connection on which a service has replied: the reply says more than the way it ended.
 
-    data: the first bytes received over the established channel, b"" for none.  error: what ended it, such as a reset
-    or an end without close_notify.  situation: as for `explain`.
+    data: the first bytes received over the established connection, b"" for none.  error: what ended it, such as a
+    reset or an end without close_notify.  situation: as for `explain`.
     """
     ended = explain(error, situation)
     if not data or isinstance(error, (PeerAlert, PeerFault)):
@@ -81,7 +81,7 @@ def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explan
 
 
 def _of_any_status(data: bytes, situation: Situation) -> Explanation | None:
-    """Explain a status of HTTP that says nothing of us, where a body may have been lost."""
+    """Explain an HTTP status that says nothing about us, where a body may have been lost."""
     reply = read_reply(data)
     if reply is None or reply.status is None or reply.status < 400:
         return None
@@ -187,13 +187,13 @@ def _busy(case: Case) -> Iterator[Likely]:
 
 
 def _as_the_answer_says(case: Case) -> Iterator[Likely]:
-    """It speaks of a certificate's issuer, and its CAs are not known: what it says is all that there is."""
+    """It names a certificate's issuer as the reason, and its CAs are not known: its text is the only evidence."""
     for each in own_issuer.issuer(case):
         yield replace(each, weight=LIKELY) if each.cause is Cause.CA_NOT_ACCEPTED else each
 
 
 def _not_told_apart(case: Case) -> Iterator[Likely]:
-    """Servers that verify with OpenSSL and answer by a page say the same whatever the reason is."""
+    """Servers that verify with OpenSSL and respond with a page send the same text for every reason."""
     if not case.chain or case.own_reasons or own_issuer.is_issuer_unnamed(case):
         return
     how = "its answer is the same for each of these; nginx writes which it was to its error log"

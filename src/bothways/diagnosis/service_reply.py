@@ -39,7 +39,7 @@ class ServiceReply:
 
     @property
     def refuses(self) -> bool:
-        """Whether it refuses us for our identity or our connection, so that a command fails."""
+        """Whether the service refuses us for our identity or our connection, so that a command fails."""
         if self.status is not None:
             return self.status in REFUSED_STATUSES or (self.status == 400 and self.says in ABOUT_CERTIFICATES)
         return self.says not in (None, Says.NO_BACKEND, Says.NO_REQUEST, Says.BUSY)
@@ -62,7 +62,7 @@ STATUSES = {
     429: Says.BUSY, 495: Says.CERTIFICATE_WRONG, 496: Says.CERTIFICATE_WANTED, 497: Says.PLAIN_WANTED,
     502: Says.NO_BACKEND, 503: Says.NO_BACKEND, 504: Says.NO_BACKEND, 525: Says.NO_BACKEND, 526: Says.NO_BACKEND,
 }  # fmt: skip
-# Which texts of a body are heeded, by the status.
+# Which texts of a body count, by the status.
 TOLD_BY_BODY = {
     **dict.fromkeys((400, 495, 496, 497), (CERTIFICATES, PLACES)),
     **dict.fromkeys((401, 403), (CERTIFICATES, PLACES, LOGINS)),
@@ -107,7 +107,7 @@ def _http(data: bytes) -> ServiceReply | None:
 
 
 def _framed(framed: Framed) -> ServiceReply | None:
-    """A reply in HTTP/2; a status of gRPC counts in place of that of HTTP, which is 200 then."""
+    """A reply in HTTP/2; a status of gRPC replaces that of HTTP, which is 200 then."""
     if framed.grpc is not None:
         return ServiceReply(framed.text, GRPC.get(framed.grpc))
     if framed.status is None:
@@ -132,7 +132,7 @@ def _headers(head: bytes) -> dict[str, str]:
 
 
 def _said(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Says | None, str]:
-    """What a scheme of credentials, the body or the status alone says, and in which words."""
+    """Return what an authentication scheme, the body or the status alone says, and the text that says it."""
     scheme = headers.get("www-authenticate", "").partition(" ")[0].lower()
     if status == 401 and re.search(r"cert|mutual|mtls", scheme):
         return Says.CERTIFICATE_WANTED, scheme

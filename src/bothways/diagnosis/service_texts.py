@@ -1,7 +1,7 @@
-"""Texts by which services say what they think of a client, in any protocol.
+"""Texts by which services say why they refuse a client, in any protocol.
 
 They are those of nginx, Apache, HAProxy, Envoy, IIS, Azure, AWS, Kong, Vault, Kubernetes, Spring, Tomcat, Jetty,
-Elasticsearch, Dovecot, Postfix and others. A text is the peer's word: it proves nothing.
+Elasticsearch, Dovecot, Postfix and others. A text of a peer proves nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _texts(*rows: tuple[Says, tuple[str, ...]]) -> Texts:
     return tuple((re.compile("|".join(patterns)), says) for says, patterns in rows)
 
 
-# About a certificate: the first row that fits decides.
+# About a certificate: the first row that matches counts.
 CERTIFICATES = _texts(
     (Says.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent",)),
     (Says.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
@@ -163,7 +163,7 @@ LOGINS = _texts(
     ),
 )
 
-# Of protocols whose text is one line.
+# In protocols whose text is one line.
 LINES = _texts(
     (
         Says.LOGIN,
@@ -223,7 +223,7 @@ LINES = _texts(
 )
 
 
-# Of servers that refuse an address, before they know who we are.
+# Of servers that refuse an address, before they know our identity.
 SHUT_OUT = _texts(
     (
         Says.FORBIDDEN,
@@ -241,14 +241,14 @@ SHUT_OUT = _texts(
 
 
 class Said(NamedTuple):
-    """What a text says, and the words that say so."""
+    """What a text says, and the part of it that says so."""
 
     says: Says
     words: str
 
 
 def said(text: str, *tables: Texts) -> Said | None:
-    """Return what a text says by the first entry that fits it."""
+    """Return what a text says, by the first entry that matches."""
     lower = text.lower()
     if len(lower) != len(text):  # a place in one is none in the other
         text = lower

@@ -152,7 +152,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a server chose when it was probed with hellos that offer more than ours; it is not authenticated.
+    """What a server chose in probes with hellos that offer more than ours; it is not authenticated.
 
     versions, suites, groups: codes, the preferred first; empty where it refused even those hellos.
     after_proxy_header: whether it answered only a hello after a header of the PROXY protocol.
@@ -162,7 +162,7 @@ class Probed:
     pre_shared: whether it answered only a hello with cipher suites of pre-shared keys or passwords (PSK, SRP).
     closes_at_once: whether it closes a connection on which nothing was sent.
     reads_hello: whether it closes a connection for a hello, and not before the hello's last byte.
-    unanswered: whether it answered nothing of all that was tried: neither this, nor that.
+    unanswered: whether it answered nothing that was tried.
     """
 
     versions: tuple[int, ...] = ()

@@ -1,7 +1,7 @@
-"""Which TLS implementation a peer seems to be, by the order in which it lists signature schemes.
+"""Which TLS implementation a peer probably is, by the order in which it lists signature schemes.
 
 A client lists them in its hello, a server in its CertificateRequest. It is no proof, since a configuration may change
-the list; but implementations send different alerts for the same fault, and this tells which of them is meant.
+the list; but implementations send different alerts for the same fault.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum
 
 
 class Stack(Enum):
-    """An implementation of TLS, by the name under which it is known."""
+    """An implementation of TLS, by its name."""
 
     OPENSSL = "OpenSSL"
     GNUTLS = "GnuTLS"

@@ -43,13 +43,13 @@ def element(tag: int, content: bytes):
         (0x17, b"\x1b[2J", '"\\x1b[2J" (which is not a valid time)'),
     ],
 )
-def test_times_are_told_with_what_is_odd_about_them(tag, text, words):
+def test_times_are_shown_with_their_deviations(tag, text, words):
     """RFC 5280 4.1.2.5: seconds and Z, and no fraction."""
     assert time_text(element(tag, text)) == words
 
 
-def test_numbers_of_any_length_are_told():
-    """In decimal where that is short; Python tells no number of ten thousand digits in decimal."""
+def test_numbers_of_any_length_are_shown():
+    """Short ones in decimal; Python refuses to print very long ones in decimal."""
     assert number_text(element(0x02, b"\xff\x7f")) == "-129"
     assert number_text(element(0x02, b"\x7f" * 17)) == "7f" * 17
     assert len(number_text(element(0x02, b"\x7f" * 9_000))) == 200
@@ -70,19 +70,19 @@ def test_numbers_of_any_length_are_told():
         (time_of, 0x17, b"x"),
     ],
 )
-def test_what_is_no_value_is_refused_with_its_place(read, tag, content):
+def test_a_malformed_value_is_refused_with_its_position(read, tag, content):
     """A ValueError says at which byte."""
     with pytest.raises(ValueError, match="at byte 0"):
         read(element(tag, content))
 
 
-def test_an_endless_identifier_is_counted_and_not_told():
+def test_a_very_long_identifier_is_shown_by_its_length():
     """Numbers of thousands of digits are nobody's business."""
     assert oid(element(0x06, b"\x81" * 5_000 + b"\x01")) == "an identifier of 5001 bytes"
 
 
-def test_fields_are_taken_in_their_order():
-    """What is missing, and what is too much, is told with its place."""
+def test_fields_are_read_in_order():
+    """A missing field, and a surplus one, is reported with its position."""
     data = sequence(der(0x02, b"\x01"), der(0x0C, b"a"))
     fields = Fields(whole(data, "value"))
     assert fields.optional(0x0C) is None
@@ -101,7 +101,7 @@ def test_fields_are_taken_in_their_order():
         list(whole(der(0x04, b""), "text", 0x04).children())
 
 
-def test_one_part_that_cannot_be_read_hides_no_other():
+def test_an_undecodable_part_hides_no_other():
     """Each part of a list is told by itself, as far as the list goes."""
     parts = der(0x02, b"\x01") + der(0x02, b"") + der(0x02, b"\x03") + b"\x02"
     assert describe_each(whole(sequence(parts), "list").children(), number_text) == [
@@ -130,12 +130,12 @@ def test_one_part_that_cannot_be_read_hides_no_other():
         (der(0x04, bytes(1_000)), "00" * 32 + "... (1000 bytes)"),
     ],
 )
-def test_values_without_a_known_form_are_outlined(data, words):
-    """Their strings and numbers are told in their nesting."""
+def test_values_of_unknown_meaning_are_outlined(data, words):
+    """Their strings and numbers are shown, nested as they are."""
     assert outline(data) == words
 
 
-def test_an_outline_ends():
+def test_an_outline_is_limited():
     """However deep and however wide a value is."""
     deep = der(0x0C, b"x")
     for _ in range(500):

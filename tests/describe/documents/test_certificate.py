@@ -20,7 +20,7 @@ def root() -> pki.Issued:
     return pki.root("Root")
 
 
-def test_a_certificate_is_told_in_words(root):
+def test_a_certificate_is_described(root):
     """Names, validity, key, usages, locations."""
     address = x509.UniformResourceIdentifier("http://ca.example/x")
     issued = pki.leaf(
@@ -63,15 +63,15 @@ def test_a_certificate_is_told_in_words(root):
     assert told["SHA-256"] == sha256(issued.der).hexdigest()
 
 
-def test_what_a_person_came_for_stands_first(root):
-    """Whose it is, until when, what for and from whom; then everything else."""
+def test_the_most_important_facts_are_first(root):
+    """Subject, validity, purpose and issuer; then everything else."""
     names = [name for name, _ in one(pki.leaf(root).der).facts]
     assert names[:7] == [
         "subject", "valid", "alternative names", "extended key usage", "key usage", "CA", "issuer",
     ]  # fmt: skip
 
 
-def test_an_authority_is_told_with_its_bounds(root):
+def test_a_ca_certificate_is_described_with_its_constraints(root):
     """Self-signed by its own key or not, path length, name constraints."""
     told = facts(one(root.pem))
     assert told["issuer"] == "CN=Root (itself)"
@@ -86,7 +86,7 @@ def test_an_authority_is_told_with_its_bounds(root):
     assert facts(one(forged.pem))["signed with"].endswith(", not by its own key")
 
 
-def test_a_certificate_without_a_subject_is_called_by_its_first_name(root):
+def test_a_certificate_without_a_subject_is_titled_by_its_first_name(root):
     """RFC 5280 4.1.2.6: then the alternative names are critical."""
     issued = pki.leaf(root, None, alternatives=["DNS:a.example", "DNS:b.example"], critical_alternatives=True)
     assert one(issued.der).title == "DNS a.example"
@@ -124,8 +124,8 @@ MINUTE = der(0x17, b"2601010000Z")
         (EXTENSIONS, der(0x82, b"\0\x0b"), "subject unique identifier", "0b"),
     ],
 )  # fmt: skip
-def test_a_part_that_makes_no_sense_hides_no_other(root, place, replacement, name, words):
-    """It is told with its place, and so is that nothing is judged by such a certificate."""
+def test_a_malformed_part_hides_no_other(root, place, replacement, name, words):
+    """It is reported with its position, and that verification refuses the certificate."""
     told = facts(one(altered(pki.leaf(root).der, place, replacement)))
     assert told[name].startswith(words)
     assert told["issuer"] == "CN=Root"
@@ -139,33 +139,33 @@ def test_a_certificate_that_is_refused_everywhere_says_so(root):
     assert "problem" not in facts(one(pki.leaf(root).der))
 
 
-def test_an_extension_that_no_rule_reads_is_told_to_be_unread(root):
-    """It is refused by nobody, and read by nobody."""
+def test_an_undecodable_unused_extension_is_reported(root):
+    """Verification neither decodes nor refuses it."""
     broken = extension("2.5.29.18", b"\x30\x01")
     told = facts(one(pki.leaf(root, extra=[(broken, False)]).der))
     assert told["problem"].startswith("not read by verification, since no rule uses it:  issuerAltName")
 
 
-def test_two_algorithms_of_one_signature_are_both_told(root):
+def test_two_different_signature_algorithms_are_both_shown(root):
     """RFC 5280 4.1.1.2: they must be the same."""
     data = altered(pki.leaf(root).der, VERSION, der(0xA0, der(0x02, b"\2")), outside=sequence(oid("1.2.3.4")))
     assert facts(one(data))["signed with"] == "1.2.3.4, but ecdsa-with-SHA256 in the signed part"
 
 
-def test_what_follows_a_certificate_is_told(root):
+def test_data_after_a_certificate_is_described(root):
     """`openssl x509 -trustout` writes there what a certificate is trusted for."""
     told = facts(certificate_document(root.der + sequence(der(0x0C, b"alias")), pki.NOW))
     assert told["after it"] == '9 bytes: {"alias"}'
 
 
 @pytest.mark.parametrize("data", [b"", b"\x30", b"\x30\0", der(0x31, b""), sequence(sequence(), sequence())])
-def test_what_has_no_parts_is_a_damaged_document(data):
+def test_a_document_without_fields_is_damaged(data):
     """Nothing is raised, whatever the bytes are."""
     document = certificate_document(data, pki.NOW)
     assert document.damaged
     assert not document.key_id
 
 
-def test_a_signature_is_named_without_the_rest(root):
+def test_the_signature_algorithm_is_described_alone(root):
     """What the doctor says of a chain."""
     assert signature_text(ParsedCertificate(root.der)) == "ecdsa-with-SHA256"

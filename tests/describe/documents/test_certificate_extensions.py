@@ -130,7 +130,7 @@ def number(value: int) -> bytes:
         ("1.3.6.1.5.5.7.48.1.5", der(0x05, b""), "OCSP no check", "its revocation status need not be checked"),
     ],
 )  # fmt: skip
-def test_every_extension_of_a_certificate_is_told(dotted, value, name, words):
+def test_every_extension_of_a_certificate_is_described(dotted, value, name, words):
     """RFC 5280 4.2 and those that others added."""
     assert told_of(dotted, value)[name] == words
 
@@ -152,8 +152,8 @@ def test_a_critical_extension_is_marked_on_its_last_row():
         ("2.5.29.32", sequence() + b"\0", "policies"),
     ],
 )
-def test_a_value_of_another_form_is_told_as_its_bytes(dotted, value, name):
-    """With the place at which it has another form."""
+def test_a_malformed_value_is_shown_as_its_bytes(dotted, value, name):
+    """With the position of the fault."""
     words = told_of(dotted, value)[name]
     assert words.startswith("cannot be read (")
     assert words.endswith(f": {value.hex()}")

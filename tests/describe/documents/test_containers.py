@@ -34,8 +34,8 @@ def test_pkcs12_is_opened_with_its_passphrase():
 
 
 @pytest.mark.parametrize(("form", "encoding"), [("PEM", Encoding.PEM), ("DER", Encoding.DER)])
-def test_pkcs7_gives_up_its_certificates(form, encoding):
-    """With the command that makes a file of them that every other command reads."""
+def test_pkcs7_is_described_with_its_certificates(form, encoding):
+    """With the command that converts it to PEM, which every command reads."""
     root = pki.root()
     data = pkcs7.serialize_certificates([root.certificate, pki.leaf(root).certificate], encoding)
     container, *certificates = documents(data, pki.NOW)
@@ -46,7 +46,7 @@ def test_pkcs7_gives_up_its_certificates(form, encoding):
     assert sorted(each.title for each in certificates) == ["Root", "server.example"]
 
 
-def test_pkcs7_gives_up_its_crls_and_what_is_no_certificate():
+def test_pkcs7_is_described_with_its_crls_and_other_certificates():
     """RFC 2315 9.1: certificates of other kinds are named by their tag."""
     data = signed_data(der(0xA0, der(0xA1, b"old")), der(0xA1, pki.crl(pki.root())))
     container, odd, crl = documents(data, pki.NOW)
@@ -55,7 +55,7 @@ def test_pkcs7_gives_up_its_crls_and_what_is_no_certificate():
     assert (crl.kind, crl.title) == ("CRL", "Root")
 
 
-def test_pkcs7_without_certificates_says_what_it_is():
+def test_pkcs7_without_certificates_is_described():
     """Or where it is broken."""
     enveloped = sequence(oid("1.2.840.113549.1.7.3"), der(0xA0, sequence()))
     assert one(enveloped).title == "enveloped data"
@@ -68,7 +68,7 @@ def endless(data: bytes) -> bytes:
     return bytes((outer.tag, 0x80)) + outer.content + b"\0\0"
 
 
-def test_containers_in_ber_are_read_too():
+def test_containers_in_ber_are_decoded_too():
     """As Windows and Java write them."""
     root = pki.root()
     box = root.p12(b"sesame")

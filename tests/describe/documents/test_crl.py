@@ -53,7 +53,7 @@ def test_a_crl_lists_the_first_of_its_entries(root):
     )
 
 
-def test_a_stale_crl_is_told_to_be(root):
+def test_an_expired_crl_is_described_as_such(root):
     """And one that revokes nobody."""
     told = facts(one(crl(root, 0).public_bytes(PEM), now=pki.NOW + 8 * pki.DAY))
     assert told["next update"].endswith("EXPIRED 1 day ago")
@@ -65,7 +65,7 @@ def test_a_crl_of_many_thousands_is_cut(root):
     assert facts(one(crl(root, 3_000, reason=False).public_bytes(DER)))["revoked"].endswith("and 2,980 more")
 
 
-def test_a_delta_crl_says_what_it_needs(root):
+def test_a_delta_crl_names_its_base(root):
     """RFC 5280 5.2.4: it is complete only together with another."""
     told = facts(one(pki.crl(root, number=9, base=7)))
     assert told["CRL number"] == "9"
@@ -74,7 +74,7 @@ def test_a_delta_crl_says_what_it_needs(root):
     )
 
 
-def test_an_indirect_crl_says_whose_each_certificate_is(root):
+def test_an_indirect_crl_shows_the_issuer_of_each_entry(root):
     """RFC 5280 5.3.3: what one entry says of the issuer holds for those after it."""
     one_, two = pki.leaf(root), pki.leaf(root)
     other = x509.CertificateIssuer([x509.DirectoryName(pki.name("Other CA"))])
@@ -106,7 +106,7 @@ def test_an_indirect_crl_says_whose_each_certificate_is(root):
         ("1.2.3.4", b"?", "extension 1.2.3.4: 1 byte: 3f"),
     ],
 )
-def test_what_an_entry_says_is_told(root, dotted, value, words):
+def test_the_extensions_of_an_entry_are_described(root, dotted, value, words):
     """RFC 5280 5.3."""
     data = pki.crl(root, pki.leaf(root), entry_extra=[(extension(dotted, value), False)])
     assert facts(one(data))["revoked"].endswith(f"UTC, {words}")
@@ -119,7 +119,7 @@ def test_reasons_have_the_names_of_their_rfc():
     ]  # fmt: skip
 
 
-def test_where_more_is_to_be_had_is_told(root):
+def test_locations_of_other_crls_are_described(root):
     """Freshest CRL, and what others added."""
     point = sequence(sequence(der(0xA0, der(0xA0, der(0x86, b"http://a.example/delta")))))
     extra = [
@@ -144,8 +144,8 @@ def altered(data: bytes, tag: int, *replacement: bytes) -> bytes:
     return sequence(sequence(*fields), *(each.encoded for each in rest))
 
 
-def test_one_entry_that_cannot_be_read_hides_no_other(root):
-    """It is told with its bytes."""
+def test_an_undecodable_entry_hides_no_other(root):
+    """It is shown as its bytes."""
     good = sequence(der(0x02, b"\5"), der(0x17, b"260101000000Z"))
     data = altered(pki.crl(root), 0xA0, sequence(sequence(der(0x02, b"\4")), good))
     assert facts(one(data))["revoked"].split("\n") == [
@@ -155,7 +155,7 @@ def test_one_entry_that_cannot_be_read_hides_no_other(root):
     ]
 
 
-def test_odd_parts_of_a_crl_are_told_as_what_they_are(root):
+def test_malformed_parts_of_a_crl_are_described_as_such(root):
     """A version, times and an end that are none."""
     data = pki.crl(root, pki.leaf(root))
     told = facts(one(altered(data, 0x02, der(0x02, b"\7"))))
@@ -169,7 +169,7 @@ def test_odd_parts_of_a_crl_are_told_as_what_they_are(root):
     assert told["this update"].endswith("NOT YET: in 2 days")
 
 
-def test_a_list_of_entries_that_breaks_off_is_told_up_to_there(root):
+def test_a_truncated_list_of_entries_is_described_up_to_there(root):
     """Its number is of those that were read."""
     good = sequence(der(0x02, b"\5"), der(0x17, b"260101000000Z"))
     data = altered(pki.crl(root), 0xA0, sequence(good, b"\x30\x20\x02"))
@@ -179,13 +179,13 @@ def test_a_list_of_entries_that_breaks_off_is_told_up_to_there(root):
     ]
 
 
-def test_what_has_no_parts_is_a_damaged_document():
-    """Nothing is raised."""
+def test_a_document_without_fields_is_damaged():
+    """Nothing is raised, whatever the bytes are."""
     assert "no tbsCertList" in crl_document(b"\x30\0", pki.NOW).damaged
 
 
-def test_what_judging_makes_of_an_odd_crl_is_told(root):
-    """Refused whole, or good for its revocations alone."""
+def test_the_verdict_of_verification_on_an_unusual_crl_is_described(root):
+    """Refused completely, or used for its revocations only."""
     critical = [(extension("1.2.3.4", b"?"), True)]
     told = facts(one(pki.crl(root, extra=critical)))
     assert told["problem"].startswith("refused by every verification:  it has the critical extension 1.2.3.4")

@@ -12,7 +12,7 @@ URI = der(0x86, b"http://a.example/1.crl")
 RELATIVE = der(0xA1, sequence(oid("2.5.4.3"), der(0x0C, b"part")))
 
 
-def test_a_distribution_point_is_told_with_its_reasons_and_its_issuer():
+def test_a_distribution_point_is_described_with_its_reasons_and_its_issuer():
     """RFC 5280 4.2.1.13: a row for each point."""
     full = sequence(der(0xA0, der(0xA0, URI)), der(0x81, b"\1\x42"))
     issuer = der(0xA2, der(0xA4, pki.name("Other CA").public_bytes()))
@@ -25,8 +25,8 @@ def test_a_distribution_point_is_told_with_its_reasons_and_its_issuer():
     ]
 
 
-def test_one_point_that_cannot_be_read_hides_no_other():
-    """It is told with the place where it goes wrong."""
+def test_an_undecodable_point_hides_no_other():
+    """It is reported with the position of the fault."""
     broken = sequence(der(0xA0, der(0xA7, b"")))
     good = sequence(der(0xA0, der(0xA0, URI)))
     told = told_of(POINTS, sequence(broken, good))["CRL distribution points"].split("\n")
@@ -38,7 +38,7 @@ def scope(point: x509.IssuingDistributionPoint | x509.UnrecognizedExtension) -> 
     return facts(one(pki.crl(pki.root(), point=point)))["scope"]
 
 
-def test_the_scope_of_a_crl_is_told():
+def test_the_scope_of_a_crl_is_described():
     """RFC 5280 5.2.5: which certificates, which reasons, whose."""
     assert scope(pki.issuing_point(["URI:http://a.example/"], users=True)) == (
         "URI http://a.example/\nonly end-entity certificates (critical)"
@@ -53,7 +53,7 @@ def test_the_scope_of_a_crl_is_told():
     assert scope(nothing) == "all certificates of the issuer (critical)"
 
 
-def test_reasons_without_a_name_are_told_by_their_number():
+def test_reasons_without_a_name_are_shown_by_their_number():
     """Bit 0 is unused, and others are none."""
     point = sequence(der(0x81, b"\x06\x80\x40"))
     assert told_of(POINTS, sequence(point))["CRL distribution points"] == "for bit 0, bit 9"

@@ -28,7 +28,7 @@ def test_items_beyond_the_limit_are_counted():
     assert first_of(items[:100]) == items[:100]
 
 
-def test_items_share_a_row_as_far_as_it_reaches():
+def test_items_share_a_row_up_to_its_width():
     """The first row has the name, the others go on."""
     assert packed("names", ["a" * 60, "b" * 30, "c" * 60]) == [
         ("names", "a" * 60 + ", " + "b" * 30 + ","),
@@ -37,7 +37,7 @@ def test_items_share_a_row_as_far_as_it_reaches():
     assert rows("names", ["a", "b"]) == [("names", "a"), ("", "b")]
 
 
-def test_an_item_that_is_too_wide_goes_on_in_rows_of_its_own():
+def test_a_wide_item_is_wrapped_to_several_rows():
     """A policy with its notices."""
     assert wrapped("policies", ["1.2.3", "a" * 90 + "; " + "b" * 20 + "; c", "d" * 200]) == [
         ("policies", "1.2.3"),

@@ -15,8 +15,8 @@ def facts(*extensions: bytes) -> list[tuple[str, str]]:
     return facts_of(describe_extensions(whole(sequence(*extensions), "extensions"), CERTIFICATE_EXTENSIONS))
 
 
-def test_one_extension_that_cannot_be_read_hides_no_other():
-    """It is told with the place in its value, and with its bytes."""
+def test_an_undecodable_extension_hides_no_other():
+    """It is reported with the position of the fault, and with its bytes."""
     broken = sequence(NAMES, der(0x04, b"\x30\x05\x82"))
     assert facts(broken, CA) == [
         ("alternative names", "cannot be read (a length of 5 at byte 0 runs past the end): 300582"),
@@ -24,8 +24,8 @@ def test_one_extension_that_cannot_be_read_hides_no_other():
     ]
 
 
-def test_what_is_no_extension_hides_no_other():
-    """It is told by its place among them."""
+def test_a_malformed_extension_hides_no_other():
+    """It is reported with its number."""
     assert facts(der(0x04, b""), CA, sequence(oid("1.2.3.4")), sequence(NAMES, der(0x04, b""), b"\5\0")) == [
         ("extension no. 1", "cannot be read: no extension at byte 2"),
         ("CA", "yes (critical)"),
@@ -34,7 +34,7 @@ def test_what_is_no_extension_hides_no_other():
     ]
 
 
-def test_an_unknown_extension_is_told_by_its_number():
+def test_an_unknown_extension_is_shown_by_its_object_identifier():
     """With its length, its bytes and what its encoding tells."""
     unknown = sequence(oid("1.2.3.4"), der(0x01, b"\xff"), der(0x04, der(0x0C, b"text")))
     assert facts(unknown) == [("extension 1.2.3.4", '6 bytes: 0c0474657874, which is "text" (critical)')]
@@ -43,7 +43,7 @@ def test_an_unknown_extension_is_told_by_its_number():
     assert facts(long) == [("extension 1.2.3.4", f"5,000 bytes: {'00' * 32}... (5000 bytes)")]
 
 
-def test_an_extension_that_stands_twice_is_marked():
+def test_an_extension_that_occurs_twice_is_marked():
     """RFC 5280 4.2 forbids it, and both are told."""
     assert facts(CA, CA) == [
         ("CA", "yes (critical)"),
@@ -51,15 +51,15 @@ def test_an_extension_that_stands_twice_is_marked():
     ]
 
 
-def test_a_crowd_of_extensions_is_counted():
-    """No more than sixty-four are told."""
+def test_many_extensions_are_counted():
+    """At most sixty-four are described."""
     crowd = [sequence(oid(f"1.2.3.{number}"), der(0x04, b"")) for number in range(1, 101)]
     found = facts(*crowd)
     assert len(found) == 65
     assert found[-1] == ("extensions", "and 36 more")
 
 
-def test_a_crowd_of_names_is_counted():
+def test_many_names_are_counted():
     """Ten thousand names make no ten thousand rows."""
     names = sequence(*(der(0x82, b"%d.example" % number) for number in range(10_000)))
     found = facts(sequence(NAMES, der(0x04, names)))
@@ -67,7 +67,7 @@ def test_a_crowd_of_names_is_counted():
     assert len(found) < 30
 
 
-def test_a_list_that_breaks_off_is_told_up_to_there():
+def test_a_truncated_list_is_described_up_to_there():
     """What was read is told."""
     assert facts(CA, b"\x30\x05\x06") == [
         ("CA", "yes (critical)"),

@@ -37,8 +37,8 @@ MGF1 = oid("1.2.840.113549.1.1.8")
         ("ML-DSA-65", "ML-DSA-65", "ML-DSA-65"),
     ],
 )
-def test_keys_are_named_and_never_shown(kind, words, public_words):
-    """The public half identifies a key; its private half stays in the file."""
+def test_keys_are_named_and_never_printed(kind, words, public_words):
+    """The public key identifies a private key."""
     key = pki.key(kind)
     private = one(key.private_bytes(PEM, PrivateFormat.PKCS8, NoEncryption()))
     assert (private.kind, private.title) == ("private key", words)
@@ -49,7 +49,7 @@ def test_keys_are_named_and_never_shown(kind, words, public_words):
     assert one(key.private_bytes(DER, PrivateFormat.PKCS8, NoEncryption())) == private
 
 
-def test_old_and_odd_keys_are_named_too():
+def test_unusual_keys_are_named_too():
     """DSA by its size, what is unknown by its class."""
     key = dsa.generate_private_key(2048)
     assert key_text(key) == "DSA, 2048 bits"
@@ -107,12 +107,12 @@ def test_an_encrypted_key_asks_for_its_passphrase():
         (der(0x05, b""), "rsassaPss"),
     ],
 )
-def test_the_parameters_of_a_signature_are_told(parameters, words):
+def test_the_parameters_of_a_signature_are_described(parameters, words):
     """RFC 4055 3.1: what is left out has its default."""
     assert algorithm_text(whole(sequence(PSS, parameters), "algorithm")) == words
 
 
-def test_an_unknown_algorithm_is_told_by_its_numbers():
+def test_an_unknown_algorithm_is_shown_by_its_object_identifier():
     """With its parameters, as far as they can be read."""
     assert algorithm_text(whole(sequence(oid("1.2.3.4")), "algorithm")) == "1.2.3.4"
     value = sequence(oid("1.2.3.4"), der(0x02, b"\x05"))
@@ -146,12 +146,12 @@ BITS = der(0x03, b"\0\4\1\1")
         (sequence(), "cannot be read: no algorithm of the key at byte 2"),
     ],
 )
-def test_a_key_that_nobody_loads_is_told_as_far_as_it_goes(info, words):
+def test_an_unsupported_key_is_described_as_far_as_possible(info, words):
     """Curves and kinds that are not supported have their names too."""
     assert public_key_text(whole(info, "key"))[0].startswith(words)
 
 
-def test_a_key_bound_to_one_kind_of_signature_is_told_so():
+def test_a_key_restricted_to_rsassa_pss_is_described_as_such():
     """RFC 4055 1.2: id-RSASSA-PSS in the key itself."""
     rsa = sequence(der(0x02, b"\0" + b"\xff" * 256), der(0x02, b"\x03"))
     info = sequence(sequence(PSS, sequence(der(0xA0, SHA256))), der(0x03, b"\0" + rsa))
@@ -165,7 +165,7 @@ def test_a_key_bound_to_one_kind_of_signature_is_told_so():
     assert public_key_text(whole(info, "key"))[0] == "RSA, 7 bits, an exponent of 799 bits"
 
 
-def test_a_public_key_that_cannot_be_used_is_told_with_the_reason():
+def test_an_unusable_public_key_is_described_with_the_reason():
     """It is shown all the same."""
     document = one(sequence(sequence(EC, oid("1.3.132.0.28")), BITS))
     assert document.title == "ECDSA on secp128r1"

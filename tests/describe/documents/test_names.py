@@ -62,21 +62,21 @@ def test_a_distinguished_name_is_written_by_its_rfc():
     assert len(name_text(name(*[attribute("2.5.4.3", "x" * 100)] * 20))) == 1000
 
 
-def test_names_move_no_cursor():
+def test_names_are_shown_escaped():
     """Control characters, bidirectional marks and broken encodings are escaped."""
     words = name_text(name(attribute("2.5.4.3", "a\x1b[2J\u202e")))
     assert words == "CN=a\\x1b[2J\\u202e"
     assert name_text(b"\x30\x02\x31\x00").isascii()
 
 
-def test_a_title_is_the_common_name_or_everything():
+def test_a_title_is_the_common_name_or_the_whole_name():
     """What a person calls it by."""
     assert title_of(name(attribute("2.5.4.10", "O"), attribute("2.5.4.3", "N"))) == "N"
     assert title_of(name(attribute("2.5.4.10", "O"))) == "O=O"
     assert title_of(name()) == "(empty)"
 
 
-def test_a_relative_name_is_told_whatever_its_tag():
+def test_a_relative_name_is_described_with_any_tag():
     """RFC 5280 4.2.1.13: nameRelativeToCRLIssuer is tagged implicitly."""
     found = whole(der(0xA1, attribute("2.5.4.3", "x")), "relative name", 0xA1)
     assert relative_text(found) == "CN=x"
@@ -113,12 +113,12 @@ EDI = der(0xA5, der(0xA0, der(0x0C, b"assigner")) + der(0xA1, der(0x0C, b"party"
         (der(0x89, b"?"), "a name of no known kind at byte 0: 89013f"),
     ],
 )
-def test_every_kind_of_name_is_told(encoded, words):
+def test_every_kind_of_name_is_described(encoded, words):
     """RFC 5280 4.2.1.6: nine kinds, and what is none of them."""
     assert general_name(whole(encoded, "name", encoded[0])) == words
 
 
-def test_one_name_that_cannot_be_read_hides_no_other():
+def test_an_undecodable_name_hides_no_other():
     """Each is told by itself."""
     found = whole(sequence(der(0x82, b"a.example"), der(0xA0, b""), der(0x82, b"b.example")), "names")
     assert [each.partition(":")[0] for each in general_names(found)] == [
@@ -129,8 +129,8 @@ def test_one_name_that_cannot_be_read_hides_no_other():
     assert general_names(whole(sequence(), "names")) == ["none"]
 
 
-def test_of_more_names_than_are_shown_the_words_are_not_looked_for():
-    """A stranger chooses how many there are, and a picture tells a hundred."""
+def test_names_beyond_the_limit_are_not_described():
+    """A stranger chooses their number."""
     found = whole(sequence(der(0x82, b"a.example") * 101), "names")
     assert alternative_names(found) == ["DNS a.example"] * 100 + [""]
     assert alternative_names(whole(sequence(), "names")) == ["none"]
@@ -150,12 +150,12 @@ def test_of_more_names_than_are_shown_the_words_are_not_looked_for():
         (der(0x82, b".example"), "DNS .example"),
     ],
 )
-def test_subtrees_are_told_as_what_they_hold(encoded, words):
+def test_subtrees_are_described(encoded, words):
     """RFC 5280 4.2.1.10: addresses have a mask, and an empty name holds all."""
     assert subtree_name(whole(encoded, "base", encoded[0])) == words
 
 
-def test_words_agree_with_the_names_that_others_make():
+def test_names_are_shown_as_by_cryptography():
     """`cryptography` writes RFC 4514 too."""
     made = x509.Name.from_rfc4514_string("CN=a\\, b,OU=x\\+y,O=\\#z,C=DE")
     assert name_text(made.public_bytes()) == "CN=a\\, b,OU=x\\+y,O=\\#z,C=DE"

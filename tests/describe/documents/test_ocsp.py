@@ -20,8 +20,8 @@ def leaf() -> pki.Issued:
     return pki.leaf(pki.root("Root"), serial=0xABC)
 
 
-def test_a_response_tells_its_answer(leaf):
-    """RFC 6960 4.2: about which certificate, good or revoked, from when to when, who says so."""
+def test_a_response_is_described(leaf):
+    """RFC 6960 4.2: certificate, status, validity, responder."""
     document = one(pki.ocsp_response(leaf, by_name=True, nonce=b"\xab" * 16))
     told = facts(document)
     assert (document.kind, document.title) == ("OCSP response", "certificate 0abc is good")
@@ -37,7 +37,7 @@ def test_a_response_tells_its_answer(leaf):
     assert told["version"] == "1"
 
 
-def test_a_revocation_is_told_with_its_time_and_reason(leaf):
+def test_a_revocation_is_described_with_its_time_and_reason(leaf):
     """RFC 6960 4.2.1."""
     document = one(pki.ocsp_response(leaf, status="revoked", reason="superseded", next_update=None))
     assert document.title == "certificate 0abc is revoked"
@@ -71,7 +71,7 @@ def test_a_delegated_responder_is_shown_with_its_certificate(leaf):
         ("unauthorized", "unauthorized"),
     ],
 )
-def test_a_refusal_is_told_by_its_name(status, words):
+def test_an_error_response_is_described_by_its_name(status, words):
     """RFC 6960 4.2.1."""
     assert one(pki.ocsp_refusal(status)).title == words
 
@@ -99,7 +99,7 @@ def test_a_refusal_is_told_by_its_name(status, words):
         ),
     ],
 )
-def test_a_response_without_an_answer_says_so(data, title, name, words):
+def test_a_response_without_responsebytes_is_described(data, title, name, words):
     """Nothing is raised for it."""
     document = one(data)
     assert document.title == title
@@ -127,8 +127,8 @@ def answer(serial: int, status: bytes = der(0x80, b""), *more: bytes) -> bytes:
     return sequence(identifier, status, der(0x18, b"20260601000000Z"), *more)
 
 
-def test_several_answers_are_all_told(leaf):
-    """And those beyond a bound are counted."""
+def test_several_single_responses_are_described(leaf):
+    """Those beyond a limit are counted."""
     data = with_answers(pki.ocsp_response(leaf), answer(1), answer(2, der(0x82, b"")))
     document = one(data)
     assert document.title == "about 2 certificates"
@@ -140,7 +140,7 @@ def test_several_answers_are_all_told(leaf):
     assert ("", "and answers about 80 more certificates") in crowd.facts
 
 
-def test_one_answer_that_cannot_be_read_hides_no_other(leaf):
+def test_an_undecodable_single_response_hides_no_other(leaf):
     """It is told with its bytes."""
     told = facts(one(with_answers(pki.ocsp_response(leaf), sequence(), answer(7))))
     assert told["answer"].startswith("cannot be read (no certID at byte")
@@ -152,7 +152,7 @@ def test_one_answer_that_cannot_be_read_hides_no_other(leaf):
     assert one(with_answers(pki.ocsp_response(leaf), sequence())).title == "about 1 certificate"
 
 
-def test_extensions_of_an_answer_are_told(leaf):
+def test_extensions_of_a_single_response_are_described(leaf):
     """RFC 6960 4.4: which CRL was used, until when archives reach."""
     cutoff = sequence(oid("1.3.6.1.5.5.7.48.1.6"), der(0x04, der(0x18, b"20200101000000Z")))
     reference = sequence(
@@ -172,7 +172,7 @@ def test_extensions_of_an_answer_are_told(leaf):
     assert told["CRL used"] == '"http://a", number 5, 2026-01-01 00:00:00 UTC'
 
 
-def test_extensions_of_a_response_are_told(leaf):
+def test_extensions_of_a_response_are_described(leaf):
     """Each by its own words, unknown ones by their number."""
     name = leaf.certificate.issuer.public_bytes()
     extra = [
@@ -191,7 +191,7 @@ def test_extensions_of_a_response_are_told(leaf):
     )
 
 
-def test_a_request_is_told_too(leaf):
+def test_an_ocsp_request_is_described(leaf):
     """RFC 6960 4.1: about which certificates, with which nonce."""
     builder = ocsp.OCSPRequestBuilder().add_certificate(
         leaf.certificate, leaf.above[0].certificate, hashes.SHA256()
@@ -205,7 +205,7 @@ def test_a_request_is_told_too(leaf):
     assert (told["nonce"], told["signed"], told["version"]) == ("ab", "no", "1")
 
 
-def test_a_request_by_somebody_about_many_is_told(leaf):
+def test_an_ocsp_request_with_a_requestor_and_many_certificates_is_described(leaf):
     """Who asks, and how many more there are."""
     asked = sequence(
         sequence(sequence(oid("1.3.14.3.2.26")), der(0x04, b"n"), der(0x04, b"k"), der(0x02, b"\1"))
@@ -224,7 +224,7 @@ def test_a_request_by_somebody_about_many_is_told(leaf):
     )
 
 
-def test_what_has_no_parts_is_a_damaged_document():
-    """Nothing is raised."""
+def test_a_document_without_fields_is_damaged():
+    """Nothing is raised, whatever the bytes are."""
     assert "no responseStatus" in response_documents(b"\x30\0", pki.NOW)[0].damaged
     assert "no tbsRequest" in request_document(b"\x30\0").damaged

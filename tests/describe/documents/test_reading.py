@@ -25,13 +25,13 @@ def root() -> pki.Issued:
     return pki.root("Root")
 
 
-def test_pem_and_der_tell_the_same(root):
+def test_pem_and_der_have_the_same_description(root):
     """RFC 7468: the armour changes nothing."""
     assert one(root.pem) == one(root.der)
     assert one(b"words before\n" + root.pem + b"words after\n") == one(root.der)
 
 
-def test_what_cannot_be_read_hides_nothing_else(root):
+def test_an_undecodable_document_hides_no_other(root):
     """A broken certificate in a file of several is told as such."""
     other = b"-----BEGIN DH PARAMETERS-----\nAAAA\n-----END DH PARAMETERS-----\n"
     parameters = b"-----BEGIN EC PARAMETERS-----\nAAAA\n-----END EC PARAMETERS-----\n"
@@ -50,8 +50,8 @@ def test_what_cannot_be_read_hides_nothing_else(root):
     assert found[4].damaged == "the block has a BEGIN line and no END line"
 
 
-def test_a_locked_key_hides_no_certificate(root):
-    """What needs no passphrase is told first."""
+def test_an_encrypted_key_hides_no_certificate(root):
+    """Documents without a passphrase are described first."""
     found = documents(root.encrypted_key_pem(b"sesame") + root.pem, pki.NOW)
     assert next(found).title == "Root"
     with pytest.raises(PassphraseNeeded):
@@ -87,7 +87,7 @@ def test_a_passphrase_is_asked_for_once_and_only_where_it_is_needed(root):
         (lambda root: pkcs7.serialize_certificates([root.certificate], Encoding.DER), "PKCS#7"),
     ],
 )
-def test_the_shape_of_der_tells_its_kind(root, make, kind):
+def test_the_kind_of_der_is_recognised_by_its_fields(root, make, kind):
     """Nothing else says what a file in DER is."""
     assert next(documents(make(root), pki.NOW, b"sesame")).kind == kind
 
@@ -103,7 +103,7 @@ def test_the_shape_of_der_tells_its_kind(root, make, kind):
         (sequence(), "DER, but no certificate"),
     ],
 )
-def test_other_files_are_unreadable(data, words):
+def test_other_files_raise_unreadable(data, words):
     """Whatever is none of these says so, and nothing else is raised."""
     with pytest.raises(Unreadable, match=words):
         list(documents(data, pki.NOW))
@@ -134,7 +134,7 @@ FILES = sorted(
 )
 
 
-def test_no_bytes_make_it_raise_anything_else(full):
+def test_any_bytes_are_described_or_unreadable(full):
     """Public files with bytes turned, left out or cut off: told as far as they go, or unreadable."""
     draw = random.Random(0x5EED)
     kinds = set()

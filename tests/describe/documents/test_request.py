@@ -29,7 +29,7 @@ def with_attributes(request: x509.CertificateSigningRequest, *attributes: bytes)
     return sequence(signed, *(each.encoded for each in rest))
 
 
-def test_a_request_says_whether_its_maker_holds_the_key(request_):
+def test_a_request_shows_whether_its_signature_is_valid(request_):
     """RFC 2986: the signature proves possession."""
     document = one(request_.public_bytes(PEM))
     told = facts(document)
@@ -43,7 +43,7 @@ def test_a_request_says_whether_its_maker_holds_the_key(request_):
     assert facts(one(bytes(forged)))["signature"].startswith("WRONG")
 
 
-def test_a_request_belongs_to_its_key(request_):
+def test_a_request_has_the_id_of_its_key(request_):
     """By the same id as the private key's."""
     assert one(request_.public_bytes(DER)).key_id == one(pki.root(own_key=pki.key()).key_pem).key_id
 
@@ -71,19 +71,19 @@ def attribute(dotted: str, *values: bytes) -> bytes:
         (sequence(), "attribute no. 1", "cannot be read: no attribute type at byte"),
     ],
 )
-def test_attributes_of_a_request_are_told(request_, made, name, words):
+def test_attributes_of_a_request_are_described(request_, made, name, words):
     """RFC 2985 5.4 and others."""
     assert facts(one(with_attributes(request_, made)))[name].startswith(words)
 
 
-def test_a_crowd_of_attributes_is_counted(request_):
+def test_many_attributes_are_counted(request_):
     """No more than thirty-two are told."""
     told = facts(one(with_attributes(request_, *[attribute("1.2.3.4", der(0x02, b"\5"))] * 100)))
     assert told["attributes"] == "and 68 more"
 
 
-def test_what_has_no_parts_is_a_damaged_document():
-    """Nothing is raised."""
+def test_a_document_without_fields_is_damaged():
+    """Nothing is raised, whatever the bytes are."""
     assert "no certificationRequestInfo" in request_document(b"\x30\0").damaged
 
 

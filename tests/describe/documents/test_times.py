@@ -24,7 +24,7 @@ from told import der, facts, one
         (pki.NOW + 335 * pki.DAY - timedelta(seconds=1), "less than a minute left"),
     ],
 )
-def test_validity_is_told_against_the_clock(moment, words):
+def test_a_validity_period_is_compared_with_the_clock(moment, words):
     """What a person wants to know first."""
     assert facts(one(pki.leaf(pki.root()).pem, now=moment))["valid"].endswith(words)
 
@@ -33,7 +33,7 @@ def time(text: str, tag: int = 0x17):
     return whole(der(tag, text.encode()), "time", tag)
 
 
-def test_an_end_before_the_beginning_is_told():
+def test_an_end_before_the_start_is_reported():
     """No moment lies in such a period."""
     words = period_text(time("270101000000Z"), time("260101000000Z"), pki.NOW)
     assert (
@@ -41,7 +41,7 @@ def test_an_end_before_the_beginning_is_told():
     )
 
 
-def test_what_is_no_time_is_told_as_it_stands():
+def test_an_invalid_time_is_shown_as_it_is():
     """The rest of the period is told nevertheless."""
     words = period_text(time("soon"), time("260101000000Z"), pki.NOW)
     assert words == '"soon" (which is not a valid time) to 2026-01-01 00:00:00 UTC'

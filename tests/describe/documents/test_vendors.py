@@ -108,13 +108,13 @@ TOOLS = sequence(der(0x0C, b"a"), der(0x0C, b"b"), der(0x0C, b"c"), der(0x0C, b"
         ),
     ],
 )
-def test_every_extension_of_a_vendor_is_told(dotted, value, name, words):
+def test_every_extension_of_a_vendor_is_described(dotted, value, name, words):
     """By what it says, in words."""
     assert told_of(dotted, value)[name] == words
 
 
 @pytest.mark.parametrize("bits", [b"\x09\x0a", b"\0" + bytes(5), b"\4\x0a" + bytes(4)])
-def test_addresses_that_are_none_are_refused(bits):
+def test_malformed_address_blocks_are_refused(bits):
     """RFC 3779 2.1.1: no more bits than an address has."""
     value = sequence(sequence(der(0x04, b"\0\1"), sequence(der(0x03, bits))))
     assert told_of("1.3.6.1.5.5.7.1.7", value)["delegated addresses"].startswith("cannot be read (")

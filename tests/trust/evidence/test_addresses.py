@@ -22,8 +22,8 @@ OPEN = (
 
 
 @pytest.mark.parametrize("address", OPEN)
-def test_an_address_of_the_open_internet_is_asked(address: str) -> None:
-    """Behind NAT64 and 6to4 too, where what they carry is open."""
+def test_a_global_address_may_be_contacted(address: str) -> None:
+    """Also behind NAT64 and 6to4, if the embedded address is global."""
     assert special_purpose(ip_address(address)) is None
 
 
@@ -65,8 +65,8 @@ def test_an_address_of_the_open_internet_is_asked(address: str) -> None:
         ("2606:4700::5efe:10.0.0.1", "private"),
     ],
 )  # fmt: skip
-def test_an_inner_or_special_address_is_named_as_what_it_is(address: str, words: str) -> None:
-    """RFC 6890 and the addresses at which clouds hand out credentials; however IPv6 dresses them."""
+def test_a_special_purpose_address_is_recognised(address: str, words: str) -> None:
+    """RFC 6890, and the metadata addresses of cloud providers, also embedded in IPv6."""
     assert special_purpose(ip_address(address)) == words
 
 
@@ -74,24 +74,24 @@ def refused(address: str, url: str = "http://ocsp.example/", **options) -> str |
     return refusal(address, read_location(url), Fetch(**options))
 
 
-def test_an_inner_address_is_refused_as_what_it_is() -> None:
-    """Whoever runs an inner responder reads what has to be allowed."""
+def test_an_internal_address_is_refused_with_the_reason() -> None:
+    """The text says what the operator has to allow."""
     assert refused("8.8.8.8") is None
     assert refused("10.0.0.1") == "10.0.0.1 is private, and not allowed"
     assert "link-local" in refused("fe80::1%eth0")
     assert refused("nowhere") == "its host has no IP address"
 
 
-def test_a_host_is_allowed_by_its_name_alone() -> None:
-    """Whatever it leads to, and at any port; no other name for the same machine is."""
+def test_an_allowed_host_may_have_any_address_and_port() -> None:
+    """No other name of the same host is allowed by that."""
     allowed = {"allow": ("PKI.Inner.",)}
     assert refused("10.0.0.1", "http://pki.inner:8888/", **allowed) is None
     assert refused("10.0.0.1", "http://ki.inner:8888/", **allowed) is not None
     assert refused("10.0.0.1", "http://sub.pki.inner/", **allowed) is not None
 
 
-def test_a_network_is_allowed_with_every_name_and_port_that_leads_there() -> None:
-    """IPv4 and IPv6 apart: what carries an allowed address is not that address."""
+def test_an_allowed_network_may_have_any_name_and_port() -> None:
+    """IPv4 and IPv6 separately: an IPv6 address that embeds an allowed one is not allowed."""
     allowed = {"allow": ("10.0.0.0/8", "::1")}
     assert refused("10.9.9.9", "http://any.example:8888/", **allowed) is None
     assert refused("::1", **allowed) is None
@@ -99,7 +99,7 @@ def test_a_network_is_allowed_with_every_name_and_port_that_leads_there() -> Non
     assert refused("::ffff:10.0.0.1", **allowed) is not None
 
 
-def test_an_open_machine_is_asked_at_the_ports_of_the_policy() -> None:
-    """So that nobody is made to knock at the mail servers of others."""
+def test_a_global_address_is_contacted_at_the_ports_of_the_policy_only() -> None:
+    """So that a certificate cannot direct us to the mail server of others."""
     assert refused("8.8.8.8", "http://ocsp.example:25/") == "port 25 is not allowed"
     assert refused("8.8.8.8", "http://ocsp.example:8080/", ports=(80, 8080)) is None

@@ -27,8 +27,8 @@ def kept(
     return cache
 
 
-def test_evidence_is_used_for_a_while_and_then_asked_for_anew() -> None:
-    """It holds on meanwhile, should nobody answer."""
+def test_evidence_is_used_for_some_time_and_then_fetched_again() -> None:
+    """It stays valid if that fails."""
     cache = kept(LIST)
     assert cache.find("k", NOW) is LIST and cache.find("k", NOW + HOUR - SHORT_TIME) is LIST
     assert cache.find("k", NOW + HOUR) is None
@@ -44,15 +44,15 @@ def test_evidence_is_never_used_beyond_its_end() -> None:
     assert cache.find("k", NOW + HOUR / 2 + SHORT_TIME) is None
 
 
-def test_what_was_fetched_earlier_is_due_by_when_it_was_fetched() -> None:
-    """As from a directory, where an earlier process put it."""
+def test_evidence_is_due_by_the_time_when_it_was_fetched() -> None:
+    """As from a directory, where an earlier process stored it."""
     cache = kept(LIST, since=NOW - HOUR / 2)
     assert cache.find("k", NOW + HOUR / 2 - SHORT_TIME) is LIST
     assert cache.find("k", NOW + HOUR / 2) is None
 
 
-def test_evidence_that_does_not_hold_is_kept_briefly() -> None:
-    """So that a responder with stale answers is not asked for every handshake, nor for long."""
+def test_expired_evidence_is_cached_for_a_short_time() -> None:
+    """So that a responder with expired responses is not asked for every handshake, nor for long."""
     for stale in (
         CRL(crl(CA, next_update=NOW - DAY / 2)),
         CRL(crl(ROOT)),
@@ -63,8 +63,8 @@ def test_evidence_that_does_not_hold_is_kept_briefly() -> None:
         assert cache.find("k", NOW + SHORT_TIME) is None
 
 
-def test_an_older_one_never_replaces_a_newer_one() -> None:
-    """An old answer that is replayed while it holds takes nothing back."""
+def test_older_evidence_never_replaces_newer() -> None:
+    """An old response that is replayed while it is valid has no effect."""
     newer, older = CRL(crl(CA, SERVER, this_update=NOW)), CRL(crl(CA, this_update=NOW - DAY))
     cache = kept(newer)
     assert cache.keep("k", evidence_request("crl"), older, NOW + HOUR, NOW + HOUR) is newer
@@ -73,16 +73,16 @@ def test_an_older_one_never_replaces_a_newer_one() -> None:
     assert cache.keep("k", evidence_request("crl"), newest, NOW + 2 * HOUR, NOW + 2 * HOUR) is newest
 
 
-def test_a_failure_is_remembered_briefly() -> None:
-    """So that a responder that is down costs its time once for many handshakes."""
+def test_a_failure_is_cached_for_a_short_time() -> None:
+    """So that an unavailable responder delays many handshakes only once."""
     cache = EvidenceCache(HOUR)
     assert cache.fail("k", DOWN, NOW) is DOWN
     assert cache.find("k", NOW + SHORT_TIME / 2) is DOWN
     assert cache.find("k", NOW + SHORT_TIME) is None
 
 
-def test_a_failure_takes_nothing_away_that_holds() -> None:
-    """Evidence is kept across a responder's failure until its own end."""
+def test_a_failure_removes_no_valid_evidence() -> None:
+    """Evidence is used while its responder fails, until it expires."""
     cache = kept(LIST)
     later = NOW + 2 * HOUR
     assert cache.find("k", later) is None
@@ -91,15 +91,15 @@ def test_a_failure_takes_nothing_away_that_holds() -> None:
     assert cache.fail("k", DOWN, NOW + 8 * DAY) is DOWN
 
 
-def test_success_ends_a_failure() -> None:
-    """What came counts at once."""
+def test_a_success_ends_a_cached_failure() -> None:
+    """The new evidence is used at once."""
     cache = EvidenceCache(HOUR)
     cache.fail("k", DOWN, NOW)
     assert kept(LIST, cache=cache).find("k", NOW) is LIST
 
 
-def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
-    """What is from later than now is asked for anew."""
+def test_a_clock_that_is_set_back_extends_nothing() -> None:
+    """Evidence from the future is fetched again."""
     cache = kept(LIST)
     cache.fail("other", DOWN, NOW)
     before = NOW - timedelta(days=30)
@@ -107,8 +107,8 @@ def test_a_clock_that_is_set_back_makes_nothing_last_longer() -> None:
     assert cache.find("other", before) is None
 
 
-def test_memory_is_bounded_by_number_and_by_size() -> None:
-    """The oldest go first, and the newest stays whatever its size."""
+def test_the_cache_is_limited_in_number_and_size() -> None:
+    """The oldest entries go first, and the newest stays whatever its size."""
     cache = EvidenceCache(HOUR, most_entries=2)
     for name in "abc":
         cache.keep(name, evidence_request("crl"), LIST, NOW, NOW)
@@ -124,8 +124,8 @@ def test_memory_is_bounded_by_number_and_by_size() -> None:
     assert cache.find("a", NOW) is LIST
 
 
-def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others() -> None:
-    """Whoever may issue certificates can name CRLs without end, and sign them."""
+def test_peers_of_one_issuer_displace_only_their_own_evidence() -> None:
+    """A CA can name any number of CRLs, and sign them."""
     cache = kept(LIST, cache=EvidenceCache(HOUR, most_entries=8))
     for number in range(100):
         cache.keep(f"{number}", evidence_request("crl", CA), CRL(crl(ROOT)), NOW, NOW)
@@ -134,8 +134,8 @@ def test_peers_of_one_issuer_push_out_their_own_evidence_and_not_that_of_others(
     assert left == [*range(93, 100)]
 
 
-def test_a_forged_list_never_replaces_one_that_the_issuer_signed() -> None:
-    """Somebody on the way may make one that is newer, but not sign it; it is asked for again soon."""
+def test_a_forged_crl_never_replaces_one_that_the_issuer_signed() -> None:
+    """An attacker on the network can make a newer one, but not sign it; it is fetched again soon."""
     cache = kept(LIST)
     forged = CRL(crl(CA, signed_by=ROOT.key, this_update=NOW, number=9))
     later = NOW + HOUR
@@ -162,8 +162,8 @@ SIGNERS = {"the issuer": CA, "a delegate that a judgement found": DELEGATE}
     ],
     ids=["by another key", "by another key, from the future", "is not valid before", "older"],
 )
-def test_nothing_takes_the_place_of_a_list_but_its_own_signers_next_one(who: str, displacing: dict) -> None:
-    """What somebody serves once keeps nothing out that the CA publishes afterwards."""
+def test_only_its_own_signers_next_crl_replaces_a_crl(who: str, displacing: dict) -> None:
+    """One false answer does not keep out what the CA publishes afterwards."""
     signer = SIGNERS[who]
     first = CRL(crl(signer, SERVER))
     first.is_signed_by(ParsedCertificate(signer.der))
@@ -175,8 +175,8 @@ def test_nothing_takes_the_place_of_a_list_but_its_own_signers_next_one(who: str
     assert cache.keep("k", evidence_request("crl"), newer, later + HOUR, later + HOUR) is newer
 
 
-def test_a_list_that_nobody_is_known_to_have_signed_holds_no_place() -> None:
-    """Whatever it is dated."""
+def test_a_crl_with_an_unknown_signer_is_always_replaced() -> None:
+    """Whatever its thisUpdate is."""
     cache = kept(CRL(crl(CA, signed_by=ROOT.key, **FUTURE)))
     own = CRL(crl(CA, this_update=NOW - 3 * DAY))
     assert cache.keep("k", evidence_request("crl"), own, NOW, NOW) is own
@@ -187,8 +187,8 @@ def test_a_list_that_nobody_is_known_to_have_signed_holds_no_place() -> None:
 @pytest.mark.parametrize(
     "when", [{"this_update": NOW + DAY, "next_update": NOW + 2 * DAY}, {"this_update": NOW - DAY}]
 )
-def test_a_response_from_the_future_or_the_past_takes_no_place(when: dict) -> None:
-    """Who signs responses for the issuer may change from one to the next, so that keys say nothing here."""
+def test_a_response_from_the_future_or_the_past_replaces_none(when: dict) -> None:
+    """The signer of responses may change, so that keys are not compared here."""
     cache = kept(OCSPResponse(ocsp_response(SERVER, status="revoked")), "ocsp")
     other = OCSPResponse(ocsp_response(SERVER, **when))
     assert cache.keep("k", evidence_request("ocsp"), other, NOW, NOW) is not other

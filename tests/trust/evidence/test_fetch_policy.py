@@ -12,7 +12,7 @@ from bothways.errors import ConfigError
 from bothways.trust.evidence.fetch_policy import Fetch
 
 
-def test_by_default_responders_and_lists_are_asked_on_the_open_internet() -> None:
+def test_by_default_responders_and_crls_at_global_addresses_are_used() -> None:
     """docs/defaults.md."""
     fetch = Fetch()
     assert (fetch.ocsp, fetch.crls, fetch.nonce, fetch.https) == (True, True, "use", False)
@@ -20,8 +20,8 @@ def test_by_default_responders_and_lists_are_asked_on_the_open_internet() -> Non
     assert fetch.max_list_bytes == 4 * 1024 * 1024
 
 
-def test_allowed_hosts_and_networks_are_told_apart() -> None:
-    """A name is a name, an address is a network of one."""
+def test_allowed_hosts_and_networks_are_distinguished() -> None:
+    """An address is a network of one."""
     fetch = Fetch(allow=("PKI.inner", "10.0.0.0/8", "::1"))
     assert fetch.hosts == {"pki.inner"}
     assert fetch.networks == (ip_network("10.0.0.0/8"), ip_network("::1"))
@@ -46,20 +46,20 @@ def test_allowed_hosts_and_networks_are_told_apart() -> None:
         ({"redirects": -1}, "redirects"),
     ],
 )
-def test_a_policy_that_cannot_work_is_told_when_it_is_made(options: dict, problem: str) -> None:
+def test_an_impossible_policy_is_refused_when_it_is_made(options: dict, problem: str) -> None:
     """ConfigError, never later."""
     with pytest.raises(ConfigError, match=problem):
         Fetch(**options)
 
 
-def test_without_the_extra_a_policy_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The base install has `cryptography` alone; whoever fetches by other means needs no more."""
+def test_without_the_extra_a_policy_names_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The base install has `cryptography` only; a caller that fetches itself needs no more."""
     monkeypatch.setitem(sys.modules, "httpcore", None)  # as if it could not be imported
     with pytest.raises(ConfigError, match=r"pip install 'bothways\[fetch\]'"):
         Fetch()
     assert Fetch(by_caller=True).by_caller
 
 
-def test_each_policy_has_a_memory_of_its_own() -> None:
-    """What one may fetch, another may not have."""
+def test_each_policy_has_its_own_cache() -> None:
+    """What one policy may fetch, another may not use."""
     assert Fetch().cache is not Fetch().cache

@@ -29,8 +29,8 @@ def test_evidence_is_found_by_what_it_is_about() -> None:
     assert len(fetched) == 3
 
 
-def test_what_was_asked_for_is_not_missing_whatever_came() -> None:
-    """And what is missing is missing once, whatever its nonce."""
+def test_a_request_that_was_answered_is_not_missing() -> None:
+    """Any answer counts; a missing request is listed once, whatever its nonce."""
     fetched = FetchedEvidence()
     assert fetched.answer(evidence_request()) is None
     assert [
@@ -47,14 +47,14 @@ def test_what_was_asked_for_is_not_missing_whatever_came() -> None:
     assert [each.kind for each in fetched.missing([evidence_request(), evidence_request("crl")])] == ["crl"]
 
 
-def test_there_is_an_answer_for_each_want() -> None:
-    """Whoever gives fewer has made a mistake."""
+def test_there_is_an_answer_for_each_request() -> None:
+    """Fewer answers are an error of the caller."""
     with pytest.raises(ValueError):
         FetchedEvidence().take([evidence_request(), evidence_request("crl")], [RESPONSE])
 
 
-def test_what_was_had_is_counted_in_words() -> None:
-    """For the finding of a verdict; what could not be had is told elsewhere."""
+def test_fetched_evidence_is_counted_as_text() -> None:
+    """For the finding of a verdict; failures are reported elsewhere."""
     fetched = FetchedEvidence()
     assert str(fetched) == ""
     fetched.take([evidence_request(), evidence_request("crl", SERVER, "http://a/")], [RESPONSE, LIST])

@@ -35,7 +35,7 @@ NONCE = bytes(range(32))
 HERE = read_location(RESPONDER)
 
 
-def test_a_short_request_without_nonce_goes_out_by_get() -> None:
+def test_a_short_request_without_nonce_is_sent_by_get() -> None:
     """RFC 6960 A.1, RFC 5019 5: caches on the way may answer it."""
     asked = http_request(evidence_request(), HERE)
     path = asked.location.target.removeprefix("/")
@@ -49,8 +49,8 @@ def test_a_short_request_without_nonce_goes_out_by_get() -> None:
 @pytest.mark.parametrize(
     ("nonce", "url"), [(NONCE, RESPONDER), (None, RESPONDER + "a" * 200), (None, RESPONDER + "?ca=1")]
 )
-def test_a_request_goes_out_by_post_where_get_will_not_do(nonce: bytes | None, url: str) -> None:
-    """With a nonce no cache may answer; and long addresses are not borne everywhere."""
+def test_a_request_is_posted_where_get_cannot_be_used(nonce: bytes | None, url: str) -> None:
+    """With a nonce no cache may answer; and not every server accepts long URLs."""
     asked = http_request(evidence_request(nonce=nonce), read_location(url))
     assert (asked.method, str(asked.location)) == ("POST", url)
     assert asked.headers["Content-Type"] == "application/ocsp-request"
@@ -64,7 +64,7 @@ def test_a_path_of_the_responder_stays_before_the_request() -> None:
         assert http_request(evidence_request(), read_location(url)).location.target.startswith("/a/MF")
 
 
-def test_a_list_is_got() -> None:
+def test_a_crl_is_requested_by_get() -> None:
     """RFC 5280 4.2.1.13."""
     asked = http_request(evidence_request("crl"), read_location(LISTS))
     assert (asked.method, str(asked.location), asked.body) == ("GET", LISTS, b"")
@@ -72,7 +72,7 @@ def test_a_list_is_got() -> None:
     assert asked.headers["Accept-Encoding"] == "identity"
 
 
-def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
+def test_equal_requests_to_one_location_have_one_cache_key() -> None:
     """The nonce does not count; for a CRL, the certificate does not either."""
     assert cache_key(evidence_request(nonce=NONCE), RESPONDER) == cache_key(evidence_request(), RESPONDER)
     assert cache_key(evidence_request("crl"), LISTS) == cache_key(evidence_request("crl", OTHER), LISTS)
@@ -87,8 +87,8 @@ def test_one_key_for_all_who_want_the_same_from_the_same_place() -> None:
     assert all(len(key) <= 70 and key.replace(".", "").isalnum() for key in different)
 
 
-def test_an_answer_is_read_as_what_was_wanted() -> None:
-    """A response for a response, a CRL for a CRL."""
+def test_an_answer_is_decoded_as_what_was_requested() -> None:
+    """An OCSP response or a CRL."""
     assert isinstance(read_answer(evidence_request(), ocsp_response(SERVER), NOW), OCSPResponse)
     assert isinstance(read_answer(evidence_request("crl"), crl(CA), NOW), CRL)
 
@@ -111,14 +111,14 @@ STRANGER = leaf(CA, "stranger.example")
         ("crl", x509.load_der_x509_crl(crl(CA)).public_bytes(Encoding.PEM), "it is PEM, where DER is owed"),
     ],
 )  # fmt: skip
-def test_what_is_no_answer_is_refused_in_words(kind: str, answer: bytes, problem: str) -> None:
-    """RFC 6960 3.2: before anything is kept of it."""
+def test_an_invalid_answer_is_refused_with_the_reason(kind: str, answer: bytes, problem: str) -> None:
+    """RFC 6960 3.2: before any of it is cached."""
     with pytest.raises(ValueError, match=problem):
         read_answer(evidence_request(kind), answer, NOW)
 
 
-def test_an_answer_to_another_nonce_is_an_answer_to_somebody_else() -> None:
-    """RFC 9654 2.1: an old answer that is replayed is refused; one from an earlier fetch has its own nonce."""
+def test_an_answer_with_another_nonce_is_refused() -> None:
+    """RFC 9654 2.1: it is a replay; a cached one has the nonce of its own request."""
     replayed = ocsp_response(SERVER, nonce=b"x" * 32)
     with pytest.raises(ValueError, match="it returns another nonce than ours"):
         read_answer(evidence_request(nonce=NONCE), replayed, NOW)
@@ -126,8 +126,8 @@ def test_an_answer_to_another_nonce_is_an_answer_to_somebody_else() -> None:
     assert read_answer(evidence_request(nonce=NONCE), ocsp_response(SERVER, nonce=NONCE), NOW)
 
 
-def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
-    """Responders that sign ahead return none."""
+def test_an_answer_without_nonce_is_accepted_unless_one_is_required() -> None:
+    """Responders that sign in advance return none."""
     assert read_answer(evidence_request(nonce=NONCE), ocsp_response(SERVER), NOW)
     with pytest.raises(ValueError, match="it does not return our nonce"):
         read_answer(evidence_request(nonce=NONCE), ocsp_response(SERVER), NOW, requires_nonce=True)
@@ -142,14 +142,14 @@ def test_an_answer_without_nonce_is_taken_unless_it_is_required() -> None:
         (b"garbage", "it is not an OCSP response"),
     ],
 )
-def test_what_was_given_and_is_no_evidence_is_missing(answer: bytes | Missing | None, problem: str) -> None:
-    """Whoever drives a connection gives what it has; nothing of it raises an error."""
+def test_invalid_data_of_a_caller_counts_as_missing(answer: bytes | Missing | None, problem: str) -> None:
+    """It raises no error."""
     found = read_reply(evidence_request(), answer, NOW, 8192, requires_nonce=False)
     assert isinstance(found, Missing) and problem in found.problem
 
 
-def test_what_was_given_is_read_and_what_was_read_before_is_taken() -> None:
-    """From a cache, without looking at the nonce of a request that was never sent."""
+def test_bytes_of_a_caller_are_decoded_and_decoded_evidence_is_used() -> None:
+    """From a cache, without a check of the nonce, since nothing was sent."""
     response = OCSPResponse(ocsp_response(SERVER, nonce=b"earlier"))
     assert read_reply(evidence_request(nonce=NONCE), response, NOW, 8192, requires_nonce=True) is response
     fresh = read_reply(
@@ -158,7 +158,7 @@ def test_what_was_given_is_read_and_what_was_read_before_is_taken() -> None:
     assert isinstance(fresh, OCSPResponse)
 
 
-def test_each_response_that_is_wanted_gets_a_nonce_of_its_own() -> None:
+def test_each_ocsp_request_has_its_own_nonce() -> None:
     """RFC 9654 2.1: 32 bytes; CRLs have none."""
     drawn = iter([b"a" * 32, b"b" * 32])
     requests = with_nonces(
@@ -168,14 +168,14 @@ def test_each_response_that_is_wanted_gets_a_nonce_of_its_own() -> None:
     assert [each.nonce for each in requests] == [b"a" * 32, None, b"b" * 32]
 
 
-def test_a_delegates_answer_is_sound_and_so_is_the_issuers_list() -> None:
+def test_a_delegates_response_and_the_issuers_crl_may_be_cached() -> None:
     """RFC 6960 4.2.2.2."""
     response = read_answer(evidence_request(), ocsp_response(SERVER, signer=responder(CA)), NOW)
     assert may_be_cached(evidence_request(), response, NOW)
     assert may_be_cached(evidence_request("crl"), CRL(crl(CA)), NOW)
 
 
-def test_what_does_not_hold_or_is_signed_by_somebody_unseen_is_not_sound() -> None:
+def test_expired_evidence_and_that_of_an_unknown_signer_is_not_cached_for_long() -> None:
     """It is judged, and kept but briefly."""
     expired = OCSPResponse(ocsp_response(SERVER, next_update=NOW - DAY / 4))
     future = OCSPResponse(ocsp_response(SERVER, this_update=NOW + DAY / 2))
@@ -186,8 +186,8 @@ def test_what_does_not_hold_or_is_signed_by_somebody_unseen_is_not_sound() -> No
     assert not may_be_cached(evidence_request("crl"), CRL(crl(STRANGER)), NOW)
 
 
-def test_evidence_says_from_when_and_until_when_it_is() -> None:
-    """Without nextUpdate a response holds for a day."""
+def test_evidence_states_its_validity() -> None:
+    """Without nextUpdate a response is valid for a day."""
     response = OCSPResponse(ocsp_response(SERVER, this_update=NOW - DAY / 2, next_update=None))
     assert (issue_time(evidence_request(), response), valid_until(evidence_request(), response)) == (
         NOW - DAY / 2,
@@ -208,16 +208,16 @@ def test_evidence_says_from_when_and_until_when_it_is() -> None:
     )
 
 
-def test_a_response_that_costs_too_much_to_see_who_signed_it_is_refused(monkeypatch) -> None:
-    """Bounded work: it is fetched on a peer's word."""
+def test_a_response_whose_signer_is_too_expensive_to_find_is_refused(monkeypatch) -> None:
+    """Bounded work: a peer caused it to be fetched."""
     monkeypatch.setattr("bothways.trust.ocsp.WorkBudget", lambda: WorkBudget(microseconds=100.0))
     dear = ocsp_response(SERVER, signer=responder(CA))
     with pytest.raises(ValueError, match="too many certificates, or too large keys"):
         read_stored(evidence_request(), dear, NOW)
 
 
-def test_a_response_that_speaks_twice_holds_as_long_as_both_and_is_as_late_as_the_later() -> None:
-    """So nothing from the future takes a place, and nothing that ended is used on."""
+def test_a_response_with_two_statements_has_the_earlier_end_and_the_later_start() -> None:
+    """So that nothing from the future replaces another, and nothing expired is used."""
     early = ocsp_response(SERVER, this_update=NOW - DAY, next_update=NOW + DAY / 4)
     both = OCSPResponse(
         together([ocsp_response(SERVER, this_update=NOW + DAY, next_update=NOW + DAY), early], CA)

@@ -14,7 +14,7 @@ LEAST, MIDDLE, MOST = bytes(4), b"\x80\x00\x00\x00", b"\xff\xff\xff\xff"
 
 
 @pytest.mark.parametrize(("drawn", "number"), [(LEAST, 0.0), (MIDDLE, 0.5), (MOST, 1 - 2**-32)])
-def test_a_share_is_drawn_from_four_bytes(drawn: bytes, number: float) -> None:
+def test_a_fraction_is_made_of_four_random_bytes(drawn: bytes, number: float) -> None:
     def random(size: int) -> bytes:
         assert size == len(drawn)
         return drawn
@@ -22,7 +22,7 @@ def test_a_share_is_drawn_from_four_bytes(drawn: bytes, number: float) -> None:
     assert fraction(random) == number
 
 
-def test_a_renewal_lies_between_a_half_and_three_quarters_of_the_time() -> None:
+def test_a_renewal_is_between_a_half_and_three_quarters_of_the_time() -> None:
     assert renewal_time(NOW, NOW + DAY, lambda _: LEAST) == NOW + 12 * HOUR
     assert renewal_time(NOW, NOW + DAY, lambda _: MIDDLE) == NOW + 15 * HOUR
     assert NOW + 17 * HOUR < renewal_time(NOW, NOW + DAY, lambda _: MOST) <= NOW + 18 * HOUR

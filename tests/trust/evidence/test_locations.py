@@ -22,8 +22,8 @@ from bothways.trust.evidence.locations import LONGEST, Location, is_host, read_l
         ("http://a_b.example/", Location("http", "a_b.example", 80, "/")),
     ],
 )
-def test_an_address_is_taken_apart(text: str, location: Location) -> None:
-    """RFC 3986 3; what is only for browsers is left away."""
+def test_a_url_is_decoded_into_its_parts(text: str, location: Location) -> None:
+    """RFC 3986 3; the fragment is omitted."""
     assert read_location(text) == location
 
 
@@ -53,14 +53,14 @@ def test_an_address_is_taken_apart(text: str, location: Location) -> None:
         ("", "characters"),
     ],
 )
-def test_what_is_no_address_to_ask_is_refused_in_words(text: str, problem: str) -> None:
+def test_an_unusable_url_is_refused_with_the_reason(text: str, problem: str) -> None:
     """Schemes, credentials, ports, hosts, lengths and characters."""
     with pytest.raises(ValueError, match=problem):
         read_location(text)
 
 
-def test_https_is_read_where_it_is_allowed() -> None:
-    """An option, since checking its certificate would ask the same question again."""
+def test_an_https_url_is_accepted_where_it_is_allowed() -> None:
+    """An option, since its certificate may need revocation checks too."""
     assert read_location("https://ocsp.example/", https=True) == Location("https", "ocsp.example", 443, "/")
     with pytest.raises(ValueError, match="it is not an http or https address"):
         read_location("ftp://ocsp.example/", https=True)
@@ -70,8 +70,8 @@ def test_https_is_read_where_it_is_allowed() -> None:
     "text",
     ["http://ocsp.example/a?b=c", "http://ocsp.example:81/", "https://ocsp.example/", "http://[::1]:8/"],
 )
-def test_a_location_is_spelled_as_the_address_it_was(text: str) -> None:
-    """The standard ports are left away."""
+def test_a_location_is_shown_as_its_url(text: str) -> None:
+    """Standard ports are omitted."""
     assert str(read_location(text, https=True)) == text
 
 
@@ -83,8 +83,8 @@ def test_a_location_is_spelled_as_the_address_it_was(text: str) -> None:
         ("http://b.example:81/", "http://b.example:81/"),
     ],
 )
-def test_a_redirect_leads_from_where_it_was_given(to: str, target: str) -> None:
-    """RFC 9110 10.2.2: relative references count from the request's own address."""
+def test_a_redirect_is_relative_to_the_requested_url(to: str, target: str) -> None:
+    """RFC 9110 10.2.2."""
     assert str(redirected(read_location("http://a.example/x/y"), to)) == target
 
 
@@ -98,8 +98,8 @@ def test_a_redirect_leads_from_where_it_was_given(to: str, target: str) -> None:
         ("/" + "a" * LONGEST, "something that is not a URL"),
     ],
 )
-def test_a_redirect_is_read_as_strictly_as_the_address_itself(to: str, problem: str) -> None:
-    """What a certificate may not name, no responder may either."""
+def test_a_redirect_is_checked_as_strictly_as_the_first_url(to: str, problem: str) -> None:
+    """A responder may name no other URLs than a certificate."""
     with pytest.raises(ValueError, match=problem):
         redirected(read_location("http://a.example/x"), to)
 
@@ -116,8 +116,8 @@ TEXTS = st.text(max_size=60) | st.from_regex(r"https?://[ -~]{0,40}", fullmatch=
 @given(TEXTS, TEXTS)
 @example("http://[::ffff:1.2.3.4]:80/", "//[v1.x]/")
 @example("http://a.example:80:80/", "http:b.example")
-def test_no_text_raises_anything_but_a_value_error(text: str, to: str) -> None:
-    """And what is read is spelled so that it is read the same again."""
+def test_any_text_is_a_location_or_a_value_error(text: str, to: str) -> None:
+    """What is accepted is shown in a form that decodes to the same."""
     try:
         location = read_location(text, https=True)
     except ValueError:

@@ -23,7 +23,7 @@ def locations(find, *extra, **options) -> list[tuple[str, ...]]:
     return [each.locations for each in requests]
 
 
-def test_a_certificate_names_its_responders_and_its_lists() -> None:
+def test_the_responders_and_crls_of_a_certificate_are_requested() -> None:
     """RFC 5280 4.2.2.1, 4.2.1.13."""
     server = ParsedCertificate(SERVER.der)
     [response] = response_requests(server, ISSUER, Fetch())
@@ -32,8 +32,8 @@ def test_a_certificate_names_its_responders_and_its_lists() -> None:
     assert (listed.kind, listed.locations) == ("crl", (LISTS,))
 
 
-def test_several_responders_are_one_want_and_each_point_is_one() -> None:
-    """One response is enough, but each CRL is about something of its own."""
+def test_several_responders_are_one_request_and_each_point_is_one() -> None:
+    """One response is sufficient, but each CRL has its own scope."""
     assert locations(response_requests, access("http://a/", "http://b/")) == [("http://a/", "http://b/")]
     assert locations(crl_requests, points("URI:http://a/", "URI:http://b/", "URI:http://a/")) == [
         ("http://a/",),
@@ -41,8 +41,8 @@ def test_several_responders_are_one_want_and_each_point_is_one() -> None:
     ]
 
 
-def test_what_cannot_be_asked_is_not_wanted() -> None:
-    """Directories, names, and what the policy does not allow."""
+def test_unusable_urls_are_not_requested() -> None:
+    """LDAP directories, names, and what the policy does not allow."""
     assert locations(response_requests) == locations(crl_requests) == []
     assert locations(crl_requests, points("URI:ldap://a/", "DN:CA", "URI:https://a/")) == []
     assert locations(crl_requests, points("URI:https://a/"), https=True) == [("https://a/",)]
@@ -51,20 +51,20 @@ def test_what_cannot_be_asked_is_not_wanted() -> None:
     assert locations(response_requests, (x509.AuthorityInformationAccess([issuers]), False)) == []
 
 
-def test_a_policy_chooses_between_responses_and_lists() -> None:
-    """Each can be left away."""
+def test_a_policy_can_exclude_responses_or_crls() -> None:
+    """Each can be excluded."""
     assert locations(response_requests, access("http://a/"), ocsp=False) == []
     assert locations(crl_requests, points("URI:http://a/"), crls=False) == []
 
 
-def test_a_certificate_with_many_locations_has_the_first_ones_asked() -> None:
-    """The number is bounded before anything is sent."""
+def test_of_many_locations_the_first_ones_are_used() -> None:
+    """The number is limited before anything is sent."""
     many = [f"http://{number}.example/" for number in range(MOST_LOCATIONS + 1)]
     assert locations(response_requests, access(*many)) == [tuple(many[:MOST_LOCATIONS])]
 
 
-def test_a_list_or_a_certificate_says_where_deltas_lie() -> None:
-    """RFC 5280 5.2.6, 4.2.1.15; they are signed by whoever signed the CRL."""
+def test_a_crl_or_a_certificate_names_the_urls_of_delta_crls() -> None:
+    """RFC 5280 5.2.6, 4.2.1.15; the signer of the CRL signs them too."""
     points_of = [
         x509.DistributionPoint([pki.alternative(f"URI:http://{each}/")], None, None, None) for each in "ab"
     ]

@@ -73,8 +73,8 @@ class Server:
         return self.stapling.store.staples(self.own.certificates, at or self.at)[0]
 
 
-def test_a_staple_is_at_hand_from_the_first_fetch_on_and_always_holds() -> None:
-    """For a month, with a handful of fetches a day, each in the second half of the time that was left."""
+def test_a_valid_staple_is_always_available_after_the_first_fetch() -> None:
+    """For a month, with a few fetches a day, each in the second half of the remaining validity."""
     server = Server(Responder())
     assert server.stapling.due(NOW) and server.staple() is None
     server.run_until(NOW + MINUTE)
@@ -87,8 +87,8 @@ def test_a_staple_is_at_hand_from_the_first_fetch_on_and_always_holds() -> None:
         assert 3 * HOUR <= after - before <= 9 * HOUR
 
 
-def test_a_response_that_holds_for_ever_is_renewed_once_a_day_at_least() -> None:
-    """Or a revocation of ours would be news to nobody."""
+def test_a_response_that_never_expires_is_renewed_at_least_once_a_day() -> None:
+    """Otherwise a revocation of our certificate would not be stapled."""
     server = Server(Responder())
     server.responder.life = 300 * DAY
     server.run_until(NOW + 20 * DAY)
@@ -96,8 +96,8 @@ def test_a_response_that_holds_for_ever_is_renewed_once_a_day_at_least() -> None
         assert DAY / 2 <= after - before <= DAY
 
 
-def test_servers_that_start_together_do_not_ask_together() -> None:
-    """The jitter is drawn; the same draw gives the same times."""
+def test_servers_that_start_together_ask_at_different_times() -> None:
+    """The jitter is random; the same random bytes give the same times."""
     times = []
     for seed in (1, 1, 2, 3, 4):
         server = Server(Responder(), seed)
@@ -107,8 +107,8 @@ def test_servers_that_start_together_do_not_ask_together() -> None:
     assert len({each[1] for each in times}) == 4
 
 
-def test_a_staple_is_kept_while_the_responder_is_down_and_as_long_as_it_holds() -> None:
-    """The responder is asked again, sooner and then less often, but before the end; then it is back."""
+def test_a_staple_is_kept_while_the_responder_fails_until_it_expires() -> None:
+    """The responder is asked again at growing intervals, but before the end."""
     server = Server(Responder())
     server.responder.down = NOW + MINUTE, NOW + 20 * HOUR
     server.run_until(NOW + 11 * HOUR)
@@ -135,8 +135,8 @@ def test_a_responder_that_fails_at_once_is_asked_again_within_minutes() -> None:
     assert server.staple() is not None
 
 
-def test_a_responder_that_has_nothing_newer_is_asked_again_as_the_end_comes_near() -> None:
-    """Sooner each time, but not more often than once a minute."""
+def test_a_responder_without_a_newer_response_is_asked_again_before_the_end() -> None:
+    """At shorter intervals, but at most once a minute."""
     server = Server(Responder())
     server.responder.step = server.responder.life = 40 * HOUR
     server.run_until(NOW + 15 * HOUR)
@@ -145,8 +145,8 @@ def test_a_responder_that_has_nothing_newer_is_asked_again_as_the_end_comes_near
     assert gaps == sorted(gaps, reverse=True) and min(gaps) >= SHORTEST
 
 
-def test_a_revocation_of_our_own_is_stapled_and_said() -> None:
-    """Whoever asks gets the truth; the operator reads it."""
+def test_a_revocation_of_our_certificate_is_stapled_and_reported() -> None:
+    """Clients receive it; the operator is warned."""
     server = Server(Responder())
     server.run_until(NOW + MINUTE)
     server.responder.status = "revoked"
@@ -174,8 +174,8 @@ def unlike(**options: object):
         ),
     ],
 )
-def test_what_peers_would_not_accept_is_no_staple(found, problem) -> None:
-    """It takes nothing away from the one at hand."""
+def test_a_response_that_peers_would_refuse_is_not_stapled(found, problem) -> None:
+    """The available one is kept."""
     stapling = Stapling(credentials(), random=drawing(1))
     [request] = stapling.due(NOW)
     stapling.handle_result(request, OCSPResponse(pki.ocsp_response(SERVER)), NOW)
@@ -186,8 +186,8 @@ def test_what_peers_would_not_accept_is_no_staple(found, problem) -> None:
     assert NOW < stapling.next_due() <= NOW + SHORTEST
 
 
-def test_every_certificate_of_a_chain_that_names_a_responder_has_a_staple() -> None:
-    """TLS 1.3 has a place for each; the last one's issuer may be an anchor."""
+def test_every_certificate_of_a_chain_with_a_responder_has_a_staple() -> None:
+    """TLS 1.3 has a field for each; the issuer of the last one may be a trust anchor."""
     own = credentials(BELOW)
     assert [request.certificate.subject_text for request in Stapling(own, random=drawing(1)).due(NOW)] == [
         "CN=server.example"
@@ -216,15 +216,15 @@ def test_a_certificate_without_a_responder_or_an_issuer_is_a_config_error() -> N
     assert found.due(NOW)[0].issuer.der == ParsedCertificate(CA.der).der
 
 
-def test_responders_that_our_own_certificates_name_may_be_inner_machines() -> None:
-    """Nobody else's word is followed there."""
+def test_responders_of_our_own_certificates_may_have_internal_addresses() -> None:
+    """Redirects are not followed there."""
     policy = Stapling(credentials(), random=drawing(1)).policy
     assert policy.nonce == "none" and not policy.crls
     assert len(policy.networks) == 2
 
 
-def test_a_staple_is_signed_by_who_may_where_our_issuer_is_known():
-    """From our chain, or from the anchors; of other certificates nothing is said."""
+def test_a_staple_has_an_authorised_signer_where_our_issuer_is_known():
+    """From our chain, or from the trust anchors; other certificates are not checked."""
     anchors = TrustStore.from_pem(ROOT.pem)
     pairs = with_issuers(credentials(), anchors)
     assert [(each.subject_text, issuer.subject_text) for each, issuer in pairs] == [
@@ -239,10 +239,10 @@ def test_a_staple_is_signed_by_who_may_where_our_issuer_is_known():
     assert staple_problem(forged, with_issuers(credentials(chain=SERVER.pem), None), NOW) is None
 
 
-def test_a_renewed_certificate_has_its_own_staple_and_one_without_a_responder_goes_without(
+def test_a_renewed_certificate_has_its_own_staple_if_it_names_a_responder(
     tmp_path, monkeypatch, caplog
 ) -> None:
-    """What is fetched is about the certificate that is shown; what comes late for the former one changes nothing."""
+    """A response is about the certificate that is sent; a late one for the former has no effect."""
     monkeypatch.setattr(watched, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(files, "have_settled", lambda _stamps: True)
     path = tmp_path / "own.pem"

@@ -31,8 +31,8 @@ def available(*lists: CRL, fetched: tuple[object, ...] = (), **options: object) 
     return Available(policy, ANCHORS, NOW, {SERVER.der: RESPONSE}, evidence)
 
 
-def test_lists_are_those_at_hand_and_those_fetched_that_speak_of_a_point() -> None:
-    """RFC 5280 6.3.3 a: the store's and what came for this peer."""
+def test_crls_are_the_available_and_fetched_ones_for_a_distribution_point() -> None:
+    """RFC 5280 6.3.3 a: of the store and for this peer."""
     found = available(PARTS[0], PARTS[1], WHOLE, fetched=(PARTS[2], PARTS[3]))
     names = (PARTS[1].scope.names or frozenset()) | (PARTS[2].scope.names or frozenset())
     assert set(found.crls_about(WHOLE.normal_issuer, names)) == {WHOLE, PARTS[1], PARTS[2]}
@@ -40,7 +40,7 @@ def test_lists_are_those_at_hand_and_those_fetched_that_speak_of_a_point() -> No
     assert found.crls_about(b"another", names) == []
 
 
-def test_responses_are_those_at_hand_and_those_fetched() -> None:
+def test_responses_are_the_available_and_fetched_ones() -> None:
     """RFC 6960."""
     one, other = OCSPResponse(RESPONSE), OCSPResponse(ocsp_response(SERVER, status="revoked"))
     found = available(fetched=(other,), ocsp=OCSPStore([one]))
@@ -48,14 +48,14 @@ def test_responses_are_those_at_hand_and_those_fetched() -> None:
     assert available().responses_about(LEAF, ISSUER) == []
 
 
-def test_a_staple_is_there_only_where_staples_count() -> None:
-    """A peer's word counts only where the policy says so."""
+def test_a_staple_is_used_only_where_the_policy_says_so() -> None:
+    """Otherwise it is ignored."""
     assert available().staple(LEAF) is None
     assert available(staples="use").staple(LEAF) == RESPONSE
     assert available(staples="use").staple(ISSUER) is None
 
 
-def test_evidence_lapses_with_its_tolerance_and_no_calendar_ends_early() -> None:
+def test_evidence_expires_after_the_tolerance_also_at_the_end_of_the_calendar() -> None:
     """docs/defaults.md."""
     assert available(tolerance=timedelta(minutes=1)).usable_until(NOW) == NOW + timedelta(minutes=1)
     assert available().usable_until(datetime.max.replace(tzinfo=UTC)) == datetime.max.replace(tzinfo=UTC)

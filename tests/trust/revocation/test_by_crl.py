@@ -43,20 +43,20 @@ from trust.revocation.judging import (
 OF_CA = issuing_point(["DN:Intermediate"])
 
 
-def test_an_expired_list_is_unknown_and_says_when_it_expired():
+def test_an_expired_crl_means_unknown_and_the_reason_has_its_end():
     """Never good."""
     old = crl(CA, next_update=NOW - timedelta(hours=1))
     assert problem(judged(crl(ROOT), old)) == "the CRL of CN=Intermediate expired on 2026-06-01 11:00"
 
 
-def test_an_expired_list_still_proves_a_revocation_but_not_a_hold():
-    """docs/defaults.md: a revocation is for good, a hold may have been lifted."""
+def test_an_expired_crl_still_proves_a_revocation_but_not_a_hold():
+    """docs/defaults.md: a revocation is permanent, a hold may have ended."""
     expired = {"next_update": NOW - timedelta(hours=1)}
     assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "superseded"), **expired))) == REVOKED
     assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "certificate_hold"), **expired))) == UNKNOWN
 
 
-def test_a_list_from_the_future_is_unknown():
+def test_a_crl_from_the_future_means_unknown():
     """RFC 5280 5.1.2.4."""
     early = crl(CA, this_update=NOW + timedelta(hours=1))
     assert "is not valid before" in problem(judged(crl(ROOT), early))
@@ -69,8 +69,8 @@ def test_the_tolerance_of_times_is_five_minutes_unless_said_otherwise():
         assert refusals(judged(crl(ROOT), crl(CA, **edge), tolerance=timedelta(0))) == UNKNOWN
 
 
-def test_the_newer_of_two_lists_of_one_series_counts():
-    """An older CRL never replaces a newer one, in whatever order they come."""
+def test_the_newer_of_two_crls_of_one_series_is_used():
+    """In whatever order they are added."""
     older = crl(CA, (SERVER, "certificate_hold"), number=1, this_update=NOW - 3 * DAY)
     newer = crl(CA, number=2)
     for lists in ((older, newer), (newer, older)):
@@ -79,14 +79,14 @@ def test_the_newer_of_two_lists_of_one_series_counts():
     assert refusals(judged(crl(ROOT), newer, held)) == REVOKED
 
 
-def test_a_forged_newer_list_displaces_no_authentic_one():
+def test_a_forged_newer_crl_replaces_no_authentic_one():
     """RFC 5280 6.3.3 g: signatures first."""
     forged = crl(CA, number=99, signed_by=key("P-256", 3000), this_update=NOW)
     assert refusals(judged(crl(ROOT), crl(CA, SERVER), forged)) == REVOKED
     assert "is not signed by a known key of that CA" in problem(judged(crl(ROOT), forged))
 
 
-def test_a_list_signed_with_a_weak_hash_cannot_be_used():
+def test_a_crl_signed_with_a_weak_hash_cannot_be_used():
     """As for certificates."""
     top = root("CRL RSA", key_kind="RSA-2048")
     weak = crl(top).replace(bytes.fromhex("2a864886f70d01010b"), bytes.fromhex("2a864886f70d010105"))
@@ -94,7 +94,7 @@ def test_a_list_signed_with_a_weak_hash_cannot_be_used():
     assert problem(verdict) == "the CRL of CN=CRL RSA is signed with SHA-1"
 
 
-def test_a_list_with_an_unknown_critical_extension_cannot_be_used():
+def test_a_crl_with_an_unknown_critical_extension_cannot_be_used():
     """RFC 5280 5.2."""
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
     assert "cannot be used" in problem(judged(crl(ROOT), crl(CA, extra=[(unknown, True)])))
@@ -109,8 +109,8 @@ IN_DOUBT = {
 
 
 @pytest.mark.parametrize("what", IN_DOUBT)
-def test_what_a_list_may_still_prove_that_has_something_we_cannot_process(what):
-    """X.509 7.3: to take such a CRL for good would be wrong, and so would it be to pass over what it revokes."""
+def test_a_crl_with_an_unsupported_part_still_proves_revocations(what):
+    """X.509 7.3: it proves no certificate good, but its revocations are not ignored."""
     doubtful = IN_DOUBT[what]
     assert "cannot be used" in problem(judged(crl(ROOT), crl(CA, OTHER, **doubtful)))
     assert refusals(judged(crl(ROOT), crl(CA, SERVER, **doubtful), unknown="accept")) == REVOKED
@@ -120,20 +120,20 @@ def test_what_a_list_may_still_prove_that_has_something_we_cannot_process(what):
     assert refusals(judged(crl(ROOT), held, removes)) == REVOKED
 
 
-def test_an_entry_of_nobody_knows_whom_leaves_the_list_in_doubt():
+def test_an_entry_with_an_unknown_issuer_makes_a_crl_prove_nothing_good():
     """RFC 5280 5.3.3."""
     verdict = judged(crl(ROOT), crl(CA, OTHER, entry_extra=[(NO_ISSUER, False)]))
     assert "the certificate issuer of an entry cannot be read" in problem(verdict)
 
 
-def test_a_ca_whose_key_may_not_sign_lists_leaves_its_certificates_unknown():
+def test_a_crl_of_a_ca_without_crlsign_means_unknown():
     """RFC 5280 6.3.3 f."""
     ca = intermediate(ROOT, "No lists", key_usage=("key_cert_sign",))
     verdict = judged(crl(ROOT), crl(ca), chain=leaf(ca).chain)
     assert "usage lacks cRLSign" in problem(verdict)
 
 
-def test_lists_must_together_speak_of_all_reasons():
+def test_crls_must_together_cover_all_reasons():
     """RFC 5280 6.3.3 d, e and l."""
     everything = [
         each.name for each in x509.ReasonFlags if each.name not in ("unspecified", "remove_from_crl")
@@ -173,23 +173,23 @@ def test_a_delta_that_does_not_fit_its_base_is_not_applied(unfit):
     assert refusals(judged(crl(ROOT), held, removes)) == REVOKED
 
 
-def test_what_a_complete_list_removes_is_not_revoked():
-    """RFC 5280 6.3.3 k, whatever 5.3.1 says of the CRLs in which that reason may stand."""
+def test_removefromcrl_in_a_complete_crl_is_no_revocation():
+    """RFC 5280 6.3.3 k, although 5.3.1 allows that reason in delta CRLs only."""
     assert isinstance(judged(crl(ROOT), crl(CA, (SERVER, "remove_from_crl"))), Trusted)
     other = crl(CA, SERVER, point=issuing_point(["DN:Intermediate"]))
     assert refusals(judged(crl(ROOT), crl(CA, (SERVER, "remove_from_crl")), other)) == REVOKED
 
 
-def test_a_list_from_the_future_displaces_none_of_now_and_still_revokes():
-    """RFC 5280 5.1.2.4: our clock may be the one that is wrong."""
+def test_a_crl_from_the_future_replaces_no_valid_one_and_still_revokes():
+    """RFC 5280 5.1.2.4: our clock may be wrong."""
     early = {"this_update": NOW + DAY, "number": 9}
     assert isinstance(judged(crl(ROOT), crl(CA), crl(CA, **early)), Trusted)
     assert refusals(judged(crl(ROOT), crl(CA, SERVER), crl(CA, **early))) == REVOKED
     assert refusals(judged(crl(ROOT), crl(CA), crl(CA, SERVER, **early))) == REVOKED
 
 
-def test_a_delta_alone_says_nothing():
-    """RFC 5280 5.2.4: it needs its base."""
+def test_a_delta_crl_without_its_base_proves_nothing_good():
+    """RFC 5280 5.2.4."""
     assert refusals(judged(crl(ROOT), crl(CA, number=7, base=5))) == UNKNOWN
 
 
@@ -204,14 +204,14 @@ def test_a_delta_alone_says_nothing():
         {"base": 5, "point": issuing_point(users=True)},
     ],
 )
-def test_a_delta_proves_a_revocation_for_good_whatever_it_amends(options, complete, unknown):
-    """The CA said it: as a CRL that expired, or is from the future, proves one."""
+def test_a_delta_crl_proves_a_permanent_revocation_without_its_base(options, complete, unknown):
+    """As a CRL does that is expired or from the future."""
     delta = crl(CA, (SERVER, "key_compromise"), number=7, **options)
     assert refusals(judged(crl(ROOT), *complete, delta, unknown=unknown)) == REVOKED
 
 
-def test_a_delta_that_amends_nothing_at_hand_proves_no_more_than_that():
-    """Neither a hold, nor what a later CRL no longer says, nor on a stranger's word."""
+def test_a_delta_crl_without_its_base_proves_only_permanent_revocations():
+    """Neither a hold, nor what a later CRL no longer contains, nor by an unauthorised signer."""
     for reason in ("certificate_hold", "remove_from_crl"):
         assert refusals(judged(crl(ROOT), crl(CA, (SERVER, reason), number=7, base=6))) == UNKNOWN
     delta = crl(CA, (SERVER, "key_compromise"), number=7, base=6)
@@ -223,8 +223,8 @@ def test_a_delta_that_amends_nothing_at_hand_proves_no_more_than_that():
     assert isinstance(judged(crl(ROOT), crl(CA, number=5), elsewhere), Trusted)
 
 
-def test_an_indirect_list_counts_where_the_certificate_names_its_issuer():
-    """RFC 5280 6.3.3 b 1; its signer comes with the chain, and is asked about too."""
+def test_an_indirect_crl_is_used_where_the_certificate_names_its_issuer():
+    """RFC 5280 6.3.3 b 1; its signer comes with the chain, and is checked too."""
     server, signer = delegated()
     chain = [server.der, CA.der, signer.der]
     lists = (crl(ROOT), crl(CA))
@@ -235,7 +235,7 @@ def test_an_indirect_list_counts_where_the_certificate_names_its_issuer():
     assert "is not signed by a known key of that CA" in problem(only)
 
 
-def test_a_signer_of_lists_must_be_good_itself():
+def test_a_signer_of_crls_must_be_good_itself():
     """RFC 5280 6.3.3 f: its path, its usage, its own status."""
     server, signer = delegated()
     chain = [server.der, CA.der, signer.der]
@@ -249,8 +249,8 @@ def test_a_signer_of_lists_must_be_good_itself():
     assert "without a valid path through the CAs above it" in problem(stale)
 
 
-def test_a_signer_that_vouches_for_the_leaf_that_it_is_counts_for_nothing():
-    """The leaf's own key never answers for the leaf."""
+def test_the_leafs_own_key_signs_no_crl_about_the_leaf():
+    """Such a CRL proves nothing."""
     own = issue(
         "Self", CA, key_usage=("digital_signature", "crl_sign"), extra=[points("DN:Self", issuer="Self")]
     )
@@ -273,12 +273,12 @@ def with_end(der: bytes, end: bytes) -> bytes:
     return encode(0x30, changed + algorithm + encode(0x03, b"\x00" + signature))
 
 
-def test_a_list_that_does_not_say_until_when_it_holds_says_nothing():
-    """RFC 5280 5.1.2.5: nextUpdate must be there."""
+def test_a_crl_without_nextupdate_proves_nothing_good():
+    """RFC 5280 5.1.2.5."""
     assert "has no nextUpdate" in problem(judged(crl(ROOT), with_end(crl(CA), b"")))
 
 
-def test_a_signer_that_cannot_be_read_is_passed_over():
+def test_an_undecodable_signer_of_crls_is_skipped():
     """RFC 5280 4.2: the same extension twice."""
     server, signer = delegated()
     broken = signer.der.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
@@ -286,8 +286,8 @@ def test_a_signer_that_cannot_be_read_is_passed_over():
     assert "is not signed by a known key of that CA" in problem(verdict)
 
 
-def test_a_signer_above_the_path_is_asked_about_up_to_the_path():
-    """RFC 5280 6.3.3 f: who stands on the path is asked about there."""
+def test_a_signer_of_crls_is_checked_up_to_the_path():
+    """RFC 5280 6.3.3 f: the certificates of the path are checked anyway."""
     below = intermediate(CA, "Below")
     signer = issue("List signer", below, key_usage=SIGNS_LISTS)
     server = leaf(below, extra=[points("DN:List signer", issuer="List signer")])
@@ -307,14 +307,14 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("extension", UNREADABLE)
-def test_a_list_with_an_unreadable_extension_proves_a_revocation_and_nothing_else(extension):
-    """RFC 5280 5.2: what it would have said of its scope or of its deltas is not known."""
+def test_a_crl_with_an_undecodable_extension_proves_revocations_only(extension):
+    """RFC 5280 5.2: its scope or its delta CRLs are not known."""
     clean, bearing = (crl(CA, *revoked, extra=[extension]) for revoked in ((), (SERVER,)))
     assert "the CRL of CN=Intermediate cannot be decoded completely: " in problem(judged(crl(ROOT), clean))
     assert refusals(judged(crl(ROOT), bearing)) == REVOKED
 
 
-def test_a_delta_list_with_an_unreadable_extension_takes_no_certificate_off_hold():
+def test_a_delta_crl_with_an_undecodable_extension_releases_no_hold():
     """RFC 5280 5.2.4: it may revoke, but neither release nor confirm."""
     base = crl(CA, (SERVER, "certificate_hold"), number=5)
     released = crl(CA, (SERVER, "remove_from_crl"), number=6, base=5, extra=UNREADABLE[:1])
@@ -325,8 +325,8 @@ def test_a_delta_list_with_an_unreadable_extension_takes_no_certificate_off_hold
     )
 
 
-def test_a_list_that_ends_before_it_begins_holds_at_no_time():
-    """RFC 5280 5.1.2.5, however far clocks may differ; what it revokes is revoked."""
+def test_a_crl_with_nextupdate_before_thisupdate_is_never_valid():
+    """RFC 5280 5.1.2.5, whatever the tolerance; its revocations count."""
     earlier = bytes.fromhex("170d") + b"260601115900Z"
     clean, revoking = (with_end(crl(CA, *each, this_update=NOW), earlier) for each in ((), (SERVER,)))
     assert "has a nextUpdate before its thisUpdate" in problem(judged(crl(ROOT), clean))

@@ -68,7 +68,7 @@ def test_a_good_response_counts_until_its_next_update():
         (ocsp_refusal("try_later"), "the responder answered: try later"),
     ],
 )
-def test_a_response_that_does_not_count_is_named_as_what_it_is(response, sentence):
+def test_an_unusable_response_is_reported_with_the_reason(response, sentence):
     """RFC 6960 3.2: unknown is not good."""
     verdict = answered(staples=[response])
     assert refusals(verdict) == UNKNOWN
@@ -90,7 +90,7 @@ def test_a_response_that_does_not_count_is_named_as_what_it_is(response, sentenc
         (ocsp_response(SERVER)[:-1], "it cannot be read"),
     ],
 )
-def test_a_staple_that_is_none_is_refused_whatever_else_is_known(response, sentence):
+def test_an_invalid_staple_is_refused_whatever_other_evidence_says(response, sentence):
     """RFC 6066 8: bad_certificate_status_response; with a CRL that says good, and where unknown is accepted."""
     for verdict in (
         answered(staples=[response]),
@@ -104,8 +104,8 @@ def test_a_staple_that_is_none_is_refused_whatever_else_is_known(response, sente
     assert refusals(revoked) == REVOKED
 
 
-def test_a_response_at_hand_that_is_none_does_no_harm():
-    """Whoever lays it there can take away the evidence, and no more."""
+def test_an_invalid_available_response_is_ignored():
+    """It only removes that evidence."""
     for response in (altered_response(ocsp_response(SERVER)), ocsp_response(SERVER, signer=root("Stranger"))):
         assert isinstance(answered(response, lists=CLEAN), Trusted)
         assert refusals(answered(response)) == UNKNOWN
@@ -125,7 +125,7 @@ def test_an_expired_response_still_proves_a_revocation_but_not_a_hold():
     assert refusals(answered(ocsp_response(SERVER, reason="certificate_hold", **old))) == UNKNOWN
 
 
-def test_a_delegate_answers_when_the_ca_appointed_it():
+def test_a_delegated_responder_is_accepted():
     """RFC 6960 4.2.2.2."""
     for by_name in (False, True):
         assert isinstance(answered(ocsp_response(SERVER, signer=responder(CA), by_name=by_name)), Trusted)
@@ -143,13 +143,13 @@ def test_a_delegate_answers_when_the_ca_appointed_it():
         (responder(CA, no_check=False), "own status is not good"),
     ],
 )
-def test_a_delegate_that_may_not_answer_is_named(signer, sentence):
-    """RFC 6960 4.2.2.2: appointed by that CA, for that purpose, now, and not revoked itself."""
+def test_an_unauthorised_responder_is_reported(signer, sentence):
+    """RFC 6960 4.2.2.2: authorised by that CA, for that purpose, now, and not revoked itself."""
     assert sentence in problem(answered(ocsp_response(SERVER, signer=signer)))
 
 
-def test_a_delegate_without_nocheck_is_asked_about_itself():
-    """RFC 6960 4.2.2.2.1; a delegate never answers for itself."""
+def test_a_delegate_without_nocheck_is_checked_for_revocation():
+    """RFC 6960 4.2.2.2.1; not by a response of its own."""
     mine = responder(CA, no_check=False)
     response = ocsp_response(SERVER, signer=mine)
     assert isinstance(answered(response, lists=[crl(CA)]), Trusted)
@@ -160,7 +160,7 @@ def test_a_delegate_without_nocheck_is_asked_about_itself():
     assert "own status is not good" in problem(answered(response, own))
 
 
-def test_a_delegate_that_cannot_be_read_is_passed_over():
+def test_an_undecodable_delegate_is_skipped():
     """RFC 5280 4.2: the same extension twice."""
     response = ocsp_response(SERVER, signer=responder(CA))
     broken = response.replace(bytes.fromhex("0603551d23"), bytes.fromhex("0603551d0e"))
@@ -194,7 +194,7 @@ UNSURE, LAPSED = (
         ((GOOD, ocsp_response(SERVER, status="revoked", digest=SHA256())), REVOKED),
     ],
 )
-def test_of_several_answers_in_one_response_the_worst_counts(responses, expected):
+def test_of_several_single_responses_the_worst_counts(responses, expected):
     """RFC 6960 4.2.2.3: whichever comes first, stapled or at hand, and where unknown is accepted."""
     for order in (responses, responses[::-1]):
         both = together(order, CA)
@@ -206,8 +206,8 @@ def test_of_several_answers_in_one_response_the_worst_counts(responses, expected
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_responses_that_nobody_signed_hide_none(order):
-    """Bounded is what nobody is known to have signed, and never what the issuer signed."""
+def test_responses_with_an_unknown_signer_displace_none(order):
+    """The number of those is limited, never that of responses the issuer signed."""
     forged = [
         altered_response(ocsp_response(SERVER, this_update=NOW - timedelta(minutes=each)))
         for each in range(40)
@@ -217,7 +217,7 @@ def test_responses_that_nobody_signed_hide_none(order):
         assert isinstance(answered(*[*forged, GOOD][::order], unknown=unknown), Trusted)
 
 
-def test_responses_about_others_of_the_same_serial_number_hide_none():
+def test_responses_about_other_certificates_with_the_serial_number_displace_none():
     """RFC 6960 4.1.1."""
     other = root("Other")
     same = issue("same", other, serial=SERVER.certificate.serial_number)
@@ -226,31 +226,31 @@ def test_responses_about_others_of_the_same_serial_number_hide_none():
     assert isinstance(answered(*others, GOOD), Trusted)
 
 
-def test_what_of_a_response_cannot_be_processed_leaves_it_a_revocation_and_nothing_else():
-    """RFC 6960 4.4: a critical extension that we do not know."""
+def test_a_response_with_an_unsupported_part_proves_revocations_only():
+    """RFC 6960 4.4: an unknown critical extension."""
     odd = [(x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), True)]
     for options in ({}, {"unknown": "accept"}):
         assert refusals(answered(ocsp_response(SERVER, status="revoked", extra=odd), **options)) == REVOKED
     assert "the critical extension 1.3.6.1.4.1.99999.1" in problem(answered(ocsp_response(SERVER, extra=odd)))
 
 
-def test_no_certificate_answers_for_itself_whatever_its_ca_says_of_it():
-    """RFC 6960 4.2.2.2.1: whoever stole its key would say that it is good."""
+def test_a_certificate_signs_no_response_about_itself():
+    """RFC 6960 4.2.2.2.1: an attacker with its key would say that it is good."""
     own = issue("own", CA, usage=("serverAuth", "OCSPSigning"), extra=[(x509.OCSPNoCheck(), False)])
     words = problem(answered(ocsp_response(own, signer=own), chain=own.chain))
     assert "by CN=own, whose own status depends on it" in words
     assert isinstance(answered(ocsp_response(SERVER, signer=own)), Trusted)
 
 
-def test_staples_of_a_whole_path_that_speak_of_many_certificates_are_read():
-    """What a peer may cause grows with all that it sent, its staples too."""
+def test_staples_of_a_whole_path_about_many_certificates_are_decoded():
+    """The work budget grows with all that the peer sent, also staples."""
     others = [ocsp_response(OTHER, this_update=NOW - timedelta(minutes=each)) for each in range(150)]
     staples = [together([ocsp_response(SERVER), *others], CA), together([ocsp_response(CA), *others], ROOT)]
     assert isinstance(answered(staples=staples, covers="path"), Trusted)
 
 
-def test_a_staple_is_paid_for_before_it_is_read():
-    """Bounded work: a peer that is not trusted yet decides how long it is, and whose keys come with it."""
+def test_a_staple_is_charged_before_it_is_decoded():
+    """Bounded work: the peer, not trusted yet, chooses its length and the keys in it."""
     dear = [responder(ROOT, f"Responder {each}", key_kind="RSA-2048") for each in range(8)]
     crowded = ocsp_response(SERVER, signer=responder(CA), delegates=dear, by_name=True)
     assert refusals(answered(staples=[crowded])) == [(Fault.BAD_STAPLE, 0)]

@@ -49,8 +49,8 @@ from trust.revocation.judging import (
 )
 
 
-def test_a_path_that_no_list_names_passes_and_says_until_when():
-    """RFC 5280 6.1.3 a 3: the verdict lapses with the first of the CRLs."""
+def test_a_path_without_revocations_passes_with_the_end_of_its_validity():
+    """RFC 5280 6.1.3 a 3: the earliest nextUpdate of the CRLs."""
     verdict = judged(crl(ROOT, next_update=NOW + 3 * DAY), crl(CA, OTHER))
     assert isinstance(verdict, Trusted)
     assert verdict.findings[2].outcome is Outcome.PASSED
@@ -67,20 +67,20 @@ def test_a_revoked_leaf_is_refused_with_date_and_reason():
     assert verdict.findings[2].outcome is Outcome.FAILED
 
 
-def test_a_revoked_intermediate_is_refused_at_its_place():
-    """Every CA below the anchor is asked for."""
+def test_a_revoked_intermediate_is_refused_at_its_position():
+    """Every CA below the trust anchor is checked."""
     assert refusals(judged(crl(ROOT, CA), crl(CA))) == [(Fault.REVOKED, 1)]
 
 
-def test_without_a_source_nothing_is_asked_and_it_says_so():
-    """Revocation is asked for by naming a source."""
+def test_without_a_source_nothing_is_checked_and_the_finding_says_so():
+    """Revocation is checked only with a source."""
     verdict = judge(SERVER.chain, ANCHORS, purpose=Purpose.SERVER, name=None, at=NOW, revocation=None)
     assert verdict.findings[2].outcome is Outcome.NOT_CHECKED
     assert verdict.findings[2].text == "no source configured"
 
 
-def test_a_certificate_without_a_list_is_unknown_and_refused():
-    """Unknown is not good; every certificate is told."""
+def test_a_certificate_without_a_crl_is_unknown_and_refused():
+    """Unknown is not good; every such certificate is reported."""
     verdict = judged(crl(ROOT))
     assert refusals(verdict) == UNKNOWN
     assert problem(verdict) == "no CRL of CN=Intermediate for it is available"
@@ -88,7 +88,7 @@ def test_a_certificate_without_a_list_is_unknown_and_refused():
     assert refusals(judged()) == [(Fault.REVOCATION_UNKNOWN, 0), (Fault.REVOCATION_UNKNOWN, 1)]
 
 
-def test_unknown_is_accepted_only_when_configured_and_is_no_tick():
+def test_unknown_is_accepted_only_when_configured_and_never_shown_as_passed():
     """Accepting unknown never overrides revoked."""
     verdict = judged(crl(ROOT), unknown="accept")
     assert isinstance(verdict, Trusted)
@@ -97,15 +97,15 @@ def test_unknown_is_accepted_only_when_configured_and_is_no_tick():
     assert refusals(judged(crl(CA, SERVER), unknown="accept")) == REVOKED
 
 
-def test_the_leaf_alone_is_covered_when_configured():
-    """The intermediate's status is not asked for then."""
+def test_only_the_leaf_is_checked_when_configured():
+    """The intermediate's status is not checked then."""
     assert isinstance(judged(crl(CA), covers="leaf"), Trusted)
     assert isinstance(judged(crl(CA), crl(ROOT, CA), covers="leaf"), Trusted)
     assert refusals(judged(crl(CA, SERVER), covers="leaf")) == REVOKED
 
 
-def test_a_pinned_leaf_has_nobody_to_revoke_it():
-    """The anchor itself is not asked about."""
+def test_a_leaf_that_is_a_trust_anchor_is_not_checked():
+    """Trust anchors are not checked for revocation."""
     own = leaf(None, "dev.example")
     verdict = judged(*CLEAN, chain=[own.der], anchors=TrustStore.from_pem(own.pem))
     assert isinstance(verdict, Trusted)
@@ -119,7 +119,7 @@ def test_revocation_is_not_checked_where_there_is_no_path():
     assert verdict.findings[2].text == "there is no path to check"
 
 
-def test_other_reasons_stand_before_an_unknown_status_and_after_a_revoked_one():
+def test_revoked_is_the_first_reason_and_unknown_the_last():
     """Revoked; expired; ... and what is not known last."""
     old = leaf(CA, not_after=NOW - DAY)
     assert refusals(judged(crl(ROOT), chain=old.chain)) == [
@@ -132,7 +132,7 @@ def test_other_reasons_stand_before_an_unknown_status_and_after_a_revoked_one():
     ]
 
 
-def test_a_revoked_one_is_refused_whatever_else_is_good():
+def test_a_revoked_certificate_is_refused_whatever_else_is_good():
     """Revoked from any valid source wins over good."""
     revoked = ocsp_response(SERVER, status="revoked", reason="superseded")
     assert refusals(answered(revoked)) == REVOKED
@@ -157,8 +157,8 @@ def test_each_certificate_of_a_path_may_have_its_own_evidence():
 MUST_STAPLE = leaf(CA, extra=[(x509.TLSFeature([x509.TLSFeatureType.status_request]), False)])
 
 
-def test_a_certificate_that_demands_a_staple_is_refused_without_a_good_one():
-    """RFC 7633 4.2.3.1: no CRL, no acceptance of unknown stands in for it."""
+def test_a_must_staple_certificate_is_refused_without_a_good_staple():
+    """RFC 7633 4.2.3.1: no CRL, and no acceptance of unknown, replaces it."""
     chain, clean = MUST_STAPLE.chain, {"lists": CLEAN, "staples": [None]}
     missing = answered(chain=chain, **clean)
     assert refusals(missing) == [(Fault.STAPLE_REQUIRED, 0)]
@@ -185,8 +185,8 @@ def test_a_staple_can_be_required_of_every_leaf():
     assert isinstance(answered(**required), Trusted)
 
 
-def test_a_staple_is_ignored_unless_it_is_asked_for():
-    """A peer's word counts only where the policy says so."""
+def test_a_staple_is_ignored_unless_the_policy_uses_it():
+    """The policy decides about what a peer sends."""
     verdict = judge(
         SERVER.chain,
         ANCHORS,
@@ -199,8 +199,8 @@ def test_a_staple_is_ignored_unless_it_is_asked_for():
     assert refusals(verdict) == UNKNOWN
 
 
-def test_a_certificate_whose_ca_never_revokes_it_is_not_asked_about():
-    """RFC 9608 2, 4: noRevAvail, in an end entity's certificate alone, which says nowhere where evidence lies."""
+def test_a_certificate_with_norevavail_is_not_checked():
+    """RFC 9608 2, 4: of an end entity only, and without URLs of evidence."""
     never = (x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.56"), b"\x05\x00"), False)
     short = leaf(CA, extra=[never])
     assert isinstance(judged(crl(ROOT), chain=short.chain), Trusted)
@@ -258,8 +258,8 @@ LAPSES = {
 
 
 @pytest.mark.parametrize("what", LAPSES)
-def test_a_verdict_says_exactly_until_when_it_holds(what):
-    """It is the same up to that moment, and another a second later."""
+def test_a_verdict_has_the_exact_end_of_its_validity(what):
+    """It is the same until then, and another a second later."""
     judged_at, grace = LAPSES[what]
     verdict = judged_at(NOW)
     assert isinstance(verdict, Trusted)
@@ -268,8 +268,8 @@ def test_a_verdict_says_exactly_until_when_it_holds(what):
     assert isinstance(judged_at(verdict.valid_until + timedelta(seconds=1)), Refused)
 
 
-def test_a_list_that_holds_for_ever_lapses_never():
-    """No calendar goes beyond the year 9999, whatever the tolerance."""
+def test_a_crl_without_end_never_expires():
+    """No date is after the year 9999, whatever the tolerance."""
     verdict = judged(crl(ROOT, next_update=FOREVER), crl(CA, next_update=FOREVER))
     assert isinstance(verdict, Trusted)
     assert verdict.valid_until == SERVER.certificate.not_valid_after_utc
@@ -292,7 +292,7 @@ LEAF_WITH_POINTS = leaf(CA_WITH_POINTS, extra=[CRITICAL_POINTS])
         (None, [0, 1, 2]),
     ],
 )
-def test_critical_distribution_points_are_processed_where_lists_are_consulted(policy, refused_at):
+def test_critical_distribution_points_are_processed_where_crls_are_checked(policy, refused_at):
     """RFC 5280 4.2.1.13: an application that supports CRLs uses them, one that does not refuses."""
     lists = CRLStore(map(CRL, (crl(TOP_WITH_POINTS), crl(CA_WITH_POINTS))))
     revocation = None

@@ -76,15 +76,15 @@ MAY_NOT: dict[str, Callable[[], Issued]] = {
 
 
 @pytest.mark.parametrize("who", MAY)
-def test_a_list_is_signed_by_whoever_the_cas_of_the_path_let_sign_it(who: str) -> None:
+def test_the_cas_of_the_path_authorise_the_signers_of_crls(who: str) -> None:
     """RFC 5280 6.3.3 f: the same anchor, cRLSign, the issuer's name, and CAs of the path alone above."""
     assert isinstance(judged_with(MAY[who]())[0], Trusted)
     assert refusals(judged_with(MAY[who](), SERVER)[0]) == REVOKED
 
 
 @pytest.mark.parametrize("who", MAY_NOT)
-def test_nobody_else_in_a_cas_name_vouches_or_revokes_and_no_list_is_hashed_for_them(who: str) -> None:
-    """A CA elsewhere below the anchor can name its certificates as it likes."""
+def test_other_certificates_with_a_cas_name_sign_no_crl_and_cause_no_hash(who: str) -> None:
+    """A CA elsewhere below the trust anchor can issue any name."""
     for revoked in ((), (SERVER,)):
         verdict, listed = judged_with(MAY_NOT[who](), *revoked)
         assert refusals(verdict) == UNKNOWN
@@ -92,8 +92,8 @@ def test_nobody_else_in_a_cas_name_vouches_or_revokes_and_no_list_is_hashed_for_
         assert listed.signer is None and not listed.has_checked(signer)
 
 
-def test_what_is_wrong_with_the_only_one_that_could_have_signed_is_told() -> None:
-    """So that a person sees why a CRL that is there does not count."""
+def test_the_fault_of_the_only_possible_signer_is_reported() -> None:
+    """So that the operator sees why an available CRL is not used."""
     for who, words in (
         ("a namesake below another CA", "is not signed by a known key of that CA"),
         ("one that may not sign lists", "is not signed by a known key of that CA"),
@@ -101,8 +101,8 @@ def test_what_is_wrong_with_the_only_one_that_could_have_signed_is_told() -> Non
         assert words in problem(judged_with(MAY_NOT[who]())[0])
 
 
-def test_a_signer_that_is_not_good_itself_signs_nothing_that_counts() -> None:
-    """RFC 5280 6.3.3 f: it is asked about by what is at hand of its own issuer."""
+def test_a_crl_of_a_revoked_signer_is_not_used() -> None:
+    """RFC 5280 6.3.3 f: the signer is checked by the evidence of its own issuer."""
     second = namesake(ROOT)
     revoking = CRLStore([CRL(crl(ROOT, second)), CRL(crl(second))])
     verdict = judge(
@@ -112,8 +112,8 @@ def test_a_signer_that_is_not_good_itself_signs_nothing_that_counts() -> None:
     assert "whose own status is not good" in problem(verdict)
 
 
-def test_a_ca_below_signs_no_list_about_a_ca_above() -> None:
-    """The CA that is asked about could else vouch for itself by a certificate of its own making."""
+def test_a_ca_signs_no_crl_about_a_ca_above_it() -> None:
+    """Otherwise a checked CA could certify its own status."""
     above = issue("Root", CA, own_key=OWN, key_usage=("crl_sign",))
     store = CRLStore([CRL(crl(above)), CRL(CLEAN[1])])
     verdict = judge(
@@ -124,8 +124,8 @@ def test_a_ca_below_signs_no_list_about_a_ca_above() -> None:
     assert refusals(verdict) == [(UNKNOWN[0][0], 1)]
 
 
-def test_a_namesake_on_a_path_of_its_own_speaks_of_its_own_certificates_alone() -> None:
-    """Two CAs of one name, each with its CRL: neither CRL says anything of the other's certificates."""
+def test_of_two_cas_with_one_name_each_crl_covers_its_own_certificates() -> None:
+    """Neither CRL is about the other's certificates."""
     twin = intermediate(ELSEWHERE, "Intermediate", own_key=OWN)
     theirs = leaf(twin, "theirs.example")
     lists = CRLStore([CRL(crl(CA)), CRL(crl(twin, theirs, SERVER))])
@@ -138,7 +138,7 @@ def test_a_namesake_on_a_path_of_its_own_speaks_of_its_own_certificates_alone() 
 
 
 @pytest.mark.parametrize("by", [CA, ROOT], ids=["the issuer", "a CA above it"])
-def test_a_delegated_issuer_of_lists_stands_below_the_issuer_or_a_ca_above(by: Issued) -> None:
+def test_an_indirect_crl_issuer_is_certified_by_the_issuer_or_a_ca_above(by: Issued) -> None:
     """RFC 5280 6.3.3 b 1 and f: named by the certificate, and its CRL says that it is indirect."""
     there = points("URI:http://elsewhere.example/")
     signer = issue("List signer", by, key_usage=("crl_sign",), extra=[there])

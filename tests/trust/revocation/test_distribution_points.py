@@ -37,8 +37,8 @@ from trust.revocation.judging import (
 EXHAUSTED = [(Fault.PATH_SEARCH_EXHAUSTED, None)]
 
 
-def test_every_list_that_applies_is_consulted_not_just_the_first():
-    """The wrong CRL chosen hides a revocation."""
+def test_every_applicable_crl_is_used_not_only_the_first():
+    """The wrong choice of a CRL would hide a revocation."""
     users = crl(CA, point=issuing_point(users=True))
     revoking = crl(CA, SERVER, point=issuing_point(["DN:Intermediate"]))
     for lists in ((users, revoking), (revoking, users)):
@@ -55,13 +55,13 @@ def test_every_list_that_applies_is_consulted_not_just_the_first():
         (issuing_point(["DN:Intermediate"]), True),
     ],
 )
-def test_a_list_counts_only_for_its_scope(point, applies):
+def test_a_crl_counts_only_for_its_scope(point, applies):
     """RFC 5280 6.3.3 b 2."""
     verdict = judged(crl(ROOT), crl(CA, point=point))
     assert isinstance(verdict, Trusted) if applies else refusals(verdict) == UNKNOWN
 
 
-def test_a_partitioned_list_counts_for_certificates_that_name_its_point():
+def test_a_partitioned_crl_counts_for_certificates_with_its_distribution_point():
     """RFC 5280 6.3.3 b 2 i."""
     server = leaf(CA, extra=[points("URI:http://a.example/1")])
     mine, other = issuing_point(["URI:http://a.example/1"]), issuing_point(["URI:http://a.example/2"])
@@ -70,8 +70,8 @@ def test_a_partitioned_list_counts_for_certificates_that_name_its_point():
     assert refusals(judged(crl(ROOT), crl(CA, server, point=mine), chain=server.chain)) == REVOKED
 
 
-def test_a_point_of_which_only_the_issuer_is_named_matches_that_issuers_scope():
-    """RFC 5280 6.3.3 b 2 i: the point's name may be left out."""
+def test_a_distribution_point_with_only_a_crlissuer_matches_its_scope():
+    """RFC 5280 6.3.3 b 2 i: its name may be absent."""
     signer = issue("List signer", CA, key_usage=SIGNS_LISTS)
     issuer = [x509.DirectoryName(name("List signer"))]
     extension = x509.CRLDistributionPoints([x509.DistributionPoint(None, None, None, issuer)])
@@ -85,8 +85,8 @@ def test_a_point_of_which_only_the_issuer_is_named_matches_that_issuers_scope():
 
 @pytest.mark.parametrize("place", [0, 10, 63, 64, 99])
 @pytest.mark.parametrize("unknown", ["refuse", "accept"])
-def test_however_many_lists_there_are_the_one_that_speaks_of_a_certificate_counts(place, unknown):
-    """A CA with a hundred partitions: what is bounded is bounded by what a certificate names."""
+def test_of_any_number_of_crls_the_applicable_one_is_used(place, unknown):
+    """A CA with a hundred partitions: the work grows with the points of the certificate."""
     parts = [f"URI:http://a.example/{each}" for each in range(100)]
     server = leaf(CA, extra=[points(parts[place])])
     lists = [
@@ -101,8 +101,8 @@ def test_however_many_lists_there_are_the_one_that_speaks_of_a_certificate_count
 
 @pytest.mark.parametrize("place", [0, 31, 32, 79])
 @pytest.mark.parametrize("unknown", ["refuse", "accept"])
-def test_however_many_points_a_certificate_names_each_is_looked_at(place, unknown):
-    """RFC 5280 4.2.1.13: a CRL that speaks at the last of them may revoke too."""
+def test_every_distribution_point_of_a_certificate_is_checked(place, unknown):
+    """RFC 5280 4.2.1.13: a CRL at the last one may revoke too."""
     parts = [f"URI:http://a.example/{each}" for each in range(80)]
     server = leaf(CA, extra=[points(*parts)])
     revoking = crl(CA, server, point=issuing_point([parts[place]]))
@@ -113,7 +113,7 @@ def test_however_many_points_a_certificate_names_each_is_looked_at(place, unknow
 
 @pytest.mark.parametrize("count", [1, 20, 200])
 @pytest.mark.parametrize("is_first", [True, False])
-def test_however_many_lists_in_a_cas_name_nobody_signed_its_own_counts(count, is_first):
+def test_any_number_of_forged_crls_hides_no_authentic_one(count, is_first):
     """They are told apart by their signatures alone; here all are newer and of the same scope.
 
     What is looked at is bounded by work and not by number: a peer is refused for what was not looked at, even where
@@ -137,7 +137,7 @@ def test_however_many_lists_in_a_cas_name_nobody_signed_its_own_counts(count, is
     assert all(each in (REVOKED, EXHAUSTED) for each in results)
 
 
-def test_a_scope_without_a_name_speaks_of_nothing():
+def test_a_scope_with_an_empty_name_covers_nothing():
     """RFC 5280 5.2.5: the names of a distribution point are one or more."""
     empty = x509.UnrecognizedExtension(x509.IssuingDistributionPoint.oid, bytes.fromhex("3007a002a0008101ff"))
     listed = crl(CA, extra=[(empty, True)])

@@ -40,7 +40,7 @@ def test_an_impossible_policy_is_a_config_error():
         Revocation()
 
 
-def test_presets_have_names_and_need_a_source():
+def test_presets_are_chosen_by_name_and_need_a_source():
     """--revocation require refuses without one."""
     store = CRLStore(map(CRL, CLEAN))
     assert Revocation.preset("require", store) == Revocation(crls=store)
@@ -57,8 +57,8 @@ def test_presets_have_names_and_need_a_source():
         Revocation.preset("strict", store)
 
 
-def test_a_policy_tells_that_its_evidence_changed():
-    """Whoever judged before can see that there is news, from CRLs and from responses."""
+def test_a_policy_shows_that_its_evidence_changed():
+    """CRLs and responses; verdicts can be made again."""
     policy = Revocation(crls=CRLStore(map(CRL, CLEAN)), ocsp=OCSPStore())
     assert Revocation(staples="require").generation == 0
     seen = {policy.generation}
@@ -78,7 +78,7 @@ def test_a_policy_tells_that_its_evidence_changed():
         ({"staples": "use"}, False),
     ],
 )
-def test_a_policy_tells_for_which_certificates_lists_are_consulted(options, listed):
+def test_a_policy_has_the_number_of_certificates_that_crls_are_used_for(options, listed):
     """RFC 5280 4.2.1.13: their distribution points may be critical."""
     if "crls" in options:
         options = {"crls": CRLStore(map(CRL, CLEAN))}

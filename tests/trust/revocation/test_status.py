@@ -34,9 +34,9 @@ REST = Good(NOW + DAY, ALL_REASONS - SOME.reasons)
         ),
     ],
 )  # fmt: skip
-def test_revoked_wins_and_good_must_speak_of_all_reasons(
+def test_revoked_has_precedence_and_good_must_cover_all_reasons(
     statements: list[Statement], result: Statement
 ) -> None:
-    """RFC 5280 6.3.3 l; a false staple is refused whatever is known beside a revocation."""
+    """RFC 5280 6.3.3 l; an invalid staple is refused whatever other evidence says."""
     assert fold(statements) == result
     assert isinstance(fold(statements[::-1]), type(result))

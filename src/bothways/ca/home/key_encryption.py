@@ -26,7 +26,7 @@ from bothways.ca.keys import PrivateKey, usable_key
 from bothways.errors import ConfigError
 from bothways.trust import parsing
 
-# 16 MiB, computed five times for one guess: what OWASP recommends, within the memory limit of OpenSSL.
+# 16 MiB, with p = 5: a recommendation of OWASP that is within the memory limit of OpenSSL.
 COST, BLOCK_SIZE, PARALLEL = 2**14, 8, 5
 PBES2 = bytes.fromhex("06092a864886f70d01050d")
 SCRYPT = bytes.fromhex("06092b06010401da47040b")
