@@ -181,6 +181,7 @@ BROKEN = [
     (ALL + ROUTE, "line 10: route[2]: never used, since the route route 1"),
     (IDENTITY + LISTENER + 2 * (ROUTE + "name = 'a'\nalpn = 'x'\n"), "another route is called a;"),
     (ALL + "server_names = '*.a.example'\n" + ROUTE + "server_names = 'b.a.example'", "never used,"),
+    (ALL + "proxy_protocol = 'v1'", "route[1].proxy_protocol: v1 is none of v2, v2-certificate"),
     (ALL + "[limits]\nconnections = 0", "0 is out of range; expected 1 to 65536"),
     (ALL + "[times]\nidle = 0", "expected seconds above 0"),
     (ALL + "[log]\nformat = 'xml'", "xml is none of text, json"),

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import socketserver
 import subprocess
 import threading
@@ -115,6 +116,26 @@ def test_a_certificate_that_is_renewed_on_disk_is_shown_without_a_signal(setting
                     return "renewed.example" in channel.peer.names.dns
 
             until(shown)
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_service_manager_is_told_when_it_serves_and_when_it_ends(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    """Once, however many processes there are (sd_notify(3))."""
+    with behind() as port, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        path = setting.folder / "notify"
+        manager.bind(str(path))
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}')
+        server = Background(["gateway", "-c", "gateway.toml", *workers], setting.folder)
+        assert manager.recv(100) == b"READY=1"
+        assert server.end() == 0
+        assert manager.recv(100) == b"STOPPING=1"
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
 
 
 def test_a_second_signal_ends_it_at_once(setting: Setting) -> None:

@@ -18,6 +18,7 @@ from bothways.gateway.explain import RouteAnswer, explained
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes
+from bothways.gateway.systemd import READY, notify
 from bothways.gateway.workers import Workers
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
@@ -63,6 +64,7 @@ def command(context: click.Context, path: str | None, workers: int | None) -> in
     def ready(addresses: list[str]) -> None:
         for each in addresses:
             (say if log.form == "text" else log.event)(f"listening on {each}")
+        notify(READY)
 
     with saying_what_is_read(log.event):
         if workers is not None:

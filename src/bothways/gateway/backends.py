@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from typing import Any
 
 from bothways.aio.client import create_connection
 from bothways.errors import TLSError
-from bothways.gateway.addresses import TCPAddress
+from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.relay import Relay
 from bothways.gateway.routes import Route
 
 
-async def connect(relay: Relay, route: Route, seconds: float) -> None:
-    """Connect a relay to the service of a route, or have it fail with a sentence that says why."""
+async def connect(relay: Relay, route: Route, seconds: float, head: bytes = b"") -> None:
+    """Connect a relay to the service of a route, or have it fail with a sentence that says why.
+
+    head: is sent before all else, and before TLS.
+    """
     backend = route.config.backend
     try:
         async with asyncio.timeout(seconds):
-            await _connected(relay, route)
+            await _connected(relay, route, head)
     except TimeoutError:
         relay.failed(f"the backend {backend} did not answer within {seconds:g} seconds")
     except OSError as error:
@@ -25,19 +30,49 @@ async def connect(relay: Relay, route: Route, seconds: float) -> None:
         relay.failed(f"the backend {backend}: {str(error).partition(chr(10))[0]}")
 
 
-async def _connected(relay: Relay, route: Route) -> None:
-    backend, tls = route.config.backend, route.config.backend_tls
+async def _connected(relay: Relay, route: Route, head: bytes) -> None:
+    tls, loop = route.config.backend_tls, asyncio.get_running_loop()
+    sock = await _socket(route.config.backend)
+    try:
+        if head:
+            await loop.sock_sendall(sock, head)
+        if route.client is not None and tls is not None:
+            await create_connection(
+                lambda: relay.service, None, None, route.client, tls.server_name, sock=sock, timeout=None
+            )
+        elif sock.family == socket.AF_UNIX:
+            await loop.create_unix_connection(lambda: relay.service, sock=sock)
+        else:
+            await loop.create_connection(lambda: relay.service, sock=sock)
+    except BaseException:
+        if relay.service.transport is None:
+            sock.close()
+        raise
+
+
+async def _socket(address: Address) -> socket.socket:
+    """Return a socket that is connected to an address: the first one of a name that answers. Raises OSError."""
     loop = asyncio.get_running_loop()
-    host, port, path = None, None, None
-    if isinstance(backend, TCPAddress):
-        host, port = backend.host, backend.port
-    else:
-        path = backend.path
-    if route.client is not None and tls is not None:
-        await create_connection(
-            lambda: relay.service, host, port, route.client, tls.server_name, path=path, timeout=None
-        )
-    elif isinstance(backend, TCPAddress):
-        await loop.create_connection(lambda: relay.service, backend.host, backend.port)
-    else:
-        await loop.create_unix_connection(lambda: relay.service, backend.path)
+    if not isinstance(address, TCPAddress):
+        return await _connected_socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.path)
+    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    problem: OSError | None = None
+    for family, kind, protocol, _, target in found:
+        try:
+            return await _connected_socket(family, kind, protocol, target)
+        except OSError as error:
+            problem = error
+    raise problem or OSError("its name has no address")
+
+
+async def _connected_socket(family: int, kind: int, protocol: int, target: Any) -> socket.socket:
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        if family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await asyncio.get_running_loop().sock_connect(sock, target)
+    except BaseException:
+        sock.close()
+        raise
+    return sock

@@ -12,6 +12,7 @@ from bothways.errors import PeerFault, TimedOut
 from bothways.gateway import backends
 from bothways.gateway.addresses import Address
 from bothways.gateway.log import Entry
+from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
 from bothways.places import source_of
 from bothways.tls.config import ServerConfig
@@ -145,8 +146,27 @@ class ClientProtocol(AdmittedProtocol):
             return
         if self._route.client is not None:
             self.relay.use_tls()
-        connecting = backends.connect(self.relay, self._route, self._routes.config.times.connect)
+        seconds = self._routes.config.times.connect
+        connecting = backends.connect(self.relay, self._route, seconds, self._head(self._route))
         self._connecting = self._loop.create_task(connecting)
+
+    def _head(self, route: Route) -> bytes:
+        """Return what the service is told of the client before its first byte."""
+        peer, form = self.entry.peer, route.config.proxy_protocol
+        if peer is None or form is None:
+            return b""
+        address, local = (self.transport.get_extra_info(each) for each in ("peername", "sockname"))
+        has_address = isinstance(address, tuple) and isinstance(local, tuple)
+        client = ProxiedClient(
+            peer,
+            address[:2] if has_address else None,
+            local[:2] if has_address else None,
+            self.entry.asked,
+            self.connection.alpn,
+            self.connection.version or "",
+            self.connection.resumed,
+        )
+        return header(client, form)
 
     def go_by(self, routes: Routes) -> None:
         """Have an established client verified again by other routes; one for whom there is none any more is ended."""

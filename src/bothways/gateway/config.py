@@ -21,6 +21,7 @@ from bothways.gateway.addresses import (
     parsed_address,
     unix_address,
 )
+from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.trust.access import PeerRule
 from bothways.trust.files import FilePath
@@ -105,7 +106,7 @@ class RouteConfig:
 
     server_names: lower case, `*.example.com` for one label; None for every name, and for clients that send none.
     alpn: the application protocols, of which a client has to offer one; none where that is not asked.
-    listeners: names of those that it is for; None for all.
+    listeners: names of those that it is for; None for all.  proxy_protocol: how the service is told who the client is.
     """
 
     name: str
@@ -116,6 +117,7 @@ class RouteConfig:
     access: Access
     backend: Address
     backend_tls: BackendTLS | None
+    proxy_protocol: ProxyProtocol | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +254,7 @@ class _Reading:
             _access(table),
             address,
             None if tls is None else self._backend_tls(tls, address),
+            _proxy_protocol(table),
         )
         table.end()
         return route
@@ -350,6 +353,14 @@ def _alpn(table: Table) -> tuple[str, ...]:
                 f"{shown(each)} is no application protocol; expected 1 to 255 ASCII characters", "alpn"
             )
     return names
+
+
+def _proxy_protocol(table: Table) -> ProxyProtocol | None:
+    given = table.text("proxy_protocol")
+    known: ProxyProtocol | None = next((each for each in CHOICES if each == given), None)
+    if given is not None and known is None:
+        table.refuse(f"{shown(given)} is none of {', '.join(CHOICES)}", "proxy_protocol")
+    return known
 
 
 def _server_name(table: Table, name: str) -> str:

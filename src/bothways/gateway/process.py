@@ -15,6 +15,7 @@ from bothways.gateway.generation import GenerationReader
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.server import Gateway
+from bothways.gateway.systemd import STOPPING, forget, notify
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
 DONE, FAILED = 0, 1
@@ -63,6 +64,7 @@ def serve_as_worker(
             raise OSError(f"no socket for {listener.address} was handed to this worker") from None
 
     async def serving() -> int:
+        forget()
         loop = asyncio.get_running_loop()
         process = _Process(Gateway(routes, log, listen), log)
         reader = GenerationReader(channel)
@@ -119,6 +121,7 @@ class _Process:
             loop.add_signal_handler(each, self._heed_end)
         ready(addresses)
         await self._stop.wait()
+        notify(STOPPING)
         self._log.event(
             f"draining: connections have {self.gateway.routes.config.times.drain:g} seconds to end"
         )

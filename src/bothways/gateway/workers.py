@@ -19,6 +19,7 @@ from bothways.gateway.listening import bound_address, open_listeners
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve_as_worker
 from bothways.gateway.routes import Routes, load_routes
+from bothways.gateway.systemd import STOPPING, notify
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.workers.supervisor import Supervisor
 
@@ -57,7 +58,7 @@ class Workers:
             on_ready=self._tell_ready,
             may_replace=self._reload,
             prepare=self._prepare,
-            on_stop=self._close_listeners,
+            on_stop=self._stop,
             grace_seconds=routes.config.times.drain + SPARE_SECONDS,
         )
 
@@ -89,6 +90,10 @@ class Workers:
     def _close_listeners(self) -> None:
         while self._sockets:
             _close(*self._sockets.popitem())
+
+    def _stop(self) -> None:
+        notify(STOPPING)
+        self._close_listeners()
 
     def _tell_ready(self) -> None:
         self._ready([bound_address(address, each[0]) for address, each in self._sockets.items()])

@@ -112,7 +112,7 @@ _ANY_SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
 
 
 def _cn(values: tuple[str, ...]) -> Test:
-    return lambda verdict: _one_of(_attribute(verdict, COMMON_NAME), values)
+    return lambda verdict: _one_of(subject_values(verdict, COMMON_NAME), values)
 
 
 def _one_of(found: list[str], values: tuple[str, ...]) -> bool:
@@ -120,11 +120,11 @@ def _one_of(found: list[str], values: tuple[str, ...]) -> bool:
 
 
 def _ou(values: tuple[str, ...]) -> Test:
-    return lambda verdict: any(each in values for each in _attribute(verdict, ORGANIZATIONAL_UNIT))
+    return lambda verdict: any(each in values for each in subject_values(verdict, ORGANIZATIONAL_UNIT))
 
 
-def _attribute(verdict: Trusted, kind: bytes) -> list[str]:
-    """Return the values of one kind in the leaf's subject."""
+def subject_values(verdict: Trusted, kind: bytes) -> list[str]:
+    """Return the values of one kind of attribute in the leaf's subject. kind: the content of its identifier in DER."""
     try:
         relatives = attributes(_leaf(verdict).subject)
     except ValueError:
@@ -164,7 +164,7 @@ def _dn(values: tuple[str, ...]) -> Test:
         wanted.setdefault(ATTRIBUTES[kind], set()).add(text)
 
     def holds(verdict: Trusted) -> bool:
-        return any(_one_of(_attribute(verdict, kind), tuple(texts)) for kind, texts in wanted.items())
+        return any(_one_of(subject_values(verdict, kind), tuple(texts)) for kind, texts in wanted.items())
 
     return holds
 
