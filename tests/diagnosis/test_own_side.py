@@ -202,6 +202,13 @@ def test_the_address_at_which_a_client_reached_us_is_evidence_for_the_name_that_
     assert refused(Alert.BAD_CERTIFICATE, who, OPENSSL_3_0, local=local)[0] == (first_cause, "LIKELY")
 
 
+def test_a_client_of_gnutls_that_reached_us_by_address_has_a_wrong_name_before_an_unknown_ca() -> None:
+    """It says bad_certificate of both."""
+    who = host(alternatives=["DNS:localhost"])
+    assert refused(Alert.BAD_CERTIFICATE, who, GNUTLS, local="192.0.2.7")[0] == ("WRONG_NAME", "LIKELY")
+    assert refused(Alert.BAD_CERTIFICATE, who, GNUTLS, asked="localhost")[0][0] == "CA_NOT_ACCEPTED"
+
+
 def test_a_client_that_reached_us_at_an_address_of_our_certificate_has_no_wrong_name_first() -> None:
     """Node.js closes without an alert for whatever it does not accept."""
     who = host(identities.root("Another Root"), alternatives=["DNS:localhost", "IP:192.0.2.7"])

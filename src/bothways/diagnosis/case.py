@@ -157,6 +157,7 @@ class Case:
             "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
             "detail": "",
             "by": "",
+            "offer": "PROTOCOL",
             "also": "",
             "above": False,
             "subject": "our certificate" if ours else f"the {peer}'s certificate",

@@ -194,7 +194,7 @@ class Cause(Enum):
         "no application protocol (ALPN) is supported by both sides: {detail}",
         ours="offer a protocol that the {peer} supports, often h2 or http/1.1",
         theirs="have the {peer} offer one of our protocols",
-        our_command="bothways connect {target} --ca {ca} --alpn PROTOCOL",
+        our_command="bothways connect {target} --ca {ca} --alpn {offer}",
     )
     NAME_NOT_SERVED = Row(
         "{other} has no certificate for the name {name}",

@@ -18,7 +18,7 @@ from bothways.faults import sentence
 SHOWN = 4
 MORE = 2
 WIDTH = 100
-OWN_FACTS = ("target", "host", "port", "cert", "key", "ca", "starttls", "later")
+OWN_FACTS = ("target", "host", "port", "cert", "key", "ca", "starttls", "later", "offer")
 GIVEN = (
     "starttls",
     "name",

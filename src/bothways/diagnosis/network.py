@@ -170,7 +170,8 @@ def _no_protocol_chosen(case: Case) -> Iterator[Likely]:
     # gRPC uses BoringSSL; and a server that requests no certificate does not close for lack of one.
     told = case.stack is Stack.BORINGSSL or (case.request is None and bool(case.ours.own))
     evidence = "it closed right after the handshake, for which it needed nothing more from us" if told else ""
-    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY if told else POSSIBLE, evidence, detail=detail)
+    weight = LIKELY if told else POSSIBLE
+    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, weight, evidence, detail=detail, offer="h2")
 
 
 def _closed_after_certificate(case: Case) -> Iterator[Likely]:

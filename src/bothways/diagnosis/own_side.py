@@ -271,34 +271,44 @@ def wrong_name(case: Case) -> Iterator[Likely]:
     if case.is_client or not case.chain:
         return
     asked = case.seen.offer.server_name if case.seen.offer is not None else None
-    if asked is None:
+    names = names_of(case.chain[0])
+    covered = case.ours.local in names.ip
+    if asked is None and not (
+        covered and case.stack is Stack.OPENSSL
+    ):  # which sends every name that it wants
         evidence = (
             "it sent no server name: it connected by address, or by "
             "a name without dots, which Java does not send"
         )
-        names = names_of(case.chain[0])
         lacking = not names.ip and all("." in each for each in names.dns)
         local = case.ours.local
         if local:
             evidence += f"; it reached us at {local}, which our certificate "
-            evidence += "has" if local in names.ip else "does not have"
+            evidence += "has" if covered else "does not have"
         elif lacking:
             evidence += "; our certificate has neither"
         cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
         weight = LIKELY if _lacks_address(case, lacking, names.ip) else POSSIBLE
-        wanted = "the address that the client connected to"
+        wanted = "the name that the client used" if covered else "the address that the client connected to"
         yield case.likely(cause, OURS, weight, evidence, got=_names(case), wanted=wanted)
+
+
+def wrong_address(case: Case) -> Iterator[Likely]:
+    """Without the address that a client used no CA helps: it is told before the issuer."""
+    if case.ours.local:
+        yield from (each for each in wrong_name(case) if each.weight is LIKELY)
 
 
 def _lacks_address(case: Case, lacking: bool, addresses: Collection[str]) -> bool:
     """Whether a client that sent no name refused us by the alert for a certificate without its address.
 
     lacking: whether our certificate has neither addresses nor names without dots. Clients with OpenSSL send every
-    name, Java and OpenLDAP do not.
+    name, and so do those with GnuTLS that send alerts; Java and OpenLDAP do not.
     """
     if case.alert not in NAME_ALERTS or case.ours.local in addresses:
         return False
-    return lacking or bool(case.ours.local and case.stack is Stack.OPENSSL)
+    by_gnutls = case.stack is Stack.GNUTLS and case.alert == Alert.BAD_CERTIFICATE
+    return lacking or bool(case.ours.local and (by_gnutls or case.stack is Stack.OPENSSL))
 
 
 def _names(case: Case) -> str:

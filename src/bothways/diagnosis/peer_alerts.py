@@ -57,8 +57,9 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_issuer.issuer, own_side.wrong_name,
-    own_side.below_strict_levels, own_side.clients_clock, own_side.not_let_in, own_side.clock, own_side.unsaid,
+    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_address, own_issuer.issuer,
+    own_side.wrong_name, own_side.below_strict_levels,
+    own_side.clients_clock, own_side.not_let_in, own_side.clock, own_side.unsaid,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (
