@@ -1,4 +1,4 @@
-"""Whom a server lets do a handshake: so many at once, no address more than its share; and who is there."""
+"""Limits the handshakes of a server at the same time, in total and for each client address."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ logger = logging.getLogger("bothways")
 
 Refusal = Callable[[Exception, object], None]
 HANDSHAKES = 512
-TOLD_SECONDS = 60.0  # how often it is logged at most that handshakes were ended to make room
+TOLD_SECONDS = 60.0  # seconds between two log messages about ended handshakes
 
 
 class Evicted(ConnectionAbortedError):
-    """A handshake was ended because others had more right to its place."""
+    """A handshake was ended because the limit was reached and others had priority."""
 
 
 class Admission:
-    """The connections of one server: all that are `here`, and the `places` of those in a handshake.
+    """The connections of one server: `here` has all, `places` those in a handshake.
 
-    handshakes: how many may be in a handshake at once.  refused: is called with the error and the client's address
-    where a handshake fails; by default that is logged.
+    handshakes: the largest number of handshakes at the same time.  refused: called with the error and the client's
+    address when a handshake fails; by default that is logged.
     """
 
     def __init__(self, handshakes: int = HANDSHAKES, refused: Refusal | None = None) -> None:
@@ -45,7 +45,7 @@ class Admission:
         self._emptied: set[asyncio.Future[None]] = set()
 
     def arrived(self, protocol: AdmittedProtocol) -> None:
-        """Give a handshake its place, for which another may be ended, or that one itself."""
+        """Register a new handshake; at the limit another one, or this one, is ended."""
         self.here.add(protocol)
         now = protocol.place.since
         loser = self.places.enter(protocol.place, now)
@@ -54,7 +54,7 @@ class Admission:
             self._tell_of_evictions(now)
 
     def handshake_ended(self, protocol: AdmittedProtocol, failure: Exception | None) -> None:
-        """Give the place back, and say why a handshake failed."""
+        """Release the place of a handshake, and report its failure."""
         self.places.leave(protocol.place)
         if isinstance(failure, (TLSError, OSError)) and not isinstance(failure, Evicted):
             address = protocol.transport.get_extra_info("peername")
@@ -65,7 +65,7 @@ class Admission:
                 asyncio.get_running_loop().call_exception_handler(context)
 
     def gone(self, protocol: AdmittedProtocol) -> None:
-        """Know that a connection is no more."""
+        """Remove a connection that has ended."""
         self.here.discard(protocol)
         if not self.here:
             for each in self._emptied:
@@ -73,7 +73,7 @@ class Admission:
                     each.set_result(None)
 
     async def until_empty(self) -> None:
-        """Wait until no connection is there."""
+        """Wait until there is no connection."""
         while self.here:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._emptied.add(waiter)
@@ -90,7 +90,7 @@ class Admission:
 
 
 class AdmittedProtocol(TLSProtocol):
-    """A protocol that has a place among those in a handshake until its own is over."""
+    """A protocol that counts as a handshake until its handshake is complete."""
 
     def __init__(
         self,
@@ -109,24 +109,24 @@ class AdmittedProtocol(TLSProtocol):
         """Start the handshake."""
         super().connection_made(transport)
         name = transport.get_extra_info("peername")
-        # who comes by a socket file has no address to share with others
+        # a client of a Unix socket has no address, so it gets a key of its own
         self.place.source = source_of(name[0]) if isinstance(name, tuple) else f"#{id(self)}"
         self.place.since = asyncio.get_running_loop().time()
         self._admission.arrived(self)
 
     def data_received(self, data: bytes) -> None:
-        """Count what came as progress."""
+        """Count the bytes as progress of the handshake."""
         self.place.moved += len(data)
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back."""
+        """Release the place."""
         super().connection_lost(exc)
         self._notice_end_of_handshake(lost=True)
         self._admission.gone(self)
 
     def evict(self) -> None:
-        """End for another, and leave nothing to the system."""
+        """End the handshake in favour of another, and reset the connection."""
         own = self.transport.get_extra_info("socket")
         if own is not None:
             with contextlib.suppress(OSError):
@@ -166,7 +166,7 @@ def _log_refusal(error: Exception, address: object) -> None:
 
 
 def _spelled(address: object) -> object:
-    """Write an address of TCP as host and port; that of a Unix socket stays as it is."""
+    """Return an address of TCP as host and port; that of a Unix socket as it is."""
     if not isinstance(address, tuple):
         return address
     host, port = address[:2]

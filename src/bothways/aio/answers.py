@@ -1,6 +1,6 @@
-"""What a connection waits for, answered without holding the event loop.
+"""Answers the requests of a connection without blocking the event loop.
 
-Signatures and evidence come from whoever the caller named; checks that take long run in a few threads of this process.
+Signatures and evidence come from functions of the caller; checks that take long run in a few threads of this process.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Finder = Callable[[EvidenceWanted], Found | Awaitable[Found]]
 
 THREADS = 2
 
-# By process: a fork has none of the threads of its parent.
+# By process id: a forked process has none of its parent's threads.
 _executors: dict[int, ThreadPoolExecutor] = {}
 
 
 async def answer_to(
     answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]], request: Request
 ) -> bytes | Found:
-    """Return the answer to a request; what whoever answers raises is passed on."""
+    """Return the answer to a request; exceptions of the function that answers are passed on."""
     if isinstance(request, ChecksWanted):
         await asyncio.get_running_loop().run_in_executor(_executor(), request.run)
         return None
@@ -38,11 +38,11 @@ async def answer_to(
 
 
 def own_finder(settings: Settings) -> Finder | None:
-    """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
+    """Return the fetcher for what a configuration allows; `ConfigError` if it cannot fetch."""
     policy = settings.fetch
     if policy is None:
         return None
-    from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
+    from bothways.fetch import fetcher  # the HTTP client is imported only if something may be fetched
 
     return fetcher.finder(policy)
 

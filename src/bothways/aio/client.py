@@ -1,4 +1,4 @@
-"""A client's connection to an authenticated server: as streams, or as a transport and a protocol."""
+"""A client's connection to an authenticated server: as streams, or as transport and protocol."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ async def create_connection(
     evidence: Finder | None = None,
     observer: Observer | None = None,
 ) -> tuple[TLSTransport, P]:
-    """Connect to `host`, authenticate both peers and hand the connection to a protocol, as an event loop does.
+    """Connect to `host`, authenticate both peers and pass the connection to a protocol.
 
-    factory: makes the protocol; `connection_made` is called when the server is authenticated.  limit: bytes that may be
-    buffered for sending. The other parameters are as for `connect`.
+    factory: creates the protocol; `connection_made` is called when the server is authenticated.  limit: bytes that may
+    be buffered for sending. The other parameters are as for `connect`, and the interface is that of an event loop.
     """
     name, finder = _prepared(host, config, server_name, evidence)
     app = factory()
@@ -110,7 +110,7 @@ async def connect(
 def _prepared(
     host: str | None, config: ClientConfig, server_name: str | None, evidence: Finder | None
 ) -> tuple[str, Finder | None]:
-    """Return whom to reach, and who fetches; what cannot work is a `ConfigError` before anybody is connected to."""
+    """Return the server's name and the fetcher; raise `ConfigError` before anything is connected."""
     name = host if server_name is None else server_name
     config.target(name)
     return name or "", evidence or own_finder(config.settings)
@@ -119,7 +119,7 @@ def _prepared(
 def _way(
     host: str | None, port: int | None, sock: socket.socket | None, path: str | os.PathLike[str] | None
 ) -> Callable[[Made], Awaitable[object]]:
-    """Return what connects a protocol in one of three ways."""
+    """Return the function that connects a protocol: to a host, over a socket or by a path."""
     others = (sock is not None) + (path is not None)
     if others > 1 or (others and (host, port) != (None, None)):
         raise UsageError("a client connects to host and port, over `sock`, or to `path`: give one of them")
@@ -140,9 +140,9 @@ async def _established(
     unmade: Callable[[OSError], None],
     has_data: Callable[[], bool] = bool,
 ) -> TLSProtocol:
-    """Connect and wait for the end of the handshake; a failure is raised unless data came before it.
+    """Connect and wait for the end of the handshake; a failure is raised unless data was received before it.
 
-    unmade: is told of an error of the network before there was a connection.
+    unmade: called with a network error before there was a connection.
     """
     tls: TLSProtocol | None = None
 
@@ -173,7 +173,7 @@ async def within(
     connected: Callable[[], Awaitable[TLSProtocol]],
     has_data: Callable[[], bool] = bool,
 ) -> TLSProtocol:
-    """Return a protocol whose handshake is done in that time; raise its failure unless data came before that."""
+    """Return the protocol after its handshake; raise its failure, or TimeoutError, unless data was received before."""
     try:
         async with asyncio.timeout(timeout):
             tls = await connected()
@@ -185,7 +185,7 @@ async def within(
 
 
 async def let_go(tls: TLSProtocol, error: BaseException) -> None:
-    """Give our alert its time before the failure is raised; whoever was cancelled does not wait."""
+    """Wait until our alert was sent, then close; after a cancellation without waiting."""
     if isinstance(error, TLSError):
         await tls.until_lost()
     else:
@@ -195,14 +195,14 @@ async def let_go(tls: TLSProtocol, error: BaseException) -> None:
 
 
 def _address(host: str | None, port: int | None) -> str:
-    """Return where a server is, for explanations; "" for one that is connected to already."""
+    """Return the address of the server for explanations; "" if the caller has connected already."""
     if host is None or port is None:
         return ""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _situate(error: OSError, config: ClientConfig, server_name: str, address: str) -> None:
-    """Attach to an error what explains it; explanations are loaded only where something failed."""
+    """Add to an error what is needed to explain it; the module for that is imported only then."""
     from bothways.diagnosis.failure import situate
 
     situate(error, config, server_name, address)

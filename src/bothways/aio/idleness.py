@@ -1,4 +1,4 @@
-"""When a connection on which nothing is said has lasted long enough."""
+"""Ends a connection on which no data was sent or received for some time."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 
 class Idleness:
-    """Calls `over` once, when nothing was said for so many seconds; None: never.
+    """Calls `over` once, after so many seconds without data; None for never.
 
-    It runs from `start` to `stop`, and looks at the clock once for each of its periods, however much is said.
+    It is active from `start` to `stop`, and checks the clock once in each period, so that data costs nothing.
     """
 
     __slots__ = ("_loop", "_over", "_spoke", "_timer", "seconds")
@@ -22,17 +22,17 @@ class Idleness:
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start to count."""
         self.stir()
         self._look()
 
     def stir(self) -> None:
-        """Something was said."""
+        """Record that data was sent or received."""
         if self.seconds is not None:
             self._spoke = self._loop.time()
 
     def stop(self) -> None:
-        """Never call."""
+        """Stop; `over` is not called any more."""
         self.seconds = None
         if self._timer is not None:
             self._timer.cancel()

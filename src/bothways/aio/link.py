@@ -1,4 +1,4 @@
-"""What is between a connection and a pair of streams: a bounded buffer, and who waits for it."""
+"""Between a connection and a pair of streams: a bounded buffer, and the tasks that wait for it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Below = Callable[..., TLSProtocol]
 
 
 class Link(asyncio.Protocol):
-    """The application's protocol under a pair of streams, on `tls`, the one on the transport below; not for users.
+    """The application's protocol for a pair of streams, internal. `tls` is the protocol on the transport below.
 
-    `buffer` holds what was received and not yet read; `status` has how the connection stands. below: makes `tls`.
+    buffer: data received and not read yet.  status: of the connection.  below: creates `tls`.
     """
 
     def __init__(
@@ -60,20 +60,20 @@ class Link(asyncio.Protocol):
         """Whether the connection is closed or about to be."""
         return self.tls.closing
 
-    # -- what the streams wait for ---------------------------------------------------------------------
+    # -- waiting ----------------------------------------------------------------------------------------
 
     async def until_established(self) -> None:
-        """Wait for the end of the handshake, or raise its failure."""
+        """Wait for the end of the handshake; raise its failure."""
         await self.tls.until_established()
         if not self.buffer:
             self.status.raise_failure()
 
     def is_readable(self) -> bool:
-        """Whether there is data, the peer's end, or a failure."""
+        """Whether there is data, the peer's end of data, or a failure."""
         return bool(self.buffer) or self.status.peer_closed or self.tls.closing
 
     async def until_more(self, size: int) -> None:
-        """Wait for more than `size` bytes in the buffer, though it is full, the peer's end, or a failure."""
+        """Wait for more than `size` bytes in the buffer, for the peer's end of data, or for a failure."""
         if self.tls.app_paused:
             self.tls.pause_app(False)
         await self.tls.until(lambda: len(self.buffer) > size or self.status.peer_closed or self.closing)
@@ -86,18 +86,18 @@ class Link(asyncio.Protocol):
         return self.tls.driver.confirmation
 
     def taken(self) -> None:
-        """Some of the buffer was read: let the peer go on when there is room."""
+        """Continue to receive if the buffer has room, after a part of it was read."""
         if self.tls.app_paused and len(self.buffer) <= self.limit // 2:
             self.tls.pause_app(False)
 
-    # -- what the protocol below tells -----------------------------------------------------------------
+    # -- calls of the protocol below ----------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
-        """Keep what came; too much of it stops the peer."""
+        """Buffer data; stop receiving when the buffer is full."""
         self.buffer += data
         if len(self.buffer) > self.limit and not self.tls.app_paused:
             self.tls.pause_app(True)
 
     def eof_received(self) -> bool:
-        """Stay open: streams may still be written to."""
+        """Stay open: the writer may still send."""
         return True

@@ -1,7 +1,7 @@
-"""TLS on an asyncio transport: the protocol below an application's, which gets a `TLSTransport` of its own.
+"""TLS on an asyncio transport: the protocol below that of the application, which gets a `TLSTransport`.
 
-Buffers are bounded: what is not read stops the transport below. An alert of ours is on its way, and the write side
-shut, before anybody is told of a failure.
+Buffers are bounded: receiving stops while the application does not read. Our alert is sent, and the write side shut
+down, before a failure is reported.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from bothways.tls.events import Request
 
 BUFFER_LIMIT = 64 * 1024
 SENT_AT_ONCE = 64 * 1024
-WRITTEN_A_TURN = 64 * 1024  # who has written so much lets others run, although there is room for more
-SHORT_WRITE = 4096  # what is shorter counts as this
+WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields to others
+SHORT_WRITE = 4096  # the least that one call counts for
 
 
 class TLSProtocol(ReadingProtocol):
-    """The protocol on the transport below: drives one connection, and hands its data to `app`.
+    """The protocol on the transport below: drives one connection, and passes its data to `app`.
 
-    `app` is told of the connection when the handshake is complete, and of its end when that is known, at the latest
-    when the transport below is gone; of a handshake that fails it hears nothing.
-    knows_app: `app` had a connection before TLS, and hears of its end alone.
+    `app` gets `connection_made` when the handshake is complete and `connection_lost` at the end; nothing if the
+    handshake fails.
+    knows_app: `app` had a connection before TLS, so it gets only the end.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class TLSProtocol(ReadingProtocol):
         self._lost = self._closing = self._eof_told = self._ended = False
         self._reading_paused = self._writing_paused = False
         self._feeding: asyncio.Handle | None = None
-        self._written = 0  # since the loop had its turn, as far as is known here
+        self._written = 0  # bytes written since the last turn of the event loop
         self._waiters: set[asyncio.Future[None]] = set()
         self._answering: dict[Request, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -87,10 +87,10 @@ class TLSProtocol(ReadingProtocol):
         """Whether `close` was called or the connection is gone."""
         return self._closing or self._lost or self.driver.status.failure is not None
 
-    # -- what the application asks ---------------------------------------------------------------------
+    # -- calls of the application ------------------------------------------------------------------------
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until something holds: it is looked at whenever something has happened."""
+        """Wait until a condition holds; it is checked after each event."""
         while not condition():
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._waiters.add(waiter)
@@ -100,14 +100,14 @@ class TLSProtocol(ReadingProtocol):
                 self._waiters.discard(waiter)
 
     async def until_established(self) -> None:
-        """Wait for the end of the handshake, or for its failure."""
+        """Wait for the end of the handshake, also by a failure."""
         status = self.driver.status
         await self.until(lambda: status.established or status.failure is not None)
 
     async def until_writable(self) -> None:
-        """Wait until the transport below has room again, or raise what ended the connection.
+        """Wait until the transport below has room, or raise the error that ended the connection.
 
-        A task that only writes lets others run, too.
+        A task that only writes yields to others, too.
         """
         status = self.driver.status
         if self._writing_paused:
@@ -119,13 +119,13 @@ class TLSProtocol(ReadingProtocol):
             await asyncio.sleep(0)
 
     async def until_lost(self) -> None:
-        """Wait until the transport below is gone."""
+        """Wait until the transport below is closed."""
         await self.until(lambda: self._lost)
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Seal data and hand it to the transport below; raise what has ended the connection."""
+        """Encrypt data and write it to the transport below; raise the error that ended the connection."""
         if self._heeds_news and self.driver.has_news:
-            self._look()  # first, before more goes to the peer
+            self._look()  # the peer is verified first, before it gets more data
         if self._lost:
             self.driver.status.raise_failure()
             raise UsageError("the connection is closed")
@@ -146,18 +146,18 @@ class TLSProtocol(ReadingProtocol):
         self._flush()
 
     def judge_again(self) -> None:
-        """Judge the peer by the evidence now at hand; raise if it no longer passes."""
+        """Verify the peer with the evidence now at hand; raise if it is no longer accepted."""
         if not self._lost:
             self._take(self.driver.judge_again())
         self.driver.status.raise_failure()
 
     def pause_app(self, paused: bool) -> None:
-        """Hand nothing more to the application, or go on."""
+        """Stop or resume passing data to the application."""
         self.app_paused = paused
         self._regulate()
 
     def close(self, linger: float) -> None:
-        """Say goodbye and close, after waiting up to `linger` seconds for the peer's own end."""
+        """Send close_notify and close, after waiting up to `linger` seconds for the peer's end of file."""
         if self._closing or self._transport is None or self._lost:
             self._closing = True
             return
@@ -170,7 +170,7 @@ class TLSProtocol(ReadingProtocol):
         self._wake()
 
     def abort(self) -> None:
-        """Close at once; before the handshake is done the peer is told that we gave up."""
+        """Close at once; before the end of the handshake the peer gets user_canceled."""
         self._closing = True
         status = self.driver.status
         if self._transport is not None and not self._lost:
@@ -182,16 +182,16 @@ class TLSProtocol(ReadingProtocol):
         self._wake()
 
     def fail(self, error: OSError) -> None:
-        """End at once for a reason of our own, which whoever waits is told."""
+        """End at once with an error of our own, which the waiting tasks get."""
         if self.driver.status.failure is None:
             self.driver.status.failure = error
         self.transport.abort()
         self._wake()
 
-    # -- what asyncio calls ----------------------------------------------------------------------------
+    # -- calls of asyncio ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start: the first flight goes out, and the clock runs."""
+        """Start: send the first messages, and start the timer of the handshake."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limit)
         self._flush()
@@ -199,9 +199,9 @@ class TLSProtocol(ReadingProtocol):
         self._idleness.start()
 
     def data_received(self, data: bytes) -> None:
-        """Let the engine judge what came; after the end it is thrown away, up to a limit.
+        """Process received bytes; after the end they are dropped, up to a limit.
 
-        Where evidence has changed the peer is judged first.
+        If the evidence has changed, the peer is verified first.
         """
         if self._heeds_news and self.driver.has_news:
             self._look()
@@ -219,14 +219,14 @@ class TLSProtocol(ReadingProtocol):
             self._wake()
 
     def eof_received(self) -> bool:
-        """Tell an end from a cut (RFC 9846 6.1); our own direction may stay open."""
+        """Process the end of file, which may be a truncation (RFC 9846 6.1); our own direction may stay open."""
         if self._is_over:
             return False
         self._take(self.driver.receive_end())
         return self.driver.status.failure is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
-        """The transport below is gone: whoever waits is told what that means."""
+        """Report the end of the transport below to the tasks that wait and to the application."""
         self._lost = True
         if not self._closing:
             self.driver.lose()
@@ -241,26 +241,26 @@ class TLSProtocol(ReadingProtocol):
         self._wake()
 
     def pause_writing(self) -> None:
-        """The transport below holds as much as it should."""
+        """The buffer of the transport below is full."""
         self._writing_paused = True
         if self.driver.status.established and not self._ended:
             self.app.pause_writing()
 
     def resume_writing(self) -> None:
-        """The transport below has room again."""
+        """The buffer of the transport below has room again."""
         self._writing_paused = False
         if self.driver.status.established and not self._ended:
             self.app.resume_writing()
         self._wake()
 
-    # -- what happens ----------------------------------------------------------------------------------
+    # -- events --------------------------------------------------------------------------------------------
 
     @property
     def _is_over(self) -> bool:
         return self._closing or self.driver.status.failure is not None
 
     def _open(self) -> None:
-        """The handshake is complete: the application's time begins."""
+        """Call the application's `connection_made`, since the handshake is complete."""
         self._watch.join(self._look)
         if not self._knows_app:
             try:
@@ -272,7 +272,7 @@ class TLSProtocol(ReadingProtocol):
             self.app.pause_writing()
 
     def deliver(self, data: bytes) -> None:
-        """Hand data to the application, unless it has closed or failed meanwhile."""
+        """Pass data to the application, unless it has closed or failed meanwhile."""
         if self._closing:
             return
         app = self.app
@@ -285,7 +285,7 @@ class TLSProtocol(ReadingProtocol):
             self._fail_of_app(error)
 
     def _fail_of_app(self, error: Exception) -> None:
-        """End the connection for a mistake of the application, which may have lost data by it."""
+        """End the connection after an exception of the application, which may have lost data."""
         context = {"message": "a protocol over TLS failed", "exception": error, "protocol": self.app}
         self._loop.call_exception_handler(context)
         self._closing = True
@@ -295,13 +295,13 @@ class TLSProtocol(ReadingProtocol):
         return self.transport.get_extra_info("peername")
 
     def _tell_end(self) -> None:
-        """Tell the application of the end, once; one that was never told of a beginning need not know."""
+        """Call the application's `connection_lost` once, if it had a `connection_made`."""
         if self._knows_app and not self._ended:
             self._ended = True
             self.app.connection_lost(self.driver.status.failure)
 
     def _take(self, requests: Iterable[Request]) -> None:
-        """Do what follows from something that has happened."""
+        """Do what follows from an event."""
         for request in requests:
             self._answering[request] = self._loop.create_task(self._answer(request))
         if self._answering:
@@ -319,7 +319,7 @@ class TLSProtocol(ReadingProtocol):
         self._wake()
 
     def _tell_eof(self) -> None:
-        """Tell the application that the peer sends no more; we close too, unless it wants to go on."""
+        """Call the application's `eof_received`; we close too, unless it returns true."""
         self._eof_told = True
         if not self.app.eof_received() and not self._closing:
             self.close(0.0)
@@ -336,7 +336,7 @@ class TLSProtocol(ReadingProtocol):
         self._take(requests)
 
     def _drop_answers(self) -> None:
-        """Let go of whoever still looks for an answer that nobody waits for any more."""
+        """Cancel the tasks that look for answers which are no longer needed."""
         for request, answering in tuple(self._answering.items()):
             if not self.driver.is_awaited(request):
                 del self._answering[request]
@@ -350,7 +350,7 @@ class TLSProtocol(ReadingProtocol):
             self._feeding = self._loop.call_soon(self._feed)
 
     def _feed(self) -> None:
-        """Give the engine the next slice of what came."""
+        """Process the next slice of the received bytes."""
         self._feeding = None
         if self._is_over or self._lost:
             self.driver.discard()
@@ -366,7 +366,7 @@ class TLSProtocol(ReadingProtocol):
             self._transport.write(data)
 
     def _regulate(self) -> None:
-        """Stop reading while the application wants nothing more, or the engine waits for an answer."""
+        """Pause receiving while the application has paused or the engine waits for an answer."""
         if self._transport is None or self._transport.is_closing() or self._is_over:
             return
         stop = self.app_paused or not self.driver.wants_data
@@ -379,14 +379,14 @@ class TLSProtocol(ReadingProtocol):
     # -- the end ---------------------------------------------------------------------------------------
 
     def _wind_up(self) -> None:
-        """After a failure: our alert must survive, so the write side is shut and what comes is drained."""
+        """After a failure: shut down the write side and drop received bytes, so that our alert arrives."""
         if self.driver.must_linger and not self.transport.is_closing():
             self._drain_for(LINGER_SECONDS)
         else:
             self._close_below()
 
     def _close_below(self) -> None:
-        """Close when what we sent last is taken, which a peer that takes nothing cannot put off for ever."""
+        """Close when the last bytes are sent; a peer that reads nothing delays that only for a limited time."""
         self.transport.close()
         if self._linger is None and not self._lost and (waiting := self.transport.get_write_buffer_size()):
             self._linger = self._loop.call_later(LINGER_SECONDS, self._linger_on, LINGER_SECONDS, waiting)
@@ -403,7 +403,7 @@ class TLSProtocol(ReadingProtocol):
         )
 
     def _linger_on(self, seconds: float, before: int) -> None:
-        """Go on waiting as long as the peer still takes what we sent last; else end it."""
+        """Continue to wait as long as the peer reads our last bytes; else end."""
         left = self.transport.get_write_buffer_size()
         if left < before:
             self._linger = self._loop.call_later(seconds, self._linger_on, seconds, left)
@@ -418,7 +418,7 @@ class TLSProtocol(ReadingProtocol):
     # -- time ------------------------------------------------------------------------------------------
 
     def _watch_deadline(self) -> None:
-        """Have a timer run for what the engine waits for now: the handshake's end, or the verdict's."""
+        """Set a timer for the engine's next deadline: of the handshake, or of the verdict."""
         deadline = self.driver.deadline()
         if deadline == self._deadline:
             return
@@ -438,7 +438,7 @@ class TLSProtocol(ReadingProtocol):
             self._take(self.driver.look())
 
     def _look(self) -> None:
-        """Judge the peer again if its verdict has lapsed or evidence changed."""
+        """Verify the peer again if its verdict has expired or the evidence has changed."""
         if not self._lost and not self._is_over:
             self._take(self.driver.look())
 

@@ -1,6 +1,6 @@
-"""Where an event loop puts what it reads: one buffer for all connections of a thread, which each empties at once.
+"""The receive buffer of an event loop: one for all connections of a thread, emptied after each read.
 
-A transport that makes its own buffer for each read takes 256 KiB from the system for a message of 1 kB.
+A transport that creates its own buffer allocates 256 KiB for each read, even of a short message.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ _buffer = _Buffer()
 
 
 class ReadingProtocol(asyncio.BufferedProtocol):
-    """A protocol that is read for into the buffer of its thread, and gets what came by `data_received`.
+    """A protocol whose transport reads into the buffer of the thread; it gets bytes by `data_received`.
 
-    A loop asks for the buffer when there is something to read, and tells of it before it does anything else.
+    The event loop calls `get_buffer` and `buffer_updated` without another callback between them.
     """
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where to put what comes."""
+        """Return the buffer of this thread."""
         del sizehint
         return _buffer.view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take it from there."""
+        """Pass the received bytes on."""
         self.data_received(bytes(_buffer.view[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """Called with what came."""
+        """Called with the received bytes."""

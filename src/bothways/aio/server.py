@@ -1,4 +1,4 @@
-"""`start_server` and `create_server`: every client that proves who it is gets a handler, or a protocol, of its own."""
+"""`start_server` and `create_server`: a handler task, or a protocol, for every authenticated client."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("bothways")
 Handler = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 Hosts = str | Sequence[str] | None
 LINGER_SECONDS = 1.0
-WAITING = 1024  # connections that wait in the system to be accepted
+WAITING = 1024  # connections that the system has accepted and we have not
 
 
 async def start_server(
@@ -128,7 +128,10 @@ async def create_server(
 
 
 class Server:
-    """What `create_server` and `start_server` return. An asynchronous context manager, which closes all connections."""
+    """The result of `create_server` and `start_server`.
+
+    It is an asynchronous context manager, which closes all connections.
+    """
 
     listening: asyncio.Server
 
@@ -146,7 +149,7 @@ class Server:
         reuse_port: bool | None,
         backlog: int,
     ) -> None:
-        """Begin to listen on host and port, on `sock` or on `path`. Raises UsageError for more than one of them."""
+        """Start to listen on host and port, on `sock` or on `path`. Raises UsageError for more than one of them."""
         by_address = host is not None or port is not None
         if by_address + (sock is not None) + (path is not None) != 1:
             raise UsageError("a server listens on host and port, on `sock`, or on `path`: give one of them")
@@ -207,14 +210,14 @@ class Server:
 
 
 class StreamServer(Server):
-    """A server whose handlers run as tasks."""
+    """A server that runs its handlers as tasks."""
 
     def __init__(self, admission: Admission) -> None:
         super().__init__(admission)
         self._tasks: dict[asyncio.Task[None], Link] = {}
 
     def serve(self, handler: Handler, link: Link) -> None:
-        """Begin the handler of one connection with an authenticated client."""
+        """Start the handler of one connection with an authenticated client."""
         task = asyncio.get_running_loop().create_task(self._converse(handler, link))
         self._tasks[task] = link
         task.add_done_callback(self._ended)
@@ -236,7 +239,7 @@ class StreamServer(Server):
             await self.admission.until_empty()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Close the connection of a handler that was cancelled before it began."""
+        """Close the connection of a handler that was cancelled before it started."""
         link = self._tasks.pop(task)
         if not link.closing:
             link.tls.close(0.0)
@@ -261,16 +264,16 @@ class StreamServer(Server):
 
 
 class ServedLink(Link):
-    """A link whose server begins a handler when the client is known."""
+    """A link that starts a handler when the client is authenticated."""
 
     serve: Callable[[Link], None]
 
     def connection_made(self, transport: Any) -> None:  # noqa: ARG002 - the link has it from below
-        """The client is known."""
+        """Start the handler, since the client is authenticated."""
         self.serve(self)
 
 
 def _let_wait(listener: socket.socket, count: int) -> None:
-    """Let so many connections wait in the system; asyncio would accept as many in one turn of its loop."""
+    """Set the backlog to `count`; asyncio would also accept that many connections in one turn of the loop."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(listener.fileno())) as same:
         same.listen(count)

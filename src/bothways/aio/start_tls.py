@@ -72,7 +72,7 @@ async def start_tls(
 
 
 class Held(asyncio.Protocol):
-    """Keeps what comes until whoever called has the transport for its answers: they would go out in the clear."""
+    """Keeps events until `start_tls` returns: earlier, the protocol would answer on the transport without TLS."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -81,28 +81,28 @@ class Held(asyncio.Protocol):
         self._end: tuple[Exception | None] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Keep what came in the meantime."""
+        """Keep the data."""
         self._data.append(data)
 
     def eof_received(self) -> bool:
-        """Stay open: the protocol decides, when it hears of this."""
+        """Keep the end of data, and stay open."""
         self._peer_ended = True
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Keep the end."""
+        """Keep the end of the connection."""
         self._end = (exc,)
 
     def pause_writing(self) -> None:
-        """Say so at once."""
+        """Pass it on at once."""
         self._app.pause_writing()
 
     def resume_writing(self) -> None:
-        """Say so at once."""
+        """Pass it on at once."""
         self._app.resume_writing()
 
     def release(self, tls: TLSProtocol) -> None:
-        """Hand over what was kept, and from here on everything."""
+        """Pass on what was kept, and from here on everything."""
         tls.app = self._app
         for data in self._data:
             tls.deliver(data)

@@ -61,7 +61,7 @@ class TLSTransport(asyncio.Transport):
         return self.tls.closing
 
     def is_reading(self) -> bool:
-        """Whether what comes is handed to the protocol."""
+        """Whether received data is passed to the protocol."""
         return not self.tls.closing and not self.tls.app_paused
 
     def pause_reading(self) -> None:
@@ -98,7 +98,7 @@ class TLSTransport(asyncio.Transport):
 
 
 def fill(app: asyncio.BufferedProtocol, data: bytes) -> None:
-    """Give data to a protocol that has a buffer of its own."""
+    """Copy data into the buffers of a `BufferedProtocol`."""
     left = memoryview(data)
     while left:
         buffer = memoryview(app.get_buffer(len(left))).cast("B")

@@ -18,10 +18,10 @@ Look = Callable[[], None]
 
 
 class Watch:
-    """Who has joined is called back, soon but not at once, when its peer may no longer pass.
+    """Calls a function for each open connection when its peer has to be verified again, a few in each turn of the loop.
 
     every: how often the evidence is checked, in seconds.
-    `heeds_news`: peers are judged again when evidence changes, and not by the clock alone.
+    heeds_news: verify when the evidence changes, and not only when a verdict expires.
     """
 
     def __init__(self, settings: Settings, every: float = LOOK_SECONDS) -> None:
@@ -37,13 +37,13 @@ class Watch:
         self._turning = False
 
     def join(self, look: Look) -> None:
-        """Have `look` called when evidence has changed."""
+        """Call `look` from here on when the evidence has changed."""
         self._members.add(look)
         if self._looking is None and self._trust is not None:
             self._look_later()
 
     def leave(self, look: Look) -> None:
-        """Call it no more."""
+        """Stop calling `look`."""
         self._members.discard(look)
         self._due.pop(look, None)
         if self._looking is not None and not self._members:
@@ -51,7 +51,7 @@ class Watch:
             self._looking = None
 
     def call_soon(self, look: Look) -> None:
-        """Have `look` called in one of the next turns of the loop, after those that came before it."""
+        """Call `look` in one of the next turns of the loop, in the order of the calls."""
         self._due[look] = None
         if not self._turning:
             self._turning = True
@@ -69,7 +69,7 @@ class Watch:
 
     def _turn(self) -> None:
         for look in list(self._due)[:PER_TURN]:
-            if look in self._due:  # it may have left meanwhile
+            if look in self._due:  # it may have been removed meanwhile
                 del self._due[look]
                 look()
         self._turning = bool(self._due)

@@ -32,12 +32,12 @@ class Caller:
 
     @property
     def version_code(self) -> int | None:
-        """The version's number on the wire."""
+        """The code of the TLS version, as in the protocol."""
         return next((each.value for each in Version if each.text == self.version), None)
 
     @property
     def suite_code(self) -> int | None:
-        """The cipher suite's number on the wire."""
+        """The code of the cipher suite, as in the protocol."""
         return None if self.suite is None else CipherSuite[self.suite].value
 
     @property
@@ -58,7 +58,7 @@ def of_transport(transport: Any) -> Caller | None:
 
 
 def of_socket(sock: Any) -> Caller | None:
-    """Return the peer of a bothways socket, channel or SSL object; None for those of other libraries."""
+    """Return the peer of a bothways socket, channel or SSL object; None for objects of other libraries."""
     if sock is None or not hasattr(sock, "peer"):
         return None
     peer = sock.peer
@@ -74,7 +74,7 @@ def of_socket(sock: Any) -> Caller | None:
 
 
 def pem(certificate: x509.Certificate) -> str:
-    """Return a certificate in PEM, as text."""
+    """Return a certificate as PEM text."""
     return "".join(_lines(encoded(certificate)))
 
 

@@ -1,6 +1,6 @@
-"""The Python that does what a command line does, with a library that its reader already uses.
+"""Python code that sends the same request as a command line, with one of several HTTP libraries.
 
-What it prints is made of fixed lines and of values written by `repr`, so that no text of a user's becomes code.
+It consists of fixed lines and of values written by `repr`, so that no text of a user is executed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from bothways.http.location import Location
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the code should do. File names are as the user gave them; None for what was not given."""
+    """What the code has to do. File names are as the user gave them; None for what was not given."""
 
     method: str
     location: Location
@@ -36,9 +36,12 @@ LIBRARIES = ("httpx", "requests", "aiohttp")
 
 
 def code(library: str, wanted: Wanted) -> str:
-    """Return a program that sends the same request with one of LIBRARIES, and ends with status 1 from 400 on."""
+    """Return a program that sends the request; it exits with status 1 for an HTTP status from 400 on.
+
+    library: one of LIBRARIES.
+    """
     write = {"httpx": _httpx, "requests": _requests, "aiohttp": _aiohttp}[library]
-    apart = ["", ""] if library != "httpx" else [""]  # before a class or a function
+    apart = ["", ""] if library != "httpx" else [""]  # two blank lines before a class or a function
     return "\n".join([*_imports(library, wanted), "", *_config(wanted), *apart, *write(wanted), ""])
 
 
@@ -61,7 +64,7 @@ def _judges(wanted: Wanted) -> bool:
     return bool(wanted.crls or wanted.revocation)
 
 
-# -- who and whom ----------------------------------------------------------------------------------------
+# -- configuration ---------------------------------------------------------------------------------------
 
 
 def _config(wanted: Wanted) -> list[str]:
@@ -96,7 +99,7 @@ def _credentials(wanted: Wanted) -> str:
 
 
 def _arguments(wanted: Wanted, body: str) -> list[str]:
-    """Return method, URL, headers and body as lines of a call. body: what the library calls a body."""
+    """Return method, URL, headers and body as lines of a call. body: the name of the argument for the body."""
     lines = [f"        {wanted.method!r},", f"        {str(wanted.location)!r},"]
     if wanted.headers:
         lines.append(f"        headers={_joined(wanted.headers)!r},")
@@ -113,7 +116,7 @@ def _arguments(wanted: Wanted, body: str) -> list[str]:
 
 
 def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Return headers by name; several of one name are one that lists their values (RFC 9110 5.3)."""
+    """Return a dict of the headers; several with the same name become one with a list of values (RFC 9110 5.3)."""
     joined: dict[str, str] = {}
     for name, value in headers:
         known = next((each for each in joined if each.lower() == name.lower()), name)

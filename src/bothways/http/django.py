@@ -20,7 +20,7 @@ View = Callable[..., Any]
 
 
 class PeerMiddleware:
-    """Sets `request.peer`: who calls, or None."""
+    """Sets `request.peer` to the authenticated client, or None."""
 
     sync_capable = async_capable = True
 
@@ -31,13 +31,13 @@ class PeerMiddleware:
             import_module("asgiref.sync").markcoroutinefunction(self)
 
     def __call__(self, request: Any) -> Any:
-        """Answer a request."""
+        """Process a request."""
         request.peer = peer_of(request)
         return self._get_response(request)
 
 
 def peer_of(request: Any) -> Peer | None:
-    """Return who sent a request of Django's; None as for `asgi.identity` and `wsgi.identity`."""
+    """Return the authenticated client of a Django request; None as for `asgi.identity` and `wsgi.identity`."""
     scope = getattr(request, "scope", None)
     if scope is not None:
         return asgi.identity(scope)
@@ -49,7 +49,7 @@ def peer_of(request: Any) -> Peer | None:
 
 
 def require(*rules: PeerRule, **kinds: Texts) -> Callable[[View], View]:
-    """Let only certain clients reach a view; all others get what Django answers to PermissionDenied.
+    """Restrict a view to certain clients; all others get Django's response to PermissionDenied.
 
     The arguments are those of `PeerRules`.
     """

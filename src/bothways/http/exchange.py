@@ -1,7 +1,7 @@
-"""One request and its answer over a channel, by HTTP/1.1 or HTTP/2, as the ALPN of the handshake said.
+"""One HTTP request and its response over a channel, in HTTP/1.1 or HTTP/2, as negotiated by ALPN.
 
-Everything a server may send is bounded: the head in bytes, the content in bytes and in pieces, all of it in time. What
-its answer breaks of HTTP is `NotHTTP`, whichever parser found it.
+Everything that a server sends is bounded: the head in bytes, the content in bytes and in pieces, and all of it in time.
+Violations of HTTP raise `NotHTTP`, whichever parser finds them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bothways.http.location import Location
 from bothways.http.stream import ChannelStream, Deadline
 from bothways.net.channel import Channel
 
-# A longer body goes by HTTP/1.1: there a server may refuse it before it was sent whole, and is heard.
+# A longer body needs HTTP/1.1, where a server's early refusal is read although the body is not sent completely.
 FIRST_WINDOW = 65_535
-# Content may come in so many pieces, and in one more for every so many bytes: each costs as much as a long one.
+# The number of pieces of content, and one more for every so many bytes: each costs time, however short it is.
 FREE_PIECES, PIECE_AT_LEAST = 1024, 64
 HTTP1, HTTP2 = "http/1.1", "h2"
 EXACTLY = {"1.1": (HTTP1,), "2": (HTTP2,)}
@@ -31,7 +31,7 @@ Header = tuple[bytes, bytes]
 
 
 class NotHTTP(Exception):
-    """The server's answer is none. `silent`: nothing came at all before it closed."""
+    """The server's response is not HTTP. silent: it closed the connection without sending anything."""
 
     def __init__(self, text: str, *, silent: bool = False) -> None:
         self.silent = silent
@@ -40,7 +40,7 @@ class NotHTTP(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked: a method, a location, headers beside Host and Content-Length, and a body (None: no body)."""
+    """Method, location, headers other than Host and Content-Length, and body (None: no body)."""
 
     method: str
     location: Location
@@ -50,7 +50,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered: `version` such as "HTTP/1.1", `status`, `reason`, `headers`, and the pieces of its content."""
+    """A response: version such as "HTTP/1.1", status, reason, headers, and the pieces of its content."""
 
     version: str
     status: int
@@ -59,15 +59,15 @@ class Answer:
     content: Iterator[bytes]
 
     def header(self, name: str) -> str:
-        """Return the first header of a name, in lower case; "" where there is none."""
+        """Return the first header with this name, which is in lower case; "" without one."""
         wanted = name.encode()
         return next((value.decode("latin-1") for key, value in self.headers if key.lower() == wanted), "")
 
 
 def protocols(body: bytes | None, only: str | None = None) -> tuple[str, ...]:
-    """Return what ALPN offers for a request (RFC 7301), the preferred one first. only: "1.1" or "2".
+    """Return the ALPN names for a request (RFC 7301), the preferred one first. only: "1.1" or "2".
 
-    Raises ConfigError where what speaks HTTP/2 is not installed.
+    Raises ConfigError if the package for HTTP/2 is not installed.
     """
     offered = EXACTLY[only] if only is not None else (HTTP2, HTTP1)
     if HTTP2 in offered and find_spec("h2") is None:
@@ -78,9 +78,10 @@ def protocols(body: bytes | None, only: str | None = None) -> tuple[str, ...]:
 
 
 def exchange(channel: Channel, request: Request, deadline: Deadline, most: int) -> Answer:
-    """Send a request, and return its answer when its head has come; its content comes while it is read.
+    """Send a request, and return the response after its head; the content is received while it is read.
 
-    most: bytes of content. Raises NotHTTP, TLSError, OSError (TimeoutError among them), here and while content is read.
+    most: the largest content, in bytes. Raises NotHTTP, TLSError, OSError (also TimeoutError), here and while the
+    content is read.
     """
     stream = ChannelStream(channel, deadline)
     asked = httpcore.Request(
@@ -114,7 +115,7 @@ def _connection(
 
 
 def _headers(request: Request) -> list[Header]:
-    """Return all headers; a body is announced by its length (RFC 9112 6.2)."""
+    """Return all headers; a body has a Content-Length (RFC 9112 6.2)."""
     own = {key.lower() for key, _ in request.headers}
     headers = list(request.headers)
     if b"host" not in own:
@@ -125,7 +126,7 @@ def _headers(request: Request) -> list[Header]:
 
 
 def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> Iterator[bytes]:
-    """Yield the content piece by piece, and stop where it is too long or comes in crumbs."""
+    """Yield the pieces of the content; raise NotHTTP if it is too long or has too many pieces."""
     size = pieces = 0
     with _gate(stream):
         for piece in response.iter_stream():
@@ -140,7 +141,7 @@ def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> I
 
 @contextlib.contextmanager
 def _gate(stream: ChannelStream) -> Iterator[None]:
-    """Turn whatever the parsers of HTTP raise for what a server sends into one error."""
+    """Convert every exception of the HTTP parsers about the server's bytes into NotHTTP."""
     try:
         yield
     except (NotHTTP, TLSError, OSError):

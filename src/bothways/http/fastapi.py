@@ -1,4 +1,4 @@
-"""FastAPI: `Require`, a dependency that lets certain clients through and hands over who it is."""
+"""FastAPI: `Require`, a dependency that allows certain clients and returns the client."""
 
 try:
     from starlette.exceptions import HTTPException
@@ -13,21 +13,21 @@ from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
 from bothways.trust.access import PeerRule, Texts
 
-# The annotations below are read by FastAPI while the application runs, so they are no strings here.
+# No `from __future__ import annotations` here: FastAPI evaluates the annotations at run time.
 
 
 class Require:
     """A dependency: `caller: Annotated[Peer, Depends(Require(uri="spiffe://example.org/billing"))]`.
 
-    Its value is the `Peer`. All others get status 403, also where a WebSocket is opened. The arguments are those of
-    `PeerRules`: without any, everybody may who proved who he is.
+    Its value is the `Peer`. All others get status 403, also when they open a WebSocket. The arguments are those of
+    `PeerRules`: without any, every authenticated client is allowed.
     """
 
     def __init__(self, *rules: PeerRule, **kinds: Texts) -> None:
         self._rules = PeerRules(*rules, **kinds)
 
     def __call__(self, connection: HTTPConnection) -> Peer:
-        """Return who calls. Raises HTTPException."""
+        """Return the authenticated client. Raises HTTPException."""
         peer = identity(connection.scope)
         if peer is None or not self._rules.allows(peer, connection.url.path):
             raise HTTPException(403, REFUSED)

@@ -1,4 +1,4 @@
-"""Flask: `PeerExtension(app)` puts who calls into each request, `require` lets certain clients reach a view."""
+"""Flask: `PeerExtension(app)` provides the authenticated client in each request, `require` restricts a view."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class PeerExtension:
             self.init_app(app)
 
     def init_app(self, app: Any) -> None:
-        """Set an application up."""
+        """Install the extension in an application."""
         app.wsgi_app = wsgi.WithCaller(app.wsgi_app)
 
 
 def peer() -> Peer | None:
-    """Return who sent the request that is served; None as for `wsgi.identity`."""
+    """Return the authenticated client of the current request; None as for `wsgi.identity`."""
     return wsgi.identity(import_module("flask").request.environ)
 
 
 def require(*rules: PeerRule, **kinds: Texts) -> Callable[[View], View]:
-    """Let only certain clients reach a view; all others get status 403. The arguments are those of `PeerRules`."""
+    """Restrict a view to certain clients; all others get status 403. The arguments are those of `PeerRules`."""
     checked = PeerRules(*rules, **kinds)
 
     def decorate(view: View) -> View:

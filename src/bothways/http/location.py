@@ -1,4 +1,4 @@
-"""Where a request goes: an https URL, taken apart strictly, and what a redirect makes of it (RFC 9110 4.2, 15.4)."""
+"""The destination of a request: an https URL, parsed strictly, and redirects (RFC 9110 4.2, 15.4)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bothways.faults import shown
 URL_LIMIT = 8 * 1024
 PORT = 443
 _OUTSIDE = re.compile(r"[\x00-\x20\x7f]")
-# What a URL may hold as it is (RFC 3986 2.2 and 2.3); everything else is written with per cent signs.
+# Characters allowed in a URL (RFC 3986 2.2 and 2.3); all others are percent-encoded.
 _KEPT = "!#$%&'()*+,/:;=?@[]~-._"
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A host, a port, and the target of the request line: the path with its query."""
+    """Host, port, and the target of the request line: path and query."""
 
     host: str
     port: int
@@ -33,7 +33,7 @@ class Location:
 
     @property
     def origin(self) -> tuple[str, int]:
-        """Who answers: two locations of one origin are the same server's (RFC 9110 4.3.1)."""
+        """Host and port: two locations with the same origin belong to the same server (RFC 9110 4.3.1)."""
         return self.host, self.port
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class Location:
 
 
 def parse(url: str) -> Location:
-    """Take an https URL apart. Raises ConfigError with what is wrong with it."""
+    """Parse an https URL. Raises ConfigError with the reason."""
     try:
         return _located(url)
     except ValueError as error:
@@ -49,7 +49,7 @@ def parse(url: str) -> Location:
 
 
 def redirected(location: Location, to: str) -> Location:
-    """Return where a redirect of an answer from `location` leads. Raises ConfigError where that is not an https URL."""
+    """Return the location of a redirect in a response from `location`. Raises ConfigError unless it is an https URL."""
     if len(to) > URL_LIMIT:
         raise ConfigError(f"a redirect to a URL of more than {URL_LIMIT} characters")
     try:

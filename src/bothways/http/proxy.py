@@ -1,7 +1,7 @@
-"""Who calls through a proxy that ends TLS, where the proxy is named: the headers of RFC 9440, judged by ourselves.
+"""The client behind a proxy that terminates TLS: the headers of RFC 9440, verified here.
 
-A header counts only on a connection whose own peer is that proxy. What it says is a chain, which is verified here as in
-a handshake; that its holder proved the key is the word of the proxy.
+A header counts only on a connection whose authenticated peer is that proxy. It contains a certificate chain, which is
+verified as in a handshake; that the client holds the private key is asserted by the proxy alone.
 """
 
 from __future__ import annotations
@@ -30,11 +30,12 @@ HEADER_LIMIT = 128 * 1024
 
 
 class FromProxy:
-    """An application behind a proxy that is a client of ours: who calls is whom the proxy's headers show.
+    """An application behind a proxy that is a client of ours: its caller is the one in the proxy's headers.
 
-    app: the application.  proxy: the rule that the proxy's own certificate holds.  anchors: whom to trust to vouch for
-    callers.  revocation: how they are checked.  Requests of others are served as they are, without their headers being
-    read; those of the proxy without a header, or with one that does not pass, are nobody's. Raises ConfigError.
+    app: the application.  proxy: the rule that the proxy's own certificate must match.  anchors: the trust anchors for
+    clients.  revocation: how their certificates are checked.  Requests of other peers are served without their headers
+    being read; a request of the proxy without a header, or with a chain that is not accepted, has no caller. Raises
+    ConfigError.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class FromProxy:
             told[TLS] |= {
                 "tls_version": None,
                 "cipher_suite": None,
-            }  # they are those of the proxy's connection
+            }  # these describe the connection of the proxy
             scope = {**scope, "extensions": {**scope["extensions"], TLS: told[TLS], OWN: told[OWN]}}
         await self._app(scope, receive, send)
 
@@ -71,7 +72,7 @@ class FromProxy:
         return peer is not None and self._proxy.objection(peer) is None
 
     def _caller(self, headers: Iterable[tuple[bytes, bytes]]) -> Peer | None:
-        """Return whom the headers show, if that passes."""
+        """Return the client in the headers, if its chain is accepted."""
         try:
             chain = shown_chain(headers)
         except ValueError as error:
@@ -96,7 +97,7 @@ class FromProxy:
 def shown_chain(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
     """Return the certificates of Client-Cert and Client-Cert-Chain in DER, the client's first (RFC 9440 2).
 
-    Empty where there are none. Raises ValueError for headers that break the RFC, such as two of one name.
+    Empty without these headers. Raises ValueError for headers that violate the RFC, such as two with one name.
     """
     found: dict[bytes, bytes] = {}
     for name, value in headers:
@@ -118,7 +119,7 @@ def shown_chain(headers: Iterable[tuple[bytes, bytes]]) -> list[bytes]:
 
 
 def _octets(value: bytes) -> bytes:
-    """Read a byte sequence: base64 between colons (RFC 9651 3.3.5)."""
+    """Decode a byte sequence: base64 between colons (RFC 9651 3.3.5)."""
     text = value.strip(b" \t")
     if len(text) < 3 or text[:1] != b":" or text[-1:] != b":":
         raise ValueError("no byte sequence between colons")

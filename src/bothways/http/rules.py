@@ -1,4 +1,4 @@
-"""Who may: the question that every framework asks in its own way, answered once. Whoever is not known may not."""
+"""Which clients are allowed: common to all frameworks. A client that is not authenticated is never allowed."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ REFUSED = "the client certificate does not allow this"
 
 
 class PeerRules:
-    """Rules of which one has to hold; without any, every client that proved who it is may.
+    """Rules of which one has to match; without any, every authenticated client is allowed.
 
-    rules: made elsewhere.  kinds: one more rule, such as dns="a.example", as for `PeerRule`. Raises ConfigError.
+    rules: `PeerRule` objects.  kinds: one more rule, such as dns="a.example", as for `PeerRule`. Raises ConfigError.
     """
 
     def __init__(self, *rules: PeerRule, **kinds: Texts) -> None:
@@ -30,7 +30,7 @@ class PeerRules:
             raise ConfigError(f"rules: {error}") from None
 
     def objection(self, peer: Peer | None) -> str | None:
-        """Return why a peer may not, for our own log; None where it may."""
+        """Return why a peer is not allowed, for our own log; None if it is."""
         if peer is None:
             return "it showed no certificate to us"
         if not self._rules or any(each.allows(peer.verdict) for each in self._rules):
@@ -38,7 +38,7 @@ class PeerRules:
         return f"none of these holds: {'; '.join(map(str, self._rules))}"
 
     def allows(self, peer: Peer | None, where: object = "") -> bool:
-        """Whether a peer may; who may not is told in the log. where: what was asked for."""
+        """Whether a peer is allowed; a refusal is logged. where: what was requested, for the log."""
         objection = self.objection(peer)
         if objection is not None:
             subject = "a client" if peer is None else shown(peer.names.subject)

@@ -1,4 +1,4 @@
-"""A channel as httpcore wants its network, with a time limit for all and a bound on what comes before an answer."""
+"""A channel with the interface that httpcore expects, with a total time limit and a limit for the response head."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HEAD_LIMIT = 256 * 1024
 
 
 class Deadline:
-    """How long one wait may take, and when all must be over, in seconds."""
+    """The limit of one wait, and the end of the whole exchange, in seconds."""
 
     def __init__(self, wait: float, total: float) -> None:
         self._wait = wait
@@ -23,7 +23,7 @@ class Deadline:
         self._ends = time.monotonic() + total
 
     def left(self) -> float:
-        """Return how long the next wait may take. Raises TimeoutError when all should be over."""
+        """Return the limit of the next wait. Raises TimeoutError after the end."""
         left = self._ends - time.monotonic()
         if left <= 0:
             raise TimedOut(f"it was not done within {self._total:g} seconds")
@@ -31,11 +31,11 @@ class Deadline:
 
 
 class ChannelStream(httpcore.NetworkStream):
-    """A channel whose handshake is done.
+    """A channel after its handshake.
 
-    Errors of TLS pass through httpcore as they are. A pipe that breaks while a request is sent is told as httpcore
-    expects it, since a server may answer a request before it has read it whole.
-    Attributes: `head_left`, how many bytes may come before the answer's content; `heard`, whether anything came.
+    TLS errors pass through httpcore unchanged. A broken pipe while a request is sent becomes an error of httpcore,
+    since a server may respond before it has read the whole request.
+    Attributes: `head_left`, the bytes left for the head; `heard`, whether anything was received.
     """
 
     def __init__(self, channel: Channel, deadline: Deadline) -> None:
@@ -45,7 +45,7 @@ class ChannelStream(httpcore.NetworkStream):
         self.heard = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - it has its own
-        """Return what came. Raises TimeoutError, OSError, TLSError; ValueError for a head without end."""
+        """Return received bytes. Raises TimeoutError, OSError, TLSError; ValueError if the head is too long."""
         self._channel.settimeout(self._deadline.left())
         data = self._channel.recv(max_bytes)
         self.heard = self.heard or bool(data)
@@ -55,7 +55,7 @@ class ChannelStream(httpcore.NetworkStream):
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Send all of it. Raises as `read`; httpcore.WriteError where the server takes nothing more."""
+        """Send all bytes. Raises as `read`; httpcore.WriteError if the server reads no more."""
         self._channel.settimeout(self._deadline.left())
         try:
             self._channel.sendall(buffer)
@@ -63,12 +63,12 @@ class ChannelStream(httpcore.NetworkStream):
             raise httpcore.WriteError(error) from None
 
     def head_is_over(self) -> None:
-        """Count no more: from here on the content is counted by who takes it."""
+        """Stop counting: the content is counted by its reader."""
         self.head_left = math.inf
 
     def close(self) -> None:
-        """Leave the channel open: who made it closes it."""
+        """Leave the channel open; its creator closes it."""
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ARG002
-        """Tell nothing."""
+        """Return None: there is no information."""
         return None

@@ -1,7 +1,7 @@
-"""uvicorn: its protocols over our own transport, and who calls in the scope of each request.
+"""uvicorn: its protocols over our own transport, with the authenticated client in the scope of each request.
 
-`over(HttpToolsProtocol, config)` is what `uvicorn.Config(http=...)` takes. Under `ssl_context_factory` with a
-`bothways.ssl.SSLContext`, `with_caller(HttpToolsProtocol)` is; WebSocket protocols take `with_caller` in both ways.
+`over(HttpToolsProtocol, config)` is a value for `uvicorn.Config(http=...)`. With `ssl_context_factory` and a
+`bothways.ssl.SSLContext`, use `with_caller(HttpToolsProtocol)`; WebSocket protocols need `with_caller` in both cases.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SECURE = {"http": "https", "ws": "wss"}
 
 
 def with_caller(protocol: Protocol) -> Protocol:
-    """Return a protocol of uvicorn's, for HTTP or WebSocket, that tells an application who calls.
+    """Return a protocol class of uvicorn, for HTTP or WebSocket, that adds the client to each scope.
 
-    `extensions` of the scope have `tls` and `bothways` then, see `bothways.http.asgi`.
+    `extensions` of the scope then have `tls` and `bothways`, see `bothways.http.asgi`.
     """
 
     class Telling(protocol):  # type: ignore[valid-type, misc]
@@ -53,12 +53,11 @@ def over(
     handshakes: int = HANDSHAKES,
     idle_timeout: float | None = None,
 ) -> Callable[..., asyncio.BaseProtocol]:
-    """Return what makes a protocol of uvicorn's for each client that `config` trusts, over a transport of ours.
+    """Return a factory of uvicorn's protocol for each authenticated client, over our transport.
 
-    Clients are judged as `config` says, and again while their connection is open, where it says so: the connection of
-    one that was revoked ends though nothing is said on it. handshakes: how many clients at once may not have finished
-    theirs, as for `bothways.aio.start_server`. idle_timeout: seconds after which a connection ends on which nothing is
-    said.
+    Clients are verified as `config` says, also again while their connection is open: the connection of a revoked client
+    ends even if it is idle.  handshakes: the largest number of handshakes at the same time, as for
+    `bothways.aio.start_server`.  idle_timeout: seconds without data after which a connection ends.
     """
     return Connections(with_caller(protocol), config, handshakes, idle_timeout).made
 
@@ -78,7 +77,7 @@ class Connections:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def made(self, **arguments: Any) -> asyncio.BaseProtocol:
-        """Return the protocol of a new connection. arguments: what uvicorn gives its own."""
+        """Return the protocol of a new connection. arguments: those of uvicorn's own protocol."""
         app = cast(Callable[..., asyncio.Protocol], self._protocol)(**arguments)
         return AdmittedProtocol(
             self._admission,
@@ -90,7 +89,7 @@ class Connections:
         )
 
     def _watched(self) -> Watch:
-        """Return what has the open connections of this loop judged again; a worker that was forked has its own."""
+        """Return the `Watch` of this process, which verifies the open connections again."""
         loop = asyncio.get_running_loop()
         if self._watch is None or self._loop is not loop:
             self._watch, self._loop = Watch(self._config.settings), loop

@@ -1,6 +1,6 @@
-"""Who calls, in the environment of a WSGI application: variables as Apache's mod_ssl names them, and our `Peer`.
+"""The authenticated client in a WSGI environment: variables named as in Apache's mod_ssl, and our `Peer`.
 
-For servers that hand the socket to the application, as gunicorn and Werkzeug do. No header is ever read: those stand in
+For servers that pass the socket to the application, as gunicorn and Werkzeug do. No header is read: headers are in
 variables that begin with HTTP_.
 """
 
@@ -27,16 +27,16 @@ SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 
 
 def identity(environ: Environ) -> Peer | None:
-    """Return who calls: a `Peer` with `names`, `path` and `verdict`.
+    """Return the authenticated client of a request: a `Peer` with `names`, `path` and `verdict`.
 
-    None for a client that showed no certificate, wherever the connection's TLS is not ours, and without `WithCaller`.
+    None for a client without a certificate, where TLS is not that of bothways, and without `WithCaller`.
     """
     peer = environ.get(PEER)
     return peer if isinstance(peer, Peer) else None
 
 
 class WithCaller:
-    """An application with who calls in its environment: `app.wsgi_app = WithCaller(app.wsgi_app)`."""
+    """An application with the client's identity in its environment: `app.wsgi_app = WithCaller(app.wsgi_app)`."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class WithCaller:
 
 
 class RequirePeer:
-    """An application that only certain clients reach; all others get status 403. The rest is as for `PeerRules`."""
+    """An application for certain clients only; all others get status 403. The rest is as for `PeerRules`."""
 
     def __init__(self, app: App, *rules: PeerRule, **kinds: Texts) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class RequirePeer:
 
 
 def add_caller(environ: Environ) -> None:
-    """Write who calls into an environment, in the place of whatever was there by these names."""
+    """Set the variables of the client in an environment; existing ones with these names are replaced."""
     for name in [each for each in environ if each == PEER or each.startswith(PREFIXES)]:
         del environ[name]
     caller = next(filter(None, (of_socket(environ.get(name)) for name in SOCKETS)), None)
@@ -76,7 +76,7 @@ def add_caller(environ: Environ) -> None:
 
 
 def variables(caller: Caller) -> dict[str, str]:
-    """Return the variables of mod_ssl that tell of a connection; `SSL_CLIENT_SAN_URI_n` is ours."""
+    """Return the variables of mod_ssl about the connection; `SSL_CLIENT_SAN_URI_n` is our own."""
     told = {"SSL_CLIENT_VERIFY": "NONE" if caller.peer is None else "SUCCESS"}
     if caller.version is not None:
         told["SSL_PROTOCOL"] = f"TLSv{caller.version}"
@@ -89,13 +89,13 @@ def variables(caller: Caller) -> dict[str, str]:
 
 
 def serial_text(number: int) -> str:
-    """Return a serial number as OpenSSL prints it: whole bytes."""
+    """Return a serial number in the form of OpenSSL: whole bytes in hexadecimal."""
     digits = f"{number:X}"
     return digits.zfill(len(digits) + len(digits) % 2)
 
 
 def time_text(moment: datetime) -> str:
-    """Return a time as OpenSSL prints it, whatever the language of this process."""
+    """Return a time in the form of OpenSSL, independent of the locale."""
     return f"{MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year} GMT"
 
 
@@ -109,5 +109,10 @@ def _of_peer(peer: Peer) -> Iterator[tuple[str, str]]:
     for kind, found in (("DNS", names.dns), ("Email", names.email), ("URI", names.uri), ("IP", names.ip)):
         texts += [(f"SAN_{kind}_{place}", each) for place, each in enumerate(found[:NAMES_LIMIT])]
     for name, text in texts:
-        if text and text.isprintable():  # a line break in a name would be one in whatever passes it on
-            yield f"SSL_CLIENT_{name}", text.encode("utf-8", "replace").decode("latin-1")  # PEP 3333
+        if (
+            text and text.isprintable()
+        ):  # a line break in a name could become one in a header of another program
+            yield (
+                f"SSL_CLIENT_{name}",
+                text.encode("utf-8", "replace").decode("latin-1"),
+            )  # as PEP 3333 requires

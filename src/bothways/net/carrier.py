@@ -1,4 +1,4 @@
-"""What a channel runs over: a socket, or anything else that has `recv` and `send`, such as another channel."""
+"""What a channel runs over: a socket, or another object with `recv` and `send`, such as a channel."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from bothways.errors import Truncated
 
 READ_SIZE = 64 * 1024
 CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
-AHEAD = 4  # so many pieces are read ahead of a channel over something that is not a socket
+AHEAD = 4  # pieces that are read in advance from an object that is not a socket
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 
 
 def deadline_in(seconds: float | None) -> float | None:
-    """Return when so many seconds are over, on the monotonic clock; None for never."""
+    """Return the time on the monotonic clock in so many seconds; None for no limit."""
     return None if seconds is None else time.monotonic() + seconds
 
 
 def left(deadline: float | None) -> float | None:
-    """Return the seconds until a deadline, never less than none."""
+    """Return the seconds until a deadline, at least 0; None for no deadline."""
     return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
 class Carrier(Protocol):
-    """Bytes both ways, with time limits; one thread may receive while another sends."""
+    """Receives and sends bytes with time limits; one thread may receive while another sends."""
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed, by us."""
+        """Whether we closed it."""
 
     def receive(self, seconds: float | None) -> bytes | None:
-        """Return what came; b"" at the end or a cut, None where nothing came in that time."""
+        """Return received bytes: b"" at the end of file or after a reset, None if nothing was received in time."""
 
     def send(self, data: memoryview, seconds: float | None) -> int:
-        """Send what there is room for, and return how much; 0 where there was none in that time."""
+        """Send as much as possible and return the number of bytes; 0 if there was no room in time."""
 
     def end_sending(self) -> None:
-        """Say that nothing more will be sent."""
+        """Shut down the write side."""
 
     def end_receiving(self) -> None:
-        """Wake whoever waits for something to come."""
+        """Shut down the read side, which wakes a thread that is receiving."""
 
     def abort(self) -> None:
-        """End both directions at once; whoever waits is woken."""
+        """End both directions at once and wake the threads that wait."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the socket or object."""
 
     def fileno(self) -> int:
-        """Return the descriptor at the bottom; -1 where there is none, and after the end."""
+        """Return the file descriptor; -1 if there is none, and after `close`."""
 
 
 class SocketCarrier:
@@ -70,7 +70,7 @@ class SocketCarrier:
         return self._sock.fileno() < 0
 
     def receive(self, seconds: float | None) -> bytes | None:
-        """Return what came, as `Carrier.receive`."""
+        """Return received bytes, as `Carrier.receive`."""
         if seconds is not None and not self._is_ready(seconds, writing=False):
             return None
         try:
@@ -79,7 +79,7 @@ class SocketCarrier:
             return b""
 
     def send(self, data: memoryview, seconds: float | None) -> int:
-        """Send what there is room for; without a limit the system may wait for more room."""
+        """Send as much as possible; without a time limit the system may wait until all was sent."""
         if seconds is None:
             return self._sock.send(data)
         if not self._is_ready(seconds, writing=True):
@@ -90,17 +90,17 @@ class SocketCarrier:
             return 0
 
     def end_sending(self) -> None:
-        """Shut the write side."""
+        """Shut down the write side."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
 
     def end_receiving(self) -> None:
-        """Shut the read side."""
+        """Shut down the read side."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RD)
 
     def abort(self) -> None:
-        """Shut both sides."""
+        """Shut down both sides."""
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
@@ -124,10 +124,10 @@ class SocketCarrier:
 
 
 class StreamCarrier:
-    """Anything that has `recv` and `send`: a thread reads it, so that time limits hold whatever it knows of them.
+    """Any object with `recv` and `send`: a thread reads it, so that time limits hold although it may have none.
 
-    It belongs to the channel as a socket would, and what was read ahead of the channel's end is lost. What is
-    sent waits as long as `send` does.
+    It belongs to the channel, as a socket does; bytes that were read beyond the end of the channel are lost. A call of
+    its `send` has no time limit.
     """
 
     def __init__(self, below: Any) -> None:
@@ -139,11 +139,11 @@ class StreamCarrier:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed, by us."""
+        """Whether we closed it."""
         return self._closed
 
     def receive(self, seconds: float | None) -> bytes | None:
-        """Return what came, as `Carrier.receive`; raise what `recv` raised, but for a cut."""
+        """Return received bytes, as `Carrier.receive`. Raises what `recv` raised, except for a reset."""
         if self._reader is None:
             self._reader = threading.Thread(target=self._read, daemon=True)
             self._reader.start()
@@ -160,7 +160,7 @@ class StreamCarrier:
         return b""
 
     def send(self, data: memoryview, seconds: float | None) -> int:
-        """Send all, or as much as `send` takes; where nothing may be waited for, nothing."""
+        """Send as much as `send` accepts; 0 if the time limit is 0."""
         if seconds == 0:
             return 0
         sendall = getattr(self._below, "sendall", None)
@@ -170,16 +170,16 @@ class StreamCarrier:
         return len(data)
 
     def end_sending(self) -> None:
-        """Shut the write side, where there is a way."""
+        """Shut down the write side, if the object has a method for that."""
         self._call("shutdown", socket.SHUT_WR)
 
     def end_receiving(self) -> None:
-        """Wake whoever waits for something to come."""
+        """Wake a thread that is receiving."""
         with contextlib.suppress(queue.Full):
             self._came.put_nowait(b"")
 
     def abort(self) -> None:
-        """End both directions, by whatever way there is."""
+        """End both directions, with the methods that the object has."""
         if hasattr(self._below, "abort"):
             self._call("abort")
         else:
@@ -187,22 +187,22 @@ class StreamCarrier:
         self.end_receiving()
 
     def close(self) -> None:
-        """Close what is below, where that can be closed."""
+        """Close the object, if it has `close`."""
         self._closed = True
         self._call("close")
         self.end_receiving()
 
     def fileno(self) -> int:
-        """Return the descriptor below, if it has one."""
+        """Return the file descriptor of the object; -1 if it has none."""
         return -1 if self._closed or not hasattr(self._below, "fileno") else int(self._below.fileno())
 
     def _call(self, name: str, *arguments: object) -> None:
-        """Call what not everything has, and what may fail at the end."""
+        """Call a method that the object may not have, and that may fail after the end."""
         with contextlib.suppress(Exception):
             getattr(self._below, name)(*arguments)
 
     def _read(self) -> None:
-        """Read until the end; at most so much ahead of the channel."""
+        """Read until the end, at most `AHEAD` pieces in advance."""
         came: bytes | Exception = b" "
         while came and isinstance(came, bytes):
             try:
@@ -216,9 +216,9 @@ class StreamCarrier:
 
 
 def carrier_of(below: Any) -> Carrier:
-    """Return what a channel over a socket, or over anything else that has `recv` and `send`, runs on.
+    """Return the carrier for a socket, or for another object with `recv` and `send`.
 
-    A socket that keeps bytes of its own, as one of `ssl` does, is read as anything else.
+    A socket class with its own buffer, such as `ssl.SSLSocket`, is treated as another object.
     """
     if isinstance(below, socket.socket) and not hasattr(below, "pending"):
         return SocketCarrier(below)

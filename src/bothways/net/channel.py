@@ -1,7 +1,7 @@
 """A TLS connection over a blocking socket, with the interface of a socket.
 
-One thread may receive while another sends. A refusal that comes after our own Finished (TLS 1.3) is raised by
-whichever call meets it, as the failure of the handshake that it is.
+One thread may receive while another sends. A refusal that arrives after our own Finished (TLS 1.3) is raised by the
+next call, as a failure of the handshake.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ SEND_SIZE = 64 * 1024
 
 
 class Stream(Protocol):
-    """What a channel may use instead of a socket. It is closed with the channel if it has `close`."""
+    """What can be used instead of a socket. It is closed with the channel if it has `close`."""
 
     def recv(self, size: int, /) -> bytes:
-        """Wait for bytes; b"" at the end."""
+        """Wait for bytes and return them; b"" at the end."""
 
     def send(self, data: bytes, /) -> int:
-        """Send bytes, and return how many were taken."""
+        """Send bytes, and return how many were accepted."""
 
 
 def connect(
@@ -123,7 +123,7 @@ def wrap(
 def _established(
     sock: Any, connection: Connection, settings: Settings, answers: Answering, timeout: float | None
 ) -> Channel:
-    """Do the handshake; when it fails the socket is closed, and an error of the network knows how far it had come."""
+    """Do the handshake; if it fails, close the socket, and add the progress of the handshake to a network error."""
     try:
         channel = Channel(sock, connection, settings, answers)
         channel._handshake(timeout)
@@ -144,14 +144,14 @@ def _attach_facts(error: TLSError | OSError, connection: Connection) -> None:
 def _situate(
     error: StartTLSFailed | OSError, config: ClientConfig, name: str, address: str, starttls: str
 ) -> None:
-    """Attach to an error from before TLS what explains it; explanations are loaded only where something failed."""
+    """Add to an error before TLS what is needed to explain it; the module for that is imported only then."""
     from bothways.diagnosis.failure import situate
 
     situate(error, config, name, address, starttls)
 
 
 class Channel:
-    """What `connect` and `wrap` return: a socket with an authenticated peer and encrypted data."""
+    """The result of `connect` and `wrap`: a socket with an authenticated peer and encrypted data."""
 
     def __init__(self, sock: Any, connection: Connection, settings: Settings, answers: Answering) -> None:
         self._sock = sock
@@ -165,7 +165,7 @@ class Channel:
         self._closed = False
         self._files = 0
 
-    # -- who and how -----------------------------------------------------------------------------------
+    # -- peer and parameters ---------------------------------------------------------------------------
 
     @property
     def peer(self) -> Peer | None:
@@ -328,7 +328,7 @@ class Channel:
     ) -> None:
         self.close()
 
-    # -- the socket below --------------------------------------------------------------------------------
+    # -- the underlying socket -----------------------------------------------------------------------------
 
     def settimeout(self, timeout: float | None) -> None:
         """Set the seconds that one call may wait (None: no limit); the channel stays usable after a `TimeoutError`.
@@ -340,7 +340,7 @@ class Channel:
         self._pipe.timeout = timeout
 
     def gettimeout(self) -> float | None:
-        """Return what `settimeout` set."""
+        """Return the time limit of `settimeout`, in seconds; None for none."""
         return self._pipe.timeout
 
     def fileno(self) -> int:
@@ -348,7 +348,7 @@ class Channel:
         return self._pipe.carrier.fileno()
 
     def stop_observing(self) -> None:
-        """Call the observer no more, which makes sending and receiving faster."""
+        """Send no more notes to the observer, which makes sending and receiving faster."""
         self._pipe.stop_observing()
 
     def getpeername(self) -> object:
@@ -360,7 +360,7 @@ class Channel:
         return self._sock.getsockname()
 
     def setsockopt(self, level: int, option: int, value: int | bytes) -> None:
-        """Set an option of the socket below."""
+        """Set an option of the underlying socket."""
         self._sock.setsockopt(level, option, value)
 
     def judge_again(self) -> None:
@@ -371,7 +371,7 @@ class Channel:
         self._pipe.judge_again()
         self._status.raise_failure()
 
-    # -- within ------------------------------------------------------------------------------------------
+    # -- internals ---------------------------------------------------------------------------------------
 
     def _handshake(self, timeout: float | None) -> None:
         try:
@@ -410,10 +410,10 @@ class Channel:
 
 
 def _own_finder(config: ClientConfig | ServerConfig) -> Finder | None:
-    """Return who fetches what a configuration allows; `ConfigError` where that cannot work."""
+    """Return the fetcher for what a configuration allows; `ConfigError` if it cannot fetch."""
     policy = config.settings.fetch
     if policy is None:
         return None
-    from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
+    from bothways.fetch import blocking  # the HTTP client is imported only if something may be fetched
 
     return blocking.finder(policy)

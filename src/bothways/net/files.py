@@ -1,4 +1,4 @@
-"""Files over a channel, as `socket.makefile` gives them over a socket."""
+"""Files over a channel, as `socket.makefile` returns them for a socket."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from bothways.errors import UsageError
 
 
 class Stream(Protocol):
-    """What a file reads from and writes to."""
+    """The object that a file reads from and writes to."""
 
     def recv_into(self, buffer: memoryview, /) -> int:
-        """Receive into `buffer`; 0 at the end."""
+        """Receive into `buffer` and return the number of bytes; 0 at the end."""
 
     def send(self, data: bytes | memoryview, /) -> int:
-        """Send all of `data`."""
+        """Send all of `data` and return its length."""
 
 
 def open_file(
     stream: Stream, closed: Callable[[], None], mode: str, buffering: int | None, **text: Any
 ) -> Any:
-    """Return a file over `stream`; `closed` is called once when it is closed. Raises `UsageError` for a mode.
+    """Return a file over `stream`. closed: called once, when the file is closed.
 
-    buffering: bytes; 0 for none.  text: what `io.TextIOWrapper` takes.
+    mode: as for `open`.  buffering: in bytes; 0 for none.  text: arguments of `io.TextIOWrapper`.  Raises `UsageError`
+    for a wrong mode.
     """
     raw: Any = StreamFile(stream, closed, mode)
     if buffering == 0:
@@ -39,12 +40,12 @@ def open_file(
 
 
 class StreamFile(io.RawIOBase):
-    """The unbuffered file below the others."""
+    """The unbuffered file, which the buffered and text files use."""
 
     def __init__(self, stream: Stream, closed: Callable[[], None], mode: str) -> None:
         super().__init__()
         if not set(mode) <= set("rwb"):
-            super().close()  # or the collector would, and tell of a file that nobody counted
+            super().close()  # closed here, or the garbage collector would call `closed` for a file that was not counted
             raise UsageError(f"makefile: {mode!r} is not a mode; expected r, w, rw, with b for bytes")
         self._stream = stream
         self._tell_closed = closed
@@ -52,23 +53,23 @@ class StreamFile(io.RawIOBase):
         self._writes = "w" in mode
 
     def readable(self) -> bool:
-        """Whether the mode has reading."""
+        """Whether the mode allows reading."""
         return self._reads
 
     def writable(self) -> bool:
-        """Whether the mode has writing."""
+        """Whether the mode allows writing."""
         return self._writes
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Receive into `buffer`."""
+        """Receive into `buffer` and return the number of bytes."""
         return self._stream.recv_into(buffer) if len(buffer) else 0
 
     def write(self, data: bytes | memoryview) -> int:  # type: ignore[override]
-        """Send all of `data`."""
+        """Send all of `data` and return its length."""
         return self._stream.send(data)
 
     def close(self) -> None:
-        """Close the file, and tell so."""
+        """Close the file and report it."""
         if not self.closed:
             super().close()
             self._tell_closed()

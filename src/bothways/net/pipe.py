@@ -1,7 +1,7 @@
-"""One connection driven over a carrier by blocking threads: one may receive while another sends.
+"""Drives one connection over a carrier with blocking threads: one may receive while another sends.
 
-Whatever the engine has to say to the peer, an alert above all, is on its way before an error is raised. Three locks:
-the engine's is held for moments, those of reading and writing while the peer is waited for.
+What the engine has to send, in particular an alert, is sent before an error is raised. There are three locks: the
+engine's is held only for short times, those of reading and writing while the thread waits for the peer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ Answering = Answers[bytes, Sequence[EvidenceReply] | None]
 
 
 class Pipe:
-    """What a channel reads and writes by. `incoming` has what came and was not handed out.
+    """What a channel reads from and writes to. incoming: data received and not returned yet.
 
-    timeout: how many seconds one call may wait, None for any.  looks: whether evidence and verdicts are looked at
-    while somebody waits.
+    timeout: the seconds that one call may wait, None for no limit.  looks: whether the peer is verified again while a
+    thread waits.
     """
 
     def __init__(
@@ -39,9 +39,9 @@ class Pipe:
         self.driver = driver
         self.incoming: deque[bytes] = deque()
         self.timeout: float | None = None
-        self.reading = threading.RLock()  # held while waiting for the peer to send
-        self._writing = threading.Lock()  # held while waiting for the peer to read
-        self._engine = threading.Lock()  # held for moments: the engine itself has no locks
+        self.reading = threading.RLock()  # held while a thread waits for data of the peer
+        self._writing = threading.Lock()  # held while a thread waits until the peer reads
+        self._engine = threading.Lock()  # held only briefly; the engine itself has no locks
         self._outgoing = bytearray()
         self._answers = answers
         self._clock = clock
@@ -50,21 +50,22 @@ class Pipe:
 
     @property
     def has_unsent(self) -> bool:
-        """Whether something waits that the peer, or a time limit, has not let go out yet."""
+        """Whether bytes wait that could not be sent yet."""
         return bool(self._outgoing)
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether nothing more will be received."""
         status = self.driver.status
         return status.failure is not None or status.peer_closed or self.carrier.is_closed
 
     # -- the handshake -----------------------------------------------------------------------------------
 
     def shake_hands(self, timeout: float | None) -> None:
-        """Do the handshake, or leave its failure in the status; raise `TimeoutError` when that much time is over.
+        """Do the handshake; its failure is in the status. Raises `TimeoutError`.
 
-        timeout: seconds; 0 takes it as far as what came allows, but for answers of our own, and may be repeated.
+        timeout: seconds. With 0 the handshake goes as far as the received bytes allow, and the call can be repeated;
+        only our own signatures and evidence are waited for.
         """
         status = self.driver.status
         ours = deadline_in(timeout)
@@ -82,7 +83,7 @@ class Pipe:
     # -- reading -----------------------------------------------------------------------------------------
 
     def read(self, seconds: float | None) -> bool:
-        """Read what comes in that time and let the engine judge it; the caller holds `reading`."""
+        """Read for at most so many seconds and process the bytes; the caller holds `reading`."""
         data = self.carrier.receive(seconds)
         if data is None:
             return False
@@ -93,7 +94,7 @@ class Pipe:
         return True
 
     def await_peer(self) -> None:
-        """Read what the peer sends next, and see meanwhile that it still may; the caller holds `reading`."""
+        """Wait for bytes of the peer, and verify the peer again when it is due; the caller holds `reading`."""
         if not self._looks_meanwhile:
             if not self.read(self.timeout):
                 raise TimeoutError("timed out")
@@ -106,7 +107,7 @@ class Pipe:
                 return
 
     def meet_refusal(self) -> None:
-        """Meet a refusal that is already here, so that it is raised before more is sent in vain."""
+        """Process an alert that has already arrived, so that it is raised before more data is sent."""
         if not self.driver.may_be_refused() or not self.reading.acquire(blocking=False):
             return
         try:
@@ -118,17 +119,17 @@ class Pipe:
     # -- writing -----------------------------------------------------------------------------------------
 
     def write(self, data: memoryview) -> None:
-        """Seal data and send it, after what is waiting."""
+        """Encrypt data and send it, after what is waiting."""
         with self._writing:
             self.driver.status.raise_failure()
             with self._engine:
                 self.driver.send(data)
                 self._collect()
             self._push()
-        self.flush()  # what another thread has left to us meanwhile
+        self.flush()  # added by another thread in the meantime
 
     def flush(self) -> None:
-        """Send what waits, unless another thread is sending: it will take ours along."""
+        """Send what waits, unless another thread is sending: it sends ours too."""
         while self._outgoing and self._writing.acquire(blocking=False):
             try:
                 self._push()
@@ -136,7 +137,7 @@ class Pipe:
                 self._writing.release()
 
     def say_goodbye(self) -> None:
-        """Send close_notify, after what another thread is sending; raise `TimeoutError` where that takes too long."""
+        """Send close_notify after the data of other threads. Raises `TimeoutError`."""
         with self._engine:
             self.driver.close()
             self._collect()
@@ -147,26 +148,26 @@ class Pipe:
         finally:
             self._writing.release()
 
-    # -- judging again -----------------------------------------------------------------------------------
+    # -- repeated verification --------------------------------------------------------------------------
 
     def judge_again(self) -> None:
-        """Judge the peer by the evidence now at hand."""
+        """Verify the peer with the evidence now at hand."""
         self._heed(self._driven(self.driver.judge_again))
 
     def judge_if_due(self) -> None:
-        """Judge the peer again if its verdict has lapsed or evidence changed, where that was asked for."""
+        """Verify the peer again if its verdict has expired or the evidence has changed."""
         if self._looks_meanwhile and self.driver.status.failure is None and not self.carrier.is_closed:
             self._heed(self._driven(self.driver.look))
 
     def stop_observing(self) -> None:
-        """Tell the observer nothing more."""
+        """Send no more notes to the observer."""
         with self._engine:
             self.driver.connection.stop_observing()
 
     # -- the end -----------------------------------------------------------------------------------------
 
     def abort(self) -> None:
-        """End at once, also from another thread; before the handshake is done the peer is told that we gave up."""
+        """End at once, also from another thread; before the end of the handshake the peer gets user_canceled."""
         if self.carrier.is_closed:
             return
         status = self.driver.status
@@ -177,7 +178,7 @@ class Pipe:
         self.carrier.abort()
 
     def close(self, linger: float) -> None:
-        """Say goodbye, wait for the peer's own end for so many seconds, and close."""
+        """Send close_notify, wait up to `linger` seconds for the peer's end of file, and close."""
         if self.carrier.is_closed:
             return
         if self.driver.status.failure is None:
@@ -189,17 +190,17 @@ class Pipe:
                 self._discard(linger)
         self.carrier.close()
 
-    # -- the engine room ---------------------------------------------------------------------------------
+    # -- calls of the engine ------------------------------------------------------------------------------
 
     def _driven(self, act: Callable[[], list[Request]]) -> list[Request]:
-        """Do one thing with the engine, and keep what it wants to send."""
+        """Call the engine under its lock, and collect what it has to send."""
         with self._engine:
             requests = act()
             self._collect()
         return requests
 
     def _settle(self, requests: list[Request]) -> None:
-        """Do what follows from what came; the caller holds `reading`."""
+        """Do what follows from received bytes; the caller holds `reading`."""
         if requests:
             self._have_answered(requests)
         try:
@@ -209,7 +210,10 @@ class Pipe:
                 self._wind_up()
 
     def _heed(self, requests: list[Request]) -> None:
-        """Do what follows from judging again; another thread that waits for the peer ends the connection itself."""
+        """Do what follows from a repeated verification.
+
+        If another thread waits for the peer, that thread closes the connection itself.
+        """
         for request in requests:
             self._find(request)
         try:
@@ -219,7 +223,7 @@ class Pipe:
                 self._end_reading()
 
     def _have_answered(self, requests: list[Request]) -> None:
-        """Answer what the handshake waits for, here; what an open connection wants is looked for meanwhile."""
+        """Answer the requests of a handshake in this thread, those of an open connection in the background."""
         waiting = deque(requests)
         while waiting:
             request = waiting.popleft()
@@ -233,7 +237,7 @@ class Pipe:
                 raise
 
     def _give_up(self, request: Request, error: Exception) -> None:
-        """Tell the peer that a handshake ends for want of an answer of ours."""
+        """Cancel the handshake, since there is no answer to a request."""
         self._driven(lambda: self.driver.go_without(request, error))
         with contextlib.suppress(OSError):
             self.flush()
@@ -243,14 +247,14 @@ class Pipe:
         return self._driven(lambda: self.driver.provide(request, answer))
 
     def _in_time(self, request: Request) -> Request:
-        """Have evidence looked for no longer than the handshake may take."""
+        """Limit the time for fetching to the time that is left for the handshake."""
         seconds = left(self._handshake_ends)
         if seconds is None or not isinstance(request, EvidenceWanted):
             return request
         return replace(request, seconds=min(request.seconds, seconds))
 
     def _find(self, request: Request) -> None:
-        """Have what an open connection wants looked for in a thread of its own: data and time limits go on."""
+        """Fetch evidence for an open connection in another thread, so that data and time limits continue."""
         try:
             threading.Thread(target=self._answer, args=(request,), daemon=True).start()
         except RuntimeError as error:
@@ -267,7 +271,7 @@ class Pipe:
             self._heed(requests)
 
     def _looks(self) -> Iterator[float | None]:
-        """Yield how long to wait at a stretch, until the time limit of one call is over."""
+        """Yield the time of each wait, in seconds, until the time limit of the call is reached."""
         ours = deadline_in(self.timeout)
         while True:
             self.judge_if_due()
@@ -281,7 +285,7 @@ class Pipe:
         return None if deadline is None else time.monotonic() + deadline - self._clock.monotonic()
 
     def _collect(self) -> None:
-        """Keep what the engine wants to send; the caller holds the engine."""
+        """Collect what the engine has to send; the caller holds the engine's lock."""
         self._outgoing += self.driver.data_to_send()
 
     def _collect_and_flush(self) -> None:
@@ -290,7 +294,7 @@ class Pipe:
         self.flush()
 
     def _push(self) -> None:
-        """Send all that waits; what a time limit interrupts stays in order. The caller holds the writing."""
+        """Send everything that waits, in order, also after a time limit. The caller holds the lock of writing."""
         while self._outgoing:
             with self._engine:
                 chunk = bytes(self._outgoing)
@@ -309,7 +313,7 @@ class Pipe:
                         self._outgoing[:0] = chunk[sent:]
 
     def _send_some(self, data: memoryview) -> int:
-        """Wait until the peer takes more, and see meanwhile that it still may; a last alert is not waited with long."""
+        """Wait until the peer reads, and verify it again when it is due; for a last alert the wait is short."""
         status = self.driver.status
         if status.failure is not None:
             sent = self.carrier.send(data, LINGER_SECONDS)
@@ -328,7 +332,7 @@ class Pipe:
         return 0
 
     def _after_broken_pipe(self) -> None:
-        """Read what the peer said before it went away: its alert tells more than a broken pipe."""
+        """Read what the peer sent before it closed: its alert explains more than a broken pipe."""
         self._outgoing.clear()
         if self.driver.status.failure is None and self.reading.acquire(timeout=LINGER_SECONDS):
             try:
@@ -342,24 +346,24 @@ class Pipe:
         self.driver.status.raise_failure()
 
     def _end_reading(self) -> None:
-        """Close after a failure; where another thread waits for the peer, that does so when it wakes."""
+        """Close after a failure; if another thread waits for the peer, that thread does it."""
         if self.reading.acquire(blocking=False):
             try:
                 self._wind_up()
             finally:
                 self.reading.release()
         elif not self._looks_meanwhile:
-            self.carrier.end_receiving()  # it takes no looks, and sleeps
+            self.carrier.end_receiving()  # the other thread has no deadline to look at, and has to be woken
 
     def _wind_up(self) -> None:
-        """Let our alert reach the peer, then close: closing with unread data would destroy it."""
+        """Give our alert time to arrive, then close: closing a socket with unread data would discard it."""
         if self.driver.must_linger:
             self.carrier.end_sending()
             self._discard(LINGER_SECONDS)
         self.carrier.close()
 
     def _discard(self, seconds: float) -> None:
-        """Throw away what still comes until the peer ends, for a bounded time and number of bytes."""
+        """Drop received bytes until the peer's end of file, up to a limit of time and bytes."""
         deadline = time.monotonic() + seconds
         with contextlib.suppress(OSError, TLSError):
             while (data := self.carrier.receive(left(deadline))) and self.driver.discard(data):

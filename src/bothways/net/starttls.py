@@ -1,4 +1,4 @@
-"""One exchange before TLS over a blocking socket, within a time limit."""
+"""STARTTLS over a blocking socket, within a time limit."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ READ_SIZE = 4096
 
 
 def turn_to_tls(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
-    """Ask the server for TLS; behind it the socket's next byte is one of TLS.
+    """Request TLS of the server; after that, the next byte on the socket belongs to TLS.
 
     deadline: on the monotonic clock, None for none. Raises StartTLSFailed, and OSError of the network; the socket is
-    closed then.
+    then closed.
     """
     try:
         _told(sock, exchange, deadline)
@@ -25,7 +25,7 @@ def turn_to_tls(sock: socket.socket, exchange: StartTLS, deadline: float | None)
 
 
 def _told(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
-    """Converse; what the network says is told by the exchange, which knows how far it had come."""
+    """Run the exchange; network errors become StartTLSFailed, which says how far the exchange had come."""
     try:
         _converse(sock, exchange, deadline)
     except TimeoutError:
@@ -49,7 +49,7 @@ def _converse(sock: socket.socket, exchange: StartTLS, deadline: float | None) -
 
 
 def _seconds(deadline: float | None) -> float | None:
-    """Return what is left; a socket with a limit of 0 would not block at all."""
+    """Return the seconds left, more than 0, since a socket with a limit of 0 would not wait at all."""
     seconds = left(deadline)
     if seconds == 0:
         raise TimeoutError

@@ -1,10 +1,10 @@
-"""How databases are asked for TLS: PostgreSQL by a request of eight bytes, MySQL within its greeting."""
+"""How a client requests TLS of databases: PostgreSQL with a message of eight bytes, MySQL within its greeting."""
 
 from __future__ import annotations
 
 from bothways.starttls.talk import Talk, Wait
 
-SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # the protocol's version 1234.5679
+SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # SSLRequest: the protocol version 1234.5679
 MESSAGE_LIMIT = 16 * 1024
 
 PROTOCOL_41, CLIENT_SSL, SECURE_CONNECTION = 0x0200, 0x0800, 0x8000
@@ -13,7 +13,7 @@ PACKET = 16 * 1024 * 1024
 
 
 def postgres(talk: Talk, _name: str) -> Wait[None]:
-    """PostgreSQL 55.2.10 ("SSL Session Encryption"): one byte answers, and none may follow it (CVE-2021-23222)."""
+    """PostgreSQL 55.2.10 ("SSL Session Encryption"): one byte answers, and nothing may follow it (CVE-2021-23222)."""
     talk.say(SSL_REQUEST)
     answer = yield from talk.exactly(1)
     if answer == b"N":
@@ -26,9 +26,9 @@ def postgres(talk: Talk, _name: str) -> Wait[None]:
 
 
 def _error_of_postgres(talk: Talk) -> Wait[bytes]:
-    """Read an ErrorResponse (55.7), which an old or full server sends in place of an answer: its message and code."""
+    """Read an ErrorResponse (55.7), sent by old and by overloaded servers: its message and code."""
     length = int.from_bytes((yield from talk.exactly(4)), "big")
-    if not 5 <= length <= MESSAGE_LIMIT:  # before version 3 of the protocol there was text alone
+    if not 5 <= length <= MESSAGE_LIMIT:  # before version 3 of the protocol it was only text
         talk.turned_away(length.to_bytes(4, "big") + talk.unread())
     fields = (yield from talk.exactly(length - 4)).split(b"\0")
     message, code = (next((each[1:] for each in fields if each[:1] == name), b"") for name in (b"M", b"C"))
@@ -36,16 +36,16 @@ def _error_of_postgres(talk: Talk) -> Wait[bytes]:
 
 
 def mysql(talk: Talk, _name: str) -> Wait[None]:
-    """Protocol::HandshakeV10 and Protocol::SSLRequest: TLS begins right behind our request."""
+    """Protocol::HandshakeV10 and Protocol::SSLRequest: TLS starts immediately after our request."""
     head = yield from talk.exactly(5)
     length = int.from_bytes(head[:3], "little")
     if (
         head[3:] not in (b"\0\x0a", b"\0\xff") or not length
-    ):  # number 0; version 10 of the greeting, or an error
+    ):  # packet number 0; version 10 of the greeting, or an error
         talk.other(head)
     packet = yield from talk.exactly(length - 1, MESSAGE_LIMIT)
     if head[4] == 0xFF:
-        talk.turned_away(packet[2:])  # behind the number of the error: such as a host that is blocked
+        talk.turned_away(packet[2:])  # after the error number, for example that our host is blocked
     version, end, rest = packet.partition(b"\0")
     if not end or len(rest) < 15:
         talk.malformed("a greeting that ends too early", version)

@@ -1,6 +1,6 @@
-"""STARTTLS in LDAP: one extended operation in BER (RFC 4511 4.14), read by a cursor of its own.
+"""STARTTLS in LDAP: one extended operation in BER (RFC 4511 4.14), with its own decoder.
 
-Directories of Microsoft write lengths longer than need be, which DER forbids and BER (RFC 4511 5.1) allows.
+Microsoft's directory servers write lengths in more bytes than needed, which DER forbids and BER (RFC 4511 5.1) allows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LENGTH_BYTES = 4
 START_TLS = b"1.3.6.1.4.1.1466.20037"
 SEQUENCE, INTEGER, ENUMERATED, OCTETS, RESPONSE = 0x30, 0x02, 0x0A, 0x04, 0x78
 SUCCESS, PROTOCOL_ERROR, BUSY = 0, 2, 51
-# RFC 4511 appendix A.1, as far as a server says them to this request.
+# Result codes of RFC 4511 appendix A.1 that a server may return for this request.
 RESULTS = {
     0: "success", 1: "operationsError", 2: "protocolError", 7: "authMethodNotSupported", 8: "strongerAuthRequired",
     10: "referral", 11: "adminLimitExceeded", 13: "confidentialityRequired", 50: "insufficientAccessRights",
@@ -30,7 +30,7 @@ REQUEST = _element(SEQUENCE, _element(INTEGER, b"\1") + _element(0x77, _element(
 
 
 def ldap(talk: Talk, _name: str) -> Wait[None]:
-    """Send the request and read its response, or a notice of disconnection in its place (RFC 4511 4.4.1)."""
+    """Send the request and read its response, or a notice of disconnection instead (RFC 4511 4.4.1)."""
     talk.say(REQUEST)
     yield from talk.starts(b"\x30")
     content = yield from _message(talk)
@@ -40,13 +40,13 @@ def ldap(talk: Talk, _name: str) -> Wait[None]:
         return
     if code == SUCCESS:
         talk.malformed("a response to another request", words)
-    if number != 1 or code == BUSY:  # a notice of disconnection has the number 0
+    if number != 1 or code == BUSY:  # the message ID of a notice of disconnection is 0
         talk.turned_away(words)
     (talk.not_offered if code == PROTOCOL_ERROR else talk.refused)(words)
 
 
 def _message(talk: Talk) -> Wait[bytes]:
-    """Read one LDAPMessage: the content of its SEQUENCE."""
+    """Read one LDAPMessage; return the content of its SEQUENCE."""
     head = yield from talk.exactly(2)
     length = head[1]
     if length & 0x80:
@@ -58,7 +58,7 @@ def _message(talk: Talk) -> Wait[bytes]:
 
 
 def _response(talk: Talk, content: bytes) -> tuple[int, int, bytes]:
-    """Return the number of the message, the result's code and its diagnostic text."""
+    """Return the message ID, the result code and the diagnostic message."""
     cursor = _Cursor(talk, content)
     number = cursor.integer(INTEGER)
     body = _Cursor(talk, cursor.content(RESPONSE))
@@ -68,7 +68,7 @@ def _response(talk: Talk, content: bytes) -> tuple[int, int, bytes]:
 
 
 class _Cursor:
-    """Reads elements one after the other, each within the content that it was given."""
+    """Reads elements in order, within the content that it was given."""
 
     def __init__(self, talk: Talk, data: bytes) -> None:
         self._talk = talk
@@ -76,7 +76,7 @@ class _Cursor:
         self._at = 0
 
     def content(self, tag: int) -> bytes:
-        """Return the content of the next element, which has this tag."""
+        """Return the content of the next element, which must have this tag."""
         if self._byte() != tag:
             self._wrong("an element that does not belong there")
         length = self._byte()
@@ -91,7 +91,7 @@ class _Cursor:
         return self._data[self._at - length : self._at]
 
     def integer(self, tag: int) -> int:
-        """Return a number of at most four bytes."""
+        """Return an integer of at most four bytes."""
         content = self.content(tag)
         if not 1 <= len(content) <= LENGTH_BYTES:
             self._wrong("a number of no such size")

@@ -1,4 +1,4 @@
-"""STARTTLS where a server speaks in lines: SMTP, LMTP, IMAP, POP3, FTP, NNTP, ManageSieve."""
+"""STARTTLS in protocols with text lines: SMTP, LMTP, IMAP, POP3, FTP, NNTP, ManageSieve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def smtp(talk: Talk, _name: str) -> Wait[None]:
 
 
 def lmtp(talk: Talk, _name: str) -> Wait[None]:
-    """RFC 2033 4.1: as SMTP, by another greeting."""
+    """RFC 2033 4.1: as SMTP, with another greeting."""
     return _mail(talk, b"LHLO")
 
 
@@ -24,7 +24,7 @@ def _mail(talk: Talk, greeting: bytes) -> Wait[None]:
     code, _ = yield from _reply(talk)
     if code != b"220":
         talk.turned_away()
-    talk.say(greeting + b" [127.0.0.1]\r\n")  # who we are is no server's business before TLS
+    talk.say(greeting + b" [127.0.0.1]\r\n")  # our own host name is not sent without TLS
     code, lines = yield from _reply(talk)
     if code != b"250":
         (talk.turned_away if code.startswith(b"4") else talk.not_offered)()
@@ -40,7 +40,7 @@ def ftp(talk: Talk, _name: str) -> Wait[None]:
     """RFC 4217 4, RFC 2228 3."""
     yield from talk.starts(b"1", b"2", b"4", b"5")
     code, _ = yield from _reply(talk)
-    while code == b"120":  # ready later (RFC 959 5.4)
+    while code == b"120":  # 120: ready later (RFC 959 5.4)
         code, _ = yield from _reply(talk)
     if code != b"220":
         talk.turned_away()
@@ -53,7 +53,7 @@ def ftp(talk: Talk, _name: str) -> Wait[None]:
 
 
 def nntp(talk: Talk, _name: str) -> Wait[None]:
-    """RFC 4642 2.2, RFC 3977 5.1: replies of one line each."""
+    """RFC 4642 2.2, RFC 3977 5.1: each reply is one line."""
     yield from talk.starts(b"200", b"201", b"4", b"5")
     line = yield from talk.line()
     if line[:3] not in (b"200", b"201"):
@@ -67,7 +67,7 @@ def nntp(talk: Talk, _name: str) -> Wait[None]:
 
 
 def _reply(talk: Talk) -> Wait[tuple[bytes, list[bytes]]]:
-    """Read a reply of one or more lines (RFC 5321 4.2): its code and the texts behind it."""
+    """Read a reply of one or more lines (RFC 5321 4.2); return its code and its texts."""
     lines: list[bytes] = []
     code = b""
     while True:
@@ -94,7 +94,9 @@ def imap(talk: Talk, _name: str) -> Wait[None]:
             pass
         case [b"BYE"]:
             talk.turned_away()
-        case _:  # who is logged in already may not begin TLS, and is no server that we know
+        case (
+            _
+        ):  # PREAUTH: the client is authenticated already, and STARTTLS is then not allowed (RFC 9051 6.2.1)
             talk.refused()
     talk.say(b"a1 CAPABILITY\r\n")
     offered, status = yield from _tagged(talk, b"a1")
@@ -107,7 +109,7 @@ def imap(talk: Talk, _name: str) -> Wait[None]:
 
 
 def _tagged(talk: Talk, tag: bytes) -> Wait[tuple[frozenset[bytes], bytes]]:
-    """Read up to the line with our tag: the capabilities that were told before it, and its status."""
+    """Read up to the line with our tag; return the capabilities before it, and its status."""
     offered: frozenset[bytes] = frozenset()
     while True:
         line = yield from talk.line()
@@ -154,7 +156,7 @@ def _is_ok(talk: Talk) -> Wait[bool]:
 
 
 def sieve(talk: Talk, _name: str) -> Wait[None]:
-    """RFC 5804 1.7, 2.2: the server begins with what it can do."""
+    """RFC 5804 1.7, 2.2: the server first sends its capabilities."""
     yield from talk.starts(b'"', b"BYE", b"NO", b"OK")
     offered, status = yield from _capabilities(talk)
     if status != b"OK":

@@ -1,4 +1,4 @@
-"""One exchange before TLS, as a state machine without I/O: bytes in, bytes out, done or failed."""
+"""One STARTTLS exchange as a state machine without I/O: bytes in, bytes out, done or failed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from bothways.starttls.talk import Talk
 
 
 class StartTLS:
-    """The client's half of one exchange. Its caller sends `data_to_send()`, and keeps the time.
+    """The client's side of one exchange. The caller sends `data_to_send()` and limits the time.
 
-    name: the host that is asked for, which XMPP names (RFC 6120 4.7.2).
+    name: the server's host name, which XMPP sends (RFC 6120 4.7.2).
     """
 
     def __init__(self, protocol: Protocol, name: str) -> None:
@@ -23,15 +23,15 @@ class StartTLS:
 
     @property
     def is_done(self) -> bool:
-        """Whether the next byte in either direction is one of TLS, once `data_to_send()` is sent."""
+        """Whether the next byte in both directions belongs to TLS, after `data_to_send()` is sent."""
         return self._done
 
     def data_to_send(self) -> bytes:
-        """Return what is to be sent now; b"" for nothing."""
+        """Return the bytes to be sent now; b"" for none."""
         return self._talk.outgoing()
 
     def receive(self, data: bytes) -> None:
-        """Take bytes of the server, in pieces of any size. Raises StartTLSFailed."""
+        """Process bytes from the server, in pieces of any size. Raises StartTLSFailed."""
         self._talk.feed(data)
         if self._done:
             self._talk.end()
@@ -39,11 +39,11 @@ class StartTLS:
             self._go_on()
 
     def receive_eof(self) -> NoReturn:
-        """Say that the server closed the connection. Raises StartTLSFailed."""
+        """Report that the server closed the connection. Raises StartTLSFailed."""
         self._talk.fail(StartTLSProblem.ENDED, self._talk.unread() or None)
 
     def time_is_up(self) -> NoReturn:
-        """Say that the server's time is over. Raises StartTLSFailed."""
+        """Report that the time limit is reached. Raises StartTLSFailed."""
         self._talk.fail(StartTLSProblem.LATE, self._talk.unread() or None)
 
     def _go_on(self) -> None:

@@ -1,4 +1,4 @@
-"""The protocols in whose words we ask for TLS, by the names that `openssl s_client -starttls` gives them."""
+"""The protocols with STARTTLS, by the names that `openssl s_client -starttls` uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Script = Callable[[Talk, str], Wait[None]]
 
 
 class Protocol(NamedTuple):
-    """How one protocol turns to TLS. name: as in commands.  title: what people call it.  port: in the clear."""
+    """One protocol with STARTTLS. name: as in commands.  title: its usual name.  port: the default port without TLS."""
 
     name: str
     title: str
@@ -42,7 +42,7 @@ ALIASES: Mapping[str, str] = {"postgresql": "postgres", "mariadb": "mysql", "man
 
 
 def protocol_named(name: str) -> Protocol:
-    """Return a protocol by its name in any case. Raises UsageError."""
+    """Return the protocol with this name, in any case. Raises UsageError."""
     lower = name.lower()
     found = PROTOCOLS.get(ALIASES.get(lower, lower))
     if found is None:

@@ -1,7 +1,7 @@
-"""The plain text before TLS: bytes in any pieces, read strictly, within limits, and never ahead of a question.
+"""The exchange before TLS: decoded strictly, within limits, and never ahead of the dialogue.
 
-What a script waits for it takes by `yield from`: each `yield` asks for more bytes. Whatever is there when we speak, or
-when TLS begins, was sent by somebody who did not wait for us: it is refused (CVE-2011-0411, CVE-2021-23222).
+A script waits with `yield from`; each `yield` requests more bytes. Bytes that are already there when we send, or when
+TLS starts, may be injected by an attacker: they are refused (CVE-2011-0411, CVE-2021-23222).
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import NoReturn, TypeVar
 from bothways.describe.escape import visible
 from bothways.errors import StartTLSFailed, StartTLSProblem
 
-LINE_LIMIT = 4096  # bytes of a line with its end; RFC 5321 4.5.3.1.5 has 512, IMAP names no limit
-LINES_LIMIT = 256  # of all replies together
-BYTES_LIMIT = 64 * 1024  # likewise
-START = 5  # so many bytes tell which protocol it is
-SAID = 200  # characters of a server's words
+LINE_LIMIT = 4096  # bytes of a line with its end; RFC 5321 4.5.3.1.5 has 512, IMAP has no limit
+LINES_LIMIT = 256  # lines of all replies together
+BYTES_LIMIT = 64 * 1024  # bytes of all replies together
+START = 5  # bytes needed to recognize a protocol
+SAID = 200  # characters of a server's text in an error
 
 T = TypeVar("T")
 Wait = Generator[None, None, T]
 
 
 class Talk:
-    """What was said, and what came of it. protocol: what it is called in errors."""
+    """The bytes of one exchange, and its failures. protocol: its name in errors."""
 
     def __init__(self, protocol: str) -> None:
         self.protocol = protocol
@@ -35,45 +35,45 @@ class Talk:
         self._start = b""
         self._said = ""
 
-    # -- for the caller ----------------------------------------------------------------------------------
+    # -- calls of `StartTLS` -------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Take bytes of the server."""
+        """Add bytes received from the server."""
         self._start += data[: START - len(self._start)]
         self._came += data
 
     def outgoing(self) -> bytes:
-        """Return what is to be sent, once."""
+        """Return the bytes to be sent; each is returned once."""
         data = bytes(self._out)
         self._out.clear()
         return data
 
     @property
     def has_heard(self) -> bool:
-        """Whether anything came that nobody read."""
+        """Whether received bytes were not read."""
         return bool(self._came)
 
-    # -- for scripts -------------------------------------------------------------------------------------
+    # -- calls of scripts ----------------------------------------------------------------------------------
 
     def say(self, data: bytes) -> None:
-        """Send something, now that the server is silent."""
+        """Send bytes; refuse the server if it has sent something unrequested."""
         self.end()
         self._out += data
 
     def end(self) -> None:
-        """Refuse what was sent without being asked for."""
+        """Finish; refuse the server if it has sent something unrequested."""
         if self._came:
             self.fail(StartTLSProblem.SPOKE_AHEAD, self.unread())
 
     def starts(self, *beginnings: bytes) -> Wait[None]:
-        """Wait for the first bytes, and refuse what begins as another protocol does."""
+        """Wait for the first bytes, and refuse a server that starts with another protocol."""
         while len(self._start) < START:
             yield
         if not self._start.startswith(beginnings):
             self.other()
 
     def line(self) -> Wait[bytes]:
-        """Read a line without its CR LF; LF alone, and CR or NUL within, are refused (RFC 5321 2.3.8)."""
+        """Read a line and return it without CR LF; a single LF, and CR or NUL within, are refused (RFC 5321 2.3.8)."""
         while (end := self._came.find(b"\n", self._searched)) < 0:
             self._searched = len(self._came)
             self._hold(self._searched < LINE_LIMIT, f"a line of more than {LINE_LIMIT} bytes")
@@ -89,14 +89,14 @@ class Talk:
         return text
 
     def exactly(self, size: int, most: int = BYTES_LIMIT) -> Wait[bytes]:
-        """Read so many bytes. most: what is refused before it is waited for."""
+        """Read so many bytes. most: the limit, which is checked before waiting."""
         self._hold(size <= most, f"{size} bytes, and {most} are accepted there")
         while len(self._came) < size:
             yield
         return self._take(size)
 
     def until(self, byte: bytes, most: int) -> Wait[bytes]:
-        """Read up to a byte and that byte itself."""
+        """Read up to a byte, and return all including it."""
         while (end := self._came.find(byte, self._searched)) < 0:
             self._searched = len(self._came)
             self._hold(self._searched < most, f"{most} bytes without an end")
@@ -107,36 +107,36 @@ class Talk:
     # -- failures ----------------------------------------------------------------------------------------
 
     def fail(self, problem: StartTLSProblem, words: bytes | None = None, detail: str = "") -> NoReturn:
-        """End it. words: what the server said; by default its last line."""
+        """Raise StartTLSFailed. words: the server's text; by default its last line."""
         said = self._said if words is None else quoted(words)
         raise StartTLSFailed(problem, self.protocol, said=said, start=self._start, detail=detail)
 
     def refused(self, words: bytes | None = None) -> NoReturn:
-        """End it, since the server says no."""
+        """Raise StartTLSFailed: the server refuses the request."""
         self.fail(StartTLSProblem.REFUSED, words)
 
     def turned_away(self, words: bytes | None = None) -> NoReturn:
-        """End it, since the server serves us not at all."""
+        """Raise StartTLSFailed: the server accepts no client now, or not this one."""
         self.fail(StartTLSProblem.TURNED_AWAY, words)
 
     def not_offered(self, words: bytes | None = None) -> NoReturn:
-        """End it, since the server does not offer TLS."""
+        """Raise StartTLSFailed: the server does not offer TLS."""
         self.fail(StartTLSProblem.NOT_OFFERED, words)
 
     def other(self, words: bytes = b"") -> NoReturn:
-        """End it, since it is another protocol. words: what was read before what waits."""
+        """Raise StartTLSFailed: the server uses another protocol. words: bytes read before the ones that wait."""
         self.fail(StartTLSProblem.OTHER_PROTOCOL, words + self.unread())
 
     def too_much(self, detail: str) -> NoReturn:
-        """End it, since nothing so large is accepted there."""
+        """Raise StartTLSFailed: a limit is exceeded."""
         self.fail(StartTLSProblem.TOO_MUCH, self.unread(), detail)
 
     def malformed(self, detail: str, words: bytes | None = None) -> NoReturn:
-        """End it, since the server breaks the rules of its protocol."""
+        """Raise StartTLSFailed: the server violates its protocol."""
         self.fail(StartTLSProblem.MALFORMED, words, detail)
 
     def unread(self) -> bytes:
-        """Return the beginning of what came and was not read."""
+        """Return the first of the bytes that were not read."""
         return bytes(self._came[:SAID])
 
     def _hold(self, within: bool, detail: str) -> None:
@@ -153,6 +153,6 @@ class Talk:
 
 
 def quoted(words: bytes) -> str:
-    """Return a server's words as short printable ASCII."""
+    """Return a server's text as short printable ASCII."""
     text = visible(words.decode("utf-8", "backslashreplace").strip(), SAID)
     return text.encode("ascii", "backslashreplace").decode("ascii")

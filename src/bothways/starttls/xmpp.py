@@ -1,7 +1,7 @@
-"""STARTTLS in XMPP (RFC 6120 5): the few elements of XML before TLS, read tag by tag.
+"""STARTTLS in XMPP (RFC 6120 5): the few XML elements before TLS, read tag by tag.
 
-RFC 6120 11.1 forbids comments, processing instructions and DTDs in a stream; without them a tag ends at its first ">"
-that no quotes hold, and nothing can be expanded.
+RFC 6120 11.1 forbids comments, processing instructions and DTDs in a stream; without them a tag ends at the first ">"
+outside of quotes, and there are no entities to expand.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ESCAPED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&apos;", '"': "&quot;"
 
 
 class Tag(NamedTuple):
-    """One tag: the local name, what stands in it, and whether it begins and ends an element."""
+    """One tag: the local name, its content, and whether it starts and ends an element."""
 
     name: bytes
     attributes: bytes
@@ -29,12 +29,12 @@ class Tag(NamedTuple):
 
 
 def client(talk: Talk, name: str) -> Wait[None]:
-    """As a client of the server (RFC 6120 4.7)."""
+    """Request TLS as a client (RFC 6120 4.7)."""
     return _stream(talk, name, "jabber:client")
 
 
 def server(talk: Talk, name: str) -> Wait[None]:
-    """As another server."""
+    """Request TLS as another server (RFC 6120 4.7)."""
     return _stream(talk, name, "jabber:server")
 
 
@@ -60,21 +60,21 @@ def _stream(talk: Talk, name: str, namespace: str) -> Wait[None]:
 
 
 class _Reader:
-    """Reads tags; what stands between them is skipped, within the limits of all that is read."""
+    """Reads tags; text between them is skipped, within the limits of the exchange."""
 
     def __init__(self, talk: Talk) -> None:
         self._talk = talk
         self._count = 0
 
     def begin(self) -> Wait[None]:
-        """Read the server's beginning of the stream, behind the declaration of XML that may come first."""
+        """Read the server's stream header, after an optional XML declaration."""
         first = yield from self._raw()
         tag = self._read((yield from self._raw()) if first.startswith(b"<?xml") else first)
         if tag.name != b"stream" or not tag.opens or tag.closes:
             self._talk.malformed("another beginning than that of a stream", tag.name)
 
     def offers_tls(self) -> Wait[bool]:
-        """Read the stream's features. An error of the stream in their place refuses us (RFC 6120 4.9)."""
+        """Read the stream features; a stream error instead is a refusal (RFC 6120 4.9)."""
         tag = yield from self.tag()
         if tag.name == b"error":
             condition = yield from self.tag()
@@ -92,7 +92,7 @@ class _Reader:
         return self._read((yield from self._raw()))
 
     def _raw(self) -> Wait[bytes]:
-        """Read up to the end of a tag: a ">" that stands in no quotes."""
+        """Read up to the end of a tag: a ">" outside of quotes."""
         self._count += 1
         if self._count > TAGS_LIMIT:
             self._talk.too_much(f"more than {TAGS_LIMIT} tags")
@@ -113,7 +113,7 @@ class _Reader:
 
 
 def _scanned(piece: bytes, inside: bool, quote: int) -> tuple[bool, int]:
-    """Return whether a tag has begun, and which quote is open in it, behind this piece."""
+    """Scan a piece: return whether it is inside a tag at its end, and the open quote, 0 for none."""
     for each in piece:
         if not inside:
             inside = each == ord("<")

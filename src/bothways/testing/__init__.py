@@ -1,7 +1,7 @@
-"""A pytest plugin: servers and clients that are trusted, expired, revoked, named wrongly, unknown or about to expire.
+"""A pytest plugin: servers and clients with valid, expired, revoked, misnamed, untrusted or expiring certificates.
 
-Installed with the extra `testing`, the fixtures `mtls` and `mtls_session` are there for every test; docs/testing.md is
-the guide. The names of the types are imported when they are first asked for, since every run of pytest loads this.
+With the extra `testing` installed, the fixtures `mtls` and `mtls_session` are available in every test; the guide is
+docs/testing.md. Public names are imported on first use, since every run of pytest loads this package.
 """
 
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     try:
         from bothways.testing.plugin import mtls, mtls_session
-    except ModuleNotFoundError as missing:  # the fixtures alone need pytest
+    except ModuleNotFoundError as missing:  # only the fixtures need pytest
         if missing.name != "pytest":
             raise
     _FIXTURES = ("mtls", "mtls_session")

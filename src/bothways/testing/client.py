@@ -1,4 +1,4 @@
-"""A client for tests of a user's server: it connects, and tells whether it was accepted."""
+"""A client for tests of a user's server: it connects, and reports whether it was accepted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ READ_LIMIT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of an attempt to connect.
+    """The result of an attempt to connect.
 
-    `outcome`: "accepted"; "refused", by the server or by us; "failed", where there was no TLS to refuse us by;
-    "unknown" where a server of TLS 1.3 said nothing in time, so that nobody can tell: send it a request. `error`: what
-    ended it. `alert`: the name of the alert that was sent or came. `peer`: who the server proved to be. `received`:
-    what it answered to the request. `explanation`: the causes.
+    outcome: "accepted"; "refused", by the server or by us; "failed", for an error before TLS could refuse anything;
+    "unknown", if a server of TLS 1.3 sent nothing in time: send it a request.  error: what ended the attempt.  alert:
+    the name of the alert sent or received.  peer: the authenticated server.  received: the response to the request.
+    explanation: the causes.
     """
 
     outcome: Literal["accepted", "refused", "failed", "unknown"]
@@ -49,7 +49,7 @@ class Attempt:
 
 
 class Client:
-    """Who connects to a server under test. Attributes: `identity` (None: it shows no certificate), `config`."""
+    """A client for a server under test. Attributes: `identity` (None: no certificate), `config`."""
 
     def __init__(self, config: ClientConfig, identity: Identity | None) -> None:
         self.config = config
@@ -70,10 +70,10 @@ class Client:
         request: bytes = b"",
         timeout: float = TIMEOUT,
     ) -> Attempt:
-        """Connect, and wait until it is known whether the server accepts us; never raises for what the server does.
+        """Connect, and wait until it is known whether the server accepts us; never raises because of the server.
 
         host, port, server_name: as for `bothways.net.connect`.  request: data to send after the handshake; the first
-        answer is `received`.  timeout: seconds for connecting, and again for the answer.
+        bytes of the response are `received`.  timeout: seconds for connecting, and again for the response.
         """
         name = host if server_name is None else server_name
         facts = HandshakeFacts(self.config, name, address=f"{host}:{port}")
@@ -88,7 +88,7 @@ class Client:
 
 
 def _asked(channel: Channel, request: bytes, timeout: float) -> Attempt:
-    """Learn from a channel that stands whether the server accepts us too."""
+    """Find out whether the server accepts us, after the handshake is complete on our side."""
     channel.settimeout(timeout)
     received = b""
     if request:
@@ -96,12 +96,12 @@ def _asked(channel: Channel, request: bytes, timeout: float) -> Attempt:
         received = channel.recv(READ_LIMIT)
     confirmed = channel.confirmed(timeout)
     if confirmed == "refused":
-        channel.recv(1)  # raises the refusal
+        channel.recv(1)  # raises the error if the server refused us
     return Attempt("accepted" if confirmed == "accepted" else "unknown", peer=channel.peer, received=received)
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether one side said no, or cut where its verdict on us was due; the network may fail too."""
+    """Whether one side refused the other, or closed where its decision was due; network errors do not count."""
     step = getattr(error, "step", None)
     return isinstance(error, PeerFault | PeerAlert) or (isinstance(error, TLSError) and step is not None)
 

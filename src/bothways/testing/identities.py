@@ -1,6 +1,6 @@
-"""A CA for one test, and the identities that it issues: each kind is sound but for what its name says.
+"""A CA for one test and the identities that it issues; each kind has exactly the defect in its name.
 
-Everything is on the disk too, so that programs with any TLS library can be tested. The clock is the machine's.
+Everything is also written to files, so that programs with any TLS library can be tested. The clock is the machine's.
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ WRONG_NAMES: dict[Role, Names] = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A certificate with its key, as files and as credentials.
+    """A certificate with its private key, as files and as credentials.
 
-    Attributes: `role`, `kind`; the files `cert` (PEM: the certificate, then the intermediate CA), `key` (PEM without
-    a passphrase), `pem` (both in one) and `p12` (PKCS#12 under `password`); `credentials` for a configuration.
+    Attributes: `role`, `kind`; the files `cert` (PEM: the certificate, then the intermediate CA), `key` (PEM without a
+    passphrase), `pem` (both in one) and `p12` (PKCS#12 with the passphrase `password`); `credentials` for a
+    configuration.
     """
 
     role: Role
@@ -77,10 +78,10 @@ class Identity:
 
 
 class Identities:
-    """A root, an intermediate CA that issues, and the list of what it revoked, all in a folder.
+    """A root CA, an intermediate CA that issues, and their CRLs, all in one folder.
 
-    Attributes: the files `ca` (the root, PEM) and `crl` (the lists of both CAs, PEM), and the same as `anchors` and
-    `crls`, which live configurations share.
+    Attributes: the files `ca` (the root, PEM) and `crl` (the CRLs of both CAs, PEM), and the same as `anchors` and
+    `crls`, which the configurations share.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -109,10 +110,10 @@ class Identities:
         uri: Iterable[str] = (),
         lifetime: timedelta | None = None,
     ) -> Identity:
-        """Return the identity of a server or a client of one kind; the same again where nothing else is given.
+        """Return a server's or client's identity of one kind; the same object again for the same kind and role.
 
-        dns, ip, uri: the names that it gets instead of its own; lifetime: how long it is valid from now on. With any
-        of them a new one is issued. Raises ConfigError for a role or kind that there is not.
+        dns, ip, uri: names instead of the default ones.  lifetime: how long it is valid from now on. With any of these
+        a new certificate is issued. Raises ConfigError for an unknown role or kind.
         """
         _check(role, kind)
         asked = Names(tuple(dns), tuple(ip), tuple(uri))
@@ -126,12 +127,12 @@ class Identities:
         return made
 
     def revoke(self, identity: Identity) -> None:
-        """Revoke an identity from now on: `crl` is written anew, and `crls` has the new list."""
+        """Revoke an identity now: the file `crl` is rewritten, and `crls` has the new CRL."""
         self._revoked.append(Revoked(identity.serial, self._start, "keyCompromise"))
         self._publish()
 
     def _authorities(self, root: str, issuing: str) -> tuple[Authority, Authority]:
-        """Make a root and an intermediate that were there before anything that they issue, expired ones too."""
+        """Create a root and an intermediate CA that are valid since before the certificates that they issue."""
         before = self._start - CA_LIFETIME
         top = Authority.create(root, now=lambda: before, lifetime=2 * CA_LIFETIME)
         return top, top.intermediate(issuing, lifetime=2 * CA_LIFETIME)
@@ -143,7 +144,7 @@ class Identities:
     def _issue(self, role: Role, kind: Kind, names: Names, lifetime: timedelta | None) -> Identity:
         authority = self._unknown if kind == "unknown_ca" else self._issuing
         life = LIFETIMES.get(kind, LIFETIME) if lifetime is None else lifetime
-        # An hour passes between what is expired and now, so that no zone and no skew makes it valid.
+        # Expired certificates ended an hour ago, so that no clock skew makes them valid.
         start = self._start - life - timedelta(hours=1) if kind == "expired" else datetime.now(UTC)
         issued = authority.issue(
             _PROFILES[role],
@@ -170,7 +171,7 @@ class Identities:
         )
 
     def _publish(self) -> None:
-        """Write the lists of both CAs; each is newer than the one before by its number."""
+        """Write the CRLs of both CAs, with increasing CRL numbers."""
         number = len(self._revoked)
         until = self._start + CA_LIFETIME
         lists = [

@@ -1,4 +1,4 @@
-"""What the fixtures give: identities, servers that have them, clients that have them."""
+"""The value of the fixtures: identities, and servers and clients that use them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bothways.trust.revocation import Revocation
 
 
 class MutualTLS(Identities):
-    """Identities in a folder, and servers on loopback, which end when it is closed.
+    """Identities in a folder, and servers on loopback, which `close` ends.
 
-    By itself (`with MutualTLS(folder) as mtls:`) it is what the fixture `mtls` is.
+    It can be used without the fixture `mtls`: `with MutualTLS(folder) as mtls:`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,11 +31,11 @@ class MutualTLS(Identities):
         respond: Respond = answer_http,
         **settings: Any,
     ) -> Server:
-        """Start a server on loopback that has an identity.
+        """Start a server on loopback with an identity.
 
-        client_auth: "require" and "request" judge clients by `anchors` and `crls`. respond: what it does with a
-        connection; `answer_http` answers each request with status 200 and JSON that tells who the client is, `echo`
-        returns what comes. settings: of `ServerConfig`. Raises ConfigError.
+        identity: a kind, or an `Identity`.  client_auth: "require" and "request" verify clients with `anchors` and
+        `crls`. respond: handles a connection; `answer_http` answers each request with status 200 and JSON about the
+        client, `echo` sends back what it receives.  settings: fields of `ServerConfig`. Raises ConfigError.
         """
         judging: dict[str, Any] = {}
         if client_auth != "none":
@@ -50,9 +50,10 @@ class MutualTLS(Identities):
         return server
 
     def client(self, identity: Kind | Identity | None = "good", **settings: Any) -> Client:
-        """Return a client that has an identity, or none, and judges servers by `anchors` and `crls`.
+        """Return a client with an identity, or with none, that verifies servers with `anchors` and `crls`.
 
-        settings: of `ClientConfig`, such as `revocation=None` for one that does not look at lists. Raises ConfigError.
+        identity: a kind, an `Identity`, or None.  settings: fields of `ClientConfig`, such as `revocation=None` for a
+        client that does not check revocation. Raises ConfigError.
         """
         mine = None if identity is None else self._one("client", identity)
         defaults: dict[str, Any] = {
@@ -63,7 +64,7 @@ class MutualTLS(Identities):
         return Client(ClientConfig(**defaults | settings), mine)
 
     def close(self) -> None:
-        """End every server."""
+        """Close every server."""
         while self._servers:
             self._servers.pop().close()
 

@@ -1,4 +1,4 @@
-"""The fixtures. What they need is imported when a test asks for them."""
+"""The fixtures. The modules that they need are imported when a test uses them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def mtls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MutualTLS]:
-    """Give one test a CA of its own, with identities, servers and clients; its servers end with the test."""
+    """Provide one test with its own CA, identities, servers and clients; the servers end with the test."""
     yield from _made(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
 def mtls_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MutualTLS]:
-    """Give the same to all tests of a run, for services that are started once."""
+    """Provide the same for all tests of a run, for services that are started once."""
     yield from _made(tmp_path_factory)
 
 

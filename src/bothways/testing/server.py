@@ -1,4 +1,4 @@
-"""A server for tests of a user's client: on loopback, in threads, and it remembers what each connection came to."""
+"""A server for tests of a user's client: on loopback, with threads; it records the result of each handshake."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BODY_LIMIT = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What one connection came to: `peer`, None for an anonymous client, or `error` with its `explanation`."""
+    """The result of one handshake: `peer`, None for an anonymous client, or `error` with its `explanation`."""
 
     peer: Peer | None = None
     error: Exception | None = None
@@ -45,7 +45,7 @@ class Handshake:
 
 
 class Server:
-    """Listens on loopback from when it is made until `close`.
+    """Listens on loopback from its construction until `close`.
 
     Attributes: `host`, `port`, `url` (https://localhost:PORT/), `config`.
     """
@@ -67,13 +67,13 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it answers HTTP."""
+        """The URL where it answers HTTP."""
         return f"https://localhost:{self.port}/"
 
     def handshake(self, timeout: float = 10.0) -> Handshake:
-        """Return what the next connection came to, in the order in which they ended their handshakes.
+        """Return the result of the next handshake, in the order in which they ended.
 
-        Raises TimeoutError where nobody came within so many seconds.
+        timeout: seconds to wait for it. Raises TimeoutError.
         """
         try:
             return self._handshakes.get(timeout=timeout)
@@ -81,7 +81,7 @@ class Server:
             raise TimedOut(f"no connection to port {self.port} within {timeout:g} seconds") from None
 
     def close(self) -> None:
-        """End: nobody is let in any more, and whoever is there is cut off."""
+        """Stop accepting connections, and end the open ones."""
         with self._lock:
             self._closing = True
             for sock in self._open:
@@ -113,7 +113,7 @@ class Server:
                 self._admit(self._listener.accept()[0])
 
     def _admit(self, sock: socket.socket) -> None:
-        """Serve a connection in a thread of its own, where there is a place for it."""
+        """Serve a connection in its own thread, if the limit allows."""
         if not self._places.acquire(blocking=False):
             sock.close()
             return
@@ -150,7 +150,7 @@ class Server:
             sock.close()
 
     def _shaken(self, sock: socket.socket) -> Channel | None:
-        """Do the handshake, and remember what came of it."""
+        """Do the handshake, and record its result."""
         facts = HandshakeFacts(self.config)
         try:
             channel = wrap(sock, self.config, timeout=HANDSHAKE_SECONDS, observer=facts)
@@ -171,7 +171,7 @@ def echo(channel: Channel) -> None:
 def answer_http(channel: Channel) -> None:
     """Answer HTTP/1.1 requests on `channel` by JSON: `method`, `path`, `headers`, `body`, `client` (or null)."""
     handler: Any = _Answer
-    handler(channel, (HOST, 0), None)  # a channel has what it uses of a socket
+    handler(channel, (HOST, 0), None)  # the handler uses only socket methods that a channel has too
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):
@@ -179,13 +179,13 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     timeout = IDLE_SECONDS
 
     def __getattr__(self, name: str) -> Callable[[], None]:
-        """Answer every method in the same way."""
+        """Handle every HTTP method in the same way."""
         if name.startswith("do_"):
             return self._tell
         raise AttributeError(name)
 
     def _tell(self) -> None:
-        """Tell what came, and from whom."""
+        """Respond with the request and the client as JSON."""
         body = self._body()
         if body is None:
             self.close_connection = True
@@ -215,4 +215,4 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(int(length))
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's own name
-        """Say nothing: a test tells what it finds."""
+        """Log nothing, so that the output of tests stays clean."""

@@ -1,1 +1,1 @@
-"""Worker processes of one service, started, replaced and ended by a supervisor process."""
+"""Worker processes of one service, started, replaced and stopped by a supervisor process."""

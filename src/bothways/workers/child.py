@@ -1,4 +1,4 @@
-"""One worker process: forked, told from outside whether it is ready, and ended with the process that made it."""
+"""One worker process: forked, observed through a pipe, and ended with its supervisor."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Work = Callable[[Callable[[], None]], int | None]
 
 @dataclass(eq=False)
 class Worker:
-    """A worker as the supervisor sees it.
+    """A worker process, for the supervisor.
 
-    number: which of the workers it is, from 1.  pid: its process.  pipe: says `READY`, and ends when the process does.
-    since: when it began, or was told to end, on a monotonic clock.  leaving: whether it was told to end.
-    replaces: whom it takes over from.
+    number: of the worker, from 1.  pid: of its process.  pipe: receives `READY`, and reaches its end with the process.
+    since: when it was started or told to end, on a monotonic clock.  leaving: whether it was told to end. replaces: the
+    worker that it replaces.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Worker:
     status: int | None = None
 
     def poll(self) -> bool:
-        """Whether the process has ended; then `status` has its exit status, or the signal's number below zero."""
+        """Whether the process has ended; then `status` is its exit status, or the negative number of the signal."""
         if self.status is None:
             try:
                 pid, waited = os.waitpid(self.pid, os.WNOHANG)
@@ -44,11 +44,11 @@ class Worker:
                 pid, waited = self.pid, 0
             if pid:
                 self.status = os.waitstatus_to_exitcode(waited)
-                self.heed()  # what it said last
+                self.heed()  # the last bytes in the pipe
         return self.status is not None
 
     def heed(self) -> bool:
-        """Take what the pipe says; False at its end."""
+        """Read the pipe; False at its end."""
         try:
             said = os.read(self.pipe, 16)
         except BlockingIOError:
@@ -57,21 +57,21 @@ class Worker:
         return bool(said)
 
     def signal(self, number: int) -> None:
-        """Send a signal; one that has ended hears nothing."""
+        """Send a signal, unless the process has ended."""
         if self.status is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
     def close(self) -> None:
-        """Let go of the pipe."""
+        """Close the pipe."""
         os.close(self.pipe)
 
 
 def fork(number: int, work: Work, since: float, lifeline: tuple[int, int], inherited: list[int]) -> Worker:
-    """Start a worker that calls `work(ready)` and exits with what it returns.
+    """Start a process that calls `work(ready)` and exits with its result.
 
-    lifeline: a pipe whose writing end the supervisor alone holds: at its end the worker ends too.
-    inherited: descriptors of the supervisor's that are none of the worker's business.
+    lifeline: a pipe whose write end only the supervisor holds; at its end the worker ends too. inherited: descriptors
+    of the supervisor that the worker closes.
     """
     reading, writing = os.pipe()
     sys.stdout.flush()
@@ -109,7 +109,7 @@ def _tell(pipe: int) -> None:
 
 
 def _end_with_supervisor(lifeline: int) -> None:
-    """End when the supervisor is gone, however it went."""
+    """End this process when the supervisor has ended, for whatever reason."""
     with contextlib.suppress(OSError):
         os.read(lifeline, 1)
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,6 +1,6 @@
-"""Keeps workers alive: starts them anew when they die, one after the other on SIGHUP, and ends them on SIGTERM.
+"""Keeps workers running: restarts those that die, replaces all in turn on SIGHUP, and ends them on SIGTERM.
 
-It reads no bytes of any client. Whoever binds sockets before makes its workers share them.
+It processes no bytes of a client. Sockets that are bound before are shared by the workers.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from bothways.errors import ConfigError
 from bothways.workers.child import Work, Worker, fork
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
-STEADY_SECONDS = 10.0  # a worker that lived so long did not fail at its start
+STEADY_SECONDS = 10.0  # seconds after which a worker's end is no failed start
 MOST_WORKERS = 1024
 DONE, FAILED = 0, 1
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class Supervisor:
-    """Some workers that each do the same work.
+    """Several workers with the same function.
 
-    work: is called in each worker process with a function to call when it serves; it ends on SIGTERM, and what it
-    returns is the exit status.  count: how many.  tell: is given a sentence when something has happened.
-    on_ready: is called once, when all workers serve.  may_replace: is asked before a SIGHUP replaces them, as who reads
-    files again.  prepare: is called with the number of a worker before it is forked.  on_stop: is called when they are
-    told to end.  start_seconds: for a worker to be ready.  grace_seconds: for one to end; then it is killed.
-    Raises ConfigError where this system cannot fork.
+    work: called in each worker process with a function that reports readiness; it has to end on SIGTERM, and its result
+    is the exit status.  count: the number of workers.  tell: called with a sentence about each event. on_ready: called
+    once, when all workers are ready.  may_replace: called before a SIGHUP replaces the workers; it reads the files
+    again and returns whether they are usable.  prepare: called with the number of a worker before it is forked.
+    on_stop: called when the workers are told to end.  start_seconds: the time for a worker to get ready. grace_seconds:
+    the time for a worker to end, after which it is killed.  Raises ConfigError if this system cannot fork.
     """
 
     def __init__(
@@ -57,17 +57,17 @@ class Supervisor:
         self._prepare, self._on_stop = prepare, on_stop
         self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
         self._workers: list[Worker] = []
-        self._due: dict[int, float] = {}  # numbers of workers that are to be started, and when
+        self._due: dict[int, float] = {}  # numbers of the workers to be started, and the time for each
         self._delay: dict[int, float] = {}
         self._to_replace: list[Worker] = []
         self._told_ready = False
-        self._stopping: float | None = None  # when those that are still there are killed
+        self._stopping: float | None = None  # when the remaining workers are killed
         self._status = DONE
         self._signals: list[int] = []
         self._selector = selectors.DefaultSelector()
 
     def run(self) -> int:
-        """Work until a signal comes, in the main thread; return the exit status."""
+        """Run in the main thread until a signal ends it; return the exit status."""
         with self._listening():
             self._lifeline = os.pipe()
             try:
@@ -81,10 +81,10 @@ class Supervisor:
                     os.close(end)
         return self._status
 
-    # -- what happens ----------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------
 
     def _turn(self) -> None:
-        """Do what is due, then wait for what happens next."""
+        """Do what is due, then wait for the next event."""
         self._start_due()
         self._expire()
         for key, _ in self._selector.select(self._wait()):
@@ -112,7 +112,7 @@ class Supervisor:
             self._replace_next()
 
     def _ended(self, worker: Worker) -> None:
-        """Forget a worker that has ended, and have another take its place where that was not meant."""
+        """Remove a worker that has ended, and start another if it was not told to end."""
         self._forget(worker)
         if self._stopping is not None or worker.leaving:
             return
@@ -120,7 +120,7 @@ class Supervisor:
         self._tell(f"worker {worker.number} (process {worker.pid}) ended with {how}")
         successor = next((each for each in self._workers if each.replaces is worker), None)
         if successor is not None:
-            successor.replaces = None  # its place is free already
+            successor.replaces = None  # its successor has started already
             self._replace_next()
         elif worker.replaces is not None:
             self._tell("the replacement failed, so those that serve stay")
@@ -131,14 +131,14 @@ class Supervisor:
             self._start_later(worker)
 
     def _start_later(self, worker: Worker) -> None:
-        """Start another at once, or after longer and longer pauses where they die soon."""
+        """Start another worker: at once, or with increasing delays if workers die soon after their start."""
         steady = worker.ready and self._clock() - worker.since >= STEADY_SECONDS
         delay = 0.0 if steady else self._delay.get(worker.number, 0.0)
         self._delay[worker.number] = min(max(delay * 2, FIRST_DELAY), LONGEST_DELAY)
         self._due[worker.number] = self._clock() + delay
 
     def _serves(self, worker: Worker) -> None:
-        """A worker serves: whom it replaces may go, and the next one's turn has come."""
+        """A worker is ready: end the one that it replaces, and replace the next."""
         if worker.replaces is not None:
             old, worker.replaces = worker.replaces, None
             self._dismiss(old)
@@ -148,7 +148,7 @@ class Supervisor:
             self._on_ready()
 
     def _replace_next(self) -> None:
-        """Start a worker in the place of the next one that is to be replaced."""
+        """Start a successor for the next worker to be replaced."""
         if any(each.replaces is not None for each in self._workers):
             return
         while self._to_replace:
@@ -181,7 +181,7 @@ class Supervisor:
         self._selector.register(worker.pipe, selectors.EVENT_READ, worker)
 
     def _dismiss(self, worker: Worker) -> None:
-        """Tell a worker to end; it has its grace."""
+        """Tell a worker to end, within its grace time."""
         worker.leaving = True
         worker.since = self._clock()
         worker.signal(signal.SIGTERM)
@@ -195,7 +195,7 @@ class Supervisor:
             each.signal(signal.SIGTERM)
 
     def _expire(self) -> None:
-        """Kill who had time enough: to begin, or to end."""
+        """Kill workers that exceed their time to start or to end."""
         now = self._clock()
         for each in self._workers:
             if self._stopping is not None:
@@ -209,7 +209,7 @@ class Supervisor:
         return worker.since + (self._grace_seconds if worker.leaving else self._start_seconds)
 
     def _wait(self) -> float | None:
-        """Return for how long nothing is due."""
+        """Return the seconds until something is due; None for never."""
         times = [] if self._stopping is not None else list(self._due.values())
         times += [self._stopping] if self._stopping is not None else []
         times += [self._limit(each) for each in self._workers if not each.ready or each.leaving]
@@ -225,7 +225,7 @@ class Supervisor:
 
     @contextlib.contextmanager
     def _listening(self) -> Iterator[None]:
-        """Have signals wake the loop instead of interrupting it; what was before is there again afterwards."""
+        """Install signal handlers that wake the loop; restore the earlier ones afterwards."""
         reading, writing = self._wakers = os.pipe()
         for each in self._wakers:
             os.set_blocking(each, False)
