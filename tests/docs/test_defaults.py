@@ -33,7 +33,7 @@ from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
 from bothways.http import exchange, stream
 from bothways.ladder import json_form
-from bothways.starttls import databases, ldap, talk, xmpp
+from bothways.starttls import talk, xmpp
 from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -158,7 +158,7 @@ VALUES = {
     # Before TLS
     "bytes of a server before TLS": size(talk.BYTES_LIMIT),
     "lines before TLS": f"{talk.LINES_LIMIT}, of {size(talk.LINE_LIMIT)} each",
-    "message of LDAP or of a database before TLS": size(max(ldap.MESSAGE_LIMIT, databases.MESSAGE_LIMIT)),
+    "message of LDAP or of a database before TLS": size(talk.MESSAGE_LIMIT),
     "tags of XMPP before TLS": f"{xmpp.TAGS_LIMIT}, of {size(xmpp.TAG_LIMIT)} each",
     # Verification
     "certificates in a chain": str(LIMITS.certificates),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bothways.starttls.talk import Talk, Wait
+from bothways.starttls.talk import MESSAGE_LIMIT, Talk, Wait
 
 SSL_REQUEST = bytes.fromhex("0000000804d2162f")  # SSLRequest: the protocol version 1234.5679
-MESSAGE_LIMIT = 16 * 1024
 
 PROTOCOL_41, CLIENT_SSL, SECURE_CONNECTION = 0x0200, 0x0800, 0x8000
 UTF8 = 33

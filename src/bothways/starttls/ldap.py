@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from bothways.starttls.talk import Talk, Wait, quoted
+from bothways.starttls.talk import MESSAGE_LIMIT, Talk, Wait, quoted
 
-MESSAGE_LIMIT = 16 * 1024
 LENGTH_BYTES = 4
 START_TLS = b"1.3.6.1.4.1.1466.20037"
 SEQUENCE, INTEGER, ENUMERATED, OCTETS, RESPONSE = 0x30, 0x02, 0x0A, 0x04, 0x78

@@ -15,6 +15,7 @@ from bothways.errors import StartTLSFailed, StartTLSProblem
 LINE_LIMIT = 4096  # bytes of a line with its end; RFC 5321 4.5.3.1.5 has 512, IMAP has no limit
 LINES_LIMIT = 256  # lines of all replies together
 BYTES_LIMIT = 64 * 1024  # bytes of all replies together
+MESSAGE_LIMIT = 16 * 1024  # bytes of one binary message: of LDAP, or of a database
 START = 5  # bytes needed to recognize a protocol
 SAID = 200  # characters of a server's text in an error
 
