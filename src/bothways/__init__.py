@@ -1,6 +1,6 @@
-"""Mutual TLS that shows its work.
+"""Mutual TLS with explanations of every check and failure.
 
-Each name is imported when it is first asked for: the whole engine takes a tenth of a second to load.
+Each name is imported on first use, since loading the whole engine takes a tenth of a second.
 """
 
 from typing import TYPE_CHECKING
@@ -69,7 +69,7 @@ else:
     )
 
     def __dir__():
-        """The public names too, before they were asked for."""
+        """Return the public names, including those that were not imported yet."""
         return sorted({*globals(), *__all__})
 
 

@@ -163,11 +163,11 @@ class StartTLSProblem(Enum):
 
 
 class StartTLSFailed(TLSError):
-    """TLS was requested in the protocol of the server (STARTTLS), and did not begin.
+    """TLS was requested in the protocol of the server (STARTTLS) and did not start.
 
-    Nothing that a server says before TLS is authenticated. `problem` (to match on), `protocol` ("SMTP"), `said` (what
-    the server said last, its own words, escaped and short, or ""), `start` (its first bytes, of which some tell
-    another protocol), `detail`.
+    Nothing that a server sends before TLS is authenticated. Attributes: `problem` (to match on), `protocol` ("SMTP"),
+    `said` (the server's last text, escaped and short, or ""), `start` (its first bytes, which may show another
+    protocol), `detail`.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ class ConfigError(TLSError, ValueError):
 class TimedOut(TimeoutError):
     """A time limit of a call has passed; the text says which, in seconds. It is an `OSError`, as with sockets."""
 
-    situation: object = None  # as that of a TLSError
+    situation: object = None  # as in TLSError
 
 
 class InternalError(TLSError):

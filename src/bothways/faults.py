@@ -1,8 +1,8 @@
-"""Everything for which a peer is refused: one table of alert, sentence, rule and hint.
+"""Every fault for which a peer is refused: one table of alert, sentence, rule and hint.
 
-A sentence completes "the peer ...". `blame` raises a row; the connection adds the step and the party. The names
-in braces in a sentence are its facts, which programs read as values. Sections are those of RFC 9846 (TLS 1.3);
-`tls12` holds alert and section where TLS 1.2 differs.
+A sentence completes "the peer ...". `blame` raises a fault; the connection adds the step and the party. The names in
+braces in a sentence are its facts, which programs read as values. Sections are those of RFC 9846 (TLS 1.3); `tls12`
+holds alert and section where TLS 1.2 differs.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Row(NamedTuple):
 
 
 class Fault(Enum):
-    """A rule that a peer broke, or a reason why it is not acceptable."""
+    """A rule that a peer violated, or a reason why it is not accepted."""
 
     # -- records -----------------------------------------------------------------------------------
     NOT_TLS = Row(Alert.UNEXPECTED_MESSAGE, "does not speak TLS: its first bytes are {start}", "RFC 9846 5.1",
@@ -283,7 +283,7 @@ class Fault(Enum):
 
     @property
     def hint(self) -> str:
-        """What to do about it, or "" where nothing can be advised."""
+        """What to do about it, or "" if there is no advice."""
         return self.value.hint
 
     @property
@@ -310,7 +310,7 @@ class Blame(Exception):
 
 
 def blame(fault: Fault, **facts: object) -> NoReturn:
-    """Raise `Blame`: the peer committed `fault`; `facts` fill the braces of its sentence."""
+    """Raise `Blame` for a fault of the peer. facts: the values for the braces in its sentence."""
     raise Blame(fault, facts)
 
 

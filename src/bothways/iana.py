@@ -1,6 +1,6 @@
-"""Every code point that we speak of, spelled as in the IANA TLS registries (RFC 9847).
+"""Every code point that we use, with the names of the IANA TLS registries (RFC 9847).
 
-What a peer sends stays an `int`, since it may send what no registry has: `name` turns one into words.
+Received codes stay `int`, since a peer may send unregistered ones; `name` returns a name for any of them.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Alert(IntEnum):
 
 
 class CipherSuite(IntEnum):
-    """TLS Cipher Suites: those that we speak, those that others still may, and signalling values."""
+    """TLS Cipher Suites: those that we support, others that are in use, and signalling values."""
 
     TLS_RSA_WITH_NULL_MD5 = 0x0001
     TLS_RSA_WITH_NULL_SHA = 0x0002
@@ -319,7 +319,7 @@ NAMES_LIMIT = 64
 
 @lru_cache(maxsize=1024)
 def name(registry: type[IntEnum], value: int) -> str:
-    """Return the registry's name of `value`, or say what kind of unknown number it is."""
+    """Return the registry's name of `value`, or a description of an unknown number."""
     try:
         return registry(value).name
     except ValueError:
@@ -328,10 +328,10 @@ def name(registry: type[IntEnum], value: int) -> str:
 
 
 def names(registry: type[IntEnum], values: tuple[int, ...] | list[int]) -> list[str]:
-    """Return the registry's names of several values, in their order.
+    """Return the registry's names of several values, in order.
 
-    Peers choose how many there are, and nobody reads more than the first `NAMES_LIMIT`: the last
-    text then says how many more there were.
+    Only the first `NAMES_LIMIT` are named, since the peer chooses their number; the last text then says how many more
+    there are.
     """
     spelled = [name(registry, value) for value in values[:NAMES_LIMIT]]
     more = len(values) - len(spelled)
@@ -339,5 +339,5 @@ def names(registry: type[IntEnum], values: tuple[int, ...] | list[int]) -> list[
 
 
 def is_grease(value: int) -> bool:
-    """Whether a two-byte code point is one of those that nobody may understand (RFC 8701 2)."""
+    """Whether a two-byte code is reserved for GREASE (RFC 8701 2)."""
     return value & 0x0F0F == 0x0A0A and value >> 8 == value & 0xFF

@@ -1,4 +1,4 @@
-"""Names that a module imports when they are first asked for, by PEP 562."""
+"""Names that a module imports on first use (PEP 562)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Object identifiers by the names that RFCs and the `openssl` command give them: what a person is shown.
+"""Object identifiers with the names that RFCs and the `openssl` command use, for display only.
 
-Nothing is judged by these names. An identifier that is not here is shown by its numbers.
+No decision depends on these names. An unknown identifier is shown as numbers.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 
 def _under(arc: str, names: str) -> Iterator[tuple[str, str]]:
-    """Name what stands under an arc: "3 CN 4 SN" below "2.5.4." names 2.5.4.3 and 2.5.4.4."""
+    """Yield identifiers and names below an arc: "3 CN 4 SN" below "2.5.4." gives 2.5.4.3 and 2.5.4.4."""
     words = names.split()
     return ((arc + number, name) for number, name in zip(words[::2], words[1::2], strict=True))
 
 
-# What stands in names and, some of it, in certification requests (X.520, RFC 4519, RFC 4524, RFC 2985).
+# Attributes of names and certification requests (X.520, RFC 4519, RFC 4524, RFC 2985).
 ATTRIBUTES = {
     **dict(
         _under(
@@ -67,7 +67,7 @@ ATTRIBUTES = {
     ),
 }
 
-# What a key may be used for beyond its key usage (RFC 5280 4.2.1.12 and the registry of PKIX purposes).
+# Extended key usages (RFC 5280 4.2.1.12 and the registry of PKIX purposes).
 PURPOSES = {
     "2.5.29.37.0": "any purpose",
     "1.3.6.1.5.5.7.3.1": "server authentication",
@@ -114,7 +114,7 @@ PURPOSES = {
     "1.0.18013.5.1.2": "mobile driving licence signing",
 }
 
-# Where more is to be had about an issuer or a subject (RFC 5280 4.2.2, RFC 6487, RFC 8182).
+# Access methods (RFC 5280 4.2.2, RFC 6487, RFC 8182).
 ACCESS_METHODS = {
     "1.3.6.1.5.5.7.48.1": "OCSP responder",
     "1.3.6.1.5.5.7.48.2": "issuer's certificate",
@@ -256,7 +256,7 @@ CURVES = {
     "1.2.156.10197.1.301": "SM2",
 }
 
-# Forms of a name that have no choice of their own in GeneralName (RFC 5280 4.2.1.6).
+# Types of otherName in GeneralName (RFC 5280 4.2.1.6).
 OTHER_NAMES = {
     "1.3.6.1.4.1.311.20.2.3": "user principal name",
     "1.3.6.1.4.1.311.25.1": "NTDS replication",

@@ -1,7 +1,7 @@
-"""How many connections of a server one address may hold, and which gives way when all places are taken.
+"""Limits the connections of a server for each client address, and decides which is ended when all are in use.
 
-Accounting alone: no sockets, no clock. What holds a place is one connection. Addresses are counted whole in IPv4
-and by /64 in IPv6, since that is what one host commonly has for itself (RFC 6177 2, RFC 8273).
+It uses no sockets and no clock. Addresses are counted individually in IPv4 and by /64 in IPv6, since that is what one
+host usually has (RFC 6177 2, RFC 8273).
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-SHARE = 4  # one address holds at most this part of all places: a quarter
-GRACE = 1.0  # seconds in which nothing need come: a round trip, and one repetition of what was lost
-LEAST_RATE = 500.0  # bytes a second that a client is expected to move, when progress is compared with age
-CREDIT = 1000.0  # bytes that everybody is credited with at first, so that one early packet tells little
-LOOKED_AT = 512  # places that are compared for one newcomer at most, so that a newcomer costs a bounded time
+SHARE = 4  # one address may hold at most a quarter of all places
+GRACE = 1.0  # seconds without expected progress: a round trip, and one retransmission
+LEAST_RATE = 500.0  # bytes per second: the expected rate of a client
+CREDIT = 1000.0  # bytes credited at the start, so that a single early packet makes little difference
+LOOKED_AT = 512  # places compared for each new connection, which bounds the time
 
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """One connection among the others.
+    """One connection.
 
-    source: who holds it, see `source_of`.  end: ends the connection.  since: when what it does now began, in
-    seconds of the clock that the server uses.  moved: bytes that the peer has sent or taken since then.
-    waits: whether it waits for its peer; only such a place may be given to another.
+    source: its address, see `source_of`.  end: ends the connection.  since: the start of its current activity, in
+    seconds of the server's clock.  moved: bytes that the peer has sent or received since then.  waits: whether it waits
+    for its peer; only then may it be ended for another.
     """
 
     source: str
@@ -34,18 +34,17 @@ class Place:
     waits: bool = True
 
     def begin(self, now: float, *, waits: bool) -> None:
-        """Begin something new, such as the next request."""
+        """Start a new activity, such as the next request."""
         self.since, self.moved, self.waits = now, 0, waits
 
 
 class Places:
-    """The places of one server.
+    """The places of one server. It must not be used by several threads at the same time.
 
-    limit: how many there are.  exempt_loopback: addresses of this machine may hold more than a quarter, since
-    behind a local proxy all clients come from there; they still give way first when they hold most.
-    only_from_larger: a place is taken only from a source that holds more than the newcomer's would then, and not
-    from the newcomer's own: for connections that are worth more than one that comes.
-    Not safe for several threads at once.
+    limit: the number of places.  exempt_loopback: addresses of this machine may hold more than a quarter, since all
+    clients of a local proxy come from there; they are still the first to be ended if they hold most. only_from_larger:
+    a place is taken only from another source, and only if that holds more than the new connection's source would then
+    hold: for connections that are worth more than a new one.
     """
 
     def __init__(self, limit: int, *, exempt_loopback: bool = False, only_from_larger: bool = False) -> None:
@@ -54,7 +53,7 @@ class Places:
         self._exempt_loopback = exempt_loopback
         self._only_from_larger = only_from_larger
         self._held: dict[str, dict[Place, None]] = {}
-        self._levels: dict[int, dict[str, None]] = {}  # sources by how many places they hold
+        self._levels: dict[int, dict[str, None]] = {}  # sources by the number of their places
         self._most = 0
         self._taken = 0
 
@@ -67,17 +66,17 @@ class Places:
         self.share = max(1, limit // SHARE)
 
     def held_by(self, source: str) -> int:
-        """Return how many places a source holds."""
+        """Return the number of places of a source."""
         return len(self._held.get(source, ()))
 
     def is_full_for(self, source: str) -> bool:
-        """Whether a newcomer from `source` would need the place of another."""
+        """Whether a new connection from `source` would need the place of another."""
         return self._taken >= self.limit or self._is_at_its_share(source)
 
     def has_room_for(self, source: str, coming: int = 0) -> bool:
-        """Whether a newcomer from `source` may hope for a place, be it that of another.
+        """Whether a new connection from `source` could get a place, possibly that of another.
 
-        coming: how many of the same source may come before it.
+        coming: the number of connections of the same source before it.
         """
         if not self._only_from_larger:
             return True
@@ -86,11 +85,11 @@ class Places:
         return is_free and not self._is_at_its_share(source, coming)
 
     def enter(self, place: Place, now: float) -> Place | None:
-        """Take a place, and return which connection must be ended for it: none, another, or the newcomer itself.
+        """Add a connection; return the one that must be ended for it: none, another, or the new one.
 
-        A place is taken first from the source that holds most, counting the newcomer, or from the newcomer's own
-        when that holds its share already; there from the connection whose peer made least progress for its age.
-        The one returned holds no place any more; its `end` is for the caller to call.
+        A place is taken from the source that holds most, including the new connection, or from the new connection's own
+        source if that already has its share; there from the connection with the least progress for its age. The
+        returned one holds no place any more; the caller calls its `end`.
         """
         at_its_share = self._is_at_its_share(place.source)
         self._add(place)
@@ -106,7 +105,7 @@ class Places:
         return loser
 
     def leave(self, place: Place) -> None:
-        """Give a place back; once is enough, and more does no harm."""
+        """Remove a connection; repeated calls have no effect."""
         places = self._held.get(place.source, {})
         if place in places:
             self._move(place.source, len(places), len(places) - 1)
@@ -122,7 +121,7 @@ class Places:
         self._taken += 1
 
     def _move(self, source: str, before: int, after: int) -> None:
-        """Note that a source holds one place more or less."""
+        """Record that a source holds one place more or less."""
         if before:
             del self._levels[before][source]
             if not self._levels[before]:
@@ -137,7 +136,7 @@ class Places:
         return not exempt and self.held_by(source) + coming >= self.share
 
     def _least_of_the_largest(self, newcomer: Place, now: float) -> Place:
-        """Return whose place the newcomer gets; itself where no larger or equal source has one that waits."""
+        """Return the place for the new connection; itself if no source that is at least as large has one that waits."""
         looked_at, held = 0, self.held_by(newcomer.source)
         for level in range(self._most, held if self._only_from_larger else held - 1, -1):
             if level in self._levels and looked_at < LOOKED_AT:
@@ -152,9 +151,9 @@ class Places:
 
 
 def source_of(host: str) -> str:
-    """Return what is counted as one address: an IPv4 address, mapped into IPv6 or not, or the /64 of IPv6.
+    """Return what is counted as one address: an IPv4 address, also one mapped into IPv6, or the /64 of IPv6.
 
-    What is not an address of either kind, such as the name of a local socket, stands for itself.
+    Any other text, such as the name of a local socket, is returned unchanged.
     """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -169,28 +168,28 @@ def source_of(host: str) -> str:
 
 
 def is_loopback(source: str) -> bool:
-    """Whether a source is this machine."""
+    """Whether a source is an address of this machine."""
     return source == "::1" or source.startswith("127.")
 
 
 def progress(place: Place, now: float) -> float:
-    """Return how fast the peer moves what is waited for, in bytes a second, beginning at `LEAST_RATE`.
+    """Return the peer's rate in bytes per second, starting at `LEAST_RATE`.
 
-    A rate over the whole age, and not the age: whoever renews its connections has the youngest, so that
-    the oldest are those of honest slow clients.
+    It is the average over the whole age and not the age alone: a client that keeps reconnecting has the youngest
+    connections, so that the oldest would be those of honest slow clients.
     """
     return (place.moved + CREDIT) / (now - place.since + CREDIT / LEAST_RATE)
 
 
 def _least(places: Iterator[Place] | dict[Place, None], newcomer: Place, now: float) -> Place | None:
-    """Return the place that is given away first among those that wait, without the newcomer; None without any."""
+    """Return the waiting place with the least progress, other than the new one; None without any."""
     looked_at = islice(places, LOOKED_AT)
     waiting = (place for place in looked_at if place.waits and place is not newcomer)
     return min(waiting, key=lambda place: _rank(place, now), default=None)
 
 
 def _rank(place: Place, now: float) -> tuple[bool, float]:
-    """Order by progress; last come those who had no time yet to say anything, the oldest of them first."""
+    """Order by progress; connections that had no time to send anything come last, the oldest of them first."""
     if not place.moved and now - place.since < GRACE:
         return True, place.since
     return False, progress(place, now)

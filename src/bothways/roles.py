@@ -1,4 +1,4 @@
-"""Values that all parts of a handshake share: role, version, id of a step, progress of the connection."""
+"""Values that all parts of a handshake use: role, version, ids of steps, progress of the connection."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Role(Enum):
     CLIENT = "client"
     SERVER = "server"
 
-    __hash__ = object.__hash__  # Enum's own is a call in Python, and the table is looked up for every message
+    __hash__ = object.__hash__  # faster than the __hash__ of Enum, which is a Python function
 
     @property
     def peer(self) -> str:
@@ -50,8 +50,7 @@ class Phase(StrEnum):
 class StepId(StrEnum):
     """The id of a check: the same in errors, ladders, logs and tests.
 
-    Ids name checks, not their order on the wire. An id is a string; code asks `phase` what it belongs to, and never
-    reads its characters.
+    Ids are not in the order of messages. An id is a string; code uses `phase` to find its group, and never parses it.
     """
 
     CLIENT_HELLO = "1.1"
@@ -64,7 +63,7 @@ class StepId(StrEnum):
     SERVER_REVOCATION = "2.3c"
     KEY_EXCHANGE = "2.4"
     SESSION_KEYS = "2.5"
-    CLIENT_AUTHENTICATION = "3"  # one of the checks below; it is not known which
+    CLIENT_AUTHENTICATION = "3"  # one of the checks below, if it is not known which
     CLIENT_CERTIFICATE = "3.1"
     CLIENT_SIGNATURE = "3.2"
     CLIENT_VERDICT = "3.3"
@@ -87,7 +86,7 @@ class StepId(StrEnum):
 
 
 class Progress(Enum):
-    """How far a connection has come: what the peer has received of us, and so can refuse."""
+    """How far a connection has come: what of ours the peer has received and can refuse."""
 
     HELLO = "the peer has our hello at most"
     CHOSEN = "the server has answered our hello, and we, the client, have not sent our certificate yet"

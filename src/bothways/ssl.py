@@ -1,4 +1,4 @@
-"""An `ssl.SSLContext` whose connections are made and judged by bothways, for every library that takes one."""
+"""An `ssl.SSLContext` whose connections are made and verified by bothways, for every library that takes one."""
 
 from bothways.adapters.context import SSLContext
 from bothways.adapters.ssl_object import SSLObject

@@ -1,1 +1,1 @@
-"""bothways in the shape of the standard library's `ssl`, for libraries that take an `ssl.SSLContext`."""
+"""bothways with the interface of the standard library's `ssl`, for libraries that take an `ssl.SSLContext`."""

@@ -1,6 +1,6 @@
-"""Every attribute and setter that a context inherits from `ssl`: told as it is here, and never a way to less.
+"""The attributes that a context inherits from `ssl`: they report the configuration, and cannot weaken it.
 
-A value that says what holds anyway is taken; every other is refused by a ConfigError that names what to do instead.
+Setting a value that already holds is accepted; any other value raises a ConfigError that says what to do instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bothways.roles import Version
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.settings import Negotiation
 
-# What holds whether anybody asks for it or not, as options of OpenSSL; and what changes nothing here.
+# OpenSSL options that always hold here, and options that have no effect here.
 _HOLDS = (
     ssl.OP_NO_SSLv2
     | ssl.OP_NO_SSLv3
@@ -44,12 +44,12 @@ _VERIFIES = ssl.VERIFY_X509_TRUSTED_FIRST | getattr(ssl, "VERIFY_X509_PARTIAL_CH
 
 
 def refuse(what: str, why: str) -> NoReturn:
-    """Refuse to change something of a context."""
+    """Raise ConfigError for a change of a context. what: the attribute.  why: the reason and the alternative."""
     raise ConfigError(f"{what}: {why}")
 
 
 class Facts(NamedTuple):
-    """What the attributes of a context are made of."""
+    """The values behind the attributes of a context."""
 
     is_server: bool
     offer: Negotiation
@@ -60,7 +60,7 @@ class Facts(NamedTuple):
 
 
 def facts_of(config: ClientConfig | ServerConfig) -> Facts:
-    """Return what the attributes of a context with this configuration are made of."""
+    """Return the values for a context with this configuration."""
     settings = config.settings
     trust = settings.trust
     mode = ssl.CERT_NONE
@@ -77,25 +77,25 @@ def facts_of(config: ClientConfig | ServerConfig) -> Facts:
 
 
 class Attributes(ssl.SSLContext):
-    """The attributes of a context that are made of its configuration, told by `_facts`."""
+    """The attributes of a context, computed from `_facts`."""
 
     @property
     def _facts(self) -> Facts:
         raise NotImplementedError
 
     def _require_certificates(self) -> bool:
-        """Have clients need a certificate, where that may still be said; False where it may not."""
+        """Make client certificates required, if that can still be changed; False if not."""
         return False
 
     def _issue_no_tickets(self) -> bool:
-        """Have a server issue no session tickets, where that may still be said; False where it may not."""
+        """Turn off session tickets of a server, if that can still be changed; False if not."""
         return False
 
     # -- how peers are verified ------------------------------------------------------------------------
 
     @property
     def verify_mode(self) -> ssl.VerifyMode:
-        """Whether the peer must have a certificate. Of a client always CERT_REQUIRED, and never set to less."""
+        """Whether the peer must have a certificate. For a client it is always CERT_REQUIRED."""
         return self._facts.verify_mode
 
     @verify_mode.setter
@@ -107,7 +107,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def check_hostname(self) -> bool:
-        """Whether the server's name is checked: always, by whoever is a client."""
+        """Whether the server's name is checked: always, for a client."""
         return not self._facts.is_server
 
     @check_hostname.setter
@@ -119,7 +119,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def hostname_checks_common_name(self) -> bool:
-        """Whether a common name stands for a server: never (RFC 9525)."""
+        """Whether a common name can be the name of a server: never (RFC 9525)."""
         return False
 
     @hostname_checks_common_name.setter
@@ -131,7 +131,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def _host_flags(self) -> int:  # type: ignore[override, unused-ignore]
-        """What OpenSSL would do with names: nothing here goes by it."""
+        """Flags of OpenSSL for names, which have no effect here."""
         return getattr(ssl._ssl, "HOSTFLAG_NEVER_CHECK_SUBJECT", 0)  # type: ignore[attr-defined]
 
     @_host_flags.setter
@@ -140,7 +140,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def verify_flags(self) -> ssl.VerifyFlags:
-        """How paths are built, in OpenSSL's words: an anchor ends a path, be it a root or not."""
+        """OpenSSL's flags for path building: a path ends at a trust anchor, whether it is a root or not."""
         checks = _CRL_CHECKS if self._facts.checks_revocation else 0
         return ssl.VerifyFlags(_VERIFIES | checks)
 
@@ -154,7 +154,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def post_handshake_auth(self) -> bool:
-        """Whether servers of TLS 1.3 may ask a client for its certificate after the handshake."""
+        """Whether a client offers post-handshake authentication (TLS 1.3)."""
         return self._facts.is_shown_later
 
     @post_handshake_auth.setter
@@ -162,11 +162,11 @@ class Attributes(ssl.SSLContext):
         if bool(value) != self.post_handshake_auth:
             refuse("post_handshake_auth", "say so in ClientConfig(post_handshake_auth=...)")
 
-    # -- what is spoken --------------------------------------------------------------------------------
+    # -- protocol parameters ---------------------------------------------------------------------------
 
     @property
     def minimum_version(self) -> ssl.TLSVersion:
-        """The oldest version of TLS that is spoken."""
+        """The lowest version of TLS that is accepted."""
         return _TLS_VERSIONS[min(self._facts.offer.versions)]
 
     @minimum_version.setter
@@ -176,7 +176,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def maximum_version(self) -> ssl.TLSVersion:
-        """The newest version of TLS that is spoken."""
+        """The highest version of TLS that is accepted."""
         return _TLS_VERSIONS[max(self._facts.offer.versions)]
 
     @maximum_version.setter
@@ -187,7 +187,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def options(self) -> ssl.Options:
-        """What holds for every connection, as options of OpenSSL."""
+        """OpenSSL's options that hold for every connection."""
         spoken = self._facts.offer.versions
         return ssl.Options(
             _HOLDS | ssl.OP_ALL | sum(bit for version, bit in _BY_VERSION.items() if version not in spoken)
@@ -211,12 +211,12 @@ class Attributes(ssl.SSLContext):
 
     @property
     def security_level(self) -> int:  # type: ignore[override]
-        """OpenSSL's level of what is held here: keys of 112 bits of strength and more."""
+        """OpenSSL's security level for what is required here: keys of at least 112 bits of strength."""
         return 2
 
     @property
     def num_tickets(self) -> int:
-        """How many session tickets a server sends: one, or none."""
+        """The number of session tickets that a server sends: one or none."""
         return self._facts.tickets
 
     @num_tickets.setter
@@ -230,7 +230,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def keylog_filename(self) -> Any:
-        """No file: keys are written by whoever takes them (`insecure_keylog` of the configuration)."""
+        """None: a key log is a function in the configuration (`insecure_keylog`)."""
         return None
 
     @keylog_filename.setter
@@ -240,7 +240,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def sni_callback(self) -> Any:
-        """None: a server chooses among its credentials by the name that is asked for."""
+        """None: a server chooses among its credentials by the server name."""
         return None
 
     @sni_callback.setter
@@ -250,7 +250,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def _msg_callback(self) -> Any:
-        """None: whoever watches gives an observer to a connection of the engine."""
+        """None: connections of the engine have observers instead."""
         return None
 
     @_msg_callback.setter
@@ -260,7 +260,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def sslobject_class(self) -> Any:
-        """The class of what `wrap_bio` makes."""
+        """The class of the result of `wrap_bio`."""
         from bothways.adapters.ssl_object import SSLObject
 
         return SSLObject
@@ -271,7 +271,7 @@ class Attributes(ssl.SSLContext):
 
     @property
     def sslsocket_class(self) -> Any:
-        """The class of what `wrap_socket` makes."""
+        """The class of the result of `wrap_socket`."""
         from bothways.adapters.ssl_socket import SSLSocket
 
         return SSLSocket

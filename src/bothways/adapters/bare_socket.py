@@ -1,4 +1,4 @@
-"""A socket before there is TLS."""
+"""Checks of a socket before TLS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from collections.abc import Callable
 
 
 def is_connected(sock: socket.socket) -> bool:
-    """Whether there is a peer. Raises SSLError where one has gone whose data could be taken for a connection's."""
+    """Whether the socket has a peer. Raises SSLError if it was closed with unread data.
+
+    That data would not be authenticated.
+    """
     try:
         sock.getpeername()
         return True
@@ -33,7 +36,7 @@ def is_connected(sock: socket.socket) -> bool:
 
 
 def address_of(held: Callable[[], socket.socket | None]) -> object:
-    """Return with whom a socket is connected, for the log; it is held weakly, or it would never be collected."""
+    """Return the address of a socket's peer, for the log. held: returns the socket, which is referenced only weakly."""
     sock = held()
     try:
         return "a peer that is gone" if sock is None else sock.getpeername()

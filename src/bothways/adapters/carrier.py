@@ -1,5 +1,7 @@
-"""What an `SSLSocket` runs over: its own descriptor, or another TLS connection; by the record, and never blocking
-where its user may not be blocked."""
+"""What an `SSLSocket` runs over: its own descriptor, or another TLS connection.
+
+It reads record by record, and does not wait on a non-blocking socket.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ _plain = socket.socket
 
 
 class OwnCarrier:
-    """The descriptor of an SSLSocket, which closes it itself. Told of the end, it shuts both sides down."""
+    """The descriptor of an SSLSocket, which closes it itself."""
 
     def __init__(self, owner: socket.socket) -> None:
         self._owner = weakref.ref(owner)
@@ -32,11 +34,11 @@ class OwnCarrier:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nothing more will pass."""
+        """Whether nothing more can be sent or received."""
         return self._over or self.fileno() < 0
 
     def receive(self, seconds: float | None) -> bytes | None:
-        """Return the next record, or what there is of it at the end; as `Carrier.receive`."""
+        """Return the next record, or the rest at the end of file; as `Carrier.receive`."""
         records = self._records
         deadline = deadline_in(seconds)
         while True:
@@ -49,7 +51,7 @@ class OwnCarrier:
                 return record
 
     def send(self, data: memoryview, seconds: float | None) -> int:
-        """Send what there is room for, as `Carrier.send`."""
+        """Send as much as possible, as `Carrier.send`."""
         owner = self._socket()
         deadline = deadline_in(seconds)
         while True:
@@ -60,25 +62,25 @@ class OwnCarrier:
                     return 0
 
     def end_sending(self) -> None:
-        """Shut the write side."""
+        """Shut down the write side."""
         self._shut(socket.SHUT_WR)
 
     def end_receiving(self) -> None:
-        """Shut the read side."""
+        """Shut down the read side."""
         self._shut(socket.SHUT_RD)
 
     def abort(self) -> None:
-        """Shut both sides; whoever waits is woken."""
+        """Shut down both sides, and wake the threads that wait."""
         self._shut(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let nothing more pass. The descriptor is its owner's to close."""
+        """Stop sending and receiving. The descriptor is closed by its owner."""
         if not self._over:
             self._over = True
             self._shut(socket.SHUT_RDWR)
 
     def fileno(self) -> int:
-        """Return the descriptor, -1 when it is closed."""
+        """Return the descriptor; -1 when it is closed."""
         owner = self._owner()
         return -1 if owner is None else owner.fileno()
 
@@ -101,7 +103,7 @@ class OwnCarrier:
                 return b""
 
     def _receive(self, owner: socket.socket, size: int) -> bytes:
-        """Take what is there. A socket with a time limit would wait by itself, so it is read by its descriptor."""
+        """Return what can be read now. It reads the descriptor, since a socket with a time limit would wait."""
         if _AT_ONCE and owner.gettimeout() is None:
             return _plain.recv(owner, size, _AT_ONCE)
         if _IS_POSIX:
@@ -139,9 +141,9 @@ class OwnCarrier:
 
 
 class LayeredCarrier(OwnCarrier):
-    """Another TLS connection, or whatever has `recv`, `send` and `settimeout`: TLS within TLS.
+    """Another TLS connection, or an object with `recv`, `send` and `settimeout`: TLS within TLS.
 
-    It blocks no more from here on, and is closed with the connection that runs over it.
+    It is set to non-blocking, and is closed with the connection above it.
     """
 
     def __init__(self, owner: socket.socket, below: Any) -> None:
@@ -167,13 +169,13 @@ class LayeredCarrier(OwnCarrier):
 
 
 def check_open(carrier: Carrier) -> None:
-    """Raise OSError where nothing more will pass."""
+    """Raise OSError if nothing more can be sent or received."""
     if carrier.is_closed:
         raise OSError(errno.EBADF, "the connection is closed")
 
 
 def close_below(below: Any, timeout: float | None) -> None:
-    """Close the connection beneath another one, which gets the time limit of that one for it."""
+    """Close the connection below another one, within the time limit of that one."""
     with contextlib.suppress(OSError):
         below.settimeout(timeout)
     below.close()

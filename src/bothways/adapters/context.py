@@ -1,7 +1,7 @@
-"""An `ssl.SSLContext` by type, whose connections are made by our engine as a configuration says.
+"""A subclass of `ssl.SSLContext` whose connections are made by our engine with a configuration.
 
-What it inherits from OpenSSL is left inert: it requires certificates, checks names, has neither anchors nor
-credentials, and speaks no version of TLS.
+The inherited OpenSSL context cannot be used: it requires certificates, checks names, has neither anchors nor
+credentials, and supports no version of TLS.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ _STATISTICS = (
 
 
 class CannotCopy(ConfigError, TypeError):
-    """A context is not copied: `ssl` raises TypeError for that."""
+    """Raised when a context is copied; `ssl` raises TypeError too."""
 
 
 class SSLContext(RefusedSettings, Attributes):
-    """Give it to any library that takes an `ssl.SSLContext`: both directions are verified as `config` says.
+    """For every library that takes an `ssl.SSLContext`: both peers are verified as `config` says.
 
-    config: a `ClientConfig` or a `ServerConfig`.  signer: answers a `SignatureWanted` with a signature, for keys that
-    are elsewhere; with `wrap_bio` it is called in the event loop.  evidence: answers an `EvidenceWanted` of
-    `wrap_socket`, in the place of the fetching that the configuration allows. Raises ConfigError.
+    config: a `ClientConfig` or a `ServerConfig`.  signer: called with a `SignatureWanted`, returns the signature, for
+    keys that are held elsewhere; with `wrap_bio` it is called in the event loop.  evidence: called with an
+    `EvidenceWanted` of `wrap_socket`, instead of the fetching that the configuration allows. Raises ConfigError.
     """
 
-    # of one that was made past the constructors, which has no configuration
+    # without a constructor call there is no configuration
     _lock = threading.Lock()
     _given: ClientConfig | ServerConfig | None = None
     _config: ClientConfig | ServerConfig | None = None
@@ -68,7 +68,7 @@ class SSLContext(RefusedSettings, Attributes):
     _has_told = False
 
     def __new__(cls, config: object = None, *arguments: object, **options: object) -> Self:
-        """Make the inert context of OpenSSL that this is by type."""
+        """Create the unusable OpenSSL context that the type requires."""
         self: Self = _inert(cls)
         return self
 
@@ -89,9 +89,10 @@ class SSLContext(RefusedSettings, Attributes):
     def for_client(
         cls, *, signer: Signer | None = None, evidence: Finder | None = None, **options: Any
     ) -> Self:
-        """Make a context for clients that is filled like one of `ssl`: by `load_verify_locations`, `load_cert_chain`
-        and `set_alpn_protocols`, until the first handshake. signer, evidence: as for `bothways.net.wrap`.
-        options: fields of `ClientConfig`. Raises ConfigError.
+        """Return a client's context that is filled like one of `ssl`, until the first handshake.
+
+        It is filled by `load_verify_locations`, `load_cert_chain` and `set_alpn_protocols`. signer, evidence: as for
+        `bothways.net.wrap`.  options: fields of `ClientConfig`. Raises ConfigError.
         """
         return cls._to_be_loaded(Loaded(ClientConfig, options), signer, evidence)
 
@@ -99,8 +100,9 @@ class SSLContext(RefusedSettings, Attributes):
     def for_server(
         cls, *, signer: Signer | None = None, evidence: Finder | None = None, **options: Any
     ) -> Self:
-        """Make a context for servers in the same way; with trust anchors loaded, clients need a certificate.
-        signer, evidence: as for `bothways.net.wrap`. options: fields of `ServerConfig`. Raises ConfigError.
+        """Return a server's context that is filled in the same way; with trust anchors, clients need a certificate.
+
+        signer, evidence: as for `bothways.net.wrap`.  options: fields of `ServerConfig`. Raises ConfigError.
         """
         return cls._to_be_loaded(Loaded(ServerConfig, options), signer, evidence)
 
@@ -114,10 +116,10 @@ class SSLContext(RefusedSettings, Attributes):
 
     @property
     def config(self) -> ClientConfig | ServerConfig:
-        """The configuration of the connections that are made from here on."""
+        """The configuration of the next connections."""
         return self._settled()
 
-    # -- making connections ----------------------------------------------------------------------------
+    # -- creating connections --------------------------------------------------------------------------
 
     def wrap_bio(
         self,
@@ -127,10 +129,11 @@ class SSLContext(RefusedSettings, Attributes):
         server_hostname: str | bytes | None = None,
         session: Any = None,
     ) -> Any:
-        """Begin a connection over memory BIOs; returns an `SSLObject`.
+        """Start a connection over memory BIOs and return an `SSLObject`.
 
-        server_hostname: for a client, whom the server must prove to be. Raises ConfigError without it, for the wrong
-        side, and where evidence would have to be fetched, which holds no event loop up only in `bothways.aio`.
+        server_hostname: for a client, the name that the server's certificate must contain. Raises ConfigError without
+        it, for the wrong side, and if evidence would have to be fetched, since that would block an event loop; use
+        `bothways.aio`.
         """
         return SSLObject._create(incoming, outgoing, server_side, server_hostname, session, self)
 
@@ -143,11 +146,11 @@ class SSLContext(RefusedSettings, Attributes):
         server_hostname: str | bytes | None = None,
         session: Any = None,
     ) -> Any:
-        """Begin a connection over a socket, which belongs to the `SSLSocket` that is returned.
+        """Start a connection over a socket, which belongs to the returned `SSLSocket`.
 
-        sock: connected, to be connected, or listening; another TLS connection for TLS within TLS.
-        suppress_ragged_eofs: means nothing: a cut is told from an end, unless the configuration ignores truncation.
-        The rest is as for `wrap_bio`, and evidence is fetched where the configuration allows it.
+        sock: a socket that is connected, not connected yet, or listening; or another TLS connection for TLS within TLS.
+        suppress_ragged_eofs: has no effect: a truncation is reported, unless the configuration ignores it. The rest is
+        as for `wrap_bio`, and evidence is fetched if the configuration allows it.
         """
         return SSLSocket._create(
             sock, server_side, do_handshake_on_connect, suppress_ragged_eofs, server_hostname, self, session
@@ -162,7 +165,7 @@ class SSLContext(RefusedSettings, Attributes):
         without_io: bool = False,
         address: Any = str,
     ) -> Conversation:
-        """Begin a connection, for `SSLObject` and `SSLSocket`. Raises ConfigError where its peer cannot be verified.
+        """Start a connection, for `SSLObject` and `SSLSocket`. Raises ConfigError if its peer cannot be verified.
 
         server_side, server_hostname, session: as for `ssl.SSLContext.wrap_socket`.  without_io: for an `SSLObject`.
         address: returns the peer's address for explanations.
@@ -179,7 +182,7 @@ class SSLContext(RefusedSettings, Attributes):
         return Conversation(config, self, name, self._answering(config), address=address)
 
     def check_side(self, server_side: bool, session: object) -> None:
-        """Check that the context is for this side, and that `session` is None. server_side: whether it is a server."""
+        """Check that the context is for this side (server_side: a server), and that `session` is None."""
         if session is not None:
             refuse("session", "sessions of OpenSSL mean nothing here")
         is_server = self._facts.is_server
@@ -187,7 +190,7 @@ class SSLContext(RefusedSettings, Attributes):
             refuse("server_side", f"this context is for {'servers' if is_server else 'clients'}")
 
     def server_name(self, server_hostname: object) -> str:
-        """Return whom a client wants to reach; ConfigError for nobody, and for what cannot be a server's name."""
+        """Return the server's name for a client. Raises ConfigError for none, and for an invalid one."""
         name = self._encode_hostname(server_hostname)
         if not name:
             refuse("server_hostname", "missing; a client must say whom it wants to reach")
@@ -200,13 +203,15 @@ class SSLContext(RefusedSettings, Attributes):
     def _answering(self, config: ClientConfig | ServerConfig) -> Answering:
         finder = self._evidence
         if finder is None and config.settings.fetch is not None:
-            from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
+            from bothways.fetch import (
+                blocking,  # the HTTP client is imported only if something may be fetched
+            )
 
             finder = blocking.finder(config.settings.fetch)
         return Answering(self._signer, finder)
 
     def _settled(self) -> ClientConfig | ServerConfig:
-        """Return the configuration; a context that was being loaded takes nothing more from here on."""
+        """Return the configuration; a context that is still being filled is complete from here on."""
         if self._config is None:
             with self._lock:
                 self._settle()
@@ -225,7 +230,7 @@ class SSLContext(RefusedSettings, Attributes):
 
     @property
     def _takes_more(self) -> Loaded | None:
-        """What is being loaded, until the first handshake."""
+        """What is filled in so far; None after the first handshake, and for a context with a configuration."""
         return self._loaded if self._config is None else None
 
     def _require_certificates(self) -> bool:
@@ -236,19 +241,19 @@ class SSLContext(RefusedSettings, Attributes):
         loaded = self._takes_more
         return loaded is not None and loaded.issue_no_tickets()
 
-    # -- what is loaded --------------------------------------------------------------------------------
+    # -- loading ---------------------------------------------------------------------------------------
 
     def load_cert_chain(self, certfile: Any, keyfile: Any = None, password: Any = None) -> None:
-        """Read our own credentials; on a context that is being loaded alone. Raises ConfigError."""
+        """Load our own credentials; only into a context that is still being filled. Raises ConfigError."""
         loaded = self._takes_more
         if loaded is None:
             refuse("load_cert_chain", "the configuration has the credentials: credentials=Credentials...")
         loaded.add_credentials(certfile, keyfile, password)
 
     def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
-        """Read trust anchors on a context that is being loaded; else do nothing, and say so once in the log.
+        """Load trust anchors into a context that is still being filled; else do nothing and log that once.
 
-        Raises ConfigError on one for servers that was loaded and has made a handshake.
+        Raises ConfigError for a server's context that was filled and has made a handshake.
         """
         if cafile is None and capath is None and cadata is None:
             raise TypeError("cafile, capath and cadata cannot be all omitted")
@@ -259,7 +264,7 @@ class SSLContext(RefusedSettings, Attributes):
             loaded.add_anchors(cafile, capath, cadata)
 
     def load_default_certs(self, purpose: Any = ssl.Purpose.SERVER_AUTH) -> None:
-        """Trust whom the system trusts, on a context that is being loaded; else do nothing, and say so once."""
+        """Load the system's trust anchors into a context that is still being filled; else log that once."""
         if not isinstance(purpose, ssl._ASN1Object):
             raise TypeError(purpose)
         loaded = self._takes_more
@@ -273,9 +278,9 @@ class SSLContext(RefusedSettings, Attributes):
         self.load_default_certs()
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Agree on one of these protocols (RFC 7301), of those that the configuration has, if it has any.
+        """Set the application protocols (RFC 7301); only those of the configuration, if it has any.
 
-        Raises ConfigError where none is left, and after the first handshake of a context that was loaded.
+        Raises ConfigError if none is left, and after the first handshake of a context that was filled.
         """
         protocols = tuple(map(_protocol, alpn_protocols))
         loaded = self._takes_more
@@ -298,28 +303,28 @@ class SSLContext(RefusedSettings, Attributes):
             self._has_told = True
             logger.info("%s added nothing: the configuration of this context says whom it trusts", what)
 
-    # -- what is told ----------------------------------------------------------------------------------
+    # -- information -----------------------------------------------------------------------------------
 
     def cert_store_stats(self) -> dict[str, int]:
-        """Count the trust anchors."""
+        """Return the number of trust anchors."""
         anchors = self._anchors()
         return {"x509": len(anchors), "crl": 0, "x509_ca": sum(map(is_ca, anchors))}
 
     def get_ca_certs(self, binary_form: bool = False) -> Any:
-        """Return the trust anchors, as `ssl` tells certificates or in DER."""
+        """Return the trust anchors, as dicts of `ssl` or in DER."""
         ders = [each for each in self._anchors() if is_ca(each)]
         return list(ders) if binary_form else [peer_cert(der) for der in ders]
 
     def get_ciphers(self) -> Any:
-        """Return the cipher suites that are spoken."""
+        """Return the cipher suites of the configuration."""
         return ciphers(self._facts.offer.suites)
 
     def get_groups(self, *, include_aliases: bool = False) -> list[str]:
-        """Return the groups that are spoken."""
+        """Return the groups of the configuration."""
         return [NamedGroup(code).name for code in self._facts.offer.groups]
 
     def session_stats(self) -> dict[str, int]:
-        """Count nothing: no sessions are kept."""
+        """Return counts of zero, since OpenSSL's sessions are not used."""
         return dict.fromkeys(_STATISTICS, 0)
 
     def _anchors(self) -> tuple[bytes, ...]:
@@ -330,7 +335,7 @@ class SSLContext(RefusedSettings, Attributes):
         return () if trust is None else ders_of(trust.anchors)
 
     def _encode_hostname(self, hostname: Any) -> str | None:
-        """Return a host name as text; ConfigError for bytes that are none."""
+        """Return a host name as text; ConfigError for bytes that are not ASCII."""
         if hostname is None or isinstance(hostname, str):
             return hostname
         try:
@@ -350,12 +355,12 @@ def ders_of(anchors: TrustStore) -> tuple[bytes, ...]:
 
 
 def _protocol(name: object) -> str:
-    """Return the name of an application protocol, which some libraries give in bytes."""
+    """Return the name of an application protocol, which some libraries pass as bytes."""
     return name.decode("ascii") if isinstance(name, bytes) else str(name)
 
 
 def _allowed(protocols: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ...]:
-    """Return which protocols are left of those that a library speaks: all, unless the configuration has its own."""
+    """Return those of a library's protocols that are allowed: all, unless the configuration has its own."""
     if not ours or not protocols:
         return protocols or ours
     left = tuple(each for each in protocols if each in ours)
@@ -367,7 +372,7 @@ def _allowed(protocols: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ..
 
 
 def _inert(cls: type[Any]) -> Any:
-    """Return a context of OpenSSL that can complete no handshake, whoever gets past our own class."""
+    """Return an OpenSSL context that can complete no handshake, even if our class is bypassed."""
     self = ssl.SSLContext.__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
     base: Any = _SSLContext
     base.minimum_version.__set__(self, int(ssl.TLSVersion.TLSv1_3))

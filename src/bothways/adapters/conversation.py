@@ -1,4 +1,4 @@
-"""One connection of a context, without its socket or BIO: driven by `tls.driver`, failing as `ssl` fails."""
+"""One connection of a context, without its socket or BIO: driven by `tls.driver`, with the exceptions of `ssl`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Answering = Answers[bytes, Sequence[EvidenceReply] | None]
 
 
 def writable(buffer: Any) -> memoryview:
-    """Return a buffer as bytes to be written. Raises TypeError before anything is taken that could not be put there."""
+    """Return a buffer as writable bytes. Raises TypeError, before any data is taken, if it is not writable."""
     view = memoryview(buffer).cast("B")
     if view.readonly:
         raise TypeError("expected a buffer that can be written to")
@@ -34,10 +34,10 @@ def writable(buffer: Any) -> memoryview:
 
 
 class Conversation:
-    """What an `SSLObject` and an `SSLSocket` both are beneath: one connection, and all that is known of it.
+    """The common part of `SSLObject` and `SSLSocket`: one connection and its data.
 
-    config: that of the connection.  context: the SSLContext that it belongs to.  server_name: whom a client wants to
-    reach.  incoming: data that came and was not read yet.
+    config: that of the connection.  context: its SSLContext.  server_name: the name that the server's certificate must
+    contain.  incoming: data received and not read yet.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Conversation:
         self.status: ConnectionStatus = self.driver.status
         self.judges_again = config.settings.judges_again
         self.has_closed = False
-        self.is_plain = False  # open, and nobody watches or looks again: data alone passes
+        self.is_plain = False  # open, without observer and repeated verification: the fast path can be used
         self._address = address
         self._is_watched = True
 
@@ -72,17 +72,17 @@ class Conversation:
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be; None before that, and for a client without a certificate."""
+        """The authenticated peer; None before the handshake is complete, and for a client without a certificate."""
         return self.status.peer
 
     def has_failed(self) -> bool:
-        """Whether something has ended the connection."""
+        """Whether an error has ended the connection."""
         return self.status.failure is not None
 
-    # -- what happens ----------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------
 
     def settle(self, requests: list[Request]) -> None:
-        """Answer what the connection waits for, here and now."""
+        """Answer the requests of the connection in this thread."""
         waiting = deque(requests)
         while waiting:
             request = waiting.popleft()
@@ -93,9 +93,9 @@ class Conversation:
                 waiting += self.driver.go_without(request, error)
 
     def look(self) -> None:
-        """Do what is due by the clock and by new evidence, before anything passes; raise what that comes to.
+        """Check time limits and evidence before data is sent or returned; raise the error that follows.
 
-        Of a peer that no longer passes nothing is handed out that was not read yet.
+        If the peer is no longer accepted, data that was not read yet is dropped.
         """
         if not self.has_failed():
             self.settle(self.driver.look())
@@ -103,9 +103,9 @@ class Conversation:
                 self.incoming.clear()
 
     def stop_watching(self, stop: Callable[[], None] | None = None) -> None:
-        """Tell the facts nothing more, once the peer has accepted us: data passes faster.
+        """Stop observing, once the peer has accepted us, which makes data faster.
 
-        stop: how to say so to the engine where another thread may be within it.
+        stop: tells the engine so, where another thread may be using it.
         """
         if self._is_watched and self.connection.confirmed:
             self._is_watched = False
@@ -114,7 +114,10 @@ class Conversation:
             (stop or self.connection.stop_observing)()
 
     def receive_data(self, record: bytes) -> bytes | None:
-        """Take a record; return its content where it was data and nothing else, which else goes its usual way."""
+        """Return the content of a record of application data on the fast path.
+
+        None for any other record, which is then not processed.
+        """
         events = self.connection.receive(record)
         if len(events) == 1:
             event = events[0]
@@ -124,7 +127,7 @@ class Conversation:
         return None
 
     def read(self, size: int) -> bytes:
-        """Return data that is there already, one piece of it; b"" where another thread has taken it away."""
+        """Return one piece of the data received; b"" if another thread has read it."""
         try:
             first = self.incoming.popleft()
         except IndexError:
@@ -136,19 +139,19 @@ class Conversation:
 
     @property
     def pending(self) -> int:
-        """How many bytes can be read at once."""
+        """Return the number of bytes that can be read at once."""
         return sum(map(len, self.incoming))
 
     def drive(self, act: Callable[[], T], late: str, again: Callable[[], OSError] | None) -> T:
-        """Do something with a socket, and raise as `ssl` does where that fails or takes too long.
+        """Call `act` on the socket, and convert its exceptions into those of `ssl`.
 
-        late: what a TimeoutError says.  again: makes what is raised in its place where nobody may wait.
+        late: the text of a TimeoutError.  again: creates the exception of a non-blocking socket instead.
         """
         try:
             return act()
         except Exception as error:
             failed = self.status.failure if isinstance(self.status.failure, UsageError) else error
-            # what is the system's own, not that of our caller's limit, is raised as it is
+            # a timeout of the system, not of the caller's limit, is raised unchanged
             if not isinstance(failed, TLSError) and not (
                 isinstance(failed, TimeoutError) and failed.errno is None
             ):
@@ -160,32 +163,32 @@ class Conversation:
     # -- the end ---------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Say that we send no more."""
+        """Send close_notify."""
         self.has_closed, self.is_plain = True, False
         with contextlib.suppress(TLSError):
             self.driver.close()
 
     def check_all_read(self) -> None:
-        """Raise SSLError where data came that nobody has read: as with `ssl`, it can be read still."""
+        """Raise SSLError if received data was not read; as with `ssl`, it can still be read."""
         if self.incoming:
             raise data_after_close()
 
     def check_established(self) -> None:
-        """Raise what `ssl` does where a connection is to end in order that has not begun."""
+        """Raise the error of `ssl` if the connection is closed before its handshake is complete."""
         if not self.status.established:
             raise shutdown_too_early()
 
     def raise_failure(self) -> None:
-        """Raise what has ended the connection, if anything has, as `ssl` would."""
+        """Raise the error that ended the connection, if there is one, as an exception of `ssl`."""
         if self.status.failure is not None:
             self.fail(self.status.failure)
 
     def fail(self, error: TLSError | OSError) -> NoReturn:
-        """Raise an error as `ssl` would, with its explanation."""
+        """Raise an error as an exception of `ssl`, with its explanation."""
         raise ssl_error(error, self.facts.situation() if isinstance(error, TLSError) else None)
 
     def log_refusal(self) -> None:
-        """Put into the log why a client was refused: event loops tell nobody of a handshake that failed."""
+        """Log why a client was refused, since event loops do not report failed handshakes."""
         error = self.status.failure
         what = "refused" if isinstance(error, PeerFault) else "failed"
         logger.info("handshake with %s %s: %s", self._address() or "a client", what, logged(error))

@@ -1,4 +1,4 @@
-"""What `ssl` tells of a connection, told of one of ours: certificate, chain, cipher, version and the rest."""
+"""The information that `ssl` gives about a connection: certificate, chain, cipher, version and so on."""
 
 from __future__ import annotations
 
@@ -23,18 +23,21 @@ _OLD_HASHES = ("md5", "sha1")
 
 
 class Described:
-    """Mixed into `SSLObject` and `SSLSocket`; `_talk` is the connection, None where there is none yet."""
+    """A base class of `SSLObject` and `SSLSocket`. `_talk` is the connection; None before it exists."""
 
     _talk: Conversation | None
 
     @property
     def peer(self) -> Peer | None:
-        """Who the peer proved to be: names, path and verdict; None before that, and for an anonymous client."""
+        """The authenticated peer: names, path and verdict.
+
+        None before the handshake is complete, and for an anonymous client.
+        """
         return None if self._talk is None else self._talk.peer
 
     @property
     def context(self) -> Any:
-        """The SSLContext that this connection was made by."""
+        """The SSLContext of this connection."""
         return None if self._talk is None else self._talk.context
 
     @context.setter
@@ -44,7 +47,7 @@ class Described:
 
     @property
     def session(self) -> None:
-        """No session that could be given to another connection."""
+        """None: there is no session object that another connection could use."""
 
     @session.setter
     def session(self, session: object) -> None:
@@ -57,9 +60,9 @@ class Described:
         return self._talk is not None and self._talk.connection.resumed
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the peer's certificate: its contents as `ssl` tells them, or its DER; None where it has none.
+        """Return the peer's certificate as a dict of `ssl` or in DER; None for an anonymous peer.
 
-        Raises ValueError before the handshake is done.
+        Raises ValueError before the handshake is complete.
         """
         talk = self._established()
         if talk.peer is None:
@@ -68,28 +71,28 @@ class Described:
         return der if binary_form else peer_cert(der)
 
     def get_verified_chain(self) -> list[bytes]:
-        """Return the path by which the peer was verified, in DER: from its certificate to the trust anchor."""
+        """Return the verified path in DER: from the peer's certificate to the trust anchor."""
         talk = self._established()
         path = () if talk.peer is None else talk.peer.path
         return [each.public_bytes(Encoding.DER) for each in path]
 
     def get_unverified_chain(self) -> list[bytes]:
-        """Return the certificates as the peer sent them, in DER."""
+        """Return the peer's certificates in DER, as it sent them."""
         return list(self._established().facts.situation().seen.chain or ())
 
     def cipher(self) -> tuple[str, str, int] | None:
-        """Return the cipher suite: OpenSSL's name, the version of TLS that brought it, the bits of its key."""
+        """Return the cipher suite: OpenSSL's name, the TLS version that introduced it, the key size in bits."""
         suite = self.suite
         return None if suite is None else (openssl_name(suite), ssl_version(suite), bits_of(suite))
 
     @property
     def suite(self) -> str | None:
-        """The IANA name of the cipher suite, as a `Connection` has it; None before the handshake is done."""
+        """The IANA name of the cipher suite; None before the handshake is complete."""
         talk = self._talk
         return None if talk is None or not talk.status.established else talk.connection.suite
 
     def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
-        """Return the cipher suites that the client offers and we accept, in its order; None for a client."""
+        """Return the cipher suites that the client offers and we accept, in the client's order; None for a client."""
         talk = self._talk
         offer = None if talk is None or not talk.is_server else talk.facts.situation().seen.offer
         if talk is None or offer is None:
@@ -98,10 +101,10 @@ class Described:
         return [(openssl_name(each), ssl_version(each), bits_of(each)) for each in names]
 
     def compression(self) -> None:
-        """Nothing is ever compressed."""
+        """Return None: compression is not supported."""
 
     def version(self) -> str | None:
-        """Return the version of TLS, such as "TLSv1.3"; None before the handshake is done."""
+        """Return the TLS version, such as "TLSv1.3"; None before the handshake is complete."""
         talk = self._talk
         version = None if talk is None or not talk.status.established else talk.connection.version
         return None if version is None else f"TLSv{version}"
@@ -115,20 +118,21 @@ class Described:
         return None if self._talk is None else self._talk.connection.alpn
 
     def selected_npn_protocol(self) -> None:
-        """NPN is not spoken."""
+        """Return None: NPN is not supported."""
         warnings.warn("ssl NPN is deprecated, use ALPN instead", DeprecationWarning, stacklevel=2)
 
     def client_sigalg(self) -> str | None:
-        """Not told."""
+        """Return None: this is not reported."""
 
     def server_sigalg(self) -> str | None:
-        """Not told."""
+        """Return None: this is not reported."""
 
     def get_channel_binding(self, cb_type: str = "tls-unique") -> bytes | None:
-        """Return what binds another protocol to this connection.
+        """Return a channel binding for another protocol.
 
-        cb_type: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929 4). None before the handshake is done,
-        where the kind is undefined, and always for "tls-unique", which TLS 1.3 has not. Raises ValueError for others.
+        cb_type: "tls-exporter" (RFC 9266) or "tls-server-end-point" (RFC 5929 4). None before the handshake is
+        complete, where the type is undefined, and always for "tls-unique", which TLS 1.3 does not have. Raises
+        ValueError for other types.
         """
         if cb_type not in BINDINGS:
             raise ValueError(f"{cb_type} channel binding type not implemented")
@@ -139,7 +143,7 @@ class Described:
             return end_point(server_certificate(talk))
         try:
             return talk.connection.export(EXPORTER_LABEL, b"", 32)
-        except UsageError:  # without the extended main secret, or after the end
+        except UsageError:  # no extended main secret, or the connection has ended
             return None
 
     def __reduce_ex__(self, protocol: Any) -> NoReturn:
@@ -148,7 +152,7 @@ class Described:
         )
 
     def verify_client_post_handshake(self) -> NoReturn:
-        """Refuse: clients are asked in the handshake."""
+        """Raise an error: clients are authenticated in the handshake."""
         raise ConfigError(
             "verify_client_post_handshake: clients are asked for a certificate in the handshake"
         )
@@ -160,13 +164,13 @@ class Described:
 
 
 def suite_names(talk: Conversation, offered: tuple[int, ...]) -> list[str]:
-    """Return the names of the suites offered that our configuration accepts."""
+    """Return the names of the offered cipher suites that our configuration accepts."""
     accepted = set(talk.config.settings.negotiation.suites)
     return [CipherSuite(code).name for code in offered if code in accepted]
 
 
 def server_certificate(talk: Conversation) -> bytes | None:
-    """Return the server's certificate in DER, whichever side we are."""
+    """Return the server's certificate in DER, for both sides."""
     if not talk.is_server:
         return None if talk.peer is None else talk.peer.certificate.public_bytes(Encoding.DER)
     shown = talk.facts.situation().seen.shown
@@ -174,7 +178,7 @@ def server_certificate(talk: Conversation) -> bytes | None:
 
 
 def end_point(der: bytes | None) -> bytes | None:
-    """Return the hash of a certificate that binds to it; None where its signature has no hash (RFC 5929 4.1)."""
+    """Return the hash of a certificate for channel binding; None if its signature has no hash (RFC 5929 4.1)."""
     if der is None:
         return None
     certificate = ParsedCertificate(der).x509

@@ -1,4 +1,4 @@
-"""Our errors as the exceptions of `ssl` that libraries catch: our explanation as their text, our error as the cause.
+"""Our errors as exceptions of `ssl`: the explanation is the text, our error is the cause.
 
 Codes are those of OpenSSL, which programs compare: X509_V_ERR_... for certificates, reasons for alerts.
 """
@@ -18,7 +18,7 @@ SELF_SIGNED = 18
 NO_ISSUER = 20
 IP_MISMATCH = 64
 
-# X509_V_ERR_... of OpenSSL's x509_vfy.h, by what a certificate was refused for.
+# X509_V_ERR_... of OpenSSL's x509_vfy.h, for each fault of a certificate.
 VERIFY_CODES: Mapping[Fault, int] = {
     Fault.BAD_ENCODING: UNSPECIFIED,
     Fault.CHAIN_TOO_LARGE: 22,
@@ -51,7 +51,7 @@ VERIFY_CODES: Mapping[Fault, int] = {
     Fault.NO_SERVER_NAMES: 62,
 }
 
-# What OpenSSL calls alerts: by the version that brought them.
+# OpenSSL's names of alerts have the version that introduced them.
 _SSL3 = (
     "UNEXPECTED_MESSAGE",
     "BAD_RECORD_MAC",
@@ -76,41 +76,41 @@ _TLS13 = ("MISSING_EXTENSION", "CERTIFICATE_REQUIRED")
 
 
 def ssl_error(error: TLSError | OSError, situation: Situation | None = None) -> OSError:
-    """Return the exception of `ssl` for what ended a connection; our error is its cause.
+    """Return the exception of `ssl` for the error that ended a connection; our error is its cause.
 
-    An `OSError` of the network stays what it is.
+    An `OSError` of the network is returned unchanged.
     """
     if not isinstance(error, TLSError):
         return error.with_traceback(None)
     error.situation = situation
     found = _of_its_kind(error, str(explain(error, situation)))
     found.__cause__ = error.with_traceback(None)
-    vars(found)["failure"] = error  # for `failure_of`, where somebody raises it anew from something else
+    vars(found)["failure"] = error  # for `failure_of`, if another library raises it again with another cause
     return found
 
 
 def want_read() -> ssl.SSLError:
-    """Return what says that more has to come first."""
+    """Return SSLWantReadError: more data has to be received first."""
     return ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "The operation did not complete (read)")
 
 
 def want_write() -> ssl.SSLError:
-    """Return what says that the peer has to take more first."""
+    """Return SSLWantWriteError: the peer has to read first."""
     return ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, "The operation did not complete (write)")
 
 
 def zero_return() -> ssl.SSLError:
-    """Return what says that both sides have closed."""
+    """Return SSLZeroReturnError: both sides have closed."""
     return ssl.SSLZeroReturnError(ssl.SSL_ERROR_ZERO_RETURN, "TLS/SSL connection has been closed (EOF)")
 
 
 def shutdown_too_early() -> ssl.SSLError:
-    """Return what says that there is no handshake yet whose connection could be closed."""
+    """Return the error for closing a connection before its handshake."""
     return _labelled(ssl.SSLError(ssl.SSL_ERROR_SSL, "shutdown while in init"), "SHUTDOWN_WHILE_IN_INIT")
 
 
 def data_after_close() -> ssl.SSLError:
-    """Return what says that the peer goes on sending where the connection was to end in order."""
+    """Return the error for application data that arrives while the connection is being closed."""
     return _labelled(
         ssl.SSLError(ssl.SSL_ERROR_SSL, "application data after close notify"),
         "APPLICATION_DATA_AFTER_CLOSE_NOTIFY",
@@ -118,7 +118,7 @@ def data_after_close() -> ssl.SSLError:
 
 
 def verify_code(error: PeerFault) -> int:
-    """Return OpenSSL's number of what a certificate was refused for."""
+    """Return OpenSSL's number for the fault of a certificate."""
     if error.fault is Fault.NO_PATH and error.reasons:
         reason = error.reasons[0]
         if reason.position == 0 and reason.subject and reason.subject == reason.facts.get("issuer"):
@@ -129,7 +129,7 @@ def verify_code(error: PeerFault) -> int:
 
 
 def alert_reason(code: int) -> str:
-    """Return what OpenSSL calls an alert that came, such as "TLSV13_ALERT_CERTIFICATE_REQUIRED"."""
+    """Return OpenSSL's name of a received alert, such as "TLSV13_ALERT_CERTIFICATE_REQUIRED"."""
     try:
         name = Alert(code).name
     except ValueError:

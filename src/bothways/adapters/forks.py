@@ -1,4 +1,4 @@
-"""How often this process has forked: of a connection that another process goes on with, a copy ends in silence."""
+"""Counts the forks of this process, so that a copy of a connection in another process sends no close_notify."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _counted = [0]
 
 
 def count() -> int:
-    """Return how many forks lie behind this process, those that made it included."""
+    """Return the number of forks between the first process and this one."""
     return _counted[0]
 
 

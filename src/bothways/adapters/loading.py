@@ -1,4 +1,4 @@
-"""What is loaded into a context as into one of `ssl`, until its first handshake makes a configuration of it."""
+"""What was loaded into a context as into one of `ssl`; the first handshake makes a configuration of it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bothways.trust.credentials import Credentials
 from bothways.trust.der import SEQUENCE, expect_element
 
 _OFFERED = ("versions", "suites", "groups", "schemes", "certificate_schemes")
-_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]{1,3}")  # as `openssl rehash` names the files of a directory
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]{1,3}")  # file names by `openssl rehash`
 
 
 class Loaded:
-    """Anchors, credentials and protocols so far. kind: what configuration they are for, `options` its other fields."""
+    """Anchors, credentials and protocols so far. kind: the class of the configuration.  options: its other fields."""
 
     def __init__(self, kind: type[ClientConfig] | type[ServerConfig], options: Mapping[str, Any]) -> None:
         for name in options:
@@ -36,16 +36,16 @@ class Loaded:
 
     @property
     def is_server(self) -> bool:
-        """Whether it is for servers."""
+        """Whether the configuration is for a server."""
         return self._kind is ServerConfig
 
     def add_credentials(self, cert: Any, key: Any, password: Any) -> None:
-        """Read a chain and its key; `password` may be a function that returns it."""
+        """Read a chain and its key. password: the passphrase, or a function that returns it."""
         given = password() if callable(password) else password
         self.credentials.append(Credentials.from_files(_path(cert), key and _path(key), given))
 
     def add_anchors(self, cafile: Any, capath: Any, cadata: Any) -> None:
-        """Read anchors of a file, of a directory as OpenSSL has them, and of PEM text or DER bytes."""
+        """Read anchors from a file, from a directory in OpenSSL's form, and from PEM text or DER bytes."""
         found: list[bytes] = []
         if cafile is not None:
             found += certificates_in(files.content(_path(cafile)), str(cafile))
@@ -55,31 +55,31 @@ class Loaded:
                     found += certificates_in(files.content(os.path.join(_path(capath), name)), name)
         if cadata is not None:
             found += _in_data(cadata)
-        TrustStore(found)  # what cannot be read is told here
+        TrustStore(found)  # raises the error for a file that cannot be read
         self.anchors.update(dict.fromkeys(found))
 
     def add_system_anchors(self) -> None:
-        """Trust whom this system trusts."""
+        """Add the trust anchors of this system."""
         self.add_anchors(files.system_bundle(), None, None)
 
     def set_alpn(self, protocols: tuple[str, ...]) -> None:
-        """Agree on one of these protocols."""
+        """Set the application protocols."""
         self._alpn = protocols
 
     def require_certificates(self) -> bool:
-        """Have clients need a certificate; of a client's context that is so anyway."""
+        """Require client certificates; False if that has no meaning here."""
         if self.is_server:
             self._options["client_auth"] = "require"
         return True
 
     def issue_no_tickets(self) -> bool:
-        """Have a server issue no session tickets."""
+        """Turn off session tickets of a server; False if that has no meaning here."""
         if self.is_server:
             self._options["tickets"] = None
         return self.is_server
 
     def facts(self) -> Facts:
-        """Return what the attributes of a context say of it so far."""
+        """Return the values for the attributes of the context, so far."""
         offer = negotiation(
             **{name: self._field(name) for name in _OFFERED},
             alpn=self._alpn or self._field("alpn"),
@@ -103,7 +103,7 @@ class Loaded:
         return self._options.get(name, self._kind.__dataclass_fields__[name].default)
 
     def config(self) -> ClientConfig | ServerConfig:
-        """Make a configuration of it all. Raises ConfigError where that cannot work."""
+        """Return the configuration. Raises ConfigError."""
         fields = dict(self._options)
         if self._alpn is not None:
             fields["alpn"] = self._alpn
@@ -121,7 +121,7 @@ def _path(given: Any) -> str:
 
 
 def _in_data(data: Any) -> list[bytes]:
-    """Return certificates of PEM text, or of any number in DER one after another."""
+    """Return the certificates in PEM text, or in concatenated DER."""
     if isinstance(data, str):
         return certificates_in(data.encode("ascii", "replace"), "cadata")
     content, at, found = bytes(data), 0, []

@@ -1,6 +1,6 @@
-"""Certificates as `ssl` tells them in `getpeercert()`: the same keys, names and texts, in the same order.
+"""Certificates as the dicts of `ssl.SSLSocket.getpeercert()`: the same keys, names and texts, in the same order.
 
-What is told of a peer comes from a certificate that was verified; names by which OpenSSL calls attributes stand here.
+The data comes from verified certificates; this module has OpenSSL's names of attributes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bothways.trust.general_names import GeneralName, Kind, other_name
 REMEMBERED = 256
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-# OpenSSL's long names of attributes, where those are not what `oids` calls them.
+# OpenSSL's long names of attributes, where they differ from those in `oids`.
 _LONG_NAMES = {
     "2.5.4.3": "commonName",
     "2.5.4.4": "surname",
@@ -44,7 +44,7 @@ _LONG_NAMES = {
     "1.3.6.1.4.1.311.60.2.1.2": "jurisdictionStateOrProvinceName",
     "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionCountryName",
 }
-# And those that OpenSSL does not know.
+# Attributes in `oids` that OpenSSL does not know.
 _UNNAMED = frozenset(
     (
         "2.5.4.83",
@@ -69,7 +69,7 @@ PeerCert = Mapping[str, Any]
 
 
 def peer_cert(der: bytes) -> dict[str, Any]:
-    """Return what `ssl` tells of a certificate in DER. Raises ValueError for one that cannot be read."""
+    """Return the dict of `ssl` for a certificate in DER. Raises ValueError if it cannot be decoded."""
     return dict(_told(der))
 
 
@@ -105,7 +105,7 @@ def _told(der: bytes) -> PeerCert:
 
 
 def is_ca(der: bytes) -> bool:
-    """Whether a certificate says that it is a CA's, or is of a version that cannot."""
+    """Whether a certificate is that of a CA, or of a version without this information."""
     parts = ParsedCertificate(der)
     constraints = parts.extension(x509.BasicConstraints)
     return parts.version < 3 if constraints is None else constraints.ca
@@ -140,7 +140,7 @@ def _time(moment: datetime) -> str:
 
 
 def _general_name(name: GeneralName) -> tuple[str, Any]:
-    """Tell an alternative name as OpenSSL prints it."""
+    """Return an alternative name in the form of OpenSSL."""
     if name.kind in _TEXT_KINDS:
         return _TEXT_KINDS[name.kind], name.value.decode("utf-8", "replace")
     if name.kind is Kind.IP:

@@ -1,4 +1,4 @@
-"""What comes, a whole record at a time: event loops look at what they have not handed over, others at the socket."""
+"""Reads one complete record at a time: event loops look at what is left in the BIO, others at the socket."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import ssl
 from bothways.iana import ContentType
 
 HEADER = 5
-LONGEST_12 = 2**14 + 2048  # and one of TLS 1.2 (RFC 5246 6.2.3)
+LONGEST_12 = 2**14 + 2048  # the limit of TLS 1.2 (RFC 5246 6.2.3)
 
 _DATA = int(ContentType.application_data)
-FOREIGN_SIZE = 4096  # of what is not a record so much is looked at
+FOREIGN_SIZE = 4096  # bytes that are read if they are not a record
 _TYPES = frozenset(int(each) for each in ContentType)
 
 
 def record_size(data: bytes | bytearray, at: int = 0) -> int | None:
-    """Return the size of the record that begins at `at`, its header included.
+    """Return the size of the record at `at`, with its header.
 
-    0 for fewer bytes than a header; None for what is not a record, of which there is no more to wait for.
+    0 for fewer bytes than a header; None if it is not a record, so that no more needs to be read.
     """
     if len(data) - at < HEADER:
         return 0 if len(data) == at or data[at] in _TYPES else None
@@ -26,7 +26,7 @@ def record_size(data: bytes | bytearray, at: int = 0) -> int | None:
 
 
 class BIORecords:
-    """Takes one record at a time out of a memory BIO, and leaves the rest there to be seen by its owner."""
+    """Takes one record at a time out of a memory BIO; the rest stays there, where the owner can see it."""
 
     def __init__(self, incoming: ssl.MemoryBIO) -> None:
         self._incoming = incoming
@@ -38,13 +38,13 @@ class BIORecords:
         return self._incoming.eof
 
     def take(self) -> bytes:
-        """Return the next record; b"" while it is not there whole. At the end, what there is of it."""
+        """Return the next record; b"" if it is incomplete. At the end, return the rest."""
         begun, incoming = self._begun, self._incoming
         if not begun:
             begun = incoming.read(HEADER)
             if not begun:
                 return b""
-            if len(begun) == HEADER and begun[0] == _DATA:  # as most are, and whole
+            if len(begun) == HEADER and begun[0] == _DATA:  # the usual case: one complete record
                 length = begun[3] << 8 | begun[4]
                 if length <= incoming.pending and length <= LONGEST_12:
                     return begun + incoming.read(length)
@@ -64,8 +64,10 @@ class BIORecords:
 
 
 class SocketRecords:
-    """What was read of a record so far. No more than one is read at a time: whoever waits for a socket to become
-    readable must not miss what was read ahead.
+    """A part of a record that was read from a socket.
+
+    No more than one record is read at a time, since a program that waits until the socket is readable would not notice
+    bytes that were read in advance.
     """
 
     def __init__(self) -> None:
@@ -73,14 +75,14 @@ class SocketRecords:
 
     @property
     def wanted(self) -> int:
-        """How many bytes to read next."""
+        """Return how many bytes to read next."""
         size = record_size(self._begun)
         if size is None:
             return FOREIGN_SIZE
         return (size or HEADER) - len(self._begun)
 
     def put(self, data: bytes) -> bytes:
-        """Add what was read; return the record that it completes, b"" while it is not there whole."""
+        """Add bytes; return the record that they complete, b"" if it is incomplete."""
         begun = self._begun + data
         size = record_size(begun)
         if size is None or (size and len(begun) >= size):
@@ -90,6 +92,6 @@ class SocketRecords:
         return b""
 
     def rest(self) -> bytes:
-        """Return what there is of a record that will not be whole."""
+        """Return the incomplete record, at the end."""
         rest, self._begun = self._begun, b""
         return rest

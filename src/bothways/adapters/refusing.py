@@ -1,4 +1,4 @@
-"""What a protected socket refuses, as `ssl` does: nothing leaves past TLS, and nothing is taken past it."""
+"""What a TLS socket refuses, as in `ssl`: sending and receiving that would bypass TLS."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _TOLD = frozenset(name for name in vars(Described) if not name.startswith("_"))
 
 
 class NoOpenSSL:
-    """Stands where OpenSSL's object would: it tells of the connection, as httpcore asks it to, and does nothing.
+    """The value of `_sslobj`: it has information about the connection, which httpcore reads, and no other function.
 
-    Whatever of `ssl` is not our own fails there, and sends nothing.
+    Inherited methods of `ssl` that we do not override fail there, and send nothing.
     """
 
     def __init__(self, owner: object) -> None:
@@ -28,52 +28,52 @@ class NoOpenSSL:
 
 
 class Refusing:
-    """Mixed into `SSLSocket` before the socket that it inherits from."""
+    """A base class of `SSLSocket`, before `ssl.SSLSocket`."""
 
     fileno: Callable[[], int]
     gettimeout: Callable[[], float | None]
 
     def dup(self) -> NoReturn:
-        """Refuse: a connection has one owner."""
+        """Raise an error: a connection has only one owner."""
         raise NotImplementedError(f"Can't dup() {type(self).__name__} instances")
 
     def recvfrom(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse, as `ssl` does."""
+        """Raise an error, as `ssl` does."""
         raise ValueError(f"recvfrom not allowed on instances of {type(self)}")
 
     def recvfrom_into(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse, as `ssl` does."""
+        """Raise an error, as `ssl` does."""
         raise ValueError(f"recvfrom_into not allowed on instances of {type(self)}")
 
     def sendto(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse, as `ssl` does."""
+        """Raise an error, as `ssl` does."""
         raise ValueError(f"sendto not allowed on instances of {type(self)}")
 
     def recvmsg(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse, as `ssl` does."""
+        """Raise an error, as `ssl` does."""
         raise NotImplementedError(f"recvmsg not allowed on instances of {type(self)}")
 
     def recvmsg_into(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse, as `ssl` does."""
+        """Raise an error, as `ssl` does."""
         raise NotImplementedError(f"recvmsg_into not allowed on instances of {type(self)}")
 
     def sendmsg(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse, as `ssl` does: nothing leaves unprotected."""
+        """Raise an error, as `ssl` does: nothing is sent unprotected."""
         raise NotImplementedError(f"sendmsg not allowed on instances of {type(self)}")
 
     def sendmsg_afalg(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse: nothing leaves unprotected."""
+        """Raise an error: nothing is sent unprotected."""
         raise NotImplementedError(f"sendmsg_afalg not allowed on instances of {type(self)}")
 
     def _sendfile_use_sendfile(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Refuse what would pass the descriptor to the system."""
+        """Raise an error: it would send the file unprotected."""
         raise NotImplementedError("os.sendfile would send unprotected")
 
     def _checkClosed(self, msg: object = None) -> None:  # noqa: N802 - ssl's name
-        """Find nothing to check."""
+        """Check nothing, as in `ssl`."""
 
     def _check_connected(self) -> None:
-        """Find nothing to check: what needs a connection asks for it."""
+        """Check nothing: each method checks for itself."""
 
     def _check_not_closed(self, what: str) -> None:
         if self.fileno() < 0:
@@ -88,5 +88,5 @@ class Refusing:
             raise ValueError("do_handshake_on_connect should not be specified for non-blocking sockets")
 
     def _real_connect(self, addr: Any, connect_ex: bool) -> NoReturn:
-        """Refuse what goes past `connect`."""
+        """Raise an error: it would bypass `connect`."""
         raise NotImplementedError("use connect or connect_ex")

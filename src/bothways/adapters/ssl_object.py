@@ -1,4 +1,4 @@
-"""An `ssl.SSLObject` over two memory BIOs: what asyncio, uvloop, trio, anyio and TLS within TLS are built on."""
+"""An `ssl.SSLObject` over two memory BIOs, which asyncio, uvloop, trio, anyio and TLS within TLS use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
-    """Made by `SSLContext.wrap_bio`. `peer` is who the other side proved to be: names, path and verdict."""
+    """Created by `SSLContext.wrap_bio`. `peer` is the authenticated peer: names, path and verdict."""
 
     _talk: Conversation
     _sslobj: object
@@ -37,7 +37,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         session: object = None,
         context: SSLContext | None = None,
     ) -> Self:
-        """Begin a connection of `context` over the BIOs; nothing else makes one."""
+        """Start a connection of `context` over the BIOs."""
         talk = checked_context(context).begin(server_side, server_hostname, session, without_io=True)
         self = cls.__new__(cls)
         self._talk = talk
@@ -53,13 +53,16 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
 
     @property
     def server_hostname(self) -> str | None:
-        """Whom a client wants to reach."""
+        """The name that the server's certificate must contain; None for a server."""
         return self._talk.server_name
 
     # -- the handshake ---------------------------------------------------------------------------------
 
     def do_handshake(self) -> None:
-        """Take the handshake as far as what came allows. Raises SSLWantReadError for more, SSLError for its end."""
+        """Continue the handshake as far as the received bytes allow.
+
+        Raises SSLWantReadError for more bytes, and SSLError for the handshake's failure.
+        """
         talk = self._talk
         self._flush()
         while not talk.status.established:
@@ -70,9 +73,9 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         talk.stop_watching()
 
     def _end_handshake(self) -> None:
-        """Raise the handshake's failure; a server's alert goes out first.
+        """Raise the handshake's failure; a server's alert is sent first.
 
-        asyncio writes what an object has to say when it asks for more, and drops it when it fails (cpython#98078).
+        asyncio sends an object's bytes when it asks for more data, but drops them when it fails (cpython#98078).
         """
         talk = self._talk
         self._flush()
@@ -86,9 +89,9 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     # -- data ------------------------------------------------------------------------------------------
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - ssl's name
-        """Return up to `len` bytes, or put them into `buffer` and return how many; b"" or 0 after the peer's end.
+        """Return up to `len` bytes, or write them into `buffer` and return their number; b"" or 0 after the peer's end.
 
-        Raises SSLWantReadError where none are there, SSLZeroReturnError where both sides have closed.
+        Raises SSLWantReadError if there are none, SSLZeroReturnError if both sides have closed.
         """
         talk = self._talk
         if talk.is_plain and buffer is None and not talk.incoming and len > 0:
@@ -104,7 +107,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         return data.__len__()
 
     def _next_record(self, size: int) -> bytes:
-        """Return the data of the next record: the short way for an open connection of which nothing else is due."""
+        """Return the data of the next record on the fast path, for an open connection without other work."""
         record = self._records.take()
         if not record:
             return self._next(size)
@@ -135,7 +138,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         return talk.read(size)
 
     def write(self, data: Any) -> int:
-        """Seal data, all of it, and return its length."""
+        """Encrypt all of the data, and return its length."""
         talk = self._talk
         if talk.is_plain and type(data) is bytes and talk.status.failure is None:
             connection = talk.connection
@@ -155,15 +158,15 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
             return content.nbytes
 
     def pending(self) -> int:
-        """Return how many bytes `read` has at once."""
+        """Return the number of bytes that `read` has at once."""
         return self._talk.pending
 
     # -- the end ---------------------------------------------------------------------------------------
 
     def unwrap(self) -> None:
-        """Send close_notify and wait for the peer's. Raises SSLWantReadError until it came.
+        """Send close_notify and wait for the peer's. Raises SSLWantReadError until it is there.
 
-        Raises SSLError where data is there that was not read, or comes before it; `read` returns that still.
+        Raises SSLError if data was not read, or comes before it; `read` still returns that data.
         """
         talk = self._talk
         talk.raise_failure()
@@ -176,10 +179,10 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
             self._advance()
         talk.check_all_read()
 
-    # -- within ----------------------------------------------------------------------------------------
+    # -- internals -------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Take the next record, or the end of what comes; SSLWantReadError where there is neither."""
+        """Process the next record, or the end of file; SSLWantReadError if there is neither."""
         records = self._records
         record = records.take()
         driver = self._talk.driver
@@ -198,7 +201,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         self._flush()
 
     def _look(self) -> None:
-        """Judge the peer again where that is due; what that makes us say goes out."""
+        """Verify the peer again if that is due, and send the alert that may follow."""
         self._talk.look()
         self._flush()
         self._talk.raise_failure()
@@ -210,8 +213,8 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
 
 
 def checked_context(context: SSLContext | None) -> SSLContext:
-    """Return a context of ours: none other makes our connections."""
-    from bothways.adapters.context import SSLContext  # it makes connections of this class
+    """Return a context if it is ours. Raises an error for another one."""
+    from bothways.adapters.context import SSLContext  # its connections have this class
 
     if not isinstance(context, SSLContext):
         raise ConfigError("context: expected a bothways.ssl.SSLContext, which alone makes these connections")

@@ -1,4 +1,4 @@
-"""An `ssl.SSLSocket`, blocking or not. Nothing passes it unprotected, not even after `shutdown` or `unwrap`."""
+"""An `ssl.SSLSocket`, blocking or not. It sends nothing unprotected, not even after `shutdown` or `unwrap`."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     _closed: bool
     do_handshake_on_connect: bool
     suppress_ragged_eofs: bool
-    _owed: bytes  # what was sealed for a `send` that is to be called again
-    _forks: int  # of this process, when it last had to do with the connection
-    _below: Any  # another connection that this one runs over
+    _owed: bytes  # the data encrypted for a `send` that has to be repeated
+    _forks: int  # the number of forks when this process last used the connection
+    _below: Any  # the connection below this one
 
     @classmethod
     def _create(
@@ -58,7 +58,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         context: SSLContext | None = None,
         session: object = None,
     ) -> Self:
-        """Take a socket over for connections of `context`; nothing else makes one."""
+        """Take over a socket for a connection of `context`."""
         ours = checked_context(context)
         if server_side and server_hostname:
             raise ConfigError("server_hostname can only be specified in client mode")
@@ -85,7 +85,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     @classmethod
     def _adopt(cls, sock: Any) -> Self:
-        """Make a socket of ours of one that is nobody's from here on, or over a connection that stays beneath."""
+        """Return a socket of this class with the descriptor of `sock`, or over a connection that stays open below."""
         is_bare = isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
         timeout = sock.gettimeout()
         if is_bare:
@@ -108,7 +108,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     @property
     def context(self) -> Any:
-        """The SSLContext that this socket was made by."""
+        """The SSLContext of this socket."""
         return self._context
 
     @context.setter
@@ -118,10 +118,10 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     @property
     def server_hostname(self) -> Any:  # type: ignore[override]
-        """Whom a client wants to reach."""
+        """The name that the server's certificate must contain; None for a server."""
         return self._name
 
-    # -- beginning -------------------------------------------------------------------------------------
+    # -- start -----------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         talk = self._context.begin(
@@ -133,11 +133,11 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._talk = talk
 
     def connect(self, addr: Any) -> None:
-        """Connect to `addr`, and do the handshake unless that is left to the caller."""
+        """Connect to `addr`, and do the handshake unless the caller does it."""
         self._connect(addr, _plain.connect)
 
     def connect_ex(self, addr: Any) -> int:
-        """As `connect`; an error of the network is returned as its number."""
+        """As `connect`, but return the number of a network error."""
         return self._connect(addr, _plain.connect_ex) or 0
 
     def _connect(self, addr: Any, act: Callable[[socket.socket, Any], int | None]) -> int | None:
@@ -155,7 +155,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         return result
 
     def accept(self) -> Any:
-        """Wait for a client; return its connection, with the handshake done unless that is left, and its address."""
+        """Wait for a client; return its connection and its address. The handshake is done unless the caller does it."""
         sock, address = _plain.accept(self)
         return (
             self._context.wrap_socket(
@@ -168,7 +168,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         )
 
     def do_handshake(self, block: bool = False) -> None:
-        """Do the handshake, or of a non-blocking socket take it as far as it goes.
+        """Do the handshake; on a non-blocking socket, as far as possible.
 
         Raises SSLWantReadError and SSLWantWriteError there, TimeoutError, and SSLError for its failure.
         """
@@ -194,9 +194,9 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     # -- data ------------------------------------------------------------------------------------------
 
     def read(self, len: int = 1024, buffer: Any = None) -> Any:  # noqa: A002 - ssl's name
-        """Return up to `len` bytes, or put them into `buffer` and return how many; b"" or 0 after the peer's end.
+        """Return up to `len` bytes, or write them into `buffer` and return their number; b"" or 0 after the peer's end.
 
-        Raises SSLWantReadError or TimeoutError where none come in time, SSLEOFError where the connection was cut.
+        Raises SSLWantReadError or TimeoutError if none come in time, SSLEOFError for a truncation.
         """
         self._check_not_closed("Read")
         if buffer is None:
@@ -240,7 +240,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             return data
 
     def _await_data(self, talk: Conversation, pipe: Pipe) -> None:
-        """Wait for what comes next; what cannot be sent meanwhile is no reason not to hand it out."""
+        """Wait for received data; an error of sending meanwhile does not prevent that it is returned."""
         try:
             self._driven(pipe.await_peer, "The read operation timed out", want_read)
         except (TimeoutError, ssl.SSLWantReadError):
@@ -249,9 +249,9 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         talk.stop_watching(pipe.stop_observing)
 
     def send(self, data: Any, flags: int = 0) -> int:
-        """Send what one turn takes of `data`, and return how much that is.
+        """Send a part of `data`, and return its length.
 
-        After SSLWantWriteError or TimeoutError it is to be called again with the same data, as OpenSSL has it.
+        After SSLWantWriteError or TimeoutError the call has to be repeated with the same data, as with OpenSSL.
         """
         self._check_flags("send", flags)
         return self._write(data)
@@ -288,12 +288,12 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 done += self._write(content[done:])
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send a file by reading it; return how many bytes that were."""
+        """Send a file by reading it; return the number of bytes."""
         sent: int = self._sendfile_use_send(file, offset, count)  # type: ignore[attr-defined]
         return sent
 
     def pending(self) -> int:
-        """Return how many bytes can be read at once."""
+        """Return the number of bytes that can be read at once."""
         here = 0 if self._talk is None else self._talk.pending
         return here or (self._below.pending() if hasattr(self._below, "pending") else 0)
 
@@ -312,7 +312,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             raise
 
     def _send_what_waits(self, pipe: Pipe) -> None:
-        """Send what was said before, such as a key update, ahead of more data."""
+        """Send earlier bytes of the engine, such as a key update, before more data."""
         if pipe.has_unsent:
             self._driven(pipe.flush, "The write operation timed out")
         self._check_all_sent(pipe)
@@ -322,7 +322,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             raise want_write()
 
     def _pay(self, talk: Conversation, pipe: Pipe, content: memoryview) -> int:
-        """Go on with a `send` that was called before with the same data."""
+        """Continue a `send` that is repeated with the same data."""
         owed = self._owed
         if content[: len(owed)] != owed:
             raise ssl.SSLError(ssl.SSL_ERROR_SSL, "bad write retry: the same data has to be sent again")
@@ -333,7 +333,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         return len(owed)
 
     def _judge(self, talk: Conversation, pipe: Pipe) -> None:
-        """Judge the peer again where that is due; of one that no longer passes nothing is handed out."""
+        """Verify the peer again if that is due; if it is no longer accepted, no more data is returned."""
         if not talk.has_failed():
             with contextlib.suppress(TimeoutError):
                 pipe.judge_if_due()
@@ -343,7 +343,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             talk.raise_failure()
 
     def _meet_refusal(self, talk: Conversation, pipe: Pipe) -> None:
-        """Meet a server's refusal that is here already, before more is sent in vain."""
+        """Process an alert of the server that has arrived, before more data is sent."""
         if talk.driver.may_be_refused():
             with contextlib.suppress(TimeoutError):
                 pipe.meet_refusal()
@@ -352,9 +352,9 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     # -- the end ---------------------------------------------------------------------------------------
 
     def unwrap(self) -> Any:
-        """Send close_notify, wait for the peer's, and return the bare socket; this one is of no use any more.
+        """Send close_notify, wait for the peer's, and return the plain socket; this one cannot be used any more.
 
-        Raises SSLError where data is there that was not read, or comes before that: `recv` returns it still.
+        Raises SSLError if data was not read, or comes before that; `recv` still returns that data.
         """
         talk, pipe = self._wrapped("unwrap")
         talk.raise_failure()
@@ -382,7 +382,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         return bare
 
     def shutdown(self, how: int) -> None:
-        """Shut a direction, or both, down: the peer is told by close_notify first (RFC 9846 6.1)."""
+        """Shut down one direction or both; close_notify is sent first (RFC 9846 6.1)."""
         if self._talk is not None and how != socket.SHUT_RD:
             self._say_goodbye(self._talk)
         if self._below is None:
@@ -391,7 +391,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             self._below.shutdown(how)
 
     def _say_goodbye(self, talk: Conversation) -> None:
-        """Send close_notify, and wait for a bounded time until it is taken."""
+        """Send close_notify, and wait for a limited time until it is sent."""
         pipe = self._pipe
         if pipe is None or talk.status.failure is not None or talk.has_closed or pipe.carrier.is_closed:
             return
@@ -407,24 +407,24 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             with contextlib.suppress(OSError):
                 self._say_goodbye(talk)
                 if self._pipe is not None and self._pipe.has_unsent:
-                    self._pipe.carrier.abort()  # another thread that waits for the peer is woken
+                    self._pipe.carrier.abort()  # wakes a thread that waits for the peer
         below, self._below = self._below, None
         _plain._real_close(self)  # type: ignore[attr-defined]
         if below is not None:
             close_below(below, self.timeout)
 
     def detach(self) -> int:
-        """Give the descriptor away, with nothing of TLS."""
+        """Release the descriptor, without TLS."""
         self._talk = self._pipe = None
         return _plain.detach(self)
 
-    # -- within ----------------------------------------------------------------------------------------
+    # -- internals -------------------------------------------------------------------------------------
 
     def _wrapped(self, what: str) -> tuple[Conversation, Pipe]:
-        """Return the connection; begin it where the socket was connected without our being told."""
+        """Return the connection; start it if the socket was connected without `connect`."""
         self._forks = forks.count()
         if self._talk is None and not self._connected:
-            self.getpeername()  # says that there is no peer, if so
+            self.getpeername()  # raises OSError if there is no peer
             self._connected = True
             self._begin()
         if self._talk is None or self._pipe is None:
@@ -437,11 +437,11 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def _established(self) -> Conversation:
         if self._talk is None:
-            self.getpeername()  # says that there is no peer, if so
+            self.getpeername()  # raises OSError if there is no peer
         return super()._established()
 
     def _driven(self, act: Callable[[], T], late: str, again: Callable[[], ssl.SSLError] | None = None) -> T:
-        """Let the pipe do something, and raise as `ssl` does where that fails or takes too long."""
+        """Call `act`, and convert its exceptions into those of `ssl`."""
         talk, _ = self._wrapped("TLS")
         return talk.drive(act, late, (again or self._again) if self.gettimeout() == 0 else None)
 

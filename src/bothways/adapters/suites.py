@@ -1,4 +1,4 @@
-"""Cipher suites by the names that OpenSSL gives them: what `ssl` tells, and programs compare."""
+"""Cipher suites by OpenSSL's names, as `ssl` reports them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SPEAKS = {**SUITES13, **SUITES12}
 
 @cache
 def openssl_name(suite: str) -> str:
-    """Return OpenSSL's name of a suite: "ECDHE-RSA-AES128-GCM-SHA256" for TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256."""
+    """Return OpenSSL's name: "ECDHE-RSA-AES128-GCM-SHA256" for TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256."""
     if "_WITH_" not in suite:
         return suite
     exchange, _, cipher = suite.removeprefix("TLS_").partition("_WITH_")
@@ -24,17 +24,17 @@ def openssl_name(suite: str) -> str:
 
 
 def ssl_version(suite: str) -> str:
-    """Return the version of TLS that brought a suite."""
+    """Return the TLS version that introduced a cipher suite."""
     return "TLSv1.2" if "_WITH_" in suite else "TLSv1.3"
 
 
 def bits_of(suite: str) -> int:
-    """Return how many bits the key of a suite has."""
+    """Return the key size of a cipher suite in bits."""
     return _SPEAKS[CipherSuite[suite]].key_size * 8
 
 
 def ciphers(codes: Iterable[int]) -> list[dict[str, Any]]:
-    """Describe suites as `SSLContext.get_ciphers` does."""
+    """Return descriptions of cipher suites, as `SSLContext.get_ciphers`."""
     return [_described(code) for code in codes]
 
 

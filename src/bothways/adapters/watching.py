@@ -1,4 +1,4 @@
-"""What passes in a handshake, kept as it came and read only when somebody asks what a failure means."""
+"""Stores the notes of a handshake unchanged; they are interpreted only when a failure has to be explained."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from bothways.tls.events import Epoch, MessageSeen, Note, Progressed, RecordSeen
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.hello import ClientHello
 
-KEPT = 128  # notes of a handshake: one has two dozen
+KEPT = 128  # notes of one handshake, which usually has about 24
 
 
 class Watched:
-    """The observer of one connection: a note costs no more than being kept.
+    """The observer of one connection, which only stores each note.
 
-    `condense` lets go of all but the certificates and the client's hello, once the handshake is a success.
+    `condense` drops all but the certificates and the ClientHello after a successful handshake.
     """
 
     __slots__ = ("_config", "_notes", "_server_name")
@@ -25,18 +25,18 @@ class Watched:
         self._notes: list[Note] = []
 
     def __call__(self, note: Note) -> None:
-        """Keep what tells something."""
+        """Store a note."""
         kind = type(note)
         tells = kind is MessageSeen or kind is Progressed or (kind is RecordSeen and _is_data(note))
         if tells and len(self._notes) < KEPT:
             self._notes.append(note)
 
     def condense(self) -> None:
-        """Keep what is asked for later: who showed which certificates, and what the client offered."""
+        """Keep what may be needed later: the certificates, and what the client offered."""
         self._notes = [each for each in self._notes if _is_lasting(each)]
 
     def situation(self) -> Situation:
-        """Return what is known by now."""
+        """Return what is known now."""
         facts = HandshakeFacts(self._config, self._server_name)
         for note in self._notes:
             facts(note)

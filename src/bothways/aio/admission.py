@@ -134,14 +134,14 @@ class AdmittedProtocol(TLSProtocol):
         self.fail(Evicted("its place was given to another handshake"))
 
     def watch_by(self, watch: Watch) -> None:
-        """Hear of changed evidence from another watch: the one of the configuration that was chosen for this client."""
+        """Use the `Watch` of the configuration that was chosen for this client."""
         self._watch.leave(self._look)
         self._watch, self._heeds_news = watch, watch.heeds_news
         if self.driver.status.established and not self._lost:
             watch.join(self._look)
 
     def judge_by(self, settings: Settings, watch: Watch) -> None:
-        """Have an established client verified again, soon, and from then on by another configuration.
+        """Verify an established client again soon, with another configuration, which is used from then on.
 
         No data passes before that.
         """

@@ -1,1 +1,1 @@
-"""The command line. Needs the extra `[cli]`."""
+"""The command line. It needs the extra `[cli]`."""

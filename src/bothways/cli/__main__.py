@@ -1,4 +1,4 @@
-"""The command `bothways`. What is not installed is said here; everything else is in `commands`."""
+"""The command `bothways`. It reports missing packages; everything else is in `commands`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Hint: pip install 'bothways[cli]'
 
 
 def main() -> NoReturn:
-    """Run the command line and exit with its status; without the extra `[cli]` say what to install."""
+    """Run the command line and exit with its status; without the extra `[cli]` print what to install."""
     try:
         import click  # noqa: F401 - only to learn whether the extra is there
         import rich  # noqa: F401
     except ImportError:
         sys.stderr.write(MISSING)
         sys.exit(2)
-    # What parsers warn of in other people's certificates is told in words where it matters.
+    # Warnings of the parser about certificates of others; we report such defects ourselves where they matter.
     warnings.filterwarnings("ignore", module=r"bothways\.trust\.")
     from bothways.cli.commands import bothways
     from bothways.cli.terminal import run

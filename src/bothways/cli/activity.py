@@ -1,6 +1,6 @@
-"""When bytes last passed on a connection, either way, and how long may pass without any.
+"""The idle time of a connection: how long no byte was sent or received in either direction.
 
-A limit for each single call would not do: whoever downloads for hours says nothing himself meanwhile.
+A limit for each call would not do: a client that downloads for hours sends nothing meanwhile.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Callable
 from bothways.errors import TimedOut
 from bothways.net.channel import Channel
 
-LOOK_SECONDS = 15.0  # how long a call waits at most before it looks whether the other way is alive
-HALF_CLOSED_SECONDS = 600.0  # for a connection of which one way has ended
+LOOK_SECONDS = 15.0  # seconds of one wait, after which the other direction is checked
+HALF_CLOSED_SECONDS = 600.0  # seconds, for a connection with one direction closed
 CHUNK = 64 * 1024
 
 
 class Activity:
-    """The idle limit of one connection, for all threads that serve it.
+    """The idle limit of one connection, used by all of its threads.
 
-    limit: seconds without a byte either way, None for any; a connection that is half closed has ten minutes at
-    most.  stirred: is called whenever something passed.
+    limit: seconds without a byte in either direction, None for no limit; a half-closed connection has at most ten
+    minutes. stirred: called after each transfer.
     """
 
     def __init__(self, limit: float | None, stirred: Callable[[], object] = lambda: None) -> None:
@@ -30,17 +30,17 @@ class Activity:
         self._last = time.monotonic()
 
     def watch(self, *ends: Channel | socket.socket) -> None:
-        """Have calls on these return in time to look."""
+        """Set time limits on these ends, so that their calls return in time for a check."""
         limit = HALF_CLOSED_SECONDS if self.limit is None else self.limit
         for each in ends:
             each.settimeout(min(limit / 4, LOOK_SECONDS))
 
     def half_close(self) -> None:
-        """One way has ended: the other may be silent for ten minutes, or the limit where that is shorter."""
+        """One direction has ended: the other may be idle for ten minutes, or for the limit if that is shorter."""
         self.limit = HALF_CLOSED_SECONDS if self.limit is None else min(self.limit, HALF_CLOSED_SECONDS)
 
     def receive(self, source: Channel | socket.socket) -> bytes:
-        """Return what comes next, b"" at the end; raises TimeoutError when nothing passed for too long."""
+        """Return received bytes, b"" at the end; raises TimeoutError when the connection was idle for too long."""
         while True:
             try:
                 data = source.recv(CHUNK)
@@ -51,7 +51,7 @@ class Activity:
                 return data
 
     def send(self, target: Channel | socket.socket, data: bytes) -> None:
-        """Send all of `data`; raises TimeoutError when nothing passed for too long."""
+        """Send all of `data`; raises TimeoutError when the connection was idle for too long."""
         if isinstance(target, Channel):
             self._send_sealed(target, data)
         else:
@@ -64,7 +64,7 @@ class Activity:
                 target.sendall(left)
             except TimeoutError as late:
                 self._look(late)
-                left = b""  # the channel keeps what it could not send yet, and goes on with it
+                left = b""  # the channel keeps what it could not send, and continues with it
             else:
                 self._stir()
                 return
@@ -84,7 +84,7 @@ class Activity:
         self._stirred()
 
     def _look(self, late: TimeoutError) -> None:
-        """Go on unless nothing passed for too long, or it was the network that gave up."""
+        """Return if the connection was not idle for too long; else raise `late`, as for a timeout of the network."""
         if late.errno is not None:
             raise late
         if self.limit is not None and time.monotonic() - self._last >= self.limit:

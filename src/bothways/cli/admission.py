@@ -1,7 +1,6 @@
-"""The places of a server whose connections have a thread each: in a handshake, and apart after it.
+"""Limits the connections of a server with threads: handshakes, and separately established connections.
 
-A flood of handshakes that are only begun takes places from itself, and none from those that were finished. By
-what rule a place is given away stands in `bothways.places`.
+A flood of incomplete handshakes thus ends only other handshakes. The rule for ending one is in `bothways.places`.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from bothways.cli.options import Address
 from bothways.places import Place, Places, source_of
 from bothways.tls.events import Note, RecordSeen
 
-OTHERS_SECONDS = 1.0  # how long a handshake is put off for others that may be about to finish theirs
-HANDSHAKES = 256  # at the least, however few connections there may be
+OTHERS_SECONDS = 1.0  # seconds that a handshake waits for others of the same address that may complete soon
+HANDSHAKES = 256  # the least default, however small the limit of connections is
 
 
 class Admission:
-    """Who may shake hands, and who has done so.
+    """The places for handshakes and for established connections.
 
-    limit: connections that have finished their handshake.  handshakes: how many are in it beside them; by default
-    as many, but not few.  exempt_loopback: see `Places`.
+    limit: of established connections.  handshakes: the limit of handshakes; by default the same, but not below a
+    minimum. exempt_loopback: see `Places`.
     """
 
     def __init__(self, limit: int, *, handshakes: int | None = None, exempt_loopback: bool = False) -> None:
@@ -34,19 +33,19 @@ class Admission:
             handshakes = max(limit, HANDSHAKES)
         self.limit = limit + handshakes
         self._changed = threading.Condition()
-        self._handshaking: Counter[str] = Counter()  # who was let into a handshake and has not finished it
+        self._handshaking: Counter[str] = Counter()  # clients in a handshake
         self._handshakes = Places(handshakes, exempt_loopback=exempt_loopback)
         self._established = Places(limit, exempt_loopback=exempt_loopback, only_from_larger=True)
 
     def arrive(self, sock: socket.socket, address: Address) -> Client | None:
-        """Let a client begin its handshake, for which another may be ended; None if it must go itself."""
+        """Register a client's handshake, for which another may be ended; None if this one must end."""
         client = Client(self, sock, address)
         return client if self._enter(self._handshakes, client.place) else None
 
     def let_begin(self, client: Client, seconds: float) -> bool:
-        """Wait until a place among those that are established may be had; False when that takes too long.
+        """Wait until a place for an established connection may be available; False after the time limit.
 
-        For a moment it is also waited for others of the same address that may be about to take the last ones.
+        It also waits briefly for other clients of the same address that may be about to take the last places.
         """
         source = client.place.source
         with self._changed:
@@ -58,7 +57,7 @@ class Admission:
             return True
 
     def establish(self, client: Client, place: Place, seconds: float) -> bool:
-        """Move a client to those that are established, when one of their places is to be had in time."""
+        """Move a client to the established connections; False if no place is available in time."""
         with self._changed:
             self._await_room(client, seconds)
             if client.ended or not self._enter(self._established, place):
@@ -68,7 +67,7 @@ class Admission:
             return True
 
     def leave(self, client: Client) -> None:
-        """Give the place of a client back."""
+        """Release the place of a client."""
         with self._changed:
             if client.handshaking or client.established:
                 self._changed.notify_all()
@@ -76,7 +75,7 @@ class Admission:
             self._established.leave(client.place)
 
     def taken(self) -> tuple[int, int]:
-        """Return how many are in a handshake, and how many are established."""
+        """Return the number of handshakes and the number of established connections."""
         with self._changed:
             return len(self._handshakes), len(self._established)
 
@@ -88,13 +87,13 @@ class Admission:
         if client.handshaking:
             client.handshaking = False
             self._handshaking[client.place.source] -= 1
-            self._handshaking += Counter()  # lets go of those that are none
+            self._handshaking += Counter()  # has no effect for one that is not registered
 
     def _await_room(self, client: Client, seconds: float) -> bool:
         return self._wait_for(client, lambda: self._established.has_room_for(client.place.source), seconds)
 
     def _wait_for(self, client: Client, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until something holds; False if that takes too long, or the client is ended meanwhile."""
+        """Wait until a condition holds; False after the time limit, or if the client is ended meanwhile."""
         client.waiting = True
         self._changed.wait_for(lambda: client.ended or condition(), seconds)
         client.waiting = False
@@ -108,13 +107,13 @@ class Admission:
             return loser is not place
 
     def wake(self) -> None:
-        """Let those look again who wait for a place."""
+        """Wake the threads that wait for a place."""
         with self._changed:
             self._changed.notify_all()
 
 
 class Client:
-    """One connection, its socket and its place. Give it as an observer to its handshake."""
+    """One connection with its socket and its place. It is also the observer of its handshake."""
 
     def __init__(self, admission: Admission, sock: socket.socket, address: Address) -> None:
         self.sock = sock
@@ -125,29 +124,29 @@ class Client:
         self._admission = admission
 
     def __call__(self, note: Note) -> None:
-        """Count whole records that came as progress of the handshake."""
+        """Count received records as progress of the handshake."""
         if isinstance(note, RecordSeen) and not note.sent:
             self.place.moved += note.size
 
     def may_begin(self, seconds: float) -> bool:
-        """Wait until it makes sense to shake hands; False if that takes too long, or another got our place."""
+        """Wait until the handshake can start; False after the time limit, or if this client was ended."""
         return self._admission.let_begin(self, seconds)
 
     def establish(self, seconds: float) -> bool:
-        """Take a place among those that finished their handshake; False if none is to be had in time."""
+        """Take a place for an established connection; False if none is available in time."""
         place = Place(self.place.source, self._end, time.monotonic())
         return self._admission.establish(self, place, seconds)
 
     def note_activity(self) -> None:
-        """Note that something passed: who was silent for longest is ended first."""
+        """Record a transfer: the connection that was idle for longest is ended first."""
         self.place.begin(time.monotonic(), waits=True)
 
     def leave(self) -> None:
-        """Give the place back."""
+        """Release the place."""
         self._admission.leave(self)
 
     def _end(self) -> None:
-        """Wake the thread of this connection, which ends it; nothing is left to the system."""
+        """Wake the thread of this connection, which ends it with a reset."""
         self.ended = True
         reset(self.sock)
         with contextlib.suppress(OSError):
@@ -157,6 +156,6 @@ class Client:
 
 
 def reset(sock: socket.socket) -> None:
-    """Have the system forget a connection when it is closed, whatever is still to be sent."""
+    """Make the system reset a connection when it is closed, and drop unsent data."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,4 +1,4 @@
-"""The subcommands by name: listed from a table, and imported only when they run."""
+"""The subcommands: listed from a table, and imported only when they run."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ COMMANDS = {
 class Commands(click.Group):
     """A group whose subcommands are modules of a package, each with its `command`.
 
-    table: the names in their order, with a line for each. package: where the modules are. extra: what of bothways
-    installs the packages that they need.
+    table: the names in order, with a line of help for each.  package: of the modules.  extra: the extra of bothways
+    that installs the packages they need.
     """
 
     def __init__(
@@ -43,9 +43,9 @@ class Commands(click.Group):
         return list(self._table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the module of one command; one whose name is a word of Python's own ends with a line below.
+        """Import the module of a command; `import_` for a name that is a keyword of Python.
 
-        Where packages are missing the command ends with what installs them; a shell that completes sees no command.
+        If packages are missing, the command ends with what to install; shell completion then sees no command.
         """
         if cmd_name not in self._table:
             return None
@@ -55,7 +55,7 @@ class Commands(click.Group):
         except ModuleNotFoundError as missing:
             if ctx.resilient_parsing:
                 return None
-            from bothways.cli.terminal import refuse  # help imports nothing but this module
+            from bothways.cli.terminal import refuse  # for --help only this module is imported
 
             said = f"{ctx.command_path} {cmd_name}".removeprefix("bothways ")
             needed = f"{said} requires the package {missing.name}, which is not installed"
@@ -63,12 +63,12 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """List the commands without importing them."""
+        """Write the list of commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self._table.items()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the epilog with its own lines."""
+        """Write the epilog with its line breaks."""
         formatter.write(self.epilog or "")
 
 

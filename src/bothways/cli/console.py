@@ -1,4 +1,4 @@
-"""Where commands draw with rich: as wide as reads well at a terminal, plain and of one width in a pipe."""
+"""The rich console of the commands: limited in width at a terminal, plain and of fixed width in a pipe."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ NARROWEST, WIDEST, PIPE_WIDTH = 72, 124, 104
 
 
 def console() -> Console:
-    """Return a console as wide as reads well; in a pipe without colours and of one width."""
+    """Return the console for standard output."""
     screen = Console(highlight=False, soft_wrap=False)
     screen.width = max(NARROWEST, min(WIDEST, screen.width)) if screen.is_terminal else PIPE_WIDTH
     return screen
 
 
 def show(screen: Console, part: RenderableType) -> None:
-    """Print one part; in a pipe its lines end where their text does."""
+    """Print one part; in a pipe without trailing spaces."""
     if screen.is_terminal:
         screen.print(part)
         return

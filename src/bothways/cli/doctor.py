@@ -1,4 +1,4 @@
-"""`bothways doctor`: examine a server as a client of it would, or an identity before anything is connected."""
+"""`bothways doctor`: examines a server as a client would see it, or only the files of an identity."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ STYLES = {"good": "green", "note": "dim", "warning": "yellow", "problem": "bold 
 
 
 class HttpPath(click.ParamType[str]):
-    """A path of HTTP: visible ASCII that begins with a slash."""
+    """A path of HTTP: visible ASCII that starts with a slash."""
 
     name = "PATH"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Read a path, or say what one is; nothing else may get into a request."""
+        """Check a path; raises `click.BadParameter`. Nothing else can get into a request."""
         path = str(value)
         if not path.startswith("/") or not all("!" <= each <= "~" for each in path):
             self.fail(f"{path!r} is no path; expected one like /status", param, ctx)
@@ -177,7 +177,7 @@ def _server(
 
 
 def _page_file(html: str | None) -> Path | None:
-    """Return where the page goes; a file that cannot be written ends the command before it connects."""
+    """Return the path of the HTML page; exit with status 2 before connecting if it cannot be written."""
     if html is None:
         return None
     try:
@@ -194,7 +194,7 @@ def _write(path: Path, text: str) -> None:
         complain(f"--html {path}: {error.strerror or error}")
 
 
-# -- for people --------------------------------------------------------------------------------------------
+# -- text output -----------------------------------------------------------------------------------------
 
 
 def _parts(report: Report, *, terminal: bool) -> list[RenderableType]:

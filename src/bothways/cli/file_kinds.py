@@ -1,4 +1,4 @@
-"""Files as others hand them out, such as Java key stores, and the command that makes of each one that is read here."""
+"""Files of a type that is not read here, such as Java key stores, and the commands that convert them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CRL, OCSP_RESPONSE = "CRL", "OCSP response"
 
 
 class Wanted(Enum):
-    """What an option takes: what it is called, and the kinds of documents that it is read from."""
+    """What an option accepts: its name in messages, and the types of documents."""
 
     IDENTITY = "a certificate", frozenset({CERTIFICATE, PKCS12})
     PRIVATE_KEY = "a private key", frozenset({KEY})
@@ -38,12 +38,12 @@ class Wanted(Enum):
 
     @property
     def words(self) -> str:
-        """What it is called."""
+        """The name in messages."""
         return self.value[0]
 
     @property
     def kinds(self) -> frozenset[str]:
-        """From what it is read."""
+        """The types of documents that are accepted."""
         return self.value[1]
 
 
@@ -52,7 +52,7 @@ class _Told(NamedTuple):
     hint: str = ""
 
 
-# What to do with a file of one kind where another is wanted: commands where one helps, with FILE in them.
+# What to do with a file of the wrong type; commands have FILE in the place of its name.
 HINTS: Mapping[tuple[Wanted, str], str] = {
     (Wanted.ANCHORS, PKCS12): "openssl pkcs12 -in FILE -cacerts -nokeys -out FILE.pem",
     (Wanted.PRIVATE_KEY, PKCS12): "openssl pkcs12 -in FILE -nocerts -nodes -out FILE.key",
@@ -78,9 +78,9 @@ LOOKED_AT = 1000  # documents of one file
 
 @contextlib.contextmanager
 def told_apart(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
-    """Where one of these files cannot be used, say what it is and which command turns it into what can.
+    """If one of these files cannot be used, report its type and the command that converts it.
 
-    Raises ConfigError, as the body did.
+    Raises ConfigError, like the body.
     """
     try:
         yield
@@ -93,7 +93,7 @@ def told_apart(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
 
 
 def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:
-    """Raise ConfigError where a file's content is known to be of another kind than those that are read here."""
+    """Raise ConfigError for a file of a known type that is not accepted here."""
     found = _of(data, wanted)
     if found is not None:
         raise _error(path, found)
@@ -106,7 +106,7 @@ def _error(path: str, found: _Told) -> ConfigError:
 
 
 def _told(path: str, wanted: Wanted) -> _Told | None:
-    """Return what a file is, and what to do, if it is of a kind that others use."""
+    """Return the type of a file and what to do, if it is a known type."""
     try:
         return _of(files.content(path), wanted)
     except ConfigError:
@@ -135,7 +135,7 @@ def _of(data: bytes, wanted: Wanted) -> _Told | None:
 
 
 def _most_telling(found: Iterator[Document], wanted: Wanted) -> Document | None:
-    """Return the first document that is broken or of a kind that is wanted, or else the first of all."""
+    """Return the first document that is broken or of an accepted type, or else the first of all."""
     first: Document | None = None
     for each in islice(found, LOOKED_AT):
         if each.damaged or each.kind == PKCS7 or each.kind in wanted.kinds:
@@ -145,7 +145,7 @@ def _most_telling(found: Iterator[Document], wanted: Wanted) -> Document | None:
 
 
 def _broken(data: bytes, first: Document) -> _Told | None:
-    """Return what is wrong with a document that is of a known kind and cannot be read."""
+    """Return what is wrong with a document of a known type that cannot be decoded."""
     if first.hint:
         return _Told(first.damaged, first.hint)
     if "no END line" in first.damaged:
@@ -165,7 +165,10 @@ def _other(kind: str, wanted: Wanted) -> _Told | None:
 
 
 def _followed(data: bytes, kind: str) -> _Told | None:
-    """Return that something follows a document in DER, of which a file holds one, or that OpenSSL added to it."""
+    """Return that there are bytes after a DER document, or that OpenSSL has appended its own.
+
+    A file may contain only one document in DER.
+    """
     if kind == CERTIFICATE and {label for label, _ in pem.blocks(data)} == {"TRUSTED CERTIFICATE"}:
         text = "this is a certificate with OpenSSL's own settings of trust (TRUSTED CERTIFICATE)"
         return _Told(text, "openssl x509 -in FILE -out FILE.pem")

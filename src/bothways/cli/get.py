@@ -1,4 +1,4 @@
-"""`bothways get`: one request to an API, with an identity; or the Python that does the same."""
+"""`bothways get`: one HTTP request with an identity, or Python code that sends the same."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ ANSWER_LIMIT = 1024 * 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e\t\xa0-\xff]*")
-# What the connection itself says; whoever alters it lets two readers disagree on where a message ends.
+# Headers set by the connection; others would allow request smuggling.
 OWN_HEADERS = {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header as the command line gave it."""
+    """A header as given on the command line."""
 
     name: str
     value: str
 
     @property
     def encoded(self) -> tuple[bytes, bytes]:
-        """The same for the wire."""
+        """Return name and value as bytes."""
         return self.name.encode("ascii"), self.value.encode("latin-1")
 
 
@@ -60,7 +60,7 @@ class HeaderType(click.ParamType[Header]):
     name = "NAME: VALUE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Header:
-        """Read a header, or say what is wrong with it."""
+        """Parse a header; raises `click.BadParameter`."""
         if isinstance(value, Header):
             return value
         name, colon, text = str(value).partition(":")
@@ -209,7 +209,7 @@ def _verb(method: str | None, data: str | None) -> str:
 
 
 def _body(data: str | None) -> bytes | None:
-    """Read what is sent: text, a file, or standard input."""
+    """Return the body: the text, the content of a file, or standard input."""
     if data is None:
         return None
     if not data.startswith("@"):
@@ -223,7 +223,7 @@ def _body(data: str | None) -> bytes | None:
 
 
 def _with_defaults(headers: tuple[Header, ...]) -> Iterator[Header]:
-    """Yield what was given, after what every request says that does not say otherwise."""
+    """Yield the given headers, after the default ones that they do not replace."""
     given = {each.name.lower() for each in headers}
     for own in (Header("User-Agent", f"bothways/{_version()}"), Header("Accept", "*/*")):
         if own.name.lower() not in given:

@@ -1,4 +1,4 @@
-"""Hints that name commands of the place: `bothways get` is told how to get, not how to connect."""
+"""Converts commands in hints: hints of `bothways get` name `bothways get` and not `bothways connect`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from bothways.diagnosis import Explanation
 
 _CONNECT = re.compile(r"bothways connect \S+(?P<options>.*)")
 _ALPN = re.compile(r" --alpn (\S+)")
-# What `get` offers by each of its options, and without any.
+# The ALPN names that `get` offers with each of its options, and without any.
 _HTTP = {(): "", ("h2", "http/1.1"): "", ("http/1.1",): " --http 1.1", ("h2",): " --http 2"}
 _OF_GET = {"--ca", "--name", "--tls", "--classic", "--cert", "--key", "--timeout"}
 
 
 def for_get(command: str, url: str) -> str:
-    """Return a command of `connect` as one of `get`, where that has its options; any other as it is."""
+    """Return a `connect` command as a `get` command, if `get` has its options; else unchanged."""
     given = _CONNECT.fullmatch(command)
     if given is None:
         return command
@@ -28,13 +28,13 @@ def for_get(command: str, url: str) -> str:
 
 
 def lines_for_get(explanation: Explanation, url: str) -> list[str]:
-    """Return the lines of an explanation, with commands of `get`."""
+    """Return the lines of an explanation, with `get` commands."""
     parts = (line.partition("try:  ") for line in explanation.lines())
     return [before + mark + (for_get(command, url) if mark else "") for before, mark, command in parts]
 
 
 def facts_for_get(facts: Mapping[str, object], url: str) -> dict[str, object]:
-    """Return what is told of a failure as values, with commands of `get` in its explanation."""
+    """Return the values of a failure for JSON, with `get` commands in its explanation."""
     return {name: _for_get(name, value, url) for name, value in facts.items()}
 
 

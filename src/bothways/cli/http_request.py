@@ -1,4 +1,4 @@
-"""One request of `bothways get` on the wire: dialled, sent, told of, and its refusal explained."""
+"""One HTTP request of `bothways get`: connect, send, report, and explain a refusal."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ SERVICE_FAILED = (
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What is the same for each request of one command."""
+    """What is the same for all requests of one command."""
 
-    url: str  # as it was given: what redirects lead to is no part of a hint
+    url: str  # as given by the user: hints do not contain the location of a redirect
     config: ClientConfig
     profile: Profile
     files: Files
@@ -71,7 +71,7 @@ class Asking:
 
 
 def load_http() -> Any:
-    """Import what speaks HTTP; without its packages the command ends and says what to install."""
+    """Import the HTTP client; without its packages exit with what to install."""
     try:
         return import_module("bothways.http.exchange")
     except ModuleNotFoundError as missing:
@@ -79,7 +79,7 @@ def load_http() -> Any:
 
 
 class _Told:
-    """What is said of one request on standard error: lines as it goes, or one JSON object at its end."""
+    """The report of one request on standard error: lines at once, or one JSON object at the end."""
 
     def __init__(self, asking: Asking, location: Location) -> None:
         self._as_json = asking.as_json
@@ -95,7 +95,7 @@ class _Told:
             say("\n".join(bounded(report_lines(address, channel, recorder.notes))))
 
     def answered(self, answer: Answer, size: int) -> None:
-        """Report an answer that came whole."""
+        """Report a complete response."""
         line = _status_line(answer)
         self._facts["answer"] = {
             "version": answer.version,
@@ -108,7 +108,7 @@ class _Told:
             say(f"the server answered {line}: {size} bytes")
 
     def redirected(self, to: str) -> None:
-        """Report a redirect that nobody asked to follow."""
+        """Report a redirect that is not followed, without --location."""
         self._facts["redirect"] = to
         if not self._as_json:
             say(f"a redirect to {to}; --location follows redirects to the same server")
@@ -116,7 +116,7 @@ class _Told:
     def failed(
         self, text: str, why: Explanation | None, facts: Mapping[str, object], meaning: str = ""
     ) -> None:
-        """Report what went wrong: a sentence, what explains it or what it means, and the same as values."""
+        """Report a failure: a sentence, its explanation or meaning, and its values for JSON."""
         if self._as_json:
             self._facts["error"] = facts_for_get(facts, self._asked_for)
         else:
@@ -125,13 +125,13 @@ class _Told:
             complain("\n".join(bounded([f"{self._url}: {text}", *lines])))
 
     def end(self) -> None:
-        """Say the JSON object, where it was asked for."""
+        """Write the JSON object, if it was requested."""
         if self._as_json:
             say_json(self._facts)
 
 
 def ask(asking: Asking, request: Request, deadline: Any, sink: Output, redirects: int | None) -> int:
-    """Ask, and follow what leads to the same server; return the exit status."""
+    """Send the request, and follow redirects to the same server; return the exit status."""
     told = _Told(asking, request.location)
     try:
         following = _asked(asking, request, deadline, sink, told, redirects)
@@ -153,7 +153,7 @@ def ask(asking: Asking, request: Request, deadline: Any, sink: Output, redirects
 def _asked(
     asking: Asking, request: Request, deadline: Any, sink: Output, told: _Told, redirects: int | None
 ) -> int | Request:
-    """Ask once. Return the exit status, or the request that a redirect leads to."""
+    """Send one request. Return the exit status, or the request for a redirect."""
     http = load_http()
     recorder, location = Recorder(), request.location
     address = asking.dial or Address(location.host, location.port)
@@ -194,7 +194,7 @@ def _asked(
 
 
 def _written(answer: Answer, sink: Output) -> tuple[bytes, int, TLSError | OSError | None]:
-    """Write the content; return how it begins, its length, and what ended the connection before its end."""
+    """Write the content; return its first bytes, its length, and the error that ended the connection too early."""
     start, size = b"", 0
     pieces = iter(answer.content)
     while True:
@@ -213,7 +213,7 @@ def _written(answer: Answer, sink: Output) -> tuple[bytes, int, TLSError | OSErr
 def _cut_off(
     answer: Answer, start: bytes, error: TLSError | OSError, observed: HandshakeFacts, told: _Told
 ) -> int:
-    """Tell of a response whose content did not come whole; a status that refuses says more than how it ended."""
+    """Report a response with incomplete content; a status that refuses the client explains more than the error."""
     situation = observed.situation()
     refused = answer.status >= 400
     why = explain_ended(_head(answer) + start, error, situation) if refused else explain(error, situation)
@@ -222,7 +222,7 @@ def _cut_off(
 
 
 def _following(request: Request, answer: Answer, redirects: int | None, told: _Told) -> Request | int | None:
-    """Return the request that a redirect asks for, or the exit status where it is not followed (RFC 9110 15.4)."""
+    """Return the request for a redirect, or the exit status if it is not followed (RFC 9110 15.4)."""
     to = answer.header("location")
     if answer.status not in (301, 302, 303, 307, 308) or not to:
         return None
@@ -251,7 +251,7 @@ def _not_followed(told: _Told, text: str) -> int:
 
 
 def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told: _Told) -> None:
-    """Say why a service may have answered no, in the same words as of a refusal in the handshake."""
+    """Report why a service may have refused the client, in the words of a refusal in the handshake."""
     why = explain_answer(_head(answer) + start, observed.situation())
     meaning = SERVICE_FAILED if answer.status >= 500 else REQUEST_REFUSED
     facts = {
@@ -264,7 +264,7 @@ def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told
 
 
 def _head(answer: Answer) -> bytes:
-    """The head of a response as HTTP/1.1 writes it."""
+    """Return the head of a response in the form of HTTP/1.1."""
     line = f"{answer.version} {answer.status} {answer.reason}".encode("latin-1", "replace")
     fields = (b": ".join(each) for each in answer.headers[:HEADERS_TOLD])
     return b"\r\n".join((line, *fields, b"", b""))

@@ -1,6 +1,6 @@
-"""`--insecure-keylog`: the keys of each connection into the file that SSLKEYLOGFILE names (RFC 9850).
+"""`--insecure-keylog`: writes the keys of each connection to the file that SSLKEYLOGFILE names (RFC 9850).
 
-The variable alone does nothing: it may stand in an environment that nobody looks at.
+The variable alone has no effect, since it may be set in an environment by mistake.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ keylog_option = click.option(
 
 
 def load_keylog(allowed: bool, *, as_json: bool = False) -> Callable[[str], None] | None:
-    """Return what keeps the lines of a key log, and warn of it; None unless it was allowed.
+    """Return the function that writes the lines of a key log, and print a warning; None without the option.
 
-    The file is made for its owner alone, and appended to. Ends the command with status 2 where
-    no file is named or it cannot be written.
+    The file is created with access for its owner only, and appended to. Exits with status 2 if no file is named or it
+    cannot be written.
     """
     if not allowed:
         return None
@@ -54,7 +54,7 @@ def load_keylog(allowed: bool, *, as_json: bool = False) -> Callable[[str], None
 
 
 class _Log:
-    """Appends lines to a file, each whole, from any thread."""
+    """Appends complete lines to a file, from any thread."""
 
     def __init__(self, file: int, path: str) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""A listener whose connections have a thread each once they have spoken, and never more threads than allowed."""
+"""A listener that starts a thread for a connection when its first record is complete, up to a limit."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Conversation = Callable[[Client], None]
 
 BACKLOG = 1024
 ACCEPT_AGAIN_SECONDS = 0.1
-ACCEPTED_AT_ONCE = 64  # so that what a client sent is read before many others come
+ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
 HEADER_LENGTH, RECORD_LIMIT = 5, 5 + 2**14  # RFC 9846 5.1
 SPARE_DESCRIPTORS = 128
-SPARE_THREADS = 64  # for connections that were ended and are not gone yet
+SPARE_THREADS = 64  # descriptors for connections that are being closed
 _SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _ENDS = frozenset({errno.EBADF, errno.EINVAL, errno.ENOTSOCK})
 
 
 def listen(address: Address) -> socket.socket:
-    """Bind and listen; port 0 is any that is free."""
+    """Bind a socket and listen. Port 0 selects a free port."""
     family, kind, protocol, _, target = socket.getaddrinfo(
         address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
@@ -47,10 +47,10 @@ def listen(address: Address) -> socket.socket:
 
 
 def allow_descriptors(count: int) -> None:
-    """Let this process open so many sockets beside its files, as far as the system lets it."""
+    """Raise the limit of open descriptors for `count` sockets, as far as the system allows."""
     try:
         import resource
-    except ImportError:  # a system without such limits
+    except ImportError:  # this system has no such limits
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = (
@@ -61,10 +61,10 @@ def allow_descriptors(count: int) -> None:
 
 
 class Acceptor:
-    """Accepts connections, and gives each a thread when its first record is there: until then it costs a socket.
+    """Accepts connections, and starts a thread for each when its first record is complete.
 
-    conversation: what is done in the thread.  hello_seconds: how long a client may take to send a ClientHello.
-    unheard: is called with whoever sent none, and with what ended its connection.
+    conversation: runs in the thread.  hello_seconds: the time for a client to send a ClientHello. unheard: called with
+    a client that sent none, and with what ended its connection.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class Acceptor:
         self._unheard = unheard
         self._threads = threading.BoundedSemaphore(admission.limit + SPARE_THREADS)
         self._selector = selectors.DefaultSelector()
-        self._waiting: dict[Client, float] = {}  # until when, in the order of arrival
+        self._waiting: dict[Client, float] = {}  # the time limits, in the order of arrival
 
     def run(self, stop: socket.socket) -> None:
-        """Accept until `stop` may be read from."""
+        """Accept connections until `stop` is readable."""
         self._listener.setblocking(False)
         with self._selector:
             self._selector.register(self._listener, selectors.EVENT_READ)
@@ -98,7 +98,7 @@ class Acceptor:
                     self._close(client)
 
     def _turn(self) -> bool:
-        """Wait for what comes and take it; False when it is time to stop."""
+        """Wait for events and process them; False when `stop` is readable."""
         first = next(iter(self._waiting.values()), None)
         left = None if first is None else max(first - time.monotonic(), 0.0)
         for key, _ in self._selector.select(left):
@@ -111,7 +111,7 @@ class Acceptor:
         return True
 
     def _accept_several(self) -> None:
-        """Accept no more at once than leaves time to read what those before them sent."""
+        """Accept a limited number of connections, so that the earlier ones are read in time."""
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 sock, name = self._listener.accept()
@@ -120,7 +120,7 @@ class Acceptor:
             except OSError as error:
                 if error.errno in _ENDS:
                     raise
-                # A client that is gone already; or no descriptors are left, and those who come must not end us.
+                # The client has closed already, or there are no descriptors left; neither may end the server.
                 time.sleep(ACCEPT_AGAIN_SECONDS if error.errno in _SHORTAGES else 0)
                 return
             self._arrive(sock, Address(name[0], name[1]))
@@ -140,7 +140,7 @@ class Acceptor:
         self._waiting[client] = time.monotonic() + self._hello_seconds
 
     def _hear(self, client: Client) -> None:
-        """Begin the conversation when a whole record is there, or what can become none."""
+        """Start the thread when the first record is complete, or is no handshake record."""
         try:
             header = client.sock.recv(HEADER_LENGTH, socket.MSG_PEEK)
         except BlockingIOError:
@@ -162,7 +162,7 @@ class Acceptor:
         if self._threads.acquire(timeout=ACCEPT_AGAIN_SECONDS):
             try:
                 threading.Thread(target=self._converse, args=(client,), daemon=True).start()
-            except RuntimeError:  # no thread is to be had: this client is turned away, the server stays
+            except RuntimeError:  # no thread can be started: end this connection and continue
                 self._threads.release()
             else:
                 return
@@ -200,9 +200,9 @@ class Acceptor:
 
 
 def _is_awaited(sock: socket.socket, header: bytes) -> bool:
-    """Whether the rest of a first record is still to come, and wakes us when it is there.
+    """Whether the rest of the first record is missing; the system then wakes us when it is complete.
 
-    Nothing is waited for where the end has come already, or what begins there is no handshake record.
+    False after the end of file, and if the first bytes are not a handshake record.
     """
     length = HEADER_LENGTH + int.from_bytes(header[3:])
     if len(header) < HEADER_LENGTH or header[0] != ContentType.handshake or length > RECORD_LIMIT:
@@ -213,7 +213,7 @@ def _is_awaited(sock: socket.socket, header: bytes) -> bool:
 
 
 def _wake_at(sock: socket.socket, count: int) -> bool:
-    """Ask the system to wake us only when so many bytes are there (where it knows how to)."""
+    """Set SO_RCVLOWAT, so that the socket becomes readable only with so many bytes, if the system supports it."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, count)
     except (OSError, AttributeError):
@@ -223,7 +223,7 @@ def _wake_at(sock: socket.socket, count: int) -> bool:
 
 @contextlib.contextmanager
 def until_stopped() -> Iterator[socket.socket]:
-    """Yield a socket that may be read from when SIGINT or SIGTERM came; what runs is interrupted nowhere."""
+    """Yield a socket that becomes readable at SIGINT or SIGTERM; no other code is interrupted."""
     woken, waker = socket.socketpair()
     with woken, waker:
         waker.setblocking(False)
@@ -238,4 +238,4 @@ def until_stopped() -> Iterator[socket.socket]:
 
 
 def _noted(number: int, frame: FrameType | None) -> None:
-    """Leave a signal to the socket that the system wakes with it."""
+    """Do nothing: the signal is reported by the wakeup socket."""

@@ -1,4 +1,4 @@
-"""What several commands take from the command line: addresses, identities, authorities."""
+"""Options of several commands: addresses, identities, trust anchors, revocation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bothways.trust.parsing import PassphraseNeeded
 from bothways.trust.revocation import PRESETS, Revocation
 from bothways.trust.verdict import PROFILES, Profile
 
-if TYPE_CHECKING:  # commands without a server load no engine for the name of a type
+if TYPE_CHECKING:  # not imported at run time, so that commands without TLS start faster
     from bothways.tls.config import ClientAuth
 
 
@@ -45,7 +45,7 @@ class AddressType(click.ParamType[Address]):
     name = "HOST:PORT"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        """Read an address, or say what is wrong with it."""
+        """Parse an address; raises `click.BadParameter`."""
         if isinstance(value, Address):
             return value
         host, colon, port = str(value).rpartition(":")
@@ -59,20 +59,20 @@ class AddressType(click.ParamType[Address]):
                 f"{value!a} is not an address; expected HOST:PORT with a port of 0 to 65535", param, ctx
             )
         try:
-            host.encode("idna")  # what the system is asked about, by Python
+            host.encode("idna")  # the length limit of a host name in Python's resolver
         except UnicodeError:
             self.fail(f"{value!a}: this host is neither a valid name nor an IP address", param, ctx)
         return Address(host[1:-1] if bracketed else host, int(port))
 
 
-SPOKEN = ("1.3", "1.2")  # where no version is asked for
+SPOKEN = ("1.3", "1.2")  # the versions used by default
 
 
 class ServerType(AddressType):
-    """HOST:PORT, [IPv6]:PORT, or an https URL, of which host and port are taken."""
+    """HOST:PORT, [IPv6]:PORT, or an https URL, of which host and port are used."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
-        """Read an address or a URL, or say what is wrong with it."""
+        """Parse an address or a URL; raises `click.BadParameter`."""
         if isinstance(value, str) and (match := _URL.fullmatch(value)) is not None:
             if match[1].lower() not in SCHEMES:
                 self.fail(f"{value!a}: expected an address HOST:PORT, or an https URL", param, ctx)
@@ -87,7 +87,7 @@ SCHEMES = {"https": 443, "wss": 443, "ldaps": 636, "imaps": 993, "smtps": 465, "
 
 
 class NamesType(click.ParamType[tuple[str, ...]]):
-    """Names with commas between them."""
+    """Names separated by commas."""
 
     name = "NAME,NAME"
 
@@ -97,7 +97,7 @@ class NamesType(click.ParamType[tuple[str, ...]]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
-        """Split names, which may be in any case; what they may be is said by whoever takes them."""
+        """Split the names, which may be in any case; the configuration checks them."""
         names = (
             value
             if isinstance(value, tuple)
@@ -117,7 +117,7 @@ class PeerRuleType(click.ParamType[PeerRule]):
     name = "KIND=VALUE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PeerRule:
-        """Read a rule, or say what is wrong with it."""
+        """Parse a rule; raises `click.BadParameter`."""
         try:
             return value if isinstance(value, PeerRule) else PeerRule.parse(str(value))
         except ConfigError as error:
@@ -135,9 +135,9 @@ Command = Callable[..., Any]
 def gathered(
     into: str, make: Callable[..., object], *options: Callable[[Command], Command]
 ) -> Callable[[Command], Command]:
-    """Add options to a command, which gets in the argument `into` what `make` makes of their values.
+    """Add options to a command; the command gets the result of `make` as the argument `into`.
 
-    make: has a parameter for each of the options, of its name. What was gathered so may be gathered again.
+    make: has a parameter for each option, with its name. A result may be used in another `gathered`.
     """
     names = tuple(inspect.signature(make).parameters)
 
@@ -158,7 +158,7 @@ def gathered(
 def load_identity(
     cert: str | None, key: str | None, password_file: str | None, *, watched: bool = False
 ) -> Credentials | None:
-    """Read our certificate and key; what is wrong with them ends the command with status 2."""
+    """Read our certificate and key; exit with status 2 if they cannot be used."""
     if cert is None:
         if key is not None:
             refuse("--key requires --cert: a key cannot be used without its certificate")
@@ -186,14 +186,14 @@ LOCKED = (
 
 
 def are_files(*paths: str | None) -> bool:
-    """Whether all of them can be read again, as pipes cannot."""
+    """Whether all of them are files that can be read again, which pipes cannot."""
     return all(Path(path).is_file() for path in paths if path is not None)
 
 
 def load_anchors(path: str | None, profile: Profile = "private", *, watched: bool = False) -> TrustStore:
     """Read the trusted CA certificates; without a path those of this system.
 
-    profile: the rules for servers.  watched: read a file again when it changes.
+    profile: the rules for server certificates.  watched: read the file again when it changes.
     """
     if path is None:
         return TrustStore.system(profile=profile)
@@ -213,7 +213,7 @@ profile_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """From where it is known whom authorities took back."""
+    """Where information about revoked certificates comes from."""
 
     crl: tuple[str, ...] = ()
     revocation: str | None = None
@@ -222,9 +222,9 @@ class Sources:
     fetch_cache: str | None = None
 
     def load(self, ocsp: tuple[str, ...] = (), lists: CRLStore | None = None) -> Revocation | None:
-        """Read lists and responses: naming one asks for revocation; most presets without any are refused.
+        """Read CRLs and OCSP responses; None without any, unless the preset requires them.
 
-        lists: those of the files, where somebody has read them already.
+        lists: the CRLs of the files, if they were read before.
         """
         fetch = self._fetch()
         if not self.crl and not ocsp and fetch is None and self.revocation is None:
@@ -238,7 +238,7 @@ class Sources:
     def _fetch(self) -> Fetch | None:
         if self.fetch:
             policy = Fetch(allow=self.fetch_allow, directory=self.fetch_cache)
-            from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
+            from bothways.fetch import fetcher  # the HTTP client is imported only if something may be fetched
 
             fetcher.check(policy)
             return policy
@@ -249,7 +249,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSide:
-    """What ClientConfig and ServerConfig are given alike. classic: allow RSA key transport."""
+    """Common values for ClientConfig and ServerConfig. classic: allow RSA key transport."""
 
     credentials: Credentials | None
     alpn: tuple[str, ...]
@@ -259,7 +259,7 @@ class LoadedSide:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Our side of a connection, whichever it is: who we are, what we speak, how we judge the peer."""
+    """Options of clients and servers: our identity, ALPN, and revocation checks of the peer."""
 
     cert: str | None
     key: str | None
@@ -269,10 +269,10 @@ class Side:
     sources: Sources
 
     def load(self, lists: CRLStore | None = None, *, watched: bool = False) -> LoadedSide:
-        """Read the files; what is wrong with them ends the command.
+        """Read the files; exit with status 2 if they cannot be used.
 
-        lists: those of `sources`, where somebody has read them already. watched: read credentials again when their
-        files change.
+        lists: the CRLs of `sources`, if they were read before.  watched: read credentials again when their files
+        change.
         """
         credentials = load_identity(self.cert, self.key, self.password_file, watched=watched)
         return LoadedSide(credentials, self.alpn, self.sources.load(lists=lists), self.classic)
@@ -280,7 +280,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """What a server asks of its clients: whose certificates, whether they need one, and who of them may come in."""
+    """What a server requires of its clients: trust anchors, whether a certificate is required, and rules."""
 
     client_ca: str | None
     client_auth: ClientAuth | None
@@ -347,12 +347,12 @@ sources_options = gathered(
 def _side(
     cert: str | None, key: str | None, password_file: str | None, classic: bool, sources: Sources
 ) -> Side:
-    """Make our side where the command itself knows which application protocol it speaks."""
+    """Return the side for a command with a fixed application protocol."""
     return Side(cert, key, password_file, (), classic, sources)
 
 
 def side_options(*, cert_required: bool, alpn_help: str | None) -> Callable[[Command], Command]:
-    """Add to a command what `Side` is made from. alpn_help: None leaves --alpn out."""
+    """Add the options of `Side` to a command. alpn_help: the help of --alpn; None for no such option."""
     alpn = (
         () if alpn_help is None else (click.option("--alpn", multiple=True, metavar="NAME", help=alpn_help),)
     )

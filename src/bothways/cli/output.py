@@ -1,4 +1,4 @@
-"""Where the content of an answer goes: standard output, or a file that is there whole or not at all."""
+"""The destination of a response's content: standard output, or a file that is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from bothways.errors import ConfigError
 
 
 class Output:
-    """Takes bytes; `keep` puts what came in its place. Whoever leaves without it leaves what was there before.
+    """Takes bytes; `keep` replaces the file by them. Without `keep` an existing file stays as it was.
 
-    path: a file, "-" or None for standard output. What is not a regular file, such as a pipe, is written to at once.
+    path: a file; "-" or None for standard output. If it is not a regular file, such as a pipe, it is written at once.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -26,7 +26,7 @@ class Output:
         self._file: BinaryIO | None = None
 
     def __enter__(self) -> Self:
-        """Open the file, before anybody is asked. Raises ConfigError."""
+        """Open the file, before any connection. Raises ConfigError."""
         if self._path is not None:
             try:
                 self._file = self._opened(os.path.realpath(self._path))
@@ -45,7 +45,7 @@ class Output:
                 os.unlink(self._part)
 
     def write(self, data: bytes) -> None:
-        """Take more. Raises ConfigError for a disk that takes no more."""
+        """Write bytes. Raises ConfigError if that fails, such as for a full disk."""
         if self._path is None:
             self._print(data)
             return
@@ -55,7 +55,7 @@ class Output:
             raise ConfigError(f"{self._path}: {error.strerror or error}") from None
 
     def keep(self) -> None:
-        """Put what came in its place. Raises ConfigError."""
+        """Replace the file by what was written. Raises ConfigError."""
         if self._path is None:
             return
         try:
@@ -73,7 +73,7 @@ class Output:
         return self._file
 
     def _opened(self, path: str) -> BinaryIO:
-        """Open a file beside the one that is meant, unless that is none that could be replaced."""
+        """Open a temporary file beside the file, or the file itself if it is not a regular one."""
         if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
             return open(path, "wb")
         part = f"{path}.{secrets.token_hex(4)}.part"

@@ -1,4 +1,4 @@
-"""A page that answers any HTTP request and greets the client by the name that it has proved."""
+"""Answers any HTTP request with a page that shows the client's verified name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bothways.net.channel import Channel
 from bothways.trust.certificate import subject_of
 
 HEAD_LIMIT = 16 * 1024
-REQUEST_SECONDS = 30.0  # for a whole request
+REQUEST_SECONDS = 30.0  # seconds for a complete request head
 LINGER_SECONDS = 2.0
 ENDS = (b"\r\n\r\n", b"\n\n")
 
@@ -34,7 +34,7 @@ PAGE = """<!doctype html>
 
 
 def greet(channel: Channel, activity: Activity) -> None:
-    """Read one request, answer it in one record, and close (RFC 9112 9.6)."""
+    """Read one request, answer it, and close (RFC 9112 9.6)."""
     seconds = min(REQUEST_SECONDS, activity.limit or REQUEST_SECONDS)
     request = _request(channel, seconds)
     if request is None:
@@ -55,7 +55,7 @@ def greet(channel: Channel, activity: Activity) -> None:
 
 
 def refusal(request: bytes) -> str:
-    """Return the status by which a request is refused: its head is too long or cut off, or its length in doubt."""
+    """Return the status for an unacceptable request: its head is too long or incomplete, or its length is ambiguous."""
     end = min((at for each in ENDS if (at := request.find(each)) >= 0), default=None)
     if len(request) > HEAD_LIMIT and (end is None or end > HEAD_LIMIT):
         return "431 Request Header Fields Too Large"
@@ -63,7 +63,7 @@ def refusal(request: bytes) -> str:
 
 
 def has_clear_length(head: bytes) -> bool:
-    """Whether nobody can read the end of a request's body in two ways (RFC 9112 5.1, 5.2, 6.1, 6.3, 11.2)."""
+    """Whether the end of a request's body is unambiguous (RFC 9112 5.1, 5.2, 6.1, 6.3, 11.2)."""
     first, *lines = head.split(b"\n")
     fields = [(name.lower(), value.strip()) for name, _, value in (each.partition(b":") for each in lines)]
     codings = [value.lower() for name, value in fields if name == b"transfer-encoding"]
@@ -76,7 +76,7 @@ def has_clear_length(head: bytes) -> bool:
 
 
 def page(channel: Channel) -> str:
-    """Return the page for the peer of `channel`; nothing that a certificate says becomes markup."""
+    """Return the page for the peer of `channel`; text of a certificate is escaped."""
     peer = channel.peer
     facts = [("Protocol", f"TLS {channel.version}, {channel.suite}"), ("Key exchange", channel.group or "")]
     if peer is None:
@@ -97,7 +97,7 @@ def page(channel: Channel) -> str:
 
 
 def _request(channel: Channel, seconds: float) -> bytes | None:
-    """Return what came up to the end of a request's head, whole or not; None where the client said not one word."""
+    """Return the bytes up to the end of a request's head, also if it is incomplete; None if there were none."""
     request, looked_at, ends = bytearray(), 0, time.monotonic() + seconds
     while len(request) <= HEAD_LIMIT and not any(request.find(each, looked_at) >= 0 for each in ENDS):
         looked_at = max(0, len(request) - len(ENDS[0]))

@@ -1,4 +1,4 @@
-"""`--ladder FILE`: where a command puts the picture of a handshake, in the form that the suffix asks for."""
+"""`--ladder FILE`: writes the diagram of a handshake, in the format of the file's suffix."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bothways.ladder.model import Ladder
 
 
 class LadderFile:
-    """A file for a ladder, written whole each time; of several threads one after the other."""
+    """A file for a ladder diagram, written completely each time; it can be used by several threads."""
 
     def __init__(self, path: str, form: Callable[[Ladder], str]) -> None:
         self._path = Path(path)
@@ -27,7 +27,7 @@ class LadderFile:
         self._writing = threading.Lock()
 
     def check(self) -> None:
-        """End the command with status 2 if the file cannot be written; nothing has been connected yet."""
+        """Exit with status 2 if the file cannot be written, before any connection."""
         try:
             self._path.open("ab").close()
         except OSError as error:
@@ -43,7 +43,7 @@ class LadderFile:
         client_causes: Explanation | None = None,
         server_causes: Explanation | None = None,
     ) -> None:
-        """Draw what recorders noted so far and write it."""
+        """Draw what the recorders have noted so far, and write it."""
         self.keep(
             lay_out(
                 _notes(client),
@@ -57,7 +57,7 @@ class LadderFile:
         )
 
     def keep(self, ladder: Ladder) -> None:
-        """Write a ladder; a disk that is full is told and changes nothing else."""
+        """Write a ladder; a failure, such as a full disk, is reported and changes nothing else."""
         try:
             with self._writing:
                 self._path.write_text(self._form(ladder), encoding="utf-8")
@@ -66,16 +66,18 @@ class LadderFile:
 
 
 def _notes(recorder: Recorder | None) -> list[Noted]:
-    return list(recorder.notes) if recorder is not None else []  # other threads may still add to them
+    return (
+        list(recorder.notes) if recorder is not None else []
+    )  # a copy, since other threads may still add notes
 
 
 class LadderFileType(click.ParamType[LadderFile]):
-    """A file name whose suffix is one of the known forms."""
+    """A file name with the suffix of a known format."""
 
     name = "FILE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> LadderFile:
-        """Read a file name, or say which suffixes there are."""
+        """Check the suffix; raises `click.BadParameter`."""
         if isinstance(value, LadderFile):
             return value
         form = form_of(str(value))
@@ -87,7 +89,7 @@ class LadderFileType(click.ParamType[LadderFile]):
 
 
 def ladder_option(what: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add --ladder to a command that writes `what`."""
+    """Add --ladder to a command. what: what the diagram shows, for the help."""
     return click.option(
         "--ladder",
         "picture",

@@ -1,6 +1,6 @@
-"""A plain relay between a TLS client and a TCP service: bytes both ways, each way ended by itself.
+"""A relay between a TLS client and a TCP service: both directions, each closed separately.
 
-A thread for each way: reading waits for writing, so neither side can fill our memory.
+It has one thread for each direction, which reads only after it has written, so that no data accumulates in memory.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ CONNECT_SECONDS = 10.0
 
 
 def relay(channel: Channel, activity: Activity, backend: Address) -> None:
-    """Pass bytes between `channel` and the service at `backend` until both ways have ended.
+    """Relay between `channel` and the service at `backend` until both directions have ended.
 
-    An end that was cut on one side is cut on the other too, so that nobody takes a part for the whole; so is
-    a connection that was silent for too long.
+    A truncation on one side becomes a reset on the other, so that incomplete data is not taken for complete; so does
+    the idle limit.
     """
     with socket.create_connection(backend, CONNECT_SECONDS) as service:
         service.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -66,7 +66,7 @@ def _answers(
 
 
 def _cut(service: socket.socket) -> None:
-    """Wake the thread that reads from `service`; the close that follows resets instead of ending it."""
+    """Wake the thread that reads from `service`; closing the socket then resets the connection."""
     with contextlib.suppress(OSError):
         service.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         service.shutdown(socket.SHUT_RD)

@@ -1,6 +1,6 @@
-"""What is said of clients that were not let in: so often, so many lines, so long, and the rest is counted.
+"""Reports of refused clients, limited in number; the others are only counted.
 
-Whoever fails on purpose must not fill a disk, nor hide in the crowd of his own lines what matters.
+A client that fails on purpose must neither fill a disk nor hide other reports.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bothways.gateway.report_limits import ReportLimits
 
 
 class Reports:
-    """Reports of failures, for all threads of a server. `limits` says whether there is one more."""
+    """Reports of failures, for all threads of a server. `limits` decides whether one more is allowed."""
 
     def __init__(
         self, tell: Callable[[str], None] = say, clock: Callable[[], float] = time.monotonic
@@ -25,9 +25,9 @@ class Reports:
         self._untold = 0
 
     def failed(self, host: str, lines: Callable[[], Sequence[str]], *, known: bool = False) -> None:
-        """Tell of a failure with a client at `host`, unless it had its share; only then are `lines` made.
+        """Report a failure of a client at `host`, if the limit allows; `lines` is called only then.
 
-        known: whether the client has proved who it is; then it is told however often.
+        known: the client is authenticated, so it is always reported.
         """
         with self._alone:
             if not known and not self.limits.may_report(host):
@@ -40,6 +40,6 @@ class Reports:
         self._tell("\n".join(told))
 
     def untold(self) -> None:
-        """Count a connection of which nothing is told."""
+        """Count a connection that is not reported."""
         with self._alone:
             self._untold += 1

@@ -1,4 +1,4 @@
-"""`bothways run`: an ASGI application for clients that are trusted, in one process or in several workers."""
+"""`bothways run`: an ASGI application for authenticated clients, in one process or in several workers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALPN = ("http/1.1",)
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What one process serves, and how it follows its files."""
+    """The configuration of one process, and how it follows its files."""
 
     config: ServerConfig
     looks: list[Look]
@@ -182,9 +182,9 @@ def serve(
     idle_timeout: float | None,
     ready: Callable[[], None],
 ) -> int:
-    """Serve an application on a socket until a signal comes, and return the exit status.
+    """Serve an application on a socket until a signal; return the exit status.
 
-    ready: is called when it serves.  The rest is as for the command.
+    ready: called when it accepts connections.  The rest is as for the command.
     """
     uvicorn, ours = import_module("uvicorn"), import_module("bothways.http.uvicorn")
     httptools = import_module("uvicorn.protocols.http.httptools_impl")
@@ -196,13 +196,13 @@ def serve(
         force_exit: bool
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            """Listen, and say so."""
+            """Listen, and report it."""
             await super().startup(sockets)
             if self.started:
                 ready()
 
         def handle_exit(self, sig: int, frame: object) -> None:  # noqa: ARG002
-            """End; whoever asks twice at a terminal waits for nobody. The signal is not raised again afterwards."""
+            """Stop; a second SIGINT stops without waiting. The signal is not raised again afterwards."""
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
 
@@ -224,7 +224,7 @@ def serve(
 
 
 def _check_application(app: str) -> None:
-    """Import the application. Raises ConfigError where it is not there; what its own code raises is its own."""
+    """Import the application. Raises ConfigError if it does not exist; exceptions of its own code are passed on."""
     importer = import_module("uvicorn.importer")
     try:
         importer.import_from_string(app)
@@ -233,7 +233,7 @@ def _check_application(app: str) -> None:
 
 
 class Seldom(logging.Filter):
-    """Lets so many lines through at once, and one more every so many seconds: clients that fail fill no disk."""
+    """Limits the number of log lines, with one more after each interval, so that failing clients cannot fill a disk."""
 
     def __init__(self, clock: Clock = CLOCK) -> None:
         super().__init__()
@@ -241,15 +241,15 @@ class Seldom(logging.Filter):
         self._allowance = Allowance(AT_ONCE, EVERY_SECONDS / AT_ONCE)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a line is written; warnings always are."""
+        """Return whether a record is logged; warnings always are."""
         return record.levelno >= logging.WARNING or self._allowance.take(self._clock.monotonic())
 
 
 class Explained(logging.Formatter):
-    """Writes with a failed handshake what it may come from, as `serve` does."""
+    """Adds the explanation of a failed handshake to its log record, as `serve` prints it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record's line, and those of its explanation; only a record that is written is explained."""
+        """Return the line of a record and those of its explanation."""
         text = super().format(record)
         failure = getattr(record, "failure", None)
         if not isinstance(failure, Exception):
@@ -258,7 +258,7 @@ class Explained(logging.Formatter):
         return "\n".join(bounded([*text.splitlines(), *causes]))
 
 
-# Standard output is the application's own.
+# All logs go to standard error; standard output belongs to the application.
 LOGGING: dict[str, object] = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,4 +1,4 @@
-"""`bothways serve`: let in the clients that are trusted, and echo, greet or forward."""
+"""`bothways serve`: accepts authenticated clients, and echoes, answers HTTP or forwards."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from bothways.trust.verdict import Outcome
 
 Service = Callable[[Channel, Activity], None]
 
-HELLO_SECONDS = 10.0  # for a client to say what it wants; the handshake's own time begins with that
+HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it
 IDLE_SECONDS = 600.0
 FORWARD_IDLE_SECONDS = 3600.0
 
@@ -152,7 +152,7 @@ def command(
         say(f"listening on {Address(address.host, listener.getsockname()[1])}")
         serving = Serving(config, files, talk, idle_limit(idle_timeout, forward), picture, Reports())
         admission = Admission(connections, exempt_loopback=exempt_loopback)
-        allow_descriptors(admission.limit + connections)  # each may be forwarded
+        allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
         hello_seconds = min(HELLO_SECONDS, handshake_timeout)
         Acceptor(listener, serving.serve, admission, hello_seconds, serving.unheard).run(stop)
 
@@ -164,7 +164,7 @@ def _service(service: str | None, forward: Address | None) -> Service:
 
 
 def idle_limit(seconds: float | None, forward: Address | None) -> float | None:
-    """Return after how many seconds of silence a connection ends, None for never."""
+    """Return the idle time in seconds after which a connection ends; None for no limit."""
     if seconds is None:
         return IDLE_SECONDS if forward is None else FORWARD_IDLE_SECONDS
     return seconds if seconds > 0 else None
@@ -172,7 +172,7 @@ def idle_limit(seconds: float | None, forward: Address | None) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What every connection is served by."""
+    """What is the same for all connections."""
 
     config: ServerConfig
     files: Files
@@ -182,7 +182,7 @@ class Serving:
     reports: Reports
 
     def unheard(self, client: Client, error: Exception) -> None:
-        """Tell of a client that sent no ClientHello."""
+        """Report a client that sent no ClientHello."""
         if client.ended:
             self.reports.untold()
             return
@@ -196,7 +196,7 @@ class Serving:
         self.reports.failed(client.address.host, told)
 
     def serve(self, client: Client) -> None:
-        """Shake hands with a client and talk to it; whatever ends that is told."""
+        """Do the handshake with a client and serve it; any failure is reported."""
         channel: Channel | None = None
         local = _name_of(client.sock)
         try:
@@ -212,7 +212,7 @@ class Serving:
                 agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
                 name = f"{client.address} is {peer_name(channel.peer)} ({agreed})"
                 say("\n".join(bounded([name, *_warnings(channel)])))
-                channel.stop_observing()  # what ends it from here on is no handshake
+                channel.stop_observing()  # later failures are not part of the handshake
                 activity = Activity(self.idle_limit, client.note_activity)
                 activity.watch(channel)
                 self.talk(channel, activity)
@@ -227,7 +227,7 @@ class Serving:
             self.reports.failed(client.address.host, told, known=known)
 
     def _shake_hands(self, client: Client, local: str) -> Channel:
-        """Make the handshake, and draw its ladder where one is wanted, whatever became of it."""
+        """Do the handshake, and write its ladder diagram if requested, also after a failure."""
         if self.picture is None:
             return wrap(client.sock, self.config, observer=client)
         recorder, failure, why = Recorder(), None, None
@@ -246,7 +246,7 @@ class Serving:
             self.picture.write(server=recorder, server_error=failure, server_causes=why)
 
     def _failure(self, client: Client, error: Exception, local: str = "", words: str = "") -> list[str]:
-        """Say what ended a connection, and what that may come from."""
+        """Return lines about what ended a connection, and its causes."""
         if client.ended:
             return [f"{client.address} ended: its place was given to an address with fewer connections"]
         causes = self._explained(client, error, local).lines()
@@ -258,7 +258,7 @@ class Serving:
 
 
 def _name_of(sock: socket.socket) -> str:
-    """Return the address of ours that a client connected to, as the system writes it, or "" where it is gone."""
+    """Return our own address of a connection, as the system writes it, or "" if it is closed."""
     try:
         return str(sock.getsockname()[0])
     except (OSError, IndexError):
@@ -266,7 +266,7 @@ def _name_of(sock: socket.socket) -> str:
 
 
 def _local_address(name: str) -> str:
-    """Return the IP address in the name of a socket, or "" where there is none."""
+    """Return the IP address in the name of a socket, or "" if there is none."""
     try:
         address = ipaddress.ip_address(name.partition("%")[0])
     except ValueError:
@@ -278,7 +278,7 @@ NOTHING_SENT = "the client closed the connection before it sent anything"
 
 
 def _warnings(channel: Channel) -> list[str]:
-    """Say what should be known although the client was let in, and what kept us from knowing more."""
+    """Return lines with the warnings about an accepted client."""
     lines = [f"    warning: {each}" for each in channel.warnings]
     findings = () if channel.peer is None else channel.peer.verdict.findings
     unknown = [each.text for each in findings if each.outcome is Outcome.UNKNOWN]
@@ -286,7 +286,7 @@ def _warnings(channel: Channel) -> list[str]:
 
 
 def echo(channel: Channel, activity: Activity) -> None:
-    """Send back what comes until the client is done, then say so (RFC 9846 6.1)."""
+    """Send back what is received until the client's close_notify, then close (RFC 9846 6.1)."""
     while data := activity.receive(channel):
         activity.send(channel, data)
     with contextlib.suppress(OSError):

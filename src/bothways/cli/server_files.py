@@ -1,4 +1,4 @@
-"""The files of a server: who it is, whom it trusts and who was revoked; followed while it serves."""
+"""The files of a server: its credentials, trust anchors and CRLs; they are read again when they change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Look = Callable[[], list[str]]
 
 @dataclass(slots=True)
 class ServerFiles:
-    """What the files of a server hold; `looks` follow them. Raises ConfigError for files that cannot be used."""
+    """The content of a server's files; `looks` follow them. Raises ConfigError."""
 
     side: Side
     clients: Clients
@@ -32,14 +32,14 @@ class ServerFiles:
 
     @property
     def judge_again(self) -> JudgeAgain:
-        """When a client that is connected is judged again: always at the end of its certificate."""
+        """When a connected client is verified again: always at the end of its verdict."""
         if self.anchors is None or self.clients.client_auth == "none":
             return "never"
         may_change = self.own.revocation is not None or isinstance(self.anchors, WatchedTrustStore)
         return "change" if may_change else "lapse"
 
     def looks(self) -> list[Look]:
-        """Return what is to be called now and then, and returns what there is to say."""
+        """Return the functions to be called regularly; each returns lines to be printed."""
         return (
             [self._look_at_lists, self._look_at_identities]
             if self.side.sources.crl
@@ -50,7 +50,7 @@ class ServerFiles:
         return self.lists.look(datetime.now(UTC))
 
     def _look_at_identities(self) -> list[str]:
-        """Take what has changed though nobody connects; who follows the files tells of it in the log."""
+        """Read changed credentials even without new connections; changes are reported in the log."""
         for each in (self.own.credentials, self.anchors):
             _ = None if each is None else each.current
         return []

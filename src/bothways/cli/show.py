@@ -1,4 +1,4 @@
-"""`bothways show`: what is in a file, in words."""
+"""`bothways show`: describes the content of files."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def command(files: tuple[str, ...], password_file: str | None, picture: LadderFi
 
 
 class _Page:
-    """What is written about one file after the other, and who owns which key so far."""
+    """Describes one file after another, and remembers which key belongs to which document."""
 
     def __init__(self, password: bytes | None, picture: LadderFile | None) -> None:
         self._password = password
@@ -65,7 +65,7 @@ class _Page:
         self.drawn = False
 
     def show(self, path: str) -> int:
-        """Write what is in a file; return the exit status that it asks for."""
+        """Describe a file; return the exit status."""
         shown = visible(path, _PATH_SHOWN)
         try:
             return self._show(path, shown)
@@ -108,7 +108,7 @@ class _Page:
         return "\n".join([f"{path}: {document.kind}: {document.title}", *rows, ""])
 
     def _twin(self, path: str, document: Document) -> list[tuple[str, str]]:
-        """Say to which document before it one belongs, if their keys are the same."""
+        """Return to which earlier document this one belongs, if they have the same key."""
         if document.key_id is None:
             return []
         here = f"{document.kind} {document.title!r} in {path}"

@@ -1,4 +1,4 @@
-"""What the commands send along with our own certificate: OCSP responses from files, or fetched and kept fresh."""
+"""The OCSP responses for our own certificates: from files, or fetched and renewed."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from bothways.trust.watched import Watched
 
 @dataclass(frozen=True, slots=True)
 class Staples:
-    """Where our own staples come from, as the command line says."""
+    """The options about OCSP responses for our own certificates."""
 
     staple: bool
     staple_file: tuple[str, ...]
 
     def supply(self, own: Credentials | None, anchors: TrustStore | None) -> Supply | None:
-        """Read the files and look where fetching would go; what is wrong with either ends the command.
+        """Read the files, and check that fetching is possible; exit with status 2 if not.
 
-        anchors: where our issuer is looked for if our chain does not have it.
+        anchors: where the issuer is looked up if our chain does not contain it.
         """
         if not self.staple and not self.staple_file:
             return None
@@ -52,7 +52,7 @@ class Staples:
 
 @dataclass(slots=True)
 class Supply:
-    """The responses at hand in `store`, and what renews them."""
+    """The responses in `store`, and what renews them."""
 
     files: Watched[OCSPResponse]
     own: Credentials
@@ -64,7 +64,7 @@ class Supply:
         self.store = OCSPStore(self.files.items())
 
     def check(self, path: str, own: Credentials) -> None:
-        """Refuse a file that has nothing about any certificate of ours, and tell of one that does not hold."""
+        """Refuse a file without a response about one of our certificates, and report one that is not valid."""
         held = OCSPStore.from_files(path)
         problem = self._problem(held)
         if problem is not None:
@@ -77,7 +77,7 @@ class Supply:
             say(f"{path}: its OCSP response is not current, and is not sent")
 
     def look(self) -> list[str]:
-        """Take responses from files that have changed; returns what there is to say."""
+        """Read responses from files that have changed; return lines to be printed."""
         news: list[str] = []
         for path, responses in self.files.look(news):
             problem = self._problem(responses)
@@ -90,7 +90,7 @@ class Supply:
         return news
 
     def _problem(self, responses: Iterable[OCSPResponse]) -> str | None:
-        """Say why responses about our certificates are not worth sending: by whoever signed them; None if they are."""
+        """Return why responses about our certificates are not valid; None if they are."""
         pairs = with_issuers(self.own.current, self.anchors)
         problems = (staple_problem(each, pairs, CLOCK.now()) for each in responses)
         problem = next(filter(None, problems), None)
@@ -98,11 +98,11 @@ class Supply:
 
     @contextlib.contextmanager
     def kept_fresh(self, tell: Callable[[str], None] = say) -> Iterator[None]:
-        """Fetch what is to be fetched, and go on with that while the body runs; `tell` what came of it."""
+        """Fetch responses, and renew them while the body runs. tell: called with lines to be printed."""
         if self.stapling is None:
             yield
             return
-        from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
+        from bothways.fetch import blocking  # the HTTP client is imported only if something may be fetched
 
         with blocking.renewing(self.stapling, tell=tell):
             yield

@@ -1,4 +1,4 @@
-"""The option by which a command requests TLS in the protocol of the server first (STARTTLS)."""
+"""The option --starttls: requests TLS in the protocol of the server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bothways.starttls import PROTOCOLS, Protocol, protocol_named
 
 
 class ProtocolType(click.ParamType[Protocol]):
-    """The name of a protocol that changes to TLS on request."""
+    """The name of a protocol with STARTTLS."""
 
     name = "NAME"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Protocol:
-        """Find a protocol by its name, or say which there are."""
+        """Return the protocol; raises `click.BadParameter`."""
         if isinstance(value, Protocol):
             return value
         try:

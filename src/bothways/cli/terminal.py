@@ -1,9 +1,9 @@
-"""How the commands speak: these rules, and the code that keeps them.
+"""The rules for output of the commands, and the functions that implement them.
 
-Standard output carries what was asked for and nothing else; what is said about it goes to standard error.
-An error is "bothways: " and a sentence, then "Hint: " and what to do, never a traceback. Peers' words are
-shown escaped. Nothing prompts unless standard input is a terminal. Exit status: 0 done; 1 a peer or a
-certificate was refused, or the connection failed, timed out or was cut; 2 wrong use or an unreadable file.
+Standard output has the requested result and nothing else; everything about it goes to standard error. An error is
+"bothways: " and a sentence, then "Hint: " and what to do, never a traceback. Text of peers is escaped. Prompts appear
+only if standard input is a terminal. Exit status: 0 done; 1 a peer or certificate was refused, or the connection
+failed, timed out or was truncated; 2 wrong use or an unreadable file.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from bothways.errors import ConfigError, TimedOut, TLSError, UsageError
 
 DONE, FAILED, MISUSED = 0, 1, 2
 PASSPHRASE_LIMIT = 1024
-LINES_LIMIT, LINE_LIMIT = 40, 600  # of what is said of a peer: lines, and characters in each
+LINES_LIMIT, LINE_LIMIT = 40, 600  # limits for text about a peer: lines, and characters in each
 
-# The first kind that an error is of says how the command ends; with any other it has failed.
+# The first class that matches an error determines the exit status; any other error is a failure.
 STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (AuditFailed, FAILED),
     (AuthorityError, MISUSED),
@@ -40,9 +40,9 @@ _one_at_a_time = threading.Lock()
 
 
 def run(command: click.Command) -> int:
-    """Run a command and return its exit status; whatever ends it is told in the way of this terminal.
+    """Run a command and return its exit status; errors are reported by the rules of this module.
 
-    Where --json was asked for, wrong use and unreadable files are told by one JSON object as well.
+    With --json, wrong use and unreadable files are reported as one JSON object too.
     """
     try:
         outcome = command.main(prog_name="bothways", standalone_mode=False)
@@ -67,11 +67,11 @@ def run(command: click.Command) -> int:
 
 
 def status_of(error: Exception) -> int:
-    """Return the exit status that an error asks for, by its type alone."""
+    """Return the exit status for an error, by its type."""
     return next((status for kind, status in STATUSES if isinstance(error, kind)), FAILED)
 
 
-# What a configuration calls its fields, and what a command's user wrote.
+# The fields of configurations, and the options for them.
 OPTIONS = {
     "client_anchors": "--client-ca",
     "client_auth": "--client-auth",
@@ -87,13 +87,16 @@ _FIELD = re.compile(rf"\b({'|'.join(OPTIONS)})(?=:|=)")
 
 
 def in_options(text: str) -> str:
-    """Return what a configuration says of its fields in the names of a command's options."""
+    """Replace the names of configuration fields in a message by those of options."""
     return _FIELD.sub(lambda match: OPTIONS[match[1]], text)
 
 
 @contextmanager
 def waiting(what: str, seconds: float = 3.0) -> Iterator[Callable[[], None]]:
-    """Say what is waited for, if the block lasts so many seconds; it is given what ends the wait before its end."""
+    """Report what is waited for, if the block takes longer than `seconds`.
+
+    The block gets a function that ends the wait.
+    """
     timer = threading.Timer(seconds, say, (f"waiting for {what} ...",))
     timer.daemon = True
     timer.start()
@@ -104,31 +107,31 @@ def waiting(what: str, seconds: float = 3.0) -> Iterator[Callable[[], None]]:
 
 
 def say(text: str) -> None:
-    """Say something about what happens, on standard error, in one piece."""
+    """Print text to standard error, in one piece."""
     with _one_at_a_time:
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
 
 def complain(text: str, hint: str = "") -> None:
-    """Tell an error, and what to do about it."""
+    """Report an error and a hint on standard error."""
     say(f"bothways: {text}" + (f"\nHint: {hint}" if hint else ""))
 
 
 def refuse(text: str, hint: str = "") -> NoReturn:
-    """End the command for wrong use or an unreadable file (status 2)."""
+    """Exit because of wrong use or an unreadable file (status 2)."""
     misused(text, hint)
     sys.exit(MISUSED)
 
 
-# Commands whose report is on standard error; that of all others is on standard output.
+# Commands with their JSON on standard error; all others write it to standard output.
 REPORT_ON_ERROR = ("connect", "get", "serve", "run", "tunnel")
 
 
 def misused(text: str, hint: str = "", *, kind: str = "Misuse") -> None:
-    """Tell wrong use or an unreadable file; to a program that asked for JSON by one object where its report stands.
+    """Report wrong use or an unreadable file; with --json as one JSON object, where the command writes its JSON.
 
-    kind: the name of any other error that ended the command before it could report.
+    kind: the name of the error, if it is not wrong use.
     """
     words = sys.argv[1:]
     if "--json" not in words:
@@ -145,7 +148,7 @@ def misused(text: str, hint: str = "", *, kind: str = "Misuse") -> None:
 
 
 def bounded(lines: Iterable[str]) -> list[str]:
-    """Return what is said of a peer in so many lines of such a length that nothing it sends makes it longer."""
+    """Limit the number and the length of lines about a peer."""
     kept = list(islice(lines, LINES_LIMIT + 1))
     shown = [
         each if len(each) <= LINE_LIMIT else each[: LINE_LIMIT - 3] + "..." for each in kept[:LINES_LIMIT]
@@ -154,12 +157,12 @@ def bounded(lines: Iterable[str]) -> list[str]:
 
 
 def say_json(report: Mapping[str, object]) -> None:
-    """Say one JSON object on one line of standard error."""
+    """Print one JSON object on one line of standard error."""
     say(json.dumps(report))
 
 
 def described(error: Exception) -> str:
-    """Return an error as a sentence for a person, whatever its kind."""
+    """Return an error as a sentence, whatever its type."""
     if isinstance(error, OSError) and not isinstance(error, TLSError):
         return _network_words(error)
     return str(error) or type(error).__name__
@@ -172,14 +175,14 @@ def counted(number: int, what: str) -> str:
 
 
 def headline(error: Exception) -> str:
-    """Return what happened as one sentence, for those who explain the rest."""
+    """Return what happened as one sentence, without the explanation."""
     return described(error).partition("\n")[0]
 
 
 def passphrase(file: str | None, what: str) -> str | None:
-    """Return the passphrase from the first line of `file`, or ask at a terminal for it; else None.
+    """Return the passphrase in the first line of `file`, or prompt for it at a terminal; else None.
 
-    Raises ConfigError for a file that cannot be read or begins with an empty line.
+    what: its name in the prompt. Raises ConfigError for a file that cannot be read or starts with an empty line.
     """
     if file is not None:
         return _first_line(file)
@@ -192,7 +195,7 @@ def _first_line(file: str) -> str:
     try:
         with open(
             file, encoding="utf-8-sig"
-        ) as lines:  # a byte order mark, which some editors write, is not part of the text
+        ) as lines:  # a byte order mark of an editor is not part of the passphrase
             words = lines.readline(PASSPHRASE_LIMIT + 1).rstrip("\r\n")
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
@@ -206,7 +209,7 @@ def _first_line(file: str) -> str:
 
 
 def output_is_gone() -> NoReturn:
-    """End quietly because whoever read our output went away; the exit must find no closed pipe either."""
+    """Exit without an error message because the reader of our output has closed it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(FAILED)
 

@@ -1,4 +1,4 @@
-"""Options of servers for session tickets: under which keys they are issued, or that there are none."""
+"""The options of servers for session tickets: their keys, or that none are issued."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from bothways.tls.resumption.ticket_keys import TicketKeys
 
 @dataclass(frozen=True, slots=True)
 class Tickets:
-    """What the command line says of session tickets."""
+    """The options for session tickets."""
 
     ticket_keys: str | None
     ticket_secret: str | None
     no_tickets: bool
 
     def load(self) -> TicketKeys | None:
-        """Return the keys of tickets, None for no tickets. Raises ConfigError; wrong use ends the command."""
+        """Return the keys of tickets, None for no tickets. Raises ConfigError; wrong use exits with status 2."""
         if self.no_tickets and self.ticket_keys is not None:
             refuse("--no-tickets and --ticket-keys exclude each other")
         is_url = self.ticket_keys is not None and "://" in self.ticket_keys
@@ -55,7 +55,7 @@ def _secret(path: str) -> bytes:
 
 
 def follow_tickets(keys: TicketKeys | None) -> None:
-    """Have keys in a store at hand before the first client comes; nothing is waited for."""
+    """Start to read keys from a shared store before the first client connects; it does not wait."""
     if isinstance(keys, SharedTicketKeys):
         keys.start()
 

@@ -1,4 +1,4 @@
-"""`bothways verify`: judge a certificate as a handshake would, and say every reason."""
+"""`bothways verify`: verifies a certificate as in a handshake, and prints every reason."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from bothways.trust.verification import verify
 
 PURPOSES = {"server": Purpose.SERVER, "client": Purpose.CLIENT}
 STEPS = {"server": StepId.SERVER_VERDICT, "client": StepId.CLIENT_VERDICT}
-# A file of certificates is no peer: it may hold a whole store of intermediates.
+# Larger than for a peer's chain, since a file may contain many intermediate certificates.
 OWN_FILES = Limits(certificates=256, octets=1024 * 1024, depth=LIMITS.depth, microseconds=5_000_000.0)
 
 
 class TimeType(click.ParamType[datetime]):
-    """A time: 2026-06-01, 2026-06-01T12:00 or with seconds and zone; UTC where none is given."""
+    """A time: 2026-06-01, 2026-06-01T12:00, or with seconds and time zone; the default is UTC."""
 
     name = "TIME"
 
     def convert(
         self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Read a time, or say how one is written."""
+        """Parse a time; raises `click.BadParameter`."""
         if isinstance(value, datetime):
             return value
         try:

@@ -1,4 +1,4 @@
-"""What a server looks after beside its work, such as files that change: one thread that looks now and then."""
+"""A thread of a server that regularly checks its files and prints what has changed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Look = Callable[[], list[str]]
 
 @contextlib.contextmanager
 def looking_after(looks: list[Look]) -> Iterator[None]:
-    """Look now, and again and again while the body runs, and say what there is to know.
+    """Call the functions now and regularly while the body runs, and print what they return.
 
-    What fails once is tried again. What the log says of files is said too.
+    A failure is reported and the call repeated later. Log messages about files are printed too.
     """
     over = threading.Event()
 
@@ -41,20 +41,20 @@ def looking_after(looks: list[Look]) -> Iterator[None]:
 
 
 class _Saying(logging.Handler):
-    """Says what is logged, in the way of this terminal."""
+    """Prints log messages by the rules of `terminal`."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         super().__init__()
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say one line."""
+        """Print one line."""
         self._tell(visible(record.getMessage(), LINE_LIMIT))
 
 
 @contextlib.contextmanager
 def saying_what_is_read(tell: Callable[[str], None] = say) -> Iterator[None]:
-    """Say which files are read again, and what cannot be read, however the rest of the log is set up."""
+    """Print which files are read again and which cannot be read, independent of the logging configuration."""
     saying = _Saying(tell)
     before = [(logger, logger.level, logger.propagate) for logger in (files_logger, tickets_logger)]
     for logger, _, _ in before:

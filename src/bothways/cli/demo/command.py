@@ -1,4 +1,4 @@
-"""`bothways demo`: a mutual handshake step by step, a one-way one beside it, and what gets refused."""
+"""`bothways demo`: a mutual handshake step by step, a one-way one beside it, and handshakes that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The people of the demo: two authorities, a server, a client, and those who must not get in."""
+"""The identities of the demo: two CAs, a server, a client, and clients and servers that must be refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIFETIME = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Identities:
-    """Who takes part, and whom both sides trust to vouch for the other."""
+    """The credentials of the demo, and the trust anchors of both sides."""
 
     root: x509.Certificate
     intermediate: x509.Certificate
@@ -49,20 +49,20 @@ class Identities:
     altered_status: OCSPStore
 
     def everyone(self) -> Iterator[tuple[str, x509.Certificate]]:
-        """Each certificate of the successful handshakes, with what it is."""
+        """Yield each certificate of the successful handshakes with a description."""
         yield "root", self.root
         yield "intermediate", self.intermediate
         yield "server", self.server.certificate
         yield "client", self.client.certificate
 
     def client_that_names(self, responder: str) -> Credentials:
-        """Make a client whose certificate says that its status is told at an address (RFC 5280 4.2.2.1)."""
+        """Return credentials of a client whose certificate names this OCSP responder (RFC 5280 4.2.2.1)."""
         issuing = replace(self.issuing, addresses=Addresses(ocsp=(responder,)))
         return _credentials(issuing.issue(Profile.CLIENT, CLIENT_NAME, email=CLIENT_EMAIL, lifetime=LIFETIME))
 
 
 def issue_identities() -> Identities:
-    """Make all of them anew; nothing is kept."""
+    """Create all of them; nothing is stored."""
     root = Authority.create("Demo Root", lifetime=2 * LIFETIME)
     issuing = root.intermediate("Demo Issuing CA", lifetime=2 * LIFETIME)
     other = Authority.create("Somebody Else's Root", lifetime=2 * LIFETIME)
@@ -99,13 +99,13 @@ def issue_identities() -> Identities:
 
 
 def _lists(root: Authority, issuing: Authority, revoked: tuple[Revoked, ...], at: datetime) -> CRLStore:
-    """The revocation lists of both authorities as they are at a time."""
+    """Return the CRLs of both CAs at a time."""
     lists = (build_crl(root, (), 1, at, at + LIFETIME), build_crl(issuing, revoked, 1, at, at + LIFETIME))
     return CRLStore.from_pem(b"".join(each.public_bytes(Encoding.PEM) for each in lists))
 
 
 def _status(issuing: Authority, responder: Issued, of: Issued, at: datetime) -> bytes:
-    """What the authority's responder says of a certificate that is good (RFC 6960 4.2)."""
+    """Return the OCSP response for a certificate that is good (RFC 6960 4.2)."""
     if responder.key is None:
         raise ValueError("the responder has no key")
     builder = (
@@ -128,12 +128,12 @@ def _status(issuing: Authority, responder: Issued, of: Issued, at: datetime) -> 
 
 
 def _responses(response: bytes) -> OCSPStore:
-    """One response, as who staples it has it."""
+    """Return a store with one OCSP response, for stapling."""
     return OCSPStore([OCSPResponse(response)])
 
 
 def _with_a_bit_turned(response: bytes) -> bytes:
-    """The same response with the last bit of its signature turned."""
+    """Return the response with the last bit of its signature inverted."""
     signature = parsing.ocsp_response(response).signature
     return response.replace(signature, signature[:-1] + bytes((signature[-1] ^ 1,)))
 

@@ -1,6 +1,6 @@
-"""Devices on the way between two peers: one that turns a bit, one that has stolen keys and forges a message.
+"""Devices between two peers: one that inverts a bit, one with stolen keys that forges a message.
 
-They sit between real sockets and see the conversation record by record, as a router would.
+They are between real sockets and see the connection record by record, as a router would.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from bothways.tls.wire.hello import ServerHello
 
 HEADER_SIZE = 5
 
-# What a device does with one record: (sent by the server?, record) -> record.
+# Alters one record: (sent by the server?, record) -> record.
 Alteration = Callable[[bool, bytes], bytes]
 
 
 class Device:
-    """Listens on loopback and passes one conversation on to `target`, through an alteration.
+    """Listens on loopback and relays one connection to `target`, with an alteration.
 
     Clients connect to `address`.
     """
@@ -76,42 +76,42 @@ class Device:
 
 
 def turn_a_bit(from_server: bool, record: bytes) -> bytes:
-    """Turn one bit in every protected record of the server: all that a device without keys can do."""
+    """Invert one bit in every protected record of the server: the most that a device without keys can do."""
     if from_server and record[0] == ContentType.application_data:
         return record[:-1] + bytes((record[-1] ^ 1,))
     return record
 
 
 class StolenShare(SystemRandomness):
-    """A client whose private key shares somebody reads along."""
+    """The randomness of a client whose private keys are known to a device."""
 
     def __init__(self, random: Callable[[int], bytes]) -> None:
         super().__init__(random)
         self.keys: list[Any] = []
 
     def private_key(self, group: int, /) -> Any:
-        """Return a fresh private key, and let it be known."""
+        """Return a new private key, and store it for the device."""
         key = super().private_key(group)
         self.keys.append(key)
         return key
 
 
 class BorrowedCertificate(SystemRandomness):
-    """A client that shows a certificate whose key it does not have, and signs with another."""
+    """The randomness of a client that shows a certificate without having its key, and signs with another one."""
 
     def __init__(self, random: Callable[[int], bytes], other: PrivateKey) -> None:
         super().__init__(random)
         self._other = other
 
     def sign(self, scheme: int, private_key: PrivateKey, data: bytes, /) -> bytes:  # noqa: ARG002 - that is the fraud
-        """Sign with the key that it has."""
+        """Sign with the key that the client has."""
         return super().sign(scheme, self._other, data)
 
 
 class ForgedFinished:
-    """Holds the handshake keys by way of a stolen share, opens the server's flight and alters its Finished.
+    """Has the handshake keys through a stolen key share, decrypts the server's messages and alters its Finished.
 
-    Every other byte stays as it was, so only the comparison of Finished can tell (RFC 9846 4.5.3).
+    Every other byte is unchanged, so only the comparison of Finished can detect it (RFC 9846 4.5.3).
     """
 
     def __init__(self, stolen: StolenShare, group: int) -> None:
@@ -123,7 +123,7 @@ class ForgedFinished:
         self._flight = Flight()
 
     def __call__(self, from_server: bool, record: bytes) -> bytes:
-        """Learn from the hellos, alter the Finished, pass on all else."""
+        """Read the keys from the hellos, alter the Finished, and return every other record unchanged."""
         if record[0] == ContentType.handshake and self._opening is None:
             self._hellos += record[HEADER_SIZE:]
             if from_server:

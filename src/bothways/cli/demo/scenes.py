@@ -1,4 +1,4 @@
-"""What the demo plays: two peers over real loopback sockets, and what can go wrong between them."""
+"""The handshakes of the demo: two peers over loopback sockets, and what can go wrong between them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ANSWER = b"1,280.00 EUR, and I know that it is you who asks."
 
 @dataclass
 class Side:
-    """What one peer saw of a conversation, and how that ended."""
+    """What one peer observed, and how its connection ended."""
 
     recorder: Recorder = field(default_factory=Recorder)
     error: Exception | None = None
@@ -51,7 +51,7 @@ class Side:
     warnings: list[str] = field(default_factory=list)
 
     def keep(self, channel: Channel) -> None:
-        """Note what was agreed, and what one should know of it."""
+        """Record what was agreed, and the warnings."""
         self.warnings = [str(each) for each in channel.warnings]
         self.facts = {
             "version": channel.version or "",
@@ -61,13 +61,13 @@ class Side:
         }
 
     def fail(self, error: Exception, observed: HandshakeFacts) -> None:
-        """Note what ended the conversation, and how that is explained."""
+        """Record the error and its explanation."""
         self.error, self.why = error, explain(error, observed.situation())
 
 
 @dataclass(frozen=True)
 class Play:
-    """One conversation as it went."""
+    """One connection, seen from both sides."""
 
     client: Side
     server: Side
@@ -75,7 +75,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Scene:
-    """A conversation that has to be refused: by whom, at which step, for what."""
+    """A connection that has to be refused: by which side, at which step, and for which fault."""
 
     title: str
     description: str
@@ -86,7 +86,7 @@ class Scene:
     run: Callable[[Identities], Play]
 
     def is_as_expected(self, play: Play) -> bool:
-        """Whether the right side refused, where and for what it should, and the other was told."""
+        """Whether the expected side refused, at the expected step for the expected fault, and sent the alert."""
         refusing, refused = (
             (play.client, play.server) if self.refused_by == "client" else (play.server, play.client)
         )
@@ -101,7 +101,7 @@ class Scene:
 
 
 def mutual(people: Identities) -> Play:
-    """Both peers prove who they are."""
+    """Both peers authenticate."""
     return play(_client(people), _server(people))
 
 
@@ -143,28 +143,28 @@ def revoked_meanwhile(people: Identities) -> Play:
 
 
 def expired_list(people: Identities) -> Play:
-    """The server's revocation lists have expired, so that it cannot know."""
+    """The CRLs of the server have expired, so that the status is unknown."""
     server = replace(_server(people), revocation=Revocation(crls=people.expired_lists))
     return play(_client(people), server)
 
 
 def stapled(people: Identities) -> Play:
-    """Both ask for the other's revocation status, and both send their own with their certificates."""
+    """Both request the other's revocation status, and both staple their own."""
     policy = Revocation(crls=people.nobody_revoked, staples="require")
     client = replace(_client(people), revocation=policy, staples=people.client_status)
     return play(client, replace(_server(people), revocation=policy, staples=people.server_status))
 
 
 def altered_staple(people: Identities) -> Play:
-    """Somebody altered the OCSP response that the server sends with its certificate."""
+    """The OCSP response stapled by the server was altered."""
     client = replace(_client(people), revocation=Revocation(crls=people.nobody_revoked, staples="use"))
     return play(client, replace(_server(people), staples=people.altered_status))
 
 
 def silent_responder(people: Identities, unknown: Literal["refuse", "accept"] = "refuse") -> Play:
-    """The server asks the responder that the client's certificate names, and nobody answers there."""
+    """The server queries the OCSP responder in the client's certificate, which does not answer."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # an address of ours at which nothing listens
+        taken.bind(("127.0.0.1", 0))  # a loopback address where nothing listens
         client = people.client_that_names(f"http://127.0.0.1:{taken.getsockname()[1]}/ocsp")
         policy = Revocation(fetch=Fetch(allow=("127.0.0.1",)), covers="leaf", unknown=unknown)
         server = replace(_server(people), revocation=policy)
@@ -172,7 +172,7 @@ def silent_responder(people: Identities, unknown: Literal["refuse", "accept"] = 
 
 
 def tolerated(people: Identities) -> Play:
-    """The same, where the server is told to accept what it cannot know."""
+    """The same, but the server accepts an unknown revocation status."""
     return silent_responder(people, "accept")
 
 
@@ -182,7 +182,7 @@ def no_certificate(people: Identities) -> Play:
 
 
 def unknown_ca(people: Identities) -> Play:
-    """The client's certificate comes from an unknown authority."""
+    """The client's certificate was issued by an unknown CA."""
     return play(replace(_client(people), credentials=people.stranger), _server(people))
 
 
@@ -192,25 +192,25 @@ def expired(people: Identities) -> Play:
 
 
 def wrong_name(people: Identities) -> Play:
-    """The client wants somebody else than this server."""
+    """The client expects another server name."""
     return play(_client(people), _server(people), name="vault.example")
 
 
 def borrowed_certificate(people: Identities) -> Play:
-    """The client shows a certificate that is not its own, and signs with the key it has."""
+    """The client shows a certificate that is not its own, and signs with its own key."""
     randomness = BorrowedCertificate(os.urandom, people.other_key)
     return play(replace(_client(people), randomness=randomness), _server(people))
 
 
 def forged_finished(people: Identities) -> Play:
-    """A device on the way that has stolen the client's key share alters the server's Finished."""
+    """A device with the client's stolen key share alters the server's Finished."""
     randomness = StolenShare(os.urandom)
     config = replace(_client(people), randomness=randomness, groups=("x25519",))
     return play(config, _server(people), alteration=ForgedFinished(randomness, NamedGroup.x25519))
 
 
 def altered_record(people: Identities) -> Play:
-    """A device on the way turns one bit of a protected record."""
+    """A device inverts one bit of a protected record."""
     return play(_client(people), _server(people), alteration=turn_a_bit)
 
 
@@ -287,9 +287,9 @@ def play(
     alteration: Alteration | None = None,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Play:
-    """Let a client and a server talk over loopback, through a device if there is an alteration.
+    """Connect a client and a server over loopback, through a device if there is an alteration.
 
-    meanwhile: is done when the server has let the client in, and not heard it yet.
+    meanwhile: called after the server has accepted the client and before it reads.
     """
     client, server = Side(), Side()
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -345,13 +345,13 @@ def _server(people: Identities) -> ServerConfig:
 
 
 def succeeded(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> bool:
-    """Whether every handshake went well, and every scene was refused as expected."""
+    """Whether every handshake succeeded, and every scene was refused as expected."""
     return all(went_well(each) for each in handshakes) and all(
         scene.is_as_expected(each) for scene, each in played
     )
 
 
 def went_well(play: Play) -> bool:
-    """Whether both sides had their handshake, and each got what the other sent."""
+    """Whether both handshakes succeeded, and each side received the other's data."""
     talked = play.client.received == ANSWER and play.server.received == REQUEST
     return talked and play.client.error is None and play.server.error is None

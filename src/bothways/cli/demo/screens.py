@@ -1,4 +1,4 @@
-"""What `bothways demo` shows in a terminal: the steps of each handshake, and each refusal with its cause."""
+"""The output of `bothways demo`: the steps of each handshake, and each refusal with its cause."""
 
 from __future__ import annotations
 
@@ -35,7 +35,11 @@ VERBS = {
     "not checked": "leaves out",
     "keys": "derives",
 }
-MARKS = {"passed": "✓ ", "failed": "✗ ", "not checked": "– "}  # in a terminal; words say the same in a pipe
+MARKS = {
+    "passed": "✓ ",
+    "failed": "✗ ",
+    "not checked": "– ",
+}  # at a terminal; in a pipe, words replace the colours
 STYLES = {
     "client": "cyan",
     "server": "magenta",
@@ -49,7 +53,7 @@ STYLES = {
 
 
 def show_classic(play: Play) -> None:
-    """Show the classic flow step by step, as a ladder, and what is dated in it."""
+    """Show TLS 1.2 with RSA key transport step by step, as a ladder, and what is outdated in it."""
     screen = console()
     for part in (_mutual(play), _picture(play, screen.width), _dated()):
         show(screen, part)
@@ -58,7 +62,7 @@ def show_classic(play: Play) -> None:
 def show_everything(
     people: Identities, handshakes: tuple[Play, Play, Play, Play, Play], played: Sequence[tuple[Scene, Play]]
 ) -> None:
-    """Show who takes part, the five handshakes, the scenes that are refused, and whether all went as it should."""
+    """Show the identities, the five handshakes, the refused scenes, and whether all went as expected."""
     both, server_only, with_status, in_the_dark, old = handshakes
     screen = console()
     parts = (
@@ -148,7 +152,7 @@ def _draws_marks() -> bool:
 
 
 def _picture(play: Play, width: int) -> RenderableType:
-    """The same handshake in the order of the wire."""
+    """The same handshake as a ladder diagram, in the order of the messages."""
     heading = Rule(Text("The same on the wire", style="bold"), align="left", style="dim")
     legend = "- in the clear   = under handshake keys   # under application keys"
     return Group("", heading, Text(legend, style="dim"), *_events(play, width))
@@ -170,7 +174,7 @@ def _event(line: str) -> Text:
 
 
 def _beside(both: Play, server_only: Play) -> RenderableType:
-    """Only what differs, and what each knows in the end."""
+    """The differences between both handshakes, and what each side knows at the end."""
     rows = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for column in (
         "step",
@@ -217,7 +221,7 @@ DATED = (
 
 
 def _stapled(play: Play) -> RenderableType:
-    """What differs where both sides staple: the revocation status is checked, and nothing was fetched."""
+    """The differences with stapling on both sides: the revocation status is checked without fetching."""
     rule = Rule(Text("Server and client staple", style="bold"), align="left", style="dim")
     told = Text(
         "Each requests the other's revocation status, and receives an OCSP response of the CA with the certificate."
@@ -228,7 +232,7 @@ def _stapled(play: Play) -> RenderableType:
 
 
 def _tolerated(play: Play) -> RenderableType:
-    """What is told where the status cannot be known and that is accepted: no tick, and a warning."""
+    """How an unknown status that is accepted is shown: without a tick, and with a warning."""
     rule = Rule(
         Text("A responder that is down, where unknown is accepted", style="bold"), align="left", style="dim"
     )
@@ -334,7 +338,7 @@ def _explained(scene: Scene, play: Play) -> list[tuple[str, RenderableType]]:
 
 
 def _is_told(why: Explanation) -> Text:
-    """What a side is told of a failure: the likeliest cause as it sees it, and what to do."""
+    """The explanation that a side gets: the most likely cause, and what to do."""
     likely = "" if why.first.weight is Weight.CERTAIN else "most likely "
     text = Text(f"is told: {likely}{why.first.text}")
     text.append(f"; to do: {why.first.remedy}", style="dim")
