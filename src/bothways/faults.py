@@ -172,6 +172,7 @@ class Fault(Enum):
     NO_EXTENDED_MAIN_SECRET = Row(Alert.HANDSHAKE_FAILURE, "does not support the extended main secret, which binds the keys to the handshake", "RFC 7627 5",
                                   "update the peer, or allow it by insecure_without_extended_main_secret")
     RESUMED_UNKNOWN_SESSION = Row(Alert.ILLEGAL_PARAMETER, "resumes a session that we do not have", "RFC 5246 7.4.1.3")
+    RESUMED_WITH_OTHER_SUITE = Row(Alert.ILLEGAL_PARAMETER, "resumes a session with the cipher suite {got}, which began with {before}", "RFC 5246 7.4.1.3")
     SCHEME_DOES_NOT_FIT_SUITE = Row(Alert.ILLEGAL_PARAMETER, "signed its key exchange with {got}, which the cipher suite {suite} does not allow", "RFC 8422 5.4")
 
     CERTIFICATE_ON_UNOFFERED_CURVE = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate with a key on the curve {got}, which we did not offer; we offered {offered}", "RFC 8422 5.3",

@@ -39,7 +39,7 @@ from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake import client_resumption, message_io, server_resumption
 from bothways.tls.post_handshake import client_auth, messages
-from bothways.tls.resumption import age, session, session_store, ticket_keys
+from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
 from bothways.tls.wire import extension_table, fields, flight, tls13
 from bothways.trust import (
     anchors,
@@ -146,6 +146,7 @@ VALUES = {
     ),
     "time for an answer of Redis": f"{seconds(redis_store.ANSWER_SECONDS)}; no handshake waits for it",
     "secret for ticket keys in Redis, at least": f"{wrapping.SHORTEST_SECRET} bytes",
+    "sessions of TLS 1.2 that a server keeps by ID": f"{session_ids.SESSIONS:,}",
     "servers that a client remembers; sessions for each": (
         f"{session_store.SERVERS}; {session_store.SESSIONS_EACH}"
     ),

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 from bothways.errors import ConfigError
-from bothways.roles import Role
+from bothways.roles import Role, Version
 from bothways.tls.clock import Clock
 from bothways.tls.connection import Connection
 from bothways.tls.crypto.randomness import Randomness
@@ -48,6 +48,7 @@ from bothways.tls.handshake.settings import (
     shares_for,
 )
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust.anchors import TrustStore
@@ -83,6 +84,9 @@ class ClientConfig:
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
     sessions: what it remembers of servers to resume sessions of TLS 1.3, each once; by default a store of its own, in
     memory. A server is judged again before its session is offered. None remembers nothing.
+    resume_tls12: resume sessions of TLS 1.2 too, by tickets (RFC 5077) and session IDs, which a server keeps in memory
+    for clients without tickets. Whoever has a ticket key can then decrypt recorded connections, and whoever watches the
+    network can link connections by their session.
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
@@ -109,6 +113,7 @@ class ClientConfig:
     judge_again: JudgeAgain = "never"
     staples: OCSPStore | None = None
     sessions: SessionStore | None = field(default_factory=SessionStore)
+    resume_tls12: bool = False
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
@@ -132,6 +137,7 @@ class ClientConfig:
         settings = ClientSettings(
             offer, identity, trust, bounds, self.clock, self.randomness, keylog,
             sessions=checked_sessions(self.sessions),
+            resumes_12=_resumes_12(self.resume_tls12, offer, "sessions", self.sessions),
         )  # fmt: skip
         hello = hello_extensions(
             offer,
@@ -192,6 +198,9 @@ class ServerConfig:
     tickets: under which keys it seals the one session ticket that each client of TLS 1.3 gets; by default under keys
     of its own, in memory. A client is judged again, and `allow` asked, before its session is resumed. None issues no
     tickets and resumes nothing.
+    resume_tls12: resume sessions of TLS 1.2 too, by tickets (RFC 5077) and session IDs, which a server keeps in memory
+    for clients without tickets. Whoever has a ticket key can then decrypt recorded connections, and whoever watches the
+    network can link connections by their session.
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
@@ -221,6 +230,7 @@ class ServerConfig:
     judge_again: JudgeAgain = "never"
     staples: OCSPStore | None = None
     tickets: TicketKeys | None = field(default_factory=TicketKeys, repr=False)
+    resume_tls12: bool = False
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
@@ -247,7 +257,8 @@ class ServerConfig:
             raise ConfigError("unknown_server_name: expected first or refuse")
         identity = Identity(own, staples, refuses_unknown_name=self.unknown_server_name == "refuse")
         tickets = checked_tickets(self.tickets)
-        settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets)
+        ids = SessionIds() if _resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
+        settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids)
         object.__setattr__(self, "settings", settings)
 
     def _trust(self) -> PeerTrust | None:
@@ -308,6 +319,14 @@ def _selected_settings(
 ) -> Settings | None:
     config = select(asked)
     return None if config is None else config.settings
+
+
+def _resumes_12(wanted: bool, offer: Negotiation, what: str, where: object) -> bool:
+    """Return whether sessions of TLS 1.2 are resumed; what, where: the field without which none can be."""
+    if wanted and (where is None or Version.TLS12 not in offer.versions):
+        missing = f"{what}=None resumes nothing" if where is None else "TLS 1.2 is not in `versions`"
+        raise ConfigError(f"resume_tls12: it has no effect, since {missing}")
+    return wanted
 
 
 def _offer(config: ClientConfig | ServerConfig) -> Negotiation:

@@ -384,7 +384,7 @@ class Connection:
         return True
 
     def _establish(self, result: HandshakeResult) -> list[Event]:
-        self._position.complete(result.negotiated)
+        self._position.complete(result.negotiated, resumed=result.resumed)
         self._life.take(Input.COMPLETE)
         self._handshake = None
         self._exporter, self._resumed = result.exporter, result.resumed

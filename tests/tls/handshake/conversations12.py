@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
 import pki
-from bothways import ClientConfig, Credentials, ServerConfig
+from bothways import ClientConfig, Credentials, ServerConfig, SessionStore, TicketKeys
 from bothways.iana import HandshakeType
 from bothways.tls.events import MessageSeen, Note
+from bothways.tls.handshake.session_binding import key_of_12
+from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello
@@ -26,9 +31,11 @@ from bothways.tls.wire.tls12 import (
     ServerKeyExchange,
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
+from pair import Pair
 from tls.handshake import conversations
 from tls.handshake.conversations import (
     Conversation,
+    Resumed,
     asking,
     authority,
     credentials,
@@ -94,6 +101,48 @@ def conversation(name: str, client: dict[str, Any], server: dict[str, Any]) -> C
     return Conversation(name, BOTH | {"key_shares": None} | client, BOTH | server)
 
 
+RESUMING = {"resume_tls12": True}
+
+
+def ticketed() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of both sides for a session that can be resumed."""
+    return RESUMING | {"sessions": SessionStore()}, RESUMING | {"tickets": TicketKeys()}
+
+
+class Resumed12(Resumed):
+    """A course of TLS 1.2 that resumes the session of a full handshake, and gets the next ticket."""
+
+    def key_in(self, key: SessionKey) -> SessionKey:
+        return key_of_12(key)
+
+
+class ResumedById(Resumed12):
+    """The same for a client that knows no tickets: by the session ID that it got."""
+
+    def __post_init__(self) -> None:
+        with knowing_no_tickets():
+            super().__post_init__()
+
+    def pair(self, *configs: Any, **notes: Any) -> Pair:
+        with knowing_no_tickets():
+            return super().pair(*configs, **notes)
+
+
+@contextmanager
+def knowing_no_tickets() -> Iterator[None]:
+    """Within, our clients know no tickets."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bothways.tls.handshake.client.ticket_extension", lambda settings, offered: ())
+        yield
+
+
+def resumed(
+    name: str, client: dict[str, Any], server: dict[str, Any], kind: type[Resumed] = Resumed12
+) -> Resumed:
+    """One course that resumes a session of TLS 1.2."""
+    return kind(name, BOTH | {"key_shares": None} | RESUMING | client, BOTH | RESUMING | server)
+
+
 def classic(**more: Any) -> dict[str, Any]:
     """Allow RSA key transport, and nothing else."""
     return {"insecure_rsa_key_transport": True, "suites": TRANSPORT_SUITES} | more
@@ -117,6 +166,12 @@ CONVERSATIONS = {
         conversation("key transport, stapled", classic(**ASKING), CLASSIC_STAPLED),
         conversation("key transport, stapled, one-way", classic(**ASKING), CLASSIC_STAPLED | ONE_WAY),
         conversation("AES-256", {"suites": ECDSA_SUITES[1:2]}, {}),
+        conversation("mutual, with a ticket", *ticketed()),
+        conversation("one-way, with a ticket", ticketed()[0], ticketed()[1] | ONE_WAY),
+        resumed("resumed", {}, {}),
+        resumed("resumed, one-way", {}, ONE_WAY),
+        resumed("resumed, anonymous by request", {"credentials": None}, {"client_auth": "request"}),
+        resumed("resumed by ID", {}, {}, ResumedById),
         conversation("ChaCha20", {"suites": ECDSA_SUITES[2:]}, {}),
         conversation("key transport, one-way", classic(), classic(credentials=deciphering()) | ONE_WAY),
         conversation("key transport", classic(), classic(credentials=deciphering())),

@@ -363,15 +363,6 @@ def test_suite_of_13_is_not_one_of_12_though_it_was_offered() -> None:
         check_server_hello_12(both, replace(ANSWER, cipher_suite=0x1301), needs_extended_main_secret=True)
 
 
-def test_server_that_echoes_a_session_id_resumes_what_nobody_has() -> None:
-    """RFC 5246 7.4.1.3: the ID that a client of TLS 1.3 draws stands for no session."""
-    drawn = replace(HELLO, legacy_session_id=bytes(range(32)))
-    with blames(Fault.RESUMED_UNKNOWN_SESSION):
-        check_server_hello_12(
-            drawn, replace(ANSWER, legacy_session_id_echo=bytes(range(32))), needs_extended_main_secret=True
-        )
-
-
 def test_binding_of_keys_may_be_given_up_on_request() -> None:
     """RFC 7627 5.2: `insecure_without_extended_main_secret`."""
     assert checked(replace(ANSWER, extensions=(RENEGOTIATION,)), needs=False)

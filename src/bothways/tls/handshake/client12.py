@@ -12,7 +12,8 @@ from bothways.iana import CipherSuite, NamedGroup
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.roles import Role, Version
-from bothways.tls.crypto.groups import CLASSIC_GROUPS, finish, offer
+from bothways.tls.crypto.groups import CLASSIC_GROUPS, offer
+from bothways.tls.crypto.groups import finish as finish_agreement
 from bothways.tls.crypto.rsa_key_transport import encrypt_premaster
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Chosen, Epoch, Observer
@@ -22,6 +23,12 @@ from bothways.tls.handshake.authentication12 import (
     own_certificate_12,
     protection,
     send_finished_12,
+)
+from bothways.tls.handshake.client_resumption12 import (
+    Known12,
+    OfferedSession12,
+    SessionKeeper12,
+    chosen_session_12,
 )
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import ClientChoice
@@ -36,7 +43,7 @@ from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
-from bothways.tls.handshake.verification import judge
+from bothways.tls.handshake.verification import judge, judge_if_due
 from bothways.tls.keys.keylog import main_lines
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.wire import extensions as ext
@@ -44,6 +51,7 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import (
     Certificate,
     CertificateRequest,
+    NewSessionTicket,
     ServerHelloDone,
     ServerKeyExchange,
     ecdh_key_exchange,
@@ -74,14 +82,20 @@ def client_handshake_12(
     target: ServerName,
     hello: ClientHello,
     answer: ServerHello,
+    known: Known12,
 ) -> Script[HandshakeResult]:
     """Continue after a ServerHello of TLS 1.2: verify the server, agree on keys, authenticate ourselves.
 
     RFC 5246 7.3.
     """
     negotiated, suite = check_choices(hs, settings, hello, answer)
+    keeper = SessionKeeper12(hs, settings, target, known.key, suite)
+    session = chosen_session_12(hello, answer, suite, known.offered)
     yield Agreed(negotiated)
     randoms = (hello.random, answer.random)
+    announced = ext.find(answer.extensions or (), ext.SessionTicket) is not None
+    if session is not None:
+        return (yield from resumed_handshake(hs, negotiated, session, randoms, keeper, announced=announced))
     promised = ext.find(answer.extensions or (), ext.EmptyStatusRequest) is not None
     server = yield from server_authentication(hs, settings, target, suite, randoms, promised=promised)
     if server.exchange is not None:
@@ -91,8 +105,11 @@ def client_handshake_12(
     extended = ext.find(answer.extensions or (), ext.ExtendedMainSecret) is not None
     secret = agree(hs, suite, server, randoms, extended=extended)
     yield from send_proof(hs, own)
-    yield from exchange_finished(hs, secret)
+    ticket = yield from exchange_finished(hs, secret, announced=announced)
     exporter = secret.exporter if extended else None
+    if extended and not suite.is_key_transport:
+        now, session_id = hs.clock.now(), answer.legacy_session_id_echo
+        keeper.keep(secret.secret, now, server.verified, own.cautions, ticket, session_id)
     return HandshakeResult(negotiated, exporter, server.verified, own.cautions)
 
 
@@ -231,15 +248,63 @@ def send_proof(hs: HandshakeContext, own: ClientChoice) -> Script[None]:
     hs.transcript.forget_messages()
 
 
-def exchange_finished(hs: HandshakeContext, secret: MainSecret) -> Script[None]:
-    """Send ChangeCipherSpec and Finished, and wait for those of the server (steps 4.1 and 4.2; RFC 5246 7.4.9)."""
+def exchange_finished(
+    hs: HandshakeContext, secret: MainSecret, *, announced: bool
+) -> Script[NewSessionTicket | None]:
+    """Send ChangeCipherSpec and Finished, and wait for those of the server (steps 4.1 and 4.2; RFC 5246 7.4.9).
+
+    announced: the server sends a ticket before them, which is returned (RFC 5077 3.3).
+    """
+    finish(hs, secret)
+    return (yield from server_finished(hs, secret, announced=announced))
+
+
+def finish(hs: HandshakeContext, secret: MainSecret) -> None:
+    """Send ChangeCipherSpec, and Finished under the new keys."""
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     send_finished_12(hs, secret)
+
+
+def server_finished(
+    hs: HandshakeContext, secret: MainSecret, *, announced: bool
+) -> Script[NewSessionTicket | None]:
+    """Await the server's Finished under the new keys, and before it the ticket that it announced."""
+    ticket = None
+    if announced:
+        ticket = yield from expect(Step.WAIT_TICKET, NewSessionTicket)
     yield from expect(Step.WAIT_SERVER_CCS, ChangeCipherSpec)
     hs.inbox.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_SERVER_FINISHED, Finished)
     check_finished_12(hs, secret, finished)
+    return ticket
+
+
+def resumed_handshake(
+    hs: HandshakeContext,
+    negotiated: Negotiated,
+    earlier: OfferedSession12,
+    randoms: tuple[bytes, bytes],
+    keeper: SessionKeeper12,
+    *,
+    announced: bool,
+) -> Script[HandshakeResult]:
+    """Finished alone, the server's first, under keys from the secret of a session (RFC 5246 figure 2).
+
+    The session is kept for the next time, by a new ticket if one comes.
+    """
+    session = earlier.session
+    secret = MainSecret.of_session(session.suite, session.key, *randoms)
+    hs.log_keys(main_lines, randoms[0], secret)
+    hs.transcript.forget_messages()
+    ticket = yield from server_finished(hs, secret, announced=announced)
+    verified = yield from judge_if_due(hs, earlier.verified)
+    finish(hs, secret)
+    if ticket is None or not ticket.ticket:
+        keeper.put(session)
+    else:
+        keeper.keep(secret.secret, session.authenticated, verified, session.cautions, ticket)
+    return HandshakeResult(negotiated, secret.exporter, verified, session.cautions, resumed=True)
 
 
 def agree(
@@ -262,7 +327,7 @@ def send_key_exchange(hs: HandshakeContext, server: Server12) -> bytes:
         hs.send(rsa_key_exchange(encrypted))
         return premaster
     ours = offer(server.exchange.named_curve, hs.randomness)
-    premaster = finish(ours, server.exchange.public)
+    premaster = finish_agreement(ours, server.exchange.public)
     hs.send(ecdh_key_exchange(ours.public))
     return premaster
 

@@ -214,8 +214,6 @@ def check_server_hello_12(
         blame(Fault.UNOFFERED_CIPHER_SUITE, got=spelled(CipherSuite, answer.cipher_suite))
     if answer.legacy_compression_method != CompressionMethod.null:
         blame(Fault.UNOFFERED_COMPRESSION, got=spelled(CompressionMethod, answer.legacy_compression_method))
-    if answer.legacy_session_id_echo and answer.legacy_session_id_echo == hello.legacy_session_id:
-        blame(Fault.RESUMED_UNKNOWN_SESSION)
     extensions = answer.extensions or ()
     renegotiation = ext.find(extensions, ext.RenegotiationInfo)
     if renegotiation is None:

@@ -48,10 +48,10 @@ class Position:
         elif isinstance(said, Enter) or said.request is None or said.step is not self.step:
             self.enter(said.step)
 
-    def complete(self, negotiated: Negotiated) -> None:
-        """Enter the last step. In TLS 1.3 a client does not know yet whether it is accepted."""
+    def complete(self, negotiated: Negotiated, *, resumed: bool = False) -> None:
+        """Enter the last step. A client that sends the last Finished does not know yet whether it is accepted."""
         self._agree(negotiated)
-        self.confirmed = self.role is Role.SERVER or self.version is Version.TLS12
+        self.confirmed = self.role is Role.SERVER or (self.version is Version.TLS12 and not resumed)
         self.enter(Step.CONNECTED)
         self._hs.history.condense()
 

@@ -5,6 +5,7 @@ The client is verified before our Finished, so that a refused client gets the al
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 from bothways.faults import Fault, blame
@@ -43,9 +44,17 @@ from bothways.tls.handshake.negotiation12 import (
     read_offer_12,
     schemes_12,
 )
-from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
+from bothways.tls.handshake.server_resumption import judge_resumed_client
+from bothways.tls.handshake.server_resumption12 import (
+    Issuing,
+    Resumed12,
+    issue_12,
+    issuing_12,
+    resume_12,
+)
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge_client
@@ -74,17 +83,24 @@ def server_handshake_12(
 ) -> Script[HandshakeResult]:
     """Continue after a ClientHello in TLS 1.2: authenticate ourselves, agree on keys, verify the client."""
     offer, choice, negotiated = choose(hs, settings, hello)
+    randoms = (hello.random, marked_random(hs.randomness.random(32), max(settings.negotiation.versions)))
+    resumed = resume_12(hs, settings, offer, choice)
+    if resumed is not None:
+        return (yield from resumed_handshake(hs, settings, offer, choice, negotiated, randoms, resumed))
+    issuing = issuing_12(hs, settings, offer, choice)
     yield Agreed(negotiated)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice)
-    randoms = (hello.random, marked_random(hs.randomness.random(32), max(settings.negotiation.versions)))
-    send_identity(hs, offer, choice, randoms[1], negotiated.alpn)
+    send_identity(hs, offer, choice, randoms[1], negotiated.alpn, issuing)
     share = yield from send_exchange(hs, choice, randoms)
     ask_for_certificate(hs, settings)
     chain = yield from client_certificate(settings.trust)
     secret = yield from key_exchange(hs, offer, choice, share, randoms)
     signed = yield from client_proof(hs, settings, chain)
-    verified = yield from exchange_finished(hs, settings, secret, signed)
+    yield from client_finished(hs, secret)
+    verified = yield from judge_client(hs, settings.trust, request_about(signed, settings.trust))
+    issue_12(hs, settings, offer, choice, secret, issuing, verified, hs.clock.now())
+    finish_12(hs, secret)
     exporter = secret.exporter if offer.extended_main_secret else None
     return HandshakeResult(negotiated, exporter, verified, cautions_12(choice))
 
@@ -115,12 +131,47 @@ def cautions_12(choice: Choice12) -> tuple[Caution, ...]:
     return ()
 
 
+def resumed_handshake(
+    hs: HandshakeContext,
+    settings: Settings,
+    offer: Offer12,
+    choice: Choice12,
+    negotiated: Negotiated,
+    randoms: tuple[bytes, bytes],
+    resumed: Resumed12,
+) -> Script[HandshakeResult]:
+    """Finished alone, ours first, under keys from the secret of a session (RFC 5246 figure 2, RFC 5077 figure 2).
+
+    The client is looked at again when its Finished has shown that it has that secret.
+    """
+    negotiated = negotiated._replace(group=None, scheme=None)
+    yield Agreed(negotiated)
+    if hs.observer is not None:
+        _note_suite(hs.observer, offer, choice)
+    issuing = Issuing(ticket=ext.find(offer.hello.extensions or (), ext.SessionTicket) is not None)
+    hello = server_hello(offer, choice._replace(by_name=False), randoms[1], negotiated.alpn, issuing)
+    hs.send(replace(hello, legacy_session_id_echo=offer.hello.legacy_session_id))
+    secret = MainSecret.of_session(choice.suite, resumed.secret, *randoms)
+    hs.log_keys(main_lines, randoms[0], secret)
+    hs.transcript.forget_messages()
+    issue_12(hs, settings, offer, choice, secret, issuing, resumed.verified, resumed.proved_at)
+    finish_12(hs, secret)
+    yield from client_finished(hs, secret)
+    verified = yield from judge_resumed_client(hs, settings.trust, resumed.verified)
+    return HandshakeResult(negotiated, secret.exporter, verified, resumed=True)
+
+
 def send_identity(
-    hs: HandshakeContext, offer: Offer12, choice: Choice12, random: bytes, protocol: bytes | None
+    hs: HandshakeContext,
+    offer: Offer12,
+    choice: Choice12,
+    random: bytes,
+    protocol: bytes | None,
+    issuing: Issuing,
 ) -> None:
     """Send ServerHello, Certificate and, if requested, CertificateStatus (steps 1.2 and 2.1; RFC 5246 7.4.2)."""
     staple = own_staple(hs, choice.credentials, offer.hello)
-    hs.send(server_hello(offer, choice, random, protocol, stapling=staple is not None))
+    hs.send(server_hello(offer, choice, random, protocol, issuing, stapling=staple is not None))
     hs.send(*own_certificate_12(choice.credentials.chain))
     if staple is not None:
         hs.send(ext.CertificateStatus(staple))
@@ -137,9 +188,15 @@ def own_staple(hs: HandshakeContext, credentials: Credentials, hello: ClientHell
 
 
 def server_hello(
-    offer: Offer12, choice: Choice12, random: bytes, protocol: bytes | None, *, stapling: bool
+    offer: Offer12,
+    choice: Choice12,
+    random: bytes,
+    protocol: bytes | None,
+    issuing: Issuing,
+    *,
+    stapling: bool = False,
 ) -> ServerHello:
-    """Return the ServerHello; without a session ID, since TLS 1.2 sessions are not resumed (RFC 5246 7.4.1.3)."""
+    """Return the ServerHello; without a session ID where no session can be resumed by it (RFC 5246 7.4.1.3)."""
     extensions: list[ext.Extension] = [ext.ServerName()] if choice.by_name else []
     if offer.signals_renegotiation:
         extensions.append(ext.RenegotiationInfo(b""))
@@ -151,10 +208,12 @@ def server_hello(
         extensions.append(ext.ApplicationProtocols((protocol,)))
     if stapling:
         extensions.append(ext.EmptyStatusRequest())
+    if issuing.ticket:
+        extensions.append(ext.SessionTicket())
     return ServerHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=random,
-        legacy_session_id_echo=b"",
+        legacy_session_id_echo=issuing.session_id,
         cipher_suite=choice.suite.code,
         legacy_compression_method=CompressionMethod.null,
         extensions=tuple(extensions) or None,
@@ -239,19 +298,19 @@ def client_proof(hs: HandshakeContext, settings: Settings, chain: tuple[bytes, .
     return signed
 
 
-def exchange_finished(
-    hs: HandshakeContext, settings: Settings, secret: MainSecret, signed: Signed | None
-) -> Script[Verified | None]:
-    """Read the client's Finished, verify the client, and then send ours (steps 4.1, 3.3, 4.2)."""
+def client_finished(hs: HandshakeContext, secret: MainSecret) -> Script[None]:
+    """Read the client's ChangeCipherSpec and Finished (step 4.1; RFC 5246 7.4.9)."""
     yield from expect(Step.WAIT_CLIENT_CCS, ChangeCipherSpec)
     hs.inbox.change_keys(protection(secret, Role.CLIENT), Epoch.APPLICATION)
     finished = yield from expect(Step.WAIT_CLIENT_FINISHED, Finished)
     check_finished_12(hs, secret, finished)
-    verified = yield from judge_client(hs, settings.trust, request_about(signed, settings.trust))
+
+
+def finish_12(hs: HandshakeContext, secret: MainSecret) -> None:
+    """Change to the new keys and send our Finished: in a full handshake only when the client has passed (step 4.2)."""
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     send_finished_12(hs, secret)
-    return verified
 
 
 def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
@@ -267,11 +326,15 @@ def request_about(signed: Signed | None, trust: PeerTrust | None) -> Verificatio
     )
 
 
-def _note_choices(observer: Observer, offer: Offer12, choice: Choice12) -> None:
+def _note_suite(observer: Observer, offer: Offer12, choice: Choice12) -> None:
     suites = tuple(all_spelled(CipherSuite, offer.hello.cipher_suites))
     observer(Chosen("cipher suite", suites, choice.suite.name, "server"))
     methods = tuple(all_spelled(CompressionMethod, list(offer.hello.legacy_compression_methods)))
     observer(Chosen("compression", methods, "null", "server"))
+
+
+def _note_choices(observer: Observer, offer: Offer12, choice: Choice12) -> None:
+    _note_suite(observer, offer, choice)
     if choice.group:
         groups = tuple(all_spelled(NamedGroup, offer.groups))
         schemes = tuple(all_spelled(SignatureScheme, offer.schemes))

@@ -44,6 +44,20 @@ TICKETS_TRIED = 4
 _NONCE = b"\0"
 
 
+class JudgedAgain(NamedTuple):
+    """The client of a session that may come in at this moment; `verified` is None for an anonymous one."""
+
+    verified: Verified | None = None
+
+
+class SealedTicket(NamedTuple):
+    """A ticket, for how many seconds it may be used, and what masks its age."""
+
+    seconds: int
+    age_add: int
+    ticket: bytes
+
+
 class Resumed(NamedTuple):
     """A session that the server resumes. It cannot be constructed without a verified binder.
 
@@ -79,8 +93,9 @@ def resume(
         return None
     early = EarlySecret(suite, content.key)
     bound = Bound(offered.binders[place], early.binder(hs.transcript.without_end(binders_octets(offered))))
-    resumed = Resumed(place, early, bound, moment(content.authenticated))
-    return _judged(hs, settings.trust, content.chain, resumed)
+    proved_at = moment(content.authenticated)
+    client = judge_session(hs, settings.trust, content.chain, proved_at)
+    return None if client is None else Resumed(place, early, bound, proved_at, client.verified)
 
 
 def _opened(
@@ -100,24 +115,23 @@ def _is_in_time(
     hs: HandshakeContext, keys: TicketKeys, identity: ext.PskIdentity, content: TicketContent
 ) -> bool:
     """Whether a ticket is not too old and not from the future, by our clock and by the age in the ClientHello."""
-    now = milliseconds(hs.clock.now())
-    until = min(content.expires, milliseconds(moment(content.authenticated) + keys.max_age))
     age = claimed(identity.obfuscated_ticket_age, content.age_add)
-    return content.authenticated <= content.issued <= now < until and age < keys.max_age
+    return content.is_usable(hs.clock.now(), keys.max_age) and age < keys.max_age
 
 
-def _judged(
-    hs: HandshakeContext, trust: PeerTrust | None, chain: tuple[bytes, ...], resumed: Resumed
-) -> Resumed | None:
-    """Verify the client of a session again by the evidence at hand, and check that it is allowed to connect."""
+def judge_session(
+    hs: HandshakeContext, trust: PeerTrust | None, chain: tuple[bytes, ...], proved_at: datetime
+) -> JudgedAgain | None:
+    """Verify the client of a session again by the evidence at hand, and check that it is allowed to connect.
+
+    None if it does not pass.
+    """
     if trust is None:
-        return None if chain else resumed
-    if chain:
-        verified = known_to_pass(hs, _request(chain, trust, resumed.proved_at))
-        resumed = resumed._replace(verified=verified)
-    if resumed.verified is None and (chain or trust.requires_certificate):
+        return None if chain else JudgedAgain()
+    verified = known_to_pass(hs, _request(chain, trust, proved_at)) if chain else None
+    if verified is None and (chain or trust.requires_certificate):
         return None
-    return resumed if _may_come_in(trust, resumed.verified) else None
+    return JudgedAgain(verified) if _may_come_in(trust, verified) else None
 
 
 def _request(chain: tuple[bytes, ...], trust: PeerTrust, proved_at: datetime) -> VerificationRequest:
@@ -162,18 +176,40 @@ def send_ticket(
 
     context: what it is bound to.  verified: the client.  own: our credentials in this session.
     """
+    sealed = seal_session(
+        hs, settings, context, origin.suite, origin.key(_NONCE), origin.authenticated, verified, own
+    )
+    if sealed is not None:
+        hs.out.send_after_handshake(
+            NewSessionTicket(sealed.seconds, sealed.age_add, _NONCE, sealed.ticket, ())
+        )
+
+
+def seal_session(
+    hs: HandshakeContext,
+    settings: Settings,
+    context: bytes,
+    suite: Suite,
+    key: bytes,
+    authenticated: datetime,
+    verified: Verified | None,
+    own: Credentials,
+) -> SealedTicket | None:
+    """Return a ticket for a session; None where nobody could use it, or its chain is too long to carry.
+
+    authenticated: when both sides last signed. The rest is as for `send_ticket`.
+    """
     keys, now = settings.tickets, hs.clock.now()
     if keys is None:
-        return
+        return None
     chain = () if verified is None else tuple(verified.request.chain)
     path = () if verified is None else verified.peer.path
     ends = [own.not_after, *(each.not_valid_after_utc for each in path)]
-    seconds = lifetime(origin.authenticated, now, keys.max_age, ends)
+    seconds = lifetime(authenticated, now, keys.max_age, ends)
     if seconds == 0 or sum(map(len, chain)) > CHAIN_LIMIT:
-        return
+        return None
     issued = milliseconds(now)
-    times = issued, issued + 1000 * seconds, milliseconds(origin.authenticated)
-    content = new_content(origin.suite, origin.key(_NONCE), chain, times, hs.randomness.random)
+    times = issued, issued + 1000 * seconds, milliseconds(authenticated)
+    content = new_content(suite, key, chain, times, hs.randomness.random)
     ticket = keys.seal(encoded_content(content), context, now, hs.randomness.random)
-    if ticket is not None:
-        hs.out.send_after_handshake(NewSessionTicket(seconds, content.age_add, _NONCE, ticket, ()))
+    return None if ticket is None else SealedTicket(seconds, content.age_add, ticket)

@@ -27,6 +27,16 @@ def server_context(settings: Settings, own: Credentials, server_name: str | None
     return settings.policy + anchors + _chain_digest(own.chain) + name
 
 
+def server_context_12(settings: Settings, own: Credentials, server_name: str | None) -> bytes:
+    """Return the same for TLS 1.2, none of whose sessions is one of TLS 1.3, nor the other way round."""
+    return b"TLS 1.2" + server_context(settings, own, server_name)
+
+
+def key_of_12(key: SessionKey) -> SessionKey:
+    """Return under what a client keeps its sessions of TLS 1.2, where `key` is that of TLS 1.3."""
+    return key._replace(configuration=b"TLS 1.2" + key.configuration)
+
+
 def client_key(settings: ClientSettings, target: ServerName) -> SessionKey:
     """Return the key under which a client stores its sessions.
 

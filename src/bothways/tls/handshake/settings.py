@@ -30,6 +30,7 @@ from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.crypto.signing import SCHEMES, SCHEMES12, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.handshake.access import Decide
+from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.tls.wire import extensions as ext
@@ -134,8 +135,9 @@ class Limits:
 class Settings:
     """What all connections of one configuration share. trust: None where no client is verified.
 
-    tickets: the keys that encrypt a server's session tickets; None issues none.  policy: a digest of how the peer is
-    verified, without the anchors; it is the same in every process.
+    tickets: the keys that encrypt a server's session tickets; None issues none.  session_ids: the sessions of TLS 1.2
+    that a server keeps; None where TLS 1.2 resumes none.  policy: a digest of how the peer is verified, without the
+    anchors; it is the same in every process.
     """
 
     negotiation: Negotiation
@@ -146,6 +148,7 @@ class Settings:
     randomness: Randomness
     keylog: Callable[[str], None] | None = field(default=None, repr=False)
     tickets: TicketKeys | None = None
+    session_ids: SessionIds | None = None
     policy: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -170,10 +173,14 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClientSettings(Settings):
-    """The settings of a client, which always verifies the server. sessions: those to resume; None for none."""
+    """The settings of a client, which always verifies the server. sessions: those to resume; None for none.
+
+    resumes_12: whether sessions of TLS 1.2 are resumed too.
+    """
 
     trust: PeerTrust
     sessions: SessionStore | None = None
+    resumes_12: bool = False
 
 
 # -- from the fields of a configuration -------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Step(Enum):
     WAIT_STATUS_CR_SHD = "WAIT_STATUS_CR_SHD"
     WAIT_CR_SHD = "WAIT_CR_SHD"
     WAIT_SHD = "WAIT_SHD"
+    WAIT_TICKET = "WAIT_TICKET"
     WAIT_SERVER_CCS = "WAIT_SERVER_CCS"
     WAIT_SERVER_FINISHED = "WAIT_SERVER_FINISHED"
     WAIT_CLIENT_CERT = "WAIT_CLIENT_CERT"
@@ -107,10 +108,10 @@ LEGAL: Mapping[Role, Mapping[Step, StepRule]] = {
     },
 }
 
-# TLS 1.2 (RFC 5246 figure 1). Until the version is chosen, the table of TLS 1.3 is used.
+# TLS 1.2 (RFC 5246 figures 1 and 2, RFC 5077 3.1). Until the version is chosen, the table of TLS 1.3 is used.
 LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
     Role.CLIENT: {
-        _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SERVER_CERT),
+        _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SERVER_CERT, _S.WAIT_TICKET, _S.WAIT_SERVER_CCS),
         _S.WAIT_SERVER_CERT: _row(
             "2.1", {_T.certificate}, _S.WAIT_STATUS_SKE, _S.WAIT_SKE, _S.WAIT_STATUS_CR_SHD, _S.WAIT_CR_SHD
         ),
@@ -127,14 +128,17 @@ LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
         ),
         _S.WAIT_CR_SHD: _row("2.2", {_T.certificate_request, _T.server_hello_done}, _S.WAIT_SHD, _S.JUDGING),
         _S.WAIT_SHD: _row("2.2", {_T.server_hello_done}, _S.JUDGING),
-        _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.WAIT_SERVER_CCS),
-        _S.SIGNING: _row("3.2", set(), _S.WAIT_SERVER_CCS),
+        _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.WAIT_TICKET, _S.WAIT_SERVER_CCS, _S.CONNECTED),
+        _S.SIGNING: _row("3.2", set(), _S.WAIT_TICKET, _S.WAIT_SERVER_CCS),
+        _S.WAIT_TICKET: _row("4.2", {_T.new_session_ticket}, _S.WAIT_SERVER_CCS),
         _S.WAIT_SERVER_CCS: _change("4.2", _S.WAIT_SERVER_FINISHED),
-        _S.WAIT_SERVER_FINISHED: _row("4.2", {_T.finished}, _S.CONNECTED),
+        _S.WAIT_SERVER_FINISHED: _row("4.2", {_T.finished}, _S.JUDGING, _S.CONNECTED),
         _S.CONNECTED: _row("4.3", {_T.hello_request}),
     },
     Role.SERVER: {
-        _S.WAIT_CH: _row("1.1", {_T.client_hello}, _S.SIGNING, _S.WAIT_CLIENT_CERT, _S.WAIT_CKE),
+        _S.WAIT_CH: _row(
+            "1.1", {_T.client_hello}, _S.SIGNING, _S.WAIT_CLIENT_CERT, _S.WAIT_CKE, _S.WAIT_CLIENT_CCS
+        ),
         _S.SIGNING: _row("2.2", set(), _S.WAIT_CLIENT_CERT, _S.WAIT_CKE),
         _S.WAIT_CLIENT_CERT: _row("3.1", {_T.certificate}, _S.WAIT_CKE),
         _S.WAIT_CKE: _row("2.4", {_T.client_key_exchange}, _S.WAIT_CLIENT_CV, _S.WAIT_CLIENT_CCS),
@@ -169,7 +173,7 @@ _HELLO_STEPS = frozenset(
     {Step.START, Step.WAIT_SH, Step.WAIT_SH_AFTER_RETRY, Step.WAIT_CH, Step.WAIT_CH_AFTER_RETRY}
 )
 # The steps of a client after its Certificate message.
-_SHOWN_STEPS = frozenset({Step.SIGNING, Step.WAIT_SERVER_CCS, Step.WAIT_SERVER_FINISHED})
+_SHOWN_STEPS = frozenset({Step.SIGNING, Step.WAIT_TICKET, Step.WAIT_SERVER_CCS, Step.WAIT_SERVER_FINISHED})
 
 _LEGAL_IN: Mapping[Version | None, Mapping[Role, Mapping[Step, StepRule]]] = {Version.TLS12: LEGAL12}
 

@@ -27,14 +27,28 @@ class MainSecret:
         client_random: bytes,
         server_random: bytes,
     ) -> None:
-        self.suite = suite
-        self._randoms = client_random, server_random
         if session_hash is None:
             label, seed = b"master secret", client_random + server_random
         else:
             label, seed = b"extended master secret", session_hash
-        self.secret = prf(suite.hash, premaster, label, seed, MAIN_SECRET_SIZE)
-        self._prf = Prf(suite.hash, self.secret)
+        self._begin(
+            suite, prf(suite.hash, premaster, label, seed, MAIN_SECRET_SIZE), client_random, server_random
+        )
+
+    @classmethod
+    def of_session(
+        cls, suite: Suite, secret: bytes, client_random: bytes, server_random: bytes
+    ) -> MainSecret:
+        """Return the secret of an earlier session, from which the new randoms make other keys (RFC 5246 7.3)."""
+        resumed = cls.__new__(cls)
+        resumed._begin(suite, secret, client_random, server_random)
+        return resumed
+
+    def _begin(self, suite: Suite, secret: bytes, client_random: bytes, server_random: bytes) -> None:
+        self.suite = suite
+        self.secret = secret
+        self._randoms = client_random, server_random
+        self._prf = Prf(suite.hash, secret)
         self._client_keys, self._server_keys = self._expanded()
 
     @property

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bothways.faults import Blame
-from bothways.tls.crypto.suites import SUITES13, Suite
+from bothways.tls.crypto.suites import SUITES12, SUITES13, Suite
 from bothways.tls.events import Caution
+from bothways.tls.keys.schedule12 import MAIN_SECRET_SIZE
 from bothways.tls.keys.schedule13 import resumption_psk
-from bothways.tls.resumption.age import obfuscated
+from bothways.tls.resumption.age import milliseconds, obfuscated
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.fields import opaque, record, rest, uint, vector
 from bothways.trust.certificate import ParsedCertificate
@@ -19,7 +20,8 @@ from bothways.trust.certificate import ParsedCertificate
 CHAIN_LIMIT = 8 * 1024
 # Tickets are padded, since their length would disclose that of the client's certificates.
 _PADDED_TO = 256
-_FORMAT = 1
+SUITES = {**SUITES13, **SUITES12}
+FORMAT_13, FORMAT_12 = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,9 @@ class Origin:
 class Session:
     """What a client stores to resume: a ticket, its PSK, and what is needed to verify the server again.
 
-    received, expires: when the ticket was received, and the end of its use.  authenticated: the time of the signatures.
-    chain, leaf, staples: as the server sent them.  cautions: the warnings about our own side in that handshake.
+    key: in TLS 1.2 the main secret, where a session may have an ID instead of a ticket.  received, expires: when the
+    ticket was received, and the end of its use.  authenticated: the time of the signatures.  chain, leaf, staples: as
+    the server sent them.  cautions: the warnings about our own side in that handshake.
     """
 
     suite: Suite
@@ -54,6 +57,7 @@ class Session:
     leaf: ParsedCertificate | None = None
     staples: tuple[bytes | None, ...] = field(default=(), repr=False)
     cautions: tuple[Caution, ...] = ()
+    session_id: bytes = field(default=b"", repr=False)
 
     def is_usable(self, now: datetime, max_age: timedelta) -> bool:
         """Whether the ticket may be used at the time `now`; not if it was received later than that."""
@@ -84,8 +88,13 @@ class TicketContent:
 
     @property
     def suite(self) -> Suite:
-        """The cipher suite of the session, whose hash is used with its PSK."""
-        return SUITES13[self.suite_code]
+        """The cipher suite of the session, whose hash is used with its key."""
+        return SUITES[self.suite_code]
+
+    def is_usable(self, now: datetime, max_age: timedelta) -> bool:
+        """Whether a ticket is not too old and not from the future, by our clock."""
+        until = min(self.expires, self.authenticated + max_age // timedelta(milliseconds=1))
+        return self.authenticated <= self.issued <= milliseconds(now) < until
 
 
 _CONTENT = record(
@@ -110,7 +119,8 @@ def new_content(
     random: Callable[[int], bytes],
 ) -> TicketContent:
     """Return the content of a new ticket. times: issued, expires, authenticated."""
-    return TicketContent(_FORMAT, suite.code, key, int.from_bytes(random(4), "big"), *times, chain)
+    form = FORMAT_12 if suite.code in SUITES12 else FORMAT_13
+    return TicketContent(form, suite.code, key, int.from_bytes(random(4), "big"), *times, chain)
 
 
 def encoded_content(content: TicketContent) -> bytes:
@@ -119,13 +129,17 @@ def encoded_content(content: TicketContent) -> bytes:
     return plain + bytes(-len(plain) % _PADDED_TO)
 
 
-def decoded_content(plain: bytes) -> TicketContent | None:
-    """Return the content of a decrypted ticket; None if it has the format of another release."""
+def decoded_content(plain: bytes, form: int = FORMAT_13) -> TicketContent | None:
+    """Return the content of a decrypted ticket; None if it has the format of another release.
+
+    form: that of the version, `FORMAT_13` or `FORMAT_12`.
+    """
     try:
         content = decode(_CONTENT, plain, "ticket")
     except Blame:
         return None
-    suite = SUITES13.get(content.suite_code)
-    if content.format != _FORMAT or suite is None or len(content.key) != suite.hash_size:
+    suite = (SUITES13 if form == FORMAT_13 else SUITES12).get(content.suite_code)
+    if content.format != form or suite is None:
         return None
-    return content
+    size = suite.hash_size if form == FORMAT_13 else MAIN_SECRET_SIZE
+    return content if len(content.key) == size else None

@@ -75,6 +75,7 @@ from bothways.tls.wire.fields import (
     MOST_ITEMS,
     cached,
     close,
+    fixed,
     opaque,
     record,
     rest,
@@ -309,6 +310,7 @@ _RECORD_SIZE_LIMIT = single_field(
     RecordSizeLimit, title="RecordSizeLimit", spelled="RecordSizeLimit", limit=uint(2)
 )
 _SESSION_TICKET = single_field(SessionTicket, ticket=rest())
+_NO_TICKET = single_field(SessionTicket, ticket=fixed(0))  # a server announces one by nothing (RFC 5077 3.2)
 _PRE_SHARED_KEYS = record(
     PreSharedKeys,
     title="OfferedPsks",
@@ -403,7 +405,7 @@ TABLE: Mapping[ExtensionType, Mapping[ExtensionContext, tuple[type[Any], Codec[A
     _X.extended_main_secret: dict.fromkeys((_CH, _SH12), (ExtendedMainSecret, _EXTENDED_MAIN_SECRET)),
     _X.compress_certificate: dict.fromkeys((_CH, _CR), (CompressCertificate, _COMPRESS_CERTIFICATE)),
     _X.record_size_limit: dict.fromkeys((_CH, _EE, _SH12), (RecordSizeLimit, _RECORD_SIZE_LIMIT)),
-    _X.session_ticket: dict.fromkeys((_CH, _SH12), (SessionTicket, _SESSION_TICKET)),
+    _X.session_ticket: {_CH: (SessionTicket, _SESSION_TICKET), _SH12: (SessionTicket, _NO_TICKET)},
     _X.pre_shared_key: {
         _CH: (PreSharedKeys, _PRE_SHARED_KEYS),
         _SH: (SelectedIdentity, _SELECTED_IDENTITY),
