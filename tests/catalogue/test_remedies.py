@@ -99,7 +99,7 @@ def tried(likely: Likely, wanted: Mended, said: bytes, folder: Path) -> None:
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     done = subprocess.run(
         ["bash", "-c", command], input=said, cwd=folder, env=os.environ | {"PATH": path},
-        capture_output=True, timeout=SECONDS, check=False,
+        capture_output=True, timeout=2 * SECONDS, check=False,  # servers of TLS 1.2 end after 20 s
     )  # fmt: skip
     print(f"{likely.cause.name}, {likely.party.value}: try: {likely.command}")
     # gRPC and Redis answer, and then close as they always do, without close_notify.
