@@ -218,7 +218,7 @@ def test_what_a_newcomer_costs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     newcomer = place("203.0.113.1")
     assert places.enter(newcomer, NOW) is newcomer
     compared: list[Place] = []
-    monkeypatch.setattr(rules, "_rank", lambda each, now: compared.append(each) or (False, 0.0))
+    monkeypatch.setattr(rules, "rank", lambda each, now: compared.append(each) or (False, 0.0))
     for each in there[:41]:
         each.waits = True
     assert places.enter(newcomer, NOW) is there[0]

@@ -185,11 +185,11 @@ def _least(places: Iterator[Place] | dict[Place, None], newcomer: Place, now: fl
     """Return the waiting place with the least progress, other than the new one; None without any."""
     looked_at = islice(places, LOOKED_AT)
     waiting = (place for place in looked_at if place.waits and place is not newcomer)
-    return min(waiting, key=lambda place: _rank(place, now), default=None)
+    return min(waiting, key=lambda place: rank(place, now), default=None)
 
 
-def _rank(place: Place, now: float) -> tuple[bool, float]:
-    """Order by progress; connections that had no time to send anything come last, the oldest of them first."""
+def rank(place: Place, now: float) -> tuple[bool, float]:
+    """Return the sort key of a place at the time `now`: by progress; new connections come last, the oldest first."""
     if not place.moved and now - place.since < GRACE:
         return True, place.since
     return False, progress(place, now)

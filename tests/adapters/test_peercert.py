@@ -129,16 +129,16 @@ def test_attributes_have_the_long_names_of_openssl() -> None:
         try:
             name = ssl._ssl.txt2obj(number, name=False)[2]  # type: ignore[attr-defined]
         except ValueError:
-            assert number in peercert._UNNAMED, number
+            assert number in peercert.UNNAMED, number
             continue
-        assert peercert._LONG_NAMES.get(number, ATTRIBUTES[number]) == name
+        assert peercert.LONG_NAMES.get(number, ATTRIBUTES[number]) == name
 
 
 @pytest.mark.parametrize(
     ("content", "text"), [("00", "00"), ("7f", "7F"), ("0100", "0100"), ("ff", "-01"), ("80", "-80")]
 )
 def test_serial_numbers_are_whole_octets_of_hexadecimal_digits(content: str, text: str) -> None:
-    assert peercert._serial(bytes.fromhex(content)) == text
+    assert peercert.serial_text(bytes.fromhex(content)) == text
 
 
 def test_what_is_told_is_the_callers_own() -> None:

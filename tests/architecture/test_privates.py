@@ -13,23 +13,19 @@ PUBLIC = {"_replace", "_asdict", "_fields", "_make", "_exit", "_ssl"}
 # How often a file uses a private name of another object or module, and why it cannot do without.
 USED = {
     "adapters/test_context.py": (12, "the ways beneath `ssl`'s public ones, each of which must be closed"),
-    "adapters/test_peercert.py": (4, "OpenSSL's own tables, and ours beside them, through `ssl`'s test hook"),
+    "adapters/test_peercert.py": (1, "OpenSSL's own decoding of a certificate, through `ssl`'s test hook"),
     "adapters/test_ssl_object.py": (
         2,
         "a key update, for which `ssl` has no call, and the short way, which shows nowhere",
     ),
     "adapters/test_ssl_socket.py": (6, "names of `ssl.SSLSocket` that the standard library calls itself"),
-    "adapters/test_watching.py": (5, "what an explanation is made from: only a failure shows it"),
-    "bench/amplification.py": (4, "prices of single steps, which are measured apart"),
-    "cli/test_show.py": (1, "5,000 entries at once: `cryptography` copies its list for each"),
+    "bench/amplification.py": (1, "a step that is repeated without the results of the first time"),
     "inside.py": (7, "there, one by one"),
     "library_services.py": (1, "the port of grpclib's server"),
     "standard_library.py": (
         2,
         "versions are set on a context of the standard library's tests after it was made",
     ),
-    "test_places.py": (1, "how many are compared"),
-    "tls/crypto/test_rsa_key_transport.py": (1, "decryptions of sizes that no encryption makes"),
     "vectors/test_rfc8448.py": (1, "the trace has the main secret, which nobody else may have"),
 }
 

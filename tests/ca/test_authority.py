@@ -110,7 +110,7 @@ def test_serials_have_128_random_bits_and_are_positive() -> None:
     assert max(serials).bit_length() > 112
 
 
-def test_a_leaf_begins_before_now_and_ends_within_its_issuer(intermediate: Authority) -> None:
+def test_a_leaf_is_valid_from_before_now_and_within_its_issuers_validity(intermediate: Authority) -> None:
     """Backdating for clocks that run behind; a leaf never outlives who signed it."""
     leaf = intermediate.issue(Profile.SERVER, dns=["localhost"]).certificate
     assert leaf.not_valid_before_utc == NOW - timedelta(hours=1)
@@ -119,7 +119,7 @@ def test_a_leaf_begins_before_now_and_ends_within_its_issuer(intermediate: Autho
     assert late.not_valid_after_utc == intermediate.certificate.not_valid_after_utc
 
 
-def test_an_expired_leaf_can_be_made_by_saying_when(intermediate: Authority) -> None:
+def test_an_expired_leaf_can_be_issued_with_a_time(intermediate: Authority) -> None:
     leaf = intermediate.issue(Profile.SERVER, dns=["localhost"], at=NOW - timedelta(days=100)).certificate
     assert leaf.not_valid_after_utc == NOW - timedelta(days=10)
 
@@ -139,7 +139,7 @@ def test_key_identifiers_link_the_chain(intermediate: Authority) -> None:
         assert names == extension(above, x509.SubjectKeyIdentifier).value.digest
 
 
-def test_only_an_rsa_server_key_may_carry_secrets(intermediate: Authority) -> None:
+def test_only_an_rsa_server_key_has_keyencipherment(intermediate: Authority) -> None:
     """RFC 5280 4.2.1.3: keyEncipherment is for RSA key transport, so for servers with RSA keys alone."""
     for key_type in (KeyType.P256, KeyType.RSA3072):
         for profile in (Profile.SERVER, Profile.CLIENT):
@@ -156,7 +156,7 @@ def test_the_chain_is_leaf_then_intermediates_without_root_and_text(intermediate
     assert root().issue(Profile.CLIENT, "alice").intermediates == ()
 
 
-def test_key_and_pkcs12_open_again(intermediate: Authority) -> None:
+def test_key_and_pkcs12_can_be_decoded_again(intermediate: Authority) -> None:
     issued = intermediate.issue(Profile.CLIENT, "alice")
     key = load_pem_private_key(issued.key_pem, None)
     assert key.public_key() == issued.certificate.public_key()  # type: ignore[union-attr]
@@ -171,7 +171,7 @@ def test_an_mldsa_key_is_not_put_into_pkcs12(intermediate: Authority) -> None:
         intermediate.issue(Profile.CLIENT, "alice", key_type=KeyType.MLDSA65).pkcs12(b"secret")
 
 
-def test_addresses_stand_in_leaves_and_not_in_ocsp_signers() -> None:
+def test_urls_are_in_leaves_and_not_in_ocsp_responders() -> None:
     """RFC 5280 4.2.1.13 and 4.2.2.1; RFC 6960 4.2.2.2.1 spares the OCSP signer's own status."""
     authority = root(addresses=Addresses(("http://ca/crl",), ("http://ca/ocsp",), ("http://ca/ca.der",)))
     leaf = authority.issue(Profile.CLIENT, "a").certificate
@@ -199,13 +199,13 @@ def test_name_constraints_are_critical_in_the_intermediate() -> None:
     assert found.value.permitted_subtrees == [x509.DNSName("example.com")]
 
 
-def test_no_key_shows_in_a_repr(intermediate: Authority) -> None:
+def test_no_repr_contains_a_private_key(intermediate: Authority) -> None:
     issued = intermediate.issue(Profile.CLIENT, "alice")
     assert "key" not in repr(issued).lower().replace("public_key", "")
     assert "PrivateKey" not in repr(intermediate)
 
 
-def test_an_authority_needs_a_name_that_prints() -> None:
+def test_a_ca_needs_a_printable_name() -> None:
     for name in ("", "x" * 65, "a\nb"):
         with pytest.raises(NamesRefused, match="the name of a CA"):
             Authority.create(name)

@@ -66,7 +66,7 @@ ASKED: list[tuple[str, Callable[[Issuer], object], str]] = [
 
 
 @pytest.mark.parametrize(("ask", "problem"), [row[1:] for row in ASKED], ids=[row[0] for row in ASKED])
-def test_what_cannot_be_done_is_told_and_the_register_is_as_before(
+def test_a_failed_operation_is_reported_and_leaves_the_register_unchanged(
     shared: Issuer, ask: Callable[[Issuer], object], problem: str
 ) -> None:
     before = shared.register.check_audit(), list(shared.register.all())
@@ -90,7 +90,7 @@ def read_only(url: str) -> str:
     return url.replace("postgres@", f"{reader}@")
 
 
-def test_a_database_that_is_read_only_is_told_and_can_be_read(url: str) -> None:
+def test_a_read_only_database_is_reported_and_can_be_read(url: str) -> None:
     with new_register(url) as register:
         record(register, 1)
     with Register.open(read_only(url), "a" * 64) as register:
@@ -110,7 +110,7 @@ def issue(folder: Path, out: str, most: int) -> subprocess.CompletedProcess[str]
     )  # fmt: skip
 
 
-def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_nothing_is_issued(tmp_path: Path) -> None:
     Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     done = issue(tmp_path, "alice", 8192)
     assert done.returncode == 2
@@ -125,7 +125,7 @@ def test_a_full_disk_is_told_and_nothing_is_handed_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.access("/proc", os.X_OK), reason="needs /proc, where nobody can write")
-def test_a_directory_where_nothing_can_be_written_is_told_before_anything_is_issued(tmp_path: Path) -> None:
+def test_an_unwritable_directory_is_reported_before_anything_is_issued(tmp_path: Path) -> None:
     with pytest.raises(FileUnusable, match="/proc/nowhere/ca: .*; it was not changed"):
         Issuer.create(Path("/proc/nowhere/ca"), InitOptions("Test"), None)
     Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
@@ -146,7 +146,7 @@ def test_what_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> Non
     assert "alice.pem" in str(told.value)
 
 
-def test_a_database_that_goes_away_while_a_service_runs_is_told_and_found_again(
+def test_an_interrupted_database_is_reported_and_used_again(
     tmp_path: Path, clock: Clock, cluster: Cluster
 ) -> None:
     url = cluster.new_database()

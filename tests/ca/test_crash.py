@@ -75,7 +75,7 @@ def path(tmp_path: Path, url: str) -> Path:
     return tmp_path / "ca"
 
 
-def test_an_issuer_killed_at_any_moment_loses_nothing_that_it_handed_out(path: Path, full: bool) -> None:
+def test_an_issuer_killed_at_any_time_loses_nothing_that_it_issued(path: Path, full: bool) -> None:
     chance = random.Random(2026)
     lines: list[str] = []
     for _ in range(300 if full else 2):
@@ -91,7 +91,7 @@ def test_an_issuer_killed_at_any_moment_loses_nothing_that_it_handed_out(path: P
 
 
 @pytest.mark.parametrize("issuers", [pytest.param(2, marks=pytest.mark.full), 4])
-def test_issuers_that_work_at_once_never_give_the_same_serial_or_number(
+def test_concurrent_issuers_never_use_one_serial_or_crl_number_twice(
     path: Path, full: bool, issuers: int
 ) -> None:
     count = 200 if full else 5

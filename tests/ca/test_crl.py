@@ -76,7 +76,7 @@ def test_every_reason_is_written_and_unspecified_is_left_out() -> None:
     assert written == {number: reason for number, _, reason in revoked}
 
 
-def test_a_reason_is_read_in_any_case_and_what_is_none_is_told() -> None:
+def test_a_reason_is_read_in_any_case_and_an_unknown_one_refused() -> None:
     assert check_reason("CERTIFICATEHOLD") == "certificateHold"
     for bad in ("removeFromCRL", "aACompromise", "", "why"):
         with pytest.raises(UsageError, match="is no revocation reason; those are"):

@@ -80,7 +80,7 @@ def test_without_an_address_there_are_no_partitions(tmp_path: Path, clock: Clock
     issuer.close()
 
 
-def test_a_crl_of_a_partition_speaks_of_it_alone_and_says_so(issuer: Issuer) -> None:
+def test_a_crl_of_a_partition_covers_only_that_and_says_so(issuer: Issuer) -> None:
     """RFC 5280 5.2.5: critical, and by the same address."""
     alice, _, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
     for serial in (alice, carol):
@@ -97,7 +97,7 @@ def test_a_crl_of_a_partition_speaks_of_it_alone_and_says_so(issuer: Issuer) -> 
         assert addresses(freshest.value) == [f"{URL}/crl/issuing/{partition}-delta.crl"]
 
 
-def test_a_delta_says_what_changed_since_its_base(issuer: Issuer) -> None:
+def test_a_delta_crl_has_the_changes_since_its_base(issuer: Issuer) -> None:
     """RFC 5280 5.2.4: critical, with the number of its base and one of its own from the same sequence."""
     alice, bob, carol, dave = (client(issuer, name) for name in ("alice", "bob", "carol", "dave"))
     issuer.revoke(alice, "certificateHold")
@@ -117,7 +117,7 @@ def test_a_delta_says_what_changed_since_its_base(issuer: Issuer) -> None:
         delta.extensions.get_extension_for_class(x509.FreshestCRL)
 
 
-def test_a_hold_that_came_and_went_between_deltas_is_still_taken_off(issuer: Issuer) -> None:
+def test_a_hold_that_ended_between_delta_crls_is_removed(issuer: Issuer) -> None:
     """Who has an earlier delta learns of the release from the next one."""
     alice = client(issuer, "alice")
     issuer.crl()
@@ -128,7 +128,7 @@ def test_a_hold_that_came_and_went_between_deltas_is_still_taken_off(issuer: Iss
     assert said(issuer.crl()) == {}
 
 
-def test_a_delta_of_a_partition_has_its_scope(issuer: Issuer) -> None:
+def test_a_delta_crl_of_a_partition_has_its_scope(issuer: Issuer) -> None:
     """RFC 5280 5.2.4: the same scope as the list that it amends."""
     for name in ("alice", "bob", "carol"):
         client(issuer, name)
@@ -144,13 +144,13 @@ def test_a_delta_of_a_partition_has_its_scope(issuer: Issuer) -> None:
     assert scopes[0] == scopes[1]
 
 
-def test_a_delta_without_a_crl_is_refused(issuer: Issuer) -> None:
+def test_a_delta_crl_without_a_base_is_refused(issuer: Issuer) -> None:
     with pytest.raises(NoBaseCRL, match="no base CRL for a delta CRL yet"):
         issuer.crl(series=DELTA)
     assert issuer.register.crl_numbers() == []
 
 
-def test_only_what_changed_is_published_anew(issuer: Issuer, clock: Clock) -> None:
+def test_only_changed_crls_are_published_again(issuer: Issuer, clock: Clock) -> None:
     alice, _, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
     assert issuer.publish_due() == [WHOLE, Series(0), Series(1)]
     assert issuer.publish_due() == [DELTA, Series(0, delta=True), Series(1, delta=True)]
@@ -192,7 +192,7 @@ def test_a_large_crl_is_signed_again_once_a_day_and_a_very_large_one_by_command_
     assert asked(SMALL_LIMIT + 1, NOW + DAY, 3) == [WHOLE]
 
 
-def test_of_each_series_the_newest_crl_alone_is_kept(issuer: Issuer) -> None:
+def test_of_each_series_only_the_newest_crl_is_kept(issuer: Issuer) -> None:
     client(issuer, "alice")
     for _ in range(3):
         issuer.crl()
@@ -208,7 +208,7 @@ def test_of_each_series_the_newest_crl_alone_is_kept(issuer: Issuer) -> None:
     issuer.audit()
 
 
-def test_addresses_of_crls_follow_one_pattern() -> None:
+def test_urls_of_crls_follow_one_pattern() -> None:
     assert [crl_url(URL, series) for series in (WHOLE, DELTA, Series(7), Series(7, delta=True))] == [
         f"{URL}/crl/issuing.crl",
         f"{URL}/crl/issuing-delta.crl",
@@ -282,7 +282,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterat
     issuer.close()
 
 
-def test_our_own_checking_heeds_crls_and_deltas_and_refuses_the_unknown(case: Case) -> None:
+def test_our_own_verification_uses_crls_and_delta_crls_and_refuses_the_unknown(case: Case) -> None:
     """RFC 5280 6.3.3."""
     good = {name: case.ours(name, case.crl_state) for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": True, "dave": False}
@@ -293,7 +293,7 @@ def test_our_own_checking_heeds_crls_and_deltas_and_refuses_the_unknown(case: Ca
 
 
 @pytest.mark.interop
-def test_openssl_heeds_crls_and_deltas(case: Case) -> None:
+def test_openssl_uses_crls_and_delta_crls(case: Case) -> None:
     """RFC 5280 6.3.3, by another implementation."""
     good = {name: case.openssl(name, case.crl_state) for name in case.clients}
     assert good == {"alice": True, "bob": False, "carol": True, "dave": False}

@@ -20,7 +20,7 @@ def test_lengths_are_as_short_as_they_can_be(size: int) -> None:
     ("value", "content"),
     [(0, "00"), (127, "7f"), (128, "0080"), (255, "00ff"), (256, "0100"), (2**64, "01" + "00" * 8)],
 )
-def test_numbers_have_a_zero_before_a_high_bit_and_none_else(value: int, content: str) -> None:
+def test_integers_have_a_zero_octet_only_before_a_high_bit(value: int, content: str) -> None:
     """X.690 8.3.2."""
     assert integer(value) == tagged(0x02, bytes.fromhex(content))
 

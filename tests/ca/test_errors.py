@@ -19,14 +19,14 @@ KINDS = [
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
-def test_every_kind_is_an_error_of_ours_and_no_configuration(kind: type[AuthorityError]) -> None:
+def test_every_kind_of_error_is_an_authority_error(kind: type[AuthorityError]) -> None:
     assert issubclass(kind, AuthorityError)
     assert issubclass(kind, TLSError)
     assert not issubclass(kind, ConfigError)
     assert str(kind("the store is gone")) == "the store is gone"
 
 
-def test_every_kind_is_raised_by_something() -> None:
+def test_every_kind_of_error_is_raised_by_some_test() -> None:
     """A kind that nobody raises is deleted; the bases of others and the table of a driver's words count."""
     raised = {
         ast.unparse(node.func)
@@ -40,5 +40,5 @@ def test_every_kind_is_raised_by_something() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: str(kind.__name__))
-def test_an_altered_log_has_failed_and_all_else_is_wrong_use(kind: type[AuthorityError]) -> None:
+def test_an_altered_log_is_a_failure_and_other_errors_are_wrong_use(kind: type[AuthorityError]) -> None:
     assert status_of(kind("as it is")) == (FAILED if kind is errors.AuditFailed else MISUSED)

@@ -136,7 +136,7 @@ def test_what_an_earlier_crl_revokes_stays_revoked_and_numbers_continue(
         issuer.audit()
 
 
-def test_what_was_issued_elsewhere_is_renewed_if_a_profile_of_here_fits(tmp_path: Path, clock: Clock) -> None:
+def test_an_imported_certificate_is_renewed_if_a_profile_matches(tmp_path: Path, clock: Clock) -> None:
     old = root()
     alice, bob = (old.issue(Profile.CLIENT, name, lifetime=30 * DAY) for name in ("alice", "bob"))
     with taken(tmp_path, old, clock) as issuer:
@@ -166,7 +166,7 @@ def strangers(old: Authority) -> Authority:
     return Authority.create("Old Root", now=lambda: NOW)
 
 
-def test_what_the_ca_did_not_sign_is_not_imported(tmp_path: Path, clock: Clock) -> None:
+def test_certificates_of_another_ca_are_not_imported(tmp_path: Path, clock: Clock) -> None:
     old, other = root(), strangers(root())
     with taken(tmp_path, old, clock) as issuer:
         forged = other.issue(Profile.CLIENT, "mallory").chain_pem
@@ -206,7 +206,7 @@ def test_a_ca_with_a_key_of_every_type_is_imported(tmp_path: Path, clock: Clock,
         issuer.audit()
 
 
-def test_what_no_profile_made_is_imported_as_such(tmp_path: Path, clock: Clock) -> None:
+def test_a_certificate_without_a_matching_profile_is_imported_as_other(tmp_path: Path, clock: Clock) -> None:
     old = root()
     key = ec.generate_private_key(ec.SECP256R1())
     plain_one = unsigned(old, "old thing", key.public_key(), DAY, 5).sign(old.key, hashes.SHA256())  # type: ignore[arg-type]
@@ -219,7 +219,7 @@ def test_what_no_profile_made_is_imported_as_such(tmp_path: Path, clock: Clock) 
         issuer.revoke(5)
 
 
-def test_a_serial_number_of_more_than_20_bytes_is_told(tmp_path: Path, clock: Clock) -> None:
+def test_a_serial_number_of_more_than_20_bytes_is_refused(tmp_path: Path, clock: Clock) -> None:
     """RFC 5280 4.1.2.2."""
     old = root()
     entry = x509.RevokedCertificateBuilder().serial_number(2**159 - 1).revocation_date(NOW).build()
@@ -258,7 +258,7 @@ def test_a_delta_or_partial_crl_is_refused(tmp_path: Path, clock: Clock) -> None
                 read_earlier_crl(made.public_bytes(Encoding.PEM), "x.crl", issuer.authority)
 
 
-def test_a_crl_number_beyond_what_fits_is_told(tmp_path: Path, clock: Clock) -> None:
+def test_a_too_large_crl_number_is_refused(tmp_path: Path, clock: Clock) -> None:
     old = root()
     with taken(tmp_path, old, clock) as issuer:
         earlier = read_earlier_crl(crl(old, 2**100), "x.crl", issuer.authority)
@@ -267,7 +267,7 @@ def test_a_crl_number_beyond_what_fits_is_told(tmp_path: Path, clock: Clock) -> 
         assert issuer.register.check_audit().number == 1
 
 
-def test_pkcs12_brings_key_and_chain(tmp_path: Path, clock: Clock) -> None:
+def test_pkcs12_contains_key_and_chain(tmp_path: Path, clock: Clock) -> None:
     top = root()
     old = top.intermediate("Old Issuing CA")
     data = pkcs12.serialize_key_and_certificates(
@@ -366,7 +366,7 @@ def _below(authority: Authority) -> Authority:
 
 
 @pytest.mark.parametrize(("make", "problem"), UNFIT)
-def test_what_cannot_issue_as_a_ca_is_not_imported(
+def test_a_certificate_that_cannot_issue_is_not_imported(
     tmp_path: Path, clock: Clock, make: Callable[[], Authority], problem: str
 ) -> None:
     """RFC 5280 4.2.1.3, 4.2.1.9, 6.1."""
@@ -380,7 +380,7 @@ def test_a_ca_without_key_usage_or_identifier_is_imported(tmp_path: Path, clock:
         assert len(issuer.crl()) == 0
 
 
-def test_a_key_that_does_not_fit_and_a_missing_root_are_told(tmp_path: Path, clock: Clock) -> None:
+def test_a_wrong_key_and_a_missing_root_are_reported(tmp_path: Path, clock: Clock) -> None:
     old = root().intermediate("Old Issuing CA")
     cert, key = write(tmp_path, old)
     cert.write_bytes(pem((old.certificate,)))
@@ -391,9 +391,7 @@ def test_a_key_that_does_not_fit_and_a_missing_root_are_told(tmp_path: Path, clo
         read_existing(cert, key, None, now=clock)
 
 
-def test_a_database_that_has_this_authority_already_is_left_alone(
-    tmp_path: Path, clock: Clock, url: str
-) -> None:
+def test_a_database_with_this_ca_is_not_changed(tmp_path: Path, clock: Clock, url: str) -> None:
     old = root()
     with taken(tmp_path, old, clock, url) as issuer:
         client(issuer, "alice")
@@ -404,7 +402,7 @@ def test_a_database_that_has_this_authority_already_is_left_alone(
         assert len(issuer.audit()) == 2
 
 
-def test_crls_are_told_from_certificates() -> None:
+def test_crls_are_distinguished_from_certificates() -> None:
     old = root()
     assert is_crl(crl(old, 1))
     assert is_crl(x509.load_der_x509_crl(crl(old, 1)).public_bytes(Encoding.PEM))

@@ -69,7 +69,7 @@ def test_openssl_accepts_what_is_issued_and_refuses_it_once_revoked(
     issuer.close()
 
 
-def test_an_issuer_opens_again_and_goes_on(issuer: Issuer, clock: Clock) -> None:
+def test_an_issuer_can_be_opened_again(issuer: Issuer, clock: Clock) -> None:
     serial = client(issuer, "alice")
     numbers = [issuer.crl().extensions.get_extension_for_class(x509.CRLNumber).value.crl_number]
     issuer.close()
@@ -81,7 +81,7 @@ def test_an_issuer_opens_again_and_goes_on(issuer: Issuer, clock: Clock) -> None
     again.close()
 
 
-def test_a_revoked_certificate_stands_in_the_list_with_its_reason(issuer: Issuer) -> None:
+def test_a_revoked_certificate_is_in_the_crl_with_its_reason(issuer: Issuer) -> None:
     """RFC 5280 5.3.1: an unspecified reason is left out."""
     alice, bob, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
     assert crl_serials(issuer) == {}
@@ -104,7 +104,7 @@ def test_a_hold_can_be_released_or_made_final(issuer: Issuer) -> None:
         issuer.release(alice)
 
 
-def test_what_cannot_be_revoked_is_told(issuer: Issuer) -> None:
+def test_a_certificate_that_cannot_be_revoked_is_reported(issuer: Issuer) -> None:
     alice = client(issuer, "alice")
     issuer.revoke(alice, "superseded")
     with pytest.raises(AlreadyRevoked, match="is revoked already, for superseded"):
@@ -134,7 +134,7 @@ def test_an_entry_stays_in_the_crl_until_one_crl_after_its_certificates_end(
     assert alice not in crl_serials(issuer)
 
 
-def test_a_renewed_certificate_keeps_profile_names_and_length_of_life(issuer: Issuer, clock: Clock) -> None:
+def test_a_renewed_certificate_keeps_profile_names_and_lifetime(issuer: Issuer, clock: Clock) -> None:
     holder = Holder("alice", (), (), ("spiffe://example/alice",), ("alice@example.com",))
     old = issuer.issue(Profile.CLIENT, holder, lifetime=10 * DAY, key_type=KeyType.P384)
     clock.at = NOW + 5 * DAY
@@ -159,7 +159,7 @@ def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternative
     return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
 
-def test_only_a_good_certificate_is_renewed(issuer: Issuer, clock: Clock) -> None:
+def test_only_a_valid_certificate_is_renewed(issuer: Issuer, clock: Clock) -> None:
     alice, bob = client(issuer, "alice"), client(issuer, "bob")
     issuer.revoke(alice)
     with pytest.raises(NotRenewable, match="alice: was revoked on 2026-06-01"):
@@ -169,7 +169,7 @@ def test_only_a_good_certificate_is_renewed(issuer: Issuer, clock: Clock) -> Non
         issuer.renew(bob)
 
 
-def test_what_expires_soon_is_found_unless_it_was_replaced_or_revoked(issuer: Issuer, clock: Clock) -> None:
+def test_expiring_certificates_are_listed_unless_replaced_or_revoked(issuer: Issuer, clock: Clock) -> None:
     alice, bob, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
     clock.at = NOW + 80 * DAY
     issuer.renew(bob)
@@ -178,7 +178,7 @@ def test_what_expires_soon_is_found_unless_it_was_replaced_or_revoked(issuer: Is
     assert [entry.serial for entry in found] == [alice]
 
 
-def test_a_request_gives_its_names_and_nothing_else(issuer: Issuer) -> None:
+def test_only_the_names_of_a_request_are_used(issuer: Issuer) -> None:
     """RFC 2986; usages and basic constraints that a request asks for are not the profile's."""
     key = new_key(KeyType.P256)
     request = (
@@ -213,9 +213,7 @@ def test_names_outside_the_constraints_are_not_issued_and_not_recorded(tmp_path:
     issuer.close()
 
 
-def test_an_authority_below_is_issued_with_what_it_may_and_renewed_with_the_same(
-    tmp_path: Path, clock: Clock
-) -> None:
+def test_a_subordinate_ca_is_issued_and_renewed_with_its_constraints(tmp_path: Path, clock: Clock) -> None:
     """RFC 5280 4.2.1.9 and 4.2.1.10."""
     issuer = new_issuer(tmp_path / "ca", clock, path_length=2)
     limits = Constraints(("example.com",), (), (), ("10.0.0.0/8",), (), ("example.org",), ("example.com",))
@@ -236,14 +234,14 @@ def test_an_authority_below_is_issued_with_what_it_may_and_renewed_with_the_same
     issuer.close()
 
 
-def test_an_authority_that_may_have_none_below_issues_none(issuer: Issuer) -> None:
+def test_a_ca_with_path_length_0_issues_no_subordinate_ca(issuer: Issuer) -> None:
     """RFC 5280 4.2.1.9."""
     with pytest.raises(NotAcceptable, match="path length constraint of this CA is 0"):
         issuer.issue(Profile.SUB_CA, Holder("Branch CA"))
     assert list(issuer.register.all()) == []
 
 
-def test_a_clock_that_is_far_off_is_noticed(issuer: Issuer, clock: Clock) -> None:
+def test_a_clock_that_is_set_back_is_recognised(issuer: Issuer, clock: Clock) -> None:
     issuer.crl()
     clock.at = NOW - timedelta(minutes=1)
     with pytest.raises(ClockSetBack, match="before the thisUpdate of the last CRL"):
@@ -256,7 +254,7 @@ def test_a_clock_that_is_far_off_is_noticed(issuer: Issuer, clock: Clock) -> Non
     assert issuer.register.crl_numbers() == [1]
 
 
-def test_a_serial_number_is_drawn_again_if_it_is_in_use(issuer: Issuer, clock: Clock) -> None:
+def test_a_used_serial_number_is_replaced_by_another_random_one(issuer: Issuer, clock: Clock) -> None:
     drawn = iter([bytes(15) + b"\7", bytes(15) + b"\7", bytes(15) + b"\1"])
 
     def random(size: int) -> bytes:
@@ -270,5 +268,5 @@ def test_a_serial_number_is_drawn_again_if_it_is_in_use(issuer: Issuer, clock: C
     assert len(issuer.audit()) == 2
 
 
-def test_serials_are_drawn_from_the_system() -> None:
+def test_serial_numbers_are_random() -> None:
     assert new_serial(os.urandom) != new_serial(os.urandom)

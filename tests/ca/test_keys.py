@@ -12,7 +12,7 @@ from bothways.errors import ConfigError
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
-def test_a_key_opens_again_with_its_passphrase_and_not_without(key_type: KeyType) -> None:
+def test_an_encrypted_key_needs_its_passphrase(key_type: KeyType) -> None:
     key = new_key(key_type)
     written = private_pem(key, b"passphrase")
     assert written.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
@@ -31,6 +31,6 @@ def test_the_hash_under_a_signature_is_as_strong_as_the_curve() -> None:
     assert chosen[KeyType.MLDSA65] is None
 
 
-def test_a_key_with_which_no_authority_signs_is_refused_by_name() -> None:
+def test_a_key_of_a_kind_that_no_ca_uses_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"here: contains a .*Ed448"):
         usable_key(ed448.Ed448PrivateKey.generate(), "here")

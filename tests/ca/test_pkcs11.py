@@ -77,7 +77,7 @@ def test_openssl_accepts_certificates_crls_and_responses_of_a_key_in_hardware(
         assert "leaf.pem: good" in told
 
 
-def test_an_authority_opens_again_with_the_pin_alone(tmp_path: Path, token: Token, clock: Clock) -> None:
+def test_a_ca_with_a_token_needs_only_the_pin(tmp_path: Path, token: Token, clock: Clock) -> None:
     path = tmp_path / "ca"
     create(path, token, clock).close()
     with Issuer.open(path, None, pin=PIN, now=clock) as issuer:
@@ -114,7 +114,7 @@ def test_a_key_made_on_a_token_signs_and_does_nothing_else(token: Token) -> None
     session.close()
 
 
-def test_a_key_that_is_there_is_taken_and_no_second_one_made(token: Token) -> None:
+def test_an_existing_key_of_a_token_is_used(token: Token) -> None:
     first = find_or_generate_key(KeyURI.parse(token.uri()), PIN, KeyType.P256)
     public = first.public_key()
     first.close()
@@ -146,7 +146,9 @@ def test_another_key_than_the_certificates_is_refused(tmp_path: Path, token: Tok
     find_and_close(token)  # the refused session was ended
 
 
-def test_what_a_token_lacks_is_told(token: Token, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_a_token_lacks_is_reported(
+    token: Token, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for uri, problem in (
         (token.uri("nothing"), "has no private key 'nothing'"),
         ("pkcs11:token=nobody;object=x", "'nobody': not found"),
@@ -168,7 +170,7 @@ def test_what_a_token_lacks_is_told(token: Token, monkeypatch: pytest.MonkeyPatc
         find_key(KeyURI.parse(token.uri()), PIN)
 
 
-def test_the_pin_and_the_driver_may_be_named_in_the_address(
+def test_the_pin_file_and_the_driver_may_be_in_the_uri(
     token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PKCS11_MODULE")
@@ -179,7 +181,7 @@ def test_the_pin_and_the_driver_may_be_named_in_the_address(
     key.close()
 
 
-def test_a_token_that_goes_away_is_told_and_nothing_is_recorded(
+def test_a_removed_token_is_reported_and_nothing_is_recorded(
     tmp_path: Path, token: Token, clock: Clock
 ) -> None:
     issuer = create(tmp_path / "ca", token, clock)
@@ -205,7 +207,7 @@ READ = [
 
 
 @pytest.mark.parametrize(("text", "expected"), READ)
-def test_an_address_is_read(text: str, expected: KeyURI) -> None:
+def test_a_pkcs11_uri_is_decoded(text: str, expected: KeyURI) -> None:
     """RFC 7512 2.3 and 2.4."""
     assert KeyURI.parse(text) == expected
 
@@ -224,7 +226,7 @@ UNREAD = [
 
 
 @pytest.mark.parametrize(("text", "problem"), UNREAD)
-def test_an_address_that_is_none_is_told_without_its_pin(text: str, problem: str) -> None:
+def test_a_malformed_pkcs11_uri_is_reported_without_its_pin(text: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem) as caught:
         KeyURI.parse(text)
     assert "1234" not in str(caught.value)

@@ -89,7 +89,9 @@ def test_nothing_is_found_for_any_type_of_key(key_type: KeyType, tmp_path: Path)
 
 
 @pytest.mark.parametrize(("holder", "found"), FOUND)
-def test_what_is_found_all_the_same_has_its_reason(issuer: Issuer, holder: Holder, found: str) -> None:
+def test_every_remaining_finding_of_the_linters_has_a_reason(
+    issuer: Issuer, holder: Holder, found: str
+) -> None:
     issued = issuer.issue(Profile.PEER, holder)
     assert findings("certificate", der(issued.certificate)) == {found}
 
@@ -141,7 +143,7 @@ def der(signed: x509.Certificate | x509.CertificateRevocationList) -> bytes:
     return signed.public_bytes(Encoding.DER)
 
 
-def test_the_linters_do_find_what_is_wrong(issuer: Issuer) -> None:
+def test_the_linters_find_known_faults(issuer: Issuer) -> None:
     """So that finding nothing says something."""
     ca = issuer.authority
     crl = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)

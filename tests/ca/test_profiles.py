@@ -68,7 +68,7 @@ def test_a_name_that_is_none_is_refused_and_told(kind: str, name: str, problem: 
 @pytest.mark.parametrize(
     "uri", ["spiffe://example", "spiffe://example/a/B_1-x.y", "https://a.example/%20?q#f", "urn:uuid:1"]
 )
-def test_a_uri_is_kept_as_it_is(uri: str) -> None:
+def test_a_uri_is_not_changed(uri: str) -> None:
     """RFC 3986, and SPIFFE-ID 2."""
     assert [each.value for each in alternative_names(Holder(uri=(uri,)))] == [uri]
 
@@ -80,7 +80,7 @@ def test_a_spiffe_id_stands_alone_among_the_uris() -> None:
     check_holder(Profile.CLIENT, Holder(uri=("https://a.example", "https://b.example")))
 
 
-def test_a_name_is_given_once_and_no_more_than_a_hundred_are() -> None:
+def test_a_name_is_given_once_and_a_hundred_names_are_the_limit() -> None:
     for twice in (
         Holder(dns=("a.example", "A.example")),
         Holder(ip=("::1", "0:0::1")),
@@ -92,7 +92,7 @@ def test_a_name_is_given_once_and_no_more_than_a_hundred_are() -> None:
         alternative_names(Holder(dns=tuple(f"n{i}.example" for i in range(101))))
 
 
-def test_an_authority_has_a_common_name_alone() -> None:
+def test_a_ca_has_only_a_common_name() -> None:
     check_holder(Profile.SUB_CA, Holder("Branch CA"))
     for name in (None, "", "x" * 65, "a\nb"):
         with pytest.raises(NamesRefused, match="the name of a CA must have 1 to 64 printable"):
@@ -101,7 +101,7 @@ def test_an_authority_has_a_common_name_alone() -> None:
         check_holder(Profile.SUB_CA, Holder("Branch CA", ("a.example",)))
 
 
-def test_a_server_needs_a_name_that_clients_look_at() -> None:
+def test_a_server_needs_an_alternative_name() -> None:
     """RFC 9525 2: the common name is not one."""
     for profile in (Profile.SERVER, Profile.PEER):
         with pytest.raises(NamesRefused, match="clients do not look at its common name"):
@@ -122,7 +122,7 @@ def _common_name(holder: Holder) -> str | bytes:
     return subject(holder).get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
 
 
-def test_names_of_every_kind_stand_in_the_certificate() -> None:
+def test_names_of_every_kind_are_in_the_certificate() -> None:
     names = alternative_names(
         Holder(None, ("Example.COM", "*.example.com"), ("::1",), ("spiffe://a/b",), ("a@example.com",))
     )
@@ -170,7 +170,7 @@ def test_constraints_of_every_kind_become_subtrees() -> None:
         Constraints(permitted_ip=("10.0.0.1/8",)),
     ],
 )
-def test_a_constraint_that_bounds_nothing_is_refused(constraints: Constraints) -> None:
+def test_a_name_constraint_without_effect_is_refused(constraints: Constraints) -> None:
     with pytest.raises(NamesRefused, match="is not a name constraint|is not an IP network|cannot be encoded"):
         name_constraints(constraints)
 

@@ -48,7 +48,7 @@ def test_names_of_every_kind_are_read() -> None:
     assert read_request(request(common=()), "csr")[1].common_name is None
 
 
-def test_a_request_whose_signature_proves_nothing_is_refused() -> None:
+def test_a_request_with_an_invalid_signature_is_refused() -> None:
     """RFC 2986 4.2: the signature proves possession of the private key."""
     data = bytearray(request(NAMES))
     at = bytes(data).index(b"alice")
@@ -100,7 +100,7 @@ def test_requested_names_that_no_profile_allows_are_refused(
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(100), b"-----BEGIN NOTHING-----\n", b"0" * 70_000])
-def test_what_is_no_request_is_told(data: bytes) -> None:
+def test_data_that_is_not_a_request_is_refused(data: bytes) -> None:
     with pytest.raises(RequestRefused, match=r"csr: is (not a certificate signing request|larger)"):
         read_request(data, "csr")
 
@@ -119,7 +119,7 @@ def test_an_rsa_key_with_a_small_exponent_is_refused() -> None:
         read_request(request(key=key), "csr")
 
 
-def test_extensions_that_nobody_asked_about_change_nothing() -> None:
+def test_other_extensions_of_a_request_are_ignored() -> None:
     """What a request wishes beside its names is the profile's to say."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     for number, critical in ((1, True), (2, False)):
@@ -154,7 +154,7 @@ def test_a_hostile_name_is_read_and_then_certified_by_no_profile(
 SEEDS = [request(NAMES), request(common=()), request([NAMES[0]] * 20, ("x" * 64,))]
 
 
-def test_nothing_but_a_clear_error_comes_of_a_mutated_request(full: bool) -> None:
+def test_a_mutated_request_is_refused_or_has_its_key_and_checked_names(full: bool) -> None:
     """Bytes and whole pieces are moved; what is still read proves its key, and its names are checked."""
     read = 0
     for data in mutants(SEEDS, 100_000 if full else 3000, "requests"):
@@ -183,9 +183,7 @@ REWRITTEN = [
 
 
 @pytest.mark.parametrize(("old", "new", "problem"), REWRITTEN)
-def test_a_request_signed_over_odd_bytes_is_refused_or_says_what_is_certified(
-    old: bytes, new: bytes, problem: str
-) -> None:
+def test_a_signed_unusual_request_is_refused_or_decoded_exactly(old: bytes, new: bytes, problem: str) -> None:
     """The signature holds: what is odd was meant so by whoever holds the key."""
     data = resigned(request(NAMES), old, new)
     if not problem:

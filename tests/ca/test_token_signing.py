@@ -55,7 +55,7 @@ def authority(held: HeldKey) -> Authority:
 
 
 @pytest.mark.parametrize("key_type", HELD)
-def test_what_is_signed_elsewhere_bears_the_signature_of_its_own_bytes(key_type: KeyType) -> None:
+def test_a_token_signs_the_octets_of_the_certificate(key_type: KeyType) -> None:
     """RFC 5280 4.1.1 and 5.1.1: the signature stands outside of what is signed."""
     held = Elsewhere(new_key(key_type))
     issuer = authority(held)
@@ -73,7 +73,7 @@ def test_what_is_signed_elsewhere_bears_the_signature_of_its_own_bytes(key_type:
 
 
 @pytest.mark.parametrize("key_type", HELD)
-def test_all_but_the_signature_is_as_if_the_key_were_here(key_type: KeyType) -> None:
+def test_only_the_signature_differs_from_that_of_a_key_in_memory(key_type: KeyType) -> None:
     key = new_key(key_type)
     drawn = lambda size: bytes([7]) * size  # noqa: E731
     made = [
@@ -87,11 +87,11 @@ def test_all_but_the_signature_is_as_if_the_key_were_here(key_type: KeyType) -> 
 
 
 @pytest.mark.parametrize("key_type", HELD)
-def test_a_wrong_signature_never_leaves(key_type: KeyType) -> None:
+def test_a_wrong_signature_of_a_token_is_refused(key_type: KeyType) -> None:
     with pytest.raises(TokenUnavailable, match="does not verify with its public key"):
         authority(Faulty(new_key(key_type)))
 
 
-def test_a_held_key_of_another_kind_is_told() -> None:
+def test_an_unsupported_key_of_a_token_is_reported() -> None:
     with pytest.raises(TokenUnavailable, match="signs with ECDSA or RSA only"):
         authority(Elsewhere(ed25519.Ed25519PrivateKey.generate()))

@@ -247,7 +247,7 @@ def test_java_lists_the_chain_from_pkcs12(bundle: Path) -> None:
 
 
 @pytest.mark.parametrize("key_type", WITH_P12, ids=lambda each: each.value)
-def test_nss_takes_pkcs12_in(key_type: KeyType, tmp_path: Path) -> None:
+def test_nss_imports_pkcs12(key_type: KeyType, tmp_path: Path) -> None:
     """Chromium's and Firefox' store of certificates."""
     issued = authority(key_type).issue(Profile.CLIENT, "alice", key_type=key_type)
     (tmp_path / "alice.p12").write_bytes(issued.pkcs12(PASSWORD.encode(), "alice"))

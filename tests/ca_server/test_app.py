@@ -124,7 +124,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 @pytest.mark.interop
-def test_openssl_is_told_good_revoked_and_unknown(running: Service) -> None:
+def test_openssl_receives_good_revoked_and_unknown(running: Service) -> None:
     """RFC 6960 2.2, with a nonce (RFC 9654), and the delegate's certificate in the answer."""
     alice, bob = running.issue("alice"), running.issue("bob")
     running.issuer.revoke(bob.serial, "keyCompromise")
@@ -162,7 +162,7 @@ def soon(condition: Callable[[], bool]) -> bool:
     return met
 
 
-def test_a_get_may_be_kept_and_a_revocation_is_seen_within_seconds(running: Service) -> None:
+def test_a_get_response_is_cacheable_and_a_revocation_appears_within_seconds(running: Service) -> None:
     """RFC 5019 6.2 and RFC 6960 A.1; the revocation is made by another process than the one that answers."""
     alice = running.issue("alice")
     path = running.path_of(alice.certificate)
@@ -183,7 +183,7 @@ def test_a_get_may_be_kept_and_a_revocation_is_seen_within_seconds(running: Serv
     assert running.read(path, If_None_Match=headers["ETag"])[0] == 200
 
 
-def test_a_response_with_a_nonce_or_about_a_stranger_is_not_kept(running: Service) -> None:
+def test_a_response_with_a_nonce_or_about_an_unknown_certificate_is_not_cacheable(running: Service) -> None:
     """RFC 9654."""
     alice = running.issue("alice").certificate
     for path, status in (
@@ -198,7 +198,7 @@ def test_a_response_with_a_nonce_or_about_a_stranger_is_not_kept(running: Servic
             assert answer.certificate_status is status
 
 
-def test_a_post_is_not_kept(running: Service) -> None:
+def test_a_post_response_is_not_cacheable(running: Service) -> None:
     kind = "application/ocsp-request"
     request = running.ask(running.issue("alice").certificate)
     status, body, headers = running.read("/ocsp", request, Content_Type=kind)
@@ -240,8 +240,8 @@ def test_a_number_that_no_partition_can_have_is_not_found(running: Service, numb
     "head",
     ["nonsense", "GET /health HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket"],
 )
-def test_what_anybody_sends_makes_no_lines_in_the_log(tmp_path: Path, head: str) -> None:
-    """Which would fill a disk, or hide what matters."""
+def test_requests_of_strangers_are_not_logged(tmp_path: Path, head: str) -> None:
+    """They could fill a disk, or hide other messages."""
     made = Service(tmp_path)
     address = urlsplit(made.url)
     with socket.create_connection((address.hostname or "", address.port or 0), 10) as client:
@@ -251,7 +251,7 @@ def test_what_anybody_sends_makes_no_lines_in_the_log(tmp_path: Path, head: str)
     assert made.said == ""
 
 
-def test_a_request_that_stays_halfway_keeps_nobody_else_waiting(running: Service) -> None:
+def test_an_incomplete_request_delays_no_other(running: Service) -> None:
     address = urlsplit(running.url)
     with socket.create_connection((address.hostname or "", address.port or 0), 10) as slow:
         slow.sendall(
@@ -303,11 +303,11 @@ def test_ca_certificates_are_served(running: Service) -> None:
         assert x509.load_der_x509_certificate(body) == certificate
 
 
-def test_health_is_told(running: Service) -> None:
+def test_health_is_reported(running: Service) -> None:
     assert running.read("/health")[:2] == (200, b'{"status":"ok"}')
 
 
-def test_many_who_ask_for_health_at_once_share_one_look(
+def test_concurrent_requests_for_health_share_one_check(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A register that is slow is not asked by a thread for each of them."""
@@ -335,7 +335,7 @@ def test_many_who_ask_for_health_at_once_share_one_look(
     assert len(looks) < 10
 
 
-def test_metrics_are_told_on_an_address_of_their_own_and_strangers_are_told_where(tmp_path: Path) -> None:
+def test_metrics_are_served_on_their_own_address_only(tmp_path: Path) -> None:
     made = Service(tmp_path, "--metrics", "127.0.0.1:0")
     assert made.read("/health")[0] == 200
     for path in ("/metrics", "/metrics/", "/metrics/x"):
@@ -351,7 +351,7 @@ def test_metrics_are_told_on_an_address_of_their_own_and_strangers_are_told_wher
     assert made.stop() == 0
 
 
-def test_without_the_option_metrics_are_nowhere(running: Service) -> None:
+def test_without_the_option_there_are_no_metrics(running: Service) -> None:
     status, body, _ = running.read("/metrics")
     assert (status, body) == (
         404, b"metrics are served on the address of `ca serve --metrics HOST:PORT`\n",
@@ -359,9 +359,7 @@ def test_without_the_option_metrics_are_nowhere(running: Service) -> None:
 
 
 @pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Content-Length: 6"])
-def test_a_length_that_is_doubtful_is_refused_and_the_connection_closed(
-    running: Service, framing: str
-) -> None:
+def test_an_ambiguous_length_is_refused_and_the_connection_closed(running: Service, framing: str) -> None:
     """RFC 9112 6.1, 6.3 and 11.2: what stands behind it is no request."""
     address = urlsplit(running.url)
     with socket.create_connection((address.hostname or "", address.port or 0), 10) as client:
@@ -395,14 +393,14 @@ def test_without_its_register_the_service_is_unhealthy(
     assert told == ["OCSP responses and CRLs cannot be renewed: the database is unavailable"]
 
 
-def test_an_interrupt_ends_the_service_in_good_order(tmp_path: Path) -> None:
+def test_an_interrupt_ends_the_service_cleanly(tmp_path: Path) -> None:
     """As SIGTERM does, which ends the service of the other tests."""
     made = Service(tmp_path)
     assert made.stop(signal.SIGINT) == 0
     assert made.said == ""
 
 
-def test_what_cannot_listen_says_why(tmp_path: Path) -> None:
+def test_a_failure_to_listen_is_reported_with_the_reason(tmp_path: Path) -> None:
     Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = subprocess.run(

@@ -74,7 +74,7 @@ def test_responses_about_certificates_of_the_register_are_signed_ahead(issuer: I
     assert endpoints.responder.count == signed
 
 
-def test_one_signed_on_demand_is_kept_too(issuer: Issuer) -> None:
+def test_a_response_signed_on_demand_is_cached_too(issuer: Issuer) -> None:
     """By the hash that was asked with."""
     endpoints = Desk(issuer)
     alice = client(issuer, "alice")
@@ -103,7 +103,7 @@ def test_a_revocation_by_another_process_is_in_the_next_response(issuer: Issuer,
     other.close()
 
 
-def test_a_new_certificate_is_answered_for_ahead(issuer: Issuer) -> None:
+def test_a_response_about_a_new_certificate_is_signed_ahead(issuer: Issuer) -> None:
     endpoints = Desk(issuer)
     endpoints.settle()
     alice = client(issuer, "alice")
@@ -111,7 +111,7 @@ def test_a_new_certificate_is_answered_for_ahead(issuer: Issuer) -> None:
     assert endpoints.ocsp_cache.cached(request(issuer, alice, algorithm=hashes.SHA1())) is not None
 
 
-def test_nonces_and_strangers_are_answered_freshly(issuer: Issuer) -> None:
+def test_requests_with_nonces_or_about_unknown_certificates_are_answered_freshly(issuer: Issuer) -> None:
     alice = client(issuer, "alice")
     endpoints = Desk(issuer)
     endpoints.settle()
@@ -121,7 +121,7 @@ def test_nonces_and_strangers_are_answered_freshly(issuer: Issuer) -> None:
     assert len(endpoints.ocsp_cache) == 2
 
 
-def test_a_response_is_replaced_at_half_its_time_and_never_given_near_its_end(
+def test_a_response_is_replaced_at_half_its_validity_and_not_served_near_its_end(
     issuer: Issuer, clock: Clock
 ) -> None:
     alice = client(issuer, "alice")
@@ -140,7 +140,7 @@ def test_a_response_is_replaced_at_half_its_time_and_never_given_near_its_end(
     assert endpoints.ask(alice) is not second
 
 
-def test_what_ended_is_not_kept(issuer: Issuer, clock: Clock) -> None:
+def test_responses_about_expired_certificates_are_dropped(issuer: Issuer, clock: Clock) -> None:
     client(issuer, "alice")
     endpoints = Desk(issuer)
     endpoints.settle()
@@ -149,7 +149,7 @@ def test_what_ended_is_not_kept(issuer: Issuer, clock: Clock) -> None:
     assert len(endpoints.ocsp_cache) == 1  # of the new signer alone
 
 
-def test_of_more_than_are_kept_the_newest_stay(issuer: Issuer) -> None:
+def test_a_full_cache_keeps_the_newest(issuer: Issuer) -> None:
     serials = [client(issuer, name) for name in "abcd"]
     endpoints = Desk(issuer, limit=2)
     for serial in serials:
@@ -159,7 +159,7 @@ def test_of_more_than_are_kept_the_newest_stay(issuer: Issuer) -> None:
     assert endpoints.ocsp_cache.cached(request(issuer, serials[3], algorithm=hashes.SHA1())) is not None
 
 
-def test_without_the_register_what_is_known_goes_for_minutes_and_then_no_response_is_given(
+def test_without_the_register_cached_responses_are_served_for_minutes(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RFC 6960 2.3: tryLater."""
@@ -189,8 +189,8 @@ def request_without_register(issuer: Issuer, serial: int) -> bytes:
     return builder.build().public_bytes(Encoding.DER)
 
 
-def test_work_is_done_in_steps(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that requests have their turn in between."""
+def test_responses_are_signed_in_steps(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that requests are answered in between."""
     for name in "abc":
         client(issuer, name)
     monkeypatch.setattr(ocsp_cache, "STEP", 2)

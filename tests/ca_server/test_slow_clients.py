@@ -138,15 +138,13 @@ def soon(condition) -> bool:
         b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
     ],
 )
-def test_a_request_that_never_ends_is_waited_for_so_long_and_no_longer(
-    hasty: tuple[str, int], said: bytes
-) -> None:
+def test_an_endless_request_is_ended_after_the_time_limit(hasty: tuple[str, int], said: bytes) -> None:
     with socket.create_connection(hasty, 30) as client:
         client.sendall(said)
         assert everything(client) == b""
 
 
-def test_a_client_that_has_its_response_and_begins_another_request_is_left_too(
+def test_an_endless_second_request_is_ended_too(
     hasty: tuple[str, int],
 ) -> None:
     with socket.create_connection(hasty, 30) as client:
@@ -174,7 +172,7 @@ def trickling(client: socket.socket, piece: bytes = b"a") -> Iterator[None]:
         thread.join(30)
 
 
-def test_a_body_that_goes_on_after_the_response_holds_no_place(hasty: tuple[str, int]) -> None:
+def test_a_body_after_the_response_holds_no_place(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, 30) as client:
         client.sendall(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
         with trickling(client):
@@ -182,7 +180,7 @@ def test_a_body_that_goes_on_after_the_response_holds_no_place(hasty: tuple[str,
 
 
 @pytest.mark.parametrize("begun", [b"GET /short HTTP/1.1\r\nX: ", BEGUN, BEGUN.replace(b"read", b"short")])
-def test_a_request_in_crumbs_is_left_long_before_its_whole_time_is_over(begun: bytes) -> None:
+def test_a_request_below_the_minimum_rate_is_ended_early(begun: bytes) -> None:
     """The least rate, in a head, in a body, and in a body that nobody reads."""
     with serving(Measured) as server, connected(server) as client:
         client.sendall(begun)
@@ -190,7 +188,7 @@ def test_a_request_in_crumbs_is_left_long_before_its_whole_time_is_over(begun: b
             assert b"bytes" not in everything(client)
 
 
-def test_a_request_that_keeps_to_the_least_rate_is_taken_to_its_end() -> None:
+def test_a_request_at_the_minimum_rate_is_completed() -> None:
     with serving(Measured) as server, connected(server) as client:
         client.sendall(
             b"POST /read HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 400000\r\n\r\n"
@@ -201,7 +199,7 @@ def test_a_request_that_keeps_to_the_least_rate_is_taken_to_its_end() -> None:
         assert everything(client).endswith(b"400000 bytes")
 
 
-def test_a_body_without_measure_is_cut() -> None:
+def test_an_endless_body_is_cut() -> None:
     """It is thrown away behind its refusal, but not for ever."""
     with serving(Slow) as server, connected(server) as client:
         client.sendall(b"POST /short HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n")
@@ -210,7 +208,7 @@ def test_a_body_without_measure_is_cut() -> None:
                 client.sendall(bytes(65536))
 
 
-def test_a_response_that_nobody_reads_is_cut(hasty: tuple[str, int]) -> None:
+def test_an_unread_response_is_cut(hasty: tuple[str, int]) -> None:
     with socket.create_connection(hasty, 30) as idle:
         idle.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
         for _ in range(4):  # others come and are left again meanwhile, one after the other
@@ -221,7 +219,7 @@ def test_a_response_that_nobody_reads_is_cut(hasty: tuple[str, int]) -> None:
 
 @pytest.mark.parametrize("behind", [b"", b"GET /short HTTP/1.1\r\nHost: x\r\n\r\n"])
 @pytest.mark.parametrize("fields", [b"", b"Connection: close\r\n"])
-def test_a_response_that_is_read_in_crumbs_is_cut(behind: bytes, fields: bytes) -> None:
+def test_a_response_that_is_read_too_slowly_is_cut(behind: bytes, fields: bytes) -> None:
     """Below the least rate, whether the connection stays or not, and whatever was asked next."""
     with serving(Measured) as server, connected(server) as idle:
         idle.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n" + fields + b"\r\n" + behind)
@@ -230,7 +228,7 @@ def test_a_response_that_is_read_in_crumbs_is_cut(behind: bytes, fields: bytes) 
         assert len(everything(idle)) < LONG
 
 
-def test_the_end_of_the_service_waits_for_no_request_that_only_began(
+def test_the_end_of_the_service_waits_for_no_incomplete_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Nor does that make a line in the log."""
@@ -256,7 +254,7 @@ def test_the_end_of_the_service_waits_for_no_request_that_only_began(
     "said", [b"", b"GET /sh", BEGUN, b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n", GOOD.replace(b"close", b"x")]
 )
 @pytest.mark.parametrize("exempt", [False, True])
-def test_clients_of_one_address_that_hold_all_they_can_keep_nobody_out(said: bytes, exempt: bool) -> None:
+def test_slow_clients_of_one_address_keep_out_no_others(said: bytes, exempt: bool) -> None:
     """With nothing, half a head, half a body, an answer that they do not read, or one that they had.
 
     Neither others nor a client of the same address.
@@ -296,7 +294,7 @@ def test_an_address_holds_a_quarter_and_others_have_the_rest() -> None:
 
 
 @linux
-def test_a_hundred_prefixes_that_renew_begun_requests_cost_a_good_client_none_of_its_responses() -> None:
+def test_slow_clients_of_a_hundred_prefixes_cost_others_no_response() -> None:
     """Those that are ended come again at once; p50 and p99 of the good client's answers are printed."""
     with serving(Slow, 200) as server:
         crowd = Crowd(server.address, prefixes=100, connections=260)
@@ -365,9 +363,7 @@ class Crowd:
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
     ],
 )
-def test_a_request_whose_end_is_doubtful_is_refused_and_nothing_behind_it_is_read(
-    patient: Server, framing: bytes
-) -> None:
+def test_nothing_is_read_after_a_request_of_ambiguous_length(patient: Server, framing: bytes) -> None:
     """RFC 9112 6.1 and 11.2: one 400, then the end."""
     with connected(patient) as client:
         client.sendall(
@@ -382,7 +378,7 @@ def test_a_request_whose_end_is_doubtful_is_refused_and_nothing_behind_it_is_rea
 
 @pytest.mark.parametrize("path", [b"/short", b"/read", b"/nowhere"])
 @pytest.mark.parametrize("rest", [b"nonsense\r\n", b"5\r\nhello!!\r\n", b"-1\r\n", b"5" * 40])
-def test_a_chunk_that_is_none_ends_the_connection_and_is_no_event_for_the_log(
+def test_a_malformed_chunk_ends_the_connection_and_is_not_logged(
     hasty: tuple[str, int], path: bytes, rest: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Before an answer and after it."""

@@ -44,7 +44,7 @@ def head(*fields: bytes, version: bytes = b"1.1", target: bytes = b"/") -> bytes
         head(target=b"/" + b"a" * HEAD_LIMIT),
     ],
 )
-def test_a_head_that_is_doubtful_or_endless_is_refused(said: bytes) -> None:
+def test_an_ambiguous_or_too_large_head_is_refused(said: bytes) -> None:
     """RFC 9112 5.1, 6.1, 6.3."""
     with pytest.raises(h11.RemoteProtocolError):
         connection = parser()

@@ -58,7 +58,7 @@ def test_crls_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) -
     other.close()
 
 
-def test_a_crl_that_another_process_published_is_handed_out(issuer: Issuer, clock: Clock) -> None:
+def test_a_crl_that_another_process_published_is_served(issuer: Issuer, clock: Clock) -> None:
     made, _ = keep(issuer)
     before = made.crl(WHOLE)
     other = Issuer.open(issuer.path, None, actor="another", now=clock)
@@ -130,7 +130,7 @@ def test_the_signer_is_rotated_and_responses_renewed_by_themselves(issuer: Issue
     assert made.health().problems == ()
 
 
-def test_what_fails_is_told_once_and_tried_again(
+def test_a_failure_is_reported_once_and_retried(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, told = keep(issuer)
@@ -154,7 +154,7 @@ def test_what_fails_is_told_once_and_tried_again(
     assert len(told) == 2
 
 
-def test_what_has_ended_is_a_problem(issuer: Issuer, clock: Clock) -> None:
+def test_an_expired_crl_or_responder_is_a_health_problem(issuer: Issuer, clock: Clock) -> None:
     client(issuer, "alice")
     made, _ = keep(issuer)
     clock.at = NOW + CRL_LIFETIME + timedelta(seconds=1)
@@ -163,7 +163,7 @@ def test_what_has_ended_is_a_problem(issuer: Issuer, clock: Clock) -> None:
     assert "the root's CRL has expired" in made.health().problems
 
 
-def test_a_worker_that_cannot_begin_says_so(issuer: Issuer, clock: Clock) -> None:
+def test_a_worker_that_cannot_start_raises_an_error(issuer: Issuer, clock: Clock) -> None:
     issuer.crl()
     clock.at -= timedelta(minutes=1)
     with pytest.raises(ClockSetBack, match="set the clock"):

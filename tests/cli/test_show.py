@@ -6,11 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 import identities
 import pki
+from bothways.ca.authority import Authority
+from bothways.ca.crl import Revoked, build_crl
 from cli_scripting import bothways, environment
 
 
@@ -109,15 +110,8 @@ def test_what_a_parser_warns_of_is_no_matter_of_the_reader(folder):
 
 def test_a_large_list_is_cut(folder):
     """What is left out is counted, and the rest of the page is short."""
-    root = pki.root()
-    builder = x509.CertificateRevocationListBuilder().issuer_name(root.certificate.subject)
-    builder = builder.last_update(pki.NOW).next_update(pki.NOW + pki.DAY)
-    entries = [
-        x509.RevokedCertificateBuilder().serial_number(number).revocation_date(pki.NOW).build()
-        for number in range(1, 5_001)
-    ]
-    builder._revoked_certificates = entries
-    signed = builder.sign(root.key, pki.DIGESTS["SHA256"])
+    revoked = [Revoked(number, pki.NOW, "unspecified") for number in range(1, 5_001)]
+    signed = build_crl(Authority.create("Root"), revoked, 1, pki.NOW, pki.NOW + pki.DAY)
     (folder / "large.crl").write_bytes(signed.public_bytes(Encoding.DER))
     done = show(folder, "large.crl")
     assert (done.returncode, done.stderr) == (0, "")

@@ -62,7 +62,7 @@ CAUSES = [
 
 
 @pytest.mark.parametrize(("problem", "protocol", "said", "start", "cause", "command"), CAUSES)
-def test_a_server_that_does_not_turn_to_tls_is_explained(
+def test_a_server_that_does_not_start_tls_is_explained(
     problem: str, protocol: str, said: str, start: bytes, cause: str, command: str
 ):
     """By the cause's stable code; what is to be tried names the protocol that the server speaks."""
@@ -73,7 +73,7 @@ def test_a_server_that_does_not_turn_to_tls_is_explained(
 
 
 @pytest.mark.parametrize(("said", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", ""))
-def test_every_failure_before_tls_has_a_cause_with_the_servers_words_as_its_own(
+def test_every_failure_before_tls_has_a_cause_that_quotes_the_server(
     said: Said, problem: StartTLSProblem, words: str
 ):
     """Quoted as unauthenticated where they are told at all."""
@@ -109,7 +109,7 @@ def test_a_server_that_waits_for_its_client_may_be_of_another_protocol():
     assert "OTHER_STARTTLS" in [each.cause.name for each in unknown.told]
 
 
-def test_an_ftp_server_that_is_asked_as_a_mail_server_is_told():
+def test_an_ftp_server_instead_of_a_mail_server_is_recognised():
     """Both greet by 220."""
     error = StartTLSFailed(P.NOT_OFFERED, "SMTP", said="530 Please login with USER and PASS.", start=b"220 x")
     assert any(each.command.endswith("--starttls ftp") for each in explained(error, port=21).told)

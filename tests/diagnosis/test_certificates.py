@@ -22,7 +22,7 @@ def test_every_reason_against_a_certificate_has_a_cause() -> None:
         ("", ["CN=Interop root"], None),
     ],
 )
-def test_names_of_one_ca_share_a_telling_word(issuer: str, others: list[str], kin: str | None) -> None:
+def test_names_of_one_ca_share_an_identifying_word(issuer: str, others: list[str], kin: str | None) -> None:
     assert relative(issuer, others) == kin
 
 
@@ -36,5 +36,5 @@ def test_names_of_one_ca_share_a_telling_word(issuer: str, others: list[str], ki
         ("CN=Product CA", None),
     ],
 )
-def test_names_speak_of_environments_by_whole_words(name: str, found: str | None) -> None:
+def test_environments_are_recognised_by_whole_words(name: str, found: str | None) -> None:
     assert environment(name) == found

@@ -29,7 +29,7 @@ def told(found: Explanation) -> list[tuple[str, str]]:
     return [(each.cause.name, each.weight.name) for each in found.told]
 
 
-def test_an_anchor_that_expired_is_no_wrong_clock() -> None:
+def test_an_expired_anchor_is_no_evidence_for_a_wrong_clock() -> None:
     """The server's chain is valid by our clock, so the clock is right."""
     old = pki.root("Test Root", **LATE)
     found = refused_server(
@@ -43,7 +43,7 @@ def test_an_anchor_that_expired_is_no_wrong_clock() -> None:
     assert first(found) == ("ANCHOR_EXPIRED", "ours")
 
 
-def test_a_server_tells_an_expired_anchor_of_its_own_likewise() -> None:
+def test_a_server_explains_its_own_expired_anchor_likewise() -> None:
     old = pki.root("Test Root", **LATE)
     clock = FrozenClock(NOW)
     issued = holder(pki.intermediate(old, "Below", **identities.SPAN))
@@ -90,7 +90,7 @@ def test_a_clock_by_which_nothing_is_valid_is_likely_wrong_and_never_certainly(d
     assert {each.cause.name for each in found.told} > {"OUR_CLOCK"}
 
 
-def test_every_fault_of_a_client_is_told_in_the_order_of_mending() -> None:
+def test_the_faults_of_a_client_are_in_the_order_of_correction() -> None:
     """Of an unknown CA and expired: renewing it there would change nothing."""
     found = talk(
         client(holder(identities.root("Another Root"), **LATE), clock=FrozenClock(NOW)),

@@ -89,14 +89,14 @@ def facts_of(fault: Fault) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_every_fault_is_explained_in_every_place(role: Role) -> None:
+def test_every_fault_is_explained_at_every_step(role: Role) -> None:
     for (situation, progress), fault in product(situations(role), Fault):
         error = PeerFault(fault, step=StepId("1.2"), peer=role.peer, progress=progress, facts=facts_of(fault))
         check(explain(error, situation))
 
 
 @pytest.mark.parametrize("role", Role)
-def test_every_alert_is_explained_in_every_place(role: Role) -> None:
+def test_every_alert_is_explained_at_every_step(role: Role) -> None:
     for (situation, progress), alert in product(situations(role), Alert):
         error = PeerAlert(alert, step=StepId("3"), peer=role.peer, progress=progress)
         found = explain(error, situation)
@@ -105,7 +105,7 @@ def test_every_alert_is_explained_in_every_place(role: Role) -> None:
         assert found.usually == meaning_of(alert, role, progress)[0] != ""
 
 
-def test_an_alert_that_no_standard_knows_is_called_so() -> None:
+def test_an_undefined_alert_is_explained_as_such() -> None:
     for number in set(range(256)) - set(Alert):
         found = explain(PeerAlert(number, step=StepId("1.2"), peer="server", state="WAIT_SH"))
         check(found)
@@ -113,7 +113,7 @@ def test_an_alert_that_no_standard_knows_is_called_so() -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_a_cut_is_explained_in_every_place(role: Role) -> None:
+def test_a_closed_connection_is_explained_at_every_step(role: Role) -> None:
     for situation, progress in situations(role):
         for error in (Truncated(role.peer, progress=progress), ConnectionResetError(104, "reset")):
             found = explain(error, situation)
@@ -135,7 +135,7 @@ def test_a_cut_is_explained_in_every_place(role: Role) -> None:
     ],
     ids=repr,
 )
-def test_what_the_network_says_is_explained_in_every_place(error: Exception, role: Role) -> None:
+def test_every_network_error_is_explained_at_every_step(error: Exception, role: Role) -> None:
     for situation, _ in situations(role):
         check(explain(error, situation))
 

@@ -17,7 +17,7 @@ def likely(cause: Cause, weight: Weight = Weight.POSSIBLE, party: Party = OURS, 
     return Likely(cause, party, weight, "we looked" if weight > Weight.POSSIBLE else "", facts)
 
 
-def test_what_speaks_for_a_cause_decides_and_then_how_common_it_is() -> None:
+def test_causes_are_ordered_by_evidence_and_then_by_frequency() -> None:
     found = ranked(
         [
             likely(Cause.WEAK_KEY),
@@ -29,7 +29,7 @@ def test_what_speaks_for_a_cause_decides_and_then_how_common_it_is() -> None:
     assert [each.cause.name for each in found] == ["UNREADABLE", "EXPIRED", "REVOKED", "WEAK_KEY"]
 
 
-def test_a_cause_stands_once_for_each_side_with_the_most_that_speaks_for_it() -> None:
+def test_a_cause_occurs_once_for_each_side_with_its_best_evidence() -> None:
     found = ranked(
         [
             likely(Cause.EXPIRED),
@@ -40,7 +40,7 @@ def test_a_cause_stands_once_for_each_side_with_the_most_that_speaks_for_it() ->
     assert [(each.party, each.weight) for each in found] == [(OURS, Weight.LIKELY), (PEERS, Weight.POSSIBLE)]
 
 
-def test_lines_say_cause_evidence_and_a_command_or_what_to_ask_of_others() -> None:
+def test_lines_have_cause_evidence_and_what_to_do() -> None:
     facts: dict[str, object] = {
         "subject": "our certificate",
         "date": "2026-01-03",
@@ -86,13 +86,13 @@ def test_a_certain_cause_leaves_no_room_for_guesses() -> None:
     assert "Cause:" in Explanation("x", "", causes).lines()
 
 
-def test_a_peers_words_are_escaped_in_text() -> None:
+def test_text_of_a_peer_is_escaped() -> None:
     evil = "CN=\x1b[31m\u202e\n`id`"
     text = likely(Cause.ROOT_NOT_TRUSTED, issuer=evil, whose="the server's", other="our side").text
     assert "\x1b" not in text and "\u202e" not in text and "\n" not in text
 
 
-def test_a_command_holds_our_own_words_alone_and_quotes_them() -> None:
+def test_a_command_contains_only_our_own_text_quoted() -> None:
     facts = {"cert": "$(id).pem", "ca": "a b", "target": "host;id:1", "host": "host;id", "issuer": "`id`"}
     for cause in Cause:
         for party in Party:
@@ -102,7 +102,7 @@ def test_a_command_holds_our_own_words_alone_and_quotes_them() -> None:
                 assert command.replace(f"'{raw}'", "").count(raw) == 0
 
 
-def test_a_command_that_would_lack_something_is_not_given() -> None:
+def test_an_incomplete_command_is_not_given() -> None:
     assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA").command == ""
     assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA", target="a:1").command.startswith(
         "bothways connect a:1 --ca CA"
@@ -124,7 +124,7 @@ def test_a_command_keeps_the_options_by_which_we_connected() -> None:
     assert named == "bothways connect a:1 --starttls mysql --alpn h2 --alpn '{x}' --ca CA --name NAME"
 
 
-def test_the_facts_fit_into_json() -> None:
+def test_the_facts_are_values_for_json() -> None:
     found = facts_of(
         Explanation("it failed", "", (likely(Cause.EXPIRED, subject="our certificate", date="now"),))
     )

@@ -64,7 +64,7 @@ def same(left: Explanation, right: Explanation) -> bool:
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
 @pytest.mark.parametrize(("what", "server_told", "client_told", "mine", "theirs"), FAILURES, ids=IDS)
-def test_an_error_of_the_engine_explains_itself_as_to_one_who_watched(
+def test_an_error_of_the_engine_has_the_explanation_of_an_observer(
     what: str, server_told: str, client_told: str, mine: dict[str, Any], theirs: dict[str, Any], version: str
 ):
     """Both sides' errors, without an observer's help."""
@@ -174,7 +174,7 @@ def by_asyncio(port: int) -> Exception:
 
 
 @pytest.mark.parametrize("by", [by_socket, by_asyncio])
-def test_errors_of_the_network_know_where_it_was_and_what_had_passed(by: Callable[[int], Exception]):
+def test_errors_of_the_network_have_the_address_and_the_progress(by: Callable[[int], Exception]):
     """A port where nothing listens, and one that takes our hello and is silent."""
     found = explain_failure(by(port := unused()))
     assert found.first.cause.name == "NOTHING_LISTENS"

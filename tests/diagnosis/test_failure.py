@@ -66,13 +66,13 @@ WRAPPED: dict[str, Callable[[BaseException], BaseException]] = {
 
 
 @pytest.mark.parametrize("how", WRAPPED)
-def test_ours_is_found_however_it_was_wrapped(how: str) -> None:
+def test_our_error_is_found_in_any_wrapper(how: str) -> None:
     wrapped = WRAPPED[how](OURS)
     assert failure_of(wrapped) is OURS
     assert explain_failure(wrapped) == explain_failure(OURS)
 
 
-def test_the_nearest_of_several_is_found() -> None:
+def test_the_nearest_of_several_errors_is_found() -> None:
     far = Truncated("server")
     wrapped = caused(OURS)
     OURS.__context__ = far
@@ -82,7 +82,7 @@ def test_the_nearest_of_several_is_found() -> None:
         OURS.__context__ = None
 
 
-def test_where_nothing_of_ours_is_nothing_is_found_and_the_network_is_explained() -> None:
+def test_without_an_error_of_ours_the_network_is_explained() -> None:
     refused = ConnectionRefusedError(111, "Connection refused")
     assert failure_of(refused) is None
     assert failure_of(Reasoned(refused)) is None
@@ -92,7 +92,7 @@ def test_where_nothing_of_ours_is_nothing_is_found_and_the_network_is_explained(
     assert explain_failure(KeyboardInterrupt()).first.cause is Cause.LOCAL_FAILURE
 
 
-def test_circles_and_crowds_end() -> None:
+def test_circular_and_many_exceptions_end() -> None:
     one, two = caused(KeyError()), caused(KeyError())
     one.__cause__, two.__cause__ = two, one
     assert failure_of(one) is None

@@ -88,7 +88,7 @@ steps = st.sampled_from([None, *StepId])
 
 
 @given(sides, seen, st.integers(0, 255), steps, progresses)
-def test_no_alert_in_no_situation_is_too_much(
+def test_any_alert_in_any_situation_is_explained(
     ours: OwnSide, what: Seen, alert: int, step: StepId | None, progress: Progress
 ) -> None:
     error = PeerAlert(alert, step=step, peer=ours.role.peer, progress=progress)
@@ -102,7 +102,7 @@ facts = st.fixed_dictionaries({}, optional=dict.fromkeys(
 
 
 @given(sides, seen, st.sampled_from(Fault), facts, steps, progresses, texts)
-def test_no_fault_in_no_situation_is_too_much(
+def test_any_fault_in_any_situation_is_explained(
     ours: OwnSide,
     what: Seen,
     fault: Fault,
@@ -122,7 +122,7 @@ def test_no_fault_in_no_situation_is_too_much(
     st.sampled_from([b"", b"HTTP/1.1 403 ", b"HTTP/1.1 400 ", b"E\0\0\0\x10M"]),
     st.binary(max_size=200),
 )
-def test_no_answer_is_too_much(ours: OwnSide, what: Seen, start: bytes, rest: bytes) -> None:
+def test_any_reply_of_a_service_is_explained(ours: OwnSide, what: Seen, start: bytes, rest: bytes) -> None:
     answer = start + rest.replace(b"\n", b"authentication failed for user \x1b")
     found = explain_answer(answer, Situation(ours, what))
     if found is not None:

@@ -34,7 +34,7 @@ def test_the_first_field_of_a_block_is_the_status(block: bytes, status: int | No
     assert (None if found is None else found.status) == status
 
 
-def test_padding_and_priority_are_passed_over() -> None:
+def test_padding_and_priority_are_skipped() -> None:
     block = b"\x02" + bytes(5) + b"\x88" + b"\0\0"
     found = read_http2(SETTINGS + frame(1, block, 0x28))
     assert found is not None and found.status == 200
@@ -49,15 +49,15 @@ def test_the_status_of_grpc_is_a_literal(name: bytes, value: bytes, status: int 
     assert found is not None and found.grpc == status
 
 
-def test_what_is_no_http_2_is_none() -> None:
+def test_other_data_is_not_http_2() -> None:
     for data in (b"", b"HTTP/1.1 200 OK\r\n\r\n", frame(1, b"\x88"), SETTINGS, b"\0" * 20):
         assert read_http2(data) is None
 
 
-def test_only_the_first_frames_are_looked_at() -> None:
+def test_only_the_first_frames_are_decoded() -> None:
     assert read_http2(SETTINGS * FRAMES_LOOKED_AT + frame(1, b"\x88")) is None
 
 
-def test_a_stream_that_is_reset_tells_its_error() -> None:
+def test_a_reset_stream_has_its_error_code() -> None:
     found = read_http2(SETTINGS + frame(3, b"\0\0\0\x0d"))
     assert found is not None and found.text == "HTTP_1_1_REQUIRED"

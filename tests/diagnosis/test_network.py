@@ -38,7 +38,7 @@ def cut(config, flights: int, error: Exception, role: str = "client"):
 
 
 @pytest.mark.parametrize("error", [Truncated("server", step=StepId("1.2")), RESET], ids=repr)
-def test_a_cut_at_the_hello_says_that_no_tls_is_spoken_there(error: Exception) -> None:
+def test_a_close_at_the_hello_suggests_another_protocol(error: Exception) -> None:
     found = cut(client(), 0, error)
     assert first(found) == ("SPEAKS_PLAIN", "the peer's")
     assert "before it sent anything in TLS" in found.usually
@@ -47,26 +47,26 @@ def test_a_cut_at_the_hello_says_that_no_tls_is_spoken_there(error: Exception) -
 @pytest.mark.parametrize(
     ("port", "cause"), [("5432", "SPEAKS_DATABASE"), ("80", "SPEAKS_HTTP"), ("25", "SPEAKS_MAIL")]
 )
-def test_the_port_tells_which_service_closed(port: str, cause: str) -> None:
+def test_the_port_names_the_service_that_closed(port: str, cause: str) -> None:
     config = identities.client_config()
     observed = HandshakeFacts(config, "localhost", address=f"localhost:{port}")
     config.connection("localhost", observer=observed)
     assert explain(RESET, observed.situation()).first.cause.name == cause
 
 
-def test_a_cut_after_our_certificate_is_a_refusal_without_words() -> None:
+def test_a_close_after_our_certificate_is_a_refusal() -> None:
     assert first(cut(identities.client_config(), 1, RESET)) == ("NO_CERTIFICATE", "ours")
     assert first(cut(client(holder(**LATE)), 1, RESET)) == ("EXPIRED", "ours")
     assert first(cut(client(identities.stranger()), 1, RESET)) == ("CA_NOT_ACCEPTED", "ours")
     assert first(cut(client(), 1, RESET)) == ("NOT_LET_IN", "ours")
 
 
-def test_a_client_that_leaves_before_its_hello_was_a_probe() -> None:
+def test_a_client_that_closes_before_its_hello_is_a_probe() -> None:
     found = cut(client(), 0, Truncated("client", step=StepId("1.1")), "server")
     assert first(found) == ("PROBE", "the peer's")
 
 
-def test_a_cut_of_an_open_connection_blames_no_certificate() -> None:
+def test_a_close_of_an_established_connection_is_not_about_certificates() -> None:
     made = talk()
     made.pair.server.send(b"data")
     made.pair.exchange()
@@ -85,7 +85,7 @@ def test_a_cut_of_an_open_connection_blames_no_certificate() -> None:
     ],
     ids=repr,
 )
-def test_what_the_system_says_of_a_connection_that_never_was(error: OSError, cause: str) -> None:
+def test_errors_of_a_failed_connection_are_explained(error: OSError, cause: str) -> None:
     assert explain(error, Situation(OwnSide(Role.CLIENT, address="localhost:1"))).first.cause.name == cause
 
 

@@ -13,7 +13,7 @@ from diagnosis.talks import client, talk
 from pair import Pair
 
 
-def test_a_client_knows_what_it_brought_what_was_asked_and_what_it_showed() -> None:
+def test_a_client_observes_the_request_and_its_own_certificate() -> None:
     situation = talk().client.situation()
     seen, ours = situation.seen, situation.ours
     assert seen.sent == ("ClientHello", "Certificate", "CertificateVerify", "Finished")
@@ -27,7 +27,7 @@ def test_a_client_knows_what_it_brought_what_was_asked_and_what_it_showed() -> N
     assert (ours.server_name, ours.address, seen.version) == ("localhost", "localhost:8443", 0x0304)
 
 
-def test_a_server_knows_what_the_client_offered() -> None:
+def test_a_server_observes_the_clients_offer() -> None:
     seen = talk().server.situation().seen
     assert seen.offer is not None
     assert (seen.offer.server_name, seen.offer.groups) == ("localhost", (29, 23, 24))
@@ -35,19 +35,19 @@ def test_a_server_knows_what_the_client_offered() -> None:
     assert seen.chain == tuple(identities.client().chain)
 
 
-def test_the_messages_of_tls_1_2_tell_the_same() -> None:
+def test_the_messages_of_tls_1_2_are_observed_too() -> None:
     seen = talk(client(versions=("1.2",))).client.situation().seen
     assert seen.request is not None and seen.request.schemes and seen.request.authorities
     assert (seen.version, seen.shown) == (0x0303, tuple(identities.client().chain))
 
 
-def test_nothing_sent_differs_from_nothing_asked() -> None:
+def test_no_certificate_sent_is_distinguished_from_none_requested() -> None:
     assert talk(identities.client_config()).client.situation().seen.shown == ()
     one_way = identities.server_config(client_anchors=None)
     assert talk(identities.client_config(), one_way).client.situation().seen.shown is None
 
 
-def test_data_is_noticed_and_not_kept() -> None:
+def test_application_data_is_noted_without_its_content() -> None:
     made = talk()
     assert not made.client.situation().seen.data
     made.pair.server.send(b"a secret word")
@@ -57,7 +57,7 @@ def test_data_is_noticed_and_not_kept() -> None:
     assert b"a secret word" not in repr(situation).encode()
 
 
-def test_no_key_can_be_reached_from_what_a_witness_knows() -> None:
+def test_observed_facts_contain_no_key() -> None:
     """It may be logged, pickled, or sent to somebody who helps."""
     situation = talk().client.situation()
     found, waiting = set(), [situation]
@@ -74,7 +74,7 @@ def test_no_key_can_be_reached_from_what_a_witness_knows() -> None:
             waiting += gc.get_referents(each)
 
 
-def test_a_peer_that_sends_without_end_fills_no_memory() -> None:
+def test_observed_facts_are_limited_in_memory() -> None:
     observed = HandshakeFacts(identities.client_config())
     server = identities.server_config(client_anchors=None)
     pair = Pair(identities.client_config().connection("localhost", observer=observed), server.connection())
@@ -87,7 +87,7 @@ def test_a_peer_that_sends_without_end_fills_no_memory() -> None:
     assert len(seen.sent) + len(seen.received) <= 64
 
 
-def test_another_observer_hears_every_note_too() -> None:
+def test_another_observer_receives_every_note_too() -> None:
     config = identities.client_config(identities.client())
     recorder, plain = Recorder(), Recorder()
     observed = HandshakeFacts(config, files=Files("me.pem"), also=recorder)

@@ -17,7 +17,7 @@ from diagnosis.test_own_side import SPAN, alone, holder, host, refused, refused_
 from diagnosis.test_stacks import OPENSSL_3_0
 
 
-def test_a_ca_that_was_made_anew_is_told_from_one_that_is_missing() -> None:
+def test_a_renewed_ca_is_distinguished_from_a_missing_one() -> None:
     """The server names our CA, and the CA of that name that we both trust signed nothing of ours."""
     new = pki.root("Test Root", own_key=pki.key("P-256", 77), **SPAN)
     found = refused_client(holder(new, key_identifiers=False))

@@ -130,7 +130,7 @@ def test_commands_name_the_files_that_were_given() -> None:
     )
 
 
-def test_a_key_below_a_strict_servers_level_is_told_where_nothing_else_speaks_against_it() -> None:
+def test_a_key_below_a_strict_security_level_is_a_cause_without_other_faults() -> None:
     """OpenSSL's bad_certificate for ee key too small."""
     config = identities.client_config(None, credentials=identities.credentials(holder(key_kind="RSA-2048")))
     situation = talk(config).client.situation()
@@ -241,7 +241,7 @@ def test_no_peer_says_which_certificate_of_a_chain_is_revoked() -> None:
     assert leaf.text == "our certificate was revoked" and "another CA" not in leaf.remedy
 
 
-def test_a_fault_of_a_ca_above_ours_is_mended_there_and_not_by_a_new_leaf() -> None:
+def test_a_fault_of_a_ca_is_corrected_there_and_not_by_a_new_leaf() -> None:
     late = pki.intermediate(identities.root(), "Test Late", **LATE)
     found = refused_client(holder(late))
     assert first(found) == ("EXPIRED", "ours")

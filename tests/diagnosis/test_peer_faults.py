@@ -96,7 +96,7 @@ PLAIN = [
 
 
 @pytest.mark.parametrize(("answer", "cause"), PLAIN, ids=[cause for _, cause in PLAIN])
-def test_what_is_no_tls_is_called_by_its_name(answer: bytes, cause: str) -> None:
+def test_another_protocol_of_a_server_is_named(answer: bytes, cause: str) -> None:
     config = identities.client_config()
     observed = HandshakeFacts(config, "localhost")
     connection = config.connection("localhost", observer=observed)
@@ -113,7 +113,7 @@ def test_what_is_no_tls_is_called_by_its_name(answer: bytes, cause: str) -> None
         (b"\0\1\2\3\4", "OUR_PLAIN_PORT"),
     ],
 )
-def test_a_client_that_speaks_no_tls_is_called_by_its_name(start: bytes, cause: str) -> None:
+def test_another_protocol_of_a_client_is_named(start: bytes, cause: str) -> None:
     config = identities.server_config()
     observed = HandshakeFacts(config)
     connection = config.connection(observer=observed)
@@ -192,7 +192,7 @@ def test_an_intermediate_that_is_not_the_issuer_is_told_from_one_that_is_missing
     assert "CN=Another Intermediate" in found.first.text
 
 
-def test_a_ca_that_may_not_vouch_for_servers_is_told_of_the_ca_and_not_of_the_leaf() -> None:
+def test_a_ca_that_may_not_issue_server_certificates_is_the_cause_and_not_the_leaf() -> None:
     """Its extended key usage bounds what is below it."""
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
     narrow = pki.intermediate(identities.root(), "For Clients", extra=[(usage, False)], **identities.SPAN)

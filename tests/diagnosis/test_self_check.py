@@ -27,11 +27,11 @@ def against(issued: pki.Issued, purpose: Purpose, asked: str | None = None) -> s
         ({"key_kind": "RSA-1024"}, Fault.WEAK_KEY),
     ],
 )
-def test_a_chain_is_held_to_what_it_says(options, fault) -> None:
+def test_a_chain_is_verified_against_its_own_root(options, fault) -> None:
     assert against(pki.leaf(CA, "client.example", **options), Purpose.CLIENT) == {fault}
 
 
-def test_a_sound_chain_is_held_nothing_against_whatever_its_anchor() -> None:
+def test_a_valid_chain_has_no_reason_against_it() -> None:
     assert against(pki.leaf(CA), Purpose.CLIENT) == set()
     assert against(pki.leaf(pki.root("Nobody knows")), Purpose.SERVER, "server.example") == set()
     assert reasons_against((), Purpose.CLIENT, None, NOW) == ()
@@ -51,6 +51,6 @@ def test_a_weak_signature_at_the_end_counts_though_the_end_is_the_anchor() -> No
         (None, set()),
     ],
 )
-def test_a_server_is_held_to_the_name_that_was_asked_for(asked, found) -> None:
+def test_a_server_is_verified_for_the_requested_name(asked, found) -> None:
     assert against(pki.leaf(CA), Purpose.SERVER, asked) == found
     assert against(pki.leaf(CA), Purpose.CLIENT, asked) == set()

@@ -39,7 +39,7 @@ def test_a_client_with_a_certificate_is_told_what_may_be_wrong_with_it() -> None
         assert found is not None and first(found) == ("NOT_LET_IN", "ours")
 
 
-def test_a_server_that_asked_who_we_are_and_hangs_up_is_suspected_of_not_letting_us_in() -> None:
+def test_a_server_that_closes_after_its_request_may_not_authorize_us() -> None:
     made = talk()
     assert explain_answer(b"", made.client.situation()) is None
     made.pair.client.send(b"a question")
@@ -66,11 +66,11 @@ def test_a_server_that_did_not_ask_wants_one_later() -> None:
         b"hello",
     ],
 )
-def test_everything_else_is_none_of_our_business(data: bytes) -> None:
+def test_other_replies_are_not_explained(data: bytes) -> None:
     assert explain_answer(data, talk().client.situation()) is None
 
 
-def test_what_the_service_says_is_escaped() -> None:
+def test_the_text_of_a_service_is_escaped() -> None:
     found = explain_answer(b"HTTP/1.1 403 \x1b[31m\xff\r\n", talk().client.situation())
     assert found is not None
     assert "\x1b" not in str(found) and str(found).isascii()

@@ -87,7 +87,7 @@ def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Says | None, 
     assert (refusal_in(data) is not None) is refuses
 
 
-def test_the_words_that_decide_are_quoted_as_they_were_written() -> None:
+def test_the_deciding_text_is_quoted_unchanged() -> None:
     found = read_reply(http(403, "<p>The Client Certificate has Expired.</p>"))
     assert found is not None and found.text == "HTTP/1.1 403 Words, Certificate has Expired"
 
@@ -112,7 +112,7 @@ def test_a_reply_in_http_2_is_read_from_its_frames(
     assert found is not None and (found.text, found.says, found.refuses) == (text, says, refuses)
 
 
-def test_headers_that_tell_something_are_kept() -> None:
+def test_relevant_headers_are_kept() -> None:
     date = "Date: Sun, 01 Nov 2026 10:00:00 GMT"
     found = read_reply(http(401, "", "Server: nginx/1.22.1", date, "WWW-Authenticate: Bearer", "X: y"))
     assert found is not None
@@ -121,12 +121,12 @@ def test_headers_that_tell_something_are_kept() -> None:
 
 
 @pytest.mark.parametrize("date", ["yesterday", "", "Sun, 99 Nov 99999999 10:00:00 GMT"])
-def test_a_date_that_is_none_is_left_out(date: str) -> None:
+def test_an_invalid_date_is_omitted(date: str) -> None:
     found = read_reply(http(403, "", f"Date: {date}"))
     assert found is not None and found.date is None
 
 
-def test_no_more_than_the_first_16_kib_are_looked_at() -> None:
+def test_only_the_first_16_kib_are_decoded() -> None:
     """RFC 9110 sets no bound on a body."""
     assert refusal_in(http(400, " " * (LOOKED_AT - 200) + "The SSL certificate error"))
     assert not refusal_in(http(400, " " * LOOKED_AT + "The SSL certificate error"))

@@ -29,7 +29,7 @@ OPENSSL_3_5 = (0x0905, 0x0906, 0x0904, *OPENSSL_3_0[:5], 0x081A, 0x081B, 0x081C,
         (tuple(reversed(OPENSSL_3_0)), None), (tuple(SCHEMES), None),
     ],
 )  # fmt: skip
-def test_a_list_of_schemes_tells_the_implementation_that_makes_it_by_default(
+def test_a_list_of_schemes_identifies_an_implementation(
     schemes: tuple[int, ...], stack: Stack | None
 ) -> None:
     """What no implementation lists by default tells nothing."""

@@ -46,7 +46,7 @@ def policy(**options) -> Fetch:
 
 
 def test_evidence_is_fetched_while_the_thread_waits() -> None:
-    """What was found stands where it was wanted."""
+    """The results are in the order of the requests."""
     with answering(LIST) as responder, answering(b"none") as other:
         found = find(EvidenceWanted((request(responder.url), request(other.url)), policy(), NOW, 5.0))
     assert isinstance(found[0], CRL) and isinstance(found[1], Missing)
@@ -77,7 +77,7 @@ def test_many_threads_share_one_fetch() -> None:
     assert [type(each) for each in found] == [CRL] * 8
 
 
-def test_threads_and_loops_that_share_a_policy_get_each_their_own_answers() -> None:
+def test_threads_and_loops_that_share_a_policy_get_their_own_answers() -> None:
     """Nonces, certificates and event loops are never mixed up, while everything is always due."""
     shared = policy(keep=timedelta(0))
 
@@ -115,7 +115,7 @@ def test_threads_and_loops_that_share_a_policy_get_each_their_own_answers() -> N
             done.result(60)
 
 
-def test_a_responder_that_stalls_is_left_in_time() -> None:
+def test_a_responder_that_stalls_is_ended_after_the_time_limit() -> None:
     """Silent, or dripping for ever."""
     stalling: list[Responder] = []
 
@@ -129,7 +129,7 @@ def test_a_responder_that_stalls_is_left_in_time() -> None:
     assert "no answer within" in found.problem
 
 
-def test_inner_addresses_are_refused_without_being_allowed() -> None:
+def test_internal_addresses_are_refused_unless_allowed() -> None:
     """The responder of this test is an inner one."""
     with answering(LIST) as responder:
         [found] = fetch(Fetch(), [request(responder.url)], NOW, 5.0)
@@ -146,8 +146,8 @@ def test_a_directory_that_cannot_be_used_is_a_config_error(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_process_that_was_forked_has_a_loop_of_its_own() -> None:
-    """The thread of its parent's loop is not there, nor is one that held a lock just then."""
+def test_a_forked_process_has_its_own_loop() -> None:
+    """It has neither its parent's thread, nor the holder of a lock."""
     with answering(LIST) as responder:
         assert isinstance(fetch(policy(), [request(responder.url)], NOW, 5.0)[0], CRL)
         lock = blocking.LOOP_LOCK

@@ -14,7 +14,7 @@ from bothways.fetch import disk_cache as source
 from bothways.fetch.disk_cache import DiskCache
 
 
-def test_what_was_saved_is_loaded_with_when_it_was_written(tmp_path: Path) -> None:
+def test_stored_evidence_is_loaded_with_the_time_of_writing(tmp_path: Path) -> None:
     """By any process, after any time."""
     DiskCache(tmp_path).save("a.crl", b"list")
     os.utime(tmp_path / "a.crl", (1_000_000_000, 1_000_000_000))
@@ -22,26 +22,26 @@ def test_what_was_saved_is_loaded_with_when_it_was_written(tmp_path: Path) -> No
     assert DiskCache(tmp_path).load("b.crl", 100) is None
 
 
-def test_the_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
-    """It tells whom we talk to."""
+def test_the_directory_is_accessible_to_its_owner_only(tmp_path: Path) -> None:
+    """Its files show who our peers are."""
     DiskCache(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_directory_that_cannot_be_made_is_told_at_once(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> None:
     """ConfigError, before any handshake."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot keep evidence there"):
         DiskCache(tmp_path / "file" / "b")
 
 
-def test_a_file_that_is_larger_than_allowed_is_none(tmp_path: Path) -> None:
+def test_a_too_large_file_is_ignored(tmp_path: Path) -> None:
     """Somebody may have put it there."""
     DiskCache(tmp_path).save("a.crl", b"12345")
     assert DiskCache(tmp_path).load("a.crl", 4) is None and DiskCache(tmp_path).load("a.crl", 5) is not None
 
 
-def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     """Whoever reads meanwhile has the old one."""
     disk_cache = DiskCache(tmp_path)
     disk_cache.save("a.crl", b"old")
@@ -52,7 +52,7 @@ def test_a_file_is_replaced_whole_and_leaves_nothing_beside_it(tmp_path: Path) -
     assert (tmp_path / "a.crl").read_bytes() == b"new"
 
 
-def test_a_disk_that_will_not_is_for_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_error_of_the_disk_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A handshake goes on without a cache, and nothing half-written stays."""
     (tmp_path / "a.crl").mkdir()
     with caplog.at_level(logging.WARNING, "bothways"):
@@ -66,7 +66,7 @@ def keys(count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("bound", "most"), [("MOST_FILES", 2), ("MOST_BYTES", 20)])
-def test_the_files_written_longest_ago_make_room(
+def test_the_oldest_files_are_deleted_first(
     bound: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A directory is bounded too."""
@@ -79,9 +79,7 @@ def test_the_files_written_longest_ago_make_room(
     assert sorted(each.name for each in tmp_path.iterdir()) == keys(5)[3:]
 
 
-def test_files_of_others_in_the_directory_are_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_files_in_the_directory_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may have named a directory that has other things in it."""
     monkeypatch.setattr(source, "MOST_FILES", 1)
     others = [tmp_path / name for name in ("thesis.txt", "ca.crl", ".new", "0.ocsp", "new-1")]
@@ -99,7 +97,7 @@ def test_files_of_others_in_the_directory_are_left_alone(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of POSIX")
-def test_what_is_no_file_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_pipe_or_a_device_blocks_nothing(tmp_path: Path) -> None:
     """A pipe would be waited for, a device has no end."""
     disk_cache = DiskCache(tmp_path)
     os.mkfifo(tmp_path / "a.crl")
@@ -120,7 +118,7 @@ def test_a_directory_to_which_others_may_write_is_refused(mode: int, tmp_path: P
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="owners are of POSIX")
-def test_a_directory_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_of_another_owner_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its owner may always write there."""
     owner = tmp_path.stat().st_uid
     if owner == 0:

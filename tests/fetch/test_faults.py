@@ -130,7 +130,7 @@ def world(row: Row) -> World:
 
 @FAULT
 @in_fake_time
-async def test_a_fault_refuses_the_peer_and_says_what_kept_us_from_knowing(row: Row) -> None:
+async def test_a_failed_fetch_refuses_the_peer_with_the_reason(row: Row) -> None:
     """Step 2.3c, by default: in time, and the peer is told certificate_unknown."""
     both = await talk(world(row), "refuse", row.at)
     error = both.client_failure
@@ -143,7 +143,7 @@ async def test_a_fault_refuses_the_peer_and_says_what_kept_us_from_knowing(row: 
 
 @FAULT
 @in_fake_time
-async def test_a_fault_is_accepted_where_that_is_said_and_the_user_is_warned(row: Row) -> None:
+async def test_a_failed_fetch_is_accepted_with_a_warning_where_configured(row: Row) -> None:
     """The finding tells what kept us from knowing."""
     both = await talk(world(row), "accept", row.at)
     assert both.client.established, both.client_failure
@@ -153,7 +153,7 @@ async def test_a_fault_is_accepted_where_that_is_said_and_the_user_is_warned(row
 
 
 @in_fake_time
-async def test_without_a_fault_the_peer_is_let_in() -> None:
+async def test_with_fetched_evidence_the_peer_is_accepted() -> None:
     """Also where the responder takes its time, and where its name leads elsewhere a moment later."""
     turning = Turning()
     good = World({OCSP: after(3, ocsp_response(SERVER)), ROOT_LISTS: LIST}, {"ocsp.example": turning})

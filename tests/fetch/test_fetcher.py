@@ -56,7 +56,7 @@ def seconds_passed() -> float:
 
 
 @in_fake_time
-async def test_a_response_and_a_list_are_fetched_from_where_the_certificate_says() -> None:
+async def test_a_response_and_a_crl_are_fetched_from_the_certificates_urls() -> None:
     """RFC 5280 4.2.2.1, 4.2.1.13."""
     response, listed = (
         await Responder(GOOD).fetcher().fetch_all([evidence_request(), evidence_request()], NOW, SECONDS)
@@ -68,7 +68,7 @@ async def test_a_response_and_a_list_are_fetched_from_where_the_certificate_says
 
 
 @in_fake_time
-async def test_locations_are_tried_in_order_until_one_has_sound_evidence() -> None:
+async def test_locations_are_tried_in_order_until_one_has_usable_evidence() -> None:
     """What is unsound is better than nothing, for it says what is wrong."""
     first, second, third = (f"http://{name}.example/ca.crl" for name in "abc")
     expired = crl(CA, next_update=NOW - DAY / 2)
@@ -81,7 +81,7 @@ async def test_locations_are_tried_in_order_until_one_has_sound_evidence() -> No
 
 
 @in_fake_time
-async def test_a_nonce_is_sent_and_held_against_what_comes() -> None:
+async def test_a_nonce_is_sent_and_compared_with_the_response() -> None:
     """RFC 9654: an old answer that is replayed is refused."""
     wanted = evidence_request(nonce=b"n" * 32)
     world = Responder(ocsp_response(SERVER, nonce=b"n" * 32))
@@ -115,7 +115,7 @@ async def test_a_nonce_is_sent_and_held_against_what_comes() -> None:
     ],
 )  # fmt: skip
 @in_fake_time
-async def test_what_a_responder_does_wrong_is_missing_evidence_and_says_why(page, problem: str) -> None:
+async def test_a_faulty_responder_is_missing_evidence_with_the_reason(page, problem: str) -> None:
     """Down, broken, silent, talking nonsense, or of somebody else: no error is raised, and time is bounded."""
     found = await fetched(Responder(page))
     assert isinstance(found, Missing)
@@ -124,7 +124,7 @@ async def test_what_a_responder_does_wrong_is_missing_evidence_and_says_why(page
 
 
 @in_fake_time
-async def test_a_responder_that_is_silent_leaves_the_next_one_its_turn() -> None:
+async def test_a_silent_responder_leaves_time_for_the_next_one() -> None:
     """Each location has its share of the time."""
     other = "http://other.example/"
     world = Responder(GOOD)
@@ -134,7 +134,7 @@ async def test_a_responder_that_is_silent_leaves_the_next_one_its_turn() -> None
 
 
 @in_fake_time
-async def test_all_that_is_wanted_is_fetched_at_the_same_time() -> None:
+async def test_all_requests_are_made_concurrently() -> None:
     """Two silent responders cost the time of one."""
     requests = [evidence_request("ocsp", SERVER, f"http://{name}.example/") for name in "ab"]
     found = await Responder(forever).fetcher().fetch_all(requests, NOW, SECONDS)
@@ -143,7 +143,7 @@ async def test_all_that_is_wanted_is_fetched_at_the_same_time() -> None:
 
 
 @in_fake_time
-async def test_the_time_of_who_waits_ends_the_wait_whatever_the_policy_says() -> None:
+async def test_the_callers_time_limit_ends_the_fetch() -> None:
     """A handshake has its own limit."""
     [found] = await Responder(forever).fetcher(seconds=60).fetch_all([evidence_request()], NOW, 2.0)
     assert found == Missing(f"{RESPONDER}: no answer within 2 seconds")
@@ -166,7 +166,7 @@ async def test_the_time_of_who_waits_ends_the_wait_whatever_the_policy_says() ->
     ],
 )
 @in_fake_time
-async def test_a_name_that_leads_inwards_or_nowhere_is_not_asked(addresses, problem: str) -> None:
+async def test_a_name_with_internal_or_no_addresses_is_not_contacted(addresses, problem: str) -> None:
     """Every address that the name has is looked at before any is dialled."""
     world = Responder(GOOD, names={"ocsp.example": addresses})
     found = await fetched(world)
@@ -175,7 +175,7 @@ async def test_a_name_that_leads_inwards_or_nowhere_is_not_asked(addresses, prob
 
 
 @in_fake_time
-async def test_the_address_that_was_looked_at_is_the_one_that_is_dialled() -> None:
+async def test_the_checked_address_is_the_one_that_is_connected_to() -> None:
     """A name that leads elsewhere a moment later (rebinding) is not resolved again."""
     turns = iter([[OPEN], [INNER]])
 
@@ -188,7 +188,7 @@ async def test_the_address_that_was_looked_at_is_the_one_that_is_dialled() -> No
 
 
 @in_fake_time
-async def test_an_inner_responder_is_asked_where_it_is_allowed() -> None:
+async def test_an_allowed_internal_responder_is_contacted() -> None:
     """By name or by network."""
     world = Responder(GOOD, names={"ocsp.example": [INNER]})
     for allowed in ("ocsp.example", "10.0.0.0/8"):
@@ -217,7 +217,7 @@ async def test_the_next_address_is_tried_where_one_cannot_be_reached() -> None:
     ],
 )
 @in_fake_time
-async def test_a_location_that_is_not_one_to_ask_is_not_asked(location: str, problem: str) -> None:
+async def test_an_unusable_url_is_not_contacted(location: str, problem: str) -> None:
     """Nothing goes out."""
     world = Responder(GOOD)
     assert problem in (await fetched(world, evidence_request("ocsp", SERVER, location))).problem
@@ -283,7 +283,7 @@ INJECTIONS = [
 
 
 @pytest.mark.network
-def test_no_way_of_writing_an_address_leads_inwards_or_says_more_than_an_address() -> None:
+def test_no_notation_of_an_address_bypasses_the_check() -> None:
     """By the resolver of this system, which reads octal, hexadecimal and short forms (RFC 6943 3.1.1)."""
     world = World()
     names = [*INWARDS, *INJECTIONS]
@@ -296,7 +296,7 @@ def test_no_way_of_writing_an_address_leads_inwards_or_says_more_than_an_address
 
 
 @in_fake_time
-async def test_a_redirect_is_followed_and_its_host_is_looked_at_too() -> None:
+async def test_a_redirect_is_followed_after_a_check_of_its_host() -> None:
     """RFC 9110 15.4; relative ones too."""
     world = World(
         {
@@ -322,7 +322,7 @@ async def test_a_redirect_is_followed_and_its_host_is_looked_at_too() -> None:
     ],
 )
 @in_fake_time
-async def test_a_redirect_inwards_or_in_a_circle_is_not_followed(to: str, problem: str) -> None:
+async def test_a_redirect_to_internal_addresses_or_in_a_loop_is_not_followed(to: str, problem: str) -> None:
     """What a certificate may not name, its responder may not either."""
     world = World({LISTS: Reply(302, to)}, {"inner.example": [INNER], "169.254.169.254": ["169.254.169.254"]})
     assert problem in (await fetched(world, evidence_request("crl"))).problem
@@ -330,7 +330,7 @@ async def test_a_redirect_inwards_or_in_a_circle_is_not_followed(to: str, proble
 
 
 @in_fake_time
-async def test_redirects_are_so_many_at_most() -> None:
+async def test_the_number_of_redirects_is_limited() -> None:
     """An endless row of them ends."""
     pages = {f"http://crl.example/{number}": Reply(302, f"/{number + 1}") for number in range(9)}
     world = World({LISTS: Reply(302, "/0"), **pages})
@@ -353,7 +353,7 @@ async def test_a_request_that_was_posted_is_posted_again_where_it_is_redirected(
 
 
 @in_fake_time
-async def test_many_who_want_the_same_wait_for_one_fetch() -> None:
+async def test_equal_requests_share_one_fetch() -> None:
     """A hundred handshakes, one request; whoever leaves does not take it from the others."""
 
     async def slow(*_: object) -> bytes:
@@ -372,7 +372,7 @@ async def test_many_who_want_the_same_wait_for_one_fetch() -> None:
 
 
 @in_fake_time
-async def test_a_fetch_that_nobody_waits_for_any_more_is_ended() -> None:
+async def test_a_fetch_that_nobody_waits_for_is_cancelled() -> None:
     """And whoever wants it then begins anew."""
     ended = []
 
@@ -395,7 +395,7 @@ async def test_a_fetch_that_nobody_waits_for_any_more_is_ended() -> None:
 
 
 @in_fake_time
-async def test_what_came_is_used_again_while_it_is_not_due() -> None:
+async def test_fetched_evidence_is_used_until_it_is_due() -> None:
     """And asked for anew then."""
     world = Responder(GOOD)
     shared = world.fetcher()
@@ -405,7 +405,7 @@ async def test_what_came_is_used_again_while_it_is_not_due() -> None:
 
 
 @in_fake_time
-async def test_a_responder_that_is_down_costs_its_time_once_in_a_while() -> None:
+async def test_a_failed_responder_is_not_asked_for_some_time() -> None:
     """Negative results are remembered briefly; evidence that still holds is kept across them."""
     world = Responder(forever)
     shared = world.fetcher()
@@ -421,7 +421,7 @@ async def test_a_responder_that_is_down_costs_its_time_once_in_a_while() -> None
 
 @in_fake_time
 @pytest.mark.parametrize(("kind", "most"), [("ocsp", 32), ("crl", 8)])
-async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str, most: int) -> None:
+async def test_concurrent_fetches_are_limited(kind: str, most: int) -> None:
     """A crowd with certificates of its own does not open a connection for each, and CRLs are large."""
     going = {"a": 0, "b": 0}
     seen = []
@@ -444,7 +444,7 @@ async def test_so_many_are_fetched_at_once_and_others_wait_their_turn(kind: str,
 
 
 @in_fake_time
-async def test_peers_of_one_issuer_that_waste_all_places_keep_out_no_peer_of_another() -> None:
+async def test_fetches_for_one_issuers_peers_leave_places_for_those_of_others() -> None:
     """Whoever may issue certificates can name silent responders without end."""
     silent = [evidence_request("ocsp", STRANGER, f"http://silent.example/{number}") for number in range(200)]
     world = Responder(GOOD)
@@ -457,7 +457,7 @@ async def test_peers_of_one_issuer_that_waste_all_places_keep_out_no_peer_of_ano
 
 
 @in_fake_time
-async def test_a_failure_that_a_peer_of_another_issuer_causes_is_not_ours() -> None:
+async def test_a_failure_caused_by_another_issuers_peer_is_not_shared() -> None:
     """It may name our CRL among silent places, so that there is little time for it; RFC 5280 4.2.1.13."""
 
     async def slow(form: HTTPRequest, _: str) -> bytes:
@@ -474,7 +474,7 @@ async def test_a_failure_that_a_peer_of_another_issuer_causes_is_not_ours() -> N
 
 
 @in_fake_time
-async def test_whoever_leaves_first_takes_nothing_from_those_who_wait_on() -> None:
+async def test_a_cancelled_caller_does_not_cancel_a_shared_fetch() -> None:
     """The fetch is everybody's, whoever began it."""
 
     async def slow(*_: object) -> bytes:
@@ -493,14 +493,14 @@ async def test_whoever_leaves_first_takes_nothing_from_those_who_wait_on() -> No
 
 
 @in_fake_time
-async def test_what_a_responder_says_is_remembered_no_longer_than_it_is_of_use() -> None:
+async def test_the_text_of_a_failure_is_cut() -> None:
     """Thousands of failures are kept, and the text of each is the network's."""
     found = await fetched(Responder(ValueError("x" * 100_000)))
     assert isinstance(found, Missing) and len(found.problem) < 400
 
 
 @in_fake_time
-async def test_a_defect_of_ours_is_missing_evidence_and_stands_in_the_log(
+async def test_a_defect_of_ours_is_missing_evidence_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Whoever waits must not fall over it."""
@@ -510,14 +510,14 @@ async def test_a_defect_of_ours_is_missing_evidence_and_stands_in_the_log(
 
 
 @in_fake_time
-async def test_a_response_from_the_end_of_time_is_an_answer_like_any_other() -> None:
+async def test_a_response_of_the_year_9999_is_accepted() -> None:
     """Without nextUpdate it would hold for a day more, which no calendar has (RFC 6960 4.2.2.1)."""
     last = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
     found = await fetched(Responder(ocsp_response(SERVER, this_update=last, next_update=None)))
     assert isinstance(found, OCSPResponse)
 
 
-def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
+def test_large_crls_are_decoded_two_at_a_time_and_small_answers_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Reading takes threads, of which there are few; a peer may name several CRLs of a million entries."""
@@ -553,7 +553,7 @@ def test_long_lists_are_read_two_at_a_time_and_short_answers_meanwhile(
 # -- the directory ------------------------------------------------------------------------------------------
 
 
-def test_evidence_outlives_the_process_in_a_directory(tmp_path: Path) -> None:
+def test_evidence_in_a_directory_is_used_by_later_processes(tmp_path: Path) -> None:
     """Another process, with nothing in memory, asks nobody while it is not due."""
 
     @in_fake_time
@@ -576,7 +576,7 @@ def test_evidence_outlives_the_process_in_a_directory(tmp_path: Path) -> None:
 
 
 @in_fake_time
-async def test_a_file_that_is_due_is_asked_for_anew_and_holds_should_that_fail(tmp_path: Path) -> None:
+async def test_a_file_that_is_due_is_fetched_again_and_used_if_that_fails(tmp_path: Path) -> None:
     """As evidence in memory does; the time of the file says when it came, and one from the future says nothing."""
     world = World({LISTS: LIST})
     await fetched(world, evidence_request("crl"), directory=tmp_path)
@@ -587,7 +587,7 @@ async def test_a_file_that_is_due_is_asked_for_anew_and_holds_should_that_fail(t
 
 @in_fake_time
 async def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path) -> None:
-    """Nothing is believed for lying there: neither garbage nor a stranger's response."""
+    """Nothing is trusted for being there: neither garbage nor another signer's response."""
     for damage in (b"garbage", ocsp_response(OTHER), ocsp_response(SERVER, signer=OTHER)):
         world = Responder(GOOD)
         await fetched(world, directory=tmp_path)
@@ -601,7 +601,7 @@ async def test_a_damaged_file_is_ignored_and_replaced(tmp_path: Path) -> None:
 
 
 @in_fake_time
-async def test_what_is_not_sound_is_not_put_in_the_directory(tmp_path: Path) -> None:
+async def test_unusable_evidence_is_not_stored_in_the_directory(tmp_path: Path) -> None:
     """An expired CRL, or one whose signer is not seen, is for this moment alone."""
     for unsound in (crl(CA, next_update=NOW - DAY / 2), crl(ROOT)):
         assert isinstance(
@@ -610,7 +610,7 @@ async def test_what_is_not_sound_is_not_put_in_the_directory(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_that_cannot_be_used_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_used_is_reported_before_anything_is_fetched(tmp_path: Path) -> None:
     """ConfigError."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError):

@@ -77,7 +77,7 @@ def closed(*ends: Channel | Exception) -> None:
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
-def test_both_sides_fetch_what_they_need_to_know(version: str) -> None:
+def test_both_sides_fetch_evidence_about_their_peer(version: str) -> None:
     """The client asks about the server, the server about the client, each about the CA between."""
     with authority() as ca:
         client = identities.client_config(ca.clients[0], revocation=policy(), versions=(version,))
@@ -88,7 +88,7 @@ def test_both_sides_fetch_what_they_need_to_know(version: str) -> None:
         closed(*ends)
 
 
-def test_a_revoked_client_is_refused_and_told_so() -> None:
+def test_a_revoked_client_is_refused_with_an_alert() -> None:
     """Before the first byte of data."""
     with authority() as ca:
         ca.revoked.append(ca.clients[0])
@@ -113,7 +113,7 @@ def test_a_responder_that_is_down_means_unknown_and_the_policy_decides(unknown: 
     closed(theirs, ours)
 
 
-def test_an_inner_responder_that_is_not_allowed_is_not_asked() -> None:
+def test_an_internal_responder_is_not_contacted_unless_allowed() -> None:
     """The server cannot be made to knock at its own machine."""
     with authority() as ca:
         server = identities.server_config(credentials=credentials(ca.server), revocation=policy(allow=()))
@@ -122,7 +122,7 @@ def test_an_inner_responder_that_is_not_allowed_is_not_asked() -> None:
     assert "127.0.0.1 is this machine, and not allowed" in str(ours)
 
 
-def test_a_silent_responder_ends_in_the_verdict_and_not_in_a_lapse_of_time() -> None:
+def test_a_silent_responder_leads_to_a_verdict_and_not_to_a_timeout() -> None:
     """The handshake waits for evidence only so long."""
     with authority() as ca:
         ca.silent = True
@@ -172,7 +172,7 @@ def test_evidence_may_be_found_by_the_caller() -> None:
         assert len(asked) == 1 and ca.asked == []
 
 
-def test_a_policy_by_which_nobody_fetches_is_told_before_anything_is_sent() -> None:
+def test_a_policy_without_a_fetcher_is_a_config_error() -> None:
     """ConfigError, from every door."""
     nobody = policy(by_caller=True)
     client, server = identities.client_config(revocation=nobody), identities.server_config(revocation=nobody)
@@ -201,7 +201,7 @@ def test_a_policy_by_which_nobody_fetches_is_told_before_anything_is_sent() -> N
 
 
 @run
-async def test_a_handshake_that_waits_for_evidence_holds_up_no_other() -> None:
+async def test_a_handshake_that_waits_for_evidence_delays_no_other() -> None:
     """One client's responder is silent; another client is served meanwhile."""
     with authority() as ca:
         server = identities.server_config(credentials=credentials(ca.server), revocation=policy())
@@ -264,7 +264,7 @@ def names_of_tasks() -> set[str]:
 
 
 @run
-async def test_a_late_answer_of_a_finder_is_let_go_of() -> None:
+async def test_a_late_answer_of_a_caller_is_ignored() -> None:
     """By the engine's own clock the handshake went on; the finder is cancelled and no error comes of it."""
     cancelled = asyncio.Event()
 

@@ -95,7 +95,7 @@ def answer(_: Asked) -> bytes:
 
 
 @pytest.mark.network
-def test_a_staple_is_there_before_the_body_begins() -> None:
+def test_a_staple_is_available_before_the_body_starts() -> None:
     """In a thread, as servers without an event loop have it; and in the loop of one that has."""
     with answering(answer) as responder:
         credentials = own(responder.url)
@@ -114,7 +114,7 @@ def test_a_staple_is_there_before_the_body_begins() -> None:
 
 
 @pytest.mark.network
-def test_without_a_responder_the_body_begins_all_the_same() -> None:
+def test_without_a_responder_the_body_starts_without_a_staple() -> None:
     """Peers that need no staple are served; the log tells what is missing, and no thread is left waiting."""
     with answering(answer) as responder:
         credentials = own(responder.url)
@@ -126,7 +126,7 @@ def test_without_a_responder_the_body_begins_all_the_same() -> None:
 
 
 @pytest.mark.network
-def test_a_responder_of_ours_that_redirects_leads_nowhere() -> None:
+def test_a_redirect_of_our_responder_is_not_followed() -> None:
     """Inner responders may be named by our certificate, over plain HTTP: who is on the way must not name others."""
     with answering(b"") as inner, answering(lambda _: redirect(inner.url)) as responder:
         said: list[str] = []

@@ -33,7 +33,7 @@ def talk(
     return asyncio.run(exchange(HTTPRequest(method, location, headers, body), "127.0.0.1", LIMIT))
 
 
-def test_the_address_is_dialled_and_the_host_is_only_named() -> None:
+def test_the_address_is_connected_to_and_the_host_is_in_the_header() -> None:
     """Whatever the name leads to: it was looked at before."""
     with answering(b"hello") as responder:
         assert talk(responder, Accept="x/y") == Reply(200, "", b"hello")
@@ -59,7 +59,7 @@ def test_proxy_variables_and_stored_passwords_are_ignored(monkeypatch: pytest.Mo
         assert "authorization" not in responder.asked[0].headers
 
 
-def test_a_redirect_is_told_and_not_followed() -> None:
+def test_a_redirect_is_returned_and_not_followed() -> None:
     """Where it leads has to be looked at first."""
     with answering(lambda _: redirect("http://inner.example/", "307 Temporary Redirect")) as responder:
         assert talk(responder) == Reply(307, "http://inner.example/")
@@ -93,7 +93,7 @@ def chunked(pieces: int) -> bytes:
     ],
     ids=lambda value: value[:40].decode(errors="replace") if isinstance(value, bytes) else "",
 )
-def test_a_reply_that_is_none_or_too_long_is_refused(answer: bytes, problem: str) -> None:
+def test_a_malformed_or_too_long_reply_is_refused(answer: bytes, problem: str) -> None:
     """However long it is, no more is read than is allowed."""
     with answering(lambda _: answer) as responder, pytest.raises(ValueError, match=problem):
         talk(responder)
@@ -121,7 +121,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
     ids=["crumbs", "1xx", "headers", "trailers", "extension", "lengths", "digits", "status", "coding", "101"],
 )
-def test_an_endless_or_crooked_answer_is_left_soon_and_holds_up_nobody(answer: bytes, problem: str) -> None:
+def test_an_endless_or_malformed_reply_is_ended_and_delays_nothing(answer: bytes, problem: str) -> None:
     """Whatever it is made of; other connections have their turn meanwhile, and the words for it are few."""
     turns = 0
 
@@ -154,7 +154,7 @@ def test_a_body_without_length_ends_with_the_connection() -> None:
         assert talk(responder).body == b"all of it"
 
 
-def test_a_machine_where_nothing_listens_is_an_error_of_the_network() -> None:
+def test_a_refused_connection_is_an_os_error() -> None:
     """OSError, which says what."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -163,7 +163,7 @@ def test_a_machine_where_nothing_listens_is_an_error_of_the_network() -> None:
         asyncio.run(exchange(form, "127.0.0.1", LIMIT))
 
 
-def test_who_waits_may_leave_and_the_connection_goes() -> None:
+def test_a_cancelled_exchange_closes_its_connection() -> None:
     """A responder that answers drop by drop, or never, holds nobody."""
     stalling: list[Responder] = []
 
@@ -198,7 +198,7 @@ def _answered_once(listener: socket.socket) -> None:
         channel.sendall(reply(b"safe"))
 
 
-def test_https_is_held_to_the_hosts_name_by_the_systems_anchors(
+def test_https_is_verified_for_the_hosts_name_by_the_systems_anchors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The address is dialled that was looked at, and the certificate must have the name all the same."""
@@ -211,7 +211,7 @@ def test_https_is_held_to_the_hosts_name_by_the_systems_anchors(
         over_https("elsewhere.example")
 
 
-def test_names_become_addresses_and_a_name_that_is_none_an_error() -> None:
+def test_names_are_resolved_and_an_invalid_name_is_an_error() -> None:
     """In the order of the system; each once."""
     assert "127.0.0.1" in asyncio.run(resolve("localhost", 80))
     assert asyncio.run(resolve("127.1", 80)) == ["127.0.0.1"]
@@ -219,7 +219,7 @@ def test_names_become_addresses_and_a_name_that_is_none_an_error() -> None:
         asyncio.run(resolve("a" * 70 + ".example", 80))
 
 
-def test_a_resolver_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resolver_that_hangs_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is left to itself, in a thread that keeps no program from ending."""
     over = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
@@ -233,8 +233,8 @@ def test_a_resolver_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> 
     over.set()
 
 
-def test_look_ups_that_hang_are_so_many_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger's certificates name hosts without end, and each look-up has a thread that may hang for long."""
+def test_concurrent_look_ups_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger's certificates may name any number of hosts, and each look-up has a thread."""
     over = threading.Event()
     monkeypatch.setattr(transport, "LOOKUPS", threading.BoundedSemaphore(3))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and ADDRESSES)
@@ -252,7 +252,7 @@ def test_look_ups_that_hang_are_so_many_at_most(monkeypatch: pytest.MonkeyPatch)
     assert asyncio.run(resolve("later.example", 80)) == ["8.8.8.8"]
 
 
-def test_a_look_up_for_which_there_is_no_thread_is_an_error_of_the_network(
+def test_a_look_up_without_a_thread_is_an_os_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The machine is full: the responder cannot be asked, which is no defect."""

@@ -34,7 +34,7 @@ def test_a_mutual_handshake_does_every_step():
     assert all(line.at >= 0 for view in steps.values() for line in view.lines)
 
 
-def test_key_shares_stand_at_the_step_of_the_secret():
+def test_key_shares_are_shown_at_the_step_of_the_secret():
     """A hello serves two steps, and says at each what belongs there."""
     steps = mutual(versions=("1.3",)).steps()
     offered = next(line for line in steps["2.4"].lines if line.act == "sent")
@@ -65,7 +65,7 @@ def test_a_refused_handshake_says_where_it_failed_and_what_was_not_reached():
     assert steps["4.3"].status == "not reached"
 
 
-def test_a_retry_is_called_by_its_name():
+def test_a_hello_retry_request_is_shown_by_its_name():
     """RFC 9846 4.2.4: a ServerHello by its type, a HelloRetryRequest by its random."""
     steps = Talk(
         identities.client_config(identities.client(), groups=("x25519", "secp256r1"), key_shares=("x25519",)),
@@ -78,6 +78,6 @@ def test_a_retry_is_called_by_its_name():
     assert share[0] == "no key share yet"
 
 
-def test_nothing_noted_is_nothing_told():
+def test_without_notes_no_step_is_reached():
     """An empty story has every step, and none was reached."""
     assert {view.status for view in step_views([], [])} == {"not reached"}

@@ -24,7 +24,7 @@ def contrast(one: str, other: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
-def test_text_stands_out_from_what_it_stands_on(scheme):
+def test_text_has_sufficient_contrast(scheme):
     """4.5 to 1 for text of any size, 3 to 1 for lines that mean something."""
     assert contrast("#000000", "#ffffff") == pytest.approx(21)
     low = [(*pair, ratio) for pair in PAIRS if (ratio := contrast(*(scheme[each] for each in pair))) < 4.5]
@@ -43,7 +43,7 @@ def test_styles_use_these_colours_and_no_others(style):
     assert "prefers-color-scheme:dark" in style
 
 
-def test_text_colours_are_checked_on_every_ground():
+def test_text_colours_are_checked_on_every_background():
     """What fills or colours text in a style is among the pairs."""
     for style in (PAGE_STYLE, SVG_STYLE):
         texts = set(re.findall(r"[;{](?:color|fill):var\(--([a-z]+)\)", style))

@@ -12,7 +12,7 @@ from explain_talks import ladder_of
 from pair import NOON
 
 
-def test_the_suffix_says_the_form():
+def test_the_suffix_selects_the_format():
     """Also in capitals; what says none has none."""
     assert list(FORMS) == [".html", ".svg", ".json", ".txt"]
     assert form_of("a/b/handshake.HTML") is FORMS[".html"]
@@ -20,7 +20,7 @@ def test_the_suffix_says_the_form():
         assert form_of(name) is None
 
 
-def test_every_form_tells_the_same_handshake():
+def test_every_format_shows_the_same_handshake():
     """Each is a text that names what happened."""
     ladder = ladder_of("elsewhere.example")
     for form in FORMS.values():
@@ -28,7 +28,7 @@ def test_every_form_tells_the_same_handshake():
         assert "2.3a" in text and "ClientHello" in text and "bad_certificate" in text
 
 
-def test_every_form_tells_the_causes_of_a_failure():
+def test_every_format_shows_the_causes_of_a_failure():
     """What it is, why we think so, what to do, which command: as the side that failed sees it."""
     made = talk(name="elsewhere.example")
     ladder = lay_out([], [], NOON, client_error=made.pair.client_failure, client_causes=made.clients)
@@ -42,7 +42,7 @@ def test_every_form_tells_the_causes_of_a_failure():
     assert from_json(as_json(ladder)) == ladder
 
 
-def test_what_a_peer_says_forms_no_markup_in_causes():
+def test_text_of_a_peer_forms_no_markup_in_causes():
     """A name of a CA that tries."""
     evil = identities.root("<script>alert(1)</script>\u202e")
     who = pki.leaf(evil, "Mallory", alternatives=(), usage=("clientAuth",), **identities.SPAN)

@@ -123,7 +123,7 @@ def test_the_page_shows_phases_steps_messages_and_cards(options):
     )
 
 
-def test_a_failed_step_stands_out_with_its_explanation(refused):
+def test_a_failed_step_is_marked_and_explained(refused):
     """At the top and at its place: who says what, the rule, the alert, what to do."""
     page = Page(as_page(refused))
     fault, told = refused.failures
@@ -150,7 +150,7 @@ def test_peer_text_forms_no_markup(refused):
     assert "\\u202eevil\\u2066 \\x1b[2J\\x00" in shown
 
 
-def test_the_island_holds_no_markup_and_reopens(refused):
+def test_the_embedded_json_contains_no_markup_and_can_be_read_again(refused):
     """JSON in a page escapes `<`."""
     hostile = poisoned(refused)
     text = as_page(hostile)
@@ -189,7 +189,7 @@ def test_nothing_points_outside(refused):
     assert not re.search(r"url\(|@import|https?:|//", STYLE)
 
 
-def test_a_keyboard_and_a_screen_reader_have_all_of_it(refused):
+def test_the_page_works_with_a_keyboard_and_a_screen_reader(refused):
     """What opens is a <details>, regions and lists have names, signs have words, focus can be seen."""
     page = Page(as_page(refused))
     assert page.all("html") == [{"lang": "en"}]
@@ -211,7 +211,7 @@ def test_a_keyboard_and_a_screen_reader_have_all_of_it(refused):
     assert page.all("a")[0]["href"] == "#ladder"
 
 
-def test_the_page_fits_a_phone_a_dark_room_and_paper():
+def test_the_page_has_styles_for_phones_dark_mode_and_paper():
     """Its style has a part for each."""
     assert "@media (max-width:40rem)" in STYLE
     assert "@media (prefers-color-scheme:dark)" in STYLE
@@ -220,7 +220,7 @@ def test_the_page_fits_a_phone_a_dark_room_and_paper():
     assert '"width=device-width, initial-scale=1"' in as_page(ladder_of())
 
 
-def test_withheld_bytes_and_one_side_alone_are_said():
+def test_withheld_bytes_and_a_missing_side_are_mentioned():
     """What is not there is not left out in silence."""
     _, ours, _ = recorded()
     alone = lay_out(ours.notes, [], NOON)

@@ -21,7 +21,7 @@ def test_a_policy_names_its_style_sheet_and_nothing_else():
     )
 
 
-def test_a_document_carries_its_json_where_nothing_can_end_it():
+def test_embedded_json_cannot_end_its_element():
     """A peer's text may hold an end tag."""
     page = document("<t>", BASE, "<p>b</p>", ISLAND, json.dumps({"a": "</script><b>"}))
     island = page.partition(ISLAND)[2].partition("</script>")[0]
@@ -30,7 +30,7 @@ def test_a_document_carries_its_json_where_nothing_can_end_it():
     assert page.index("Content-Security-Policy") < page.index("<style>")
 
 
-def test_cards_are_numbered_by_their_place_and_say_whose_they_are():
+def test_cards_have_ids_and_name_their_sender():
     """Links lead to them."""
     cards = (Card("server", 0, "a<b", (("subject", "CN=a"),)), Card("server", 1, "c", ()))
     shown = "".join(card_parts(cards, "Certificates"))

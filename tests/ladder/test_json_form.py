@@ -33,7 +33,7 @@ def ladder() -> Ladder:
     "options",
     [{}, {"name": "elsewhere.example"}, {"versions": ("1.2",)}, {"who": False}, {"to_client": swapped}],
 )
-def test_what_is_written_is_read_again(options):
+def test_a_written_ladder_is_read_again(options):
     """Also compact, and as bytes."""
     ladder = ladder_of(**options)
     assert from_json(as_json(ladder)) == ladder
@@ -41,7 +41,7 @@ def test_what_is_written_is_read_again(options):
     assert as_json(ladder).isascii()
 
 
-def test_a_page_carries_its_ladder(ladder):
+def test_a_page_contains_its_ladder(ladder):
     """Reopened from the page, it is the same; hostile texts do not end the island early."""
     failure = replace(ladder.failures[0], text="</script><script>alert(1)</script><!-- ")
     hostile = replace(ladder, failures=(failure,))
@@ -88,7 +88,7 @@ def place(value, path: tuple):
         (("failures",), 0, 7, "failures[0]: expected an object, found 7"),
     ],
 )
-def test_what_is_not_of_this_form_is_refused_with_its_place(ladder, path, key, value, problem):
+def test_an_invalid_ladder_is_refused_with_the_position(ladder, path, key, value, problem):
     """A file may come from anybody."""
     whole = json.loads(as_json(ladder))
     place(whole, path)[key] = value
@@ -98,7 +98,7 @@ def test_what_is_not_of_this_form_is_refused_with_its_place(ladder, path, key, v
     assert str(refused.value).isprintable()
 
 
-def test_what_is_missing_is_named(ladder):
+def test_a_missing_key_is_named(ladder):
     """Every key is needed."""
     whole = json.loads(as_json(ladder))
     del whole["events"][0]["summary"]
@@ -120,8 +120,8 @@ def test_what_is_missing_is_named(ladder):
         "\x00",
     ],
 )
-def test_what_is_no_json_of_ours_is_refused(text):
-    """Nesting without end, keys that stand twice, numbers that are none."""
+def test_malformed_json_is_refused(text):
+    """Deep nesting, repeated keys, invalid numbers."""
     with pytest.raises(Unreadable, match="not a recorded handshake"):
         from_json(text)
 
@@ -136,7 +136,7 @@ def test_sizes_are_bounded(ladder):
         from_json(" " * (SIZE_LIMIT + 1))
 
 
-def test_bytes_that_are_no_text_are_refused():
+def test_bytes_that_are_not_utf8_are_refused():
     """Only `Unreadable` comes out."""
     with pytest.raises(Unreadable):
         from_json(b"{\xff")
@@ -150,7 +150,7 @@ ANY = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
-def test_only_unreadable_comes_out_whatever_stands_in_a_place(ladder, data):
+def test_any_value_is_read_or_raises_unreadable(ladder, data):
     """Any value in any place: read as it was meant, or refused."""
     whole = json.loads(as_json(ladder))
     inner = whole

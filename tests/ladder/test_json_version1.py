@@ -75,7 +75,7 @@ def place(value: Any, path: tuple[str | int, ...]) -> Any:
         ((), "failures", [7], "failures[0]: expected an object"),
     ],
 )
-def test_what_is_not_of_version_1_is_refused_with_its_place(path, key, value, problem) -> None:
+def test_an_invalid_ladder_of_version_1_is_refused_with_the_position(path, key, value, problem) -> None:
     """Version 2's names are not known in version 1; all else is refused as in version 2."""
     whole = json.loads(read("refused-name"))
     place(whole, path)[key] = value

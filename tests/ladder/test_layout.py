@@ -31,7 +31,7 @@ def messages(ladder) -> list[Message]:
     return [each for each in ladder.events if isinstance(each, Message)]
 
 
-def test_messages_stand_in_the_order_of_the_wire_with_ids_keys_and_bytes():
+def test_messages_are_in_the_order_of_the_wire_with_ids_keys_and_bytes():
     """RFC 9846 2, figure 1: each once, though both sides noted it."""
     ladder = ladder_of()
     assert [(each.by, each.name, each.keys) for each in messages(ladder)] == [
@@ -82,7 +82,7 @@ def test_a_finished_that_is_refused_opens_no_channel():
     assert {each.arrival for each in messages(ladder) if each.name == "Finished"} == {"lost", "altered"}
 
 
-def test_decisions_keys_and_data_are_told_without_content():
+def test_choices_keys_and_data_are_shown_without_content():
     """Offered, chosen, by whom; which side sends under which keys; how much, never what."""
     ladder = ladder_of()
     chosen = {each.what: each for each in ladder.events if isinstance(each, ChoiceMade)}
@@ -96,7 +96,7 @@ def test_decisions_keys_and_data_are_told_without_content():
     assert "secret word" not in text and b"secret word".hex() not in text
 
 
-def test_fields_come_from_the_codec_tables_and_lists_open_into_their_parts():
+def test_fields_are_from_the_codec_tables_and_lists_have_their_items():
     """A new field or extension shows up by itself."""
     ladder = ladder_of()
     for each in messages(ladder):
@@ -108,7 +108,7 @@ def test_fields_come_from_the_codec_tables_and_lists_open_into_their_parts():
     assert "server_name localhost" in listed["extensions"]
 
 
-def test_certificates_are_cards_that_messages_point_to():
+def test_certificates_are_cards_that_messages_refer_to():
     """Each once for each side that sent it."""
     ladder = ladder_of()
     sent = {each.by: each.certificates for each in messages(ladder) if each.name == "Certificate"}
@@ -135,7 +135,7 @@ def test_a_refusal_is_a_failed_check_and_a_failure_for_each_side():
     assert statuses["2.3a"] == "failed" and statuses["3.1"] == "not reached"
 
 
-def test_a_fault_that_no_verdict_tells_stands_before_its_alert():
+def test_a_fault_without_a_verdict_is_shown_before_its_alert():
     """Step 3.1: no certificate came, so nothing was judged; the data that was sent opens no channel."""
     ladder = ladder_of(who=False)
     at = next(i for i, each in enumerate(ladder.events) if isinstance(each, AlertSent))
@@ -146,13 +146,13 @@ def test_a_fault_that_no_verdict_tells_stands_before_its_alert():
     assert {each.id: each.status for each in ladder.steps}["4.3"] == "not reached"
 
 
-def test_what_arrives_otherwise_than_it_was_sent_is_drawn_twice():
+def test_a_message_that_was_altered_is_shown_twice():
     """A device on the way altered the ServerHello."""
     hellos = [each for each in messages(ladder_of(to_client=swapped)) if each.name == "ServerHello"]
     assert {each.arrival for each in hellos} == {"lost", "altered"}
 
 
-def test_one_side_alone_does_not_say_what_it_cannot_know():
+def test_a_ladder_of_one_side_shows_only_what_that_side_knows():
     """`connect` sees no check of the server."""
     _, ours, theirs = recorded()
     ladder = lay_out(ours.notes, [], NOON)
@@ -215,7 +215,7 @@ def test_tickets_are_withheld(message):
     assert TICKET[:16].hex() not in text and "whoever has this" not in text
 
 
-def test_bytes_that_are_no_certificate_and_errors_of_other_kinds_are_told():
+def test_undecodable_certificates_and_other_errors_are_shown():
     """A picture of what came must not fail where judging it does."""
     bad = tls12.Certificate((b"no certificate",))
     note = MessageSeen(False, bad, encode_message(bad), Epoch.PLAINTEXT, (StepId("2.1"),))
@@ -238,7 +238,7 @@ def test_a_step_at_which_the_other_side_refused_is_failed_though_it_was_not_reco
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
-def test_a_client_that_may_not_come_in_fails_a_step_of_the_list(version):
+def test_an_unauthorized_client_fails_a_step_of_the_list(version):
     """The refusal is of the verdict as a whole: it stands at its first part, and the alert follows."""
     talk = Talk(
         identities.client_config(identities.client(), versions=(version,)),

@@ -8,7 +8,7 @@ from bothways.ladder.model import agreed, headline, other
 from explain_talks import ladder_of
 
 
-def test_the_headline_says_what_became_of_it():
+def test_the_headline_has_the_outcome():
     """Mutual, one-way, failed and where, or cut off."""
     ladder = ladder_of()
     assert headline(ladder) == "A mutual handshake"

@@ -44,7 +44,7 @@ def test_a_report_lists_checks_names_and_warnings():
     assert peer_facts(None) is None
 
 
-def test_a_report_of_tls_1_2_knows_what_the_server_thinks_of_us():
+def test_a_report_of_tls_1_2_has_the_servers_verdict():
     """RFC 5246 7.4.9: the server's Finished comes last."""
     talk = mutual()
     reported = Reported(talk)
@@ -53,7 +53,7 @@ def test_a_report_of_tls_1_2_knows_what_the_server_thinks_of_us():
     assert [line.split()[1:3] for line in lines if line.startswith("  3.3")] == [["not", "refused"]]
 
 
-def test_a_report_says_what_became_of_our_own_certificate():
+def test_a_report_says_whether_our_certificate_was_sent():
     """Sent, none sent, or not asked for."""
     assert own_authentication(mutual().client.notes)["outcome"] == "sent"
     nothing = Talk(identities.client_config(), identities.server_config())
@@ -62,12 +62,12 @@ def test_a_report_says_what_became_of_our_own_certificate():
     assert own_authentication(one_way.client.notes)["outcome"] == "not asked"
 
 
-def test_checks_stand_in_the_order_of_their_ids():
+def test_checks_are_in_the_order_of_their_ids():
     """Whatever their order on the wire."""
     assert [check["id"] for check in checks(mutual().server.notes)] == ["3.3a", "3.3b", "3.3c", "3.4", "4.1"]
 
 
-def test_errors_become_values_for_programs():
+def test_errors_are_converted_to_values():
     """Both sides of a refusal, a cut, and the network's own."""
     pair = Talk(
         identities.client_config(identities.client()), identities.server_config(), "elsewhere.example"

@@ -30,7 +30,7 @@ def texts(root: ElementTree.Element) -> str:
     "options",
     [{}, {"name": "elsewhere.example"}, {"to_client": swapped}, {"who": False}, {"versions": ("1.2",)}],
 )
-def test_the_picture_holds_every_rung_in_order_within_its_frame(options):
+def test_the_picture_contains_every_event_in_order_within_its_frame(options):
     """Arrows go down the page; each has its name, each check its id."""
     ladder = ladder_of(**options)
     root = parsed(as_svg(ladder))
@@ -59,7 +59,7 @@ def test_the_picture_holds_every_rung_in_order_within_its_frame(options):
         assert f"{phase} · {PHASES[phase]}" in seen
 
 
-def test_a_failed_step_stands_out():
+def test_a_failed_step_is_marked():
     """In its frame: who says what, the rule, what to do; and what the other end did not see ends in a cross."""
     ladder = ladder_of("elsewhere.example")
     svg = as_svg(ladder)

@@ -22,7 +22,7 @@ REMEMBERED = 256
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # OpenSSL's long names of attributes, where they differ from those in `oids`.
-_LONG_NAMES = {
+LONG_NAMES = {
     "2.5.4.3": "commonName",
     "2.5.4.4": "surname",
     "2.5.4.6": "countryName",
@@ -45,7 +45,7 @@ _LONG_NAMES = {
     "1.3.6.1.4.1.311.60.2.1.3": "jurisdictionCountryName",
 }
 # Attributes in `oids` that OpenSSL does not know.
-_UNNAMED = frozenset(
+UNNAMED = frozenset(
     (
         "2.5.4.83",
         "1.2.643.100.4",
@@ -81,7 +81,7 @@ def _told(der: bytes) -> PeerCert:
         "subject": _name(parts.subject),
         "issuer": _name(parts.issuer),
         "version": parts.version,
-        "serialNumber": _serial(parts.serial),
+        "serialNumber": serial_text(parts.serial),
         "notBefore": _time(loaded.not_before),
         "notAfter": _time(loaded.not_after),
     }
@@ -124,12 +124,13 @@ def _name(der: bytes) -> tuple[tuple[tuple[str, str], ...], ...]:
 
 def _attribute(kind: bytes) -> str:
     number = dotted(kind)
-    if number in _UNNAMED:
+    if number in UNNAMED:
         return number
-    return _LONG_NAMES.get(number) or ATTRIBUTES.get(number, number)
+    return LONG_NAMES.get(number) or ATTRIBUTES.get(number, number)
 
 
-def _serial(content: bytes) -> str:
+def serial_text(content: bytes) -> str:
+    """Return a serial number in hexadecimal digits, in pairs. content: of the INTEGER in DER."""
     number = int.from_bytes(content, "big", signed=True)
     digits = f"{abs(number):X}"
     return ("-" if number < 0 else "") + ("0" + digits if len(digits) % 2 else digits)

@@ -14,31 +14,32 @@ KEPT = 128  # notes of one handshake, which usually has about 24
 class Watched:
     """The observer of one connection, which only stores each note.
 
-    `condense` drops all but the certificates and the ClientHello after a successful handshake.
+    `notes` are those that are stored. `condense` drops all but the certificates and the ClientHello after a successful
+    handshake.
     """
 
-    __slots__ = ("_config", "_notes", "_server_name")
+    __slots__ = ("_config", "_server_name", "notes")
 
     def __init__(self, config: ClientConfig | ServerConfig, server_name: str | None) -> None:
         self._config = config
         self._server_name = server_name
-        self._notes: list[Note] = []
+        self.notes: list[Note] = []
 
     def __call__(self, note: Note) -> None:
         """Store a note."""
         kind = type(note)
         tells = kind is MessageSeen or kind is Progressed or (kind is RecordSeen and _is_data(note))
-        if tells and len(self._notes) < KEPT:
-            self._notes.append(note)
+        if tells and len(self.notes) < KEPT:
+            self.notes.append(note)
 
     def condense(self) -> None:
         """Keep what may be needed later: the certificates, and what the client offered."""
-        self._notes = [each for each in self._notes if _is_lasting(each)]
+        self.notes = [each for each in self.notes if _is_lasting(each)]
 
     def situation(self) -> Situation:
         """Return what is known now."""
         facts = HandshakeFacts(self._config, self._server_name)
-        for note in self._notes:
+        for note in self.notes:
             facts(note)
         return facts.situation()
 

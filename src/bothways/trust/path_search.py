@@ -116,7 +116,7 @@ class PathSearch:
             return
         extended = False
         wrong = None
-        for issuer, is_anchor in self._issuers(path):
+        for issuer, is_anchor in self.possible_issuers(path):
             holds = self._is_edge(last, issuer, weakly)
             if not holds:
                 wrong = issuer if wrong is None and holds is False else wrong
@@ -129,7 +129,7 @@ class PathSearch:
         if not extended:
             self._note_end(path, wrong)
 
-    def _issuers(self, path: Path) -> Iterator[tuple[ParsedCertificate, bool]]:
+    def possible_issuers(self, path: Path) -> Iterator[tuple[ParsedCertificate, bool]]:
         """Yield the certificates named as the issuer, anchors first, none twice on a path (RFC 4158 5.2)."""
         last = path[-1]
         for anchor in self.anchors.issuers_of(last):

@@ -12,7 +12,7 @@ from bothways.ca.errors import AlreadyExists, FileUnusable
 from bothways.ca.home import files
 
 
-def test_a_new_directory_appears_whole(tmp_path: Path) -> None:
+def test_a_new_directory_is_complete_or_absent(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "ca"
     with files.new_directory(target) as draft:
         (draft / "file").write_text("x")
@@ -22,14 +22,14 @@ def test_a_new_directory_appears_whole(tmp_path: Path) -> None:
     assert list(target.parent.iterdir()) == [target]
 
 
-def test_an_empty_directory_may_be_taken(tmp_path: Path) -> None:
+def test_an_empty_directory_may_be_used(tmp_path: Path) -> None:
     (tmp_path / "ca").mkdir()
     with files.new_directory(tmp_path / "ca") as draft:
         (draft / "file").write_text("x")
     assert (tmp_path / "ca" / "file").exists()
 
 
-def test_what_goes_wrong_leaves_nothing(tmp_path: Path) -> None:
+def test_a_failure_leaves_no_directory(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), files.new_directory(tmp_path / "ca") as draft:
         (draft / "file").write_text("x")
         raise RuntimeError("the lights go out")
@@ -53,7 +53,7 @@ def test_a_written_file_replaces_another_with_its_own_mode(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(FileUnusable, match="there is no such file or directory"):
         files.write(tmp_path / "nowhere" / "key", b"x", files.PRIVATE)
     (tmp_path / "taken").mkdir()
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
-def test_a_full_disk_is_called_so() -> None:
+def test_a_full_disk_is_reported_as_such() -> None:
     full = Path("/dev/full")
     with pytest.raises(FileUnusable, match="the disk is full"), files.file_errors(full):
         full.write_bytes(b"x")
@@ -101,13 +101,13 @@ BAD_SETTINGS = [
 
 
 @pytest.mark.parametrize(("text", "problem"), BAD_SETTINGS)
-def test_settings_that_are_none_are_told(tmp_path: Path, text: str, problem: str) -> None:
+def test_malformed_settings_are_refused(tmp_path: Path, text: str, problem: str) -> None:
     (tmp_path / files.SETTINGS).write_text(text)
     with pytest.raises(FileUnusable, match=problem):
         files.read_settings(tmp_path)
 
 
-def test_a_directory_without_an_authority_says_how_to_make_one(tmp_path: Path) -> None:
+def test_a_directory_without_a_ca_is_reported_with_the_command_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(FileUnusable, match="contains no CA; `bothways ca init"):
         files.read_settings(tmp_path)
     (tmp_path / files.SETTINGS).mkdir()
@@ -116,7 +116,7 @@ def test_a_directory_without_an_authority_says_how_to_make_one(tmp_path: Path) -
 
 
 def test_a_link_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
-    """Who names /dev/null as root still has one afterwards."""
+    """/dev/null stays a device, also for root."""
     (tmp_path / "before").write_text("before")
     (tmp_path / "link").symlink_to("before")
     (tmp_path / "dangling").symlink_to("nowhere")

@@ -22,7 +22,7 @@ def test_a_directory_in_use_is_not_overwritten(issuer: Issuer, clock: Clock) -> 
     assert {path.name: path.read_bytes() for path in issuer.path.iterdir()} == before
 
 
-def test_a_failed_beginning_leaves_nothing_behind(tmp_path: Path, clock: Clock) -> None:
+def test_a_failed_creation_leaves_nothing(tmp_path: Path, clock: Clock) -> None:
     with pytest.raises(ConfigError, match="it must be sqlite or postgresql"):
         new_issuer(tmp_path / "ca", clock, database_url="nosuchdatabase://")
     assert list(tmp_path.iterdir()) == []
@@ -40,7 +40,7 @@ def test_addresses_follow_the_url_and_the_root_has_no_ocsp(tmp_path: Path, clock
     issuer.close()
 
 
-def test_a_root_that_issues_itself_is_all_that_there_is(tmp_path: Path, clock: Clock) -> None:
+def test_a_root_that_issues_itself_has_no_intermediate(tmp_path: Path, clock: Clock) -> None:
     with new_issuer(tmp_path / "ca", clock, intermediate=False) as issuer:
         assert issuer.authority.parents == ()
         assert sorted(path.name for path in issuer.path.iterdir() if path.suffix in (".pem", ".key")) == [
@@ -48,7 +48,7 @@ def test_a_root_that_issues_itself_is_all_that_there_is(tmp_path: Path, clock: C
         ]  # fmt: skip
 
 
-def test_an_intermediate_is_recorded_by_the_root_that_made_it(tmp_path: Path, clock: Clock, url: str) -> None:
+def test_an_intermediate_is_recorded_in_the_roots_register(tmp_path: Path, clock: Clock, url: str) -> None:
     with new_issuer(tmp_path / "ca", clock, database_url=url) as issuer:
         serial = issuer.authority.certificate.serial_number
         with root_register_of(issuer.path) as register:
@@ -57,7 +57,7 @@ def test_an_intermediate_is_recorded_by_the_root_that_made_it(tmp_path: Path, cl
         assert issuer.register.find(serial) is None
 
 
-def test_settings_with_a_password_are_for_their_owner_alone(
+def test_settings_with_a_password_are_readable_by_their_owner_only(
     tmp_path: Path, clock: Clock, cluster: Cluster
 ) -> None:
     for name, more, mode in (("open", "", 0o644), ("closed", "&password=secret", 0o600)):

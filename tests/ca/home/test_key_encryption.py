@@ -16,7 +16,7 @@ from interop import peers
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
-def test_an_encrypted_key_is_decrypted_by_its_passphrase_alone(key_type: KeyType) -> None:
+def test_an_encrypted_key_is_decrypted_by_its_passphrase_only(key_type: KeyType) -> None:
     """RFC 8018 6.2 with the derivation of RFC 7914 7."""
     key = new_key(key_type)
     data = encode_key(key, "pässphrase".encode(), os.urandom)
@@ -27,14 +27,14 @@ def test_an_encrypted_key_is_decrypted_by_its_passphrase_alone(key_type: KeyType
         decode_key(data, None, "here")
 
 
-def test_a_key_without_passphrase_is_plain() -> None:
+def test_a_key_without_passphrase_is_not_encrypted() -> None:
     data = encode_key(new_key(KeyType.P256), None, os.urandom)
     assert decode_key(data, None, "here")
     with pytest.raises(ConfigError, match="is not encrypted, but a passphrase was given"):
         decode_key(data, b"secret", "here")
 
 
-def test_what_is_no_key_is_told() -> None:
+def test_data_that_is_not_a_key_is_refused() -> None:
     for data in (b"", b"garbage", bytes(200)):
         with pytest.raises(ConfigError, match="here: contains no private key"):
             decode_key(data, None, "here")
@@ -50,6 +50,6 @@ def test_openssl_decrypts_an_encrypted_key(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
 
 
-def test_each_encryption_has_a_salt_of_its_own() -> None:
+def test_each_encryption_has_its_own_salt() -> None:
     key = new_key(KeyType.ED25519)
     assert encode_key(key, b"secret", os.urandom) != encode_key(key, b"secret", os.urandom)

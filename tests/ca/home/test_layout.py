@@ -15,7 +15,7 @@ from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 from ca.issuers import Clock, client
 
 
-def test_keys_are_private_and_open_with_the_passphrase_alone(tmp_path: Path, clock: Clock) -> None:
+def test_key_files_are_private_and_need_the_passphrase(tmp_path: Path, clock: Clock) -> None:
     path = tmp_path / "ca"
     Issuer.create(path, InitOptions("Test"), b"secret", now=clock).close()
     for name in ("root.key", "issuing.key"):
@@ -57,7 +57,7 @@ def test_a_register_is_read_without_a_key(issuer: Issuer) -> None:
     assert root_pem(issuer.path) == issuer.authority.root_pem
 
 
-def test_an_authority_is_entered_under_the_digest_of_its_certificate(issuer: Issuer) -> None:
+def test_a_ca_is_identified_by_the_digest_of_its_certificate(issuer: Issuer) -> None:
     certificate = issuer.authority.certificate
     assert identifier_of(certificate) == certificate.fingerprint(hashes.SHA256()).hex()
     assert register_row(certificate)[0] == "CN=Test Issuing CA"

@@ -33,7 +33,7 @@ def register(url: str) -> Iterator[Register]:
         yield made
 
 
-def test_the_log_says_who_did_what_and_when(register: Register) -> None:
+def test_the_log_has_actor_action_and_time(register: Register) -> None:
     entries = register.audit()
     assert [(entry.number, entry.action, entry.subject) for entry in entries] == [
         (1, "issue", ONE),
@@ -94,7 +94,7 @@ TAMPERED = [
 
 
 @pytest.mark.parametrize(("statement", "problem"), TAMPERED)
-def test_what_was_altered_is_named(register: Register, url: str, statement: str, problem: str) -> None:
+def test_an_altered_entry_is_named(register: Register, url: str, statement: str, problem: str) -> None:
     execute(url, statement)
     with pytest.raises(AuditFailed, match=problem):
         register.check_audit()
@@ -107,7 +107,7 @@ def test_a_revocation_undone_in_the_register_is_found(register: Register, url: s
         register.check_audit()
 
 
-def test_entries_are_shown_until_the_broken_one(register: Register, url: str) -> None:
+def test_entries_are_shown_until_the_altered_one(register: Register, url: str) -> None:
     shown: list[AuditEntry] = []
     execute(url, "UPDATE audit SET actor = 'somebody else' WHERE number = 3")
     with pytest.raises(AuditFailed, match="broken at entry 3"):
@@ -115,7 +115,7 @@ def test_entries_are_shown_until_the_broken_one(register: Register, url: str) ->
     assert [entry.number for entry in shown] == [1, 2]
 
 
-def test_a_head_noted_before_stands_in_a_log_that_grew(register: Register) -> None:
+def test_an_earlier_head_is_found_in_a_longer_log(register: Register) -> None:
     noted = register.check_audit()
     assert noted.number == 5
     record(register, 3, "carol")
@@ -148,7 +148,7 @@ def test_a_rewritten_log_verifies_and_is_found_by_a_noted_head(register: Registe
         register.check_audit(noted=noted)
 
 
-def test_the_chain_is_the_hash_of_the_fields_and_of_the_entry_before() -> None:
+def test_the_hash_of_an_entry_is_over_its_fields_and_the_previous_hash() -> None:
     """Written out by hand: it must never change, or old logs no longer verify."""
     row = {
         "authority": "a",
@@ -183,7 +183,7 @@ def _fields(row: AuditEntry) -> dict[str, object]:
     }
 
 
-def test_a_head_is_written_and_read_as_it_is_told() -> None:
+def test_a_head_is_decoded_from_its_text() -> None:
     assert Head.parse(f"12:{A}") == Head(12, A)
     for bad in ("", "12", f"x:{A}", "12:abc", f"0:{A}", f"12:{A}0"):
         with pytest.raises(ConfigError, match="is not the head of an audit log"):

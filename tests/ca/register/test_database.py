@@ -39,7 +39,7 @@ def prefer(url: str, setting: str) -> None:
     execute(url, f"ALTER DATABASE {make_url(url).database} SET {setting}")
 
 
-def test_a_database_that_is_none_is_told_without_its_password(tmp_path: Path) -> None:
+def test_an_invalid_database_url_is_reported_without_its_password(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no database, and it is long enough to look like one " * 20)
     for bad, problem in (
         (f"sqlite:///{tmp_path / 'text.db'}", "not a database"),
@@ -54,7 +54,7 @@ def test_a_database_that_is_none_is_told_without_its_password(tmp_path: Path) ->
 
 
 @pytest.mark.network
-def test_a_server_out_of_reach_is_told_without_its_password() -> None:
+def test_an_unreachable_server_is_reported_without_its_password() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     for url in (
@@ -66,7 +66,7 @@ def test_a_server_out_of_reach_is_told_without_its_password() -> None:
         assert "secret" not in str(caught.value)
 
 
-def test_a_missing_driver_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_driver_is_reported_with_the_package_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*_: object, **__: object) -> None:
         raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
 
@@ -75,7 +75,7 @@ def test_a_missing_driver_is_told_with_what_to_install(monkeypatch: pytest.Monke
         Register.open("postgresql://localhost/x", A)
 
 
-def test_a_password_in_an_address_is_noticed() -> None:
+def test_a_password_in_a_database_url_is_recognised() -> None:
     assert has_password("postgresql://user:secret@host/x")
     assert has_password("postgresql://user@host/x?password=secret")
     assert not has_password("postgresql://user@host/x")
@@ -141,7 +141,7 @@ def test_a_transaction_whose_connection_is_lost_leaves_nothing(postgresql: str) 
         record(register, 1)
 
 
-def test_a_connection_lost_at_the_commit_leaves_the_outcome_open_and_says_so(postgresql: str) -> None:
+def test_a_connection_lost_at_the_commit_raises_outcome_unknown(postgresql: str) -> None:
     new_register(postgresql).close()
     database = Database(postgresql)
     with (
@@ -170,7 +170,7 @@ def _end_all_sessions(url: str) -> None:
         )
 
 
-def test_an_issuer_that_hangs_does_not_hold_up_the_others_for_ever(
+def test_an_issuer_that_hangs_blocks_others_for_a_limited_time(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(databases, "LOCK_SECONDS", 0.05)
@@ -184,7 +184,7 @@ def test_an_issuer_that_hangs_does_not_hold_up_the_others_for_ever(
         assert [entry.serial for entry in other.all()] == [1]
 
 
-def test_commits_are_durable_and_numbers_isolated_whatever_the_server_prefers(postgresql: str) -> None:
+def test_commits_are_durable_and_serializable_whatever_the_servers_settings(postgresql: str) -> None:
     """A server may be set to acknowledge commits before they are on disk, or to isolate more than we need."""
     prefer(postgresql, "synchronous_commit = off")
     prefer(postgresql, "default_transaction_isolation = 'serializable'")
@@ -199,7 +199,7 @@ def test_commits_are_durable_and_numbers_isolated_whatever_the_server_prefers(po
     database.close()
 
 
-def test_sqlite_writes_through_to_the_disk(tmp_path: Path) -> None:
+def test_sqlite_synchronizes_its_commits_to_the_disk(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'register.db'}")
     with database.write_transaction() as connection:
         ask = connection.exec_driver_sql
@@ -212,7 +212,7 @@ def _no_more_pages(connection: DBAPIConnection, _record: ConnectionPoolEntry, _p
     connection.execute("PRAGMA max_page_count = 1")  # type: ignore[attr-defined]
 
 
-def test_a_full_database_is_told_and_keeps_what_it_has(tmp_path: Path) -> None:
+def test_a_full_database_is_reported_and_keeps_its_content(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'register.db'}"
     with new_register(url) as register:
         record(register, 1)
@@ -231,7 +231,7 @@ def test_a_full_database_is_told_and_keeps_what_it_has(tmp_path: Path) -> None:
         assert register.check_audit().number == 1
 
 
-def test_a_database_that_is_read_only_is_told(tmp_path: Path) -> None:
+def test_a_read_only_database_is_reported(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'register.db'}"
     new_register(url).close()
     with closing(sqlite3.connect(tmp_path / "register.db")) as connection:

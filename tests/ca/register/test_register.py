@@ -49,7 +49,7 @@ def test_certificates_of_one_name_come_in_their_order(register: Register) -> Non
     assert register.expiring(NOW, NOW) == []
 
 
-def test_two_registers_see_each_others_work(register: Register, url: str) -> None:
+def test_two_registers_see_each_others_changes(register: Register, url: str) -> None:
     with Register.open(url, "a" * 64) as other:
         record(register, 1)
         record(other, 2, "bob")
@@ -67,7 +67,7 @@ def test_authorities_in_one_database_do_not_mix(register: Register, url: str) ->
         assert register.crl_numbers() == []
 
 
-def test_an_authority_is_entered_once(register: Register, url: str) -> None:
+def test_a_ca_is_added_once(register: Register, url: str) -> None:
     record(register, 7)
     with pytest.raises(AlreadyExists, match="already has a register of this CA; nothing was changed"):
         new_register(url)
@@ -79,7 +79,7 @@ def test_a_register_of_another_authority_is_not_opened(register: Register, url: 
         Register.open(url, "c" * 64)
 
 
-def test_what_is_recorded_comes_back_to_the_byte(register: Register) -> None:
+def test_a_recorded_certificate_is_returned_byte_for_byte(register: Register) -> None:
     record(register, 7, "Zoë \N{GREEK SMALL LETTER ALPHA} '; DROP TABLE certificates --")
     (found,) = register.all()
     assert found.name == "Zoë \N{GREEK SMALL LETTER ALPHA} '; DROP TABLE certificates --"

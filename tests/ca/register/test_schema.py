@@ -60,7 +60,7 @@ def _type(kind: object) -> str:
     return str(kind).replace("INTEGER", "BIGINT")
 
 
-def test_a_database_of_the_first_version_is_read_and_written_on(url: str, old: str) -> None:
+def test_a_database_of_the_first_version_is_read_and_written(url: str, old: str) -> None:
     with Register.open(url, old) as register:
         entries = register.audit()
         assert [entry.action for entry in entries] == [
@@ -77,7 +77,7 @@ def test_a_database_of_the_first_version_is_read_and_written_on(url: str, old: s
         assert register.check_audit().number == 11
 
 
-def test_a_migrated_database_is_as_one_made_new(url: str, old: str, tmp_path: Path) -> None:
+def test_a_migrated_database_has_the_schema_of_a_new_one(url: str, old: str, tmp_path: Path) -> None:
     Register.open(url, old).close()
     migrated = tables(url)
     if url.startswith("sqlite"):
@@ -88,7 +88,7 @@ def test_a_migrated_database_is_as_one_made_new(url: str, old: str, tmp_path: Pa
     assert tables(url) == migrated
 
 
-def test_a_new_authority_in_an_old_database_brings_it_up_to_date(url: str, old: str) -> None:
+def test_a_new_ca_in_an_old_database_migrates_it(url: str, old: str) -> None:
     with new_register(url) as register, Register.open(url, old) as older:
         record(register, 7)
         assert len(older.audit()) == 10
@@ -109,7 +109,7 @@ def test_a_step_that_fails_leaves_the_old_version(
     assert tables(url) == before
 
 
-def test_many_who_open_an_old_database_at_once_migrate_it_once(url: str, old: str) -> None:
+def test_an_old_database_is_migrated_once_by_concurrent_programs(url: str, old: str) -> None:
     found: list[Head | Exception] = []
 
     def work() -> None:
@@ -129,7 +129,7 @@ def test_many_who_open_an_old_database_at_once_migrate_it_once(url: str, old: st
     assert version(url) == schema.VERSION
 
 
-def test_many_who_begin_in_one_empty_database_make_its_tables_once(url: str) -> None:
+def test_the_tables_are_created_once_by_concurrent_programs(url: str) -> None:
     failed: list[Exception] = []
 
     def work(identifier: str) -> None:
@@ -161,7 +161,7 @@ def test_a_database_of_another_program_is_left_alone(url: str, later: int) -> No
     assert version(url) == later
 
 
-def test_a_database_without_a_register_is_told(url: str) -> None:
+def test_a_database_without_a_register_is_reported(url: str) -> None:
     with pytest.raises(RegisterUnusable, match="contains no register: is --store the right database"):
         Register.open(url, "a" * 64)
 

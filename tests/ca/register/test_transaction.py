@@ -20,14 +20,14 @@ def register(url: str) -> Iterator[Register]:
         yield made
 
 
-def test_a_serial_number_is_never_taken_twice(register: Register) -> None:
+def test_a_serial_number_is_never_used_twice(register: Register) -> None:
     record(register, 7)
     with pytest.raises(SerialTaken), register.transaction("tester", NOW) as transaction:
         transaction.reserve(7, "client", "bob")
     assert [entry.name for entry in register.all()] == ["alice"]
 
 
-def test_a_transaction_with_a_serial_in_use_is_repeated_but_not_for_ever(register: Register) -> None:
+def test_a_transaction_with_a_used_serial_number_is_repeated_a_few_times(register: Register) -> None:
     record(register, 7)
     drawn = iter([7, 7, 8])
     register.transact("tester", NOW, lambda transaction: record_in(transaction, next(drawn), "bob"))
@@ -39,7 +39,7 @@ def test_a_transaction_with_a_serial_in_use_is_repeated_but_not_for_ever(registe
     assert [entry.subject for entry in register.audit()] == [f"{7:040x}", f"{8:040x}"]
 
 
-def test_what_was_not_committed_never_happened(register: Register) -> None:
+def test_an_uncommitted_transaction_changes_nothing(register: Register) -> None:
     with pytest.raises(RuntimeError), register.transaction("tester", NOW) as transaction:
         record_in(transaction, 7)
         raise RuntimeError("the lights go out")
@@ -57,7 +57,7 @@ def test_crl_numbers_rise(register: Register) -> None:
     assert register.newest_crl() == b"crl 3"
 
 
-def test_what_is_revoked_is_told_by_serial_until_its_certificate_has_ended(register: Register) -> None:
+def test_revoked_certificates_are_listed_until_they_expire(register: Register) -> None:
     for serial in (3, 1, 2):
         record(register, serial, f"client {serial}")
     revoke(register, 3)

@@ -22,7 +22,7 @@ def leaf(path: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate(path.read_bytes())
 
 
-def test_names_of_every_kind_stand_in_the_certificate(folder: Path) -> None:
+def test_names_of_every_kind_are_in_the_certificate(folder: Path) -> None:
     init()
     names = ("--dns", "a.example", "--ip", "::1", "--uri", "spiffe://example/a", "--email", "a@example.com")
     ca("issue", "ca", "--profile", "peer", "--name", "A", *names, "--out", "a")

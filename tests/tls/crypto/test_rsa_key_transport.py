@@ -12,7 +12,7 @@ from bothways.tls.crypto.randomness import SystemRandomness
 from bothways.tls.crypto.rsa_key_transport import (
     PREMASTER_SIZE,
     RANDOM_SIZE,
-    _chosen,
+    choose_premaster,
     decrypt_premaster,
     encrypt_premaster,
 )
@@ -131,4 +131,4 @@ def test_what_is_no_ciphertext_at_all_is_treated_alike(ciphertext: bytes) -> Non
 def test_masks_choose_by_the_length_alone(size: int) -> None:
     """RFC 5246 7.4.7.1: 48 bytes and nothing else are the client's."""
     content = bytes(255 - at % 250 for at in range(size))
-    assert _chosen(content, DRAWN) == (content[2:] if size == PREMASTER_SIZE else DRAWN)
+    assert choose_premaster(content, DRAWN) == (content[2:] if size == PREMASTER_SIZE else DRAWN)

@@ -47,10 +47,10 @@ def decrypt_premaster(
         opened = (
             b""  # a ciphertext of the wrong size or above the modulus: this is visible to everybody anyway
         )
-    return client_version.to_bytes(VERSION_SIZE, "big") + _chosen(opened, random)
+    return client_version.to_bytes(VERSION_SIZE, "big") + choose_premaster(opened, random)
 
 
-def _chosen(opened: bytes, random: bytes) -> bytes:
+def choose_premaster(opened: bytes, random: bytes) -> bytes:
     """Return the random part of `opened` if its length is right, else `random`, without a branch."""
     difference = len(opened) ^ PREMASTER_SIZE
     mask = (difference - 1) >> 16 & 0xFF  # 255 if the lengths are equal, else 0
