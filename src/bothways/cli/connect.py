@@ -1,4 +1,4 @@
-"""`bothways connect`: a client with an identity, between a server and standard input and output."""
+"""`bothways connect`: a client with an identity, which connects a server to standard input and output."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import click
@@ -23,7 +24,7 @@ from bothways.cli.options import (
     side_options,
 )
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.staples import Staples, staples_options
+from bothways.cli.staples import Staples, Supply, staples_options
 from bothways.cli.starttls import starttls_option
 from bothways.cli.terminal import FAILED, bounded, complain, headline, output_is_gone, say, say_json, waiting
 from bothways.describe.recorder import Recorder
@@ -53,7 +54,7 @@ from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
 CHUNK = 64 * 1024
-PROBE_SHARE = 0.5  # of the time limit, for the connections of --probe
+PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 
 
 @click.command("connect")
@@ -144,86 +145,110 @@ def command(
         post_handshake_auth=post_handshake,
         insecure_keylog=load_keylog(keylog, as_json=as_json),
     )
-    recorder = Recorder()
-    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
-    asked = "" if starttls is None else starttls.name
-    observed = HandshakeFacts(
-        config, name or address.host, address=str(address), files=files, also=recorder, starttls=asked
-    )
     if picture is not None:
         picture.check()
-    told = _Told(address, profile, as_json, starttls)
+    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
+    report = _Report(address, profile, as_json, starttls)
+    end = _converse(
+        _Server(address, name, timeout, probing, starttls), config, files, supply, picture, report
+    )
+    report.end(end)
+    return FAILED if end.failure is not None else 0
+
+
+def _converse(
+    server: _Server,
+    config: ClientConfig,
+    files: Files,
+    supply: Supply | None,
+    picture: LadderFile | None,
+    report: _Report,
+) -> _End:
+    """Connect, report the handshake and copy data in both directions; return how it ended."""
+    recorder = Recorder()
+    observed = server.observer(config, files, recorder)
     end = _End()
     try:
         with (
-            contextlib.nullcontext() if supply is None else supply.kept_fresh(_silent if as_json else say),
-            contextlib.nullcontext(_nothing) if as_json else waiting(f"an answer from {address}") as answered,
-            connect(
-                address.host,
-                address.port,
-                config,
-                name,
-                timeout=timeout * (1 - PROBE_SHARE) if probing else timeout,
-                observer=observed,
-                starttls=asked or None,
-            ) as channel,
+            contextlib.nullcontext() if supply is None else supply.kept_fresh(report.say),
+            report.waiting(f"an answer from {server.address}") as answered,
+            server.connect(config, observed) as channel,
         ):
             answered()
             if picture is None:
                 recorder.stop()
             else:
                 picture.write(client=recorder)
-            told.connected(channel, recorder)
-            _copy(channel, observed, end, watched=picture is not None, ends=not post_handshake)
+            report.connected(channel, recorder)
+            _copy(channel, observed, end, watched=picture is not None, ends=not config.post_handshake_auth)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
-        with contextlib.nullcontext() if as_json else waiting(f"answers of {address} to other hellos"):
-            situation = _with_probe(observed, error, address, name, timeout, probing, starttls)
+        with report.waiting(f"answers of {server.address} to other hellos"):
+            situation = server.situation(observed, error)
         end.error, end.why = error, explain_ended(end.head, error, situation)
     finally:
         if picture is not None:
             picture.write(client=recorder, client_error=end.failure, client_causes=end.explanation)
-    told.end(end)
-    return FAILED if end.failure is not None else 0
+    return end
 
 
-def _nothing() -> None:
-    pass
+@dataclass(frozen=True)
+class _Server:
+    """The server to connect to.
 
-
-def _silent(_text: str) -> None:
-    """Standard error has one JSON object, and what it says of the handshake tells the rest."""
-
-
-def _with_probe(
-    observed: HandshakeFacts,
-    error: Exception,
-    address: Address,
-    name: str | None,
-    timeout: float,
-    probing: bool,
-    starttls: Protocol | None,
-) -> Situation:
-    """Return what is known, with what more connections find where our hello was not answered.
-
-    A service that did not turn to TLS when it was asked to is tried without being asked.
+    timeout: in seconds.  probing: examine it with more connections if it does not answer the ClientHello.
     """
-    situation = observed.situation()
-    if (
-        not probing
-        or situation.seen.progress is not Progress.HELLO
-        or isinstance(error, ConnectionRefusedError)
-    ):
-        return situation
-    place = Target(address.host, address.port, server_name(name or address.host))
-    asked = None if isinstance(error, StartTLSFailed) else starttls
-    return replace(situation, probed=probe(place, timeout * PROBE_SHARE, asked))
+
+    address: Address
+    name: str | None
+    timeout: float
+    probing: bool
+    starttls: Protocol | None
+
+    def observer(self, config: ClientConfig, files: Files, recorder: Recorder) -> HandshakeFacts:
+        """Return the observer of the connection, which also passes its notes to `recorder`."""
+        return HandshakeFacts(
+            config,
+            self.name or self.address.host,
+            address=str(self.address),
+            files=files,
+            also=recorder,
+            starttls="" if self.starttls is None else self.starttls.name,
+        )
+
+    def connect(self, config: ClientConfig, observed: HandshakeFacts) -> Channel:
+        """Connect and authenticate, as `bothways.net.connect`."""
+        return connect(
+            self.address.host,
+            self.address.port,
+            config,
+            self.name,
+            timeout=self.timeout * (1 - PROBE_SHARE) if self.probing else self.timeout,
+            observer=observed,
+            starttls=None if self.starttls is None else self.starttls.name,
+        )
+
+    def situation(self, observed: HandshakeFacts, error: Exception) -> Situation:
+        """Return what is known about a failure, with the results of --probe if the ServerHello did not come.
+
+        A service whose STARTTLS failed is probed without it.
+        """
+        situation = observed.situation()
+        if (
+            not self.probing
+            or situation.seen.progress is not Progress.HELLO
+            or isinstance(error, ConnectionRefusedError)
+        ):
+            return situation
+        target = Target(self.address.host, self.address.port, server_name(self.name or self.address.host))
+        asked = None if isinstance(error, StartTLSFailed) else self.starttls
+        return replace(situation, probed=probe(target, self.timeout * PROBE_SHARE, asked))
 
 
 @dataclass
 class _End:
-    """How a conversation ended. `head`: the first bytes of the server, of which some are a refusal by its service."""
+    """How a connection ended. head: the first bytes of the server, which may be a refusal by its service."""
 
     head: bytes = b""
     error: Exception | None = None
@@ -233,17 +258,17 @@ class _End:
 
     @property
     def failure(self) -> Exception | None:
-        """What makes the command fail: the service's refusal before the end of a connection that it made."""
+        """Why the command fails: a refusal by the service takes precedence over the error of the connection."""
         return self.refusal or self.error
 
     @property
     def explanation(self) -> Explanation | None:
-        """How that is explained."""
+        """Its explanation."""
         return self.why if self.error is not None else self.reply
 
 
-class _Told:
-    """What is said of one connection on standard error: lines as it goes, or one JSON object at its end."""
+class _Report:
+    """The report about one connection on standard error: lines at once, or one JSON object at the end."""
 
     def __init__(
         self, address: Address, profile: Profile, as_json: bool, starttls: Protocol | None = None
@@ -257,6 +282,15 @@ class _Told:
             "profile": profile,
         }
 
+    def say(self, text: str) -> None:
+        """Print a line; with --json nothing, since standard error has one JSON object."""
+        if not self._as_json:
+            say(text)
+
+    def waiting(self, what: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        """Report what is waited for, as `terminal.waiting`; with --json do nothing."""
+        return contextlib.nullcontext(_nothing) if self._as_json else waiting(what)
+
     def connected(self, channel: Channel, recorder: Recorder) -> None:
         """Report the handshake."""
         if self._as_json:
@@ -265,7 +299,7 @@ class _Told:
             say("\n".join(bounded(report_lines(f"{self._address}{self._through}", channel, recorder.notes))))
 
     def end(self, end: _End) -> None:
-        """Tell how it ended."""
+        """Report how the connection ended."""
         if self._as_json:
             if end.failure is not None:
                 self._facts["error"] = error_facts(end.failure, end.explanation)
@@ -280,17 +314,21 @@ class _Told:
             complain("\n".join(bounded([f"{self._address}: {text}", *end.why.lines()])))
 
 
-def _copy(channel: Channel, observed: HandshakeFacts, end: _End, *, watched: bool, ends: bool) -> None:
-    """Copy both ways until the server closes (RFC 9846 6.1: each side ends its own way).
+def _nothing() -> None:
+    pass
 
-    ends: whether we end our way with our input, after which no request of the server can be answered.
+
+def _copy(channel: Channel, observed: HandshakeFacts, end: _End, *, watched: bool, ends: bool) -> None:
+    """Copy data in both directions until the server closes (RFC 9846 6.1: each closes its own direction).
+
+    ends: close our direction at the end of the input; then no post-handshake request can be answered.
     """
     threading.Thread(target=_send_input, args=(channel, ends), daemon=True).start()
     try:
         data = channel.recv(CHUNK)
         silent = explain_answer(b"", observed.situation()) if not data else None
         if not watched:
-            channel.stop_observing()  # what ends it from here on is no handshake
+            channel.stop_observing()  # later failures are not part of the handshake
         while data:
             end.head += data[: LOOKED_AT - len(end.head)]
             _pass_on(data)
@@ -311,9 +349,9 @@ def _pass_on(data: bytes) -> None:
 
 
 def _send_input(channel: Channel, ends: bool) -> None:
-    """Send what comes on standard input; the thread that listens meets any failure too, and raises it."""
+    """Send standard input; the thread that receives notices failures too, and raises them."""
     with contextlib.suppress(TLSError, OSError):
         while sys.stdin is not None and (data := os.read(sys.stdin.fileno(), CHUNK)):
             channel.sendall(data)
-        if ends and channel.version != "1.2":  # there a close_notify ends both directions (RFC 5246 7.2.1)
+        if ends and channel.version != "1.2":  # in TLS 1.2 close_notify ends both directions (RFC 5246 7.2.1)
             channel.shutdown()
