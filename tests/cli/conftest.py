@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import identities
+from bothways.testing import MutualTLS
 from cli_scripting import Background
 from cli_talk import IDENTITY
 
@@ -50,3 +51,12 @@ def start(folder: Path) -> Iterator:
     for server in servers:
         if server.process.poll() is None:
             server.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def mutual(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MutualTLS]:
+    """Identities in the folder `pki`, and beside it the application APP of the test module as app.py."""
+    (tmp_path / "pki").mkdir()
+    (tmp_path / "app.py").write_text(request.module.APP)
+    with MutualTLS(tmp_path / "pki") as made:
+        yield made

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -52,14 +51,6 @@ async def app(scope, receive, send):
 def make():
     return app
 """
-
-
-@pytest.fixture
-def mutual(tmp_path: Path) -> Iterator[MutualTLS]:
-    (tmp_path / "pki").mkdir()
-    (tmp_path / "app.py").write_text(APP)
-    with MutualTLS(tmp_path / "pki") as made:
-        yield made
 
 
 @contextlib.contextmanager

@@ -6,7 +6,6 @@ import contextlib
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -29,14 +28,6 @@ async def app(scope, receive, send):
 """
 REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 COMMANDS = {"serve": ["serve", "127.0.0.1:0", "--echo"], "run": ["run", "app:app", "--listen", "127.0.0.1:0"]}
-
-
-@pytest.fixture
-def mutual(tmp_path: Path) -> Iterator[MutualTLS]:
-    (tmp_path / "pki").mkdir()
-    (tmp_path / "app.py").write_text(APP)
-    with MutualTLS(tmp_path / "pki") as made:
-        yield made
 
 
 @contextlib.contextmanager
