@@ -111,6 +111,28 @@ def test_revoked_clients_are_ended_within_a_second_and_nobody_else(setting: Sett
     asyncio.run(talk())
 
 
+def test_whoever_is_listed_is_ended_before_all_others_are_looked_at(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its serial number, however many are connected; here nobody else is looked at for a minute."""
+    monkeypatch.setattr("bothways.gateway.routes.LOOK_SECONDS", 60.0)
+
+    async def talk() -> None:
+        leaving = setting.mutual.identity("client", dns=["leaving.example"])
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                reader, _ = await setting.open(gateway, leaving, revocation=None)
+                other, writer = await setting.open(gateway)
+                setting.mutual.revoke(leaving)
+                with pytest.raises(PeerAlert, match="certificate_revoked"):
+                    await reader.read()
+                writer.write(b"still here")
+                assert await other.readexactly(10) == b"still here"
+
+    asyncio.run(talk())
+
+
 def test_a_changed_file_is_taken_whole_and_open_connections_are_verified_by_it(setting: Setting) -> None:
     """A deny rule ends a client at once; its neighbour goes on; a broken file changes nothing."""
 

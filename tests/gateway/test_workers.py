@@ -41,8 +41,8 @@ def echo() -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def running(setting: Setting) -> Iterator[Background]:
-    server = Background(["gateway", "-c", "gateway.toml", "--workers", "2"], setting.folder)
+def running(setting: Setting, *more: str) -> Iterator[Background]:
+    server = Background(["gateway", "-c", "gateway.toml", "--workers", "2", *more], setting.folder)
     try:
         yield server
     finally:
@@ -146,6 +146,21 @@ def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: S
         until(lambda: "cannot listen on 127.0.0.1" in server.said)
         assert server.end() == 0
         assert not path.exists()
+
+
+def test_workers_that_share_ticket_keys_resume_the_sessions_of_each_other(setting: Setting) -> None:
+    """RFC 9846 4.7.1; without a shared file a worker resumes its own only."""
+    with echo() as port, contextlib.ExitStack() as stack:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1})
+        server = stack.enter_context(running(setting, "--ticket-keys", "tickets"))
+        client = setting.mutual.client()
+        resumed = []
+        for _ in range(10):
+            with client.connect("127.0.0.1", int(server.port)) as channel:
+                assert says(channel, b"hello")
+                resumed.append(channel.resumed)
+        assert resumed == [False] + [True] * 9
+        until(lambda: {each["worker"] for each in told(server)} == {1, 2})
 
 
 def test_an_address_that_is_taken_ends_it_before_a_worker_is_started(setting: Setting) -> None:

@@ -10,6 +10,7 @@ import click
 from bothways.cli.listening import allow_descriptors
 from bothways.cli.options import FILE
 from bothways.cli.terminal import DONE, FAILED, refuse, say
+from bothways.cli.tickets import Tickets, tickets_options
 from bothways.cli.watching import saying_what_is_read
 from bothways.describe.escape import visible
 from bothways.faults import shown
@@ -20,7 +21,6 @@ from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.systemd import READY, notify
 from bothways.gateway.workers import Workers
-from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in
 from bothways.trust.verdict import Refused
@@ -39,8 +39,9 @@ config_option = click.option(
     metavar="N",
     help="The number of worker processes that share the listeners.",
 )
+@tickets_options
 @click.pass_context
-def command(context: click.Context, path: str | None, workers: int | None) -> int:
+def command(context: click.Context, path: str | None, workers: int | None, tickets: Tickets) -> int:
     """Let verified clients through to services that know no TLS.
 
     Listens on this machine only unless the file says otherwise, and lets in nobody whom no rule of a route allows.
@@ -55,8 +56,8 @@ def command(context: click.Context, path: str | None, workers: int | None) -> in
     if path is None:
         refuse("no configuration file was given", "bothways gateway -c gateway.toml")
     config = read_config(path)
-    tickets = TicketKeys()
-    routes = load_routes(config, tickets)
+    keys = tickets.load()
+    routes = load_routes(config, keys)
     log = Log(say, config.log_format)
     _warn(routes, log)
     allow_descriptors(2 * (config.limits.connections + config.limits.handshakes))
@@ -68,8 +69,8 @@ def command(context: click.Context, path: str | None, workers: int | None) -> in
 
     with saying_what_is_read(log.event):
         if workers is not None:
-            return Workers(path, log, routes, tickets, workers, ready).run()
-        return serve(path, log, routes, tickets, ready)
+            return Workers(path, log, routes, keys, workers, ready).run()
+        return serve(path, log, routes, keys, ready)
 
 
 @command.command("check")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,15 @@ from bothways.places import source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.server import ServiceRequest
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.parsing import encoded
 
 if TYPE_CHECKING:
     from bothways.gateway.routes import Route, Routes
     from bothways.gateway.server import Gateway
 
 UNIX_CLIENT = "unix"
+FEW_CRLS = 32  # so many are looked through for each client when one has changed
 
 
 class ClientProtocol(AdmittedProtocol):
@@ -43,6 +47,7 @@ class ClientProtocol(AdmittedProtocol):
         self._connecting: asyncio.Task[None] | None = None
         self._turned_away = False
         self._hello: asyncio.TimerHandle | None = None
+        self._leaf: tuple[bytes, bytes] | None = None  # the issuer and the serial number of a verified client
         self.entry = Entry(str(listener), "", "", 0.0)
         self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
         base = self._routes.all[0]
@@ -129,6 +134,8 @@ class ClientProtocol(AdmittedProtocol):
             relay.end("defect: a client without a verified certificate came this far")
             return
         entry.peer = status.peer
+        leaf = ParsedCertificate(encoded(status.peer.certificate))
+        self._leaf = leaf.normal_issuer, leaf.serial
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
         entry.version, entry.resumed = self.connection.version, self.connection.resumed
         why = self._gateway.established(self)
@@ -180,6 +187,18 @@ class ClientProtocol(AdmittedProtocol):
         if self.entry.peer is not None:
             self.entry.rule = route.config.access.decision(self.entry.peer.verdict).rule
         self.judge_by(route.server.settings, route.watch)
+
+    def look_if_listed(self) -> None:
+        """Verify this client first if a CRL lists its certificate: the others have their turn by and by."""
+        trust = None if self._route is None else self._route.server.settings.trust
+        revocation = None if trust is None else trust.revocation
+        crls = None if revocation is None else revocation.crls
+        if self._leaf is None or crls is None or len(crls) > FEW_CRLS:
+            return
+        issuer, serial = self._leaf
+        with contextlib.suppress(ValueError):  # a CRL that cannot be read is judged with all else
+            if any(each.find(serial, issuer) is not None for each in crls.of(issuer)):
+                self._look()
 
     def _over(self, why: str) -> None:
         """The relay has ended."""

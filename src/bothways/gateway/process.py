@@ -16,21 +16,23 @@ from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.server import Gateway
 from bothways.gateway.systemd import STOPPING, forget, notify
+from bothways.ticket_keys.shared import SharedTicketKeys
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
 DONE, FAILED = 0, 1
 
 
 def serve(
-    path: str, log: Log, routes: Routes, tickets: TicketKeys, ready: Callable[[list[str]], None]
+    path: str, log: Log, routes: Routes, tickets: TicketKeys | None, ready: Callable[[list[str]], None]
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status; SIGHUP reads the file at `path` again.
 
-    routes: what is in the file now.  tickets: the keys of session tickets.  ready: is called with the addresses when
-    clients can connect.  Raises OSError where it cannot begin.
+    routes: what is in the file now.  tickets: the keys of session tickets; None issues none.  ready: is called with the
+    addresses when clients can connect.  Raises OSError where it cannot begin.
     """
 
     async def serving() -> int:
+        follow(tickets)
         process = _Process(Gateway(routes, log), log)
 
         def reload() -> None:
@@ -46,7 +48,7 @@ def serve_as_worker(
     path: str,
     log: Log,
     routes: Routes,
-    tickets: TicketKeys,
+    tickets: TicketKeys | None,
     sockets: dict[str, socket.socket],
     channel: socket.socket,
     ready: Callable[[], None],
@@ -65,6 +67,7 @@ def serve_as_worker(
 
     async def serving() -> int:
         forget()
+        follow(tickets)
         loop = asyncio.get_running_loop()
         process = _Process(Gateway(routes, log, listen), log)
         reader = GenerationReader(channel)
@@ -136,6 +139,12 @@ class _Process:
 
     def _heed_end(self) -> None:
         (self._hurry if self._stop.is_set() else self._stop).set()
+
+
+def follow(tickets: TicketKeys | None) -> None:
+    """Have keys in a store at hand before the first client comes; nothing is waited for."""
+    if isinstance(tickets, SharedTicketKeys):
+        tickets.start()
 
 
 def _run(serving: Callable[[], Coroutine[Any, Any, int]]) -> int:

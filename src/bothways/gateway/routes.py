@@ -112,15 +112,15 @@ class Routes:
 def load_routes(config: GatewayConfig, tickets: TicketKeys | None = None) -> Routes:
     """Read every file that a configuration names. Raises ConfigError, which names the route.
 
-    tickets: the keys of session tickets, where they outlive this.
+    tickets: the keys of session tickets; None issues none.
     """
-    return _Loading(config, TicketKeys() if tickets is None else tickets).routes()
+    return _Loading(config, tickets).routes()
 
 
 class _Loading:
     """Loads one configuration; what several routes name is read once."""
 
-    def __init__(self, config: GatewayConfig, tickets: TicketKeys) -> None:
+    def __init__(self, config: GatewayConfig, tickets: TicketKeys | None) -> None:
         self._config = config
         self._tickets = tickets
         self._crls: dict[tuple[str, ...], CRLFiles] = {}

@@ -153,6 +153,9 @@ class Gateway:
                 news = [f"files could not be looked at: {error!r}"]
             for line in news:
                 self.log.event(line)
+            if news:
+                for client in tuple(self._established):
+                    client.look_if_listed()
 
     # -- the end ---------------------------------------------------------------------------------------
 

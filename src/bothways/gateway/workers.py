@@ -38,7 +38,7 @@ class Workers:
         path: str,
         log: Log,
         routes: Routes,
-        tickets: TicketKeys,
+        tickets: TicketKeys | None,
         count: int,
         ready: Callable[[list[str]], None],
     ) -> None:
@@ -132,7 +132,7 @@ class Workers:
         """Read the file again and hand it to all workers, or tell why not. Nobody is replaced for that."""
         try:
             text = config_text(self._path)
-            routes = load_routes(parsed_config(self._path, text))
+            routes = load_routes(parsed_config(self._path, text), self._tickets)
             opened = self._opened(routes.config.listeners)
         except (ConfigError, OSError) as error:
             self._log.event(f"not reloaded, the earlier configuration stays in use: {error}")
