@@ -150,7 +150,8 @@ class Gateway:
             try:
                 news = await loop.run_in_executor(None, self.routes.look)
             except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
-                news = [f"files could not be looked at: {error!r}"]
+                self.log.event(f"files could not be looked at: {error!r}")
+                continue
             for line in news:
                 self.log.event(line)
             if news:
