@@ -48,6 +48,8 @@ class Kind(Enum):
     IP = 0x87
     REGISTERED_ID = 0x88
 
+    __hash__ = object.__hash__  # Enum's own is a call in Python
+
 
 _KINDS = {kind.value: kind for kind in Kind}
 _TEXTS = (Kind.EMAIL, Kind.DNS, Kind.URI)

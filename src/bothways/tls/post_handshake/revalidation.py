@@ -152,11 +152,11 @@ class Revalidation:
         The time is random, so that many connections do not query one responder at once, and early, so that a failed
         query can be repeated.
         """
-        now, until = self._clock.now(), self.peer.verdict.valid_until
-        never = self._judge_again == "never"
-        if never or not self._verified.request.may_fetch or until - now <= AHEAD:
+        until = self.peer.verdict.valid_until
+        if self._judge_again == "never" or not self._verified.request.may_fetch:
             return until
-        return renewal_time(now, until, self._hs.randomness.random)
+        now = self._clock.now()
+        return until if until - now <= AHEAD else renewal_time(now, until, self._hs.randomness.random)
 
 
 class AnonymousRevalidation:
