@@ -176,7 +176,9 @@ FIGURES = {
     "resumed": Figure("A resumed mutual handshake of TLS 1.3, a CRL at hand, paths remembered", resumed),
     "handshake12": Figure(
         "Full mutual handshake of TLS 1.2, both sides, path memory off",
-        lambda material: handshake(material, versions=("1.2",), suites=(SUITE12,)),
+        lambda material: handshake(
+            material, versions=("1.2",), suites=(SUITE12,), groups=("x25519", "secp256r1")
+        ),
     ),
     "judgement": Figure("One chain judged without TLS, path memory off", judgement),
     "judgement-remembered": Figure(

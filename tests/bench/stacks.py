@@ -129,7 +129,8 @@ def bothways_resumed(
 def bothways12(identities: Identities, cipher: str, remember_paths: int = 0) -> Stack:
     """Our own stack in TLS 1.2, by the suite that OpenSSL calls `cipher`."""
     suite = SUITES12[cipher]
-    fields: dict[str, Any] = {"versions": ("1.2",), "suites": (suite,)}
+    groups = ("x25519", "secp256r1")  # those of the exchange, and of the certificates (RFC 8422 5.1.1)
+    fields: dict[str, Any] = {"versions": ("1.2",), "suites": (suite,), "groups": groups}
     if suite.startswith("TLS_RSA"):
         fields = {"versions": ("1.2",), "insecure_rsa_key_transport": True}
     stack = bothways(identities, "x25519", remember_paths, client_fields=fields, server_fields=fields)
@@ -158,14 +159,12 @@ def configs(
         ClientConfig(
             anchors=anchors(),
             credentials=Credentials.from_pem(client.pem, client.key_pem),
-            groups=(group,),
-            **{"sessions": None} | dict(client_fields or {}),
+            **{"sessions": None, "groups": (group,)} | dict(client_fields or {}),
         ),
         ServerConfig(
             client_anchors=anchors() if mutual else None,
             credentials=Credentials.from_pem(server.pem, server.key_pem),
-            groups=(group,),
-            **{"tickets": None} | dict(server_fields or {}),
+            **{"tickets": None, "groups": (group,)} | dict(server_fields or {}),
         ),
     )
 
