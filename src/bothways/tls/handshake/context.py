@@ -12,6 +12,7 @@ from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.events import Observer
 from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
+from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.flight import Message
 from bothways.trust.credentials import Credentials
@@ -46,6 +47,11 @@ class HandshakeContext:
         """Send a handshake message and add it to the transcript (RFC 9846 4.1). raw: its encoding, if known."""
         self.transcript.add(self.out.put_message(message, raw))
         self.history.add(True, message)
+
+    def belongs_to(self, settings: Settings) -> None:
+        """Go on with other settings than those that the connection began with, which the server chose by name."""
+        self.staples = settings.identity.staples
+        self.history.belongs_to(settings)
 
     def own_staples(self, credentials: Credentials) -> tuple[bytes | None, ...]:
         """Return a current OCSP response for each of our certificates, or None."""

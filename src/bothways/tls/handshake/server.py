@@ -62,6 +62,5 @@ def _selected(hs: HandshakeContext, hello: ClientHello, select: Select) -> Setti
     settings = select(asked)
     if settings is None:
         blame(Fault.UNKNOWN_SERVER_NAME, name=asked.server_name or "(none)")
-    hs.staples = settings.identity.staples
-    hs.history.belongs_to(settings)
+    hs.belongs_to(settings)
     return settings
