@@ -61,7 +61,7 @@ class Places:
         return self._taken
 
     def resize(self, limit: int) -> None:
-        """Have another number of places from now on; nobody who is there loses one for it."""
+        """Change the number of places; no existing connection is ended for it."""
         self.limit = limit
         self.share = max(1, limit // SHARE)
 

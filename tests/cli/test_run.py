@@ -19,7 +19,7 @@ import identities
 from bothways import ClientConfig, Credentials, PeerAlert, TrustStore
 from bothways.cli import run as module
 from bothways.cli.commands import bothways as group
-from bothways.cli.run import Explained, Seldom
+from bothways.cli.run import ExplainingFormatter, RateLimitFilter
 from bothways.cli.terminal import run
 from bothways.net import connect
 from bothways.testing import MutualTLS
@@ -272,7 +272,7 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it(mutual, m
 def test_lines_about_clients_that_fail_fill_no_disk():
     """So many at once, then one now and then; what concerns us is written always."""
     now = SimpleNamespace(at=0.0)
-    seldom = Seldom(SimpleNamespace(monotonic=lambda: now.at))
+    seldom = RateLimitFilter(SimpleNamespace(monotonic=lambda: now.at))
     info, warning = SimpleNamespace(levelno=20), SimpleNamespace(levelno=30)
     assert sum(seldom.filter(info) for _ in range(1000)) == module.AT_ONCE
     assert seldom.filter(warning)
@@ -281,16 +281,16 @@ def test_lines_about_clients_that_fail_fill_no_disk():
 
 
 def test_a_failed_handshake_is_explained_where_its_line_is_written():
-    """As `serve` does; a line that `Seldom` holds back is not explained."""
+    """As `serve` does; a line that `RateLimitFilter` holds back is not explained."""
     talk = Pair(
         identities.client_config(identities.stranger()).connection("localhost"),
         identities.server_config().connection(),
     )
     talk.exchange()
     record = logging.LogRecord("bothways", logging.INFO, "", 0, "handshake with %s failed", ("x",), None)
-    written = Explained("%(message)s").format(record)
+    written = ExplainingFormatter("%(message)s").format(record)
     assert written == "handshake with x failed"
     record.failure = talk.server_failure
-    lines = Explained("%(message)s").format(record).splitlines()
+    lines = ExplainingFormatter("%(message)s").format(record).splitlines()
     assert lines[0] == "handshake with x failed"
     assert any("CN=Mallory" in line or "issued by" in line or "CA" in line for line in lines[1:]), lines

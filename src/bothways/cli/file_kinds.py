@@ -47,7 +47,7 @@ class Wanted(Enum):
         return self.value[1]
 
 
-class _Told(NamedTuple):
+class _Finding(NamedTuple):
     text: str
     hint: str = ""
 
@@ -99,13 +99,13 @@ def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:
         raise _error(path, found)
 
 
-def _error(path: str, found: _Told) -> ConfigError:
+def _error(path: str, found: _Finding) -> ConfigError:
     where = visible(path, 600)
     hint = found.hint.replace("FILE", shlex.quote(where))
     return ConfigError(f"{where}: {found.text}" + (f"\nHint: {hint}" if hint else ""))
 
 
-def _told(path: str, wanted: Wanted) -> _Told | None:
+def _told(path: str, wanted: Wanted) -> _Finding | None:
     """Return the type of a file and what to do, if it is a known type."""
     try:
         return _of(files.content(path), wanted)
@@ -113,13 +113,13 @@ def _told(path: str, wanted: Wanted) -> _Told | None:
         return None
 
 
-def _of(data: bytes, wanted: Wanted) -> _Told | None:
+def _of(data: bytes, wanted: Wanted) -> _Finding | None:
     if is_pkcs12(data) and PKCS12 not in wanted.kinds:
         return _other(PKCS12, wanted)
     try:
         first = _most_telling(documents(data, datetime.now(UTC)), wanted)
     except Unreadable as error:
-        return _Told(str(error), error.hint if data.strip() else EMPTY) if error.known else None
+        return _Finding(str(error), error.hint if data.strip() else EMPTY) if error.known else None
     except PassphraseNeeded:
         return _other(PKCS12 if is_pkcs12(data) else KEY, wanted)
     if first is None:
@@ -128,7 +128,7 @@ def _of(data: bytes, wanted: Wanted) -> _Told | None:
         return _broken(data, first)
     if first.kind == PKCS7:
         hint = dict(first.facts).get("for other commands", "")
-        return _Told("this is PKCS#7, which contains certificates and no private key", hint)
+        return _Finding("this is PKCS#7, which contains certificates and no private key", hint)
     if first.kind in wanted.kinds:
         return _followed(data, first.kind)
     return _other(PKCS12 if is_pkcs12(data) else first.kind, wanted)
@@ -144,44 +144,44 @@ def _most_telling(found: Iterator[Document], wanted: Wanted) -> Document | None:
     return first
 
 
-def _broken(data: bytes, first: Document) -> _Told | None:
+def _broken(data: bytes, first: Document) -> _Finding | None:
     """Return what is wrong with a document of a known type that cannot be decoded."""
     if first.hint:
-        return _Told(first.damaged, first.hint)
+        return _Finding(first.damaged, first.hint)
     if "no END line" in first.damaged:
-        return _Told(f"the {first.kind} is cut off: {first.damaged}", AGAIN)
+        return _Finding(f"the {first.kind} is cut off: {first.damaged}", AGAIN)
     return (
         None
         if pem.blocks(data) or data[:1] == b"\x30"
-        else _Told(f"a {first.kind} is broken: {first.damaged}", AGAIN)
+        else _Finding(f"a {first.kind} is broken: {first.damaged}", AGAIN)
     )
 
 
-def _other(kind: str, wanted: Wanted) -> _Told | None:
+def _other(kind: str, wanted: Wanted) -> _Finding | None:
     if kind in wanted.kinds:
         return None
     article = "" if kind == PKCS12 else "an " if kind.startswith("OCSP") else "a "
-    return _Told(f"this is {article}{kind}; expected {wanted.words}", HINTS.get((wanted, kind), SHOW))
+    return _Finding(f"this is {article}{kind}; expected {wanted.words}", HINTS.get((wanted, kind), SHOW))
 
 
-def _followed(data: bytes, kind: str) -> _Told | None:
+def _followed(data: bytes, kind: str) -> _Finding | None:
     """Return that there are bytes after a DER document, or that OpenSSL has appended its own.
 
     A file may contain only one document in DER.
     """
     if kind == CERTIFICATE and {label for label, _ in pem.blocks(data)} == {"TRUSTED CERTIFICATE"}:
         text = "this is a certificate with OpenSSL's own settings of trust (TRUSTED CERTIFICATE)"
-        return _Told(text, "openssl x509 -in FILE -out FILE.pem")
+        return _Finding(text, "openssl x509 -in FILE -out FILE.pem")
     if pem.blocks(data) or kind not in (CERTIFICATE, CRL):
         return None
     end = _end_of_first(data)
     if end is None or end == len(data):
         return None
     if data[end : end + 1] != b"\x30":
-        return _Told(f"{len(data) - end} bytes follow the {kind}", f"head -c {end} FILE > FILE.der")
+        return _Finding(f"{len(data) - end} bytes follow the {kind}", f"head -c {end} FILE > FILE.der")
     program = "x509" if kind == CERTIFICATE else "crl"
     parts = f"openssl {program} -inform DER -in FILE; tail -c +{end + 1} FILE | openssl {program} -inform DER"
-    return _Told(f"another document follows the {kind}; a file of DER holds one", f"({parts}) > FILE.pem")
+    return _Finding(f"another document follows the {kind}; a file of DER holds one", f"({parts}) > FILE.pem")
 
 
 def _end_of_first(data: bytes) -> int | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from bothways.cli.http_request import REDIRECTS, Asking, ask, load_http
+from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.options import (
     ADDRESS,
     FILE,
@@ -190,11 +190,11 @@ def command(
         insecure_rsa_key_transport=own.classic,
     )
     named = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
-    asking = Asking(url, config, profile, named, name, dial, timeout, max_size, as_json)
+    context = RequestContext(url, config, profile, named, name, dial, timeout, max_size, as_json)
     request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)
     deadline = http.Deadline(timeout, max_time)
     with Output(output) as sink:
-        return ask(asking, request, deadline, sink, REDIRECTS if follow else None)
+        return ask(context, request, deadline, sink, REDIRECTS if follow else None)
 
 
 # -- the request ---------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ SERVICE_FAILED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class RequestContext:
     """What is the same for all requests of one command."""
 
     url: str  # as given by the user: hints do not contain the location of a redirect
@@ -78,14 +78,14 @@ def load_http() -> Any:
         refuse(f"get requires the package {missing.name}, which is not installed", INSTALL)
 
 
-class _Told:
+class _Report:
     """The report of one request on standard error: lines at once, or one JSON object at the end."""
 
-    def __init__(self, asking: Asking, location: Location) -> None:
-        self._as_json = asking.as_json
-        self._asked_for = asking.url
+    def __init__(self, context: RequestContext, location: Location) -> None:
+        self._as_json = context.as_json
+        self._asked_for = context.url
         self._url = visible(str(location), 600)
-        self._facts: dict[str, object] = {"url": self._url, "profile": asking.profile}
+        self._facts: dict[str, object] = {"url": self._url, "profile": context.profile}
 
     def connected(self, channel: Channel, recorder: Recorder, address: str) -> None:
         """Report the handshake."""
@@ -130,58 +130,63 @@ class _Told:
             say_json(self._facts)
 
 
-def ask(asking: Asking, request: Request, deadline: Any, sink: Output, redirects: int | None) -> int:
+def ask(context: RequestContext, request: Request, deadline: Any, sink: Output, redirects: int | None) -> int:
     """Send the request, and follow redirects to the same server; return the exit status."""
-    told = _Told(asking, request.location)
+    report = _Report(context, request.location)
     try:
-        following = _asked(asking, request, deadline, sink, told, redirects)
+        following = _asked(context, request, deadline, sink, report, redirects)
     except (ConfigError, UsageError) as error:
-        if not asking.as_json:
+        if not context.as_json:
             raise
         text = in_options(str(error))
-        told.failed(text, None, {"kind": "Misuse", "text": text, "hint": ""})
+        report.failed(text, None, {"kind": "Misuse", "text": text, "hint": ""})
         following = MISUSED
     except BaseException:
-        told.end()
+        report.end()
         raise
     if isinstance(following, int):
-        told.end()
+        report.end()
         return following
-    return ask(asking, following, deadline, sink, None if redirects is None else redirects - 1)
+    return ask(context, following, deadline, sink, None if redirects is None else redirects - 1)
 
 
 def _asked(
-    asking: Asking, request: Request, deadline: Any, sink: Output, told: _Told, redirects: int | None
+    context: RequestContext,
+    request: Request,
+    deadline: Any,
+    sink: Output,
+    report: _Report,
+    redirects: int | None,
 ) -> int | Request:
     """Send one request. Return the exit status, or the request for a redirect."""
     http = load_http()
     recorder, location = Recorder(), request.location
-    address = asking.dial or Address(location.host, location.port)
-    name = asking.name or location.host
-    observed = HandshakeFacts(asking.config, name, address=str(address), files=asking.files, also=recorder)
+    address = context.dial or Address(location.host, location.port)
+    name = context.name or location.host
+    observed = HandshakeFacts(context.config, name, address=str(address), files=context.files, also=recorder)
     try:
         with connect(
-            address.host, address.port, asking.config, name, timeout=deadline.left(), observer=observed
+            address.host, address.port, context.config, name, timeout=deadline.left(), observer=observed
         ) as channel:
             recorder.stop()
-            told.connected(channel, recorder, str(address))
-            answer = http.exchange(channel, request, deadline, asking.most)
+            report.connected(channel, recorder, str(address))
+            answer = http.exchange(channel, request, deadline, context.most)
             channel.stop_observing()
-            following = _following(request, answer, redirects, told)
+            following = _following(request, answer, redirects, report)
             if following is not None and not isinstance(following, int):
                 return following
             start, size, ended = _written(answer, sink)
             if ended is not None:
-                return _cut_off(answer, start, ended, observed, told)
-            told.answered(answer, size)
+                return _cut_off(answer, start, ended, observed, report)
+            report.answered(answer, size)
             if answer.status >= 400:
-                _explain_status(answer, start, observed, told)
+                _explain_status(answer, start, observed, report)
             return FAILED if answer.status >= 400 else following or DONE
     except (ConfigError, UsageError):
         raise
     except http.NotHTTP as error:
         why = explain_answer(b"", observed.situation()) if error.silent else None
-        told.failed(
+        report.failed(
             f"the server's response is not valid HTTP: {error}",
             why,
             {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
@@ -189,7 +194,7 @@ def _asked(
         return FAILED
     except (TLSError, OSError) as error:
         why = explain(error, observed.situation())
-        told.failed(headline(error), why, error_facts(error, why))
+        report.failed(headline(error), why, error_facts(error, why))
         return FAILED
 
 
@@ -211,33 +216,35 @@ def _written(answer: Answer, sink: Output) -> tuple[bytes, int, TLSError | OSErr
 
 
 def _cut_off(
-    answer: Answer, start: bytes, error: TLSError | OSError, observed: HandshakeFacts, told: _Told
+    answer: Answer, start: bytes, error: TLSError | OSError, observed: HandshakeFacts, report: _Report
 ) -> int:
     """Report a response with incomplete content; a status that refuses the client explains more than the error."""
     situation = observed.situation()
     refused = answer.status >= 400
     why = explain_ended(_head(answer) + start, error, situation) if refused else explain(error, situation)
-    told.failed(why.happened if refused else headline(error), why, error_facts(error, why))
+    report.failed(why.happened if refused else headline(error), why, error_facts(error, why))
     return FAILED
 
 
-def _following(request: Request, answer: Answer, redirects: int | None, told: _Told) -> Request | int | None:
+def _following(
+    request: Request, answer: Answer, redirects: int | None, report: _Report
+) -> Request | int | None:
     """Return the request for a redirect, or the exit status if it is not followed (RFC 9110 15.4)."""
     to = answer.header("location")
     if answer.status not in (301, 302, 303, 307, 308) or not to:
         return None
     if redirects is None:
-        told.redirected(visible(to, 600))
+        report.redirected(visible(to, 600))
         return DONE
     try:
         location = redirected(request.location, to)
     except ConfigError as error:
-        return _not_followed(told, str(error))
+        return _not_followed(report, str(error))
     if location.origin != request.location.origin:
         text = f"it redirects to {visible(str(location), 600)}: another server, to which nothing is sent"
-        return _not_followed(told, text)
+        return _not_followed(report, text)
     if not redirects:
-        return _not_followed(told, f"it redirects more than {REDIRECTS} times")
+        return _not_followed(report, f"it redirects more than {REDIRECTS} times")
     if answer.status == 303 or (answer.status in (301, 302) and request.method == "POST"):
         kept = tuple(each for each in request.headers if each[0].lower() != b"content-type")
         verb = "HEAD" if request.method == "HEAD" else "GET"
@@ -245,12 +252,12 @@ def _following(request: Request, answer: Answer, redirects: int | None, told: _T
     return replace(request, location=location)
 
 
-def _not_followed(told: _Told, text: str) -> int:
-    told.failed(text, None, {"kind": "Redirect", "text": text})
+def _not_followed(report: _Report, text: str) -> int:
+    report.failed(text, None, {"kind": "Redirect", "text": text})
     return FAILED
 
 
-def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told: _Told) -> None:
+def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, report: _Report) -> None:
     """Report why a service may have refused the client, in the words of a refusal in the handshake."""
     why = explain_answer(_head(answer) + start, observed.situation())
     meaning = SERVICE_FAILED if answer.status >= 500 else REQUEST_REFUSED
@@ -260,7 +267,7 @@ def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, told
         "meaning": meaning,
         "explanation": None if why is None else facts_of(why),
     }
-    told.failed(f"the server answered {_status_line(answer)}", why, facts, f"That means: {meaning}.")
+    report.failed(f"the server answered {_status_line(answer)}", why, facts, f"That means: {meaning}.")
 
 
 def _head(answer: Answer) -> bytes:

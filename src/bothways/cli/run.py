@@ -232,7 +232,7 @@ def _check_application(app: str) -> None:
         raise ConfigError(f"{app}: {str(error).strip().rstrip('.')}") from None
 
 
-class Seldom(logging.Filter):
+class RateLimitFilter(logging.Filter):
     """Limits the number of log lines, with one more after each interval, so that failing clients cannot fill a disk."""
 
     def __init__(self, clock: Clock = CLOCK) -> None:
@@ -245,7 +245,7 @@ class Seldom(logging.Filter):
         return record.levelno >= logging.WARNING or self._allowance.take(self._clock.monotonic())
 
 
-class Explained(logging.Formatter):
+class ExplainingFormatter(logging.Formatter):
     """Adds the explanation of a failed handshake to its log record, as `serve` prints it."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -264,14 +264,14 @@ LOGGING: dict[str, object] = {
     "disable_existing_loggers": False,
     "formatters": {
         "plain": {"format": "%(message)s"},
-        "explained": {"()": Explained, "fmt": "%(message)s"},
+        "explained": {"()": ExplainingFormatter, "fmt": "%(message)s"},
         "access": {
             "()": "uvicorn.logging.AccessFormatter",
             "fmt": '%(client_addr)s "%(request_line)s" %(status_code)s',
             "use_colors": False,
         },
     },
-    "filters": {"seldom": {"()": Seldom}},
+    "filters": {"seldom": {"()": RateLimitFilter}},
     "handlers": {
         "plain": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"},
         "explained": {

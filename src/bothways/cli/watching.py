@@ -40,7 +40,7 @@ def looking_after(looks: list[Look]) -> Iterator[None]:
             over.set()
 
 
-class _Saying(logging.Handler):
+class _TerminalHandler(logging.Handler):
     """Prints log messages by the rules of `terminal`."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
@@ -55,17 +55,17 @@ class _Saying(logging.Handler):
 @contextlib.contextmanager
 def saying_what_is_read(tell: Callable[[str], None] = say) -> Iterator[None]:
     """Print which files are read again and which cannot be read, independent of the logging configuration."""
-    saying = _Saying(tell)
+    handler = _TerminalHandler(tell)
     before = [(logger, logger.level, logger.propagate) for logger in (files_logger, tickets_logger)]
     for logger, _, _ in before:
-        logger.addHandler(saying)
+        logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
     try:
         yield
     finally:
         for logger, level, propagate in before:
-            logger.removeHandler(saying)
+            logger.removeHandler(handler)
             logger.setLevel(level)
             logger.propagate = propagate
 

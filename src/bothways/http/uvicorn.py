@@ -27,7 +27,7 @@ def with_caller(protocol: Protocol) -> Protocol:
     `extensions` of the scope then have `tls` and `bothways`, see `bothways.http.asgi`.
     """
 
-    class Telling(protocol):  # type: ignore[valid-type, misc]
+    class WithCallerProtocol(protocol):  # type: ignore[valid-type, misc]
         app: Any
         scheme: Any
 
@@ -42,8 +42,8 @@ def with_caller(protocol: Protocol) -> Protocol:
                 self.scheme = SECURE.get(self.scheme, self.scheme)
             self.app = WithCaller(self.app, caller)
 
-    Telling.__name__ = Telling.__qualname__ = f"{protocol.__name__}WithCaller"
-    return Telling
+    WithCallerProtocol.__name__ = WithCallerProtocol.__qualname__ = f"{protocol.__name__}WithCaller"
+    return WithCallerProtocol
 
 
 def over(

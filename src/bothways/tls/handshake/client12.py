@@ -269,7 +269,7 @@ def finish(hs: HandshakeContext, secret: MainSecret) -> None:
 def server_finished(
     hs: HandshakeContext, secret: MainSecret, *, announced: bool
 ) -> Script[NewSessionTicket | None]:
-    """Await the server's Finished under the new keys, and before it the ticket that it announced."""
+    """Read the announced ticket, then the server's ChangeCipherSpec and Finished."""
     ticket = None
     if announced:
         ticket = yield from expect(Step.WAIT_TICKET, NewSessionTicket)
@@ -289,9 +289,9 @@ def resumed_handshake(
     *,
     announced: bool,
 ) -> Script[HandshakeResult]:
-    """Finished alone, the server's first, under keys from the secret of a session (RFC 5246 figure 2).
+    """Do an abbreviated handshake: the server's Finished first, with the main secret of the session.
 
-    The session is kept for the next time, by a new ticket if one comes.
+    RFC 5246 figure 2. The session is stored again, with the new ticket if there is one.
     """
     session = earlier.session
     secret = MainSecret.of_session(session.suite, session.key, *randoms)

@@ -1,6 +1,6 @@
-"""A client's side of resumption in TLS 1.2: by ticket (RFC 5077) or session ID (RFC 5246 7.3), if it is switched on.
+"""A client's side of resumption in TLS 1.2: by ticket (RFC 5077) or session ID (RFC 5246 7.3), if it is enabled.
 
-The server is judged before its session is offered, and once more when the handshake is done, as in TLS 1.3.
+The server is verified before its session is offered, and again after the handshake, as in TLS 1.3.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from bothways.trust.verdict import Purpose
 
 
 class Known12(NamedTuple):
-    """What a client knows of TLS 1.2 with this server at the start: nothing where it resumes nothing.
+    """What a client has stored about TLS 1.2 with this server.
 
-    key: under which its sessions are kept.  offered: the one that it offers.
+    key: the key of its stored sessions, None if it stores none.  offered: the session that it offers.
     """
 
     key: SessionKey | None = None
@@ -41,7 +41,7 @@ class Known12(NamedTuple):
 
 
 class OfferedSession12(NamedTuple):
-    """A session whose server passes at this moment, and the ID by which the server says that it goes on with it."""
+    """A session whose server is accepted now, and the session ID by which the server selects it."""
 
     session: Session
     verified: Verified
@@ -51,9 +51,9 @@ class OfferedSession12(NamedTuple):
 def known_12(
     hs: HandshakeContext, settings: ClientSettings, target: ServerName, key: SessionKey | None, *, offer: bool
 ) -> Known12:
-    """Take a session with this server, if there is one that passes now by what is at hand.
+    """Take a session with this server out of the store, if its server is accepted now by the evidence at hand.
 
-    key: of the sessions of TLS 1.3.  offer: False where one of those is offered.
+    key: of the sessions of TLS 1.3.  offer: False if one of those is offered.
     """
     if not settings.resumes_12 or key is None:
         return Known12()
@@ -90,7 +90,7 @@ def _request(settings: ClientSettings, target: ServerName, session: Session) -> 
 def ticket_extension(
     settings: ClientSettings, offered: OfferedSession12 | None
 ) -> tuple[ext.SessionTicket, ...]:
-    """Return what a ClientHello says of tickets: one, or the wish for one, or nothing (RFC 5077 3.2)."""
+    """Return the session_ticket extension of a ClientHello: with a ticket, empty, or none (RFC 5077 3.2)."""
     if not settings.resumes_12:
         return ()
     return (ext.SessionTicket(b"" if offered is None else offered.session.ticket),)
@@ -99,7 +99,7 @@ def ticket_extension(
 def chosen_session_12(
     hello: ClientHello, answer: ServerHello, suite: Suite, offered: OfferedSession12 | None
 ) -> OfferedSession12 | None:
-    """Return the session that the server goes on with; None if it wants a full handshake (RFC 5246 7.4.1.3)."""
+    """Return the session that the server resumes; None for a full handshake (RFC 5246 7.4.1.3)."""
     if not answer.legacy_session_id_echo or answer.legacy_session_id_echo != hello.legacy_session_id:
         return None
     if offered is None or offered.session_id != answer.legacy_session_id_echo:
@@ -110,13 +110,15 @@ def chosen_session_12(
             got=spelled(CipherSuite, suite.code),
             before=spelled(CipherSuite, offered.session.suite.code),
         )
-    if ext.find(answer.extensions or (), ext.ExtendedMainSecret) is None:  # its session had it (RFC 7627 5.3)
+    if (
+        ext.find(answer.extensions or (), ext.ExtendedMainSecret) is None
+    ):  # the session has an extended main secret (RFC 7627 5.3)
         blame(Fault.NO_EXTENDED_MAIN_SECRET)
     return offered
 
 
 class SessionKeeper12(NamedTuple):
-    """Keeps the session of one connection for its client. key: from the start of the connection."""
+    """Stores the session of one connection. key: the key of the store at the start of the connection."""
 
     hs: HandshakeContext
     settings: ClientSettings
@@ -133,9 +135,9 @@ class SessionKeeper12(NamedTuple):
         message: NewSessionTicket | None,
         session_id: bytes = b"",
     ) -> None:
-        """Keep a session for its ticket, else for its ID; without either there is none.
+        """Store a session by its ticket, or else by its session ID; without either there is none.
 
-        authenticated: when both sides last signed.
+        authenticated: the time of the signatures.
         """
         ticket, hint = (b"", 0) if message is None else (message.ticket, message.ticket_lifetime_hint)
         if not ticket and not session_id:
@@ -158,7 +160,7 @@ class SessionKeeper12(NamedTuple):
         self.put(session)
 
     def put(self, session: Session) -> None:
-        """Keep a session, unless we have become somebody else since."""
+        """Store a session, unless the configuration or our credentials have changed since."""
         store, key = self.settings.sessions, self.key
         if store is None or key is None:
             return

@@ -21,10 +21,10 @@ from bothways.tls.wire.hello import ClientHello
 
 @dataclass(frozen=True, slots=True)
 class ServiceRequest:
-    """What a client asks for in its ClientHello; nothing of it is authenticated yet.
+    """What a client requests in its ClientHello; it is not authenticated yet.
 
-    server_name: the name that it wants to reach, None for none (RFC 6066 3).  protocols: the application protocols that
-    it offers (RFC 7301), the preferred one first; None where it offers none.
+    server_name: the requested server name, None without one (RFC 6066 3).  protocols: the application protocols that it
+    offers (RFC 7301), the preferred one first; None without an offer.
     """
 
     server_name: str | None
@@ -40,7 +40,7 @@ def server_handshake(
     """Read the ClientHello, then continue with the script of the chosen version (RFC 9846 2).
 
     Nothing may follow the ClientHello in its record, since the client has to wait for the answer (RFC 9846 5.1).
-    select: returns the settings for what the client asks for; None refuses it, before any key is computed.
+    select: returns the settings for this request; None refuses it, before any key is computed.
     """
     hello = yield from expect(Step.WAIT_CH, ClientHello)
     hs.inbox.check_record_ends()

@@ -140,9 +140,9 @@ def resumed_handshake(
     randoms: tuple[bytes, bytes],
     resumed: Resumed12,
 ) -> Script[HandshakeResult]:
-    """Finished alone, ours first, under keys from the secret of a session (RFC 5246 figure 2, RFC 5077 figure 2).
+    """Do an abbreviated handshake: our Finished first, with the main secret of the session.
 
-    The client is looked at again when its Finished has shown that it has that secret.
+    RFC 5246 figure 2, RFC 5077 figure 2. The client is verified again after its Finished, if that is due.
     """
     negotiated = negotiated._replace(group=None, scheme=None)
     yield Agreed(negotiated)
@@ -307,7 +307,7 @@ def client_finished(hs: HandshakeContext, secret: MainSecret) -> Script[None]:
 
 
 def finish_12(hs: HandshakeContext, secret: MainSecret) -> None:
-    """Change to the new keys and send our Finished: in a full handshake only when the client has passed (step 4.2)."""
+    """Send ChangeCipherSpec and Finished; in a full handshake after the client was verified (step 4.2)."""
     hs.out.change_cipher_spec()
     hs.out.change_keys(protection(secret, Role.SERVER), Epoch.APPLICATION)
     send_finished_12(hs, secret)

@@ -124,7 +124,7 @@ def judge_session(
 ) -> JudgedAgain | None:
     """Verify the client of a session again by the evidence at hand, and check that it is allowed to connect.
 
-    None if it does not pass.
+    None if it is not accepted.
     """
     if trust is None:
         return None if chain else JudgedAgain()
@@ -195,9 +195,9 @@ def seal_session(
     verified: Verified | None,
     own: Credentials,
 ) -> SealedTicket | None:
-    """Return a ticket for a session; None where nobody could use it, or its chain is too long to carry.
+    """Return a ticket for a session; None if it could not be used, or the chain is too long for a ticket.
 
-    authenticated: when both sides last signed. The rest is as for `send_ticket`.
+    authenticated: the time of the signatures.  The rest is as for `send_ticket`.
     """
     keys, now = settings.tickets, hs.clock.now()
     if keys is None:

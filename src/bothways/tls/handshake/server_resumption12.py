@@ -1,7 +1,7 @@
-"""A server's side of resumption in TLS 1.2: tickets (RFC 5077), and session IDs for clients that know none.
+"""A server's side of resumption in TLS 1.2: tickets (RFC 5077), and session IDs for clients without them.
 
-Only where the key exchange is ECDHE and the main secret is extended (RFC 7627), and only if it is switched on. In
-doubt there is a full handshake, as in TLS 1.3.
+Only with ECDHE and the extended main secret (RFC 7627), and only if it is enabled. Any doubt leads to a full handshake,
+as in TLS 1.3.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from bothways.tls.wire.tls12 import NewSessionTicket
 
 @dataclass(frozen=True, slots=True)
 class Resumed12:
-    """A session that the server goes on with, once the client's Finished shows that it has the main secret.
+    """A session that the server resumes; the client's Finished then proves that it has the main secret.
 
-    proved_at: when both sides last signed.  verified: who it is, judged anew; None for an anonymous one.
+    proved_at: the time of the signatures.  verified: the client, verified again; None for an anonymous one.
     """
 
     secret: bytes = field(repr=False)
@@ -39,14 +39,14 @@ class Resumed12:
 
 
 class Issuing(NamedTuple):
-    """By what a client may resume later what it begins now: a ticket that comes, or an ID that it gets."""
+    """How a client may resume later: by a ticket or by a session ID."""
 
     ticket: bool = False
     session_id: bytes = b""
 
 
 def resume_12(hs: HandshakeContext, settings: Settings, offer: Offer12, choice: Choice12) -> Resumed12 | None:
-    """Return the session to go on with; None where a full handshake is due. Nothing is waited for."""
+    """Return the session to resume; None for a full handshake. Nothing is waited for."""
     keys, now = settings.tickets, hs.clock.now()
     sealed = _presented(settings, offer.hello)
     if keys is None or sealed is None:
@@ -56,13 +56,13 @@ def resume_12(hs: HandshakeContext, settings: Settings, offer: Offer12, choice: 
     content = None if plain is None else decoded_content(plain, FORMAT_12)
     if content is None or content.suite is not choice.suite or not content.is_usable(now, keys.max_age):
         return None
-    if not offer.extended_main_secret:  # its session had it (RFC 7627 5.3)
+    if not offer.extended_main_secret:  # the session has an extended main secret (RFC 7627 5.3)
         blame(Fault.NO_EXTENDED_MAIN_SECRET)
     return _judged(hs, settings, content)
 
 
 def _presented(settings: Settings, hello: ClientHello) -> bytes | None:
-    """Return the session that a client presents: its ticket, else what is kept under its session ID (RFC 5077 3.4)."""
+    """Return the session of a client: its ticket, or else the one stored by its session ID (RFC 5077 3.4)."""
     if settings.session_ids is None:
         return None
     asked = ext.find(hello.extensions or (), ext.SessionTicket)
@@ -78,7 +78,7 @@ def _judged(hs: HandshakeContext, settings: Settings, content: TicketContent) ->
 
 
 def issuing_12(hs: HandshakeContext, settings: Settings, offer: Offer12, choice: Choice12) -> Issuing:
-    """Say by what this client may resume later: by a ticket if it knows them, else by an ID; often by nothing."""
+    """Return how this client may resume: by a ticket if it supports them, else by a session ID; or not at all."""
     if settings.session_ids is None or choice.suite.is_key_transport or not offer.extended_main_secret:
         return Issuing()
     if ext.find(offer.hello.extensions or (), ext.SessionTicket) is not None:
@@ -96,9 +96,9 @@ def issue_12(
     verified: Verified | None,
     proved_at: datetime,
 ) -> None:
-    """Send the ticket that was announced, empty if there is none after all, or keep the session under its ID.
+    """Send the announced ticket, empty if there is none, or store the session by its ID (RFC 5077 3.3).
 
-    RFC 5077 3.3. verified: the client.  proved_at: when both sides last signed.
+    verified: the client.  proved_at: the time of the signatures.
     """
     if not issuing.ticket and not issuing.session_id:
         return

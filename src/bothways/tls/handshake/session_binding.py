@@ -28,12 +28,12 @@ def server_context(settings: Settings, own: Credentials, server_name: str | None
 
 
 def server_context_12(settings: Settings, own: Credentials, server_name: str | None) -> bytes:
-    """Return the same for TLS 1.2, none of whose sessions is one of TLS 1.3, nor the other way round."""
+    """Return the same for TLS 1.2; sessions of TLS 1.2 and TLS 1.3 are kept apart."""
     return b"TLS 1.2" + server_context(settings, own, server_name)
 
 
 def key_of_12(key: SessionKey) -> SessionKey:
-    """Return under what a client keeps its sessions of TLS 1.2, where `key` is that of TLS 1.3."""
+    """Return the key of a client's stored sessions of TLS 1.2. key: that for TLS 1.3."""
     return key._replace(configuration=b"TLS 1.2" + key.configuration)
 
 

@@ -60,7 +60,7 @@ class Revalidation:
         return self._is_due or has_changed
 
     def judge_by(self, settings: Settings) -> None:
-        """Have the peer judged by other settings: the next time soon, whatever is waited for by the old ones."""
+        """Verify the peer soon with other settings, even while a verification with the old ones is running."""
         trust = settings.trust
         if trust is None:
             raise TypeError("settings that verify nobody")
@@ -182,7 +182,7 @@ class AnonymousRevalidation:
         return self._is_due or has_changed
 
     def judge_by(self, settings: Settings) -> None:
-        """Have it asked about by other settings, soon."""
+        """Check authorization soon with other settings."""
         if settings.trust is None:
             raise TypeError("settings that verify nobody")
         self._trust = settings.trust

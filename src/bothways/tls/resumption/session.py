@@ -92,7 +92,7 @@ class TicketContent:
         return SUITES[self.suite_code]
 
     def is_usable(self, now: datetime, max_age: timedelta) -> bool:
-        """Whether a ticket is not too old and not from the future, by our clock."""
+        """Whether a ticket is neither too old nor from the future, by our clock."""
         until = min(self.expires, self.authenticated + max_age // timedelta(milliseconds=1))
         return self.authenticated <= self.issued <= milliseconds(now) < until
 

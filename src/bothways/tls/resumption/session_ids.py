@@ -1,4 +1,4 @@
-"""Sessions of TLS 1.2 that a server keeps, for clients that know no tickets: few, by their IDs (RFC 5246 7.3)."""
+"""Sessions of TLS 1.2 that a server stores by session ID, for clients without tickets (RFC 5246 7.3)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ SESSIONS = 1024
 
 
 class SessionIds:
-    """What a ticket would hold, by session ID; the oldest session goes first. In memory, for one configuration."""
+    """Encrypted sessions by session ID, in memory, for one configuration; the oldest one is dropped first."""
 
     def __init__(self, most: int = SESSIONS) -> None:
         self._most = most
-        # Threads share it: each step is a single operation.
+        # Shared between threads without a lock: each step is a single atomic operation.
         self._sealed: OrderedDict[bytes, bytes] = OrderedDict()
 
     def __repr__(self) -> str:
@@ -25,17 +25,17 @@ class SessionIds:
         return len(self._sealed)
 
     def keep(self, session_id: bytes, sealed: bytes) -> None:
-        """Keep a session under its ID."""
+        """Store a session by its ID."""
         self._sealed[session_id] = sealed
-        with suppress(KeyError):  # of another thread that made room
+        with suppress(KeyError):  # another thread has removed it
             while len(self._sealed) > self._most:
                 self._sealed.popitem(last=False)
 
     def find(self, session_id: bytes) -> bytes | None:
-        """Return what was kept under an ID; None for nothing."""
+        """Return the session stored by an ID; None without one."""
         return self._sealed.get(session_id)
 
 
 def new_id(random: Callable[[int], bytes]) -> bytes:
-    """Return an ID that nobody has."""
+    """Return a new random session ID."""
     return random(ID_SIZE)
