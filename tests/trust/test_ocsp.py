@@ -272,11 +272,11 @@ def test_of_several_certificates_of_one_responder_any_valid_one_is_accepted():
 def test_the_signer_is_found_once_and_charged_to_the_budget():
     """Each key is checked once."""
     found = OCSPResponse(ocsp_response(ONE, signer=responder(ROOT)))
-    assert found.leave is None and not found.was_refused
+    assert found.authorised_by is None and not found.was_refused
     work = WorkBudget()
     found.signer(ISSUER, NOW, work)
     assert work.spent[Step.SIGNATURE] == 2  # the delegate by the issuer, the response by the delegate
-    assert found.leave is ISSUER
+    assert found.authorised_by is ISSUER
     stranger = OCSPResponse(ocsp_response(ONE, signer=STRANGER, delegates=[]))
     stranger.signer(ParsedCertificate(STRANGER.der), NOW)
     again = WorkBudget()
@@ -295,8 +295,8 @@ def test_an_error_response_has_a_problem_and_no_single_responses():
 
 def test_an_unknown_critical_extension_makes_a_response_prove_nothing_good():
     """RFC 6960 4.4: what we cannot process."""
-    assert "1.3.6.1.4.1.99999.1" in OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, True)])).doubt
-    assert OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, False)])).doubt is None
+    assert "1.3.6.1.4.1.99999.1" in OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, True)])).unsupported_part
+    assert OCSPResponse(ocsp_response(ONE, extra=[(UNKNOWN, False)])).unsupported_part is None
 
 
 def with_single_extension(critical: bool) -> bytes:
@@ -335,10 +335,10 @@ def _elements(content: bytes) -> list[bytes]:
 
 def test_an_unknown_critical_extension_of_a_single_response_makes_it_prove_nothing_good():
     """RFC 6960 4.4: found in every single response, not only in a response with one."""
-    assert OCSPResponse(with_single_extension(critical=False)).doubt is None
+    assert OCSPResponse(with_single_extension(critical=False)).unsupported_part is None
     assert (
         "a single response has a critical extension"
-        in OCSPResponse(with_single_extension(critical=True)).doubt
+        in OCSPResponse(with_single_extension(critical=True)).unsupported_part
     )
 
 

@@ -130,10 +130,10 @@ def find_or_generate_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> Tok
         raise ConfigError(f"{key_type.value} keys cannot be generated in a token; use p256, p384 or rsa3072")
     if not uri.object:
         raise ConfigError("the PKCS#11 URI must have object=NAME, since a new key is to be generated")
-    made = _open(uri, pin, make=key_type)
-    if made is None:
+    generated = _open(uri, pin, make=key_type)
+    if generated is None:
         raise TokenUnavailable(f"the token {uri.token!a} does not find the key that it generated")
-    return made
+    return generated
 
 
 def _open(uri: KeyURI, pin: str | None, make: KeyType | None) -> TokenKey | None:

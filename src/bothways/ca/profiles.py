@@ -305,8 +305,8 @@ def _uri(name: str) -> str:
 
 def _email(name: str) -> str:
     local, _, domain = name.rpartition("@")
-    sound = local and local.isascii() and local.isprintable() and not set(local) & set(' "(),:;<>@[\\]')
-    if not sound or not is_dns_name(lower_ascii(domain)):
+    is_valid = local and local.isascii() and local.isprintable() and not set(local) & set(' "(),:;<>@[\\]')
+    if not is_valid or not is_dns_name(lower_ascii(domain)):
         raise NamesRefused(f"{name!a} is not an email address")
     if len(local) > LOCAL_PART_LIMIT or len(name) > ADDRESS_LIMIT:
         raise NamesRefused(

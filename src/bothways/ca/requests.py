@@ -65,7 +65,7 @@ def _usable(key: object, source: str) -> PublicKey:
 
 
 def _holder(request: x509.CertificateSigningRequest, source: str) -> Holder:
-    subject = parsing.attempt("subject", lambda: request.subject)  # each reading may warn anew
+    subject = parsing.attempt("subject", lambda: request.subject)  # `cryptography` may warn at each access
     common = [each.value for each in subject if each.oid == NameOID.COMMON_NAME]
     texts = [each for each in common if isinstance(each, str)]
     if texts != common:

@@ -236,11 +236,11 @@ def described(chain: Sequence[ParsedCertificate]) -> str:
 
 def relative(issuer: str, others: Iterable[str]) -> str | None:
     """Return one of `others` that seems to belong to the same CA as `issuer`: they share an identifying word."""
-    telling = frozenset() if is_root(issuer) else _telling(issuer)
-    return next((each for each in others if telling & _telling(each)), None)
+    identifying = frozenset() if is_root(issuer) else _identifying_words(issuer)
+    return next((each for each in others if identifying & _identifying_words(each)), None)
 
 
-def _telling(name: str) -> frozenset[str]:
+def _identifying_words(name: str) -> frozenset[str]:
     values = " ".join(re.findall(r"(?:CN|O|OU)=((?:\\.|[^,+])*)", name)) or name
     words = re.findall(r"[^\W_]+", values.lower())
     return frozenset(
@@ -259,7 +259,7 @@ def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
     Where one side has "test" and the other has no environment, both have to belong to the same owner.
     """
     one, other = environment(ours), environment(theirs)
-    if one == other or (None in (one, other) and not _telling(ours) & _telling(theirs)):
+    if one == other or (None in (one, other) and not _identifying_words(ours) & _identifying_words(theirs)):
         return None
     return one or "production", other or "production"
 

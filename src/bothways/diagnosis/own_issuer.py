@@ -68,8 +68,8 @@ def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterat
     if (found := certs.mixed(name, theirs)) is not None:
         mixed = f"our certificate is of {found[0]}, the server of {found[1]}"
         yield case.likely(Cause.WRONG_ENVIRONMENT, OURS, LIKELY, seen, detail=mixed)
-    elif (kin := _above(case, [dn_text(each) for each in named])) is not None:
-        evidence = f"{seen}; {kin} seems to have issued it"
+    elif (related := _above(case, [dn_text(each) for each in named])) is not None:
+        evidence = f"{seen}; {related} seems to have issued it"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
     yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, LIKELY, seen, detail=detail)
     if not certs.is_root(name):
@@ -98,10 +98,10 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
         yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=name)
     elif case.alert == Alert.UNKNOWN_CA:
         yield from partial_chain(case)
-        deep = list(too_deep(case))
-        yield from (each for each in deep if each.weight is LIKELY)
+        is_deep = list(too_deep(case))
+        yield from (each for each in is_deep if each.weight is LIKELY)
         yield _no_list(case, POSSIBLE if case.own_reasons else LIKELY, seen)
-        yield from deep
+        yield from is_deep
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
         yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
 

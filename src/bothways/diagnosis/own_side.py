@@ -76,11 +76,11 @@ def flawed(case: Case) -> Iterator[Likely]:
     reasons = [each for each in case.own_reasons if each.fault is not Fault.NO_PATH]
     reasons.sort(key=lambda each: not _agrees(case, each))
     begins = 1 if own_issuer.is_issuer_unnamed(case) else 0
-    said: set[tuple[Cause, str]] = set()
+    reported: set[tuple[Cause, str]] = set()
     for order, reason in enumerate(reasons, begins):
         for likely in _flaw(case, reason):
-            if (likely.cause, likely.text) not in said:
-                said.add((likely.cause, likely.text))
+            if (likely.cause, likely.text) not in reported:
+                reported.add((likely.cause, likely.text))
                 yield replace(likely, order=order)
 
 
@@ -120,10 +120,10 @@ def clock(case: Case) -> Iterator[Likely]:
     days = (ends - now).days
     period = f"our chain is valid from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
     near = case.alert in CLOCK_ALERTS and (now - begins < certs.FRESH or days < SOON_DAYS)
-    told = _is_early_for_openssl(case)
-    if told:
+    is_early = _is_early_for_openssl(case)
+    if is_early:
         period += "; OpenSSL, as which the peer lists its schemes, sends this alert for what is not yet valid"
-    yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near or told else POSSIBLE, period)
+    yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near or is_early else POSSIBLE, period)
 
 
 def _is_early_for_openssl(case: Case) -> bool:
@@ -131,9 +131,9 @@ def _is_early_for_openssl(case: Case) -> bool:
 
     A server that names no root of our chain would say unknown_ca if it verified chains: it compares certificates.
     """
-    sound = not case.own_reasons and not own_issuer.is_issuer_unnamed(case)
-    sound = sound and not any(own_issuer.partial_chain(case))
-    return case.stack is Stack.OPENSSL and case.alert == Alert.BAD_CERTIFICATE and sound
+    is_valid = not case.own_reasons and not own_issuer.is_issuer_unnamed(case)
+    is_valid = is_valid and not any(own_issuer.partial_chain(case))
+    return case.stack is Stack.OPENSSL and case.alert == Alert.BAD_CERTIFICATE and is_valid
 
 
 def clients_clock(case: Case) -> Iterator[Likely]:

@@ -129,9 +129,9 @@ def _unknown_issuer(case: Case, issuer: str, last: ParsedCertificate | None) -> 
 def _above(case: Case, issuer: str, leaf: ParsedCertificate) -> str:
     """Return why an issuer seems to be an intermediate, or "" if it does not."""
     anchors = case.ours.anchors
-    kin = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())
-    if kin is not None:
-        return f"{kin} seems to have issued it"
+    related = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())
+    if related is not None:
+        return f"{related} seems to have issued it"
     return "it has the URL of that CA's certificate" if certs.tells_issuer(leaf) else ""
 
 
@@ -305,16 +305,16 @@ def _not_tls(case: Case) -> Iterator[Likely]:
     start = error.facts.get("start")
     head = bytes(start) if isinstance(start, (bytes, bytearray)) else b""
     other = recognise(head)
-    saw = f"its first bytes are {head!r}" + (f", as of {other.value}" if other is not None else "")
+    observed = f"its first bytes are {head!r}" + (f", as of {other.value}" if other is not None else "")
     protocol = None if case.is_client else _asks_for_tls(head)
     if protocol is not None:
-        yield case.likely(Cause.STARTTLS_CLIENT, PEERS, CERTAIN, saw, protocol=protocol)
+        yield case.likely(Cause.STARTTLS_CLIENT, PEERS, CERTAIN, observed, protocol=protocol)
         return
     cause = (before_tls.PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(other)
     if cause is not None:
-        yield case.likely(cause, PEERS, CERTAIN, saw, starttls=before_tls.name_of(case, other))
+        yield case.likely(cause, PEERS, CERTAIN, observed, starttls=before_tls.name_of(case, other))
         return
-    yield case.likely(Cause.SPEAKS_PLAIN if case.is_client else Cause.OUR_PLAIN_PORT, PEERS, LIKELY, saw)
+    yield case.likely(Cause.SPEAKS_PLAIN if case.is_client else Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 

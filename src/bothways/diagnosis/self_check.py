@@ -41,9 +41,9 @@ def _end_reasons(chain: Sequence[ParsedCertificate], known: Sequence[Reason]) ->
     end, place = chain[-1], len(chain) - 1
     if end.is_self_issued:
         return ()
-    said = {each.fault for each in known if each.position == place}
+    weakness = {each.fault for each in known if each.position == place}
     found = (Reason(fault, place, end.subject_text, facts) for fault, facts in flaws(end))
-    return tuple(each for each in found if each.fault not in said)
+    return tuple(each for each in found if each.fault not in weakness)
 
 
 def _name_reasons(

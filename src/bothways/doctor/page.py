@@ -74,8 +74,10 @@ def as_page(report: Report) -> str:
 def _top(report: Report) -> Iterator[str]:
     yield '<a class="skip" href="#findings">To the findings</a><header>'
     yield f"<h1>{escaped(summary(report))}</h1>"
-    made = f"{counted(report.connections, 'connection')}, one after the other; " if report.connections else ""
-    yield f'<p class="agreed">{made}{escaped(moment(report.at))}</p></header>'
+    connections = (
+        f"{counted(report.connections, 'connection')}, one after the other; " if report.connections else ""
+    )
+    yield f'<p class="agreed">{connections}{escaped(moment(report.at))}</p></header>'
     rows = [row for section in report.sections for row in section.rows]
     problems = [row for row in rows if row.level == "problem"]
     warnings = [row for row in rows if row.level == "warning"]

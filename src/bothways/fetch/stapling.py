@@ -41,9 +41,9 @@ async def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger
 async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
     """Wait for the next staple that is due and fetch it, until cancelled."""
     while True:
-        left = (stapling.next_due() - clock.now()).total_seconds()
+        remaining = (stapling.next_due() - clock.now()).total_seconds()
         longest = SHORTEST_SECONDS if stapling.may_change else LONGEST_SECONDS
-        await asyncio.sleep(max(min(left, longest), SHORTEST_SECONDS))
+        await asyncio.sleep(max(min(remaining, longest), SHORTEST_SECONDS))
         await fetch_due(stapling, clock, tell, by)
 
 

@@ -95,7 +95,7 @@ def lay_out(
         failures=failures,
         steps=tuple(_steps(client, server, events, outcome, failures)),
         events=tuple(events),
-        certificates=tuple(cards.made),
+        certificates=tuple(cards.cards),
     )
 
 
@@ -236,7 +236,7 @@ class _Cards:
     """The certificates of a ladder, each once for each side that sent it."""
 
     def __init__(self, now: datetime) -> None:
-        self.made: list[Card] = []
+        self.cards: list[Card] = []
         self._known: dict[tuple[Side, bytes], int] = {}
         self._now = now
 
@@ -252,8 +252,8 @@ class _Cards:
     def _card(self, by: Side, place: int, der: bytes) -> int:
         known = self._known.get((by, der))
         if known is None:
-            known = self._known[by, der] = len(self.made)
-            self.made.append(Card(by, place, *self._text(der)))
+            known = self._known[by, der] = len(self.cards)
+            self.cards.append(Card(by, place, *self._text(der)))
         return known
 
     def _text(self, der: bytes) -> tuple[str, tuple[tuple[str, str], ...]]:
@@ -412,7 +412,9 @@ def _steps(
         failed |= {
             step for each in failures if each.kind == "PeerAlert" and (step := _listed_step(each.step))
         }
-    asked = any(isinstance(event, Message) and event.name == "CertificateRequest" for event in events)
+    certificate_requested = any(
+        isinstance(event, Message) and event.name == "CertificateRequest" for event in events
+    )
     resumed = is_resumed((*client, *server))
     silent = {side for side, notes in (("client", client), ("server", server)) if not notes}
     in_vain = all(event.arrival == "lost" for event in events if isinstance(event, DataSent))
@@ -422,7 +424,7 @@ def _steps(
         if id_ is StepId.APPLICATION_DATA and in_vain and outcome != "succeeded":
             status = "not reached"
         if status == "not reached" and outcome == "succeeded":
-            one_way = id_.phase is Phase.CLIENT_AUTHENTICATION and not asked and not resumed
+            one_way = id_.phase is Phase.CLIENT_AUTHENTICATION and not certificate_requested and not resumed
             unseen = actor in silent or id_ is StepId.APPLICATION_DATA
             status = "not part of it" if one_way else "not seen" if unseen else status
         yield StepTaken(id_, id_.name.lower(), cast(Any, actor), view.name.title, status)

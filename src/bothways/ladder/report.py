@@ -73,9 +73,9 @@ def checks(notes: Sequence[Noted]) -> list[Check]:
 
 def own_authentication(notes: Sequence[Noted]) -> Check:
     """Return how a client answered the server's request for a certificate (step 3.1)."""
-    asked = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
+    requested = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
     sent = [each.note.message for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
-    if not asked:
+    if not requested:
         return _row(StepId.CLIENT_CERTIFICATE, "not asked", "the server requested no certificate")
     if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
         text = "the server requested a certificate and we sent none"

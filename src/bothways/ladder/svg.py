@@ -138,7 +138,7 @@ def _event(event: Event, ladder: Ladder, y: int, body: Drawn) -> int:
 
 
 def _arrow(
-    event: Message | AlertSent | DataSent, name: str, facts: str, gist: str, y: int, body: Drawn
+    event: Message | AlertSent | DataSent, name: str, facts: str, summary_text: str, y: int, body: Drawn
 ) -> int:
     right = event.by == "client"
     x, anchor = (LEFT + 16, "start") if right else (RIGHT - 16, "end")
@@ -158,7 +158,7 @@ def _arrow(
         body.append(_text_element(end + back, line + 5, "✕", "lost", "middle"))
     else:
         body.append(f'<path class="tip {keys}" d="M{end} {line}l{back} -6v12z"/>')
-    lines = _wrapped(gist, CHARACTERS + 24, 2)
+    lines = _wrapped(summary_text, CHARACTERS + 24, 2)
     for at, text in enumerate(lines):
         body.append(_text_element(x, line + 18 + at * 15, text, "small", anchor))
     return 34 + 15 * len(lines) + 4

@@ -234,7 +234,7 @@ def _ip(values: tuple[str, ...]) -> Test:
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)
-    except ValueError:  # a certificate may have what is no address
+    except ValueError:  # a certificate may contain an invalid address
         return None
 
 

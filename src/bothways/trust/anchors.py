@@ -186,7 +186,7 @@ class TrustStore:
 
     @property
     def digest(self) -> bytes:
-        """A SHA-256 by which two stores can be told apart, in whatever process: of the anchors and the profile."""
+        """The SHA-256 of the anchors and the profile, which is equal for equal stores in every process."""
         store = self.current
         if store._digest is None:
             each = sorted(sha256(der).digest() for der in store._anchors)

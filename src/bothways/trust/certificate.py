@@ -137,7 +137,7 @@ class ParsedCertificate:
     def __init__(self, der: bytes) -> None:
         self.der = der
         self.flaws: tuple[Flaw, ...] | None = (
-            None  # what `constraints` found wrong with it wherever it stands
+            None  # faults found by `constraints` that do not depend on the position
         )
         self.names: object = None  # the `Names` that `names` collected of it
         self.points: Any = None  # the CRL distribution points that `distribution_points` read in it

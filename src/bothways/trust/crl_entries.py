@@ -121,8 +121,8 @@ class Entries:
         found: Entry | None = None
         while at < len(self._keys) and self._keys[at] >> 32 == key >> 32:
             place = (self._keys[at] & 0xFFFFFFFF) + self._start
-            _, there, times, stop = next(_walk(self._der, place, self._end, None))
-            if there == serial and normal_issuer in self._issuers_at(place):
+            _, next_position, times, stop = next(_walk(self._der, place, self._end, None))
+            if next_position == serial and normal_issuer in self._issuers_at(place):
                 entry = self._entry(times, stop)
                 found = entry if found is None or _severity(entry) >= _severity(found) else found
             at += 1

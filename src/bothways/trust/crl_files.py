@@ -39,14 +39,16 @@ class CRLFiles:
         changed = self._watched.look(news)
         if changed:
             latest = None if at is None else at + min(TOLERANCE, _NEVER - at)
-            told = [(path, crl, self.store.objection(crl, latest)) for path, crls in changed for crl in crls]
+            objections = [
+                (path, crl, self.store.objection(crl, latest)) for path, crls in changed for crl in crls
+            ]
             stay = self.store.replace(CRLStore(self._watched.items()), at, withdraws=False)
-            news += [f"{path}: {_reported(crl, objection)}" for path, crl, objection in told]
-            series = {crl.series for _, crl, _ in told}
-            gone = [each for each in stay if each.der in before and each.series not in series]
+            news += [f"{path}: {_reported(crl, objection)}" for path, crl, objection in objections]
+            series = {crl.series for _, crl, _ in objections}
+            missing = [each for each in stay if each.der in before and each.series not in series]
             paths = ", ".join(path for path, _ in changed)
             news += [
-                f"{paths}: {_whose(each)} is not there any more; the one in use is kept" for each in gone
+                f"{paths}: {_whose(each)} is not there any more; the one in use is kept" for each in missing
             ]
         return news if at is None else news + self._expired(at)
 

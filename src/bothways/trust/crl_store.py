@@ -80,45 +80,45 @@ class CRLStore:
         """
         self._time = at or self._time
         known = {each.der: each for each in self}  # they keep their known signers
-        theirs = [known.get(each.der, each) for each in other]
-        new, by_series = {each.der for each in theirs}, _by_series(theirs)
-        left = [
+        new_crls = [known.get(each.der, each) for each in other]
+        new, by_series = {each.der for each in new_crls}, _by_series(new_crls)
+        remaining = [
             each
             for der, each in known.items()
             if der not in new and (each.series in by_series or not withdraws)
         ]
-        stay = [
+        kept = [
             each
-            for series, held in _by_series(left).items()
-            for each in self._staying(held, by_series.get(series, ()))
+            for series, present in _by_series(remaining).items()
+            for each in self._kept_of_series(present, by_series.get(series, ()))
         ]
-        stay = self._without_ended(stay)
-        staying = _by_series(stay)
-        taken = [
+        kept = self._without_ended(kept)
+        kept_by_series = _by_series(kept)
+        added = [
             each
-            for each in theirs
-            if not any(self._supersedes(held, each) for held in staying.get(each.series, ()))
+            for each in new_crls
+            if not any(self._supersedes(present, each) for present in kept_by_series.get(each.series, ()))
         ]
-        self._by_issuer = _indexed([*stay, *taken])
+        self._by_issuer = _indexed([*kept, *added])
         if known.keys() != {each.der for each in self}:
             self.generation += 1
             self._note_arrivals()
-        return stay
+        return kept
 
-    def _without_ended(self, stay: list[CRL]) -> list[CRL]:
+    def _without_ended(self, kept: list[CRL]) -> list[CRL]:
         """Drop CRLs that are out of date and not superseded, beyond a limit; the oldest first."""
-        ends = [(each.next_update or each.this_update, at) for at, each in enumerate(stay)]
+        ends = [(each.next_update or each.this_update, at) for at, each in enumerate(kept)]
         over = sorted(end for end in ends if self._time is not None and end[0] < self._time)
-        gone = {at for _, at in over[: max(len(stay) - MOST_ENDED, 0)]}
-        return [each for at, each in enumerate(stay) if at not in gone]
+        gone = {at for _, at in over[: max(len(kept) - MOST_ENDED, 0)]}
+        return [each for at, each in enumerate(kept) if at not in gone]
 
-    def _staying(self, held: Sequence[CRL], rivals: Sequence[CRL]) -> list[CRL]:
+    def _kept_of_series(self, present: Sequence[CRL], rivals: Sequence[CRL]) -> list[CRL]:
         """Return the CRLs of one series that stay when others are added."""
-        signers = [each.signer for each in (*held, *rivals) if each.signer is not None]
+        signers = [each.signer for each in (*present, *rivals) if each.signer is not None]
         if not signers:
-            gone = {id(each) for each in self._too_many(held)}
-            return [each for each in held if id(each) not in gone]
-        proven = [each for each in held if any(each.is_signed_by(signer) for signer in signers)]
+            gone = {id(each) for each in self._too_many(present)}
+            return [each for each in present if id(each) not in gone]
+        proven = [each for each in present if any(each.is_signed_by(signer) for signer in signers)]
         return [
             each
             for each in proven
@@ -175,8 +175,8 @@ class CRLStore:
     def _change(self, new: Sequence[CRL], gone: Sequence[CRL]) -> None:
         changed = dict(self._by_issuer)
         for issuer in {each.normal_issuer for each in (*new, *gone)}:
-            held = changed.pop(issuer, {}).values()
-            kept = {id(each): each for each in chain.from_iterable(held)}
+            present = changed.pop(issuer, {}).values()
+            kept = {id(each): each for each in chain.from_iterable(present)}
             for lost in gone:
                 kept.pop(id(lost), None)
             added = [each for each in new if each.normal_issuer == issuer]
@@ -190,8 +190,8 @@ class CRLStore:
 
     def _series(self, crl: CRL) -> list[CRL]:
         """Return the CRLs of the issuer name, scope and kind of a CRL, in the order in which they were added."""
-        held = self._by_issuer.get(crl.normal_issuer, {}).get(_point_names(crl)[0], ())
-        return [each for each in held if each.series == crl.series]
+        present = self._by_issuer.get(crl.normal_issuer, {}).get(_point_names(crl)[0], ())
+        return [each for each in present if each.series == crl.series]
 
     def about(self, normal_issuer: bytes, names: Names, at: datetime) -> list[CRL]:
         """Return the CRLs of an issuer for a distribution point with one of these names, or for all.
@@ -199,10 +199,10 @@ class CRLStore:
         normal_issuer: its name in the form of RFC 5280 7.1.  at: the time of the verification.
         """
         self._time = at
-        held = self._by_issuer.get(normal_issuer, {})
-        if held.keys() <= _WHOLE:
-            return [*held.get(None, ())]
-        found = {id(each): each for name in (None, *names) for each in held.get(name, ())}
+        present = self._by_issuer.get(normal_issuer, {})
+        if present.keys() <= _WHOLE:
+            return [*present.get(None, ())]
+        found = {id(each): each for name in (None, *names) for each in present.get(name, ())}
         return list(found.values())
 
     def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
@@ -210,8 +210,8 @@ class CRLStore:
         return tuple(each for each in self if each.normal_issuer == normal_issuer)
 
     def __iter__(self) -> Iterator[CRL]:
-        held = (each.values() for each in self._by_issuer.values())
-        yield from {id(each): each for each in chain.from_iterable(chain.from_iterable(held))}.values()
+        present = (each.values() for each in self._by_issuer.values())
+        yield from {id(each): each for each in chain.from_iterable(chain.from_iterable(present))}.values()
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -230,10 +230,12 @@ def _by_series(crls: Iterable[CRL]) -> dict[object, list[CRL]]:
 def _indexed(crls: Iterable[CRL]) -> _Index:
     found: dict[bytes, dict[object, list[CRL]]] = {}
     for crl in crls:
-        held = found.setdefault(crl.normal_issuer, {})
+        present = found.setdefault(crl.normal_issuer, {})
         for name in _point_names(crl):
-            held.setdefault(name, []).append(crl)
-    return {issuer: {name: tuple(each) for name, each in held.items()} for issuer, held in found.items()}
+            present.setdefault(name, []).append(crl)
+    return {
+        issuer: {name: tuple(each) for name, each in present.items()} for issuer, present in found.items()
+    }
 
 
 def _point_names(crl: CRL) -> Sequence[object]:

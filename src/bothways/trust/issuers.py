@@ -1,7 +1,7 @@
 """Which of several certificates with one subject most likely issued another (RFC 5280 4.2.1.1, RFC 4158 3.5.12).
 
-A key identifier proves nothing. It tells which signature to check first, so that many issuers with one name cost no
-more than one.
+A key identifier proves nothing. It only decides which signature is checked first, so that many issuers with one name
+cost no more than one.
 """
 
 from __future__ import annotations

@@ -88,11 +88,11 @@ class SingleResponse:
 class OCSPResponse:
     """A decoded response. `problem` says why it cannot be used at all, or is None.
 
-    `doubt` says which part of it is not supported, or is None: a response with one proves revocations, but not that a
-    certificate is good.
+    `unsupported_part` says which part of it is not supported, or is None: a response with one proves revocations, but
+    not that a certificate is good.
 
-    Attributes: `der`, `responses`, `nonce` (None where absent), `responder` (as text), `leave` (the CA that is known
-    to have authorised its signer, else None).
+    Attributes: `der`, `responses`, `nonce` (None where absent), `responder` (as text), `authorised_by` (the CA that is
+    known to have authorised its signer, else None).
     """
 
     def __init__(self, der: bytes) -> None:
@@ -102,15 +102,15 @@ class OCSPResponse:
         self.nonce: bytes | None = None
         self.responder = "nobody"
         self.problem: str | None = None
-        self.doubt: str | None = None
-        self.leave: ParsedCertificate | None = None
+        self.unsupported_part: str | None = None
+        self.authorised_by: ParsedCertificate | None = None
         self.was_refused = False  # checked for an issuer that has not authorised its signer
         self._signed_by: dict[bytes, bool] = {}
         self._delegates: tuple[ParsedCertificate, ...] | None = None
         self._x509 = open_ocsp_response(der)
         if self._x509.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            words = self._x509.response_status.name.lower().replace("_", " ")
-            self.problem = f"the responder answered: {words}"
+            text = self._x509.response_status.name.lower().replace("_", " ")
+            self.problem = f"the responder answered: {text}"
             return
         attempt("", self._read, self._x509)
 
@@ -124,10 +124,10 @@ class OCSPResponse:
                 self.nonce = extension.value.nonce
             elif extension.critical:
                 oid = extension.oid.dotted_string
-                self.doubt = f"it has the critical extension {oid}, which we do not support"
+                self.unsupported_part = f"it has the critical extension {oid}, which we do not support"
         self._signed = response.tbs_response_bytes
         if _has_critical_single_extension(self._signed):
-            self.doubt = "a single response has a critical extension, which we do not support"
+            self.unsupported_part = "a single response has a critical extension, which we do not support"
         self._signature = with_signature_parameters(response, self.der)
 
     def __repr__(self) -> str:
@@ -174,8 +174,8 @@ class OCSPResponse:
         """
         found = self._signer(issuer, at, work or WorkBudget())
         if isinstance(found, ParsedCertificate):
-            self.leave = issuer
-        self.was_refused = self.leave is None
+            self.authorised_by = issuer
+        self.was_refused = self.authorised_by is None
         return found
 
     def _signer(self, issuer: ParsedCertificate, at: datetime, work: WorkBudget) -> ParsedCertificate | str:
@@ -332,8 +332,8 @@ def _hash_name(single: ocsp.OCSPSingleResponse) -> str:
 
 
 def _reason_words(reason: x509.ReasonFlags | None) -> str:
-    words = "unspecified" if reason is None else reason.name.replace("_", " ")
-    return words.replace("ca comp", "CA comp").replace("aa comp", "AA comp")
+    text = "unspecified" if reason is None else reason.name.replace("_", " ")
+    return text.replace("ca comp", "CA comp").replace("aa comp", "AA comp")
 
 
 def _responder_text(name: x509.Name | None, key_hash: bytes | None) -> str:

@@ -80,9 +80,13 @@ class OCSPStore:
 
     def _find_signer(self, response: OCSPResponse, held: Iterable[OCSPResponse]) -> None:
         """Find out whether the signer of a response is authorised by a CA that has authorised those of others."""
-        known = {each.leave.key_digest: each.leave for each in held if each.leave is not None}
+        known = {
+            each.authorised_by.key_digest: each.authorised_by
+            for each in held
+            if each.authorised_by is not None
+        }
         for issuer in known.values():
-            if response.leave is None and self._time is not None:
+            if response.authorised_by is None and self._time is not None:
                 with suppress(OutOfWork):
                     response.signer(issuer, self._time)
 
@@ -95,9 +99,9 @@ class OCSPStore:
     def _supersedes(self, new: OCSPResponse, old: OCSPResponse, named: CertID) -> bool:
         """Whether one CA authorised both signers, and the new response is later, valid, and ends no revocation."""
         return (
-            old.leave is not None
-            and new.leave is not None
-            and old.leave.key_digest == new.leave.key_digest
+            old.authorised_by is not None
+            and new.authorised_by is not None
+            and old.authorised_by.key_digest == new.authorised_by.key_digest
             and self._time is not None
             and old.age(named) < new.age(named) <= self._time
             and (new.revokes(named) or not old.revokes(named))
@@ -167,7 +171,7 @@ def _bounded(responses: Sequence[OCSPResponse]) -> _Responses:
 
     First those that were checked for an issuer in vain are dropped. The first and the last that were added stay.
     """
-    unproven = [each for each in responses if each.leave is None][1:-1]
+    unproven = [each for each in responses if each.authorised_by is None][1:-1]
     order = [each for each in unproven if each.was_refused] + [
         each for each in unproven if not each.was_refused
     ]

@@ -132,19 +132,19 @@ def _problem_of(error: BaseException) -> str:
     if isinstance(error, x509.InvalidVersion):
         return f"version {error.parsed_version + 1}, which is unknown"
     text = str(*error.args[:1])[:_LONGEST_PROBLEM]
-    for pattern, words in _MESSAGES:
-        text = re.sub(pattern, words, text, count=1, flags=re.DOTALL)
+    for pattern, description in _MESSAGES:
+        text = re.sub(pattern, description, text, count=1, flags=re.DOTALL)
     found = _PARSE_ERROR.search(text)
-    return _in_words(found) if found is not None else text or type(error).__name__
+    return _as_text(found) if found is not None else text or type(error).__name__
 
 
-def _in_words(found: re.Match[str]) -> str:
+def _as_text(found: re.Match[str]) -> str:
     kind, location = found.groups()
-    words = _KINDS.get(kind, kind)
+    description = _KINDS.get(kind, kind)
     steps = [
         step.strip().strip('"').rpartition("::")[2] for step in (location or "").split(",") if step.strip()
     ]
-    return f"{words} (at {'.'.join(steps)})" if steps else words
+    return f"{description} (at {'.'.join(steps)})" if steps else description
 
 
 def _is_panic(error: BaseException) -> bool:

@@ -35,10 +35,10 @@ def check_ended(data: bytes, labels: Collection[str], source: str) -> None:
 
     What is left out of a file without a word may be a trust anchor, or a certificate of a chain.
     """
-    begun = [label for each in _BEGIN.finditer(data) if (label := each[1].decode("ascii")) in labels]
-    ended = [label for label, _ in blocks(data) if label in labels]
-    if len(begun) > len(ended):
-        raise ConfigError(f"{source}: it is truncated: a block in it has no -----END {begun[-1]}-----")
+    begin_labels = [label for each in _BEGIN.finditer(data) if (label := each[1].decode("ascii")) in labels]
+    end_labels = [label for label, _ in blocks(data) if label in labels]
+    if len(begin_labels) > len(end_labels):
+        raise ConfigError(f"{source}: it is truncated: a block in it has no -----END {begin_labels[-1]}-----")
 
 
 def body(block: bytes) -> bytes:

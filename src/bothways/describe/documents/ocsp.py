@@ -174,7 +174,7 @@ def _successful(der: bytes, body: Element, now: datetime) -> list[Document]:
 def _check_usable(der: bytes) -> None:
     """Raise ValueError for a response that verification cannot decode or use."""
     response = OCSPResponse(der)
-    problem = response.problem or response.doubt
+    problem = response.problem or response.unsupported_part
     if problem is not None:
         raise ValueError(problem)
 

@@ -16,8 +16,8 @@ Address = IPv4Address | IPv6Address
 
 # The first network that contains an address determines its description.
 _SPECIAL4 = tuple(
-    (IPv4Network(network), words)
-    for network, words in (
+    (IPv4Network(network), use)
+    for network, use in (
         ("0.0.0.0/8", "unspecified"),
         ("10.0.0.0/8", "private"),
         ("100.64.0.0/10", "shared by a carrier's customers"),
@@ -38,8 +38,8 @@ _SPECIAL4 = tuple(
     )
 )
 _SPECIAL6 = tuple(
-    (IPv6Network(network), words)
-    for network, words in (
+    (IPv6Network(network), use)
+    for network, use in (
         ("::/128", "unspecified"),
         ("::1/128", "this machine"),
         ("64:ff9b:1::/48", "reserved"),
@@ -71,9 +71,9 @@ def refusal(address: str, location: Location, policy: Fetch) -> str | None:
         return "its host has no IP address"
     if any(read in network for network in policy.networks if network.version == read.version):
         return None
-    words = special_purpose(read)
-    if words is not None:
-        return f"{address} is {words}, and not allowed"
+    use = special_purpose(read)
+    if use is not None:
+        return f"{address} is {use}, and not allowed"
     if location.port not in policy.ports:
         return f"port {location.port} is not allowed"
     return None
@@ -82,14 +82,14 @@ def refusal(address: str, location: Location, policy: Fetch) -> str | None:
 def special_purpose(address: Address) -> str | None:
     """Return what an address that is not globally reachable is used for (RFC 6890); None for a global one."""
     if isinstance(address, IPv4Address):
-        return next((words for network, words in _SPECIAL4 if address in network), None)
-    words = next((words for network, words in _SPECIAL6 if address in network), None)
-    if words is not None:
-        return words
-    words = next(filter(None, map(special_purpose, _embedded(address))), None)
-    if words is None and not any(address in network for network in _GLOBAL6):
+        return next((use for network, use in _SPECIAL4 if address in network), None)
+    use = next((use for network, use in _SPECIAL6 if address in network), None)
+    if use is not None:
+        return use
+    use = next(filter(None, map(special_purpose, _embedded(address))), None)
+    if use is None and not any(address in network for network in _GLOBAL6):
         return "reserved"
-    return words
+    return use
 
 
 def _embedded(address: IPv6Address) -> Iterator[IPv4Address]:

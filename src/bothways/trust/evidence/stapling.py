@@ -44,7 +44,7 @@ def own_responders() -> Fetch:
 
 @dataclass(slots=True)
 class _Renewal:
-    """One certificate of ours: when its response is fetched next, and how many attempts have failed since the last."""
+    """One of our certificates: when its response is fetched next, and the number of failures since the last success."""
 
     request: EvidenceRequest
     due: datetime
@@ -117,8 +117,8 @@ class Stapling:
         until = answer.until(MAX_AGE)
         soon = min(renewal_time(at, until, self._random), retry_time(at, LEAST_OFTEN, self._random))
         renewal.due = max(soon, at + SHORTEST)
-        words = f"says {answer.state}" if is_new else f"is still the one with the status {answer.state}"
-        return f"{whose} {words}, until {until:%Y-%m-%d %H:%M}"
+        status = f"says {answer.state}" if is_new else f"is still the one with the status {answer.state}"
+        return f"{whose} {status}, until {until:%Y-%m-%d %H:%M}"
 
     def _follow_changes(self) -> None:
         """Plan again where the certificates have changed: the staple must be about the one that is sent."""

@@ -55,7 +55,7 @@ class CRLSource:
 
     def statements(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[Statement]:
         """Return the statement of each CRL at the certificate's distribution points."""
-        statements_made: list[Statement] = []
+        found_statements: list[Statement] = []
         usable = []
         reasons = self._applicable(certificate)
         deltas = [crl for crl in reasons if crl.base is not None]
@@ -64,13 +64,13 @@ class CRLSource:
                 continue
             signed = self._signed(crl, issuer)
             if isinstance(signed, str):
-                statements_made.append(Unknown(signed))
+                found_statements.append(Unknown(signed))
             else:
                 usable.append(signed)
-        statements_made += [
+        found_statements += [
             self._statement(each, reasons[each.crl], certificate) for each in self._newest(usable)
         ]
-        return statements_made + [
+        return found_statements + [
             found for each in deltas if (found := self._revoked_later(each, usable, certificate, issuer))
         ]
 
@@ -130,7 +130,8 @@ class CRLSource:
         problem = self._time_problem(crl) or self._profile_problem(crl, *deltas)
         names = (certificate.serial, certificate.normal_issuer)
         entry = next(
-            (statements_made for delta in deltas if (statements_made := delta.find(*names)) is not None), None
+            (found_statements for delta in deltas if (found_statements := delta.find(*names)) is not None),
+            None,
         )
         if entry is None or (entry.reason == REMOVED and unprocessed is not None):
             entry = crl.find(*names)

@@ -25,8 +25,8 @@ class ResponseSource:
         """Return the statement of each response about a certificate."""
         stapled = self.staple_statement(certificate, issuer)
         others = self._available.responses_about(certificate, issuer)
-        said = [] if stapled is None else [stapled]
-        return said + [self._unstapled_statement(each, certificate, issuer) for each in others]
+        result = [] if stapled is None else [stapled]
+        return result + [self._unstapled_statement(each, certificate, issuer) for each in others]
 
     def staple_statement(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement | None:
         """Return the statement of the stapled response of a certificate; None without one."""
@@ -51,8 +51,8 @@ class ResponseSource:
         self, response: OCSPResponse, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> Statement:
         """Return the statement of a response that the peer did not send: if it is wrong, the peer is not refused."""
-        said = self._statement(response, certificate, issuer)
-        return _unusable(said.problem) if isinstance(said, BadStaple) else said
+        result = self._statement(response, certificate, issuer)
+        return _unusable(result.problem) if isinstance(result, BadStaple) else result
 
     def _statement(
         self, response: OCSPResponse, certificate: ParsedCertificate, issuer: ParsedCertificate
@@ -73,8 +73,10 @@ class ResponseSource:
         signer_status = self._status_of_signer(signer, issuer)
         if isinstance(signer_status, Unknown):
             return signer_status
-        said = [self._single_statement(each, signer, signer_status) for each in singles]
-        return _worst(said if response.doubt is None else [*said, _unusable(response.doubt)])
+        result = [self._single_statement(each, signer, signer_status) for each in singles]
+        return _worst(
+            result if response.unsupported_part is None else [*result, _unusable(response.unsupported_part)]
+        )
 
     def _single_statement(
         self, single: SingleResponse, signer: ParsedCertificate, signer_status: Good
@@ -104,19 +106,19 @@ class ResponseSource:
             return _unusable(
                 f"it is signed by {signer.subject_text}, whose own status depends on that of others"
             )
-        said = self._checker.status(signer, issuer)
-        if not isinstance(said, Good):
+        result = self._checker.status(signer, issuer)
+        if not isinstance(result, Good):
             return _unusable(f"it is signed by {signer.subject_text}, whose own status is not good")
-        return said
+        return result
 
 
-def _worst(said: Sequence[Good | Revoked | Unknown]) -> Statement:
+def _worst(result: Sequence[Good | Revoked | Unknown]) -> Statement:
     """Return the worst of several statements about one certificate in one response."""
     for kind in (Revoked, Unknown):
-        for each in said:
+        for each in result:
             if isinstance(each, kind):
                 return each
-    return Good(min(each.until for each in said if isinstance(each, Good)))
+    return Good(min(each.until for each in result if isinstance(each, Good)))
 
 
 def _unusable(problem: str) -> Unknown:

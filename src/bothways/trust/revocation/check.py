@@ -45,20 +45,20 @@ def _path_status(
     check = RevocationCheck(available, path, others, work)
     reasons, unknown, until = [], [], []
     for position, certificate in enumerate(covered):
-        said = check.status(certificate, path[position + 1])
+        result = check.status(certificate, path[position + 1])
         subject = certificate.subject_text
-        if isinstance(said, Revoked):
-            facts: dict[str, object] = {"revoked_at": said.revoked_at, "reason": said.reason}
+        if isinstance(result, Revoked):
+            facts: dict[str, object] = {"revoked_at": result.revoked_at, "reason": result.reason}
             reasons.append(Reason(Fault.REVOKED, position, subject, facts))
-        elif isinstance(said, BadStaple):
-            reasons.append(Reason(Fault.BAD_STAPLE, position, subject, {"problem": said.problem}))
-        elif isinstance(said, Unknown):
-            unknown.append(f"certificate {position} ({subject}): {said.problem}")
+        elif isinstance(result, BadStaple):
+            reasons.append(Reason(Fault.BAD_STAPLE, position, subject, {"problem": result.problem}))
+        elif isinstance(result, Unknown):
+            unknown.append(f"certificate {position} ({subject}): {result.problem}")
             if revocation.unknown == "refuse":
-                facts = {"problem": said.problem, "advice": _advice(certificate, revocation)}
+                facts = {"problem": result.problem, "advice": _advice(certificate, revocation)}
                 reasons.append(Reason(Fault.REVOCATION_UNKNOWN, position, subject, facts))
         else:
-            until.append(said.until)
+            until.append(result.until)
     reasons = check.staple_reasons() + reasons
     valid_until = min(until, default=None)
     if available.checks:
@@ -115,14 +115,14 @@ class RevocationCheck:
             self.in_progress.pop()
         if not isinstance(by_response, Good):
             self._requests += [request for each in by_crl if isinstance(each, Good) for request in each.wants]
-        said = fold([*([] if by_response is NO_STATEMENT else [by_response]), *by_crl])
-        if not isinstance(said, Unknown):
-            return said
+        result = fold([*([] if by_response is NO_STATEMENT else [by_response]), *by_crl])
+        if not isinstance(result, Unknown):
+            return result
         if _has_no_revocation(certificate):
             return Good(certificate.not_after)
         unfetched = self._request_evidence(certificate, issuer)
-        if said is not NO_STATEMENT:
-            return Unknown("; ".join([said.problem, *unfetched]))
+        if result is not NO_STATEMENT:
+            return Unknown("; ".join([result.problem, *unfetched]))
         return Unknown("; ".join(unfetched or [self._nothing_available(certificate)]))
 
     def may_check(self, signer: ParsedCertificate) -> bool:
@@ -139,8 +139,8 @@ class RevocationCheck:
         policy, fetched = self._available.policy.fetch, self._available.fetched
         if policy is None or fetched is None:
             return ()
-        left = max(policy.requests - len(fetched), 0)
-        return tuple(fetched.missing(self._requests)[:left])
+        remaining = max(policy.requests - len(fetched), 0)
+        return tuple(fetched.missing(self._requests)[:remaining])
 
     def _request_evidence(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[str]:
         """Request the evidence that a certificate names: its OCSP response, then, if that is not sufficient, CRLs.
@@ -170,10 +170,10 @@ class RevocationCheck:
         policy, leaf = self._available.policy.staples, self._path[0]
         if policy == "ignore" or not (policy == "require" or _must_staple(leaf)):
             return []
-        said = self._responses.staple_statement(leaf, self._path[1])
-        if said is not None and not isinstance(said, Unknown):
+        result = self._responses.staple_statement(leaf, self._path[1])
+        if result is not None and not isinstance(result, Unknown):
             return []
-        problem = "it sent none" if said is None else said.problem
+        problem = "it sent none" if result is None else result.problem
         return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, {"problem": problem})]
 
 

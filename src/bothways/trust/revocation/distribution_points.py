@@ -33,17 +33,17 @@ def points_of(certificate: ParsedCertificate, work: WorkBudget) -> tuple[Point, 
 
     They are read once and kept with it.  Raises OutOfWork where `work` is used up.
     """
-    told = certificate.extension(x509.CRLDistributionPoints) or ()
-    for each in told:
+    extension = certificate.extension(x509.CRLDistributionPoints) or ()
+    for each in extension:
         work.spend(Step.NAME, 1 + len(each.full_name or ()) + len(each.crl_issuer or ()))
     if certificate.points is None:
-        certificate.points = tuple(dict.fromkeys(_points(certificate, told)))
+        certificate.points = tuple(dict.fromkeys(_points(certificate, extension)))
     points: tuple[Point, ...] = certificate.points
     return points
 
 
-def _points(certificate: ParsedCertificate, told: Iterable[x509.DistributionPoint]) -> Iterator[Point]:
-    for each in told:
+def _points(certificate: ParsedCertificate, extension: Iterable[x509.DistributionPoint]) -> Iterator[Point]:
+    for each in extension:
         named = None if each.crl_issuer is None else general_names(each.crl_issuer)
         issuers = _directory_names(each.crl_issuer) or (certificate.issuer,)
         names = point_names(each.full_name, each.relative_name, issuers[0])

@@ -63,9 +63,9 @@ def fold(statements: Sequence[Statement]) -> Statement:
         return NO_STATEMENT
     good = [each for each in statements if isinstance(each, Good)]
     if len(good) < len(statements):
-        worst = _first(statements, Revoked) or _first(statements, BadStaple)
-        if worst is not None:
-            return worst
+        most_severe = _first(statements, Revoked) or _first(statements, BadStaple)
+        if most_severe is not None:
+            return most_severe
     covered = frozenset[x509.ReasonFlags]().union(*[each.reasons for each in good])
     if covered >= ALL_REASONS:
         return Good(min([each.until for each in good]))
