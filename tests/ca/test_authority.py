@@ -1,4 +1,4 @@
-"""Certificates that an authority signs, held against other people's verifiers."""
+"""Certificates that a CA signs, verified by other implementations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked wrongly, or at a bad moment: told in words, and nothing half done, on each kind of database."""
+"""Wrong requests and failures: they are reported, and nothing is half done, on each kind of database."""
 
 from __future__ import annotations
 

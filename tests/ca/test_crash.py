@@ -42,7 +42,7 @@ def told(lines: Iterable[str], word: str) -> list[int]:
 
 
 def check(path: Path, lines: list[str]) -> None:
-    """All that was told stands in the register, once, and the audit log is whole."""
+    """All that was reported is in the register, once, and the audit log is complete."""
     issuer = Issuer.open(path, None)
     entries = {entry.serial: entry for entry in issuer.register.all()}
     issued, revoked, numbers = (told(lines, word) for word in ("issued", "revoked", "crl"))

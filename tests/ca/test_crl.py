@@ -1,4 +1,4 @@
-"""Revocation lists, held against OpenSSL."""
+"""CRLs, verified by OpenSSL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an authority cannot do is told apart by types alone, and each type is raised by something."""
+"""The errors of a CA are distinguished by their types, and each type is raised."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_kind_of_error_is_an_authority_error(kind: type[AuthorityError]) -
 
 
 def test_every_kind_of_error_is_raised_by_some_test() -> None:
-    """A kind that nobody raises is deleted; the bases of others and the table of a driver's words count."""
+    """A kind that is never raised is deleted; base classes and the table of a driver's errors count."""
     raised = {
         ast.unparse(node.func)
         for name, tree in modules().items()

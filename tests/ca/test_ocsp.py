@@ -1,4 +1,4 @@
-"""OCSP answers, read by `cryptography` and judged by our own revocation checking."""
+"""OCSP responses, decoded by `cryptography` and verified by our own revocation checks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys in hardware, held against SoftHSM2 and OpenSSL."""
+"""Keys in hardware, with SoftHSM2 and OpenSSL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing requests, honest and hostile."""
+"""Certification requests, usual and hostile."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_an_rsa_key_with_a_small_exponent_is_refused() -> None:
 
 
 def test_other_extensions_of_a_request_are_ignored() -> None:
-    """What a request wishes beside its names is the profile's to say."""
+    """Everything but the names is decided by the profile."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     for number, critical in ((1, True), (2, False)):
         odd = x509.UnrecognizedExtension(ObjectIdentifier(f"1.3.6.1.4.1.99999.{number}"), bytes(1000))
@@ -184,7 +184,7 @@ REWRITTEN = [
 
 @pytest.mark.parametrize(("old", "new", "problem"), REWRITTEN)
 def test_a_signed_unusual_request_is_refused_or_decoded_exactly(old: bytes, new: bytes, problem: str) -> None:
-    """The signature holds: what is odd was meant so by whoever holds the key."""
+    """The signature is valid, so the owner of the key made it so."""
     data = resigned(request(NAMES), old, new)
     if not problem:
         check_holder(Profile.CLIENT, read_request(data, "csr")[1])

@@ -56,7 +56,7 @@ def authority(held: HeldKey) -> Authority:
 
 @pytest.mark.parametrize("key_type", HELD)
 def test_a_token_signs_the_octets_of_the_certificate(key_type: KeyType) -> None:
-    """RFC 5280 4.1.1 and 5.1.1: the signature stands outside of what is signed."""
+    """RFC 5280 4.1.1 and 5.1.1: the signature is outside of the signed part."""
     held = Elsewhere(new_key(key_type))
     issuer = authority(held)
     leaf = issuer.issue(Profile.CLIENT, "alice").certificate

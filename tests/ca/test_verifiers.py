@@ -1,6 +1,6 @@
-"""Every type of key in every profile, before other people's verifiers: each accepts, or its reason stands here.
+"""Every type of key in every profile, verified by other implementations: each accepts, or its reason is here.
 
-The same table stands in docs/authority.md, for people who choose.
+The same table is in docs/authority.md, for people who choose.
 """
 
 from __future__ import annotations

@@ -360,7 +360,7 @@ def test_without_the_option_there_are_no_metrics(running: Service) -> None:
 
 @pytest.mark.parametrize("framing", ["Transfer-Encoding: chunked", "Content-Length: 6"])
 def test_an_ambiguous_length_is_refused_and_the_connection_closed(running: Service, framing: str) -> None:
-    """RFC 9112 6.1, 6.3 and 11.2: what stands behind it is no request."""
+    """RFC 9112 6.1, 6.3 and 11.2: what follows it is not read as a request."""
     address = urlsplit(running.url)
     with socket.create_connection((address.hostname or "", address.port or 0), 10) as client:
         client.sendall(

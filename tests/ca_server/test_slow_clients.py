@@ -181,7 +181,7 @@ def test_a_body_after_the_response_holds_no_place(hasty: tuple[str, int]) -> Non
 
 @pytest.mark.parametrize("begun", [b"GET /short HTTP/1.1\r\nX: ", BEGUN, BEGUN.replace(b"read", b"short")])
 def test_a_request_below_the_minimum_rate_is_ended_early(begun: bytes) -> None:
-    """The least rate, in a head, in a body, and in a body that nobody reads."""
+    """The minimum rate, in a header, in a body, and in a body that is discarded."""
     with serving(Measured) as server, connected(server) as client:
         client.sendall(begun)
         with trickling(client):

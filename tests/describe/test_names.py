@@ -37,5 +37,5 @@ def test_every_name_is_listed_by_kind():
 
 
 def test_an_anonymous_client_is_shown_as_such():
-    """A server that asked for nobody talks to an anonymous client."""
+    """A server that requested no certificate has an anonymous client."""
     assert peer_name(None) == "an anonymous client"

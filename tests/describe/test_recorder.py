@@ -1,4 +1,4 @@
-"""Notes are kept, bounded, and stop when told."""
+"""Notes are recorded up to a limit, until it is stopped."""
 
 from __future__ import annotations
 

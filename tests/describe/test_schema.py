@@ -49,7 +49,7 @@ def test_a_ladder_has_the_described_keys():
 
 @pytest.mark.parametrize("kind", ROWS)
 def test_each_kind_of_event_has_the_described_keys(kind):
-    """Beside those that all have."""
+    """In addition to those that all have."""
     row = re.search(rf'^\| `"{kind}"` \| (.*) \|$', PAGE, re.MULTILINE).group(1)
     assert spelled(row) | COMMON == keys(ROWS[kind])
     assert set(ROWS.values()) == set(get_args(model.Event))

@@ -1,4 +1,4 @@
-"""Two engines that talk until one of them is refused, each with a observed beside it."""
+"""Two engines that exchange messages until one of them is refused, each with an observer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Talk:
 def talk(
     client: ClientConfig | None = None, server: ServerConfig | None = None, name: str = "localhost"
 ) -> Talk:
-    """Let a client and a server talk until nobody has anything left to say."""
+    """Let a client and a server exchange messages until there are no more."""
     client = client or identities.client_config(identities.client())
     server = server or identities.server_config()
     mine = HandshakeFacts(client, name, address="localhost:8443")
@@ -48,10 +48,10 @@ def talk(
 
 
 def first(found: Explanation) -> tuple[str, str]:
-    """The likeliest cause, and with whom it lies."""
+    """The most likely cause, and its party."""
     return found.first.cause.name, found.first.party.value
 
 
 def client(who: Any = None, **options: Any) -> ClientConfig:
-    """A client that Test Intermediate vouches for, or somebody else."""
+    """A client with a certificate of Test Intermediate, or another one."""
     return identities.client_config(identities.client() if who is None else who or None, **options)

@@ -76,7 +76,7 @@ def test_a_server_that_does_not_start_tls_is_explained(
 def test_every_failure_before_tls_has_a_cause_that_quotes_the_server(
     said: Said, problem: StartTLSProblem, words: str
 ):
-    """Quoted as unauthenticated where they are told at all."""
+    """Quoted as unauthenticated, if at all."""
     error = failure(said)
     assert error is not None
     found = explained(error, starttls=said.protocol)
@@ -97,7 +97,7 @@ def test_a_server_that_says_nothing_may_wait_for_our_hello():
 
 
 def test_a_server_that_waits_for_its_client_may_be_of_another_protocol():
-    """As PostgreSQL waits for an IMAP client's first word, and that for a greeting: a probe or the port tells which."""
+    """As PostgreSQL waits for an IMAP client's first word, and that for a greeting: a probe or the port shows which."""
     silent = StartTLSFailed(P.LATE, "IMAP")
     for found in (
         explained(silent, port=2525, starttls="imap", probed=Probed(starttls="postgres")),

@@ -1,4 +1,4 @@
-"""A clock is called wrong only where something says so; four causes about time are told apart."""
+"""A clock is called wrong only with evidence; four causes about time are distinguished."""
 
 from __future__ import annotations
 

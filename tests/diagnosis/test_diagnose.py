@@ -72,7 +72,7 @@ def situations(role: Role) -> list[tuple[Situation, Progress]]:
 
 
 def check(found: Explanation) -> None:
-    """It says something: no blank is left open, and each cause tells what to do."""
+    """Every placeholder is filled in, and each cause says what to do."""
     assert found.causes and found.happened and not found.happened.endswith(".")
     for each in found.causes:
         assert each.text and each.remedy and not each.text.endswith((":", ": ", "."))

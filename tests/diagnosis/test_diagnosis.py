@@ -1,4 +1,4 @@
-"""Causes in order and in words; what a peer says stays a word, and never becomes a command."""
+"""The order and the text of causes; text of a peer is never part of a command."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_several_causes_are_numbered_and_the_rest_is_left_out() -> None:
 
 
 def test_a_likely_cause_leaves_room_for_two_more() -> None:
-    """Alerts often have two other meanings that cannot be told apart on the wire."""
+    """Alerts often have two other meanings that cannot be distinguished on the wire."""
     causes = (likely(Cause.EXPIRED, Weight.LIKELY), *(likely(each) for each in list(Cause)[:5]))
     assert len(Explanation("x", "", causes).told) == 3
 
@@ -132,7 +132,7 @@ def test_the_facts_are_values_for_json() -> None:
 
 
 def test_every_cause_is_named_by_some_rule() -> None:
-    """A row that nobody names is deleted."""
+    """An unused row is deleted."""
     folder = Path(bothways.diagnosis.__file__).parent
     rules = "".join(path.read_text("utf-8") for path in folder.glob("*.py") if path.name != "table.py")
     assert [cause.name for cause in Cause if f"Cause.{cause.name}" not in rules] == []

@@ -1,6 +1,6 @@
-"""One call explains what failed, whoever raised it: the engine, sockets, asyncio; as a client and as a server.
+"""One call explains a failure of any layer: the engine, sockets, asyncio; of a client and of a server.
 
-The errors know what passed: the explanation is the same as that of somebody who watched the connection.
+The errors know what passed: the explanation is the same as that of an observer of the connection.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def test_errors_of_the_network_have_the_address_and_the_progress(by: Callable[[i
 
 
 def test_what_is_kept_after_the_handshake_is_bounded():
-    """A peer that goes on cannot fill a connection's history."""
+    """A peer that continues to send cannot fill a connection's history."""
     _, _, talk = watched(client(), identities.server_config())
     for each in (talk.client, talk.server):
         facts = each.history.facts()

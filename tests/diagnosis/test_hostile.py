@@ -1,4 +1,4 @@
-"""Whatever a peer puts into names, chains and alerts: an explanation is given, short, and moves no cursor."""
+"""Whatever a peer puts into names, chains and alerts: a short explanation is given, without control characters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def harmless(found: Explanation) -> None:
 
 
 def test_names_of_a_peers_choice_are_shown_escaped_and_never_run() -> None:
-    """A client that nobody knows, a server that asks in strange words, and what each is told of the other."""
+    """An unknown client, a server with unusual names, and the explanations for both."""
     evil = identities.root(EVIL[:60])
     who = pki.leaf(evil, EVIL[:60], alternatives=(), usage=("clientAuth",), **identities.SPAN)
     harmless(talk(identities.client_config(who)).servers)

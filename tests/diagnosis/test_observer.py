@@ -58,7 +58,7 @@ def test_application_data_is_noted_without_its_content() -> None:
 
 
 def test_observed_facts_contain_no_key() -> None:
-    """It may be logged, pickled, or sent to somebody who helps."""
+    """They may be logged, pickled, or sent to a supporter."""
     situation = talk().client.situation()
     found, waiting = set(), [situation]
     while waiting:

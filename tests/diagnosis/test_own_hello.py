@@ -1,4 +1,4 @@
-"""A client that was refused at its hello is told what its hello leaves out, and by what the server cannot be known."""
+"""A client that is refused at its hello gets what its hello lacks, and which causes are excluded."""
 
 from __future__ import annotations
 

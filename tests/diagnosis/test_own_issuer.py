@@ -58,7 +58,7 @@ def deep() -> pki.Issued:
 def test_a_server_that_names_our_ca_may_have_a_lower_limit_or_no_list(
     alert: Alert, who: pki.Issued, first_cause: str, second: str
 ) -> None:
-    """OpenSSL sends unknown_ca for both: both are told. Apache sends internal_error, and counts the root."""
+    """OpenSSL sends unknown_ca for both, so both are shown. Apache sends internal_error, and counts the root."""
     names = [name for name, _ in refused(alert, who, OPENSSL_3_0, Role.CLIENT)]
     assert names[:2] == [first_cause, second]
 
@@ -69,7 +69,7 @@ def test_a_client_of_openssl_may_have_such_limits_too() -> None:
 
 
 def test_who_closes_without_an_alert_may_trust_the_intermediate_alone() -> None:
-    """Node.js closes for whatever OpenSSL does not accept: what the server names tells more."""
+    """Node.js closes for whatever OpenSSL does not accept: the CAs that the server names are better evidence."""
     who = holder()
     assert refused(None, who, OPENSSL_3_0, Role.CLIENT)[0] == ("NOT_LET_IN", "POSSIBLE")
     named = (identities.middle().certificate.subject.public_bytes(),)

@@ -1,4 +1,4 @@
-"""A side that was refused is told what is wrong with it, by what it can see of itself."""
+"""The causes on our side of a refusal, by what is known of our own configuration."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def refused(
 
 @pytest.mark.parametrize("role", list(Role))
 def test_bad_certificate_of_openssl_is_no_unknown_issuer(role: Role) -> None:
-    """What is sound by our clock is not yet valid by the peer's; for an issuer it sends unknown_ca."""
+    """What is valid by our clock is not yet valid by the peer's; for an issuer it sends unknown_ca."""
     who = host() if role is Role.SERVER else holder()
     causes = refused(Alert.BAD_CERTIFICATE, who, OPENSSL_3_0, role, asked="localhost")
     assert causes[0] == ("PEERS_CLOCK", "LIKELY")
@@ -217,7 +217,7 @@ def test_a_client_that_reached_us_at_an_address_of_our_certificate_has_no_wrong_
 
 @pytest.mark.parametrize(("days", "first_cause"), [(80, "PEERS_CLOCK"), (400, "STATUS_UNKNOWN")])
 def test_certificate_expired_of_openssl_may_be_a_crl_that_is_out_of_date(days: int, first_cause: str) -> None:
-    """Both are told; a clock that is ahead by more than months is the rarer."""
+    """Both are shown; a clock that is ahead by months is the rarer."""
     ends = {"not_before": identities.START, "not_after": identities.START + timedelta(days=days)}
     who = holder(pki.root("Lasting Root", **ends), **ends)
     causes = refused(Alert.CERTIFICATE_EXPIRED, who, OPENSSL_3_0, Role.CLIENT)

@@ -1,4 +1,4 @@
-"""Whoever refuses a peer tells what the peer has to change, or that the fault lies at home."""
+"""A side that refuses a peer gets what the peer, or it itself, has to change."""
 
 from __future__ import annotations
 

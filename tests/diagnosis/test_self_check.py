@@ -1,4 +1,4 @@
-"""What our own trust holds against a chain whose anchors nobody knows."""
+"""The reasons of our own verification against our chain, whose trust anchors are not known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a service says of us is read strictly and briefly; what fails a command is told from what does not."""
+"""The reply of a service about us, strictly decoded; replies that fail a command are distinguished."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ OPENSSL_3_5 = (0x0905, 0x0906, 0x0904, *OPENSSL_3_0[:5], 0x081A, 0x081B, 0x081C,
 def test_a_list_of_schemes_identifies_an_implementation(
     schemes: tuple[int, ...], stack: Stack | None
 ) -> None:
-    """What no implementation lists by default tells nothing."""
+    """Lists that are no implementation's default identify none."""
     assert stack_of(schemes) is stack
 
 

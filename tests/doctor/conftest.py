@@ -1,4 +1,4 @@
-"""Servers on loopback answer at once: nobody waits for them as long as for those that are far away."""
+"""Servers on loopback answer at once, so the waiting times are short."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_a_services_text_is_explained_although_the_connection_is_reset(
 
 
 def test_an_endless_response_is_read_to_the_end_of_its_header():
-    """Whoever sends on and on is not listened to."""
+    """What is sent after that is not read."""
 
     def endless(sock: socket.socket) -> None:
         with wrap(sock, identities.server_config(client_anchors=None), timeout=20) as channel:

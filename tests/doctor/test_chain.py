@@ -79,7 +79,7 @@ def test_a_chain_in_the_wrong_order_gets_a_warning():
 
 
 def test_missing_and_surplus_certificates_are_named():
-    """So that whoever runs the server knows which file to add."""
+    """So that the administrator of the server knows which file to add."""
     rows = rows_of([SERVER.der])
     assert "CN=Bank Issuing" in rows["certificate.chain"].text
     assert "intermediates" in rows["certificate.chain"].hint

@@ -118,7 +118,7 @@ def test_a_silent_or_slow_server_is_left_after_the_time_limit():
 
 
 def test_an_endless_banner_is_read_up_to_the_limit():
-    """Whoever speaks on and on is not listened to."""
+    """What is sent after that is not read."""
     sent = 0
 
     def endless(sock: socket.socket) -> None:

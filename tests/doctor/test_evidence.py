@@ -1,4 +1,4 @@
-"""What probes find is held against what we offer: it names the cause, and rules out what it disproves."""
+"""The results of probes are compared with our offer: they name the cause, and exclude others."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_a_slow_load_balancer_is_waited_for() -> None:
 def test_a_reset_before_anything_was_sent_is_evidence(
     number: int, found: Probed | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that never stood tells nothing."""
+    """A connection that was never established is no evidence."""
 
     def ask(*_: Any, **__: Any) -> None:
         raise OSError(number, "x")

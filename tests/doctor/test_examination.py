@@ -100,7 +100,7 @@ def test_a_refused_connection_is_reported_with_its_causes():
 
 
 def test_the_handshake_with_what_was_given_offers_what_was_given():
-    """Beside HTTP by its name to a server that is known to choose it."""
+    """And HTTP by its ALPN name to a server that chose it before."""
     found = report(ours(identities.server_config(alpn=("http/1.1",)), OK), identities.client())
     assert found.handshakes[-1].protocol == "http/1.1"
     assert found.handshakes[-1].offered == ("TLS 1.3", "TLS 1.2")

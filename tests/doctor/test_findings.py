@@ -1,4 +1,4 @@
-"""From what a server showed to findings: each level and each sentence by what it stands for."""
+"""From what a server showed to findings: each level and each sentence."""
 
 from __future__ import annotations
 

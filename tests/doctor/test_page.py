@@ -73,7 +73,7 @@ def poisoned(report: Report) -> Report:
 
 
 def test_every_finding_is_there_with_its_level_in_words():
-    """Signs and colours say nothing that words do not say as well."""
+    """Signs and colours are not the only indication."""
     page = Page(as_page(REPORT))
     for row in ROWS:
         assert f"{WORDS[row.level]}: {row.subject}" in page.text
@@ -142,7 +142,7 @@ def test_a_keyboard_a_screen_reader_a_phone_and_paper_have_all_of_it():
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
 def test_the_pages_own_colours_can_be_read(scheme: dict[str, str]):
-    """WCAG 2 1.4.3: text at least 4.5 to 1 on what it stands on here."""
+    """WCAG 2 1.4.3: text at least 4.5 to 1 on its background."""
 
     def luminance(colour: str) -> float:
         parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

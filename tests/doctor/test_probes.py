@@ -61,7 +61,7 @@ def test_an_address_is_no_server_name():
 
 
 def test_each_suite_is_good_or_outdated_for_one_reason():
-    """Nothing that a server may still answer to is left out, and nothing stands in two places."""
+    """Every suite that a server may accept is in exactly one list."""
     kinds = [GOOD_SUITES_12, *OUTDATED_SUITES.values()]
     every = [suite for kind in kinds for suite in kind]
     assert len(every) == len(set(every))

@@ -1,4 +1,4 @@
-"""What comes back to a question: choices, alerts, ends, and what is no TLS at all."""
+"""Replies to a hello: choices, alerts, ends, and other protocols."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_hello_retry_request_has_version_suite_and_group(by: int):
 
 @pytest.mark.parametrize("by", [0, 1, 1000])
 def test_the_group_of_tls_1_2_is_read_from_the_server_key_exchange(by: int):
-    """RFC 8422 5.4: the group stands in ServerKeyExchange."""
+    """RFC 8422 5.4: the group is in ServerKeyExchange."""
     data = asked((0x0303,), GOOD_SUITES_12, alpn=("h2",), groups=("x25519", "secp256r1"))
     answer = heard(data, by=by)
     assert (answer.version, answer.group, answer.protocol) == (0x0303, None, "h2")
@@ -129,7 +129,7 @@ def test_an_endless_reply_is_given_up():
     ],
 )
 def test_nonsense_is_garbled(data: bytes):
-    """It says TLS and is none."""
+    """It begins like TLS and is malformed."""
     assert heard(data).kind == "garbled"
 
 

@@ -89,7 +89,7 @@ def test_rsa_key_transport_is_reported():
     ],
 )
 def test_a_server_without_tls_gets_one_hello(said: bytes, speaks: str):
-    """Whoever closes at once is asked for each version: a device may dislike one of them."""
+    """A server that closes at once gets a hello for each version: a device may refuse one of them."""
     survey, accepted = surveyed(saying(said) if said else saying())
     assert survey.server().speaks == speaks
     assert accepted == (1 if said else 4 + 5)
@@ -107,7 +107,7 @@ def test_a_port_that_requires_a_proxy_header_is_recognised():
 
 
 def test_a_silent_server_gets_one_hello():
-    """Nobody waits through a whole list."""
+    """The other hellos are not sent."""
 
     def silent(sock: socket.socket) -> None:
         while sock.recv(65536):
@@ -159,7 +159,7 @@ def test_all_groups_that_we_speak_are_asked_for():
 
 @pytest.mark.parametrize("answer", [b"S", b"N", b"X"])
 def test_postgresql_is_asked_for_tls_by_its_own_protocol(answer: bytes):
-    """And examined through that, each time anew."""
+    """And each further connection requests TLS again."""
     config = identities.server_config()
 
     def database(sock: socket.socket) -> None:

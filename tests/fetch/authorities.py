@@ -1,4 +1,4 @@
-"""An authority of these tests that answers over HTTP, and the people whom it vouches for."""
+"""A CA of these tests that answers over HTTP, and the holders of its certificates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of fetching share: HTTP servers that answer as they are told to, and a loop whose time is not real."""
+"""What tests of fetching share: HTTP servers with given answers, and an event loop with simulated time."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def answering(answer: Answer | bytes) -> Iterator[Responder]:
 
 
 class _Leaping(selectors.SelectSelector):
-    """A selector that does not wait: it tells its loop how far time would have gone."""
+    """A selector that does not wait: it advances the time of its loop."""
 
     leap: Callable[[float], None]
 

@@ -53,7 +53,7 @@ def test_evidence_is_fetched_while_the_thread_waits() -> None:
 
 
 def test_many_threads_share_one_fetch() -> None:
-    """One request, whoever asks."""
+    """One request for all of them."""
     go, came = threading.Event(), threading.Event()
 
     def slow(_: Asked) -> bytes:

@@ -36,13 +36,13 @@ def test_a_directory_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> No
 
 
 def test_a_too_large_file_is_ignored(tmp_path: Path) -> None:
-    """Somebody may have put it there."""
+    """Another program may have written it."""
     DiskCache(tmp_path).save("a.crl", b"12345")
     assert DiskCache(tmp_path).load("a.crl", 4) is None and DiskCache(tmp_path).load("a.crl", 5) is not None
 
 
 def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
-    """Whoever reads meanwhile has the old one."""
+    """A concurrent reader has the old one."""
     disk_cache = DiskCache(tmp_path)
     disk_cache.save("a.crl", b"old")
     with open(tmp_path / "a.crl", "rb") as reading:
@@ -53,7 +53,7 @@ def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
 
 
 def test_an_error_of_the_disk_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A handshake goes on without a cache, and nothing half-written stays."""
+    """A handshake continues without the cache, and no incomplete file stays."""
     (tmp_path / "a.crl").mkdir()
     with caplog.at_level(logging.WARNING, "bothways"):
         DiskCache(tmp_path).save("a.crl", b"list")
@@ -80,7 +80,7 @@ def test_the_oldest_files_are_deleted_first(
 
 
 def test_other_files_in_the_directory_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody may have named a directory that has other things in it."""
+    """The configured directory may contain other files."""
     monkeypatch.setattr(source, "MOST_FILES", 1)
     others = [tmp_path / name for name in ("thesis.txt", "ca.crl", ".new", "0.ocsp", "new-1")]
     for each in others:

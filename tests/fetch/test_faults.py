@@ -1,6 +1,6 @@
 """What responders, networks and clocks do wrong, each in a whole handshake: the verdict, and when it comes.
 
-In fake time, in a world that is not there; what ends a real reply stands in `test_transport`.
+In simulated time and a simulated network; the ends of real replies are in `test_transport`.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def world(row: Row) -> World:
 @FAULT
 @in_fake_time
 async def test_a_failed_fetch_refuses_the_peer_with_the_reason(row: Row) -> None:
-    """Step 2.3c, by default: in time, and the peer is told certificate_unknown."""
+    """Step 2.3c, by default: in time, and with the alert certificate_unknown."""
     both = await talk(world(row), "refuse", row.at)
     error = both.client_failure
     assert isinstance(error, PeerFault), error
@@ -144,7 +144,7 @@ async def test_a_failed_fetch_refuses_the_peer_with_the_reason(row: Row) -> None
 @FAULT
 @in_fake_time
 async def test_a_failed_fetch_is_accepted_with_a_warning_where_configured(row: Row) -> None:
-    """The finding tells what kept us from knowing."""
+    """The finding has the reason."""
     both = await talk(world(row), "accept", row.at)
     assert both.client.established, both.client_failure
     assert Caution.REVOCATION_UNKNOWN in [getattr(each, "warning", None) for each in both.client_events]

@@ -116,7 +116,7 @@ async def test_a_nonce_is_sent_and_compared_with_the_response() -> None:
 )  # fmt: skip
 @in_fake_time
 async def test_a_faulty_responder_is_missing_evidence_with_the_reason(page, problem: str) -> None:
-    """Down, broken, silent, talking nonsense, or of somebody else: no error is raised, and time is bounded."""
+    """Unreachable, failing, silent, malformed, or of another signer: no error is raised, and the time is limited."""
     found = await fetched(Responder(page))
     assert isinstance(found, Missing)
     assert found.problem.startswith(RESPONDER) and problem in found.problem
@@ -354,7 +354,7 @@ async def test_a_request_that_was_posted_is_posted_again_where_it_is_redirected(
 
 @in_fake_time
 async def test_equal_requests_share_one_fetch() -> None:
-    """A hundred handshakes, one request; whoever leaves does not take it from the others."""
+    """A hundred handshakes, one request; a cancelled one does not cancel it for the others."""
 
     async def slow(*_: object) -> bytes:
         await asyncio.sleep(1)
@@ -373,7 +373,7 @@ async def test_equal_requests_share_one_fetch() -> None:
 
 @in_fake_time
 async def test_a_fetch_that_nobody_waits_for_is_cancelled() -> None:
-    """And whoever wants it then begins anew."""
+    """And the next caller starts a new one."""
     ended = []
 
     async def watched(*_: object) -> bytes:
@@ -396,7 +396,7 @@ async def test_a_fetch_that_nobody_waits_for_is_cancelled() -> None:
 
 @in_fake_time
 async def test_fetched_evidence_is_used_until_it_is_due() -> None:
-    """And asked for anew then."""
+    """And fetched again then."""
     world = Responder(GOOD)
     shared = world.fetcher()
     for at in (NOW, NOW + HOUR / 2, NOW + HOUR):
@@ -445,7 +445,7 @@ async def test_concurrent_fetches_are_limited(kind: str, most: int) -> None:
 
 @in_fake_time
 async def test_fetches_for_one_issuers_peers_leave_places_for_those_of_others() -> None:
-    """Whoever may issue certificates can name silent responders without end."""
+    """A CA can name any number of silent responders."""
     silent = [evidence_request("ocsp", STRANGER, f"http://silent.example/{number}") for number in range(200)]
     world = Responder(GOOD)
     world.names = {"silent.example": forever}
@@ -475,7 +475,7 @@ async def test_a_failure_caused_by_another_issuers_peer_is_not_shared() -> None:
 
 @in_fake_time
 async def test_a_cancelled_caller_does_not_cancel_a_shared_fetch() -> None:
-    """The fetch is everybody's, whoever began it."""
+    """The fetch belongs to all of its callers."""
 
     async def slow(*_: object) -> bytes:
         await asyncio.sleep(1)
@@ -503,7 +503,7 @@ async def test_the_text_of_a_failure_is_cut() -> None:
 async def test_a_defect_of_ours_is_missing_evidence_and_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Whoever waits must not fall over it."""
+    """A caller gets no exception."""
     found = await fetched(Responder(ZeroDivisionError("ours")))
     assert isinstance(found, Missing) and "a defect of ours" in found.problem
     assert "ZeroDivisionError" in caplog.text
@@ -554,7 +554,7 @@ def test_large_crls_are_decoded_two_at_a_time_and_small_answers_meanwhile(
 
 
 def test_evidence_in_a_directory_is_used_by_later_processes(tmp_path: Path) -> None:
-    """Another process, with nothing in memory, asks nobody while it is not due."""
+    """Another process, with an empty cache in memory, makes no request while it is not due."""
 
     @in_fake_time
     async def first() -> None:
@@ -577,7 +577,7 @@ def test_evidence_in_a_directory_is_used_by_later_processes(tmp_path: Path) -> N
 
 @in_fake_time
 async def test_a_file_that_is_due_is_fetched_again_and_used_if_that_fails(tmp_path: Path) -> None:
-    """As evidence in memory does; the time of the file says when it came, and one from the future says nothing."""
+    """As evidence in memory does; the file's time is that of the fetch, and one from the future does not count."""
     world = World({LISTS: LIST})
     await fetched(world, evidence_request("crl"), directory=tmp_path)
     world.pages[LISTS] = OSError("down")

@@ -100,7 +100,7 @@ def test_a_revoked_client_is_refused_with_an_alert() -> None:
 
 @pytest.mark.parametrize("unknown", ["refuse", "accept"])
 def test_a_responder_that_is_down_means_unknown_and_the_policy_decides(unknown: str) -> None:
-    """Refused in words, or accepted with a warning."""
+    """Refused with the reason, or accepted with a warning."""
     usage = {"usage": ("clientAuth",), "alternatives": (), "extra": [access(down())]}
     client = identities.client_config(pki.leaf(identities.middle(), "Ada", **usage, **identities.SPAN))
     theirs, ours = both_ends(client, identities.server_config(revocation=policy(unknown)))
@@ -114,7 +114,7 @@ def test_a_responder_that_is_down_means_unknown_and_the_policy_decides(unknown: 
 
 
 def test_an_internal_responder_is_not_contacted_unless_allowed() -> None:
-    """The server cannot be made to knock at its own machine."""
+    """The server cannot be made to connect to its own host."""
     with authority() as ca:
         server = identities.server_config(credentials=credentials(ca.server), revocation=policy(allow=()))
         _, ours = both_ends(identities.client_config(ca.clients[0]), server)

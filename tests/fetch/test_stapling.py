@@ -1,4 +1,4 @@
-"""Our own staples are kept fresh beside other work, by whatever responders do. In fake time, then over sockets."""
+"""Our staples are renewed during other work, with faulty responders too. In simulated time, then over sockets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class World:
 
 @in_fake_time
 async def test_a_staple_is_renewed_for_days_and_kept_while_its_responder_hangs() -> None:
-    """Each fetch has its time limit, so the schedule goes on."""
+    """Each fetch has its time limit, so the schedule continues."""
     world = World(down=(NOW + 24 * HOUR, NOW + 30 * HOUR))
     stapling = Stapling(OWN, random=lambda size: bytes(size))
     said: list[str] = []
@@ -115,7 +115,7 @@ def test_a_staple_is_available_before_the_body_starts() -> None:
 
 @pytest.mark.network
 def test_without_a_responder_the_body_starts_without_a_staple() -> None:
-    """Peers that need no staple are served; the log tells what is missing, and no thread is left waiting."""
+    """Peers that need no staple are served; the log says what is missing, and no thread is left waiting."""
     with answering(answer) as responder:
         credentials = own(responder.url)
     said: list[str] = []

@@ -164,7 +164,7 @@ def test_a_refused_connection_is_an_os_error() -> None:
 
 
 def test_a_cancelled_exchange_closes_its_connection() -> None:
-    """A responder that answers drop by drop, or never, holds nobody."""
+    """A responder that answers very slowly, or never, blocks nothing."""
     stalling: list[Responder] = []
 
     def never(_: Asked) -> bytes:
@@ -183,7 +183,7 @@ def test_a_cancelled_exchange_closes_its_connection() -> None:
 
 
 def over_https(host: str) -> Reply:
-    """One exchange with a server of ours that stands for localhost."""
+    """One exchange with a server of ours for localhost."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_answered_once, args=(listener,), daemon=True).start()
         location = read_location(f"https://{host}:{listener.getsockname()[1]}/", https=True)

@@ -47,7 +47,7 @@ def test_key_shares_are_shown_at_the_step_of_the_secret():
 
 
 def test_a_one_way_handshake_has_no_third_phase():
-    """The server asked for nobody."""
+    """The server requested no certificate."""
     steps = Talk(identities.client_config(), identities.server_config(client_anchors=None)).steps()
     assert {view.status for id_, view in steps.items() if id_[0] == "3"} == {"not part of it"}
     assert {view.status for id_, view in steps.items() if id_[0] == "2"} == {"done", "not checked"}
@@ -55,7 +55,7 @@ def test_a_one_way_handshake_has_no_third_phase():
 
 
 def test_a_refused_handshake_says_where_it_failed_and_what_was_not_reached():
-    """A failed check is told as such; what came after it was not reached."""
+    """A failed check is shown as such; later steps were not reached."""
     steps = Talk(
         identities.client_config(identities.client()), identities.server_config(), "elsewhere.example"
     ).steps()

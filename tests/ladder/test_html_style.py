@@ -49,6 +49,6 @@ def test_a_fact_over_several_rows_has_one_name():
 
 
 def test_texts_are_escaped_and_cut():
-    """Whoever they are from."""
+    """Whatever their origin is."""
     assert escaped("<\x1b") == "&lt;\\x1b"
     assert len(escaped("a" * 9999)) == TEXT_LIMIT

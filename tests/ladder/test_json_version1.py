@@ -1,4 +1,4 @@
-"""Ladders of version 1, as they stand on disks: they open, and what they show is what they showed."""
+"""Ladders of version 1, as users have them in files: they can be read, and show the same."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_messages_are_in_the_order_of_the_wire_with_ids_keys_and_bytes():
 
 
 def test_the_four_phases_follow_one_another():
-    """The server's Finished (4.2) stands in its flight; it opens no channel while the client still judges."""
+    """The server's Finished (4.2) is in its flight, before the client has verified the server."""
     ladder = ladder_of()
     phases = [each.phase for each in ladder.events]
     assert phases == sorted(phases) and set(phases) == set("1234")
@@ -72,7 +72,7 @@ def test_the_four_phases_follow_one_another():
 
 @pytest.mark.network
 def test_a_finished_that_is_refused_opens_no_channel():
-    """Step 4.2 failed: it stands in the band that the handshake had come to."""
+    """Step 4.2 failed: it is in the phase that the handshake had reached."""
     play = forged_finished(issue_identities())
     notes = play.client.recorder.notes, play.server.recorder.notes
     ladder = lay_out(*notes, NOON, client_error=play.client.error, server_error=play.server.error)
@@ -120,7 +120,7 @@ def test_certificates_are_cards_that_messages_refer_to():
 
 
 def test_a_refusal_is_a_failed_check_and_a_failure_for_each_side():
-    """Step 2.3a: the client finds the fault, the server is told by an alert."""
+    """Step 2.3a: the client finds the fault, the server receives an alert."""
     ladder = ladder_of("elsewhere.example")
     assert ladder.outcome == "failed"
     fault = ladder.failures[0]
@@ -136,7 +136,7 @@ def test_a_refusal_is_a_failed_check_and_a_failure_for_each_side():
 
 
 def test_a_fault_without_a_verdict_is_shown_before_its_alert():
-    """Step 3.1: no certificate came, so nothing was judged; the data that was sent opens no channel."""
+    """Step 3.1: no certificate came, so nothing was verified; the sent data is in the same phase."""
     ladder = ladder_of(who=False)
     at = next(i for i, each in enumerate(ladder.events) if isinstance(each, AlertSent))
     check = ladder.events[at - 1]
@@ -168,7 +168,7 @@ def test_a_ladder_of_one_side_shows_only_what_that_side_knows():
 
 
 def test_phase_3_is_not_part_of_a_one_way_handshake():
-    """Nobody asked for the client's certificate."""
+    """The client's certificate was not requested."""
     pair, ours, theirs = recorded(server={"client_anchors": None}, who=False)
     assert pair.client_failure is None
     for ladder in (lay_out(ours.notes, theirs.notes, NOON), lay_out(ours.notes, [], NOON)):
@@ -177,7 +177,7 @@ def test_phase_3_is_not_part_of_a_one_way_handshake():
 
 
 def test_tls_12_has_its_messages_in_the_same_bands():
-    """RFC 5246 7.3: the request stands after the server's certificate, the client's key after its own."""
+    """RFC 5246 7.3: the request is after the server's certificate, the client's key exchange after its own."""
     ladder = ladder_of(versions=("1.2",))
     assert (ladder.outcome, ladder.tls) == ("succeeded", "TLS 1.2")
     where = {(each.by, each.name): each.phase for each in messages(ladder)}
@@ -205,7 +205,7 @@ TICKET = b"whoever has this may resume"
     ],
 )
 def test_tickets_are_withheld(message):
-    """Whoever has one may be able to resume: neither its field nor the bytes around it are shown."""
+    """With a ticket a session can be resumed, so neither its field nor the bytes around it are shown."""
     note = MessageSeen(True, message, encode_message(message), Epoch.PLAINTEXT, (StepId("4.3"),))
     ladder = lay_out([Noted(0.0, note)], [], NOON)
     (shown,) = messages(ladder)
@@ -239,7 +239,7 @@ def test_a_step_at_which_the_other_side_refused_is_failed_though_it_was_not_reco
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
 def test_an_unauthorized_client_fails_a_step_of_the_list(version):
-    """The refusal is of the verdict as a whole: it stands at its first part, and the alert follows."""
+    """The refusal is of the verdict as a whole: it is shown at the first part, and the alert follows."""
     talk = Talk(
         identities.client_config(identities.client(), versions=(version,)),
         identities.server_config(allow=PeerRule(dns="nobody.example")),
@@ -258,7 +258,7 @@ def test_an_unauthorized_client_fails_a_step_of_the_list(version):
 
 
 def test_a_resumed_session_has_no_signatures_and_is_verified_again():
-    """RFC 9846 2.2: no step says that somebody signed, and both sides were judged in this handshake."""
+    """RFC 9846 2.2: no step has a signature, and both sides were verified in this handshake."""
     client, server = identities.client_config(identities.client()), identities.server_config()
     Talk(client, server)
     talk = Talk(client, server)

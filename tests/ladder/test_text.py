@@ -26,7 +26,7 @@ def talk(name: str = "localhost", to_client=None) -> tuple[Recorder, Recorder]:
 
 
 def test_a_ladder_shows_messages_checks_and_keys_in_their_order():
-    """Arrows from who sends, remarks beside who makes them."""
+    """Arrows from the sender, checks at the side that makes them."""
     client, server = talk()
     lines = ladder(client.notes, server.notes)
     assert lines[0].split() == ["client", "server"]
@@ -54,7 +54,7 @@ def test_one_side_alone_can_be_drawn():
 
 
 def test_a_refusal_is_in_the_ladder_with_its_alert():
-    """The step that failed stands out."""
+    """The failed step is marked."""
     client, server = talk("elsewhere.example")
     text = "\n".join(ladder(client.notes, server.notes, 80))
     assert "2.3a REFUSED" in text

@@ -35,7 +35,7 @@ def wrapped(basic: Sequence[bytes]) -> bytes:
 
 
 def together(responses: Sequence[bytes], signer: Issued, along: Sequence[Issued] = ()) -> bytes:
-    """One response with the answers of several, signed anew."""
+    """One response with the single responses of several, signed again."""
     parts = [parts_of(basic_of(each)[0]) for each in responses]
     answers = [answer for each in parts for answer in parts_of(each[2])]
     return signed([*parts[0][:2], encoded(SEQUENCE, *answers), *parts[0][3:]], signer, along)

@@ -58,7 +58,7 @@ MAILS = ["EMAIL:Ada@Example.com", "EMAIL:ada@sub.example.com"]
     ],
 )
 def test_addresses_are_compared_by_what_they_mean(given: dict, alternatives: list[str], holds: bool) -> None:
-    """RFC 5280 7.5: the domain of a mail address has no case, what stands before it has."""
+    """RFC 5280 7.5: the domain of a mail address is compared without case, the local part with it."""
     assert PeerRule(**given).allows(trusted(*alternatives)) == holds
 
 
@@ -156,7 +156,7 @@ DOUBT = [
 def test_a_rule_that_denies_holds_in_doubt_and_one_that_allows_does_not(
     given: dict, options: dict, alternatives: list[str]
 ) -> None:
-    """Nobody gets around a deny rule by more names than one."""
+    """Several names do not bypass a deny rule."""
     rule, verdict = PeerRule(**given), trusted(*alternatives, **options)
     assert rule.may_mean(verdict)
     assert not rule.allows(verdict)

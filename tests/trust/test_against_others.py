@@ -1,4 +1,4 @@
-"""Generated chains, judged by us and by three others: every difference stands in a table with its reason.
+"""Generated chains, verified by us and by three others: every difference is in a table with its reason.
 
 The chains are those of `generated_chains`, whose `CHANGES` says which are acceptable, by the RFCs or docs/defaults.md.
 `DIFFERENT` says where others see a change otherwise, and why.
@@ -334,7 +334,7 @@ def test_verdicts_are_those_of_others_or_the_table_has_the_reason(tmp_path):
 @pytest.mark.full
 @pytest.mark.interop
 def test_thousands_of_verdicts_are_those_of_others_or_the_table_has_the_reason(tmp_path):
-    """All pairs there are, up to thousands, with Go beside the other two."""
+    """All pairs, up to thousands, with Go in addition to the other two."""
     assert compare(sample(FULL), tmp_path, ("cryptography", "openssl", "go")) == []
 
 

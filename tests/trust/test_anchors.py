@@ -54,7 +54,7 @@ def test_the_systems_anchors_come_from_the_file_that_ssl_cert_file_names(tmp_pat
     ],
 )
 def test_a_store_without_readable_anchors_is_a_config_error(data, sentence):
-    """Anchors missing where peers are judged."""
+    """Without anchors no peer can be verified."""
     with pytest.raises(ConfigError, match=f"anchors: {sentence}"):
         TrustStore.from_pem(data)
 
@@ -111,7 +111,7 @@ def test_the_cache_can_be_disabled_and_its_size_is_not_negative():
 
 
 def test_anchors_are_bytes_and_nothing_else():
-    """A path or a text in their place is told."""
+    """A path or a text is refused."""
     for make in (TrustStore.from_pem, lambda data: TrustStore([data])):
         with pytest.raises(ConfigError, match=r"expected PEM or DER as bytes, not str"):
             make("ca.pem")
@@ -126,7 +126,7 @@ def test_a_store_shows_the_names_of_its_anchors():
 
 
 def test_other_blocks_in_a_file_are_skipped():
-    """RFC 7468 2: text and other labels may stand between certificates."""
+    """RFC 7468 2: text and other labels may be between certificates."""
     data = ROOT.key_pem + b"text\n" + ROOT.pem
     assert certificates_in(data, "file") == [ROOT.der]
 

@@ -225,7 +225,7 @@ def test_pkcs12_without_a_key_or_its_certificate_is_refused():
 
 
 def test_a_key_of_an_unknown_kind_is_reported():
-    """RFC 5958: an algorithm that nobody knows."""
+    """RFC 5958: an unknown algorithm."""
     der = key_der(leaf(ROOT)).replace(
         bytes.fromhex("06072a8648ce3d0201"), bytes.fromhex("06072a8648ce3d0209")
     )

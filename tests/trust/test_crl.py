@@ -123,7 +123,7 @@ def test_an_unknown_critical_extension_makes_a_crl_unusable():
 
 
 def damaged(signed: bool = True) -> bytes:
-    """A CRL with an entry that is none, which its CA signed all the same, or nobody did."""
+    """A CRL with a malformed entry, signed by its CA or not."""
     der = LIST.replace(bytes.fromhex("170d") + b"260530120000Z", bytes.fromhex("1b0d") + b"260530120000Z")
     assert der != LIST
     if not signed:

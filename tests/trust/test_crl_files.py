@@ -48,7 +48,7 @@ def looks(files: CRLFiles, count: int = 2) -> list[str]:
 
 
 def in_use(path: Path) -> CRLFiles:
-    """The CRLs of a file by which somebody was judged."""
+    """The CRLs of a file, after a verification by them."""
     files = CRLFiles([path])
     assert passes(files)
     return files

@@ -1,4 +1,4 @@
-"""The CRLs at hand: where they come from, and which takes the place of which."""
+"""The available CRLs: where they come from, and which replaces which."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ OWN_POINT = issuing_point(["DN:Intermediate"])
 
 
 def passes(store: CRLStore, at=NOW) -> bool:
-    """Whether the server passes by the CRLs in a store; that also tells the store who signed what, and the time."""
+    """Whether the server passes by the CRLs in a store; then the store also knows their signers and the time."""
     policy = Revocation(crls=store, covers="leaf", unknown="accept")
     asked = {"purpose": Purpose.SERVER, "name": None, "at": at}
     return isinstance(judge(SERVER.chain, ANCHORS, revocation=policy, **asked), Trusted)
 
 
 def forged(number: int = 99, **options) -> CRL:
-    """A CRL in the CA's name that revokes nobody, newer than all others, and not signed by the CA."""
+    """A CRL in the CA's name without entries, newer than all others, and not signed by the CA."""
     return CRL(crl(CA, number=number, signed_by=FORGER, **{"this_update": NOW} | options))
 
 

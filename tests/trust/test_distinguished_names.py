@@ -1,4 +1,4 @@
-"""When two distinguished names are the same (RFC 5280 7.1), and how one is told."""
+"""When two distinguished names are the same (RFC 5280 7.1), and how one is shown."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ def test_an_attribute_has_exactly_one_value():
 
 
 def test_any_identifier_and_string_is_shown():
-    """X.690 8.19: an identifier without a final byte is none."""
+    """X.690 8.19: an identifier without a final byte is invalid."""
     assert dotted(b"\x55\x04\x03") == "2.5.4.3"
     assert dotted(b"\x85") == "?"
     assert string(0x0C, "caf\u00e9".encode()) == "caf\u00e9"

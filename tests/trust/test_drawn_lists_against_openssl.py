@@ -1,4 +1,4 @@
-"""Drawn PKIs with a state of revocation at every level, judged by us and by `openssl verify -crl_check_all`.
+"""Generated PKIs with a revocation state at every level, verified by us and by `openssl verify -crl_check_all`.
 
 `STATES` says of each state whether a certificate in it passes, and so of each PKI whether its leaf does: every
 level must. `OTHERWISE` has the states that OpenSSL sees otherwise, `DIFFERENT` such PKIs, and why.
@@ -60,7 +60,7 @@ FRESHEST = x509.FreshestCRL(
 
 @dataclass(frozen=True)
 class Level:
-    """A certificate, who issued it, one that it replaced, one beside it, and others that are called like its issuer.
+    """A certificate, its issuer, one that it replaced, a sibling, and others with the name of its issuer.
 
     namesake: a CA below another anchor.  second: whom the issuer lets sign its CRLs.  elsewhere: whom another CA below
     the same anchor calls so.
@@ -100,7 +100,7 @@ def by_elsewhere(at: Level, *revoked: Issued) -> list[bytes]:
 
 
 def in_names_of(at: Level, *names: x509.GeneralName, critical: bool) -> list[bytes]:
-    """An indirect CRL whose entry for the certificate names issuers: `None` stands for its own."""
+    """An indirect CRL whose entry for the certificate names issuers: `None` means its own."""
     named = x509.CertificateIssuer(
         [each or x509.DirectoryName(at.issuer.certificate.subject) for each in names]
     )
@@ -255,7 +255,7 @@ def levels(depth: int) -> tuple[Level, ...]:
 
 
 def drawn(count: int) -> list[States]:
-    """Every state at every level of every depth, with clean ones beside it; then what is drawn."""
+    """Every state at every level of every depth, the others without faults; then a random sample."""
     alone = [
         tuple(state if place == at else "clean" for place in range(depth))
         for depth in DEPTHS for at in range(depth) for state in STATES
@@ -281,7 +281,7 @@ def made(states: States) -> tuple[tuple[Level, ...], list[bytes]]:
 
 
 def along(states: States) -> list[Issued]:
-    """Certificates that are sent beside those of the path."""
+    """Certificates that are sent in addition to those of the path."""
     those = levels(len(states))
     return [
         each for state, at in zip(states, those, strict=True) if state in ALONG for each in ALONG[state](at)

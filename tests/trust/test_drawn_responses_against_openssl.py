@@ -1,4 +1,4 @@
-"""Drawn OCSP responses, judged by us and by `openssl ocsp`: who signed, what they say, when, of whom, how named.
+"""Generated OCSP responses, verified by us and by `openssl ocsp`: signer, status, times, certificate, CertID.
 
 Each part of a response counts or does not, and a response counts when every part does. Made around now, since
 OpenSSL compares with the clock on the wall. `OTHERWISE` has the parts that it sees otherwise, and why.
@@ -167,7 +167,7 @@ def ours(response: bytes) -> bool:
 
 
 def by_openssl(parts: Parts, directory: Path) -> bool:
-    """Ask it about the leaf under the hash of the response: it compares names as they stand."""
+    """Ask it about the leaf under the hash of the response: it compares names octet by octet."""
     those = people()
     (directory / "response.der").write_bytes(made(parts))
     named_by = "-" + parts[3].lower().replace("-", "")

@@ -1,4 +1,4 @@
-"""Where extensions stand, in every structure that has them."""
+"""Where extensions are in every structure that has them."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_extensions_of_every_structure_are_found_and_decoded(structure, document
 
 @pytest.mark.parametrize("structure", Structure)
 def test_a_structure_without_extensions_is_an_encoding_error(structure):
-    """Whatever stands there instead."""
+    """Whatever the data is."""
     with pytest.raises(EncodingError, match="^extensions: "):
         area_in(b"\x30\x05\x30\x05\x00\x00\x00", structure)
 

@@ -1,4 +1,4 @@
-"""General names as they stand in certificates, and the forms in which they are compared (RFC 5280 4.2.1.6)."""
+"""General names in certificates, and the forms in which they are compared (RFC 5280 4.2.1.6)."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_every_key_derivation_of_a_file_is_checked_also_in_ber():
 
 @pytest.mark.parametrize("cut", range(1, 40))
 def test_data_that_only_resembles_a_key_derivation_is_ignored(cut):
-    """Whatever else is in a file, nothing raises but what is told."""
+    """Whatever else is in a file, only ValueError is raised."""
     whole = derivation(DERIVATIONS[0], 2048) + mac(DIGESTS[0], 2048)
     check_key_derivation(whole[:-cut])
     check_key_derivation(whole[cut:])

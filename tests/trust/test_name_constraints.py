@@ -94,7 +94,7 @@ EXCLUDED_OTHERWISE = {
 
 @pytest.mark.parametrize(("presented", "constraint", "inside"), PERMITTED)
 def test_a_name_inside_of_an_excluded_subtree_is_refused(presented, constraint, inside):
-    """RFC 5280 4.2.1.10: what cannot be told apart is refused."""
+    """RFC 5280 4.2.1.10: an ambiguous name is refused."""
     refused = inside or (presented, constraint) in EXCLUDED_OTHERWISE
     assert outcome([presented], excluded=[constraint]) == ([Fault.NAME_EXCLUDED] if refused else [])
 
@@ -394,7 +394,7 @@ def test_a_common_name_that_resembles_an_identity_is_constrained_without_alterna
 
 
 def test_a_common_name_of_a_ca_is_not_taken_for_an_identity():
-    """Only the last certificate stands for a holder."""
+    """Only the leaf identifies a peer."""
     top = root("Top", extra=[constrained(permitted=["DNS:host.example"])])
     below = leaf(intermediate(top, "ca.other.example"), "host.example")
     assert constraint_reasons(path_of(below), WorkBudget()) == []
@@ -429,7 +429,7 @@ def test_a_string_type_does_not_bypass_a_subtree(tag, value, fault):
 
 
 def test_every_common_name_and_address_of_a_subject_counts():
-    """A second one may be the one that somebody reads."""
+    """An application may use the second one."""
     parts = [
         x509.NameAttribute(NameOID.COMMON_NAME, "bad.example"),
         x509.NameAttribute(NameOID.COMMON_NAME, "host.example"),

@@ -1,4 +1,4 @@
-"""For whom a certificate stands (RFC 9525)."""
+"""For which names a certificate is valid (RFC 9525)."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_dns_names_match_exactly_or_by_one_whole_left_most_label(presented, want
 
 
 def test_addresses_match_by_value_and_only_as_addresses():
-    """RFC 9525 6.4: an address in a dNSName or a common name stands for nothing."""
+    """RFC 9525 6.4: an address in a dNSName or a common name does not count."""
     names = Names("CN=10.0.0.1", "10.0.0.1", dns=("10.0.0.2",), ip=("10.0.0.3", "2001:db8::1"))
     matching = ["10.0.0.3", "2001:db8:0::1", "[2001:0DB8::1]"]
     assert all(matches(names, server_name(each)) for each in matching)
@@ -169,7 +169,7 @@ def test_an_embedded_ipv4_address_matches_only_itself():
 
 
 def test_unsupported_kinds_of_names_hide_no_other():
-    """RFC 5280 4.2.1.6: an X.400 address and an EDI party name may be beside the wanted name."""
+    """RFC 5280 4.2.1.6: an X.400 address and an EDI party name may be in the same list."""
     others = [general_name("X400", sequence()), general_name("EDI", encode(0xA1, encode(0x0C, b"party")))]
     names = presenting(*others, general_name("DNS", b"server.example"))
     assert names.dns == ("server.example",)

@@ -205,7 +205,7 @@ def test_rsassa_pss_counts_by_the_same_rules_as_in_certificates(digest, mask):
     ],
 )
 def test_rsassa_pss_with_weak_parameters_does_not_count(digest, mask, trailer, words):
-    """RFC 4055 3.1: the trailer is 1, and a mask or a digest of SHA-1 is none of today's."""
+    """RFC 4055 3.1: the trailer is 1, and SHA-1 is not accepted as mask hash or digest."""
     top = root("OCSP RSA-2048", key_kind="RSA-2048")
     weak = by_pss(ocsp_response(leaf(top)), top, digest, mask, trailer)
     assert OCSPResponse(weak).signer(ParsedCertificate(top.der), NOW) == f"it is signed with {words}"
@@ -255,7 +255,7 @@ def test_a_single_response_with_nextupdate_before_thisupdate_is_never_valid():
 
 
 def test_of_several_certificates_of_one_responder_any_valid_one_is_accepted():
-    """RFC 6960 4.2.2.2: an expired, a forged and an unrelated one beside it do not matter."""
+    """RFC 6960 4.2.2.2: an expired, a forged and an unrelated one do not matter."""
     mine = responder(ROOT)
     others = [
         responder(ROOT, own_key=mine.key, not_after=NOW - DAY),

@@ -1,4 +1,4 @@
-"""OCSP beside `openssl ocsp`: it answers and we judge; others answer and both of us judge.
+"""OCSP and `openssl ocsp`: it signs responses that we verify; both verify the responses of others.
 
 `RESPONSES` has the responses by what is particular about them, and whether they count; `DIFFERENT` says where
 OpenSSL sees one otherwise, and why.

@@ -1,4 +1,4 @@
-"""The OCSP responses at hand: found by certificate and issuer, and displaced by their issuer's later ones alone."""
+"""The available OCSP responses: found by certificate and issuer, and replaced only by later ones of their issuer."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def at_age(hours: float, **options: object) -> bytes:
 
 
 def forged(hours: float) -> OCSPResponse:
-    """In the issuer's name, and signed by nobody of that name."""
+    """In the issuer's name, and signed by another key."""
     der = bytearray(at_age(hours))
     der[-1] ^= 1
     return OCSPResponse(bytes(der))
 
 
 def proven(der: bytes) -> OCSPResponse:
-    """A response that a judgement found to be signed by leave of its issuer."""
+    """A response whose signer a verification found to be authorised by its issuer."""
     response = OCSPResponse(der)
     assert not isinstance(response.signer(ISSUER, NOW), str)
     return response
@@ -80,7 +80,7 @@ def test_responses_about_another_issuers_certificate_displace_none():
 
 
 def test_forged_responses_displace_no_known_one_and_not_the_last_added():
-    """Whoever can add responses can take none away; what nobody is known to have signed is bounded."""
+    """Added responses remove none of them; those with an unknown signer are limited."""
     ours = proven(at_age(30, status="revoked"))
     store = OCSPStore([ours])
     for minutes in range(3 * MOST_UNPROVEN):
@@ -95,7 +95,7 @@ def test_forged_responses_displace_no_known_one_and_not_the_last_added():
 @pytest.mark.parametrize("digest", [None, hashes.SHA256()], ids=["SHA-1", "SHA-256"])
 @pytest.mark.parametrize("signer", [None, responder(ROOT)], ids=["issuer", "delegate"])
 def test_later_responses_of_a_known_issuer_are_recognised_at_once(signer, digest):
-    """Once a judgement knows an issuer, strangers displace none of its responses, however many they are."""
+    """Once a verification knows an issuer, no number of other responses displaces its own."""
     store = OCSPStore([proven(at_age(9, digest=digest))])
     store.of(LEAF, ISSUER, NOW)
     store.add(OCSPResponse(at_age(5, status="revoked", signer=signer)))
@@ -108,7 +108,7 @@ def test_later_responses_of_a_known_issuer_are_recognised_at_once(signer, digest
 
 
 def test_responses_whose_signer_is_not_authorised_are_dropped_first():
-    """A judgement found out that it is nobody's."""
+    """A verification found no authorised signer."""
     store = OCSPStore([forged(100), OCSPResponse(at_age(50))])
     for minutes in range(MOST_UNPROVEN - 2):
         refused = forged(minutes / 60)
@@ -142,7 +142,7 @@ def test_only_a_later_authorised_response_that_ends_no_revocation_replaces_one(o
 
 
 def test_an_older_response_is_not_added_to_a_later_one_of_its_issuer():
-    """What the later one says stands for it."""
+    """The later one replaces it."""
     store = OCSPStore([proven(at_age(5))])
     store.of(LEAF, ISSUER, NOW)
     seen = store.generation
@@ -152,7 +152,7 @@ def test_an_older_response_is_not_added_to_a_later_one_of_its_issuer():
 
 
 def test_without_a_time_no_response_is_replaced():
-    """What is from the future cannot be told."""
+    """A response from the future cannot be recognised."""
     before, after = proven(at_age(5)), proven(at_age(1))
     store = OCSPStore([before])
     store.add(after)

@@ -110,7 +110,7 @@ def test_an_unsupported_kind_is_distinguished_from_damaged_data():
 
 
 def test_a_warning_that_a_program_made_an_error_refuses_nothing():
-    """RFC 5280 4.1.2.2: serial numbers that are not positive are to be borne; `cryptography` warns of them."""
+    """RFC 5280 4.1.2.2: serial numbers that are not positive are accepted; `cryptography` warns of them."""
 
     def read():
         warnings.warn("odd", UserWarning, stacklevel=1)
@@ -201,7 +201,7 @@ def test_an_undecodable_entry_is_reported_with_its_number():
 
 
 def test_keys_are_opened_with_the_passphrase_that_they_need():
-    """A passphrase for a key that has none does no harm; one that is missing or wrong is said."""
+    """A passphrase for an unencrypted key is ignored; a missing or wrong one is reported."""
     plain = key().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     secret = key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"right"))
     for data, password in ((plain, None), (plain, b"any"), (secret, b"right"), (LEAF.key_pem, None)):

@@ -1,4 +1,4 @@
-"""Paths are found and judged (RFC 5280 6.1), and a refusal tells everything."""
+"""Paths are found and verified (RFC 5280 6.1), and a refusal has every reason."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_an_intermediate_may_be_the_anchor():
 
 
 def test_a_leaf_that_is_an_anchor_itself_is_trusted_for_what_it_says():
-    """docs/defaults.md: a pinned certificate is still held to its period, names and usages."""
+    """docs/defaults.md: the period, names and usages of a pinned certificate are still checked."""
     own = leaf(None, "dev.example")
     assert isinstance(judged([own.der], store(own), name="dev.example"), Trusted)
     assert refusals(judged([own.der], store(own), name="other.example")) == [(Fault.NAME_MISMATCH, 0)]
@@ -157,7 +157,7 @@ def test_an_altered_certificate_is_refused_for_its_signature():
 
 
 def test_a_signature_by_another_key_without_key_identifiers_is_a_bad_signature():
-    """RFC 5280 6.1.3 a 1: without identifiers nothing tells a new CA from a forgery."""
+    """RFC 5280 6.1.3 a 1: without identifiers a renewed CA cannot be distinguished from a forgery."""
     forged = leaf(ROOT, signed_by=key("P-256", 5), key_identifiers=False)
     assert refusals(judged([forged.der])) == [(Fault.BAD_CERTIFICATE_SIGNATURE, 0)]
 
@@ -209,7 +209,7 @@ def test_of_several_failing_paths_the_best_one_explains():
 
 
 def test_cas_that_certify_each_other_do_not_loop_the_search():
-    """RFC 4158 2.4.2: a certificate's name and key stand once on a path."""
+    """RFC 4158 2.4.2: a name with its key occurs once on a path."""
     a, b = intermediate(ROOT, "A"), intermediate(ROOT, "B")
     a_by_b, b_by_a = intermediate(b, "A", own_key=a.key), intermediate(a, "B", own_key=b.key)
     server = leaf(a)
@@ -335,7 +335,7 @@ def test_validity_has_no_tolerance_and_includes_both_ends():
 
 
 def test_an_anchors_own_validity_is_enforced():
-    """docs/defaults.md: an anchor is held to what its certificate says."""
+    """docs/defaults.md: an anchor is checked by what its certificate says."""
     old = root("Old", not_after=NOW - DAY)
     assert refusals(judged(leaf(old).chain, store(old))) == [(Fault.CERTIFICATE_EXPIRED, 1)]
 
@@ -469,7 +469,7 @@ def test_a_leaf_with_an_empty_subject_still_has_a_text():
 
 
 def test_an_unparsed_anchor_field_is_no_reason_for_an_unknown_extension():
-    """RFC 5280 4.2: a critical extension that we do not know refuses, wherever it stands."""
+    """RFC 5280 4.2: an unknown critical extension refuses the path at any position."""
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
     for position, chain in enumerate(
         [

@@ -40,7 +40,7 @@ def test_every_path_to_an_anchor_is_yielded_the_nearest_first() -> None:
 
 
 def test_an_unaccepted_signature_is_followed_only_for_an_explanation() -> None:
-    """It makes no path, and explains why there is none."""
+    """It is part of no valid path, but explains why there is none."""
     old = intermediate(ROOT, "Old", key_kind="RSA-2048")
     search, certificate = search_for([leaf(old, digest="SHA1"), old])
     assert list(search.paths(certificate)) == []
@@ -53,7 +53,7 @@ def test_an_unaccepted_signature_is_followed_only_for_an_explanation() -> None:
 
 
 def test_the_end_of_a_search_is_its_longest_path_and_the_non_signing_issuer() -> None:
-    """The key of a CA that was made anew is another one."""
+    """A renewed CA has another key."""
     other = root("Root", own_key=key("P-256", 9), key_identifiers=False)
     search, certificate = search_for([SERVER, CA], other)
     assert list(search.paths(certificate)) == []
@@ -111,7 +111,7 @@ def test_among_a_hundred_anchors_with_one_name_only_the_named_key_is_tried() -> 
 
 
 def test_a_forged_certificate_that_names_one_of_many_anchors_costs_one_signature() -> None:
-    """Whoever makes certificates decides whose key they name."""
+    """An attacker chooses the key identifiers in its certificates."""
     crowd = namesakes(100)
     work = LIMITS.budget(0)
     search, certificate = search_for([leaf(crowd[7], broken=True)], *crowd, work=work)

@@ -20,7 +20,7 @@ def test_blocks_are_found_in_order_among_other_text():
 
 
 def test_input_must_be_bytes_of_any_kind():
-    """Text, such as a path, is told apart from what stands in a file."""
+    """Text, such as a path, is not taken for the content of a file."""
     for kind in (bytes, bytearray, memoryview):
         assert require_bytes(kind(ROOT.pem), "anchors") == ROOT.pem
     for wrong in ("ca.pem", None, 5, [ROOT.pem]):
@@ -48,7 +48,7 @@ def test_a_file_with_a_block_without_its_end_is_refused(data):
 
 
 def test_other_hyphens_hide_no_pem_block_and_make_none():
-    """RFC 7468 3: five stand before and after BEGIN and END, and nowhere within."""
+    """RFC 7468 3: five are before and after BEGIN and END, and nowhere within."""
     assert blocks(b"-" + ROOT.pem) == blocks(b"-----\n" + ROOT.pem) == blocks(ROOT.pem)
     assert blocks(ROOT.pem[:-10] + ROOT.pem) == blocks(ROOT.pem)
     assert blocks(ROOT.pem.replace(b"\n-----END", b"\n------END")) == []

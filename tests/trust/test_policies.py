@@ -157,7 +157,7 @@ def test_a_certificate_without_policies_ends_them():
 
 
 def test_a_policy_that_occurs_twice_counts_once():
-    """RFC 5280 4.2.1.4 forbids it to CAs; whoever reads it may bear it."""
+    """RFC 5280 4.2.1.4 forbids it to CAs, not to relying parties."""
     value = sequence(sequence(_der_oid(ONE)) * 2)
     twice = x509.UnrecognizedExtension(ExtensionOID.CERTIFICATE_POLICIES, value)
     path = path_of(leaf(root(), extra=[(twice, False)]))

@@ -69,7 +69,7 @@ def test_too_many_very_short_alternative_names_are_refused_undecoded(
 def test_extensions_of_too_many_short_elements_are_refused_undecoded(
     identifier: str, value: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the parser makes of an element takes 150 octets or more; those of honest certificates have ten."""
+    """The object of an element takes 150 octets or more; elements of usual certificates have ten."""
     one = encode(0x30, bytes.fromhex(identifier) + encode(0x04, value))
     many = ParsedCertificate(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der)
     monkeypatch.setattr(source, "read_needed", lambda *_: pytest.fail("they were read"))
@@ -78,7 +78,7 @@ def test_extensions_of_too_many_short_elements_are_refused_undecoded(
 
 
 def test_a_long_extension_permits_no_more_short_elements_than_its_octets() -> None:
-    """All extensions are held to the measure together, each counted to its end."""
+    """The limit applies to all extensions together."""
     short = bytes.fromhex("0603551d1f") + encode(0x04, encode(0x30, bytes.fromhex("a4023000") * 5000))
     for octets, fits in ((21_000, True), (2_000, False)):
         uri = encode(0x30, encode(0x30, bytes.fromhex("06022a03") + encode(0x86, b"a" * octets)))
@@ -91,7 +91,7 @@ def test_a_long_extension_permits_no_more_short_elements_than_its_octets() -> No
 
 
 def test_an_unknown_extension_may_have_any_content() -> None:
-    """An extension that nobody knows is not taken apart, and need not even be DER."""
+    """An unknown extension is not decoded, and need not even be DER."""
     one = encode(0x30, bytes.fromhex("06042a030405") + encode(0x04, bytes(5000)))
     ParsedCertificate(edited(SERVER, extensions=encode(0xA3, encode(0x30, one))).der).load()
 
@@ -108,7 +108,7 @@ def test_an_unknown_extension_may_have_any_content() -> None:
     ids=["long names", "addresses", "short names", "directory names", "other names"],
 )
 def test_decoding_is_charged_by_the_number_of_names(one: bytes, share: float) -> None:
-    """A certificate of 1500 host names is honest, and read in three milliseconds."""
+    """A certificate of 1500 host names is usual, and decoded in three milliseconds."""
     many = area(one * 1000)
     assert octets(many) == pytest.approx(len(many) * share, rel=0.1)
     assert octets(area(one)) == len(area(one))

@@ -1,4 +1,4 @@
-"""What a certificate says of its key beside the key (RFC 4055, RFC 5480)."""
+"""The algorithm and parameters of a public key in a certificate (RFC 4055, RFC 5480)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which reasons are told, and in which order."""
+"""Which reasons are reported, and in which order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_reasons_are_sorted_by_precedence_and_then_from_the_leaf():
 
 
 def test_a_few_findings_of_a_kind_are_reported_and_the_others_counted():
-    """The last one told says how many more there are."""
+    """The last reported one has the number of the others."""
     assert first_few([]) == []
     assert first_few([(Fault.NAME_EXCLUDED, "a")]) == [(Fault.NAME_EXCLUDED, "a")]
     many = first_few((Fault.NAME_EXCLUDED, number) for number in range(1000))
@@ -30,7 +30,7 @@ def test_a_few_findings_of_a_kind_are_reported_and_the_others_counted():
 
 
 def test_one_reason_of_each_fault_is_always_reported():
-    """What is mended first must not hide what has to be mended too."""
+    """The first fault must not hide others that have to be corrected too."""
     names = [Reason(Fault.NAME_NOT_PERMITTED, each) for each in range(100)]
     others = [Reason(Fault.NAME_MISMATCH, 0), Reason(Fault.CERTIFICATE_EXPIRED, 3)]
     kept, left_out = select_reasons([*names, *others])

@@ -1,4 +1,4 @@
-"""What is asked of trust: one value, asked as often as somebody likes, that remembers nothing of the answers."""
+"""A verification as one value, which can be repeated and keeps no results."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_request_is_answered_as_verify_answers_its_arguments() -> None:
 
 
 def test_a_request_can_be_verified_again_and_cannot_be_changed() -> None:
-    """The peer of an open connection is judged anew by what it was judged by in the handshake."""
+    """The peer of an open connection is verified again by the request of its handshake."""
     request = asked()
     assert isinstance(request.verify(NOW), Trusted)
     later = request.verify(NOW + 3650 * DAY)

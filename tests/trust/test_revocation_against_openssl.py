@@ -1,4 +1,4 @@
-"""Generated revocation, judged by us and by `openssl verify -crl_check_all`: every difference has its reason.
+"""Generated revocations, verified by us and by `openssl verify -crl_check_all`: every difference has its reason.
 
 A root, an intermediate and a leaf with a CRL from each CA, changed in up to two ways, as in
 `test_against_others`. `CHANGES` says whether the path still passes; `DIFFERENT` where OpenSSL sees it otherwise.
@@ -34,7 +34,7 @@ POINT = "URI:http://crl.example/1"
 
 @dataclass
 class Plan:
-    """What is made: options of the two CAs' CRLs, of the certificates, and CRLs beside or instead."""
+    """What is made: options of the two CAs' CRLs, of the certificates, and further or other CRLs."""
 
     top: dict[str, object] = field(default_factory=dict)
     middle: dict[str, object] = field(default_factory=dict)
@@ -129,7 +129,7 @@ def places(change: str) -> set[str]:
 
 
 def sample() -> list[tuple[str, ...]]:
-    """Every change alone, the pairs judged by hand, then pairs drawn with a fixed seed."""
+    """Every change alone, the pairs with a result given by hand, then random pairs with a fixed seed."""
     simple = [
         change for change in sorted(CHANGES) if not change.startswith(ENTANGLED) and "without" not in change
     ]

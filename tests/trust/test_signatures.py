@@ -55,7 +55,7 @@ def test_a_weak_hash_is_named(digest, named):
 
 
 def test_an_algorithm_that_we_do_not_accept_is_named():
-    """RFC 9846 4.3.3: SHA-224 and what nobody knows."""
+    """RFC 9846 4.3.3: SHA-224 and unknown algorithms."""
     rsa, last = bytes.fromhex("2a864886f70d0101"), b"\x0b"
     der = leaf(root("RSA", key_kind="RSA-2048")).der
     sha224 = ParsedCertificate(der.replace(rsa + last, rsa + b"\x0e"))
@@ -88,7 +88,7 @@ def test_rsa_pss_with_a_weak_or_unknown_hash_does_not_count():
 
 
 def test_a_key_of_another_kind_verifies_nothing():
-    """RFC 5280 6.1.3 a 1: an RSA signature says nothing of an EC key."""
+    """RFC 5280 6.1.3 a 1: an RSA signature cannot be checked with an EC key."""
     child = ParsedCertificate(leaf(root("RSA", key_kind="RSA-2048")).der)
     assert not is_signed_by(child, holder("P-256"))
     assert not is_signed_by(child, ParsedCertificate(leaf(root(), own_key=key("DSA")).der))
@@ -164,7 +164,7 @@ PARAMETERS = [
 
 @pytest.mark.parametrize(("kind", "algorithm", "holds"), PARAMETERS)
 def test_an_algorithm_has_the_parameters_that_it_may_have(kind, algorithm, holds):
-    """RFC 4055 5, RFC 5758 3.2, RFC 8410 3: NULL, or none; that RSA lacks its NULL is borne."""
+    """RFC 4055 5, RFC 5758 3.2, RFC 8410 3: NULL, or none; RSA without NULL is accepted."""
     top = root(f"Root {kind}", key_kind=kind)
     child = ParsedCertificate(edited(leaf(top), algorithm=algorithm).der)
     if holds:

@@ -263,7 +263,7 @@ def test_a_name_is_found_among_many_subtrees():
 
 
 def test_the_cost_of_a_look_up_grows_only_with_the_number_of_lengths():
-    """Whoever made the constraints decides how many lengths there are, and there are no more than of prefixes."""
+    """The author of the constraints chooses the lengths, but there are few possible ones."""
     masks = [(2**32 - 2**bits).to_bytes(4, "big") for bits in range(33)]
     networks = trees(*(general_name("IP", bytes(4) + mask) for mask in masks))
     assert networks.cost(Kind.IP) == 1 + 33 // 8

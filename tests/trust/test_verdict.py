@@ -1,4 +1,4 @@
-"""What a verdict says beside its fields."""
+"""What a verdict says in addition to its fields."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ REVOKED = ocsp_response(SERVER, status="revoked")
     ],
 )
 def test_evidence_of_a_revocation_counts(options: dict[str, Any]) -> None:
-    """RFC 5280 6.3.3, RFC 6960: at hand, or come with the chain."""
+    """RFC 5280 6.3.3, RFC 6960: available, or stapled to the chain."""
     assert Fault.REVOKED in faults(verified(**options))
 
 
@@ -147,7 +147,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("options", "message"), WRONG, ids=[message for _, message in WRONG])
 def test_invalid_arguments_are_config_errors(options: dict[str, Any], message: str) -> None:
-    """ConfigError, whatever the chain is like: nothing is judged by half of a question."""
+    """ConfigError for any chain: nothing is verified with invalid arguments."""
     with pytest.raises(ConfigError) as caught:
         verified(**options)
     assert str(caught.value).startswith(message)

@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """As tools do that never leave a part: write beside, then rename."""
+    """Atomically, as tools do: write a temporary file, then rename it."""
     beside = path.with_suffix(".new")
     beside.write_bytes(content)
     beside.replace(path)
@@ -66,7 +66,7 @@ def test_a_truncated_file_keeps_its_last_content_and_is_reported_once(path, cut)
 
 
 def test_a_growing_file_is_not_read_until_it_is_stable(path):
-    """Whoever writes slowly is not read half way, even at what could be an end."""
+    """A slow writer's file is not read before it is complete."""
     watched = Watched([path], words)
     for part in (b"three", b"three end", b"three end four", b"three end four end"):
         path.write_bytes(part)
@@ -75,7 +75,7 @@ def test_a_growing_file_is_not_read_until_it_is_stable(path):
 
 
 def test_a_file_that_was_replaced_before_is_read_at_the_first_look(path, monkeypatch):
-    """Whoever begins to look in a process that was forked has what is there by then."""
+    """A forked process reads the present content."""
     watched = Watched([path], words)
     replace(path, b"three end")
     monkeypatch.setattr(files, "have_settled", lambda _stamps: True)
@@ -83,7 +83,7 @@ def test_a_file_that_was_replaced_before_is_read_at_the_first_look(path, monkeyp
 
 
 def test_a_defect_in_reading_is_reported_once_for_each_change(path):
-    """Whoever looks twice a second does not fill a disk with it."""
+    """Looking twice a second does not fill the log."""
     outcomes = iter([["one"], ZeroDivisionError()])
 
     def read(_data: bytes, _path: str) -> list[str]:
@@ -138,7 +138,7 @@ def test_a_missing_file_keeps_its_last_content_and_may_come_back(path):
     ],
 )
 def test_a_pipe_a_device_or_a_directory_instead_of_a_file_blocks_nothing(path, kind, problem):
-    """Whoever looks would wait for a writer for ever, and no file would be followed any more."""
+    """Reading would otherwise wait for a writer endlessly, and no file would be followed any more."""
     other = path.with_name("other")
     other.write_bytes(b"four end")
     watched = Watched([path, str(other)], words)
@@ -168,7 +168,7 @@ def test_each_file_is_looked_at_by_itself(path):
 
 
 def test_a_file_that_cannot_be_read_at_the_start_is_an_error(tmp_path):
-    """Nobody begins to serve without what was asked for."""
+    """A service does not start without its files."""
     with pytest.raises(ConfigError, match="cannot be read"):
         Watched([tmp_path / "gone"], words)
 
@@ -215,7 +215,7 @@ def test_files_that_change_together_are_read_together(both, caplog):
 
 
 def test_an_old_change_is_read_at_the_first_look(both, monkeypatch):
-    """Whoever looks once an hour does not go on with what was replaced an hour ago."""
+    """A user that looks once an hour does not use the old content for an hour more."""
     clock = Ticker()
     renewed = Renewed(both, pair, clock)
     for each in both:
@@ -236,7 +236,7 @@ def test_files_have_settled_when_nobody_wrote_to_them_for_a_second(path, monkeyp
 
 
 def test_a_missing_file_or_a_pipe_changes_nothing(both, caplog):
-    """And nobody waits for it."""
+    """And it is not waited for."""
     clock = Ticker()
     renewed = Renewed(both, pair, clock)
     both[0].unlink()

@@ -236,7 +236,7 @@ def ids(rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
 def test_a_violation_is_reported_with_its_rule_and_position(
     rule: str, position: int, options: Options
 ) -> None:
-    """The sources stand in the table: BR 7.1.2, RFC 5280 4.2."""
+    """The sources are in the table: BR 7.1.2, RFC 5280 4.2."""
     path = chain(**options)
     assert told(web_reasons(parsed(path))) == [(rule, position)]
     assert isinstance(judged(path), Refused)
@@ -326,7 +326,7 @@ def test_faults_of_every_profile_are_not_reported_twice() -> None:
 
 
 def test_a_reason_is_shown_with_its_rule_and_source() -> None:
-    """Programs read the rule's name, people its words and where they stand."""
+    """Programs use the rule's name, people its sentence and source."""
     verdict = judged(chain(subject="Payments", alternatives=[f"DNS:{SERVER}"]))
     assert isinstance(verdict, Refused)
     [reason] = verdict.reasons
@@ -340,7 +340,7 @@ def test_a_reason_is_shown_with_its_rule_and_source() -> None:
 
 
 def everything_wrong() -> tuple[Issued, Issued, Issued]:
-    """Far more rules broken than are told."""
+    """Far more violations than are reported."""
     bad = identifiers("middle", True, True) | {"ca": None, "key_usage": None}
     bad["extra"] = [*bad["extra"], (x509.BasicConstraints(True, None), False), (POLICIES, False)]
     end = identifiers("end", None, True) | dns("a_b.example", "*.example") | {"usage": ("any",), "ca": True}
@@ -367,14 +367,14 @@ def test_a_certificate_is_checked_by_the_rules_once() -> None:
 
 
 def test_names_are_charged_before_they_are_checked() -> None:
-    """The work of a judgement is bounded."""
+    """The work of a verification is limited."""
     path = parsed(chain(alternatives=[f"DNS:a{number}.example" for number in range(500)]))
     with pytest.raises(OutOfWork):
         web_reasons(path, work=WorkBudget(200))
 
 
 def test_a_leaf_that_is_its_own_anchor_is_checked_by_the_rules_for_leaves() -> None:
-    """docs/defaults.md: a pinned certificate is held to what it says."""
+    """docs/defaults.md: a pinned certificate is checked by what it says."""
     own = leaf(None, SERVER)
     assert isinstance(judged([own, own]), Trusted)
     assert broken_rules(judged([ca := leaf(None, SERVER, ca=True), ca])) == [("ca-as-leaf", 0)]
@@ -403,7 +403,7 @@ def test_a_verdict_has_its_profile(broken: bool) -> None:
 
 
 def test_a_store_shows_its_profile() -> None:
-    """Whoever logs a configuration sees by which rules it judges."""
+    """A log of a configuration shows its rules."""
     _, _, anchor = chain()
     for store in (
         TrustStore.from_pem(anchor.pem, profile="web"),
@@ -476,7 +476,7 @@ def test_a_crl_number_is_there_and_not_critical(number: int | None, critical: bo
 
 
 def test_a_delta_with_a_critical_number_proves_nothing_good_and_still_revokes() -> None:
-    """RFC 5280 5.2.3: what amends a CRL is held to the same, and what it says against somebody counts."""
+    """RFC 5280 5.2.3: the same applies to a delta CRL, and its revocations count."""
     path = chain()
     end, ca, anchor = path
     for revoked, fault in (((), Fault.REVOCATION_UNKNOWN), ((end,), Fault.REVOKED)):

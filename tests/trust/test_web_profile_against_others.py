@@ -1,4 +1,4 @@
-"""The web profile beside the server verifier of `cryptography` and `openssl verify -x509_strict`.
+"""The web profile, the server verifier of `cryptography` and `openssl verify -x509_strict`.
 
 Both know many of its rules. Whatever one of them refuses and we accept stands in a table with its reason; they let
 pass many a chain that we refuse, since neither has all of the rules.
@@ -43,7 +43,7 @@ CRITICAL_USAGE = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
 
 
 def whole_key_identifier() -> Options:
-    """A root that names its own issuer and serial number beside its key, as some public ones do."""
+    """A root whose authorityKeyIdentifier has its issuer and serial number too, as in some public ones."""
     options = identifiers("top", False, None)
     mine = x509.SubjectKeyIdentifier.from_public_key(options["own_key"].public_key())
     whole = x509.AuthorityKeyIdentifier(mine.digest, [x509.DirectoryName(name("Web Root"))], 8)
@@ -127,7 +127,7 @@ def cases() -> Iterator[tuple[str, Sequence[Made]]]:
 
 
 def first_name(certificate: x509.Certificate) -> x509.GeneralName:
-    """A name that the certificate stands for, as far as anybody can ask for one."""
+    """A name for which the certificate is valid, if there is one that can be asked for."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

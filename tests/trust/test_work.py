@@ -1,4 +1,4 @@
-"""The budget of one judgement, and what checking a signature costs."""
+"""The budget of one verification, and the cost of checking a signature."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bothways.trust.work import (
 
 
 def test_a_budget_grows_with_the_received_bytes_up_to_a_maximum() -> None:
-    """Two microseconds and 64 octets for each byte received, beside a fixed part."""
+    """Two microseconds and 64 octets for each byte received, and a fixed part."""
     assert WorkBudget.for_bytes(0).granted == FIXED_MICROSECONDS
     assert WorkBudget.for_bytes(1000).granted == FIXED_MICROSECONDS + 2000
     assert WorkBudget.for_bytes(1000).remaining_octets == FIXED_OCTETS + 64_000
@@ -39,7 +39,7 @@ def test_a_step_that_exceeds_the_budget_is_named() -> None:
 
 
 def test_memory_runs_out_as_time_does() -> None:
-    """A step that keeps much ends a judgement however fast it is."""
+    """A fast step that keeps much memory ends a verification too."""
     work = WorkBudget(microseconds=1e9, octets=2 * Step.NAME.price.octets)
     work.spend(Step.NAME, 2)
     with pytest.raises(OutOfWork):
@@ -60,7 +60,7 @@ def _rsa(bits: int, exponent: int) -> rsa.RSAPublicKey:
 
 
 def test_signatures_are_charged_by_their_cost() -> None:
-    """Of RSA the modulus and the exponent count: whoever made the key chose both."""
+    """Of RSA the modulus and the exponent count: the owner of the key chose both."""
     ordinary = signature_price(_rsa(2048, 65537))
     assert signature_price(_rsa(16384, 65537)) > 50 * ordinary
     assert signature_price(_rsa(3072, (1 << 3070) | 1)) > 100 * ordinary

@@ -1,4 +1,4 @@
-"""What is read of an authority where it stands, and what is refused there."""
+"""How a CA is read from its directory, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log: whoever changes what was written is found out, on each kind of database."""
+"""The audit log: changes of written entries are detected, on each kind of database."""
 
 from __future__ import annotations
 

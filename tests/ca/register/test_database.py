@@ -1,4 +1,4 @@
-"""Stores that fail: out of reach, full, held by others, lost in the middle; what is told, and what is left."""
+"""Databases that fail: unreachable, full, locked, lost during a transaction; what is reported and stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values of DER in words."""
+"""Descriptions of DER values."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_malformed_value_is_refused_with_its_position(read, tag, content):
 
 
 def test_a_very_long_identifier_is_shown_by_its_length():
-    """Numbers of thousands of digits are nobody's business."""
+    """Numbers of thousands of digits are not printed."""
     assert oid(element(0x06, b"\x81" * 5_000 + b"\x01")) == "an identifier of 5001 bytes"
 
 
@@ -102,7 +102,7 @@ def test_fields_are_read_in_order():
 
 
 def test_an_undecodable_part_hides_no_other():
-    """Each part of a list is told by itself, as far as the list goes."""
+    """Each part of a list is described on its own, up to the end of the list."""
     parts = der(0x02, b"\x01") + der(0x02, b"") + der(0x02, b"\x03") + b"\x02"
     assert describe_each(whole(sequence(parts), "list").children(), number_text) == [
         "1",

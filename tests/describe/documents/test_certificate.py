@@ -1,4 +1,4 @@
-"""Certificates in words."""
+"""Descriptions of certificates."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_a_malformed_part_hides_no_other(root, place, replacement, name, words):
 
 
 def test_a_certificate_that_is_refused_everywhere_says_so(root):
-    """What the parsers behind every judgement do not accept, in words."""
+    """What the parsers of verification do not accept."""
     told = facts(one(altered(pki.leaf(root).der, VERSION, der(0xA0, der(0x02, b"\x06")))))
     assert told["problem"].startswith("refused by every verification:  ")
     assert "problem" not in facts(one(pki.leaf(root).der))

@@ -1,4 +1,4 @@
-"""Extensions of certificates in words, by their DER."""
+"""Descriptions of the extensions of certificates, by their DER."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PKCS#12 and PKCS#7 in words."""
+"""Descriptions of PKCS#12 and PKCS#7."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def signed_data(*fields: bytes) -> bytes:
 
 
 def test_pkcs12_is_opened_with_its_passphrase():
-    """Key, certificate and the others; a wrong passphrase and none are told apart."""
+    """Key, certificate and the others; a wrong passphrase and a missing one are distinguished."""
     box = pki.leaf(pki.root()).p12(b"sesame")
     assert [each.kind for each in documents(box, pki.NOW, b"sesame")] == [
         "private key", "certificate", "certificate",

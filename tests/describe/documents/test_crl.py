@@ -1,4 +1,4 @@
-"""Certificate revocation lists in words."""
+"""Descriptions of certificate revocation lists (CRLs)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_crl_lists_the_first_of_its_entries(root):
 
 
 def test_an_expired_crl_is_described_as_such(root):
-    """And one that revokes nobody."""
+    """And one without entries."""
     told = facts(one(crl(root, 0).public_bytes(PEM), now=pki.NOW + 8 * pki.DAY))
     assert told["next update"].endswith("EXPIRED 1 day ago")
     assert told["revoked"] == "0 certificates"
@@ -156,7 +156,7 @@ def test_an_undecodable_entry_hides_no_other(root):
 
 
 def test_malformed_parts_of_a_crl_are_described_as_such(root):
-    """A version, times and an end that are none."""
+    """An invalid version, invalid times and trailing data."""
     data = pki.crl(root, pki.leaf(root))
     told = facts(one(altered(data, 0x02, der(0x02, b"\7"))))
     assert told["version"] == "8"

@@ -1,4 +1,4 @@
-"""Distribution points in words."""
+"""Descriptions of distribution points."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ def test_the_scope_of_a_crl_is_described():
 
 
 def test_reasons_without_a_name_are_shown_by_their_number():
-    """Bit 0 is unused, and others are none."""
+    """Bit 0 is unused, and others are not defined."""
     point = sequence(der(0x81, b"\x06\x80\x40"))
     assert told_of(POINTS, sequence(point))["CRL distribution points"] == "for bit 0, bit 9"

@@ -22,7 +22,7 @@ def test_a_page_has_a_bounded_number_of_rows():
 
 
 def test_items_beyond_the_limit_are_counted():
-    """A name of ten thousand is not shown, but told to be there."""
+    """Of ten thousand names the others are counted."""
     items = [str(number) for number in range(10_000)]
     assert first_of(items)[-1] == "and 9,900 more"
     assert first_of(items[:100]) == items[:100]

@@ -35,7 +35,7 @@ def test_a_malformed_extension_hides_no_other():
 
 
 def test_an_unknown_extension_is_shown_by_its_object_identifier():
-    """With its length, its bytes and what its encoding tells."""
+    """With its length, its bytes and its decoded structure."""
     unknown = sequence(oid("1.2.3.4"), der(0x01, b"\xff"), der(0x04, der(0x0C, b"text")))
     assert facts(unknown) == [("extension 1.2.3.4", '6 bytes: 0c0474657874, which is "text" (critical)')]
     assert facts(sequence(oid("1.2.3.4"), der(0x04, b"?"))) == [("extension 1.2.3.4", "1 byte: 3f")]
@@ -44,7 +44,7 @@ def test_an_unknown_extension_is_shown_by_its_object_identifier():
 
 
 def test_an_extension_that_occurs_twice_is_marked():
-    """RFC 5280 4.2 forbids it, and both are told."""
+    """RFC 5280 4.2 forbids it, and both are described."""
     assert facts(CA, CA) == [
         ("CA", "yes (critical)"),
         ("CA", "yes (critical) (a second time, which is forbidden)"),
@@ -68,7 +68,7 @@ def test_many_names_are_counted():
 
 
 def test_a_truncated_list_is_described_up_to_there():
-    """What was read is told."""
+    """What was decoded is described."""
     assert facts(CA, b"\x30\x05\x06") == [
         ("CA", "yes (critical)"),
         ("extensions", "cannot be read from there on: a length of 5 at byte 19 runs past the end"),

@@ -1,4 +1,4 @@
-"""Keys and algorithms in words."""
+"""Descriptions of keys and algorithms."""
 
 from __future__ import annotations
 

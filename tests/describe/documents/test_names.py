@@ -1,4 +1,4 @@
-"""Names in words."""
+"""Descriptions of names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def name(*attributes: bytes) -> bytes:
     ],
 )
 def test_attributes_have_the_names_that_openssl_gives_them(dotted, short):
-    """Numbers are left to those that nobody names."""
+    """Object identifiers are shown only for unknown attributes."""
     assert name_text(name(attribute(dotted, "x"))) == f"{short}=x"
 
 
@@ -114,12 +114,12 @@ EDI = der(0xA5, der(0xA0, der(0x0C, b"assigner")) + der(0xA1, der(0x0C, b"party"
     ],
 )
 def test_every_kind_of_name_is_described(encoded, words):
-    """RFC 5280 4.2.1.6: nine kinds, and what is none of them."""
+    """RFC 5280 4.2.1.6: nine kinds, and an unknown one."""
     assert general_name(whole(encoded, "name", encoded[0])) == words
 
 
 def test_an_undecodable_name_hides_no_other():
-    """Each is told by itself."""
+    """Each is described on its own."""
     found = whole(sequence(der(0x82, b"a.example"), der(0xA0, b""), der(0x82, b"b.example")), "names")
     assert [each.partition(":")[0] for each in general_names(found)] == [
         "DNS a.example",

@@ -1,4 +1,4 @@
-"""OCSP in words."""
+"""Descriptions of OCSP messages."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_several_single_responses_are_described(leaf):
 
 
 def test_an_undecodable_single_response_hides_no_other(leaf):
-    """It is told with its bytes."""
+    """It is shown as its bytes."""
     told = facts(one(with_answers(pki.ocsp_response(leaf), sequence(), answer(7))))
     assert told["answer"].startswith("cannot be read (no certID at byte")
     assert told["serial number"] == "07"

@@ -59,7 +59,7 @@ def test_a_file_of_another_kind_is_named(data, what, command):
     ],
 )
 def test_a_block_of_another_kind_is_named(label, what, command):
-    """It hides no certificate beside it."""
+    """It hides no certificate in the same file."""
     block = f"-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n".encode()
     foreign, certificate = documents(block + ROOT.pem, pki.NOW)
     assert what in foreign.damaged

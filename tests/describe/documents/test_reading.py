@@ -32,7 +32,7 @@ def test_pem_and_der_have_the_same_description(root):
 
 
 def test_an_undecodable_document_hides_no_other(root):
-    """A broken certificate in a file of several is told as such."""
+    """A malformed certificate in a file of several is reported."""
     other = b"-----BEGIN DH PARAMETERS-----\nAAAA\n-----END DH PARAMETERS-----\n"
     parameters = b"-----BEGIN EC PARAMETERS-----\nAAAA\n-----END EC PARAMETERS-----\n"
     bad = b"-----BEGIN PUBLIC KEY-----\nA\n-----END PUBLIC KEY-----\n"
@@ -104,13 +104,13 @@ def test_the_kind_of_der_is_recognised_by_its_fields(root, make, kind):
     ],
 )
 def test_other_files_raise_unreadable(data, words):
-    """Whatever is none of these says so, and nothing else is raised."""
+    """Other data raises Unreadable and nothing else."""
     with pytest.raises(Unreadable, match=words):
         list(documents(data, pki.NOW))
 
 
 def test_names_are_shown_escaped(root):
-    """Peers' words move no cursor."""
+    """Text of a peer contains no control characters."""
     issued = pki.leaf(root, "evil\x1b[2J\u202e", alternatives=())
     told = one(issued.pem)
     assert told.title == "evil\\x1b[2J\\u202e"
@@ -135,7 +135,7 @@ FILES = sorted(
 
 
 def test_any_bytes_are_described_or_unreadable(full):
-    """Public files with bytes turned, left out or cut off: told as far as they go, or unreadable."""
+    """Public files with bytes turned, left out or cut off: described as far as possible, or unreadable."""
     draw = random.Random(0x5EED)
     kinds = set()
     for path in draw.sample(FILES, len(FILES) if full else 150):

@@ -1,4 +1,4 @@
-"""Certification requests in words."""
+"""Descriptions of certification requests."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_attributes_of_a_request_are_described(request_, made, name, words):
 
 
 def test_many_attributes_are_counted(request_):
-    """No more than thirty-two are told."""
+    """At most thirty-two are described."""
     told = facts(one(with_attributes(request_, *[attribute("1.2.3.4", der(0x02, b"\5"))] * 100)))
     assert told["attributes"] == "and 68 more"
 
@@ -88,7 +88,7 @@ def test_a_document_without_fields_is_damaged():
 
 
 def test_a_request_that_cannot_be_checked_says_so(request_):
-    """A key of a kind that nobody knows signs for nobody."""
+    """The signature of an unknown kind of key cannot be checked."""
     inner, *rest = list(first(request_.public_bytes(DER), "request").children())
     version, subject, _, more = (each.encoded for each in inner.children())
     key = sequence(sequence(oid("1.2.3.4")), der(0x03, b"\0\1"))

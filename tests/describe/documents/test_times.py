@@ -34,7 +34,7 @@ def time(text: str, tag: int = 0x17):
 
 
 def test_an_end_before_the_start_is_reported():
-    """No moment lies in such a period."""
+    """Such a period contains no time."""
     words = period_text(time("270101000000Z"), time("260101000000Z"), pki.NOW)
     assert (
         words == "2027-01-01 00:00:00 to 2026-01-01 00:00:00 UTC, NEVER VALID: notAfter is before notBefore"
@@ -42,7 +42,7 @@ def test_an_end_before_the_start_is_reported():
 
 
 def test_an_invalid_time_is_shown_as_it_is():
-    """The rest of the period is told nevertheless."""
+    """The rest of the period is described."""
     words = period_text(time("soon"), time("260101000000Z"), pki.NOW)
     assert words == '"soon" (which is not a valid time) to 2026-01-01 00:00:00 UTC'
     assert until_text(time("soon"), pki.NOW) == '"soon" (which is not a valid time)'

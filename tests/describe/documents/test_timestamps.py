@@ -1,4 +1,4 @@
-"""Signed certificate timestamps in words."""
+"""Descriptions of signed certificate timestamps."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_timestamp_is_described():
     ],
 )
 def test_a_malformed_timestamp_hides_no_other(broken, words):
-    """It is told with the reason."""
+    """It is reported with the reason."""
     first, second = told(broken, timestamp())
     assert first.startswith(f"a timestamp that cannot be read ({words})")
     assert second.startswith("2026-05-28")

@@ -1,4 +1,4 @@
-"""Extensions of vendors and states in words."""
+"""Descriptions of extensions of vendors and governments."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ TOOLS = sequence(der(0x0C, b"a"), der(0x0C, b"b"), der(0x0C, b"c"), der(0x0C, b"
     ],
 )
 def test_every_extension_of_a_vendor_is_described(dotted, value, name, words):
-    """By what it says, in words."""
+    """By its content."""
     assert told_of(dotted, value)[name] == words
 
 

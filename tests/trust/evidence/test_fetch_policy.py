@@ -1,4 +1,4 @@
-"""What may be fetched, from whom, and how much: what cannot work is told when the policy is made."""
+"""What may be fetched, from where, and how much: an impossible policy is refused when it is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was fetched to judge one peer, and that nothing is wanted twice."""
+"""What was fetched to verify one peer; nothing is requested twice."""
 
 from __future__ import annotations
 

@@ -176,7 +176,7 @@ def test_a_delegates_response_and_the_issuers_crl_may_be_cached() -> None:
 
 
 def test_expired_evidence_and_that_of_an_unknown_signer_is_not_cached_for_long() -> None:
-    """It is judged, and kept but briefly."""
+    """It is used, and cached for a short time only."""
     expired = OCSPResponse(ocsp_response(SERVER, next_update=NOW - DAY / 4))
     future = OCSPResponse(ocsp_response(SERVER, this_update=NOW + DAY / 2))
     assert not may_be_cached(evidence_request(), expired, NOW) and not may_be_cached(

@@ -1,4 +1,4 @@
-"""When evidence is fetched anew: within its bounds, and by the draw alone."""
+"""When evidence is fetched again: at a random time within limits."""
 
 from __future__ import annotations
 

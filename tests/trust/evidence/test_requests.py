@@ -1,4 +1,4 @@
-"""Where a certificate says that evidence about it lies."""
+"""The URLs of evidence in a certificate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tests of revocation share: a small PKI, and its server judged by CRLs and responses."""
+"""What tests of revocation share: a small PKI, and its server verified by CRLs and responses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def judged(*lists: bytes, chain=None, at=NOW, anchors=ANCHORS, **options):
 
 
 def answered(*responses: bytes, staples=(), chain=None, lists=(), at=NOW, **options):
-    """Judge with OCSP responses at hand, or stapled, and CRLs where given; the leaf alone is covered."""
+    """Verify with available or stapled OCSP responses, and CRLs where given; only the leaf is checked."""
     revocation = Revocation(
         **{
             "ocsp": OCSPStore(map(OCSPResponse, responses)) if responses else None,
@@ -82,7 +82,7 @@ def altered_response(der: bytes) -> bytes:
 
 
 def delegated(**options):
-    """A server whose CRLs are issued by somebody to whom its CA delegates that."""
+    """A server whose CRLs are issued by a delegate of its CA."""
     signer = issue("List signer", CA, key_usage=SIGNS_LISTS, **options)
     server = leaf(CA, extra=[points("DN:List signer", issuer="List signer")])
     return server, signer

@@ -1,4 +1,4 @@
-"""What is at hand for one judgement: CRLs by issuer and distribution point, responses, staples."""
+"""The evidence for one verification: CRLs by issuer and distribution point, responses, staples."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ UNTIL = bytes.fromhex("170d") + b"260608120000Z"
 
 
 def with_end(der: bytes, end: bytes) -> bytes:
-    """A CRL of CA with another nextUpdate, or none, signed anew."""
+    """A CRL of CA with another nextUpdate, or none, signed again."""
     tbs = x509.load_der_x509_crl(der).tbs_certlist_bytes
     assert UNTIL in tbs
     header = 2 + (tbs[1] - 128 if tbs[1] > 128 else 0)

@@ -1,4 +1,4 @@
-"""What OCSP responses say of a certificate: stapled, at hand, by whom (RFC 6960)."""
+"""The status of a certificate by OCSP responses: stapled or available, and their signers (RFC 6960)."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ UNSURE, LAPSED = (
     ],
 )
 def test_of_several_single_responses_the_worst_counts(responses, expected):
-    """RFC 6960 4.2.2.3: whichever comes first, stapled or at hand, and where unknown is accepted."""
+    """RFC 6960 4.2.2.3: in any order, stapled or available, and where unknown is accepted."""
     for order in (responses, responses[::-1]):
         both = together(order, CA)
         assert refusals(answered(both)) == expected

@@ -1,4 +1,4 @@
-"""Who may sign CRLs about the certificates of a path: whoever else bears the CA's name vouches for nothing."""
+"""Who may sign CRLs about the certificates of a path; others with the CA's name may not."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STRANGER = root("Stranger")
 
 
 def namesake(by: Issued | None, subject: str = "Intermediate", **options: object) -> Issued:
-    """Somebody who bears the name of the server's CA, with a key of its own."""
+    """Another CA with the name of the server's CA."""
     return issue(subject, by, **{"own_key": OWN, "key_usage": ("crl_sign",)} | options)
 
 
 def judged_with(signer: Issued, *revoked: Issued, sent: tuple[Issued, ...] = ()) -> tuple[Verdict, CRL]:
-    """Judge the server by a CRL that a namesake of its CA signed, which is sent along with all above it."""
+    """Verify the server by a CRL that another CA with its CA's name signed, which is sent with the CAs above it."""
     listed = CRL(crl(signer, *revoked))
     store = CRLStore([CRL(CLEAN[0]), CRL(crl(CA, signer, point=_elsewhere())), listed])
     chain = [

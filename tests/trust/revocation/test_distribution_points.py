@@ -114,7 +114,7 @@ def test_every_distribution_point_of_a_certificate_is_checked(place, unknown):
 @pytest.mark.parametrize("count", [1, 20, 200])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_any_number_of_forged_crls_hides_no_authentic_one(count, is_first):
-    """They are told apart by their signatures alone; here all are newer and of the same scope.
+    """They differ by their signatures only; here all are newer and of the same scope.
 
     What is looked at is bounded by work and not by number: a peer is refused for what was not looked at, even where
     unknown is accepted, and what was looked at is not looked at again.

@@ -1,4 +1,4 @@
-"""How revocation is to be checked: what cannot work is told when the policy is made."""
+"""How revocation is to be checked: an impossible policy is refused when it is made."""
 
 from __future__ import annotations
 
