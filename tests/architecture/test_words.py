@@ -58,6 +58,31 @@ GONE = (
     ("cli.ca", "seal Seal handout Handout which existing", "key_access, output_files, find_certificate"),
     ("cli.ca", "Wanted known", "CertificateOptions, find_certificate"),
     ("doctor", "telling caller hellos", "findings, dial, probes"),
+    (
+        "doctor",
+        "Spent Place Caller Question Answer Ear",
+        "ConnectionsUsedUp, Target, Dialer, Offer, HelloReply, ReplyReader",
+    ),
+    (
+        "describe.documents",
+        "told told_each Told Words foreign",
+        "describe_..., DescribedExtension, ExtensionFormat",
+    ),
+    (
+        "trust",
+        "few most_telling Namesakes likeliest_first judged_by SILENCE",
+        "first_few, select_reasons, SameSubject",
+    ),
+    (
+        "trust",
+        "PoliciesAlone names_of_certificate stands_for",
+        "PoliciesWithoutQualifiers, cert_ids_of, matches",
+    ),
+    (
+        "trust.evidence",
+        "key_of read_given read_kept is_sound holds_until inner",
+        "cache_key, read_reply, may_be_cached",
+    ),
     ("cli", "interference patience", "mitm, slow_clients"),
 )
 CA = "ca ca_server cli.ca"
