@@ -28,7 +28,7 @@ from bothways.diagnosis import service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
-from bothways.gateway import report_limits, strict_toml
+from bothways.gateway import report_limits, strict_toml, tunnel
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
 from bothways.http import exchange, stream
@@ -236,6 +236,7 @@ VALUES = {
     "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
     "time for connections to end when `gateway` ends": seconds(TIMES.drain),
     "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
+    "connections of `tunnel`": str(tunnel.CONNECTIONS),
     "reports of failed clients, one address": (
         f"{report_limits.AT_ONCE}, then one in {seconds(report_limits.EVERY_SECONDS)}"
     ),

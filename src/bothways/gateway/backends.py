@@ -32,7 +32,7 @@ async def connect(relay: Relay, route: Route, seconds: float, head: bytes = b"")
 
 async def _connected(relay: Relay, route: Route, head: bytes) -> None:
     tls, loop = route.config.backend_tls, asyncio.get_running_loop()
-    sock = await _socket(route.config.backend)
+    sock = await connected_socket(route.config.backend)
     try:
         if head:
             await loop.sock_sendall(sock, head)
@@ -50,22 +50,22 @@ async def _connected(relay: Relay, route: Route, head: bytes) -> None:
         raise
 
 
-async def _socket(address: Address) -> socket.socket:
+async def connected_socket(address: Address) -> socket.socket:
     """Return a socket that is connected to an address: the first one of a name that answers. Raises OSError."""
     loop = asyncio.get_running_loop()
     if not isinstance(address, TCPAddress):
-        return await _connected_socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.path)
+        return await _socket_to(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.path)
     found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
     problem: OSError | None = None
     for family, kind, protocol, _, target in found:
         try:
-            return await _connected_socket(family, kind, protocol, target)
+            return await _socket_to(family, kind, protocol, target)
         except OSError as error:
             problem = error
     raise problem or OSError("its name has no address")
 
 
-async def _connected_socket(family: int, kind: int, protocol: int, target: Any) -> socket.socket:
+async def _socket_to(family: int, kind: int, protocol: int, target: Any) -> socket.socket:
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)

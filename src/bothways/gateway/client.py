@@ -200,9 +200,9 @@ class ClientProtocol(AdmittedProtocol):
             if any(each.find(serial, issuer) is not None for each in crls.of(issuer)):
                 self._look()
 
-    def _over(self, why: str) -> None:
+    def _over(self, relay: Relay) -> None:
         """The relay has ended."""
-        self.entry.ended = why
+        self.entry.ended = relay.why or ""
         if self._connecting is not None and self._connecting is not asyncio.current_task():
             self._connecting.cancel()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import suppress
 
 from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.config import ListenerConfig
@@ -81,6 +82,12 @@ def unix_socket(path: str, mode: int) -> socket.socket:
     finally:
         os.umask(before)
     return sock
+
+
+def remove_socket_file(path: str) -> None:
+    """Remove the file of a socket on which nobody listens any more."""
+    with suppress(OSError):
+        os.unlink(path)
 
 
 def _remove_stale(path: str) -> None:

@@ -130,24 +130,27 @@ class PlainEnd(End, ReadingProtocol):
 class Relay:
     """A client and the service that it is connected to.
 
-    serve: is called when the client is verified; has `connected` or `failed` called some time.  over: is called once,
-    with why it ended, in words.  idle, half_closed: seconds without a byte either way.
+    serve: is called when the client is there, and verified if it has TLS; connects the service, or calls `failed`.
+    over: is called once, when `why` says in words why it ended, and `error` which error that was, if any.  idle,
+    half_closed: seconds without a byte either way.  client: the kind of its end.
     """
 
     def __init__(
         self,
         serve: Callable[[Relay], None],
-        over: Callable[[str], None],
+        over: Callable[[Relay], None],
         *,
         idle: float,
         half_closed: float,
+        client: type[TLSEnd] | type[PlainEnd] = TLSEnd,
     ) -> None:
-        self.client = TLSEnd(self)
+        self.client = client(self)
         self.service: TLSEnd | PlainEnd = PlainEnd(self)
         self._serve, self._over = serve, over
         self._half_closed = min(half_closed, idle)
         self.idleness = Idleness(idle, self._end_of_idleness)
         self.why: str | None = None
+        self.error: Exception | None = None
         self._last: asyncio.TimerHandle | None = None
         self._pair()
 
@@ -193,14 +196,16 @@ class Relay:
     def lost(self, end: End, error: Exception | None) -> None:
         """An end is gone; before its time the other one is cut."""
         if self.why is None:
+            self.error = error
             self._end(_words("client" if end is self.client else "backend", error))
             end.other.cut()
         if self._last is not None and self.client.is_lost and self.service.is_lost:
             self._last.cancel()
 
-    def failed(self, problem: str) -> None:
+    def failed(self, problem: str, error: Exception | None = None) -> None:
         """The service cannot be reached."""
         if self.why is None:
+            self.error = error
             self._end(problem)
             self.client.cut()
 
@@ -216,7 +221,7 @@ class Relay:
     def _end(self, why: str) -> None:
         self.why = why
         self.idleness.stop()
-        self._over(why)
+        self._over(self)
 
     def _end_of_idleness(self) -> None:
         seconds = self.idleness.seconds or 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +15,7 @@ from bothways.errors import ConfigError
 from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
 from bothways.gateway.config import ListenerConfig
-from bothways.gateway.listening import BACKLOG, bound_address, open_listener
+from bothways.gateway.listening import BACKLOG, bound_address, open_listener, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.routes import LOOK_SECONDS, Routes
 from bothways.trust.verdict import Names
@@ -173,8 +172,7 @@ class Gateway:
         for address, server in self._listening.items():
             server.close()
             if not isinstance(address, TCPAddress):
-                with contextlib.suppress(OSError):
-                    os.unlink(address.path)
+                remove_socket_file(address.path)
         self._listening.clear()
 
     async def close(self) -> None:

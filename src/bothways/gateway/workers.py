@@ -6,16 +6,14 @@ all workers, which take it without an end of their connections.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import Address, UnixAddress
 from bothways.gateway.config import ListenerConfig, config_text, parsed_config
 from bothways.gateway.generation import Generation, send_generation
-from bothways.gateway.listening import bound_address, open_listeners
+from bothways.gateway.listening import bound_address, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve_as_worker
 from bothways.gateway.routes import Routes, load_routes
@@ -158,5 +156,4 @@ def _close(address: Address, sockets: list[socket.socket]) -> None:
     for each in sockets:
         each.close()
     if isinstance(address, UnixAddress):
-        with suppress(OSError):
-            os.unlink(address.path)
+        remove_socket_file(address.path)

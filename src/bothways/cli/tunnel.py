@@ -1,0 +1,149 @@
+"""`bothways tunnel`: a local socket without TLS, whose connections go to a server with our certificate."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+
+from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, side_options
+from bothways.cli.starttls import ProtocolType
+from bothways.cli.terminal import DONE, bounded, headline, refuse, say
+from bothways.cli.watching import Look, looking_after
+from bothways.diagnosis.failure import explain_failure
+from bothways.gateway.addresses import Address as Endpoint
+from bothways.gateway.addresses import TCPAddress, UnixAddress, parsed_address, unix_address
+from bothways.gateway.report_limits import ReportLimits
+from bothways.gateway.tunnel import Tunnel, TunnelSettings
+from bothways.starttls import Protocol
+from bothways.tls.config import ClientConfig
+from bothways.trust.anchors import WatchedTrustStore
+from bothways.trust.crl_files import CRLFiles
+
+CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
+IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@click.command("tunnel")
+@click.argument("local", metavar="PATH|HOST:PORT")
+@click.argument("address", type=SERVER, metavar="HOST:PORT")
+@click.option(
+    "--ca",
+    type=FILE,
+    metavar="FILE",
+    help="The trusted CA certificates (PEM); by default those of the system.",
+)
+@side_options(
+    cert_required=True,
+    alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
+)
+@click.option(
+    "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
+)
+@click.option(
+    "--insecure-tcp",
+    is_flag=True,
+    help="Listen on TCP: every user and every browser of this machine can then use our certificate.",
+)
+@click.option(
+    "--starttls",
+    type=ProtocolType(),
+    metavar="NAME",
+    help=f"Request TLS in this protocol first: {', '.join(CLIENT_SPEAKS_FIRST)}.",
+)
+@click.option(
+    "--timeout",
+    default=30.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Time limit for connecting and the handshake.",
+)
+def command(
+    local: str,
+    address: Address,
+    ca: str | None,
+    side: Side,
+    name: str | None,
+    insecure_tcp: bool,
+    starttls: Protocol | None,
+    timeout: float,
+) -> int:
+    """Pass what local programs send to the Unix socket PATH to a server, over TLS with our certificate.
+
+    Only this user can connect to PATH (mode 0600). Prints `listening on unix:PATH` on standard error when it is ready.
+    The files of --cert, --key, --ca and --crl are read again when they change, and connections to a server that is not
+    accepted any more are ended. SIGINT or SIGTERM ends it.
+    """
+    where = _local(local, insecure_tcp)
+    if starttls is not None and starttls.name not in CLIENT_SPEAKS_FIRST:
+        refuse(
+            f"--starttls {starttls.name}: in this protocol the server speaks first, and the program would wait for it",
+            f"possible are {', '.join(CLIENT_SPEAKS_FIRST)}",
+        )
+    lists = CRLFiles(side.sources.crl)
+    own, anchors = side.load(lists.store, watched=True), load_anchors(ca, watched=True)
+    may_change = own.revocation is not None or isinstance(anchors, WatchedTrustStore)
+    config = ClientConfig(
+        anchors=anchors,
+        credentials=own.credentials,
+        alpn=own.alpn,
+        revocation=own.revocation,
+        judge_again="change" if may_change else "lapse",
+        insecure_rsa_key_transport=own.classic,
+        handshake_timeout=timeout,
+    )
+    target = name or address.host
+    config.target(target)
+    settings = TunnelSettings(config, TCPAddress(*address), target, starttls, connect=timeout)
+
+    def look() -> list[str]:
+        _ = config.settings.identity.own, anchors.current
+        return lists.look() if side.sources.crl else []
+
+    looks: list[Look] = [look]
+    with looking_after(looks):
+        asyncio.run(_serve(settings, where))
+    return DONE
+
+
+def _local(text: str, insecure_tcp: bool) -> Endpoint:
+    """Return where to listen: TCP only where it was asked for, and only for this machine."""
+    if "/" in text or ":" not in text:
+        return unix_address(text)
+    address = parsed_address(text)
+    if isinstance(address, UnixAddress):
+        return address
+    if not insecure_tcp:
+        refuse(
+            f"{text}: every user and every browser of this machine could use our certificate by TCP",
+            "use the path of a Unix socket, or --insecure-tcp if that is meant",
+        )
+    if address.host not in IS_LOOPBACK:
+        refuse(f"{text}: a tunnel listens on this machine only", "use 127.0.0.1, or `bothways gateway`")
+    return address
+
+
+async def _serve(settings: TunnelSettings, where: Endpoint) -> None:
+    limits = ReportLimits()
+
+    def told(why: str, error: Exception | None) -> None:
+        if error is None or not limits.may_report("local"):
+            return
+        causes = explain_failure(error, address=str(settings.server)).lines()
+        say(
+            "\n".join(
+                bounded(
+                    [f"a connection ended: {why or headline(error)}", *(f"    {each}" for each in causes)]
+                )
+            )
+        )
+
+    tunnel, stop, loop = Tunnel(settings, told), asyncio.Event(), asyncio.get_running_loop()
+    address = await tunnel.start(where)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    say(f"listening on {address}")
+    await stop.wait()
+    await tunnel.close()
