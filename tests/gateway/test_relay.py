@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from bothways import Truncated
-from bothways.gateway.relay import BUFFER_LIMIT
+from bothways.gateway.relay import BUFFER_LIMIT, End, PlainEnd, Relay
 from gateway_talk import Setting, service, until
 
 pytestmark = pytest.mark.network
@@ -175,5 +175,45 @@ def test_a_client_that_takes_nothing_holds_no_place_for_ever(setting: Setting) -
                 [told] = await setting.until_told()
                 await until(lambda: not gateway.clients)
         assert told["ended"] == "nothing was sent or received for 0.3 seconds"
+
+    asyncio.run(talk())
+
+
+class FakeTransport:
+    """A transport that takes nothing: it says so as soon as anything is written."""
+
+    def __init__(self, end: End) -> None:
+        self.end = end
+        self.reads = True
+        self.written = b""
+
+    def set_write_buffer_limits(self, high: int) -> None:
+        self.high = high
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+        self.end.pause_writing()
+
+
+def test_what_came_before_the_service_was_there_stops_the_client_too() -> None:
+    """Nothing more is read while the service has not taken that."""
+
+    async def talk() -> None:
+        relay = Relay(lambda _: None, lambda _: None, idle=60, half_closed=60, client=PlainEnd)
+        client, backend = FakeTransport(relay.client), FakeTransport(relay.service)
+        relay.client.connection_made(client)
+        assert not client.reads
+        relay.client.data_received(b"early")
+        relay.service.connection_made(backend)
+        assert (backend.written, client.reads) == (b"early", False)
+        relay.service.resume_writing()
+        assert client.reads
+        relay.idleness.stop()
 
     asyncio.run(talk())

@@ -188,17 +188,20 @@ class ClientProtocol(AdmittedProtocol):
             self.entry.rule = route.config.access.decision(self.entry.peer.verdict).rule
         self.judge_by(route.server.settings, route.watch)
 
-    def look_if_listed(self) -> None:
-        """Verify this client first if a CRL lists its certificate: the others have their turn by and by."""
+    def look_if_listed(self) -> bool:
+        """Verify this client now if a CRL lists its certificate: the others have their turn by and by."""
         trust = None if self._route is None else self._route.server.settings.trust
         revocation = None if trust is None else trust.revocation
         crls = None if revocation is None else revocation.crls
         if self._leaf is None or crls is None or len(crls) > FEW_CRLS:
-            return
+            return False
         issuer, serial = self._leaf
+        is_listed = False
         with contextlib.suppress(ValueError):  # a CRL that cannot be read is judged with all else
-            if any(each.find(serial, issuer) is not None for each in crls.of(issuer)):
-                self._look()
+            is_listed = any(each.find(serial, issuer) is not None for each in crls.of(issuer))
+        if is_listed:
+            self._look()
+        return is_listed
 
     def _over(self, relay: Relay) -> None:
         """The relay has ended."""

@@ -175,10 +175,10 @@ class Relay:
         elif self.why is not None:
             end.cut()
         else:
+            self.client.pause(False)  # first: what is written may stop it again
             end.write_early()
             if self.client.has_ended:
                 end.write_end()
-            self.client.pause(False)
 
     def ended(self, end: End) -> None:
         """One way has ended: the other may go on for a while."""

@@ -23,6 +23,12 @@ from bothways.trust.verdict import Names
 K = TypeVar("K")
 
 
+VERIFICATION, TURN = (
+    50,
+    1000,
+)  # the cost of a verification, and of a turn of the loop, in look-ups of a serial number
+
+
 class Gateway:
     """Serves the routes of a file until it is told to stop.
 
@@ -154,8 +160,16 @@ class Gateway:
             for line in news:
                 self.log.event(line)
             if news:
-                for client in tuple(self._established):
-                    client.look_if_listed()
+                await self._look_at_the_listed()
+
+    async def _look_at_the_listed(self) -> None:
+        """Verify first whom a CRL lists; a few at a time, so that the others are served between them."""
+        work = 0
+        for client in tuple(self._established):
+            work += VERIFICATION if client.look_if_listed() else 1
+            if work >= TURN:
+                work = 0
+                await asyncio.sleep(0)
 
     # -- the end ---------------------------------------------------------------------------------------
 
