@@ -344,6 +344,30 @@ async def _through(setting: Setting, path: os.PathLike[str]) -> None:
     await writer.wait_closed()
 
 
+def test_clients_come_in_by_a_socket_that_a_service_manager_has_opened(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays open when the gateway ends, so that clients can wait for the next one."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            text = setting.path.read_text()
+            setting.path.write_text(text.replace("port = 0", 'systemd = "https"'))
+            for _ in range(2):
+                async with setting.gateway() as gateway:
+                    assert gateway.addresses() == [f"127.0.0.1:{listener.getsockname()[1]}"]
+                    reader, writer = await setting.open(gateway)
+                    writer.write(b"hello")
+                    assert await reader.readexactly(5) == b"hello"
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr("bothways.gateway.systemd.FIRST_DESCRIPTOR", listener.fileno())
+        for name, value in (("PID", str(os.getpid())), ("FDS", "1"), ("FDNAMES", "https")):
+            monkeypatch.setenv(f"LISTEN_{name}", value)
+        asyncio.run(talk())
+
+
 def test_a_broken_file_starts_nothing(setting: Setting) -> None:
     setting.write('backend = "127.0.0.1:1"')
     with pytest.raises(ConfigError, match="`allow` is missing: nobody could pass"):

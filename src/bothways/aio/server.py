@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -157,7 +158,8 @@ class Server:
         if path is not None:
             self.listening = await loop.create_unix_server(made, os.fspath(path), backlog=backlog)
         elif sock is not None and sock.family == getattr(socket, "AF_UNIX", None):
-            self.listening = await loop.create_unix_server(made, sock=sock, backlog=backlog)
+            kept = _without_removing(loop)
+            self.listening = await loop.create_unix_server(made, sock=sock, backlog=backlog, **kept)
         elif sock is not None:
             self.listening = await loop.create_server(made, sock=sock, backlog=backlog)
         else:
@@ -271,6 +273,12 @@ class ServedLink(Link):
     def connection_made(self, transport: Any) -> None:  # noqa: ARG002 - the link has it from below
         """Start the handler, since the client is authenticated."""
         self.serve(self)
+
+
+def _without_removing(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
+    """Return what keeps asyncio from removing the file of a socket that it was given, and does not own."""
+    removes = sys.version_info >= (3, 13) and isinstance(loop, asyncio.SelectorEventLoop)
+    return {"cleanup_socket": False} if removes else {}
 
 
 def _let_wait(listener: socket.socket, count: int) -> None:

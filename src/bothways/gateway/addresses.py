@@ -34,7 +34,18 @@ class UnixAddress:
         return UNIX + self.path
 
 
+@dataclass(frozen=True, slots=True)
+class PassedAddress:
+    """A socket that a service manager has opened and passed to us, by its name."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"systemd:{self.name}"
+
+
 Address = TCPAddress | UnixAddress
+ListenerAddress = TCPAddress | UnixAddress | PassedAddress
 
 
 def parsed_address(text: str) -> Address:

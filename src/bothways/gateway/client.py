@@ -11,7 +11,7 @@ from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
 from bothways.errors import PeerFault, TimedOut
 from bothways.gateway import backends
-from bothways.gateway.addresses import Address
+from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.log import Entry
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
@@ -36,7 +36,7 @@ class ClientProtocol(AdmittedProtocol):
     listener: the address at which it came in.
     """
 
-    def __init__(self, gateway: Gateway, listener: Address) -> None:
+    def __init__(self, gateway: Gateway, listener: ListenerAddress) -> None:
         times = gateway.routes.config.times
         self._gateway = gateway
         self._listener = listener

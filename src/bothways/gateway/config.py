@@ -15,6 +15,8 @@ from bothways.faults import shown
 from bothways.gateway.access import ANYBODY, Access, Rule
 from bothways.gateway.addresses import (
     Address,
+    ListenerAddress,
+    PassedAddress,
     TCPAddress,
     UnixAddress,
     checked_host,
@@ -72,7 +74,7 @@ class ListenerConfig:
     """Where clients come in. mode: the permissions of a Unix socket."""
 
     name: str
-    address: Address
+    address: ListenerAddress
     mode: int = 0o600
 
 
@@ -193,9 +195,11 @@ class _Reading:
         return tuple(listeners)
 
     def _listener(self, table: Table) -> ListenerConfig:
-        name, unix = table.text("name"), table.text("unix")
-        if unix is not None:
-            address: Address = table.made("unix", lambda: unix_address(self._file(unix)))
+        name, unix, passed = table.text("name"), table.text("unix"), table.text("systemd")
+        if passed is not None:
+            listener = ListenerConfig(name or f"systemd:{passed}", PassedAddress(passed))
+        elif unix is not None:
+            address: ListenerAddress = table.made("unix", lambda: unix_address(self._file(unix)))
             mode = table.text("mode", "0600") or ""
             if not (mode.isdecimal() and len(mode) in (3, 4) and set(mode) <= set("01234567")):
                 table.refuse(f"{shown(mode)} are no permissions; expected octal digits such as 0660", "mode")
@@ -207,7 +211,8 @@ class _Reading:
             listener = ListenerConfig(name or str(address), address)
         else:
             table.refuse(
-                "expected `port`, with `host` where it is not 127.0.0.1; or `unix`, the path of a socket"
+                "expected `port`, with `host` where it is not 127.0.0.1; `unix`, the path of a socket; "
+                "or `systemd`, the name of a socket that is passed to us"
             )
         table.end()
         return listener

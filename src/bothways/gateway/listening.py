@@ -7,8 +7,9 @@ import socket
 import stat
 from contextlib import suppress
 
-from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.addresses import ListenerAddress, PassedAddress, TCPAddress
 from bothways.gateway.config import ListenerConfig
+from bothways.gateway.systemd import passed_socket
 
 BACKLOG = 1024
 
@@ -26,6 +27,8 @@ def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True)
     address = listener.address
     opened: list[socket.socket] = []
     try:
+        if isinstance(address, PassedAddress):
+            return [passed_socket(address.name)] * count
         if not isinstance(address, TCPAddress):
             opened.append(unix_socket(address.path, listener.mode))
             opened[0].listen(BACKLOG)
@@ -41,8 +44,10 @@ def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True)
     return opened
 
 
-def bound_address(address: Address, sock: socket.socket) -> str:
+def bound_address(address: ListenerAddress, sock: socket.socket) -> str:
     """Return where clients can connect, with the port that was chosen."""
+    if isinstance(address, PassedAddress) and isinstance(sock.getsockname(), tuple):
+        return str(TCPAddress(*sock.getsockname()[:2]))
     if not isinstance(address, TCPAddress):
         return str(address)
     return str(TCPAddress(address.host, sock.getsockname()[1]))

@@ -13,7 +13,7 @@ from typing import TypeVar
 from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
 from bothways.errors import ConfigError
-from bothways.gateway.addresses import Address
+from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, Times, wildcard
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
@@ -77,7 +77,7 @@ class Routes:
     all: tuple[Route, ...]
     crls: tuple[CRLFiles, ...]
 
-    def find(self, listener: Address, asked: ServiceRequest) -> Route | None:
+    def find(self, listener: ListenerAddress, asked: ServiceRequest) -> Route | None:
         """Return the first route that takes a client; None refuses it. listener: where it came in."""
         name = next((each.name for each in self.config.listeners if each.address == listener), None)
         if name is None:

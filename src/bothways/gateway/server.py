@@ -12,7 +12,7 @@ from typing import TypeVar
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.errors import ConfigError
-from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.addresses import ListenerAddress, UnixAddress
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
 from bothways.gateway.config import ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, open_listener, remove_socket_file
@@ -47,7 +47,7 @@ class Gateway:
         self._established: dict[ClientProtocol, Names] = {}
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
-        self._listening: dict[Address, Server] = {}
+        self._listening: dict[ListenerAddress, Server] = {}
         self._looking: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
@@ -63,9 +63,9 @@ class Gateway:
         """Return where clients can connect."""
         return [bound_address(address, server.sockets[0]) for address, server in self._listening.items()]
 
-    async def _listen(self, listeners: tuple[ListenerConfig, ...]) -> dict[Address, Server]:
+    async def _listen(self, listeners: tuple[ListenerConfig, ...]) -> dict[ListenerAddress, Server]:
         """Listen anew where nothing listens yet; what was opened is closed again if one of them fails."""
-        opened: dict[Address, Server] = {}
+        opened: dict[ListenerAddress, Server] = {}
         try:
             for each in listeners:
                 if each.address not in self._listening:
@@ -185,7 +185,7 @@ class Gateway:
         """Accept nobody any more."""
         for address, server in self._listening.items():
             server.close()
-            if not isinstance(address, TCPAddress):
+            if isinstance(address, UnixAddress):
                 remove_socket_file(address.path)
         self._listening.clear()
 

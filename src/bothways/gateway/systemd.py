@@ -1,4 +1,4 @@
-"""What a service manager is told: systemd, and others that speak its protocol (sd_notify(3)).
+"""A service manager such as systemd: what it is told (sd_notify(3)), and the sockets that it passes (sd_listen_fds(3)).
 
 Without NOTIFY_SOCKET nobody is told.
 """
@@ -10,6 +10,7 @@ import socket
 from contextlib import suppress
 
 READY, STOPPING = "READY=1", "STOPPING=1"
+FIRST_DESCRIPTOR = 3
 
 
 def notify(state: str) -> None:
@@ -26,3 +27,20 @@ def notify(state: str) -> None:
 def forget() -> None:
     """Tell nothing from here on: of several processes only the first one speaks."""
     os.environ.pop("NOTIFY_SOCKET", None)
+
+
+def passed_socket(name: str) -> socket.socket:
+    """Return a listening socket that was passed to this process under a name. Raises OSError where there is none."""
+    passed = os.environ.get("LISTEN_FDS", "")
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or not passed.isdecimal():
+        raise OSError("no sockets were passed to this process; start it by a unit with a .socket")
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")[: int(passed)]
+    if name not in names:
+        raise OSError(
+            f"no socket was passed under this name, but {', '.join(names)}; see FileDescriptorName="
+        )
+    sock = socket.socket(fileno=os.dup(FIRST_DESCRIPTOR + names.index(name)))
+    if sock.type != socket.SOCK_STREAM or not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        sock.close()
+        raise OSError("the socket that was passed does not listen for streams")
+    return sock

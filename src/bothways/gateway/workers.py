@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 
 from bothways.errors import ConfigError
-from bothways.gateway.addresses import Address, UnixAddress
+from bothways.gateway.addresses import ListenerAddress, UnixAddress
 from bothways.gateway.config import ListenerConfig, config_text, parsed_config
 from bothways.gateway.generation import Generation, send_generation
 from bothways.gateway.listening import bound_address, open_listeners, remove_socket_file
@@ -46,7 +46,7 @@ class Workers:
         self._tickets = tickets
         self._count = count
         self._ready = ready
-        self._sockets: dict[Address, list[socket.socket]] = {}
+        self._sockets: dict[ListenerAddress, list[socket.socket]] = {}
         self._channels: dict[int, socket.socket] = {}
         self._next: tuple[int, socket.socket] | None = None
         self._supervisor = Supervisor(
@@ -72,9 +72,9 @@ class Workers:
 
     # -- sockets ---------------------------------------------------------------------------------------
 
-    def _opened(self, listeners: tuple[ListenerConfig, ...]) -> dict[Address, list[socket.socket]]:
+    def _opened(self, listeners: tuple[ListenerConfig, ...]) -> dict[ListenerAddress, list[socket.socket]]:
         """Listen where nobody does yet; on all of it or on nothing."""
-        opened: dict[Address, list[socket.socket]] = {}
+        opened: dict[ListenerAddress, list[socket.socket]] = {}
         try:
             for each in listeners:
                 if each.address not in self._sockets:
@@ -152,7 +152,7 @@ class Workers:
         return False
 
 
-def _close(address: Address, sockets: list[socket.socket]) -> None:
+def _close(address: ListenerAddress, sockets: list[socket.socket]) -> None:
     for each in sockets:
         each.close()
     if isinstance(address, UnixAddress):
