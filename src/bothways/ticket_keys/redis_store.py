@@ -76,7 +76,7 @@ class RedisStore:
         try:
             yield
         except (self._redis.RedisError, OSError, ValueError) as error:
-            raise StoreFailed(f"it cannot be reached: {shown(error)}") from None
+            raise StoreFailed(f"it cannot be reached: {shown(error).rstrip('.')}") from None
         finally:
             self._client.connection_pool.disconnect()
 
