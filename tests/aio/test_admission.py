@@ -177,7 +177,7 @@ async def test_a_mistake_of_a_protocol_ends_its_own_connection_only():
     async with await serve(Fails) as server:
         transport, app = await create_connection(Noting, "127.0.0.1", port(server), ada(), "localhost")
         for each in (b"!", b"more"):
-            transport.tls.driver.send(each)
+            transport.tls.connection.send(each)
         transport.write(b"in one piece")
         assert await app.ended is not None
         assert handed_out == [b"!"]

@@ -248,6 +248,20 @@ def test_a_look_ends_what_took_too_long_and_needs_nothing_more_after_the_end() -
         driver.send(b"x")
 
 
+def test_what_is_sent_comes_with_all_that_waits() -> None:
+    """Data before the handshake is complete is kept for later; a record that waits goes first."""
+    driver = Driver(client_config().connection("localhost"), list[bytes]().append)
+    server, came = server_config().connection(), bytearray()
+    server.receive(driver.send(b"early "))
+    while not driver.status.established:
+        driver.receive(server.data_to_send())
+    driver.connection.send(b"waits ")
+    for wire in (driver.send(b"and "), driver.send(b""), driver.send(b"more")):
+        came += b"".join(each.data for each in server.receive(wire) if isinstance(each, Data))
+    assert came == b"early waits and more"
+    assert driver.data_to_send() == b""
+
+
 def test_whether_the_peer_has_accepted_us_is_told_as_far_as_it_is_known() -> None:
     """RFC 9846 4.5.3: a client of TLS 1.3 has to wait for a word of the server."""
     server = server_config().connection()

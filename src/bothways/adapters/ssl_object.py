@@ -153,8 +153,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         if talk.has_closed:
             raise zero_return()
         with memoryview(data) as view, view.cast("B") as content:
-            talk.driver.send(content)
-            self._flush()
+            self._outgoing.write(talk.driver.send(content))
             return content.nbytes
 
     def pending(self) -> int:

@@ -114,11 +114,6 @@ class AdmittedProtocol(TLSProtocol):
         self.place.since = asyncio.get_running_loop().time()
         self._admission.arrived(self)
 
-    def data_received(self, data: bytes) -> None:
-        """Count the bytes as progress of the handshake."""
-        self.place.moved += len(data)
-        super().data_received(data)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the place."""
         super().connection_lost(exc)
@@ -148,6 +143,11 @@ class AdmittedProtocol(TLSProtocol):
         self.watch_by(watch)
         self.connection.judge_by(settings)
         watch.call_soon(self._look)
+
+    def _receive(self, data: bytes) -> None:
+        """Count the bytes as progress of the handshake."""
+        self.place.moved += len(data)
+        super()._receive(data)
 
     def _take(self, requests: Iterable[Request]) -> None:
         super()._take(requests)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.idleness import Idleness
 from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport, fill
+from bothways.aio.waiting import Waiting
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, UsageError
 from bothways.tls.connection import Connection
@@ -27,7 +28,7 @@ WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields t
 SHORT_WRITE = 4096  # the least that one call counts for
 
 
-class TLSProtocol(ReadingProtocol):
+class TLSProtocol(ReadingProtocol, Waiting):
     """The protocol on the transport below: drives one connection, and passes its data to `app`.
 
     `app` gets `connection_made` when the handshake is complete and `connection_lost` at the end; nothing if the
@@ -47,6 +48,7 @@ class TLSProtocol(ReadingProtocol):
         evidence: Finder | None = None,
         knows_app: bool = False,
     ) -> None:
+        super().__init__()
         connection.defer_checks()
         self.app: Any = app
         self.app_paused = False
@@ -56,7 +58,6 @@ class TLSProtocol(ReadingProtocol):
         self._limit = limit
         self._idleness = Idleness(idle_timeout, self._end_of_idleness)
         self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
-        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self.upper = TLSTransport(self)
         self._knows_app = knows_app
@@ -64,7 +65,6 @@ class TLSProtocol(ReadingProtocol):
         self._reading_paused = self._writing_paused = False
         self._feeding: asyncio.Handle | None = None
         self._written = 0  # bytes written since the last turn of the event loop
-        self._waiters: set[asyncio.Future[None]] = set()
         self._answering: dict[Request, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
@@ -88,16 +88,6 @@ class TLSProtocol(ReadingProtocol):
         return self._closing or self._lost or self.driver.status.failure is not None
 
     # -- calls of the application ------------------------------------------------------------------------
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until a condition holds; it is checked after each event."""
-        while not condition():
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._waiters.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.discard(waiter)
 
     async def until_established(self) -> None:
         """Wait for the end of the handshake, also by a failure."""
@@ -126,19 +116,18 @@ class TLSProtocol(ReadingProtocol):
         """Encrypt data and write it to the transport below; raise the error that ended the connection."""
         if self._heeds_news and self.driver.has_news:
             self._look()  # the peer is verified first, before it gets more data
-        if self._lost:
+        if self._closing or self._lost:
             self.driver.status.raise_failure()
-            raise UsageError("the connection is closed")
-        if len(data) <= SENT_AT_ONCE:
-            self.driver.send(data)
-            self._flush()
+            raise UsageError("write: the connection is closed")
+        size = len(data)
+        if size <= SENT_AT_ONCE:
+            self._pass_on(self.driver.send(data))
         else:
             view = memoryview(data)
-            for at in range(0, len(view), SENT_AT_ONCE):
-                self.driver.send(view[at : at + SENT_AT_ONCE])
-                self._flush()
+            for at in range(0, size, SENT_AT_ONCE):
+                self._pass_on(self.driver.send(view[at : at + SENT_AT_ONCE]))
         self._idleness.stir()
-        self._written += max(len(data), SHORT_WRITE)
+        self._written += max(size, SHORT_WRITE)
 
     def end(self) -> None:
         """Send close_notify (RFC 9846 6.1); reading is still possible."""
@@ -167,7 +156,7 @@ class TLSProtocol(ReadingProtocol):
             self._drain_for(linger)
         else:
             self._close_below()
-        self._wake()
+        self.wake()
 
     def abort(self) -> None:
         """Close at once; before the end of the handshake the peer gets user_canceled."""
@@ -179,14 +168,14 @@ class TLSProtocol(ReadingProtocol):
                 self._drain_for(LINGER_SECONDS)
             else:
                 self._transport.abort()
-        self._wake()
+        self.wake()
 
     def fail(self, error: OSError) -> None:
         """End at once with an error of our own, which the waiting tasks get."""
         if self.driver.status.failure is None:
             self.driver.status.failure = error
         self.transport.abort()
-        self._wake()
+        self.wake()
 
     # -- calls of asyncio ---------------------------------------------------------------------------------
 
@@ -205,18 +194,24 @@ class TLSProtocol(ReadingProtocol):
         """
         if self._heeds_news and self.driver.has_news:
             self._look()
-        if self._is_over:
-            if not self.driver.discard(data):
+        driver = self.driver
+        if self._closing or driver.status.failure is not None:
+            if not driver.discard(data):
                 self.transport.abort()
             return
         self._idleness.stir()
         self._written = 0
-        content = self.driver.receive_data(data)
+        content = driver.receive_data(data)
         if content is None:
-            self._take(self.driver.receive_slice(data))
+            self._receive(data)
         else:
             self.deliver(content)
-            self._wake()
+            if self._waiters:
+                self.wake()
+
+    def _receive(self, data: bytes) -> None:
+        """Process what is not one record of data."""
+        self._take(self.driver.receive_slice(data))
 
     def eof_received(self) -> bool:
         """Process the end of file, which may be a truncation (RFC 9846 6.1); our own direction may stay open."""
@@ -238,7 +233,7 @@ class TLSProtocol(ReadingProtocol):
             answering.cancel()
         self._watch.leave(self._look)
         self._tell_end()
-        self._wake()
+        self.wake()
 
     def pause_writing(self) -> None:
         """The buffer of the transport below is full."""
@@ -251,7 +246,7 @@ class TLSProtocol(ReadingProtocol):
         self._writing_paused = False
         if self.driver.status.established and not self._ended:
             self.app.resume_writing()
-        self._wake()
+        self.wake()
 
     # -- events --------------------------------------------------------------------------------------------
 
@@ -316,7 +311,7 @@ class TLSProtocol(ReadingProtocol):
         self._feed_soon()
         self._regulate()
         self._watch_deadline()
-        self._wake()
+        self.wake()
 
     def _tell_eof(self) -> None:
         """Call the application's `eof_received`; we close too, unless it returns true."""
@@ -361,7 +356,10 @@ class TLSProtocol(ReadingProtocol):
                 self.transport.close()
 
     def _flush(self) -> None:
-        data = self.driver.data_to_send()
+        self._pass_on(self.driver.data_to_send())
+
+    def _pass_on(self, data: bytes) -> None:
+        """Write data for the peer to the transport below."""
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
@@ -410,11 +408,6 @@ class TLSProtocol(ReadingProtocol):
         else:
             self.transport.abort()
 
-    def _wake(self) -> None:
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(None)
-
     # -- time ------------------------------------------------------------------------------------------
 
     def _watch_deadline(self) -> None:
@@ -447,4 +440,4 @@ class TLSProtocol(ReadingProtocol):
             self.driver.status.failure = TimedOut(f"nothing was said for {self._idleness.seconds:g} seconds")
             self.end()
             self.transport.close()
-            self._wake()
+            self.wake()

@@ -32,7 +32,7 @@ class ReadingProtocol(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass the received bytes on."""
-        self.data_received(bytes(_buffer.view[:nbytes]))
+        self.data_received(_buffer.view[:nbytes].tobytes())
 
     def data_received(self, data: bytes) -> None:
         """Called with the received bytes."""

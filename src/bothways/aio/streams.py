@@ -37,7 +37,9 @@ class StreamReader:
         """Return exactly `n` bytes. Raises `asyncio.IncompleteReadError` at an earlier end, `UsageError` for n < 0."""
         if n < 0:
             raise UsageError("readexactly: expected a number of bytes")
-        part = await self.read(n)
+        if n and not self._link.buffer:
+            await self._wait()
+        part = self._take(n)
         if len(part) == n:
             return part
         parts, missing = [part], n - len(part)
@@ -201,10 +203,7 @@ class StreamWriter:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send `data`; await `drain` before sending much more. Raises `UsageError` after `close`."""
-        tls = self._link.tls
-        if tls.closing and self._link.status.failure is None:
-            raise UsageError("write: the connection is closed")
-        tls.send(data)
+        self._link.tls.send(data)
 
     def writelines(self, lines: Iterable[bytes]) -> None:
         """Send several pieces at once."""

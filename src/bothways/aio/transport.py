@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -32,9 +31,12 @@ class TLSTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send data. After the end it is discarded, as by other transports."""
-        if not self.is_closing():
-            with contextlib.suppress(TLSError, OSError):
-                self.tls.send(data)
+        tls = self.tls
+        if not tls.closing:
+            try:
+                tls.send(data)
+            except (TLSError, OSError):
+                return  # the protocol hears of it when the connection is lost
 
     def writelines(self, lines: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send several pieces at once."""

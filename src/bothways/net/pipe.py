@@ -123,8 +123,7 @@ class Pipe:
         with self._writing:
             self.driver.status.raise_failure()
             with self._engine:
-                self.driver.send(data)
-                self._collect()
+                self._outgoing += self.driver.send(data)
             self._push()
         self.flush()  # added by another thread in the meantime
 

@@ -216,11 +216,12 @@ class Driver:
 
     # -- sending -----------------------------------------------------------------------------------------
 
-    def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Send application data. Raises the error that ended the connection, if there is one."""
+    def send(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Return application data as it is to be sent. Raises the error that ended the connection, if there is one."""
         if self.status.failure is not None:
             self.status.raise_failure()
         self.connection.send(data)
+        return self.connection.data_to_send()
 
     def close(self) -> None:
         """Send close_notify; before the handshake is complete, cancel it."""

@@ -124,9 +124,12 @@ class Outbox:
 
     def take(self) -> bytes:
         """Return all records that are ready; each is returned once."""
-        wire = b"".join(self._wire)
-        self._wire.clear()
-        return wire
+        wire = self._wire
+        if len(wire) == 1:
+            return wire.pop()
+        records = b"".join(wire)
+        wire.clear()
+        return records
 
     def stop_observing(self) -> None:
         """Send no more notes to the observer."""

@@ -136,7 +136,7 @@ class Protection:
         sequence = self.sequence
         nonce = (self._iv ^ sequence).to_bytes(NONCE_SIZE, "big")
         try:
-            inner = self._decrypt(nonce, memoryview(record)[HEADER_SIZE:], record[:HEADER_SIZE])
+            inner = self._decrypt(nonce, record[HEADER_SIZE:], record[:HEADER_SIZE])
         except Forged:
             return None
         if inner[-1] != _DATA or size > LONGEST or sequence >= SEQUENCE_LIMIT:
