@@ -514,6 +514,18 @@ def test_nothing_passes_unprotected_after_the_end(server: Server) -> None:
             call()
 
 
+@pytest.mark.parametrize("how", [socket.SHUT_RD, socket.SHUT_RDWR])
+def test_after_its_own_end_of_reading_a_socket_reads_what_is_there_and_then_nothing(
+    server: Server, how: int
+) -> None:
+    """The server has not ended the connection, and is not blamed for that."""
+    with dial(server) as sock:
+        sock.sendall(b"hello")
+        assert sock.recv(2) == b"he"
+        sock.shutdown(how)
+        assert (sock.recv(10), sock.recv(10), sock.read(10)) == (b"llo", b"", b"")
+
+
 def test_a_buffer_that_cannot_be_written_to_takes_nothing_away(server: Server) -> None:
     with dial(server) as sock:
         sock.sendall(b"hello")

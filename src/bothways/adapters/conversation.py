@@ -60,7 +60,7 @@ class Conversation:
         self.driver = Driver(self.connection, self.incoming.append, address=address)
         self.status: ConnectionStatus = self.driver.status
         self.judges_again = config.settings.judges_again
-        self.has_closed = False
+        self.has_closed = self.has_stopped_reading = False
         self.is_plain = False  # open, without observer and repeated verification: the fast path can be used
         self._address = address
         self._is_watched = True
@@ -161,6 +161,11 @@ class Conversation:
         raise TimeoutError(late) if again is None else again()
 
     # -- the end ---------------------------------------------------------------------------------------
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether no more data follows, in order: the peer has closed, or our own side has shut down reading."""
+        return self.status.peer_closed or self.has_stopped_reading
 
     def close(self) -> None:
         """Send close_notify."""

@@ -203,9 +203,8 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             return self._next(len)
         view = writable(buffer)
         data = self._next(min(len, view.nbytes) if len and len > 0 else view.nbytes)
-        size = data.__len__()
-        view[:size] = data
-        return size
+        view[: data.__len__()] = data
+        return data.__len__()
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         """As `read`."""
@@ -233,7 +232,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 self._judge(talk, pipe)
             while not (data := talk.read(size)):
                 talk.raise_failure()
-                if talk.status.peer_closed:
+                if talk.has_ended:
                     return b""
                 check_open(pipe.carrier)
                 self._await_data(talk, pipe)
@@ -383,8 +382,10 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def shutdown(self, how: int) -> None:
         """Shut down one direction or both; close_notify is sent first (RFC 9846 6.1)."""
-        if self._talk is not None and how != socket.SHUT_RD:
-            self._say_goodbye(self._talk)
+        if self._talk is not None:
+            self._talk.has_stopped_reading |= how in (socket.SHUT_RD, socket.SHUT_RDWR)
+            if how != socket.SHUT_RD:
+                self._say_goodbye(self._talk)
         if self._below is None:
             _plain.shutdown(self, how)
         elif how != socket.SHUT_WR:
