@@ -70,6 +70,21 @@ async def test_client_gives_up_on_a_server_that_stays_silent():
 
 
 @run
+async def test_the_transport_to_a_server_that_has_sent_nothing_is_closed_at_once():
+    """Its end is not waited for: it does not read, and there is no byte of it that could destroy the alert."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        loop = asyncio.get_running_loop()
+        connecting = socket.create_connection(deaf.getsockname())
+        connecting.setblocking(False)
+        with pytest.raises(TimeoutError):
+            await connect(None, None, ada(), "localhost", sock=connecting, timeout=0.01)
+        began = loop.time()
+        while connecting.fileno() >= 0 and loop.time() < began + 1:
+            await asyncio.sleep(0.01)
+        assert connecting.fileno() < 0
+
+
+@run
 async def test_a_cancelled_connect_leaves_nothing_behind():
     """The server is told, and the socket closed."""
     heard: list[bytes] = []

@@ -61,7 +61,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
         self._transport: asyncio.Transport | None = None
         self.upper = TLSTransport(self)
         self._knows_app = knows_app
-        self._lost = self._closing = self._eof_told = self._ended = False
+        self._lost = self._closing = self._eof_told = self._ended = self._heard = False
         self._reading_paused = self._writing_paused = False
         self._feeding: asyncio.Handle | None = None
         self._written = 0  # bytes written since the last turn of the event loop
@@ -165,7 +165,10 @@ class TLSProtocol(ReadingProtocol, Waiting):
         if self._transport is not None and not self._lost:
             if not status.established and status.failure is None:
                 self.end()
-                self._drain_for(LINGER_SECONDS)
+                if self._heard:
+                    self._drain_for(LINGER_SECONDS)
+                else:  # nothing is unread, so that closing cannot destroy the alert
+                    self._close_below()
             else:
                 self._transport.abort()
         self.wake()
@@ -211,6 +214,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
 
     def _receive(self, data: bytes) -> None:
         """Process what is not one record of data."""
+        self._heard = True
         self._take(self.driver.receive_slice(data))
 
     def eof_received(self) -> bool:
