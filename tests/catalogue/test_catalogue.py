@@ -31,7 +31,9 @@ def check(row: Row, found: Explanation | None) -> None:
     assert found is not None, "it did not fail"
     told = [(each.cause.name, each.party.value, each.weight.name) for each in found.causes]
     assert told[0][:2] == (row.cause.name, row.party.value), f"{found}\n{told}"
-    assert {each.name for each in row.also} <= {each.cause.name for each in found.told}, f"{found}\n{told}"
+    assert {each.name for each in row.also} <= {each.cause.name for each in found.shown_causes}, (
+        f"{found}\n{told}"
+    )
 
 
 def test_the_catalogue_is_large_and_each_row_has_a_name_of_its_own() -> None:

@@ -51,7 +51,7 @@ def test_what_is_told_to_be_done_is_done_and_then_it_works(
         return
     found = play(row, stage)
     assert found is not None
-    told = [each for each in found.told if each.cause in (row.cause, *row.also)]
+    told = [each for each in found.shown_causes if each.cause in (row.cause, *row.also)]
     wanted = mended(row)
     if not all(each.command for each in told):  # what others do comes first, and then all is sound
         works(play(wanted.row, stage, wanted.settings, wanted.enough))

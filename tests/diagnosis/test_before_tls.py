@@ -106,13 +106,13 @@ def test_a_server_that_waits_for_its_client_may_be_of_another_protocol():
         assert found.first.cause.name == "OTHER_STARTTLS"
         assert found.first.command.endswith("--starttls postgres")
     unknown = explained(silent, port=2525, starttls="imap")
-    assert "OTHER_STARTTLS" in [each.cause.name for each in unknown.told]
+    assert "OTHER_STARTTLS" in [each.cause.name for each in unknown.shown_causes]
 
 
 def test_an_ftp_server_instead_of_a_mail_server_is_recognised():
     """Both greet by 220."""
     error = StartTLSFailed(P.NOT_OFFERED, "SMTP", said="530 Please login with USER and PASS.", start=b"220 x")
-    assert any(each.command.endswith("--starttls ftp") for each in explained(error, port=21).told)
+    assert any(each.command.endswith("--starttls ftp") for each in explained(error, port=21).shown_causes)
 
 
 def test_a_port_is_either_one_of_tls_at_once_or_not():

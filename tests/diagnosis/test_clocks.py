@@ -26,7 +26,7 @@ def refused_server(issued: pki.Issued, now: Any = NOW, **settings: Any) -> Expla
 
 
 def told(found: Explanation) -> list[tuple[str, str]]:
-    return [(each.cause.name, each.weight.name) for each in found.told]
+    return [(each.cause.name, each.weight.name) for each in found.shown_causes]
 
 
 def test_an_expired_anchor_is_no_evidence_for_a_wrong_clock() -> None:
@@ -72,7 +72,10 @@ def test_a_certificate_and_the_ca_above_it_that_both_expired_are_both_told() -> 
     """Each has to be renewed; our own certificate is valid, so the clock is right."""
     found = refused_server(host(pki.intermediate(identities.root(), "Outlived", **LATE), **LATE))
     assert [name for name, _ in told(found)] == ["EXPIRED", "EXPIRED"]
-    assert "the server's certificate" in found.told[0].text and "CN=Outlived" in found.told[1].text
+    assert (
+        "the server's certificate" in found.shown_causes[0].text
+        and "CN=Outlived" in found.shown_causes[1].text
+    )
     assert "Causes, each to be corrected, in this order:" in str(found)
 
 
@@ -87,7 +90,7 @@ def test_a_clock_by_which_nothing_is_valid_is_likely_wrong_and_never_certainly(d
     found = refused_server(host(), identities.START + timedelta(days=days))
     assert first(found) == ("OUR_CLOCK", "ours")
     assert found.first.weight is Weight.LIKELY and "nothing is valid" in found.first.evidence
-    assert {each.cause.name for each in found.told} > {"OUR_CLOCK"}
+    assert {each.cause.name for each in found.shown_causes} > {"OUR_CLOCK"}
 
 
 def test_the_faults_of_a_client_are_in_the_order_of_correction() -> None:

@@ -78,7 +78,7 @@ def test_several_causes_are_numbered_and_the_rest_is_left_out() -> None:
 def test_a_likely_cause_leaves_room_for_two_more() -> None:
     """Alerts often have two other meanings that cannot be distinguished on the wire."""
     causes = (likely(Cause.EXPIRED, Weight.LIKELY), *(likely(each) for each in list(Cause)[:5]))
-    assert len(Explanation("x", "", causes).told) == 3
+    assert len(Explanation("x", "", causes).shown_causes) == 3
 
 
 def test_a_certain_cause_leaves_no_room_for_guesses() -> None:

@@ -129,7 +129,7 @@ class Explanation:
         return self.causes[0]
 
     @property
-    def told(self) -> tuple[Likely, ...]:
+    def shown_causes(self) -> tuple[Likely, ...]:
         """The causes that are worth showing: of each independent fault the most likely; then those with evidence.
 
         A certain cause removes the other causes of the same fault, and no others. Where no cause is certain, two more
@@ -148,11 +148,11 @@ class Explanation:
     def lines(self, width: int = WIDTH) -> list[str]:
         """Return meaning and causes in lines of at most `width` characters, for a terminal or a log."""
         lines = _wrapped("That means: ", self.usually, width) if self.usually else []
-        told = self.told
-        alone = len(told) == 1
+        shown = self.shown_causes
+        alone = len(shown) == 1
         seen = ""
-        lines.append(heading([(each.weight is Weight.CERTAIN, each.order) for each in told]))
-        for number, each in enumerate(told, 1):
+        lines.append(heading([(each.weight is Weight.CERTAIN, each.order) for each in shown]))
+        for number, each in enumerate(shown, 1):
             mark = "  " if alone else f"  {number}. "
             lines += _wrapped(mark, each.text, width)
             inner = " " * len(mark)
@@ -188,15 +188,15 @@ def facts_of(explanation: Explanation) -> dict[str, object]:
     }
 
 
-def heading(told: Sequence[tuple[bool, int]]) -> str:
+def heading(causes: Sequence[tuple[bool, int]]) -> str:
     """Return the heading of a list of causes.
 
-    told: for each cause whether it is certain, and the number of its fault.
+    causes: for each cause whether it is certain, and the number of its fault.
     """
-    word = "Cause" if told[0][0] else "Likely cause"
-    if len({order for _, order in told}) > 1:
+    word = "Cause" if causes[0][0] else "Likely cause"
+    if len({order for _, order in causes}) > 1:
         return "Causes, each to be corrected, in this order:"
-    return f"{word}:" if len(told) == 1 else f"{word}s, the most likely first:"
+    return f"{word}:" if len(causes) == 1 else f"{word}s, the most likely first:"
 
 
 def ranked(found: Iterable[Likely]) -> tuple[Likely, ...]:

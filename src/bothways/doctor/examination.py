@@ -70,7 +70,7 @@ class Examination:
             connections=self.dialer.connections,
             connection_limit=self.dialer.limit,
             server=self.survey.server() if reached else None,
-            handshakes=tuple(each.facts() for each in self._made),
+            handshakes=tuple(each.facts() for each in self._attempts),
             certificates=tuple(self._cards()),
             sections=tuple(Section(*each) for each in self._sections() if each[2]),
         )
@@ -80,13 +80,13 @@ class Examination:
         return self.config.clock.now()
 
     @property
-    def _made(self) -> tuple[Attempt, ...]:
+    def _attempts(self) -> tuple[Attempt, ...]:
         return self.first_attempts if self.final is None else (*self.first_attempts, self.final)
 
     @property
     def _with_certificate(self) -> Attempt | None:
         """The last handshake in which the server sent its certificate."""
-        return next((each for each in reversed(self._made) if each.chain), None)
+        return next((each for each in reversed(self._attempts) if each.chain), None)
 
     def _sections(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
         config, seen, now = self.config, self._with_certificate, self._now
@@ -94,7 +94,7 @@ class Examination:
             yield "server", "What it supports", tuple(unreachable_rows(self.unreachable))
         else:
             server, first_attempts = self.survey.server(), [each.facts() for each in self.first_attempts]
-            every = [each.facts() for each in self._made]
+            every = [each.facts() for each in self._attempts]
             yield "server", "What it supports", tuple(server_rows(server))
             yield "handshake", "What a handshake shows", tuple(handshake_rows(server, every))
             yield "request", "Whether it asks for a client certificate", tuple(request_rows(first_attempts))
@@ -117,7 +117,7 @@ class Examination:
     def _requested_certificates(self) -> Iterator[RequestFacts]:
         """The server's requests for our certificate, one for each version."""
         known = set()
-        for each in self._made:
+        for each in self._attempts:
             request = each.request
             if request is not None and type(request) not in known:
                 known.add(type(request))

@@ -268,7 +268,7 @@ def unreachable_rows(explanation: Explanation) -> Iterator[Row]:
 
 def cause_rows(explanation: Explanation, prefix: str, first: Level = "problem") -> Iterator[Row]:
     """Return the possible causes of a failure, the most likely first; a certain one is the only one."""
-    for place, each in enumerate(explanation.told, 1):
+    for place, each in enumerate(explanation.shown_causes, 1):
         text = f"{each.text}: {each.evidence}" if each.evidence else each.text
         level: Level = first if place == 1 else "note"
         id_, word = f"{prefix}.cause.{place}", CAUSES[each.weight]

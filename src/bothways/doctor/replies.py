@@ -60,14 +60,14 @@ class ReplyReader:
         self._flight = Flight()
         self._chosen: HelloReply | None = None
         self._start = b""
-        self._heard = 0
+        self._received = 0
         self._warnings = 0
 
     def feed(self, data: bytes) -> HelloReply | None:
         """Take bytes; return the reply if it is complete, else None."""
         self._start += data[: max(0, 1024 - len(self._start))]
-        self._heard += len(data)
-        if self._heard > LIMIT:
+        self._received += len(data)
+        if self._received > LIMIT:
             return self.end()
         self._framing.feed(data)
         try:

@@ -179,12 +179,12 @@ class _Stream(httpcore.AsyncNetworkStream):
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._heard = count
+        self._count = count
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
         await asyncio.sleep(0)  # reading buffered data does not let other tasks run
         chunk = await self._reader.read(min(max_bytes, CHUNK))
-        self._heard(len(chunk))
+        self._count(len(chunk))
         return chunk
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002

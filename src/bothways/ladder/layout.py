@@ -285,9 +285,9 @@ def _with_joined_data(events: Iterable[Event]) -> list[Event]:
 def _with_failures(events: list[Event], failures: Iterable[Failure]) -> list[Event]:
     """Insert each failed check that no verdict contains, before the alert that was sent for it."""
     for each in failures:
-        told = any(_is_failed(event, each) for event in events)
+        is_shown = any(_is_failed(event, each) for event in events)
         step = _listed_step(each.step)
-        if each.kind != "PeerFault" or step is None or told:
+        if each.kind != "PeerFault" or step is None or is_shown:
             continue
         places = (
             place
@@ -363,7 +363,7 @@ def _failures(*sides: tuple[Side, Exception | None, Explanation | None]) -> tupl
 
 def _failure(side: Side, error: Exception, why: Explanation | None) -> Failure:
     text = visible(str(error), TEXT_LIMIT)
-    causes = tuple(_cause(each) for each in why.told) if why is not None else ()
+    causes = tuple(_cause(each) for each in why.shown_causes) if why is not None else ()
     blank = Failure(side, type(error).__name__, "", text, (), "", "", why.usually if why else "", "", causes)
     match error:
         case PeerFault():

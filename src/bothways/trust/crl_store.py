@@ -41,7 +41,9 @@ class CRLStore:
         self.generation = 0
         self._time: datetime | None = None
         self._by_issuer = _indexed(crls)
-        self._came: dict[int, int] = {}  # the change by which a CRL was added, where that was not the first
+        self._arrivals: dict[
+            int, int
+        ] = {}  # the change by which a CRL was added, where that was not the first
 
     @classmethod
     def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
@@ -132,9 +134,9 @@ class CRLStore:
         First those that a key did not verify, then those that were added together with most others; the first that
         was added stays.
         """
-        together = Counter(self._came.get(id(each), 0) for each in unproven)
+        together = Counter(self._arrivals.get(id(each), 0) for each in unproven)
         later = sorted(
-            unproven[1:], key=lambda each: (not each.was_refused, -together[self._came.get(id(each), 0)])
+            unproven[1:], key=lambda each: (not each.was_refused, -together[self._arrivals.get(id(each), 0)])
         )
         room, gone = MOST_UNPROVEN_OCTETS - sum(len(each.der) for each in later), []
         while later and (len(later) >= MOST_UNPROVEN or room < 0):
@@ -186,7 +188,7 @@ class CRLStore:
         self._note_arrivals()
 
     def _note_arrivals(self) -> None:
-        self._came = {id(each): self._came.get(id(each), self.generation) for each in self}
+        self._arrivals = {id(each): self._arrivals.get(id(each), self.generation) for each in self}
 
     def _series(self, crl: CRL) -> list[CRL]:
         """Return the CRLs of the issuer name, scope and kind of a CRL, in the order in which they were added."""
