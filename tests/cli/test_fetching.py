@@ -55,6 +55,9 @@ def test_verify_asks_no_inner_responder_that_is_not_allowed(ca: Authority, tmp_p
     assert result.return_value == FAILED and ca.asked == []
     [leaf, _] = json.loads(result.output)["reasons"]
     assert f"{ca.responder.url}: 127.0.0.1 is this machine, and not allowed" in leaf["text"]
+    first = json.loads(result.output)["explanation"]["causes"][0]
+    assert first["cause"] == "FETCH_NOT_ALLOWED" and "fetched from 127.0.0.1" in first["text"]
+    assert "--fetch-allow" in first["remedy"] and "127.0.0.1" not in first["command"]
     result = judged(tmp_path, "--fetch", "--revocation", "tolerant")
     assert (
         result.return_value == DONE and "2.3c  unknown  unknown, and accepted as configured" in result.output

@@ -142,7 +142,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
     """Those that `Case.likely` gives to all, and those that a rule gives."""
     known = {"peer", "whose", "who", "other", "address", "host", "target", "name", "cert", "key", "ca", "now"}
     known |= {"detail", "subject", "date", "issuer", "got", "wanted", "usage", "problem"}
-    known |= {"port", "offer", "starttls", "protocol", "later", "by", "also"}
+    known |= {"port", "offer", "starttls", "protocol", "later", "by", "also", "source"}
     for cause in Cause:
         row = cause.value
         for text in row:

@@ -333,6 +333,13 @@ class Cause(Enum):
         theirs="have the {peer} load the current certificate revocation list (CRL) of our CA",
         our_command="bothways connect {target} --ca {ca} --crl CRL",
     )
+    FETCH_NOT_ALLOWED = Row(
+        "the revocation status of {whose} certificate cannot be fetched from {source}, which must not be contacted "
+        "because of its address: {detail}",
+        ours="if that host belongs to the CA, allow it (--fetch-allow); otherwise configure the CA's current "
+        "certificate revocation list (CRL)",
+        our_command="bothways connect {target} --ca {ca} --fetch --fetch-allow HOST",
+    )
     STAPLE_MISSING = Row(
         "{whose} certificate requires a stapled OCSP response, and no valid one was sent: {detail}",
         ours="staple a current OCSP response of our CA",

@@ -256,7 +256,7 @@ TOPICS: Mapping[str, frozenset[Cause]] = {
         {Cause.EXPIRED, Cause.ANCHOR_EXPIRED, Cause.NOT_YET_VALID, Cause.OUR_CLOCK, Cause.PEERS_CLOCK}
     ),
     "whether it is revoked": frozenset(
-        {Cause.REVOKED, Cause.STATUS_UNKNOWN, Cause.STAPLE_MISSING, Cause.BAD_STAPLE}
+        {Cause.REVOKED, Cause.STATUS_UNKNOWN, Cause.FETCH_NOT_ALLOWED, Cause.STAPLE_MISSING, Cause.BAD_STAPLE}
     ),
     "what it is for": frozenset({Cause.WRONG_USE, Cause.WRONG_KEY_USAGE}),
     "its name": frozenset({Cause.WRONG_NAME, Cause.NO_ALTERNATIVE_NAME}),

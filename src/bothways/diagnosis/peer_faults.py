@@ -67,7 +67,14 @@ def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
             yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
         case Fault.REVOCATION_UNKNOWN:
             # Our own side has to provide CRLs and OCSP responses.
-            yield certs.cause_of(case, reason, OURS, CERTAIN, whose=f"the {case.role.peer}'s")
+            whose = f"the {case.role.peer}'s"
+            if source := reason.facts.get("not_allowed"):
+                detail = reason.facts.get("problem", "")
+                yield case.likely(
+                    Cause.FETCH_NOT_ALLOWED, OURS, CERTAIN, whose=whose, source=source, detail=detail
+                )
+            else:
+                yield certs.cause_of(case, reason, OURS, CERTAIN, whose=whose)
         case _:
             yield certs.cause_of(case, reason, PEERS, CERTAIN)
 

@@ -20,7 +20,7 @@ from bothways.fetch.disk_cache import DiskCache
 from bothways.fetch.transport import Reply, exchange, resolve
 from bothways.tls.events import EvidenceWanted
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.addresses import refusal
+from bothways.trust.evidence.addresses import NotAllowed, refusal
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import (
     Evidence,
@@ -87,16 +87,17 @@ class Fetcher:
         at: the time at which it is checked.
         """
         not_cacheable: Evidence | None = None
-        problems = []
+        problems, host = [], ""
         for location in request.locations[:MOST_LOCATIONS]:
             found = await self._from(location, request, at)
             if isinstance(found, Missing):
                 problems.append(f"{location}: {found.problem}")
+                host = host or found.not_allowed
             elif may_be_cached(request, found, at):
                 return found
             elif not_cacheable is None or (isinstance(found, CRL) and found.signer is not None):
                 not_cacheable = found
-        return Missing("; ".join(problems)) if not_cacheable is None else not_cacheable
+        return Missing("; ".join(problems), host) if not_cacheable is None else not_cacheable
 
     async def _from(self, location: str, request: EvidenceRequest, at: datetime) -> Found:
         key = cache_key(request, location)
@@ -115,6 +116,7 @@ class Fetcher:
             if kept is not None:
                 return kept
             # Each location has a part of the time, so that the next one is tried too and a failure is cached.
+            host = ""
             seconds = 0.9 * self._policy.seconds / len(request.locations[:MOST_LOCATIONS])
             try:
                 async with asyncio.timeout(seconds):
@@ -122,6 +124,8 @@ class Fetcher:
                 return await self._decode_in_thread(key, request, data, at)
             except TimeoutError:
                 problem = _timeout_text(seconds)
+            except NotAllowed as error:
+                problem, host = str(error), error.host
             except ValueError as error:
                 problem = str(error)
             except OSError as error:
@@ -129,7 +133,7 @@ class Fetcher:
             except Exception:
                 logger.exception("defect: what %s answered is not read", shown(location))
                 problem = "a defect of ours, which the log has, keeps it from being read"
-            return self._policy.cache.fail(key, Missing(problem[:LONGEST_PROBLEM]), at)
+            return self._policy.cache.fail(key, Missing(problem[:LONGEST_PROBLEM], host), at)
 
     def _issuer_limit(self, request: EvidenceRequest) -> asyncio.Semaphore:
         """Return the limit on concurrent fetches for the peers of one issuer, so that others can fetch too."""
@@ -205,7 +209,7 @@ class Fetcher:
         for each in addresses:
             problem = refusal(each, location, self._policy)
             if problem is not None:
-                raise ValueError(problem)
+                raise NotAllowed(problem, location.host)
         failed: OSError = OSError("its host has no address")
         for each in addresses[:MOST_ADDRESSES]:
             try:

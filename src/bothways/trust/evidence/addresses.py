@@ -58,6 +58,14 @@ _GLOBAL6 = (IPv6Network("2000::/3"), _MAPPED, _TRANSLATED)
 _ISATAP = (0x00005EFE, 0x02005EFE)
 
 
+class NotAllowed(ValueError):
+    """A host must not be contacted by the policy of fetching; `host` is its name, as in the URL."""
+
+    def __init__(self, problem: str, host: str) -> None:
+        super().__init__(problem)
+        self.host = host
+
+
 def refusal(address: str, location: Location, policy: Fetch) -> str | None:
     """Return why the host of a location, at this IP address, must not be contacted; None where it may be.
 

@@ -32,9 +32,13 @@ _CRL = "application/pkix-crl"
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Evidence that was requested and is not available, and why, as text."""
+    """Evidence that was requested and is not available, and why, as text.
+
+    not_allowed: the host that must not be contacted for it, by the policy of fetching; "" for any other reason.
+    """
 
     problem: str
+    not_allowed: str = ""
 
 
 Found = Evidence | Missing

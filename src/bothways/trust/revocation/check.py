@@ -45,6 +45,7 @@ def _path_status(
     check = RevocationCheck(available, path, others, work)
     reasons, unknown, until = [], [], []
     for position, certificate in enumerate(covered):
+        check.not_allowed = ""
         result = check.status(certificate, path[position + 1])
         subject = certificate.subject_text
         if isinstance(result, Revoked):
@@ -55,7 +56,8 @@ def _path_status(
         elif isinstance(result, Unknown):
             unknown.append(f"certificate {position} ({subject}): {result.problem}")
             if revocation.unknown == "refuse":
-                facts = {"problem": result.problem, "advice": _advice(certificate, revocation)}
+                advice = _advice(certificate, revocation, check.not_allowed)
+                facts = {"problem": result.problem, "advice": advice, "not_allowed": check.not_allowed}
                 reasons.append(Reason(Fault.REVOCATION_UNKNOWN, position, subject, facts))
         else:
             until.append(result.until)
@@ -80,7 +82,9 @@ def _evidence_text(available: Available) -> str:
     return "the available CRLs" if only_crls else "the available evidence"
 
 
-def _advice(certificate: ParsedCertificate, revocation: Revocation) -> str:
+def _advice(certificate: ParsedCertificate, revocation: Revocation, not_allowed: str) -> str:
+    if not_allowed:
+        return f"allow {not_allowed} to be contacted, or supply a current CRL of {certificate.issuer_text}"
     reach = (
         "check that its OCSP responder and its CRL can be reached from here, "
         if revocation.fetch is not None
@@ -104,6 +108,7 @@ class RevocationCheck:
         self._crls = CRLSource(available, path, others, self, work)
         self._requests: list[EvidenceRequest] = []
         self.in_progress: list[bytes] = []
+        self.not_allowed = ""  # a host that must not be contacted for evidence
 
     def status(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> Statement:
         """Return whether a certificate that `issuer` issued is revoked (RFC 5280 6.3.3)."""
@@ -158,7 +163,11 @@ class RevocationCheck:
         missing: list[str] = []
         for requests in possible:
             answers = {request: fetched.answer(request) for request in requests}
-            missing += [each.problem for each in answers.values() if isinstance(each, Missing)]
+            failures = [each for each in answers.values() if isinstance(each, Missing)]
+            missing += [each.problem for each in failures]
+            self.not_allowed = next(
+                (each.not_allowed for each in failures if each.not_allowed), self.not_allowed
+            )
             new = [request for request, answer in answers.items() if answer is None]
             if new:
                 self._requests += new
