@@ -259,7 +259,14 @@ RULES: Mapping[Says, tuple[Rule, ...]] = {
         by_service,
     ),
     Says.CERTIFICATE_WRONG: WRONG,
-    Says.CERTIFICATE_UNTRUSTED: (_absent, _untrusted, _as_the_answer_says, own_side.flawed, own_side.unsaid),
+    Says.CERTIFICATE_UNTRUSTED: (
+        _absent,
+        _untrusted,
+        _as_the_answer_says,
+        own_side.flawed,
+        own_side.unsaid,
+        _unasked,
+    ),
     Says.CERTIFICATE_EXPIRED: (_absent, own_side.flawed, _clock, _expired),
     Says.CERTIFICATE_REVOKED: (_absent, own_side.revoked),
     Says.LATER_IMPOSSIBLE: (_later,),
@@ -270,5 +277,5 @@ RULES: Mapping[Says, tuple[Rule, ...]] = {
     Says.NO_BACKEND: (_backend, by_service),
     Says.BUSY: (_busy, by_service),
     Says.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
-    Says.PLAIN_WANTED: (by_service, _unsent),
+    Says.PLAIN_WANTED: (by_service,),
 }
