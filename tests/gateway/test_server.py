@@ -291,7 +291,7 @@ def test_it_waits_for_open_connections_before_it_ends(setting: Setting) -> None:
 
     async def talk() -> None:
         async with service() as behind:
-            setting.write(behind.route(), times={"drain": 0.4})
+            setting.write(behind.route(), times={"drain": 1.0})
             async with setting.gateway() as gateway:
                 reader, writer = await setting.open(gateway)
                 lazy, _ = await setting.open(gateway)
