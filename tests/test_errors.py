@@ -87,7 +87,7 @@ def test_a_truncation_says_that_data_may_be_missing() -> None:
     assert "at step 2.1" in str(Truncated("client", step=StepId("2.1")))
 
 
-def test_an_error_of_ours_is_told_in_words() -> None:
+def test_an_error_of_ours_has_a_sentence() -> None:
     assert str(ConfigError("no key")) == "no key"
     assert str(InternalError())
 

@@ -68,7 +68,7 @@ def test_registry_gives_each_number_one_name(registry: type[IntEnum]) -> None:
         )
 
 
-def test_unknown_number_is_said_to_be_one() -> None:
+def test_unknown_number_is_described_as_such() -> None:
     """RFC 9846 3.5: what no registry has is still a number that can be told."""
     assert spelled(NamedGroup, 0x9999) == "NamedGroup 0x9999"
     assert spelled(Alert, 99) == "Alert 99"

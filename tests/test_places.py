@@ -149,7 +149,7 @@ def test_among_equals_the_least_progress_for_its_age_gives_way(
         assert places.enter(place("192.0.2.3", age=0.0), NOW) is pair[1]
 
 
-def test_progress_begins_at_the_least_rate_and_a_new_phase_begins_anew() -> None:
+def test_progress_starts_at_the_least_rate_and_restarts_with_each_activity() -> None:
     one = place("192.0.2.1", age=0.0)
     assert progress(one, NOW) == rules.LEAST_RATE
     one.moved = 5000

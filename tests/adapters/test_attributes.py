@@ -95,7 +95,7 @@ def test_options_that_libraries_add_are_there_already_or_mean_nothing(added: int
         context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
 
 
-def test_options_say_which_versions_are_spoken() -> None:
+def test_options_have_the_supported_versions() -> None:
     assert client_context(versions=("1.3",)).options & ssl.OP_NO_TLSv1_2
     assert not client_context().options & (ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3)
     only = client_context(versions=("1.2",))

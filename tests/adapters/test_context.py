@@ -70,7 +70,7 @@ def test_a_context_needs_a_configuration(given: tuple[Any, ...]) -> None:
         SSLContext(*given)
 
 
-def test_a_context_that_nobody_configured_does_nothing() -> None:
+def test_a_context_without_configuration_does_nothing() -> None:
     """Whoever makes one past our constructor gets no connection of it."""
     bare = ssl.SSLContext.__new__(SSLContext, ssl.PROTOCOL_TLS_CLIENT)
     for call in (
@@ -249,7 +249,7 @@ def test_a_context_of_another_class_is_no_context_of_ours() -> None:
     ids=repr,
 )
 @pytest.mark.parametrize("by", ["wrap_bio", "wrap_socket"])
-def test_nobody_is_never_whom_a_client_wants_to_reach(name: Any, by: str) -> None:
+def test_a_client_needs_a_server_name(name: Any, by: str) -> None:
     """A name that is missing or cannot be one is refused, and never taken for no check at all."""
     context = client_context()
     with pytest.raises(ConfigError, match="server_hostname|server_name"):
@@ -355,7 +355,7 @@ def test_anchors_are_loaded_from_whatever_ssl_takes(form: str, folder: Path) -> 
     assert Pair(context, server_context(client_auth="request")).shake_hands().client.done
 
 
-def test_what_cannot_be_loaded_is_told(folder: Path) -> None:
+def test_what_cannot_be_loaded_is_reported(folder: Path) -> None:
     context = SSLContext.for_client()
     (folder / "garbage").write_bytes(b"garbage")
     for call in (
@@ -516,7 +516,7 @@ def test_threads_that_begin_at_once_settle_a_context_once(folder: Path) -> None:
     assert len(set(map(id, found))) == 1
 
 
-def test_what_is_told_of_a_context_fits_its_configuration() -> None:
+def test_the_attributes_of_a_context_match_its_configuration() -> None:
     context = client_context(versions=("1.3",), groups=("x25519",))
     assert {each["protocol"] for each in context.get_ciphers()} == {"TLSv1.3"}
     assert context.get_groups() == ["x25519"]

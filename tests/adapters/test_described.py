@@ -42,7 +42,7 @@ def test_both_sides_tell_the_same_as_openssl_does(version: str) -> None:
     assert (mine.server_side, mine.pending(), mine.session_reused) == (False, 0, False)
 
 
-def test_nothing_is_told_before_the_handshake_is_done() -> None:
+def test_there_is_no_information_before_the_handshake_is_complete() -> None:
     end = Pair(client_context(), server_context()).client.tls
     for call in (
         "cipher",
@@ -59,7 +59,7 @@ def test_nothing_is_told_before_the_handshake_is_done() -> None:
             getattr(end, call)()
 
 
-def test_chains_are_told_as_sent_and_as_verified() -> None:
+def test_chains_are_returned_as_sent_and_as_verified() -> None:
     pair = Pair(client_context(), server_context()).shake_hands()
     assert pair.server.tls.get_unverified_chain() == identities.client().chain
     assert pair.server.tls.get_verified_chain() == [*identities.client().chain, identities.root().der]
@@ -96,7 +96,7 @@ def test_both_ends_are_bound_by_the_same_value(kind: str, version: str) -> None:
     assert same is (kind == "tls-server-end-point")
 
 
-def test_a_binding_that_is_not_to_be_had_is_none_and_an_unknown_kind_raises() -> None:
+def test_an_unavailable_binding_is_none_and_an_unknown_type_raises() -> None:
     pair = Pair(client_context(), server_context()).shake_hands()
     assert pair.client.tls.get_channel_binding() is None
     with pytest.raises(ValueError, match="tls-nonsense channel binding type not implemented"):
@@ -163,6 +163,6 @@ def test_what_belongs_to_openssl_is_refused() -> None:
     assert end.group() == "x25519"
 
 
-def test_credentials_of_a_key_elsewhere_are_told_like_others() -> None:
+def test_credentials_with_a_key_elsewhere_have_the_same_information() -> None:
     """Nothing of what is told needs the key."""
     assert Credentials.external(identities.client().chain_pem).key is None

@@ -96,7 +96,7 @@ def test_alerts_have_the_names_by_which_openssl_knows_them() -> None:
     assert alert_reason(250) == "TLSV1_ALERT_250"
 
 
-def test_both_closed_is_told_as_ssl_does() -> None:
+def test_both_sides_closed_raises_zero_return_as_ssl_does() -> None:
     assert isinstance(zero_return(), ssl.SSLZeroReturnError)
     assert zero_return().args[0] == ssl.SSL_ERROR_ZERO_RETURN
 

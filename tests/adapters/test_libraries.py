@@ -508,7 +508,7 @@ def serving(name: str, folder: Path) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_server_lets_in_who_it_trusts_and_nobody_else(
+def test_a_server_accepts_only_trusted_clients(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client that is refused is told so by an alert, and the server goes on."""
@@ -529,7 +529,7 @@ def test_a_server_lets_in_who_it_trusts_and_nobody_else(
 # -- beside the page ---------------------------------------------------------------------------------------
 
 
-def test_http2_is_spoken_with_nginx_which_knows_the_client(tmp_path: Path) -> None:
+def test_http2_with_nginx_which_verifies_the_client(tmp_path: Path) -> None:
     import httpx
 
     files = services.Files(tmp_path, identities.server(), identities.root())

@@ -115,7 +115,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("what", CASES)
-def test_a_certificate_is_told_as_ssl_tells_it(what: str, tmp_path: Path) -> None:
+def test_the_dict_of_a_certificate_is_that_of_ssl(what: str, tmp_path: Path) -> None:
     """The same keys in the same order, and the same texts."""
     der = CASES[what]().der
     theirs = by_openssl(der, tmp_path)
@@ -141,13 +141,13 @@ def test_serial_numbers_are_whole_octets_of_hexadecimal_digits(content: str, tex
     assert peercert.serial_text(bytes.fromhex(content)) == text
 
 
-def test_what_is_told_is_the_callers_own() -> None:
+def test_each_caller_gets_its_own_dict() -> None:
     """Who changes it changes nobody else's."""
     der = pki.leaf(pki.root("Root"), "own").der
     peer_cert(der).clear()
     assert peer_cert(der)["version"] == 3
 
 
-def test_no_certificate_is_told_of() -> None:
+def test_without_a_certificate_there_is_no_dict() -> None:
     with pytest.raises(ValueError, match="cut off"):
         peer_cert(b"\x30\x00")

@@ -35,7 +35,7 @@ def another_anchor() -> TrustStore:
     return TrustStore.from_pem(identities.root("Another Root").pem)
 
 
-def test_an_object_is_one_of_ssl_and_nobody_makes_it_but_a_context() -> None:
+def test_an_object_is_one_of_ssl_and_only_a_context_creates_it() -> None:
     pair = Pair(client_context(), server_context())
     assert isinstance(pair.client.tls, ssl.SSLObject)
     with pytest.raises(TypeError, match="does not have a public constructor"):
@@ -45,7 +45,7 @@ def test_an_object_is_one_of_ssl_and_nobody_makes_it_but_a_context() -> None:
 # -- the handshake -----------------------------------------------------------------------------------------
 
 
-def test_openssl_meets_us_on_either_side() -> None:
+def test_openssl_interoperates_on_either_side() -> None:
     """The standard library's own context against ours."""
     theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     theirs.load_verify_locations(cadata=identities.root().pem.decode())
@@ -93,7 +93,7 @@ def test_a_refusal_is_what_callers_of_ssl_catch_and_explains_itself(what: str) -
     assert isinstance(met.__cause__, PeerAlert)
 
 
-def test_a_client_without_a_certificate_is_refused_late_and_told_why() -> None:
+def test_a_client_without_a_certificate_learns_of_the_refusal_after_its_handshake() -> None:
     """In TLS 1.3 it has finished by then (RFC 9846 4.5.3)."""
     pair = Pair(client_context(who=False), server_context()).shake_hands()
     assert pair.client.done
@@ -153,7 +153,7 @@ def test_what_is_no_tls_is_refused() -> None:
     assert "does not speak TLS" in str(pair.server.failure)
 
 
-def test_an_end_in_the_handshake_is_told_from_a_refusal() -> None:
+def test_an_end_in_the_handshake_differs_from_a_refusal() -> None:
     pair = Pair(client_context(), server_context())
     pair.client.step()
     pair.client.incoming.write_eof()
@@ -356,7 +356,7 @@ def test_nothing_is_ended_in_order_before_it_has_begun() -> None:
 @pytest.mark.parametrize(
     "when", ["read before, and left there", "there before", "comes after", "with the end"]
 )
-def test_data_that_nobody_read_ends_what_waits_for_the_peers_end_and_is_not_lost(when: str) -> None:
+def test_unread_data_ends_unwrap_and_is_not_lost(when: str) -> None:
     """As `ssl` has it: who unwraps is told, and may read it and unwrap then."""
     pair = Pair(client_context(), server_context()).shake_hands()
     client, server = pair.client.tls, pair.server.tls
@@ -423,7 +423,7 @@ def test_both_sides_close_in_order() -> None:
             end.write(b"more")
 
 
-def test_a_cut_is_told_from_an_end() -> None:
+def test_a_truncation_differs_from_an_end() -> None:
     """Data that came before it is read first."""
     pair = Pair(client_context(), server_context()).shake_hands()
     pair.client.tls.write(b"first")

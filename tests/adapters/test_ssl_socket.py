@@ -149,7 +149,7 @@ def test_each_side_sends_all_and_ends_its_own_direction(version: str) -> None:
 
 
 @pytest.mark.parametrize("end", ["close", "shutdown"])
-def test_whoever_ends_a_connection_does_not_wait_for_a_thread_that_sends(end: str) -> None:
+def test_closing_does_not_wait_for_a_sending_thread(end: str) -> None:
     """The peer takes nothing more: the other thread is woken, and both are done in a bounded time."""
     done = threading.Event()
     with Server(server_context(), lambda sock: done.wait(10)) as server:
@@ -241,7 +241,7 @@ def test_other_kinds_of_socket_are_refused() -> None:
         assert sock.fileno() >= 0
 
 
-def test_data_of_a_peer_that_went_before_the_handshake_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_of_a_peer_that_closed_before_the_handshake_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What lies in the buffer was never protected (CVE-2023-40217)."""
     one, two = socket.socketpair()
     with one, two:
@@ -275,7 +275,7 @@ def test_a_server_that_is_not_who_it_should_be_is_refused_and_the_socket_closed(
 
 
 @pytest.mark.parametrize("call", ["recv", "send"])
-def test_a_client_that_is_refused_is_told_so_by_whatever_it_calls(server: Server, call: str) -> None:
+def test_every_call_of_a_refused_client_raises_the_refusal(server: Server, call: str) -> None:
     """In TLS 1.3 it finished before the server has judged it."""
     with dial(server, client_context(who=False)) as sock:
         if call == "send":
@@ -287,7 +287,7 @@ def test_a_client_that_is_refused_is_told_so_by_whatever_it_calls(server: Server
     assert isinstance(failure_of(server.outcomes[0]), PeerFault)  # type: ignore[arg-type]
 
 
-def test_a_listening_socket_goes_on_after_a_client_that_was_refused(server: Server) -> None:
+def test_a_listening_socket_continues_after_a_refused_client(server: Server) -> None:
     with contextlib.suppress(ssl.SSLError), dial(server, client_context(who=False)) as sock:
         sock.recv(1)
     with dial(server) as sock:
@@ -316,7 +316,7 @@ def test_a_time_limit_leaves_the_connection_usable() -> None:
         assert sock.recv(10) == b"answer"
 
 
-def test_a_handshake_with_nobody_ends_in_time() -> None:
+def test_a_handshake_without_a_peer_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         bare = socket.create_connection(mute.getsockname(), 0.05)
         with pytest.raises(TimeoutError, match="The handshake operation timed out"):
@@ -368,7 +368,7 @@ def trickle(sock: socket.socket, done: threading.Event) -> None:
 
 
 @pytest.mark.parametrize("limit", ["the configuration's", "the socket's"])
-def test_a_record_that_comes_byte_by_byte_holds_nobody_up(limit: str) -> None:
+def test_a_record_in_single_bytes_does_not_extend_the_time_limit(limit: str) -> None:
     """Each byte would else begin the time anew: a client could hold a thread for days."""
     ours, theirs = socket.socketpair()
     done = threading.Event()
@@ -393,7 +393,7 @@ def test_a_record_that_comes_byte_by_byte_holds_nobody_up(limit: str) -> None:
     assert isinstance(raised[0], ssl.SSLError if options else TimeoutError)
 
 
-def test_a_handshake_with_nobody_asks_for_more_at_once() -> None:
+def test_a_non_blocking_handshake_raises_want_read_at_once() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         bare = socket.create_connection(mute.getsockname())
         bare.setblocking(False)
@@ -441,7 +441,7 @@ def test_what_is_sent_piece_by_piece_arrives_once(server: Server) -> None:
         assert bytes(came) == data
 
 
-def test_a_refusal_holds_up_nobody_who_may_not_block(server: Server) -> None:
+def test_a_refusal_does_not_block_a_non_blocking_socket(server: Server) -> None:
     """The alert goes out, and the socket is its owner's to close."""
     bare = server.connect()
     bare.setblocking(False)
@@ -459,7 +459,7 @@ def test_a_refusal_holds_up_nobody_who_may_not_block(server: Server) -> None:
 # -- the end -----------------------------------------------------------------------------------------------
 
 
-def test_a_peer_that_closes_in_order_is_told_from_one_that_is_cut() -> None:
+def test_close_notify_differs_from_a_truncation() -> None:
     """Whatever `suppress_ragged_eofs` says, which is True unless somebody thinks of it."""
 
     def cut(sock: Any) -> None:
@@ -622,7 +622,7 @@ def test_tls_within_openssls_tls(tmp_path: Path) -> None:
 # -- judging again -----------------------------------------------------------------------------------------
 
 
-def test_a_peer_that_is_revoked_while_nobody_speaks_is_ended() -> None:
+def test_a_revoked_peer_of_an_idle_connection_is_refused() -> None:
     """Whoever waits in a call is woken; `judge_again` looks once a second."""
     lists = CRLStore(identities.crls())
     context = server_context(revocation=Revocation(crls=lists), judge_again="change")

@@ -47,7 +47,7 @@ def test_unwrapping_gives_the_bare_socket_and_leaves_what_came_behind() -> None:
     assert server.outcomes == [None]
 
 
-def test_data_that_nobody_read_is_not_lost_by_who_unwraps() -> None:
+def test_unread_data_is_not_lost_by_unwrap() -> None:
     """Nor taken for what follows in the clear; the socket stays protected until it was read."""
 
     def talk(sock: Any) -> None:
@@ -63,7 +63,7 @@ def test_data_that_nobody_read_is_not_lost_by_who_unwraps() -> None:
     assert server.outcomes == [None]
 
 
-def test_a_peer_that_goes_on_and_on_holds_nobody_who_unwraps() -> None:
+def test_a_peer_that_sends_without_end_does_not_block_unwrap() -> None:
     """Each record would else begin the time anew."""
 
     def flood(sock: Any) -> None:

@@ -139,7 +139,7 @@ def test_a_signer_answers_at_once_or_later(signer):
 
 
 @run
-async def test_a_missing_or_failing_signer_is_told():
+async def test_a_missing_or_failing_signer_is_reported():
     """Our own side's mistake is a UsageError that says so."""
 
     def fails(request: SignatureWanted) -> bytes:

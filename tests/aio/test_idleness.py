@@ -24,7 +24,7 @@ async def test_who_says_nothing_is_over_once():
 
 
 @run
-async def test_nobody_is_over_who_was_stopped_or_has_for_ever():
+async def test_a_stopped_or_unlimited_idle_timer_never_fires():
     """The end of a connection, and no limit."""
     calls: list[int] = []
     for seconds, stops in ((None, False), (0.01, True)):

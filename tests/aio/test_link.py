@@ -197,7 +197,7 @@ async def test_draining_is_bounded_in_time_and_bytes(monkeypatch=None):
 
 
 @run
-async def test_an_idle_connection_is_ended_and_told_so():
+async def test_an_idle_connection_ends_with_an_error():
     """`idle_timeout`: TimeoutError for whoever reads, close_notify for the peer."""
     async with serving(quiet) as server:
         reader, writer = await open_to(server, idle_timeout=0.1)
@@ -316,7 +316,7 @@ class Silent(asyncio.Transport):
 
 
 @run
-async def test_a_client_that_nobody_judged_is_taken_in_slices_after_its_handshake_too():
+async def test_input_of_an_anonymous_client_is_processed_in_slices_after_the_handshake_too():
     """Small records of data cost as much as large ones; of a client that is trusted all is taken at once."""
     payload = bytes(range(256)) * 800
     config = identities.server_config(client_auth="request")

@@ -63,7 +63,7 @@ async def until(condition: Any) -> None:
 
 
 @run
-async def test_a_protocol_is_told_of_a_peer_that_is_known_then_of_its_data_and_its_end():
+async def test_a_protocol_gets_the_authenticated_peer_then_data_and_end():
     """As protocols of asyncio are, and no earlier than the handshake is complete."""
     async with serving(echo) as server:
         transport, app = await open_pair(server)
@@ -81,7 +81,7 @@ async def test_a_protocol_is_told_of_a_peer_that_is_known_then_of_its_data_and_i
 
 
 @run
-async def test_a_protocol_says_whether_it_goes_on_after_the_peers_end():
+async def test_a_protocol_decides_whether_to_continue_after_the_peers_end():
     """RFC 9846 6.1: each side may close alone."""
 
     async def half_closes(reader, writer) -> None:
@@ -158,7 +158,7 @@ async def test_who_pauses_reading_stops_the_peer_and_who_resumes_gets_it_all():
 
 
 @run
-async def test_a_protocol_is_told_when_too_much_waits_to_be_sent():
+async def test_a_protocol_is_paused_when_the_write_buffer_is_full():
     """Its limits are those of the transport below."""
     go = asyncio.Event()
 

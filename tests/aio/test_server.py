@@ -216,7 +216,7 @@ async def served(server) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", HELLO[:20], HELLO], ids=["nothing", "a piece", "a hello"])
-def test_handshakes_of_one_address_that_are_only_begun_keep_nobody_out(said):
+def test_incomplete_handshakes_of_one_address_do_not_exclude_others(said):
     """Neither who is in nor who comes, be it from that address; a quarter of the places is all it has."""
 
     async def test() -> None:
@@ -237,7 +237,7 @@ def test_handshakes_of_one_address_that_are_only_begun_keep_nobody_out(said):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
 @run
-async def test_a_hundred_prefixes_with_begun_handshakes_keep_nobody_out():
+async def test_incomplete_handshakes_of_a_hundred_prefixes_do_not_exclude_others():
     async with serving(echo, handshakes=128) as server, Crowd(server) as crowd:
         sources = [f"127.90.{number}.1" for number in range(100)]
         await crowd.grow(*sources, *sources, said=HELLO[:20])
@@ -271,7 +271,7 @@ async def test_a_handshake_that_waits_for_our_own_side_gives_no_place_away():
         await closed(writer)
 
 
-def test_room_that_was_made_is_told_once_in_a_while(caplog):
+def test_evictions_are_logged_at_intervals(caplog):
     """However many are ended for it; nobody is told of each."""
 
     async def flood() -> None:

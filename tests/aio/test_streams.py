@@ -216,7 +216,7 @@ async def test_readline_raises_truncated_with_half_a_line():
 
 
 @run
-async def test_one_side_may_end_while_the_other_goes_on():
+async def test_one_side_may_close_while_the_other_continues():
     """RFC 9846 6.1: close_notify ends one direction."""
 
     async def late(reader, writer) -> None:

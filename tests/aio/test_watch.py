@@ -168,7 +168,7 @@ class Ahead:
 
 @pytest.mark.network
 @run
-async def test_a_verdict_that_lapses_ends_its_connection():
+async def test_an_expired_verdict_ends_its_connection():
     """Its timer is the engine's deadline; here it goes off because the test says so."""
     clock = Ahead()
     worker = Worker()

@@ -80,11 +80,11 @@ def test_another_scope_is_left_alone():
         {"tls": {"client_cert_name": "CN=admin"}},
     ],
 )
-def test_what_our_server_did_not_write_names_nobody(extensions):
+def test_only_our_server_sets_the_caller(extensions):
     assert identity({"type": "http", "extensions": extensions}) is None
 
 
-def test_headers_name_nobody(mutual):
+def test_headers_do_not_set_the_caller(mutual):
     headers = [(b"ssl-client-cert", b"x"), (b"x-forwarded-client-cert", b"y"), (b"client-cert", b":AAAA:")]
     scope = {"type": "http", "headers": headers, "path": "/"}
     assert run(RequirePeer(WithCaller(greet, lambda: None)), scope)[0]["status"] == 403

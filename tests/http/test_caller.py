@@ -38,7 +38,7 @@ def test_the_chain_of_a_caller_ends_below_the_anchor(mutual):
     assert (Caller(None).version_code, Caller(None).suite_code) == (None, None)
 
 
-def test_what_only_looks_like_a_peer_is_nobody():
+def test_an_object_of_another_class_is_no_caller():
     assert of_socket(None) is None
     assert of_socket(object()) is None
     assert of_socket(SimpleNamespace(peer="admin")) is None

@@ -96,11 +96,11 @@ def test_a_request_knows_who_sent_it(mutual, ask):
 
 @pytest.mark.parametrize("ask", [by_wsgi, by_asgi])
 @pytest.mark.parametrize(("target", "said"), [("/guarded/7", b"in 7"), ("/async", b"in")])
-def test_a_view_lets_through_whom_its_rule_names_and_nobody_else(mutual, ask, target, said):
+def test_a_view_accepts_only_clients_that_match_its_rule(mutual, ask, target, said):
     assert ask(target, peer(mutual)) == (200, said)
     assert ask(target, peer(mutual, mutual.identity("client", "good", dns=["other.example"])))[0] == 403
     assert ask(target, None)[0] == 403
 
 
-def test_a_request_from_nowhere_is_nobodys():
+def test_a_request_without_a_connection_has_no_peer():
     assert peer_of(SimpleNamespace()) is None

@@ -20,7 +20,7 @@ def asked(mutual, respond, *, alpn=("http/1.1",), most=1_000_000, **request):
         return answer, b"".join(answer.content)
 
 
-def test_an_answer_is_told_with_its_headers_as_they_came(mutual):
+def test_a_response_has_its_headers_unchanged(mutual):
     answer, content = asked(
         mutual,
         http_talk.answering(b"HTTP/1.1 201 Made\r\nX-Two: a\r\nX-Two: b\r\nContent-Length: 2\r\n\r\nok"),
@@ -58,7 +58,7 @@ HTTP2_WRONG = {
 
 
 @pytest.mark.parametrize("frames", HTTP2_WRONG.values(), ids=HTTP2_WRONG)
-def test_frames_that_break_http_2_are_told_as_no_answer(mutual, frames):
+def test_invalid_http2_frames_are_no_response(mutual, frames):
     """RFC 9113; whatever the parser raises, it is one kind of error."""
 
     def respond(channel):
@@ -72,7 +72,7 @@ def test_frames_that_break_http_2_are_told_as_no_answer(mutual, frames):
     assert not caught.value.silent
 
 
-def test_silence_is_told_apart_from_nonsense(mutual):
+def test_an_empty_response_differs_from_an_invalid_one(mutual):
     with pytest.raises(http.NotHTTP) as caught:
         asked(mutual, lambda channel: channel.recv(1) and None)
     assert caught.value.silent

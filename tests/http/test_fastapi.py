@@ -55,7 +55,7 @@ def test_all_others_get_403(mutual, port):
         assert (status, said) == (403, b'{"detail":"the client certificate does not allow this"}')
 
 
-def test_without_a_rule_whoever_is_known_may(mutual, port):
+def test_without_a_rule_every_authenticated_client_is_allowed(mutual, port):
     assert get(mutual, port, mutual.identity("client"), "/anybody")[0] == 200
     assert get(mutual, port, None, "/anybody")[0] == 403
 
@@ -68,7 +68,7 @@ def test_a_websocket_takes_the_dependency_too(mutual, port):
         websockets.sync.client.connect(f"wss://localhost:{port}/stream", ssl=context(mutual, None))
 
 
-def test_without_fastapi_it_is_said_what_to_install():
+def test_without_fastapi_the_error_says_what_to_install():
     program = "import sys; sys.modules['starlette'] = None; import bothways.http.fastapi"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment()

@@ -41,13 +41,13 @@ def test_a_request_knows_who_sent_it(mutual, app):
     assert ask(app, "/who", None) == (200, "nobody")
 
 
-def test_a_view_lets_through_whom_its_rule_names_and_nobody_else(mutual, app):
+def test_a_view_accepts_only_clients_that_match_its_rule(mutual, app):
     assert ask(app, "/guarded/7", peer_of(mutual)) == (200, "in 7")
     assert ask(app, "/guarded/7", peer_of(mutual, mutual.identity("client", "wrong_name")))[0] == 403
     assert ask(app, "/guarded/7", None)[0] == 403
 
 
-def test_an_application_without_the_extension_knows_nobody(mutual):
+def test_an_application_without_the_extension_has_no_peer(mutual):
     bare = flask.Flask(__name__)
     bare.add_url_rule("/guarded", view_func=require()(lambda: "in"))
     assert ask(bare, "/guarded", peer_of(mutual))[0] == 403

@@ -55,7 +55,7 @@ def test_a_client_that_the_proxy_shows_is_who_calls(mutual, proxy):
     assert seen["tls"]["tls_version"] is None
 
 
-def test_the_proxy_without_a_header_is_nobody_and_not_itself(mutual, proxy):
+def test_a_request_of_the_proxy_without_a_header_has_no_caller(mutual, proxy):
     """A rule that names the proxy must not let strangers through it."""
     assert call(mutual, proxy, [])["who"] is None
     assert call(mutual, proxy, [], wrap=lambda app: RequirePeer(app, dns="proxy.example"))["status"] == 403
@@ -69,7 +69,7 @@ def test_headers_of_everybody_else_are_not_read(mutual, connection):
 
 
 @pytest.mark.parametrize("kind", ["expired", "revoked", "unknown_ca"])
-def test_a_client_that_does_not_pass_is_nobody_whatever_the_proxy_says(mutual, proxy, kind):
+def test_a_client_whose_chain_is_refused_is_no_caller(mutual, proxy, kind):
     settings = {"revocation": Revocation(crls=mutual.crls)}
     assert call(mutual, proxy, headers_of(mutual.identity("client", kind)), **settings)["who"] is None
     assert call(mutual, proxy, headers_of(mutual.identity("client")), **settings)["who"] is not None
@@ -98,13 +98,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("headers", BROKEN.values(), ids=BROKEN)
-def test_headers_that_break_the_rfc_are_nobodys(mutual, proxy, headers):
+def test_invalid_headers_set_no_caller(mutual, proxy, headers):
     with pytest.raises(ValueError):
         shown_chain(headers)
     assert call(mutual, proxy, headers)["who"] is None
 
 
-def test_bytes_that_are_no_certificate_are_nobodys(mutual, proxy):
+def test_bytes_that_are_no_certificate_set_no_caller(mutual, proxy):
     assert call(mutual, proxy, [(b"client-cert", field(b"no certificate"))])["who"] is None
     assert call(mutual, proxy, [(b"client-cert-chain", field(b"x"))])["who"] is None
 

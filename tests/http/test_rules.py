@@ -14,7 +14,7 @@ from http_callers import peer
 MINE = "spiffe://testing.example/client"
 
 
-def test_whoever_is_not_known_may_not():
+def test_an_unauthenticated_client_is_not_allowed():
     assert not PeerRules().allows(None)
     assert not PeerRules(uri=MINE).allows(None)
 
@@ -31,7 +31,7 @@ def test_one_of_several_rules_has_to_hold(mutual):
     assert not PeerRules(dns="client.example", uri="spiffe://testing.example/other").allows(caller)
 
 
-def test_who_may_not_is_told_in_our_own_log(mutual, caplog):
+def test_a_refusal_is_logged(mutual, caplog):
     with caplog.at_level(logging.INFO, "bothways"):
         PeerRules(cn="other").allows(peer(mutual), "/pay\n\x1b[1m")
     (line,) = caplog.messages

@@ -57,7 +57,7 @@ async def tell(scope, receive, send):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_each_request_of_a_connection_is_told_who_calls(mutual, protocol):
+def test_each_request_of_a_connection_has_the_caller(mutual, protocol):
     with served(tell, http=over(protocol, server_config(mutual, client_auth="request"))) as port:
         asking = http.client.HTTPSConnection(
             "localhost", port, context=context(mutual, mutual.identity("client"))
@@ -71,7 +71,7 @@ def test_each_request_of_a_connection_is_told_who_calls(mutual, protocol):
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_websocket_is_told_who_calls(mutual, protocol):
+def test_a_websocket_has_the_caller(mutual, protocol):
     settings = {"http": over(protocol, server_config(mutual)), "ws": with_caller(WebSocketsSansIOProtocol)}
     with served(tell, **settings) as port:
         own = context(mutual, mutual.identity("client"))
@@ -124,7 +124,7 @@ def test_the_idle_connection_of_a_client_that_is_revoked_ends(mutual):
             channel.recv(65536)
 
 
-def test_handshakes_that_nobody_finishes_give_way(mutual, caplog):
+def test_incomplete_handshakes_are_ended_for_others(mutual, caplog):
     """So many at once as was said; who makes no progress is ended for who comes."""
     with served(tell, http=over(HttpToolsProtocol, server_config(mutual), handshakes=8)) as port:
         idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(12)]
@@ -134,7 +134,7 @@ def test_handshakes_that_nobody_finishes_give_way(mutual, caplog):
             each.close()
 
 
-def test_a_protocol_over_tls_of_others_tells_of_nobody():
+def test_a_connection_over_other_tls_has_no_caller():
     """No certificate is read from anything but our own handshake."""
     seen = []
 

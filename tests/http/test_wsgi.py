@@ -69,7 +69,7 @@ def test_serial_numbers_and_times_are_as_openssl_prints_them():
     assert time_text(datetime(2026, 12, 17, 11, 22, 33, tzinfo=UTC)) == "Dec 17 11:22:33 2026 GMT"
 
 
-def test_an_anonymous_client_is_told_as_one():
+def test_an_anonymous_client_has_the_variables_of_one():
     environ = environ_of(None)
     add_caller(environ)
     assert environ["SSL_CLIENT_VERIFY"] == "NONE"
@@ -83,7 +83,7 @@ def test_what_was_there_by_these_names_is_gone_where_the_connection_is_not_ours(
     assert environ == {}
 
 
-def test_headers_name_nobody():
+def test_headers_do_not_set_the_caller():
     headers = {
         "HTTP_SSL_CLIENT_VERIFY": "SUCCESS",
         "HTTP_CLIENT_CERT": ":AAAA:",
@@ -105,7 +105,7 @@ def test_a_name_that_would_break_a_line_is_in_no_variable(mutual):
     assert sum(name.startswith("SSL_CLIENT_SAN_URI_") for name in told) == 100
 
 
-def test_who_may_reaches_the_application_and_nobody_else(mutual):
+def test_only_allowed_clients_reach_the_application(mutual):
     app = RequirePeer(greet, dns="client.example")
     assert run(app, environ_of(peer(mutual))) == ("200 OK", b"good client")
     other = peer(mutual, mutual.identity("client", dns=["other.example"]))

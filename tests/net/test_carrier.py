@@ -180,7 +180,7 @@ def test_a_peer_that_says_nothing_is_not_waited_for_longer_than_was_said(
     kept.close()
 
 
-def test_a_refusal_inside_is_told_through_the_channel_around_it() -> None:
+def test_a_refusal_of_the_inner_channel_arrives_through_the_outer_one() -> None:
     """The alert of the inner connection arrives, and the outer one is closed with it."""
     near, far = socket.socketpair()
     refused: list[BaseException] = []

@@ -137,7 +137,7 @@ def test_both_peers_know_each_other_and_what_they_agreed_on(serve):
     assert server.outcome().names.common_name == "Ada"
 
 
-def test_client_may_be_anonymous_where_the_server_asks_for_nobody(serve):
+def test_client_may_be_anonymous_without_a_certificate_request(serve):
     """One-way authentication."""
     server = serve(echo, config=identities.server_config(client_anchors=None))
     with open_to(server, identities.client_config()) as channel:
@@ -153,7 +153,7 @@ def test_client_without_a_fitting_authority_is_warned(serve):
         assert channel.warnings == [Caution.NO_MATCHING_AUTHORITY]
 
 
-def test_an_observer_can_be_let_go(serve):
+def test_an_observer_can_be_stopped(serve):
     """It hears of the handshake, and of nothing after."""
     heard = []
     with open_to(serve(echo), server_name="localhost", observer=heard.append) as channel:
@@ -181,7 +181,7 @@ def test_client_refuses_a_server_of_another_name(serve):
     assert server.outcome().alert == Alert.BAD_CERTIFICATE
 
 
-def test_nobody_listening_is_an_os_error():
+def test_a_closed_port_is_an_os_error():
     """`connect` raises what the network raises."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -230,7 +230,7 @@ def test_send_takes_any_buffer_and_says_how_long_it_is(serve):
         assert read_all(channel) == b"abc"
 
 
-def test_one_side_may_end_while_the_other_goes_on(serve):
+def test_one_side_may_close_while_the_other_continues(serve):
     """RFC 9846 6.1: close_notify ends one direction."""
 
     def answer_late(channel: Channel) -> None:
@@ -344,7 +344,7 @@ def test_server_gives_up_on_a_client_that_stays_silent():
 # -- the end -----------------------------------------------------------------------------------------------
 
 
-def test_truncation_is_told_from_an_end(serve):
+def test_truncation_differs_from_a_close(serve):
     """RFC 9846 6.1: all that came first, then Truncated, and never an empty read."""
 
     def cut(channel: Channel) -> None:
@@ -416,7 +416,7 @@ def test_close_lets_the_last_words_arrive_though_the_peer_still_talks(serve):
         assert read_all(channel) == b"short answer"
 
 
-def test_a_peer_that_goes_on_in_small_pieces_after_its_refusal_reads_why():
+def test_a_refused_peer_that_keeps_sending_small_pieces_gets_the_alert():
     """RFC 9846 6.2: what is thrown away is counted in bytes, however many reads they take."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # each piece is a read of its own
     sent: list[int] = []
@@ -578,7 +578,7 @@ def test_our_alert_reaches_a_peer_that_is_still_sending():
     assert isinstance(refused[0], PeerFault)
 
 
-def test_plain_http_on_the_port_is_told_apart():
+def test_plain_http_is_recognized():
     """Fault.NOT_TLS guesses what it was."""
     ours, theirs = socket.socketpair()
     with theirs:

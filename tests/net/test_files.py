@@ -61,7 +61,7 @@ def test_what_is_written_waits_in_the_buffer_and_lines_come_out() -> None:
     assert list(open_file(wire, wire.told, "r", None, encoding="utf-8")) == ["one\n", "two\n"]
 
 
-def test_closing_is_told_once() -> None:
+def test_closing_is_reported_once() -> None:
     wire = Wire()
     file = open_file(wire, wire.told, "rb", None)
     file.close()
@@ -76,5 +76,5 @@ def test_a_file_of_an_unknown_mode_is_not_made_and_not_counted() -> None:
     assert wire.closed == 0
 
 
-def test_an_empty_buffer_asks_nobody() -> None:
+def test_an_empty_buffer_reads_nothing() -> None:
     assert open_file(Wire(), lambda: None, "rb", 0).readinto(memoryview(bytearray())) == 0

@@ -95,7 +95,7 @@ def refusal(act: Callable[[], object]) -> PeerFault:
 
 @pytest.mark.parametrize("judge", ["client", "server"])
 @pytest.mark.parametrize("timeout", [None, 10])
-def test_whoever_waits_for_a_peer_that_is_revoked_is_told_and_so_is_the_peer(talk, judge, timeout):
+def test_a_waiting_thread_and_the_peer_learn_of_a_revocation(talk, judge, timeout):
     """Nobody has to say anything for it."""
     open_ = talk(judge, timeout)
     open_.revoke_soon()
@@ -136,7 +136,7 @@ def test_a_peer_that_is_revoked_while_it_reads_nothing_ends_who_sends_to_it(talk
     refusal(lambda: open_.judge.sendall(bytes(64 * 1024 * 1024)))
 
 
-def test_one_thread_that_waits_and_one_that_sends_are_both_told(talk):
+def test_a_receiving_and_a_sending_thread_both_learn_of_a_revocation(talk):
     """Whichever sees it first."""
     open_ = talk(timeout=None)
     caught: list[Exception] = []
@@ -315,7 +315,7 @@ def test_a_machine_without_a_thread_left_finds_nothing_and_the_policy_decides(ca
             talk.client.recv(1)
 
 
-def test_an_answer_that_comes_after_the_end_is_let_go(caplog):
+def test_an_answer_after_the_end_is_ignored(caplog):
     """The connection is over, and nobody waits for it."""
     with Fetching() as talk:
         talk.go.clear()

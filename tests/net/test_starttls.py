@@ -45,7 +45,7 @@ def receive_exactly(sock: socket.socket, size: int) -> None:
 
 
 @pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_a_server_that_is_asked_in_its_words_is_spoken_to_in_tls(said: Said):
+def test_a_handshake_follows_a_successful_starttls(said: Said):
     """And what it proves is proved as ever."""
     config = identities.client_config(identities.client())
     with (
@@ -86,7 +86,7 @@ def test_a_server_that_trickles_is_ended_by_the_callers_time():
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_server_that_goes_away_is_told_by_what_it_had_said(reset: bool):
+def test_a_server_that_closes_is_reported_with_its_last_text(reset: bool):
     """By an end or by a reset."""
 
     def talk(sock: socket.socket) -> None:

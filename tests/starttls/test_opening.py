@@ -42,7 +42,9 @@ def test_an_exchange_is_not_done_before_its_last_byte(said: Said):
 
 
 @pytest.mark.parametrize(("said", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", ""))
-def test_a_server_that_does_not_turn_to_tls_is_told_by_why(said: Said, problem: StartTLSProblem, words: str):
+def test_a_server_that_does_not_start_tls_is_reported_with_the_reason(
+    said: Said, problem: StartTLSProblem, words: str
+):
     """In its own words, short and printable."""
     failed = failure(said)
     assert failed is not None
@@ -79,7 +81,7 @@ def test_what_comes_after_the_switch_is_no_part_of_the_exchange():
         assert refused.value.problem is StartTLSProblem.SPOKE_AHEAD
 
 
-def test_an_end_and_a_time_limit_are_told_with_what_was_said_last():
+def test_an_end_and_a_time_limit_are_reported_with_the_last_text():
     """Whether a line was whole or not."""
     for came, said in ((b"", ""), (b"220 wait", "220 wait"), (b"220-one\r\n", "220-one")):
         for tell, problem in (

@@ -20,7 +20,7 @@ def test_a_protocol_is_found_by_its_name_in_any_case_and_by_its_aliases():
     assert {protocol_named(each).name for each in ALIASES} <= set(PROTOCOLS)
 
 
-def test_a_protocol_that_is_not_known_is_told_with_those_that_are():
+def test_an_unknown_protocol_is_reported_with_the_known_ones():
     with pytest.raises(UsageError, match="no protocol 'gopher' for STARTTLS; there are smtp, "):
         protocol_named("gopher")
 

@@ -27,7 +27,7 @@ def test_a_servers_words_are_short():
     assert len(quoted(b"x" * 10_000)) <= SAID
 
 
-def test_nothing_is_said_before_the_server_is_silent():
+def test_nothing_is_sent_while_unread_bytes_wait():
     """What is there already cannot be an answer to what we are about to say."""
     talk = Talk("SMTP")
     talk.feed(b"250 ok\r\n")

@@ -85,7 +85,7 @@ def test_a_server_that_cuts_in_the_place_of_its_verdict_has_refused(both):
     assert attempt.explanation.causes
 
 
-def test_where_nobody_listens_there_is_no_refusal(both):
+def test_a_closed_port_is_no_refusal(both):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     attempt = both.client().attempt("127.0.0.1", port)

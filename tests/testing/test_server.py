@@ -43,7 +43,7 @@ def test_answers_of_http_tell_the_request_and_who_sent_it(both):
     assert told["client"]["uri"] == ["spiffe://testing.example/client"]
 
 
-def test_a_connection_carries_several_requests_and_anonymous_clients_are_told_so(both):
+def test_a_connection_carries_several_requests_also_of_anonymous_clients(both):
     server = both.server()
     connection = http.client.HTTPSConnection("localhost", server.port, context=context_of(both, None))
     for method in ("GET", "HEAD", "DELETE"):

@@ -210,7 +210,7 @@ def test_defaults_prefer_what_is_best() -> None:
     assert not set(KEY_TRANSPORT_SUITES) & set(SUITES)
 
 
-def test_version_without_a_suite_is_not_spoken() -> None:
+def test_version_without_a_suite_is_not_offered() -> None:
     """docs/defaults.md: suites of TLS 1.3 alone are TLS 1.3 alone."""
     config = ClientConfig(anchors=anchors(), suites=("TLS_AES_128_GCM_SHA256",))
     assert config.settings.negotiation.versions == (0x0304,)
@@ -228,7 +228,7 @@ def test_config_cannot_be_changed_and_shows_no_key() -> None:
     assert isinstance(client_config().anchors, TrustStore)
 
 
-def test_scheme_that_is_not_spoken_is_told_with_what_is() -> None:
+def test_unsupported_scheme_is_reported_with_the_supported_ones() -> None:
     """Which option, what expected."""
     with pytest.raises(ConfigError) as caught:
         client_config(certificate_schemes=("rsa_md5",))
@@ -275,7 +275,7 @@ def test_fields_that_both_have_are_the_same() -> None:
     assert {name: words[0][name] for name in shared} == {name: words[1][name] for name in shared}
 
 
-def test_what_is_made_of_a_configuration_stands_in_groups() -> None:
+def test_the_settings_of_a_configuration_are_in_groups() -> None:
     """One object for all connections; a server that judges nobody trusts nobody."""
     client, server = client_config(), ServerConfig(credentials=credentials("localhost"))
     assert client.settings.trust.anchors is anchors() and server.settings.trust is None

@@ -189,7 +189,7 @@ def test_each_side_may_close_alone() -> None:
     assert talk.client.failure is None and talk.server.failure is None
 
 
-def test_whoever_closed_sends_nothing_more() -> None:
+def test_a_side_that_closed_sends_nothing_more() -> None:
     """RFC 9846 6.1: after close_notify nothing follows, however often one closes."""
     talk = mutual()
     talk.client.close()
@@ -381,7 +381,7 @@ def test_observer_that_raises_hears_no_more_and_harms_nothing(caplog: pytest.Log
     assert caplog.text.count("hears no more") == 2
 
 
-def test_observer_hears_no_more_once_it_is_let_go() -> None:
+def test_observer_gets_no_notes_after_stop_observing() -> None:
     """What follows passes as if nobody had watched."""
     heard: list[object] = []
     client = client_config().connection("localhost", observer=heard.append)
@@ -453,7 +453,7 @@ def test_wrong_signature_is_refused_and_the_handshake_waits_on() -> None:
     assert talk.server.established
 
 
-def test_answer_that_nobody_waits_for_is_a_usage_error() -> None:
+def test_answer_that_is_not_awaited_is_a_usage_error() -> None:
     """Each request is answered once, by its own connection."""
     talk = pair(client_config(), server_config(credentials=external("localhost")))
     other = pair(client_config(), server_config(credentials=external("localhost")))

@@ -46,7 +46,7 @@ def alerts(notes: list[Note]) -> list[tuple[int, int]]:
 
 
 @BOTH_ROLES
-def test_wish_to_negotiate_anew_is_answered_and_the_talk_goes_on(role: Role) -> None:
+def test_request_for_renegotiation_is_refused_and_the_connection_continues(role: Role) -> None:
     """RFC 5246 7.2.2: no_renegotiation is a warning, and whoever asked may go on without."""
     notes: list[Note] = []
     talk = mutual(**{f"{role.value}_notes": notes})
@@ -200,7 +200,7 @@ def test_floods_in_the_handshake_are_refused(flood: str) -> None:
 
 
 @pytest.mark.parametrize("versions", [("1.2",), ("1.3", "1.2")])
-def test_server_that_warns_of_the_name_goes_on(versions: tuple[str, ...]) -> None:
+def test_client_ignores_a_warning_about_the_server_name(versions: tuple[str, ...]) -> None:
     """RFC 6066 3: unrecognized_name may come as a warning before the ServerHello, when no version is chosen."""
     notes: list[Note] = []
     warns = wire(bytes([21, 3, 3, 0, 2, WARNING, Alert.UNRECOGNIZED_NAME]))
@@ -239,7 +239,7 @@ def test_server_takes_no_warning_before_the_hello() -> None:
 
 
 @BOTH_ROLES
-def test_data_before_the_close_is_delivered_and_the_close_is_told(role: Role) -> None:
+def test_data_before_the_close_is_delivered_and_the_close_is_reported(role: Role) -> None:
     """RFC 5246 7.2.1."""
     talk = mutual()
     closing, other = ends(talk, role)
@@ -261,7 +261,7 @@ def test_end_of_file_without_close_notify_is_truncation(role: Role) -> None:
     assert other.failure.step == "4.3"
 
 
-def test_client_of_a_server_that_vanishes_in_the_handshake_is_told_at_which_step() -> None:
+def test_client_reports_the_step_at_which_the_server_closed() -> None:
     """The step at which the end of file came."""
     talk = CONVERSATIONS["mutual"].pair()
     talk.server.receive(talk.client.data_to_send())

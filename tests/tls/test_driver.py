@@ -45,7 +45,7 @@ def alert(step: StepId) -> PeerAlert:
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
-def test_the_status_of_a_conversation_has_all_that_its_events_told(conversation: Conversation) -> None:
+def test_the_status_of_a_connection_has_everything_from_its_events(conversation: Conversation) -> None:
     """Data in order, the peer, and the peer's end."""
     talk: Pair = conversation.pair()
     talk.exchange()
@@ -81,7 +81,7 @@ def test_requests_among_events_are_handed_back_and_nothing_beside_them_is_lost()
         (UsageError("ours"), False, False),
     ],
 )
-def test_an_end_is_told_by_whom_it_came_and_whether_it_is_a_refusal_of_us(
+def test_the_status_says_who_ended_the_connection_and_whether_we_were_refused(
     error: TLSError, ended_by_peer: bool, refused: bool
 ) -> None:
     """In TLS 1.3 a client learns at step 3 whether it is accepted."""
@@ -93,7 +93,7 @@ def test_an_end_is_told_by_whom_it_came_and_whether_it_is_a_refusal_of_us(
         status.raise_failure()
 
 
-def test_each_request_goes_to_whoever_answers_such_ones() -> None:
+def test_each_request_goes_to_the_function_for_its_type() -> None:
     """A signer for signatures, a finder for evidence."""
     answers: Answers[bytes, None] = Answers(lambda asked: asked.data, lambda _: b"evidence")
     assert answers.answer(REQUEST) == b"data"
@@ -101,7 +101,7 @@ def test_each_request_goes_to_whoever_answers_such_ones() -> None:
 
 
 @pytest.mark.parametrize(("request_", "missing"), [(REQUEST, "signer"), (WANTED, "finder")])
-def test_a_request_that_nobody_answers_is_our_own_mistake(
+def test_a_request_without_a_function_is_a_usage_error(
     request_: SignatureWanted | EvidenceWanted, missing: str
 ) -> None:
     """Said in words, before anything hangs."""
@@ -162,7 +162,7 @@ def test_a_record_of_data_overtakes_nothing_that_waits() -> None:
     assert b"".join(came) == bytes(3 * ANONYMOUS_SLICE) + b"y"
 
 
-def test_data_before_the_end_of_a_file_is_delivered_before_the_cut_is_told() -> None:
+def test_data_before_the_end_of_file_is_delivered_before_the_truncation() -> None:
     """In the order in which it came."""
     config = server_config(client_auth="none")
     driver, engine, came = established(config=config, credentials=None)
@@ -190,7 +190,7 @@ def test_what_is_lost_with_the_connection_is_taken_as_far_as_it_came() -> None:
     assert isinstance(driver.status.failure, Truncated)
 
 
-def test_after_an_end_only_so_much_is_thrown_away() -> None:
+def test_after_the_end_a_limited_amount_is_dropped() -> None:
     """A peer that goes on and on is cut."""
     driver, _, _ = established()
     pieces = 0
@@ -199,7 +199,7 @@ def test_after_an_end_only_so_much_is_thrown_away() -> None:
     assert pieces == LINGER_BYTES // 65536 - 1
 
 
-def test_an_open_connection_goes_on_without_an_answer_and_a_handshake_does_not(
+def test_an_open_connection_continues_without_an_answer_and_a_handshake_does_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Of evidence nothing was found, of ours no certificate is shown: the log says so."""
@@ -262,7 +262,7 @@ def test_what_is_sent_comes_with_all_that_waits() -> None:
     assert driver.data_to_send() == b""
 
 
-def test_whether_the_peer_has_accepted_us_is_told_as_far_as_it_is_known() -> None:
+def test_confirmation_says_whether_the_peer_has_accepted_us() -> None:
     """RFC 9846 4.5.3: a client of TLS 1.3 has to wait for a word of the server."""
     server = server_config().connection()
     driver = Driver(client_config().connection("localhost"), list[bytes]().append)

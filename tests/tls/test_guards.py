@@ -30,7 +30,7 @@ def test_an_observer_that_raises_is_logged_once_and_hears_no_more(caplog: pytest
     assert caplog.text.count("hears no more of it") == 1 and "ValueError: full" in caplog.text
 
 
-def test_a_key_log_that_raises_is_told_by_its_place_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_of_a_key_log_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     """RFC 9850: its lines are secret, and may stand in what it raises."""
     lines: list[str] = []
 

@@ -115,7 +115,7 @@ def test_a_server_may_warn_of_the_name_before_it_has_chosen() -> None:
         assert (Incoming(hs, position, speaks_12=speaks_12).take() is None) is passes
 
 
-def test_a_hello_request_in_the_handshake_is_told_and_passed_over_so_many_times() -> None:
+def test_hello_requests_in_the_handshake_are_noted_and_ignored_up_to_a_limit() -> None:
     """RFC 5246 7.4.1.1: a client may ignore it; a server has no such message."""
     notes: list[Note] = []
     take = incoming(Version.TLS12, *IN_12, notes=notes)

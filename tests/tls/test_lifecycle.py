@@ -235,7 +235,7 @@ def test_every_state_can_be_come_to_and_every_input_has_a_rule_in_each() -> None
 
 
 @pytest.mark.parametrize("state", State, ids=named)
-def test_nothing_leaves_an_end_and_only_there_is_everything_let_go(state: State) -> None:
+def test_final_states_are_never_left(state: State) -> None:
     """Closed, given up, failed: no input changes them."""
     life = Lifecycle(state)
     moves = {LIFE[what][state].to for what in Input} - {state}

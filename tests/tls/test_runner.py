@@ -140,7 +140,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_script_waits_on(
     assert made.request is request_ and results == []
 
 
-def test_an_answer_that_fits_is_what_the_script_goes_on_with() -> None:
+def test_a_fitting_answer_resumes_the_script() -> None:
     """A signature as it is; evidence for each want, read; nothing for checks, which keep their results."""
     made, _, results = runner(Wait(Step.SIGNING, SIGNATURE), Wait(Step.JUDGING, EVIDENCE))
     assert made.resume(made.read(GOOD)) == (EVIDENCE,)

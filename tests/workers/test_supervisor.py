@@ -164,7 +164,7 @@ def test_where_workers_cannot_start_at_all_the_service_ends(tmp_path):
         assert program.process.wait(10) == FAILED
 
 
-def test_what_a_worker_raises_is_told(tmp_path):
+def test_an_exception_of_a_worker_is_reported(tmp_path):
     with running(tmp_path, count=1, work="raise RuntimeError('no such application')") as program:
         program.until("RuntimeError: no such application")
         assert program.until("ended") == ["1"]
@@ -257,7 +257,7 @@ def test_a_worker_that_does_not_leave_is_killed_after_its_grace(tmp_path):
         assert gone(*pids)
 
 
-def test_a_second_signal_waits_for_nobody(tmp_path):
+def test_a_second_signal_ends_without_waiting(tmp_path):
     work = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
     with running(tmp_path, work=work, grace_seconds=60) as program:
         program.until("all ready")

@@ -78,7 +78,7 @@ def test_the_version_is_that_of_the_hello_whatever_was_sent(version: int) -> Non
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 46, 47, 49, 50, 128, 245])
-def test_a_secret_of_another_length_becomes_one_that_nobody_knows(size: int) -> None:
+def test_a_secret_of_the_wrong_length_is_replaced_by_a_random_one(size: int) -> None:
     """RFC 5246 7.4.7.1: the drawn one is used in its place, and nothing is said."""
     assert opened(encrypted(bytes(size))) == b"\3\3" + DRAWN
 
@@ -120,7 +120,7 @@ def test_wrong_padding_is_no_error(block: bytes) -> None:
 @pytest.mark.parametrize(
     "ciphertext", [b"", b"\1", bytes(255), bytes(257), b"\xff" * 256, bytes(256)], ids=len
 )
-def test_what_is_no_ciphertext_at_all_is_treated_alike(ciphertext: bytes) -> None:
+def test_an_invalid_ciphertext_is_treated_in_the_same_way(ciphertext: bytes) -> None:
     """RFC 5246 7.4.7.1: its length and its being too large are no secrets, and still not told."""
     premaster = opened(ciphertext)
     assert len(premaster) == PREMASTER_SIZE

@@ -232,7 +232,7 @@ def test_we_never_sign_with_a_key_that_does_not_fit() -> None:
         sign(S.ed25519, key("P-256"), b"data")
 
 
-def test_no_scheme_with_sha1_is_spoken() -> None:
+def test_no_scheme_with_sha1_is_supported() -> None:
     """RFC 9846 4.3.3: SHA-1 signatures are not accepted."""
     assert not {S.rsa_pkcs1_sha1, S.ecdsa_sha1} & set(SCHEMES)
     assert set(SCHEMES) == set(S) - {S.rsa_pkcs1_sha1, S.ecdsa_sha1}

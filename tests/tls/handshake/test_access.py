@@ -101,9 +101,7 @@ def test_a_client_comes_in_of_whom_one_rule_holds(version: str, allow: Any) -> N
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("allow", [ANOTHERS, [ANOTHERS, PeerRule(dns="another.example")]])
-def test_a_trusted_client_of_whom_no_rule_holds_is_refused_before_anything_is_said(
-    version: str, allow: Any
-) -> None:
+def test_a_trusted_client_that_matches_no_rule_is_refused_before_any_data(version: str, allow: Any) -> None:
     """RFC 9846 6.2, RFC 5246 7.2.2: access_denied, for a valid certificate; in TLS 1.3 the client learns it late."""
     assert_refused(meet(version, allow), "no rule holds for CN=client.example")
 
@@ -203,7 +201,7 @@ def test_what_cannot_decide_is_an_error_of_the_configuration(allow: Any, problem
         server_config(allow=allow)
 
 
-def test_nothing_decides_where_nobody_is_judged() -> None:
+def test_no_authorization_without_client_verification() -> None:
     """It would never be asked."""
     with pytest.raises(ConfigError, match="^allow: it is not used, since client_auth is none"):
         ServerConfig(credentials=credentials("localhost"), allow=OURS)
@@ -263,7 +261,7 @@ def test_an_anonymous_client_of_an_open_connection_is_asked_about_again(version:
 
 
 @pytest.mark.parametrize("judge_again", ["never", "lapse"])
-def test_nothing_of_an_anonymous_client_lapses(judge_again: str) -> None:
+def test_nothing_expires_for_an_anonymous_client(judge_again: str) -> None:
     """It is asked about where the caller wants it, and never by the clock."""
     asked: list[Peer | None] = []
     talk = meet("1.3", lambda peer: asked.append(peer), anonymous=True, judge_again=judge_again)

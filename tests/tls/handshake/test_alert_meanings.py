@@ -107,7 +107,7 @@ REFUSED = (
 
 
 @pytest.mark.parametrize(("end", "client", "server", "alert", "step", "words"), REFUSED)
-def test_refused_side_is_told_the_step_and_what_it_means(
+def test_refused_side_learns_the_step_and_the_meaning(
     end: str, client: dict[str, Any], server: dict[str, Any], alert: Alert, step: str, words: str
 ) -> None:
     """Whoever gets "handshake failure" or a bare alert is told what was wrong."""
@@ -119,7 +119,7 @@ def test_refused_side_is_told_the_step_and_what_it_means(
 
 
 @pytest.mark.parametrize("code", range(256))
-def test_every_alert_can_be_told(code: int) -> None:
+def test_every_alert_has_a_meaning(code: int) -> None:
     """RFC 9846 6: those that nobody knows have no meaning, and are no error of ours."""
     meaning, hint = meaning_of(code)
     assert bool(meaning) or not hint

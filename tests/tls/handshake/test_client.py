@@ -62,7 +62,7 @@ def test_hello_names_a_server_by_its_dns_name_alone(name: str, sent: str | None)
     assert (found.host_name if found is not None else None) == sent
 
 
-def test_hello_leaves_out_what_nobody_asked_for() -> None:
+def test_hello_contains_only_configured_extensions() -> None:
     """No ALPN, no schemes for certificates, no shares unless the config says so."""
     bare = hello(key_shares=()).extensions or ()
     assert ext.find(bare, ext.ApplicationProtocols) is None

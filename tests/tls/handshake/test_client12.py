@@ -282,7 +282,7 @@ def test_no_key_exchange_leaves_for_a_server_that_is_not_trusted(
     assert talk.server.failure.step == ("2.3a" if alert == Alert.UNSUPPORTED_CERTIFICATE else step)
 
 
-def test_nothing_of_the_key_exchange_leaves_for_a_share_that_nobody_signed() -> None:
+def test_client_sends_no_key_exchange_for_an_unsigned_share() -> None:
     """RFC 8422 5.4: the signature over the share is checked before anybody is judged."""
     notes: list[Note] = []
     with lying(Role.SERVER, changing(ServerKeyExchange, signature=lambda old: old[:-1] + b"\0\0")):
@@ -389,7 +389,7 @@ def test_client_tells_what_the_server_chose() -> None:
 
 
 @pytest.mark.parametrize("first", ["1.3", "1.2"])
-def test_client_of_both_versions_meets_a_server_of_either(first: str) -> None:
+def test_client_of_both_versions_connects_to_a_server_of_either(first: str) -> None:
     """RFC 9846 4.3.1: the highest that both speak, whatever the order of the list."""
     both = {"versions": (first, "1.2" if first == "1.3" else "1.3")}
     assert met(both, both).client.version == "1.3"
@@ -398,7 +398,7 @@ def test_client_of_both_versions_meets_a_server_of_either(first: str) -> None:
     assert met(both, {"versions": ("1.3",)}).client.version == "1.3"
 
 
-def test_extension_nobody_asked_for_is_refused_in_a_server_hello() -> None:
+def test_unrequested_extension_in_a_server_hello_is_refused() -> None:
     """RFC 5246 7.4.1.4: session_ticket was not offered."""
     with lying(Role.SERVER, extending(ServerHello, ext.SessionTicket(b""))):
         talk = CONVERSATIONS["mutual"].pair()

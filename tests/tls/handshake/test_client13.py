@@ -55,7 +55,7 @@ def test_client_shows_the_certificate_that_the_server_can_judge() -> None:
     assert shown(talk({"credentials": own[::-1]}, {"client_anchors": BOTH})) == "other.example"
 
 
-def test_client_follows_its_own_order_where_the_server_names_nobody() -> None:
+def test_client_uses_its_own_order_if_the_server_names_no_authorities() -> None:
     """RFC 9846 4.3.4: without the extension every authority will do."""
     options = {"client_anchors": BOTH, "name_authorities": False}
     done = talk({"credentials": [OTHER, credentials("client.example")]}, options)
@@ -98,7 +98,7 @@ def test_client_sends_none_where_no_scheme_fits_its_key() -> None:
     assert shown(done) == "client.example" and warnings(done) == []
 
 
-def test_client_without_credentials_is_told_that_it_was_asked() -> None:
+def test_client_without_credentials_is_warned_about_the_request() -> None:
     """Under "request" the handshake goes on without."""
     done = talk({"credentials": None}, {"client_auth": "request"})
     assert shown(done) is None and warnings(done) == [Caution.NO_CREDENTIALS]

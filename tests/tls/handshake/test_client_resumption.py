@@ -162,7 +162,7 @@ def renewed(name: str) -> Credentials:
     return credentials_of(pki.leaf(authority(), name))
 
 
-def test_without_a_store_nothing_is_said_of_sessions() -> None:
+def test_without_a_store_no_session_extension_is_sent() -> None:
     """And a server sends no ticket to who could not use it (RFC 9846 4.3.9)."""
     client, server, _ = configs({"sessions": None})
     notes: list[Note] = []
@@ -205,7 +205,7 @@ def test_a_session_is_for_one_name() -> None:
     assert offers(client) is not None
 
 
-def test_other_evidence_of_a_configuration_that_shares_the_store_is_heeded() -> None:
+def test_each_configuration_with_the_same_store_uses_its_own_evidence() -> None:
     """The session is judged by the evidence of whoever resumes it, not of whoever began it."""
     good, bad = CRLStore(lists()), CRLStore(lists(identity("localhost", "P-256")))
     client, server, clock = configs({"revocation": Revocation(crls=good)})
@@ -276,7 +276,7 @@ def test_max_age_of_the_client_holds_beside_the_servers() -> None:
     assert offers(client) is None
 
 
-def test_a_session_goes_on_by_other_suites_of_its_hash_alone() -> None:
+def test_a_session_is_resumed_only_with_suites_of_its_hash() -> None:
     """RFC 9846 4.3.11."""
     client, server, clock = configs()
     shared = {"sessions": client.sessions, "clock": clock}
@@ -288,7 +288,7 @@ def test_a_session_goes_on_by_other_suites_of_its_hash_alone() -> None:
     assert made.client.resumed and made.client.suite == "TLS_CHACHA20_POLY1305_SHA256"
 
 
-def test_an_application_protocol_is_chosen_anew() -> None:
+def test_a_resumed_handshake_negotiates_the_application_protocol_again() -> None:
     """RFC 9846 4.7.1: a session is not bound to one."""
     client, server, clock = configs({"alpn": ("h2",)}, {"alpn": ("h2", "http/1.1")})
     talk(client, server)
@@ -297,7 +297,7 @@ def test_an_application_protocol_is_chosen_anew() -> None:
     assert made.client.resumed and made.client.alpn == made.server.alpn == "http/1.1"
 
 
-def test_evidence_that_changes_during_the_handshake_is_looked_at_before_it_is_done() -> None:
+def test_evidence_that_changes_during_the_handshake_is_used_before_its_end() -> None:
     """The client judged before it offered, and looks at clock and generation again."""
     client, server, clock = configs({"revocation": Revocation(crls=CRLStore(lists()))})
     talk(client, server)
@@ -309,7 +309,7 @@ def test_evidence_that_changes_during_the_handshake_is_looked_at_before_it_is_do
     assert not made.client.resumed and made.client.peer is None
 
 
-def test_a_verdict_that_lapses_during_the_handshake_is_none() -> None:
+def test_a_verdict_that_expires_during_the_handshake_is_not_used() -> None:
     client, server, clock = configs()
     ours = pki.leaf(authority(), "localhost", not_after=NOON + timedelta(minutes=10))
     server = server_config(credentials=credentials_of(ours), tickets=TicketKeys(), clock=clock)

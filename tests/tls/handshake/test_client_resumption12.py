@@ -138,7 +138,7 @@ def test_a_server_that_sends_no_new_ticket_gets_the_same_again() -> None:
         assert [established(client, server) for _ in range(2)] == [True, True]
 
 
-def test_an_empty_ticket_of_a_full_handshake_is_kept_by_nobody() -> None:
+def test_an_empty_ticket_of_a_full_handshake_is_not_stored() -> None:
     client, server, _ = configs()
     with lying(Role.SERVER, changing(NewSessionTicket, ticket=b"")):
         assert [established(client, server) for _ in range(2)] == [False, False]
@@ -200,7 +200,7 @@ def test_a_server_that_is_revoked_meanwhile_is_refused_before_our_finished() -> 
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_a_session_is_none_of_another_configuration_that_shares_the_store(changed: dict[str, Any]) -> None:
+def test_a_session_is_not_used_by_another_configuration_with_the_same_store(changed: dict[str, Any]) -> None:
     client, server, _ = configs()
     talk(client, server)
     other, _, _ = configs({"sessions": client.sessions} | changed)
@@ -238,7 +238,9 @@ def test_no_session_is_kept_of_key_transport_or_without_the_extended_main_secret
         ({"versions": ("1.3",)}, "resume_tls12: it has no effect, since TLS 1.2 is not in `versions`"),
     ],
 )
-def test_a_client_that_could_resume_nothing_is_told_so(options: dict[str, Any], problem: str) -> None:
+def test_a_client_configuration_that_could_resume_nothing_is_refused(
+    options: dict[str, Any], problem: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         client_config(**{"sessions": SessionStore(), "resume_tls12": True} | options)
     assert str(caught.value) == problem

@@ -23,7 +23,7 @@ def test_what_is_forgotten_cannot_be_had_again() -> None:
         hs.transcript.digest()
 
 
-def test_an_observer_that_is_let_go_hears_nothing_more() -> None:
+def test_an_observer_gets_no_notes_after_stop_observing() -> None:
     """Neither from scripts, nor of messages and records."""
     notes: list[Note] = []
     hs = context(Role.CLIENT, notes)

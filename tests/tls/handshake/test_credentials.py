@@ -65,7 +65,7 @@ def test_server_takes_the_first_credentials_of_the_name_whose_key_fits() -> None
         ("*.example.org", "WWW.EXAMPLE.ORG", True),
     ],
 )
-def test_wildcard_stands_for_one_label(wildcard: str, name: str, stands: bool) -> None:
+def test_wildcard_matches_one_label(wildcard: str, name: str, stands: bool) -> None:
     """RFC 9525 6.3: the server's choice follows the client's rule."""
     own = (credentials("a.example"), credentials(wildcard))
     named = credentials_for(own, name, False)

@@ -99,7 +99,7 @@ def test_a_judgement_waits_for_checks_that_take_long(role: Role, version: str) -
 
 @ROLES
 @VERSIONS
-def test_what_the_checks_show_is_heeded(role: Role, version: str) -> None:
+def test_the_results_of_deferred_checks_are_used(role: Role, version: str) -> None:
     """A certificate that a long list revokes is refused as by a short one."""
     other = role.other
     both = talk(role, version, lists(identity(NAMES[other], "P-256")))
@@ -130,7 +130,7 @@ def test_checks_that_were_not_made_are_wanted_again_and_made_at_last() -> None:
     assert engine.failure.fault is Fault.REVOKED
 
 
-def test_an_engine_that_nobody_asked_makes_its_checks_itself() -> None:
+def test_without_deferral_the_engine_runs_the_checks() -> None:
     """Programs that know of no such event need not answer it."""
     both = talk(Role.CLIENT, "1.3", lists(), defers=False)
     assert both.client.established

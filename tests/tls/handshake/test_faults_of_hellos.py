@@ -664,7 +664,7 @@ SUITES_OF_12 = (CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,)
         ),
     ],
 )
-def test_downgrade_by_somebody_between_is_found_out(edit: Edit) -> None:
+def test_downgrade_by_an_attacker_is_detected(edit: Edit) -> None:
     """RFC 9846 4.2.3: a server that has TLS 1.3 marks its older choice, and the client knows what it offered."""
     notes: list[Note] = []
     with lying(CLIENT, edit, in_flight=True):

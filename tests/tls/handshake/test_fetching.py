@@ -283,7 +283,7 @@ def test_without_an_answer_the_status_is_unknown_and_the_policy_decides(answers)
     ],
     ids=["garbage", "another's", "replayed", "expired", "future", "a stranger's", "unknown", "endless"],
 )
-def test_an_answer_that_is_none_leaves_the_status_unknown_and_says_why(answer: bytes, problem: str) -> None:
+def test_an_invalid_answer_leaves_the_status_unknown_with_the_reason(answer: bytes, problem: str) -> None:
     """Whatever a responder, or somebody in its stead, answers."""
     fetch = Fetch(crls=False, nonce="use")
     both = judged_by_client(revocation=Revocation(fetch=fetch, crls=CRLStore([CRL(ROOT_LIST)])))
@@ -363,7 +363,7 @@ def test_no_delta_is_wanted_where_a_response_settled_it() -> None:
 # -- time ------------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_does_not_come_in_time_is_missing_and_the_handshake_goes_on() -> None:
+def test_a_late_answer_is_missing_and_the_handshake_continues() -> None:
     """By the connection's own clock: nothing hangs on whoever fetches."""
     clock = FrozenClock()
     client = client_config(revocation=policy(unknown="accept", seconds=3.0), clock=clock)

@@ -57,7 +57,7 @@ def test_after_the_handshake_only_what_a_failure_may_come_from_is_kept():
     assert len(offer.extensions or ()) <= 5
 
 
-def test_a_peer_that_goes_on_fills_nothing():
+def test_the_history_stays_bounded_whatever_a_peer_sends():
     """So many messages, and after the handshake only those of a few kinds."""
     history, offer = History(), hello()
     for _ in range(1000):

@@ -249,7 +249,7 @@ def test_inbox_that_forgets_keeps_nothing() -> None:
 
 
 @pytest.mark.parametrize("content_type", [ContentType.change_cipher_spec, 24, 0xFF])
-def test_content_that_nobody_may_protect_is_refused(content_type: int) -> None:
+def test_content_that_must_not_be_protected_is_refused(content_type: int) -> None:
     """RFC 9846 5: inside of protected records there are data, messages and alerts."""
     box = inbox()
     box.change_keys(keys(), Epoch.APPLICATION)
@@ -278,7 +278,7 @@ def test_short_way_of_data_is_not_taken_past_what_waits() -> None:
     assert waiting.open_data(keys().seal(23, b"x")) is None
 
 
-def test_short_way_is_not_taken_where_somebody_watches() -> None:
+def test_fast_path_is_not_used_with_an_observer() -> None:
     """An observer sees every record."""
     notes: list[Note] = []
     box = inbox(notes)

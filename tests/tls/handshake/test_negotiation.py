@@ -107,7 +107,7 @@ def test_our_preference_decides_among_what_is_offered() -> None:
     assert choose_protocol((b"http/1.1", b"h2"), (b"h2", b"http/1.1")) == b"h2"
 
 
-def test_nothing_in_common_is_told_with_both_lists() -> None:
+def test_nothing_in_common_is_reported_with_both_lists() -> None:
     """What they offer and what we accept."""
     with blames(
         Fault.NO_SHARED_CIPHER_SUITE,

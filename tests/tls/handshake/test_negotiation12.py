@@ -416,7 +416,7 @@ def test_key_usage_says_what_a_key_is_for() -> None:
     assert not may_decipher(external("localhost"))
 
 
-def test_rsa_schemes_are_told_by_their_names() -> None:
+def test_rsa_schemes_are_recognized_by_their_names() -> None:
     """The IANA registry of signature schemes."""
     assert is_rsa(S.rsa_pkcs1_sha256) and is_rsa(S.rsa_pss_rsae_sha256) and is_rsa(S.rsa_pss_pss_sha512)
     assert not is_rsa(S.ecdsa_secp256r1_sha256) and not is_rsa(S.ed25519) and not is_rsa(0xFEFE)

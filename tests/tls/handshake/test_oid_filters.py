@@ -62,7 +62,7 @@ def test_every_filter_has_to_be_met() -> None:
     assert not holds(CLIENT.certificate, asked[::-1])
 
 
-def test_a_filter_that_stands_twice_is_refused() -> None:
+def test_a_repeated_filter_is_refused() -> None:
     """RFC 9846 4.3.5: any OID stands there once at most."""
     twice = (ext.OidFilter(KEY_USAGE, SIGNS),) * 2
     with blames(Fault.DUPLICATE_EXTENSION, extension="0603551d0f", message="oid_filters"):

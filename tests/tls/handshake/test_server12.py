@@ -77,7 +77,7 @@ def test_server_answers_what_was_asked_and_no_more() -> None:
         ext.ApplicationProtocols,
     ],
 )
-def test_server_leaves_out_what_nobody_asked_for(left_out: type) -> None:
+def test_server_sends_only_requested_extensions(left_out: type) -> None:
     """RFC 5246 7.4.1.4: unsolicited answers would end the handshake."""
     allowed = {"insecure_without_extended_main_secret": True, "alpn": ("h2",)}
     _, sent = answered(without(ClientHello, left_out), allowed, **allowed)
@@ -97,7 +97,7 @@ def test_server_answers_a_hello_without_extensions_by_one_without() -> None:
     assert talk.server.failure is not None and "NO_SECURE_RENEGOTIATION" not in str(talk.server.failure)
 
 
-def test_server_signals_secure_renegotiation_to_the_suite_that_stands_for_it() -> None:
+def test_server_signals_secure_renegotiation_for_the_signalling_suite() -> None:
     """RFC 5746 3.6: TLS_EMPTY_RENEGOTIATION_INFO_SCSV is answered by the extension."""
     scsv = int(CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV)
 
@@ -113,7 +113,7 @@ def test_server_signals_secure_renegotiation_to_the_suite_that_stands_for_it() -
 
 @pytest.mark.parametrize("more", [b"\x0b", b"\x0b\0\0\3\0\0\0"])
 @pytest.mark.parametrize("versions", [("1.3",), ("1.2",)])
-def test_a_client_that_goes_on_in_the_record_of_its_hello_is_refused(
+def test_a_client_that_sends_more_in_the_record_of_its_hello_is_refused(
     versions: tuple[str, ...], more: bytes
 ) -> None:
     """RFC 9846 5.1: a ClientHello ends its record; no client knows what to send next."""
@@ -142,7 +142,7 @@ def test_random_tells_of_a_server_that_could_do_better(versions: tuple[str, ...]
     assert sent[ServerHello].random.endswith(DOWNGRADE_TO_12) is marked
 
 
-def test_downgrade_by_somebody_between_is_seen() -> None:
+def test_downgrade_by_an_attacker_is_seen() -> None:
     """RFC 9846 4.2.3: a client of both versions that gets TLS 1.2 with the mark gives up."""
     both = {"versions": ("1.3", "1.2")}
     with lying(Role.CLIENT, without(ClientHello, ext.SupportedVersions, ext.KeyShares), in_flight=True):
@@ -232,7 +232,7 @@ def test_bad_certificate_is_refused_though_none_would_do() -> None:
     assert talk.client.failure is not None and talk.client.failure.step == "3.3a"
 
 
-def test_client_that_is_refused_is_told_before_the_server_is_done() -> None:
+def test_refused_client_gets_the_alert_before_the_servers_finished() -> None:
     """RFC 5246 7.3: no ChangeCipherSpec, no Finished, no data for a client that is not trusted."""
     notes: list[Note] = []
     talk = pair(
@@ -272,7 +272,7 @@ def test_server_of_several_credentials_takes_those_of_the_name_asked_for() -> No
     assert ext.find(sent[ServerHello].extensions, ext.ServerName) is None
 
 
-def test_server_refuses_a_name_that_it_does_not_have_if_it_is_told_to() -> None:
+def test_server_refuses_an_unknown_name_if_configured() -> None:
     """RFC 6066 3: unrecognized_name."""
     talk, _ = answered(credentials=credentials("elsewhere.example"), unknown_server_name="refuse")
     assert refusal(talk).alert == Alert.UNRECOGNIZED_NAME
@@ -299,7 +299,7 @@ def test_server_with_a_key_for_deciphering_prefers_what_it_may_do() -> None:
     assert talk.client.established and talk.server.established
 
 
-def test_extensions_that_nobody_knows_are_passed_over() -> None:
+def test_unknown_extensions_are_ignored() -> None:
     """RFC 5246 7.4.1.4: and so is GREASE (RFC 8701)."""
     strange = ext.UnknownExtension(0xABCD, b"?"), ext.UnknownExtension(0x1A1A, b"")
     talk, _ = answered(extending(ClientHello, *strange))

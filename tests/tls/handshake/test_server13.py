@@ -137,7 +137,7 @@ def test_server_tells_nothing_of_a_client_before_it_is_judged() -> None:
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
-def test_a_server_goes_on_with_the_configuration_for_what_the_client_asks(version: str) -> None:
+def test_a_server_continues_with_the_configuration_for_the_clients_request(version: str) -> None:
     """RFC 6066 3, RFC 7301 3.2: the name and the protocols are known before anything is chosen or computed."""
     asked: list[ServiceRequest] = []
     refusals: list[Refusal] = []
@@ -178,7 +178,7 @@ def test_a_server_refuses_what_it_has_no_configuration_for_before_any_key_is_com
     assert talk.client_failure.name == "unrecognized_name"
 
 
-def test_a_server_whose_choice_fails_serves_nobody() -> None:
+def test_a_server_whose_selection_fails_refuses_the_client() -> None:
     """What the function raises is our defect, and lets nobody in."""
     talk = pair(client_config(), server_config())
     talk.server = server_config().connection(select=lambda _: 1 / 0)

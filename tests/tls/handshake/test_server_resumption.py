@@ -107,7 +107,7 @@ def test_nothing_is_fetched_on_the_word_of_a_hello() -> None:
         assert made.client.established and not made.server.resumed
 
 
-def test_lists_that_lapse_lead_to_a_full_handshake() -> None:
+def test_expired_crls_lead_to_a_full_handshake() -> None:
     those = [
         CRL(pki.crl(each, next_update=NOON + timedelta(hours=1)))
         for each in (authority(), authority().above[0])
@@ -149,7 +149,7 @@ def test_who_may_come_in_is_asked_each_time() -> None:
     assert isinstance(made.server.failure, PeerFault) and made.server.failure.fault is Fault.ACCESS_REFUSED
 
 
-def test_a_rule_that_fails_lets_nobody_resume(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_authorization_function_prevents_resumption(caplog: pytest.LogCaptureFixture) -> None:
     broken = [False]
 
     def allow(peer: Any) -> None:
@@ -164,7 +164,7 @@ def test_a_rule_that_fails_lets_nobody_resume(caplog: pytest.LogCaptureFixture) 
     assert "failed" in caplog.text
 
 
-def test_evidence_that_changes_during_the_handshake_is_looked_at_before_it_is_done() -> None:
+def test_evidence_that_changes_during_the_handshake_is_used_before_its_end() -> None:
     """Clock and generation are looked at again when the client's Finished has come."""
     store = CRLStore(lists())
     client, server, _ = configs(server={"revocation": Revocation(crls=store)})
@@ -228,7 +228,7 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_a_session_of_one_configuration_is_none_of_another_that_shares_its_keys(what: str) -> None:
+def test_a_session_is_not_resumed_by_another_configuration_with_the_same_keys(what: str) -> None:
     """CVE-2025-23419: who was let in at one virtual host would have been resumed at another."""
     keys = TicketKeys()
     client, server, clock = configs(server={"tickets": keys})
@@ -250,7 +250,7 @@ def test_a_client_of_one_authority_does_not_get_in_where_another_one_counts() ->
     assert isinstance(made.server.failure, PeerFault) and made.server.failure.fault is Fault.NO_PATH
 
 
-def test_an_anonymous_session_is_none_where_a_certificate_is_required() -> None:
+def test_an_anonymous_session_is_not_resumed_if_a_certificate_is_required() -> None:
     keys = TicketKeys()
     client, server, clock = configs({"credentials": None}, {"tickets": keys, "client_auth": "request"})
     assert [established(client, server) for _ in range(2)] == [False, True]
@@ -374,7 +374,7 @@ def test_a_session_behind_those_of_others_is_found_and_its_binder_checked_alone(
     )
 
 
-def test_behind_too_many_others_nobody_looks() -> None:
+def test_only_the_first_tickets_are_tried() -> None:
     """What a stranger sends costs no more than a few attempts."""
     with lying(Role.CLIENT, among(TICKETS_TRIED)):
         made = CONVERSATIONS["resumed"].pair()

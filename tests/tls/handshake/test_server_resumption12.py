@@ -73,7 +73,7 @@ def test_a_client_that_knows_no_tickets_gets_an_id() -> None:
         assert server.settings.session_ids is not None and len(server.settings.session_ids) == 3
 
 
-def test_an_unknown_id_is_none() -> None:
+def test_an_unknown_id_has_no_session() -> None:
     """RFC 5246 7.4.1.2: a client may have been at another server, or long away."""
     client, server, _ = configs()
     with lying(Role.CLIENT, changing(ClientHello, legacy_session_id=bytes(32))):
@@ -81,7 +81,7 @@ def test_an_unknown_id_is_none() -> None:
     assert made.server.established and hello.legacy_session_id_echo == b""
 
 
-def test_what_is_negotiated_in_a_resumed_handshake_is_told() -> None:
+def test_the_parameters_of_a_resumed_handshake_are_reported() -> None:
     client, server, _ = configs({"alpn": ("h2", "http/1.1")}, {"alpn": ("http/1.1",)})
     talk(client, server)
     notes: list[Note] = []
@@ -123,7 +123,7 @@ def test_nothing_is_fetched_on_the_word_of_a_hello() -> None:
         assert made.client.established and not made.server.resumed
 
 
-def test_evidence_that_changes_during_the_handshake_is_looked_at_before_it_is_done() -> None:
+def test_evidence_that_changes_during_the_handshake_is_used_before_its_end() -> None:
     store = CRLStore(lists())
     client, server, _ = configs(server={"revocation": Revocation(crls=store)})
     talk(client, server)
@@ -187,7 +187,7 @@ ELSEWHERE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", ELSEWHERE)
-def test_a_session_of_one_configuration_is_none_of_another_that_shares_its_keys(what: str) -> None:
+def test_a_session_is_not_resumed_by_another_configuration_with_the_same_keys(what: str) -> None:
     """CVE-2025-23419: who was let in at one virtual host would have been resumed at another."""
     client, server, clock = configs()
     talk(client, server)
@@ -212,7 +212,7 @@ def test_a_session_that_was_begun_by_another_name_is_not_resumed() -> None:
     assert not made.server.resumed and made.server.established
 
 
-def test_a_ticket_of_13_is_none_in_12_nor_the_other_way_round() -> None:
+def test_tickets_of_12_and_13_are_not_interchangeable() -> None:
     client, server, clock = configs(BOTH_VERSIONS, BOTH_VERSIONS)
     notes: list[Note] = []
     talk(client, server, client_notes=notes)
@@ -272,7 +272,9 @@ def test_a_chain_that_no_ticket_carries_gets_an_empty_one() -> None:
         ({"versions": ("1.3",)}, "resume_tls12: it has no effect, since TLS 1.2 is not in `versions`"),
     ],
 )
-def test_a_server_that_could_resume_nothing_is_told_so(options: dict[str, Any], problem: str) -> None:
+def test_a_server_configuration_that_could_resume_nothing_is_refused(
+    options: dict[str, Any], problem: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         ServerConfig(**{"credentials": credentials("localhost"), "resume_tls12": True} | options)
     assert str(caught.value) == problem

@@ -68,7 +68,7 @@ def test_every_policy_about_revocation_differs_from_every_other() -> None:
     assert len({context(revocation=each) for each in REVOCATIONS}) == len(REVOCATIONS)
 
 
-def test_what_is_decided_anew_each_time_is_not_in_the_context() -> None:
+def test_authorization_is_not_part_of_the_context() -> None:
     """Lists, who may come in, groups, application protocols and time limits may change, and sessions go on."""
     assert context(alpn=("h2",), groups=("secp256r1",), handshake_timeout=5.0) == context()
     assert context(allow=lambda peer: None) == context()

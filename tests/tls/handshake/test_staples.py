@@ -188,7 +188,7 @@ def ocsp_response_of(store: OCSPStore, role: Role) -> bytes | None:
 
 
 @pytest.mark.parametrize("asks", [False, True])
-def test_nobody_staples_who_was_not_asked(asks: bool) -> None:
+def test_no_staple_without_a_request(asks: bool) -> None:
     """RFC 9846 4.3: a staple answers status_request, in the ClientHello or the CertificateRequest."""
     notes: list[Note] = []
     options = {"revocation": asking()} if asks else {}

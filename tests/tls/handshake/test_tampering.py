@@ -137,7 +137,7 @@ def test_every_bit_on_the_wire_is_covered() -> None:
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS.values(), ids=str)
-def test_flight_that_is_lost_leaves_nobody_established(conversation: Conversation) -> None:
+def test_lost_flight_leaves_neither_side_established(conversation: Conversation) -> None:
     """RFC 9846 6.1: without the peer's Finished there is no connection, whoever drops what.
 
     A ticket, which comes when both have it, is lost without harm.

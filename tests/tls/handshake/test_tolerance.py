@@ -120,7 +120,7 @@ def test_client_bears_grease_in_a_ticket(value: int) -> None:
 
 
 @pytest.mark.parametrize("value", [0xFAFA, 0x0B0B, 0x7777, 0xFFFF])
-def test_server_bears_what_nobody_knows_in_a_hello(value: int) -> None:
+def test_server_tolerates_unknown_values_in_a_hello(value: int) -> None:
     """RFC 9846 4.2.2: unknown suites, groups, schemes, versions and extensions are ignored."""
     edit = both(
         changing(ClientHello, cipher_suites=lambda those: (*those, value)),
@@ -218,9 +218,7 @@ OUR_NAME = "00 0009 6c6f63616c686f7374"
 
 @pytest.mark.parametrize("listed", [(OUR_NAME, OTHER_NAME), (OTHER_NAME, OUR_NAME)])
 @pytest.mark.parametrize("versions", ["1.3", "1.2"])
-def test_server_passes_over_names_of_types_that_nobody_has_defined(
-    versions: str, listed: tuple[str, str]
-) -> None:
+def test_server_ignores_names_of_undefined_types(versions: str, listed: tuple[str, str]) -> None:
     """RFC 6066 3: they begin with a length, so that the host name beside them is found."""
     data = bytes.fromhex("".join(listed))
     names = ext.UnknownExtension(0, len(data).to_bytes(2, "big") + data)
@@ -231,7 +229,7 @@ def test_server_passes_over_names_of_types_that_nobody_has_defined(
     bears(Conversation("named", {"versions": (versions,)}, own), Role.CLIENT, edit)
 
 
-def test_server_bears_names_of_a_type_that_nobody_has_defined_alone() -> None:
+def test_server_tolerates_a_list_with_only_undefined_name_types() -> None:
     """RFC 6066 3: then no host is asked for."""
     data = bytes.fromhex("0006" + OTHER_NAME)
     edit = both(without(ClientHello, ext.ServerName), extending(ClientHello, ext.UnknownExtension(0, data)))

@@ -70,7 +70,7 @@ def test_both_sides_tell_the_same_lines_of_one_connection(flow: str) -> None:
     assert [line.split()[0] for line in ours] == (["CLIENT_RANDOM"] if flow == "1.2" else thirteen)
 
 
-def test_a_key_log_changes_nothing_of_what_else_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_key_log_changes_no_other_note(caplog: pytest.LogCaptureFixture) -> None:
     """Secrets go to the key log alone: no note, ladder, repr or log line holds one."""
     lines: list[str] = []
     mine, yours = Recorder(), Recorder()

@@ -149,7 +149,7 @@ def test_a_transcript_that_was_forgotten_holds_nothing() -> None:
         transcript.digest()
 
 
-def test_a_branch_goes_on_by_itself() -> None:
+def test_a_branch_is_independent() -> None:
     """RFC 9846 4.7.2: each request after the handshake is answered over the handshake and itself alone."""
     transcript = Transcript()
     transcript.add(HELLO)

@@ -90,7 +90,7 @@ def test_whom_nothing_of_ours_suits_gets_an_empty_certificate():
         assert isinstance(finished, Finished)
 
 
-def test_data_goes_on_around_an_answer():
+def test_data_is_received_while_an_answer_is_sent():
     """What was sent before and after it arrives."""
     talk = established()
     talk.client.send(b"before ")
@@ -166,7 +166,7 @@ def signed_by_us(wanted: SignatureWanted) -> bytes:
     return sign(wanted.scheme, identity("client.example").key, wanted.data)
 
 
-def test_a_key_that_is_elsewhere_signs_while_data_goes_on():
+def test_a_key_held_elsewhere_signs_while_data_continues():
     """RFC 9846 4.7.2: a client may take its time; nothing is sent before the signature is there."""
     notes: list[Note] = []
     talk, (wanted,) = asked_of_a_signer(notes, b"later")

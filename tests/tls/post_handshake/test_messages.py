@@ -83,7 +83,7 @@ def test_a_peer_that_asks_and_asks_gets_one_answer_until_data_goes_out(side: str
 
 
 @pytest.mark.parametrize("side", ["client", "server"])
-def test_a_peer_that_asks_and_then_ends_meets_one_who_has_ended_already(side: str) -> None:
+def test_a_key_update_request_after_our_close_is_not_answered(side: str) -> None:
     """RFC 9846 4.7.3, 6.1: no answer is owed by whoever sends no more, and both have closed in order."""
     talk = established()
     asking, asked = (talk.client, talk.server) if side == "client" else (talk.server, talk.client)
@@ -188,7 +188,7 @@ def test_keys_cannot_be_renewed_before_the_handshake_is_done() -> None:
         talk.client.update_keys()
 
 
-def test_what_the_table_lets_pass_and_nobody_takes_is_our_own_defect() -> None:
+def test_an_unhandled_message_that_the_table_allows_is_an_internal_error() -> None:
     """Such an error is no fault of the peer."""
     talk = established()
     after = AfterHandshake(Inbox(None, 1024), machinery(talk.client).out, Lifecycle())
@@ -198,7 +198,7 @@ def test_what_the_table_lets_pass_and_nobody_takes_is_our_own_defect() -> None:
         after.take(KeyUpdate(0))
 
 
-def test_data_that_comes_by_itself_starts_the_counts_anew() -> None:
+def test_application_data_resets_the_counts() -> None:
     """RFC 9846 4.7.3, 5.1: one record a call, as bulk data comes, between empty records and new keys."""
     talk = established()
     for _ in range(3 * IDLE_MESSAGE_LIMIT):

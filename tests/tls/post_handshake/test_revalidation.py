@@ -117,7 +117,7 @@ def test_a_peer_revoked_meanwhile_is_refused_when_judged_again(judge: Role, vers
 
 @each_way
 @each_version
-def test_a_verdict_that_lapses_is_judged_again_at_its_end_and_not_before(judge: Role, version: str) -> None:
+def test_a_peer_is_verified_again_when_its_verdict_expires_and_not_before(judge: Role, version: str) -> None:
     """The deadline is that of the list, with its tolerance; what is unknown from then on is refused."""
     talk = Talk(judge, version, Revocation(crls=lists(**AHEAD)))
     began = talk.clock.now()
@@ -178,7 +178,7 @@ def test_what_has_become_unknown_is_accepted_with_one_warning_where_that_is_conf
 
 
 @pytest.mark.parametrize("judge_again", ["never", "lapse", "change"])
-def test_only_what_is_asked_for_is_looked_at_by_the_clock(judge_again: str) -> None:
+def test_only_what_is_configured_is_verified_again_by_time(judge_again: str) -> None:
     """`judge_again` can be called in any case."""
     policy = Revocation(crls=lists(**AHEAD))
     talk = Talk(Role.SERVER, "1.3", policy, judge_again=judge_again)
@@ -192,7 +192,7 @@ def test_only_what_is_asked_for_is_looked_at_by_the_clock(judge_again: str) -> N
     assert len(talk.judge.judge_again()) == 1
 
 
-def test_evidence_that_changes_within_the_handshake_is_looked_at_at_its_end() -> None:
+def test_evidence_that_changes_during_the_handshake_is_used_at_its_end() -> None:
     """In TLS 1.2 a client has judged before the server's Finished comes."""
     policy = Revocation(crls=lists())
     talk = CONVERSATIONS["mutual"].pair(
@@ -209,7 +209,7 @@ def test_evidence_that_changes_within_the_handshake_is_looked_at_at_its_end() ->
     assert isinstance(talk.client.failure, PeerFault)
 
 
-def test_the_clock_on_the_wall_is_looked_at_once_an_hour_at_least() -> None:
+def test_the_wall_clock_is_checked_at_least_once_an_hour() -> None:
     """Machines sleep, and clocks are set: the monotonic one tells nothing of it."""
     talk = Talk(Role.SERVER, "1.3", None)
     start = talk.clock.monotonic()
@@ -221,7 +221,7 @@ def test_the_clock_on_the_wall_is_looked_at_once_an_hour_at_least() -> None:
     assert talk.judge.failure.fault is Fault.CERTIFICATE_EXPIRED
 
 
-def test_a_staple_that_was_required_lapses_with_its_connection() -> None:
+def test_a_required_staple_that_expires_ends_the_connection() -> None:
     """No version of TLS carries another one after the handshake: the peer has to connect again."""
     own: Credentials = credentials_of(identity("localhost", "P-256"))
     stapled = responses(pki.ocsp_response(identity("localhost", "P-256"), **AHEAD))
@@ -249,7 +249,7 @@ def test_news_in_responses_counts_as_news_in_lists_does() -> None:
     assert talk.ended()[0] is Fault.REVOKED
 
 
-def test_nobody_is_judged_again_where_nobody_was_judged() -> None:
+def test_an_unverified_peer_is_not_verified_again() -> None:
     """An anonymous client, a handshake that goes on, a connection that is over."""
     anonymous = CONVERSATIONS["anonymous by request"].pair(server={"judge_again": "lapse"})
     assert anonymous.server.judge_again() == []
@@ -330,7 +330,7 @@ class Fetching(Talk):
 
 
 @each_way
-def test_evidence_is_wanted_anew_before_it_lapses_and_data_goes_on_meanwhile(judge: Role) -> None:
+def test_evidence_is_renewed_before_it_expires_while_data_continues(judge: Role) -> None:
     """When between a half and three quarters of its time have gone by; the answer carries the peer on."""
     talk = Fetching(judge)
     for _ in range(3):
@@ -348,7 +348,7 @@ def test_evidence_is_wanted_anew_before_it_lapses_and_data_goes_on_meanwhile(jud
         assert 2 * HOUR + TOLERANCE - SECOND < renewed <= 2 * HOUR + TOLERANCE
 
 
-def test_connections_that_lapse_together_do_not_ask_together() -> None:
+def test_verdicts_that_expire_together_are_renewed_at_different_times() -> None:
     """The moment is drawn for each."""
     moments = set()
     for _ in range(8):
@@ -369,7 +369,7 @@ def test_evidence_that_says_revoked_ends_the_connection(judge: Role) -> None:
 
 @each_way
 @pytest.mark.parametrize("late", [False, True])
-def test_evidence_that_cannot_be_had_is_asked_for_until_the_verdict_lapses(judge: Role, late: bool) -> None:
+def test_missing_evidence_is_requested_again_until_the_verdict_expires(judge: Role, late: bool) -> None:
     """What does not come in time is not there; only then does the policy decide."""
     for unknown, events in (("refuse", [Failed]), ("accept", [Warned])):
         talk = Fetching(judge, unknown=unknown)
@@ -401,7 +401,7 @@ def test_what_is_unknown_when_the_caller_asks_is_unknown_at_once() -> None:
     assert talk.ended()[0] is Fault.REVOCATION_UNKNOWN
 
 
-def test_a_revocation_that_comes_to_hand_is_not_kept_waiting_by_a_fetch() -> None:
+def test_a_known_revocation_is_applied_while_a_fetch_is_pending() -> None:
     """What is known is enough; the fetch is for what is not."""
     talk = Fetching(Role.SERVER)
     wanted = talk.lapse()
@@ -445,7 +445,7 @@ def test_a_client_is_judged_by_another_configuration_once_that_is_asked_for(
         assert failed.error.fault is fault
 
 
-def test_a_client_that_passes_by_the_other_configuration_goes_on_by_it() -> None:
+def test_a_client_accepted_by_the_other_configuration_continues_with_it() -> None:
     """What changes in the first one's evidence is nothing to it any more, and what changes in the other's is."""
     mine, other = lists(), lists()
     talk = Talk(Role.SERVER, "1.3", Revocation(crls=mine))
@@ -461,7 +461,7 @@ def test_a_client_that_passes_by_the_other_configuration_goes_on_by_it() -> None
     assert failed.error.fault is Fault.REVOKED
 
 
-def test_nobody_is_judged_by_another_configuration_who_was_not_judged() -> None:
+def test_an_unverified_client_is_not_verified_by_another_configuration() -> None:
     conversation = CONVERSATIONS["mutual"].pair({}, {})
     with pytest.raises(UsageError, match="no peer that could be verified again"):
         conversation.server.judge_by(server_config().settings)

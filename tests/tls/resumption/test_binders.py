@@ -18,7 +18,7 @@ def test_the_list_and_each_binder_have_their_length() -> None:
     assert binders_octets(ext.PreSharedKeys(identities, (bytes(32), bytes(48)))) == 2 + 33 + 49
 
 
-def test_the_binder_of_the_trace_stands_where_it_is_looked_for() -> None:
+def test_the_binder_in_the_trace_is_at_the_expected_position() -> None:
     """RFC 8448 4: what is left over at the end of its ClientHello."""
     record = bytes.fromhex(json.loads(TRACES.read_text())["sections"]["4"]["records"][0]["record"])
     length = int.from_bytes(record[6:9], "big")

@@ -49,7 +49,7 @@ def test_a_session_ends_by_its_signatures_whatever_its_ticket_says(hours: int, u
     assert old.is_usable(NOON + timedelta(hours=hours), DAY) is usable
 
 
-def test_the_age_is_told_masked() -> None:
+def test_the_ticket_age_is_obfuscated() -> None:
     """RFC 9846 4.3.11.1."""
     assert SESSION.obfuscated_age(NOON + SECOND) == 1007
 

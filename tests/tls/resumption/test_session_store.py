@@ -89,7 +89,7 @@ def test_what_is_too_old_is_passed_over() -> None:
     assert len(store) == 0
 
 
-def test_a_forked_process_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_forked_process_starts_with_an_empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its parent may use the same session."""
     store = SessionStore()
     store.keep(KEY, SESSION)

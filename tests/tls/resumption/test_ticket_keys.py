@@ -94,7 +94,7 @@ def test_the_next_key_opens_already() -> None:
 
 
 @pytest.mark.parametrize("later", [2 * DAY, 400 * DAY, -400 * DAY])
-def test_keys_of_another_time_are_thrown_away(later: timedelta) -> None:
+def test_keys_that_are_too_old_are_deleted(later: timedelta) -> None:
     """Nobody used them for long, or the clock was set."""
     keys = TicketKeys(max_age=DAY)
     ticket = sealed(keys)

@@ -17,7 +17,7 @@ EVERYTHING = frozenset(range(2**16))
 
 @pytest.mark.parametrize("context", list(ExtensionContext))
 @pytest.mark.parametrize("extension_type", sorted(TABLE))
-def test_extension_stands_only_where_the_table_has_it(
+def test_extension_is_allowed_only_in_the_messages_of_the_table(
     context: ExtensionContext, extension_type: ExtensionType
 ) -> None:
     """RFC 9846 4.3: recognised, but not specified for this message, is an illegal_parameter."""
@@ -30,7 +30,7 @@ def test_extension_stands_only_where_the_table_has_it(
 
 
 @pytest.mark.parametrize("context", list(ExtensionContext))
-def test_extension_that_stands_twice_is_refused(context: ExtensionContext) -> None:
+def test_repeated_extension_is_refused(context: ExtensionContext) -> None:
     """RFC 9846 4.3: no more than one extension of a type in a block, known or not."""
     twice = ext.UnknownExtension(0x7777, b"")
     with blames(Fault.DUPLICATE_EXTENSION, extension="ExtensionType 0x7777", message=context.value):

@@ -23,7 +23,7 @@ def test_every_class_has_a_form_and_is_an_extension() -> None:
 
 
 @pytest.mark.parametrize("cls", get_args(ext.Extension), ids=lambda cls: cls.__name__)
-def test_nobody_changes_an_extension_that_was_read(cls: type) -> None:
+def test_a_decoded_extension_cannot_be_changed(cls: type) -> None:
     """A value may stand in a transcript, an offer and a ladder at once."""
     value = cls(*[()] * len(fields(cls)))
     with pytest.raises((FrozenInstanceError, TypeError)):

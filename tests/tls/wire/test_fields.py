@@ -153,7 +153,7 @@ def test_what_is_long_is_not_kept() -> None:
     assert decode(codec, data, "pair") is not decode(codec, data, "pair")
 
 
-def test_what_is_long_is_written_anew_each_time_and_what_is_short_once() -> None:
+def test_only_short_values_are_cached() -> None:
     written: list[Pair] = []
 
     def write(value: Pair, out: bytearray) -> None:

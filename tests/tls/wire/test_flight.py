@@ -286,6 +286,6 @@ def test_retry_tells_its_fields_though_they_differ_from_a_server_hello() -> None
     assert seen["cipher_suite"] == "TLS_AES_128_GCM_SHA256"
 
 
-def test_message_in_two_versions_is_told_apart_by_its_class() -> None:
+def test_message_of_two_versions_has_two_classes() -> None:
     assert flight.server_hello_context(server_hello(ext.SelectedVersion(0x0304))) is ExtensionContext.SH
     assert flight.server_hello_context(server_hello()) is ExtensionContext.SH12
