@@ -8,6 +8,7 @@ from __future__ import annotations
 from bothways.diagnosis import Cause
 from catalogue import people
 from catalogue.configurations import BROKER, HAPROXY, MQTT_CONNECT, NGINX
+from catalogue.prepared import asking_in
 from catalogue.row import (
     BETWEEN,
     CLIENT,
@@ -130,6 +131,11 @@ SUITES = (
 )  # fmt: skip
 
 BEFORE_TLS = (
+    Row("smtp-asked-in-imap", "TLS is requested in IMAP, and the server speaks SMTP", CLIENT,
+        "python3 smtp_peer.py PORT server.pem server.key", Cause.OTHER_STARTTLS, OURS,
+        before=asking_in("imap"), starttls="imap"),
+    Row("tls-asked-in-postgresql", "TLS is requested in PostgreSQL, and the port begins with TLS", CLIENT,
+        s_server(), Cause.TLS_AT_ONCE, OURS, before=asking_in("postgres"), starttls="postgres"),
     Row("port-behind-a-balancer", "the port expects the header of the PROXY protocol; a probe tells", CLIENT,
         "haproxy -f header.cfg", Cause.WANTS_PROXY_HEADER, PEERS, setup=HAPROXY["header"], probe=True),
     Row("device-that-closes-for-large-hellos",

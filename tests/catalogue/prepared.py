@@ -9,8 +9,12 @@ import socket
 import struct
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from bothways.net.starttls import turn_to_tls
+from bothways.starttls import PROTOCOLS, StartTLS
 from interop import peers
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -95,6 +99,18 @@ def mysql_login(user: bytes) -> bytes:
 
 
 LETS_CARL_IN = "ALTER USER carl REQUIRE X509;\n"
+
+# -- STARTTLS ----------------------------------------------------------------------------------------------
+
+
+def asking_in(protocol: str) -> Callable[[socket.socket], None]:
+    """Request TLS in a protocol, as `connect --starttls` does; what the server makes of it is raised."""
+
+    def ask(sock: socket.socket) -> None:
+        turn_to_tls(sock, StartTLS(PROTOCOLS[protocol], "localhost"), time.monotonic() + 5)
+
+    return ask
+
 
 # -- LDAP, IMAP, gRPC ----------------------------------------------------------------------------------------
 
