@@ -131,3 +131,34 @@ def test_a_service_with_tls_of_its_own_is_verified_and_sees_our_certificate(
         await until(lambda: seen == ["good client"])
 
     asyncio.run(talk())
+
+
+def test_a_service_that_is_revoked_after_a_reload_is_ended(setting: Setting) -> None:
+    """Its connection was made by the configuration before, whose CRLs are still followed."""
+    mutual = setting.mutual
+    theirs = mutual.identity("server", dns=["backend.example"])
+
+    async def echo(reader, writer) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+
+    async def talk() -> None:
+        config = ServerConfig(credentials=theirs.credentials, client_anchors=mutual.anchors)
+        async with await start_server(echo, "127.0.0.1", 0, config, refused=lambda *_: None) as server:
+            mine = mutual.identity("client")
+            tls = TLS.format(name="backend.example", cert=mine.cert.name, key=mine.key.name)
+            route = f'backend = "127.0.0.1:{server.sockets[0].getsockname()[1]}"\n{ANYBODY}\n{tls}'
+            setting.write(route)
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"hello")
+                assert await reader.readexactly(5) == b"hello"
+                setting.write(route, limits={"per_identity": 7})
+                assert await gateway.reload(setting.load)
+                writer.write(b"again")
+                assert await reader.readexactly(5) == b"again"
+                mutual.revoke(theirs)
+                [told] = await setting.until_told()
+        assert "revoked" in told["ended"]
+
+    asyncio.run(talk())

@@ -222,6 +222,25 @@ def test_a_route_that_is_gone_takes_its_clients_with_it(setting: Setting) -> Non
     asyncio.run(talk())
 
 
+def test_a_route_that_leads_to_another_service_takes_its_clients_with_it(setting: Setting) -> None:
+    """They are allowed where it leads now, and connected to where it led before."""
+
+    async def talk() -> None:
+        async with service() as before, service() as after:
+            setting.write(before.route())
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"before")
+                await reader.readexactly(6)
+                setting.write(after.route())
+                assert await gateway.reload(setting.load)
+                assert await asyncio.wait_for(reader.read(), 10) == b""
+                [told] = await setting.until_told()
+        assert told["ended"] == "its route leads to another service now"
+
+    asyncio.run(talk())
+
+
 def test_anchors_that_are_replaced_count_for_open_connections(setting: Setting) -> None:
     """Another file of CAs in the configuration: whose path leads there no more is ended."""
 

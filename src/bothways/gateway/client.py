@@ -33,7 +33,8 @@ FEW_CRLS = 32  # so many are looked through for each client when one has changed
 class ClientProtocol(AdmittedProtocol):
     """The protocol on the transport of one client: who is it, for which route, and how long may it stay.
 
-    listener: the address at which it came in.
+    listener: the address at which it came in.  `connected_by`: the routes by which its service was reached and is
+    verified, which may be earlier ones than the gateway's; None before that.
     """
 
     def __init__(self, gateway: Gateway, listener: ListenerAddress) -> None:
@@ -43,6 +44,7 @@ class ClientProtocol(AdmittedProtocol):
         self._routes: Routes = gateway.routes
         self._asked: ServiceRequest | None = None
         self._route: Route | None = None
+        self.connected_by: Routes | None = None
         self._limit_before_verdict = gateway.routes.config.limits.bytes_before_verdict
         self._connecting: asyncio.Task[None] | None = None
         self._turned_away = False
@@ -151,6 +153,7 @@ class ClientProtocol(AdmittedProtocol):
         self._look()
         if self.relay.why is not None or self._route is None:
             return
+        self.connected_by = self._routes
         if self._route.client is not None:
             self.relay.use_tls()
         seconds = self._routes.config.times.connect
@@ -181,6 +184,9 @@ class ClientProtocol(AdmittedProtocol):
         route = None if asked is None else routes.find(self._listener, asked)
         if route is None:
             self.relay.end("there is no route for it any more")
+            return
+        if self.connected_by is not None and self._route is not None and not route.leads_like(self._route):
+            self.relay.end("its route leads to another service now")
             return
         self._routes, self._route = routes, route
         self.entry.route = route.config.name

@@ -55,6 +55,13 @@ class Route:
                 _ = settings.identity.own
                 _ = None if settings.trust is None else settings.trust.anchors.current
 
+    def leads_like(self, other: Route) -> bool:
+        """Whether clients of both reach the same service, which is verified and told of them alike."""
+        one, two = self.config, other.config
+        return (one.backend, one.backend_tls, one.proxy_protocol) == (
+            two.backend, two.backend_tls, two.proxy_protocol
+        )  # fmt: skip
+
     def takes(self, listener: str, asked: ServiceRequest) -> bool:
         """Whether a client that came in there is for this route."""
         config = self.config

@@ -152,8 +152,12 @@ class Gateway:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            connected_by = {each.connected_by for each in self._established}
+            earlier = [each for each in connected_by if each is not None and each is not self.routes]
             try:
                 news = await loop.run_in_executor(None, self.routes.look)
+                for routes in earlier:  # services that were reached before a reload stay verified
+                    await loop.run_in_executor(None, routes.look)
             except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
                 self.log.event(f"files could not be looked at: {error!r}")
                 continue
