@@ -66,6 +66,31 @@ async def test_a_slow_client_gets_all_of_an_answer_that_its_handler_left_behind(
 
 
 @run
+async def test_a_client_that_takes_nothing_for_a_while_gets_all_of_an_answer():
+    """The kernel tells of room for more only when much was taken: on a slow line that may take many seconds."""
+    size = 16 * 1024 * 1024
+    kept: list[int] = []
+
+    async def big(reader, writer) -> None:
+        writer.write(bytes(size))
+        kept.append(writer.transport.get_write_buffer_size())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server_source, "LINGER_SECONDS", 0.05)
+        async with serving(big) as server:
+            reader, writer = await open_to(server)
+            writer.transport.pause_reading()
+            await asyncio.sleep(0.5)
+            writer.transport.resume_reading()
+            received = 0
+            while data := await reader.read(256 * 1024):
+                received += len(data)
+            assert received == size
+            await closed(writer)
+    assert kept[0] > 0
+
+
+@run
 async def test_server_gives_up_on_a_client_that_stays_silent():
     """The configuration's own limit is a fault of the peer."""
     async with serving(echo, identities.server_config(handshake_timeout=0.05)) as server:

@@ -156,6 +156,9 @@ VALUES = {
     "data read after a refusal, so that the alert arrives": (
         f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"
     ),
+    "time in which an authenticated peer may take nothing of the last data when we close (asyncio, gateway)": seconds(
+        driver.DELIVERY_SECONDS
+    ),
     # Before TLS
     "bytes of a server before TLS": size(talk.BYTES_LIMIT),
     "lines before TLS": f"{talk.LINES_LIMIT}, of {size(talk.LINE_LIMIT)} each",

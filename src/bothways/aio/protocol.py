@@ -13,13 +13,14 @@ from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
 from bothways.aio.idleness import Idleness
+from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport, fill
 from bothways.aio.waiting import Waiting
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, UsageError
 from bothways.tls.connection import Connection
-from bothways.tls.driver import LINGER_SECONDS, Answers, Driver
+from bothways.tls.driver import DELIVERY_SECONDS, LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import Request
 
 BUFFER_LIMIT = 64 * 1024
@@ -68,7 +69,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
         self._answering: dict[Request, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
-        self._linger: asyncio.TimerHandle | None = None
+        self._linger: Lingering | None = None
 
     @property
     def connection(self) -> Connection:
@@ -145,17 +146,20 @@ class TLSProtocol(ReadingProtocol, Waiting):
         self.app_paused = paused
         self._regulate()
 
-    def close(self, linger: float) -> None:
-        """Send close_notify and close, after waiting up to `linger` seconds for the peer's end of file."""
+    def close(self, linger: float, delivery: float = DELIVERY_SECONDS) -> None:
+        """Send close_notify and close, after waiting up to `linger` seconds for the peer's end of file.
+
+        delivery: seconds that the peer may take nothing of what is still to be sent.
+        """
         if self._closing or self._transport is None or self._lost:
             self._closing = True
             return
         self._closing = True
         self.end()
         if linger > 0 and not self._transport.is_closing() and not self.driver.status.peer_closed:
-            self._drain_for(linger)
+            self._drain_for(linger, delivery)
         else:
-            self._close_below()
+            self._close_below(delivery)
         self.wake()
 
     def abort(self) -> None:
@@ -230,9 +234,11 @@ class TLSProtocol(ReadingProtocol, Waiting):
         if not self._closing:
             self.driver.lose()
         self._idleness.stop()
-        for timer in (self._timer, self._linger, self._feeding):
+        for timer in (self._timer, self._feeding):
             if timer is not None:
                 timer.cancel()
+        if self._linger is not None:
+            self._linger.stop()
         for answering in self._answering.values():
             answering.cancel()
         self._watch.leave(self._look)
@@ -387,30 +393,26 @@ class TLSProtocol(ReadingProtocol, Waiting):
         else:
             self._close_below()
 
-    def _close_below(self) -> None:
+    def _close_below(self, delivery: float = LINGER_SECONDS) -> None:
         """Close when the last bytes are sent; a peer that reads nothing delays that only for a limited time."""
         self.transport.close()
-        if self._linger is None and not self._lost and (waiting := self.transport.get_write_buffer_size()):
-            self._linger = self._loop.call_later(LINGER_SECONDS, self._linger_on, LINGER_SECONDS, waiting)
+        if self._linger is None and not self._lost and self.transport.get_write_buffer_size():
+            self._linger_for(LINGER_SECONDS, delivery)
 
-    def _drain_for(self, seconds: float) -> None:
+    def _drain_for(self, seconds: float, delivery: float = LINGER_SECONDS) -> None:
         transport = self.transport
         if transport.can_write_eof():
             with contextlib.suppress(OSError):
                 transport.write_eof()
         if self._reading_paused and not transport.is_closing():
             transport.resume_reading()
-        self._linger = self._loop.call_later(
-            seconds, self._linger_on, seconds, transport.get_write_buffer_size()
-        )
+        self._linger_for(seconds, delivery)
 
-    def _linger_on(self, seconds: float, before: int) -> None:
-        """Continue to wait as long as the peer reads our last bytes; else end."""
-        left = self.transport.get_write_buffer_size()
-        if left < before:
-            self._linger = self._loop.call_later(seconds, self._linger_on, seconds, left)
-        else:
-            self.transport.abort()
+    def _linger_for(self, seconds: float, delivery: float) -> None:
+        if self._linger is not None:
+            self._linger.stop()
+        self._linger = Lingering(self.transport.get_write_buffer_size, self.transport.abort)
+        self._linger.start(seconds, delivery)
 
     # -- time ------------------------------------------------------------------------------------------
 

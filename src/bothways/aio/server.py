@@ -194,7 +194,7 @@ class Server:
     def close_clients(self) -> None:
         """Close every connection; waits only briefly for peers that receive nothing."""
         for each in tuple(self.admission.here):
-            each.close(LINGER_SECONDS)
+            each.close(LINGER_SECONDS, LINGER_SECONDS)
 
     async def wait_closed(self) -> None:
         """Wait until no connection is left."""
@@ -231,7 +231,7 @@ class StreamServer(Server):
             task.cancel()
         for each in tuple(self.admission.here):
             if each not in served:
-                each.close(0.0)
+                each.close(0.0, LINGER_SECONDS)
 
     async def wait_closed(self) -> None:
         """Wait until every handler has ended, and no connection is left."""
@@ -244,7 +244,7 @@ class StreamServer(Server):
         """Close the connection of a handler that was cancelled before it started."""
         link = self._tasks.pop(task)
         if not link.closing:
-            link.tls.close(0.0)
+            link.tls.close(0.0, LINGER_SECONDS)
 
     async def _converse(self, handler: Handler, link: Link) -> None:
         writer = StreamWriter(link)
@@ -253,7 +253,7 @@ class StreamServer(Server):
             writer.close(linger=LINGER_SECONDS)
             await link.tls.until_lost()
         except asyncio.CancelledError:
-            writer.close()
+            link.tls.close(0.0, LINGER_SECONDS)
             raise
         except (TLSError, OSError) as error:
             address = link.transport.get_extra_info("peername")

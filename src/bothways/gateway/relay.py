@@ -14,12 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 from bothways.aio.idleness import Idleness
+from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport
 from bothways.errors import TLSError
+from bothways.tls.driver import DELIVERY_SECONDS
 
 BUFFER_LIMIT = 64 * 1024
-LAST_SECONDS = 5.0  # for the last bytes to be taken when both ways have ended
+LAST_SECONDS = 5.0  # how often it is looked whether the last bytes are taken when both ways have ended
 
 
 class End:
@@ -103,6 +105,11 @@ class End:
             else:
                 self.transport.resume_reading()
 
+    @property
+    def left(self) -> int:
+        """How many bytes are still to be sent to this end."""
+        return 0 if self.transport is None or self.is_lost else int(self.transport.get_write_buffer_size())
+
     def close(self) -> None:
         """Close in order, when what was written is taken."""
         if self.transport is not None and not self.is_lost:
@@ -151,7 +158,7 @@ class Relay:
         self.idleness = Idleness(idle, self._end_of_idleness)
         self.why: str | None = None
         self.error: Exception | None = None
-        self._last: asyncio.TimerHandle | None = None
+        self._last: Lingering | None = None
         self._pair()
 
     def _pair(self) -> None:
@@ -187,7 +194,8 @@ class Relay:
             self._end("both sides closed")
             for each in (self.client, self.service):
                 each.close()
-            self._last = asyncio.get_running_loop().call_later(LAST_SECONDS, self._cut)
+            self._last = Lingering(self._left, self._cut)
+            self._last.start(LAST_SECONDS, DELIVERY_SECONDS)
             return
         self.idleness.stop()
         self.idleness = Idleness(self._half_closed, self._end_of_idleness)
@@ -200,7 +208,7 @@ class Relay:
             self._end(_words("client" if end is self.client else "backend", error))
             end.other.cut()
         if self._last is not None and self.client.is_lost and self.service.is_lost:
-            self._last.cancel()
+            self._last.stop()
 
     def failed(self, problem: str, error: Exception | None = None) -> None:
         """The service cannot be reached."""
@@ -228,6 +236,9 @@ class Relay:
         if self.why is None:
             self._end(f"nothing was sent or received for {seconds:g} seconds")
             self._cut()
+
+    def _left(self) -> int:
+        return self.client.left + self.service.left
 
     def _cut(self) -> None:
         for each in (self.client, self.service):

@@ -43,6 +43,8 @@ E = TypeVar("E")
 # end of file, for at most so many seconds and bytes.
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
+# How long an authenticated peer may take nothing of the last data that is sent to it before the connection is reset.
+DELIVERY_SECONDS = 30.0
 # Input of a peer that is not authenticated yet is processed in slices, so that other connections get their turn.
 SLICE = 4096
 # After the handshake, for an anonymous client.
