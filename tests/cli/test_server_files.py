@@ -10,11 +10,12 @@ from datetime import timedelta
 import pytest
 
 import pki
-from bothways import PeerAlert
+from bothways import ConfigError, PeerAlert
 from bothways.cli.options import Clients, Side, Sources
 from bothways.cli.server_files import ServerFiles
 from bothways.net import Channel
 from bothways.testing import Identity, MutualTLS
+from bothways.trust.access import PeerRule
 from bothways.trust.anchors import WatchedTrustStore
 from cli_scripting import Background
 from http_callers import until
@@ -118,11 +119,15 @@ def test_a_list_that_has_expired_is_warned_of_at_the_start(mutual, tmp_path, com
 
 
 def files(
-    mutual: MutualTLS, client_ca: str | None, client_auth: str | None = None, crl: tuple[str, ...] = ()
+    mutual: MutualTLS,
+    client_ca: str | None,
+    client_auth: str | None = None,
+    crl: tuple[str, ...] = (),
+    allow: tuple[PeerRule, ...] = (),
 ):
     mine = mutual.identity("server")
     side = Side(str(mine.cert), str(mine.key), None, (), False, Sources(crl=crl))
-    return ServerFiles(side, Clients(client_ca, client_auth, ()))
+    return ServerFiles(side, Clients(client_ca, client_auth, allow))
 
 
 def test_who_is_connected_is_judged_again_whatever_can_end_what_lets_him_in(mutual, tmp_path, monkeypatch):
@@ -140,3 +145,15 @@ def test_files_are_looked_at_though_nobody_connects(mutual):
     read = files(mutual, str(mutual.ca), crl=(str(mutual.crl),))
     assert [look() for look in read.looks()] == [[], []]
     assert len(files(mutual, None).looks()) == 1
+
+
+@pytest.mark.parametrize(
+    ("with_ca", "todo"), [(False, "add --client-ca FILE"), (True, "remove --client-auth none")]
+)
+def test_options_about_clients_are_refused_where_no_client_is_verified(mutual, with_ca, todo):
+    """What is missing is named as an option, since this is a command."""
+    ca, auth = (str(mutual.ca), "none") if with_ca else (None, None)
+    with pytest.raises(ConfigError, match=f"^--crl, .*: no client certificate is verified; {todo}$"):
+        files(mutual, ca, auth, crl=(str(mutual.crl),))
+    with pytest.raises(ConfigError, match=f"^--allow: no client certificate is verified; {todo}$"):
+        files(mutual, ca, auth, allow=(PeerRule(dns="a.example"),))

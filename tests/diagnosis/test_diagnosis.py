@@ -86,6 +86,20 @@ def test_a_certain_cause_leaves_no_room_for_guesses() -> None:
     assert "Cause:" in Explanation("x", "", causes).lines()
 
 
+def test_of_several_faults_a_cause_that_is_not_certain_is_marked() -> None:
+    """Only what was verified stands without a mark in a list of what has to be corrected."""
+    certain = Likely(Cause.EXPIRED, Party.PEERS, Weight.CERTAIN)
+    other = Likely(Cause.CA_NOT_ACCEPTED, Party.PEERS, Weight.LIKELY, order=1)
+    lines = Explanation("it failed", "", (certain, other)).lines()
+    assert lines[0] == "Causes, in the order in which to correct them:"
+    assert lines[1].startswith(f"  1. {certain.text[:20]}")
+    assert any(each.startswith(f"  2. likely: {other.text[:20]}") for each in lines)
+    both = Explanation(
+        "it failed", "", (certain, Likely(Cause.WRONG_NAME, Party.PEERS, Weight.CERTAIN, order=1))
+    )
+    assert both.lines()[0] == "Causes, each to be corrected, in this order:"
+
+
 def test_text_of_a_peer_is_escaped() -> None:
     evil = "CN=\x1b[31m\u202e\n`id`"
     text = likely(Cause.ROOT_NOT_TRUSTED, issuer=evil, whose="the server's", other="our side").text

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bothways.cli.options import Clients, LoadedSide, Side, load_anchors
+from bothways.errors import ConfigError
 from bothways.tls.handshake.settings import JudgeAgain
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.crl_files import CRLFiles
@@ -29,11 +30,28 @@ class ServerFiles:
         self.own = self.side.load(self.lists.store, watched=True)
         ca = self.clients.client_ca
         self.anchors = None if ca is None else load_anchors(ca, watched=True)
+        self._refuse_unused()
+
+    @property
+    def _verifies_clients(self) -> bool:
+        return self.anchors is not None and self.clients.client_auth != "none"
+
+    def _refuse_unused(self) -> None:
+        """Refuse options that say how clients are verified where nobody is verified."""
+        if self._verifies_clients:
+            return
+        todo = "add --client-ca FILE" if self.anchors is None else "remove --client-auth none"
+        if self.own.revocation is not None:
+            raise ConfigError(
+                f"--crl, --ocsp, --fetch, --revocation: no client certificate is verified; {todo}"
+            )
+        if self.clients.allow:
+            raise ConfigError(f"--allow: no client certificate is verified; {todo}")
 
     @property
     def judge_again(self) -> JudgeAgain:
         """When a connected client is verified again: always at the end of its verdict."""
-        if self.anchors is None or self.clients.client_auth == "none":
+        if not self._verifies_clients:
             return "never"
         may_change = self.own.revocation is not None or isinstance(self.anchors, WatchedTrustStore)
         return "change" if may_change else "lapse"

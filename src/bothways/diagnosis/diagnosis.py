@@ -150,11 +150,15 @@ class Explanation:
         lines = _wrapped("That means: ", self.usually, width) if self.usually else []
         shown = self.shown_causes
         alone = len(shown) == 1
+        several_faults = len({each.order for each in shown}) > 1
         seen = ""
         lines.append(heading([(each.weight is Weight.CERTAIN, each.order) for each in shown]))
         for number, each in enumerate(shown, 1):
             mark = "  " if alone else f"  {number}. "
-            lines += _wrapped(mark, each.text, width)
+            likely = several_faults and each.weight is not Weight.CERTAIN
+            lines += _wrapped(
+                mark, f"{each.weight.name.lower()}: {each.text}" if likely else each.text, width
+            )
             inner = " " * len(mark)
             evidence = "" if seen.startswith(each.evidence) else each.evidence
             seen = each.evidence or seen
@@ -195,7 +199,9 @@ def heading(causes: Sequence[tuple[bool, int]]) -> str:
     """
     word = "Cause" if causes[0][0] else "Likely cause"
     if len({order for _, order in causes}) > 1:
-        return "Causes, each to be corrected, in this order:"
+        if all(is_certain for is_certain, _ in causes):
+            return "Causes, each to be corrected, in this order:"
+        return "Causes, in the order in which to correct them:"
     return f"{word}:" if len(causes) == 1 else f"{word}s, the most likely first:"
 
 
