@@ -9,11 +9,11 @@ import pki
 from bothways import TrustStore
 from bothways.diagnosis import explain
 from bothways.diagnosis.situation import OwnSide, Request, Seen, Situation
-from bothways.errors import Truncated
+from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
-from diagnosis.test_own_side import SPAN, alone, holder, host, refused, refused_client
+from diagnosis.test_own_side import LATE, SPAN, alone, holder, host, refused, refused_client
 from diagnosis.test_stacks import OPENSSL_3_0
 
 
@@ -77,3 +77,19 @@ def test_who_closes_without_an_alert_may_trust_the_intermediate_alone() -> None:
     ours = OwnSide(Role.CLIENT, own=(tuple(who.chain),), anchors=identities.anchors())
     error = Truncated("server", step=StepId("3.3"), progress=Progress.JUDGED)
     assert first(explain(error, Situation(ours, seen))) == ("PARTIAL_CHAIN", "the peer's")
+
+
+def test_a_client_that_sends_an_expired_leaf_alone_is_told_both() -> None:
+    """OpenSSL sends unknown_ca for it; the server sends the intermediate in its own chain."""
+    top = identities.root("Alpha")
+    middle = pki.intermediate(top, "Omega", **SPAN)
+    mine = identities.client_config(
+        None, credentials=alone(holder(middle, **LATE)), anchors=TrustStore([top.der])
+    )
+    server = identities.server_config(
+        credentials=identities.credentials(host(middle)), client_anchors=TrustStore([top.der])
+    )
+    situation = talk(mine, server).client.situation()
+    error = PeerAlert(Alert.UNKNOWN_CA, step=StepId("3.3"), peer="server", state="CONNECTED")
+    causes = [each.cause.name for each in explain(error, situation).causes]
+    assert causes[:2] == ["INTERMEDIATE_MISSING", "EXPIRED"]

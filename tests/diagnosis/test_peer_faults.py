@@ -16,7 +16,7 @@ from bothways.diagnosis import HandshakeFacts, explain
 from bothways.errors import PeerFault
 from bothways.faults import Fault
 from diagnosis.talks import client, first, talk
-from diagnosis.test_own_side import LATE, alone, holder, host
+from diagnosis.test_own_side import LATE, SPAN, alone, holder, host
 from pair import FrozenClock
 
 SERVERS: list[tuple[str, Any]] = [
@@ -199,3 +199,60 @@ def test_a_ca_that_may_not_issue_server_certificates_is_the_cause_and_not_the_le
     found = talk(client(), identities.server_config(credentials=identities.credentials(host(narrow)))).clients
     assert found.first.cause.name == "WRONG_USE"
     assert found.first.text.startswith("the CA CN=For Clients in the server's chain is for ")
+
+
+@pytest.mark.parametrize(
+    ("issuer", "root"),
+    [
+        ("Corp Issuing", "Corp Root"),
+        ("Internal CA 2", "Internal Root CA"),
+        ("Globex Issuing", "Globex Root"),
+        ("Northwind Lower", "Northwind Root"),
+        ("Public Services CA", "Public Services Root"),
+    ],
+)
+def test_a_leaf_alone_lacks_its_intermediate_whatever_words_its_ca_is_called_by(
+    issuer: str, root: str
+) -> None:
+    """The name of the CA that issued it resembles that of a trust anchor, on either side."""
+    top = identities.root(root)
+    middle = pki.intermediate(top, issuer, **SPAN)
+    anchors = TrustStore([top.der])
+    found = talk(client(anchors=anchors), identities.server_config(credentials=alone(host(middle)))).clients
+    assert first(found) == ("INTERMEDIATE_MISSING", "the peer's")
+    mine = identities.client_config(None, credentials=alone(holder(middle)))
+    found = talk(mine, identities.server_config(client_anchors=anchors)).clients
+    assert first(found) == ("INTERMEDIATE_MISSING", "ours")
+
+
+def test_a_leaf_alone_of_another_owner_is_of_a_ca_that_is_not_trusted() -> None:
+    """Words such as "Corp" do not make two owners one."""
+    middle = pki.intermediate(identities.root("Acme Corp Root"), "Acme Corp Lower", **SPAN)
+    anchors = TrustStore([identities.root("Globex Corp Root").der])
+    found = talk(client(anchors=anchors), identities.server_config(credentials=alone(host(middle)))).clients
+    assert first(found) == ("CA_NOT_ACCEPTED", "the peer's")
+
+
+@pytest.mark.parametrize("names", [["DNS:localhost"], ["DNS:elsewhere.example"]])
+def test_a_client_whose_own_file_has_the_servers_intermediate_knows_that_it_is_missing(
+    names: list[str],
+) -> None:
+    """The names of the two CAs have nothing in common; a wrong name is told too."""
+    top = identities.root("Alpha")
+    middle = pki.intermediate(top, "Omega", **SPAN)
+    mine = identities.client_config(
+        None, credentials=identities.credentials(holder(middle)), anchors=TrustStore([top.der])
+    )
+    server = identities.server_config(credentials=alone(host(middle, alternatives=names)))
+    found = talk(mine, server).clients
+    assert first(found) == ("INTERMEDIATE_MISSING", "the peer's")
+    assert "our own file" in found.first.evidence
+    assert ("WRONG_NAME" in [each.cause.name for each in found.causes]) == (names != ["DNS:localhost"])
+
+
+def test_a_server_is_told_that_an_expired_client_lacks_its_intermediate_too() -> None:
+    """Two independent faults."""
+    clock = FrozenClock(identities.START + timedelta(days=1))
+    mine = identities.client_config(None, credentials=alone(holder(**LATE)), clock=clock)
+    found = talk(mine, identities.server_config(clock=clock)).servers
+    assert [each.cause.name for each in found.causes][:2] == ["INTERMEDIATE_MISSING", "EXPIRED"]

@@ -118,6 +118,11 @@ class Case:
         """The peer's chain, as far as it can be decoded."""
         return parsed(tuple(dict.fromkeys(self.seen.chain or ())))
 
+    @cached_property
+    def own_certificates(self) -> tuple[ParsedCertificate, ...]:
+        """The certificates of all chains that we may send."""
+        return tuple(each for chain in self.ours.own for each in parsed(chain))
+
     @property
     def _shows_a_file(self) -> bool:
         """Whether we have a certificate whose file is known by its name."""

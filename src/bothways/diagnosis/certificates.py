@@ -75,6 +75,10 @@ COMMON_WORDS = frozenset(
         "internal",
     ]
 )
+# Those of them that say where a CA is in a hierarchy, what its certificates are for, or an owner's legal form.
+POSITIONS = COMMON_WORDS - {
+    "corp", "global", "trust", "services", "service", "secure", "public", "private", "internal",
+}  # fmt: skip
 
 BY_FAULT: Mapping[Fault, Cause] = {
     Fault.BAD_ENCODING: Cause.UNREADABLE,
@@ -236,21 +240,44 @@ def described(chain: Sequence[ParsedCertificate]) -> str:
 
 def relative(issuer: str, others: Iterable[str]) -> str | None:
     """Return one of `others` that seems to belong to the same CA as `issuer`: they share an identifying word."""
-    identifying = frozenset() if is_root(issuer) else _identifying_words(issuer)
-    return next((each for each in others if identifying & _identifying_words(each)), None)
+    if is_root(issuer):
+        return None
+    return next((each for each in others if _share_a_word(issuer, each)), None)
 
 
-def _identifying_words(name: str) -> frozenset[str]:
+def _share_a_word(one: str, other: str) -> bool:
+    """Whether two names share an identifying word, or, where one of them has none, any but those of positions.
+
+    So "Corp Issuing" belongs to "Corp Root", and "Globex Corp Issuing" does not belong to "Acme Corp Root".
+    """
+    identifying = _identifying_words(one), _identifying_words(other)
+    if all(identifying):
+        return bool(identifying[0] & identifying[1])
+    return bool(_identifying_words(one, POSITIONS) & _identifying_words(other, POSITIONS))
+
+
+def _identifying_words(name: str, common: frozenset[str] = COMMON_WORDS) -> frozenset[str]:
     values = " ".join(re.findall(r"(?:CN|O|OU)=((?:\\.|[^,+])*)", name)) or name
     words = re.findall(r"[^\W_]+", values.lower())
-    return frozenset(
-        each for each in words if each not in COMMON_WORDS and not re.fullmatch(r"[a-z]?\d*", each)
-    )
+    return frozenset(each for each in words if each not in common and not re.fullmatch(r"[a-z]?\d*", each))
 
 
 def is_root(name: str) -> bool:
     """Whether a CA is a root by its own name."""
     return "root" in re.findall(r"[a-z]+", name.lower())
+
+
+def is_intermediate(name: str) -> bool:
+    """Whether a CA is an intermediate by its own name."""
+    words = set(re.findall(r"[a-z]+", name.lower()))
+    return bool(words & {"intermediate", "issuing", "subordinate"}) and "root" not in words
+
+
+def held(leaf: ParsedCertificate, *chains: Iterable[ParsedCertificate]) -> ParsedCertificate | None:
+    """Return the intermediate among the certificates of several chains that signed a leaf, or None."""
+    known = (each for chain in chains for each in chain if not each.is_self_issued)
+    named = (each for each in known if each.subject_text == leaf.issuer_text)
+    return next((each for each in named if is_signed_by(leaf, each)), None)
 
 
 def mixed(ours: str, theirs: str) -> tuple[str, str] | None:

@@ -13,7 +13,7 @@ from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.stacks import Stack
-from bothways.roles import Progress, Role
+from bothways.roles import Progress, Role, Version
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
 PEERS, BETWEEN, OURS = Party.PEERS, Party.BETWEEN, Party.OURS
@@ -196,10 +196,24 @@ def _nobody_behind(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
 
 
+def _nothing_agreed(case: Case) -> Iterator[Likely]:
+    """A client of gRPC or HTTP/2 alone closes where we chose no protocol; HTTP/1.1 needs no ALPN."""
+    offered = case.seen.offer.protocols if case.seen.offer is not None else ()
+    answered = case.seen.version == Version.TLS12 or "EncryptedExtensions" in case.seen.sent
+    if not (offered and answered) or case.seen.protocol is not None or b"http/1.1" in offered:
+        return
+    theirs = listed([each.decode("ascii", "replace") for each in offered])
+    evidence = "it completed the handshake, in which no protocol was agreed, and sent nothing"
+    detail = f"the client offers {theirs}, and we chose none"
+    offer = offered[0].decode("ascii", "replace")
+    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY, evidence, detail=detail, offer=offer)
+
+
 def _client_left(case: Case) -> Iterator[Likely]:
     """A client that closes after its handshake: Python, wget and Node verify our certificate only then."""
     if case.is_client or case.seen.data or not case.chain:
         return
+    yield from _nothing_agreed(case)
     for rule in (
         own_side.flawed, own_side.below_strict_levels, own_issuer.issuer, own_side.wrong_name, own_side.clock,
     ):  # fmt: skip

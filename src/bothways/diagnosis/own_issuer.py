@@ -82,6 +82,9 @@ def _above(case: Case, named: list[str]) -> str | None:
     anchor, signed = certs.knows(case.ours.anchors, last)
     if anchor is not None and signed:
         return None if anchor.is_self_issued else anchor.issuer_text
+    held = certs.held(last, case.own_certificates, case.their_chain)
+    if held is not None and case.request is not None and certs.is_named((held,), case.request.authorities):
+        return held.issuer_text
     return certs.relative(last.issuer_text, named)
 
 
@@ -160,10 +163,13 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
     if anchor is not None and signed and not anchor.is_self_issued:
         evidence = f"{sent}, itself an intermediate, which we did not send"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
+    elif certs.held(last, case.own_certificates, case.their_chain) is not None:
+        evidence = f"{sent}, an intermediate, which we did not send"
+        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
     elif len(case.chain) == 1 and certs.tells_issuer(last):
         evidence = f"{sent}; it says where that CA's certificate can be fetched, which few peers do"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    elif any(word in name.lower() for word in ("intermediate", "issuing")):
+    elif certs.is_intermediate(name):
         yield case.likely(
             Cause.INTERMEDIATE_MISSING, OURS, LIKELY, f"{sent}, an intermediate by its name", issuer=name
         )

@@ -136,10 +136,15 @@ def _unknown_issuer(case: Case, issuer: str, last: ParsedCertificate | None) -> 
 def _above(case: Case, issuer: str, leaf: ParsedCertificate) -> str:
     """Return why an issuer seems to be an intermediate, or "" if it does not."""
     anchors = case.ours.anchors
+    held = certs.held(leaf, case.own_certificates)
+    if held is not None and certs.knows(anchors, held)[1]:
+        return "our own file has that CA's certificate, which a trust anchor of ours issued"
     related = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())
     if related is not None:
         return f"{related} seems to have issued it"
-    return "it has the URL of that CA's certificate" if certs.tells_issuer(leaf) else ""
+    if certs.tells_issuer(leaf):
+        return "it has the URL of that CA's certificate"
+    return "that CA is an intermediate by its name" if certs.is_intermediate(issuer) else ""
 
 
 def _mixed(case: Case, theirs: str, ours: str) -> str:
