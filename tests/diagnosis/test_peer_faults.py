@@ -256,3 +256,13 @@ def test_a_server_is_told_that_an_expired_client_lacks_its_intermediate_too() ->
     mine = identities.client_config(None, credentials=alone(holder(**LATE)), clock=clock)
     found = talk(mine, identities.server_config(clock=clock)).servers
     assert [each.cause.name for each in found.causes][:2] == ["INTERMEDIATE_MISSING", "EXPIRED"]
+
+
+def test_an_expired_leaf_alone_of_an_unknown_ca_may_lack_an_intermediate() -> None:
+    """That it has expired is certain, and says nothing of who issued it: both alternatives are shown."""
+    clock = FrozenClock(identities.START + timedelta(days=1))
+    middle = pki.intermediate(identities.root("Omega"), "Alpha", **SPAN)
+    mine = identities.client_config(None, credentials=alone(holder(middle, **LATE)), clock=clock)
+    found = talk(mine, identities.server_config(clock=clock)).servers
+    shown = [each.cause.name for each in found.shown_causes]
+    assert shown == ["CA_NOT_ACCEPTED", "EXPIRED", "INTERMEDIATE_MISSING"]

@@ -133,13 +133,14 @@ class Explanation:
         """The causes that are worth showing: of each independent fault the most likely; then those with evidence.
 
         A certain cause removes the other causes of the same fault, and no others. Where no cause is certain, two more
-        are shown; where no cause has evidence, the few most common.
+        are shown; where some are, alternatives to a fault of which none is; where no cause has
+        evidence, the few most common.
         """
         settled = {topic_of(each.cause) for each in self.causes if each.weight is Weight.CERTAIN}
         kept = [each for each in self.causes if each.weight is Weight.CERTAIN or _stands(each, settled)]
         if not any(each.weight >= Weight.LIKELY for each in kept):
             return self.causes[:SHOWN]
-        more = [] if settled else [each for each in self.causes if each.weight is Weight.POSSIBLE][:MORE]
+        more = [each for each in self.causes if _may_stand(each, kept, settled)][:MORE]
         needed = _firsts(kept)
         others = [each for each in (*kept, *more) if each not in needed]
         shown = [*needed, *others[: max(0, SHOWN - len(needed))]]
@@ -236,6 +237,16 @@ def _firsts(causes: Iterable[Likely]) -> list[Likely]:
 
 def _stands(likely: Likely, settled: Collection[object]) -> bool:
     return likely.weight is Weight.LIKELY and topic_of(likely.cause) not in settled
+
+
+def _may_stand(likely: Likely, kept: Sequence[Likely], settled: Collection[object]) -> bool:
+    """Whether to show a cause without evidence: nothing is certain, or it is an alternative to a likely one."""
+    if likely.weight is not Weight.POSSIBLE or not settled:
+        return likely.weight is Weight.POSSIBLE
+    topic = topic_of(likely.cause)
+    if topic is OTHER or topic in settled:
+        return False
+    return any(topic_of(each.cause) == topic and each.order == likely.order for each in kept)
 
 
 def topic_of(cause: Cause) -> object:
