@@ -240,6 +240,57 @@ class NamedGroup(IntEnum):
     SecP384r1MLKEM1024 = 0x11ED
 
 
+class FormerGroup(IntEnum):
+    """TLS Supported Groups that are used by few (RFC 8422 5.1.1, RFC 7027, RFC 8734, RFC 8998)."""
+
+    sect163k1 = 1
+    sect163r1 = 2
+    sect163r2 = 3
+    sect193r1 = 4
+    sect193r2 = 5
+    sect233k1 = 6
+    sect233r1 = 7
+    sect239k1 = 8
+    sect283k1 = 9
+    sect283r1 = 10
+    sect409k1 = 11
+    sect409r1 = 12
+    sect571k1 = 13
+    sect571r1 = 14
+    secp160k1 = 15
+    secp160r1 = 16
+    secp160r2 = 17
+    secp192k1 = 18
+    secp192r1 = 19
+    secp224k1 = 20
+    secp224r1 = 21
+    secp256k1 = 22
+    brainpoolP256r1 = 26  # noqa: N815
+    brainpoolP384r1 = 27  # noqa: N815
+    brainpoolP512r1 = 28  # noqa: N815
+    brainpoolP256r1tls13 = 31  # noqa: N815
+    brainpoolP384r1tls13 = 32  # noqa: N815
+    brainpoolP512r1tls13 = 33  # noqa: N815
+    curveSM2 = 41  # noqa: N815 - the registry's spelling
+
+
+class FormerScheme(IntEnum):
+    """TLS SignatureScheme that are used by few (RFC 5246 7.4.1.4.1, RFC 8734, RFC 8998)."""
+
+    rsa_md5 = 0x0101
+    dsa_sha1 = 0x0202
+    rsa_sha224 = 0x0301
+    dsa_sha224 = 0x0302
+    ecdsa_sha224 = 0x0303
+    dsa_sha256 = 0x0402
+    dsa_sha384 = 0x0502
+    dsa_sha512 = 0x0602
+    sm2sig_sm3 = 0x0708
+    ecdsa_brainpoolP256r1tls13_sha256 = 0x081A  # noqa: N815
+    ecdsa_brainpoolP384r1tls13_sha384 = 0x081B  # noqa: N815
+    ecdsa_brainpoolP512r1tls13_sha512 = 0x081C  # noqa: N815
+
+
 class SignatureScheme(IntEnum):
     """TLS SignatureScheme (RFC 9846 4.3.3; ML-DSA: draft-ietf-tls-mldsa)."""
 
@@ -336,6 +387,12 @@ def names(registry: type[IntEnum], values: tuple[int, ...] | list[int]) -> list[
     spelled = [name(registry, value) for value in values[:NAMES_LIMIT]]
     more = len(values) - len(spelled)
     return [*spelled, f"{more} more"] if more else spelled
+
+
+def group_names(values: tuple[int, ...] | list[int]) -> list[str]:
+    """Return the names of groups, also of those used by few."""
+    former = set(FormerGroup)
+    return [name(FormerGroup if value in former else NamedGroup, value) for value in values[:NAMES_LIMIT]]
 
 
 def is_grease(value: int) -> bool:

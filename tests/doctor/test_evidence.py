@@ -272,3 +272,39 @@ def test_an_alert_for_a_proxy_header_is_no_sign_that_one_is_wanted() -> None:
     with listening(refuses_by_alert) as server:
         found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
     assert found == Probed(unanswered=True)
+
+
+@pytest.mark.parametrize(
+    ("differs", "version", "causes"),
+    [
+        ("schemes", V12, ["NO_SHARED_SCHEME"]),
+        ("groups", V12, ["CURVE_NOT_OFFERED"]),
+        ("size", V13, ["LARGE_HELLO"]),
+        ("nothing", V13, ["NO_SHARED_SCHEME"]),
+        ("nothing", V12, []),
+    ],
+)
+def test_the_size_of_a_hello_is_the_cause_only_where_nothing_else_differed(
+    differs: Any, version: int, causes: list[str]
+) -> None:
+    """RFC 9846 4.2.4: in TLS 1.3 a HelloRetryRequest comes before the choice of a scheme."""
+    found = Probed((version,), (0x1301 if version == V13 else 0xC02F,), (NamedGroup.x25519,), differs=differs)
+    told = explained(found, groups=HYBRID)
+    assert [each.cause.name for each in told.causes if each.weight is Weight.LIKELY] == causes
+    assert ("LARGE_HELLO" in [each.cause.name for each in told.causes]) == (differs == "size")
+
+
+def drops_large_hellos(sock: socket.socket) -> None:
+    """As a device that passes on hellos of one packet alone."""
+    if len(sock.recv(65536, socket.MSG_PEEK)) < 1600:
+        ours(identities.server_config())(sock)
+
+
+def test_a_hello_that_is_only_larger_shows_that_its_size_is_refused() -> None:
+    """RFC 7685 3: padding changes nothing else."""
+    config = client()
+    with listening(drops_large_hellos) as server:
+        side = HandshakeFacts(config, "localhost", address="localhost:8443").situation().ours
+        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5, ours=side)
+        assert server.accepted <= PROBES
+    assert found is not None and found.differs == "size"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +13,15 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import ClientConfig, TrustStore
+from bothways import ClientConfig, TLSError, TrustStore
+from bothways.diagnosis import HandshakeFacts, explain
 from bothways.doctor.attempts import attempt
+from bothways.doctor.evidence import probe
 from bothways.doctor.report import Choices, Report
+from bothways.net.channel import connect
 from catalogue import people
 from catalogue.database import database
-from doctor_talk import dialer_to, examined
+from doctor_talk import dialer_to, examined, target
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.peers import find
@@ -61,6 +65,59 @@ def s_server(folder: Path, *options: str, who: Identity | None = None) -> Iterat
         program.until("ACCEPT 127.0.0.1:")
         heard = program.until("\n", 2)
         yield program, int(heard.split("ACCEPT 127.0.0.1:")[1].split()[0])
+
+
+def first_causes(port: int) -> set[str]:
+    """The first cause by a probe, and by the examination's last handshake."""
+    config = ClientConfig(anchors=identities.anchors())
+    observed = HandshakeFacts(config, "localhost", address=f"localhost:{port}")
+    with pytest.raises((TLSError, OSError)) as failed:
+        connect("127.0.0.1", port, config, "localhost", observer=observed)
+    situation = observed.situation()
+    found = probe(target(port), 10, ours=situation.ours)
+    told = explain(failed.value, replace(situation, probed=found))
+    failure = examined(port, config, timeout=20).final.explanation
+    return {told.first.cause.name, failure.first.cause.name}
+
+
+def with_key(folder: Path, kind: str) -> tuple[str, ...]:
+    """A certificate of its own signature, as options of a server; its handshakes end at the hello."""
+    key, cert = str(folder / "own.key"), str(folder / "own.pem")
+    algorithm = ("rsa:2048",) if kind == "RSA" else ("ec", "-pkeyopt", f"ec_paramgen_curve:{kind}")
+    command = [find("openssl"), "req", "-x509", "-nodes", "-newkey", *algorithm, "-keyout", key, "-out", cert]
+    subprocess.run([*command, "-subj", "/CN=localhost"], check=True, capture_output=True)
+    return "-cert", cert, "-key", key
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "cause"),
+    [
+        ("P-256", "-tls1_2 -groups brainpoolP256r1", "NO_SHARED_GROUP"),
+        ("RSA", "-tls1_2 -groups brainpoolP384r1", "NO_SHARED_GROUP"),
+        ("RSA", "-tls1_2 -groups secp256k1", "NO_SHARED_GROUP"),
+        ("RSA", "-tls1_3 -groups ffdhe8192", "NO_SHARED_GROUP"),
+        ("secp256k1", "-tls1_2", "CURVE_NOT_OFFERED"),
+        ("brainpoolP256r1", "-tls1_2", "CURVE_NOT_OFFERED"),
+        ("RSA", "-tls1_2 -sigalgs RSA+SHA224", "NO_SHARED_SCHEME"),
+        ("RSA", "-tls1_2 -sigalgs RSA+SHA1 -cipher DEFAULT@SECLEVEL=0", "NO_SHARED_SCHEME"),
+    ],
+)
+def test_what_a_server_has_and_few_others_have_is_the_cause(
+    folder: Path, kind: str, options: str, cause: str
+) -> None:
+    """RFC 8422 5.1.1, RFC 7027, RFC 5246 7.4.1.4.1: a hello that offers everything has these too."""
+    command = [
+        find("openssl"),
+        "s_server",
+        "-accept",
+        "127.0.0.1:0",
+        *with_key(folder, kind),
+        *options.split(),
+    ]
+    with running(*command) as program:
+        program.until("ACCEPT 127.0.0.1:")
+        port = int(program.until("\n", 2).split("ACCEPT 127.0.0.1:")[1].split()[0])
+        assert first_causes(port) == {cause}
 
 
 def test_openssl_that_asks_for_a_certificate_and_takes_none(folder: Path):

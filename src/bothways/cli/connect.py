@@ -243,7 +243,7 @@ class _Server:
             return situation
         target = Target(self.address.host, self.address.port, server_name(self.name or self.address.host))
         asked = None if isinstance(error, StartTLSFailed) else self.starttls
-        return replace(situation, probed=probe(target, self.timeout * PROBE_SHARE, asked))
+        return replace(situation, probed=probe(target, self.timeout * PROBE_SHARE, asked, situation.ours))
 
 
 @dataclass

@@ -14,7 +14,7 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.situation import Probed
-from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, names
+from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, group_names, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import SCHEMES
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES, VERSIONS
@@ -35,7 +35,10 @@ def probed(case: Case) -> Iterator[Likely]:
     if not found.versions:
         return
     yield from (
-        _version_found(case, found) or _suite_found(case, found) or _group_found(case, found) or _fits(case)
+        _version_found(case, found)
+        or _suite_found(case, found)
+        or _group_found(case, found)
+        or _fits(case, found)
     )
 
 
@@ -65,19 +68,50 @@ def _suite_found(case: Case, found: Probed) -> list[Likely]:
 def _group_found(case: Case, found: Probed) -> list[Likely]:
     if not found.groups or set(found.groups) & set(case.ours.groups):
         return []
-    theirs, ours = (listed(names(NamedGroup, each)) for each in (found.groups, case.ours.groups))
+    theirs, ours = (listed(group_names(each)) for each in (found.groups, case.ours.groups))
     party = OURS if set(PREFERRED_GROUPS) & set(names(NamedGroup, found.groups)) else PEERS
     detail = f"it has {theirs}, and we offer {ours}"
     return [case.likely(Cause.NO_SHARED_GROUP, party, LIKELY, PROBE, detail=detail)]
 
 
-def _fits(case: Case) -> list[Likely]:
-    """We offer everything that it chose: the difference is in the signature schemes, or in the size of our hello."""
+def _fits(case: Case, found: Probed) -> list[Likely]:
+    """We offer everything that it chose: what it refuses is in the schemes, the groups, or the size of our hello."""
+    match found.differs:
+        case "schemes":
+            return [
+                _scheme_left_out(case, "a hello with all schemes was answered, and one with ours was not")
+            ]
+        case "groups":
+            return [_curve_left_out(case)]
+        case "nothing":
+            return _unseen_in_probes(case, found)
+        case "size":
+            evidence = "a hello with the same content was answered, and the same one with padding was not"
+            return [
+                replace(each, weight=LIKELY, evidence=f"{each.evidence}; {evidence}")
+                for each in _large_hello(case)
+            ]
     if case.alert in CHOICE_ALERTS and _leaves_out_schemes(case):
         return [_scheme_left_out(case, f"{PROBE}, which has all schemes")]
-    weight = POSSIBLE if case.alert in CHOICE_ALERTS else LIKELY
-    large = [replace(each, weight=weight) for each in _large_hello(case)]
-    return [replace(each, evidence=f"{each.evidence}; smaller hellos are answered") for each in large]
+    return [
+        replace(each, evidence=f"{each.evidence}; smaller hellos, with other content, are answered")
+        for each in _large_hello(case)
+    ]
+
+
+def _unseen_in_probes(case: Case, found: Probed) -> list[Likely]:
+    """In TLS 1.3 probes end at a HelloRetryRequest, before the server looks for a scheme."""
+    if case.alert not in CHOICE_ALERTS or Version.TLS13 not in found.versions:
+        return []
+    return [
+        _scheme_left_out(case, "its version, suite and group are among ours, and a larger hello was answered")
+    ]
+
+
+def _curve_left_out(case: Case) -> Likely:
+    detail = f"we offer {listed(group_names(case.ours.groups))}"
+    evidence = "a hello with all groups was answered, and one with ours was not"
+    return case.likely(Cause.CURVE_NOT_OFFERED, PEERS, LIKELY, evidence, detail=detail, other="our side")
 
 
 PROBE = "a hello that offers everything was answered"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Literal
 
 from bothways.roles import Progress, Role
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -150,6 +151,9 @@ class Seen:
     protocol: bytes | None = None
 
 
+Differs = Literal["schemes", "groups", "size", "nothing"]
+
+
 @dataclass(frozen=True, slots=True)
 class Probed:
     """What a server chose in probes with hellos that offer more than ours; it is not authenticated.
@@ -163,6 +167,7 @@ class Probed:
     closes_at_once: whether it closes a connection on which nothing was sent.
     reads_hello: whether it closes a connection for a hello, and not before the hello's last byte.
     unanswered: whether it answered nothing that was tried.
+    differs: what it refuses in our hello, by pairs of hellos that differ in that alone; None if that was not tried.
     """
 
     versions: tuple[int, ...] = ()
@@ -176,6 +181,7 @@ class Probed:
     closes_at_once: bool = False
     reads_hello: bool = False
     unanswered: bool = False
+    differs: Differs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,9 @@ from bothways.diagnosis import (
     refusal_in,
 )
 from bothways.diagnosis.service_reply import read_reply
-from bothways.diagnosis.situation import UNNAMED
+from bothways.diagnosis.situation import UNNAMED, Situation
 from bothways.doctor.dial import Dialer
+from bothways.doctor.evidence import compared
 from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
 from bothways.errors import PeerAlert, TLSError, Truncated
 from bothways.iana import ClientCertificateType, SignatureScheme
@@ -246,8 +247,17 @@ def attempt(
         result.error = error
         if isinstance(error, PeerAlert):
             result.confirmed = "refused"
-        result.explanation = explain_ended(result.head, error, replace(observed.situation(), probed=probed))
+        result.explanation = explain_ended(
+            result.head, error, _with_evidence(result, observed.situation(), dialer, probed)
+        )
     return result
+
+
+def _with_evidence(result: Attempt, situation: Situation, dialer: Dialer, probed: Probed | None) -> Situation:
+    """Return the situation with what probes found; a refused hello is compared with others first."""
+    if probed is not None and probed.versions and not result.chose:
+        probed = compared(dialer, probed, situation.ours)
+    return replace(situation, probed=probed)
 
 
 def _exchange_data(

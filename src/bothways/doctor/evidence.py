@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import time
+from dataclasses import replace
 
 from bothways.diagnosis import Probed
+from bothways.diagnosis.situation import Differs, OwnSide
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
 from bothways.doctor.probes import (
     GOOD_SUITES_12,
@@ -20,7 +22,7 @@ from bothways.doctor.probes import (
 from bothways.doctor.replies import HelloReply
 from bothways.doctor.survey import WAITS_FOR_CLIENT, Survey
 from bothways.errors import StartTLSFailed, StartTLSProblem
-from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
+from bothways.iana import CipherSuite, FormerGroup, NamedGroup, ProtocolVersion
 from bothways.starttls import PROTOCOLS, Protocol
 
 # What a client of ours offers comes first: many servers choose what the client prefers.
@@ -36,7 +38,9 @@ PRE_SHARED = Offer(
     (*range(0xD001, 0xD006), *range(0xCCAB, 0xCCAF), *range(0xC035, 0xC039), *range(0xC0A4, 0xC0AC),
      *range(0xA8, 0xB8), *range(0x8A, 0x96), *range(0xC01A, 0xC023)),
 )  # fmt: skip
-PROBES = 5 + len(WAITS_FOR_CLIENT)
+PROBES = 6 + len(WAITS_FOR_CLIENT)
+PADDING = 1600  # bytes: more than a packet, and than a post-quantum key share adds
+GROUP_CODES = {each.name: int(each) for registry in (NamedGroup, FormerGroup) for each in registry}
 AT_ONCE_SECONDS = 1.0
 UNANSWERED_LIMIT = 3  # so many connections wait for their time limit where the server never answers
 CONNECTION_SECONDS = 10.0
@@ -46,7 +50,9 @@ RESET_ERRNOS = (
 )  # of a connection that was reset before anything was sent
 
 
-def probe(target: Target, seconds: float, starttls: Protocol | None = None) -> Probed | None:
+def probe(
+    target: Target, seconds: float, starttls: Protocol | None = None, ours: OwnSide | None = None
+) -> Probed | None:
     """Find out what a server chooses if everything is offered; only ClientHellos are sent.
 
     If that is refused, a hello without the server's name and one with suites of pre-shared keys are tried. If it is
@@ -55,7 +61,8 @@ def probe(target: Target, seconds: float, starttls: Protocol | None = None) -> P
     last, whether it waits for the end of a hello before it closes.
 
     target: the server.  seconds: for all connections together.  starttls: the protocol by which TLS is requested
-    first. Returns None where that showed nothing.
+    first.  ours: what our hello offered, to find out what the server refuses in it.
+    Returns None where that showed nothing.
     """
     each = min(seconds / UNANSWERED_LIMIT, CONNECTION_SECONDS)
     dialer = Dialer(target, timeout=each, limit=PROBES, starttls=starttls, seconds=seconds)
@@ -73,7 +80,34 @@ def probe(target: Target, seconds: float, starttls: Protocol | None = None) -> P
         return None
     if reply.kind != "choice" or reply.version is None:
         return None
-    return Probed((reply.version,), _known(reply.suite), _known(reply.group))
+    found = Probed((reply.version,), _known(reply.suite), _known(reply.group))
+    return found if ours is None else compared(dialer, found, ours)
+
+
+def compared(dialer: Dialer, found: Probed, ours: OwnSide) -> Probed:
+    """Find out what a server refuses in our hello, by hellos of which each differs from the last in one thing.
+
+    The first has our versions and suites, and all groups and schemes; then come our schemes, our groups, and padding
+    to more than one packet. Returns `found` as it was where the first is not answered, or there is no connection left.
+    """
+    versions = tuple(each for each in VERSIONS if each in ours.versions)
+    if not (versions and ours.suites and ours.groups and ours.schemes):
+        return found
+    widest = Offer(versions, ours.suites, FULL_OFFER.groups)
+    our_schemes = replace(widest, schemes=ours.schemes)
+    our_groups = replace(our_schemes, groups=ours.groups)
+    steps: tuple[tuple[Differs, Offer], ...] = (
+        ("schemes", our_schemes),
+        ("groups", our_groups),
+        ("size", replace(our_groups, padding=PADDING)),
+    )
+    try:
+        if dialer.ask(widest).kind != "choice":
+            return found
+        refused = (what for what, each in steps if dialer.ask(each).kind != "choice")
+        return replace(found, differs=next(refused, "nothing"))
+    except (OSError, StartTLSFailed, ConnectionsUsedUp):
+        return found
 
 
 def _after_refusal(dialer: Dialer) -> Probed:
@@ -137,7 +171,7 @@ def of_survey(survey: Survey) -> Probed:
     names = (*survey.suites_13.names, *survey.suites_12.names)
     suites = tuple(int(CipherSuite[each]) for each in names)
     dated = tuple(code for kind in survey.dated for code in OUTDATED_SUITES[kind])
-    groups = tuple(int(NamedGroup[each]) for each in survey.groups.names)
+    groups = tuple(GROUP_CODES[each] for each in survey.groups.names)
     return Probed(versions, suites or dated, groups)
 
 

@@ -13,6 +13,8 @@ from bothways.iana import (
     CipherSuite,
     CompressionMethod,
     ContentType,
+    FormerGroup,
+    FormerScheme,
     NamedGroup,
     ProtocolVersion,
     SignatureScheme,
@@ -55,7 +57,8 @@ OUTDATED_SUITES: Mapping[str, tuple[int, ...]] = {
     "RC4": _named("RC4", without=_NO_SECURITY),
     "no protection": tuple(code for part in _NO_SECURITY for code in _named(part)),
 }
-GROUPS = tuple(int(group) for group in NamedGroup)
+GROUPS = (*map(int, NamedGroup), *map(int, FormerGroup))
+SCHEMES = (*map(int, SignatureScheme), *map(int, FormerScheme))
 PROBED_GROUPS = (
     NamedGroup.X25519MLKEM768,
     NamedGroup.SecP256r1MLKEM768,
@@ -78,12 +81,17 @@ VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What one hello offers: versions (the highest first), suites, groups, application protocols."""
+    """What one hello offers: versions (the highest first), suites, groups, application protocols, schemes.
+
+    padding: bytes that only make it larger (RFC 7685).
+    """
 
     versions: tuple[int, ...]
     suites: tuple[int, ...]
     groups: tuple[int, ...] = GROUPS
     protocols: tuple[bytes, ...] = ()
+    schemes: tuple[int, ...] = SCHEMES
+    padding: int = 0
 
 
 def offer_record(target: ServerName, offer: Offer) -> bytes:
@@ -110,10 +118,12 @@ def offer_record(target: ServerName, offer: Offer) -> bytes:
 
 def _extensions(target: ServerName, offer: Offer) -> list[ext.Extension]:
     found: list[ext.Extension] = [] if target.sni is None else [ext.ServerName(target.sni)]
-    found += [ext.SupportedGroups(offer.groups), ext.SignatureAlgorithms(tuple(map(int, SignatureScheme)))]
+    found += [ext.SupportedGroups(offer.groups), ext.SignatureAlgorithms(offer.schemes)]
     found += [ext.EcPointFormats((0,)), ext.ExtendedMainSecret(), ext.SessionTicket()]
     if offer.protocols:
         found.append(ext.ApplicationProtocols(offer.protocols))
     if offer.versions[0] == ProtocolVersion.TLSv1_3:
         found += [ext.SupportedVersions(offer.versions), ext.KeyShares(())]
+    if offer.padding:
+        found.append(ext.Padding(bytes(offer.padding)))
     return found

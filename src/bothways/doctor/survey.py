@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer
 from bothways.doctor.probes import (
     GOOD_SUITES_12,
+    GROUPS,
     OUTDATED_SUITES,
     PROBED_GROUPS,
     SUITES_12,
@@ -20,7 +20,7 @@ from bothways.doctor.probes import (
 from bothways.doctor.replies import HelloReply
 from bothways.doctor.report import Choices, Server, Version, VersionStatus
 from bothways.errors import StartTLSFailed, StartTLSProblem
-from bothways.iana import Alert, CipherSuite, NamedGroup, ProtocolVersion
+from bothways.iana import Alert, CipherSuite, ProtocolVersion, group_names
 from bothways.iana import name as alert_name
 from bothways.iana import names as all_spelled
 from bothways.starttls import PROTOCOLS
@@ -37,6 +37,7 @@ PLAN = {
     "groups": len(PROBED_GROUPS),
 }
 GIVE_UP_AFTER = 2
+RARE_GROUPS_ASKED = 3  # within the plan, where one hello found that no usual group is chosen
 WAITS_FOR_CLIENT = ("postgres", "ldap")  # protocols whose servers send nothing before the client does
 
 NO_CHOICES = Choices((), complete=False)
@@ -186,14 +187,14 @@ class Survey:
                 SUITES_13,
                 PLAN["suites of TLS 1.3"],
                 lambda suites: self._ask(Offer((TLS13,), suites)).suite,
-                CipherSuite,
+                _suite_names,
             )
         if self._speaks(TLS12):
             self.suites_12 = self._choices(
                 GOOD_SUITES_12,
                 PLAN["suites of TLS 1.2"],
                 lambda suites: self._ask(Offer((TLS12,), suites)).suite,
-                CipherSuite,
+                _suite_names,
             )
 
     def _dated(self) -> None:
@@ -214,7 +215,10 @@ class Survey:
             offer = Offer((version,), suites, groups)
             return self._ask(offer, until_key_exchange=version == TLS12).group
 
-        self.groups = self._choices(PROBED_GROUPS, PLAN["groups"], ask, NamedGroup)
+        self.groups = self._choices(PROBED_GROUPS, PLAN["groups"], ask, group_names)
+        if not self.groups.names:
+            every = tuple(dict.fromkeys((*PROBED_GROUPS, *GROUPS)))
+            self.groups = self._choices(every, RARE_GROUPS_ASKED, ask, group_names)
 
     def _speaks(self, version: int) -> bool:
         return self.spoken[version] == "spoken"
@@ -224,23 +228,27 @@ class Survey:
         offered: Sequence[int],
         most: int,
         ask: Callable[[tuple[int, ...]], int | None],
-        registry: type[IntEnum],
+        spelled: Callable[[list[int]], list[str]],
     ) -> Choices:
         """Offer all, then all but those chosen, until the server chooses none: each hello finds one."""
         remaining, found = list(offered), list[int]()
         for _ in range(most):
             code = ask(tuple(remaining))
             if code not in remaining:
-                return Choices(tuple(all_spelled(registry, found)), complete=True)
+                return Choices(tuple(spelled(found)), complete=True)
             found.append(code)
             remaining.remove(code)
             if not remaining:
-                return Choices(tuple(all_spelled(registry, found)), complete=True)
-        return Choices(tuple(all_spelled(registry, found)), complete=False)
+                return Choices(tuple(spelled(found)), complete=True)
+        return Choices(tuple(spelled(found)), complete=False)
 
 
 class _Silent(Exception):
     """The server did not answer several hellos in sequence."""
+
+
+def _suite_names(codes: list[int]) -> list[str]:
+    return all_spelled(CipherSuite, codes)
 
 
 def _other_suites() -> tuple[int, ...]:
