@@ -10,6 +10,7 @@ import socket
 from types import SimpleNamespace
 
 import pytest
+import websockets.asyncio.client
 import websockets.sync.client
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -86,10 +87,15 @@ def test_a_websocket_that_a_rule_refuses_is_not_opened(mutual):
         "http": over(HttpToolsProtocol, server_config(mutual)),
         "ws": with_caller(WebSocketsSansIOProtocol),
     }
-    with served(app, **settings) as port:
-        own = context(mutual, mutual.identity("client"))
-        with pytest.raises(websockets.exceptions.InvalidStatus, match="403"):
-            websockets.sync.client.connect(f"wss://localhost:{port}/", ssl=own)
+    own = context(mutual, mutual.identity("client"))
+
+    async def opened(port: int) -> None:
+        # The blocking client closes a socket that its other thread reads from, and may then wait for that thread.
+        async with websockets.asyncio.client.connect(f"wss://localhost:{port}/", ssl=own):
+            pass
+
+    with served(app, **settings) as port, pytest.raises(websockets.exceptions.InvalidStatus, match="403"):
+        asyncio.run(opened(port))
 
 
 @pytest.mark.parametrize("kind", ["expired", "revoked", "unknown_ca"])
