@@ -218,13 +218,16 @@ WRONG = [
     (["app:app", "--allow", "name=x"], "expected KIND=VALUE, where KIND is one of dns, uri, cn"),
     (["app:app", "--allow", "dns"], "expected KIND=VALUE"),
     (["app:app", "--allow", "dns=a b"], "is not a DNS name"),
-    (["app:app", "--allow", "dns=a.example"], "allow: it is not used, since client_auth is none"),
+    (
+        ["app:app", "--allow", "dns=a.example"],
+        "--allow: no client certificate is verified; add --client-ca FILE",
+    ),
     (["app"], "does not name an application; expected MODULE:APP"),
     (["app:"], "does not name an application; expected MODULE:APP"),
     (["nothing_such:app"], 'nothing_such:app: Could not import module "nothing_such"'),
     (["app:nothing"], 'app:nothing: Attribute "nothing" not found in module "app"'),
     (["app:app", "--client-ca", "nowhere.pem"], "nowhere.pem: cannot be read"),
-    (["app:app", "--crl", "CRL"], "revocation: it is not checked, since client_auth is none"),
+    (["app:app", "--crl", "CRL"], "--revocation: no client certificate is verified; add --client-ca FILE"),
     (["app:app", "--workers", "0"], "0 is not in the range"),
     (["app:app", "--listen", "8443"], "not an address"),
 ]
