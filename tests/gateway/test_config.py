@@ -148,6 +148,7 @@ BROKEN = [
      "line 7: listener[1].hots: is not known; did you mean `host`?"),
     (IDENTITY + "[[listener]]\nport = 65536\n" + ROUTE, "65536 is out of range; expected 0 to 65535"),
     (IDENTITY + "[[listener]]\nunix = 's'\nmode = '999'\n" + ROUTE, "999 are no permissions"),
+    (IDENTITY + "[[listener]]\nunix = 's'\nmode = '7777'\n" + ROUTE, "7777 are no permissions"),
     (IDENTITY + "[[listener]]\nport = 1\nmode = '600'\n" + ROUTE, "listener[1].mode: is not known"),
     (IDENTITY + "[[listener]]\nport = 1\nhost = 'a..b'\n" + ROUTE, "neither the name of a host"),
     (IDENTITY + 2 * LISTENER + ROUTE, "line 7: listener[2]: another listener is called 127.0.0.1:8443;"),

@@ -33,6 +33,18 @@ def test_a_generation_arrives_whole_with_sockets_that_listen() -> None:
             assert mine.getsockname() == listener.getsockname()
 
 
+def test_two_generations_that_arrive_together_are_both_taken() -> None:
+    """The last one counts; no further event tells that it is there."""
+    here, there = socket.socketpair()
+    with here, there:
+        there.setblocking(False)
+        for text in ("a", "b"):
+            send_generation(here, Generation(text, {}))
+        reader = GenerationReader(there)
+        taken = iter(reader.read, None)
+        assert [each.text for each in taken] == ["a", "b"]
+
+
 def test_the_end_of_the_supervisor_is_told() -> None:
     here, there = socket.socketpair()
     here.close()

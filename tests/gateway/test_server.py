@@ -11,6 +11,10 @@ import pytest
 
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
+from bothways.gateway.listening import open_listener
+from bothways.gateway.log import Log
+from bothways.gateway.routes import Routes
+from bothways.gateway.server import Gateway
 from bothways.testing.identities import Identities
 from gateway_talk import ANYBODY, Setting, port, service, until
 
@@ -350,7 +354,49 @@ def test_listeners_come_and_go_with_the_file(setting: Setting) -> None:
                 path = setting.folder / "in.sock"
                 assert (path.stat().st_mode & 0o777, port(gateway)) == (0o660, before)
                 await _through(setting, path)
+                setting.path.write_text(text.replace("[[route]]", unix.replace("0660", "0600")))
+                assert await gateway.reload(setting.load)
+                assert path.stat().st_mode & 0o777 == 0o600
             assert not path.exists()
+
+    asyncio.run(talk())
+
+
+def test_whatever_is_wrong_with_a_changed_file_the_gateway_goes_on_with_the_earlier_one(
+    setting: Setting,
+) -> None:
+    """Even what nobody thought of."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+
+                def load() -> Routes:
+                    raise ValueError("embedded null byte")
+
+                assert not await gateway.reload(load)
+                assert "not reloaded" in setting.events()[-1] and "null byte" in setting.events()[-1]
+                _, writer = await setting.open(gateway)
+                writer.close()
+
+    asyncio.run(talk())
+
+
+def test_a_worker_leaves_the_file_of_a_socket_that_its_supervisor_opened(setting: Setting) -> None:
+    """Others listen there too."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            text = setting.write(behind.route()).read_text()
+            setting.path.write_text(text.replace("port = 0", 'unix = "in.sock"'))
+            routes = setting.load()
+            [listener] = routes.config.listeners
+            with open_listener(listener) as sock:
+                gateway = Gateway(routes, Log(setting.lines.append, "json"), lambda _: sock.dup())
+                await gateway.start()
+                await gateway.drain()
+                assert (setting.folder / "in.sock").exists()
 
     asyncio.run(talk())
 

@@ -201,7 +201,7 @@ class _Reading:
         elif unix is not None:
             address: ListenerAddress = table.made("unix", lambda: unix_address(self._file(unix)))
             mode = table.text("mode", "0600") or ""
-            if not (mode.isdecimal() and len(mode) in (3, 4) and set(mode) <= set("01234567")):
+            if not (len(mode) in (3, 4) and set(mode) <= set("01234567") and int(mode, 8) <= 0o777):
                 table.refuse(f"{shown(mode)} are no permissions; expected octal digits such as 0660", "mode")
             listener = ListenerConfig(name or str(address), address, int(mode, 8))
         elif table.has("port"):

@@ -40,15 +40,20 @@ class GenerationReader:
         self._descriptors: list[int] = []
 
     def read(self) -> Generation | None:
-        """Return the next one if all of it is there. Raises EOFError when the supervisor has gone."""
-        try:
-            data, descriptors, _, _ = socket.recv_fds(self._channel, 1024 * 1024, MOST_LISTENERS)
-        except BlockingIOError:
-            return None
-        if not data:
-            raise EOFError
-        self._came += data
-        self._descriptors += descriptors
+        """Return the next one if all of it is there; several may be. Raises EOFError when the supervisor has gone."""
+        while (generation := self._taken()) is None:
+            try:
+                data, descriptors, _, _ = socket.recv_fds(self._channel, 1024 * 1024, MOST_LISTENERS)
+            except BlockingIOError:
+                return None
+            if not data:
+                raise EOFError
+            self._came += data
+            self._descriptors += descriptors
+        return generation
+
+    def _taken(self) -> Generation | None:
+        """Take one from what came."""
         if len(self._came) < _HEAD.size:
             return None
         [length] = _HEAD.unpack_from(self._came)

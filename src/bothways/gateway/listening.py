@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 
-from bothways.gateway.addresses import ListenerAddress, PassedAddress, TCPAddress
+from bothways.gateway.addresses import ListenerAddress, PassedAddress, TCPAddress, UnixAddress
 from bothways.gateway.config import ListenerConfig
 from bothways.gateway.systemd import passed_socket
 
@@ -87,6 +88,14 @@ def unix_socket(path: str, mode: int) -> socket.socket:
     finally:
         os.umask(before)
     return sock
+
+
+def change_modes(before: Iterable[ListenerConfig], after: Iterable[ListenerConfig]) -> None:
+    """Give the files of Unix sockets that stay the permissions that they have now. Raises OSError."""
+    modes = {each.address: each.mode for each in before}
+    for each in after:
+        if isinstance(each.address, UnixAddress) and modes.get(each.address, each.mode) != each.mode:
+            os.chmod(each.address.path, each.mode)
 
 
 def remove_socket_file(path: str) -> None:

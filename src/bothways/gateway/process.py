@@ -74,18 +74,16 @@ def serve_as_worker(
 
         async def take(text: str) -> None:
             if not await process.gateway.reload(lambda: load_routes(parsed_config(path, text), tickets)):
-                process.end(FAILED)
+                process.end(FAILED, at_once=True)  # its clients were let in by what is no longer in use
 
         def heed() -> None:
             try:
-                generation = reader.read()
+                while (generation := reader.read()) is not None:
+                    sockets.update(generation.sockets)
+                    process.keep(take(generation.text))
             except (EOFError, OSError):
                 loop.remove_reader(channel)
                 process.end(FAILED)
-                return
-            if generation is not None:
-                sockets.update(generation.sockets)
-                process.keep(take(generation.text))
 
         channel.setblocking(False)
         loop.add_reader(channel, heed)
@@ -111,9 +109,11 @@ class _Process:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def end(self, status: int) -> None:
-        """End in order with this exit status."""
+    def end(self, status: int, *, at_once: bool = False) -> None:
+        """End in order with this exit status. at_once: do not wait for clients to end."""
         self._status = status
+        if at_once:
+            self._hurry.set()
         self._stop.set()
 
     async def serve(self, ready: Callable[[list[str]], None]) -> int:

@@ -11,11 +11,10 @@ from typing import TypeVar
 
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
-from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress, UnixAddress
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
 from bothways.gateway.config import ListenerConfig
-from bothways.gateway.listening import BACKLOG, bound_address, open_listener, remove_socket_file
+from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.routes import LOOK_SECONDS, Routes
 from bothways.trust.verdict import Names
@@ -41,6 +40,7 @@ class Gateway:
         self.routes = routes
         self.log = log
         self._listen_on = listen
+        self._owns_files = listen is open_listener
         limits = routes.config.limits
         self.admission = Admission(limits.handshakes, _told_elsewhere)
         self.clients: set[ClientProtocol] = set()
@@ -131,7 +131,9 @@ class Gateway:
         try:
             routes = await asyncio.get_running_loop().run_in_executor(None, load)
             opened = await self._listen(routes.config.listeners)
-        except (ConfigError, OSError) as error:
+            if self._owns_files:
+                change_modes(self.routes.config.listeners, routes.config.listeners)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             self.log.event(f"not reloaded, the earlier configuration stays in use: {error}")
             return False
         wanted = {each.address for each in routes.config.listeners}
@@ -189,7 +191,7 @@ class Gateway:
         """Accept nobody any more."""
         for address, server in self._listening.items():
             server.close()
-            if isinstance(address, UnixAddress):
+            if isinstance(address, UnixAddress) and self._owns_files:
                 remove_socket_file(address.path)
         self._listening.clear()
 

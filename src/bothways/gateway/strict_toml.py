@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 import tomllib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
@@ -43,7 +42,7 @@ def parsed_toml(path: files.FilePath, text: str) -> Table:
     """Read the text of the file at `path`. Raises ConfigError."""
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
     return Table(str(path), lines_of(text.replace("\r\n", "\n")), content, ())
 
@@ -79,6 +78,8 @@ class Table:
         value = self._take(key, str)
         if value == "":
             self.refuse("is empty; expected a text", key)
+        if value is not None and "\0" in value:
+            self.refuse("has a NUL character, which no name or path has", key)
         return default if value is None else str(value)
 
     def required(self, key: str, why: str) -> str:
@@ -98,7 +99,7 @@ class Table:
             return None
         several = [value] if isinstance(value, str) else value
         for each in several:
-            if not isinstance(each, str) or not each:
+            if not isinstance(each, str) or not each or "\0" in each:
                 self.refuse(f"expected texts, not {shown(each)}", key)
         if not several:
             self.refuse("is an empty array; name at least one, or leave the key out", key)
@@ -108,14 +109,14 @@ class Table:
         """Take a whole number within limits."""
         value = self._take(key, int)
         if value is not None and not least <= value <= most:
-            self.refuse(f"{value} is out of range; expected {least} to {most}", key)
+            self.refuse(f"{shown(value)} is out of range; expected {least} to {most}", key)
         return default if value is None else int(value)
 
     def seconds(self, key: str, default: float, most: float = 7 * 86400.0) -> float:
         """Take a duration above zero, in seconds."""
         value = self._take(key, float, int)
-        if value is not None and not (math.isfinite(value) and 0 < value <= most):
-            self.refuse(f"{value} is out of range; expected seconds above 0, at most {most:g}", key)
+        if value is not None and not 0 < value <= most:
+            self.refuse(f"{shown(value)} is out of range; expected seconds above 0, at most {most:g}", key)
         return default if value is None else float(value)
 
     def flag(self, key: str) -> bool:

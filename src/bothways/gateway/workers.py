@@ -9,11 +9,10 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress, UnixAddress
 from bothways.gateway.config import ListenerConfig, config_text, parsed_config
 from bothways.gateway.generation import Generation, send_generation
-from bothways.gateway.listening import bound_address, open_listeners, remove_socket_file
+from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve_as_worker
 from bothways.gateway.routes import Routes, load_routes
@@ -132,7 +131,8 @@ class Workers:
             text = config_text(self._path)
             routes = load_routes(parsed_config(self._path, text), self._tickets)
             opened = self._opened(routes.config.listeners)
-        except (ConfigError, OSError) as error:
+            change_modes(self._routes.config.listeners, routes.config.listeners)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             self._log.event(f"not reloaded, the earlier configuration stays in use: {error}")
             return False
         wanted = {each.address for each in routes.config.listeners}
