@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import socketserver
+import threading
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -156,3 +158,29 @@ async def service(talk: Any = None) -> AsyncIterator[Service]:
         made.server.close()
         for writer in made.writers:
             writer.close()
+
+
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n"
+
+
+@contextlib.contextmanager
+def behind() -> Iterator[int]:
+    """A service that answers each request with a page, and anything else by itself."""
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            while line := self.rfile.readline():
+                if line.startswith(b"GET"):
+                    while self.rfile.readline().strip():
+                        pass
+                    self.wfile.write(PAGE)
+                    return
+                self.wfile.write(line)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()

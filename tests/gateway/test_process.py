@@ -8,44 +8,17 @@ import os
 import shutil
 import signal
 import socket
-import socketserver
 import subprocess
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from bothways.testing import Identity, MutualTLS
 from cli_scripting import Background
-from gateway_talk import ANYBODY, Setting
+from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")]
-
-PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n"
-
-
-@contextlib.contextmanager
-def behind() -> Iterator[int]:
-    """A service that answers each request with a page, and anything else by itself."""
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            while line := self.rfile.readline():
-                if line.startswith(b"GET"):
-                    while self.rfile.readline().strip():
-                        pass
-                    self.wfile.write(PAGE)
-                    return
-                self.wfile.write(line)
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
 
 
 @contextlib.contextmanager

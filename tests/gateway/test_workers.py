@@ -7,8 +7,6 @@ import json
 import os
 import signal
 import socket
-import socketserver
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,26 +16,10 @@ from bothways import PeerAlert
 from bothways.net import Channel, wrap
 from bothways.testing import Identity
 from cli_scripting import Background
-from gateway_talk import ANYBODY, Setting
+from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
-
-
-@contextlib.contextmanager
-def echo() -> Iterator[int]:
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            while line := self.rfile.readline():
-                self.wfile.write(line)
-
-    class Server(socketserver.ThreadingTCPServer):
-        daemon_threads = True
-
-    with Server(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
 
 
 @contextlib.contextmanager
@@ -78,7 +60,7 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
     def connect(who: Identity | str = "good") -> Channel:
         return stack.enter_context(mutual.client(who).connect("127.0.0.1", int(server.port)))
 
-    with echo() as port, contextlib.ExitStack() as stack:
+    with behind() as port, contextlib.ExitStack() as stack:
         route = f'backend = "127.0.0.1:{port}"\n{ANYBODY}'
         setting.write(route, times={"drain": 2})
         server = stack.enter_context(running(setting))
@@ -127,7 +109,7 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
 
 def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: Setting) -> None:
     """A Unix socket is shared by them; it is gone when they are, and an address that is taken changes nothing."""
-    with echo() as port, contextlib.ExitStack() as stack:
+    with behind() as port, contextlib.ExitStack() as stack:
         route = f'backend = "127.0.0.1:{port}"\n{ANYBODY}'
         setting.write(route, times={"drain": 1})
         server = stack.enter_context(running(setting))
@@ -150,7 +132,7 @@ def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: S
 
 def test_workers_that_share_ticket_keys_resume_the_sessions_of_each_other(setting: Setting) -> None:
     """RFC 9846 4.7.1; without a shared file a worker resumes its own only."""
-    with echo() as port, contextlib.ExitStack() as stack:
+    with behind() as port, contextlib.ExitStack() as stack:
         setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1})
         server = stack.enter_context(running(setting, "--ticket-keys", "tickets"))
         client = setting.mutual.client()
@@ -164,7 +146,7 @@ def test_workers_that_share_ticket_keys_resume_the_sessions_of_each_other(settin
 
 
 def test_an_address_that_is_taken_ends_it_before_a_worker_is_started(setting: Setting) -> None:
-    with echo() as port:
+    with behind() as port:
         setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}')
         setting.path.write_text(setting.path.read_text().replace("port = 0", f"port = {port}"))
         with pytest.raises(AssertionError, match="cannot listen on 127.0.0.1"):

@@ -60,7 +60,7 @@ def session_to_offer(
     session = settings.sessions.take(key, hs.clock.now())
     if session is None or not _fits(session.suite, settings.negotiation.suites_13):
         return None
-    verified = known_to_pass(hs, _request(settings, target, session))
+    verified = accepted_now(hs, settings, target, session)
     if verified is None:
         return None
     return OfferedSession(session, EarlySecret(session.suite, session.key), verified)
@@ -70,8 +70,11 @@ def _fits(suite: Suite, offered: Sequence[int]) -> bool:
     return any(SUITES13[code].hash.name == suite.hash.name for code in offered)
 
 
-def _request(settings: ClientSettings, target: ServerName, session: Session) -> VerificationRequest:
-    return VerificationRequest(
+def accepted_now(
+    hs: HandshakeContext, settings: ClientSettings, target: ServerName, session: Session
+) -> Verified | None:
+    """Verify the server of a session again, by the evidence at hand; None if it is not accepted."""
+    request = VerificationRequest(
         chain=session.chain,
         anchors=settings.trust.anchors,
         purpose=Purpose.SERVER,
@@ -81,6 +84,7 @@ def _request(settings: ClientSettings, target: ServerName, session: Session) -> 
         staples=session.staples,
         proved_at=session.authenticated,
     )
+    return known_to_pass(hs, request)
 
 
 def send_hello(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession | None) -> ClientHello:

@@ -13,11 +13,11 @@ from bothways.iana import CipherSuite
 from bothways.iana import name as spelled
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Caution
+from bothways.tls.handshake.client_resumption import accepted_now
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.session_binding import client_key, key_of_12
 from bothways.tls.handshake.settings import ClientSettings
-from bothways.tls.handshake.verification import known_to_pass
 from bothways.tls.resumption.age import LONGEST
 from bothways.tls.resumption.session import Session
 from bothways.tls.resumption.session_ids import new_id
@@ -26,8 +26,6 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import NewSessionTicket
 from bothways.trust.names import ServerName
-from bothways.trust.request import VerificationRequest
-from bothways.trust.verdict import Purpose
 
 
 class Known12(NamedTuple):
@@ -67,24 +65,10 @@ def _session_to_offer(
     session = None if settings.sessions is None else settings.sessions.take(key, hs.clock.now())
     if session is None or session.suite.code not in settings.negotiation.suites:
         return None
-    verified = known_to_pass(hs, _request(settings, target, session))
+    verified = accepted_now(hs, settings, target, session)
     if verified is None:
         return None
     return OfferedSession12(session, verified, session.session_id or new_id(hs.randomness.random))
-
-
-def _request(settings: ClientSettings, target: ServerName, session: Session) -> VerificationRequest:
-    return VerificationRequest(
-        chain=session.chain,
-        anchors=settings.trust.anchors,
-        purpose=Purpose.SERVER,
-        name=target,
-        revocation=settings.trust.revocation,
-        key_usage="digitalSignature",
-        leaf=session.leaf,
-        staples=session.staples,
-        proved_at=session.authenticated,
-    )
 
 
 def ticket_extension(
