@@ -41,4 +41,4 @@ def run_timer(link: Link) -> None:
 
 def looks_later(watch: Watch) -> bool:
     """Whether a timer runs: it is there to do nothing that can be seen, until evidence changes."""
-    return watch._looking is not None
+    return watch._timer is not None

@@ -17,7 +17,7 @@ async def test_who_says_nothing_is_over_once():
     began = loop.time()
     idleness.start()
     await asyncio.sleep(0.03)
-    idleness.stir()
+    idleness.note_activity()
     spoke = loop.time()
     await asyncio.sleep(0.15)
     assert len(calls) == 1 and calls[0] - began >= 0.07 and calls[0] - spoke >= 0.05

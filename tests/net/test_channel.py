@@ -468,7 +468,7 @@ def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatc
     server = serve(silent)
     channel = open_to(server, identities.client_config())
     server.outcome()
-    monkeypatch.setattr(Pipe, "meet_refusal", lambda pipe: None)
+    monkeypatch.setattr(Pipe, "process_received_alert", lambda pipe: None)
     with pytest.raises(PeerAlert) as refused:
         for _ in range(100):
             channel.sendall(bytes(100_000))

@@ -182,11 +182,11 @@ def test_what_is_lost_with_the_connection_is_taken_as_far_as_it_came() -> None:
     engine.send(bytes(3 * ANONYMOUS_SLICE))
     engine.close()
     driver.receive_slice(engine.data_to_send())
-    driver.lose()
+    driver.transport_closed()
     assert sum(map(len, came)) == 3 * ANONYMOUS_SLICE
     assert driver.status.peer_closed and driver.status.failure is None
     driver, _, _ = established()
-    driver.lose()
+    driver.transport_closed()
     assert isinstance(driver.status.failure, Truncated)
 
 
@@ -206,7 +206,7 @@ def test_an_open_connection_continues_without_an_answer_and_a_handshake_does_not
     driver, engine, _ = driven(server_config(credentials=external("localhost")))
     (wanted,) = driver.receive(engine.data_to_send())
     assert isinstance(wanted, SignatureWanted) and driver.is_awaited(wanted) and not driver.wants_data
-    assert driver.go_without(wanted, OSError("the token is gone")) == []
+    assert driver.continue_without_answer(wanted, OSError("the token is gone")) == []
     assert "failed: OSError('the token is gone')" in str(driver.status.failure)
     assert driver.data_to_send() != b"" and driver.provide(wanted, None) == []
     server = server_config(client_auth="none").connection()
@@ -218,7 +218,7 @@ def test_an_open_connection_continues_without_an_answer_and_a_handshake_does_not
     schemes = ext.SignatureAlgorithms((SignatureScheme.ecdsa_secp256r1_sha256,))
     machinery(server).out.send_after_handshake(CertificateRequest(b"later", (schemes,)))
     (wanted,) = driver.receive(server.data_to_send())
-    assert driver.go_without(wanted, OSError("the token is gone")) == []
+    assert driver.continue_without_answer(wanted, OSError("the token is gone")) == []
     assert driver.status.failure is None and driver.data_to_send() != b""
     assert "the signer failed, so that our certificate is not sent: OSError" in caplog.text
 
@@ -241,9 +241,9 @@ def test_a_look_ends_what_took_too_long_and_needs_nothing_more_after_the_end() -
     clock = machinery(driver.connection).clock
     assert isinstance(clock, FrozenClock) and driver.deadline() == clock.monotonic() + 30
     clock.pass_time(31)
-    assert driver.look() == [] and isinstance(driver.status.failure, PeerFault)
-    assert driver.must_linger and driver.deadline() is None and not driver.has_news
-    assert driver.look() == driver.judge_again() == []
+    assert driver.check_if_due() == [] and isinstance(driver.status.failure, PeerFault)
+    assert driver.must_linger and driver.deadline() is None and not driver.has_new_evidence
+    assert driver.check_if_due() == driver.judge_again() == []
     with pytest.raises(PeerFault):
         driver.send(b"x")
 

@@ -41,9 +41,9 @@ def incoming(
     position = Position(hs)
     hs.inbox.version = version
     for step in steps:
-        position.heed(Wait(step))
+        position.apply(Wait(step))
         if step in (Step.WAIT_SH, Step.WAIT_CH):
-            position.heed(Agreed(Negotiated(version)))
+            position.apply(Agreed(Negotiated(version)))
     source = Incoming(hs, position, speaks_12=True)
 
     def take(data: bytes) -> list[object]:
@@ -110,7 +110,7 @@ def test_a_server_may_warn_of_the_name_before_it_has_chosen() -> None:
     hs = context(Role.CLIENT)
     for speaks_12, passes in ((True, True), (False, False)):
         position = Position(hs)
-        position.heed(Wait(Step.WAIT_SH))
+        position.apply(Wait(Step.WAIT_SH))
         hs.inbox.feed(alert(WARNING, Alert.UNRECOGNIZED_NAME))
         assert (Incoming(hs, position, speaks_12=speaks_12).take() is None) is passes
 

@@ -70,7 +70,7 @@ def test_steps_and_agreements_are_passed_on_and_not_waited_at() -> None:
     heard: list[Any] = []
     agreed = Agreed(Negotiated(Version.TLS13))
     made = ScriptRunner(
-        waiting(Enter(Step.SIGNING), agreed, WAIT), FrozenClock(), lambda _: (), heed=heard.append
+        waiting(Enter(Step.SIGNING), agreed, WAIT), FrozenClock(), lambda _: (), apply_step=heard.append
     )
     assert made.resume() == ()
     assert heard == [Enter(Step.SIGNING), agreed, WAIT]
@@ -104,7 +104,7 @@ def test_evidence_that_is_late_is_missing_with_the_time_that_it_had() -> None:
     """It stands in the reason for a refusal."""
     made, clock, results = runner(Wait(Step.JUDGING, EVIDENCE))
     clock.pass_time(5)
-    made.go_on_without()
+    made.continue_without_answer()
     ((found,),) = results[0]
     assert isinstance(found, Missing)
     assert found.problem == "http://crl.example/: no answer within 5 seconds"
@@ -115,7 +115,7 @@ def test_checks_and_a_signature_that_are_late_are_none(request_: Any) -> None:
     """What was not checked is wanted again, what was not signed is not shown: the script says so."""
     made, clock, results = runner(Wait(Step.JUDGING, request_), patience=3.0)
     clock.pass_time(3)
-    made.go_on_without()
+    made.continue_without_answer()
     assert results == [[None]]
 
 

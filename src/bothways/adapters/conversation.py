@@ -90,15 +90,15 @@ class Conversation:
                 answer = self.answers.answer(request)
                 waiting += self.driver.provide(request, answer)
             except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything
-                waiting += self.driver.go_without(request, error)
+                waiting += self.driver.continue_without_answer(request, error)
 
-    def look(self) -> None:
+    def check_if_due(self) -> None:
         """Check time limits and evidence before data is sent or returned; raise the error that follows.
 
         If the peer is no longer accepted, data that was not read yet is dropped.
         """
         if not self.has_failed():
-            self.settle(self.driver.look())
+            self.settle(self.driver.check_if_due())
             if self.has_failed():
                 self.incoming.clear()
 
@@ -123,7 +123,7 @@ class Conversation:
             event = events[0]
             if type(event) is Data:
                 return event.data
-        self.settle(self.driver.heed(events))
+        self.settle(self.driver.process_events(events))
         return None
 
     def read(self, size: int) -> bytes:

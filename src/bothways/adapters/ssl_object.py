@@ -66,7 +66,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         talk = self._talk
         self._flush()
         while not talk.status.established:
-            talk.look()
+            talk.check_if_due()
             if talk.has_failed():
                 self._end_handshake()
             self._advance()
@@ -123,7 +123,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     def _next(self, size: int) -> bytes:
         talk = self._talk
         if talk.judges_again:
-            self._look()
+            self._judge_if_due()
         if size < 0:
             raise ValueError("size should not be negative")
         if size == 0:
@@ -148,7 +148,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         if not talk.status.established:
             self.do_handshake()
         if talk.judges_again:
-            self._look()
+            self._judge_if_due()
         talk.raise_failure()
         if talk.has_closed:
             raise zero_return()
@@ -199,9 +199,9 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         self._talk.stop_watching()
         self._flush()
 
-    def _look(self) -> None:
+    def _judge_if_due(self) -> None:
         """Verify the peer again if that is due, and send the alert that may follow."""
-        self._talk.look()
+        self._talk.check_if_due()
         self._flush()
         self._talk.raise_failure()
 

@@ -128,7 +128,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             self.server_side, self._name, None, address=partial(address_of, weakref.ref(self))
         )
         carrier = OwnCarrier(self) if self._below is None else LayeredCarrier(self, self._below)
-        self._pipe = Pipe(carrier, talk.driver, talk.answers, talk.config.clock, looks=talk.judges_again)
+        self._pipe = Pipe(carrier, talk.driver, talk.answers, talk.config.clock, judges=talk.judges_again)
         self._pipe.incoming = talk.incoming
         self._talk = talk
 
@@ -176,15 +176,15 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if timeout == 0 and block:
             self.settimeout(None)
         try:
-            self._shake_hands()
+            self._finish_handshake()
         finally:
             self.settimeout(timeout)
 
-    def _shake_hands(self) -> None:
+    def _finish_handshake(self) -> None:
         talk, pipe = self._wrapped("do_handshake")
         if not talk.status.established:
             pipe.timeout = self.gettimeout()
-            self._driven(lambda: pipe.shake_hands(pipe.timeout), "The handshake operation timed out")
+            self._driven(lambda: pipe.do_handshake(pipe.timeout), "The handshake operation timed out")
         if talk.status.failure is not None and not talk.incoming:
             if talk.is_server and not talk.status.established:
                 talk.log_refusal()
@@ -269,7 +269,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 return self._pay(talk, pipe, content)
             if talk.judges_again:
                 self._judge(talk, pipe)
-            self._meet_refusal(talk, pipe)
+            self._process_received_alert(talk, pipe)
             talk.raise_failure()
             if talk.has_closed:
                 raise zero_return()
@@ -341,11 +341,11 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if not talk.incoming:
             talk.raise_failure()
 
-    def _meet_refusal(self, talk: Conversation, pipe: Pipe) -> None:
+    def _process_received_alert(self, talk: Conversation, pipe: Pipe) -> None:
         """Process an alert of the server that has arrived, before more data is sent."""
         if talk.driver.may_be_refused():
             with contextlib.suppress(TimeoutError):
-                pipe.meet_refusal()
+                pipe.process_received_alert()
             talk.stop_watching(pipe.stop_observing)
 
     # -- the end ---------------------------------------------------------------------------------------
@@ -360,7 +360,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         talk.check_established()
         pipe.timeout = self.gettimeout()
         talk.has_closed = True
-        self._driven(pipe.say_goodbye, "The shutdown operation timed out")
+        self._driven(pipe.send_close_notify, "The shutdown operation timed out")
         with pipe.reading:
             while not talk.status.peer_closed:
                 talk.check_all_read()
@@ -385,13 +385,13 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if self._talk is not None:
             self._talk.has_stopped_reading |= how in (socket.SHUT_RD, socket.SHUT_RDWR)
             if how != socket.SHUT_RD:
-                self._say_goodbye(self._talk)
+                self._send_close_notify(self._talk)
         if self._below is None:
             _plain.shutdown(self, how)
         elif how != socket.SHUT_WR:
             self._below.shutdown(how)
 
-    def _say_goodbye(self, talk: Conversation) -> None:
+    def _send_close_notify(self, talk: Conversation) -> None:
         """Send close_notify, and wait for a limited time until it is sent."""
         pipe = self._pipe
         if pipe is None or talk.status.failure is not None or talk.has_closed or pipe.carrier.is_closed:
@@ -400,13 +400,13 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         timeout = self.gettimeout()
         pipe.timeout = LINGER_SECONDS if timeout is None else min(timeout, LINGER_SECONDS)
         with contextlib.suppress(OSError, TLSError):
-            pipe.say_goodbye()
+            pipe.send_close_notify()
 
     def _real_close(self) -> None:  # type: ignore[override, unused-ignore]
         talk = self._talk
         if talk is not None and self.fileno() >= 0 and self._forks == forks.count():
             with contextlib.suppress(OSError):
-                self._say_goodbye(talk)
+                self._send_close_notify(talk)
                 if self._pipe is not None and self._pipe.has_unsent:
                     self._pipe.carrier.abort()  # wakes a thread that waits for the peer
         below, self._below = self._below, None
@@ -434,7 +434,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def _ensure_established(self, talk: Conversation) -> None:
         if not talk.status.established:
-            self._shake_hands()
+            self._finish_handshake()
 
     def _established(self) -> Conversation:
         if self._talk is None:

@@ -130,10 +130,10 @@ class AdmittedProtocol(TLSProtocol):
 
     def watch_by(self, watch: Watch) -> None:
         """Use the `Watch` of the configuration that was chosen for this client."""
-        self._watch.leave(self._look)
-        self._watch, self._heeds_news = watch, watch.heeds_news
+        self._watch.leave(self._judge_if_due)
+        self._watch, self._follows_evidence = watch, watch.follows_evidence
         if self.driver.status.established and not self._lost:
-            watch.join(self._look)
+            watch.join(self._judge_if_due)
 
     def judge_by(self, settings: Settings, watch: Watch) -> None:
         """Verify an established client again soon, with another configuration, which is used from then on.
@@ -142,7 +142,7 @@ class AdmittedProtocol(TLSProtocol):
         """
         self.watch_by(watch)
         self.connection.judge_by(settings)
-        watch.call_soon(self._look)
+        watch.call_soon(self._judge_if_due)
 
     def _receive(self, data: bytes) -> None:
         """Count the bytes as progress of the handshake."""

@@ -23,10 +23,10 @@ class Idleness:
 
     def start(self) -> None:
         """Start to count."""
-        self.stir()
-        self._look()
+        self.note_activity()
+        self._check()
 
-    def stir(self) -> None:
+    def note_activity(self) -> None:
         """Record that data was sent or received."""
         if self.seconds is not None:
             self._spoke = self._loop.time()
@@ -37,11 +37,11 @@ class Idleness:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self.seconds is None:
             return
         left = self._spoke + self.seconds - self._loop.time()
         if left <= 0:
             self._over()
         else:
-            self._timer = self._loop.call_later(left, self._look)
+            self._timer = self._loop.call_later(left, self._check)

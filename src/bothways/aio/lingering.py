@@ -37,9 +37,9 @@ class Lingering:
     def _wait(self, seconds: float, delivery: float, idle: float) -> None:
         before = self._left()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(seconds, self._look, seconds, delivery, idle + seconds, before)
+        self._timer = loop.call_later(seconds, self._check, seconds, delivery, idle + seconds, before)
 
-    def _look(self, seconds: float, delivery: float, idle: float, before: int) -> None:
+    def _check(self, seconds: float, delivery: float, idle: float, before: int) -> None:
         left = self._left()
         if left < before:
             self._wait(seconds, delivery, 0.0)

@@ -55,7 +55,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
         self.app_paused = False
         self.driver = Driver(connection, self.deliver, opened=self._open, address=self._address)
         self._watch = watch
-        self._heeds_news = watch.heeds_news
+        self._follows_evidence = watch.follows_evidence
         self._limit = limit
         self._idleness = Idleness(idle_timeout, self._end_of_idleness)
         self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
@@ -115,8 +115,8 @@ class TLSProtocol(ReadingProtocol, Waiting):
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Encrypt data and write it to the transport below; raise the error that ended the connection."""
-        if self._heeds_news and self.driver.has_news:
-            self._look()  # the peer is verified first, before it gets more data
+        if self._follows_evidence and self.driver.has_new_evidence:
+            self._judge_if_due()  # the peer is verified first, before it gets more data
         if self._closing or self._lost:
             self.driver.status.raise_failure()
             raise UsageError("write: the connection is closed")
@@ -127,7 +127,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
             view = memoryview(data)
             for at in range(0, size, SENT_AT_ONCE):
                 self._pass_on(self.driver.send(view[at : at + SENT_AT_ONCE]))
-        self._idleness.stir()
+        self._idleness.note_activity()
         self._written += max(size, SHORT_WRITE)
 
     def end(self) -> None:
@@ -199,14 +199,14 @@ class TLSProtocol(ReadingProtocol, Waiting):
 
         If the evidence has changed, the peer is verified first.
         """
-        if self._heeds_news and self.driver.has_news:
-            self._look()
+        if self._follows_evidence and self.driver.has_new_evidence:
+            self._judge_if_due()
         driver = self.driver
         if self._closing or driver.status.failure is not None:
             if not driver.discard(data):
                 self.transport.abort()
             return
-        self._idleness.stir()
+        self._idleness.note_activity()
         self._written = 0
         content = driver.receive_data(data)
         if content is None:
@@ -232,7 +232,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
         """Report the end of the transport below to the tasks that wait and to the application."""
         self._lost = True
         if not self._closing:
-            self.driver.lose()
+            self.driver.transport_closed()
         self._idleness.stop()
         for timer in (self._timer, self._feeding):
             if timer is not None:
@@ -241,7 +241,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
             self._linger.stop()
         for answering in self._answering.values():
             answering.cancel()
-        self._watch.leave(self._look)
+        self._watch.leave(self._judge_if_due)
         self._tell_end()
         self.wake()
 
@@ -266,7 +266,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
 
     def _open(self) -> None:
         """Call the application's `connection_made`, since the handshake is complete."""
-        self._watch.join(self._look)
+        self._watch.join(self._judge_if_due)
         if not self._knows_app:
             try:
                 self.app.connection_made(self.upper)
@@ -316,7 +316,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
         if status.peer_closed and not self._eof_told:
             self._tell_eof()
         if status.failure is not None:
-            self._wind_up()
+            self._end_after_failure()
             self._tell_end()
         self._feed_soon()
         self._regulate()
@@ -337,7 +337,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything: who waits is told
-            requests = self.driver.go_without(request, error)
+            requests = self.driver.continue_without_answer(request, error)
         self._take(requests)
 
     def _drop_answers(self) -> None:
@@ -386,7 +386,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
 
     # -- the end ---------------------------------------------------------------------------------------
 
-    def _wind_up(self) -> None:
+    def _end_after_failure(self) -> None:
         """After a failure: shut down the write side and drop received bytes, so that our alert arrives."""
         if self.driver.must_linger and not self.transport.is_closing():
             self._drain_for(LINGER_SECONDS)
@@ -432,14 +432,14 @@ class TLSProtocol(ReadingProtocol, Waiting):
     def _tick(self) -> None:
         self._deadline = None
         if self.driver.status.established:
-            self._watch.call_soon(self._look)
+            self._watch.call_soon(self._judge_if_due)
         else:
-            self._take(self.driver.look())
+            self._take(self.driver.check_if_due())
 
-    def _look(self) -> None:
+    def _judge_if_due(self) -> None:
         """Verify the peer again if its verdict has expired or the evidence has changed."""
         if not self._lost and not self._is_over:
-            self._take(self.driver.look())
+            self._take(self.driver.check_if_due())
 
     def _end_of_idleness(self) -> None:
         if self.driver.status.failure is None:

@@ -167,7 +167,7 @@ class Server:
                 made, host, port or 0, reuse_port=reuse_port, backlog=backlog
             )
         for each in self.sockets:
-            _let_wait(each, max(backlog, WAITING))
+            _set_backlog(each, max(backlog, WAITING))
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
@@ -281,7 +281,7 @@ def _without_removing(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
     return {"cleanup_socket": False} if removes else {}
 
 
-def _let_wait(listener: socket.socket, count: int) -> None:
+def _set_backlog(listener: socket.socket, count: int) -> None:
     """Set the backlog to `count`; asyncio would also accept that many connections in one turn of the loop."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(listener.fileno())) as same:
         same.listen(count)

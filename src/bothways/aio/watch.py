@@ -14,14 +14,14 @@ from bothways.tls.handshake.settings import Settings
 LOOK_SECONDS = 1.0
 PER_TURN = 8
 
-Look = Callable[[], None]
+Member = Callable[[], None]
 
 
 class Watch:
     """Calls a function for each open connection when its peer has to be verified again, a few in each turn of the loop.
 
     every: how often the evidence is checked, in seconds.
-    heeds_news: verify when the evidence changes, and not only when a verdict expires.
+    follows_evidence: verify when the evidence changes, and not only when a verdict expires.
     """
 
     def __init__(self, settings: Settings, every: float = LOOK_SECONDS) -> None:
@@ -30,48 +30,48 @@ class Watch:
         trust = settings.trust
         self._trust = trust if trust is not None and trust.judge_again == "change" else None
         self._seen = 0 if self._trust is None else self._trust.generation
-        self.heeds_news = self._trust is not None
-        self._members: set[Look] = set()
-        self._due: dict[Look, None] = {}
-        self._looking: asyncio.TimerHandle | None = None
-        self._turning = False
+        self.follows_evidence = self._trust is not None
+        self._members: set[Member] = set()
+        self._due: dict[Member, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_scheduled = False
 
-    def join(self, look: Look) -> None:
-        """Call `look` from here on when the evidence has changed."""
-        self._members.add(look)
-        if self._looking is None and self._trust is not None:
-            self._look_later()
+    def join(self, judge_if_due: Member) -> None:
+        """Call `judge_if_due` from here on when the evidence has changed."""
+        self._members.add(judge_if_due)
+        if self._timer is None and self._trust is not None:
+            self._check_later()
 
-    def leave(self, look: Look) -> None:
-        """Stop calling `look`."""
-        self._members.discard(look)
-        self._due.pop(look, None)
-        if self._looking is not None and not self._members:
-            self._looking.cancel()
-            self._looking = None
+    def leave(self, judge_if_due: Member) -> None:
+        """Stop calling `judge_if_due`."""
+        self._members.discard(judge_if_due)
+        self._due.pop(judge_if_due, None)
+        if self._timer is not None and not self._members:
+            self._timer.cancel()
+            self._timer = None
 
-    def call_soon(self, look: Look) -> None:
-        """Call `look` in one of the next turns of the loop, in the order of the calls."""
-        self._due[look] = None
-        if not self._turning:
-            self._turning = True
-            asyncio.get_running_loop().call_soon(self._turn)
+    def call_soon(self, judge_if_due: Member) -> None:
+        """Call `judge_if_due` in one of the next turns of the loop, in the order of the calls."""
+        self._due[judge_if_due] = None
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._call_some)
 
-    def _look_later(self) -> None:
-        self._looking = asyncio.get_running_loop().call_later(self._every, self._look)
+    def _check_later(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._check_evidence)
 
-    def _look(self) -> None:
+    def _check_evidence(self) -> None:
         if self._trust is not None and self._trust.generation != self._seen:
             self._seen = self._trust.generation
-            for look in self._members:
-                self.call_soon(look)
-        self._look_later()
+            for judge_if_due in self._members:
+                self.call_soon(judge_if_due)
+        self._check_later()
 
-    def _turn(self) -> None:
-        for look in list(self._due)[:PER_TURN]:
-            if look in self._due:  # it may have been removed meanwhile
-                del self._due[look]
-                look()
-        self._turning = bool(self._due)
-        if self._turning:
-            asyncio.get_running_loop().call_soon(self._turn)
+    def _call_some(self) -> None:
+        for judge_if_due in list(self._due)[:PER_TURN]:
+            if judge_if_due in self._due:  # it may have been removed meanwhile
+                del self._due[judge_if_due]
+                judge_if_due()
+        self._is_scheduled = bool(self._due)
+        if self._is_scheduled:
+            asyncio.get_running_loop().call_soon(self._call_some)

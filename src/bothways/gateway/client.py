@@ -150,7 +150,7 @@ class ClientProtocol(AdmittedProtocol):
 
     def _connect(self) -> None:
         """Connect to the service, once the client is judged by what counts now; until then nothing reaches it."""
-        self._look()
+        self._judge_if_due()
         if self.relay.why is not None or self._route is None:
             return
         self.connected_by = self._routes
@@ -206,7 +206,7 @@ class ClientProtocol(AdmittedProtocol):
         with contextlib.suppress(ValueError):  # a CRL that cannot be read is judged with all else
             is_listed = any(each.find(serial, issuer) is not None for each in crls.of(issuer))
         if is_listed:
-            self._look()
+            self._judge_if_due()
         return is_listed
 
     def _over(self, relay: Relay) -> None:

@@ -48,7 +48,7 @@ class End:
     def data_received(self, data: bytes) -> None:
         """Pass on what came."""
         self.count += len(data)
-        self.relay.idleness.stir()
+        self.relay.idleness.note_activity()
         self.other.write(data)
 
     def eof_received(self) -> bool:
@@ -63,7 +63,7 @@ class End:
 
     def resume_writing(self) -> None:
         """It does again."""
-        self.relay.idleness.stir()
+        self.relay.idleness.note_activity()
         self.other.pause(False)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -159,7 +159,7 @@ class Channel:
         timeout = sock.gettimeout() if hasattr(sock, "gettimeout") else None
         driver = Driver(connection, self._keep, address=self._address)
         carrier = carrier_of(sock)
-        self._pipe = Pipe(carrier, driver, answers, settings.clock, looks=settings.judges_again)
+        self._pipe = Pipe(carrier, driver, answers, settings.clock, judges=settings.judges_again)
         self._pipe.timeout = timeout
         self._status = driver.status
         self._closed = False
@@ -269,7 +269,7 @@ class Channel:
         view = memoryview(data).cast("B")
         for start in range(0, len(view), SEND_SIZE):
             with contextlib.suppress(TimeoutError):  # what takes too long to go out does so below, too
-                self._pipe.meet_refusal()
+                self._pipe.process_received_alert()
                 self._pipe.judge_if_due()
             self._status.raise_failure()
             self._check_open()
@@ -298,7 +298,7 @@ class Channel:
             raise UsageError("shutdown: TLS has no message by which a peer learns that we stopped reading")
         self._status.raise_failure()
         self._check_open()
-        self._pipe.say_goodbye()
+        self._pipe.send_close_notify()
 
     def close(self, linger: float = 0.0) -> None:
         """Send close_notify, unless that was done, and close.
@@ -375,7 +375,7 @@ class Channel:
 
     def _handshake(self, timeout: float | None) -> None:
         try:
-            self._pipe.shake_hands(timeout)
+            self._pipe.do_handshake(timeout)
         except BaseException:
             if self._status.failure is None:
                 self._pipe.abort()

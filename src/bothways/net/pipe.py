@@ -28,12 +28,12 @@ Answering = Answers[bytes, Sequence[EvidenceReply] | None]
 class Pipe:
     """What a channel reads from and writes to. incoming: data received and not returned yet.
 
-    timeout: the seconds that one call may wait, None for no limit.  looks: whether the peer is verified again while a
-    thread waits.
+    timeout: the seconds that one call may wait, None for no limit.  judges: whether the peer is verified
+    again while a thread waits.
     """
 
     def __init__(
-        self, carrier: Carrier, driver: Driver, answers: Answering, clock: Clock, *, looks: bool
+        self, carrier: Carrier, driver: Driver, answers: Answering, clock: Clock, *, judges: bool
     ) -> None:
         self.carrier = carrier
         self.driver = driver
@@ -45,7 +45,7 @@ class Pipe:
         self._outgoing = bytearray()
         self._answers = answers
         self._clock = clock
-        self._looks_meanwhile = looks
+        self._judges = judges
         self._handshake_ends: float | None = None
 
     @property
@@ -61,7 +61,7 @@ class Pipe:
 
     # -- the handshake -----------------------------------------------------------------------------------
 
-    def shake_hands(self, timeout: float | None) -> None:
+    def do_handshake(self, timeout: float | None) -> None:
         """Do the handshake; its failure is in the status. Raises `TimeoutError`.
 
         timeout: seconds. With 0 the handshake goes as far as the received bytes allow, and the call can be repeated;
@@ -78,7 +78,7 @@ class Pipe:
                 continue
             if soonest != theirs:
                 raise TimedOut("the handshake did not finish in time")
-            self._settle(self._driven(self.driver.look))
+            self._settle(self._driven(self.driver.check_if_due))
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -95,18 +95,18 @@ class Pipe:
 
     def await_peer(self) -> None:
         """Wait for bytes of the peer, and verify the peer again when it is due; the caller holds `reading`."""
-        if not self._looks_meanwhile:
+        if not self._judges:
             if not self.read(self.timeout):
                 raise TimeoutError("timed out")
             return
-        for seconds in self._looks():
+        for seconds in self._waits():
             if self.driver.status.failure is not None:
-                self._wind_up()
+                self._end_after_failure()
                 return
             if self.read(seconds):
                 return
 
-    def meet_refusal(self) -> None:
+    def process_received_alert(self) -> None:
         """Process an alert that has already arrived, so that it is raised before more data is sent."""
         if not self.driver.may_be_refused() or not self.reading.acquire(blocking=False):
             return
@@ -135,7 +135,7 @@ class Pipe:
             finally:
                 self._writing.release()
 
-    def say_goodbye(self) -> None:
+    def send_close_notify(self) -> None:
         """Send close_notify after the data of other threads. Raises `TimeoutError`."""
         with self._engine:
             self.driver.close()
@@ -151,12 +151,12 @@ class Pipe:
 
     def judge_again(self) -> None:
         """Verify the peer with the evidence now at hand."""
-        self._heed(self._driven(self.driver.judge_again))
+        self._handle(self._driven(self.driver.judge_again))
 
     def judge_if_due(self) -> None:
         """Verify the peer again if its verdict has expired or the evidence has changed."""
-        if self._looks_meanwhile and self.driver.status.failure is None and not self.carrier.is_closed:
-            self._heed(self._driven(self.driver.look))
+        if self._judges and self.driver.status.failure is None and not self.carrier.is_closed:
+            self._handle(self._driven(self.driver.check_if_due))
 
     def stop_observing(self) -> None:
         """Send no more notes to the observer."""
@@ -183,7 +183,7 @@ class Pipe:
         if self.driver.status.failure is None:
             self.timeout = LINGER_SECONDS if self.timeout is None else min(self.timeout, LINGER_SECONDS)
             with contextlib.suppress(OSError, TLSError):
-                self.say_goodbye()
+                self.send_close_notify()
             if not self.carrier.is_closed:
                 self.carrier.end_sending()
                 self._discard(linger)
@@ -206,9 +206,9 @@ class Pipe:
             self.flush()
         finally:
             if self.driver.status.failure is not None:
-                self._wind_up()
+                self._end_after_failure()
 
-    def _heed(self, requests: list[Request]) -> None:
+    def _handle(self, requests: list[Request]) -> None:
         """Do what follows from a repeated verification.
 
         If another thread waits for the peer, that thread closes the connection itself.
@@ -237,10 +237,10 @@ class Pipe:
 
     def _give_up(self, request: Request, error: Exception) -> None:
         """Cancel the handshake, since there is no answer to a request."""
-        self._driven(lambda: self.driver.go_without(request, error))
+        self._driven(lambda: self.driver.continue_without_answer(request, error))
         with contextlib.suppress(OSError):
             self.flush()
-        self._wind_up()
+        self._end_after_failure()
 
     def _provided(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Request]:
         return self._driven(lambda: self.driver.provide(request, answer))
@@ -258,18 +258,18 @@ class Pipe:
             threading.Thread(target=self._answer, args=(request,), daemon=True).start()
         except RuntimeError as error:
             none_left = RuntimeError(f"no thread is left: {error}")
-            self._heed(self._driven(lambda: self.driver.go_without(request, none_left)))
+            self._handle(self._driven(lambda: self.driver.continue_without_answer(request, none_left)))
 
     def _answer(self, request: Request) -> None:
         try:
             requests = self._provided(request, self._answers.answer(request))
         except Exception as error:  # noqa: BLE001 - our own side's finder may raise anything
             failed = error
-            requests = self._driven(lambda: self.driver.go_without(request, failed))
+            requests = self._driven(lambda: self.driver.continue_without_answer(request, failed))
         with contextlib.suppress(TLSError, OSError):
-            self._heed(requests)
+            self._handle(requests)
 
-    def _looks(self) -> Iterator[float | None]:
+    def _waits(self) -> Iterator[float | None]:
         """Yield the time of each wait, in seconds, until the time limit of the call is reached."""
         ours = deadline_in(self.timeout)
         while True:
@@ -319,12 +319,12 @@ class Pipe:
             if not sent:
                 raise BrokenPipeError("the peer takes nothing more")
             return sent
-        if not self._looks_meanwhile:
+        if not self._judges:
             sent = self.carrier.send(data, self.timeout)
             if not sent:
                 raise TimeoutError("timed out")
             return sent
-        for seconds in self._looks():
+        for seconds in self._waits():
             status.raise_failure()
             if sent := self.carrier.send(data, seconds):
                 return sent
@@ -348,13 +348,13 @@ class Pipe:
         """Close after a failure; if another thread waits for the peer, that thread does it."""
         if self.reading.acquire(blocking=False):
             try:
-                self._wind_up()
+                self._end_after_failure()
             finally:
                 self.reading.release()
-        elif not self._looks_meanwhile:
+        elif not self._judges:
             self.carrier.end_receiving()  # the other thread has no deadline to look at, and has to be woken
 
-    def _wind_up(self) -> None:
+    def _end_after_failure(self) -> None:
         """Give our alert time to arrive, then close: closing a socket with unread data would discard it."""
         if self.driver.must_linger:
             self.carrier.end_sending()

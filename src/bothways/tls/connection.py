@@ -65,7 +65,7 @@ class Connection:
         self._queue = bytearray()
         self._failure: TLSError | None = None
         self._handshake: ScriptRunner[HandshakeResult] | None = ScriptRunner(
-            script, settings.clock, self._establish, heed=self._position.heed
+            script, settings.clock, self._establish, apply_step=self._position.apply
         )
         self._run(self._handshake.resume)
 
@@ -169,11 +169,11 @@ class Connection:
 
     def receive_eof(self) -> list[Event]:
         """Report the end of file of the peer. Without a close_notify before it, it is `Truncated` (RFC 9846 6.1)."""
-        if not self._life.take(Input.END_OF_FILE).heeded:
+        if not self._life.take(Input.END_OF_FILE).has_effect:
             return []
         if self._life.is_open and self._settings.limits.ignores_truncation:
             return [self._peer_closes()]
-        return [self._fail(self._position.cut(in_record=self._hs.inbox.buffered > 0), None)]
+        return [self._fail(self._position.truncation(in_record=self._hs.inbox.buffered > 0), None)]
 
     def data_to_send(self) -> bytes:
         """Return the bytes that have to be sent to the peer; each byte is returned once."""
@@ -197,7 +197,7 @@ class Connection:
         for alert in self._life.take(Input.CLOSE).alerts:
             self._out.alert(AlertLevel.warning, alert)
         if self._life.is_over:
-            self._let_go()
+            self._release()
 
     def update_keys(self, *, ask: bool = False) -> None:
         """Send a KeyUpdate and use new keys; with `ask` request the same of the peer (RFC 9846 4.7.3)."""
@@ -278,14 +278,14 @@ class Connection:
         now = self._settings.clock.monotonic()
         for runner in self._runners():
             if runner.is_late:
-                return self._run(runner.go_on_without)
+                return self._run(runner.continue_without_answer)
         if self._handshake is not None and now >= self._hs.deadline:
             late = Blame(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._settings.limits.handshake_timeout})
             return [self._refuse(late)]
         again = self._revalidation
         if again is None or again.deadline is None or now < again.deadline:
             return []
-        return self._run(again.look)
+        return self._run(again.judge_if_due)
 
     @property
     def evidence_changed(self) -> bool:
@@ -300,7 +300,7 @@ class Connection:
         is unknown now and that is accepted; else `Failed` with step 2.3 or 3.3, and the alert is in `data_to_send`
         (RFC 9846 6.2).
         """
-        if not self._life.take(Input.JUDGE).heeded or self._revalidation is None:
+        if not self._life.take(Input.JUDGE).has_effect or self._revalidation is None:
             return []
         return self._run(self._revalidation.judge)
 
@@ -346,9 +346,9 @@ class Connection:
                 self._after.update_if_due()
             self._out.flush()
 
-        return self._gated(advance)
+        return self._guarded(advance)
 
-    def _gated(self, work: Callable[[list[Event]], None]) -> list[Event]:
+    def _guarded(self, work: Callable[[list[Event]], None]) -> list[Event]:
         """Call `work` and return the events; exceptions are converted into `Failed` here and nowhere else."""
         events: list[Event] = []
         blamed: Blame | None = None
@@ -376,7 +376,7 @@ class Connection:
                 self._after.data_came()
             events.append(Data(came))
         elif isinstance(came, AlertMessage):
-            events.append(self._heed_alert(came))
+            events.append(self._process_alert(came))
         elif self._handshake is not None:
             events.extend(self._handshake.resume(came))
         elif self._after is not None and not isinstance(came, ChangeCipherSpec):
@@ -403,7 +403,7 @@ class Connection:
             self._out.data(queue)
         return [*map(Warned, result.warnings), Established(result.peer)]
 
-    def _heed_alert(self, alert: AlertMessage) -> Event:
+    def _process_alert(self, alert: AlertMessage) -> Event:
         """Process an alert; most alerts end the connection (RFC 9846 6, RFC 5246 7.2.2)."""
         if alert.description == Alert.CLOSE_NOTIFY and self._life.is_open:
             return self._peer_closes()
@@ -413,7 +413,7 @@ class Connection:
     def _peer_closes(self) -> PeerClosed:
         self._life.take(Input.CLOSE_NOTIFY)
         if self._life.is_over:
-            self._let_go()
+            self._release()
         return PeerClosed()
 
     def _refuse(self, blame: Blame) -> Failed:
@@ -430,10 +430,10 @@ class Connection:
                 self._out.alert(AlertLevel.warning, Alert.CLOSE_NOTIFY)
         error.situation = self.history.facts()
         self._failure = error
-        self._let_go()
+        self._release()
         return Failed(error)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         """Delete all secrets and scripts of a connection that has ended."""
         self._peer = None if self._failure is not None else self.peer
         for runner in self._runners():

@@ -1,6 +1,6 @@
 """Drives one connection without I/O: events, deadlines, answers, repeated verification and the end.
 
-The socket and asyncio layers pass in what was received, send what is ready, call `look` at the deadline and get
+The socket and asyncio layers pass in what was received, send what is ready, call `check_if_due` at the deadline and get
 requests answered; the rules for all of this are here, once.
 """
 
@@ -136,9 +136,9 @@ class Answers(Generic[S, E]):
 class Driver:
     """Drives one connection; it must be called from one thread at a time.
 
-    The caller has to answer the requests that the methods return: with `provide`, or with `go_without` if that is not
-    possible. After each method there may be something in `data_to_send`, another `deadline`, and the end of the
-    connection.
+    The caller has to answer the requests that the methods return: with `provide`, or with `continue_without_answer` if
+    that is not possible. After each method there may be something in `data_to_send`, another `deadline`, and the end of
+    the connection.
     address: of the peer, for the log.
     """
 
@@ -172,7 +172,7 @@ class Driver:
 
     def receive_slice(self, data: bytes) -> list[Request]:
         """Process as many of the received bytes as one turn allows; call `feed` later for the rest."""
-        if self._unfed or len(data) > self._turn:
+        if self._unfed or len(data) > self._octets_per_turn:
             self._unfed += data
             return []
         return self.receive(data)
@@ -191,13 +191,13 @@ class Driver:
 
     def feed(self) -> list[Request]:
         """Process the next slice, and the end of file after the last one."""
-        requests = self.receive(self._next_slice(self._turn))
+        requests = self.receive(self._next_slice(self._octets_per_turn))
         if self.end_follows and not self._unfed and self.status.failure is None:
             self.end_follows = False
             requests += self.receive_end()
         return requests
 
-    def lose(self) -> None:
+    def transport_closed(self) -> None:
         """Report that nothing more can be received or sent: process all input, then the end of file."""
         if self.status.failure is None:
             if self.may_feed:
@@ -236,15 +236,15 @@ class Driver:
     # -- time and repeated verification ------------------------------------------------------------------
 
     def deadline(self) -> float | None:
-        """Return when to call `look`, on the scale of the configuration's monotonic clock; None for never."""
+        """Return when to call `check_if_due`, on the scale of the configuration's monotonic clock; None for never."""
         return self.connection.next_deadline()
 
     @property
-    def has_news(self) -> bool:
-        """Whether the evidence has changed since the peer was verified, so that `look` is due at once."""
+    def has_new_evidence(self) -> bool:
+        """Whether the evidence has changed since the peer was verified, so that `check_if_due` is due at once."""
         return self.connection.evidence_changed
 
-    def look(self) -> list[Request]:
+    def check_if_due(self) -> list[Request]:
         """Check time limits and evidence: end what took too long, verify the peer of an open connection again."""
         if self.status.failure is not None:
             return []
@@ -265,7 +265,7 @@ class Driver:
         """Continue with an answer, if it is still awaited. Raises `UsageError` for one that does not fit."""
         return self._take(self.connection.provide(request, answer)) if self.is_awaited(request) else []
 
-    def go_without(self, request: Request, error: object) -> list[Request]:
+    def continue_without_answer(self, request: Request, error: object) -> list[Request]:
         """Continue without an answer: an open connection stays open, a handshake is cancelled.
 
         error: why there is no answer, for the log.
@@ -297,7 +297,7 @@ class Driver:
         """Whether our alert was sent, so that we wait for the peer's end of file before the socket is closed."""
         return self.status.failure is not None and not self.status.ended_by_peer
 
-    def heed(self, events: Iterable[Event]) -> list[Request]:
+    def process_events(self, events: Iterable[Event]) -> list[Request]:
         """Process events that the caller got from the connection itself, on the fast path for data."""
         return self._take(events)
 
@@ -311,7 +311,7 @@ class Driver:
         return requests
 
     @property
-    def _turn(self) -> int:
+    def _octets_per_turn(self) -> int:
         """The number of bytes processed in one turn."""
         if not self.status.established:
             return SLICE

@@ -50,13 +50,13 @@ class Input(Enum):
 class Rule:
     """What follows from an input in a state.
 
-    to: the next state.  heeded: whether the input has any effect.  alerts: the alert that is sent.  tells: whether the
-    peer is told the reason.  refusal: the text of the `UsageError` for a call that is not allowed.  never: it cannot
-    happen.
+    to: the next state.  has_effect: whether the input has any effect.  alerts: the alert that is sent.  tells: whether
+    the peer is told the reason.  refusal: the text of the `UsageError` for a call that is not allowed.  never: it
+    cannot happen.
     """
 
     to: State
-    heeded: bool = True
+    has_effect: bool = True
     alerts: tuple[Alert, ...] = ()
     tells: bool = False
     refusal: str = ""
@@ -77,15 +77,15 @@ def _stay(*states: State) -> dict[State, Rule]:
 
 
 def _ignored(*states: State) -> dict[State, Rule]:
-    return {state: Rule(state, heeded=False) for state in states}
+    return {state: Rule(state, has_effect=False) for state in states}
 
 
 def _refused(problem: str, *states: State) -> dict[State, Rule]:
-    return {state: Rule(state, heeded=False, refusal=problem) for state in states}
+    return {state: Rule(state, has_effect=False, refusal=problem) for state in states}
 
 
 def _never(*states: State) -> dict[State, Rule]:
-    return {state: Rule(state, heeded=False, never=True) for state in states}
+    return {state: Rule(state, has_effect=False, never=True) for state in states}
 
 
 LIFE: Mapping[Input, Mapping[State, Rule]] = {
@@ -145,7 +145,11 @@ LIFE: Mapping[Input, Mapping[State, Rule]] = {
 }
 
 _LETS_HAPPEN = {
-    state: (LIFE[_I.RECEIVE][state].heeded, LIFE[_I.SEND][state].heeded, LIFE[_I.EXPORT][state].heeded)
+    state: (
+        LIFE[_I.RECEIVE][state].has_effect,
+        LIFE[_I.SEND][state].has_effect,
+        LIFE[_I.EXPORT][state].has_effect,
+    )
     for state in State
 }
 
@@ -164,7 +168,7 @@ class Lifecycle:
         self._enter(state)
 
     def take(self, what: Input) -> Rule:
-        """Apply an input and return its rule; nothing changes if the rule is not `heeded`.
+        """Apply an input and return its rule; nothing changes if the rule is not `has_effect`.
 
         Raises `UsageError` for a call that is not allowed now.
         """

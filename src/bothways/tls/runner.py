@@ -22,17 +22,17 @@ from bothways.trust.ocsp import OCSPResponse
 T = TypeVar("T")
 
 
-def _unheeded(said: Wait | Enter | Agreed) -> None:
+def _ignore_step(yielded: Wait | Enter | Agreed) -> None:
     """Ignore the steps of a script that runs on an open connection."""
 
 
 class ScriptRunner(Generic[T]):
     """Runs one script. `request` is what it waits for an answer to, None while it waits for a message.
 
-    finished: called with the result of the script, returns the events that follow.  heed: called with each step and
-    with what is agreed.  patience: seconds after which a missing answer is given up, where its request has no time of
-    its own; None if the owner of the script has a deadline.
-    `resume` and `go_on_without` raise `Blame` if the script blames the peer.
+    finished: called with the result of the script, returns the events that follow.  apply_step: called with each step
+    and with what is agreed.  patience: seconds after which a missing answer is given up, where its request has no time
+    of its own; None if the owner of the script has a deadline.
+    `resume` and `continue_without_answer` raise `Blame` if the script blames the peer.
     """
 
     def __init__(
@@ -41,13 +41,13 @@ class ScriptRunner(Generic[T]):
         clock: Clock,
         finished: Callable[[T], Sequence[Event]],
         *,
-        heed: Callable[[Wait | Enter | Agreed], None] = _unheeded,
+        apply_step: Callable[[Wait | Enter | Agreed], None] = _ignore_step,
         patience: float | None = None,
     ) -> None:
         self._script = script
         self._clock = clock
         self._finished = finished
-        self._heed = heed
+        self._apply_step = apply_step
         self._patience = patience
         self.is_done = False
         self.request: Request | None = None
@@ -57,18 +57,18 @@ class ScriptRunner(Generic[T]):
         """Run the script to its next wait. value: what it waited for; None at the start."""
         self.request = self.answer_by = None
         try:
-            said = self._script.send(value)
-            while not isinstance(said, Wait):
-                self._heed(said)
-                said = self._script.send(None)
+            yielded = self._script.send(value)
+            while not isinstance(yielded, Wait):
+                self._apply_step(yielded)
+                yielded = self._script.send(None)
         except StopIteration as done:
             self.is_done = True
             return self._finished(done.value)
-        self._heed(said)
-        if said.request is None:
+        self._apply_step(yielded)
+        if yielded.request is None:
             return ()
-        self._await(said.request)
-        return (said.request,)
+        self._await(yielded.request)
+        return (yielded.request,)
 
     def read(self, answer: bytes | Sequence[EvidenceReply] | None) -> object:
         """Check an answer to `request` and convert it to the value for `resume`.
@@ -87,7 +87,7 @@ class ScriptRunner(Generic[T]):
         """Whether an answer did not come in time."""
         return self.answer_by is not None and self._clock.monotonic() >= self.answer_by
 
-    def go_on_without(self) -> Sequence[Event]:
+    def continue_without_answer(self) -> Sequence[Event]:
         """Continue without the answer: no evidence, no checks, no signature."""
         if not isinstance(self.request, EvidenceWanted):
             return self.resume()

@@ -22,9 +22,9 @@ def client_at(step: Step, notes: list[Note] | None = None) -> Position:
     """A client of TLS 1.3 that has come as far as this."""
     position = Position(context(Role.CLIENT, notes))
     for each in TO_THE_END:
-        position.heed(Wait(each))
+        position.apply(Wait(each))
         if each is Step.WAIT_SH:
-            position.heed(Agreed(IN_13))
+            position.apply(Agreed(IN_13))
         if each is step:
             break
     return position
@@ -33,22 +33,22 @@ def client_at(step: Step, notes: list[Note] | None = None) -> Position:
 def test_what_is_agreed_decides_which_table_holds() -> None:
     """The version is chosen after the first step."""
     position = Position(context(Role.CLIENT))
-    position.heed(Wait(Step.WAIT_SH))
+    position.apply(Wait(Step.WAIT_SH))
     assert position.version is None and position.negotiated is None
-    position.heed(Agreed(IN_12))
+    position.apply(Agreed(IN_12))
     assert position.version is Version.TLS12
-    position.heed(Wait(Step.WAIT_SERVER_CERT))
+    position.apply(Wait(Step.WAIT_SERVER_CERT))
     assert position.rule.expected == "certificate"
 
 
 def test_a_wait_for_an_answer_at_the_same_step_is_no_step() -> None:
     """A judgement may wait several times; a step that is not the next is a defect of ours."""
     position = client_at(Step.JUDGING)
-    position.heed(Wait(Step.JUDGING, object()))  # type: ignore[arg-type]
+    position.apply(Wait(Step.JUDGING, object()))  # type: ignore[arg-type]
     assert position.step is Step.JUDGING
-    position.heed(Enter(Step.SIGNING))
+    position.apply(Enter(Step.SIGNING))
     with pytest.raises(TypeError, match="WAIT_CV may not follow SIGNING"):
-        position.heed(Wait(Step.WAIT_CV))
+        position.apply(Wait(Step.WAIT_CV))
 
 
 @pytest.mark.parametrize(
@@ -99,10 +99,10 @@ def test_a_refusal_names_what_the_peer_refused_by_its_alert() -> None:
 
 def test_a_cut_names_the_step_or_what_is_not_known_yet() -> None:
     """RFC 9846 6.1; before a client of TLS 1.3 is confirmed it may be a refusal without words."""
-    assert client_at(Step.WAIT_EE).cut().step is StepId.SERVER_HELLO
-    assert client_at(Step.WAIT_EE).cut(in_record=True).in_record
+    assert client_at(Step.WAIT_EE).truncation().step is StepId.SERVER_HELLO
+    assert client_at(Step.WAIT_EE).truncation(in_record=True).in_record
     position = client_at(Step.JUDGING)
     position.complete(IN_13)
-    assert position.cut().step is StepId.CLIENT_AUTHENTICATION
+    assert position.truncation().step is StepId.CLIENT_AUTHENTICATION
     position.confirm()
-    assert position.cut().step is StepId.APPLICATION_DATA
+    assert position.truncation().step is StepId.APPLICATION_DATA

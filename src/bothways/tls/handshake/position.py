@@ -41,12 +41,12 @@ class Position:
         """How far the connection has come: what of ours the peer has received and can refuse."""
         return progress_of(self.role, self.step, confirmed=self.confirmed)
 
-    def heed(self, said: Wait | Enter | Agreed) -> None:
+    def apply(self, yielded: Wait | Enter | Agreed) -> None:
         """Apply what a script yielded; each step must follow from the one before."""
-        if isinstance(said, Agreed):
-            self._agree(said.negotiated)
-        elif isinstance(said, Enter) or said.request is None or said.step is not self.step:
-            self.enter(said.step)
+        if isinstance(yielded, Agreed):
+            self._agree(yielded.negotiated)
+        elif isinstance(yielded, Enter) or yielded.request is None or yielded.step is not self.step:
+            self.enter(yielded.step)
 
     def complete(self, negotiated: Negotiated, *, resumed: bool = False) -> None:
         """Enter the last step. A client that sends the last Finished does not know yet whether it is accepted."""
@@ -95,7 +95,7 @@ class Position:
             hint=hint,
         )
 
-    def cut(self, *, in_record: bool = False) -> Truncated:
+    def truncation(self, *, in_record: bool = False) -> Truncated:
         """Return the error for an end of file without close_notify. in_record: in the middle of a record."""
         step = self.rule.id
         if self.step is Step.CONNECTED:

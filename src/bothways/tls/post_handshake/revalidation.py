@@ -32,7 +32,7 @@ class Revalidation:
     """Verifies the peer of an open connection again. `peer` has the latest verdict.
 
     runner: the verification that is running, None without one; meanwhile data is still sent and received.  deadline:
-    when to call `look`, on the monotonic clock; None for never.
+    when to call `judge_if_due`, on the monotonic clock; None for never.
     """
 
     def __init__(self, hs: HandshakeContext, settings: Settings, verified: Verified) -> None:
@@ -45,7 +45,7 @@ class Revalidation:
         self._go_by(settings.trust)
         self._look_at = self._next_time()
         self.runner: ScriptRunner[Verified] | None = None
-        self.deadline = self._next_look()
+        self.deadline = self._next_judging()
 
     @property
     def peer(self) -> Peer:
@@ -71,14 +71,14 @@ class Revalidation:
         self._verified = self._verified._replace(request=request)
         self._go_by(trust)
         self._is_due = True
-        self.deadline = self._next_look()
+        self.deadline = self._next_judging()
 
-    def look(self) -> Sequence[Event]:
+    def judge_if_due(self) -> Sequence[Event]:
         """Verify again, if that is due."""
         if self.evidence_changed:
             return self.judge()
         if self._judge_again == "never" or self._clock.now() <= self._look_at:
-            self.deadline = self._next_look()
+            self.deadline = self._next_judging()
             return ()
         return self.judge(in_time=self._clock.now() <= self.peer.verdict.valid_until)
 
@@ -97,7 +97,7 @@ class Revalidation:
         self._is_due = False
         self._seen(self._verified.request.generation)
         patience = self._timeout
-        script = self._judged_anew(self._clock.monotonic() + patience)
+        script = self._judged_again(self._clock.monotonic() + patience)
         self.runner = ScriptRunner(script, self._clock, self._keep, patience=patience)
         self.deadline = None
         return self.runner.resume()
@@ -106,40 +106,40 @@ class Revalidation:
         self._judge_again = "never" if trust is None else trust.judge_again
         self._decide = None if trust is None else trust.decide
 
-    def _judged_anew(self, deadline: float) -> Script[Verified]:
+    def _judged_again(self, deadline: float) -> Script[Verified]:
         """Verify; keep a verdict that is still valid if nothing speaks against it; check authorization again."""
         request = self._verified.request
         judgement = yield from reach_verdict(self._hs, request, deadline)
         verified = self._verified._replace(generation=judgement.generation)
-        if not (self._holds_on and _is_unknown(judgement.verdict)):
+        if not (self._is_still_valid and _is_unknown(judgement.verdict)):
             anew = conclude(request, judgement)
-            verified = verified if self._holds_on and self._is_news(anew) else anew
+            verified = verified if self._is_still_valid and self._became_unknown(anew) else anew
         admit(self._decide, verified.peer)
         return verified
 
     def _keep(self, verified: Verified) -> Sequence[Event]:
         """Store the new verdict."""
         self.runner = None
-        news = self._is_news(verified)
+        news = self._became_unknown(verified)
         self._verified = verified
         self._look_at = self._next_time()
-        self.deadline = self._next_look()
+        self.deadline = self._next_judging()
         return (Warned(Caution.REVOCATION_UNKNOWN),) if news else ()
 
     def _seen(self, generation: int) -> None:
         """Record that the evidence up to this generation was used."""
         self._verified = self._verified._replace(generation=generation)
 
-    def _is_news(self, verified: Verified) -> bool:
+    def _became_unknown(self, verified: Verified) -> bool:
         """Whether the revocation status was known before and is unknown now."""
         return verified.peer.verdict.accepts_unknown and not self.peer.verdict.accepts_unknown
 
     @property
-    def _holds_on(self) -> bool:
+    def _is_still_valid(self) -> bool:
         """Whether the earlier verdict is still valid, so that it may be kept."""
         return self._in_time and self._clock.now() <= self.peer.verdict.valid_until
 
-    def _next_look(self) -> float | None:
+    def _next_judging(self) -> float | None:
         if self._judge_again == "never" and not self._is_due:
             return None
         left = (self._look_at - self._clock.now()).total_seconds()
@@ -173,7 +173,7 @@ class AnonymousRevalidation:
         self._clock = clock
         self._generation = trust.generation
         self._is_due = False
-        self.deadline = self._next_look()
+        self.deadline = self._next_judging()
 
     @property
     def evidence_changed(self) -> bool:
@@ -189,24 +189,24 @@ class AnonymousRevalidation:
         self._is_due = True
         self.deadline = self._clock.monotonic()
 
-    def look(self) -> Sequence[Event]:
+    def judge_if_due(self) -> Sequence[Event]:
         """Check authorization again, if that is due."""
         if self.evidence_changed:
             return self.judge()
-        self.deadline = self._next_look()
+        self.deadline = self._next_judging()
         return ()
 
     def judge(self) -> Sequence[Event]:
         """Check authorization again, and blame the client if it is no longer allowed."""
         self._is_due = False
         self._generation = self._trust.generation
-        self.deadline = self._next_look()
+        self.deadline = self._next_judging()
         if self._trust.requires_certificate:
             blame(Fault.NO_CERTIFICATE)
         admit(self._trust.decide, None)
         return ()
 
-    def _next_look(self) -> float | None:
+    def _next_judging(self) -> float | None:
         return None if self._trust.judge_again != "change" else self._clock.monotonic() + LOOK_SECONDS
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from bothways.tls.wire.decode_errors import DecodeError, left_over
+from bothways.tls.wire.decode_errors import DecodeError, trailing_bytes
 
 T = TypeVar("T")
 
@@ -117,7 +117,7 @@ def decode(codec: Codec[T], data: bytes, what: str) -> T:
     try:
         value, at = codec.read(data, 0, end)
         if at != end:
-            left_over(at, end)
+            trailing_bytes(at, end)
     except DecodeError as error:
         error.within(what)
         error.locate()

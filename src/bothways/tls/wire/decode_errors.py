@@ -44,12 +44,12 @@ def too_many(most: int) -> NoReturn:
     raise TooManyItems(f"more than {most} items stand here")
 
 
-def cut(at: int, end: int, size: int) -> NoReturn:
+def field_too_short(at: int, end: int, size: int) -> NoReturn:
     """Raise `DecodeError` for a field that ends too early."""
     fail(f"{size} bytes must stand here and {end - at} do (offset {at})")
 
 
-def left_over(at: int, end: int) -> NoReturn:
+def trailing_bytes(at: int, end: int) -> NoReturn:
     """Raise `DecodeError` for bytes after the end of a message."""
     fail(f"{end - at} bytes are left over (offset {at})")
 

@@ -27,10 +27,10 @@ from bothways.tls.wire.decode_errors import (
     DecodeError,
     TooManyItems,
     bad_length,
-    cut,
     fail,
-    left_over,
+    field_too_short,
     too_many,
+    trailing_bytes,
 )
 from bothways.tls.wire.extensions import (
     ApplicationProtocols,
@@ -464,7 +464,7 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
     def read(data: bytes, at: int, end: int) -> tuple[Extensions, int]:
         start = at + 2
         if start > end:
-            cut(at, end, 2)
+            field_too_short(at, end, 2)
         stop = start + unpack(data[at:start], "big")
         if stop > end or stop - start < low:
             bad_length(at, start, stop, end, low, high)
@@ -478,7 +478,7 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
                     too_many(MOST_EXTENSIONS)
                 body = at + 4
                 if body > stop:
-                    cut(at, stop, 4)
+                    field_too_short(at, stop, 4)
                 extension_type = data[at] << 8 | data[at + 1]
                 body_end = body + (data[at + 2] << 8 | data[at + 3])
                 if body_end > stop:
@@ -489,7 +489,7 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
                 else:
                     extension, at = read_body(data, body, body_end)
                     if at != body_end:
-                        left_over(at, body_end)
+                        trailing_bytes(at, body_end)
                     found.append(extension)
                 at = body_end
         except DecodeError as error:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
 
 from bothways.tls.wire.codec import Codec, Fixed, Opaque, Optional, Record, Rest, Uint, Vector, bounds
-from bothways.tls.wire.decode_errors import DecodeError, bad_length, cut, fail, too_many
+from bothways.tls.wire.decode_errors import DecodeError, bad_length, fail, field_too_short, too_many
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def uint(size: int, registry: type[IntEnum] | None = None, title: str = "") -> C
     def read(data: bytes, at: int, end: int) -> tuple[int, int]:
         stop = at + size
         if stop > end:
-            cut(at, end, size)
+            field_too_short(at, end, size)
         return unpack(data[at:stop], "big"), stop
 
     def write(value: int, out: bytearray) -> None:
@@ -38,7 +38,7 @@ def uint(size: int, registry: type[IntEnum] | None = None, title: str = "") -> C
 
 def _read_byte(data: bytes, at: int, end: int) -> tuple[int, int]:
     if at >= end:
-        cut(at, end, 1)
+        field_too_short(at, end, 1)
     return data[at], at + 1
 
 
@@ -48,7 +48,7 @@ def fixed(size: int, title: str = "") -> Codec[bytes]:
     def read(data: bytes, at: int, end: int) -> tuple[bytes, int]:
         stop = at + size
         if stop > end:
-            cut(at, end, size)
+            field_too_short(at, end, size)
         return data[at:stop], stop
 
     def write(value: bytes, out: bytearray) -> None:
@@ -67,7 +67,7 @@ def opaque(low: int, high: int, title: str = "") -> Codec[bytes]:
     def read(data: bytes, at: int, end: int) -> tuple[bytes, int]:
         start = at + prefix
         if start > end:
-            cut(at, end, prefix)
+            field_too_short(at, end, prefix)
         stop = start + unpack(data[at:start], "big")
         if stop > end or not low <= stop - start <= high:
             bad_length(at, start, stop, end, low, high)
@@ -114,7 +114,7 @@ def vector(item: Codec[T], low: int, high: int, most: int | None = None) -> Code
     def read(data: bytes, at: int, end: int) -> tuple[tuple[T, ...], int]:
         start = at + prefix
         if start > end:
-            cut(at, end, prefix)
+            field_too_short(at, end, prefix)
         stop = start + unpack(data[at:start], "big")
         if stop > end or not low <= stop - start <= high:
             bad_length(at, start, stop, end, low, high)
@@ -149,7 +149,7 @@ def _numbers(size: int, prefix: int, shape: Vector, notation: str, most: int) ->
     def read(data: bytes, at: int, end: int) -> tuple[tuple[int, ...], int]:
         start = at + prefix
         if start > end:
-            cut(at, end, prefix)
+            field_too_short(at, end, prefix)
         length = unpack(data[at:start], "big")
         stop = start + length
         if stop > end or not low <= length <= high:
