@@ -22,6 +22,11 @@ NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno
 CUTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
+def is_cut(error: Exception) -> bool:
+    """Whether the peer has ended the connection; a socket of one that was reset at once says that it has none."""
+    return isinstance(error, CUTS) or (isinstance(error, OSError) and error.errno == errno.ENOTCONN)
+
+
 def failed(case: Case, error: OSError) -> Iterator[Likely]:
     """Return the causes of an error of the operating system."""
     match error:
@@ -34,7 +39,7 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server has it")
         case TimeoutError():
             yield from late(case)
-        case _ if isinstance(error, CUTS):
+        case _ if is_cut(error):
             yield from cut(case)
         case _ if error.errno in NO_WAY:
             yield case.likely(Cause.UNREACHABLE, OURS, LIKELY, error.strerror or "")
