@@ -195,10 +195,23 @@ def _service_closed(case: Case) -> Iterator[Likely]:
 
 
 def _nobody_behind(case: Case) -> Iterator[Likely]:
-    """It closed before it sent anything, as a proxy does that cannot reach any of its servers."""
+    """It closed before it sent anything, as a proxy does that cannot reach any of its servers.
+
+    A service that was asked for TLS by its own protocol has answered, and one that we closed first may do the same.
+    """
+    if case.ours.starttls or (case.seen.closed and not case.seen.said):
+        return
     if case.is_client and not case.seen.data and not getattr(case.error, "in_record", False):
         evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
         yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
+
+
+def _ended_after_us(case: Case) -> Iterator[Likely]:
+    """We closed without a request; what is missing is the answer to our close_notify (RFC 9846 6.1)."""
+    if case.seen.closed and not case.seen.said and not case.seen.data:
+        evidence = "we sent close_notify, and nothing else, before it ended the connection"
+        detail = "it ends connections without close_notify (RFC 9846 6.1)"
+        yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, LIKELY, evidence, detail=detail)
 
 
 def _nothing_agreed(case: Case) -> Iterator[Likely]:
@@ -256,7 +269,7 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _service_closed, _nobody_behind, peer_alerts.stopped, _no_protocol_chosen,
-        network,
+        _ended_after_us, network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (

@@ -135,7 +135,7 @@ class Seen:
 
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
     () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: whether application
-    data was received, and sent.  progress: how far the connection had come.  protocol: what the server chose by ALPN.
+    data was received, and sent.  closed: whether we sent close_notify.  progress: how far the connection had come.  protocol: what the server chose by ALPN.
     """
 
     sent: tuple[str, ...] = ()
@@ -147,6 +147,7 @@ class Seen:
     chain: Chain | None = None
     data: bool = False
     said: bool = False
+    closed: bool = False
     progress: Progress = Progress.HELLO
     protocol: bytes | None = None
 

@@ -41,7 +41,7 @@ class FailureFacts:
     """What the engine knows about a failed connection: the `situation` of its error.
 
     own: our certificate chains.  address, starttls: as in `History`.  messages: each with True if we sent it. version:
-    the one chosen.  has_data: whether application data was received.  complete: whether the handshake was complete.
+    the one chosen.  has_data: whether application data was received.  closed: whether we sent close_notify.  complete: whether the handshake was complete.
     at: the time of the failure, by our clock.
     """
 
@@ -56,6 +56,7 @@ class FailureFacts:
     version: Version | None
     progress: Progress
     has_data: bool
+    closed: bool
     complete: bool
     at: datetime
 
@@ -75,11 +76,12 @@ class History:
     """The messages of one connection.
 
     server_name: the server that a client wants to reach.  address: its "HOST:PORT", if known. starttls: the application
-    protocol whose STARTTLS was used.  has_data: whether application data was received.
+    protocol whose STARTTLS was used.  has_data: whether application data was received.  closed: whether we sent
+    close_notify.
     """
 
     __slots__ = (
-        "_complete", "_messages", "_settings", "address", "has_data", "position", "server_name", "starttls",
+        "_complete", "_messages", "_settings", "address", "closed", "has_data", "position", "server_name", "starttls",
     )  # fmt: skip
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -87,7 +89,7 @@ class History:
         self.position: Progressing | None = None
         self.server_name: str | None = None
         self.address = self.starttls = ""
-        self.has_data = False
+        self.has_data = self.closed = False
         self._messages: list[tuple[bool, Message]] = []
         self._complete = False
 
@@ -141,6 +143,7 @@ class History:
             version=position.version,
             progress=position.progress,
             has_data=self.has_data,
+            closed=self.closed,
             complete=self._complete,
             at=settings.clock.now(),
         )
