@@ -75,7 +75,9 @@ def situation_of(facts: FailureFacts) -> Situation:
         seen = after_message(seen, sent, message)
     if facts.complete and "Finished" not in seen.received:
         seen = replace(seen, received=("Finished", *seen.received))
-    seen = replace(seen, version=facts.version, data=facts.has_data, closed=facts.closed, progress=facts.progress)
+    seen = replace(
+        seen, version=facts.version, data=facts.has_data, closed=facts.closed, progress=facts.progress
+    )
     return Situation(OwnSide.of_failure(facts), seen, facts.at)
 
 

@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Protocol
 
 from bothways.roles import Progress, Role, Version
-from bothways.tls.handshake.settings import Negotiation, Settings
+from bothways.tls.handshake.settings import Negotiation, PeerTrust, Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, with_extensions
-from bothways.trust.anchors import TrustStore
 
 MESSAGE_LIMIT = 32
 _LASTING: frozenset[type[Message]] = frozenset(
@@ -40,14 +39,14 @@ _OFFERS: frozenset[type[ext.Extension]] = frozenset(
 class FailureFacts:
     """What the engine knows about a failed connection: the `situation` of its error.
 
-    own: our certificate chains.  address, starttls: as in `History`.  messages: each with True if we sent it. version:
-    the one chosen.  has_data: whether application data was received.  closed: whether we sent close_notify.  complete: whether the handshake was complete.
-    at: the time of the failure, by our clock.
+    own: our certificate chains.  trust: how we verify peers.  address, starttls: as in `History`.  messages: each with
+    True if we sent it.  version: the one chosen.  has_data: whether application data was received.  closed: whether we
+    sent close_notify.  complete: whether the handshake was complete.  at: the time of the failure, by our clock.
     """
 
     role: Role
     own: tuple[tuple[bytes, ...], ...]
-    anchors: TrustStore | None
+    trust: PeerTrust | None
     offer: Negotiation
     server_name: str | None
     address: str
@@ -134,7 +133,7 @@ class History:
         return FailureFacts(
             role=position.role,
             own=tuple(each.chain for each in settings.identity.own),
-            anchors=None if settings.trust is None else settings.trust.anchors,
+            trust=settings.trust,
             offer=settings.negotiation,
             server_name=self.server_name,
             address=self.address,
