@@ -185,6 +185,8 @@ class Fault(Enum):
     EMPTY_SERVER_CERTIFICATE = Row(Alert.DECODE_ERROR, "sent a Certificate message without a certificate, which a server must not do", "RFC 9846 4.5.1.4",
                                    tls12=(Alert.DECODE_ERROR, "RFC 5246 7.4.2"))
     WRONG_REQUEST_CONTEXT = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate_request_context that is not the one of the request", "RFC 9846 4.5.1")
+    UNOFFERED_CERTIFICATE_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "compressed its certificate with {got}, which we did not offer; we offered {offered}", "RFC 8879 4")
+    BAD_COMPRESSED_CERTIFICATE = Row(Alert.BAD_CERTIFICATE, "sent a compressed certificate that {problem}", "RFC 8879 4")
     UNOFFERED_SCHEME = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which we did not offer", "RFC 9846 4.5.2",
                            tls12=(Alert.ILLEGAL_PARAMETER, "RFC 5246 7.4.3"))
     SCHEME_DOES_NOT_FIT_KEY = Row(Alert.ILLEGAL_PARAMETER, "signed with {got}, which does not fit the {key} key of its certificate",

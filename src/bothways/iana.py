@@ -360,6 +360,14 @@ class ECPointFormat(IntEnum):
     uncompressed = 0
 
 
+class CertificateCompressionAlgorithm(IntEnum):
+    """TLS Certificate Compression Algorithm IDs (RFC 8879 7.3)."""
+
+    zlib = 1
+    brotli = 2
+    zstd = 3
+
+
 class ECCurveType(IntEnum):
     """TLS EC Curve Types (RFC 8422 5.4)."""
 

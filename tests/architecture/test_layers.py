@@ -91,6 +91,8 @@ DRAWS_IN = "tls.crypto"
 BASE = {"cryptography"}
 EXTRAS = {
     "cli": {"click", "rich"},
+    # Algorithms for certificates that a configuration names, or that its installation has: never needed.
+    "tls": {"brotli", "zstandard"},
     "ca": {"sqlalchemy", "pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},

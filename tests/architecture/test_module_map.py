@@ -40,6 +40,7 @@ ELSEWHERE = {
     "starttls/xmpp.py": "starttls/test_opening.py",
     "tls/clock.py": "tls/test_defaults.py",
     "tls/handshake/authentication13.py": "tls/handshake/test_faults_of_authentication.py",
+    "tls/handshake/client_offer.py": "tls/test_config.py",
     "tls/handshake/server.py": "tls/handshake/test_server13.py",
     "tls/handshake/settings.py": "tls/test_config.py",
 }

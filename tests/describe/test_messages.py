@@ -8,7 +8,13 @@ import identities
 from bothways.describe.messages import listed, summary, title, version
 from bothways.tls.events import MessageSeen
 from bothways.tls.wire import tls12
-from bothways.tls.wire.tls13 import Certificate, CertificateEntry, KeyUpdate, NewSessionTicket
+from bothways.tls.wire.tls13 import (
+    Certificate,
+    CertificateEntry,
+    CompressedCertificate,
+    KeyUpdate,
+    NewSessionTicket,
+)
 from watched import Talk
 
 
@@ -39,6 +45,8 @@ def test_messages_are_summed_up_in_one_line():
         (KeyUpdate(1), "the peer has to change its keys too"),
         (KeyUpdate(0), "the following records use new keys"),
         (NewSessionTicket(7200, 1, b"n", b"t", ()), "a ticket for 7200 seconds"),
+        (CompressedCertificate(2, 900, bytes(700)), "brotli, 900 bytes in 700"),
+        (CompressedCertificate(9, 900, bytes(7)), "CertificateCompressionAlgorithm 9, 900 bytes in 7"),
         (tls12.Certificate(()), "empty: no certificate"),
         (tls12.CertificateRequest((64,), (0x0403,), ()), "schemes ecdsa_secp256r1_sha256"),
         (
@@ -61,3 +69,10 @@ def test_long_lists_are_cut_and_versions_written_as_people_do():
     assert listed(list("abcdefgh")) == "a, b, c, d and 4 more"
     assert listed([]) == "none"
     assert (version(0x0304), version(0x0303)) == ("TLS 1.3", "TLS 1.2")
+
+
+def test_compressed_certificate_is_described_with_the_names_in_it() -> None:
+    """Ladder and report tell the same of it as of one that is not compressed."""
+    certificate = Certificate(b"", (CertificateEntry(b"nothing", ()),))
+    text = summary(CompressedCertificate(1, 900, bytes(700)), certificate=certificate)
+    assert text == "zlib, 900 bytes in 700; 7 bytes that are not a certificate"

@@ -19,7 +19,7 @@ from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
 from bothways.ca.home import key_encryption
 from bothways.ca.register import database
 from bothways.ca_server import app, ocsp_cache, server, slow_clients
-from bothways.cli import admission, get, http_request, page, run, serve, services, serving
+from bothways.cli import activity, admission, get, http_request, page, run, serve
 from bothways.cli.commands import bothways
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
@@ -32,15 +32,16 @@ from bothways.gateway import report_limits, strict_toml, tunnel
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
 from bothways.http import exchange, stream
+from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.starttls import talk, xmpp
 from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
-from bothways.tls.handshake import client_resumption, message_io, server_resumption
+from bothways.tls.handshake import certificate_compression, client_resumption, message_io, server_resumption
 from bothways.tls.post_handshake import client_auth, messages
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
-from bothways.tls.wire import extension_table, fields, flight, tls13
+from bothways.tls.wire import compression, extension_table, fields, flight, tls13
 from bothways.trust import (
     anchors,
     constraints,
@@ -124,6 +125,14 @@ VALUES = {
     # Connections
     "time for a handshake": seconds(HANDSHAKE_TIMEOUT),
     "Certificate message": size(CERTIFICATE_BYTES),
+    "compressed Certificate message": (
+        f"as one that is not; its content has {size(compression.FREE_OCTETS)} at most, "
+        f"or {compression.OCTETS_PER_BYTE} times its bytes if that is more"
+    ),
+    "window of zstd in a compressed Certificate message": size(compression.ZSTD_WINDOW),
+    "compressed forms that are kept of one of our chains": str(
+        certificate_compression.FORMS_PER_CHAIN * len(CertificateCompressionAlgorithm)
+    ),
     "ClientHello": f"{flight.CLIENT_HELLO_LIMIT:,} bytes: all that its form allows",
     "any other handshake message": size(flight.MESSAGE_LIMIT),
     "extensions in one list": str(extension_table.MOST_EXTENSIONS),
@@ -217,12 +226,12 @@ VALUES = {
     "connections of `serve` after the handshake": str(option("serve", "--connections")),
     "handshakes in progress of `serve`": f"as many, {admission.HANDSHAKES} at least",
     "time for a ClientHello to `serve`": (
-        f"{seconds(serving.HELLO_SECONDS)}, or the handshake's time if shorter"
+        f"{seconds(serve.HELLO_SECONDS)}, or the handshake's time if shorter"
     ),
     "connection of `serve` without data": (
         f"{seconds(serve.IDLE_SECONDS)}; {seconds(serve.FORWARD_IDLE_SECONDS)} with `--forward`"
     ),
-    "half-closed connection of `serve`": seconds(services.HALF_CLOSED_SECONDS),
+    "half-closed connection of `serve`": seconds(activity.HALF_CLOSED_SECONDS),
     "request to `serve --page`": f"{seconds(page.REQUEST_SECONDS)}, {size(page.HEAD_LIMIT)}",
     "handshakes in progress of `bothways.aio` servers": str(aio_admission.HANDSHAKES),
     "connections of `run` in each process": str(option("run", "--connections")),

@@ -7,6 +7,7 @@ to the same bytes, and no proper prefix of it is accepted.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,7 +19,7 @@ from bothways.doctor.probes import GOOD_SUITES_12, Offer, offer_record
 from bothways.doctor.replies import SHOWN, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
-from bothways.iana import HandshakeType
+from bothways.iana import CertificateCompressionAlgorithm, HandshakeType, name
 from bothways.starttls import PROTOCOLS, StartTLS
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.record.framing import Framing
@@ -27,6 +28,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.alert import ALERT
 from bothways.tls.wire.codec import Codec, decode, encode
+from bothways.tls.wire.compression import compress, decompress, installed
 from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.flight import (
@@ -79,6 +81,7 @@ SAMPLES: list[Message] = [
     tls13.CertificateRequest(b"", (SCHEMES, ext.CertificateAuthorities((b"\x30\0",)))),
     tls13.CertificateRequest(b"c", (ext.OidFilters((ext.OidFilter(b"\6\1*", b""),)), GREASE)),
     tls13.Certificate(b"", (ENTRY, tls13.CertificateEntry(b"ca", ()))),
+    tls13.CompressedCertificate(1, 20, zlib.compress(bytes(20))),
     tls13.CertificateVerify(0x0403, b"signature"),
     tls13.Finished(RANDOM),
     tls13.NewSessionTicket(7200, 1, b"n", b"ticket", (ext.MaxEarlyData(16),)),
@@ -139,6 +142,25 @@ def read_message(codec: Codec[Any], data: bytes) -> bool:
             Fault.BINDER_NOT_LAST,
         )
     return True
+
+
+CHAIN = bytes(range(200)) * 3 + b"a chain" * 60
+
+
+def read_compressed(algorithm: int, data: bytes) -> bool:
+    """Documented: two faults, and never another length than the one stated."""
+    try:
+        content = decompress(algorithm, data, len(CHAIN), 2**16)
+    except Blame as blamed:
+        assert blamed.fault is Fault.BAD_COMPRESSED_CERTIFICATE
+        assert sentence(blamed.fault.sentence, blamed.facts).isascii()
+        return False
+    assert len(content) == len(CHAIN)
+    return True
+
+
+def compressed_seeds(algorithm: int) -> list[bytes]:
+    return [compress(algorithm, CHAIN)]
 
 
 def bodies_of(cls: type[Any]) -> list[bytes]:
@@ -430,6 +452,12 @@ TARGETS: dict[str, Target] = {
     "encrypted premaster": Target(partial(read_exactly, tls12.ENCRYPTED_SECRET), lambda: [b"\0\3box"]),
     "alert": Target(partial(read_exactly, ALERT), lambda: [b"\2\x28"]),
     "content of a ticket": Target(read_ticket, tickets),
+    **{
+        f"{name(CertificateCompressionAlgorithm, each)} of a certificate": Target(
+            partial(read_compressed, each), partial(compressed_seeds, each)
+        )
+        for each in installed()
+    },
     "flight": Target(read_flight, flights),
     "records": Target(read_records, records),
     "certificate": Target(judge_leaf, lambda: [identity("localhost").der], count=500),

@@ -6,6 +6,7 @@ A kind draws an `Attack` from a source of chance and about how many bytes one me
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,12 +15,14 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
+from bothways.tls.wire.compression import FREE_OCTETS
 from bothways.tls.wire.extension_table import TABLE, ExtensionContext, code
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from hostile import chains
 from hostile.der import name, tlv
 from hostile.talks import (
+    COMPRESSED,
     MUTUAL,
     MUTUAL12,
     ONE_WAY,
@@ -41,6 +44,7 @@ from tamper import (
     both,
     changing,
     framed,
+    instead_of,
     sealed,
     wire,
     with_extensions,
@@ -332,6 +336,29 @@ for _title, _count in ENTRIES.items():
     for _course in (MUTUAL, STAPLED):
         for _liar in Role:
             _enter(f"Certificate: {_title}", _liar, {f"1.3, {_course}": _course}, _entries(_count))
+
+
+def _bomb(entries: Callable[[int], list[Entry]]) -> Sized:
+    """A Certificate of so many bytes, or the largest that a few bytes may state, in as few as zlib makes of it."""
+
+    def edit(size: int) -> Edit:
+        body = encode_message(tls13.Certificate(b"", tuple(entries(max(size, FREE_OCTETS - 64)))))[4:]
+        bomb = tls13.CompressedCertificate(1, len(body), zlib.compress(body, 9))
+        return instead_of(tls13.Certificate, bomb)
+
+    return edit
+
+
+for _title, _count in ENTRIES.items():
+    for _liar in Role:
+        _enter(f"Certificate, compressed: {_title}", _liar, {"1.3": COMPRESSED}, _bomb(_count))
+for _liar in Role:
+    _enter(
+        "Certificate, compressed: what does not decompress",
+        _liar,
+        {"1.3": COMPRESSED},
+        lambda size: instead_of(tls13.Certificate, tls13.CompressedCertificate(1, size, bytes(size))),
+    )
 
 
 def _certificates12(size: int) -> Edit:

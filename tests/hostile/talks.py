@@ -138,6 +138,11 @@ def stranger(name: str, kind: str = "P-256", **options: Any) -> Credentials:
 _SERVER = {"credentials": stranger("localhost")}
 _CLIENT = {"credentials": stranger("client.example")}
 MUTUAL = Conversation("mutual", _CLIENT, _SERVER)
+COMPRESSED = Conversation(
+    "mutual, compressed",
+    _CLIENT | {"accept_compressed": ("zlib",), "compress_with": ()},
+    _SERVER | {"accept_compressed": ("zlib",), "compress_with": ()},
+)
 MUTUAL12 = conversations12.conversation("mutual, 1.2", _CLIENT, _SERVER)
 TRANSPORT12 = conversations12.conversation(
     "key transport, 1.2",

@@ -17,12 +17,16 @@ SOURCES = Path(__file__).parents[2] / "src"
 
 @contextmanager
 def serve_page(
-    folder: Path, auth: str = "none", who: Identity | None = None, port: int = 0
+    folder: Path,
+    auth: str = "none",
+    who: Identity | None = None,
+    port: int = 0,
+    options: tuple[str, ...] = (),
 ) -> Iterator[tuple[Program, int]]:
     """Run the command; gives the program and its port."""
     chain, key = (who or server()).files(folder)
     command = [sys.executable, "-m", "bothways.cli", "serve", f"127.0.0.1:{port}", "--page", "--cert", chain]
-    command += ["--key", key]
+    command += ["--key", key, *options]
     if auth != "none":
         command += ["--client-ca", identities.root_file(folder), "--client-auth", auth]
     with running(*command, environment=os.environ | {"PYTHONPATH": str(SOURCES)}) as program:

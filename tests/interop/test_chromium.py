@@ -11,6 +11,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, load_pem_private_key, pkcs12
 
+from bothways.iana import CertificateCompressionAlgorithm
+from bothways.tls.wire.compression import installed
 from interop import browser, identities
 from interop.identities import Identity, client, identity, server
 from interop.page import serve_page
@@ -52,6 +54,18 @@ def test_chromium_without_a_certificate_sees_the_page(load: Load, folder: Path) 
         assert "<h1>Hello, anonymous client</h1>" in document
         assert "X25519MLKEM768" in document
         page.until("is an anonymous client (TLS 1.3, ")
+
+
+def test_chromium_gets_our_certificates_compressed_with_brotli(load: Load, folder: Path) -> None:
+    """RFC 8879: it offers brotli, and the command compresses for those who do."""
+    if CertificateCompressionAlgorithm.brotli not in installed():
+        pytest.skip("brotli is not here; it comes with pip install bothways[compression]")
+    picture = folder / "ladder.json"
+    with serve_page(folder, options=("--ladder", str(picture))) as (page, port):
+        assert "<h1>Hello, anonymous client</h1>" in load(port)
+        page.until("is an anonymous client (TLS 1.3, ")
+    text = picture.read_text()
+    assert '"CompressedCertificate"' in text and "brotli, " in text
 
 
 @pytest.mark.parametrize("kind", ["P-256", "RSA"])

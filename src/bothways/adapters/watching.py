@@ -51,4 +51,4 @@ def _is_data(note: Note) -> bool:
 def _is_lasting(note: Note) -> bool:
     if not isinstance(note, MessageSeen):
         return not isinstance(note, RecordSeen)
-    return isinstance(note.message, ClientHello | tls13.Certificate | tls12.Certificate)
+    return isinstance(note.content, ClientHello | tls13.Certificate | tls12.Certificate)

@@ -9,7 +9,15 @@ from typing import TypeVar
 
 from bothways.describe.documents import key_text
 from bothways.describe.escape import visible
-from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion, SignatureScheme, is_grease, name
+from bothways.iana import (
+    CertificateCompressionAlgorithm,
+    CipherSuite,
+    NamedGroup,
+    ProtocolVersion,
+    SignatureScheme,
+    is_grease,
+    name,
+)
 from bothways.roles import StepId
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12
@@ -19,6 +27,7 @@ from bothways.tls.wire.tls13 import (
     Certificate,
     CertificateRequest,
     CertificateVerify,
+    CompressedCertificate,
     EncryptedExtensions,
     Finished,
     KeyUpdate,
@@ -57,8 +66,11 @@ def title(message: Message) -> str:
     return type(message).__name__
 
 
-def summary(message: Message, step: StepId | None = None) -> str:
-    """Return the content of a message as text; at step 2.4 of a hello only its key shares."""
+def summary(message: Message, step: StepId | None = None, certificate: Message | None = None) -> str:
+    """Return the content of a message as text; at step 2.4 of a hello only its key shares.
+
+    certificate: that in a CompressedCertificate, where it could be read.
+    """
     match message:
         case ClientHello():
             return _shares(message) if step is StepId.KEY_EXCHANGE else _client_hello(message)
@@ -71,6 +83,9 @@ def summary(message: Message, step: StepId | None = None) -> str:
             return _request(message)
         case Certificate():
             return _chain(message)
+        case CompressedCertificate(algorithm, size, data):
+            text = f"{name(CertificateCompressionAlgorithm, algorithm)}, {size} bytes in {len(data)}"
+            return f"{text}; {_chain(certificate)}" if isinstance(certificate, Certificate) else text
         case CertificateVerify(algorithm, signature):
             return f"{name(SignatureScheme, algorithm)}, a signature of {len(signature)} bytes"
         case Finished(verify_data):

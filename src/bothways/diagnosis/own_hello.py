@@ -126,8 +126,7 @@ KEY_TRANSPORT = frozenset(
 
 def versions(case: Case) -> Iterator[Likely]:
     """Whether we offer fewer versions than we could."""
-    found = case.situation.probed
-    if found is not None and (found.versions or case.alert != Alert.PROTOCOL_VERSION):
+    if case.situation.probed is not None:
         return
     offered = listed([version(code) for code in case.ours.versions])
     if case.ours.versions and len(case.ours.versions) < len(VERSIONS):

@@ -27,7 +27,6 @@ class Says(Enum):
     PROXY_LOGIN = "a proxy requires credentials"
     NO_BACKEND = "the service behind it does not answer"
     BUSY = "it serves nobody now"
-    UNWILLING = "it does not perform this request, for a reason of its own"
     NO_REQUEST = "no request arrived in time"
     PLAIN_WANTED = "it read what it received as plain text"
 
@@ -37,13 +36,12 @@ _KIND = r"(?:client|ssl|tls|peer|x\.?509|user|mutual tls) "
 _IS = r"(?:is |was |has been |has )?"
 
 
-def texts(*rows: tuple[Says, tuple[str, ...]]) -> Texts:
-    """Return a table of texts: what each row says, and the patterns for it, in lower case."""
+def _texts(*rows: tuple[Says, tuple[str, ...]]) -> Texts:
     return tuple((re.compile("|".join(patterns)), says) for says, patterns in rows)
 
 
 # About a certificate: the first row that matches counts.
-CERTIFICATES = texts(
+CERTIFICATES = _texts(
     (Says.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent",)),
     (Says.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
     (Says.LATER_IMPOSSIBLE, (r"cannot perform post-handshake authentication",)),
@@ -97,7 +95,7 @@ CERTIFICATES = texts(
 )
 
 # About the server's name, and about plain text.
-PLACES = texts(
+PLACES = _texts(
     (
         Says.PLAIN_WANTED,
         (
@@ -120,7 +118,7 @@ PLACES = texts(
     ),
 )
 
-BACKENDS = texts(
+BACKENDS = _texts(
     (
         Says.NO_BACKEND,
         (
@@ -146,7 +144,7 @@ BACKENDS = texts(
     ),
 )
 
-LOGINS = texts(
+LOGINS = _texts(
     (
         Says.LOGIN,
         (
@@ -166,7 +164,7 @@ LOGINS = texts(
 )
 
 # In protocols whose text is one line.
-LINES = texts(
+LINES = _texts(
     (
         Says.LOGIN,
         (
@@ -226,7 +224,7 @@ LINES = texts(
 
 
 # Of servers that refuse an address, before they know our identity.
-SHUT_OUT = texts(
+SHUT_OUT = _texts(
     (
         Says.FORBIDDEN,
         (

@@ -77,7 +77,7 @@ class Attempt:
     def seen(self, *, sent: bool = False) -> list[Message]:
         """Return the messages of one direction."""
         notes = (each.note for each in self.recorder.notes)
-        return [note.message for note in notes if isinstance(note, MessageSeen) and note.sent is sent]
+        return [note.content for note in notes if isinstance(note, MessageSeen) and note.sent is sent]
 
     @property
     def chain(self) -> tuple[bytes, ...]:

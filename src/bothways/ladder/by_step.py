@@ -189,11 +189,12 @@ def _steps_of(side: str, notes: Iterable[Noted], start: float) -> Iterator[tuple
     for each in notes:
         at = (each.at - start) * 1000
         match each.note:
-            case MessageSeen(sent, message, raw, epoch, steps):
+            case MessageSeen(sent, message, raw, epoch, steps, certificate):
                 for step in steps:
                     under = "" if epoch is Epoch.PLAINTEXT else f", under {epoch.value}"
                     act: Act = "sent" if sent else "received"
-                    yield step, Line(side, act, title(message) + under, at, len(raw), summary(message, step))
+                    text = summary(message, step, certificate)
+                    yield step, Line(side, act, title(message) + under, at, len(raw), text)
             case Chosen(what, offered, chosen, by) if by == side:
                 yield (
                     StepId.SERVER_HELLO,

@@ -176,10 +176,10 @@ def _arrow(by: Side, noted: Noted, at: float, arrival: Arrival, cards: _Cards) -
         keys=cast(Any, note.epoch.value),
         size=len(note.raw),
         arrival=arrival,
-        summary=summary(note.message),
+        summary=summary(note.message, certificate=note.certificate),
         fields=tuple(_fields(note.message)),
         bytes=None if secret else note.raw.hex(),
-        certificates=tuple(cards.of(by, note.message)),
+        certificates=tuple(cards.of(by, note.content)),
     )
 
 

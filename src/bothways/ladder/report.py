@@ -74,7 +74,7 @@ def checks(notes: Sequence[Noted]) -> list[Check]:
 def own_authentication(notes: Sequence[Noted]) -> Check:
     """Return how a client answered the server's request for a certificate (step 3.1)."""
     requested = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
-    sent = [each.note.message for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
+    sent = [each.note.content for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
     if not requested:
         return _row(StepId.CLIENT_CERTIFICATE, "not asked", "the server requested no certificate")
     if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
@@ -195,4 +195,4 @@ def error_facts(error: Exception, why: Explanation | None = None) -> dict[str, o
 
 
 def _is(noted: Noted, message: str) -> bool:
-    return isinstance(noted.note, MessageSeen) and type(noted.note.message).__name__ == message
+    return isinstance(noted.note, MessageSeen) and type(noted.note.content).__name__ == message

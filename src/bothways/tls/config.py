@@ -19,7 +19,9 @@ from bothways.tls.defaults import CLOCK, RANDOMNESS
 from bothways.tls.events import Observer
 from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.access import Allow, checked_allow
+from bothways.tls.handshake.certificate_compression import CompressedChains
 from bothways.tls.handshake.client import client_handshake
+from bothways.tls.handshake.client_offer import hello_extensions, shares_for
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
@@ -41,11 +43,10 @@ from bothways.tls.handshake.settings import (
     checked_sessions,
     checked_staples,
     checked_tickets,
-    hello_extensions,
+    compression_algorithms,
     limits,
     negotiation,
     own_credentials,
-    shares_for,
 )
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.resumption.session_ids import SessionIds
@@ -76,6 +77,11 @@ class ClientConfig:
     alpn: application protocols (RFC 7301), the preferred one first.
     post_handshake_auth: offer TLS 1.3 servers to request our certificate after the handshake too, as some do for
     certain requests only (RFC 9846 4.3.6); the credentials are chosen in the same way.
+    accept_compressed: algorithms with which the peer may compress its certificates in TLS 1.3: "zlib", "brotli" and
+    "zstd" (RFC 8879). None by default: chains become shorter by a few hundred bytes, and strangers' bytes reach a
+    decompressor.
+    compress_with: algorithms with which we compress our certificates for peers that accept it, once for each chain;
+    None for all that are installed.
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
     verdict says so.
     judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
@@ -109,6 +115,8 @@ class ClientConfig:
     key_shares: tuple[str, ...] | None = None
     alpn: tuple[str, ...] = ()
     post_handshake_auth: bool = False
+    accept_compressed: tuple[str, ...] = ()
+    compress_with: tuple[str, ...] | None = None
     revocation: Revocation | None = None
     judge_again: JudgeAgain = "never"
     staples: OCSPStore | None = None
@@ -133,7 +141,8 @@ class ClientConfig:
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
         offer = replace(offer, shares=shares_for(offer, self.key_shares))
-        identity = Identity(own, staples, is_shown_later=self.post_handshake_auth)
+        compressed = _compressed(self.compress_with, own)
+        identity = Identity(own, staples, compressed, is_shown_later=self.post_handshake_auth)
         settings = ClientSettings(
             offer, identity, trust, bounds, self.clock, self.randomness, keylog,
             sessions=checked_sessions(self.sessions),
@@ -189,6 +198,11 @@ class ServerConfig:
     certificate_schemes: the schemes that are accepted for signatures in the peer's certificates, if different.
     alpn: application protocols (RFC 7301), the preferred one first.
     retry_cookie: send a cookie with a HelloRetryRequest.
+    accept_compressed: algorithms with which the peer may compress its certificates in TLS 1.3: "zlib", "brotli" and
+    "zstd" (RFC 8879). None by default: chains become shorter by a few hundred bytes, and strangers' bytes reach a
+    decompressor.
+    compress_with: algorithms with which we compress our certificates for peers that accept it, once for each chain;
+    None for all that are installed.
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
     verdict says so.
     judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
@@ -226,6 +240,8 @@ class ServerConfig:
     certificate_schemes: tuple[str, ...] | None = None
     alpn: tuple[str, ...] = ()
     retry_cookie: bool = True
+    accept_compressed: tuple[str, ...] = ()
+    compress_with: tuple[str, ...] | None = None
     revocation: Revocation | None = None
     judge_again: JudgeAgain = "never"
     staples: OCSPStore | None = None
@@ -255,7 +271,10 @@ class ServerConfig:
         trust = self._trust()
         if self.unknown_server_name not in ("first", "refuse"):
             raise ConfigError("unknown_server_name: expected first or refuse")
-        identity = Identity(own, staples, refuses_unknown_name=self.unknown_server_name == "refuse")
+        compressed = _compressed(self.compress_with, own)
+        identity = Identity(
+            own, staples, compressed, refuses_unknown_name=self.unknown_server_name == "refuse"
+        )
         tickets = checked_tickets(self.tickets)
         ids = SessionIds() if _resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
         settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids)
@@ -337,9 +356,14 @@ def _offer(config: ClientConfig | ServerConfig) -> Negotiation:
         schemes=config.schemes,
         certificate_schemes=config.certificate_schemes,
         alpn=config.alpn,
+        compressions=config.accept_compressed,
         rsa_key_transport=config.insecure_rsa_key_transport,
         without_extended_main_secret=config.insecure_without_extended_main_secret,
     )
+
+
+def _compressed(names: Sequence[str] | None, own: Sequence[Credentials]) -> CompressedChains:
+    return CompressedChains(compression_algorithms("compress_with", names), len(own))
 
 
 def _limits(config: ClientConfig | ServerConfig) -> Limits:

@@ -166,13 +166,22 @@ class Epoch(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MessageSeen:
-    """A handshake message was sent (`sent`) or received; `raw` is its encoding with the header."""
+    """A handshake message was sent (`sent`) or received; `raw` is its encoding with the header.
+
+    certificate: the Certificate in a CompressedCertificate; None in any other message, and where it cannot be read.
+    """
 
     sent: bool
     message: Message
     raw: bytes
     epoch: Epoch
     steps: tuple[StepId, ...]
+    certificate: Message | None = None
+
+    @property
+    def content(self) -> Message:
+        """The message, or the Certificate in a compressed one."""
+        return self.certificate or self.message
 
 
 @dataclass(frozen=True, slots=True)

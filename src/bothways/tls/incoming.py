@@ -5,11 +5,12 @@ A message that is not allowed now is not decoded, and no record is decrypted bef
 
 from __future__ import annotations
 
-from bothways.faults import Fault, blame
+from bothways.faults import Blame, Fault, blame
 from bothways.iana import Alert, AlertLevel, ContentType, HandshakeType
 from bothways.iana import name as spelled
 from bothways.roles import Role, Version
 from bothways.tls.events import AlertSeen, Epoch, MessageSeen
+from bothways.tls.handshake.certificate_compression import certificate_in
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec
@@ -17,6 +18,9 @@ from bothways.tls.handshake.steps import Step, message_ids
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE
 from bothways.tls.wire.alert import AlertMessage, decode_alert
 from bothways.tls.wire.flight import Message, check_extensions, decode_message
+from bothways.tls.wire.tls13 import CompressedCertificate
+
+_COMPRESSED = int(HandshakeType.compressed_certificate)
 
 Came = Message | ChangeCipherSpec | AlertMessage | bytes
 
@@ -73,7 +77,7 @@ class Incoming:
     def message(self, code: int, raw: bytes) -> Message | None:
         """Decode a message, which must be allowed at this step."""
         hs, inbox, rule = self._hs, self._inbox, self.position.rule
-        if code not in rule.accepts:
+        if code not in rule.accepts or (code == _COMPRESSED and not inbox.compressions):
             if (
                 code == HandshakeType.hello_request
                 and inbox.version is Version.TLS12
@@ -86,18 +90,31 @@ class Incoming:
                 return None
             blame(Fault.UNEXPECTED_MESSAGE, got=spelled(HandshakeType, code), expected=rule.expected)
         message = decode_message(code, raw[4:], inbox.version)
-        hs.history.add(False, message)
-        if hs.observer is not None:
+        if isinstance(message, CompressedCertificate):
+            message = self._decompressed(message, code, raw)
+        elif hs.observer is not None:
             self._tell(message, code, raw)
+        hs.history.add(False, message)
         check_extensions(message, inbox.offered)
         if self.position.step is not Step.CONNECTED:
             hs.transcript.receive(raw)
         return message
 
-    def _tell(self, message: Message, code: int, raw: bytes) -> None:
+    def _decompressed(self, message: CompressedCertificate, code: int, raw: bytes) -> Message:
+        """Return the Certificate in a compressed one, with the algorithms that we offered (RFC 8879 4)."""
+        inbox = self._inbox
+        try:
+            certificate = certificate_in(message, inbox.compressions, inbox.max_certificate_bytes)
+        except Blame:
+            self._tell(message, code, raw)
+            raise
+        self._tell(message, code, raw, certificate)
+        return certificate
+
+    def _tell(self, message: Message, code: int, raw: bytes, certificate: Message | None = None) -> None:
         if self._hs.observer is not None:
             ids = message_ids(self._hs.role.other, code, self._inbox.version)
-            self._hs.observer(MessageSeen(False, message, raw, self._inbox.epoch, ids))
+            self._hs.observer(MessageSeen(False, message, raw, self._inbox.epoch, ids, certificate))
 
     def _data(self, content: bytes) -> bytes | None:
         if self.position.step is not Step.CONNECTED:

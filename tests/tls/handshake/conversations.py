@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from bothways.tls.wire.tls13 import (
     CertificateEntry,
     CertificateRequest,
     CertificateVerify,
+    CompressedCertificate,
     EncryptedExtensions,
     Finished,
     KeyUpdate,
@@ -210,6 +212,9 @@ CONVERSATIONS = {
             {"revocation": asking(), "staples": good_status(credentials("client.example"))},
             {"revocation": asking(), "staples": good_status(credentials("localhost"))},
         ),
+        Conversation(
+            "compressed by both", {"accept_compressed": ("zlib",)}, {"accept_compressed": ("zlib",)}
+        ),
         Conversation("AES-256", {"suites": ("TLS_AES_256_GCM_SHA384",)}, {}),
         Conversation("ChaCha20", {"suites": ("TLS_CHACHA20_POLY1305_SHA256",)}, {}),
         Conversation(
@@ -283,6 +288,7 @@ EXAMPLES: dict[HandshakeType, Message | bytes] = {
     HandshakeType.new_session_ticket: NewSessionTicket(3600, 0, b"\0", b"ticket", ()),
     HandshakeType.encrypted_extensions: EncryptedExtensions(()),
     HandshakeType.certificate: Certificate(b"", (CertificateEntry(b"certificate", ()),)),
+    HandshakeType.compressed_certificate: CompressedCertificate(1, 16, zlib.compress(bytes(16))),
     HandshakeType.certificate_request: CertificateRequest(b"", (ext.SignatureAlgorithms((0x0403,)),)),
     HandshakeType.certificate_verify: CertificateVerify(0x0403, ZEROS),
     HandshakeType.finished: Finished(ZEROS),

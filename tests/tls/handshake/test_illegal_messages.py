@@ -22,7 +22,6 @@ FORMLESS = {
     HandshakeType.client_key_exchange: bytes(40),
     HandshakeType.certificate_url: bytes(40),
     HandshakeType.certificate_status: b"\x01\x00\x00\x01\x00",
-    HandshakeType.compressed_certificate: bytes(8),
     HandshakeType.message_hash: bytes(32),
     3: bytes(4),
     99: b"",
@@ -54,6 +53,19 @@ def test_sample_stands_at_every_step(name: str) -> None:
     assert steps(CONVERSATIONS[name]) <= sampled
     waits = {(role, step) for role, table in LEGAL.items() for step, rule in table.items() if rule.accepts}
     assert sampled == waits
+
+
+@pytest.mark.parametrize("victim", Role)
+def test_compressed_certificate_is_refused_where_none_was_offered(victim: Role) -> None:
+    """RFC 8879 4: without our offer the message may come nowhere."""
+    code = HandshakeType.compressed_certificate
+    taken = [each for each in places(CONVERSATIONS["mutual"], victim) if code in each.rule.accepts]
+    for place in taken:
+        error = refuse(CONVERSATIONS["mutual"], victim, place, EXAMPLES[code])
+        assert error.fault is Fault.UNEXPECTED_MESSAGE
+        assert error.facts["expected"] == place.rule.expected
+        assert code.name not in place.rule.expected
+    assert taken
 
 
 def test_retry_is_refused_where_no_server_hello_may_come() -> None:

@@ -17,6 +17,7 @@ from bothways.tls.handshake.authentication13 import (
 )
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.script import Enter, Wait, expect, sign_with
+from bothways.tls.handshake.settings import Identity
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
 from faults import blames
@@ -74,7 +75,8 @@ def sent(hs: HandshakeContext) -> bytes:
 def both_sides() -> tuple[HandshakeContext, HandshakeContext, Certificate, CertificateVerify]:
     """A server that has proved itself, and a client that has got everything but its CertificateVerify."""
     server, client = context(Role.SERVER), context(Role.CLIENT, [])
-    finish(prove(server, credentials("localhost"), ECDSA, with_status=False))
+    own = credentials("localhost")
+    finish(prove(server, Identity((own,)), own, ECDSA, ()))
     entries = tuple(CertificateEntry(der, ()) for der in credentials("localhost").chain)
     raw = sent(server)
     size = 4 + int.from_bytes(raw[1:4], "big")

@@ -139,7 +139,7 @@ OFFERED_BY_OTHERS = (
     ext.SessionTicket(b""),
     ext.StatusRequest(),
     ext.TimestampRequest(),
-    ext.CompressCertificate((1, 2, 3)),
+    ext.CompressCertificate((16384,)),
     ext.PskKeyExchangeModes((1, 0)),
     ext.PostHandshakeAuth(),
     ext.RecordSizeLimit(16385),
@@ -243,7 +243,7 @@ def test_server_tolerates_a_list_with_only_undefined_name_types() -> None:
         ext.SignatureAlgorithmsCert((0x0403,)),
         ext.EmptyStatusRequest(),
         ext.TimestampRequest(),
-        ext.CompressCertificate((1,)),
+        ext.CompressCertificate((16384,)),
     ],
     ids=lambda each: type(each).__name__,
 )

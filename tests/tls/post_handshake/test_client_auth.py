@@ -9,12 +9,19 @@ from bothways import Fault, PeerFault, SignatureWanted, UsageError
 from bothways.iana import HandshakeType, SignatureScheme
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, is_signature, proof_input, sign
 from bothways.tls.events import Epoch, MessageSeen, Note
+from bothways.tls.handshake.certificate_compression import certificate_in
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.post_handshake.client_auth import REQUEST_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello
-from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, Finished
+from bothways.tls.wire.tls13 import (
+    Certificate,
+    CertificateRequest,
+    CertificateVerify,
+    CompressedCertificate,
+    Finished,
+)
 from inside import machinery
 from pair import FrozenClock, Pair, failure, received
 from tls.handshake.conversations import CONVERSATIONS, credentials, external, identity
@@ -58,6 +65,25 @@ def digest(notes: list[Note], upto: bytes) -> bytes:
             if note.raw == upto:
                 break
     return running.finalize()
+
+
+def test_an_answer_is_compressed_where_the_request_accepts_it():
+    """RFC 8879 3, 4: the context of the request is in it, and the transcript covers the compressed message."""
+    notes: list[Note] = []
+    talk = established(notes)
+    ask(talk, request(b"later", ext.CompressCertificate((1,))))
+    assert failure(talk.client_events) is None
+    (message, raw), (proof, signed), (finished, _) = sent_late(notes)
+    assert isinstance(message, CompressedCertificate) and isinstance(proof, CertificateVerify)
+    certificate = certificate_in(message, (1,), 2**16)
+    assert certificate.certificate_request_context == b"later"
+    mine = credentials("client.example")
+    assert [entry.cert_data for entry in certificate.certificate_list] == list(mine.chain)
+    data = proof_input(CLIENT_CONTEXT, digest(notes, raw))
+    assert is_signature(proof.algorithm, mine.certificate, data, proof.signature)
+    assert isinstance(finished, Finished)
+    keys = machinery(talk.server).inbox.keys
+    assert finished.verify_data == finished_mac(keys.finished_key(), digest(notes, signed), keys.suite)
 
 
 def test_an_answer_covers_the_handshake_the_request_and_itself():

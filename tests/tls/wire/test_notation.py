@@ -52,6 +52,9 @@ RFC 5246 7.4.9     Finished/1.2: opaque verify_data[verify_data_length]
 RFC 4492 5.4       ServerECDHParams: ECParameters curve_params; ECPoint public
 RFC 4492 5.7       ClientECDiffieHellmanPublic: ECPoint ecdh_Yc
 RFC 4492 5.1.2     ECPointFormatList: ECPointFormat ec_point_format_list<1..2^8-1>
+RFC 8879 3         CertificateCompressionAlgorithms: CertificateCompressionAlgorithm algorithms<2..2^8-2>
+RFC 8879 4         CompressedCertificate: CertificateCompressionAlgorithm algorithm; uint24 uncompressed_length; opaque compressed_certificate_message<1..2^24-1>
+RFC 8449 4         RecordSizeLimit: uint16 RecordSizeLimit
 RFC 6066 3         ServerName: NameType name_type; HostName host_name
 RFC 6066 3         ServerNameList: ServerName server_name_list<1..2^16-1>
 RFC 6066 8         CertificateStatusRequest: CertificateStatusType status_type; ResponderID responder_id_list<0..2^16-1>; Extensions request_extensions
@@ -129,6 +132,8 @@ EXTENSIONS = [
     "PreSharedKeyExtension",
     "SupportedVersions",
     "ECPointFormatList",
+    "CertificateCompressionAlgorithms",
+    "RecordSizeLimit",
 ]
 
 OURS: dict[str, Codec[Any]] = {
@@ -147,6 +152,7 @@ OURS: dict[str, Codec[Any]] = {
     "CertificateRequest": tls13.CERTIFICATE_REQUEST,
     "CertificateEntry": tls13.CERTIFICATE_ENTRY,
     "Certificate": tls13.CERTIFICATE,
+    "CompressedCertificate": tls13.COMPRESSED_CERTIFICATE,
     "CertificateVerify": tls13.CERTIFICATE_VERIFY,
     "Finished": tls13.FINISHED,
     "NewSessionTicket": tls13.NEW_SESSION_TICKET,

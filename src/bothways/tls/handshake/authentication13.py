@@ -15,6 +15,7 @@ from bothways.tls.events import Proved
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.proofs import Finish, Signed
 from bothways.tls.handshake.script import Script, sign_with
+from bothways.tls.handshake.settings import Identity
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded
@@ -72,17 +73,36 @@ def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
     return tuple(None if status is None else status.response for status in found)
 
 
-def prove(hs: HandshakeContext, credentials: Credentials, scheme: int, *, with_status: bool) -> Script[None]:
+def prove(
+    hs: HandshakeContext,
+    identity: Identity,
+    credentials: Credentials,
+    scheme: int,
+    asked: Sequence[ext.Extension],
+) -> Script[None]:
     """Send our certificate chain, and sign the transcript with its key (RFC 9846 4.5.1, 4.5.2).
 
-    with_status: the peer requested OCSP responses.
+    asked: the extensions of the peer's ClientHello or CertificateRequest, which may request OCSP responses and accept
+    a compressed Certificate.
     """
     context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
-    staples = hs.own_staples(credentials) if with_status else ()
-    hs.send(*own_certificate(credentials.chain, staples))
+    certificate = own_certificate(credentials.chain, own_staples(hs, credentials, asked))
+    compressed = identity.compressed.shortest(certificate, asked)
+    if compressed is None:
+        hs.send(*certificate)
+    else:
+        hs.send_compressed(compressed)
     data = proof_input(context, hs.transcript.digest())
     signature = yield from sign_with(hs, credentials, scheme, data)
     hs.send(CertificateVerify(scheme, signature))
+
+
+def own_staples(
+    hs: HandshakeContext, credentials: Credentials, asked: Sequence[ext.Extension]
+) -> tuple[bytes | None, ...]:
+    """Return the OCSP responses for our certificates, if the peer requested them (RFC 9846 4.5.1.1)."""
+    wanted = any(isinstance(each, ext.StatusRequest | ext.EmptyStatusRequest) for each in asked)
+    return hs.own_staples(credentials) if wanted else ()
 
 
 @lru_cache(maxsize=64)

@@ -38,6 +38,7 @@ def client_handshake(
     known = known_12(hs, settings, target, key, offer=session is None)
     hello = client_hello(hs, settings, target, offers, known.offered)
     hs.out.version = max(settings.negotiation.versions)
+    hs.inbox.compressions = settings.negotiation.compressions
     hello = send_hello(hs, hello, session)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)

@@ -244,8 +244,7 @@ def client_authentication(
     if choice.credentials is None:
         hs.send(Certificate(b"", ()))
         return choice.cautions
-    with_status = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
-    yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
+    yield from prove(hs, settings.identity, choice.credentials, choice.scheme, request.extensions)
     return choice.cautions
 
 

@@ -10,6 +10,7 @@ from bothways.roles import Role
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.events import Observer
+from bothways.tls.handshake.certificate_compression import Compressed
 from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.settings import Settings
@@ -47,6 +48,11 @@ class HandshakeContext:
         """Send a handshake message and add it to the transcript (RFC 9846 4.1). raw: its encoding, if known."""
         self.transcript.add(self.out.put_message(message, raw))
         self.history.add(True, message)
+
+    def send_compressed(self, form: Compressed) -> None:
+        """Send our Certificate message compressed; the transcript covers the compressed one (RFC 8879 4)."""
+        self.transcript.add(self.out.put_message(form.message, form.raw, form.certificate))
+        self.history.add(True, form.certificate)
 
     def belongs_to(self, settings: Settings) -> None:
         """Go on with other settings than those that the connection began with, which the server chose by name."""

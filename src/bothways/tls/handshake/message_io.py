@@ -11,6 +11,7 @@ from bothways.iana import ContentType, name
 from bothways.roles import Role, Version
 from bothways.tls.crypto.aead import TAG_SIZE
 from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Observer, RecordSeen
+from bothways.tls.handshake.certificate_compression import Compressed
 from bothways.tls.handshake.steps import message_ids
 from bothways.tls.record.framing import ALERT, CHANGE, DATA, HANDSHAKE, TLS12_LIMIT, Framing
 from bothways.tls.record.protection import LEGACY_VERSION, OLDEST_VERSION, Plaintext, Protection, Protection12
@@ -46,24 +47,31 @@ class Outbox:
         # 0x0301 in the record of the first ClientHello, for old servers and middleboxes (RFC 9846 5.1).
         self.keys: Sealing = Plaintext(OLDEST_VERSION if role is Role.CLIENT else LEGACY_VERSION)
 
-    def put_message(self, message: Message, raw: bytes | None = None) -> bytes:
-        """Add a message to the flight and return its encoding. raw: the encoding, if known."""
+    def put_message(
+        self, message: Message, raw: bytes | None = None, certificate: Message | None = None
+    ) -> bytes:
+        """Add a message to the flight and return its encoding.
+
+        raw: the encoding, if known.  certificate: the Certificate in a compressed one.
+        """
         raw = raw or encode_message(message)
         self._messages += raw
         if self._observer is not None:
-            self._observer(
-                MessageSeen(True, message, raw, self.epoch, message_ids(self.role, raw[0], self.version))
-            )
+            ids = message_ids(self.role, raw[0], self.version)
+            self._observer(MessageSeen(True, message, raw, self.epoch, ids, certificate))
         return raw
 
     def put_encoded(self, messages: bytes) -> None:
         """Add encoded messages to the flight unchanged, without a note to the observer."""
         self._messages += messages
 
-    def send_after_handshake(self, *messages: Message) -> None:
+    def send_after_handshake(self, *messages: Message | Compressed) -> None:
         """Send messages that are not part of the transcript, together and at once (RFC 9846 4.7)."""
-        for message in messages:
-            self.put_message(message)
+        for each in messages:
+            if isinstance(each, Compressed):
+                self.put_message(each.message, each.raw, each.certificate)
+            else:
+                self.put_message(each)
         self.flush()
 
     def change_cipher_spec(self) -> None:
@@ -142,6 +150,7 @@ class Inbox:
     def __init__(self, observer: Observer | None, max_certificate_bytes: int) -> None:
         self._framing = Framing()
         self._flight = Flight(max_certificate_bytes)
+        self.max_certificate_bytes = max_certificate_bytes
         self._observer = observer
         self._empty_records = 0
         self._changes = 0
@@ -152,6 +161,7 @@ class Inbox:
         self.epoch = Epoch.PLAINTEXT
         self.version = Version.TLS13  # TLS 1.2 once that is chosen
         self.offered: frozenset[int] = frozenset()  # codes of the extensions that the peer may answer
+        self.compressions: tuple[int, ...] = ()  # algorithms with which the peer may compress its Certificate
         self.ignores_change_cipher_spec = False
         self.early_data_left = 0
 

@@ -134,13 +134,11 @@ def server_authentication(
 ) -> Script[None]:
     """Send CertificateRequest where clients are verified, Certificate and CertificateVerify (RFC 9846 4.4.2, 4.5)."""
     if settings.trust is not None:
-        schemes = settings.negotiation.schemes, settings.negotiation.certificate_schemes
-        request, hs.inbox.offered = certificate_request(
-            *schemes, settings.trust.authorities, settings.asks_status
-        )
+        request, hs.inbox.offered = request_for(settings, settings.trust)
+        hs.inbox.compressions = settings.negotiation.compressions
         hs.send(*request)
-    with_status = ext.find(offer.hello.extensions or (), ext.StatusRequest) is not None
-    yield from prove(hs, choice.credentials, choice.scheme, with_status=with_status)
+    asked = offer.hello.extensions or ()
+    yield from prove(hs, settings.identity, choice.credentials, choice.scheme, asked)
 
 
 def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
@@ -226,12 +224,21 @@ def encrypted_extensions(by_name: bool, alpn: bytes | None) -> Encoded:
     return encoded(EncryptedExtensions(tuple(answers)))
 
 
+def request_for(settings: Settings, trust: PeerTrust) -> tuple[Encoded, frozenset[int]]:
+    """Return the CertificateRequest of a configuration, and what the client may answer."""
+    offer = settings.negotiation
+    return certificate_request(
+        offer.schemes, offer.certificate_schemes, trust.authorities, settings.asks_status, offer.compressions
+    )
+
+
 @lru_cache(maxsize=64)
 def certificate_request(
     schemes: tuple[int, ...],
     certificate_schemes: tuple[int, ...] | None,
     authorities: tuple[bytes, ...],
     asks_status: bool,
+    compressions: tuple[int, ...] = (),
 ) -> tuple[Encoded, frozenset[int]]:
     """Return a CertificateRequest (RFC 9846 4.4.2), and the codes of the extensions that the client may answer."""
     extensions: list[ext.Extension] = [ext.SignatureAlgorithms(schemes)]
@@ -241,6 +248,8 @@ def certificate_request(
         extensions.append(ext.CertificateAuthorities(authorities))
     if asks_status:
         extensions.append(ext.EmptyStatusRequest())
+    if compressions:
+        extensions.append(ext.CompressCertificate(compressions))
     return encoded(CertificateRequest(b"", tuple(extensions))), codes(extensions)
 
 

@@ -6,7 +6,7 @@ Names of cipher suites, groups and schemes are those of the IANA registries. Eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
@@ -15,11 +15,10 @@ from typing import Literal
 
 from bothways.errors import ConfigError
 from bothways.iana import (
+    CertificateCompressionAlgorithm,
     CipherSuite,
-    ECPointFormat,
     NamedGroup,
     ProtocolVersion,
-    PskKeyExchangeMode,
     SignatureScheme,
 )
 from bothways.iana import name as spelled
@@ -30,10 +29,12 @@ from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.crypto.signing import SCHEMES, SCHEMES12, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.handshake.access import Decide
+from bothways.tls.handshake.certificate_compression import CompressedChains
 from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.tls.wire import extensions as ext
+from bothways.tls.wire.compression import DISTRIBUTIONS, installed
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.credentials import Credentials, WatchedCredentials
 from bothways.trust.evidence.fetch_policy import Fetch
@@ -57,7 +58,8 @@ AUTHORITIES_LIMIT = 16 * 1024
 class Negotiation:
     """What is offered or accepted: codes of the IANA registries, the preferred one first.
 
-    shares: the groups with a key share in the first ClientHello.  hello: the extensions of every ClientHello, without
+    compressions: the algorithms with which the peer may compress its Certificate.  shares: the groups with a key share
+    in the first ClientHello.  hello: the extensions of every ClientHello, without
     server_name and key_share.
     """
 
@@ -69,6 +71,7 @@ class Negotiation:
     certificate_schemes: tuple[int, ...] | None
     protocols: tuple[bytes, ...]
     needs_extended_main_secret: bool
+    compressions: tuple[int, ...] = ()
     shares: tuple[int, ...] = ()
     hello: tuple[ext.Extension, ...] = ()
     retry_cookie: bool = False
@@ -78,12 +81,13 @@ class Negotiation:
 class Identity:
     """Our credentials, one of which is chosen for each peer, and the OCSP responses for them.
 
-    refuses_unknown_name: a server refuses a client that requests another name.  is_shown_later: a client offers
-    post-handshake authentication.
+    compressed: the compressed forms of their chains.  refuses_unknown_name: a server refuses a client that requests
+    another name.  is_shown_later: a client offers post-handshake authentication.
     """
 
     configured: tuple[Credentials, ...]
     staples: OCSPStore | None = None
+    compressed: CompressedChains = field(default_factory=lambda: CompressedChains((), 0))
     refuses_unknown_name: bool = False
     is_shown_later: bool = False
 
@@ -194,6 +198,7 @@ def negotiation(
     schemes: Iterable[str],
     certificate_schemes: Iterable[str] | None,
     alpn: Iterable[str],
+    compressions: Iterable[str],
     rsa_key_transport: bool,
     without_extended_main_secret: bool,
 ) -> Negotiation:
@@ -210,8 +215,8 @@ def negotiation(
     codes = tuple(code for code in allowed if code in usable)
     chosen = certificate_schemes
     versions_spoken = tuple(VERSIONS[version] for version in spoken)
-    groups_allowed = _codes("groups", groups, NamedGroup, GROUPS)
-    schemes_allowed = _codes("schemes", schemes, SignatureScheme, SCHEMES)
+    groups_allowed = registry_codes("groups", groups, NamedGroup, GROUPS)
+    schemes_allowed = registry_codes("schemes", schemes, SignatureScheme, SCHEMES)
     return Negotiation(
         versions=versions_spoken,
         suites=codes,
@@ -219,10 +224,11 @@ def negotiation(
         groups=_usable("groups", groups_allowed, CLASSIC_GROUPS, versions_spoken),
         schemes=_usable("schemes", schemes_allowed, SCHEMES12, versions_spoken),
         certificate_schemes=(
-            None if chosen is None else _codes("certificate_schemes", chosen, SignatureScheme, None)
+            None if chosen is None else registry_codes("certificate_schemes", chosen, SignatureScheme, None)
         ),
         protocols=_protocols(alpn),
         needs_extended_main_secret=not without_extended_main_secret,
+        compressions=compression_algorithms("accept_compressed", compressions),
     )
 
 
@@ -238,45 +244,21 @@ def _usable(
     return usable
 
 
-def shares_for(offer: Negotiation, key_shares: Iterable[str] | None) -> tuple[int, ...]:
-    """Return the groups with a key share in the first ClientHello, in the order of the groups.
-
-    By default the first group, and the first that is no post-quantum hybrid, so that a HelloRetryRequest is rare. TLS
-    1.2 has no key shares in the ClientHello.
-    """
-    groups = offer.groups
-    if Version.TLS13 not in offer.versions:
-        _codes("key_shares", key_shares or (), NamedGroup, GROUPS, empty=True)
-        return ()
-    if key_shares is None:
-        classic = [code for code in groups if "MLKEM" not in NamedGroup(code).name]
-        return tuple(dict.fromkeys((groups[0], *classic[:1])))
-    shares = _codes("key_shares", key_shares, NamedGroup, groups, empty=True)
-    return tuple(code for code in groups if code in shares)
-
-
-def hello_extensions(
-    offer: Negotiation, *, asks_status: bool, shown_later: bool, resumes: bool
-) -> Iterator[ext.Extension]:
-    """Yield the extensions of every ClientHello, without server_name and key_share (RFC 9846 4.2.2)."""
-    yield ext.SupportedGroups(offer.groups)
-    yield ext.SignatureAlgorithms(offer.schemes)
-    if offer.certificate_schemes is not None:
-        yield ext.SignatureAlgorithmsCert(offer.certificate_schemes)
-    if offer.protocols:
-        yield ext.ApplicationProtocols(offer.protocols)
-    if asks_status:
-        yield ext.StatusRequest()
-    if Version.TLS12 in offer.versions:
-        yield ext.EcPointFormats((ECPointFormat.uncompressed,))
-        yield ext.ExtendedMainSecret()
-        yield ext.RenegotiationInfo(b"")
-    if Version.TLS13 in offer.versions:
-        yield ext.SupportedVersions(offer.versions)
-        if shown_later:
-            yield ext.PostHandshakeAuth()
-        if resumes:
-            yield ext.PskKeyExchangeModes((PskKeyExchangeMode.psk_dhe_ke,))
+def compression_algorithms(what: str, names: Iterable[str] | None) -> tuple[int, ...]:
+    """Return the algorithms of these names; of None those that are installed. Raises ConfigError."""
+    available = installed()
+    codes = (
+        available
+        if names is None
+        else registry_codes(what, names, CertificateCompressionAlgorithm, None, empty=True)
+    )
+    for code in codes:
+        if code not in available:
+            name = spelled(CertificateCompressionAlgorithm, code)
+            raise ConfigError(
+                f"{what}: {name} needs the package {DISTRIBUTIONS[code]}, which bothways[compression] installs"
+            )
+    return codes
 
 
 def own_credentials(
@@ -399,7 +381,7 @@ def _allowed_suites(suites: Iterable[str], key_transport: bool) -> tuple[int, ..
         names += transport
     elif len(transport) < len(KEY_TRANSPORT_SUITES):
         raise ConfigError("suites: RSA key transport has to be allowed by insecure_rsa_key_transport")
-    return _codes("suites", names, CipherSuite, SUITES13.keys() | SUITES12.keys())
+    return registry_codes("suites", names, CipherSuite, SUITES13.keys() | SUITES12.keys())
 
 
 def _texts(what: str, values: Iterable[str]) -> tuple[str, ...]:
@@ -411,13 +393,17 @@ def _texts(what: str, values: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def _codes(
+def registry_codes(
     what: str,
     values: Iterable[str],
     registry: type[IntEnum],
     spoken: Iterable[object] | None,
     empty: bool = False,
 ) -> tuple[int, ...]:
+    """Return the codes of names of an IANA registry. Raises ConfigError.
+
+    what: the field that has them.  spoken: those that may stand there; None for all of the registry.
+    """
     names = _texts(what, values)
     if not names and not empty:
         raise ConfigError(f"{what}: at least one is needed")

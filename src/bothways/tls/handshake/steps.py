@@ -64,10 +64,11 @@ class StepRule:
 
     @property
     def expected(self) -> str:
-        """What is accepted, as text."""
+        """What is accepted, as text; a Certificate may be compressed wherever it is accepted."""
         if self.accepts_change:
             return "change_cipher_spec"
-        return " or ".join(sorted(each.name for each in self.accepts)) or "nothing"
+        named = self.accepts - {HandshakeType.compressed_certificate}
+        return " or ".join(sorted(each.name for each in named)) or "nothing"
 
 
 def _row(step_id: str, accepts: set[HandshakeType], *follow: Step) -> StepRule:
@@ -87,8 +88,13 @@ LEGAL: Mapping[Role, Mapping[Step, StepRule]] = {
         _S.WAIT_SH: _row("1.2", {_T.server_hello}, _S.WAIT_SH_AFTER_RETRY, _S.WAIT_EE),
         _S.WAIT_SH_AFTER_RETRY: _row("1.2", {_T.server_hello}, _S.WAIT_EE),
         _S.WAIT_EE: _row("1.2", {_T.encrypted_extensions}, _S.WAIT_CERT_CR, _S.WAIT_FINISHED),
-        _S.WAIT_CERT_CR: _row("2.1", {_T.certificate_request, _T.certificate}, _S.WAIT_CERT, _S.WAIT_CV),
-        _S.WAIT_CERT: _row("2.1", {_T.certificate}, _S.WAIT_CV),
+        _S.WAIT_CERT_CR: _row(
+            "2.1",
+            {_T.certificate_request, _T.certificate, _T.compressed_certificate},
+            _S.WAIT_CERT,
+            _S.WAIT_CV,
+        ),
+        _S.WAIT_CERT: _row("2.1", {_T.certificate, _T.compressed_certificate}, _S.WAIT_CV),
         _S.WAIT_CV: _row("2.2", {_T.certificate_verify}, _S.WAIT_FINISHED),
         _S.WAIT_FINISHED: _row("4.2", {_T.finished}, _S.JUDGING),
         _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.CONNECTED),
@@ -100,7 +106,7 @@ LEGAL: Mapping[Role, Mapping[Step, StepRule]] = {
         _S.WAIT_CH: _row("1.1", {_T.client_hello}, _S.WAIT_CH_AFTER_RETRY, _S.SIGNING, _S.WAIT_FINISHED),
         _S.WAIT_CH_AFTER_RETRY: _row("1.1", {_T.client_hello}, _S.SIGNING, _S.WAIT_FINISHED),
         _S.SIGNING: _row("2.2", set(), _S.WAIT_CERT, _S.WAIT_FINISHED),
-        _S.WAIT_CERT: _row("3.1", {_T.certificate}, _S.WAIT_CV, _S.WAIT_FINISHED),
+        _S.WAIT_CERT: _row("3.1", {_T.certificate, _T.compressed_certificate}, _S.WAIT_CV, _S.WAIT_FINISHED),
         _S.WAIT_CV: _row("3.4", {_T.certificate_verify}, _S.WAIT_FINISHED),
         _S.WAIT_FINISHED: _row("4.1", {_T.finished}, _S.JUDGING, _S.CONNECTED),
         _S.JUDGING: _row("3.3", set(), _S.CONNECTED),
@@ -185,6 +191,7 @@ MESSAGE_IDS: Mapping[tuple[Role, int], tuple[StepId, ...]] = {
     (Role.SERVER, _T.encrypted_extensions): (StepId.SERVER_HELLO,),
     (Role.SERVER, _T.certificate_request): (StepId.SERVER_HELLO,),
     (Role.SERVER, _T.certificate): (StepId.SERVER_CERTIFICATE,),
+    (Role.SERVER, _T.compressed_certificate): (StepId.SERVER_CERTIFICATE,),
     (Role.SERVER, _T.certificate_status): (StepId.SERVER_CERTIFICATE,),
     (Role.SERVER, _T.certificate_verify): (StepId.SERVER_SIGNATURE,),
     (Role.SERVER, _T.server_key_exchange): (StepId.SERVER_SIGNATURE, StepId.KEY_EXCHANGE),
@@ -192,6 +199,7 @@ MESSAGE_IDS: Mapping[tuple[Role, int], tuple[StepId, ...]] = {
     (Role.CLIENT, _T.client_key_exchange): (StepId.KEY_EXCHANGE,),
     (Role.SERVER, _T.finished): (StepId.SERVER_SIGNATURE, StepId.SERVER_FINISHED),
     (Role.CLIENT, _T.certificate): (StepId.CLIENT_CERTIFICATE,),
+    (Role.CLIENT, _T.compressed_certificate): (StepId.CLIENT_CERTIFICATE,),
     (Role.CLIENT, _T.certificate_verify): (StepId.CLIENT_SIGNATURE,),
     (Role.CLIENT, _T.finished): (StepId.CLIENT_FINISHED,),
 }

@@ -12,7 +12,8 @@ from bothways.faults import Fault, blame
 from bothways.iana import HandshakeType
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, proof_input
 from bothways.tls.events import Event
-from bothways.tls.handshake.authentication13 import certificate_message
+from bothways.tls.handshake.authentication13 import certificate_message, own_staples
+from bothways.tls.handshake.certificate_compression import Compressed
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import choose_for_request
 from bothways.tls.handshake.script import Script, signing_elsewhere
@@ -22,15 +23,14 @@ from bothways.tls.keys.transcript import Transcript
 from bothways.tls.lifecycle import Lifecycle
 from bothways.tls.record.protection import Protection
 from bothways.tls.runner import ScriptRunner
-from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.flight import Message, encode_message
+from bothways.tls.wire.flight import Message, encode_message, encoded
 from bothways.tls.wire.tls13 import CertificateRequest, CertificateVerify, Finished
 from bothways.trust.credentials import Credentials
 
 REQUEST_LIMIT = 32
 
 # Messages, and the transcript that includes them.
-_Answer = tuple[tuple[Message, ...], Transcript]
+_Answer = tuple[tuple[Message | Compressed, ...], Transcript]
 
 
 class ClientAuthentication:
@@ -87,11 +87,12 @@ class ClientAuthentication:
         self, request: CertificateRequest, credentials: Credentials, scheme: int, asked: Transcript
     ) -> Script[_Answer | None]:
         """Return Certificate and CertificateVerify; None if there was no signature from elsewhere."""
-        with_status = ext.find(request.extensions, ext.EmptyStatusRequest) is not None
-        staples = self._hs.own_staples(credentials) if with_status else ()
-        certificate = certificate_message(credentials.chain, staples, request.certificate_request_context)
+        staples = own_staples(self._hs, credentials, request.extensions)
+        plain = encoded(certificate_message(credentials.chain, staples, request.certificate_request_context))
+        compressed = self._settings.identity.compressed.once(plain, request.extensions)
+        certificate = compressed or plain.message
         transcript = asked.branch()
-        transcript.add(encode_message(certificate))
+        transcript.add(plain.raw if compressed is None else compressed.raw)
         data = proof_input(CLIENT_CONTEXT, transcript.digest())
         signature: bytes | None
         if credentials.key is None:

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from bothways.iana import (
+    CertificateCompressionAlgorithm,
     CertificateStatusType,
     ECPointFormat,
     ExtensionType,
@@ -304,7 +305,7 @@ _EXTENDED_MAIN_SECRET = record(ExtendedMainSecret, title="Empty")
 _COMPRESS_CERTIFICATE = single_field(
     CompressCertificate,
     title="CertificateCompressionAlgorithms",
-    algorithms=vector(uint(2, title="CertificateCompressionAlgorithm"), 2, 2**8 - 2),
+    algorithms=vector(uint(2, CertificateCompressionAlgorithm), 2, 2**8 - 2),
 )
 _RECORD_SIZE_LIMIT = single_field(
     RecordSizeLimit, title="RecordSizeLimit", spelled="RecordSizeLimit", limit=uint(2)

@@ -32,6 +32,7 @@ from bothways.tls.wire.tls13 import (
     CERTIFICATE,
     CERTIFICATE_REQUEST,
     CERTIFICATE_VERIFY,
+    COMPRESSED_CERTIFICATE,
     ENCRYPTED_EXTENSIONS,
     FINISHED,
     KEY_UPDATE,
@@ -39,6 +40,7 @@ from bothways.tls.wire.tls13 import (
     Certificate,
     CertificateRequest,
     CertificateVerify,
+    CompressedCertificate,
     EncryptedExtensions,
     Finished,
     KeyUpdate,
@@ -57,6 +59,7 @@ Message = (
     | EncryptedExtensions
     | CertificateRequest
     | Certificate
+    | CompressedCertificate
     | CertificateVerify
     | Finished
     | NewSessionTicket
@@ -81,6 +84,7 @@ MESSAGES_13: Mapping[int, tuple[type[Any], Codec[Any]]] = {
     HandshakeType.certificate_verify: (CertificateVerify, CERTIFICATE_VERIFY),
     HandshakeType.finished: (Finished, FINISHED),
     HandshakeType.key_update: (KeyUpdate, KEY_UPDATE),
+    HandshakeType.compressed_certificate: (CompressedCertificate, COMPRESSED_CERTIFICATE),
 }
 
 MESSAGES_12: Mapping[int, tuple[type[Any], Codec[Any]]] = {
@@ -264,6 +268,7 @@ class Flight:
         limits: dict[int, int] = {
             HandshakeType.client_hello: CLIENT_HELLO_LIMIT,
             HandshakeType.certificate: self._max_certificate_bytes,
+            HandshakeType.compressed_certificate: self._max_certificate_bytes,
         }
         limit = limits.get(message_type, MESSAGE_LIMIT)
         if length > limit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bothways.iana import KeyUpdateRequest, SignatureScheme
+from bothways.iana import CertificateCompressionAlgorithm, KeyUpdateRequest, SignatureScheme
 from bothways.tls.wire.extension_table import ExtensionContext, extension_block
 from bothways.tls.wire.extensions import Extensions
 from bothways.tls.wire.fields import opaque, record, rest, single_field, uint, vector
@@ -42,6 +42,15 @@ class Certificate:
 
     certificate_request_context: bytes
     certificate_list: tuple[CertificateEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CompressedCertificate:
+    """A Certificate message, compressed; its length in bytes without compression (RFC 8879 4)."""
+
+    algorithm: int
+    uncompressed_length: int
+    compressed_certificate_message: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,12 @@ CERTIFICATE = record(
     Certificate,
     certificate_request_context=opaque(0, 2**8 - 1),
     certificate_list=vector(CERTIFICATE_ENTRY, 0, 2**24 - 1, most=MOST_CERTIFICATES),
+)
+COMPRESSED_CERTIFICATE = record(
+    CompressedCertificate,
+    algorithm=uint(2, CertificateCompressionAlgorithm),
+    uncompressed_length=uint(3),
+    compressed_certificate_message=opaque(1, 2**24 - 1),
 )
 CERTIFICATE_VERIFY = record(
     CertificateVerify, algorithm=uint(2, SignatureScheme), signature=opaque(0, 2**16 - 1)

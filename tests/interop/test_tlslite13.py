@@ -1,0 +1,114 @@
+"""tlslite-ng in TLS 1.3 against our sockets: what no other peer here does, compressed certificates among it."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bothways.iana import CertificateCompressionAlgorithm as Algorithm
+from bothways.net import Channel, connect
+from bothways.tls.events import MessageSeen, Note
+from bothways.tls.wire.compression import installed
+from bothways.tls.wire.tls13 import Certificate, CompressedCertificate
+from interop.identities import client, server
+from interop.in_process import our_client, our_server
+from interop.programs import PATIENCE, serving
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore, which nobody here needs
+    from tlslite.api import HandshakeSettings, TLSConnection, X509CertChain, parsePEMKey
+
+pytestmark = [pytest.mark.interop, pytest.mark.network]
+
+HERE = [Algorithm(each) for each in installed()]
+
+
+def settings(**fields: Any) -> HandshakeSettings:
+    made = HandshakeSettings()
+    made.minVersion = made.maxVersion = (3, 4)
+    for name, value in fields.items():
+        assert hasattr(made, name)
+        setattr(made, name, value)
+    return made
+
+
+def compressing(algorithm: Algorithm) -> HandshakeSettings:
+    names = [algorithm.name]
+    return settings(certificate_compression_send=names, certificate_compression_receive=names)
+
+
+def identity(role: str, kind: str = "P-256") -> tuple[X509CertChain, object]:
+    who = server(kind) if role == "server" else client(kind)
+    chain = X509CertChain()
+    chain.parsePemList(who.chain.decode())
+    return chain, parsePEMKey(who.key.decode(), private=True, implementations=["python"])
+
+
+def certificates(notes: list[Note]) -> dict[bool, type]:
+    """How a Certificate came, in each direction."""
+    return {
+        note.sent: type(note.message)
+        for note in notes
+        if isinstance(note, MessageSeen) and isinstance(note.content, Certificate)
+    }
+
+
+def one_connection(talk: Callable[[TLSConnection], None]) -> tuple[int, threading.Thread]:
+    """Be a tlslite server for one connection; gives the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with listener:
+            sock, _ = listener.accept()
+            with sock:
+                sock.settimeout(PATIENCE)
+                talk(TLSConnection(sock))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return listener.getsockname()[1], thread
+
+
+@pytest.mark.parametrize("algorithm", HERE, ids=lambda each: each.name)
+def test_tlslite_client_and_we_compress_certificates(algorithm: Algorithm) -> None:
+    """RFC 8879: its client decompresses our chain, and compresses its own for our CertificateRequest."""
+    config = our_server(auth="require", accept_compressed=(algorithm.name,))
+    with (
+        serving(config) as ours,
+        socket.create_connection(("127.0.0.1", ours.port)) as sock,
+    ):
+        theirs = TLSConnection(sock)
+        chain, key = identity("client")
+        theirs.handshakeClientCert(chain, key, settings=compressing(algorithm), serverName="localhost")
+        theirs.write(b"there and back")
+        assert theirs.read(min=14, max=14) == b"there and back"
+        theirs.close()
+        ended = ours.outcome()
+    assert isinstance(ended, Channel) and ended.peer is not None
+    assert certificates(ours.notes) == {True: CompressedCertificate, False: CompressedCertificate}
+
+
+@pytest.mark.parametrize("algorithm", HERE, ids=lambda each: each.name)
+def test_tlslite_server_and_we_compress_certificates(algorithm: Algorithm) -> None:
+    """RFC 8879, the other way round."""
+    notes: list[Note] = []
+
+    def talk(theirs: TLSConnection) -> None:
+        chain, key = identity("server")
+        theirs.handshakeServer(certChain=chain, privateKey=key, reqCert=True, settings=compressing(algorithm))
+        theirs.write(bytes(theirs.read(min=14, max=14)))
+        theirs.close()
+
+    port, thread = one_connection(talk)
+    config = our_client(client(), accept_compressed=(algorithm.name,))
+    with connect("127.0.0.1", port, config, "localhost", timeout=PATIENCE, observer=notes.append) as channel:
+        channel.sendall(b"there and back")
+        assert channel.recv(100) == b"there and back"
+        assert channel.version == "1.3"
+    thread.join(PATIENCE)
+    assert certificates(notes) == {True: CompressedCertificate, False: CompressedCertificate}
