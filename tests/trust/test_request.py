@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -42,7 +41,7 @@ def test_a_request_can_be_verified_again_and_cannot_be_changed() -> None:
     later = request.verify(NOW + 3650 * DAY)
     assert isinstance(later, Refused) and later.reasons[0].fault is Fault.CERTIFICATE_EXPIRED
     assert isinstance(request.verify(NOW), Trusted)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         request.name = "other.example"  # type: ignore[misc]
 
 

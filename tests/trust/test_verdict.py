@@ -16,5 +16,5 @@ def test_names_are_counted_over_all_their_kinds() -> None:
 def test_a_verdict_says_whether_an_unknown_status_was_accepted() -> None:
     """As configured, and said so."""
     for outcome, accepts in ((Outcome.UNKNOWN, True), (Outcome.PASSED, False), (Outcome.NOT_CHECKED, False)):
-        verdict = Trusted((), Names("CN=a"), (Finding("c", outcome, ""),), NOW)
+        verdict = Trusted((), Names("CN=a"), (Finding("c", outcome, ""),), NOW, NOW)
         assert verdict.accepts_unknown is accepts

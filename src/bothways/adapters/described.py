@@ -6,7 +6,6 @@ import warnings
 from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.adapters.conversation import Conversation
 from bothways.adapters.peercert import peer_cert
@@ -67,14 +66,13 @@ class Described:
         talk = self._established()
         if talk.peer is None:
             return None
-        der = talk.peer.certificate.public_bytes(Encoding.DER)
+        der = talk.peer.verdict.path_der[0]
         return der if binary_form else peer_cert(der)
 
     def get_verified_chain(self) -> list[bytes]:
         """Return the verified path in DER: from the peer's certificate to the trust anchor."""
         talk = self._established()
-        path = () if talk.peer is None else talk.peer.path
-        return [each.public_bytes(Encoding.DER) for each in path]
+        return [] if talk.peer is None else list(talk.peer.verdict.path_der)
 
     def get_unverified_chain(self) -> list[bytes]:
         """Return the peer's certificates in DER, as it sent them."""
@@ -172,7 +170,7 @@ def suite_names(talk: Conversation, offered: tuple[int, ...]) -> list[str]:
 def server_certificate(talk: Conversation) -> bytes | None:
     """Return the server's certificate in DER, for both sides."""
     if not talk.is_server:
-        return None if talk.peer is None else talk.peer.certificate.public_bytes(Encoding.DER)
+        return None if talk.peer is None else talk.peer.verdict.path_der[0]
     shown = talk.facts.situation().seen.shown
     return shown[0] if shown else None
 

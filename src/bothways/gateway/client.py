@@ -20,7 +20,6 @@ from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.parsing import encoded
 
 if TYPE_CHECKING:
     from bothways.gateway.routes import Route, Routes
@@ -136,7 +135,7 @@ class ClientProtocol(AdmittedProtocol):
             relay.end("defect: a client without a verified certificate came this far")
             return
         entry.peer = status.peer
-        leaf = ParsedCertificate(encoded(status.peer.certificate))
+        leaf = ParsedCertificate(status.peer.verdict.path_der[0])
         self._leaf = leaf.normal_issuer, leaf.serial
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
         entry.version, entry.resumed = self.connection.version, self.connection.resumed

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from bothways.tls.events import Peer
 from bothways.trust.access_kinds import COMMON_NAME, subject_values
 
@@ -72,7 +70,7 @@ def _ssl(client: ProxiedClient, form: ProxyProtocol) -> bytes:
     if len(names) == 1 and len(names[0].encode()) <= _TEXT_LIMIT:
         content += _value(_SSL_CN, names[0].encode())
     if form == "v2-certificate":
-        content += _value(_SSL_CERTIFICATE, client.peer.certificate.public_bytes(Encoding.DER))
+        content += _value(_SSL_CERTIFICATE, client.peer.verdict.path_der[0])
     return content
 
 

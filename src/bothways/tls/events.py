@@ -36,12 +36,12 @@ class Peer:
 
     @property
     def certificate(self) -> x509.Certificate:
-        """The leaf certificate."""
-        return self.verdict.path[0]
+        """The leaf certificate, decoded whenever this is asked for."""
+        return self.verdict.certificate
 
     @property
     def path(self) -> tuple[x509.Certificate, ...]:
-        """The verified path, from the leaf to the trust anchor."""
+        """The verified path, from the leaf to the trust anchor, decoded whenever this is asked for."""
         return self.verdict.path
 
     @property

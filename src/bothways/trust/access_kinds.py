@@ -12,14 +12,13 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
-from cryptography.x509 import Certificate, CertificatePolicies, Name
+from cryptography.x509 import CertificatePolicies, Name
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import attributes, normal, text_of
 from bothways.trust.general_names import is_dns_name, lower_ascii
-from bothways.trust.parsing import encoded
 from bothways.trust.verdict import Trusted
 
 COMMON_NAME, ORGANIZATIONAL_UNIT = b"\x55\x04\x03", b"\x55\x04\x0b"
@@ -176,7 +175,7 @@ def _fingerprint(values: tuple[str, ...]) -> Test:
 
 def _anchor(values: tuple[str, ...]) -> Test:
     digests = _digests("anchor", values)
-    return lambda verdict: ParsedCertificate(encoded(verdict.path[-1])).digest.hex() in digests
+    return lambda verdict: ParsedCertificate(verdict.path_der[-1]).digest.hex() in digests
 
 
 def _spki(values: tuple[str, ...]) -> Test:
@@ -244,14 +243,14 @@ def _policy(values: tuple[str, ...]) -> Test:
             raise ConfigError(f"policy: {shown(each)} is not the object identifier of a policy")
 
     def holds(verdict: Trusted) -> bool:
-        leaf, *cas = (_policies(each) for each in verdict.path[:-1])
+        leaf, *cas = map(_policies, verdict.path_der[:-1])
         return any(each in leaf and all(each in ca or ANY_POLICY in ca for ca in cas) for each in values)
 
     return holds
 
 
-def _policies(certificate: Certificate) -> frozenset[str]:
-    found = ParsedCertificate(encoded(certificate)).extension(CertificatePolicies)
+def _policies(certificate: bytes) -> frozenset[str]:
+    found = ParsedCertificate(certificate).extension(CertificatePolicies)
     return frozenset(each.policy_identifier.dotted_string for each in found or ())
 
 
@@ -292,7 +291,7 @@ def _lifetime(values: tuple[str, ...]) -> Test:
 
 
 def _leaf(verdict: Trusted) -> ParsedCertificate:
-    return ParsedCertificate(encoded(verdict.path[0]))
+    return ParsedCertificate(verdict.path_der[0])
 
 
 COMPILERS: dict[str, Callable[[tuple[str, ...]], Test]] = {

@@ -63,9 +63,6 @@ class TrustStore:
     """The trust anchors of one side, immutable. Configurations that share a store share its cache.
 
     certificates: the trust anchors in DER.  source: their name in errors.
-    certificates: the trust anchors in DER.  source: their name in errors.
-    certificates: the trust anchors in DER.  source: their name in errors.
-    certificates: the trust anchors in DER.  source: their name in errors.
     remember_paths: the number of verified signatures that are cached at most; 0 caches none.  profile: "private"
     verifies by RFC 5280 with the tolerance that private PKIs need, "web" verifies servers by the rules for public web
     certificates (docs/defaults.md), and clients as "private" does.

@@ -304,7 +304,7 @@ def _trusted(path: Path, names: Names, status: Status) -> Trusted:
     until = min([each.not_after for each in path])
     findings = (_leads_to(len(path), path[-1].subject_text), _valid_until(until), status.finding)
     valid_until = until if status.until is None else min(until, status.until)
-    return Trusted(tuple([each.x509 for each in path]), names, findings, valid_until)
+    return Trusted(tuple([each.der for each in path]), names, findings, until, valid_until)
 
 
 @lru_cache(maxsize=256)

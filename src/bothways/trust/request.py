@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
@@ -20,8 +20,7 @@ from bothways.trust.verdict import Purpose, Verdict
 Staples = Sequence[bytes | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class VerificationRequest:
+class VerificationRequest(NamedTuple):
     """The chain of a peer, and everything that it is verified by except time and fetched evidence.
 
     chain: DER as it was sent, the leaf first, the rest in any order.  anchors: the trust anchors.  purpose, name,

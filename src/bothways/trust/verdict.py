@@ -15,6 +15,7 @@ from cryptography import x509
 
 from bothways.faults import Reason
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.parsing import open_certificate
 
 Profile = Literal["private", "web"]
 PROFILES: tuple[Profile, ...] = ("private", "web")
@@ -85,19 +86,30 @@ SlowCheck = Callable[[], object]  # may run in any thread; its result is stored 
 class Trusted:
     """The chain leads to a trust anchor and passed every requested check.
 
-    `path` is from the leaf to the trust anchor. `valid_until` is the earliest end of validity among the certificates
-    of the path and the evidence, for evidence with the tolerance for clocks. `wants` is evidence that may still be
-    fetched: none, unless an unknown status was accepted. `profile` is the set of rules by which it was verified.
+    `path_der` has the certificates from the leaf to the trust anchor, in DER: an open connection keeps its verdict, and
+    objects of `cryptography` take five times the memory. `not_after` is the earliest end of validity among these
+    certificates, `valid_until` that among them and the evidence, for evidence with the tolerance for clocks. `wants` is
+    evidence that may still be fetched: none, unless an unknown status was accepted. `profile` is the set of rules by
+    which it was verified.
     """
 
-    path: tuple[x509.Certificate, ...] = field(
-        repr=False
-    )  # comparison would decode names that cannot be decoded
+    path_der: tuple[bytes, ...] = field(repr=False)
     names: Names
     findings: tuple[Finding, ...]
+    not_after: datetime
     valid_until: datetime
     wants: tuple[EvidenceRequest, ...] = ()
     profile: Profile = "private"
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The leaf, decoded whenever this is asked for."""
+        return open_certificate(self.path_der[0])
+
+    @property
+    def path(self) -> tuple[x509.Certificate, ...]:
+        """The path from the leaf to the trust anchor, decoded whenever this is asked for."""
+        return tuple([open_certificate(each) for each in self.path_der])
 
     @property
     def checks(self) -> tuple[SlowCheck, ...]:

@@ -15,10 +15,11 @@ from enum import Enum
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bothways import Connection, Fault, PeerFault, TLSError, Truncated
+from bothways import Connection, Credentials, Fault, PeerFault, SessionStore, TLSError, Truncated, TrustStore
 from bothways.roles import Role
 from bothways.tls.crypto.groups import KeyOffer
 from bothways.tls.defaults import RANDOMNESS
@@ -27,12 +28,16 @@ from bothways.tls.keys.schedule13 import ApplicationSecrets, EarlySecret, Handsh
 from bothways.tls.record.protection import Protection
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, CertificateVerify, Finished
+from bothways.trust import Revocation
+from bothways.trust.certificate import ParsedCertificate
 from inside import machinery
 from pair import FrozenClock, Pair
 from tamper import changing, lying
 from tls.handshake.conversations import CONVERSATIONS, client_config, external, server_config
 
 CODE = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.CodeType, Enum)
+# What connections share: it may have certificates decoded, each once.
+SHARED = (TrustStore, Credentials, Revocation, SessionStore)
 HOLDERS = (Protection, EarlySecret, HandshakeSecrets, ApplicationSecrets, KeyOffer, AESGCM, X25519PrivateKey)
 
 
@@ -86,8 +91,8 @@ def drawing() -> Iterator[Drawn]:
         yield drawn
 
 
-def reachable(*roots: object) -> Iterator[object]:
-    """Everything that `roots` hold on to, directly or not."""
+def reachable(*roots: object, outside: tuple[type, ...] = ()) -> Iterator[object]:
+    """Everything that `roots` hold on to, directly or not. outside: kinds of objects that are not entered either."""
     seen: set[int] = set()
     waiting = list(roots)
     while waiting:
@@ -99,7 +104,7 @@ def reachable(*roots: object) -> Iterator[object]:
         if isinstance(each, types.FunctionType):
             waiting += each.__closure__ or ()
             waiting += [each.__defaults__, each.__kwdefaults__]
-        elif not isinstance(each, (*CODE, Settings, NotedRandomness)):
+        elif not isinstance(each, (*CODE, *outside, Settings, NotedRandomness)):
             waiting += gc.get_referents(each)
             waiting += [getattr(each, "__context__", None), getattr(each, "__cause__", None)]
 
@@ -192,6 +197,21 @@ def test_error_that_was_raised_and_caught_holds_nothing() -> None:
         kept = caught
     assert kept.fault is Fault.BAD_FINISHED
     holds_nothing(drawn, kept.with_traceback(None))
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS)
+def test_an_open_connection_keeps_its_peers_certificates_in_der_alone(conversation: str) -> None:
+    """Decoded, one certificate takes as much memory as all else of an idle connection."""
+    talk = CONVERSATIONS[conversation].pair({}, {})
+    decoded = (ParsedCertificate, x509.Certificate)
+    before = [*reachable(talk.client, talk.server, outside=SHARED)]
+    assert not any(isinstance(each, decoded) for each in before)
+    talk.exchange()
+    assert talk.client.established and talk.server.established
+    for end in (talk.client, talk.server):
+        assert end.peer is None or end.peer.certificate == end.peer.path[0]
+    after = [*reachable(talk.client, talk.server, *talk.client_events, *talk.server_events, outside=SHARED)]
+    assert not any(isinstance(each, decoded) for each in after)
 
 
 @pytest.mark.parametrize("conversation", CONVERSATIONS)

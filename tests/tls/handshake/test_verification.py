@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,7 +89,7 @@ def test_evidence_that_is_missing_is_waited_for_and_judged_by() -> None:
     wanted = wanted_by(script)
     assert [each.locations for each in wanted.wants] == [(LISTS,)]
     verified = come_to(script, evidence_found(wanted, [pki.crl(CA)]))
-    assert isinstance(verified, Verified) and verified.request is request
+    assert isinstance(verified, Verified) and verified.request == request
     assert verified.peer.names.dns == ("localhost",)
 
 
@@ -152,7 +151,7 @@ def test_a_peer_of_an_earlier_session_passes_by_what_is_at_hand() -> None:
     """Nothing is waited for; and it says when it signed."""
     hs = context(Role.CLIENT)
     at = hs.clock.now()
-    request = replace(asked(credentials("localhost").chain, "localhost"), proved_at=at)
+    request = asked(credentials("localhost").chain, "localhost")._replace(proved_at=at)
     known = known_to_pass(hs, request)
     assert known is not None and known.peer.proved_at == at
     assert known_to_pass(hs, asked(credentials("localhost").chain, "a.example")) is None

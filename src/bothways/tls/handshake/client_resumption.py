@@ -80,7 +80,6 @@ def accepted_now(
         purpose=Purpose.SERVER,
         name=target,
         revocation=settings.trust.revocation,
-        leaf=session.leaf,
         staples=session.staples,
         proved_at=session.authenticated,
     )
@@ -174,7 +173,6 @@ class SessionKeeper:
             expires=now + lifetime,
             authenticated=self._origin.authenticated,
             chain=tuple(self._request.chain),
-            leaf=self._request.leaf,
             staples=tuple(self._request.staples),
             cautions=self._cautions,
         )

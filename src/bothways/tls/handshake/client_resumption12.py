@@ -136,7 +136,6 @@ class SessionKeeper12(NamedTuple):
             expires=now + (min(timedelta(seconds=hint), LONGEST) if hint else LONGEST),
             authenticated=authenticated,
             chain=tuple(verified.request.chain),
-            leaf=verified.request.leaf,
             staples=tuple(verified.request.staples),
             cautions=cautions,
             session_id=b"" if ticket else session_id,

@@ -203,8 +203,7 @@ def seal_session(
     if keys is None:
         return None
     chain = () if verified is None else tuple(verified.request.chain)
-    path = () if verified is None else verified.peer.path
-    ends = [own.not_after, *(each.not_valid_after_utc for each in path)]
+    ends = [own.not_after] if verified is None else [own.not_after, verified.peer.verdict.not_after]
     seconds = lifetime(authenticated, now, keys.max_age, ends)
     if seconds == 0 or sum(map(len, chain)) > CHAIN_LIMIT:
         return None

@@ -110,12 +110,15 @@ def judge_if_due(hs: HandshakeContext, verified: Verified) -> Script[Verified]:
 
 
 def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
-    """Return the peer if the verdict trusts it; else blame the peer with every reason."""
+    """Return the peer if the verdict trusts it; else blame the peer with every reason.
+
+    The decoded certificate is not kept: it takes more memory than all else of an open connection.
+    """
     verdict = judgement.verdict
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
         raise Blame(first.fault, first.facts, verdict.reasons, verdict.left_out)
-    return Verified(Peer(verdict, request.proved_at), request, judgement.generation)
+    return Verified(Peer(verdict, request.proved_at), request._replace(leaf=None), judgement.generation)
 
 
 def evidence_found(

@@ -6,7 +6,6 @@ A peer is verified once in the handshake. Later its certificate may expire or be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bothways.faults import Fault, blame
@@ -67,7 +66,7 @@ class Revalidation:
         if self.runner is not None:
             self.runner.close()
             self.runner = None
-        request = replace(self._verified.request, anchors=trust.anchors, revocation=trust.revocation)
+        request = self._verified.request._replace(anchors=trust.anchors, revocation=trust.revocation)
         self._verified = self._verified._replace(request=request)
         self._go_by(trust)
         self._is_due = True

@@ -14,7 +14,6 @@ from bothways.tls.keys.schedule13 import resumption_psk
 from bothways.tls.resumption.age import milliseconds, obfuscated
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.fields import opaque, record, rest, uint, vector
-from bothways.trust.certificate import ParsedCertificate
 
 # In bytes. The ticket is sent in a ClientHello: for a longer chain a full handshake is cheaper.
 CHAIN_LIMIT = 8 * 1024
@@ -42,8 +41,8 @@ class Session:
     """What a client stores to resume: a ticket, its PSK, and what is needed to verify the server again.
 
     key: in TLS 1.2 the main secret, where a session may have an ID instead of a ticket.  received, expires: when the
-    ticket was received, and the end of its use.  authenticated: the time of the signatures.  chain, leaf, staples: as
-    the server sent them.  cautions: the warnings about our own side in that handshake.
+    ticket was received, and the end of its use.  authenticated: the time of the signatures.  chain, staples: as the
+    server sent them.  cautions: the warnings about our own side in that handshake.
     """
 
     suite: Suite
@@ -54,7 +53,6 @@ class Session:
     expires: datetime
     authenticated: datetime
     chain: tuple[bytes, ...] = field(repr=False)
-    leaf: ParsedCertificate | None = None
     staples: tuple[bytes | None, ...] = field(default=(), repr=False)
     cautions: tuple[Caution, ...] = ()
     session_id: bytes = field(default=b"", repr=False)
