@@ -263,7 +263,7 @@ def test_a_service_that_turns_us_away_in_its_own_words_is_explained_and_drawn(se
     port = serve(http(b"403 Forbidden"))
     done = run(port, folder, "--ladder", "refused.txt", stdin=b"GET / HTTP/1.0\r\n\r\n")
     assert b"the server answered: HTTP/1.1 403 Forbidden." in done.stderr
-    assert b"our certificate is valid, but its holder is not authorized" in done.stderr
+    assert b"the holder of our certificate is not authorized" in done.stderr
     assert "A handshake that succeeded, and a service that refused" in (folder / "refused.txt").read_text()
 
 

@@ -34,7 +34,7 @@ def test_a_server_that_lets_us_in_is_status_0_and_what_was_asked_for_is_written(
     target = f"127.0.0.1:{start('--client-ca', 'ca.pem', '--page', '--alpn', 'http/1.1').port}"
     done = run(folder, target, *ADA, "--html", "report.html", "--ladder", "handshake.json")
     assert done.returncode == 0, done.stdout
-    assert done.stderr.startswith(f"examining {target} by at most 41 connections, one after the other:\n")
+    assert done.stderr.startswith(f"examining {target} by at most 49 connections, one after the other:\n")
     for words in (
         "What it supports",
         "TLS 1.3, TLS 1.2",
@@ -60,7 +60,7 @@ def test_a_server_that_refuses_us_is_status_1_and_json_says_why(start, folder):
     assert (last["step"], last["alert"]) == ("3.3a", "unknown_ca")
     first = last["explanation"]["causes"][0]
     assert first["cause"] == "CA_NOT_ACCEPTED" and "--ca ca.pem" in first["command"]
-    assert report["connections"] <= report["connection_limit"] == 41
+    assert report["connections"] <= report["connection_limit"] == 49
 
 
 @pytest.mark.network

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import replace
 
@@ -136,3 +137,32 @@ def test_a_client_of_http_2_alone_leaves_where_no_protocol_was_agreed(
     found = explain(error, made.server.situation())
     assert (first(found) == ("NO_SHARED_PROTOCOL", "ours")) == is_told
     assert ("NO_SHARED_PROTOCOL" in [each.cause.name for each in found.causes]) == is_told
+
+
+@pytest.mark.parametrize(
+    ("seen", "starttls", "cause"),
+    [
+        ({}, "", "BACKEND_DOWN"),
+        ({"said": True, "closed": True}, "", "BACKEND_DOWN"),
+        ({"closed": True}, "", "PEER_BREAKS_RULES"),
+        ({"closed": True}, "mysql", "PEER_BREAKS_RULES"),
+        ({}, "mysql", "PEER_STOPPED"),
+        ({"data": True, "closed": True}, "", "PEER_STOPPED"),
+    ],
+)
+def test_an_end_without_close_notify_is_told_by_what_we_had_sent(
+    seen: dict, starttls: str, cause: str
+) -> None:
+    """MariaDB never sends close_notify; and a service that was asked for TLS has answered, so that it is there."""
+    ours = OwnSide(Role.CLIENT, server_name="localhost", address="localhost:3306", starttls=starttls)
+    error = Truncated("server", step=StepId("4.3"), progress=Progress.ACCEPTED)
+    found = explain(error, Situation(ours, Seen(progress=Progress.ACCEPTED, **seen)))
+    assert first(found) == (cause, "the peer's")
+    assert cause == "BACKEND_DOWN" or "BACKEND_DOWN" not in [each.cause.name for each in found.causes]
+
+
+def test_the_reset_of_a_connection_on_which_nothing_was_said_is_no_failure_of_this_machine() -> None:
+    ours = OwnSide(Role.CLIENT, server_name="localhost", address="localhost:8443")
+    situation = Situation(ours)
+    gone = explain(OSError(errno.ENOTCONN, "Transport endpoint is not connected"), situation)
+    assert gone.causes == explain(RESET, situation).causes

@@ -9,6 +9,7 @@ import pytest
 import identities
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Files, HandshakeFacts
+from bothways.diagnosis.observer import situation_of
 from diagnosis.talks import client, talk
 from pair import Pair
 
@@ -55,6 +56,17 @@ def test_application_data_is_noted_without_its_content() -> None:
     situation = made.client.situation()
     assert situation.seen.data
     assert b"a secret word" not in repr(situation).encode()
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_our_close_notify_is_noted_by_observer_and_engine(version: str) -> None:
+    made = talk(client(versions=[version]))
+    assert not made.client.situation().seen.closed
+    made.pair.client.close()
+    made.pair.client.data_to_send()
+    made.pair.client.receive_eof()
+    assert made.client.situation().seen.closed
+    assert situation_of(made.pair.client.failure.situation).seen.closed
 
 
 def test_observed_facts_contain_no_key() -> None:

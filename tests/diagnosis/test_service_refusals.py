@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import identities
-from bothways.diagnosis import OwnSide, Situation, explain_answer
+from bothways.diagnosis import OwnSide, Situation, Weight, explain_answer
 from bothways.roles import Role
 from diagnosis.talks import client, first, talk
 
@@ -83,3 +83,30 @@ def test_a_refusal_has_a_cause_whatever_is_known_of_us(status: int, role: Role):
     found = explain_answer(f"HTTP/1.1 {status} x\r\n\r\n".encode(), Situation(OwnSide(role)))
     assert found is not None
     assert found.causes and str(found)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"the client certificate has expired",
+        b"403.13 certificate revoked",
+        b"Cannot perform Post-Handshake Authentication",
+        b"no user for this certificate",
+    ],
+)
+def test_a_text_takes_away_no_cause_that_was_seen_in_the_handshake(body: bytes) -> None:
+    """The server names its CAs, and ours is not one of them: whatever a page says, that has to be corrected."""
+    found = explain_answer(
+        b"HTTP/1.1 403 Forbidden\r\n\r\n" + body, talk(client(identities.stranger())).client.situation()
+    )
+    assert found is not None
+    assert "CA_NOT_ACCEPTED" in [each.cause.name for each in found.shown_causes]
+    assert not any(each.weight is Weight.CERTAIN for each in found.causes)
+
+
+def test_a_request_that_is_not_performed_is_the_services_own_matter() -> None:
+    """RFC 4511 A.2: unwillingToPerform is sent for many reasons, and its text is quoted."""
+    unwilling = b"0\x1f\x02\x01\x01a\x1a\n\x015\x04\x00\x04\x13no global knowledge"
+    found = explain_answer(unwilling, talk().client.situation())
+    assert found is not None and first(found) == ("REFUSED_BY_SERVICE", "the peer's")
+    assert "no global knowledge" in found.first.evidence

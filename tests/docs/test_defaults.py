@@ -19,7 +19,7 @@ from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
 from bothways.ca.home import key_encryption
 from bothways.ca.register import database
 from bothways.ca_server import app, ocsp_cache, server, slow_clients
-from bothways.cli import activity, admission, get, http_request, page, run, serve
+from bothways.cli import admission, get, http_request, page, run, serve, services, serving
 from bothways.cli.commands import bothways
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
@@ -226,12 +226,12 @@ VALUES = {
     "connections of `serve` after the handshake": str(option("serve", "--connections")),
     "handshakes in progress of `serve`": f"as many, {admission.HANDSHAKES} at least",
     "time for a ClientHello to `serve`": (
-        f"{seconds(serve.HELLO_SECONDS)}, or the handshake's time if shorter"
+        f"{seconds(serving.HELLO_SECONDS)}, or the handshake's time if shorter"
     ),
     "connection of `serve` without data": (
         f"{seconds(serve.IDLE_SECONDS)}; {seconds(serve.FORWARD_IDLE_SECONDS)} with `--forward`"
     ),
-    "half-closed connection of `serve`": seconds(activity.HALF_CLOSED_SECONDS),
+    "half-closed connection of `serve`": seconds(services.HALF_CLOSED_SECONDS),
     "request to `serve --page`": f"{seconds(page.REQUEST_SECONDS)}, {size(page.HEAD_LIMIT)}",
     "handshakes in progress of `bothways.aio` servers": str(aio_admission.HANDSHAKES),
     "connections of `run` in each process": str(option("run", "--connections")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import socket
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -145,14 +144,6 @@ def test_causes_of_a_close_before_tls_are_distinguished(talk: Any, found: Probed
     assert "WANTS_PROXY_HEADER" not in [each.cause.name for each in told.causes]
 
 
-def test_a_slow_load_balancer_is_waited_for() -> None:
-    """It closes after it has not reached its server, whatever it was sent."""
-    with listening(lambda _: time.sleep(1.2)) as server:
-        assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) == Probed(
-            closes_at_once=True
-        )
-
-
 @pytest.mark.parametrize(
     ("number", "found"),
     [(errno.ENOTCONN, Probed(closes_at_once=True)), (errno.ECONNRESET, Probed(closes_at_once=True)),
@@ -163,10 +154,10 @@ def test_a_reset_before_anything_was_sent_is_evidence(
 ) -> None:
     """A connection that was never established is no evidence."""
 
-    def ask(*_: Any, **__: Any) -> None:
+    def connected(*_: Any, **__: Any) -> None:
         raise OSError(number, "x")
 
-    monkeypatch.setattr(Dialer, "ask", ask)
+    monkeypatch.setattr(Dialer, "connected", connected)
     assert probe(Target("127.0.0.1", 1, server_name("localhost")), 5) == found
 
 
@@ -231,26 +222,6 @@ def test_a_hello_as_large_as_ours_is_no_reason_where_small_ones_are_not_answered
     assert "LARGE_HELLO" not in [each.cause.name for each in told.causes]
 
 
-def reads_hellos(sock: socket.socket) -> None:
-    """As a router by server name that has no route for any: it waits for the end of a hello, and closes."""
-    got = b""
-    while len(got) < 5 or len(got) < 5 + int.from_bytes(got[3:5], "big"):
-        if got[:1] not in (b"", b"\x16"):
-            return
-        data = sock.recv(65536)
-        if not data:
-            return
-        got += data
-
-
-def test_who_waits_for_the_end_of_a_hello_and_closes_has_read_it() -> None:
-    """No service of another protocol waits for the last byte of a TLS record."""
-    with listening(reads_hellos) as server:
-        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 10)
-        assert server.accepted <= PROBES
-    assert found == Probed(unanswered=True, reads_hello=True)
-
-
 @pytest.mark.parametrize(("name", "cause"), [("localhost", "NAME_ROUTED"), ("127.0.0.1", "NO_NAME_SENT")])
 def test_who_has_read_a_hello_and_closes_has_no_route_for_its_name(name: str, cause: str) -> None:
     config = client()
@@ -260,18 +231,6 @@ def test_who_has_read_a_hello_and_closes_has_no_route_for_its_name(name: str, ca
     told = explain(ConnectionResetError(), replace(observed.situation(), probed=found))
     assert told.first.cause.name == cause and told.first.weight is Weight.LIKELY
     assert "SPEAKS_PLAIN" not in [each.cause.name for each in told.causes]
-
-
-def refuses_by_alert(sock: socket.socket) -> None:
-    """As a server that speaks TLS, closes for our hello, and answers other bytes by an alert."""
-    if sock.recv(65536).startswith(b"PROXY"):
-        sock.sendall(bytes([21, 3, 3, 0, 2, 2, 70]))
-
-
-def test_an_alert_for_a_proxy_header_is_no_sign_that_one_is_wanted() -> None:
-    with listening(refuses_by_alert) as server:
-        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
-    assert found == Probed(unanswered=True)
 
 
 @pytest.mark.parametrize(

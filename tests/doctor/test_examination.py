@@ -13,7 +13,9 @@ from bothways import Credentials
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine_files
 from bothways.doctor.page import ISLAND, as_page
 from bothways.doctor.report import Report, as_json
-from doctor_talk import examined, listening, ours, saying
+from bothways.starttls import PROTOCOLS
+from bothways.starttls.databases import SSL_REQUEST
+from doctor_talk import Talk, examined, listening, ours, saying
 
 pytestmark = pytest.mark.network
 
@@ -82,11 +84,88 @@ def test_a_wrong_name_is_the_only_problem():
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"])
 def test_a_server_without_tls_is_tried_once(said: bytes):
-    """One connection, one problem."""
+    """One hello, one handshake that fails."""
     found = report(saying(said), identities.client())
-    assert (found.outcome, found.connections, found.handshakes) == ("failed", 1, ())
+    assert (found.outcome, found.connections, len(found.handshakes)) == ("failed", 2, 1)
     assert found.row("server.tls").level == "problem"
-    assert {section.id for section in found.sections} == {"server", "identity"}
+    assert {section.id for section in found.sections} == {"server", "identity", "outcome"}
+
+
+def behind_a_header(sock: socket.socket) -> None:
+    if sock.recv(15, socket.MSG_WAITALL) == b"PROXY UNKNOWN\r\n":
+        ours(identities.server_config())(sock)
+
+
+def greeting(said: bytes) -> Talk:
+    def talk(sock: socket.socket) -> None:
+        sock.sendall(said)
+        while sock.recv(65536):
+            pass
+
+    return talk
+
+
+def database_without_tls(sock: socket.socket) -> None:
+    if sock.recv(8) == SSL_REQUEST:
+        sock.sendall(b"N")
+
+
+def nameless(sock: socket.socket) -> None:
+    """As a router that has no route for our name, and one for hellos without any."""
+    hello = sock.recv(65536, socket.MSG_PEEK)
+    if hello and b"localhost" not in hello:
+        ours(identities.server_config())(sock)
+
+
+def refusing_the_name(sock: socket.socket) -> None:
+    if b"localhost" in sock.recv(65536, socket.MSG_PEEK):
+        sock.sendall(bytes([21, 3, 3, 0, 2, 2, 40]))
+        sock.recv(65536)
+    else:
+        ours(identities.server_config())(sock)
+
+
+MYSQL_GREETING = b"\x4a\0\0\0\x0a8.0.36\0" + bytes(62)
+
+
+@pytest.mark.parametrize(
+    ("talk", "cause"),
+    [
+        (greeting(b"SSH-2.0-x\r\n"), "SPEAKS_SSH"),
+        (greeting(b"220 mail.example ESMTP\r\n"), "SPEAKS_MAIL"),
+        (greeting(MYSQL_GREETING), "SPEAKS_DATABASE"),
+        (saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "SPEAKS_HTTP"),
+        (behind_a_header, "WANTS_PROXY_HEADER"),
+        (database_without_tls, "STARTTLS_NOT_OFFERED"),
+        (nameless, "NAME_ROUTED"),
+        (refusing_the_name, "NAME_NOT_SERVED"),
+        (lambda _: None, "BACKEND_DOWN"),
+        (lambda sock: sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"), "BACKEND_DOWN"),
+        (saying(), "SPEAKS_PLAIN"),
+    ],
+    ids=[
+        "SSH", "SMTP", "MySQL", "HTTP", "PROXY header", "PostgreSQL without TLS", "routed by name", "unknown name",
+        "closed at once", "reset at once", "closed",
+    ],
+)  # fmt: skip
+def test_a_server_that_does_not_speak_tls_with_us_has_the_cause_that_probes_find(talk: Talk, cause: str):
+    """As `connect --probe`, which asks the same."""
+    found = report(talk)
+    assert found.row("outcome.cause.1").cause == cause
+    assert found.handshakes[-1].failure["explanation"]["causes"][0]["cause"] == cause
+    about = found.row("server.tls") or found.row("server.versions")
+    assert about.level in ("problem", "unknown") and about.cause in (cause, "")
+
+
+def test_a_silent_port_is_examined_in_bounded_time():
+    """Each further connection waits less than the first."""
+    found = report(greeting(b""), timeout=0.2)
+    assert found.row("outcome.cause.1").cause == found.row("server.tls").cause == "PEER_SILENT"
+
+
+def test_a_port_that_speaks_tls_at_once_is_probed_without_starttls():
+    found = report(ours(identities.server_config()), starttls=PROTOCOLS["smtp"], timeout=0.4)
+    assert (found.server, found.row("server.cause.1").cause) == (None, "TLS_AT_ONCE")
 
 
 def test_a_refused_connection_is_reported_with_its_causes():
@@ -114,7 +193,7 @@ def test_the_handshake_with_what_was_given_offers_what_was_given():
 
 def test_the_plan_adds_up_to_the_documented_limit():
     """It is shown before anything is connected."""
-    assert sum(FULL_PLAN.values()) == CONNECTION_LIMIT == 41
+    assert sum(FULL_PLAN.values()) == CONNECTION_LIMIT == 49
 
 
 def test_files_are_examined_without_a_connection():

@@ -82,6 +82,10 @@ def test_outdated_suites_are_reported_with_their_fault():
 
 def test_other_protocols_and_silence_are_problems():
     """With what was heard, and where to look."""
+    why = explain(ConnectionResetError())
+    assert by_id(server_rows(replace(SERVER, speaks="SSH"), why))["server.tls"].cause == why.first.cause.name
+    behind = of_server(speaks="TLS only after a header")["server.tls"]
+    assert behind.text == "it uses TLS only after a header"
     other = of_server(speaks="SSH", start="SSH-2.0-x")
     assert set(other) == {"server.reached", "server.tls"}
     assert other["server.tls"].text == 'no TLS; it uses SSH: "SSH-2.0-x"'

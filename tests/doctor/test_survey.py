@@ -10,6 +10,7 @@ import identities
 import pki
 from bothways.doctor.report import Choices
 from bothways.doctor.survey import PLAN, Survey
+from bothways.doctor.unanswered import CONNECTIONS
 from bothways.starttls.databases import SSL_REQUEST
 from bothways.tls.handshake.settings import PREFERRED_GROUPS
 from doctor_talk import Talk, dialer_to, listening, ours, saying
@@ -92,7 +93,7 @@ def test_a_server_without_tls_gets_one_hello(said: bytes, speaks: str):
     """A server that closes at once gets a hello for each version: a device may refuse one of them."""
     survey, accepted = surveyed(saying(said) if said else saying())
     assert survey.server().speaks == speaks
-    assert accepted == (1 if said else 4 + 5)
+    assert accepted == (1 if said else 1 + CONNECTIONS + 5)
 
 
 def test_a_port_that_requires_a_proxy_header_is_recognised():
@@ -106,15 +107,15 @@ def test_a_port_that_requires_a_proxy_header_is_recognised():
     assert survey.server().speaks == "TLS only after the header of the PROXY protocol"
 
 
-def test_a_silent_server_gets_one_hello():
-    """The other hellos are not sent."""
+def test_a_silent_server_is_asked_what_else_it_expects():
+    """A header of the PROXY protocol, or a request for TLS; the hellos of a survey are not sent."""
 
     def silent(sock: socket.socket) -> None:
         while sock.recv(65536):
             pass
 
     survey, accepted = surveyed(silent, timeout=0.2)
-    assert (survey.server().speaks, accepted) == ("nothing", 2)
+    assert (survey.server().speaks, accepted) == ("nothing", 3)
 
 
 def test_a_server_that_stops_answering_is_left_alone():
@@ -187,4 +188,4 @@ def test_a_database_that_is_silent_after_starting_tls_is_left():
     survey, accepted = surveyed(database, timeout=0.2)
     assert survey.server().speaks == "nothing"
     assert survey.server().cut_short == "the server stopped answering in time"
-    assert accepted == 3
+    assert accepted == 4

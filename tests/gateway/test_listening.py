@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from pathlib import Path
 
@@ -9,7 +10,13 @@ import pytest
 
 from bothways.gateway.addresses import TCPAddress, UnixAddress
 from bothways.gateway.config import ListenerConfig
-from bothways.gateway.listening import bound_address, open_listener, open_listeners, unix_socket
+from bothways.gateway.listening import (
+    allow_descriptors,
+    bound_address,
+    open_listener,
+    open_listeners,
+    unix_socket,
+)
 
 pytestmark = pytest.mark.network
 
@@ -51,3 +58,13 @@ def test_an_address_that_is_taken_is_told_and_nothing_stays_open() -> None:
         address = TCPAddress("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(OSError, match=f"cannot listen on {address}: address already in use"):
             open_listener(ListenerConfig("a", address))
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")
+def test_as_many_descriptors_are_allowed_as_the_connections_need(monkeypatch):
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: asked.append(limits))
+    for limits in ((1024, 4096), (1024, resource.RLIM_INFINITY), (1_000_000, 1_000_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, limits=limits: limits)
+        allow_descriptors(5000)
+    assert asked == [(4096, 4096), (5128, resource.RLIM_INFINITY)]

@@ -1,17 +1,15 @@
-"""Limits the connections of a server with threads: handshakes, and separately established connections.
+"""Limits the connections of `serve`: handshakes, and separately established connections.
 
 A flood of incomplete handshakes thus ends only other handshakes. The rule for ending one is in `bothways.places`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import struct
-import threading
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 from bothways.cli.options import Address
 from bothways.places import Place, Places, source_of
@@ -22,7 +20,7 @@ HANDSHAKES = 256  # the least default, however small the limit of connections is
 
 
 class Admission:
-    """The places for handshakes and for established connections.
+    """The places for handshakes and for established connections, in one event loop.
 
     limit: of established connections.  handshakes: the limit of handshakes; by default the same, but not below a
     minimum. exempt_loopback: see `Places`.
@@ -32,55 +30,87 @@ class Admission:
         if handshakes is None:
             handshakes = max(limit, HANDSHAKES)
         self.limit = limit + handshakes
-        self._changed = threading.Condition()
         self._handshaking: Counter[str] = Counter()  # clients in a handshake
         self._handshakes = Places(handshakes, exempt_loopback=exempt_loopback)
         self._established = Places(limit, exempt_loopback=exempt_loopback, only_from_larger=True)
+        self._waiting: dict[Client, tuple[Callable[[], bool], asyncio.Future[bool]]] = {}
+        self._looking: asyncio.Handle | None = None
 
-    def arrive(self, sock: socket.socket, address: Address) -> Client | None:
-        """Register a client's handshake, for which another may be ended; None if this one must end."""
-        client = Client(self, sock, address)
-        return client if self._enter(self._handshakes, client.place) else None
+    def arrive(self, address: Address, cut: Callable[[], None]) -> Client | None:
+        """Register a client's handshake, for which another may be ended; None if this one must end.
 
-    def let_begin(self, client: Client, seconds: float) -> bool:
+        cut: is called when its connection has to be reset for another.
+        """
+        client = Client(self, address, cut)
+        return client if _enter(self._handshakes, client.place) else None
+
+    async def let_begin(self, client: Client, seconds: float) -> bool:
         """Wait until a place for an established connection may be available; False after the time limit.
 
         It also waits briefly for other clients of the same address that may be about to take the last places.
         """
-        source = client.place.source
-        with self._changed:
-            self._wait_for(client, lambda: self._has_room(source), OTHERS_SECONDS)
-            if not self._await_room(client, seconds):
-                return False
-            client.handshaking = True
-            self._handshaking[source] += 1
+        if await self._taken(client, partial(self._begin, client, beside_others=True), OTHERS_SECONDS):
             return True
+        return await self._taken(client, partial(self._begin, client), seconds)
 
-    def establish(self, client: Client, place: Place, seconds: float) -> bool:
+    async def establish(self, client: Client, place: Place, seconds: float) -> bool:
         """Move a client to the established connections; False if no place is available in time."""
-        with self._changed:
-            self._await_room(client, seconds)
-            if client.ended or not self._enter(self._established, place):
-                return False
-            self._stop_handshaking(client)
-            client.place, client.established = place, True
-            return True
+        return await self._taken(client, partial(self._establish, client, place), seconds)
 
     def leave(self, client: Client) -> None:
         """Release the place of a client."""
-        with self._changed:
-            if client.handshaking or client.established:
-                self._changed.notify_all()
-            self._stop_handshaking(client)
-            self._established.leave(client.place)
+        self._stop_handshaking(client)
+        self._established.leave(client.place)
+        self.changed()
 
     def taken(self) -> tuple[int, int]:
         """Return the number of handshakes and the number of established connections."""
-        with self._changed:
-            return len(self._handshakes), len(self._established)
+        return len(self._handshakes), len(self._established)
 
-    def _has_room(self, source: str) -> bool:
-        return self._established.has_room_for(source, self._handshaking[source])
+    def changed(self) -> None:
+        """Look in the next turn of the loop who of those that wait can have a place now."""
+        if self._waiting and self._looking is None:
+            self._looking = asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._looking = None
+        for client, (take, future) in list(self._waiting.items()):
+            if not future.done() and (client.ended or take()):
+                future.set_result(not client.ended)
+
+    async def _taken(self, client: Client, take: Callable[[], bool], seconds: float) -> bool:
+        """Wait until `take` returns true; False after the time limit, or if the client is ended meanwhile."""
+        if client.ended or take():
+            return not client.ended
+        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[client] = take, future
+        try:
+            async with asyncio.timeout(seconds):
+                return await future
+        except TimeoutError:
+            return False
+        finally:
+            del self._waiting[client]
+
+    def _begin(self, client: Client, *, beside_others: bool = False) -> bool:
+        """Count a client's handshake, if a connection could be established now."""
+        source = client.place.source
+        coming = self._handshaking[source] if beside_others else 0
+        if not client.handshaking:
+            if not self._established.has_room_for(source, coming):
+                return False
+            client.handshaking = True
+            self._handshaking[source] += 1
+        return True
+
+    def _establish(self, client: Client, place: Place) -> bool:
+        if not client.established:
+            if not self._established.has_room_for(place.source) or not _enter(self._established, place):
+                return False
+            self._stop_handshaking(client)
+            client.place, client.established = place, True
+            self.changed()
+        return True
 
     def _stop_handshaking(self, client: Client) -> None:
         self._handshakes.leave(client.place)
@@ -89,53 +119,30 @@ class Admission:
             self._handshaking[client.place.source] -= 1
             self._handshaking += Counter()  # has no effect for one that is not registered
 
-    def _await_room(self, client: Client, seconds: float) -> bool:
-        return self._wait_for(client, lambda: self._established.has_room_for(client.place.source), seconds)
-
-    def _wait_for(self, client: Client, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until a condition holds; False after the time limit, or if the client is ended meanwhile."""
-        client.waiting = True
-        self._changed.wait_for(lambda: client.ended or condition(), seconds)
-        client.waiting = False
-        return not client.ended and condition()
-
-    def _enter(self, places: Places, place: Place) -> bool:
-        with self._changed:
-            loser = places.enter(place, time.monotonic())
-            if loser is not None and loser is not place:
-                loser.end()
-            return loser is not place
-
-    def wake(self) -> None:
-        """Wake the threads that wait for a place."""
-        with self._changed:
-            self._changed.notify_all()
-
 
 class Client:
-    """One connection with its socket and its place. It is also the observer of its handshake."""
+    """One connection with its place. It is also the observer of its handshake."""
 
-    def __init__(self, admission: Admission, sock: socket.socket, address: Address) -> None:
-        self.sock = sock
+    def __init__(self, admission: Admission, address: Address, cut: Callable[[], None]) -> None:
         self.address = address
-        self.ended = False
-        self.waiting = self.handshaking = self.established = False
+        self.ended = self.handshaking = self.established = False
         self.place = Place(source_of(address.host), self._end, time.monotonic())
         self._admission = admission
+        self._cut = cut
 
     def __call__(self, note: Note) -> None:
         """Count received records as progress of the handshake."""
         if isinstance(note, RecordSeen) and not note.sent:
             self.place.moved += note.size
 
-    def may_begin(self, seconds: float) -> bool:
+    async def may_begin(self, seconds: float) -> bool:
         """Wait until the handshake can start; False after the time limit, or if this client was ended."""
-        return self._admission.let_begin(self, seconds)
+        return await self._admission.let_begin(self, seconds)
 
-    def establish(self, seconds: float) -> bool:
+    async def establish(self, seconds: float) -> bool:
         """Take a place for an established connection; False if none is available in time."""
         place = Place(self.place.source, self._end, time.monotonic())
-        return self._admission.establish(self, place, seconds)
+        return await self._admission.establish(self, place, seconds)
 
     def note_activity(self) -> None:
         """Record a transfer: the connection that was idle for longest is ended first."""
@@ -146,16 +153,13 @@ class Client:
         self._admission.leave(self)
 
     def _end(self) -> None:
-        """Wake the thread of this connection, which ends it with a reset."""
         self.ended = True
-        reset(self.sock)
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-        if self.waiting:
-            self._admission.wake()
+        self._cut()
+        self._admission.changed()
 
 
-def reset(sock: socket.socket) -> None:
-    """Make the system reset a connection when it is closed, and drop unsent data."""
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+def _enter(places: Places, place: Place) -> bool:
+    loser = places.enter(place, time.monotonic())
+    if loser is not None and loser is not place:
+        loser.end()
+    return loser is not place

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import click
 
-from bothways.cli.listening import allow_descriptors
 from bothways.cli.options import FILE
 from bothways.cli.terminal import DONE, FAILED, refuse, say
 from bothways.cli.tickets import Tickets, tickets_options
@@ -16,6 +15,7 @@ from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.config import GatewayConfig, read_config
 from bothways.gateway.explain import RouteAnswer, explained
+from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 
-from bothways.cli.activity import Activity
+from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.describe.escape import markup
 from bothways.describe.names import every_name, short_name
 from bothways.errors import TimedOut
-from bothways.net.channel import Channel
 from bothways.trust.certificate import subject_of
 
 HEAD_LIMIT = 16 * 1024
@@ -33,25 +32,29 @@ PAGE = """<!doctype html>
 """
 
 
-def greet(channel: Channel, activity: Activity) -> None:
-    """Read one request, answer it, and close (RFC 9112 9.6)."""
-    seconds = min(REQUEST_SECONDS, activity.limit or REQUEST_SECONDS)
-    request = _request(channel, seconds)
-    if request is None:
+async def greet(reader: StreamReader, writer: StreamWriter, limit: float | None) -> None:
+    """Read one request, answer it, and close (RFC 9112 9.6). limit: seconds for the request, if that is shorter."""
+    seconds = min(REQUEST_SECONDS, limit or REQUEST_SECONDS)
+    try:
+        async with asyncio.timeout(seconds):
+            request = await _request(reader)
+    except TimeoutError:
+        raise TimedOut(f"the connection timed out: no request in {seconds:g} seconds") from None
+    if not request:
+        writer.close()
         return
     status = refusal(request)
     if status:
         kind, body = "text/plain; charset=utf-8", f"{status}\n".encode()
     else:
-        kind, body = "text/html; charset=utf-8", page(channel).encode()
+        kind, body = "text/html; charset=utf-8", page(writer).encode()
     head = (
         f"HTTP/1.1 {status or '200 OK'}\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n"
         "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
         f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     ).encode()
-    channel.settimeout(seconds)
-    channel.sendall(head if request.startswith(b"HEAD ") else head + body)
-    channel.close(linger=LINGER_SECONDS)
+    writer.write(head if request.startswith(b"HEAD ") else head + body)
+    writer.close(linger=LINGER_SECONDS)
 
 
 def refusal(request: bytes) -> str:
@@ -75,10 +78,10 @@ def has_clear_length(head: bytes) -> bool:
     )
 
 
-def page(channel: Channel) -> str:
-    """Return the page for the peer of `channel`; text of a certificate is escaped."""
-    peer = channel.peer
-    facts = [("Protocol", f"TLS {channel.version}, {channel.suite}"), ("Key exchange", channel.group or "")]
+def page(client: StreamWriter) -> str:
+    """Return the page for the peer of a connection; text of a certificate is escaped."""
+    peer = client.peer
+    facts = [("Protocol", f"TLS {client.version}, {client.suite}"), ("Key exchange", client.group or "")]
     if peer is None:
         title, sentence = (
             "Hello, anonymous client",
@@ -96,24 +99,13 @@ def page(channel: Channel) -> str:
     return PAGE.format(title=markup(title), sentence=markup(sentence), facts=rows)
 
 
-def _request(channel: Channel, seconds: float) -> bytes | None:
-    """Return the bytes up to the end of a request's head, also if it is incomplete; None if there were none."""
-    request, looked_at, ends = bytearray(), 0, time.monotonic() + seconds
+async def _request(reader: StreamReader) -> bytes:
+    """Return the bytes up to the end of a request's head, also if it is incomplete."""
+    request, looked_at = bytearray(), 0
     while len(request) <= HEAD_LIMIT and not any(request.find(each, looked_at) >= 0 for each in ENDS):
         looked_at = max(0, len(request) - len(ENDS[0]))
-        try:
-            data = _received_by(channel, ends)
-        except TimeoutError:
-            raise TimedOut(f"the connection timed out: no request in {seconds:g} seconds") from None
+        data = await reader.read(HEAD_LIMIT)
         if not data:
             break
         request += data
-    return bytes(request) or None
-
-
-def _received_by(channel: Channel, end: float) -> bytes:
-    left = end - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    channel.settimeout(left)
-    return channel.recv(HEAD_LIMIT)
+    return bytes(request)

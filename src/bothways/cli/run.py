@@ -13,7 +13,6 @@ from importlib import import_module
 
 import click
 
-from bothways.cli.listening import allow_descriptors, listen
 from bothways.cli.options import (
     ADDRESS,
     Address,
@@ -28,6 +27,8 @@ from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import looking_after
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import ConfigError
+from bothways.gateway.addresses import TCPAddress
+from bothways.gateway.listening import allow_descriptors, tcp_socket
 from bothways.gateway.report_limits import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.tls.clock import Clock
 from bothways.tls.config import ServerConfig
@@ -110,7 +111,7 @@ def command(
         return _load(side, clients, tickets)
 
     current = [load()]
-    with listen(address) as listener:
+    with tcp_socket(TCPAddress(*address)) as listener:
         allow_descriptors(connections)
         where = Address(address.host, listener.getsockname()[1])
 

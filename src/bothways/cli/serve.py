@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
-import ipaddress
-import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import click
 
-from bothways.cli.activity import Activity
-from bothways.cli.admission import Admission, Client
+from bothways.cli.admission import Admission
 from bothways.cli.keylog import keylog_option, load_keylog
-from bothways.cli.listening import Acceptor, allow_descriptors, listen, until_stopped
 from bothways.cli.options import (
     ADDRESS,
     Address,
@@ -23,29 +19,21 @@ from bothways.cli.options import (
     clients_options,
     side_options,
 )
-from bothways.cli.page import greet
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.relay import relay
 from bothways.cli.reports import Reports
 from bothways.cli.server_files import ServerFiles
+from bothways.cli.services import Echo, Forward, Page, Service
+from bothways.cli.serving import Serving
 from bothways.cli.staples import Staples, staples_options
-from bothways.cli.terminal import bounded, headline, refuse, say
+from bothways.cli.terminal import refuse, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import looking_after
-from bothways.describe.escape import visible
-from bothways.describe.names import peer_name
-from bothways.describe.recorder import Recorder
-from bothways.diagnosis import Explanation, Files, HandshakeFacts
-from bothways.diagnosis.failure import explain_failure
-from bothways.errors import TLSError, Truncated
-from bothways.net.channel import Channel, wrap
+from bothways.diagnosis import Files
+from bothways.gateway.addresses import TCPAddress
+from bothways.gateway.listening import allow_descriptors, tcp_socket
+from bothways.gateway.process import loop_factory
 from bothways.tls.config import ServerConfig
-from bothways.tls.events import Note
-from bothways.trust.verdict import Outcome
 
-Service = Callable[[Channel, Activity], None]
-
-HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it
 IDLE_SECONDS = 600.0
 FORWARD_IDLE_SECONDS = 3600.0
 
@@ -135,32 +123,32 @@ def command(
         handshake_timeout=handshake_timeout,
         insecure_keylog=load_keylog(keylog),
     )
-    talk = _service(service, forward)
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
     if picture is not None:
         picture.check()
     looks = read.looks()
     if supply is not None and staples.staple_file:
         looks.append(supply.look)
+    limit = idle_limit(idle_timeout, forward)
     with (
-        listen(address) as listener,
-        until_stopped() as stop,
+        tcp_socket(TCPAddress(*address)) as listener,
         contextlib.nullcontext() if supply is None else supply.kept_fresh(),
         looking_after(looks),
     ):
         follow_tickets(config.tickets)
-        say(f"listening on {Address(address.host, listener.getsockname()[1])}")
-        serving = Serving(config, files, talk, idle_limit(idle_timeout, forward), picture, Reports())
         admission = Admission(connections, exempt_loopback=exempt_loopback)
         allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
-        hello_seconds = min(HELLO_SECONDS, handshake_timeout)
-        Acceptor(listener, serving.serve, admission, hello_seconds, serving.unheard).run(stop)
+        serving = Serving(config, files, _service(service, forward, limit), picture, Reports(), admission)
+        ready = f"listening on {Address(address.host, listener.getsockname()[1])}"
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(serving.run(listener, lambda: say(ready)))
 
 
-def _service(service: str | None, forward: Address | None) -> Service:
+def _service(service: str | None, forward: Address | None, limit: float | None) -> Callable[[], Service]:
     if forward is not None:
-        return functools.partial(relay, backend=forward)
-    return echo if service == "echo" else greet
+        backend = TCPAddress(*forward)
+        return lambda: Forward(backend, limit)
+    return functools.partial(Echo if service == "echo" else Page, limit)
 
 
 def idle_limit(seconds: float | None, forward: Address | None) -> float | None:
@@ -168,126 +156,3 @@ def idle_limit(seconds: float | None, forward: Address | None) -> float | None:
     if seconds is None:
         return IDLE_SECONDS if forward is None else FORWARD_IDLE_SECONDS
     return seconds if seconds > 0 else None
-
-
-@dataclass(frozen=True, slots=True)
-class Serving:
-    """What is the same for all connections."""
-
-    config: ServerConfig
-    files: Files
-    talk: Service
-    idle_limit: float | None
-    picture: LadderFile | None
-    reports: Reports
-
-    def unheard(self, client: Client, error: Exception) -> None:
-        """Report a client that sent no ClientHello."""
-        if client.ended:
-            self.reports.untold()
-            return
-        observed = HandshakeFacts(self.config)
-        words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
-
-        def told() -> list[str]:
-            error.situation = observed.situation()  # type: ignore[attr-defined]
-            return self._failure(client, error, words=words)
-
-        self.reports.failed(client.address.host, told)
-
-    def serve(self, client: Client) -> None:
-        """Do the handshake with a client and serve it; any failure is reported."""
-        channel: Channel | None = None
-        local = _name_of(client.sock)
-        try:
-            if not client.may_begin(self.config.handshake_timeout):
-                self.reports.untold()
-                return
-            channel = self._shake_hands(client, local)
-            with channel:
-                if not client.establish(self.config.handshake_timeout):
-                    channel.abort()
-                    self.reports.untold()
-                    return
-                agreed = f"TLS {channel.version}, {channel.suite}, {channel.group}"
-                name = f"{client.address} is {peer_name(channel.peer)} ({agreed})"
-                say("\n".join(bounded([name, *_warnings(channel)])))
-                channel.stop_observing()  # later failures are not part of the handshake
-                activity = Activity(self.idle_limit, client.note_activity)
-                activity.watch(channel)
-                self.talk(channel, activity)
-        except (TLSError, OSError) as error:
-            if client.ended and not client.established:
-                self.reports.untold()
-                return
-            if channel is not None:
-                channel.situate(error)
-            known = channel is not None and channel.peer is not None
-            told = functools.partial(self._failure, client, error, local)
-            self.reports.failed(client.address.host, told, known=known)
-
-    def _shake_hands(self, client: Client, local: str) -> Channel:
-        """Do the handshake, and write its ladder diagram if requested, also after a failure."""
-        if self.picture is None:
-            return wrap(client.sock, self.config, observer=client)
-        recorder, failure, why = Recorder(), None, None
-
-        def observe(note: Note) -> None:
-            client(note)
-            recorder(note)
-
-        try:
-            return wrap(client.sock, self.config, observer=observe)
-        except (TLSError, OSError) as error:
-            failure, why = error, self._explained(client, error, local)
-            raise
-        finally:
-            recorder.stop()
-            self.picture.write(server=recorder, server_error=failure, server_causes=why)
-
-    def _failure(self, client: Client, error: Exception, local: str = "", words: str = "") -> list[str]:
-        """Return lines about what ended a connection, and its causes."""
-        if client.ended:
-            return [f"{client.address} ended: its place was given to an address with fewer connections"]
-        causes = self._explained(client, error, local).lines()
-        return [f"{client.address} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
-
-    def _explained(self, client: Client, error: Exception, local: str) -> Explanation:
-        address = str(client.address)
-        return explain_failure(error, files=self.files, address=address, local=_local_address(local))
-
-
-def _name_of(sock: socket.socket) -> str:
-    """Return our own address of a connection, as the system writes it, or "" if it is closed."""
-    try:
-        return str(sock.getsockname()[0])
-    except (OSError, IndexError):
-        return ""
-
-
-def _local_address(name: str) -> str:
-    """Return the IP address in the name of a socket, or "" if there is none."""
-    try:
-        address = ipaddress.ip_address(name.partition("%")[0])
-    except ValueError:
-        return ""
-    return str(getattr(address, "ipv4_mapped", None) or address)
-
-
-NOTHING_SENT = "the client closed the connection before it sent anything"
-
-
-def _warnings(channel: Channel) -> list[str]:
-    """Return lines with the warnings about an accepted client."""
-    lines = [f"    warning: {each}" for each in channel.warnings]
-    findings = () if channel.peer is None else channel.peer.verdict.findings
-    unknown = [each.text for each in findings if each.outcome is Outcome.UNKNOWN]
-    return lines + [f"    3.3c {visible(text, 600)}" for text in unknown]
-
-
-def echo(channel: Channel, activity: Activity) -> None:
-    """Send back what is received until the client's close_notify, then close (RFC 9846 6.1)."""
-    while data := activity.receive(channel):
-        activity.send(channel, data)
-    with contextlib.suppress(OSError):
-        channel.shutdown()

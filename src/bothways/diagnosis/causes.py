@@ -446,7 +446,7 @@ class Cause(Enum):
         ours="configure the key that the certificate was requested with, or have the CA certify another",
     )
     NOT_LET_IN = Row(
-        "{whose} certificate is valid, but its holder is not authorized",
+        "the holder of {whose} certificate is not authorized",
         ours="have the {peer}'s operator add us: {subject}",
         theirs="if it should be allowed, add a rule for it",
     )

@@ -17,6 +17,7 @@ from bothways.trust.certificate import ParsedCertificate
 RELEASED = datetime(2026, 1, 1, tzinfo=UTC)  # set by each release: a correct clock shows no earlier time
 SKEW = timedelta(hours=1)  # a certificate that becomes valid so soon means that two clocks differ
 ANCHORS_LOOKED_AT = 8
+APART = timedelta(days=14)  # certificates that are forgotten together expire together
 WITNESSES = 3  # certificates outside their validity periods that are evidence for a clock that is ahead
 WITNESSES_BEHIND = (
     2  # fewer are evidence for a clock that is behind: nobody installs a certificate that is not yet valid
@@ -39,10 +40,50 @@ def wrong(case: Case, *, ahead: bool) -> tuple[Weight, str] | None:
         if len(known) >= enough and len(names) > 1:
             word = "expired" if ahead else "not yet valid"
             return Weight.LIKELY, f"by it {_listed(names)} would be {word}, and nothing is valid"
+    found = _overdue(case) if ahead else _issued_later(case)
+    if found is not None:
+        return Weight.LIKELY, found
     if not ahead and _are_both_early(case):
         both = f"neither the {case.role.peer}'s certificate nor our own"
         return Weight.LIKELY, f"by it {both} would be valid yet"
     return None
+
+
+def _overdue(case: Case) -> str | None:
+    """Return the evidence where both sides use expired certificates, and more than forgetting them explains that."""
+    ends = _both_expired(case)
+    if ends is None:
+        return None
+    nexts = [ends_at for _, ends_at in case.ours.lists if ends_at is not None]
+    if nexts and max(nexts) < case.situation.now:
+        return "by it both sides' certificates would have expired, and every CRL that we have"
+    if abs(ends[0] - ends[1]) > APART:
+        days = abs(ends[0] - ends[1]).days
+        return f"by it both sides' certificates would have expired, {days} days apart, and both are in use"
+    return None
+
+
+def doubtful(case: Case) -> str | None:
+    """Return why our clock may be ahead, though an expired certificate is more common; None where nothing says so."""
+    if _both_expired(case) is None:
+        return None
+    return "by it our own certificate would have expired too: compare it with another clock"
+
+
+def _both_expired(case: Case) -> tuple[datetime, datetime] | None:
+    """Return when the leaf certificates of both sides expired; None unless both have."""
+    leaves = [*case.their_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.ours.own[:1])]
+    if len(leaves) < 2 or not all(_outside(each, case.situation.now, ahead=True) for each in leaves):
+        return None
+    return leaves[0].not_after, leaves[1].not_after
+
+
+def _issued_later(case: Case) -> str | None:
+    """Return the evidence that a CRL of ours was issued after the time that our clock shows."""
+    latest = max((issued for issued, _ in case.ours.lists), default=None)
+    if latest is None or latest - case.situation.now < SKEW:
+        return None
+    return f"a CRL that we have was issued on {latest:%Y-%m-%d %H:%M} UTC, later than that"
 
 
 def _are_both_early(case: Case) -> bool:

@@ -166,6 +166,6 @@ def _usually(case: Case) -> str:
             return BEFORE_TLS
         case Truncated():
             return CUT_MEANS.get((case.role, case.progress), "")
-        case OSError() if isinstance(case.error, network.CUTS):
+        case OSError() if network.is_cut(case.error):
             return CUT_MEANS.get((case.role, case.progress), "")
     return ""

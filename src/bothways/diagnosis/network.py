@@ -22,6 +22,11 @@ NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno
 CUTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
+def is_cut(error: Exception) -> bool:
+    """Whether the peer has ended the connection; a socket of one that was reset at once says that it has none."""
+    return isinstance(error, CUTS) or (isinstance(error, OSError) and error.errno == errno.ENOTCONN)
+
+
 def failed(case: Case, error: OSError) -> Iterator[Likely]:
     """Return the causes of an error of the operating system."""
     match error:
@@ -34,7 +39,7 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server has it")
         case TimeoutError():
             yield from late(case)
-        case _ if isinstance(error, CUTS):
+        case _ if is_cut(error):
             yield from cut(case)
         case _ if error.errno in NO_WAY:
             yield case.likely(Cause.UNREACHABLE, OURS, LIKELY, error.strerror or "")
@@ -190,10 +195,23 @@ def _service_closed(case: Case) -> Iterator[Likely]:
 
 
 def _nobody_behind(case: Case) -> Iterator[Likely]:
-    """It closed before it sent anything, as a proxy does that cannot reach any of its servers."""
+    """It closed before it sent anything, as a proxy does that cannot reach any of its servers.
+
+    A service that was asked for TLS by its own protocol has answered, and one that we closed first may do the same.
+    """
+    if case.ours.starttls or (case.seen.closed and not case.seen.said):
+        return
     if case.is_client and not case.seen.data and not getattr(case.error, "in_record", False):
         evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
         yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
+
+
+def _ended_after_us(case: Case) -> Iterator[Likely]:
+    """We closed without a request; what is missing is the answer to our close_notify (RFC 9846 6.1)."""
+    if case.seen.closed and not case.seen.said and not case.seen.data:
+        evidence = "we sent close_notify, and nothing else, before it ended the connection"
+        detail = "it ends connections without close_notify (RFC 9846 6.1)"
+        yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, LIKELY, evidence, detail=detail)
 
 
 def _nothing_agreed(case: Case) -> Iterator[Likely]:
@@ -251,7 +269,7 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _service_closed, _nobody_behind, peer_alerts.stopped, _no_protocol_chosen,
-        network,
+        _ended_after_us, network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (

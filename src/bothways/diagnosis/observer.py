@@ -58,6 +58,8 @@ class HandshakeFacts:
                     self._seen = replace(self._seen, said=True)
                 elif not sent and not self._seen.data:
                     self._seen = replace(self._seen, data=True)
+            case RecordSeen(True, ContentType.alert, _, Epoch.APPLICATION):
+                self._seen = replace(self._seen, closed=True)
         if self._also is not None:
             self._also(note)
 
@@ -73,7 +75,9 @@ def situation_of(facts: FailureFacts) -> Situation:
         seen = after_message(seen, sent, message)
     if facts.complete and "Finished" not in seen.received:
         seen = replace(seen, received=("Finished", *seen.received))
-    seen = replace(seen, version=facts.version, data=facts.has_data, progress=facts.progress)
+    seen = replace(
+        seen, version=facts.version, data=facts.has_data, closed=facts.closed, progress=facts.progress
+    )
     return Situation(OwnSide.of_failure(facts), seen, facts.at)
 
 

@@ -126,7 +126,8 @@ KEY_TRANSPORT = frozenset(
 
 def versions(case: Case) -> Iterator[Likely]:
     """Whether we offer fewer versions than we could."""
-    if case.situation.probed is not None:
+    found = case.situation.probed
+    if found is not None and (found.versions or case.alert != Alert.PROTOCOL_VERSION):
         return
     offered = listed([version(code) for code in case.ours.versions])
     if case.ours.versions and len(case.ours.versions) < len(VERSIONS):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LINES, LOGINS, Says, said
+from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LINES, LOGINS, Says, said, texts
 
 LINES_LOOKED_AT = 16
 MESSAGES_LOOKED_AT = 16
@@ -87,6 +87,8 @@ def _ldap(data: bytes) -> Found | None:
         if code in LDAP:
             text, says = LDAP[code]
             words = "".join(chr(each) for each in content[match.end() :] if 32 <= each < 127) if match else ""
+            if says is Says.UNWILLING and said(words.lower(), LDAP_WANTS_LOGIN) is not None:
+                says = Says.LOGIN
             return _judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), says)
     return None
 
@@ -119,8 +121,21 @@ LDAP: Mapping[int, tuple[str, Says]] = {
     50: ("insufficientAccessRights", Says.FORBIDDEN),
     51: ("busy", Says.BUSY),
     52: ("unavailable", Says.BUSY),
-    53: ("unwillingToPerform", Says.FORBIDDEN),
+    53: ("unwillingToPerform", Says.UNWILLING),
 }
+# Texts of OpenLDAP and 389 Directory Server with unwillingToPerform, which servers send for many reasons.
+LDAP_WANTS_LOGIN = texts(
+    (
+        Says.LOGIN,
+        (
+            r"authentication required",
+            r"unauthenticated bind",
+            r"anonymous bind",
+            r"simple (?:authentication|bind)",
+            r"minimum ssf",
+        ),
+    ),
+)
 
 # -- brokers ---------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ class Says(Enum):
     PROXY_LOGIN = "a proxy requires credentials"
     NO_BACKEND = "the service behind it does not answer"
     BUSY = "it serves nobody now"
+    UNWILLING = "it does not perform this request, for a reason of its own"
     NO_REQUEST = "no request arrived in time"
     PLAIN_WANTED = "it read what it received as plain text"
 
@@ -36,12 +37,13 @@ _KIND = r"(?:client|ssl|tls|peer|x\.?509|user|mutual tls) "
 _IS = r"(?:is |was |has been |has )?"
 
 
-def _texts(*rows: tuple[Says, tuple[str, ...]]) -> Texts:
+def texts(*rows: tuple[Says, tuple[str, ...]]) -> Texts:
+    """Return a table of texts: what each row says, and the patterns for it, in lower case."""
     return tuple((re.compile("|".join(patterns)), says) for says, patterns in rows)
 
 
 # About a certificate: the first row that matches counts.
-CERTIFICATES = _texts(
+CERTIFICATES = texts(
     (Says.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent",)),
     (Says.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
     (Says.LATER_IMPOSSIBLE, (r"cannot perform post-handshake authentication",)),
@@ -95,7 +97,7 @@ CERTIFICATES = _texts(
 )
 
 # About the server's name, and about plain text.
-PLACES = _texts(
+PLACES = texts(
     (
         Says.PLAIN_WANTED,
         (
@@ -118,7 +120,7 @@ PLACES = _texts(
     ),
 )
 
-BACKENDS = _texts(
+BACKENDS = texts(
     (
         Says.NO_BACKEND,
         (
@@ -144,7 +146,7 @@ BACKENDS = _texts(
     ),
 )
 
-LOGINS = _texts(
+LOGINS = texts(
     (
         Says.LOGIN,
         (
@@ -164,7 +166,7 @@ LOGINS = _texts(
 )
 
 # In protocols whose text is one line.
-LINES = _texts(
+LINES = texts(
     (
         Says.LOGIN,
         (
@@ -224,7 +226,7 @@ LINES = _texts(
 
 
 # Of servers that refuse an address, before they know our identity.
-SHUT_OUT = _texts(
+SHUT_OUT = texts(
     (
         Says.FORBIDDEN,
         (

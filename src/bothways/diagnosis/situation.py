@@ -8,15 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Literal
+from itertools import islice
+from typing import Any, Literal
 
 from bothways.roles import Progress, Role
 from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.handshake.access import ByRules
 from bothways.tls.handshake.history import FailureFacts
-from bothways.tls.handshake.settings import Negotiation
+from bothways.tls.handshake.settings import Negotiation, PeerTrust
+from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
 
 Chain = tuple[bytes, ...]  # DER, the leaf first
+LISTS_LOOKED_AT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class OwnSide:
     server_name: the server that a client wants to reach.  address: where the server is, "HOST:PORT".
     starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.  local: a server's own IP
     address, to which the client connected; "" where that is not known.
+    rules: which of the trusted clients a server allows; () for all, or where a function decides.  lists: thisUpdate and
+    nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.
     """
 
     role: Role
@@ -56,6 +62,8 @@ class OwnSide:
     files: Files = UNNAMED
     starttls: str = ""
     local: str = ""
+    rules: tuple[PeerRule, ...] = ()
+    lists: tuple[tuple[datetime, datetime | None], ...] = ()
 
     @classmethod
     def of(
@@ -75,7 +83,7 @@ class OwnSide:
             own,
             role=Role.CLIENT if isinstance(config, ClientConfig) else Role.SERVER,
             own=tuple(each.chain for each in settings.identity.own),
-            anchors=None if settings.trust is None else settings.trust.anchors,
+            **_verifying(settings.trust),
             server_name=server_name,
             address=address,
             files=files,
@@ -90,7 +98,7 @@ class OwnSide:
             cls._offering(facts.offer),
             role=facts.role,
             own=facts.own,
-            anchors=facts.anchors,
+            **_verifying(facts.trust),
             server_name=facts.server_name,
             address=facts.address,
             starttls=facts.starttls,
@@ -107,6 +115,18 @@ class OwnSide:
             schemes=offer.schemes,
             protocols=offer.protocols,
         )
+
+
+def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
+    """Return what is known of how we verify peers."""
+    if trust is None:
+        return {}
+    crls = None if trust.revocation is None else trust.revocation.crls
+    return {
+        "anchors": trust.anchors,
+        "rules": trust.decide.rules if isinstance(trust.decide, ByRules) else (),
+        "lists": tuple((each.this_update, each.next_update) for each in islice(crls or (), LISTS_LOOKED_AT)),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +155,8 @@ class Seen:
 
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
     () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: whether application
-    data was received, and sent.  progress: how far the connection had come.  protocol: what the server chose by ALPN.
+    data was received, and sent.  closed: whether we sent close_notify.  progress: how far the connection had come.
+    protocol: what the server chose by ALPN.
     """
 
     sent: tuple[str, ...] = ()
@@ -147,6 +168,7 @@ class Seen:
     chain: Chain | None = None
     data: bool = False
     said: bool = False
+    closed: bool = False
     progress: Progress = Progress.HELLO
     protocol: bytes | None = None
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bothways.doctor.probes import Offer, offer_record
-from bothways.doctor.replies import LIMIT, HelloReply, ReplyReader
+from bothways.doctor.replies import CLOSED, LIMIT, HelloReply, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.net.starttls import turn_to_tls
 from bothways.starttls import Protocol, StartTLS
@@ -20,6 +21,7 @@ CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 CHUNK = 16 * 1024
 NO_SERVER_NAME = ServerName("ip", "")  # of this kind a hello contains no server_name
 CONNECTION_LOST = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
+ENDED = frozenset({errno.ENOTCONN, errno.ECONNRESET})  # reset by the peer before anything was sent
 
 
 class ConnectionsUsedUp(Exception):
@@ -109,8 +111,13 @@ class Dialer:
 
     def closes_at_once(self, seconds: float) -> bool:
         """Whether the server closes a connection within `seconds` if nothing is sent."""
-        with self.connected() as (sock, deadline):
-            return _ends(sock, min(seconds, deadline - time.monotonic()))
+        try:
+            with self.connected() as (sock, deadline):
+                return _ends(sock, min(seconds, deadline - time.monotonic()))
+        except OSError as error:
+            if error.errno in ENDED:
+                return True
+            raise
 
     def closes_after_whole_hello(self, offer: Offer, seconds: float) -> bool:
         """Whether the server waits for the last byte of a hello, and closes the connection after it.
@@ -135,12 +142,17 @@ class Dialer:
         offer: the content of the hello.  until_key_exchange: whether to read up to the ServerKeyExchange of TLS 1.2.
         named: whether the hello contains the server's name.
         """
-        with self.connected() as (sock, deadline):
-            name = self.target.name if named else NO_SERVER_NAME
-            answer = self._answer(sock, deadline, offer_record(name, offer), until_key_exchange)
-            if answer.kind == "choice":
-                with contextlib.suppress(OSError):
-                    sock.sendall(CLOSE_NOTIFY)
+        try:
+            with self.connected() as (sock, deadline):
+                name = self.target.name if named else NO_SERVER_NAME
+                answer = self._answer(sock, deadline, offer_record(name, offer), until_key_exchange)
+                if answer.kind == "choice":
+                    with contextlib.suppress(OSError):
+                        sock.sendall(CLOSE_NOTIFY)
+        except OSError as error:
+            if error.errno in ENDED:
+                return CLOSED
+            raise
         return answer
 
     def _answer(

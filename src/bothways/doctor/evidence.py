@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import errno
 import time
 from dataclasses import replace
 
 from bothways.diagnosis import Probed
 from bothways.diagnosis.situation import Differs, OwnSide
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
-from bothways.doctor.probes import (
-    GOOD_SUITES_12,
-    GROUPS,
-    OUTDATED_SUITES,
-    PROBED_GROUPS,
-    SUITES_12,
-    SUITES_13,
-    VERSIONS,
-    Offer,
-)
-from bothways.doctor.replies import HelloReply
-from bothways.doctor.survey import WAITS_FOR_CLIENT, Survey
-from bothways.errors import StartTLSFailed, StartTLSProblem
-from bothways.iana import CipherSuite, FormerGroup, NamedGroup, ProtocolVersion
-from bothways.starttls import PROTOCOLS, Protocol
+from bothways.doctor.probes import FULL_OFFER, OUTDATED_SUITES, VERSIONS, Offer
+from bothways.doctor.survey import Survey
+from bothways.doctor.unanswered import CONNECTIONS, distinguish, refused_by_alert
+from bothways.errors import StartTLSFailed
+from bothways.iana import CipherSuite, FormerGroup, NamedGroup
+from bothways.starttls import Protocol
 
-# What a client of ours offers comes first: many servers choose what the client prefers.
-FULL_OFFER = Offer(
-    tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3),
-    tuple(dict.fromkeys((*SUITES_13, *GOOD_SUITES_12, *SUITES_12))),
-    tuple(dict.fromkeys((*PROBED_GROUPS, *GROUPS))),
-)
-# Suites of TLS_PSK, TLS_DHE_PSK, TLS_RSA_PSK and TLS_ECDHE_PSK (RFC 4279, 5487, 5489, 6655, 7905, 8442), and of
-# TLS_SRP_SHA (RFC 5054).
-PRE_SHARED = Offer(
-    (ProtocolVersion.TLSv1_2,),
-    (*range(0xD001, 0xD006), *range(0xCCAB, 0xCCAF), *range(0xC035, 0xC039), *range(0xC0A4, 0xC0AC),
-     *range(0xA8, 0xB8), *range(0x8A, 0x96), *range(0xC01A, 0xC023)),
-)  # fmt: skip
-PROBES = 6 + len(WAITS_FOR_CLIENT)
+PROBES = 2 + CONNECTIONS
+COMPARISONS = 4
 PADDING = 1600  # bytes: more than a packet, and than a post-quantum key share adds
 GROUP_CODES = {each.name: int(each) for registry in (NamedGroup, FormerGroup) for each in registry}
-AT_ONCE_SECONDS = 1.0
 UNANSWERED_LIMIT = 3  # so many connections wait for their time limit where the server never answers
 CONNECTION_SECONDS = 10.0
-RESET_ERRNOS = (
-    errno.ENOTCONN,
-    errno.ECONNRESET,
-)  # of a connection that was reset before anything was sent
 
 
 def probe(
@@ -65,18 +38,20 @@ def probe(
     Returns None where that showed nothing.
     """
     each = min(seconds / UNANSWERED_LIMIT, CONNECTION_SECONDS)
-    dialer = Dialer(target, timeout=each, limit=PROBES, starttls=starttls, seconds=seconds)
+    return probe_by(Dialer(target, timeout=each, limit=PROBES, starttls=starttls, seconds=seconds), ours)
+
+
+def probe_by(dialer: Dialer, ours: OwnSide | None = None) -> Probed | None:
+    """Find out the same by connections of a dialer; see `probe`."""
     started = time.monotonic()
     try:
         reply = dialer.ask(FULL_OFFER, until_key_exchange=True)
         if reply.kind in ("closed", "silence"):
             waited = time.monotonic() - started
-            return _distinguish(dialer, reply, waited) if starttls is None else Probed(unanswered=True)
+            return distinguish(dialer, reply, waited) if dialer.starttls is None else Probed(unanswered=True)
         if reply.kind == "alert":
-            return _after_refusal(dialer)
-    except OSError as error:
-        return Probed(closes_at_once=True) if error.errno in RESET_ERRNOS else None
-    except (StartTLSFailed, ConnectionsUsedUp):
+            return refused_by_alert(dialer)
+    except (OSError, StartTLSFailed, ConnectionsUsedUp):
         return None
     if reply.kind != "choice" or reply.version is None:
         return None
@@ -110,69 +85,16 @@ def compared(dialer: Dialer, found: Probed, ours: OwnSide) -> Probed:
         return found
 
 
-def _after_refusal(dialer: Dialer) -> Probed:
-    """Distinguish the causes why a server refuses, by an alert, a hello that offers everything."""
-    if dialer.target.name.sni is not None and dialer.ask(FULL_OFFER, named=False).kind == "choice":
-        return Probed(without_name=True)
-    return Probed(pre_shared=dialer.ask(PRE_SHARED).kind == "choice")
-
-
-def _distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed | None:
-    """Distinguish the causes in the remaining time; None where none was found."""
-    try:
-        return _after_no_answer(dialer, reply, waited)
-    except ConnectionsUsedUp:
-        return None
-
-
-def _after_no_answer(dialer: Dialer, reply: HelloReply, waited: float) -> Probed:
-    """Distinguish the causes why a server closes a connection, or sends nothing, after a hello.
-
-    waited: after how many seconds it did so, since a load balancer first tries to reach a server.
-    """
-    if reply.kind == "closed" and dialer.closes_at_once(waited + AT_ONCE_SECONDS):
-        return Probed(closes_at_once=True)
-    # Without a name first: a server that answers needs no PROXY header, and may answer one by an alert.
-    found = _without_name(dialer, reply) or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
-    if found is None and reply.kind == "closed":
-        read = dialer.closes_after_whole_hello(FULL_OFFER, AT_ONCE_SECONDS)
-        return Probed(unanswered=True, reads_hello=read)
-    return found or Probed(unanswered=True)
-
-
-def _without_name(dialer: Dialer, previous: HelloReply) -> Probed | None:
-    if previous.kind != "closed" or dialer.target.name.sni is None:
-        return None
-    reply = dialer.ask(FULL_OFFER, named=False)
-    return Probed(without_name=True) if reply.kind in ("choice", "alert") else None
-
-
-def _by_proxy_header(dialer: Dialer) -> Probed | None:
-    """Whether the server expects a PROXY header. An alert is no evidence: others may send one for these bytes."""
-    dialer.through_proxy_header = True
-    try:
-        reply = dialer.ask(FULL_OFFER)
-    finally:
-        dialer.through_proxy_header = False
-    return Probed(after_proxy_header=True) if reply.kind == "choice" else None
-
-
-def _by_starttls(dialer: Dialer, previous: HelloReply) -> Probed | None:
-    for name in WAITS_FOR_CLIENT if previous.kind == "closed" else WAITS_FOR_CLIENT[:1]:
-        refused = dialer.request_tls(PROTOCOLS[name])
-        if refused is None or refused.problem is StartTLSProblem.NOT_OFFERED:
-            return Probed(starttls=name, plain=refused is not None)
-    return None
-
-
-def of_survey(survey: Survey) -> Probed:
-    """Return what a survey found, as code points."""
+def of_survey(survey: Survey) -> Probed | None:
+    """Return what a survey found, as code points; None for a server that answered in another protocol."""
     versions = tuple(code for code, status in survey.spoken.items() if status == "spoken")
     names = (*survey.suites_13.names, *survey.suites_12.names)
     suites = tuple(int(CipherSuite[each]) for each in names)
     dated = tuple(code for kind in survey.dated for code in OUTDATED_SUITES[kind])
     groups = tuple(GROUP_CODES[each] for each in survey.groups.names)
-    return Probed(versions, suites or dated, groups)
+    if survey.otherwise is None and not versions and not survey.refused_with:
+        return None
+    return replace(survey.otherwise or Probed(), versions=versions, suites=suites or dated, groups=groups)
 
 
 def _known(code: int | None) -> tuple[int, ...]:

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
-from bothways.diagnosis.situation import UNNAMED
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, Probed, explain
+from bothways.diagnosis.situation import UNNAMED, OwnSide
 from bothways.doctor.attempts import Attempt, attempt, parts_of
 from bothways.doctor.chain import cards, certificate_rows, days_rows, shown
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
-from bothways.doctor.evidence import of_survey
+from bothways.doctor.evidence import COMPARISONS, of_survey, probe_by
 from bothways.doctor.findings import (
     handshake_rows,
     outcome_rows,
@@ -36,7 +36,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
 from bothways.trust.revocation import Revocation
 
-FULL_PLAN = {**PLAN, "whole handshakes": len(VERSIONS) + 1}
+FULL_PLAN = {**PLAN, "what it refuses in our hello": COMPARISONS, "whole handshakes": len(VERSIONS) + 1}
 CONNECTION_LIMIT = sum(FULL_PLAN.values())
 HTTP = ("http/1.1",)
 ANCHORS_SHOWN = 20
@@ -46,7 +46,7 @@ ANCHORS_SHOWN = 20
 class Examination:
     """What was found about one server: by hellos, by handshakes without a certificate, and by a last handshake.
 
-    `final` is the handshake with everything that was given; None where the server does not speak TLS. `unreachable`
+    `final` is the handshake with everything that was given; None where the server could not be reached. `unreachable`
     is why nothing was found.
     """
 
@@ -95,7 +95,8 @@ class Examination:
         else:
             server, first_attempts = self.survey.server(), [each.facts() for each in self.first_attempts]
             every = [each.facts() for each in self._attempts]
-            yield "server", "What it supports", tuple(server_rows(server))
+            why = self.final.explanation if self.final is not None else None
+            yield "server", "What it supports", tuple(server_rows(server, why))
             yield "handshake", "What a handshake shows", tuple(handshake_rows(server, every))
             yield "request", "Whether it asks for a client certificate", tuple(request_rows(first_attempts))
         if seen is not None:
@@ -161,9 +162,8 @@ def examine(
             files=files,
             starttls="" if starttls is None else starttls.name,
         ).situation()
+        situation = replace(situation, probed=_without_starttls(dialer, error, situation.ours))
         return Examination(dialer, config, survey, unreachable=explain(error, situation))
-    if survey.speaks != "TLS":
-        return Examination(dialer, config, survey)
     first_attempts: list[Attempt] = []
     probed = of_survey(survey)
     try:
@@ -173,6 +173,14 @@ def examine(
     except ConnectionsUsedUp:
         return Examination(dialer, config, survey, tuple(first_attempts))
     return Examination(dialer, config, survey, tuple(first_attempts), final)
+
+
+def _without_starttls(dialer: Dialer, error: Exception, ours: OwnSide) -> Probed | None:
+    """Probe a service that did not start TLS when it was asked to: it may speak TLS at once, or another protocol."""
+    if not isinstance(error, StartTLSFailed):
+        return None
+    dialer.starttls = None
+    return probe_by(dialer, ours)
 
 
 def _first_configs(survey: Survey, config: ClientConfig) -> Iterator[ClientConfig]:

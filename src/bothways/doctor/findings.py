@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Weight
 from bothways.doctor.report import Handshake, Level, Request, Row, Server, counted
-from bothways.starttls import PROTOCOLS
 
 CAUSES = {Weight.CERTAIN: "cause", Weight.LIKELY: "likely cause", Weight.POSSIBLE: "possible cause"}
 SKEW_SECONDS = 120.0
@@ -21,16 +20,18 @@ DATED: dict[str, tuple[Level, str]] = {
     "RC4": ("problem", "broken, and forbidden by RFC 7465"),
     "no protection": ("problem", "no encryption, no authentication, or keys that can be broken"),
 }
-STARTTLS = {each.title: each.name for each in PROTOCOLS.values()}
 OLD = ("TLS 1.1", "TLS 1.0", "SSL 3")
 WANTS_CERTIFICATE = (400, 401, 403, 495, 496)
 
 
-def server_rows(server: Server) -> Iterator[Row]:
-    """Return what a server supports and chooses."""
+def server_rows(server: Server, why: Explanation | None = None) -> Iterator[Row]:
+    """Return what a server supports and chooses.
+
+    why: the explanation of the handshake that failed, for a server that does not speak TLS.
+    """
     yield Row("server.reached", "good", "reached", f"{server.address} in {server.milliseconds:g} ms")
     if server.speaks != "TLS":
-        yield _no_tls(server)
+        yield _no_tls(server, why)
         return
     if server.through:
         yield Row(
@@ -62,20 +63,15 @@ def _suites(server: Server) -> Iterator[Row]:
         yield Row(f"server.dated.{_id(what)}", level, "outdated suites", text, "turn them off")
 
 
-def _no_tls(server: Server) -> Row:
+def _no_tls(server: Server, why: Explanation | None) -> Row:
+    """What it speaks instead; what to do about it stands with the causes of the failed handshake."""
     if server.speaks == "nothing":
         text = "it accepts connections and does not answer a ClientHello, or closes them"
-        hint = "check the port; LDAP, mail and other services require STARTTLS in their own protocol first"
     else:
         description = f': "{server.start}"' if server.start else ""
-        text, hint = (
-            f"no TLS; it uses {server.speaks}{description}",
-            "check the port: another one may use TLS",
-        )
-    name = STARTTLS.get(server.speaks.partition(",")[0])
-    if name is not None:
-        hint += f"; or request TLS in its protocol: --starttls {name}"
-    return Row("server.tls", "problem", "speaks", text, hint)
+        text = f"{'' if server.speaks.startswith('TLS') else 'no TLS; '}it uses {server.speaks}{description}"
+    cause = "" if why is None else why.first.cause.name
+    return Row("server.tls", "problem", "speaks", text, cause=cause)
 
 
 def _refused_every_hello(server: Server) -> Row:

@@ -94,6 +94,21 @@ class Offer:
     padding: int = 0
 
 
+# What a client of ours offers comes first: many servers choose what the client prefers.
+FULL_OFFER = Offer(
+    tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3),
+    tuple(dict.fromkeys((*SUITES_13, *GOOD_SUITES_12, *SUITES_12))),
+    tuple(dict.fromkeys((*PROBED_GROUPS, *GROUPS))),
+)
+# Suites of TLS_PSK, TLS_DHE_PSK, TLS_RSA_PSK and TLS_ECDHE_PSK (RFC 4279, 5487, 5489, 6655, 7905, 8442), and of
+# TLS_SRP_SHA (RFC 5054).
+PRE_SHARED = Offer(
+    (ProtocolVersion.TLSv1_2,),
+    (*range(0xD001, 0xD006), *range(0xCCAB, 0xCCAF), *range(0xC035, 0xC039), *range(0xC0A4, 0xC0AC),
+     *range(0xA8, 0xB8), *range(0x8A, 0x96), *range(0xC01A, 0xC023)),
+)  # fmt: skip
+
+
 def offer_record(target: ServerName, offer: Offer) -> bytes:
     """Return the record with a ClientHello of this offer, for a server of this name."""
     best = offer.versions[0]

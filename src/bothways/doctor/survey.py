@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from bothways.diagnosis import Probed
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer
 from bothways.doctor.probes import (
     GOOD_SUITES_12,
@@ -19,7 +21,8 @@ from bothways.doctor.probes import (
 )
 from bothways.doctor.replies import HelloReply
 from bothways.doctor.report import Choices, Server, Version, VersionStatus
-from bothways.errors import StartTLSFailed, StartTLSProblem
+from bothways.doctor.unanswered import CONNECTIONS, distinguish, refused_by_alert
+from bothways.errors import StartTLSFailed
 from bothways.iana import Alert, CipherSuite, ProtocolVersion, group_names
 from bothways.iana import name as alert_name
 from bothways.iana import names as all_spelled
@@ -29,7 +32,7 @@ TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
 
 # What is tried, and the maximum number of connections for it.
 PLAN = {
-    "which protocol it uses": 4,
+    "which protocol it uses": 2 + CONNECTIONS,
     "versions": len(VERSIONS),
     "suites of TLS 1.3": 6,
     "suites of TLS 1.2": 8,
@@ -38,14 +41,16 @@ PLAN = {
 }
 GIVE_UP_AFTER = 2
 RARE_GROUPS_ASKED = 3  # within the plan, where one hello found that no usual group is chosen
-WAITS_FOR_CLIENT = ("postgres", "ldap")  # protocols whose servers send nothing before the client does
 
 NO_CHOICES = Choices((), complete=False)
 
 
 @dataclass
 class Survey:
-    """What is known so far. `run` sends the hellos; `server` is the result."""
+    """What is known so far. `run` sends the hellos; `server` is the result.
+
+    otherwise: what a server does that answered no hello, or refused every one.
+    """
 
     dialer: Dialer
     first: HelloReply | None = None
@@ -58,6 +63,7 @@ class Survey:
     tickets: bool = False
     cut_short: str = ""
     refused_with: int | None = None
+    otherwise: Probed | None = None
     _silent: int = 0
 
     def run(self) -> None:
@@ -65,9 +71,10 @@ class Survey:
 
         Raises OSError where the server cannot be reached at all, StartTLSFailed where it does not start TLS.
         """
+        started = time.monotonic()
         self.first = self._first_hello()
         try:
-            self._ask_further(self.first)
+            self._ask_further(self.first, time.monotonic() - started)
         except ConnectionsUsedUp:
             self.cut_short = "the allowed number of connections is used up"
         except OSError as error:
@@ -77,11 +84,12 @@ class Survey:
         except _Silent:
             self.cut_short = "the server stopped answering in time"
 
-    def _ask_further(self, reply: HelloReply) -> None:
-        if reply.kind in ("closed", "silence"):
-            reply = self.first = (
-                self._hello_after_starttls(reply) or self._hello_after_proxy_header(reply) or reply
-            )
+    def _ask_further(self, reply: HelloReply, waited: float) -> None:
+        if reply.kind in ("closed", "silence") and self.dialer.starttls is None:
+            self.otherwise = distinguish(self.dialer, reply, waited)
+            reply = self.first = self._answered_otherwise(reply)
+        if self.otherwise is not None and (self.otherwise.closes_at_once or self.otherwise.without_name):
+            return
         if reply.kind in ("choice", "alert", "closed"):
             self._versions(reply)
             self._suites()
@@ -136,30 +144,21 @@ class Survey:
     def _first_hello(self) -> HelloReply:
         return self._ask(Offer((TLS13, TLS12), (*SUITES_13, *GOOD_SUITES_12)))
 
-    def _hello_after_starttls(self, previous: HelloReply) -> HelloReply | None:
-        """Request TLS by protocols whose servers wait for the client (one, after silence), and send the hello again."""
-        if self.dialer.starttls is not None:
-            return None
-        for name in WAITS_FOR_CLIENT if previous.kind == "closed" else WAITS_FOR_CLIENT[:1]:
-            refused = self.dialer.request_tls(PROTOCOLS[name])
-            if refused is None:
-                return self._first_hello()
-            if refused.problem is StartTLSProblem.NOT_OFFERED:
-                return HelloReply("foreign", speaks=f"{refused.protocol}, with TLS turned off")
-        return None
-
-    def _hello_after_proxy_header(self, previous: HelloReply) -> HelloReply | None:
-        """Send the hello again after a header of the PROXY protocol, which some servers require."""
-        if previous.kind != "closed":
-            return None
-        self.dialer.through_proxy_header = True
-        try:
-            reply = self._first_hello()
-        finally:
-            self.dialer.through_proxy_header = False
-        if reply.kind not in ("choice", "alert"):
-            return None
-        return HelloReply("foreign", speaks="TLS only after the header of the PROXY protocol")
+    def _answered_otherwise(self, reply: HelloReply) -> HelloReply:
+        """Return the reply by what the server answers instead; one that starts TLS on request gets the hello again."""
+        found = self.otherwise
+        if found is None:
+            return reply
+        if found.starttls and not found.plain:
+            self.otherwise = None
+            return self._first_hello()
+        if found.starttls:
+            return HelloReply("foreign", speaks=f"{PROTOCOLS[found.starttls].title}, with TLS turned off")
+        if found.after_proxy_header:
+            return HelloReply("foreign", speaks="TLS only after the header of the PROXY protocol")
+        if found.without_name:
+            return HelloReply("foreign", speaks="TLS only for hellos without this server name")
+        return reply
 
     def _versions(self, first: HelloReply) -> None:
         """Find out the other versions; a server that chose TLS 1.2 in the first hello does not support TLS 1.3."""
@@ -179,6 +178,7 @@ class Survey:
         """Every hello was refused: except after the one alert that is about versions, its versions are not known."""
         if alert != Alert.PROTOCOL_VERSION:
             self.refused_with = alert
+            self.otherwise = refused_by_alert(self.dialer)
             self.spoken = dict.fromkeys(VERSIONS, "not known")
 
     def _suites(self) -> None:

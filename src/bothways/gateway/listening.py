@@ -13,6 +13,7 @@ from bothways.gateway.config import ListenerConfig
 from bothways.gateway.systemd import passed_socket
 
 BACKLOG = 1024
+SPARE_DESCRIPTORS = 128
 
 
 def open_listener(listener: ListenerConfig) -> socket.socket:
@@ -36,7 +37,7 @@ def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True)
             return opened * count
         for _ in range(count):
             port = opened[0].getsockname()[1] if opened else address.port
-            opened.append(_tcp_socket(TCPAddress(address.host, port), shared=shared))
+            opened.append(tcp_socket(TCPAddress(address.host, port), shared=shared))
     except OSError as error:
         for each in opened:
             each.close()
@@ -54,7 +55,11 @@ def bound_address(address: ListenerAddress, sock: socket.socket) -> str:
     return str(TCPAddress(address.host, sock.getsockname()[1]))
 
 
-def _tcp_socket(address: TCPAddress, *, shared: bool) -> socket.socket:
+def tcp_socket(address: TCPAddress, *, shared: bool = False) -> socket.socket:
+    """Return a socket that listens on an address; port 0 selects a free port. Raises OSError.
+
+    shared: whether others of this user may listen on the same port beside it (SO_REUSEPORT).
+    """
     found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
         0
     ]
@@ -70,6 +75,20 @@ def _tcp_socket(address: TCPAddress, *, shared: bool) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def allow_descriptors(count: int) -> None:
+    """Raise the limit of open descriptors for `count` sockets, as far as the system allows."""
+    try:
+        import resource
+    except ImportError:  # this system has no such limits
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = (
+        count + SPARE_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(count + SPARE_DESCRIPTORS, hard)
+    )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def unix_socket(path: str, mode: int) -> socket.socket:

@@ -148,11 +148,11 @@ def follow(tickets: TicketKeys | None) -> None:
 
 
 def _run(serving: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serving())
 
 
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return what makes event loops of uvloop where it is installed; None for those of asyncio."""
     with suppress(ModuleNotFoundError):
         made: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop

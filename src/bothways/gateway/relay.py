@@ -139,7 +139,8 @@ class Relay:
 
     serve: is called when the client is there, and verified if it has TLS; connects the service, or calls `failed`.
     over: is called once, when `why` says in words why it ended, and `error` which error that was, if any.  idle,
-    half_closed: seconds without a byte either way.  client: the kind of its end.
+    half_closed: seconds without a byte either way, None for no limit of the first.  client: the kind of its end.
+    `silent_for`: after so many seconds without a byte it was ended.
     """
 
     def __init__(
@@ -147,17 +148,18 @@ class Relay:
         serve: Callable[[Relay], None],
         over: Callable[[Relay], None],
         *,
-        idle: float,
+        idle: float | None,
         half_closed: float,
         client: type[TLSEnd] | type[PlainEnd] = TLSEnd,
     ) -> None:
         self.client = client(self)
         self.service: TLSEnd | PlainEnd = PlainEnd(self)
         self._serve, self._over = serve, over
-        self._half_closed = min(half_closed, idle)
+        self._half_closed = half_closed if idle is None else min(half_closed, idle)
         self.idleness = Idleness(idle, self._end_of_idleness)
         self.why: str | None = None
         self.error: Exception | None = None
+        self.silent_for: float | None = None
         self._last: Lingering | None = None
         self._pair()
 
@@ -234,6 +236,7 @@ class Relay:
     def _end_of_idleness(self) -> None:
         seconds = self.idleness.seconds or 0
         if self.why is None:
+            self.silent_for = seconds
             self._end(f"nothing was sent or received for {seconds:g} seconds")
             self._cut()
 

@@ -196,6 +196,7 @@ class Connection:
         """
         for alert in self._life.take(Input.CLOSE).alerts:
             self._out.alert(AlertLevel.warning, alert)
+            self.history.closed = True
         if self._life.is_over:
             self._release()
 

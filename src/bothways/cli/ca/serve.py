@@ -12,9 +12,10 @@ import click
 
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
-from bothways.cli.listening import listen as listener
 from bothways.cli.options import ADDRESS, Address
 from bothways.cli.terminal import say
+from bothways.gateway.addresses import TCPAddress
+from bothways.gateway.listening import tcp_socket
 
 
 @click.command("serve")
@@ -46,8 +47,8 @@ def command(
     with key_access.open(path) as issuer:
         public, operator = applications(issuer, say)
         with contextlib.ExitStack() as sockets:
-            main = sockets.enter_context(listener(listen))
-            second = sockets.enter_context(listener(metrics)) if metrics is not None else None
+            main = sockets.enter_context(tcp_socket(TCPAddress(*listen)))
+            second = sockets.enter_context(tcp_socket(TCPAddress(*metrics))) if metrics is not None else None
             # uvicorn ends at a signal, and then raises it again.
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: sys.exit(0))

@@ -40,7 +40,7 @@ def checked_allow(allow: object) -> Decide | None:
     if allow is None:
         return None
     if isinstance(allow, PeerRule):
-        return _by_rules((allow,))
+        return ByRules((allow,))
     if callable(allow):
         called = inspect.getattr_static(allow, "__call__", None)
         if any(map(_is_asynchronous, (allow, called))):
@@ -52,7 +52,7 @@ def checked_allow(allow: object) -> Decide | None:
     rules = tuple([each for each in given if isinstance(each, PeerRule)])
     if not rules or len(rules) < len(given):
         raise ConfigError("allow: expected a PeerRule, several of them, or a function of a peer")
-    return _by_rules(rules)
+    return ByRules(rules)
 
 
 def admit(decide: Decide | None, peer: Peer | None) -> None:
@@ -80,17 +80,19 @@ def _asked(decide: Decide, peer: Peer | None) -> Refusal | None:
     return FAILED
 
 
-def _by_rules(rules: tuple[PeerRule, ...]) -> Decide:
-    """Allow the clients that match at least one of the rules."""
+@dataclass(frozen=True, slots=True)
+class ByRules:
+    """Allows the clients that match at least one of the rules."""
 
-    def decide(peer: Peer | None) -> Refusal | None:
+    rules: tuple[PeerRule, ...]
+
+    def __call__(self, peer: Peer | None) -> Refusal | None:
+        """Decide about a client."""
         if peer is None:
             return NO_CERTIFICATE
-        if any(each.allows(peer.verdict) for each in rules):
+        if any(each.allows(peer.verdict) for each in self.rules):
             return None
         return Refusal(f"no rule holds for {peer.names.subject or 'a certificate without a subject'}")
-
-    return decide
 
 
 def _is_asynchronous(function: object) -> bool:

@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Protocol
 
 from bothways.roles import Progress, Role, Version
-from bothways.tls.handshake.settings import Negotiation, Settings
+from bothways.tls.handshake.settings import Negotiation, PeerTrust, Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, with_extensions
-from bothways.trust.anchors import TrustStore
 
 MESSAGE_LIMIT = 32
 _LASTING: frozenset[type[Message]] = frozenset(
@@ -40,14 +39,14 @@ _OFFERS: frozenset[type[ext.Extension]] = frozenset(
 class FailureFacts:
     """What the engine knows about a failed connection: the `situation` of its error.
 
-    own: our certificate chains.  address, starttls: as in `History`.  messages: each with True if we sent it. version:
-    the one chosen.  has_data: whether application data was received.  complete: whether the handshake was complete.
-    at: the time of the failure, by our clock.
+    own: our certificate chains.  trust: how we verify peers.  address, starttls: as in `History`.  messages: each with
+    True if we sent it.  version: the one chosen.  has_data: whether application data was received.  closed: whether we
+    sent close_notify.  complete: whether the handshake was complete.  at: the time of the failure, by our clock.
     """
 
     role: Role
     own: tuple[tuple[bytes, ...], ...]
-    anchors: TrustStore | None
+    trust: PeerTrust | None
     offer: Negotiation
     server_name: str | None
     address: str
@@ -56,6 +55,7 @@ class FailureFacts:
     version: Version | None
     progress: Progress
     has_data: bool
+    closed: bool
     complete: bool
     at: datetime
 
@@ -75,11 +75,12 @@ class History:
     """The messages of one connection.
 
     server_name: the server that a client wants to reach.  address: its "HOST:PORT", if known. starttls: the application
-    protocol whose STARTTLS was used.  has_data: whether application data was received.
+    protocol whose STARTTLS was used.  has_data: whether application data was received.  closed: whether we sent
+    close_notify.
     """
 
     __slots__ = (
-        "_complete", "_messages", "_settings", "address", "has_data", "position", "server_name", "starttls",
+        "_complete", "_messages", "_settings", "address", "closed", "has_data", "position", "server_name", "starttls",
     )  # fmt: skip
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -87,7 +88,7 @@ class History:
         self.position: Progressing | None = None
         self.server_name: str | None = None
         self.address = self.starttls = ""
-        self.has_data = False
+        self.has_data = self.closed = False
         self._messages: list[tuple[bool, Message]] = []
         self._complete = False
 
@@ -132,7 +133,7 @@ class History:
         return FailureFacts(
             role=position.role,
             own=tuple(each.chain for each in settings.identity.own),
-            anchors=None if settings.trust is None else settings.trust.anchors,
+            trust=settings.trust,
             offer=settings.negotiation,
             server_name=self.server_name,
             address=self.address,
@@ -141,6 +142,7 @@ class History:
             version=position.version,
             progress=position.progress,
             has_data=self.has_data,
+            closed=self.closed,
             complete=self._complete,
             at=settings.clock.now(),
         )

@@ -1,0 +1,140 @@
+"""The clients of `serve` from their first byte to a complete first record, before anything is computed for them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from typing import cast
+
+from bothways.aio.reading import ReadingProtocol
+from bothways.cli.admission import Admission, Client
+from bothways.cli.options import Address
+from bothways.errors import TimedOut, Truncated
+from bothways.iana import ContentType
+
+HEADER_LENGTH, RECORD_LIMIT = 5, 5 + 2**14  # RFC 9846 5.1
+
+
+class Arrival(ReadingProtocol):
+    """The protocol of a connection until its first record is complete, or is no handshake record.
+
+    hello_seconds: the time for a client to send a ClientHello.  begin: called once with this arrival when there is
+    something to answer; reading is paused then.  unheard: called with a client that sent nothing in time, and with what
+    ended its connection.  here: has all arrivals that have not begun and are not gone.  Attributes: `data`, all that
+    was received; `has_ended`, whether the end of file follows it; `client`, which is None where there is no place.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        hello_seconds: float,
+        begin: Callable[[Arrival], None],
+        unheard: Callable[[Client, Exception], None],
+        here: set[Arrival],
+    ) -> None:
+        self._admission = admission
+        self._hello_seconds = hello_seconds
+        self._begin = begin
+        self._unheard = unheard
+        self._here = here
+        self._hello: asyncio.TimerHandle | None = None
+        self._is_heard = False
+        self.transport: asyncio.Transport | None = None
+        self.client: Client | None = None
+        self.data = bytearray()
+        self.has_ended = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a place, or end at once."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._here.add(self)
+        name, own = transport.get_extra_info("peername"), transport.get_extra_info("socket")
+        if not isinstance(name, tuple) or own is None:
+            self.cut()  # the client has closed already
+            return
+        with contextlib.suppress(OSError):
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self.client = self._admission.arrive(Address(name[0], name[1]), self.cut)
+        if self.client is None:
+            self.cut()
+            return
+        self._hello = asyncio.get_running_loop().call_later(self._hello_seconds, self._late)
+
+    def data_received(self, data: bytes) -> None:
+        """Collect the first record."""
+        self.data += data
+        if (
+            not self._is_heard
+            and self.client is not None
+            and not self.client.ended
+            and not self._is_awaited()
+        ):
+            self._hear()
+
+    def eof_received(self) -> bool:
+        """Begin with what is there."""
+        self.has_ended = True
+        if self.data and not self._is_heard:
+            self._hear()
+        return bool(self.data)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever it was, nothing came
+        """Report a client that has left before it said anything."""
+        self._here.discard(self)
+        self._drop(Truncated("client"))
+
+    def leave(self) -> None:
+        """Close what is left of the connection, and report nothing."""
+        self._is_heard = True
+        if self._hello is not None:
+            self._hello.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+        if self.client is not None:
+            self.client.leave()
+
+    def cut(self) -> None:
+        """Reset the connection; data that is not sent yet is dropped."""
+        if self.transport is None:
+            return
+        own = self.transport.get_extra_info("socket")
+        if own is not None:
+            with contextlib.suppress(OSError):
+                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _hear(self) -> None:
+        self._is_heard = True
+        if self._hello is not None:
+            self._hello.cancel()
+        if self.transport is not None and not self.has_ended:
+            self.transport.pause_reading()
+        self._here.discard(self)
+        self._begin(self)
+
+    def _late(self) -> None:
+        late = TimedOut(f"the client sent no ClientHello within {self._hello_seconds:g} seconds")
+        self._drop(late)
+        if self.data:
+            self.cut()
+        elif self.transport is not None:
+            self.transport.abort()
+
+    def _drop(self, error: Exception) -> None:
+        if self._is_heard or self.client is None:
+            return
+        self._is_heard = True
+        if self._hello is not None:
+            self._hello.cancel()
+        self._unheard(self.client, error)
+        self.client.leave()
+
+    def _is_awaited(self) -> bool:
+        """Whether the rest of the first record is missing."""
+        if len(self.data) < HEADER_LENGTH:
+            return self.data[:1] == bytes((ContentType.handshake,))
+        length = HEADER_LENGTH + int.from_bytes(self.data[3:HEADER_LENGTH])
+        return self.data[0] == ContentType.handshake and len(self.data) < length <= RECORD_LIMIT

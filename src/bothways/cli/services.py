@@ -1,0 +1,198 @@
+"""What `serve` does for an authenticated client: it echoes, answers HTTP, or forwards to a TCP service."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import partial
+
+from bothways.aio.answers import Finder, Signer
+from bothways.aio.idleness import Idleness
+from bothways.aio.link import Link
+from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
+from bothways.aio.server import LINGER_SECONDS
+from bothways.aio.streams import StreamReader, StreamWriter
+from bothways.aio.watch import Watch
+from bothways.cli.page import greet
+from bothways.errors import TimedOut
+from bothways.gateway.addresses import TCPAddress
+from bothways.gateway.backends import connected_socket
+from bothways.gateway.relay import Relay
+from bothways.tls.connection import Connection
+
+CONNECT_SECONDS = 10.0
+HALF_CLOSED_SECONDS = 600.0  # seconds, for a connection with one direction closed
+CHUNK = 64 * 1024
+
+
+class ServedProtocol(TLSProtocol):
+    """The protocol of one client. active: called after each transfer of an established connection."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        watch: Watch,
+        app: asyncio.BaseProtocol,
+        *,
+        active: Callable[[], None],
+        limit: int = BUFFER_LIMIT,
+        idle_timeout: float | None = None,
+        signer: Signer | None = None,
+        evidence: Finder | None = None,
+    ) -> None:
+        super().__init__(
+            connection,
+            watch,
+            app,
+            limit=limit,
+            idle_timeout=idle_timeout,
+            signer=signer,
+            evidence=evidence,
+        )
+        self._active = active
+        self._silence: Idleness | None = None
+
+    def limit_silence(self, seconds: float | None) -> None:
+        """End the connection in order when no data was sent or received in either direction for so long."""
+        self._silence = Idleness(seconds, self._end_of_silence)
+        self._silence.start()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        super().data_received(data)
+        self._note()
+
+    def resume_writing(self) -> None:
+        """The client has taken what it was sent."""
+        super().resume_writing()
+        self._note()
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Send application data."""
+        super().send(data)
+        self._note()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count no longer."""
+        if self._silence is not None:
+            self._silence.stop()
+        super().connection_lost(exc)
+
+    def _note(self) -> None:
+        if self.driver.status.established:
+            self._active()
+            if self._silence is not None:
+                self._silence.note_activity()
+
+    def _end_of_silence(self) -> None:
+        if self._silence is not None and self.driver.status.failure is None:
+            self.driver.status.failure = silence(self._silence.seconds or 0.0)
+            self.end()
+            self.transport.close()
+            self.wake()
+
+
+class Service(ABC):
+    """What is done for one client: `begin` makes the protocol, and `talk` runs once the client has its place."""
+
+    @abstractmethod
+    def begin(
+        self, connection: Connection, watch: Watch, evidence: Finder | None, active: Callable[[], None]
+    ) -> ServedProtocol:
+        """Return the protocol for the transport of the client."""
+
+    @abstractmethod
+    async def talk(self, tls: ServedProtocol) -> None:
+        """Serve until the connection has ended. Raises TLSError or OSError if that was not in order."""
+
+
+class StreamService(Service):
+    """A service by a pair of streams. limit: seconds without data after which the connection ends, None for never."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._limit = limit
+
+    def begin(
+        self, connection: Connection, watch: Watch, evidence: Finder | None, active: Callable[[], None]
+    ) -> ServedProtocol:
+        """Return the protocol below the streams."""
+        link = Link(connection, watch, evidence=evidence, below=partial(ServedProtocol, active=active))
+        if not isinstance(link.tls, ServedProtocol):
+            raise TypeError("the link has made another protocol")
+        self._streams = StreamReader(link), StreamWriter(link)
+        return link.tls
+
+
+class Echo(StreamService):
+    """Sends back what is received until the client's close_notify, then closes (RFC 9846 6.1)."""
+
+    async def talk(self, tls: ServedProtocol) -> None:
+        """Serve until the connection has ended."""
+        tls.limit_silence(self._limit)
+        reader, writer = self._streams
+        while data := await reader.read(CHUNK):
+            writer.write(data)
+            await writer.drain()
+        writer.close(linger=LINGER_SECONDS)
+        await tls.until_lost()
+
+
+class Page(StreamService):
+    """Answers one HTTP request with a page that shows the client's verified name."""
+
+    async def talk(self, tls: ServedProtocol) -> None:
+        """Serve until the connection has ended."""
+        await greet(*self._streams, self._limit)
+        await tls.until_lost()
+
+
+class Forward(Service):
+    """Relays between the client and a TCP service until both directions have ended.
+
+    A truncation on one side becomes a reset on the other, so that incomplete data is not taken for complete; so does
+    the idle limit.
+    """
+
+    def __init__(self, backend: TCPAddress, limit: float | None) -> None:
+        self._backend = backend
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._relay = Relay(lambda _: None, self._end, idle=limit, half_closed=HALF_CLOSED_SECONDS)
+
+    def begin(
+        self, connection: Connection, watch: Watch, evidence: Finder | None, active: Callable[[], None]
+    ) -> ServedProtocol:
+        """Return the protocol below the client's end of the relay."""
+        return ServedProtocol(connection, watch, self._relay.client, active=active, evidence=evidence)
+
+    async def talk(self, tls: ServedProtocol) -> None:
+        """Serve until the connection has ended."""
+        await self._connect()
+        await self._over
+        await tls.until_lost()
+        if self._relay.silent_for is not None:
+            raise silence(self._relay.silent_for)
+        if self._relay.error is not None:
+            raise self._relay.error
+
+    async def _connect(self) -> None:
+        """Connect to the service. Raises OSError; the client can then be closed in order, since it got nothing."""
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                sock = await connected_socket(self._backend)
+        except TimeoutError:
+            raise TimedOut(f"{self._backend} did not answer within {CONNECT_SECONDS:g} seconds") from None
+        try:
+            await asyncio.get_running_loop().create_connection(lambda: self._relay.service, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    def _end(self, _relay: Relay) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
+
+
+def silence(seconds: float) -> TimedOut:
+    """Return the error of a connection on which nothing passed for so long."""
+    return TimedOut(f"the connection timed out: no data was sent or received for {seconds:g} seconds")

@@ -1,0 +1,204 @@
+"""The clients of `serve`: each from its first record to the report of its end."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import ipaddress
+import signal
+import socket
+from collections.abc import Callable
+
+from bothways.aio.answers import own_finder
+from bothways.aio.watch import Watch
+from bothways.cli.admission import Admission, Client
+from bothways.cli.arrivals import Arrival
+from bothways.cli.pictures import LadderFile
+from bothways.cli.reports import Reports
+from bothways.cli.services import ServedProtocol, Service
+from bothways.cli.terminal import bounded, headline, say
+from bothways.describe.escape import visible
+from bothways.describe.names import peer_name
+from bothways.describe.recorder import Recorder
+from bothways.diagnosis import Explanation, Files, HandshakeFacts
+from bothways.diagnosis.failure import explain_failure
+from bothways.errors import TLSError, Truncated
+from bothways.gateway.listening import BACKLOG
+from bothways.gateway.shortage import heed_shortages
+from bothways.tls.config import ServerConfig
+from bothways.tls.driver import LINGER_SECONDS, ConnectionStatus
+from bothways.tls.events import Note
+from bothways.trust.verdict import Outcome
+
+HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it
+ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
+LAST_TURNS = 8  # turns of the event loop in which everything is ended
+NOTHING_SENT = "the client closed the connection before it sent anything"
+
+
+class Serving:
+    """Serves clients until a signal comes. service: makes what is done for one client."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        files: Files,
+        service: Callable[[], Service],
+        picture: LadderFile | None,
+        reports: Reports,
+        admission: Admission,
+    ) -> None:
+        self._config = config
+        self._files = files
+        self._service = service
+        self._picture = picture
+        self._reports = reports
+        self._admission = admission
+        self._watch = Watch(config.settings)
+        self._finder = own_finder(config.settings)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._arrivals: set[Arrival] = set()
+
+    async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
+        """Serve on a listening socket until SIGINT or SIGTERM; `ready` is called when it does."""
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(each, stop.set)
+        heed_shortages(loop, say)
+        listener.setblocking(False)
+        server = await loop.create_server(self._arrival, sock=listener, backlog=ACCEPTED_AT_ONCE)
+        listener.listen(BACKLOG)  # asyncio would also accept that many connections in one turn of the loop
+        ready()
+        await stop.wait()
+        server.close()
+        for _ in range(LAST_TURNS):  # transports close, and connections that are accepted already arrive
+            for arrival in tuple(self._arrivals):
+                arrival.leave()
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.sleep(0)
+
+    def _arrival(self) -> Arrival:
+        hello_seconds = min(HELLO_SECONDS, self._config.handshake_timeout)
+        return Arrival(self._admission, hello_seconds, self._begin, self._unheard, self._arrivals)
+
+    def _unheard(self, client: Client, error: Exception) -> None:
+        """Report a client that sent no ClientHello."""
+        if client.ended:
+            self._reports.untold()
+            return
+        observed = HandshakeFacts(self._config)
+        words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
+
+        def told() -> list[str]:
+            error.situation = observed.situation()  # type: ignore[attr-defined]
+            return self._failure(client, error, words=words)
+
+        self._reports.failed(client.address.host, told)
+
+    def _begin(self, arrival: Arrival) -> None:
+        task = asyncio.get_running_loop().create_task(self._converse(arrival))
+        self._tasks.add(task)
+        task.add_done_callback(functools.partial(self._ended, arrival))
+
+    def _ended(self, arrival: Arrival, task: asyncio.Task[None]) -> None:
+        """Close what is left, also of a task that was cancelled before it started."""
+        self._tasks.discard(task)
+        arrival.leave()
+
+    async def _converse(self, arrival: Arrival) -> None:
+        client, transport = arrival.client, arrival.transport
+        if client is None or transport is None:
+            raise TypeError("a client that was not admitted")
+        try:
+            if await client.may_begin(self._config.handshake_timeout):
+                await self._serve(client, transport, arrival)
+            else:
+                self._reports.untold()
+        except Exception as error:  # noqa: BLE001 - a defect ends its own connection, not the server
+            context = {"message": "a connection failed", "exception": error, "transport": transport}
+            asyncio.get_running_loop().call_exception_handler(context)
+
+    async def _serve(self, client: Client, transport: asyncio.Transport, arrival: Arrival) -> None:
+        """Do the handshake with a client and serve it; any failure is reported."""
+        service, recorder = self._service(), None if self._picture is None else Recorder()
+        observer = client if recorder is None else functools.partial(_observe, client, recorder)
+        connection = self._config.connection(observer=observer)
+        tls = service.begin(connection, self._watch, self._finder, client.note_activity)
+        local = _local_address(transport)
+        try:
+            transport.set_protocol(tls)
+            tls.connection_made(transport)
+            tls.data_received(bytes(arrival.data))
+            if arrival.has_ended:
+                tls.eof_received()
+            else:
+                transport.resume_reading()
+            arrival.data.clear()
+            await self._handshake(client, tls, recorder, local)
+            if not await client.establish(self._config.handshake_timeout):
+                self._reports.untold()
+                return
+            agreed = f"TLS {connection.version}, {connection.suite}, {connection.group}"
+            name = f"{client.address} is {peer_name(tls.driver.status.peer)} ({agreed})"
+            say("\n".join(bounded([name, *_warnings(tls.driver.status)])))
+            connection.stop_observing()  # later failures are not part of the handshake
+            await service.talk(tls)
+        except (TLSError, OSError) as error:
+            tls.close(LINGER_SECONDS)
+            if client.ended and not client.established:
+                self._reports.untold()
+            else:
+                if getattr(error, "situation", None) is None:
+                    error.situation = connection.history.facts()  # type: ignore[union-attr]
+                known = tls.driver.status.peer is not None
+                told = functools.partial(self._failure, client, error, local)
+                await asyncio.to_thread(self._reports.failed, client.address.host, told, known=known)
+            await tls.until_lost()
+
+    async def _handshake(
+        self, client: Client, tls: ServedProtocol, recorder: Recorder | None, local: str
+    ) -> None:
+        """Wait for the end of the handshake, and write its ladder diagram if requested, also after a failure."""
+        await tls.until_established()
+        failure = tls.driver.status.failure
+        if recorder is not None and self._picture is not None:
+            recorder.stop()
+            why = None if failure is None else self._explained(client, failure, local)
+            await asyncio.to_thread(
+                self._picture.write, server=recorder, server_error=failure, server_causes=why
+            )
+        tls.driver.status.raise_failure()
+
+    def _failure(self, client: Client, error: Exception, local: str = "", words: str = "") -> list[str]:
+        """Return lines about what ended a connection, and its causes."""
+        if client.ended:
+            return [f"{client.address} ended: its place was given to an address with fewer connections"]
+        causes = self._explained(client, error, local).lines()
+        return [f"{client.address} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
+
+    def _explained(self, client: Client, error: Exception, local: str) -> Explanation:
+        return explain_failure(error, files=self._files, address=str(client.address), local=local)
+
+
+def _observe(client: Client, recorder: Recorder, note: Note) -> None:
+    client(note)
+    recorder(note)
+
+
+def _local_address(transport: asyncio.Transport) -> str:
+    """Return our own IP address of a connection, or "" if there is none."""
+    name = transport.get_extra_info("sockname")
+    try:
+        address = ipaddress.ip_address(str(name[0]).partition("%")[0])
+    except (ValueError, TypeError, IndexError):
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _warnings(status: ConnectionStatus) -> list[str]:
+    """Return lines with the warnings about an accepted client."""
+    lines = [f"    warning: {each}" for each in status.warnings]
+    findings = () if status.peer is None else status.peer.verdict.findings
+    unknown = [each.text for each in findings if each.outcome is Outcome.UNKNOWN]
+    return lines + [f"    3.3c {visible(text, 600)}" for text in unknown]

@@ -1,0 +1,196 @@
+"""The causes for which we refuse the peer's certificate: for each reason its usual causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bothways.diagnosis import certificates as certs
+from bothways.diagnosis import clocks
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.faults import Fault, Reason
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.names import names_of
+from bothways.trust.verdict import Trusted
+from bothways.trust.verification import verify
+
+CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
+OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
+PERIOD = (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID)
+
+
+def refused_for(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
+    """Every reason has to be corrected, in their order; reasons that one wrong clock explains count as one."""
+    period = next((at for at, each in enumerate(reasons) if each.fault in PERIOD), 0)
+    doubtful = any(_clock(case, each) for each in reasons if each.fault in PERIOD)
+    for at, reason in enumerate(reasons):
+        order = period if doubtful and reason.fault in PERIOD else at
+        for likely in _of_reason(case, reason):
+            yield replace(likely, order=order)
+    for likely in _not_allowed_either(case, reasons):
+        yield replace(likely, order=len(reasons))
+
+
+def _not_allowed_either(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
+    """Whether our rules would not allow this client with a certificate that has no fault: then a new one is no help."""
+    anchors, chain = case.ours.anchors, case.their_chain
+    if not (case.ours.rules and anchors is not None and chain):
+        return
+    at = chain[0].not_after if any(each.fault in PERIOD for each in reasons) else case.situation.now
+    ders = [each.der for each in chain]
+    verdict = verify(ders, anchors, purpose=None, name=None, at=at, key_usage=None)
+    if isinstance(verdict, Trusted) and not any(each.allows(verdict) for each in case.ours.rules):
+        yield case.likely(
+            Cause.NOT_LET_IN, PEERS, CERTAIN, "no rule holds for it, whatever else is wrong with it"
+        )
+
+
+def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
+    match reason.fault:
+        case Fault.NO_PATH:
+            yield from _no_path(case, reason)
+        case Fault.CERTIFICATE_EXPIRED | Fault.CERTIFICATE_NOT_YET_VALID:
+            yield from _period(case, reason)
+        case Fault.BAD_CERTIFICATE_SIGNATURE:
+            yield certs.cause_of(case, reason, PEERS, LIKELY)
+            yield case.likely(Cause.CA_REPLACED, PEERS, issuer=reason.facts.get("issuer", "?"))
+            yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+        case Fault.NAME_MISMATCH:
+            yield from _name(case, reason)
+        case Fault.BAD_STAPLE:
+            yield certs.cause_of(case, reason, PEERS, LIKELY)
+            yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+        case Fault.REVOCATION_UNKNOWN:
+            # Our own side has to provide CRLs and OCSP responses.
+            whose = f"the {case.role.peer}'s"
+            if source := reason.facts.get("not_allowed"):
+                detail = reason.facts.get("problem", "")
+                yield case.likely(
+                    Cause.FETCH_NOT_ALLOWED, OURS, CERTAIN, whose=whose, source=source, detail=detail
+                )
+            else:
+                yield certs.cause_of(case, reason, OURS, CERTAIN, whose=whose)
+        case _:
+            yield certs.cause_of(case, reason, PEERS, CERTAIN)
+
+
+def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
+    chain = case.their_chain
+    issuer = str(reason.facts.get("issuer", "?"))
+    last = next((each for each in chain if each.subject_text == reason.subject), chain[0] if chain else None)
+    anchor = certs.knows(case.ours.anchors, last)[0] if last is not None else None
+    if last is not None and last.is_self_issued and len(chain) == 1:
+        evidence = f"its issuer and its subject are the same: {issuer}"
+        yield case.likely(Cause.SELF_SIGNED, PEERS, CERTAIN, evidence, issuer=issuer)
+    elif anchor is not None:
+        evidence = f"we trust {anchor.subject_text}, and its key did not sign what the {case.role.peer} sent"
+        yield case.likely(Cause.CA_REPLACED, PEERS, CERTAIN, evidence, issuer=issuer)
+    else:
+        yield from _unknown_issuer(case, issuer, last)
+
+
+def _unknown_issuer(case: Case, issuer: str, last: ParsedCertificate | None) -> Iterator[Likely]:
+    """No trust anchor of ours has the name of the issuer at the end of the peer's chain."""
+    sent = f"the {case.role.peer} sent {certs.described(case.their_chain)}; we trust {case.trusted}"
+    product = certs.inspecting_proxy(issuer) if case.is_client else None
+    if product is not None:
+        evidence = f"{sent}; certificates of that issuer are generated by {product}, which inspects TLS"
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, LIKELY, evidence)
+    other = certs.other_intermediate(case.their_chain, case.ours.anchors)
+    if other is not None:
+        evidence = f"{sent}; {other.subject_text}, which it sends, leads to a trust anchor of ours"
+        issuer_of_leaf = case.their_chain[0].issuer_text
+        yield case.likely(
+            Cause.WRONG_INTERMEDIATE,
+            PEERS,
+            LIKELY,
+            evidence,
+            issuer=issuer_of_leaf,
+            detail=other.subject_text,
+        )
+        return
+    mixed = _mixed(case, issuer, case.trusted)
+    if mixed:
+        yield case.likely(Cause.WRONG_ENVIRONMENT, BETWEEN, LIKELY, sent, detail=mixed)
+    if last is not None and last.is_self_issued:
+        yield case.likely(Cause.ROOT_NOT_TRUSTED, PEERS, LIKELY, sent, issuer=issuer)
+        return
+    above = "" if mixed or last is None or len(case.their_chain) > 1 else _above(case, issuer, last)
+    if above:
+        yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, LIKELY, f"{sent}; {above}", issuer=issuer)
+    weight = POSSIBLE if above else LIKELY
+    yield case.likely(
+        Cause.CA_NOT_ACCEPTED, PEERS, weight, sent, detail=f"{issuer} is not one of our trust anchors"
+    )
+    if not above and not certs.is_root(issuer):
+        yield case.likely(Cause.INTERMEDIATE_MISSING, PEERS, POSSIBLE, issuer=issuer)
+    if case.is_client and case.seen.received:
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _above(case: Case, issuer: str, leaf: ParsedCertificate) -> str:
+    """Return why an issuer seems to be an intermediate, or "" if it does not."""
+    anchors = case.ours.anchors
+    held = certs.held(leaf, case.own_certificates)
+    if held is not None and certs.knows(anchors, held)[1]:
+        return "our own file has that CA's certificate, which a trust anchor of ours issued"
+    related = certs.relative(issuer, anchors.names_for_people if anchors is not None else ())
+    if related is not None:
+        return f"{related} seems to have issued it"
+    if certs.tells_issuer(leaf):
+        return "it has the URL of that CA's certificate"
+    return "that CA is an intermediate by its name" if certs.is_intermediate(issuer) else ""
+
+
+def _mixed(case: Case, theirs: str, ours: str) -> str:
+    """Return how environments are mixed, or "": the peer's certificate is of one, our trust anchors of another."""
+    found = certs.mixed(theirs, ours)
+    if found is None:
+        return ""
+    return f"the {case.role.peer}'s certificate is of {found[0]}, what we trust is of {found[1]}"
+
+
+def _period(case: Case, reason: Reason) -> Iterator[Likely]:
+    """A certificate or a trust anchor outside its validity period, or a clock that is wrong."""
+    expired = reason.fault is Fault.CERTIFICATE_EXPIRED
+    says = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
+    clock = _clock(case, reason)
+    if clock is not None:
+        yield case.likely(Cause.OUR_CLOCK, OURS, *clock)
+    doubt = clocks.doubtful(case) if clock is None and expired else None
+    weight = CERTAIN if clock is None and doubt is None else LIKELY
+    anchor = certs.anchor_named(case, reason) if expired else None
+    if anchor is not None:
+        date = f"{anchor.not_after:%Y-%m-%d %H:%M} UTC"
+        facts = {"issuer": anchor.subject_text, "date": date, "other": "our side"}
+        evidence = f"it is in {case.ours.files.ca}, and {says}"
+        yield case.likely(Cause.ANCHOR_EXPIRED, OURS, weight, evidence, **facts)
+    else:
+        yield certs.cause_of(case, reason, PEERS, weight, says)
+    if doubt is not None:
+        yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, doubt)
+    yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
+
+
+def _clock(case: Case, reason: Reason) -> tuple[Weight, str] | None:
+    if clocks.begins_within_the_hour(case, reason.facts.get("not_before")):
+        now = f"{case.situation.now:%Y-%m-%d %H:%M} UTC"
+        return LIKELY, f"the certificate begins within the hour, and our clock says {now}"
+    return clocks.wrong(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
+
+
+def _name(case: Case, reason: Reason) -> Iterator[Likely]:
+    asked, leaf = case.ours.server_name, case.their_chain[:1]
+    if not certs.is_address(asked):
+        yield certs.cause_of(case, reason, PEERS, CERTAIN)
+        return
+    if leaf and asked in names_of(leaf[0]).dns:
+        evidence = "an IP address is compared with iPAddress entries only (RFC 9525 6.2, RFC 5280 4.2.1.6)"
+        facts = {"got": f"the DNS name {asked}", "wanted": "the address of the same letters"}
+        yield certs.cause_of(case, reason, PEERS, CERTAIN, evidence, **facts)
+        return
+    yield certs.cause_of(
+        case, reason, PEERS, CERTAIN, "we connected by address, and the certificate is for names"
+    )

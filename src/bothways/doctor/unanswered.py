@@ -1,0 +1,73 @@
+"""Why a server answers no hello, or refuses every one: what it answers instead, by a few more connections."""
+
+from __future__ import annotations
+
+from bothways.diagnosis import Probed
+from bothways.doctor.dial import ConnectionsUsedUp, Dialer
+from bothways.doctor.probes import FULL_OFFER, PRE_SHARED
+from bothways.doctor.replies import HelloReply
+from bothways.errors import StartTLSProblem
+from bothways.starttls import PROTOCOLS
+
+WAITS_FOR_CLIENT = ("postgres", "ldap")  # protocols whose servers send nothing before the client does
+CONNECTIONS = 4 + len(WAITS_FOR_CLIENT)
+AT_ONCE_SECONDS = 1.0
+SILENT_SECONDS = 4.0  # for each connection to a server that did not answer the first
+
+
+def distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed | None:
+    """Distinguish the causes why a server closes a connection, or sends nothing, after a hello.
+
+    dialer: makes at most `CONNECTIONS` connections; if a request for TLS in a protocol succeeds, all later ones begin
+    by it.  waited: after how many seconds the server closed, since a load balancer first tries to reach a server.
+    Returns None where time or connections are used up. Raises OSError.
+    """
+    if reply.kind == "silence":
+        dialer.timeout = min(dialer.timeout, SILENT_SECONDS)
+    try:
+        return _distinguish(dialer, reply, waited)
+    except ConnectionsUsedUp:
+        return None
+
+
+def _distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed:
+    if reply.kind == "closed" and dialer.closes_at_once(waited + AT_ONCE_SECONDS):
+        return Probed(closes_at_once=True)
+    # Without a name first: a server that answers needs no PROXY header, and may answer one by an alert.
+    found = _without_name(dialer, reply) or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
+    if found is None and reply.kind == "closed":
+        read = dialer.closes_after_whole_hello(FULL_OFFER, AT_ONCE_SECONDS)
+        return Probed(unanswered=True, reads_hello=read)
+    return found or Probed(unanswered=True)
+
+
+def _without_name(dialer: Dialer, previous: HelloReply) -> Probed | None:
+    if previous.kind != "closed" or dialer.target.name.sni is None:
+        return None
+    reply = dialer.ask(FULL_OFFER, named=False)
+    return Probed(without_name=True) if reply.kind in ("choice", "alert") else None
+
+
+def _by_proxy_header(dialer: Dialer) -> Probed | None:
+    """Whether the server expects a PROXY header. An alert is no evidence: others may send one for these bytes."""
+    dialer.through_proxy_header = True
+    try:
+        reply = dialer.ask(FULL_OFFER)
+    finally:
+        dialer.through_proxy_header = False
+    return Probed(after_proxy_header=True) if reply.kind == "choice" else None
+
+
+def _by_starttls(dialer: Dialer, previous: HelloReply) -> Probed | None:
+    for name in WAITS_FOR_CLIENT if previous.kind == "closed" else WAITS_FOR_CLIENT[:1]:
+        refused = dialer.request_tls(PROTOCOLS[name])
+        if refused is None or refused.problem is StartTLSProblem.NOT_OFFERED:
+            return Probed(starttls=name, plain=refused is not None)
+    return None
+
+
+def refused_by_alert(dialer: Dialer) -> Probed:
+    """Distinguish the causes why a server refuses, by an alert, a hello that offers everything."""
+    if dialer.target.name.sni is not None and dialer.ask(FULL_OFFER, named=False).kind == "choice":
+        return Probed(without_name=True)
+    return Probed(pre_shared=dialer.ask(PRE_SHARED).kind == "choice")

@@ -1,0 +1,100 @@
+"""Why we refuse a certificate: each reason, what else would be refused, and how certain that is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+import identities
+import pki
+from bothways import PeerRule
+from bothways.diagnosis.failure import explain_failure
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation
+from diagnosis.talks import Talk, client, talk
+from diagnosis.test_own_side import LATE, holder, host
+from pair import FrozenClock
+
+NOW = identities.START + timedelta(days=1)
+
+
+def called_by(who: Any, now: Any = NOW, **settings: Any) -> Talk:
+    clock = FrozenClock(now)
+    return talk(client(who, clock=clock), identities.server_config(clock=clock, **settings))
+
+
+def told(found: Any) -> list[tuple[str, str]]:
+    return [(each.cause.name, each.weight.name) for each in found.shown_causes]
+
+
+@pytest.mark.parametrize(("flaw", "cause"), [(LATE, "EXPIRED"), ({"usage": ("serverAuth",)}, "WRONG_USE")])
+def test_a_client_that_no_rule_allows_is_told_that_besides_what_is_wrong_with_its_certificate(
+    flaw: dict[str, Any], cause: str
+) -> None:
+    """A new certificate for the same name would be refused too."""
+    made = called_by(holder(**flaw), allow=PeerRule(cn="somebody else"))
+    expected = [(cause, "CERTAIN"), ("NOT_LET_IN", "CERTAIN")]
+    assert told(made.servers) == told(explain_failure(made.pair.server_failure)) == expected
+
+
+@pytest.mark.parametrize("allow", [None, lambda _: None, "the client"])
+def test_a_client_that_a_rule_or_a_function_may_allow_is_told_of_its_certificate_alone(allow: Any) -> None:
+    issued = holder(**LATE)
+    name = issued.certificate.subject.rfc4514_string().partition("=")[2]
+    rule = PeerRule(cn=name) if allow == "the client" else allow
+    assert told(called_by(issued, allow=rule).servers) == [("EXPIRED", "CERTAIN")]
+
+
+def test_a_client_of_an_unknown_ca_is_not_measured_by_our_rules() -> None:
+    """Its name proves nothing."""
+    issued = holder(identities.root("Another Root"), **LATE)
+    made = called_by(issued, allow=PeerRule(cn="somebody else"))
+    assert "NOT_LET_IN" not in [each.cause.name for each in made.servers.causes]
+
+
+def lists(now: Any) -> Revocation:
+    """A CRL of which a new one was due after an hour."""
+    made = pki.crl(identities.root(), this_update=now, next_update=now + timedelta(hours=1))
+    return Revocation(crls=CRLStore([CRL(made)]), unknown="accept")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "now", "with_lists", "expected"),
+    [
+        (40, 41, False, ["EXPIRED", "OUR_CLOCK"]),
+        (40, 41, True, ["OUR_CLOCK", "EXPIRED"]),
+        (10, 41, False, ["OUR_CLOCK", "EXPIRED"]),
+        (10, 39, False, ["EXPIRED"]),
+        (10, 39, True, ["EXPIRED"]),
+    ],
+)
+def test_a_clock_that_may_be_ahead_makes_no_certificate_expired_for_certain(
+    theirs: int, now: int, with_lists: bool, expected: list[str]
+) -> None:
+    """By it our own certificate would have expired too; if on another day, or if every CRL has, more speaks for it.
+
+    theirs: the day on which the client's certificate ends; ours ends on the 40th.  now: the day by our clock.
+    """
+    start = identities.START
+    issued = holder(not_before=start, not_after=start + timedelta(days=theirs))
+    own = host(not_before=start, not_after=start + timedelta(days=40))
+    made = talk(
+        client(issued, clock=FrozenClock(start + timedelta(days=1))),
+        identities.server_config(
+            credentials=identities.credentials(own),
+            clock=FrozenClock(start + timedelta(days=now)),
+            revocation=lists(start + timedelta(days=1)) if with_lists else None,
+        ),
+    )
+    found = [each for each in told(made.servers) if each[0] in ("EXPIRED", "OUR_CLOCK")]
+    assert [cause for cause, _ in found] == expected
+    assert {weight for _, weight in found} == {"CERTAIN" if expected == ["EXPIRED"] else "LIKELY"}
+
+
+def test_a_clock_that_is_before_the_issue_of_a_crl_is_behind() -> None:
+    issued = holder(not_before=NOW + timedelta(days=30))
+    made = called_by(issued, revocation=lists(NOW + timedelta(days=31)))
+    assert told(made.servers)[0] == ("OUR_CLOCK", "LIKELY")

@@ -1,0 +1,77 @@
+"""What a server that answers no hello does instead."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import pytest
+
+from bothways.diagnosis import Probed
+from bothways.doctor.dial import Target
+from bothways.doctor.evidence import PROBES, probe
+from bothways.doctor.replies import CLOSED, SILENCE
+from bothways.doctor.unanswered import CONNECTIONS, distinguish
+from bothways.trust.names import server_name
+from doctor_talk import dialer_to, listening
+
+pytestmark = pytest.mark.network
+
+
+def test_the_connections_are_limited_and_so_is_the_time_of_each():
+    """A server that says nothing costs less time with each further connection, and nothing is guessed without one."""
+
+    def silent(sock: socket.socket) -> None:
+        while sock.recv(65536):
+            pass
+
+    with listening(lambda sock: sock.recv(65536)) as server:
+        dialer = dialer_to(server.port, limit=CONNECTIONS)
+        assert distinguish(dialer, CLOSED, 0) == Probed(unanswered=True)
+        assert dialer.connections == CONNECTIONS
+        assert distinguish(dialer, CLOSED, 0) is None
+    with listening(silent) as server:
+        dialer = dialer_to(server.port, timeout=30)
+        dialer.end = time.monotonic() + 0.5
+        assert distinguish(dialer, SILENCE, 0) is None
+        assert dialer.timeout < 30
+
+
+def test_a_slow_load_balancer_is_waited_for() -> None:
+    """It closes after it has not reached its server, whatever it was sent."""
+    with listening(lambda _: time.sleep(1.2)) as server:
+        assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) == Probed(
+            closes_at_once=True
+        )
+
+
+def reads_hellos(sock: socket.socket) -> None:
+    """As a router by server name that has no route for any: it waits for the end of a hello, and closes."""
+    got = b""
+    while len(got) < 5 or len(got) < 5 + int.from_bytes(got[3:5], "big"):
+        if got[:1] not in (b"", b"\x16"):
+            return
+        data = sock.recv(65536)
+        if not data:
+            return
+        got += data
+
+
+def test_who_waits_for_the_end_of_a_hello_and_closes_has_read_it() -> None:
+    """No service of another protocol waits for the last byte of a TLS record."""
+    with listening(reads_hellos) as server:
+        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 10)
+        assert server.accepted <= PROBES
+    assert found == Probed(unanswered=True, reads_hello=True)
+
+
+def refuses_by_alert(sock: socket.socket) -> None:
+    """As a server that speaks TLS, closes for our hello, and answers other bytes by an alert."""
+    if sock.recv(65536).startswith(b"PROXY"):
+        sock.sendall(bytes([21, 3, 3, 0, 2, 2, 70]))
+
+
+def test_an_alert_for_a_proxy_header_is_no_sign_that_one_is_wanted() -> None:
+    with listening(refuses_by_alert) as server:
+        found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
+    assert found == Probed(unanswered=True)
