@@ -43,20 +43,23 @@ def lying(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[None]:
     honest = HandshakeContext.send
     counts: dict[int, Counter[type]] = {}
 
-    def send(hs: HandshakeContext, message: Message, raw: bytes | None = None) -> None:
+    def send(
+        hs: HandshakeContext, message: Message, raw: bytes | None = None, *, hashed: bytes | None = None
+    ) -> None:
         if hs.role is not role:
-            honest(hs, message, raw)
+            honest(hs, message, raw, hashed=hashed)
             return
         seen = counts.setdefault(id(hs), Counter())
         nth = seen[type(message)]
         seen[type(message)] += 1
-        if in_flight:
-            hs.transcript.add(encode_message(message))
+        is_hashed = in_flight or hashed is not None
+        if is_hashed:
+            hs.transcript.add(hashed or encode_message(message))
         for each in edit(message, nth):
             if callable(each):
                 each(hs)
             else:
-                tell(hs, each, in_transcript=not in_flight)
+                tell(hs, each, in_transcript=not is_hashed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HandshakeContext, "send", send)

@@ -20,8 +20,14 @@ from bothways.tls.wire.codec import (
     Variants,
     Vector,
 )
-from bothways.tls.wire.extension_table import SERVER_NAME_LIST, STATUS, STATUS_REQUEST
-from bothways.tls.wire.extensions import CertificateStatus, ServerName, StatusRequest, UnknownExtension
+from bothways.tls.wire.extension_table import OUTER_HELLO, SERVER_NAME_LIST, STATUS, STATUS_REQUEST
+from bothways.tls.wire.extensions import (
+    CertificateStatus,
+    EncryptedClientHello,
+    ServerName,
+    StatusRequest,
+    UnknownExtension,
+)
 
 # Messages are large and many: each is drawn a third as often as the profile in `conftest` says.
 SAMPLE = settings(max_examples=settings().max_examples // 3)
@@ -38,6 +44,16 @@ CUSTOM = {
         st.lists(st.binary(min_size=1, max_size=LONG), max_size=3).map(tuple),
         st.binary(max_size=LONG),
     ),
+    OUTER_HELLO.notation: st.builds(
+        EncryptedClientHello,
+        st.just(0),
+        st.integers(0, 2**16 - 1),
+        st.integers(0, 2**16 - 1),
+        st.integers(0, 255),
+        st.binary(max_size=LONG),
+        st.binary(min_size=1, max_size=LONG),
+    )
+    | st.just(EncryptedClientHello(1)),
     tls12.SIGNED_SERVER_KEY.notation: st.builds(
         tls12.ServerKeyExchange,
         st.integers(0, 2**16 - 1),

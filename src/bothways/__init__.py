@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bothways.ticket_keys.shared import SharedTicketKeys
     from bothways.tls.config import ClientConfig, ServerConfig
     from bothways.tls.connection import Connection
+    from bothways.tls.ech.configs import ECHConfigList
+    from bothways.tls.ech.keys import ECHKey, ECHKeys
     from bothways.tls.events import (
         Caution,
         ChecksWanted,
@@ -55,6 +57,8 @@ else:
             "bothways.ticket_keys.shared": "SharedTicketKeys",
             "bothways.tls.config": "ClientConfig ServerConfig",
             "bothways.tls.connection": "Connection",
+            "bothways.tls.ech.configs": "ECHConfigList",
+            "bothways.tls.ech.keys": "ECHKey ECHKeys",
             "bothways.tls.events": (
                 "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer "
                 "PeerClosed SignatureWanted Warned"
@@ -82,6 +86,9 @@ __all__ = [
     "Connection",
     "Credentials",
     "Data",
+    "ECHConfigList",
+    "ECHKey",
+    "ECHKeys",
     "Established",
     "Event",
     "EvidenceWanted",

@@ -160,6 +160,14 @@ class Fault(Enum):
                             "RFC 9846 4.3.11")
     PSK_WITHOUT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "resumes a session without a key share, which we did not offer", "RFC 9846 4.3.11")
 
+    BAD_INNER_HELLO = Row(Alert.ILLEGAL_PARAMETER, "sent an encrypted ClientHello that {problem}", "RFC 9849 5.1")
+    INNER_HELLO_IN_CLEAR = Row(Alert.ILLEGAL_PARAMETER, "sent an encrypted_client_hello of type {got} outside of an encrypted ClientHello", "RFC 9849 7")
+    CHANGED_ECH = Row(Alert.ILLEGAL_PARAMETER, "changed {field} of encrypted_client_hello in its second ClientHello", "RFC 9849 7.1.1")
+    UNREADABLE_INNER_HELLO = Row(Alert.DECRYPT_ERROR, "sent a second encrypted ClientHello that cannot be decrypted, after one that could", "RFC 9849 7.1.1")
+    ECH_NOT_CONFIRMED = Row(Alert.ILLEGAL_PARAMETER, "confirmed the encrypted ClientHello in its HelloRetryRequest and not in its ServerHello", "RFC 9849 6.1.5")
+    ECH_REJECTED = Row(Alert.ECH_REQUIRED, "did not decrypt our encrypted ClientHello, and {answered}", "RFC 9849 6.1.6",
+                       "{remedy}")
+
     # -- hello of TLS 1.2 ----------------------------------------------------------------------------
     LACKS_NULL_COMPRESSION = Row(Alert.ILLEGAL_PARAMETER, "offers the compression methods {offered} without null, which is mandatory", "RFC 5246 7.4.1.2")
     NEEDLESS_FALLBACK = Row(Alert.INAPPROPRIATE_FALLBACK, "fell back to an older version although we support {best}", "RFC 7507 3",
@@ -182,6 +190,8 @@ class Fault(Enum):
     NO_CERTIFICATE = Row(Alert.CERTIFICATE_REQUIRED, "sent no certificate although we require one", "RFC 9846 4.5.1.4",
                          "give the client a certificate and its key",
                          tls12=(Alert.HANDSHAKE_FAILURE, "RFC 5246 7.4.6"))
+    NO_CERTIFICATE_AFTER_ECH = Row(Alert.CERTIFICATE_REQUIRED, "sent no certificate although we require one, after an encrypted ClientHello that we cannot decrypt", "RFC 9849 6.1.7",
+                                   "a client with an old configuration sends none, and connects again by the new one that it got; publish the current configuration where clients find it")
     EMPTY_SERVER_CERTIFICATE = Row(Alert.DECODE_ERROR, "sent a Certificate message without a certificate, which a server must not do", "RFC 9846 4.5.1.4",
                                    tls12=(Alert.DECODE_ERROR, "RFC 5246 7.4.2"))
     WRONG_REQUEST_CONTEXT = Row(Alert.ILLEGAL_PARAMETER, "sent a certificate_request_context that is not the one of the request", "RFC 9846 4.5.1")

@@ -354,6 +354,39 @@ class KeyUpdateRequest(IntEnum):
     update_requested = 1
 
 
+class ECHClientHelloType(IntEnum):
+    """Forms of encrypted_client_hello in a ClientHello (RFC 9849 5)."""
+
+    outer = 0
+    inner = 1
+
+
+class HpkeKem(IntEnum):
+    """HPKE KEM Identifiers (RFC 9180 7.1)."""
+
+    DHKEM_P256 = 0x0010
+    DHKEM_P384 = 0x0011
+    DHKEM_P521 = 0x0012
+    DHKEM_X25519 = 0x0020
+    DHKEM_X448 = 0x0021
+
+
+class HpkeKdf(IntEnum):
+    """HPKE KDF Identifiers (RFC 9180 7.2)."""
+
+    HKDF_SHA256 = 1
+    HKDF_SHA384 = 2
+    HKDF_SHA512 = 3
+
+
+class HpkeAead(IntEnum):
+    """HPKE AEAD Identifiers (RFC 9180 7.3)."""
+
+    AES_128_GCM = 1
+    AES_256_GCM = 2
+    ChaCha20Poly1305 = 3
+
+
 class ECPointFormat(IntEnum):
     """TLS EC Point Formats (RFC 8422 5.1.2)."""
 

@@ -55,7 +55,7 @@ INSIDE = {
         ("defaults", "clock"),
         ("keys", "record"),
         ("events",),
-        ("guards", "resumption"),
+        ("guards", "resumption", "ech"),
         ("handshake",),
         ("runner", "lifecycle"),
         ("post_handshake", "incoming"),

@@ -48,6 +48,10 @@ PUBLIC = {
     "SessionStore",
     "TicketKeys",
     "SharedTicketKeys",
+    # by what a ClientHello is encrypted
+    "ECHConfigList",
+    "ECHKey",
+    "ECHKeys",
     # what a failure means, whatever a library made of it
     "explain_failure",
     "failure_of",

@@ -44,6 +44,7 @@ PEERS = {
     # What puts certificates where Chromium looks for them; neither tells its version.
     "certutil": Peer(("certutil",), ("-H",), (), "the Debian package libnss3-tools"),
     "pk12util": Peer(("pk12util",), ("-H",), (), "the Debian package libnss3-tools"),
+    "tstclnt": Peer(("tstclnt",), ("-h",), (), "the Debian package libnss3-tools"),
     "nginx": Peer(("nginx",), ("-v",), (1, 19, 4), "the Debian package nginx-light", "/usr/sbin"),
     "haproxy": Peer(("haproxy",), ("-v",), (2, 2), "the Debian package haproxy", "/usr/sbin"),
     "stunnel": Peer(("stunnel4", "stunnel"), ("-version",), (5, 56), "the Debian package stunnel4"),

@@ -207,6 +207,16 @@ class Cause(Enum):
         ours="connect with the host name",
         our_command="bothways connect {target} --ca {ca} --name NAME",
     )
+    ECH_OUTDATED = Row(
+        "the configuration by which the ClientHello was encrypted (ECH) is not one that the server has: it is outdated",
+        ours="take the configuration that the server publishes now, or that it has just sent",
+        theirs="have the client take the configuration that is published now; keep former keys as long as it may be used",
+    )
+    ECH_NOT_DECRYPTED = Row(
+        "the server does not decrypt ClientHellos (ECH), and has no configuration for us",
+        ours="connect without encryption of the ClientHello, if the server's name may be seen on the network",
+        theirs="give the server the key of the configuration that is published, or publish none",
+    )
     NO_EXTENDED_MAIN_SECRET = Row(
         "the {peer}'s TLS 1.2 does not support the extended main secret, which binds the keys to the handshake (RFC 7627)",
         theirs="update the {peer}, or enable TLS 1.3 on it",

@@ -111,7 +111,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.CERTIFICATE_REQUIRED: (own_side.absent, one(Cause.NO_CERTIFICATE, OURS)),
     Alert.GENERAL_ERROR: (misconfigured, stopped),
     Alert.NO_APPLICATION_PROTOCOL: (own_hello.protocols,),
-    Alert.ECH_REQUIRED: (own_hello.name, _disagreement),
+    Alert.ECH_REQUIRED: (one(Cause.ECH_OUTDATED, PEERS, LIKELY),),
 }  # fmt: skip
 
 BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {

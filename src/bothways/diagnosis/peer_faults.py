@@ -46,6 +46,25 @@ def _no_certificate(case: Case) -> Iterator[Likely]:
     )  # fmt: skip
 
 
+def _no_certificate_after_ech(case: Case) -> Iterator[Likely]:
+    """A client that could not be decrypted shows none (RFC 9849 6.1.7); one that sends grease may have none."""
+    yield case.likely(
+        Cause.ECH_OUTDATED,
+        PEERS,
+        LIKELY,
+        "we could not decrypt its ClientHello, and it then sent no certificate",
+    )
+    yield from _no_certificate(case)
+
+
+def _not_decrypted(case: Case) -> Iterator[Likely]:
+    """The server has authenticated itself for the public name, so its answer is its own (RFC 9849 6.1.6)."""
+    if case.refusal.facts.get("retry_configs") is None:
+        yield case.likely(Cause.ECH_NOT_DECRYPTED, PEERS, CERTAIN, case.refusal.sentence)
+    else:
+        yield case.likely(Cause.ECH_OUTDATED, OURS, CERTAIN, case.refusal.sentence)
+
+
 def _wrong_proof(case: Case) -> Iterator[Likely]:
     yield case.likely(
         Cause.KEY_MISMATCH, PEERS, LIKELY, "its signature does not verify with the key of its certificate"
@@ -267,6 +286,8 @@ RULES: Mapping[Fault, Rule] = {
     Fault.NO_SECURE_RENEGOTIATION: one(Cause.NO_SECURE_RENEGOTIATION, PEERS, CERTAIN),
     Fault.NEEDLESS_FALLBACK: _fallback,
     Fault.NO_CERTIFICATE: _no_certificate,
+    Fault.NO_CERTIFICATE_AFTER_ECH: _no_certificate_after_ech,
+    Fault.ECH_REJECTED: _not_decrypted,
     Fault.ACCESS_REFUSED: _not_let_in,
     Fault.BAD_CERTIFICATE_VERIFY: _wrong_proof,
     Fault.SCHEME_DOES_NOT_FIT_KEY: _wrong_proof,

@@ -16,6 +16,8 @@ from bothways.tls.clock import Clock
 from bothways.tls.connection import Connection
 from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.defaults import CLOCK, RANDOMNESS
+from bothways.tls.ech.configs import ECHConfigList, checked_ech
+from bothways.tls.ech.keys import ECHKeys, checked_ech_keys
 from bothways.tls.events import Observer
 from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.access import Allow, checked_allow
@@ -93,6 +95,9 @@ class ClientConfig:
     resume_tls12: resume sessions of TLS 1.2 too, by tickets (RFC 5077) and session IDs, which a server keeps in memory
     for clients without tickets. Whoever has a ticket key can then decrypt recorded connections, and whoever watches the
     network can link connections by their session.
+    ech: how the ClientHello is encrypted, so that the name of the server is not seen on the network (RFC 9849): the
+    configurations that the server publishes; TLS 1.2 is not offered then. "grease" sends something that looks alike and
+    hides nothing. A server that cannot decrypt it is refused, with its new configurations in the error.
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
@@ -122,6 +127,7 @@ class ClientConfig:
     staples: OCSPStore | None = None
     sessions: SessionStore | None = field(default_factory=SessionStore)
     resume_tls12: bool = False
+    ech: ECHConfigList | Literal["grease"] | None = None
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
@@ -135,7 +141,8 @@ class ClientConfig:
     settings: ClientSettings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        offer, bounds = _offer(self), _limits(self)
+        ech = checked_ech(self.ech)
+        offer, bounds = _offer(self, _versions_with_ech(self.versions) if ech else None), _limits(self)
         check_judging(self.anchors, self.revocation, self.judge_again)
         trust = PeerTrust(checked_anchors("anchors", self.anchors), self.revocation, self.judge_again)
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
@@ -147,6 +154,8 @@ class ClientConfig:
             offer, identity, trust, bounds, self.clock, self.randomness, keylog,
             sessions=checked_sessions(self.sessions),
             resumes_12=_resumes_12(self.resume_tls12, offer, "sessions", self.sessions),
+            ech=ech,
+            greases_ech=self.ech == "grease" and Version.TLS13 in offer.versions,
         )  # fmt: skip
         hello = hello_extensions(
             offer,
@@ -215,6 +224,8 @@ class ServerConfig:
     resume_tls12: resume sessions of TLS 1.2 too, by tickets (RFC 5077) and session IDs, which a server keeps in memory
     for clients without tickets. Whoever has a ticket key can then decrypt recorded connections, and whoever watches the
     network can link connections by their session.
+    ech_keys: decrypt ClientHellos with these keys, so that the names that clients request are not seen on the network
+    (RFC 9849). The credentials need one for the public name of the configuration.
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
@@ -247,6 +258,7 @@ class ServerConfig:
     staples: OCSPStore | None = None
     tickets: TicketKeys | None = field(default_factory=TicketKeys, repr=False)
     resume_tls12: bool = False
+    ech_keys: ECHKeys | None = None
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
@@ -277,7 +289,9 @@ class ServerConfig:
         )
         tickets = checked_tickets(self.tickets)
         ids = SessionIds() if _resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
-        settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids)
+        settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids,
+            checked_ech_keys(self.ech_keys),
+        )  # fmt: skip
         object.__setattr__(self, "settings", settings)
 
     def _trust(self) -> PeerTrust | None:
@@ -348,9 +362,16 @@ def _resumes_12(wanted: bool, offer: Negotiation, what: str, where: object) -> b
     return wanted
 
 
-def _offer(config: ClientConfig | ServerConfig) -> Negotiation:
+def _versions_with_ech(versions: Sequence[str]) -> tuple[str, ...]:
+    """Return the versions that an encrypted ClientHello may offer (RFC 9849 6.1)."""
+    if Version.TLS13.text not in versions:
+        raise ConfigError("ech: a ClientHello is encrypted in TLS 1.3 only, which is not in `versions`")
+    return (Version.TLS13.text,)
+
+
+def _offer(config: ClientConfig | ServerConfig, versions: Sequence[str] | None = None) -> Negotiation:
     return negotiation(
-        versions=config.versions,
+        versions=versions or config.versions,
         suites=config.suites,
         groups=config.groups,
         schemes=config.schemes,

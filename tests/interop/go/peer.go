@@ -7,6 +7,7 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -34,6 +35,8 @@ var (
 	say    = flag.String("say", "", "what a client says")
 	times  = flag.Int("times", 1, "how often a client calls, with what it may resume")
 	staple = flag.String("staple", "", "an OCSP response to send along with our chain")
+	ech    = flag.String("ech", "", "the configurations, in base64, by which a client encrypts its hello")
+	echKey = flag.String("ech-key", "", "the keys, in base64, with which a server decrypts hellos: KEY:CONFIG,...")
 )
 
 type report struct {
@@ -48,6 +51,8 @@ type report struct {
 	Peer    string `json:"peer"`
 	Name    string `json:"name"`
 	Staple  []byte `json:"staple"`
+	Ech     bool   `json:"ech"`
+	Retry   []byte `json:"retry"`
 	Heard   string `json:"heard"`
 }
 
@@ -138,6 +143,7 @@ func facts(conn *tls.Conn, heard []byte, err error) report {
 		Resumed: state.DidResume,
 		Name:    state.ServerName,
 		Staple:  state.OCSPResponse,
+		Ech:     state.ECHAccepted,
 		Heard:   string(heard),
 	}
 	if len(state.PeerCertificates) > 0 {
@@ -156,7 +162,12 @@ func failed(conn *tls.Conn, err error) report {
 		tcp.SetReadDeadline(time.Now().Add(2 * time.Second))
 		io.Copy(io.Discard, tcp)
 	}
-	return report{Error: err.Error(), Alert: alertOf(err)}
+	told := report{Error: err.Error(), Alert: alertOf(err)}
+	var rejected *tls.ECHRejectionError
+	if errors.As(err, &rejected) {
+		told.Retry = rejected.RetryConfigList
+	}
+	return told
 }
 
 // alertOf is the alert that the peer sent, 0 if it sent none. Its type is not exported.
@@ -212,7 +223,28 @@ func configuration() *tls.Config {
 			config.CipherSuites = append(config.CipherSuites, suite(wanted))
 		}
 	}
+	if *ech != "" {
+		config.EncryptedClientHelloConfigList = decoded(*ech)
+	}
+	if *echKey != "" {
+		for _, each := range strings.Split(*echKey, ",") {
+			key, published, _ := strings.Cut(each, ":")
+			config.EncryptedClientHelloKeys = append(config.EncryptedClientHelloKeys, tls.EncryptedClientHelloKey{
+				Config:      decoded(published),
+				PrivateKey:  decoded(key),
+				SendAsRetry: true,
+			})
+		}
+	}
 	return config
+}
+
+func decoded(text string) []byte {
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		fatal(err)
+	}
+	return data
 }
 
 func suite(name string) uint16 {

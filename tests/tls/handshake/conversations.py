@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import ClientConfig, Credentials, Event, ServerConfig, SessionStore, TicketKeys, TrustStore
+from bothways import (
+    ClientConfig,
+    Credentials,
+    ECHKey,
+    ECHKeys,
+    Event,
+    ServerConfig,
+    SessionStore,
+    TicketKeys,
+    TrustStore,
+)
 from bothways.iana import HandshakeType
 from bothways.roles import Role
 from bothways.tls.handshake.position import Position
@@ -71,6 +81,12 @@ def external(name: str) -> Credentials:
 @cache
 def anchors() -> TrustStore:
     return TrustStore.from_pem(authority().above[0].pem)
+
+
+@cache
+def ech_keys() -> ECHKeys:
+    """The keys of a server that decrypts ClientHellos."""
+    return ECHKeys(ECHKey.generate("public.example"))
 
 
 def responses(*responses: bytes) -> OCSPStore:
@@ -221,6 +237,12 @@ CONVERSATIONS = {
             "post-quantum hybrid",
             {"groups": ("X25519MLKEM768",), "key_shares": None},
             {"groups": ("X25519MLKEM768",)},
+        ),
+        Conversation("encrypted ClientHello", {"ech": ech_keys().config_list}, {"ech_keys": ech_keys()}),
+        Conversation(
+            "encrypted ClientHello after a retry",
+            {"ech": ech_keys().config_list},
+            {"ech_keys": ech_keys()} | RETRY,
         ),
         Conversation("mutual, with a ticket", {"sessions": SessionStore()}, {"tickets": TicketKeys()}),
         Resumed("resumed", {}, {}),

@@ -146,7 +146,7 @@ OFFERED_BY_OTHERS = (
     ext.CertificateAuthorities((b"\x30\x00",)),
     ext.SignatureAlgorithmsCert((0x0401, 0x0403)),
     ext.Padding(bytes(100)),
-    ext.UnknownExtension(ExtensionType.encrypted_client_hello, bytes(200)),
+    ext.EncryptedClientHello(0, 1, 1, 99, bytes(32), bytes(200)),
     ext.UnknownExtension(ExtensionType.encrypt_then_mac, b""),
     ext.UnknownExtension(ExtensionType.status_request_v2, b"\0\0"),
     ext.UnknownExtension(ExtensionType.delegated_credential, b"\0\2\4\3"),

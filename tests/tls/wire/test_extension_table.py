@@ -76,8 +76,6 @@ NOT_SPOKEN = {
     "external_session_id",
     "quic_transport_parameters",
     "ticket_request",
-    "ech_outer_extensions",
-    "encrypted_client_hello",
 }
 
 # Of TLS 1.2 alone: a ClientHello for both versions may hold them, no message of TLS 1.3 answers them.
@@ -164,6 +162,22 @@ BODIES = [
     (CH, ext.KeyShares((ext.KeyShareEntry(29, b"k"),)), 51, "0005 001d 0001 6b"),
     (SH, ext.ServerShare(ext.KeyShareEntry(29, b"k")), 51, "001d 0001 6b"),
     (HRR, ext.RetryGroup(23), 51, "0017"),
+    (CH, ext.OuterExtensions((51, 10)), 0xFD00, "04 0033 000a"),
+    (
+        CH,
+        ext.EncryptedClientHello(0, 1, 3, 7, b"enc", b"payload"),
+        0xFE0D,
+        "00 0001 0003 07 0003 656e63 0007 7061796c6f6164",
+    ),
+    (CH, ext.EncryptedClientHello(1), 0xFE0D, "01"),
+    (CH, ext.UnknownExtension(0xFE0D, b"\2x"), 0xFE0D, "02 78"),
+    (
+        EE,
+        ext.RetryConfigs((ext.ECHConfigEntry(0xFE0D, b"contents"), ext.ECHConfigEntry(0xFE0E, b""))),
+        0xFE0D,
+        "0010 fe0d 0008 636f6e74656e7473 fe0e 0000",
+    ),
+    (HRR, ext.RetryConfirmation(b"confirm!"), 0xFE0D, "636f6e6669726d21"),
     (CH, ext.RenegotiationInfo(), 0xFF01, "00"),
     (SH12, ext.RenegotiationInfo(b"r"), 0xFF01, "01 72"),
     (CH, ext.UnknownExtension(0x0A0A, b"x"), 0x0A0A, "78"),
@@ -282,7 +296,7 @@ def test_malformed_block_is_refused(block: str, where: str, problem: str) -> Non
         (CH, 0, "0004 00 0001 ff"),  # not ASCII
         (CH, 5, "02 0000"),  # the status_request_v2 of RFC 6961 under this code
         (CH, 0x0A0A, ""),
-        (CH, 0xFE0D, "00"),
+        (CH, 0xFE0D, "02"),
         (NST, 0x1A1A, "00"),
         (SH, 10, "00"),  # known, but not here: placement refuses it, not the codec
     ],

@@ -63,7 +63,10 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
         "",
     ),
     Alert.GENERAL_ERROR: ("it failed for a reason that no other alert describes", "look at its log"),
-    Alert.ECH_REQUIRED: ("it requires Encrypted Client Hello (ECH), which we do not support", ""),
+    Alert.ECH_REQUIRED: (
+        "it encrypted its ClientHello (ECH) by a configuration that we do not have",
+        "publish the current configuration, and keep former keys as long as it may be used",
+    ),
     Alert.UNEXPECTED_MESSAGE: (
         "it did not expect what we sent",
         "look for a device on the network path that alters the traffic",

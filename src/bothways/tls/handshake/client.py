@@ -8,7 +8,8 @@ from bothways.iana import CompressionMethod, ProtocolVersion
 from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.handshake.client12 import client_handshake_12
-from bothways.tls.handshake.client13 import Offered, client_handshake_13
+from bothways.tls.handshake.client13 import client_handshake_13
+from bothways.tls.handshake.client_ech import grease, send_encrypted
 from bothways.tls.handshake.client_resumption import send_hello, session_to_offer
 from bothways.tls.handshake.client_resumption12 import (
     OfferedSession12,
@@ -17,13 +18,14 @@ from bothways.tls.handshake.client_resumption12 import (
 )
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
+from bothways.tls.handshake.offered import Offered
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.tls.wire.hello import ClientHello, ServerHello, with_extensions
 from bothways.trust.names import ServerName
 
 
@@ -39,14 +41,17 @@ def client_handshake(
     hello = client_hello(hs, settings, target, offers, known.offered)
     hs.out.version = max(settings.negotiation.versions)
     hs.inbox.compressions = settings.negotiation.compressions
-    hello = send_hello(hs, hello, session)
+    offered = Offered(hello, offers, session, key)
+    if settings.ech is None:
+        offered = offered._replace(hello=send_hello(hs, hello, session))
+    else:
+        offered = send_encrypted(hs, settings.ech, offered, hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
-    version = check_server_version(hello, answer)
+    version = check_server_version(offered.hello, answer)
     yield Agreed(Negotiated(version))
     if version is Version.TLS12:
-        return (yield from client_handshake_12(hs, settings, target, hello, answer, known))
-    offered = Offered(hello, offers, session, key)
+        return (yield from client_handshake_12(hs, settings, target, offered.hello, answer, known))
     return (yield from client_handshake_13(hs, settings, target, offered, answer))
 
 
@@ -73,7 +78,7 @@ def client_hello(
     session_id = hs.randomness.random(32) if speaks_13 else b""
     if earlier is not None:
         session_id = earlier.session_id
-    return ClientHello(
+    hello = ClientHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=hs.randomness.random(32),
         legacy_session_id=session_id,
@@ -81,3 +86,4 @@ def client_hello(
         legacy_compression_methods=bytes([CompressionMethod.null]),
         extensions=extensions,
     )
+    return with_extensions(hello, (*extensions, grease(hs, hello))) if settings.greases_ech else hello

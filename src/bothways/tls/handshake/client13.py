@@ -22,6 +22,13 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
+from bothways.tls.handshake.client_ech import (
+    check_confirmed_again,
+    reject,
+    retry_configs,
+    send_encrypted_again,
+    settle,
+)
 from bothways.tls.handshake.client_resumption import (
     OfferedSession,
     chosen_session,
@@ -37,6 +44,7 @@ from bothways.tls.handshake.negotiation import (
     check_server_hello,
     server_share,
 )
+from bothways.tls.handshake.offered import Offered
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Finish, Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
@@ -47,7 +55,6 @@ from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
 from bothways.tls.resumption.session import Origin
-from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry, with_extensions
 from bothways.tls.wire.tls13 import (
@@ -57,7 +64,8 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     Finished,
 )
-from bothways.trust.names import ServerName
+from bothways.trust.credentials import Credentials
+from bothways.trust.names import ServerName, server_name
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
@@ -76,18 +84,6 @@ class Server(NamedTuple):
     proved_at: datetime
 
 
-class Offered(NamedTuple):
-    """A ClientHello, the private keys of its key shares, and the session that it offers.
-
-    kept_by: the key under which the client stores its sessions; None if it stores none.
-    """
-
-    hello: ClientHello
-    shares: Sequence[KeyOffer]
-    session: OfferedSession | None
-    kept_by: SessionKey | None
-
-
 def client_handshake_13(
     hs: HandshakeContext,
     settings: ClientSettings,
@@ -100,6 +96,9 @@ def client_handshake_13(
     suite = SUITES13[answer.cipher_suite]
     hs.transcript.choose(suite.hash)
     if is_retry(answer):
+        hs.transcript.replace_with_message_hash()
+    offered = settle(hs, suite, offered, answer)
+    if is_retry(answer):
         offered, answer = yield from second_hello(hs, suite, offered, answer)
     session = chosen_session(offered.session, answer, suite)
     group, secrets = agree(hs, suite, offered, answer, session)
@@ -108,6 +107,10 @@ def client_handshake_13(
     encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
     negotiated = negotiated._replace(alpn=check_encrypted_extensions(offered.hello, encrypted))
     yield Agreed(negotiated)
+    configs = retry_configs(encrypted)
+    own = settings.identity.own
+    if offered.encrypted is not None and offered.is_rejected:
+        target, own = server_name(offered.encrypted.config.public_name), ()
     if session is None:
         server = yield from server_authentication(hs, settings, target, secrets)
     else:
@@ -118,9 +121,11 @@ def client_handshake_13(
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     cautions: tuple[Caution, ...] = () if session is None else session.session.cautions
     if server.request is not None:
-        cautions = yield from client_authentication(hs, settings, server.request)
+        cautions = yield from client_authentication(hs, settings, server.request, own)
     send_finished(hs, suite, secrets.client_finished)
     hs.out.change_keys(ours, Epoch.APPLICATION)
+    if offered.is_rejected:
+        reject(configs)
     origin = Origin(suite, server.proved_at, application.resumption(hs.transcript.digest()))
     return HandshakeResult(
         negotiated._replace(scheme=None if server.signed is None else server.signed.scheme),
@@ -142,18 +147,22 @@ def second_hello(
     hello, shares, session = offered.hello, offered.shares, offered.session
     hs.inbox.check_record_ends()
     group = check_retry(hello, retry)
-    hs.transcript.replace_with_message_hash()
     if group is not None:
         shares = (offer(group, hs.randomness),)
     hello = with_extensions(hello, _extensions_after(retry, hello, shares if group is not None else None))
     if session is not None and session.session.suite.hash.name != suite.hash.name:
         session = None
     hs.out.change_cipher_spec()
-    hello = send_hello(hs, hello, session)
+    offered = offered._replace(hello=hello, shares=shares, session=session)
+    if offered.encrypted is None or offered.is_rejected:
+        offered = offered._replace(hello=send_hello(hs, hello, session))
+    else:
+        offered = send_encrypted_again(hs, offered, offered.encrypted)
     answer = yield from expect(Step.WAIT_SH_AFTER_RETRY, ServerHello)
-    check_server_hello(hello, answer)
+    check_server_hello(offered.hello, answer)
     check_after_retry(retry, answer, group)
-    return offered._replace(hello=hello, shares=shares, session=session), answer
+    check_confirmed_again(hs, suite, offered, answer)
+    return offered, answer
 
 
 def _extensions_after(
@@ -234,13 +243,13 @@ def server_of_session(
 
 
 def client_authentication(
-    hs: HandshakeContext, settings: ClientSettings, request: CertificateRequest
+    hs: HandshakeContext, settings: ClientSettings, request: CertificateRequest, own: Sequence[Credentials]
 ) -> Script[tuple[Caution, ...]]:
-    """Send the certificate that fits the request and sign, or send an empty Certificate (RFC 9846 4.5.1.3).
+    """Send the certificate of `own` that fits the request and sign, or send an empty one (RFC 9846 4.5.1.3).
 
     Returns the warnings about the choice.
     """
-    choice = choose_for_request(settings.identity.own, request, settings.negotiation.schemes)
+    choice = choose_for_request(own, request, settings.negotiation.schemes)
     if choice.credentials is None:
         hs.send(Certificate(b"", ()))
         return choice.cautions

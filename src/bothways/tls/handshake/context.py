@@ -15,7 +15,8 @@ from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.transcript import Transcript
-from bothways.tls.wire.flight import Message
+from bothways.tls.wire.flight import Message, encode_message
+from bothways.tls.wire.hello import ClientHello
 from bothways.trust.credentials import Credentials
 from bothways.trust.ocsp_store import OCSPStore
 
@@ -44,15 +45,29 @@ class HandshakeContext:
     defers_checks: bool = False
     history: History = field(default_factory=History, repr=False)
 
-    def send(self, message: Message, raw: bytes | None = None) -> None:
-        """Send a handshake message and add it to the transcript (RFC 9846 4.1). raw: its encoding, if known."""
-        self.transcript.add(self.out.put_message(message, raw))
+    def send(self, message: Message, raw: bytes | None = None, *, hashed: bytes | None = None) -> None:
+        """Send a handshake message and add it to the transcript (RFC 9846 4.1).
+
+        raw: its encoding, if known.  hashed: what is added in its place, the inner ClientHello of an encrypted one.
+        """
+        sent = self.out.put_message(message, raw)
+        self.transcript.add(sent if hashed is None else hashed)
         self.history.add(True, message)
 
     def send_compressed(self, form: Compressed) -> None:
         """Send our Certificate message compressed; the transcript covers the compressed one (RFC 8879 4)."""
         self.transcript.add(self.out.put_message(form.message, form.raw, form.certificate))
         self.history.add(True, form.certificate)
+
+    def continue_transcript(self, transcript: Transcript) -> None:
+        """Go on with the transcript of the inner ClientHello, which the server answered (RFC 9849 6.1.5)."""
+        self.transcript.forget()
+        self.transcript = transcript
+
+    def replace_received(self, hello: ClientHello) -> None:
+        """Put a decrypted ClientHello in the place of the received one, in transcript and history (RFC 9849 7.1)."""
+        self.transcript.replace_received(encode_message(hello))
+        self.history.replace_last(False, hello)
 
     def belongs_to(self, settings: Settings) -> None:
         """Go on with other settings than those that the connection began with, which the server chose by name."""

@@ -109,6 +109,10 @@ class History:
             elif (lasting := _lasting(sent, message)) is not None:
                 self._messages.append((sent, lasting))
 
+    def replace_last(self, sent: bool, message: Message) -> None:
+        """Put the decrypted form of the last message in its place."""
+        self._messages[-1:] = [(sent, message)]
+
     def condense(self) -> None:
         """End the handshake: drop what cannot explain a later failure.
 

@@ -233,6 +233,8 @@ _MAY_CHANGE = frozenset(
         ExtensionType.cookie,
         ExtensionType.pre_shared_key,
         ExtensionType.padding,
+        # Clients that were not decrypted differ in what they do with it; a decrypted one repeats it (RFC 9849 7.1.1).
+        ExtensionType.encrypted_client_hello,
     }
 )
 

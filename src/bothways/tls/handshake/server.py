@@ -13,6 +13,7 @@ from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server12 import server_handshake_12
 from bothways.tls.handshake.server13 import server_handshake_13
+from bothways.tls.handshake.server_ech import decrypt_hello
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
@@ -44,6 +45,8 @@ def server_handshake(
     """
     hello = yield from expect(Step.WAIT_CH, ClientHello)
     hs.inbox.check_record_ends()
+    received = decrypt_hello(hs, settings.ech_keys, hello)
+    hello = received.hello
     if select is not None:
         settings = _selected(hs, hello, select)
     version = choose_version(hello, settings.negotiation.versions)
@@ -51,7 +54,7 @@ def server_handshake(
     if version is Version.TLS12:
         result = yield from server_handshake_12(hs, settings, hello)
     else:
-        result = yield from server_handshake_13(hs, settings, hello)
+        result = yield from server_handshake_13(hs, settings, received)
     return result if select is None else result._replace(settings=settings)
 
 

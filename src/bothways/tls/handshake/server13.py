@@ -44,6 +44,7 @@ from bothways.tls.handshake.negotiation import (
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.script import Agreed, Script, expect
+from bothways.tls.handshake.server_ech import ReceivedHello
 from bothways.tls.handshake.server_resumption import Resumed, judge_resumed_client, resume, send_ticket
 from bothways.tls.handshake.session_binding import server_context
 from bothways.tls.handshake.settings import PeerTrust, Settings
@@ -81,9 +82,10 @@ class Choice(NamedTuple):
 
 
 def server_handshake_13(
-    hs: HandshakeContext, settings: Settings, hello: ClientHello
+    hs: HandshakeContext, settings: Settings, received: ReceivedHello
 ) -> Script[HandshakeResult]:
     """Continue after the first ClientHello: agree on keys, authenticate ourselves, verify the client (RFC 9846 2)."""
+    hello = received.hello
     offer = read_offer(hello)
     choice = choose(settings, offer)
     hs.transcript.choose(choice.suite.hash)
@@ -91,15 +93,15 @@ def server_handshake_13(
     hs.inbox.early_data_left = EARLY_DATA_LIMIT if offer.early_data else 0
     share = offer.share_of(choice.group)
     if share is None:
-        offer, share = yield from retry(hs, settings, offer, choice)
+        offer, share = yield from retry(hs, settings, offer, choice, received)
     context = server_context(settings, choice.credentials, offer.server_name)
     resumed = resume(hs, settings, offer, choice.suite, context)
-    secrets = agree(hs, offer, choice, share, resumed)
+    secrets = agree(hs, offer, choice, share, resumed, received)
     negotiated = Negotiated(
         Version.TLS13, choice.suite, choice.group, choice.alpn, choice.scheme if resumed is None else None
     )
     yield Agreed(negotiated)
-    hs.send(*encrypted_extensions(choice.by_name, choice.alpn))
+    hs.send(*encrypted_extensions(choice.by_name, choice.alpn, received.retry_configs))
     if resumed is None:
         yield from server_authentication(hs, settings, offer, choice)
     send_finished(hs, choice.suite, secrets.server_finished)
@@ -109,7 +111,7 @@ def server_handshake_13(
     hs.out.change_keys(ours, Epoch.APPLICATION)
     signed = None
     if settings.trust is not None and resumed is None:
-        signed = yield from client_authentication(hs, settings, settings.trust)
+        signed = yield from client_authentication(hs, settings, settings.trust, received)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
@@ -167,10 +169,12 @@ def choose(settings: Settings, offer: Offer) -> Choice:
 
 
 def retry(
-    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
+    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice, received: ReceivedHello
 ) -> Script[tuple[Offer, bytes]]:
     """Send a HelloRetryRequest for the chosen group, and read the second ClientHello (RFC 9846 4.2.4)."""
-    cookie = hs.randomness.random(32) if settings.negotiation.retry_cookie else None
+    # Go 1.27 refers to a cookie in the outer ClientHello, and does not put it there.
+    sends_cookie = settings.negotiation.retry_cookie and received.decrypted is None
+    cookie = hs.randomness.random(32) if sends_cookie else None
     extensions: tuple[ext.Extension, ...] = (
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
         ext.RetryGroup(choice.group),
@@ -178,9 +182,10 @@ def retry(
     if cookie is not None:
         extensions = (*extensions, ext.Cookie(cookie))
     hs.transcript.replace_with_message_hash()
-    hs.send(_server_hello(offer.hello, choice.suite, RETRY_RANDOM, extensions))
+    hello_retry = _server_hello(offer.hello, choice.suite, RETRY_RANDOM, extensions)
+    hs.send(received.confirm(hs, choice.suite, hello_retry))
     _hide_from_middleboxes(hs, offer.hello)
-    second = yield from expect(Step.WAIT_CH_AFTER_RETRY, ClientHello)
+    second = received.second(hs, (yield from expect(Step.WAIT_CH_AFTER_RETRY, ClientHello)))
     check_second_hello(offer.hello, second, choice.group, cookie)
     hs.inbox.early_data_left = 0
     repeated = read_offer(second)
@@ -191,7 +196,12 @@ def retry(
 
 
 def agree(
-    hs: HandshakeContext, offer: Offer, choice: Choice, peer_share: bytes, resumed: Resumed | None
+    hs: HandshakeContext,
+    offer: Offer,
+    choice: Choice,
+    peer_share: bytes,
+    resumed: Resumed | None,
+    received: ReceivedHello,
 ) -> HandshakeSecrets:
     """Send the ServerHello and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
     share, shared_secret = answer_share(choice.group, peer_share, hs.randomness)
@@ -201,7 +211,8 @@ def agree(
     )
     if resumed is not None:
         extensions = (*extensions, ext.SelectedIdentity(resumed.place))
-    hs.send(_server_hello(offer.hello, choice.suite, hs.randomness.random(32), extensions))
+    hello = _server_hello(offer.hello, choice.suite, hs.randomness.random(32), extensions)
+    hs.send(received.confirm(hs, choice.suite, hello))
     _hide_from_middleboxes(hs, offer.hello)
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice, resumed)
@@ -214,13 +225,17 @@ def agree(
 
 
 @lru_cache(maxsize=64)
-def encrypted_extensions(by_name: bool, alpn: bytes | None) -> Encoded:
-    """Return the EncryptedExtensions (RFC 9846 4.4.1)."""
+def encrypted_extensions(
+    by_name: bool, alpn: bytes | None, retry_configs: ext.RetryConfigs | None
+) -> Encoded:
+    """Return the EncryptedExtensions (RFC 9846 4.4.1; retry_configs: RFC 9849 5)."""
     answers: list[ext.Extension] = []
     if by_name:
         answers.append(ext.ServerName())
     if alpn is not None:
         answers.append(ext.ApplicationProtocols((alpn,)))
+    if retry_configs is not None:
+        answers.append(retry_configs)
     return encoded(EncryptedExtensions(tuple(answers)))
 
 
@@ -254,14 +269,15 @@ def certificate_request(
 
 
 def client_authentication(
-    hs: HandshakeContext, settings: Settings, trust: PeerTrust
+    hs: HandshakeContext, settings: Settings, trust: PeerTrust, received: ReceivedHello
 ) -> Script[Signed | None]:
     """Read the client's Certificate and CertificateVerify, or an empty Certificate, where that is accepted."""
     certificate = yield from expect(Step.WAIT_CERT, Certificate)
     check_context(certificate, b"")
     if not certificate.certificate_list:
         if trust.requires_certificate:
-            blame(Fault.NO_CERTIFICATE)
+            is_turned_away = received.retry_configs is not None
+            blame(Fault.NO_CERTIFICATE_AFTER_ECH if is_turned_away else Fault.NO_CERTIFICATE)
         return None
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
     return check_proof(hs, certificate, proof, settings.negotiation.schemes, trust.anchors)

@@ -28,6 +28,8 @@ from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS
 from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.crypto.signing import SCHEMES, SCHEMES12, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
+from bothways.tls.ech.configs import ECHConfigList
+from bothways.tls.ech.keys import ECHKeys
 from bothways.tls.handshake.access import Decide
 from bothways.tls.handshake.certificate_compression import CompressedChains
 from bothways.tls.resumption.session_ids import SessionIds
@@ -140,8 +142,8 @@ class Settings:
     """What all connections of one configuration share. trust: None where no client is verified.
 
     tickets: the keys that encrypt a server's session tickets; None issues none.  session_ids: the sessions of TLS 1.2
-    that a server keeps; None where TLS 1.2 resumes none.  policy: a digest of how the peer is verified, without the
-    anchors; it is the same in every process.
+    that a server keeps; None where TLS 1.2 resumes none.  ech_keys: the keys that decrypt ClientHellos.  policy: a
+    digest of how the peer is verified, without the anchors; it is the same in every process.
     """
 
     negotiation: Negotiation
@@ -153,6 +155,7 @@ class Settings:
     keylog: Callable[[str], None] | None = field(default=None, repr=False)
     tickets: TicketKeys | None = None
     session_ids: SessionIds | None = None
+    ech_keys: ECHKeys | None = None
     policy: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -179,12 +182,15 @@ class Settings:
 class ClientSettings(Settings):
     """The settings of a client, which always verifies the server. sessions: those to resume; None for none.
 
-    resumes_12: whether sessions of TLS 1.2 are resumed too.
+    resumes_12: whether sessions of TLS 1.2 are resumed too.  ech: by which the ClientHello is encrypted.
+    greases_ech: whether a ClientHello looks as if a part of it were encrypted.
     """
 
     trust: PeerTrust
     sessions: SessionStore | None = None
     resumes_12: bool = False
+    ech: ECHConfigList | None = None
+    greases_ech: bool = False
 
 
 # -- from the fields of a configuration -------------------------------------------------------------------

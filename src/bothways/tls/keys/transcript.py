@@ -37,6 +37,10 @@ class Transcript:
             self._settle()
         self._pending = raw
 
+    def replace_received(self, raw: bytes) -> None:
+        """Put `raw` in the place of the last received message: the decrypted ClientHello (RFC 9849 7.1)."""
+        self._pending = raw
+
     def choose(self, algorithm: HashAlgorithm, *, keep_messages: bool = False) -> None:
         """Use the hash `algorithm`, for the messages so far too. Raises ValueError if it was chosen before.
 
@@ -104,6 +108,12 @@ class Transcript:
         """Return the hash of all messages, without the last `size` bytes of the last received one."""
         running = self._chosen().copy()
         running.update(memoryview(self._pending)[: len(self._pending) - size])
+        return running.finalize()
+
+    def with_last(self, raw: bytes) -> bytes:
+        """Return the hash of all messages, with `raw` in the place of the last received one."""
+        running = self._chosen().copy()
+        running.update(raw)
         return running.finalize()
 
     def branch(self) -> Transcript:

@@ -7,15 +7,18 @@ RFC 9846 4.3 has the table.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import Enum
 from typing import Any
 
 from bothways.iana import (
     CertificateCompressionAlgorithm,
     CertificateStatusType,
+    ECHClientHelloType,
     ECPointFormat,
     ExtensionType,
+    HpkeAead,
+    HpkeKdf,
     NamedGroup,
     NameType,
     ProtocolVersion,
@@ -40,8 +43,10 @@ from bothways.tls.wire.extensions import (
     CompressCertificate,
     Cookie,
     EarlyDataIndication,
+    ECHConfigEntry,
     EcPointFormats,
     EmptyStatusRequest,
+    EncryptedClientHello,
     ExtendedMainSecret,
     Extension,
     Extensions,
@@ -50,6 +55,7 @@ from bothways.tls.wire.extensions import (
     MaxEarlyData,
     OidFilter,
     OidFilters,
+    OuterExtensions,
     Padding,
     PostHandshakeAuth,
     PreSharedKeys,
@@ -57,6 +63,8 @@ from bothways.tls.wire.extensions import (
     PskKeyExchangeModes,
     RecordSizeLimit,
     RenegotiationInfo,
+    RetryConfigs,
+    RetryConfirmation,
     RetryGroup,
     SelectedIdentity,
     SelectedVersion,
@@ -371,6 +379,66 @@ _SERVER_SHARE = single_field(
 _RETRY_GROUP = single_field(
     RetryGroup, title="KeyShareHelloRetryRequest", spelled="selected_group", group=uint(2, NamedGroup)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _OuterHello:
+    kdf: int
+    aead: int
+    config_id: int
+    enc: bytes
+    payload: bytes
+
+
+OUTER_HELLO = record(
+    _OuterHello,
+    title="ECHClientHello",
+    spelled={"kdf": "kdf_id", "aead": "aead_id"},
+    kdf=uint(2, HpkeKdf),
+    aead=uint(2, HpkeAead),
+    config_id=uint(1),
+    enc=opaque(0, 2**16 - 1),
+    payload=opaque(1, 2**16 - 1),
+)
+_HELLO_TYPE = uint(1, ECHClientHelloType)
+
+
+def _encrypted_client_hello() -> Codec[Any]:
+    """The two forms in a ClientHello; an undefined one is kept as bytes (RFC 9849 5)."""
+
+    def read(data: bytes, at: int, end: int) -> tuple[Extension, int]:
+        kind, after = _HELLO_TYPE.read(data, at, end)
+        if kind == ECHClientHelloType.inner:
+            return EncryptedClientHello(kind), after
+        if kind != ECHClientHelloType.outer:
+            return UnknownExtension(ExtensionType.encrypted_client_hello, data[at:end]), end
+        outer, at = OUTER_HELLO.read(data, after, end)
+        return EncryptedClientHello(kind, *astuple(outer)), at
+
+    def write(value: EncryptedClientHello, out: bytearray) -> None:
+        _HELLO_TYPE.write(value.kind, out)
+        if value.kind == ECHClientHelloType.outer:
+            outer = _OuterHello(value.kdf, value.aead, value.config_id, value.enc, value.payload)
+            OUTER_HELLO.write(outer, out)
+
+    return Codec(read, write, OUTER_HELLO.notation, Custom(OUTER_HELLO))
+
+
+_ENCRYPTED_CLIENT_HELLO = _encrypted_client_hello()
+_OUTER_EXTENSIONS = single_field(OuterExtensions, types=vector(uint(2, ExtensionType), 2, 254))
+ECH_CONFIG = record(
+    ECHConfigEntry,
+    title="ECHConfig",
+    version=uint(2),
+    contents=opaque(0, 2**16 - 1),
+)
+_RETRY_CONFIGS = single_field(
+    RetryConfigs,
+    title="ECHEncryptedExtensions",
+    spelled="retry_configs",
+    configs=vector(ECH_CONFIG, 4, 2**16 - 1),
+)
+_RETRY_CONFIRMATION = single_field(RetryConfirmation, title="ECHHelloRetryRequest", confirmation=fixed(8))
 _RENEGOTIATION_INFO = single_field(RenegotiationInfo, renegotiated_connection=opaque(0, 255))
 
 _CH, _SH, _SH12, _HRR, _EE, _CT, _CR, _NST = ExtensionContext
@@ -433,6 +501,12 @@ TABLE: Mapping[ExtensionType, Mapping[ExtensionContext, tuple[type[Any], Codec[A
         _CH: (KeyShares, _KEY_SHARES),
         _SH: (ServerShare, _SERVER_SHARE),
         _HRR: (RetryGroup, _RETRY_GROUP),
+    },
+    _X.ech_outer_extensions: {_CH: (OuterExtensions, _OUTER_EXTENSIONS)},
+    _X.encrypted_client_hello: {
+        _CH: (EncryptedClientHello, _ENCRYPTED_CLIENT_HELLO),
+        _HRR: (RetryConfirmation, _RETRY_CONFIRMATION),
+        _EE: (RetryConfigs, _RETRY_CONFIGS),
     },
     _X.renegotiation_info: dict.fromkeys((_CH, _SH12), (RenegotiationInfo, _RENEGOTIATION_INFO)),
 }

@@ -252,6 +252,50 @@ class RenegotiationInfo:
     renegotiated_connection: bytes = b""
 
 
+@dataclass(frozen=True, slots=True)
+class EncryptedClientHello:
+    """An encrypted ClientHello, or inside of one the sign that it came encrypted (RFC 9849 5).
+
+    kind: an `ECHClientHelloType`; the other fields are those of `outer`.  kdf, aead: codes of HPKE.
+    """
+
+    kind: int
+    kdf: int = 0
+    aead: int = 0
+    config_id: int = 0
+    enc: bytes = b""
+    payload: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class OuterExtensions:
+    """The codes of extensions that an encrypted ClientHello has in common with the one around it (RFC 9849 5.1)."""
+
+    types: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ECHConfigEntry:
+    """A configuration for an encrypted ClientHello, with its contents as bytes (RFC 9849 4)."""
+
+    version: int
+    contents: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RetryConfigs:
+    """The configurations by which a client may try again (RFC 9849 5)."""
+
+    configs: tuple[ECHConfigEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RetryConfirmation:
+    """A HelloRetryRequest answers the encrypted ClientHello (RFC 9849 5)."""
+
+    confirmation: bytes
+
+
 Extension = (
     UnknownExtension
     | ServerName
@@ -285,6 +329,10 @@ Extension = (
     | ServerShare
     | RetryGroup
     | RenegotiationInfo
+    | EncryptedClientHello
+    | OuterExtensions
+    | RetryConfigs
+    | RetryConfirmation
 )
 Extensions = tuple[Extension, ...]
 

@@ -1,0 +1,29 @@
+"""An encrypted ClientHello that was not decrypted, as either side is told of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways import explain_failure
+from bothways.diagnosis.causes import Cause, Party
+from tls.handshake.encrypted_hellos import client, outdated, server
+from tls.handshake.test_server_ech import connected
+
+
+def first(failure: Exception | None) -> tuple[Cause, Party]:
+    assert failure is not None
+    likeliest = explain_failure(failure).causes[0]
+    return likeliest.cause, likeliest.party
+
+
+@pytest.mark.parametrize("auth", ["none", "require"])
+def test_an_outdated_configuration(auth: str) -> None:
+    """The server cannot tell it from grease of a client without certificate, and says so by its weight."""
+    made = connected(outdated(), server(client_auth=auth))
+    assert first(made.client.failure) == (Cause.ECH_OUTDATED, Party.OURS)
+    assert first(made.server.failure) == (Cause.ECH_OUTDATED, Party.PEERS)
+
+
+def test_a_server_that_has_switched_it_off() -> None:
+    made = connected(client(), server(ech_keys=None, client_auth="none"))
+    assert first(made.client.failure) == (Cause.ECH_NOT_DECRYPTED, Party.PEERS)
