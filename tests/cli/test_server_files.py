@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 from collections.abc import Iterator
 from datetime import timedelta
@@ -157,3 +158,32 @@ def test_options_about_clients_are_refused_where_no_client_is_verified(mutual, w
         files(mutual, ca, auth, crl=(str(mutual.crl),))
     with pytest.raises(ConfigError, match=f"^--allow: no client certificate is verified; {todo}$"):
         files(mutual, ca, auth, allow=(PeerRule(dns="a.example"),))
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_certificate_that_every_client_would_refuse_is_warned_of_at_the_start_and_when_it_changes(
+    mutual, command
+):
+    """RFC 5280 6.1.3, 4.2.1.12: it expired, or is not for servers; and which alert clients will send."""
+    mine = mutual.identity("server")
+    sound = mine.cert.read_bytes(), mine.key.read_bytes()
+    for flaw, said in (
+        (
+            mutual.identity("server", "expired"),
+            "expired on .*clients will refuse it \\(certificate_expired\\)",
+        ),
+        (
+            mutual.identity("client"),
+            "is for clientAuth.*clients will refuse it \\(unsupported_certificate\\)",
+        ),
+    ):
+        mine.cert.write_bytes(flaw.cert.read_bytes())
+        mine.key.write_bytes(flaw.key.read_bytes())
+        with serving(mutual, command, "--client-ca", str(mutual.ca)) as server:
+            begun = server.said.partition("listening on")[0]
+            assert re.search(f"warning: our certificate {said}", begun), begun
+    mine.cert.write_bytes(sound[0])
+    mine.key.write_bytes(sound[1])
+    with serving(mutual, command, "--client-ca", str(mutual.ca)) as server:
+        assert "warning" not in server.said.partition("listening on")[0]

@@ -110,3 +110,14 @@ def test_a_request_that_is_not_performed_is_the_services_own_matter() -> None:
     found = explain_answer(unwilling, talk().client.situation())
     assert found is not None and first(found) == ("REFUSED_BY_SERVICE", "the peer's")
     assert "no global knowledge" in found.first.evidence
+
+
+def test_a_server_of_http_2_alone_says_that_no_protocol_was_agreed() -> None:
+    """As Node.js answers in HTTP/1; where a protocol was agreed such a text is no reason."""
+    said = b"HTTP/1.0 403 Forbidden\r\n\r\n<p>Missing ALPN Protocol, expected `h2` to be available."
+    found = explain_answer(said, talk().client.situation())
+    assert found is not None and first(found) == ("NO_SHARED_PROTOCOL", "ours")
+    assert found.first.command.endswith("--alpn h2")
+    agreed = talk(client(alpn=("h2",)), identities.server_config(alpn=("h2",)))
+    other = explain_answer(said, agreed.client.situation())
+    assert other is not None and other.first.cause.name == "REFUSED_BY_SERVICE"

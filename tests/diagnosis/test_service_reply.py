@@ -40,6 +40,7 @@ REPLIES: list[tuple[bytes, Says | None, bool]] = [
     (http(403, "403.7 - Forbidden: SSL client certificate is required."), Says.CERTIFICATE_WANTED, True),
     (http(403, "HTTP Error 403.13 - Forbidden"), Says.CERTIFICATE_REVOKED, True),
     (http(403, "HTTP Error 403.16 - Forbidden"), Says.CERTIFICATE_UNTRUSTED, True),
+    (http(403, "<h1>HTTP/1.0 403 Forbidden</h1><p>Missing ALPN Protocol, expected `h2`"), Says.NO_PROTOCOL, True),
     (http(403, "HTTP Error 403.17 - Forbidden"), Says.CERTIFICATE_EXPIRED, True),
     (http(403, "Client Certificate Required"), Says.CERTIFICATE_WANTED, True),
     (http(403, '{"error": "invalid client certificate"}'), Says.CERTIFICATE_WRONG, True),

@@ -267,3 +267,19 @@ def test_a_hello_that_is_only_larger_shows_that_its_size_is_refused() -> None:
         found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5, ours=side)
         assert server.accepted <= PROBES
     assert found is not None and found.differs == "size"
+
+
+def test_a_server_that_refuses_every_version_has_no_certificate_for_the_one_that_it_allows() -> None:
+    """OpenSSL that allows TLS 1.3 alone, with a key on a brainpool curve, sends protocol_version (RFC 8734)."""
+    refused = PeerAlert(Alert.PROTOCOL_VERSION, step=StepId("1.2"), peer="server", state="WAIT_SH")
+    told = explained(Probed(), refused)
+    assert first(told) == ("NO_SHARED_SCHEME", "the peer's")
+    assert "NO_SHARED_VERSION" in [each.cause.name for each in told.causes]
+    assert first(explained(Probed((V11,), (CBC,)), refused)) == ("NO_SHARED_VERSION", "the peer's")
+    talk = saying(bytes([21, 3, 3, 0, 2, 2, 70]))
+    with listening(talk) as server:
+        survey = Survey(
+            Dialer(Target("127.0.0.1", server.port, server_name("localhost")), timeout=5, limit=40)
+        )
+        survey.run()
+    assert of_survey(survey) == Probed() and not survey.refused_with

@@ -46,7 +46,11 @@ WRONG: tuple[tuple[str, Any, str], ...] = (
     ("judge_again", "always", "judge_again: 'always' is none of never, lapse, change"),
     ("judge_again", "change", "judge_again: without revocation there is no evidence that could change"),
     ("credentials", "file.pem", "credentials: expected Credentials, not str"),
-    ("schemes", ("ed25519",), "credentials: no scheme in `schemes` fits the key of CN="),
+    (
+        "schemes",
+        ("ed25519",),
+        "and no signature scheme that is in use fits it in TLS 1.",
+    ),
 )
 
 

@@ -148,7 +148,7 @@ def test_a_key_that_the_configuration_has_no_scheme_for_is_not_taken(
     write(folder, "server", renewed_server("Ed25519"))
     both = talk(identities.client_config(identities.client()), server)
     assert both.client.peer.certificate == identities.server().certificate
-    assert "no scheme in `schemes` fits the key" in caplog.text
+    assert "no signature scheme that is in use fits it" in caplog.text
 
 
 def test_what_is_watched_looks_like_what_is_not(folder: Path) -> None:

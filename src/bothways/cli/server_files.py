@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bothways.cli.options import Clients, LoadedSide, Side, load_anchors
+from bothways.diagnosis.certificates import fault_of_ours
+from bothways.diagnosis.self_check import reasons_against
 from bothways.errors import ConfigError
+from bothways.faults import Fault, Reason
+from bothways.roles import Role
 from bothways.tls.handshake.settings import JudgeAgain
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
+from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_files import CRLFiles
+from bothways.trust.verdict import Purpose
 
 Look = Callable[[], list[str]]
 
@@ -24,6 +30,7 @@ class ServerFiles:
     own: LoadedSide = field(init=False)
     anchors: TrustStore | None = field(init=False)
     lists: CRLFiles = field(init=False)
+    _doubted: tuple[bytes, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         self.lists = CRLFiles(self.side.sources.crl)
@@ -56,6 +63,16 @@ class ServerFiles:
         may_change = self.own.revocation is not None or isinstance(self.anchors, WatchedTrustStore)
         return "change" if may_change else "lapse"
 
+    def _doubts(self) -> list[str]:
+        """Return lines about what is wrong with our own certificate, once for each; clients refuse it for that."""
+        own, now = self.own.credentials, datetime.now(UTC)
+        if own is None or tuple(own.chain) == self._doubted:
+            return []
+        self._doubted = tuple(own.chain)
+        chain = [ParsedCertificate(each) for each in self._doubted]
+        reasons = reasons_against(chain, Purpose.SERVER, ANY_NAME, now)
+        return [_doubt(reason, now) for reason in reasons if reason.fault is not Fault.NAME_MISMATCH]
+
     def looks(self) -> list[Look]:
         """Return the functions to be called regularly; each returns lines to be printed."""
         return (
@@ -71,4 +88,13 @@ class ServerFiles:
         """Read changed credentials even without new connections; changes are reported in the log."""
         for each in (self.own.credentials, self.anchors):
             _ = None if each is None else each.current
-        return []
+        return self._doubts()
+
+
+ANY_NAME = "a.example"  # of a server; that a certificate is for others is no fault of it
+
+
+def _doubt(reason: Reason, now: datetime) -> str:
+    found = fault_of_ours(reason, Role.SERVER, now)
+    alert = reason.fault.alert.name.lower()
+    return f"warning: {found.text}: clients will refuse it ({alert}); {found.remedy}"

@@ -129,6 +129,12 @@ def versions(case: Case) -> Iterator[Likely]:
     found = case.situation.probed
     if found is not None and (found.versions or case.alert != Alert.PROTOCOL_VERSION):
         return
+    if found is not None:
+        evidence = (
+            "it refuses every version alike, as OpenSSL does that has no certificate for the one it allows"
+        )
+        detail = "its key fits no version that it allows, such as one on a brainpool curve in TLS 1.3 alone"
+        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
     offered = listed([version(code) for code in case.ours.versions])
     if case.ours.versions and len(case.ours.versions) < len(VERSIONS):
         detail = f"we offer {offered} alone"

@@ -213,6 +213,14 @@ def _expired(case: Case) -> Iterator[Likely]:
     )
 
 
+def _no_protocol(case: Case) -> Iterator[Likely]:
+    """It serves HTTP/2 alone, and answers a client with which it has agreed no protocol in HTTP/1."""
+    if case.is_client and case.seen.protocol is None:
+        detail = "we offer none, and it serves HTTP/2 alone"
+        evidence = "that is what the answer says"
+        yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY, evidence, detail=detail, offer="h2")
+
+
 def _name(case: Case) -> Iterator[Likely]:
     for each in own_hello.name(case):
         yield case.likely(
@@ -279,5 +287,6 @@ RULES: Mapping[Says, tuple[Rule, ...]] = {
     Says.NO_BACKEND: (_backend, by_service),
     Says.BUSY: (_busy, by_service),
     Says.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
+    Says.NO_PROTOCOL: (_no_protocol, by_service),
     Says.PLAIN_WANTED: (by_service,),
 }

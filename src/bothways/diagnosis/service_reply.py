@@ -54,6 +54,7 @@ ABOUT_CERTIFICATES = frozenset(
         Says.CERTIFICATE_UNTRUSTED,
         Says.LATER_IMPOSSIBLE,
         Says.PLAIN_WANTED,
+        Says.NO_PROTOCOL,
     }
 )
 

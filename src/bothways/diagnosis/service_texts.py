@@ -29,6 +29,7 @@ class Says(Enum):
     BUSY = "it serves nobody now"
     UNWILLING = "it does not perform this request, for a reason of its own"
     NO_REQUEST = "no request arrived in time"
+    NO_PROTOCOL = "no application protocol was agreed"
     PLAIN_WANTED = "it read what it received as plain text"
 
 
@@ -98,6 +99,7 @@ CERTIFICATES = texts(
 
 # About the server's name, and about plain text.
 PLACES = texts(
+    (Says.NO_PROTOCOL, (r"(?:missing|unknown|no) alpn protocol", r"server does not support http/1\.1")),
     (
         Says.PLAIN_WANTED,
         (

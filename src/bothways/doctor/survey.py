@@ -176,6 +176,7 @@ class Survey:
 
     def _refused_altogether(self, alert: int) -> None:
         """Every hello was refused: except after the one alert that is about versions, its versions are not known."""
+        self.otherwise = Probed()
         if alert != Alert.PROTOCOL_VERSION:
             self.refused_with = alert
             self.otherwise = refused_by_alert(self.dialer)

@@ -18,15 +18,13 @@ from bothways.iana import (
     CertificateCompressionAlgorithm,
     CipherSuite,
     NamedGroup,
-    ProtocolVersion,
     SignatureScheme,
 )
-from bothways.iana import name as spelled
 from bothways.roles import Version
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS
 from bothways.tls.crypto.randomness import Randomness
-from bothways.tls.crypto.signing import SCHEMES, SCHEMES12, schemes_for
+from bothways.tls.crypto.signing import SCHEMES, SCHEMES12, described, schemes_for
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.ech.configs import ECHConfigList
 from bothways.tls.ech.keys import ECHKeys
@@ -287,9 +285,11 @@ def _check_schemes(credentials: Credentials, offer: Negotiation) -> None:
         scheme for version in offer.versions for scheme in schemes_for(credentials.certificate, version)
     }
     if not fitting & set(offer.schemes):
+        kind = described(credentials.certificate.public_key())
+        versions = " and ".join(f"TLS {Version(version).text}" for version in offer.versions)
         raise ConfigError(
-            f"credentials: no scheme in `schemes` fits the key of {credentials.names.subject}"
-            f" in {' and '.join(spelled(ProtocolVersion, version) for version in offer.versions)}"
+            f"credentials: the key of {credentials.names.subject} is {kind}, and no signature scheme that is in use "
+            f"fits it in {versions}; P-256 and RSA of 2048 bits fit nearly everywhere"
         )
 
 
