@@ -107,7 +107,21 @@ rootpw secret
 SLAPD = {
     "demand": _SLAPD.format(verify="demand", rest=""),
     "login": _SLAPD.format(verify="demand", rest="disallow bind_anon\nrequire authc"),
+    "never": _SLAPD.format(verify="never", rest=""),
 }
+PROSODY = """\
+run_as_root = true
+pidfile = "FOLDER/prosody-PORT.pid"
+data_path = "FOLDER"
+modules_enabled = { "tls", "saslauth" }
+modules_disabled = { "s2s", "http" }
+interfaces = { "127.0.0.1" }
+c2s_ports = { PORT }
+s2s_ports = {}
+ssl = { certificate = "FOLDER/server.pem"; key = "FOLDER/server.key" }
+log = "FOLDER/prosody.log"
+VirtualHost "localhost"
+"""
 
 # -- servers as clients of ours --------------------------------------------------------------------------------
 _CHECK = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bothways.diagnosis import Cause
-from catalogue.more_configurations import APACHE, DOVECOT, SLAPD, bridging, checking
+from catalogue.more_configurations import APACHE, DOVECOT, PROSODY, SLAPD, bridging, checking
 from catalogue.prepared import (
     HTTP2,
     IMAP_LOGIN,
@@ -71,6 +71,11 @@ DIRECTORIES = (
         DOVECOTS, Cause.EXPIRED, OURS, me("client-expired"), DOVECOT["required"], request=IMAP_LOGIN),
     Row("password-wanted-by-dovecot", "our certificate is good, and our password is wrong", CLIENT,
         DOVECOTS, Cause.WANTS_LOGIN, OURS, me("client"), DOVECOT["required"], request=IMAP_WRONG_LOGIN),
+    Row("ldap-in-the-clear", "OpenLDAP listens there, and changes to TLS on request alone", CLIENT,
+        "slapd -h ldap://127.0.0.1:PORT/ -f never.conf -d 0", Cause.SPEAKS_LDAP, PEERS, setup=SLAPD["never"],
+        probe=True, request=LDAP_SEARCH),
+    Row("xmpp-in-the-clear", "Prosody listens there, which changes to TLS on request alone", CLIENT,
+        "prosody --config FOLDER/prosody.cfg.lua -F", Cause.SPEAKS_XMPP, PEERS, setup=PROSODY),
     Row("no-certificate-slapd", "OpenLDAP requires a certificate, and we have none", CLIENT,
         SLAPDS, Cause.NO_CERTIFICATE, OURS, setup=SLAPD["demand"], request=LDAP_SEARCH),
     Row("client-of-unknown-ca-slapd", "our certificate is of a CA that OpenLDAP does not accept; it closes", CLIENT,

@@ -191,6 +191,7 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "server-of-no-ca": lambda: whole(server(holder())),
     "server-strange": lambda: whole(server(extra=[(STRANGE, True)])),
     "server-for-agreement": lambda: whole(server(key_usage=("key_agreement",))),
+    "server-with-a-list": lambda: whole(server(extra=[pki.points("URI:http://127.0.0.1:9/acme.crl")])),
     "server-revoked": lambda: whole(server(serial=0x7E70ED)),
     "server-altered": lambda: whole(server(broken=True)),
     "client": lambda: whole(client()),

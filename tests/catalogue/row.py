@@ -88,6 +88,7 @@ PROGRAMS = {
     "mariadbd": "MariaDB",
     "dovecot": "Dovecot",
     "slapd": "OpenLDAP",
+    "prosody": "Prosody",
     "node": "Node.js",
     "java": "Java",
     "redis-cli": "Redis",

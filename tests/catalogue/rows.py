@@ -10,6 +10,7 @@ from datetime import timedelta
 
 from bothways.diagnosis import Cause
 from bothways.trust.access import PeerRule
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from catalogue import people
 from catalogue.configurations import HAPROXY, NGINX, STUNNEL
@@ -91,6 +92,9 @@ REFUSED_SERVERS = (
         lambda: {"revocation": Revocation(staples="use", crls=people.crls())}),
     Row("server-revoked", "the server's certificate was revoked", CLIENT,
         s_server("server-revoked"), Cause.REVOKED, PEERS, lambda: {"revocation": lists()}),
+    Row("list-not-to-be-fetched", "its CRL is on this machine, from which we fetch nothing unless that is allowed",
+        CLIENT, s_server("server-with-a-list"), Cause.FETCH_NOT_ALLOWED, OURS,
+        with_(revocation=Revocation(fetch=Fetch(), covers="leaf"))),
     Row("our-list-out-of-date", "the revocation list that we loaded is out of date", CLIENT,
         s_server(), Cause.STATUS_UNKNOWN, OURS,
         lambda: {"revocation": lists(people.root_crl(people.NOW - timedelta(days=1)))}),

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bothways import ClientConfig, ServerConfig, TLSError
-from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer, explain_ended
 from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
@@ -140,7 +140,7 @@ class Stage:
 
 def _file_of(command: str) -> str:
     """The configuration file that a command names."""
-    return next(word for word in shlex.split(command) if word.endswith((".conf", ".cfg")))
+    return Path(next(word for word in shlex.split(command) if word.endswith((".conf", ".cfg", ".lua")))).name
 
 
 def _await(program: Program, port: int, word: str | None) -> None:
@@ -187,6 +187,7 @@ def as_client(
     config = ClientConfig(**{"anchors": people.anchors(), **ours})
     host = name if name == "127.0.0.1" or name.endswith(".invalid") else HOST
     observed = HandshakeFacts(config, name, address=f"{host}:{port}", files=FILES, starttls=starttls)
+    said = bytearray()
     try:
         sock = socket.create_connection((host if host.endswith(".invalid") else HOST, port), SECONDS)
         with sock:
@@ -196,23 +197,22 @@ def as_client(
                 if then is not None:
                     then()
                 channel.settimeout(patience)
-                return _asked(channel, request, observed, enough)
+                return _asked(channel, request, observed, enough, said)
     except (TLSError, OSError) as error:
         place = Target(HOST, port, server_name(name))
         found = probe(place, SECONDS) if probing else None
-        return explain(error, replace(observed.situation(), probed=found))
+        return explain_ended(bytes(said), error, replace(observed.situation(), probed=found))
 
 
 def _asked(
-    channel: Channel, request: bytes, observed: HandshakeFacts, enough: bytes | None
+    channel: Channel, request: bytes, observed: HandshakeFacts, enough: bytes | None, said: bytearray
 ) -> Explanation | None:
-    """Ask, and read what comes: a refusal in the service's own words, or all until the end."""
+    """Ask, and read what comes into `said`: a refusal in the service's own words, or all until the end."""
     channel.sendall(request)
-    said = b""
     while True:
         data = channel.recv(4096)
-        said = (said + data)[:LOOKED_AT]
-        found = explain_answer(said, observed.situation())
+        said += data[: LOOKED_AT - len(said)]
+        found = explain_answer(bytes(said), observed.situation())
         if found is not None or not data or (enough is not None and enough in said):
             return found
 

@@ -25,8 +25,8 @@ from catalogue.stage import FILES, REQUEST, Stage, as_client
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
-# A browser is taught a CA in tests/interop/test_chromium.py.
-ELSEWHERE = ("our-certificate-in-a-browser",)
+# A browser is taught a CA in tests/interop/test_chromium.py; --fetch-allow is given in tests/cli/test_fetching.py.
+ELSEWHERE = ("our-certificate-in-a-browser", "list-not-to-be-fetched")
 SECONDS = 30
 
 

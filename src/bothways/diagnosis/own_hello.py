@@ -208,6 +208,17 @@ def protocols(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, CERTAIN if ours else LIKELY, detail=detail)
 
 
+def nothing_accepted(case: Case) -> Iterator[Likely]:
+    """A server that refuses whatever is offered, with its name and without, has nothing to choose itself."""
+    found = case.situation.probed
+    if case.is_client and found == Probed() and not certs.is_address(case.ours.server_name):
+        evidence = (
+            "it refuses a hello that offers everything, with our name and without one, as a server does whose "
+            "certificate fits none of its cipher suites"
+        )
+        yield case.likely(Cause.PEER_CONFIGURED_WRONG, PEERS, LIKELY, evidence)
+
+
 def name(case: Case) -> Iterator[Likely]:
     """The server name that we sent, or that we sent none."""
     asked, found = case.ours.server_name, case.situation.probed

@@ -64,7 +64,7 @@ CERTIFICATE: tuple[Rule, ...] = (
 
 HELLO_CLIENT: tuple[Rule, ...] = (
     own_hello.probed, own_hello.suites, own_hello.groups, own_hello.schemes, own_hello.versions,
-    own_hello.name, misconfigured, lets_not_in,
+    own_hello.nothing_accepted, own_hello.name, misconfigured, lets_not_in,
 )  # fmt: skip
 
 # The rules of an alert whenever it arrives, unless the next table has others.

@@ -20,6 +20,7 @@ from bothways.iana import (
     NamedGroup,
     SignatureScheme,
 )
+from bothways.iana import name as spelled
 from bothways.roles import Version
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS
