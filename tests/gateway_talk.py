@@ -14,6 +14,8 @@ from typing import Any
 
 from bothways.aio import StreamReader, StreamWriter, connect
 from bothways.gateway.config import read_config
+from bothways.gateway.current import Current
+from bothways.gateway.following import Following
 from bothways.gateway.log import Log
 from bothways.gateway.report_limits import ReportLimits
 from bothways.gateway.routes import Routes, load_routes
@@ -33,6 +35,7 @@ class Setting:
     lines: list[str] = field(default_factory=list)
     writers: list[StreamWriter] = field(default_factory=list)
     tickets: TicketKeys = field(default_factory=TicketKeys)
+    following: Following | None = None
 
     @property
     def path(self) -> Path:
@@ -65,15 +68,24 @@ port = 0
     async def gateway(self) -> AsyncIterator[Gateway]:
         """Serve what was written; `lines` has what is told, as JSON."""
         log = Log(self.lines.append, "json", limits=Talkative())
-        gateway = Gateway(self.load(), log)
+        current = Current(str(self.path), log, self.tickets)
+        gateway = Gateway(current.routes, log)
         await gateway.start()
+        self.following = Following(gateway, current, log)
+        self.following.start()
         try:
             yield gateway
         finally:
+            self.following.stop()
             await gateway.close()
             for writer in self.writers:
                 writer.transport.abort()
             await asyncio.sleep(0)
+
+    async def reload(self) -> bool:
+        """Have the gateway read its configuration again."""
+        assert self.following is not None
+        return await self.following.reload()
 
     def told(self) -> list[dict[str, Any]]:
         """What was told of connections so far."""

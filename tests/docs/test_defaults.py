@@ -29,6 +29,7 @@ from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
 from bothways.gateway import report_limits, strict_toml, tunnel
+from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
 from bothways.http import exchange, stream
@@ -247,6 +248,9 @@ VALUES = {
     "time for `gateway` to connect to a backend": seconds(TIMES.connect),
     "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
     "time for connections to end when `gateway` ends": seconds(TIMES.drain),
+    "time for a worker of `gateway` to take what has changed": (
+        f"{seconds(gateway_workers.TAKE_SECONDS)}; then it is killed"
+    ),
     "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
     "connections of `tunnel`": str(tunnel.CONNECTIONS),
     "reports of failed clients, one address": (

@@ -154,7 +154,7 @@ def test_a_service_that_is_revoked_after_a_reload_is_ended(setting: Setting) -> 
                 writer.write(b"hello")
                 assert await reader.readexactly(5) == b"hello"
                 setting.write(route, limits={"per_identity": 7})
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 writer.write(b"again")
                 assert await reader.readexactly(5) == b"again"
                 mutual.revoke(theirs)

@@ -52,10 +52,10 @@ def test_a_session_is_resumed_and_its_client_judged_and_decided_about_again(sett
                     return bool(writer.resumed)
 
                 assert [await resumed(), await resumed()] == [False, True]
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 assert await resumed()
                 setting.write(behind.route('[[route.allow]]\ndns = "other.example"'))
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 with pytest.raises(PeerAlert, match="access_denied"):
                     await resumed()
                 told = await setting.until_told(4)

@@ -55,7 +55,7 @@ def test_the_first_route_that_takes_a_client_is_its_route(
 def test_files_that_several_routes_name_are_read_once(setting: Setting) -> None:
     setting.write(*ROUTES[:3])
     routes = setting.load()
-    assert len(routes.crls) == 1
+    assert len(routes.held.lists) == 1
     assert len({id(each.server.client_anchors) for each in routes.all}) == 1
 
 

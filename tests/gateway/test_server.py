@@ -11,9 +11,9 @@ import pytest
 
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
+from bothways.gateway import current
 from bothways.gateway.listening import open_listener
 from bothways.gateway.log import Log
-from bothways.gateway.routes import Routes
 from bothways.gateway.server import Gateway
 from bothways.testing.identities import Identities
 from gateway_talk import ANYBODY, Setting, port, service, until
@@ -148,10 +148,10 @@ def test_a_changed_file_is_taken_whole_and_open_connections_are_verified_by_it(s
             async with setting.gateway() as gateway:
                 first, second = await setting.open(gateway), await setting.open(gateway, other)
                 setting.path.write_text("[[listener]]\nport = 0\n[[route]]\nbackend = 5\n")
-                assert not await gateway.reload(setting.load)
+                assert not await setting.reload()
                 assert "line 4: route[1].backend: expected a text" in setting.events()[-1]
                 setting.write(behind.route(ANYBODY, '[[route.deny]]\ndns = "other.example"'))
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 with pytest.raises(PeerAlert, match="access_denied"):
                     await second[0].read()
                 first[1].write(b"still here")
@@ -173,7 +173,7 @@ def test_no_byte_passes_by_rules_that_are_no_longer_in_use(setting: Setting) -> 
                 writer.write(b"before")
                 await reader.readexactly(6)
                 setting.write(behind.route('[[route.allow]]\ndns = "nobody.example"'))
-                reloading = asyncio.create_task(gateway.reload(setting.load))
+                reloading = asyncio.create_task(setting.reload())
                 while not reloading.done():
                     await asyncio.sleep(0)
                 writer.write(b"after")
@@ -198,7 +198,7 @@ def test_a_client_in_its_handshake_is_judged_by_the_file_that_was_read_meanwhile
                     engine.receive(await reader.read(65536))
                 engine.send(b"sent along")
                 setting.write(behind.route('[[route.allow]]\ndns = "nobody.example"'))
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 writer.write(engine.data_to_send())
                 while data := await reader.read(65536):
                     engine.receive(data)
@@ -218,7 +218,7 @@ def test_a_route_that_is_gone_takes_its_clients_with_it(setting: Setting) -> Non
             async with setting.gateway() as gateway:
                 reader, _ = await setting.open(gateway)
                 setting.write(behind.route(name="other.example"))
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 assert await reader.read() == b""
                 [told] = await setting.until_told()
         assert told["ended"] == "there is no route for it any more"
@@ -237,7 +237,7 @@ def test_a_route_that_leads_to_another_service_takes_its_clients_with_it(setting
                 writer.write(b"before")
                 await reader.readexactly(6)
                 setting.write(after.route())
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 assert await asyncio.wait_for(reader.read(), 10) == b""
                 [told] = await setting.until_told()
         assert told["ended"] == "its route leads to another service now"
@@ -260,7 +260,7 @@ def test_anchors_that_are_replaced_count_for_open_connections(setting: Setting) 
                 setting.path.write_text(
                     text.replace("pki/ca.pem", "other/ca.pem").replace("pki/crl", "other/crl")
                 )
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 with pytest.raises(PeerAlert, match="unknown_ca"):
                     await reader.read()
 
@@ -345,17 +345,17 @@ def test_listeners_come_and_go_with_the_file(setting: Setting) -> None:
                 with socket.create_server(("127.0.0.1", 0)) as taken:
                     more = f"[[listener]]\nport = {taken.getsockname()[1]}\n[[route]]"
                     setting.path.write_text(text.replace("[[route]]", more))
-                    assert not await gateway.reload(setting.load)
+                    assert not await setting.reload()
                     assert (port(gateway), len(gateway.addresses())) == (before, 1)
                     assert "not reloaded" in setting.events()[-1]
                 unix = '[[listener]]\nunix = "in.sock"\nmode = "0660"\n[[route]]'
                 setting.path.write_text(text.replace("[[route]]", unix))
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 path = setting.folder / "in.sock"
                 assert (path.stat().st_mode & 0o777, port(gateway)) == (0o660, before)
                 await _through(setting, path)
                 setting.path.write_text(text.replace("[[route]]", unix.replace("0660", "0600")))
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 assert path.stat().st_mode & 0o777 == 0o600
             assert not path.exists()
 
@@ -363,7 +363,7 @@ def test_listeners_come_and_go_with_the_file(setting: Setting) -> None:
 
 
 def test_whatever_is_wrong_with_a_changed_file_the_gateway_goes_on_with_the_earlier_one(
-    setting: Setting,
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even what nobody thought of."""
 
@@ -372,10 +372,11 @@ def test_whatever_is_wrong_with_a_changed_file_the_gateway_goes_on_with_the_earl
             setting.write(behind.route())
             async with setting.gateway() as gateway:
 
-                def load() -> Routes:
+                def text(path: object) -> str:
                     raise ValueError("embedded null byte")
 
-                assert not await gateway.reload(load)
+                monkeypatch.setattr(current, "config_text", text)
+                assert not await setting.reload()
                 assert "not reloaded" in setting.events()[-1] and "null byte" in setting.events()[-1]
                 _, writer = await setting.open(gateway)
                 writer.close()

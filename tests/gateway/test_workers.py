@@ -7,12 +7,13 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bothways import PeerAlert
+from bothways import PeerAlert, Truncated
 from bothways.net import Channel, wrap
 from bothways.testing import Identity
 from cli_scripting import Background
@@ -82,7 +83,7 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
 
         setting.write(f"{route}\n[[route.deny]]\ndns = 'denied.example'", times={"drain": 2})
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: server.said.count('"event": "reloaded: gateway.toml"') == 2)
+        until(lambda: "reloaded: gateway.toml" in server.said and "taken by all workers" in server.said)
         for each in later[8:]:
             with pytest.raises(PeerAlert, match="access_denied"):
                 each.recv(1)
@@ -116,7 +117,7 @@ def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: S
         text = setting.path.read_text()
         setting.path.write_text(text.replace("[[route]]", '[[listener]]\nunix = "in.sock"\n[[route]]'))
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: server.said.count('"event": "reloaded: gateway.toml"') == 2)
+        until(lambda: "reloaded: gateway.toml" in server.said and "taken by all workers" in server.said)
         path = setting.folder / "in.sock"
         for _ in range(6):
             plain = socket.socket(socket.AF_UNIX)
@@ -151,3 +152,48 @@ def test_an_address_that_is_taken_ends_it_before_a_worker_is_started(setting: Se
         setting.path.write_text(setting.path.read_text().replace("port = 0", f"port = {port}"))
         with pytest.raises(AssertionError, match="cannot listen on 127.0.0.1"):
             Background(["gateway", "-c", "gateway.toml", "--workers", "2"], setting.folder)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_a_worker_that_is_killed_while_files_change_begins_with_what_they_have_become(
+    setting: Setting,
+) -> None:
+    """Whenever the kill comes, nobody is let in by an earlier file."""
+    with behind() as port, contextlib.ExitStack() as stack:
+        route = f'backend = "127.0.0.1:{port}"\n{ANYBODY}'
+        setting.write(route, times={"drain": 1})
+        server = stack.enter_context(running(setting))
+        for turn in range(3):
+            who = setting.mutual.identity("client", dns=[f"client{turn}.example"])
+            setting.write(f"{route}\n[[route.deny]]\ndns = 'client{turn}.example'", times={"drain": 1})
+            serving = workers(server)
+            server.process.send_signal(signal.SIGHUP)
+            time.sleep(0.02 * turn)
+            os.kill(serving[0], signal.SIGKILL)
+            until(lambda n=turn: server.said.count("reloaded: gateway.toml") == n + 1)
+            until(lambda old=serving[0]: len(set(workers(server)) - {old}) == 2)
+            until(lambda n=turn: server.said.count("taken by all workers") >= n + 1)
+            for _ in range(6):
+                with pytest.raises((PeerAlert, ConnectionError)) as refused:
+                    setting.mutual.client(who).connect("127.0.0.1", int(server.port)).recv(1)
+                assert "access_denied" in str(refused.value) or isinstance(refused.value, ConnectionError)
+        assert server.end() == 0
+        assert "Traceback" not in server.said
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_workers_end_with_their_supervisor_even_if_it_is_killed(setting: Setting) -> None:
+    """During a reload too; nobody goes on serving what nobody follows any more."""
+    with behind() as port, contextlib.ExitStack() as stack:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1})
+        server = stack.enter_context(running(setting))
+        channel = stack.enter_context(setting.mutual.client().connect("127.0.0.1", int(server.port)))
+        assert says(channel, b"one")
+        serving = workers(server)
+        server.process.send_signal(signal.SIGHUP)
+        server.process.kill()
+        until(lambda: not any(Path(f"/proc/{each}/exe").exists() for each in serving))
+        with contextlib.suppress(Truncated, OSError):
+            assert not says(channel, b"two")
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", int(server.port)), 5)

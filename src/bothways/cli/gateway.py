@@ -14,6 +14,7 @@ from bothways.cli.watching import saying_what_is_read
 from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.config import GatewayConfig, read_config
+from bothways.gateway.current import Current
 from bothways.gateway.explain import RouteAnswer, explained
 from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.log import Log
@@ -55,11 +56,12 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
         return DONE
     if path is None:
         refuse("no configuration file was given", "bothways gateway -c gateway.toml")
-    config = read_config(path)
     keys = tickets.load()
-    routes = load_routes(config, keys)
-    log = Log(say, config.log_format)
-    _warn(routes, log)
+    log = Log(say)
+    current = Current(path, log, keys)
+    config = current.routes.config
+    log.form = config.log_format
+    _warn(current.routes, log)
     allow_descriptors(2 * (config.limits.connections + config.limits.handshakes))
 
     def ready(addresses: list[str]) -> None:
@@ -69,8 +71,8 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
 
     with saying_what_is_read(log.event):
         if workers is not None:
-            return Workers(path, log, routes, keys, workers, ready).run()
-        return serve(path, log, routes, keys, ready)
+            return Workers(path, log, current, keys, workers, ready).run()
+        return serve(log, current, keys, ready)
 
 
 @command.command("check")

@@ -9,31 +9,34 @@ from typing import TYPE_CHECKING
 
 from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
-from bothways.errors import PeerFault, TimedOut
+from bothways.aio.transport import TLSTransport
+from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.gateway import backends
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.log import Entry
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
+from bothways.gateway.routes import Route, Routes, is_same_trust
 from bothways.places import source_of
+from bothways.roles import Phase
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.certificate import ParsedCertificate
 
 if TYPE_CHECKING:
-    from bothways.gateway.routes import Route, Routes
     from bothways.gateway.server import Gateway
 
 UNIX_CLIENT = "unix"
-FEW_CRLS = 32  # so many are looked through for each client when one has changed
+
+Leaf = tuple[bytes, bytes]  # the issuer of a certificate in normal form, and its serial number
 
 
 class ClientProtocol(AdmittedProtocol):
     """The protocol on the transport of one client: who is it, for which route, and how long may it stay.
 
-    listener: the address at which it came in.  `connected_by`: the routes by which its service was reached and is
-    verified, which may be earlier ones than the gateway's; None before that.
+    listener: the address at which it came in.  `leaf`: names the certificate of a verified client.  `connected_by`: the
+    routes by which its service was reached, and is verified; None before that.
     """
 
     def __init__(self, gateway: Gateway, listener: ListenerAddress) -> None:
@@ -48,7 +51,7 @@ class ClientProtocol(AdmittedProtocol):
         self._connecting: asyncio.Task[None] | None = None
         self._turned_away = False
         self._hello: asyncio.TimerHandle | None = None
-        self._leaf: tuple[bytes, bytes] | None = None  # the issuer and the serial number of a verified client
+        self.leaf: Leaf = b"", b""
         self.entry = Entry(str(listener), "", "", 0.0)
         self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
         base = self._routes.all[0]
@@ -86,6 +89,8 @@ class ClientProtocol(AdmittedProtocol):
         if not self.driver.status.established and self.place.moved + len(data) > self._limit_before_verdict:
             self._end_unheard(f"it sent more than {self._limit_before_verdict} bytes before it was verified")
             return
+        if self._is_behind:
+            self.catch_up()
         super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -136,7 +141,7 @@ class ClientProtocol(AdmittedProtocol):
             return
         entry.peer = status.peer
         leaf = ParsedCertificate(status.peer.verdict.path_der[0])
-        self._leaf = leaf.normal_issuer, leaf.serial
+        self.leaf = leaf.normal_issuer, leaf.serial
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
         entry.version, entry.resumed = self.connection.version, self.connection.resumed
         why = self._gateway.established(self)
@@ -177,36 +182,58 @@ class ClientProtocol(AdmittedProtocol):
         )
         return header(client, form)
 
+    def catch_up(self) -> None:
+        """Have an established client verified by the newest routes, now, unless that was done."""
+        if self._is_behind:
+            self.go_by(self._gateway.routes)
+            self._judge_if_due()
+
+    @property
+    def _is_behind(self) -> bool:
+        return self.entry.peer is not None and self._routes is not self._gateway.routes
+
     def go_by(self, routes: Routes) -> None:
         """Have an established client verified again by other routes; one for whom there is none any more is ended."""
         asked = self._asked
         route = None if asked is None else routes.find(self._listener, asked)
+        self._routes = routes
         if route is None:
-            self.relay.end("there is no route for it any more")
+            self._withdraw("there is no route for it any more")
             return
         if self.connected_by is not None and self._route is not None and not route.leads_like(self._route):
-            self.relay.end("its route leads to another service now")
+            self._withdraw("its route leads to another service now")
             return
-        self._routes, self._route = routes, route
+        before, self._route = self._route, route
         self.entry.route = route.config.name
+        if self.connected_by is not None:
+            self.connected_by = routes
+            self._judge_service(route, before)
+        if before is not None and route.judges_like(before):
+            return
         if self.entry.peer is not None:
             self.entry.rule = route.config.access.decision(self.entry.peer.verdict).rule
         self.judge_by(route.server.settings, route.watch)
 
-    def look_if_listed(self) -> bool:
-        """Verify this client now if a CRL lists its certificate: the others have their turn by and by."""
-        trust = None if self._route is None else self._route.server.settings.trust
-        revocation = None if trust is None else trust.revocation
-        crls = None if revocation is None else revocation.crls
-        if self._leaf is None or crls is None or len(crls) > FEW_CRLS:
-            return False
-        issuer, serial = self._leaf
-        is_listed = False
-        with contextlib.suppress(ValueError):  # a CRL that cannot be read is judged with all else
-            is_listed = any(each.find(serial, issuer) is not None for each in crls.of(issuer))
-        if is_listed:
-            self._judge_if_due()
-        return is_listed
+    def _judge_service(self, route: Route, before: Route | None) -> None:
+        """Have the service verified again, if it is reached by TLS and there is something new."""
+        upper = self.relay.service.transport
+        if not isinstance(upper, TLSTransport) or upper.is_closing() or route.client is None:
+            return
+        if before is not None and before.client is not None and is_same_trust(route.client, before.client):
+            return
+        upper.tls.connection.judge_by(route.client.settings)
+        with contextlib.suppress(TLSError, OSError):  # the relay hears of it
+            upper.tls.judge_again()
+
+    def _withdraw(self, why: str) -> None:
+        self.entry.verdict = "withdrawn"
+        self.relay.end(why)
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Send data of the service to a client that is verified by what counts now."""
+        if self._is_behind:
+            self.catch_up()
+        super().send(data)
 
     def _over(self, relay: Relay) -> None:
         """The relay has ended."""
@@ -221,8 +248,11 @@ class ClientProtocol(AdmittedProtocol):
             entry.ended = (
                 "it ended before it was verified" if failure is None else str(failure).partition("\n")[0]
             )
-        if entry.peer is None and isinstance(failure, PeerFault):
-            entry.verdict = "refused"
+        if isinstance(failure, PeerFault):
+            if entry.peer is None:
+                entry.verdict = "refused"
+            elif failure.step is not None and failure.step.phase is Phase.CLIENT_AUTHENTICATION:
+                entry.verdict = "withdrawn"
         seconds = self._loop.time() - entry.began
         if isinstance(failure, Evicted):
             self._gateway.log.untold()

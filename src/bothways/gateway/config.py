@@ -86,6 +86,7 @@ class IdentityConfig:
     key: str | None
     client_ca: str
     crl: tuple[str, ...]
+    ocsp: tuple[str, ...]
     revocation: str | None
     fetch: bool
     fetch_allow: tuple[str, ...]
@@ -273,7 +274,7 @@ class _Reading:
             certificate, key = common.certificate, common.key
         elif certificate is not None:
             certificate, key = self._file(certificate), None if key is None else self._file(key)
-        ca, crl = table.text("client_ca"), table.texts("crl")
+        ca, crl, ocsp = table.text("client_ca"), table.texts("crl"), table.texts("ocsp")
         preset, allow = table.text("revocation"), table.texts("fetch_allow")
         if preset is not None and preset not in PRESETS:
             table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
@@ -293,6 +294,7 @@ class _Reading:
             key,
             common.client_ca if ca is None and common is not None else self._file(ca or ""),
             tuple(map(self._file, crl)) if crl is not None else () if common is None else common.crl,
+            tuple(map(self._file, ocsp)) if ocsp is not None else () if common is None else common.ocsp,
             preset if preset is not None or common is None else common.revocation,
             fetch,
             allow if allow is not None else () if common is None else common.fetch_allow,

@@ -25,7 +25,8 @@ class Entry:
     """What is known of one connection, filled in as it goes on.
 
     client: the address.  asked: the server name that the client sent, not verified.  verdict: "none" before the client
-    is verified, then "allowed" or "refused".  rule: which rule decided.  ended: why it ended.
+    is verified, then "allowed" or "refused"; "withdrawn" for one that was allowed and no longer is.  rule: which rule
+    decided.  ended: why it ended.
     """
 
     listener: str

@@ -7,13 +7,17 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-from bothways.gateway.config import ListenerConfig, parsed_config, read_config
-from bothways.gateway.generation import GenerationReader
+from bothways.gateway.config import ListenerConfig, parsed_config
+from bothways.gateway.current import Current
+from bothways.gateway.following import Following
+from bothways.gateway.generation import Generation, acknowledge, received
+from bothways.gateway.held import Making
 from bothways.gateway.log import Log
-from bothways.gateway.routes import Routes, load_routes
+from bothways.gateway.routes import Routes, made_routes
 from bothways.gateway.server import Gateway
 from bothways.gateway.systemd import STOPPING, forget, notify
 from bothways.ticket_keys.shared import SharedTicketKeys
@@ -22,23 +26,20 @@ from bothways.tls.resumption.ticket_keys import TicketKeys
 DONE, FAILED = 0, 1
 
 
-def serve(
-    path: str, log: Log, routes: Routes, tickets: TicketKeys | None, ready: Callable[[list[str]], None]
-) -> int:
-    """Serve until SIGTERM or SIGINT, and return the exit status; SIGHUP reads the file at `path` again.
+def serve(log: Log, current: Current, tickets: TicketKeys | None, ready: Callable[[list[str]], None]) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit status; SIGHUP reads the configuration again.
 
-    routes: what is in the file now.  tickets: the keys of session tickets; None issues none.  ready: is called with the
+    current: the configuration.  tickets: the keys of session tickets; None issues none.  ready: is called with the
     addresses when clients can connect.  Raises OSError where it cannot begin.
     """
 
     async def serving() -> int:
         follow(tickets)
-        process = _Process(Gateway(routes, log), log)
-
-        def reload() -> None:
-            process.keep(process.gateway.reload(lambda: load_routes(read_config(path), tickets)))
-
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        process = _Process(Gateway(current.routes, log), log)
+        following = Following(process.gateway, current, log)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: process.keep(following.reload()))
+        following.start()
         return await process.serve(ready)
 
     return _run(serving)
@@ -55,8 +56,9 @@ def serve_as_worker(
 ) -> int:
     """Serve as one of several workers until SIGTERM, and return the exit status.
 
-    sockets: those that listen, by their addresses.  channel: brings a `Generation` when the file was read again.
-    The rest is as for `serve`. A worker that cannot take a generation ends, so that it is started anew with it.
+    path: of the configuration.  routes: those to begin with.  sockets: those that listen, by their addresses. channel:
+    brings a `Generation` when something has changed.  The rest is as for `serve`. A worker that cannot take a
+    generation ends, so that it is started anew with it.
     """
 
     def listen(listener: ListenerConfig) -> socket.socket:
@@ -68,29 +70,47 @@ def serve_as_worker(
     async def serving() -> int:
         forget()
         follow(tickets)
-        loop = asyncio.get_running_loop()
+        loop, in_turn = asyncio.get_running_loop(), asyncio.Lock()
         process = _Process(Gateway(routes, log, listen), log)
-        reader = GenerationReader(channel)
 
-        async def take(text: str) -> None:
-            if not await process.gateway.reload(lambda: load_routes(parsed_config(path, text), tickets)):
-                process.end(FAILED, at_once=True)  # its clients were let in by what is no longer in use
+        async def take(generation: Generation) -> None:
+            async with in_turn:
+                try:
+                    before = process.gateway.routes
+                    made = await loop.run_in_executor(None, _made, path, generation, before, tickets)
+                    await process.gateway.take(made)
+                except Exception as error:  # noqa: BLE001 - its clients were let in by what is no longer in use
+                    log.event(
+                        f"a configuration that was checked is not taken, so this worker ends: {error!r}"
+                    )
+                    process.end(FAILED, at_once=True)
+                else:
+                    acknowledge(channel, generation.number)
 
         def heed() -> None:
             try:
-                while (generation := reader.read()) is not None:
+                while (generation := received(channel)) is not None:
                     sockets.update(generation.sockets)
-                    process.keep(take(generation.text))
+                    process.keep(take(generation))
             except (EOFError, OSError):
                 loop.remove_reader(channel)
                 process.end(FAILED)
 
-        channel.setblocking(False)
         loop.add_reader(channel, heed)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor hears it
         return await process.serve(lambda _: ready())
 
     return _run(serving)
+
+
+def _made(path: str, generation: Generation, before: Routes, tickets: TicketKeys | None) -> Routes:
+    """Return the routes of a generation, as the supervisor has made them."""
+
+    def read(path: str, most: int = 0) -> bytes:  # noqa: ARG001 - the supervisor has looked at sizes
+        return generation.contents[path]
+
+    making = Making(read, before.held, generation.changed, datetime.now(UTC), keeps=True)
+    return made_routes(parsed_config(path, generation.text), tickets, making)
 
 
 class _Process:

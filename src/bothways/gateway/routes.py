@@ -5,32 +5,27 @@ Made whole or not at all; a reload makes another one beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, Times, wildcard
+from bothways.gateway.held import Files, Held, Making
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.settings import JudgeAgain
 from bothways.tls.resumption.ticket_keys import TicketKeys
-from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
-from bothways.trust.crl_files import CRLFiles
+from bothways.trust.crl_files import expired_in, expiry
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.general_names import lower_ascii
-from bothways.trust.parsing import PassphraseNeeded
 from bothways.trust.revocation import Revocation
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 SOON_DAYS = 7
-LOOK_SECONDS = 0.25  # how often files and evidence are looked at: a revocation counts within a second
+LOOK_SECONDS = 0.25  # how often fetched evidence is looked at: a revocation counts within a second
 STRICT = "require"
 
 
@@ -47,20 +42,16 @@ class Route:
     watch: Watch
     finder: Finder | None
 
-    def look(self) -> None:
-        """Take certificates, keys and anchors that have changed, though nobody connects."""
-        sides = (self.server.settings, None if self.client is None else self.client.settings)
-        for settings in sides:
-            if settings is not None:
-                _ = settings.identity.own
-                _ = None if settings.trust is None else settings.trust.anchors.current
-
     def leads_like(self, other: Route) -> bool:
         """Whether clients of both reach the same service, which is verified and told of them alike."""
         one, two = self.config, other.config
         return (one.backend, one.backend_tls, one.proxy_protocol) == (
             two.backend, two.backend_tls, two.proxy_protocol
         )  # fmt: skip
+
+    def judges_like(self, other: Route) -> bool:
+        """Whether clients of both are verified by the same anchors and evidence, and admitted by the same rules."""
+        return self.config.access == other.config.access and is_same_trust(self.server, other.server)
 
     def takes(self, listener: str, asked: ServiceRequest) -> bool:
         """Whether a client that came in there is for this route."""
@@ -78,11 +69,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Routes:
-    """All routes of a file. crls: the files that are followed, by which clients and backends are verified."""
+    """All routes of a file. held: what is made of the files that they name."""
 
     config: GatewayConfig
     all: tuple[Route, ...]
-    crls: tuple[CRLFiles, ...]
+    held: Held
 
     def find(self, listener: ListenerAddress, asked: ServiceRequest) -> Route | None:
         """Return the first route that takes a client; None refuses it. listener: where it came in."""
@@ -91,19 +82,19 @@ class Routes:
             return None
         return next((each for each in self.all if each.takes(name, asked)), None)
 
-    def look(self) -> list[str]:
-        """Read files again that have changed, and return what there is to say of CRLs; the log has the rest.
-
-        For a thread: files may be large.
-        """
-        for each in self.all:
-            each.look()
-        return [line for each in self.crls for line in each.look(datetime.now(UTC))]
+    def expired(self, at: datetime) -> dict[bytes, str]:
+        """Return which CRLs have expired, by their DER, each with a sentence that says so."""
+        return {
+            der: f"{path}: {expiry(crl)}"
+            for lists in self.held.lists.values()
+            for path, several in lists.each.items()
+            for der, crl in expired_in(several, at).items()
+        }
 
     def warnings(self) -> Iterator[str]:
         """Yield what will not work as the file says, though nothing is wrong with it by itself."""
-        yield from self.look()
         now = datetime.now(UTC)
+        yield from self.expired(now).values()
         for route in self.all:
             own = route.server.settings.identity.own[0]
             end = own.certificate.not_valid_after_utc
@@ -116,28 +107,42 @@ class Routes:
                     yield f"route {route.config.name}: our certificate does not stand for {name}"
 
 
+def is_same_trust(one: ServerConfig | ClientConfig, other: ServerConfig | ClientConfig) -> bool:
+    """Whether peers are verified by the same anchors, CRLs and OCSP responses, in the same way."""
+    mine, theirs = one.settings, other.settings
+    if mine.trust is None or theirs.trust is None or mine.trust.anchors is not theirs.trust.anchors:
+        return False
+    ours, its = mine.trust.revocation, theirs.trust.revocation
+    if ours is None or its is None:
+        return ours is its
+    return ours.crls is its.crls and ours.ocsp is its.ocsp and mine.policy == theirs.policy
+
+
 def load_routes(config: GatewayConfig, tickets: TicketKeys | None = None) -> Routes:
     """Read every file that a configuration names. Raises ConfigError, which names the route.
 
     tickets: the keys of session tickets; None issues none.
     """
-    return _Loading(config, tickets).routes()
+    return made_routes(config, tickets, Making(Files(), Held(), (), datetime.now(UTC), keeps=False))
+
+
+def made_routes(config: GatewayConfig, tickets: TicketKeys | None, making: Making) -> Routes:
+    """Return the routes of a configuration, with what is made of its files. Raises ConfigError, as `load_routes`."""
+    return _Loading(config, tickets, making).routes()
 
 
 class _Loading:
-    """Loads one configuration; what several routes name is read once."""
+    """Loads one configuration."""
 
-    def __init__(self, config: GatewayConfig, tickets: TicketKeys | None) -> None:
+    def __init__(self, config: GatewayConfig, tickets: TicketKeys | None, making: Making) -> None:
         self._config = config
         self._tickets = tickets
-        self._crls: dict[tuple[str, ...], CRLFiles] = {}
-        self._anchors: dict[str, TrustStore] = {}
-        self._credentials: dict[tuple[str, str | None], Credentials] = {}
+        self._making = making
 
     def routes(self) -> Routes:
         """Return all of them."""
         made = tuple(self._named(each) for each in self._config.routes)
-        return Routes(self._config, made, tuple(self._crls.values()))
+        return Routes(self._config, made, self._making.held)
 
     def _named(self, config: RouteConfig) -> Route:
         try:
@@ -147,14 +152,15 @@ class _Loading:
 
     def _route(self, config: RouteConfig) -> Route:
         identity = config.identity
+        revocation = self._revocation(identity)
         server = ServerConfig(
-            credentials=self._identity(identity.certificate, identity.key),
-            client_anchors=self._trusted(identity.client_ca),
+            credentials=self._making.credentials(identity.certificate, identity.key),
+            client_anchors=self._making.anchors(identity.client_ca),
             client_auth="require",
             allow=config.access.refusal,
             alpn=config.alpn,
-            revocation=self._revocation(identity),
-            judge_again="change",
+            revocation=revocation,
+            judge_again=_judge_again(revocation),
             tickets=self._tickets,
             handshake_timeout=self._config.times.handshake,
         )
@@ -164,15 +170,14 @@ class _Loading:
         return Route(config, server, client, watch, own_finder(server.settings))
 
     def _client(self, tls: BackendTLS, times: Times) -> ClientConfig:
-        own = None if tls.certificate is None else self._identity(tls.certificate, tls.key)
-        anchors = TrustStore.system() if tls.ca is None else self._trusted(tls.ca)
-        revocation = Revocation.preset(STRICT, self._lists(tls.crl).store) if tls.crl else None
-        followed = revocation is not None or tls.ca is not None
+        making = self._making
+        own = None if tls.certificate is None else making.credentials(tls.certificate, tls.key)
+        revocation = Revocation.preset(STRICT, making.lists(tls.crl)) if tls.crl else None
         client = ClientConfig(
-            anchors=anchors,
+            anchors=making.anchors(tls.ca),
             credentials=own,
             revocation=revocation,
-            judge_again="change" if followed else "lapse",
+            judge_again=_judge_again(revocation),
             handshake_timeout=times.connect,
         )
         client.target(tls.server_name)
@@ -181,30 +186,16 @@ class _Loading:
     def _revocation(self, identity: IdentityConfig) -> Revocation | None:
         """Return how revocation is checked; None where no source is named and no preset asked for."""
         fetch = _fetch(identity.fetch_allow) if identity.fetch else None
-        if not identity.crl and fetch is None and identity.revocation is None:
+        if not identity.crl and not identity.ocsp and fetch is None and identity.revocation is None:
             return None
-        lists = self._lists(identity.crl).store if identity.crl else None
-        return Revocation.preset(identity.revocation or STRICT, lists, fetch=fetch)
-
-    def _lists(self, paths: tuple[str, ...]) -> CRLFiles:
-        return _once(self._crls, paths, lambda: CRLFiles(paths))
-
-    def _trusted(self, path: str) -> TrustStore:
-        return _once(self._anchors, path, lambda: TrustStore.watched(path))
-
-    def _identity(self, certificate: str, key: str | None) -> Credentials:
-        return _once(self._credentials, (certificate, key), lambda: _credentials(certificate, key))
+        lists = self._making.lists(identity.crl) if identity.crl else None
+        responses = self._making.responses(identity.ocsp) if identity.ocsp else None
+        return Revocation.preset(identity.revocation or STRICT, lists, responses, fetch=fetch)
 
 
-def _credentials(certificate: str, key: str | None) -> Credentials:
-    try:
-        return Credentials.watched(certificate, key)
-    except PassphraseNeeded:
-        locked = key or certificate
-        raise ConfigError(
-            f"{locked}: it is encrypted, and a gateway asks nobody for a password; decrypt it "
-            f"(openssl pkey -in {locked} -out KEY) and protect the file by its permissions"
-        ) from None
+def _judge_again(revocation: Revocation | None) -> JudgeAgain:
+    """Return when a peer is verified again by the same routes; others, with other anchors, have it verified anyhow."""
+    return "lapse" if revocation is None else "change"
 
 
 def _fetch(allow: Sequence[str]) -> Fetch:
@@ -213,9 +204,3 @@ def _fetch(allow: Sequence[str]) -> Fetch:
     policy = Fetch(allow=allow)
     fetcher.check(policy)
     return policy
-
-
-def _once(known: dict[K, V], key: K, make: Callable[[], V]) -> V:
-    if key not in known:
-        known[key] = make()
-    return known[key]

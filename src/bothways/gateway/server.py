@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.gateway.addresses import ListenerAddress, UnixAddress
-from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
+from bothways.gateway.client import UNIX_CLIENT, ClientProtocol, Leaf
 from bothways.gateway.config import ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
-from bothways.gateway.routes import LOOK_SECONDS, Routes
+from bothways.gateway.routes import Routes
+from bothways.gateway.shortage import heed_shortages
+from bothways.trust.crl import CRL
 from bothways.trust.verdict import Names
 
 K = TypeVar("K")
 
 
-VERIFICATION, TURN = (
-    50,
-    1000,
-)  # the cost of a verification, and of a turn of the loop, in look-ups of a serial number
+SLICE_SECONDS = 0.02  # of clients that are verified again one after the other, before others are served
 
 
 class Gateway:
@@ -48,15 +47,15 @@ class Gateway:
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
         self._listening: dict[ListenerAddress, Server] = {}
-        self._looking: asyncio.Task[None] | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._behind: dict[ClientProtocol, None] = {}  # those that are not verified by the newest routes yet
+        self._catching_up: asyncio.Task[None] | None = None
 
     # -- listening -------------------------------------------------------------------------------------
 
     async def start(self) -> list[str]:
         """Listen on every address, or on none: raises OSError or ConfigError. Returns the addresses."""
         self._listening = await self._listen(self.routes.config.listeners)
-        self._looking = asyncio.get_running_loop().create_task(self._look_on())
+        heed_shortages(asyncio.get_running_loop(), self.log.event)
         return self.addresses()
 
     def addresses(self) -> list[str]:
@@ -112,6 +111,7 @@ class Gateway:
     def left(self, client: ClientProtocol, source: str) -> None:
         """Count a client no more."""
         self.clients.discard(client)
+        self._behind.pop(client, None)
         _count_down(self._by_source, source)
         names = self._established.pop(client, None)
         if names is not None:
@@ -119,63 +119,39 @@ class Gateway:
 
     # -- change ----------------------------------------------------------------------------------------
 
-    async def reload(self, load: Callable[[], Routes]) -> bool:
-        """Take another file whole, and verify every open connection by it; or refuse it whole, and tell why.
+    async def take(self, routes: Routes) -> None:
+        """Use other routes from here on; nothing of an open connection passes before it is verified by them.
 
-        load: reads it, in a thread.
+        Raises OSError or ConfigError where a listener cannot be opened; then the routes stay as they are. Clients whose
+        certificates are listed newly are ended first, before this returns; all others follow in slices.
         """
-        async with self._one_at_a_time:
-            return await self._reload(load)
-
-    async def _reload(self, load: Callable[[], Routes]) -> bool:
-        try:
-            routes = await asyncio.get_running_loop().run_in_executor(None, load)
-            opened = await self._listen(routes.config.listeners)
-            if self._owns_files:
-                change_modes(self.routes.config.listeners, routes.config.listeners)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
-            self.log.event(f"not reloaded, the earlier configuration stays in use: {error}")
-            return False
+        opened = await self._listen(routes.config.listeners)
+        if self._owns_files:
+            change_modes(self.routes.config.listeners, routes.config.listeners)
+        leaves = {client: client.leaf for client in self._established}
+        loop = asyncio.get_running_loop()
+        listed = await loop.run_in_executor(None, newly_listed, set(leaves.values()), self.routes, routes)
         wanted = {each.address for each in routes.config.listeners}
         for address in [each for each in self._listening if each not in wanted]:
             self._listening.pop(address).close()
         self._listening |= opened
         self.routes, self.log.form = routes, routes.config.log_format
         self.admission.places.resize(routes.config.limits.handshakes)
-        for client in tuple(self._established):
-            client.go_by(routes)
-        self.log.event(f"reloaded: {routes.config.path}")
-        for warning in routes.warnings():
-            self.log.event(f"warning: {warning}")
-        return True
+        first = [client for client, leaf in leaves.items() if leaf in listed and client in self._established]
+        self._behind = dict.fromkeys((*first, *self._established))
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = loop.create_task(self._catch_up())
 
-    async def _look_on(self) -> None:
-        """Look at files again and again, in a thread; what fails once is tried again."""
+    async def _catch_up(self) -> None:
+        """Verify open connections by the newest routes, in slices of time, so that others are served between them."""
         loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(LOOK_SECONDS)
-            connected_by = {each.connected_by for each in self._established}
-            earlier = [each for each in connected_by if each is not None and each is not self.routes]
-            try:
-                news = await loop.run_in_executor(None, self.routes.look)
-                for routes in earlier:  # services that were reached before a reload stay verified
-                    await loop.run_in_executor(None, routes.look)
-            except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
-                self.log.event(f"files could not be looked at: {error!r}")
-                continue
-            for line in news:
-                self.log.event(line)
-            if news:
-                await self._look_at_the_listed()
-
-    async def _look_at_the_listed(self) -> None:
-        """Verify first whom a CRL lists; a few at a time, so that the others are served between them."""
-        work = 0
-        for client in tuple(self._established):
-            work += VERIFICATION if client.look_if_listed() else 1
-            if work >= TURN:
-                work = 0
-                await asyncio.sleep(0)
+        while self._behind:
+            end = loop.time() + SLICE_SECONDS
+            while self._behind and loop.time() < end:
+                client = next(iter(self._behind))
+                del self._behind[client]
+                client.catch_up()
+            await asyncio.sleep(0)
 
     # -- the end ---------------------------------------------------------------------------------------
 
@@ -198,12 +174,30 @@ class Gateway:
     async def close(self) -> None:
         """End everything now."""
         self.close_listeners()
-        if self._looking is not None:
-            self._looking.cancel()
+        self._behind.clear()
         for client in tuple(self.clients):
             client.relay.end("the gateway ends")
             client.close(1.0)
         await self.admission.until_empty()
+
+
+def newly_listed(leaves: Iterable[Leaf], before: Routes, routes: Routes) -> set[Leaf]:
+    """Return which certificates CRLs list that are new in these routes; for a thread, as there may be many."""
+    known = {id(crl) for lists in before.held.lists.values() for crl in lists.store}
+    new: dict[bytes, list[CRL]] = {}
+    for lists in routes.held.lists.values():
+        for crl in lists.store:
+            if id(crl) not in known:
+                new.setdefault(crl.normal_issuer, []).append(crl)
+    return {leaf for leaf in leaves if any(_lists(crl, leaf) for crl in new.get(leaf[0], ()))}
+
+
+def _lists(crl: CRL, leaf: Leaf) -> bool:
+    issuer, serial = leaf
+    try:
+        return crl.find(serial, issuer) is not None
+    except ValueError:  # it is judged with all else
+        return False
 
 
 def _told_elsewhere(_error: Exception, _address: object) -> None:

@@ -1,26 +1,30 @@
-"""Several worker processes that serve one file: a supervisor holds the listening sockets and reads the file for all.
+"""Several worker processes that serve one file: a supervisor holds the listening sockets and reads all files for all.
 
-A worker that dies is started anew with its sockets, whose queues have waited. A file that is read again is handed to
-all workers, which take it without an end of their connections.
+A worker that dies is started anew with its sockets, whose queues have waited. What has changed is checked here once and
+handed to all workers as one generation, which they take without an end of their connections and acknowledge.
 """
 
 from __future__ import annotations
 
+import signal
 import socket
+import time
 from collections.abc import Callable
 
 from bothways.gateway.addresses import ListenerAddress, UnixAddress
-from bothways.gateway.config import ListenerConfig, config_text, parsed_config
-from bothways.gateway.generation import Generation, send_generation
+from bothways.gateway.config import ListenerConfig
+from bothways.gateway.current import LOOK_SECONDS, Change, Current
+from bothways.gateway.generation import SealedGeneration, acknowledged, channel_pair
 from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve_as_worker
-from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.systemd import STOPPING, notify
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.workers.supervisor import Supervisor
 
-SEND_SECONDS = 5.0  # for a worker to take a file that was read again
+TAKE_SECONDS = (
+    10.0  # for a worker to take a generation; after that it is killed, since it goes by an earlier one
+)
 SPARE_SECONDS = 5.0  # beyond the time to drain, before a worker is killed
 
 
@@ -34,20 +38,25 @@ class Workers:
         self,
         path: str,
         log: Log,
-        routes: Routes,
+        current: Current,
         tickets: TicketKeys | None,
         count: int,
         ready: Callable[[list[str]], None],
     ) -> None:
         self._path = path
         self._log = log
-        self._routes = routes
+        self._current = current
         self._tickets = tickets
         self._count = count
         self._ready = ready
         self._sockets: dict[ListenerAddress, list[socket.socket]] = {}
         self._channels: dict[int, socket.socket] = {}
         self._next: tuple[int, socket.socket] | None = None
+        self._generation = 1
+        self._is_handed_out = False
+        self._awaited: dict[
+            int, float
+        ] = {}  # workers that have not taken the newest generation, and until when
         self._supervisor = Supervisor(
             self._work,
             count,
@@ -56,13 +65,15 @@ class Workers:
             may_replace=self._reload,
             prepare=self._prepare,
             on_stop=self._stop,
-            grace_seconds=routes.config.times.drain + SPARE_SECONDS,
+            tick=self._tick,
+            tick_seconds=LOOK_SECONDS,
+            grace_seconds=current.routes.config.times.drain + SPARE_SECONDS,
         )
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit status. Raises OSError where nobody can listen."""
         try:
-            self._sockets = self._opened(self._routes.config.listeners)
+            self._sockets = self._opened(self._current.routes.config.listeners)
             return self._supervisor.run()
         finally:
             self._close_listeners()
@@ -104,9 +115,9 @@ class Workers:
             old.close()
         if self._next is not None:
             self._next[1].close()  # the end of the worker before, which has its own
-        mine, its = socket.socketpair()
-        mine.settimeout(SEND_SECONDS)
+        mine, its = channel_pair()
         self._channels[number] = mine
+        self._awaited.pop(number, None)  # it begins with the newest generation
         self._next = number, its
 
     def _work(self, ready: Callable[[], None]) -> int:
@@ -123,33 +134,67 @@ class Workers:
                 if other is not several[number - 1]:
                     other.close()
         self._log.worker = number
-        return serve_as_worker(self._path, self._log, self._routes, self._tickets, sockets, channel, ready)
+        return serve_as_worker(
+            self._path, self._log, self._current.routes, self._tickets, sockets, channel, ready
+        )
+
+    # -- generations -----------------------------------------------------------------------------------
 
     def _reload(self) -> bool:
-        """Read the file again and hand it to all workers, or tell why not. Nobody is replaced for that."""
+        """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
         try:
-            text = config_text(self._path)
-            routes = load_routes(parsed_config(self._path, text), self._tickets)
-            opened = self._opened(routes.config.listeners)
-            change_modes(self._routes.config.listeners, routes.config.listeners)
+            change = self._current.read_again()
+            opened = self._opened(change.routes.config.listeners)
+            change_modes(self._current.routes.config.listeners, change.routes.config.listeners)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
-            self._log.event(f"not reloaded, the earlier configuration stays in use: {error}")
+            self._current.refuse(error)
             return False
-        wanted = {each.address for each in routes.config.listeners}
+        wanted = {each.address for each in change.routes.config.listeners}
         for address in [each for each in self._sockets if each not in wanted]:
             _close(address, self._sockets.pop(address))
         self._sockets |= opened
-        self._routes, self._log.form = routes, routes.config.log_format
-        for number, channel in self._channels.items():
-            new = {str(address): several[number - 1] for address, several in opened.items()}
-            try:
-                send_generation(channel, Generation(text, new))
-            except OSError:
-                self._log.event(f"worker {number} does not take the new configuration, and is ended")
-                channel.close()
-        for warning in routes.warnings():
-            self._log.event(f"warning: {warning}")
+        self._hand_out(change, opened)
         return False
+
+    def _tick(self) -> None:
+        """Hand out what has changed on disk, and heed who has taken what."""
+        try:
+            change = self._current.look()
+            if change is not None:
+                self._hand_out(change, {})
+        except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
+            self._log.event(f"files could not be looked at: {error!r}")
+        for number, channel in self._channels.items():
+            if acknowledged(channel) == self._generation:
+                self._awaited.pop(number, None)
+        if self._is_handed_out and not self._awaited:
+            self._is_handed_out = False
+            self._log.event("what was read is taken by all workers")
+        for number, until in tuple(self._awaited.items()):
+            if time.monotonic() >= until:
+                self._end(number)
+
+    def _hand_out(self, change: Change, opened: dict[ListenerAddress, list[socket.socket]]) -> None:
+        self._generation += 1
+        self._is_handed_out = True
+        self._current.take(change)  # whoever is started from here on begins with it
+        sealed = SealedGeneration(self._generation, change.text, change.contents, change.changed)
+        try:
+            for number, channel in self._channels.items():
+                new = {str(address): several[number - 1] for address, several in opened.items()}
+                self._awaited[number] = time.monotonic() + TAKE_SECONDS
+                try:
+                    sealed.send(channel, new)
+                except OSError:
+                    self._end(number)
+        finally:
+            sealed.close()
+
+    def _end(self, number: int) -> None:
+        """Kill a worker that goes by an earlier generation; another one begins with the newest."""
+        self._awaited.pop(number, None)
+        if self._supervisor.signal(number, signal.SIGKILL):
+            self._log.event(f"worker {number} does not take the new configuration, and is ended")
 
 
 def _close(address: ListenerAddress, sockets: list[socket.socket]) -> None:

@@ -94,6 +94,20 @@ class Credentials:
         return _from_bytes(data, str(cert), files.content(key), str(key), password)
 
     @classmethod
+    def from_contents(
+        cls,
+        cert: bytes,
+        cert_path: str,
+        key: bytes | None = None,
+        key_path: str = "",
+        password: Password = None,
+    ) -> Credentials:
+        """Take credentials from the contents of files as `from_files` does. Raises ConfigError, which names them."""
+        if key is None:
+            return _from_bytes(cert, cert_path, cert, cert_path, password)
+        return _from_bytes(cert, cert_path, key, key_path, password)
+
+    @classmethod
     def watched(
         cls, cert: files.FilePath, key: files.FilePath | None = None, password: Password = None
     ) -> WatchedCredentials:

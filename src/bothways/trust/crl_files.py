@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
 from bothways.faults import shown
@@ -38,32 +38,54 @@ class CRLFiles:
         before = {each.der for each in self._watched.items()}
         changed = self._watched.look(news)
         if changed:
-            latest = None if at is None else at + min(TOLERANCE, _NEVER - at)
-            objections = [
-                (path, crl, self.store.objection(crl, latest)) for path, crls in changed for crl in crls
-            ]
-            stay = self.store.replace(CRLStore(self._watched.items()), at, withdraws=False)
-            news += [f"{path}: {_reported(crl, objection)}" for path, crl, objection in objections]
-            series = {crl.series for _, crl, _ in objections}
-            missing = [each for each in stay if each.der in before and each.series not in series]
-            paths = ", ".join(path for path, _ in changed)
-            news += [
-                f"{paths}: {_whose(each)} is not there any more; the one in use is kept" for each in missing
-            ]
+            news += replace_changed(self.store, changed, self._watched.items(), before, at)
         return news if at is None else news + self._expired(at)
 
     def _expired(self, at: datetime) -> list[str]:
         """Say which CRLs have expired, each once."""
-        expired = {
-            each.der: each for each in self.store if each.next_update is not None and each.next_update < at
-        }
+        expired = expired_in(self.store, at)
         new = [crl for der, crl in expired.items() if der not in self._told_expired]
         self._told_expired = set(expired)
-        return [f"{self._path_of(each.der)}: {_whose(each)} {_expiry(each)}" for each in new]
+        return [f"{self._path_of(each.der)}: {expiry(each)}" for each in new]
 
     def _path_of(self, der: bytes) -> str:
         paths = (path for path, items in self._watched.each() if any(each.der == der for each in items))
         return next(paths, "CRLs")
+
+
+def replace_changed(
+    store: CRLStore,
+    changed: Sequence[tuple[str, Sequence[CRL]]],
+    present: Iterable[CRL],
+    before: Collection[bytes],
+    at: datetime | None = None,
+) -> list[str]:
+    """Bring a store up to date with files, and return messages for the user, as sentences.
+
+    changed: the files that have changed, each with its CRLs.  present: the CRLs of all files now.  before: those of all
+    files before, in DER.  at: the time, by default that of the last verification. A CRL that was used stays in the
+    store until there is a newer one by the same signer.
+    """
+    latest = None if at is None else at + min(TOLERANCE, _NEVER - at)
+    objections = [(path, crl, store.objection(crl, latest)) for path, crls in changed for crl in crls]
+    stay = store.replace(CRLStore(present), at, withdraws=False)
+    news = [f"{path}: {_reported(crl, objection)}" for path, crl, objection in objections]
+    series = {crl.series for _, crl, _ in objections}
+    missing = [each for each in stay if each.der in before and each.series not in series]
+    paths = ", ".join(path for path, _ in changed)
+    return news + [
+        f"{paths}: {_whose(each)} is not there any more; the one in use is kept" for each in missing
+    ]
+
+
+def expired_in(store: Iterable[CRL], at: datetime) -> dict[bytes, CRL]:
+    """Return the CRLs that have expired, by their DER."""
+    return {each.der: each for each in store if each.next_update is not None and each.next_update < at}
+
+
+def expiry(crl: CRL) -> str:
+    """Say that a CRL has expired, as a sentence for the user."""
+    return f"{_whose(crl)} {_expiry(crl)}"
 
 
 def _reported(crl: CRL, objection: str | None) -> str:

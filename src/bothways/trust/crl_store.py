@@ -30,9 +30,7 @@ class CRLStore:
     """The available CRLs, shared by configurations; added CRLs are used from the next verification.
 
     crls: those to begin with.
-    crls: those to begin with.
-    crls: those to begin with.
-    crls: those to begin with.
+
     They are in a dictionary that is replaced as a whole, so that handshakes continue while CRLs are renewed. One thread
     at a time may renew them; it also checks the signature of a long one. `generation` rises with every change.
     """
@@ -55,6 +53,12 @@ class CRLStore:
     def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
         """Take CRLs from `data`, PEM or one in DER. Raises ConfigError. progress: as for `CRL.read_entries`."""
         return cls(crls_in(pem.require_bytes(data, "CRL"), "CRL", progress))
+
+    def copy(self) -> CRLStore:
+        """Return a store with the same CRLs; a change of one is none of the other."""
+        same = CRLStore(self)
+        same.generation, same._time, same._arrivals = self.generation, self._time, dict(self._arrivals)
+        return same
 
     def add(self, crl: CRL, at: datetime | None = None) -> bool:
         """Add `crl`; False if there is a newer one by the same key that is valid already.

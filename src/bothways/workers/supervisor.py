@@ -29,7 +29,8 @@ class Supervisor:
     is the exit status.  count: the number of workers.  tell: called with a sentence about each event. on_ready: called
     once, when all workers are ready.  may_replace: called before a SIGHUP replaces the workers; it reads the files
     again and returns whether they are usable.  prepare: called with the number of a worker before it is forked.
-    on_stop: called when the workers are told to end.  start_seconds: the time for a worker to get ready. grace_seconds:
+    on_stop: called when the workers are told to end.  tick: called every `tick_seconds` until then.
+    start_seconds: the time for a worker to get ready. grace_seconds:
     the time for a worker to end, after which it is killed.  Raises ConfigError if this system cannot fork.
     """
 
@@ -43,6 +44,8 @@ class Supervisor:
         may_replace: Callable[[], bool] = lambda: True,
         prepare: Callable[[int], None] = lambda _: None,
         on_stop: Callable[[], None] = lambda: None,
+        tick: Callable[[], None] | None = None,
+        tick_seconds: float = 1.0,
         start_seconds: float = 60.0,
         grace_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -55,6 +58,7 @@ class Supervisor:
         self._tell, self._on_ready, self._clock = tell, on_ready, clock
         self._may_replace = may_replace
         self._prepare, self._on_stop = prepare, on_stop
+        self._tick, self._tick_seconds, self._tick_at = tick, tick_seconds, clock()
         self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
         self._workers: list[Worker] = []
         self._due: dict[int, float] = {}  # numbers of the workers to be started, and the time for each
@@ -99,6 +103,16 @@ class Supervisor:
             self._ended(each)
         for each in [worker for worker in self._workers if worker.ready]:
             self._serves(each)
+        if self._tick is not None and self._stopping is None and self._clock() >= self._tick_at:
+            self._tick()
+            self._tick_at = self._clock() + self._tick_seconds
+
+    def signal(self, number: int, which: int) -> bool:
+        """Send a signal to the workers with a number that were not told to end; False if there are none."""
+        found = [each for each in self._workers if each.number == number and not each.leaving]
+        for each in found:
+            each.signal(which)
+        return bool(found)
 
     def _heed(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -212,6 +226,7 @@ class Supervisor:
         """Return the seconds until something is due; None for never."""
         times = [] if self._stopping is not None else list(self._due.values())
         times += [self._stopping] if self._stopping is not None else []
+        times += [self._tick_at] if self._tick is not None and self._stopping is None else []
         times += [self._limit(each) for each in self._workers if not each.ready or each.leaving]
         return max(min(times) - self._clock(), 0.05) if times else None
 

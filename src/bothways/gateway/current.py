@@ -1,0 +1,191 @@
+"""The configuration in use: read again on demand, and its files when they change; checked here, once for all workers.
+
+Nothing here serves anybody: whoever does takes a change whole, or it never was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from bothways.errors import ConfigError
+from bothways.gateway.config import GatewayConfig, config_text, parsed_config
+from bothways.gateway.held import SYSTEM_ANCHORS, Files, Held, Making
+from bothways.gateway.log import Log
+from bothways.gateway.routes import Routes, made_routes
+from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.trust import files
+
+LOOK_SECONDS = 0.1  # how often files are looked at: what is in them counts within a second
+SETTLED_SECONDS = 0.2  # how long a file that is being written has to stay as it is before it is read
+EXPIRY_SECONDS = 5.0  # how often it is looked which CRLs have expired
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be taken. text: of the configuration.  contents: of files, by path.  changed: which are different.
+
+    reads_all: the configuration itself was read again, on demand.  news: what there is to say of files.
+    """
+
+    routes: Routes
+    text: str
+    contents: dict[str, bytes]
+    changed: frozenset[str]
+    reads_all: bool
+    news: tuple[str, ...]
+
+
+class Current:
+    """The routes in use, and what was seen of their files. Not for several threads at once.
+
+    path: of the configuration.  tickets: the keys of session tickets.  Raises ConfigError.
+    """
+
+    def __init__(self, path: str, log: Log, tickets: TicketKeys | None) -> None:
+        self._path = path
+        self._log = log
+        self._tickets = tickets
+        self._text = config_text(path)
+        self._told_expired: set[bytes] = set()
+        self._looked_for_expiry = 0.0
+        self._seen: dict[str, tuple[files.Stamp | None, float]] = {}
+        self._taken: dict[str, files.Stamp | None] = {}
+        self._digests: dict[str, bytes] = {}
+        self._unused: set[str] = set()
+        reader = Files()
+        making = Making(reader, Held(), (), datetime.now(UTC), keeps=False)
+        self.routes = made_routes(parsed_config(path, self._text), tickets, making)
+        self._note(reader)
+        self._told_expired |= self.routes.expired(datetime.now(UTC)).keys()
+
+    # -- what changes ----------------------------------------------------------------------------------
+
+    def read_again(self) -> Change:
+        """Read the configuration and all of its files. Raises ConfigError, and then nothing has changed."""
+        text = config_text(self._path)
+        config = parsed_config(self._path, text)
+        reader = Files()
+        for path, most in _named_files(config):
+            reader(path, most)
+        changed = {path for path in reader.contents if self._is_different(path, reader)}
+        anchors = {paths: each for paths, each in self.routes.held.anchors.items() if paths != SYSTEM_ANCHORS}
+        before = replace(self.routes.held, anchors=anchors)
+        making = Making(reader, before, changed, datetime.now(UTC), keeps=False)
+        routes = made_routes(config, self._tickets, making)
+        self._note(reader)
+        self._unused.clear()
+        return Change(routes, text, reader.contents, frozenset(changed), True, tuple(making.news))
+
+    def look(self) -> Change | None:
+        """Read what has changed on disk; a file that cannot be used is told, and leaves the earlier one in use."""
+        self._tell_of_expiry()
+        changed = self._changed_files()
+        if not changed:
+            return None
+        reader = Files()
+        for path in tuple(changed):
+            try:
+                reader(path, files.MAX_CRL_FILE)
+            except ConfigError:
+                self._taken[path] = files.stamp(path)  # told below, once
+            else:
+                if not self._is_different(path, reader):
+                    changed.discard(path)
+        self._note(reader)
+        return self._made_of(reader, changed) if changed else None
+
+    def _made_of(self, reader: Files, changed: set[str]) -> Change | None:
+        before = self.routes.held
+        own = {path for paths in before.credentials for path in paths}
+        for different in (changed, changed - own):
+            making = Making(reader, before, different, datetime.now(UTC), keeps=True)
+            try:
+                routes = made_routes(self.routes.config, self._tickets, making)
+            except ConfigError as error:  # such as a certificate that fits no signature scheme
+                self._log.event(f"{error}; the earlier content stays in use")
+                self._unused |= different
+                continue
+            self._note(reader)
+            self._unused = (self._unused - different) | making.unused
+            if _is_same(making.held, before):
+                for line in making.news:
+                    self._log.event(line)
+                return None
+            return Change(
+                routes, self._text, reader.contents, frozenset(different), False, tuple(making.news)
+            )
+        return None
+
+    def take(self, change: Change) -> None:
+        """Use a change from here on, and tell it."""
+        self.routes, self._text = change.routes, change.text
+        self._log.form = change.routes.config.log_format
+        for line in change.news:
+            self._log.event(line)
+        if change.reads_all:
+            self._log.event(f"reloaded: {self._path}")
+            for warning in change.routes.warnings():
+                self._log.event(f"warning: {warning}")
+
+    def refuse(self, error: Exception) -> None:
+        """Tell why a change is not taken."""
+        self._log.event(f"not reloaded, the earlier configuration stays in use: {error}")
+
+    # -- files -----------------------------------------------------------------------------------------
+
+    def _changed_files(self) -> set[str]:
+        now, changed = files.monotonic(), set()
+        for path, taken in self._taken.items():
+            stamp = files.stamp(path)
+            seen, since = self._seen.get(path, (taken, now))
+            if stamp != seen:
+                since = now
+            self._seen[path] = stamp, since
+            if stamp != taken and (now - since >= SETTLED_SECONDS or files.have_settled([stamp])):
+                changed.add(path)
+        return changed
+
+    def _is_different(self, path: str, reader: Files) -> bool:
+        return path in self._unused or self._digests.get(path) != reader.digests[path]
+
+    def _note(self, reader: Files) -> None:
+        self._taken |= reader.stamps
+        self._digests |= reader.digests
+
+    def _tell_of_expiry(self) -> None:
+        """Say which CRLs have expired, each once."""
+        if files.monotonic() < self._looked_for_expiry + EXPIRY_SECONDS:
+            return
+        self._looked_for_expiry = files.monotonic()
+        expired = self.routes.expired(datetime.now(UTC))
+        for der, line in expired.items():
+            if der not in self._told_expired:
+                self._log.event(line)
+        self._told_expired = set(expired)
+
+
+def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:
+    """Yield the files that a configuration names, each with how large it may be."""
+    for route in config.routes:
+        one, two = route.identity, route.backend_tls
+        lists = (*one.crl, *(() if two is None else two.crl))
+        yield from ((path, files.MAX_CRL_FILE) for path in lists)
+        others = (one.certificate, one.key, one.client_ca, *one.ocsp)
+        if two is not None:
+            others += (two.ca, two.certificate, two.key)
+        yield from ((path, files.MAX_FILE) for path in others if path is not None)
+
+
+def _is_same(one: Held, other: Held) -> bool:
+    return all(
+        each is theirs.get(paths)
+        for ours, theirs in (
+            (one.credentials, other.credentials),
+            (one.anchors, other.anchors),
+            (one.lists, other.lists),
+            (one.responses, other.responses),
+        )
+        for paths, each in ours.items()
+    )

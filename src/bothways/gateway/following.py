@@ -1,0 +1,56 @@
+"""How a gateway of one process follows its configuration: by a look at its files again and again, and on demand."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bothways.gateway.current import LOOK_SECONDS, Current
+from bothways.gateway.log import Log
+from bothways.gateway.server import Gateway
+
+
+class Following:
+    """Hands to a gateway what has changed. Files are read in a thread, as they may be large."""
+
+    def __init__(self, gateway: Gateway, current: Current, log: Log) -> None:
+        self._gateway = gateway
+        self._current = current
+        self._log = log
+        self._one_at_a_time = asyncio.Lock()
+        self._looking: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._looking = asyncio.get_running_loop().create_task(self._look_on())
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def reload(self) -> bool:
+        """Read the configuration again, and take it whole, or refuse it whole and tell why."""
+        async with self._one_at_a_time:
+            try:
+                change = await asyncio.get_running_loop().run_in_executor(None, self._current.read_again)
+                await self._gateway.take(change.routes)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
+                self._current.refuse(error)
+                return False
+            self._current.take(change)
+            return True
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
+                self._log.event(f"files could not be looked at: {error!r}")
+
+    async def _look(self) -> None:
+        async with self._one_at_a_time:
+            change = await asyncio.get_running_loop().run_in_executor(None, self._current.look)
+            if change is not None:
+                await self._gateway.take(change.routes)
+                self._current.take(change)
