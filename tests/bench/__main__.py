@@ -34,6 +34,7 @@ ROWS = (
     "recorder",
     "amplification",
     "ca",
+    "workers",
 )
 ON_DEMAND = ("million", "curves")  # take too long to run with the others, or write a file
 CONFIGURATION = """\

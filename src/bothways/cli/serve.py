@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import click
 
@@ -21,18 +22,21 @@ from bothways.cli.options import (
 )
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.reports import Reports
-from bothways.cli.server_files import ServerFiles
+from bothways.cli.server_files import Look, ServerFiles
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
-from bothways.cli.staples import Staples, staples_options
-from bothways.cli.terminal import refuse, say
+from bothways.cli.staples import Staples, Supply, staples_options
+from bothways.cli.terminal import DONE, complain, refuse, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import looking_after
+from bothways.cli.workers import Ready, Sockets, listening_sockets, serve_in_workers, workers_option
 from bothways.diagnosis import Files
+from bothways.errors import ConfigError
 from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.listening import allow_descriptors, tcp_socket
+from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.process import loop_factory
 from bothways.tls.config import ServerConfig
+from bothways.tls.resumption.ticket_keys import TicketKeys
 
 IDLE_SECONDS = 600.0
 FORWARD_IDLE_SECONDS = 3600.0
@@ -67,6 +71,7 @@ FORWARD_IDLE_SECONDS = 3600.0
     metavar="SECONDS",
     help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
 )
+@workers_option
 @tickets_options
 @staples_options
 @keylog_option
@@ -92,20 +97,85 @@ def command(
     idle_timeout: float | None,
     service: str | None,
     forward: Address | None,
+    workers: int | None,
     tickets: Tickets,
     staples: Staples,
     keylog: bool,
     picture: LadderFile | None,
-) -> None:
+) -> int:
     """Accept TLS connections on HOST:PORT from trusted clients. Port 0: any free port.
 
     Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. The files
     of --cert, --key, --client-ca and --crl are read again when they change, and connections of clients whose
-    certificates are not accepted any more are ended. OCSP responses for our own certificate are
-    renewed in time. SIGINT or SIGTERM end it.
+    certificates are not accepted any more are ended. OCSP responses for our own certificate are renewed in time.
+    SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and replaces the workers one after the other.
     """
     if (service is None) == (forward is None):
         refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+    ticket_keys, log_keys = tickets.load(), load_keylog(keylog)
+    if picture is not None:
+        picture.check()
+    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
+    make_service = _service(service, forward, idle_limit(idle_timeout, forward))
+    admission = Admission(connections, exempt_loopback=exempt_loopback)
+    allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
+
+    def load() -> Loaded:
+        return _load(side, clients, staples, ticket_keys, handshake_timeout, log_keys)
+
+    current = [load()]
+
+    def work(sockets: Sockets, ready: Ready) -> None:
+        with current[0].kept_up_to_date():
+            serving = Serving(current[0].config, files, make_service, picture, Reports(), admission)
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(serving.run(sockets[0], ready))
+
+    def reloaded() -> bool:
+        try:
+            current[0] = load()
+        except (ConfigError, SystemExit) as error:  # what exits has printed why
+            why = f": {error}" if isinstance(error, ConfigError) else ""
+            complain(f"the workers are not replaced{why}")
+            return False
+        return True
+
+    with contextlib.ExitStack() as opened:
+        places = [[opened.enter_context(each)] for each in listening_sockets(address, workers)]
+        where = Address(address.host, places[0][0].getsockname()[1])
+        ready = functools.partial(say, f"listening on {where}")
+        if workers is not None:
+            return serve_in_workers(places, work, ready=ready, may_replace=reloaded)
+        work(places[0], ready)
+    return DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The configuration by what files say, and what keeps it up to date. supply: of staples, None for none."""
+
+    config: ServerConfig
+    looks: list[Look]
+    supply: Supply | None
+
+    @contextlib.contextmanager
+    def kept_up_to_date(self) -> Iterator[None]:
+        """Follow files, ticket keys and OCSP responses while the body runs."""
+        fresh = contextlib.nullcontext() if self.supply is None else self.supply.kept_fresh()
+        with fresh, looking_after(self.looks):
+            follow_tickets(self.config.tickets)
+            yield
+
+
+def _load(
+    side: Side,
+    clients: Clients,
+    staples: Staples,
+    tickets: TicketKeys | None,
+    handshake_timeout: float,
+    log_keys: Callable[[str], None] | None,
+) -> Loaded:
+    """Read all files. Raises ConfigError."""
     read = ServerFiles(side, clients)
     own = read.own
     supply = staples.supply(own.credentials, read.anchors)
@@ -119,29 +189,14 @@ def command(
         judge_again=read.judge_again,
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
-        tickets=tickets.load(),
+        tickets=tickets,
         handshake_timeout=handshake_timeout,
-        insecure_keylog=load_keylog(keylog),
+        insecure_keylog=log_keys,
     )
-    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
-    if picture is not None:
-        picture.check()
     looks = read.looks()
     if supply is not None and staples.staple_file:
         looks.append(supply.look)
-    limit = idle_limit(idle_timeout, forward)
-    with (
-        tcp_socket(TCPAddress(*address)) as listener,
-        contextlib.nullcontext() if supply is None else supply.kept_fresh(),
-        looking_after(looks),
-    ):
-        follow_tickets(config.tickets)
-        admission = Admission(connections, exempt_loopback=exempt_loopback)
-        allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
-        serving = Serving(config, files, _service(service, forward, limit), picture, Reports(), admission)
-        ready = f"listening on {Address(address.host, listener.getsockname()[1])}"
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(serving.run(listener, lambda: say(ready)))
+    return Loaded(config, looks, supply)
 
 
 def _service(service: str | None, forward: Address | None, limit: float | None) -> Callable[[], Service]:

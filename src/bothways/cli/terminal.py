@@ -59,11 +59,16 @@ def run(command: click.Command) -> int:
     except BrokenPipeError:
         output_is_gone()
     except (TLSError, OSError) as error:
-        status = status_of(error)
-        kind = "Misuse" if status == MISUSED else type(error).__name__
-        misused(in_options(described(error)), kind=kind)
-        return status
+        return reported(error)
     return outcome if isinstance(outcome, int) else DONE
+
+
+def reported(error: TLSError | OSError) -> int:
+    """Report an error that ends a process, and return its exit status."""
+    status = status_of(error)
+    kind = "Misuse" if status == MISUSED else type(error).__name__
+    misused(in_options(described(error)), kind=kind)
+    return status
 
 
 def status_of(error: Exception) -> int:

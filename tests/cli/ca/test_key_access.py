@@ -87,3 +87,19 @@ def test_a_root_in_a_file_stands_above_a_key_on_a_token(
     assert [path.name for path in (folder / "ca").iterdir() if path.suffix == ".key"] == ["root.key"]
     (folder / "ca" / "root.key").unlink()
     client("alice")
+
+
+def test_a_passphrase_is_asked_for_once_for_all_workers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the process that starts them; each opens the CA by what was typed there."""
+    monkeypatch.setenv("BOTHWAYS_CA_PASSPHRASE", "sesame")
+    ca("init", "ca", "--name", "Example")
+    monkeypatch.delenv("BOTHWAYS_CA_PASSPHRASE")
+    typed = iter(["sesame"])
+    monkeypatch.setattr(key_access, "passphrase", lambda file, what: next(typed))
+    opened = key_access.KeyAccess(None, insecure_no_passphrase=False).for_workers(Path("ca"))
+    assert list(typed) == []
+    for _ in range(2):
+        with opened() as issuer:
+            assert issuer.authority.key is not None

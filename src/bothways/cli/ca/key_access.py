@@ -5,11 +5,13 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from bothways.ca.home.files import read_settings
 from bothways.ca.issuer import Issuer
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse
@@ -33,10 +35,21 @@ class KeyAccess:
         try:
             return Issuer.open(path, given, pin=self.pin(), actor=actor())
         except PassphraseNeeded as error:
-            typed = passphrase(None, str(path))
-            if typed is None:
-                refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")
-            return Issuer.open(path, typed.encode(), actor=actor())
+            return Issuer.open(path, _typed(path, error), actor=actor())
+
+    def for_workers(self, path: Path) -> Callable[[], Issuer]:
+        """Return what opens the CA of a directory in each of several processes; only here a prompt may ask.
+
+        A CA whose key is in a file is opened once, so that mistakes are reported before there are processes. A token is
+        not: what its driver knows does not survive a fork.
+        """
+        given, pin = None if self.insecure_no_passphrase else self._given(), self.pin()
+        if not read_settings(path).key_uri:
+            try:
+                Issuer.open(path, given, actor=actor()).close()
+            except PassphraseNeeded as error:
+                given = _typed(path, error)
+        return lambda: Issuer.open(path, given, pin=pin, actor=actor())
 
     def new_passphrase(self) -> bytes | None:
         """The passphrase for the keys of a new CA; a prompt asks for it twice."""
@@ -63,6 +76,13 @@ class KeyAccess:
         file = self.passphrase_file
         text = passphrase(file, "") if file is not None else os.environ.get(PASSPHRASE)
         return text.encode() if text else None
+
+
+def _typed(path: Path, error: PassphraseNeeded) -> bytes:
+    typed = passphrase(None, str(path))
+    if typed is None:
+        refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")
+    return typed.encode()
 
 
 key_access_options = gathered(
