@@ -149,6 +149,7 @@ class Fault(Enum):
     WRONG_COOKIE = Row(Alert.ILLEGAL_PARAMETER, "did not return our cookie unchanged", "RFC 9846 4.3.2")
     EARLY_DATA = Row(Alert.UNEXPECTED_MESSAGE, "sent early data, which we did not accept, beyond the {limit} bytes that we skip",
                      "RFC 9846 4.3.10")
+    BAD_RECORD_SIZE_LIMIT = Row(Alert.ILLEGAL_PARAMETER, "limits records to {got} bytes, where {allowed} is possible", "RFC 8449 4")
     DUPLICATE_ENTRY = Row(Alert.ILLEGAL_PARAMETER, "listed {entry} twice in {place}", "RFC 9846 4.3.7")
     BINDER_NOT_LAST = Row(Alert.ILLEGAL_PARAMETER, "put an extension after pre_shared_key", "RFC 9846 4.3.11")
 

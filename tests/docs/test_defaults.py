@@ -35,12 +35,14 @@ from bothways.gateway.config import Times
 from bothways.http import exchange, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
+from bothways.roles import Version
 from bothways.starttls import talk, xmpp
 from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake import certificate_compression, client_resumption, message_io, server_resumption
 from bothways.tls.post_handshake import client_auth, messages
+from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
 from bothways.tls.wire import compression, extension_table, fields, flight, tls13
 from bothways.trust import (
@@ -111,6 +113,7 @@ def seconds(length: float) -> str:
 
 HANDSHAKE_TIMEOUT = inspect.signature(ServerConfig).parameters["handshake_timeout"].default
 CERTIFICATE_BYTES = inspect.signature(ClientConfig).parameters["max_certificate_bytes"].default
+RECORD_SIZE = inspect.signature(ServerConfig).parameters["record_size_limit"].default
 FETCH = Fetch(by_caller=True)
 GATEWAY, TIMES = GatewayLimits(), Times()
 SHARE = f"1/{places.SHARE}"
@@ -133,6 +136,10 @@ VALUES = {
     "window of zstd in a compressed Certificate message": size(compression.ZSTD_WINDOW),
     "compressed forms that are kept of one of our chains": str(
         certificate_compression.FORMS_PER_CHAIN * len(CertificateCompressionAlgorithm)
+    ),
+    "content of a protected record, with its type and padding in TLS 1.3": (
+        f"{RECORD_SIZE:,} bytes, in TLS 1.2 {protection.LARGEST_RECORD[Version.TLS12]:,}; "
+        f"{protection.SMALLEST_RECORD} at least"
     ),
     "ClientHello": f"{flight.CLIENT_HELLO_LIMIT:,} bytes: all that its form allows",
     "any other handshake message": size(flight.MESSAGE_LIMIT),

@@ -12,6 +12,7 @@ import pytest
 from bothways import Alert, ClientConfig, Fault, PeerAlert, PeerFault, ServerConfig
 from bothways.iana import KeyUpdateRequest
 from bothways.net import Channel
+from bothways.tls.events import Epoch, Note, RecordSeen
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.peers import find
@@ -292,3 +293,44 @@ def test_gnutls_client_offers_what_we_pass_over(
         theirs.until("\nthere and back")
         assert theirs.finish() == 0
         assert isinstance(ours.outcome(), Channel)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_gnutls_client_and_we_limit_records(version: str, folder: Path) -> None:
+    """RFC 8449: it offers record_size_limit by itself, and ends connections whose records are larger."""
+
+    def talk(channel: Channel) -> None:
+        while channel.recv(4096):
+            channel.sendall(b"there and back " * 200)
+
+    priority = f"NORMAL:-VERS-ALL:+VERS-TLS{version}"
+    with (
+        serving(our_server(record_size_limit=512), talk) as ours,
+        gnutls_cli(folder, ours.port, "--recordsize", "600", who=client(), priority=priority) as theirs,
+    ):
+        theirs.until("Handshake was completed")
+        theirs.say("x" * 1000 + "\n")
+        theirs.until("there and back", 200)
+        theirs.finish()
+        assert isinstance(ours.outcome(), Channel)
+    assert 512 < largest_received(ours.notes) <= 512 + 24
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_gnutls_server_and_we_limit_records(version: str, folder: Path) -> None:
+    """RFC 8449, the other way round."""
+    notes: list[Note] = []
+    priority = f"NORMAL:-VERS-ALL:+VERS-TLS{version}"
+    with (
+        gnutls_serv(folder, *REQUIRES, "--recordsize", "600", priority=priority) as port,
+        calling(port, our_client(client(), record_size_limit=512), observer=notes.append) as channel,
+    ):
+        channel.sendall(b"there and back " * 100 + b"\n")
+        assert heard_line(channel) == b"there and back " * 100 + b"\n"
+    assert 512 < largest_received(notes) <= 512 + 24
+
+
+def largest_received(notes: list[Note]) -> int:
+    """The largest protected record that came, without its header."""
+    came = [note for note in notes if isinstance(note, RecordSeen) and not note.sent]
+    return max(note.size for note in came if note.epoch is not Epoch.PLAINTEXT) - 5

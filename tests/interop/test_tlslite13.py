@@ -12,7 +12,7 @@ import pytest
 
 from bothways.iana import CertificateCompressionAlgorithm as Algorithm
 from bothways.net import Channel, connect
-from bothways.tls.events import MessageSeen, Note
+from bothways.tls.events import Epoch, MessageSeen, Note, RecordSeen
 from bothways.tls.wire.compression import installed
 from bothways.tls.wire.tls13 import Certificate, CompressedCertificate
 from interop.identities import client, server
@@ -112,3 +112,61 @@ def test_tlslite_server_and_we_compress_certificates(algorithm: Algorithm) -> No
         assert channel.version == "1.3"
     thread.join(PATIENCE)
     assert certificates(notes) == {True: CompressedCertificate, False: CompressedCertificate}
+
+
+SMALL = 200
+
+
+def biggest_received(notes: list[Note]) -> int:
+    """The largest protected record that came, without its header."""
+    return max(
+        note.size - 5
+        for note in notes
+        if isinstance(note, RecordSeen) and not note.sent and note.epoch is not Epoch.PLAINTEXT
+    )
+
+
+@pytest.mark.parametrize("version", [(3, 3), (3, 4)], ids=["1.2", "1.3"])
+def test_tlslite_client_and_we_limit_records(version: tuple[int, int]) -> None:
+    """RFC 8449, each side by its own limit: tlslite-ng ends a connection whose records are larger."""
+    config = our_server(auth="require", record_size_limit=SMALL)
+    # By default its client compresses for a server that did not offer it, which we refuse (RFC 8879 4).
+    limited = settings(
+        minVersion=version,
+        maxVersion=version,
+        record_size_limit=3 * SMALL,
+        certificate_compression_send=[],
+    )
+    with serving(config) as ours, socket.create_connection(("127.0.0.1", ours.port)) as sock:
+        theirs = TLSConnection(sock)
+        chain, key = identity("client")
+        theirs.handshakeClientCert(chain, key, settings=limited, serverName="localhost")
+        theirs.write(bytes(5000))
+        assert theirs.read(min=5000, max=5000) == bytes(5000)
+        theirs.close()
+        ended = ours.outcome()
+    assert isinstance(ended, Channel) and ended.peer is not None
+    assert biggest_received(ours.notes) in (SMALL + 16, SMALL + 24)
+
+
+@pytest.mark.parametrize("version", [(3, 3), (3, 4)], ids=["1.2", "1.3"])
+def test_tlslite_server_and_we_limit_records(version: tuple[int, int]) -> None:
+    """RFC 8449, the other way round."""
+    notes: list[Note] = []
+
+    def talk(theirs: TLSConnection) -> None:
+        chain, key = identity("server")
+        limited = settings(minVersion=version, maxVersion=version, record_size_limit=3 * SMALL)
+        theirs.handshakeServer(certChain=chain, privateKey=key, reqCert=True, settings=limited)
+        theirs.write(bytes(theirs.read(min=5000, max=5000)))
+        theirs.close()
+
+    port, thread = one_connection(talk)
+    config = our_client(client(), record_size_limit=SMALL)
+    with connect("127.0.0.1", port, config, "localhost", timeout=PATIENCE, observer=notes.append) as channel:
+        channel.sendall(bytes(5000))
+        left = 5000
+        while left:
+            left -= len(channel.recv(5000))
+    thread.join(PATIENCE)
+    assert biggest_received(notes) in (SMALL + 16, SMALL + 24)

@@ -51,6 +51,7 @@ from bothways.tls.handshake.settings import (
     own_credentials,
 )
 from bothways.tls.keys.transcript import Transcript
+from bothways.tls.record.protection import LARGEST_RECORD
 from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
@@ -101,6 +102,8 @@ class ClientConfig:
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
+    record_size_limit: the largest content of a record that we accept, 64 to 16385 bytes with content type and padding,
+    for peers that support that (RFC 8449); they may say the same, and we keep to it. None does neither.
     insecure_ignore_truncation: accept an end of file without close_notify as the end of data.
     insecure_without_extended_main_secret: allow TLS 1.2 with peers that do not support the extended main secret,
     which binds the keys to the handshake (RFC 7627).
@@ -131,6 +134,7 @@ class ClientConfig:
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
+    record_size_limit: int | None = LARGEST_RECORD[Version.TLS13]
     insecure_ignore_truncation: bool = False
     insecure_without_extended_main_secret: bool = False
     insecure_rsa_key_transport: bool = False
@@ -162,6 +166,7 @@ class ClientConfig:
             asks_status=settings.asks_status,
             shown_later=self.post_handshake_auth,
             resumes=self.sessions is not None,
+            record_size_limit=self.record_size_limit,
         )
         settings = replace(settings, negotiation=replace(offer, hello=tuple(hello)))
         object.__setattr__(self, "settings", settings)
@@ -229,6 +234,8 @@ class ServerConfig:
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
+    record_size_limit: the largest content of a record that we accept, 64 to 16385 bytes with content type and padding,
+    for peers that support that (RFC 8449); they may say the same, and we keep to it. None does neither.
     insecure_ignore_truncation: accept an end of file without close_notify as the end of data.
     insecure_without_extended_main_secret: allow TLS 1.2 with peers that do not support the extended main secret,
     which binds the keys to the handshake (RFC 7627).
@@ -262,6 +269,7 @@ class ServerConfig:
     handshake_timeout: float = 30.0
     max_certificate_bytes: int = 64 * 1024
     record_padding: int = 0
+    record_size_limit: int | None = LARGEST_RECORD[Version.TLS13]
     insecure_ignore_truncation: bool = False
     insecure_without_extended_main_secret: bool = False
     insecure_rsa_key_transport: bool = False
@@ -393,6 +401,7 @@ def _limits(config: ClientConfig | ServerConfig) -> Limits:
         max_certificate_bytes=config.max_certificate_bytes,
         record_padding=config.record_padding,
         ignore_truncation=config.insecure_ignore_truncation,
+        record_size_limit=config.record_size_limit,
     )
 
 

@@ -243,12 +243,6 @@ UNSOLICITED = (
         extending(EncryptedExtensions, ext.EarlyDataIndication()),
     ),
     server(
-        "record_size_limit that nobody offered",
-        Fault.UNSOLICITED_EXTENSION,
-        Alert.UNSUPPORTED_EXTENSION,
-        extending(EncryptedExtensions, ext.RecordSizeLimit(1000)),
-    ),
-    server(
         "GREASE",
         Fault.UNSOLICITED_EXTENSION,
         Alert.UNSUPPORTED_EXTENSION,

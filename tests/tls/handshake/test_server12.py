@@ -63,6 +63,7 @@ def test_server_answers_what_was_asked_and_no_more() -> None:
         ext.RenegotiationInfo,
         ext.ExtendedMainSecret,
         ext.EcPointFormats,
+        ext.RecordSizeLimit,
     }
     assert (hello.legacy_version, hello.legacy_compression_method) == (0x0303, 0)
 
@@ -75,6 +76,7 @@ def test_server_answers_what_was_asked_and_no_more() -> None:
         ext.ExtendedMainSecret,
         ext.EcPointFormats,
         ext.ApplicationProtocols,
+        ext.RecordSizeLimit,
     ],
 )
 def test_server_sends_only_requested_extensions(left_out: type) -> None:
@@ -82,7 +84,7 @@ def test_server_sends_only_requested_extensions(left_out: type) -> None:
     allowed = {"insecure_without_extended_main_secret": True, "alpn": ("h2",)}
     _, sent = answered(without(ClientHello, left_out), allowed, **allowed)
     assert left_out not in set(map(type, sent[ServerHello].extensions))
-    assert len(sent[ServerHello].extensions) == 4
+    assert len(sent[ServerHello].extensions) == 5
 
 
 def test_server_answers_a_hello_without_extensions_by_one_without() -> None:

@@ -106,13 +106,14 @@ def test_server_with_very_many_anchors_names_none() -> None:
 
 def test_server_answers_only_what_was_agreed_in_encrypted_extensions() -> None:
     """RFC 9846 4.4.1, RFC 6066 3: that the name was used, ALPN if both speak it, and nothing else."""
-    named = EncryptedExtensions((ext.ServerName(),))
+    limit = ext.RecordSizeLimit(2**14 + 1)
+    named = EncryptedExtensions((ext.ServerName(), limit))
     assert sent({})[1] == named
     chosen = sent({"alpn": ("b", "a")}, {"alpn": ("a", "b")})[1]
-    assert chosen == EncryptedExtensions((ext.ServerName(), ext.ApplicationProtocols((b"b",))))
+    assert chosen == EncryptedExtensions((ext.ServerName(), ext.ApplicationProtocols((b"b",)), limit))
     assert sent({"alpn": ("b",)})[1] == named
     assert sent({}, {"alpn": ("b",)})[1] == named
-    assert sent({"credentials": credentials("a.example")})[1] == EncryptedExtensions(())
+    assert sent({"credentials": credentials("a.example")})[1] == EncryptedExtensions((limit,))
 
 
 def test_server_prefers_its_own_order_even_at_the_cost_of_a_retry() -> None:

@@ -142,7 +142,6 @@ OFFERED_BY_OTHERS = (
     ext.CompressCertificate((16384,)),
     ext.PskKeyExchangeModes((1, 0)),
     ext.PostHandshakeAuth(),
-    ext.RecordSizeLimit(16385),
     ext.CertificateAuthorities((b"\x30\x00",)),
     ext.SignatureAlgorithmsCert((0x0401, 0x0403)),
     ext.Padding(bytes(100)),

@@ -40,6 +40,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Signed
+from bothways.tls.handshake.record_size import keep_to_limit
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
@@ -123,6 +124,7 @@ def check_choices(
     )
     hs.transcript.choose(suite.hash, keep_messages=True)
     protocol = chosen_protocol_12(hello, answer)
+    keep_to_limit(hs, settings.limits.record_size_limit, answer.extensions or (), Version.TLS12)
     if hs.observer is not None:
         _note_suite(hs.observer, hello, suite)
     return Negotiated(Version.TLS12, suite, alpn=protocol), suite

@@ -47,6 +47,7 @@ from bothways.tls.handshake.negotiation import (
 from bothways.tls.handshake.offered import Offered
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Finish, Signed
+from bothways.tls.handshake.record_size import keep_to_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
@@ -106,6 +107,7 @@ def client_handshake_13(
     yield Agreed(negotiated)
     encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
     negotiated = negotiated._replace(alpn=check_encrypted_extensions(offered.hello, encrypted))
+    keep_to_limit(hs, settings.limits.record_size_limit, encrypted.extensions, Version.TLS13)
     yield Agreed(negotiated)
     configs = retry_configs(encrypted)
     own = settings.identity.own

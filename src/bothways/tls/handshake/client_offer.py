@@ -8,6 +8,7 @@ from bothways.iana import ECPointFormat, NamedGroup, PskKeyExchangeMode
 from bothways.roles import Version
 from bothways.tls.crypto.groups import GROUPS
 from bothways.tls.handshake.settings import Negotiation, registry_codes
+from bothways.tls.record.protection import LARGEST_RECORD
 from bothways.tls.wire import extensions as ext
 
 
@@ -29,7 +30,12 @@ def shares_for(offer: Negotiation, key_shares: Iterable[str] | None) -> tuple[in
 
 
 def hello_extensions(
-    offer: Negotiation, *, asks_status: bool, shown_later: bool, resumes: bool
+    offer: Negotiation,
+    *,
+    asks_status: bool,
+    shown_later: bool,
+    resumes: bool,
+    record_size_limit: int | None = None,
 ) -> Iterator[ext.Extension]:
     """Yield the extensions of every ClientHello, without server_name and key_share (RFC 9846 4.2.2)."""
     yield ext.SupportedGroups(offer.groups)
@@ -40,6 +46,8 @@ def hello_extensions(
         yield ext.ApplicationProtocols(offer.protocols)
     if asks_status:
         yield ext.StatusRequest()
+    if record_size_limit is not None:
+        yield ext.RecordSizeLimit(min(record_size_limit, LARGEST_RECORD[max(offer.versions)]))
     if Version.TLS12 in offer.versions:
         yield ext.EcPointFormats((ECPointFormat.uncompressed,))
         yield ext.ExtendedMainSecret()

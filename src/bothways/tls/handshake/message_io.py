@@ -43,6 +43,7 @@ class Outbox:
         self._wire: list[bytes] = []
         self.version = Version.TLS13  # TLS 1.2 once that is chosen
         self._changed_cipher_spec = False
+        self._record_limit: int | None = None
         self.epoch = Epoch.PLAINTEXT
         # 0x0301 in the record of the first ClientHello, for old servers and middleboxes (RFC 9846 5.1).
         self.keys: Sealing = Plaintext(OLDEST_VERSION if role is Role.CLIENT else LEGACY_VERSION)
@@ -88,9 +89,19 @@ class Outbox:
         """Use `keys` for everything that is added from here on."""
         self.flush()
         self.keys = keys
+        if self._record_limit is not None:
+            keys.limit = self._record_limit
         self.epoch = epoch
         if self._observer is not None:
             self._observer(KeysChanged(True, epoch, keys.suite.name))
+
+    def limit_records(self, limit: int) -> None:
+        """Put at most `limit` bytes into a record, under these keys and all that follow (RFC 8449 4).
+
+        It holds for protected records alone, but GnuTLS 3.7 refuses larger ones without protection too.
+        """
+        self.flush()
+        self._record_limit = self.keys.limit = limit
 
     def data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data."""
@@ -156,6 +167,8 @@ class Inbox:
         self._changes = 0
         self._passed_over = 0
         self._opened = False
+        self._record_limit: int | None = None
+        self._largest = 0  # record under the keys of the handshake
         self._is_clear = observer is None  # no bytes are buffered and there is no observer
         self.keys: Sealing = Plaintext()
         self.epoch = Epoch.PLAINTEXT
@@ -190,10 +203,31 @@ class Inbox:
         self.keys = keys
         if isinstance(keys, Protection12):
             self._framing.plain_limit = self._framing.protected_limit = TLS12_LIMIT
+        if self._record_limit is not None:
+            self._limit(keys, self._record_limit)
         self.epoch = epoch
         self._opened = False
         if self._observer is not None:
             self._observer(KeysChanged(False, epoch, keys.suite.name))
+
+    def limit_records(self, limit: int) -> None:
+        """Accept at most `limit` bytes in a protected record, as we said; those that came under these keys count too.
+
+        RFC 8449 4.
+        """
+        self._record_limit = limit
+        if isinstance(self.keys, Plaintext):
+            return
+        self._limit(self.keys, limit)
+        if self._largest > self.keys.longest:
+            blame(Fault.RECORD_TOO_LONG, length=self._largest, limit=self.keys.longest)
+
+    def _limit(self, keys: Protecting, limit: int) -> None:
+        if limit < keys.limit:  # else the limits of the version hold, as before
+            keys.limit = limit
+            self._framing.protected_limit = keys.longest
+            if isinstance(keys, Protection12):
+                self._framing.plain_limit = keys.longest
 
     def forget(self) -> None:
         """Delete the keys and everything that was not decrypted."""
@@ -226,6 +260,8 @@ class Inbox:
             if opened is None:
                 continue
             content_type, content = opened
+            if self.epoch is Epoch.HANDSHAKE:
+                self._largest = max(self._largest, len(framed[1]))
             if self._observer is not None:
                 self._observer(RecordSeen(False, content_type, len(framed[1]) + 5, self.epoch))
             if content:

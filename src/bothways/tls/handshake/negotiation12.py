@@ -60,7 +60,7 @@ class Offer12(NamedTuple):
 class Choice12(NamedTuple):
     """What a server chose from a ClientHello; group and scheme are 0 for RSA key transport.
 
-    by_name: the server name was used for the choice.
+    by_name: the server name was used for the choice.  record_size: our limit of records, for a client that has one.
     """
 
     suite: Suite
@@ -68,6 +68,7 @@ class Choice12(NamedTuple):
     group: int
     scheme: int
     by_name: bool
+    record_size: tuple[ext.RecordSizeLimit, ...] = ()
 
 
 RSA_SCHEMES = frozenset(int(scheme) for scheme in SignatureScheme if scheme.name.startswith("rsa_"))

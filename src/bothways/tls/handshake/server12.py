@@ -46,6 +46,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
+from bothways.tls.handshake.record_size import answer_limit
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.server_resumption import judge_resumed_client
 from bothways.tls.handshake.server_resumption12 import (
@@ -114,6 +115,8 @@ def choose(
     if not offer.extended_main_secret and settings.negotiation.needs_extended_main_secret:
         blame(Fault.NO_EXTENDED_MAIN_SECRET)
     choice = choose_12(settings, offer)
+    own_limit, asked = settings.limits.record_size_limit, offer.hello.extensions or ()
+    choice = choice._replace(record_size=answer_limit(hs, own_limit, asked, Version.TLS12))
     hs.transcript.choose(choice.suite.hash, keep_messages=True)
     protocol = choose_protocol(offer.protocols, settings.negotiation.protocols)
     return offer, choice, agreed_12(choice, protocol)
@@ -210,6 +213,7 @@ def server_hello(
         extensions.append(ext.EmptyStatusRequest())
     if issuing.ticket:
         extensions.append(ext.SessionTicket())
+    extensions += choice.record_size
     return ServerHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=random,

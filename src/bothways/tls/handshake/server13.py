@@ -43,6 +43,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
+from bothways.tls.handshake.record_size import answer_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server_ech import ReceivedHello
 from bothways.tls.handshake.server_resumption import Resumed, judge_resumed_client, resume, send_ticket
@@ -101,7 +102,9 @@ def server_handshake_13(
         Version.TLS13, choice.suite, choice.group, choice.alpn, choice.scheme if resumed is None else None
     )
     yield Agreed(negotiated)
-    hs.send(*encrypted_extensions(choice.by_name, choice.alpn, received.retry_configs))
+    own_limit, asked = settings.limits.record_size_limit, offer.hello.extensions or ()
+    limit = answer_limit(hs, own_limit, asked, Version.TLS13)
+    hs.send(*encrypted_extensions(choice.by_name, choice.alpn, received.retry_configs, limit))
     if resumed is None:
         yield from server_authentication(hs, settings, offer, choice)
     send_finished(hs, choice.suite, secrets.server_finished)
@@ -226,7 +229,10 @@ def agree(
 
 @lru_cache(maxsize=64)
 def encrypted_extensions(
-    by_name: bool, alpn: bytes | None, retry_configs: ext.RetryConfigs | None
+    by_name: bool,
+    alpn: bytes | None,
+    retry_configs: ext.RetryConfigs | None,
+    limit: tuple[ext.RecordSizeLimit, ...] = (),
 ) -> Encoded:
     """Return the EncryptedExtensions (RFC 9846 4.4.1; retry_configs: RFC 9849 5)."""
     answers: list[ext.Extension] = []
@@ -236,7 +242,7 @@ def encrypted_extensions(
         answers.append(ext.ApplicationProtocols((alpn,)))
     if retry_configs is not None:
         answers.append(retry_configs)
-    return encoded(EncryptedExtensions(tuple(answers)))
+    return encoded(EncryptedExtensions((*answers, *limit)))
 
 
 def request_for(settings: Settings, trust: PeerTrust) -> tuple[Encoded, frozenset[int]]:

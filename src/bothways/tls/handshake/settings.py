@@ -31,6 +31,7 @@ from bothways.tls.ech.configs import ECHConfigList
 from bothways.tls.ech.keys import ECHKeys
 from bothways.tls.handshake.access import Decide
 from bothways.tls.handshake.certificate_compression import CompressedChains
+from bothways.tls.record.protection import LARGEST_RECORD, SMALLEST_RECORD
 from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
@@ -128,12 +129,16 @@ class PeerTrust:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Limits:
-    """Limits of a connection: handshake time in seconds, message size, padding and treatment of truncation."""
+    """Limits of a connection: handshake time in seconds, message size, padding and treatment of truncation.
+
+    record_size_limit: the largest record that we accept; None leaves it to the version.
+    """
 
     handshake_timeout: float
     max_certificate_bytes: int
     record_padding: int
     ignores_truncation: bool
+    record_size_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +208,7 @@ def negotiation(
     schemes: Iterable[str],
     certificate_schemes: Iterable[str] | None,
     alpn: Iterable[str],
-    compressions: Iterable[str],
+    compressions: Iterable[str] = (),
     rsa_key_transport: bool,
     without_extended_main_secret: bool,
 ) -> Negotiation:
@@ -251,14 +256,11 @@ def _usable(
 
 def compression_algorithms(what: str, names: Iterable[str] | None) -> tuple[int, ...]:
     """Return the algorithms of these names; of None those that are installed. Raises ConfigError."""
-    available = installed()
-    codes = (
-        available
-        if names is None
-        else registry_codes(what, names, CertificateCompressionAlgorithm, None, empty=True)
-    )
+    if names is None:
+        return installed()
+    codes = registry_codes(what, names, CertificateCompressionAlgorithm, None, empty=True)
     for code in codes:
-        if code not in available:
+        if code not in installed():
             name = spelled(CertificateCompressionAlgorithm, code)
             raise ConfigError(
                 f"{what}: {name} needs the package {DISTRIBUTIONS[code]}, which bothways[compression] installs"
@@ -321,7 +323,12 @@ def check_judging(anchors: object, revocation: object, judge_again: str) -> None
 
 
 def limits(
-    *, handshake_timeout: float, max_certificate_bytes: int, record_padding: int, ignore_truncation: bool
+    *,
+    handshake_timeout: float,
+    max_certificate_bytes: int,
+    record_padding: int,
+    ignore_truncation: bool,
+    record_size_limit: int | None,
 ) -> Limits:
     """Return the limits of each connection. Raises ConfigError."""
     if not handshake_timeout > 0:
@@ -330,7 +337,12 @@ def limits(
         raise ConfigError("record_padding: expected 0 to 16384 bytes")
     if not 1024 <= max_certificate_bytes < 2**24:
         raise ConfigError("max_certificate_bytes: expected 1024 to 16777215 bytes")
-    return Limits(handshake_timeout, max_certificate_bytes, record_padding, ignore_truncation)
+    largest = LARGEST_RECORD[Version.TLS13]
+    if record_size_limit is not None and not SMALLEST_RECORD <= record_size_limit <= largest:
+        raise ConfigError(f"record_size_limit: expected {SMALLEST_RECORD} to {largest} bytes, or None")
+    return Limits(
+        handshake_timeout, max_certificate_bytes, record_padding, ignore_truncation, record_size_limit
+    )
 
 
 def checked_tickets(tickets: object) -> TicketKeys | None:

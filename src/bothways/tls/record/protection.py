@@ -9,13 +9,15 @@ from struct import Struct
 
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType
+from bothways.roles import Version
 from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE, Forged
 from bothways.tls.crypto.hkdf import finished_key, next_traffic_secret, traffic_keys
 from bothways.tls.crypto.suites import SEQUENCE_LIMIT, Suite
 
 FRAGMENT_LIMIT = 2**14
-
-LONGEST = FRAGMENT_LIMIT + 1 + TAG_SIZE
+# What a record may protect: of TLS 1.3 the content type and the padding count too (RFC 8449 4).
+LARGEST_RECORD = {Version.TLS12: FRAGMENT_LIMIT, Version.TLS13: FRAGMENT_LIMIT + 1}
+SMALLEST_RECORD = 64
 HEADER_SIZE = 5
 LEGACY_VERSION = 0x0303
 OLDEST_VERSION = 0x0301
@@ -31,20 +33,21 @@ class Plaintext:
     first_version: of the records in the first call of `seal`; all later ones have the version of TLS 1.2.
     """
 
-    __slots__ = ("_version",)
+    __slots__ = ("_version", "limit")
 
     should_update = False
 
     def __init__(self, first_version: int = LEGACY_VERSION) -> None:
         self._version = first_version
+        self.limit = FRAGMENT_LIMIT
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
         """Return `data` as records, as many as needed; without padding."""
         version, self._version = self._version, LEGACY_VERSION
         view = memoryview(data)
         records = bytearray()
-        for at in range(0, len(view) or 1, FRAGMENT_LIMIT):
-            fragment = view[at : at + FRAGMENT_LIMIT]
+        for at in range(0, len(view) or 1, self.limit):
+            fragment = view[at : at + self.limit]
             records += _write_header(content_type, version, len(fragment))
             records += fragment
         return bytes(records)
@@ -61,12 +64,23 @@ class Plaintext:
 class Protection:
     """Record protection of TLS 1.3 under one traffic secret (RFC 9846 5.2-5.5).
 
-    `sequence` is the number of records encrypted or decrypted with it.
+    `sequence` is the number of records encrypted or decrypted with it, `limit` the largest TLSInnerPlaintext in bytes.
     """
 
-    __slots__ = ("_decrypt", "_encrypt", "_iv", "_limit", "_secret", "_update_at", "sequence", "suite")
+    __slots__ = (
+        "_decrypt",
+        "_encrypt",
+        "_iv",
+        "_limit",
+        "_secret",
+        "_update_at",
+        "limit",
+        "sequence",
+        "suite",
+    )
 
     def __init__(self, suite: Suite, secret: bytes) -> None:
+        self.limit = FRAGMENT_LIMIT + 1
         key, iv = traffic_keys(suite, secret)
         aead = suite.aead(key)
         self.suite = suite
@@ -88,7 +102,14 @@ class Protection:
 
     def next(self) -> Protection:
         """Return the protection after a KeyUpdate (RFC 9846 7.2)."""
-        return Protection(self.suite, next_traffic_secret(self.suite, self._secret))
+        following = Protection(self.suite, next_traffic_secret(self.suite, self._secret))
+        following.limit = self.limit
+        return following
+
+    @property
+    def longest(self) -> int:
+        """The largest body of a record."""
+        return self.limit + TAG_SIZE
 
     def finished_key(self) -> bytes:
         """Return the key for a post-handshake Finished under this traffic secret (RFC 9846 4.5.3)."""
@@ -100,15 +121,15 @@ class Protection:
         padding: the plaintext of each record is padded to a multiple of this number of bytes, as far as a record can
         hold it; 0 for no padding.
         """
-        size = len(data)
-        if size <= FRAGMENT_LIMIT and not padding:
+        size, limit = len(data), self.limit
+        if size < limit and not padding:
             header, body = self._sealed(b"".join((data, _TYPES[content_type])))
             return header + body
         view = memoryview(data)
         parts: list[bytes] = []
-        for at in range(0, size or 1, FRAGMENT_LIMIT):
-            inner = b"".join((view[at : at + FRAGMENT_LIMIT], _TYPES[content_type]))
-            parts += self._sealed(_padded(inner, padding))
+        for at in range(0, size or 1, limit - 1):
+            inner = b"".join((view[at : at + limit - 1], _TYPES[content_type]))
+            parts += self._sealed(_padded(inner, padding, limit))
         return b"".join(parts)
 
     def seal_inner(self, inner: bytes) -> bytes:
@@ -139,7 +160,7 @@ class Protection:
             inner = self._decrypt(nonce, record[HEADER_SIZE:], record[:HEADER_SIZE])
         except Forged:
             return None
-        if inner[-1] != _DATA or size > LONGEST or sequence >= SEQUENCE_LIMIT:
+        if inner[-1] != _DATA or len(inner) > self.limit or sequence >= SEQUENCE_LIMIT:
             return None
         self.sequence = sequence + 1
         return inner[:-1]
@@ -155,8 +176,8 @@ class Protection:
             blame(Fault.BAD_RECORD)
         self.sequence = sequence + 1
         size = len(inner) - 1
-        if size > FRAGMENT_LIMIT:
-            blame(Fault.RECORD_TOO_LONG, length=size, limit=FRAGMENT_LIMIT)
+        if size >= self.limit:
+            blame(Fault.RECORD_TOO_LONG, length=size, limit=self.limit - 1)
         if size >= 0 and inner[size]:
             return inner[size], inner[:size]
         unpadded = inner.rstrip(b"\0")
@@ -169,13 +190,16 @@ class Protection12:
     """Record protection of TLS 1.2: AES-GCM (RFC 5288) or ChaCha20-Poly1305 (RFC 7905).
 
     With an IV of four bytes, the rest of the nonce is sent in each record: we use the sequence number. `sequence` is
-    the number of records encrypted or decrypted.
+    the number of records encrypted or decrypted, `limit` the largest content in bytes.
     """
 
-    __slots__ = ("_decrypt", "_encrypt", "_explicit", "_iv", "_limit", "_update_at", "sequence", "suite")
+    __slots__ = (
+        "_decrypt", "_encrypt", "_explicit", "_iv", "_limit", "_update_at", "limit", "sequence", "suite",
+    )  # fmt: skip
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes) -> None:
         aead = suite.aead(key)
+        self.limit = FRAGMENT_LIMIT
         self.suite = suite
         self.sequence = 0
         self._explicit = NONCE_SIZE - len(iv)
@@ -195,11 +219,12 @@ class Protection12:
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
         """Return `data` as protected records, without padding. Raises OverflowError when the keys are used up."""
-        if len(data) <= FRAGMENT_LIMIT:
+        limit = self.limit
+        if len(data) <= limit:
             return self._seal_one(content_type, data)
         view = memoryview(data)
-        starts = range(0, len(view), FRAGMENT_LIMIT)
-        return b"".join(self._seal_one(content_type, view[at : at + FRAGMENT_LIMIT]) for at in starts)
+        starts = range(0, len(view), limit)
+        return b"".join(self._seal_one(content_type, view[at : at + limit]) for at in starts)
 
     def _seal_one(self, content_type: int, fragment: bytes | bytearray | memoryview) -> bytes:
         sequence = self.sequence
@@ -233,14 +258,14 @@ class Protection12:
         except Forged:
             blame(Fault.BAD_RECORD)
         self.sequence = sequence + 1
-        if size > FRAGMENT_LIMIT:
-            blame(Fault.RECORD_TOO_LONG, length=size, limit=FRAGMENT_LIMIT)
+        if size > self.limit:
+            blame(Fault.RECORD_TOO_LONG, length=size, limit=self.limit)
         return header[0], content
 
     def open_data(self, record: bytes) -> bytes | None:
         """The fast path, as `Protection.open_data`."""
         size = len(record) - HEADER_SIZE - self._explicit - TAG_SIZE
-        if not 0 < size <= FRAGMENT_LIMIT or record[0] != _DATA:
+        if not 0 < size <= self.limit or record[0] != _DATA:
             return None
         if record[3] << 8 | record[4] != len(record) - HEADER_SIZE or self.sequence >= SEQUENCE_LIMIT:
             return None
@@ -249,6 +274,11 @@ class Protection12:
         except Blame:
             return None
 
+    @property
+    def longest(self) -> int:
+        """The largest body of a record."""
+        return self._explicit + self.limit + TAG_SIZE
+
     def _nonce(self, sequence: int, explicit: bytes) -> bytes:
         """Return the nonce: salt and explicit part (RFC 5288 3), or IV xor sequence number (RFC 7905 2)."""
         if self._explicit:
@@ -256,9 +286,9 @@ class Protection12:
         return (int.from_bytes(self._iv, "big") ^ sequence).to_bytes(NONCE_SIZE, "big")
 
 
-def _padded(inner: bytes, multiple: int) -> bytes:
+def _padded(inner: bytes, multiple: int, limit: int) -> bytes:
     """Pad a TLSInnerPlaintext with zeros to a multiple, within the limit of a record (RFC 9846 5.4)."""
     if multiple < 2:
         return inner
     size = -len(inner) % multiple + len(inner)
-    return inner.ljust(min(size, FRAGMENT_LIMIT + 1), b"\0")
+    return inner.ljust(min(size, limit), b"\0")
