@@ -118,3 +118,19 @@ def test_what_cannot_be_made_of_a_value_names_the_key(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="line 1: a: it is no y"):
         table.made("a", fail)
+
+
+def test_keys_that_are_no_words_are_told_escaped(tmp_path: Path) -> None:
+    """They could move a terminal's cursor, or look like another key."""
+    path = tmp_path / "f.toml"
+    for key, words in (
+        (r'"\u001b[2Jx"', r'line 1: "\u001b[2Jx": is not known'),
+        ('"a.b"', 'line 1: "a.b": is not known'),
+        (r'"\u202e"', r'line 1: "\u202e": is not known'),
+        ("a-b_1", "line 1: a-b_1: is not known"),
+    ):
+        path.write_text(f"{key} = 1")
+        with pytest.raises(ConfigError) as refused:
+            read_toml(path).end()
+        assert words in str(refused.value)
+        assert str(refused.value).isprintable()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
+from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, Times, wildcard
@@ -96,15 +97,16 @@ class Routes:
         now = datetime.now(UTC)
         yield from self.expired(now).values()
         for route in self.all:
+            name = visible(route.config.name)
             own = route.server.settings.identity.own[0]
             end = own.certificate.not_valid_after_utc
             if end < now:
-                yield f"route {route.config.name}: our certificate expired on {end:%Y-%m-%d %H:%M}; renew it"
+                yield f"route {name}: our certificate expired on {end:%Y-%m-%d %H:%M}; renew it"
             elif (end - now).days < SOON_DAYS:
-                yield f"route {route.config.name}: our certificate expires on {end:%Y-%m-%d %H:%M}; renew it"
-            for name in route.config.server_names or ():
-                if not own.matches(name.replace("*", "any-name", 1)):
-                    yield f"route {route.config.name}: our certificate does not stand for {name}"
+                yield f"route {name}: our certificate expires on {end:%Y-%m-%d %H:%M}; renew it"
+            for asked in route.config.server_names or ():
+                if not own.matches(asked.replace("*", "any-name", 1)):
+                    yield f"route {name}: our certificate does not stand for {asked}"
 
 
 def is_same_trust(one: ServerConfig | ClientConfig, other: ServerConfig | ClientConfig) -> bool:
@@ -148,7 +150,7 @@ class _Loading:
         try:
             return self._route(config)
         except ConfigError as error:
-            raise ConfigError(f"{self._config.path}: route {config.name}: {error}") from None
+            raise ConfigError(f"{self._config.path}: route {visible(config.name)}: {error}") from None
 
     def _route(self, config: RouteConfig) -> Route:
         identity = config.identity

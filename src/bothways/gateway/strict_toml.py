@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import json
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
@@ -13,6 +15,8 @@ from bothways.gateway.toml_lines import Path, line_at, lines_of
 from bothways.trust import files
 
 T = TypeVar("T")
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 MOST_BYTES = 1024 * 1024
 _KINDS: dict[type, str] = {
@@ -172,8 +176,12 @@ class Table:
 
 
 def _spelled(path: Path) -> str:
-    """Write a path as people count: the first element of an array has the number 1."""
+    """Write a path as people count: the first of an array is 1. Keys that are not bare are quoted."""
     words = ""
     for each in path:
-        words += f"[{each + 1}]" if isinstance(each, int) else f".{each}" if words else each
+        if isinstance(each, int):
+            words += f"[{each + 1}]"
+        else:
+            key = each if _BARE_KEY.fullmatch(each) else json.dumps(each[:64])
+            words += f".{key}" if words else key
     return words
