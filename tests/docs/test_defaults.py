@@ -28,7 +28,7 @@ from bothways.diagnosis import service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
-from bothways.gateway import report_limits, strict_toml, tunnel
+from bothways.gateway import handover, report_limits, strict_toml, tunnel
 from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
@@ -257,6 +257,9 @@ VALUES = {
     "time for connections to end when `gateway` ends": seconds(TIMES.drain),
     "time for a worker of `gateway` to take what has changed": (
         f"{seconds(gateway_workers.TAKE_SECONDS)}; then it is killed"
+    ),
+    "time for a new `gateway` to serve after SIGUSR2": (
+        f"{seconds(handover.READY_SECONDS)}; then the old one goes on"
     ),
     "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
     "connections of `tunnel`": str(tunnel.CONNECTIONS),

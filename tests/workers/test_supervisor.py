@@ -276,6 +276,35 @@ def test_workers_end_with_a_supervisor_that_was_killed(tmp_path):
         assert gone(*pids)
 
 
+TICKS = """
+real, turns = Supervisor, []
+
+def Supervisor(*of, **more):
+    def tick():
+        if Path('go').exists() and not turns:
+            turns.append(1)
+            made.retire()
+    made = real(*of, tick=tick, tick_seconds=0.05, on_upgrade=lambda: tell('upgrade'), **more)
+    return made
+"""
+
+
+def test_workers_that_retire_end_by_themselves_and_none_is_started_anew(tmp_path):
+    """One that dies meanwhile neither; what SIGUSR2 does is up to the program."""
+    heard = "signal.signal(signal.SIGQUIT, lambda *of: tell('accepts nobody'))"
+    with running(tmp_path, work=heard, prelude=TICKS) as program:
+        program.until("all ready")
+        first, second = (line.split()[1] for line in program.lines if line.startswith("serving"))
+        program.send(signal.SIGUSR2)
+        program.until("upgrade")
+        (tmp_path / "go").write_text("")
+        program.until("accepts nobody", 2)
+        os.kill(int(first), signal.SIGKILL)
+        os.kill(int(second), signal.SIGTERM)
+        assert program.until("ended") == ["0"]
+        assert sum(line.startswith("serving") for line in program.lines) == 2
+
+
 @pytest.mark.parametrize("count", [0, -1, MOST_WORKERS + 1])
 def test_a_number_of_workers_that_cannot_be_is_refused(count):
     with pytest.raises(ConfigError, match="workers: expected 1 to"):

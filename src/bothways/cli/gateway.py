@@ -49,7 +49,8 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
     Prints `listening on ADDRESS` on standard error for each listener, then one line for each connection when it has
     ended. Certificates, keys, CAs and CRLs are read again when their files change; connections of clients that are
     not accepted any more are ended. SIGHUP reads the configuration file again, SIGTERM or SIGINT waits for open
-    connections and ends. With --workers, a process that dies is started anew.
+    connections and ends. With --workers, a process that dies is started anew, and SIGUSR2 replaces them without a
+    connection lost.
     """
     if context.invoked_subcommand is not None:
         context.obj = path

@@ -22,6 +22,7 @@ from bothways.gateway.server import Gateway
 from bothways.gateway.systemd import STOPPING, forget, notify
 from bothways.ticket_keys.shared import SharedTicketKeys
 from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.workers.supervisor import RETIRE
 
 DONE, FAILED = 0, 1
 
@@ -39,6 +40,9 @@ def serve(log: Log, current: Current, tickets: TicketKeys | None, ready: Callabl
         following = Following(process.gateway, current, log)
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: process.keep(following.reload()))
+        loop.add_signal_handler(
+            signal.SIGUSR2, lambda: log.event("not replaced: SIGUSR2 replaces a gateway with --workers only")
+        )
         following.start()
         return await process.serve(ready)
 
@@ -98,6 +102,7 @@ def serve_as_worker(
 
         loop.add_reader(channel, heed)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor hears it
+        loop.add_signal_handler(RETIRE, lambda: process.keep(process.retire()))
         return await process.serve(lambda _: ready())
 
     return _run(serving)
@@ -135,6 +140,11 @@ class _Process:
         if at_once:
             self._hurry.set()
         self._stop.set()
+
+    async def retire(self) -> None:
+        """Accept nobody any more, and end in order when all connections have ended."""
+        await self.gateway.retire()
+        self.end(DONE, at_once=True)
 
     async def serve(self, ready: Callable[[list[str]], None]) -> int:
         """Serve, and return the exit status."""

@@ -47,6 +47,7 @@ class Gateway:
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
         self._listening: dict[ListenerAddress, Server] = {}
+        self._is_retired = False
         self._behind: dict[ClientProtocol, None] = {}  # those that are not verified by the newest routes yet
         self._catching_up: asyncio.Task[None] | None = None
 
@@ -125,7 +126,7 @@ class Gateway:
         Raises OSError or ConfigError where a listener cannot be opened; then the routes stay as they are. Clients whose
         certificates are listed newly are ended first, before this returns; all others follow in slices.
         """
-        opened = await self._listen(routes.config.listeners)
+        opened = {} if self._is_retired else await self._listen(routes.config.listeners)
         if self._owns_files:
             change_modes(self.routes.config.listeners, routes.config.listeners)
         leaves = {client: client.leaf for client in self._established}
@@ -162,6 +163,12 @@ class Gateway:
             async with asyncio.timeout(self.routes.config.times.drain):
                 await self.admission.until_empty()
         await self.close()
+
+    async def retire(self) -> None:
+        """Accept nobody any more, and wait until all connections have ended, however long that takes."""
+        self._is_retired = True
+        self.close_listeners()
+        await self.admission.until_empty()
 
     def close_listeners(self) -> None:
         """Accept nobody any more."""

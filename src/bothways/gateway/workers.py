@@ -6,15 +6,18 @@ handed to all workers as one generation, which they take without an end of their
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from bothways.gateway.addresses import ListenerAddress, UnixAddress
+from bothways.gateway.addresses import UNIX, ListenerAddress, TCPAddress, UnixAddress
 from bothways.gateway.config import ListenerConfig
 from bothways.gateway.current import LOOK_SECONDS, Change, Current
 from bothways.gateway.generation import SealedGeneration, acknowledged, channel_pair
+from bothways.gateway.handover import Successor, handed_on
 from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve_as_worker
@@ -43,6 +46,11 @@ class Workers:
         count: int,
         ready: Callable[[list[str]], None],
     ) -> None:
+        self._handed = handed_on()
+        handed = {} if self._handed is None else self._handed.sockets
+        count = max(count, *(len(set(map(socket.socket.fileno, each))) for each in handed.values()), 1)
+        self._successor: Successor | None = None
+        self._is_replaced = False
         self._path = path
         self._log = log
         self._current = current
@@ -67,6 +75,7 @@ class Workers:
             on_stop=self._stop,
             tick=self._tick,
             tick_seconds=LOOK_SECONDS,
+            on_upgrade=self._upgrade,
             grace_seconds=current.routes.config.times.drain + SPARE_SECONDS,
         )
 
@@ -74,6 +83,7 @@ class Workers:
         """Serve until SIGTERM or SIGINT, and return the exit status. Raises OSError where nobody can listen."""
         try:
             self._sockets = self._opened(self._current.routes.config.listeners)
+            self._close_what_is_not_wanted()
             return self._supervisor.run()
         finally:
             self._close_listeners()
@@ -88,23 +98,77 @@ class Workers:
         try:
             for each in listeners:
                 if each.address not in self._sockets:
-                    opened[each.address] = open_listeners(each, self._count)
+                    opened[each.address] = self._taken_over(each) or open_listeners(each, self._count)
         except OSError:
             for address, sockets in opened.items():
                 _close(address, sockets)
             raise
         return opened
 
+    def _taken_over(self, listener: ListenerConfig) -> list[socket.socket]:
+        """Return the sockets of a listener that this process was handed, as many as there are workers."""
+        handed = [] if self._handed is None else self._handed.sockets.pop(str(listener.address), [])
+        if handed and len(handed) < self._count:
+            if isinstance(listener.address, TCPAddress):
+                host, port = handed[0].getsockname()[:2]
+                more = replace(listener, address=TCPAddress(host, port))
+                return handed + open_listeners(more, self._count - len(handed))
+            return handed[:1] * self._count
+        return handed
+
+    def _close_what_is_not_wanted(self) -> None:
+        for address, several in ({} if self._handed is None else self._handed.sockets).items():
+            for each in several:
+                each.close()
+            if address.startswith(UNIX):
+                remove_socket_file(address.removeprefix(UNIX))
+
     def _close_listeners(self) -> None:
         while self._sockets:
-            _close(*self._sockets.popitem())
+            address, several = self._sockets.popitem()
+            if self._is_replaced:  # the file belongs to the successor
+                for each in several:
+                    each.close()
+            else:
+                _close(address, several)
 
     def _stop(self) -> None:
-        notify(STOPPING)
+        if not self._is_replaced:
+            notify(STOPPING)
         self._close_listeners()
 
     def _tell_ready(self) -> None:
+        if self._handed is not None:
+            self._handed.say_ready()
         self._ready([bound_address(address, each[0]) for address, each in self._sockets.items()])
+
+    def _upgrade(self) -> None:
+        """Start a process tree that follows this one, with all sockets that listen."""
+        if self._is_replaced or self._successor is not None:
+            self._log.event("this gateway is being replaced already")
+            return
+        sockets = {str(address): several for address, several in self._sockets.items()}
+        try:
+            self._successor = Successor(sockets)
+        except OSError as error:
+            self._log.event(f"not replaced: {error.strerror or error}")
+        else:
+            self._log.event(f"process {self._successor.pid} is started to replace this gateway")
+
+    def _look_at_successor(self) -> None:
+        successor = self._successor
+        serves = None if successor is None or self._is_replaced else successor.serves()
+        if successor is None or serves is None:
+            return
+        if not serves:
+            self._successor = None
+            self._log.event("not replaced: the new process does not serve; this one goes on")
+            return
+        self._is_replaced = True
+        self._log.event(f"replaced by process {successor.pid}; connections go on here until they end")
+        notify(f"MAINPID={successor.pid}")
+        self._close_listeners()
+        self._supervisor.retire()
 
     # -- workers ---------------------------------------------------------------------------------------
 
@@ -144,16 +208,20 @@ class Workers:
         """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
         try:
             change = self._current.read_again()
-            opened = self._opened(change.routes.config.listeners)
-            change_modes(self._current.routes.config.listeners, change.routes.config.listeners)
+            listeners = () if self._is_replaced else change.routes.config.listeners
+            opened = self._opened(listeners)
+            if not self._is_replaced:
+                change_modes(self._current.routes.config.listeners, listeners)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             self._current.refuse(error)
             return False
-        wanted = {each.address for each in change.routes.config.listeners}
+        wanted = {each.address for each in listeners}
         for address in [each for each in self._sockets if each not in wanted]:
             _close(address, self._sockets.pop(address))
         self._sockets |= opened
         self._hand_out(change, opened)
+        if self._handed is not None and os.getppid() == self._handed.before:
+            os.kill(self._handed.before, signal.SIGHUP)  # it still has connections
         return False
 
     def _tick(self) -> None:
@@ -164,6 +232,7 @@ class Workers:
                 self._hand_out(change, {})
         except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
             self._log.event(f"files could not be looked at: {error!r}")
+        self._look_at_successor()
         for number, channel in self._channels.items():
             if acknowledged(channel) == self._generation:
                 self._awaited.pop(number, None)

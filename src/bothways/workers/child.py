@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 READY = b"r"
 OWN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+UNHEARD = (signal.SIGUSR2,)  # the supervisor heeds it, also where it is sent to the whole group
 
 Work = Callable[[Callable[[], None]], int | None]
 
@@ -88,6 +89,8 @@ def fork(number: int, work: Work, since: float, lifeline: tuple[int, int], inher
         signal.set_wakeup_fd(-1)
         for each_signal in OWN_SIGNALS:
             signal.signal(each_signal, signal.SIG_DFL)
+        for each_signal in UNHEARD:
+            signal.signal(each_signal, signal.SIG_IGN)
         threading.Thread(target=_end_with_supervisor, args=(lifeline[0],), daemon=True).start()
         status = work(lambda: _tell(writing)) or 0
     except SystemExit as end:

@@ -20,6 +20,7 @@ STEADY_SECONDS = 10.0  # seconds after which a worker's end is no failed start
 MOST_WORKERS = 1024
 DONE, FAILED = 0, 1
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+RETIRE = signal.SIGQUIT  # has a worker accept nobody any more, and end when its connections have ended
 
 
 class Supervisor:
@@ -29,7 +30,8 @@ class Supervisor:
     is the exit status.  count: the number of workers.  tell: called with a sentence about each event. on_ready: called
     once, when all workers are ready.  may_replace: called before a SIGHUP replaces the workers; it reads the files
     again and returns whether they are usable.  prepare: called with the number of a worker before it is forked.
-    on_stop: called when the workers are told to end.  tick: called every `tick_seconds` until then.
+    on_stop: called when the workers are told to end.  tick: called every `tick_seconds` until then.  on_upgrade: called
+    at SIGUSR2; without it this signal is not handled.
     start_seconds: the time for a worker to get ready. grace_seconds:
     the time for a worker to end, after which it is killed.  Raises ConfigError if this system cannot fork.
     """
@@ -46,6 +48,7 @@ class Supervisor:
         on_stop: Callable[[], None] = lambda: None,
         tick: Callable[[], None] | None = None,
         tick_seconds: float = 1.0,
+        on_upgrade: Callable[[], None] | None = None,
         start_seconds: float = 60.0,
         grace_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -59,6 +62,8 @@ class Supervisor:
         self._may_replace = may_replace
         self._prepare, self._on_stop = prepare, on_stop
         self._tick, self._tick_seconds, self._tick_at = tick, tick_seconds, clock()
+        self._on_upgrade = on_upgrade
+        self._retiring = False
         self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
         self._workers: list[Worker] = []
         self._due: dict[int, float] = {}  # numbers of the workers to be started, and the time for each
@@ -76,7 +81,7 @@ class Supervisor:
             self._lifeline = os.pipe()
             try:
                 self._due = dict.fromkeys(range(1, self._count + 1), self._clock())
-                while self._stopping is None or self._workers:
+                while (self._stopping is None and not self._retiring) or self._workers:
                     self._turn()
             finally:
                 for each in self._workers:
@@ -107,6 +112,14 @@ class Supervisor:
             self._tick()
             self._tick_at = self._clock() + self._tick_seconds
 
+    def retire(self) -> None:
+        """Start nobody any more, have the workers accept nobody, and end when their connections have ended."""
+        self._retiring = True
+        self._due.clear()
+        self._to_replace.clear()
+        for each in self._workers:
+            each.signal(RETIRE)
+
     def signal(self, number: int, which: int) -> bool:
         """Send a signal to the workers with a number that were not told to end; False if there are none."""
         found = [each for each in self._workers if each.number == number and not each.leaving]
@@ -120,6 +133,8 @@ class Supervisor:
                 self._stop(DONE)
             else:
                 self._stopping = self._clock()
+        elif number == signal.SIGUSR2 and self._on_upgrade is not None:
+            self._on_upgrade()
         elif number == signal.SIGHUP and self._stopping is None and self._may_replace():
             self._tell("workers are replaced, one after the other")
             self._to_replace = [each for each in self._workers if not each.leaving and each.replaces is None]
@@ -128,7 +143,7 @@ class Supervisor:
     def _ended(self, worker: Worker) -> None:
         """Remove a worker that has ended, and start another if it was not told to end."""
         self._forget(worker)
-        if self._stopping is not None or worker.leaving:
+        if self._stopping is not None or self._retiring or worker.leaving:
             return
         how = f"signal {-worker.status}" if worker.status and worker.status < 0 else f"status {worker.status}"
         self._tell(f"worker {worker.number} (process {worker.pid}) ended with {how}")
@@ -246,7 +261,8 @@ class Supervisor:
             os.set_blocking(each, False)
         self._selector.register(reading, selectors.EVENT_READ)
         before_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        before = {number: signal.signal(number, self._note) for number in HEARD}
+        heard = HEARD if self._on_upgrade is None else (*HEARD, signal.SIGUSR2)
+        before = {number: signal.signal(number, self._note) for number in heard}
         try:
             yield
         finally:

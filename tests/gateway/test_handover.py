@@ -1,0 +1,111 @@
+"""A gateway that is replaced by another process tree (SIGUSR2), and no connection is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from bothways import PeerAlert
+from bothways.gateway.handover import VARIABLE, handed_on
+from cli_scripting import Background
+from gateway_talk import ANYBODY, Setting, behind
+from http_callers import until
+
+pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs memfd")]
+
+
+def says(channel, word: bytes) -> bool:
+    channel.settimeout(20)
+    channel.sendall(word + b"\n")
+    return channel.recv(100) == word + b"\n"
+
+
+def test_a_gateway_is_replaced_without_a_connection_lost(setting: Setting) -> None:
+    """Those that are open go on where they are and are still judged; new ones are served throughout."""
+    leaving = setting.mutual.identity("client", dns=["leaving.example"])
+    successor = 0
+    with behind() as port, contextlib.ExitStack() as stack:
+        setting.write(
+            f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1}, limits={"per_address": 5000}
+        )
+        server = Background(["gateway", "-c", "gateway.toml", "--workers", "2"], setting.folder)
+        try:
+            number = int(server.port)
+
+            def connect(who=None):
+                return setting.mutual.client(who or "good").connect("127.0.0.1", number)
+
+            old = [stack.enter_context(connect()) for _ in range(6)]
+            revoked = stack.enter_context(connect(leaving))
+            assert all(says(each, b"one") for each in (*old, revoked))
+            problems: list[object] = []
+            count, over = [0], threading.Event()
+
+            def come_and_go() -> None:
+                while not over.is_set():
+                    try:
+                        with connect() as channel:
+                            if not says(channel, b"new"):
+                                problems.append("nothing was said")
+                    except Exception as error:  # noqa: BLE001
+                        problems.append(error)
+                    count[0] += 1
+
+            thread = threading.Thread(target=come_and_go)
+            thread.start()
+            server.process.send_signal(signal.SIGUSR2)
+            until(lambda: "replaced by process" in server.said)
+            successor = int(re.search(r"replaced by process (\d+)", server.said)[1])
+            so_far = count[0]
+            until(lambda: count[0] > so_far + 5)
+            over.set()
+            thread.join()
+            assert problems == []
+            assert all(says(each, b"two") for each in (*old, revoked))
+            setting.mutual.revoke(leaving)
+            with pytest.raises(PeerAlert, match="certificate_revoked"):
+                revoked.recv(1)
+            assert all(says(each, b"three") for each in old)
+            for each in old:
+                each.close()
+            assert server.process.wait(30) == 0
+            with connect() as channel:
+                assert says(channel, b"four")
+        finally:
+            if successor:
+                os.kill(successor, signal.SIGTERM)
+                until(lambda: not Path(f"/proc/{successor}/exe").exists())
+            server.end(signal.SIGKILL)
+        assert "Traceback" not in server.said
+
+
+def test_a_gateway_that_cannot_be_replaced_goes_on(setting: Setting) -> None:
+    """Its file is broken by now, so that the new process ends."""
+    with behind() as port, contextlib.ExitStack() as stack:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1})
+        server = Background(["gateway", "-c", "gateway.toml", "--workers", "1"], setting.folder)
+        try:
+            channel = stack.enter_context(setting.mutual.client().connect("127.0.0.1", int(server.port)))
+            assert says(channel, b"one")
+            setting.path.write_text("broken")
+            server.process.send_signal(signal.SIGUSR2)
+            until(lambda: "not replaced: the new process does not serve" in server.said)
+            assert says(channel, b"two")
+            with setting.mutual.client().connect("127.0.0.1", int(server.port)) as another:
+                assert says(another, b"three")
+            channel.close()
+        finally:
+            assert server.end(signal.SIGTERM) == 0
+
+
+def test_what_was_inherited_from_somebody_else_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, '{"sockets": {"x": [0]}, "ready": 1, "before": 1}')
+    assert handed_on() is None
+    assert VARIABLE not in os.environ
+    assert handed_on() is None
