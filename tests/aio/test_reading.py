@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 
 import pytest
 
+from aio.loops import LOOPS
 from aio_talk import ada, closed, echo, open_to, run, serving
 from bothways.aio.reading import READ_AT_ONCE, ReadingProtocol
 
@@ -39,6 +41,30 @@ def test_threads_have_buffers_of_their_own() -> None:
     thread.start()
     thread.join()
     assert found[0] is not Noting().get_buffer(-1)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_only_asyncio_reads_into_the_buffer(loop: str) -> None:
+    """uvloop has one of its own, and and needs a call less for each message."""
+    given: list[int] = []
+
+    class Asked(Noting):
+        def get_buffer(self, sizehint: int) -> memoryview:
+            given.append(sizehint)
+            return super().get_buffer(sizehint)
+
+    async def talk() -> None:
+        one, other = socket.socketpair()
+        transport, noting = await asyncio.get_running_loop().create_connection(Asked, sock=one)
+        other.send(b"hello")
+        while not noting.came:
+            await asyncio.sleep(0)
+        transport.close()
+        other.close()
+        assert noting.came == [b"hello"] and bool(given) is (loop == "asyncio")
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(asyncio.wait_for(talk(), 20))
 
 
 @pytest.mark.network

@@ -19,10 +19,11 @@ class _Buffer(threading.local):
 _buffer = _Buffer()
 
 
-class ReadingProtocol(asyncio.BufferedProtocol):
-    """A protocol whose transport reads into the buffer of the thread; it gets bytes by `data_received`.
+class ReadingProtocol(asyncio.BufferedProtocol, asyncio.Protocol):
+    """A protocol that gets bytes by `data_received`; asyncio's transports read them into the buffer of the thread.
 
-    The event loop calls `get_buffer` and `buffer_updated` without another callback between them.
+    The event loop calls `get_buffer` and `buffer_updated` without another callback between them. uvloop calls
+    `data_received` itself: it has such a buffer of its own, and takes for a BufferedProtocol only what is no Protocol.
     """
 
     def get_buffer(self, sizehint: int) -> memoryview:
