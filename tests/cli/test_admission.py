@@ -7,7 +7,6 @@ import asyncio
 from aio_talk import run
 from bothways.cli.admission import Admission, Client
 from bothways.cli.options import Address
-from bothways.tls.events import Epoch, RecordSeen
 
 
 class Door:
@@ -59,12 +58,11 @@ async def test_who_is_ended_is_cut() -> None:
 
 
 @run
-async def test_whole_records_that_came_are_progress() -> None:
-    """Crumbs of one are not, and what we send is not."""
+async def test_who_has_come_further_in_a_handshake_keeps_its_place() -> None:
+    """By the bytes that came for their age."""
     here = Door(8)
     good, idle = here.enters("192.0.2.1"), here.enters("192.0.2.1")
-    good(RecordSeen(False, 22, 500, Epoch.PLAINTEXT))
-    idle(RecordSeen(True, 22, 5000, Epoch.PLAINTEXT))
+    good.note_progress(500)
     for client in (good, idle):
         client.place.since -= 5
     assert good.place.moved == 500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -11,7 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import identities
+from aio_talk import run
 from bothways import Truncated
+from bothways.aio.watch import Watch
+from bothways.cli.admission import Admission, Client
+from bothways.cli.options import Address
+from bothways.cli.services import Echo
 from cli_talk import ada, read_all
 
 pytestmark = pytest.mark.network
@@ -242,3 +249,58 @@ def test_a_client_that_takes_nothing_is_no_reason_to_wait_for_ever(start, backen
     with ada(server) as channel:
         channel.sendall(b"give")
         until_said(server, "ended: the connection timed out: no data was sent or received for 0.5 seconds")
+
+
+@run
+async def test_only_bytes_that_complete_a_message_are_progress_of_a_handshake() -> None:
+    """A piece of a ClientHello is none, and what is received after the handshake is none."""
+    counted: list[int] = []
+
+    class Counting(Client):
+        def note_progress(self, octets: int) -> None:
+            counted.append(octets)
+
+    client = Counting(Admission(8), Address("192.0.2.1", 443), lambda: None)
+    config = identities.server_config()
+    tls = Echo(None).begin(config.connection(), Watch(config.settings), None, client)
+    other = identities.client_config(identities.client()).connection("localhost")
+    tls.connection_made(sent := Written())
+    hello = other.data_to_send()
+    for at in range(0, len(hello), 100):
+        assert counted == []
+        tls.data_received(hello[at : at + 100])
+    assert counted == [len(hello)]
+    other.receive(sent.taken())
+    flight = other.data_to_send()
+    tls.data_received(flight)
+    assert tls.driver.status.established and counted == [len(hello), len(flight)]
+    other.send(b"hello")
+    tls.data_received(other.data_to_send())
+    assert len(counted) == 2
+
+
+class Written(asyncio.Transport):
+    """A transport below that keeps what it is to send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._data = b""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._data += bytes(data)
+
+    def taken(self) -> bytes:
+        data, self._data = self._data, b""
+        return data
+
+    def is_closing(self) -> bool:
+        return False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        """No limit is reached here."""
+
+    def pause_reading(self) -> None:
+        """Nothing is read here."""
+
+    def resume_reading(self) -> None:
+        """Nothing is read here."""

@@ -13,7 +13,6 @@ from functools import partial
 
 from bothways.cli.options import Address
 from bothways.places import Place, Places, source_of
-from bothways.tls.events import Note, RecordSeen
 
 OTHERS_SECONDS = 1.0  # seconds that a handshake waits for others of the same address that may complete soon
 HANDSHAKES = 256  # the least default, however small the limit of connections is
@@ -121,7 +120,7 @@ class Admission:
 
 
 class Client:
-    """One connection with its place. It is also the observer of its handshake."""
+    """One connection with its place."""
 
     def __init__(self, admission: Admission, address: Address, cut: Callable[[], None]) -> None:
         self.address = address
@@ -129,11 +128,6 @@ class Client:
         self.place = Place(source_of(address.host), self._end, time.monotonic())
         self._admission = admission
         self._cut = cut
-
-    def __call__(self, note: Note) -> None:
-        """Count received records as progress of the handshake."""
-        if isinstance(note, RecordSeen) and not note.sent:
-            self.place.moved += note.size
 
     async def may_begin(self, seconds: float) -> bool:
         """Wait until the handshake can start; False after the time limit, or if this client was ended."""
@@ -143,6 +137,10 @@ class Client:
         """Take a place for an established connection; False if none is available in time."""
         place = Place(self.place.source, self._end, time.monotonic())
         return await self._admission.establish(self, place, seconds)
+
+    def note_progress(self, octets: int) -> None:
+        """Count bytes as progress of the handshake: those with the least for their age are ended first."""
+        self.place.moved += octets
 
     def note_activity(self) -> None:
         """Record a transfer: the connection that was idle for longest is ended first."""

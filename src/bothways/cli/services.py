@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from functools import partial
 
 from bothways.aio.answers import Finder, Signer
@@ -14,6 +13,7 @@ from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.server import LINGER_SECONDS
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
+from bothways.cli.admission import Client
 from bothways.cli.page import greet
 from bothways.errors import TimedOut
 from bothways.gateway.addresses import TCPAddress
@@ -27,7 +27,7 @@ CHUNK = 64 * 1024
 
 
 class ServedProtocol(TLSProtocol):
-    """The protocol of one client. active: called after each transfer of an established connection."""
+    """The protocol of one client, which hears of its progress in the handshake and of each transfer after it."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class ServedProtocol(TLSProtocol):
         watch: Watch,
         app: asyncio.BaseProtocol,
         *,
-        active: Callable[[], None],
+        client: Client,
         limit: int = BUFFER_LIMIT,
         idle_timeout: float | None = None,
         signer: Signer | None = None,
@@ -50,7 +50,9 @@ class ServedProtocol(TLSProtocol):
             signer=signer,
             evidence=evidence,
         )
-        self._active = active
+        self._client = client
+        self._step = connection.step
+        self._received = 0  # since that step of the handshake
         self._silence: Idleness | None = None
 
     def limit_silence(self, seconds: float | None) -> None:
@@ -59,8 +61,12 @@ class ServedProtocol(TLSProtocol):
         self._silence.start()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came."""
+        """Take what came. Of a handshake only what has completed a message is progress."""
+        self._received += len(data)
         super().data_received(data)
+        if self.connection.step is not self._step:
+            self._client.note_progress(self._received)
+            self._step, self._received = self.connection.step, 0
         self._note()
 
     def resume_writing(self) -> None:
@@ -81,7 +87,7 @@ class ServedProtocol(TLSProtocol):
 
     def _note(self) -> None:
         if self.driver.status.established:
-            self._active()
+            self._client.note_activity()
             if self._silence is not None:
                 self._silence.note_activity()
 
@@ -98,7 +104,7 @@ class Service(ABC):
 
     @abstractmethod
     def begin(
-        self, connection: Connection, watch: Watch, evidence: Finder | None, active: Callable[[], None]
+        self, connection: Connection, watch: Watch, evidence: Finder | None, client: Client
     ) -> ServedProtocol:
         """Return the protocol for the transport of the client."""
 
@@ -114,10 +120,10 @@ class StreamService(Service):
         self._limit = limit
 
     def begin(
-        self, connection: Connection, watch: Watch, evidence: Finder | None, active: Callable[[], None]
+        self, connection: Connection, watch: Watch, evidence: Finder | None, client: Client
     ) -> ServedProtocol:
         """Return the protocol below the streams."""
-        link = Link(connection, watch, evidence=evidence, below=partial(ServedProtocol, active=active))
+        link = Link(connection, watch, evidence=evidence, below=partial(ServedProtocol, client=client))
         if not isinstance(link.tls, ServedProtocol):
             raise TypeError("the link has made another protocol")
         self._streams = StreamReader(link), StreamWriter(link)
@@ -160,10 +166,10 @@ class Forward(Service):
         self._relay = Relay(lambda _: None, self._end, idle=limit, half_closed=HALF_CLOSED_SECONDS)
 
     def begin(
-        self, connection: Connection, watch: Watch, evidence: Finder | None, active: Callable[[], None]
+        self, connection: Connection, watch: Watch, evidence: Finder | None, client: Client
     ) -> ServedProtocol:
         """Return the protocol below the client's end of the relay."""
-        return ServedProtocol(connection, watch, self._relay.client, active=active, evidence=evidence)
+        return ServedProtocol(connection, watch, self._relay.client, client=client, evidence=evidence)
 
     async def talk(self, tls: ServedProtocol) -> None:
         """Serve until the connection has ended."""

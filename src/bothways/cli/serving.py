@@ -27,7 +27,6 @@ from bothways.gateway.listening import BACKLOG
 from bothways.gateway.shortage import heed_shortages
 from bothways.tls.config import ServerConfig
 from bothways.tls.driver import LINGER_SECONDS, ConnectionStatus
-from bothways.tls.events import Note
 from bothways.trust.verdict import Outcome
 
 HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it
@@ -122,9 +121,8 @@ class Serving:
     async def _serve(self, client: Client, transport: asyncio.Transport, arrival: Arrival) -> None:
         """Do the handshake with a client and serve it; any failure is reported."""
         service, recorder = self._service(), None if self._picture is None else Recorder()
-        observer = client if recorder is None else functools.partial(_observe, client, recorder)
-        connection = self._config.connection(observer=observer)
-        tls = service.begin(connection, self._watch, self._finder, client.note_activity)
+        connection = self._config.connection(observer=recorder)
+        tls = service.begin(connection, self._watch, self._finder, client)
         local = _local_address(transport)
         try:
             transport.set_protocol(tls)
@@ -179,11 +177,6 @@ class Serving:
 
     def _explained(self, client: Client, error: Exception, local: str) -> Explanation:
         return explain_failure(error, files=self._files, address=str(client.address), local=local)
-
-
-def _observe(client: Client, recorder: Recorder, note: Note) -> None:
-    client(note)
-    recorder(note)
 
 
 def _local_address(transport: asyncio.Transport) -> str:
