@@ -35,6 +35,7 @@ ROWS = (
     "amplification",
     "ca",
     "workers",
+    "serving",
 )
 ON_DEMAND = ("million", "curves")  # take too long to run with the others, or write a file
 CONFIGURATION = """\

@@ -61,7 +61,7 @@ def measured(
     words: tuple[str, ...], count: int, folder: Path, ask: Callable[[int], None]
 ) -> tuple[float, float]:
     """Return milliseconds a connection: the processor time of the busiest worker, and the time that passed."""
-    with served((*words, "--workers", str(count)), folder) as (process, port):
+    with served(("-m", "bothways.cli", *words, "--workers", str(count)), folder) as (process, port):
         workers = children(process.pid)
         for _ in range(20):
             ask(port)
@@ -75,9 +75,12 @@ def measured(
 
 
 @contextmanager
-def served(words: tuple[str, ...], folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    command = [sys.executable, "-m", "bothways.cli", *words]
-    log = folder / "log"
+def served(
+    words: tuple[str, ...], folder: Path, name: str = "log"
+) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run Python with these words until the end, and yield the process and its port, once it listens."""
+    command = [sys.executable, *words]
+    log = folder / name
     with log.open("w") as said:
         process = subprocess.Popen(command, cwd=folder, stderr=said, text=True)
         try:
