@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 from click.testing import CliRunner, Result
 
+import report_schema
 from bothways.cli.ca import command
 from bothways.errors import TLSError
 
@@ -23,7 +22,8 @@ def ca(*words: str, error: str = "") -> Result:
 
 
 def rows(*words: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = json.loads(ca(*words, "--json").stdout)
+    """What `ca list` or `ca audit` says as JSON."""
+    found: list[dict[str, object]] = report_schema.checked(f"ca_{words[0]}", ca(*words, "--json").stdout)
     return found
 
 

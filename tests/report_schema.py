@@ -15,10 +15,12 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from bothways.ca.profiles import Profile
 from bothways.diagnosis import Cause, Party, Weight
 from bothways.doctor import report as doctor
 from bothways.errors import StartTLSProblem
 from bothways.faults import Fault
+from bothways.ladder import by_step
 from bothways.ladder.model import Card
 from bothways.starttls import PROTOCOLS
 from bothways.trust.verdict import PROFILES, Outcome
@@ -26,7 +28,8 @@ from bothways.trust.verdict import PROFILES, Outcome
 Schema = dict[str, Any]
 
 PATH = Path(__file__).parents[1] / "docs" / "report.schema.json"
-COMMANDS = ("connect", "get", "verify", "doctor")
+COMMANDS = ("connect", "get", "verify", "doctor")  # which tell an error as JSON too
+OTHERS = ("demo", "ca_list", "ca_audit", "gateway_explain")
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "integer"}
 TRUTH: Schema = {"type": "boolean"}
@@ -217,6 +220,9 @@ def definitions() -> dict[str, Schema]:
             ]
         },
         "doctor": {"anyOf": [ref("doctor_report"), misuse]},
+        **of_demo(),
+        **of_authority(),
+        "gateway_explain": of_gateway(),
         "names": shape("every name of a certificate's holder", **names),
         "peer": shape("who the peer proved to be", **names, path=listed(TEXT), valid_until=TIME),
         "error": error(),
@@ -235,12 +241,66 @@ def definitions() -> dict[str, Schema]:
     }  # fmt: skip
 
 
+def of_demo() -> dict[str, Schema]:
+    """Each line of `bothways demo --json`."""
+    run = codes(("mutual", "one-way", "stapled", "tolerant", "classic"))
+    side = codes(("client", "server"))
+    both = shape("by side", client=listed(TEXT), server=listed(TEXT))
+    line = shape(
+        "what one side did; `ms` since the first note, `size` in bytes",
+        side=side, act=codes(typing.get_args(by_step.Act)), text=TEXT, detail=TEXT, size=or_null(NUMBER),
+        ms={"type": "number"},
+    )  # fmt: skip
+    key = shape("a key that is used", kind=codes(typing.get_args(by_step.KeyKind)), text=TEXT)
+    step = shape(
+        "a step of a handshake",
+        run=run, step=TEXT, phase=TEXT, actor=TEXT, title=TEXT, status=codes(typing.get_args(by_step.StepStatus)),
+        lines=listed(line), keys=listed(key),
+    )  # fmt: skip
+    agreed = {"type": "object", "additionalProperties": TEXT}
+    end = shape("a handshake", run=run, succeeded=TRUTH, client=agreed, server=agreed, warnings=both)
+    scene = shape(
+        "a handshake that is refused",
+        scene=TEXT, story=TEXT, refused_by=side, step=TEXT, client=or_null(ref("error")),
+        server=or_null(ref("error")), as_expected=TRUTH,
+    )  # fmt: skip
+    return {"demo": {"description": "each line of `bothways demo --json`", "anyOf": [step, end, scene]}}
+
+
+def of_authority() -> dict[str, Schema]:
+    """The arrays of `bothways ca list --json` and `bothways ca audit --json`."""
+    certificate = shape(
+        "an issued certificate",
+        serial=TEXT, profile=codes(each.value for each in Profile), name=TEXT, names={"type": "object"},
+        not_before=TIME, not_after=TIME, state=TEXT, reason=or_null(TEXT), revoked_at=or_null(TIME),
+        replaced_by=or_null(TEXT),
+    )  # fmt: skip
+    entry = shape(
+        "an entry of the audit log",
+        number=NUMBER, at=TIME, actor=TEXT, action=TEXT, subject=TEXT, details={"type": "object"},
+    )  # fmt: skip
+    return {"ca_list": listed(certificate), "ca_audit": listed(entry)}
+
+
+def of_gateway() -> Schema:
+    """The object of `bothways gateway explain --json`."""
+    reason = shape("why a certificate is not trusted", fault=ref("fault"), text=TEXT, rule=TEXT)
+    rule = shape("a rule of a route", kind=TEXT, name=TEXT, holds=TRUTH, failing=or_null(TEXT))
+    answer = shape(
+        "whether a certificate may pass a route",
+        route=TEXT, may_pass=TRUTH, trusted=TRUTH, reasons=listed(reason), rules=listed(rule),
+        decided_by=or_null(TEXT), why=or_null(TEXT),
+    )  # fmt: skip
+    return shape("`bothways gateway explain --json`", routes=listed(answer))
+
+
 def schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "What the commands of bothways say with --json",
-        "description": "One object for each run. Validate by the definition of the command: #/$defs/connect and so on.",
-        "anyOf": [ref(each) for each in COMMANDS],
+        "description": "One object for each run, an array for `ca list` and `ca audit`, and an object in each line for "
+        "`demo`. Validate by the definition of the command: #/$defs/connect and so on.",
+        "anyOf": [ref(each) for each in (*COMMANDS, *OTHERS)],
         "$defs": definitions(),
     }
 
@@ -257,10 +317,15 @@ def validator(command: str) -> Draft202012Validator:
 
 def report(command: str, said: str | bytes) -> dict[str, Any]:
     """What a command said to a program: exactly one object, of the form that docs/report.schema.json gives it."""
+    return dict(checked(command, said))
+
+
+def checked(command: str, said: str | bytes) -> Any:
+    """What a command said to a program, of the form that docs/report.schema.json gives it."""
     told = json.loads(said)
     wrong = [f"{each.json_path}: {each.message}"[:600] for each in validator(command).iter_errors(told)]
     assert not wrong, (wrong, told)
-    return dict(told)
+    return told
 
 
 if __name__ == "__main__":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import report_schema
 from bothways.cli.commands import bothways as group
 from bothways.cli.terminal import run
 from bothways.testing import MutualTLS
@@ -148,7 +148,7 @@ def test_it_is_explained_which_rule_decides_about_a_certificate(
     )
     assert (status, "  not trusted: " in out) == (1, True)
     status, out, _ = said(monkeypatch, capsys, "explain", "-c", "gateway.toml", "--json", str(mine.cert))
-    [answer] = json.loads(out)["routes"]
+    [answer] = report_schema.report("gateway_explain", out)["routes"]
     assert (answer["may_pass"], answer["decided_by"], status) == (True, "dns client.example", 0)
     assert [each["holds"] for each in answer["rules"]] == [False, True]
 

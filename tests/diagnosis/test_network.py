@@ -166,3 +166,20 @@ def test_the_reset_of_a_connection_on_which_nothing_was_said_is_no_failure_of_th
     situation = Situation(ours)
     gone = explain(OSError(errno.ENOTCONN, "Transport endpoint is not connected"), situation)
     assert gone.causes == explain(RESET, situation).causes
+
+
+@pytest.mark.parametrize(
+    "end", [RESET, Truncated("server", step=StepId("4.3"), progress=Progress.ACCEPTED)], ids=["reset", "end"]
+)
+def test_who_accepts_us_in_the_handshake_and_closes_later_is_first_told_not_to_let_us_in(
+    end: Exception,
+) -> None:
+    """A server that does not accept our CA says so by an alert; most that close later go by rules of their own."""
+    who = holder()
+    observed = HandshakeFacts(client(who), "localhost", address="localhost:8443")
+    seen = Seen(
+        request=Request(OPENSSL_3_0, ()), shown=tuple(who.chain), said=True, progress=Progress.ACCEPTED
+    )
+    found = explain(end, replace(observed.situation(), seen=seen))
+    assert first(found) == ("NOT_LET_IN", "ours")
+    assert "CA_NOT_ACCEPTED" in [each.cause.name for each in found.causes]

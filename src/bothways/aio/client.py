@@ -7,15 +7,17 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from bothways.aio.answers import Finder, Signer, own_finder
 from bothways.aio.link import Link
+from bothways.aio.opening import Opening
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
-from bothways.errors import TimedOut, TLSError, UsageError
+from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
+from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
 
@@ -38,6 +40,7 @@ async def create_connection(
     signer: Signer | None = None,
     evidence: Finder | None = None,
     observer: Observer | None = None,
+    starttls: str | None = None,
 ) -> tuple[TLSTransport, P]:
     """Connect to `host`, authenticate both peers and pass the connection to a protocol.
 
@@ -45,18 +48,22 @@ async def create_connection(
     be buffered for sending. The other parameters are as for `connect`, and the interface is that of an event loop.
     """
     name, finder = _prepared(host, config, server_name, evidence)
+    exchange = _exchange(starttls, host, name)
     app = factory()
 
     def made() -> TLSProtocol:
         connection = config.connection(server_name=name, observer=observer)
-        connection.history.reached_at(_address(host, port))
+        connection.history.reached_at(_address(host, port), starttls or "")
         watch = Watch(config.settings)
         return TLSProtocol(
             connection, watch, app, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
         )
 
-    unmade = partial(_situate, config=config, server_name=name, address=_address(host, port))
-    tls = await _established(made, _way(host, port, sock, path), timeout, unmade)
+    way = _way(host, port, sock, path, exchange)
+    unmade = partial(
+        _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
+    )
+    tls = await _established(made, way, timeout, unmade, exchange=exchange)
     tls.driver.status.raise_failure()
     return tls.upper, app
 
@@ -75,6 +82,7 @@ async def connect(
     signer: Signer | None = None,
     evidence: Finder | None = None,
     observer: Observer | None = None,
+    starttls: str | None = None,
 ) -> tuple[StreamReader, StreamWriter]:
     """Connect to `host`, authenticate both peers and return their streams.
 
@@ -84,24 +92,29 @@ async def connect(
     idle_timeout: seconds without data in either direction after which the connection ends.
     limit: bytes that may be buffered for reading, and for sending.  signer, evidence: called with what the handshake
     waits for, functions or coroutine functions; without `evidence` it is fetched as the configuration allows.
-    observer: called with a note for every step.
-    Raises `TLSError` where a peer is refused, `OSError` (also `TimeoutError`) where the network fails. When it is
-    cancelled the server gets the alert user_canceled, and the socket is closed.
+    observer: called with a note for every step.  starttls: request TLS in this protocol first, such as "smtp"
+    (`bothways.starttls.PROTOCOLS`); what a server sends before TLS is discarded.
+    Raises `TLSError` where a peer is refused (`StartTLSFailed` where it does not change to TLS), `OSError` (also
+    `TimeoutError`) where the network fails. When it is cancelled the server gets the alert user_canceled, and the
+    socket is closed.
     """
     name, finder = _prepared(host, config, server_name, evidence)
+    exchange = _exchange(starttls, host, name)
     link: Link | None = None
 
     def made() -> TLSProtocol:
         nonlocal link
         connection = config.connection(server_name=name, observer=observer)
-        connection.history.reached_at(_address(host, port))
+        connection.history.reached_at(_address(host, port), starttls or "")
         watch = Watch(config.settings)
         link = Link(connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder)
         return link.tls
 
-    way = _way(host, port, sock, path)
-    unmade = partial(_situate, config=config, server_name=name, address=_address(host, port))
-    await _established(made, way, timeout, unmade, lambda: link is not None and bool(link.buffer))
+    way = _way(host, port, sock, path, exchange)
+    unmade = partial(
+        _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
+    )
+    await _established(made, way, timeout, unmade, lambda: link is not None and bool(link.buffer), exchange)
     if link is None:
         raise TypeError("the event loop has made no protocol")
     return StreamReader(link, limit), StreamWriter(link)
@@ -116,10 +129,39 @@ def _prepared(
     return name or "", evidence or own_finder(config.settings)
 
 
+def _exchange(starttls: str | None, host: str | None, name: str) -> StartTLS | None:
+    """Return what is said before TLS; raise `UsageError` for an unknown protocol."""
+    if starttls is None:
+        return None
+    return StartTLS(protocol_named(starttls), host if host is not None and "://" in name else name)
+
+
 def _way(
-    host: str | None, port: int | None, sock: socket.socket | None, path: str | os.PathLike[str] | None
+    host: str | None,
+    port: int | None,
+    sock: socket.socket | None,
+    path: str | os.PathLike[str] | None,
+    exchange: StartTLS | None,
 ) -> Callable[[Made], Awaitable[object]]:
-    """Return the function that connects a protocol: to a host, over a socket or by a path."""
+    """Return the function that connects a protocol: to a host, over a socket or by a path, after what is said first."""
+    way = _plain_way(host, port, sock, path)
+    if exchange is None:
+        return way
+
+    async def opened(made: Made) -> None:
+        transport, opening = await way(partial(Opening, exchange, made))
+        try:
+            await opening.finished
+        except BaseException:
+            transport.abort()
+            raise
+
+    return opened
+
+
+def _plain_way(
+    host: str | None, port: int | None, sock: socket.socket | None, path: str | os.PathLike[str] | None
+) -> Callable[[Callable[[], Any]], Awaitable[Any]]:
     others = (sock is not None) + (path is not None)
     if others > 1 or (others and (host, port) != (None, None)):
         raise UsageError("a client connects to host and port, over `sock`, or to `path`: give one of them")
@@ -137,12 +179,13 @@ async def _established(
     made: Made,
     way: Callable[[Made], Awaitable[object]],
     timeout: float | None,
-    unmade: Callable[[OSError], None],
+    unmade: Callable[[TLSError | OSError], None],
     has_data: Callable[[], bool] = bool,
+    exchange: StartTLS | None = None,
 ) -> TLSProtocol:
     """Connect and wait for the end of the handshake; a failure is raised unless data was received before it.
 
-    unmade: called with a network error before there was a connection.
+    unmade: called with an error before there was a connection.  exchange: what is said before TLS, if anything.
     """
     tls: TLSProtocol | None = None
 
@@ -163,9 +206,20 @@ async def _established(
     except BaseException as error:
         if tls is not None:
             await let_go(tls, error)
-        elif isinstance(error, OSError):
+        elif isinstance(error, OSError | StartTLSFailed):
             unmade(error)
+            if isinstance(error, TimedOut) and exchange is not None:
+                _time_is_up(exchange, unmade, error)
         raise
+
+
+def _time_is_up(exchange: StartTLS, unmade: Callable[[TLSError | OSError], None], late: TimedOut) -> None:
+    """Raise how far the exchange before TLS had come when the time was over."""
+    try:
+        exchange.time_is_up()
+    except StartTLSFailed as error:
+        unmade(error)
+        raise error from late
 
 
 async def within(
@@ -201,8 +255,10 @@ def _address(host: str | None, port: int | None) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _situate(error: OSError, config: ClientConfig, server_name: str, address: str) -> None:
+def _situate(
+    error: TLSError | OSError, config: ClientConfig, server_name: str, address: str, starttls: str | None
+) -> None:
     """Add to an error what is needed to explain it; the module for that is imported only then."""
     from bothways.diagnosis.failure import situate
 
-    situate(error, config, server_name, address)
+    situate(error, config, server_name, address, starttls or "")

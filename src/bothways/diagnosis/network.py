@@ -189,7 +189,8 @@ def _service_closed(case: Case) -> Iterator[Likely]:
     """The handshake is complete, and the service closed the connection before it sent anything."""
     if case.chain and not case.seen.data:
         for rule in (
-            own_issuer.unnamed_issuer, own_side.flawed, own_side.below_strict_levels, own_issuer.issuer, *UNSAID,
+            own_issuer.unnamed_issuer, own_side.flawed, own_side.below_strict_levels, own_side.not_let_in,
+            own_issuer.issuer, *UNSAID,
         ):  # fmt: skip
             yield from rule(case)
 

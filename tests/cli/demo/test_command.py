@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from dataclasses import replace
 from importlib import import_module
@@ -10,6 +9,7 @@ from importlib import import_module
 import pytest
 from click.testing import CliRunner
 
+import report_schema
 from bothways.describe.steps import STEPS
 from bothways.faults import Fault
 from cli_scripting import bothways, environment
@@ -49,7 +49,7 @@ def test_demo_prints_one_json_object_for_each_step():
     """--json."""
     done = run("--json")
     assert (done.returncode, done.stderr) == (0, "")
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    rows = [report_schema.report("demo", line) for line in done.stdout.splitlines()]
     for name in ("mutual", "one-way", "stapled", "tolerant", "classic"):
         steps = [row for row in rows if row.get("run") == name]
         assert [row["step"] for row in steps[:-1]] == list(STEPS)
@@ -87,7 +87,7 @@ def test_demo_tells_the_classic_flow_step_by_step_and_what_is_dated_in_it():
     )
     assert "ClientKeyExchange (2.4)" in done.stdout
     assert "no forward secrecy" in done.stdout
-    rows = [json.loads(line) for line in run("--classic", "--json").stdout.splitlines()]
+    rows = [report_schema.report("demo", line) for line in run("--classic", "--json").stdout.splitlines()]
     assert [row["step"] for row in rows[:-1]] == list(STEPS)
     assert rows[-1]["succeeded"] is True and rows[-1]["client"]["version"] == "1.2"
 

@@ -1,0 +1,120 @@
+"""STARTTLS over asyncio: with every protocol, with those who interfere, and within the caller's time."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+import identities
+from aio_talk import run
+from bothways import UsageError
+from bothways.aio import connect, create_connection
+from bothways.diagnosis.failure import explain_failure
+from bothways.errors import StartTLSFailed, StartTLSProblem
+from doctor_talk import listening
+from net.test_starttls import playing
+from starttls.conversations import TURNS, Said
+
+pytestmark = pytest.mark.network
+
+
+@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
+def test_a_handshake_follows_a_successful_starttls(said: Said):
+    """And what it proves is proved as ever."""
+
+    async def conversation() -> None:
+        config = identities.client_config(identities.client())
+        with listening(playing(said)) as server:
+            reader, writer = await connect(
+                "127.0.0.1", server.port, config, "localhost", timeout=20, starttls=said.protocol
+            )
+            assert writer.peer is not None
+            assert await reader.readexactly(5) == b"hello"
+            writer.close()
+            await writer.wait_closed()
+
+    asyncio.run(conversation())
+
+
+@run
+async def test_a_protocol_gets_its_connection_after_starttls():
+    """The interface of an event loop has the same."""
+    got = asyncio.get_running_loop().create_future()
+
+    class Hearing(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            got.set_result(data)
+
+    config = identities.client_config(identities.client())
+    with listening(playing(TURNS[0])) as server:
+        transport, _ = await create_connection(
+            Hearing, "127.0.0.1", server.port, config, "localhost", starttls=TURNS[0].protocol
+        )
+        assert await got == b"hello"
+        transport.close()
+
+
+@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
+def test_what_comes_in_one_piece_with_the_switch_never_gets_into_tls(said: Said):
+    """CVE-2011-0411 and those like it: the socket is closed instead."""
+
+    async def conversation() -> None:
+        ahead = Said(said.protocol, (*said.parts[:-1], said.parts[-1] + b"\x17\3\3\0\1x"))
+        with listening(playing(ahead, tls=False)) as server, pytest.raises(StartTLSFailed) as refused:
+            await connect("127.0.0.1", server.port, identities.client_config(), starttls=said.protocol)
+        assert refused.value.problem is StartTLSProblem.SPOKE_AHEAD
+        assert explain_failure(refused.value).first.cause.name == "AHEAD_OF_TLS"
+
+    asyncio.run(conversation())
+
+
+def closing(sock: socket.socket) -> None:
+    """Neither speaks nor waits."""
+
+
+def silent(sock: socket.socket) -> None:
+    while sock.recv(4096):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("talk", "problem"), [(closing, StartTLSProblem.ENDED), (silent, StartTLSProblem.LATE)]
+)
+def test_a_server_that_does_not_turn_to_tls_is_left_in_time(talk, problem: StartTLSProblem):
+    """The limit is for all of it; the error says how far it had come, and knows the address."""
+
+    async def conversation() -> None:
+        with listening(talk) as server:
+            began = time.monotonic()
+            with pytest.raises(StartTLSFailed) as refused:
+                await connect(
+                    "127.0.0.1", server.port, identities.client_config(), timeout=0.5, starttls="smtp"
+                )
+            assert refused.value.problem is problem and time.monotonic() - began < 15
+            await asyncio.sleep(0.05)  # until the socket is closed
+        assert str(server.port) in explain_failure(refused.value).first.command
+
+    asyncio.run(conversation())
+
+
+@run
+async def test_a_caller_that_gives_up_closes_the_connection():
+    """Before TLS there is no alert to be sent."""
+    with listening(silent) as server:
+        task = asyncio.ensure_future(
+            connect("127.0.0.1", server.port, identities.client_config(), starttls="imap")
+        )
+        while not server.accepted:
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@run
+async def test_an_unknown_protocol_is_refused_before_anything_is_connected():
+    with pytest.raises(UsageError):
+        await connect("127.0.0.1", 1, identities.client_config(), starttls="gopher")
