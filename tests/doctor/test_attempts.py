@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 
 import identities
-from bothways.diagnosis import Files
+from bothways.diagnosis import Files, Weight
 from bothways.doctor.attempts import Attempt, attempt, reply_in
+from bothways.doctor.findings import outcome_rows
 from bothways.doctor.report import Reply
 from bothways.net import wrap
 from doctor_talk import Talk, dialer_to, listening, ours
@@ -145,6 +146,31 @@ def test_a_services_text_is_explained_although_the_connection_is_reset(
     look = made(rude, identities.client(), path=path).facts()
     assert look.reply is not None and look.reply.status == status
     assert look.reply.explanation["causes"][0]["cause"] == cause
+
+
+@pytest.mark.parametrize("in_order", [True, False], ids=["close_notify", "end"])
+@pytest.mark.parametrize("asks", [True, False], ids=["certificates", "none"])
+def test_a_service_that_closes_before_it_was_asked_is_no_service_in_order(in_order: bool, asks: bool):
+    """As a balancer does that has no server behind it; the handshake was complete, and that is what fails nothing."""
+
+    def leaving(sock: socket.socket) -> None:
+        terms = {"client_auth": "request"} if asks else {"client_anchors": None}
+        with wrap(sock, identities.server_config(versions=("1.2",), **terms), timeout=20) as channel:
+            if in_order:
+                channel.shutdown()
+                channel.recv(1)
+            else:
+                sock.shutdown(socket.SHUT_RDWR)
+
+    found = made(leaving)
+    assert (found.succeeded, found.closed) == (True, True)
+    assert found.answer is not None and found.answer.first.cause.name == (
+        "NO_CERTIFICATE" if asks else "BACKEND_DOWN"
+    )
+    assert found.answer.first.weight is not Weight.CERTAIN
+    rows = {row.id: row for row in outcome_rows(found.facts(), None, found.answer)}
+    assert rows["outcome.closed"].level == "warning"
+    assert rows["outcome.closed.cause.1"].cause == found.answer.first.cause.name
 
 
 def test_an_endless_response_is_read_to_the_end_of_its_header():

@@ -128,7 +128,7 @@ class Cause(Enum):
         theirs="connect to the load balancer, or have a port opened that expects no such header",
     )
     STARTTLS_CLIENT = Row(
-        "the client requests TLS by {protocol} first (STARTTLS), and this port expects TLS from the first byte",
+        "the client begins in {protocol}, in which TLS is requested later if at all (STARTTLS), and this port expects TLS from the first byte",
         theirs="have the client begin with TLS: ldaps://, implicit TLS, sslnegotiation=direct",
     )
     NAME_ROUTED = Row(

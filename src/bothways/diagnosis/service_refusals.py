@@ -51,17 +51,22 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     data: the first bytes received over the established channel, b"" where it was closed; at most 16 KiB are read.
     situation: as for `explain`.
     """
-    reply = read_reply(data)
     if not data and situation.seen.said:
-        reply = ServiceReply("nothing, and closed the connection", None)
-    elif reply is None or reply.says is None:
+        return explain_silence(situation)
+    reply = read_reply(data)
+    if reply is None or reply.says is None:
         return None
     case = Case(ServiceRefusal(reply), situation)
-    rules = SILENT if reply.says is None else RULES[reply.says]
-    causes = ranked(each for rule in (_clocks, *rules) for each in rule(case))
+    causes = ranked(each for rule in (_clocks, *RULES[reply.says]) for each in rule(case))
     causes = causes or (case.likely(Cause.REFUSED_BY_SERVICE, PEERS),)
-    meaning = SILENCE if reply.says is None else MEANINGS.get(reply.says, MEANING)
-    return Explanation(f"the server answered: {reply.text}", meaning, causes)
+    return Explanation(f"the server answered: {reply.text}", MEANINGS.get(reply.says, MEANING), causes)
+
+
+def explain_silence(situation: Situation) -> Explanation:
+    """Explain that a service closed the connection after the handshake without a word."""
+    case = Case(ServiceRefusal(ServiceReply("nothing, and closed the connection", None)), situation)
+    causes = ranked(each for rule in SILENT for each in rule(case))
+    return Explanation("the server answered: nothing, and closed the connection", SILENCE, causes)
 
 
 def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explanation:
@@ -248,7 +253,7 @@ WRONG: tuple[Rule, ...] = (
 )  # fmt: skip
 
 SILENT: tuple[Rule, ...] = (
-    own_side.absent,
+    _absent,
     _untrusted,
     own_side.flawed,
     own_side.not_let_in,

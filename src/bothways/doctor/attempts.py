@@ -28,6 +28,7 @@ from bothways.diagnosis import (
     facts_of,
     refusal_in,
 )
+from bothways.diagnosis.service_refusals import explain_silence
 from bothways.diagnosis.service_reply import read_reply
 from bothways.diagnosis.situation import UNNAMED, Situation
 from bothways.doctor.dial import Dialer
@@ -59,7 +60,7 @@ SHOWN_AUTHORITIES = 100
 
 @dataclass
 class Attempt:
-    """One handshake, and what was recorded of it."""
+    """One handshake, and what was recorded of it. closed: whether the server closed before it was asked anything."""
 
     config: ClientConfig
     recorder: Recorder = field(default_factory=Recorder)
@@ -71,6 +72,7 @@ class Attempt:
     answer: Explanation | None = None
     refusal: ServiceRefusal | None = None
     head: bytes = b""
+    closed: bool = False
 
     # -- what was recorded --------------------------------------------------------------------------------
 
@@ -294,8 +296,11 @@ def _exchange_data(
         result.confirmed = channel.confirmed(0)
         if result.confirmed != "accepted" and not timed_out.is_set():
             raise
+        result.closed = not (result.head or timed_out.is_set() or observed.situation().seen.said)
     finally:
         timer.cancel()
+    if result.closed:
+        result.answer = explain_silence(observed.situation())
 
 
 @contextlib.contextmanager
@@ -323,7 +328,9 @@ def _confirmed(channel: Channel, wait: float, result: Attempt, *, linger: bool) 
     if linger and seconds_left > 0:
         channel.settimeout(seconds_left)
         with contextlib.suppress(TimeoutError):
-            result.head += channel.recv(READ)
+            data = channel.recv(READ)
+            result.head += data
+            result.closed = not data
     return confirmed
 
 

@@ -300,6 +300,11 @@ def outcome_rows(
         yield Row("outcome.reply", level, subject, f'it answers "{final.reply.line}"')
         if answer is not None:
             yield from cause_rows(answer, "outcome.reply", "problem" if refused else "warning")
+    elif answer is not None:
+        yield Row(
+            "outcome.closed", "warning", "the service", "it closed the connection before anything was asked"
+        )
+        yield from cause_rows(answer, "outcome.closed", "warning")
     for place, warning in enumerate(final.warnings):
         yield Row(f"outcome.warning.{place + 1}", "warning", "mind", warning)
 
