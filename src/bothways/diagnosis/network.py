@@ -198,11 +198,14 @@ def _service_closed(case: Case) -> Iterator[Likely]:
 def _nobody_behind(case: Case) -> Iterator[Likely]:
     """It closed before it sent anything, as a proxy does that cannot reach any of its servers.
 
-    A service that was asked for TLS by its own protocol has answered, and one that we closed first may do the same.
+    A service that was asked for TLS by its own protocol has answered.
     """
-    if case.ours.starttls or (case.seen.closed and not case.seen.said):
-        return
-    if case.is_client and not case.seen.data and not getattr(case.error, "in_record", False):
+    if (
+        not case.ours.starttls
+        and case.is_client
+        and not case.seen.data
+        and not getattr(case.error, "in_record", False)
+    ):
         evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
         yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
 
