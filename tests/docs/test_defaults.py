@@ -28,7 +28,7 @@ from bothways.diagnosis import service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
-from bothways.gateway import handover, report_limits, strict_toml, tunnel
+from bothways.gateway import handover, proxy_header, report_limits, strict_toml, tunnel
 from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
@@ -252,6 +252,8 @@ VALUES = {
     "connections of clients with the same names to `gateway`": str(GATEWAY.per_identity),
     "bytes of a client of `gateway` before it is verified": size(GATEWAY.bytes_before_verdict),
     "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
+    "connections to `gateway` whose PROXY header is not there yet": str(GATEWAY.handshakes),
+    "PROXY header to `gateway`; the time for it": f"{proxy_header.MOST_BYTES} bytes; {seconds(TIMES.hello)}",
     "time for `gateway` to connect to a backend": seconds(TIMES.connect),
     "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
     "time for connections to end when `gateway` ends": seconds(TIMES.drain),

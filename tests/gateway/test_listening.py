@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bothways.gateway.addresses import TCPAddress, UnixAddress
-from bothways.gateway.config import ListenerConfig
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import (
     allow_descriptors,
     bound_address,

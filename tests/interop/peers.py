@@ -14,7 +14,7 @@ import sys
 from functools import cache
 from glob import glob
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import pytest
 
@@ -85,11 +85,24 @@ PEERS = {
 def find(name: str) -> str:
     """The path of a peer's program, or the end of this test: skipped, or failed under CI."""
     found = _look(name)
-    if isinstance(found, Missing):
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"peer missing under CI: {found.reason}", pytrace=False)
-        pytest.skip(found.reason)
-    return found
+    return _without(found.reason) if isinstance(found, Missing) else found
+
+
+def nginx_stream() -> str:
+    """What a configuration of nginx begins with to pass on TCP, or the end of this test."""
+    built_in = subprocess.run([find("nginx"), "-V"], capture_output=True, text=True, check=True).stderr
+    if "--with-stream " in built_in:
+        return ""
+    module = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+    if not module.exists():
+        _without("nginx has no stream module; it comes with the Debian package libnginx-mod-stream")
+    return f"load_module {module};\n"
+
+
+def _without(reason: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"peer missing under CI: {reason}", pytrace=False)
+    pytest.skip(reason)
 
 
 class Missing(NamedTuple):

@@ -13,7 +13,7 @@ import pytest
 from bothways.testing import Identity, MutualTLS
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
-from interop.peers import find
+from interop.peers import find, nginx_stream
 from interop.programs import free_port
 from library_services import running
 
@@ -88,6 +88,47 @@ def test_haproxy_learns_the_name_that_the_client_asked_for(setting: Setting) -> 
         gateway(setting, port, 'proxy_protocol = "v2-certificate"') as ours,
     ):
         assert curl(setting, ours) == f"localhost 127.0.0.1 {ours}"
+
+
+PROXY_WAYS = [
+    ("haproxy", "send-proxy"),
+    ("haproxy", "send-proxy-v2 proxy-v2-options crc32c,unique-id"),
+    ("nginx", "proxy_protocol on;"),
+]
+
+
+@pytest.mark.parametrize(("program", "words"), PROXY_WAYS)
+def test_a_proxy_in_front_announces_its_client_and_the_service_learns_of_it(
+    setting: Setting, program: str, words: str
+) -> None:
+    """Both write version 1, HAProxy also version 2 with a checksum."""
+    front, ours, config = free_port(), free_port(), setting.folder / "front.cfg"
+    if program == "haproxy":
+        config.write_text(
+            "defaults\n  mode tcp\n  timeout client 20s\n  timeout connect 5s\n  timeout server 20s\n"
+            f"frontend f\n  bind 127.0.0.1:{front}\n  unique-id-format %rt\n  default_backend b\n"
+            f"backend b\n  source 127.0.0.2\n  server s 127.0.0.1:{ours} {words}\n"
+        )
+        command = [find("haproxy"), "-f", str(config), "-db"]
+    else:
+        config.write_text(
+            f"{nginx_stream()}pid {setting.folder}/front.pid; error_log {setting.folder}/front.log; "
+            "daemon off; events {}\n"
+            f"stream {{ server {{ listen 127.0.0.1:{front}; {words} proxy_bind 127.0.0.2; "
+            f"proxy_pass 127.0.0.1:{ours}; }} }}\n"
+        )
+        command = [find("nginx"), "-p", str(setting.folder), "-c", str(config)]
+    tells = '"$proxy_protocol_addr $proxy_protocol_server_port"'
+    with nginx(setting.folder, "proxy_protocol", tells) as port:
+        text = setting.write(f'backend = "127.0.0.1:{port}"\nproxy_protocol = "v2"\n{ANYBODY}').read_text()
+        setting.path.write_text(text.replace("port = 0", f'port = {ours}\nproxy_from = "127.0.0.2"'))
+        server = Background(["gateway", "-c", "gateway.toml"], setting.folder)
+        try:
+            with running(command, front, setting.folder):
+                assert curl(setting, str(front)) == f"127.0.0.1 {front}"
+                assert curl(setting, str(ours)) == f"127.0.0.1 {ours}", "who comes by himself needs no header"
+        finally:
+            server.end(signal.SIGTERM)
 
 
 def test_redis_answers_redis_cli_and_loses_nothing_of_a_megabyte(setting: Setting) -> None:

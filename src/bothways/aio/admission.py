@@ -108,11 +108,15 @@ class AdmittedProtocol(TLSProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handshake."""
         super().connection_made(transport)
-        name = transport.get_extra_info("peername")
+        name = self.address_of(transport)
         # a client of a Unix socket has no address, so it gets a key of its own
         self.place.source = source_of(name[0]) if isinstance(name, tuple) else f"#{id(self)}"
         self.place.since = asyncio.get_running_loop().time()
         self._admission.arrived(self)
+
+    def address_of(self, transport: asyncio.BaseTransport) -> object:
+        """Return the address for which it is counted: a tuple that begins with a host, or anything for none."""
+        return transport.get_extra_info("peername")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release the place."""

@@ -14,6 +14,7 @@ from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.gateway import backends
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.log import Entry
+from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
 from bothways.gateway.routes import Route, Routes, is_same_trust
@@ -36,13 +37,17 @@ class ClientProtocol(AdmittedProtocol):
     """The protocol on the transport of one client: who is it, for which route, and how long may it stay.
 
     listener: the address at which it came in.  `leaf`: names the certificate of a verified client.  `connected_by`: the
-    routes by which its service was reached, and is verified; None before that.
+    routes by which its service was reached, and is verified; None before that.  announced: what a proxy in front says
+    of the client; None for one that comes by itself.
     """
 
-    def __init__(self, gateway: Gateway, listener: ListenerAddress) -> None:
+    def __init__(
+        self, gateway: Gateway, listener: ListenerAddress, announced: Announced | None = None
+    ) -> None:
         times = gateway.routes.config.times
         self._gateway = gateway
         self._listener = listener
+        self._announced = announced
         self._routes: Routes = gateway.routes
         self._asked: ServiceRequest | None = None
         self._route: Route | None = None
@@ -67,14 +72,11 @@ class ClientProtocol(AdmittedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, unless there are too many: then nothing is computed for this one."""
-        name = transport.get_extra_info("peername")
         entry = self.entry
         entry.began = self._loop.time()
-        if isinstance(name, tuple):
-            entry.host = name[0]
-            entry.client = f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
-        else:
-            entry.client = entry.host = UNIX_CLIENT
+        entry.host, entry.client = spelled(self.address_of(transport))
+        if self._announced is not None:
+            entry.proxy = spelled(transport.get_extra_info("peername"))[1]
         why = self._gateway.arrived(self, source_of(entry.host))
         if why is not None:
             self._turned_away, entry.ended = True, why
@@ -83,6 +85,13 @@ class ClientProtocol(AdmittedProtocol):
         times = self._routes.config.times
         self._hello = self._loop.call_later(min(times.hello, times.handshake), self._no_hello)
         super().connection_made(transport)
+
+    def address_of(self, transport: asyncio.BaseTransport) -> object:
+        """Return the address of the client: what a proxy says, or that of the connection."""
+        announced = self._announced
+        if announced is not None and announced.client is not None:
+            return announced.client
+        return transport.get_extra_info("peername")
 
     def data_received(self, data: bytes) -> None:
         """Take what came; before the verdict no more than may come then."""
@@ -169,12 +178,13 @@ class ClientProtocol(AdmittedProtocol):
         peer, form = self.entry.peer, route.config.proxy_protocol
         if peer is None or form is None:
             return b""
-        address, local = (self.transport.get_extra_info(each) for each in ("peername", "sockname"))
-        has_address = isinstance(address, tuple) and isinstance(local, tuple)
+        address, local = self.address_of(self.transport), self.transport.get_extra_info("sockname")
+        if self._announced is not None and self._announced.local is not None:
+            local = self._announced.local
         client = ProxiedClient(
             peer,
-            address[:2] if has_address else None,
-            local[:2] if has_address else None,
+            address[:2] if isinstance(address, tuple) and isinstance(local, tuple) else None,
+            local[:2] if isinstance(address, tuple) and isinstance(local, tuple) else None,
             self.entry.asked,
             self.connection.alpn,
             self.connection.version or "",
@@ -258,3 +268,11 @@ class ClientProtocol(AdmittedProtocol):
             self._gateway.log.untold()
         else:
             self._gateway.log.connection(entry, seconds)
+
+
+def spelled(name: object) -> tuple[str, str]:
+    """Return the host of an address, and the address in text; for a Unix socket both are the same."""
+    if not isinstance(name, tuple):
+        return UNIX_CLIENT, UNIX_CLIENT
+    host, port = name[:2]
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -15,14 +15,11 @@ from bothways.faults import shown
 from bothways.gateway.access import ANYBODY, Access, Rule
 from bothways.gateway.addresses import (
     Address,
-    ListenerAddress,
-    PassedAddress,
     TCPAddress,
     UnixAddress,
-    checked_host,
     parsed_address,
-    unix_address,
 )
+from bothways.gateway.listener_config import ListenerConfig, listener_in
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.trust.access import PeerRule
@@ -30,7 +27,6 @@ from bothways.trust.files import FilePath
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.revocation import PRESETS
 
-LOOPBACK = "127.0.0.1"
 SYSTEM = "system"
 MOST_LISTENERS = 64
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
@@ -67,15 +63,6 @@ class Times:
     idle: float = 3600.0
     half_closed: float = 600.0
     drain: float = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class ListenerConfig:
-    """Where clients come in. mode: the permissions of a Unix socket."""
-
-    name: str
-    address: ListenerAddress
-    mode: int = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,36 +174,13 @@ class _Reading:
             self._table.refuse(f"{len(tables)} listeners; at most {MOST_LISTENERS} are possible")
         listeners: list[ListenerConfig] = []
         for table in tables:
-            made = self._listener(table)
+            made = listener_in(table, self._folder)
             if any(made.name == each.name for each in listeners):
                 table.refuse(f"another listener is called {shown(made.name)}; give each its own `name`")
-            if any(made.address == each.address and _port(made) != 0 for each in listeners):
+            if any(made.address == each.address and made.port != 0 for each in listeners):
                 table.refuse(f"another listener has the address {made.address}")
             listeners.append(made)
         return tuple(listeners)
-
-    def _listener(self, table: Table) -> ListenerConfig:
-        name, unix, passed = table.text("name"), table.text("unix"), table.text("systemd")
-        if passed is not None:
-            listener = ListenerConfig(name or f"systemd:{passed}", PassedAddress(passed))
-        elif unix is not None:
-            address: ListenerAddress = table.made("unix", lambda: unix_address(self._file(unix)))
-            mode = table.text("mode", "0600") or ""
-            if not (len(mode) in (3, 4) and set(mode) <= set("01234567") and int(mode, 8) <= 0o777):
-                table.refuse(f"{shown(mode)} are no permissions; expected octal digits such as 0660", "mode")
-            listener = ListenerConfig(name or str(address), address, int(mode, 8))
-        elif table.has("port"):
-            host = table.text("host", LOOPBACK) or LOOPBACK
-            port = table.whole("port", 0, 0, 65535)
-            address = TCPAddress(table.made("host", lambda: checked_host(host)), port)
-            listener = ListenerConfig(name or str(address), address)
-        else:
-            table.refuse(
-                "expected `port`, with `host` where it is not 127.0.0.1; `unix`, the path of a socket; "
-                "or `systemd`, the name of a socket that is passed to us"
-            )
-        table.end()
-        return listener
 
     # -- routes ----------------------------------------------------------------------------------------
 
@@ -322,10 +286,6 @@ class _Reading:
 
     def _file(self, path: str) -> str:
         return os.path.normpath(self._folder / path)
-
-
-def _port(listener: ListenerConfig) -> int | None:
-    return listener.address.port if isinstance(listener.address, TCPAddress) else None
 
 
 def _limits(table: Table | None) -> Limits:

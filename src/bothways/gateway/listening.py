@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from bothways.gateway.addresses import ListenerAddress, PassedAddress, TCPAddress, UnixAddress
-from bothways.gateway.config import ListenerConfig
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.systemd import passed_socket
 
 BACKLOG = 1024

@@ -26,7 +26,7 @@ class Entry:
 
     client: the address.  asked: the server name that the client sent, not verified.  verdict: "none" before the client
     is verified, then "allowed" or "refused"; "withdrawn" for one that was allowed and no longer is.  rule: which rule
-    decided.  ended: why it ended.
+    decided.  ended: why it ended.  proxy: the address of the proxy that announced the client.
     """
 
     listener: str
@@ -43,6 +43,7 @@ class Entry:
     received: int = 0
     sent: int = 0
     ended: str = ""
+    proxy: str | None = None
 
 
 class Log:
@@ -101,6 +102,8 @@ class Log:
             f"in={entry.received} out={entry.sent} seconds={seconds:.3f}",
             f"end={_quoted(entry.ended, WHY_LIMIT)}",
         ]
+        if entry.proxy is not None:
+            words.append(f"proxy={entry.proxy}")
         if untold:
             words.append(f"untold={untold}")
         return " ".join(words)
@@ -109,6 +112,7 @@ class Log:
         return {
             "time": self._time(),
             "client": entry.client,
+            "proxy": entry.proxy,
             "listener": entry.listener,
             "worker": self.worker,
             "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),

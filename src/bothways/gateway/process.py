@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-from bothways.gateway.config import ListenerConfig, parsed_config
+from bothways.gateway.config import parsed_config
 from bothways.gateway.current import Current
 from bothways.gateway.following import Following
 from bothways.gateway.generation import Generation, acknowledge, received
 from bothways.gateway.held import Making
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, made_routes
 from bothways.gateway.server import Gateway

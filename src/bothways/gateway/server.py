@@ -12,8 +12,9 @@ from typing import TypeVar
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.gateway.addresses import ListenerAddress, UnixAddress
+from bothways.gateway.arrival import Arrival
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol, Leaf
-from bothways.gateway.config import ListenerConfig
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes
@@ -43,6 +44,7 @@ class Gateway:
         limits = routes.config.limits
         self.admission = Admission(limits.handshakes, _told_elsewhere)
         self.clients: set[ClientProtocol] = set()
+        self._arrivals: set[Arrival] = set()
         self._established: dict[ClientProtocol, Names] = {}
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
@@ -77,13 +79,28 @@ class Gateway:
         return opened
 
     async def _open(self, listener: ListenerConfig) -> Server:
-        server, made = Server(self.admission), partial(ClientProtocol, self, listener.address)
+        server, made = Server(self.admission), partial(self._protocol, listener.address)
         sock = self._listen_on(listener)
         sock.setblocking(False)
         await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=BACKLOG)
         return server
 
+    def _protocol(self, address: ListenerAddress) -> ClientProtocol | Arrival:
+        """Return the protocol of a new connection, by what the file says of its listener now."""
+        listeners = self.routes.config.listeners
+        proxies = next((each.proxies for each in listeners if each.address == address), None)
+        return ClientProtocol(self, address) if proxies is None else Arrival(self, address, proxies)
+
     # -- clients ---------------------------------------------------------------------------------------
+
+    def awaits(self, arrival: Arrival) -> bool:
+        """Count a connection whose client is not known yet; false if there are too many."""
+        self._arrivals.add(arrival)
+        return len(self._arrivals) <= self.routes.config.limits.handshakes
+
+    def awaits_no_more(self, arrival: Arrival) -> None:
+        """Count it no more."""
+        self._arrivals.discard(arrival)
 
     def arrived(self, client: ClientProtocol, source: str) -> str | None:
         """Count a client; returns why there is no place for it."""
@@ -182,6 +199,8 @@ class Gateway:
         """End everything now."""
         self.close_listeners()
         self._behind.clear()
+        for arrival in tuple(self._arrivals):
+            arrival.end()
         for client in tuple(self.clients):
             client.relay.end("the gateway ends")
             client.close(1.0)

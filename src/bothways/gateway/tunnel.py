@@ -17,7 +17,7 @@ from bothways.aio.client import create_connection
 from bothways.errors import TimedOut, TLSError
 from bothways.gateway.addresses import Address, UnixAddress
 from bothways.gateway.backends import connected_socket
-from bothways.gateway.config import ListenerConfig
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import bound_address, open_listener, remove_socket_file
 from bothways.gateway.relay import PlainEnd, Relay
 from bothways.starttls import Protocol, StartTLS

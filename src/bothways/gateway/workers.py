@@ -14,10 +14,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bothways.gateway.addresses import UNIX, ListenerAddress, TCPAddress, UnixAddress
-from bothways.gateway.config import ListenerConfig
 from bothways.gateway.current import LOOK_SECONDS, Change, Current
 from bothways.gateway.generation import SealedGeneration, acknowledged, channel_pair
 from bothways.gateway.handover import Successor, handed_on
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.process import serve_as_worker

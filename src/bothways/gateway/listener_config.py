@@ -1,0 +1,74 @@
+"""One `[[listener]]` of the file of a gateway: where clients come in, and which proxies are in front of it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from bothways.faults import shown
+from bothways.gateway.addresses import (
+    ListenerAddress,
+    PassedAddress,
+    TCPAddress,
+    UnixAddress,
+    checked_host,
+    unix_address,
+)
+from bothways.gateway.proxies import Proxies, parsed_proxies
+from bothways.gateway.strict_toml import Table
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerConfig:
+    """Where clients come in. mode: the permissions of a Unix socket.  proxies: who announces the clients; or nobody."""
+
+    name: str
+    address: ListenerAddress
+    mode: int = 0o600
+    proxies: Proxies | None = None
+
+    @property
+    def port(self) -> int | None:
+        """The port, 0 for any; None without TCP."""
+        return self.address.port if isinstance(self.address, TCPAddress) else None
+
+
+def listener_in(table: Table, folder: Path) -> ListenerConfig:
+    """Read one. folder: that of the file, to which paths are relative. Raises ConfigError."""
+    name, unix, passed = table.text("name"), table.text("unix"), table.text("systemd")
+    mode = 0o600
+    if passed is not None:
+        address: ListenerAddress = PassedAddress(passed)
+    elif unix is not None:
+        address = table.made("unix", lambda: unix_address(os.path.normpath(folder / unix)))
+        mode = _mode(table)
+    elif table.has("port"):
+        host = table.text("host", LOOPBACK) or LOOPBACK
+        port = table.whole("port", 0, 0, 65535)
+        address = TCPAddress(table.made("host", lambda: checked_host(host)), port)
+    else:
+        table.refuse(
+            "expected `port`, with `host` where it is not 127.0.0.1; `unix`, the path of a socket; "
+            "or `systemd`, the name of a socket that is passed to us"
+        )
+    listener = ListenerConfig(name or str(address), address, mode, _proxies(table, address))
+    table.end()
+    return listener
+
+
+def _mode(table: Table) -> int:
+    mode = table.text("mode", "0600") or ""
+    if not (len(mode) in (3, 4) and set(mode) <= set("01234567") and int(mode, 8) <= 0o777):
+        table.refuse(f"{shown(mode)} are no permissions; expected octal digits such as 0660", "mode")
+    return int(mode, 8)
+
+
+def _proxies(table: Table, address: ListenerAddress) -> Proxies | None:
+    texts = table.texts("proxy_from")
+    if texts is None:
+        return None
+    unix = None if isinstance(address, PassedAddress) else isinstance(address, UnixAddress)
+    return table.made("proxy_from", lambda: parsed_proxies(texts, unix=unix))

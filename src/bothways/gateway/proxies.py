@@ -1,0 +1,58 @@
+"""Which connections come from a proxy in front of the gateway, by their addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+
+UNIX = "unix"
+MOST_NETWORKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Proxies:
+    """The addresses of proxies. unix: whether whoever connects to a Unix socket is one."""
+
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    unix: bool = False
+
+    def include(self, host: str | None) -> bool:
+        """Whether a connection is from a proxy. host: its address; None for a Unix socket."""
+        if host is None:
+            return self.unix
+        address = ip_address(host.partition("%")[0])
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return any((mapped or address) in each for each in self.networks)
+
+
+def parsed_proxies(texts: Sequence[str], *, unix: bool | None) -> Proxies:
+    """Read IP addresses, networks, and "unix". Raises ConfigError.
+
+    unix: whether the listener is a Unix socket; None where that is not known yet.
+    """
+    if len(texts) > MOST_NETWORKS:
+        raise ConfigError(f"{len(texts)} addresses; at most {MOST_NETWORKS} are possible")
+    networks = tuple(_network(each) for each in texts if each != UNIX)
+    if unix is True and networks:
+        raise ConfigError(f'whoever connects to a Unix socket has no address; expected "{UNIX}" alone')
+    if unix is False and UNIX in texts:
+        raise ConfigError(f'"{UNIX}" is for a listener with `unix`; expected the addresses of proxies')
+    return Proxies(networks, UNIX in texts)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        raise ConfigError(
+            f"{shown(text)} is neither an IP address nor a network such as 192.0.2.0/24 (without bits of a host)"
+        ) from None
+    if network.prefixlen == 0:
+        raise ConfigError(
+            f"{shown(text)} is everybody, and each could make up the address of another; name the proxies"
+        )
+    return network
