@@ -96,6 +96,7 @@ EXTRAS = {
     "ca": {"sqlalchemy", "pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
+    "gateway": {"h11", "h2", "hpack"},
     "http": {"httpcore", "starlette"},
     "ticket_keys": {"redis"},
     "testing": {"pytest"},

@@ -32,6 +32,8 @@ from bothways.gateway import handover, proxy_header, report_limits, strict_toml,
 from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
+from bothways.gateway.http import identity_fields
+from bothways.gateway.http import messages as http_messages
 from bothways.http import exchange, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
@@ -254,6 +256,17 @@ VALUES = {
     "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
     "connections to `gateway` whose PROXY header is not there yet": str(GATEWAY.handshakes),
     "PROXY header to `gateway`; the time for it": f"{proxy_header.MOST_BYTES} bytes; {seconds(TIMES.hello)}",
+    "head of a request to `gateway`; header fields in it": (
+        f"{size(http_messages.HEAD_LIMIT)}; {http_messages.FIELDS_LIMIT}"
+    ),
+    "head of a response to `gateway`": size(http_messages.RESPONSE_HEAD_LIMIT),
+    "header fields that tell a service who its client is": size(identity_fields.MOST_BYTES),
+    "part of a body that `gateway` holds, each way": size(http_messages.PIECE),
+    "time for the head of a request to `gateway`; for the next piece of its body": (
+        f"{seconds(TIMES.request_head)}; {seconds(TIMES.request_body)}"
+    ),
+    "time for a service of `gateway` to answer a request": seconds(TIMES.response),
+    "time between requests to `gateway`": seconds(TIMES.keep_alive),
     "time for `gateway` to connect to a backend": seconds(TIMES.connect),
     "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
     "time for connections to end when `gateway` ends": seconds(TIMES.drain),

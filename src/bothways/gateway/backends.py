@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 from bothways.aio.client import create_connection
 from bothways.errors import TLSError
 from bothways.gateway.addresses import Address, TCPAddress
-from bothways.gateway.relay import Relay
+from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay import PlainEnd, Relay, TLSEnd
 from bothways.gateway.routes import Route
+
+Service = TLSEnd | PlainEnd | ByteStream
 
 
 async def connect(relay: Relay, route: Route, seconds: float, head: bytes = b"") -> None:
@@ -18,19 +22,35 @@ async def connect(relay: Relay, route: Route, seconds: float, head: bytes = b"")
 
     head: is sent before all else, and before TLS.
     """
+    problem = await reach(relay.service, route, seconds, head)
+    if problem is not None:
+        relay.failed(problem.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Why a service was not reached. in_time: false where it did not answer."""
+
+    text: str
+    in_time: bool = True
+
+
+async def reach(protocol: Service, route: Route, seconds: float, head: bytes) -> Unreached | None:
+    """Connect a protocol to the service of a route; return what prevents it. The parameters are as for `connect`."""
     backend = route.config.backend
     try:
         async with asyncio.timeout(seconds):
-            await _connected(relay, route, head)
+            await _connected(protocol, route, head)
     except TimeoutError:
-        relay.failed(f"the backend {backend} did not answer within {seconds:g} seconds")
+        return Unreached(f"the backend {backend} did not answer within {seconds:g} seconds", in_time=False)
     except OSError as error:
-        relay.failed(f"the backend {backend} cannot be reached: {error.strerror or error}")
+        return Unreached(f"the backend {backend} cannot be reached: {error.strerror or error}")
     except TLSError as error:
-        relay.failed(f"the backend {backend}: {str(error).partition(chr(10))[0]}")
+        return Unreached(f"the backend {backend}: {str(error).partition(chr(10))[0]}")
+    return None
 
 
-async def _connected(relay: Relay, route: Route, head: bytes) -> None:
+async def _connected(protocol: Service, route: Route, head: bytes) -> None:
     tls, loop = route.config.backend_tls, asyncio.get_running_loop()
     sock = await connected_socket(route.config.backend)
     try:
@@ -38,14 +58,14 @@ async def _connected(relay: Relay, route: Route, head: bytes) -> None:
             await loop.sock_sendall(sock, head)
         if route.client is not None and tls is not None:
             await create_connection(
-                lambda: relay.service, None, None, route.client, tls.server_name, sock=sock, timeout=None
+                lambda: protocol, None, None, route.client, tls.server_name, sock=sock, timeout=None
             )
         elif sock.family == socket.AF_UNIX:
-            await loop.create_unix_connection(lambda: relay.service, sock=sock)
+            await loop.create_unix_connection(lambda: protocol, sock=sock)
         else:
-            await loop.create_connection(lambda: relay.service, sock=sock)
+            await loop.create_connection(lambda: protocol, sock=sock)
     except BaseException:
-        if relay.service.transport is None:
+        if protocol.transport is None:
             sock.close()
         raise
 

@@ -13,7 +13,7 @@ from bothways.aio.transport import TLSTransport
 from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.gateway import backends
 from bothways.gateway.addresses import ListenerAddress
-from bothways.gateway.log import Entry
+from bothways.gateway.log import Entry, RequestEntry
 from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
@@ -26,6 +26,8 @@ from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.certificate import ParsedCertificate
 
 if TYPE_CHECKING:
+    from bothways.gateway.http.conversation import Conversation
+    from bothways.gateway.http.streams import ByteStream
     from bothways.gateway.server import Gateway
 
 UNIX_CLIENT = "unix"
@@ -54,6 +56,7 @@ class ClientProtocol(AdmittedProtocol):
         self.connected_by: Routes | None = None
         self._limit_before_verdict = gateway.routes.config.limits.bytes_before_verdict
         self._connecting: asyncio.Task[None] | None = None
+        self._conversation: Conversation | None = None
         self._turned_away = False
         self._hello: asyncio.TimerHandle | None = None
         self.leaf: Leaf = b"", b""
@@ -167,11 +170,54 @@ class ClientProtocol(AdmittedProtocol):
         if self.relay.why is not None or self._route is None:
             return
         self.connected_by = self._routes
+        if self._route.config.http is not None:
+            self._converse(self._route)
+            return
         if self._route.client is not None:
             self.relay.use_tls()
         seconds = self._routes.config.times.connect
         connecting = backends.connect(self.relay, self._route, seconds, self._head(self._route))
         self._connecting = self._loop.create_task(connecting)
+
+    def _converse(self, route: Route) -> None:
+        """Serve the requests of this client."""
+        from bothways.gateway.http.conversation import Conversation  # h11 is loaded only where HTTP is read
+        from bothways.gateway.http.identity_fields import identity_fields
+        from bothways.gateway.http.served import Served
+
+        peer, http, own = self.entry.peer, route.config.http, route.server.settings.identity.own[0]
+        if peer is None or http is None or self._asked is None:
+            return
+        try:
+            told = identity_fields(peer, own.names.uri, http.identity_fields)
+        except OSError as error:
+            self.relay.end(str(error))
+            return
+        address = self.address_of(self.transport)
+        host = self.entry.host if isinstance(address, tuple) else None
+        served = Served(self._listener, self._asked, self._routes, route, host, told)
+        self._conversation = Conversation(served, self._reach, self._tell_request, self._talked)
+        self.relay.hand_over(self._conversation.client)
+        self._conversation.start()
+
+    async def _reach(self, stream: ByteStream) -> backends.Unreached | None:
+        """Connect to the service, by what counts now; return what prevents it."""
+        route = self._route
+        if route is None:
+            return backends.Unreached("there is no route any more")
+        return await backends.reach(stream, route, self._routes.config.times.connect, self._head(route))
+
+    def _tell_request(self, request: RequestEntry) -> None:
+        self._gateway.log.request(self.entry, request)
+
+    def _talked(self, why: str) -> None:
+        """The conversation has ended."""
+        self.entry.ended = self.entry.ended or why
+
+    def drain(self) -> None:
+        """Take no other request of this client; what is not HTTP goes on."""
+        if self._conversation is not None:
+            self._conversation.drain()
 
     def _head(self, route: Route) -> bytes:
         """Return what the service is told of the client before its first byte."""
@@ -214,6 +260,8 @@ class ClientProtocol(AdmittedProtocol):
             self._withdraw("its route leads to another service now")
             return
         before, self._route = self._route, route
+        if self._conversation is not None:
+            self._conversation.served.routes, self._conversation.served.route = routes, route
         self.entry.route = route.config.name
         if self.connected_by is not None:
             self.connected_by = routes
@@ -226,14 +274,17 @@ class ClientProtocol(AdmittedProtocol):
 
     def _judge_service(self, route: Route, before: Route | None) -> None:
         """Have the service verified again, if it is reached by TLS and there is something new."""
-        upper = self.relay.service.transport
-        if not isinstance(upper, TLSTransport) or upper.is_closing() or route.client is None:
-            return
-        if before is not None and before.client is not None and is_same_trust(route.client, before.client):
-            return
-        upper.tls.connection.judge_by(route.client.settings)
-        with contextlib.suppress(TLSError, OSError):  # the relay hears of it
-            upper.tls.judge_again()
+        if before is not None and before.client is not None and route.client is not None:
+            if is_same_trust(route.client, before.client):
+                return
+        uppers = [self.relay.service.transport]
+        if self._conversation is not None:
+            uppers = self._conversation.services_reached()
+        for upper in uppers:
+            if isinstance(upper, TLSTransport) and not upper.is_closing() and route.client is not None:
+                upper.tls.connection.judge_by(route.client.settings)
+                with contextlib.suppress(TLSError, OSError):  # the relay hears of it
+                    upper.tls.judge_again()
 
     def _withdraw(self, why: str) -> None:
         self.entry.verdict = "withdrawn"
@@ -254,10 +305,11 @@ class ClientProtocol(AdmittedProtocol):
     def _finish_entry(self) -> None:
         entry, failure = self.entry, self.driver.status.failure
         entry.received, entry.sent = self.relay.client.count, self.relay.service.count
+        if self._conversation is not None:
+            entry.received, entry.sent = self._conversation.client.received, self._conversation.client.sent
         if not entry.ended:
-            entry.ended = (
-                "it ended before it was verified" if failure is None else str(failure).partition("\n")[0]
-            )
+            lost = "it ended before it was verified" if entry.peer is None else "the client was lost"
+            entry.ended = lost if failure is None else str(failure).partition("\n")[0]
         if isinstance(failure, PeerFault):
             if entry.peer is None:
                 entry.verdict = "refused"

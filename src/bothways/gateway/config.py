@@ -19,6 +19,7 @@ from bothways.gateway.addresses import (
     UnixAddress,
     parsed_address,
 )
+from bothways.gateway.http_config import HTTPConfig, http_in
 from bothways.gateway.listener_config import ListenerConfig, listener_in
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
@@ -55,6 +56,8 @@ class Times:
     hello: for the ClientHello.  handshake: for all of the handshake.  connect: to the backend, its handshake included.
     idle: without a byte either way.  half_closed: the same, when one way has ended.  drain: for open connections to
     end by themselves after SIGTERM.
+    Of HTTP: request_head: for the head of a request.  request_body: for the next piece of its body.  response: for the
+    head of the response.  keep_alive: from a response to the next request.
     """
 
     hello: float = 10.0
@@ -63,6 +66,10 @@ class Times:
     idle: float = 3600.0
     half_closed: float = 600.0
     drain: float = 30.0
+    request_head: float = 10.0
+    request_body: float = 60.0
+    response: float = 60.0
+    keep_alive: float = 75.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,7 @@ class RouteConfig:
     server_names: lower case, `*.example.com` for one label; None for every name, and for clients that send none.
     alpn: the application protocols, of which a client has to offer one; none where that is not asked.
     listeners: names of those that it is for; None for all.  proxy_protocol: how the service is told who the client is.
+    http: for requests; None passes on bytes.
     """
 
     name: str
@@ -108,6 +116,7 @@ class RouteConfig:
     backend: Address
     backend_tls: BackendTLS | None
     proxy_protocol: ProxyProtocol | None = None
+    http: HTTPConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,17 +223,18 @@ class _Reading:
         address = table.made("backend", lambda: parsed_address(backend))
         if isinstance(address, UnixAddress):
             address = UnixAddress(self._file(address.path))
-        tls = table.table("backend_tls")
+        tls, alpn = table.table("backend_tls"), _alpn(table)
         route = RouteConfig(
             name,
             None if names is None else tuple(_server_name(table, each) for each in names),
-            _alpn(table),
+            alpn,
             _known(table, table.texts("listeners"), listeners),
             self._identity(table, common),
             _access(table),
             address,
             None if tls is None else self._backend_tls(tls, address),
             _proxy_protocol(table),
+            http_in(table, alpn),
         )
         table.end()
         return route

@@ -46,6 +46,25 @@ class Entry:
     proxy: str | None = None
 
 
+@dataclass(slots=True)
+class RequestEntry:
+    """What is known of one request of a verified client, filled in as it goes on.
+
+    status: of the response; None without one.  received, sent: bytes of the bodies.  ended: what went wrong, if
+    anything did.
+    """
+
+    method: str
+    authority: str
+    path: str
+    began: float
+    status: int | None = None
+    received: int = 0
+    sent: int = 0
+    seconds: float = 0.0
+    ended: str = ""
+
+
 class Log:
     """Writes lines. write: is given each one.  form: "text" or "json".  `worker`: the number of this process."""
 
@@ -82,6 +101,46 @@ class Log:
             self._write(json.dumps(self._fields(entry, seconds, untold)))
         else:
             self._write(self._line(entry, seconds, untold))
+
+    def request(self, entry: Entry, request: RequestEntry) -> None:
+        """Tell of a request. entry: of its connection."""
+        if self.form == "json":
+            self._write(json.dumps(self._request_fields(entry, request)))
+            return
+        words = [
+            self._time(),
+            entry.client,
+            f"route={_quoted(entry.route)}",
+            f"who={_quoted(None if entry.peer is None else entry.peer.names.subject)}",
+            f"rule={_quoted(entry.rule)}",
+            f"host={_quoted(request.authority)}",
+            f"request={_quoted(f'{request.method} {request.path}')}",
+            f"status={request.status or '-'}",
+            f"in={request.received} out={request.sent} seconds={request.seconds:.3f}",
+        ]
+        if request.ended:
+            words.append(f"end={_quoted(request.ended, WHY_LIMIT)}")
+        self._write(" ".join(words))
+
+    def _request_fields(self, entry: Entry, request: RequestEntry) -> dict[str, Any]:
+        return {
+            "time": self._time(),
+            "client": entry.client,
+            "proxy": entry.proxy,
+            "listener": entry.listener,
+            "worker": self.worker,
+            "route": entry.route,
+            "who": None if entry.peer is None else identity(entry.peer),
+            "rule": entry.rule,
+            "host": visible(request.authority, NAME_LIMIT),
+            "method": visible(request.method, NAME_LIMIT),
+            "path": visible(request.path, NAME_LIMIT),
+            "status": request.status,
+            "bytes_in": request.received,
+            "bytes_out": request.sent,
+            "seconds": round(request.seconds, 3),
+            "ended": visible(request.ended, WHY_LIMIT) or None,
+        }
 
     def untold(self) -> None:
         """Count a connection of which nothing is told."""

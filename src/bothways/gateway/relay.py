@@ -82,9 +82,13 @@ class End:
 
     def write_early(self) -> None:
         """Send what was kept."""
-        early, self._early = self._early, []
-        for data in early:
+        for data in self.early_data():
             self.write(data)
+
+    def early_data(self) -> list[bytes]:
+        """Return what was kept, which is kept no more."""
+        early, self._early = self._early, []
+        return early
 
     def take_early(self, other: End) -> None:
         """Take over what was kept for another end, in whose place this one stands."""
@@ -172,6 +176,17 @@ class Relay:
         service.take_early(self.service)
         self.service = service
         self._pair()
+
+    def hand_over(self, protocol: asyncio.Protocol) -> None:
+        """Have another protocol take over the client, with what it has sent; `end` still ends it."""
+        self.idleness.stop()
+        self.client.transport.set_protocol(protocol)
+        protocol.connection_made(self.client.transport)
+        for data in self.service.early_data():
+            protocol.data_received(data)
+        if self.client.has_ended:
+            protocol.eof_received()
+        self.client.transport.resume_reading()
 
     # -- what the ends tell ----------------------------------------------------------------------------
 

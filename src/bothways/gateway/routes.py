@@ -16,6 +16,7 @@ from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, Times, wildcard
 from bothways.gateway.held import Files, Held, Making
+from bothways.gateway.http_config import PROTOCOLS, check_installed
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.tls.handshake.settings import JudgeAgain
@@ -46,8 +47,8 @@ class Route:
     def leads_like(self, other: Route) -> bool:
         """Whether clients of both reach the same service, which is verified and told of them alike."""
         one, two = self.config, other.config
-        return (one.backend, one.backend_tls, one.proxy_protocol) == (
-            two.backend, two.backend_tls, two.proxy_protocol
+        return (one.backend, one.backend_tls, one.proxy_protocol, one.http) == (
+            two.backend, two.backend_tls, two.proxy_protocol, two.http
         )  # fmt: skip
 
     def judges_like(self, other: Route) -> bool:
@@ -155,12 +156,14 @@ class _Loading:
     def _route(self, config: RouteConfig) -> Route:
         identity = config.identity
         revocation = self._revocation(identity)
+        if config.http is not None:
+            check_installed()
         server = ServerConfig(
             credentials=self._making.credentials(identity.certificate, identity.key),
             client_anchors=self._making.anchors(identity.client_ca),
             client_auth="require",
             allow=config.access.refusal,
-            alpn=config.alpn,
+            alpn=config.alpn or (PROTOCOLS if config.http is not None else ()),
             revocation=revocation,
             judge_again=_judge_again(revocation),
             tickets=self._tickets,

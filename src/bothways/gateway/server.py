@@ -176,6 +176,8 @@ class Gateway:
     async def drain(self) -> None:
         """Accept nobody any more, and wait for those who are there as long as the file says; then end them."""
         self.close_listeners()
+        for client in tuple(self.clients):
+            client.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.routes.config.times.drain):
                 await self.admission.until_empty()

@@ -1,0 +1,135 @@
+"""The side of HTTP/1.1 that speaks to services: one request after another on a connection of one client."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import h11
+
+from bothways.gateway.http.messages import (
+    PIECE,
+    RESPONSE_HEAD_LIMIT,
+    End,
+    Field,
+    Refused,
+    Request,
+    Response,
+    ServiceFailed,
+)
+from bothways.gateway.http.server1 import EVENTS_AT_ONCE
+from bothways.gateway.http.streams import ByteStream
+
+_HAVE_BODIES = frozenset({b"POST", b"PUT", b"PATCH"})
+
+
+class HTTP1Service:
+    """A connection to a service. Implements `ServiceExchange`, for one request at a time.
+
+    taking: seconds in which the service has to take something of a request.
+    """
+
+    def __init__(self, stream: ByteStream, taking: float) -> None:
+        self.stream = stream
+        self._taking = taking
+        self._http: Any = None
+        self._heard = False
+        self._ended: Any = None
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another request can be made on this connection."""
+        done = self._http is None or (self._http.our_state is h11.DONE and self._http.their_state is h11.DONE)
+        return done and self.stream.is_fresh
+
+    async def begin(self, request: Request) -> None:
+        """Send the head."""
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=RESPONSE_HEAD_LIMIT)
+        self._heard, self._ended = False, None
+        fields = [(b"host", request.authority), *request.fields]
+        if request.websocket:
+            fields += [(b"connection", b"upgrade"), (b"upgrade", b"websocket")]
+        if request.length is None:
+            fields.append((b"transfer-encoding", b"chunked"))
+        elif request.length or request.method in _HAVE_BODIES:
+            fields.append((b"content-length", b"%d" % request.length))
+        await self._write(h11.Request(method=request.method, target=request.target, headers=fields))
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._write(h11.Data(data=data))
+
+    async def finish(self, trailers: list[Field]) -> None:
+        """End the request."""
+        await self._write(h11.EndOfMessage(headers=trailers))
+
+    async def _write(self, event: Any) -> None:
+        try:
+            data = self._http.send(event)
+        except h11.LocalProtocolError as error:
+            raise Refused(400, f"the request cannot be passed on: {error}") from None
+        try:
+            await self.stream.write(data or b"", self._taking)
+        except TimeoutError:
+            raise ServiceFailed("the service took nothing of the request") from None
+        except ConnectionError as error:
+            raise ServiceFailed(f"the service: {error}", is_unused=not self._heard) from None
+
+    async def response(self) -> Response:
+        """Return the next head."""
+        while True:
+            event = self._next_event()
+            if isinstance(event, (h11.InformationalResponse, h11.Response)):
+                fields = [(bytes(name), bytes(value)) for name, value in event.headers]
+                return Response(event.status_code, fields, bytes(event.reason))
+            await self._more()
+
+    async def receive(self) -> bytes | End:
+        """Return the next part of the body."""
+        data, count = bytearray(), 0
+        while len(data) < PIECE:
+            event = self._next_event()
+            if isinstance(event, h11.Data):
+                data += event.data
+                count += 1
+                if count % EVENTS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            elif data:
+                if isinstance(event, h11.EndOfMessage):
+                    self._ended = event
+                break
+            elif isinstance(event, h11.EndOfMessage):
+                return End([(bytes(name), bytes(value)) for name, value in event.headers])
+            else:
+                await self._more()
+        return bytes(data)
+
+    def rest(self) -> bytes:
+        """Return what came after a response that switched to another protocol."""
+        return bytes(self._http.trailing_data[0])
+
+    def _next_event(self) -> Any:
+        if self._ended is not None:
+            event, self._ended = self._ended, None
+            return event
+        try:
+            event = self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            raise ServiceFailed(f"the service does not speak HTTP/1.1: {error}") from None
+        if isinstance(event, h11.ConnectionClosed):
+            raise ServiceFailed("the service ended before its response")
+        if isinstance(event, h11.EndOfMessage) and self._http.trailing_data[0]:
+            self.stream.put_back(
+                self._http.trailing_data[0]
+            )  # nobody asked: the connection is not used again
+        return event
+
+    async def _more(self) -> None:
+        try:
+            data = await self.stream.read()
+        except ConnectionError as error:
+            raise ServiceFailed(f"the service: {error}", is_unused=not self._heard) from None
+        if not data and not self._heard:
+            raise ServiceFailed("the service ended before its response", is_unused=True)
+        self._heard = True
+        self._http.receive_data(data)

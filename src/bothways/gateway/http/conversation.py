@@ -1,0 +1,220 @@
+"""The requests of one verified client: checked, passed to the service with who the client is, told in the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bothways.gateway.http.authority import check_authority
+from bothways.gateway.http.client1 import HTTP1Service
+from bothways.gateway.http.counting import Counted
+from bothways.gateway.http.forward import Forwarding, Phases
+from bothways.gateway.http.header_fields import forwarded_fields, request_fields
+from bothways.gateway.http.messages import ClientGone, Field, Refused, Request, ServiceFailed
+from bothways.gateway.http.served import Served
+from bothways.gateway.http.server1 import LINGER_SECONDS, HTTP1Exchange, HTTP1Server, Patience
+from bothways.gateway.http.streams import ByteStream, PlainStream
+from bothways.gateway.http.websocket import pass_bytes
+from bothways.gateway.log import RequestEntry
+
+if TYPE_CHECKING:
+    from bothways.gateway.backends import Unreached
+    from bothways.gateway.config import Times
+
+NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}
+REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+
+
+class Conversation:
+    """One client's connection, from its first request to its end.
+
+    reach: connects a stream to the service; returns what prevents it.  tell: is called for each request.  over: is
+    called once, with why it ended.
+    """
+
+    def __init__(
+        self,
+        served: Served,
+        reach: Callable[[ByteStream], Awaitable[Unreached | None]],
+        tell: Callable[[RequestEntry], None],
+        over: Callable[[str], None],
+    ) -> None:
+        self.served = served
+        self.client = ByteStream()
+        self._reach = reach
+        self._tell = tell
+        self._over = over
+        self._service: HTTP1Service | None = None
+        self._draining = self._is_idle = False
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def _times(self) -> Times:
+        return self.served.routes.config.times
+
+    def start(self) -> None:
+        """Begin to read requests; the client's connection is there."""
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._run())
+        self.client.lost.add_done_callback(lambda _: self._stop())
+
+    def drain(self) -> None:
+        """Take no other request after those that are being served."""
+        self._draining = True
+        if self._is_idle:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    # -- the requests ----------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        """Serve one request after another."""
+        why, is_cut = "the gateway ends", False
+        try:
+            why = await self._serve()
+        except ClientGone as error:
+            why, is_cut = str(error), True
+        except asyncio.CancelledError:
+            is_cut = self.client.is_lost
+        finally:
+            self._over(why)
+            if self._service is not None:
+                self._service.stream.cut()
+            if is_cut:
+                self.client.cut()
+            else:
+                self.client.close(LINGER_SECONDS)
+
+    async def _serve(self) -> str:
+        times = self._times
+        server = HTTP1Server(self.client, Patience(times.keep_alive, times.request_head, times.request_body))
+        while not self._draining:
+            self._is_idle = True
+            try:
+                exchange = await server.next_exchange()
+            except Refused as refused:
+                await server.refuse(refused)
+                self._tell(RequestEntry("-", "-", "-", 0.0, status=refused.status, ended=str(refused)))
+                return str(refused)
+            self._is_idle = False
+            if exchange is None:
+                return "the client asked nothing more"
+            why = await self._serve_one(exchange, server)
+            if why is not None:
+                return why
+        return "the gateway ends"
+
+    async def _serve_one(self, exchange: HTTP1Exchange, server: HTTP1Server) -> str | None:
+        """Serve a request; return why the connection ends with it, or None."""
+        entry = self.entry_of(exchange.request)
+        try:
+            return await self._pass(exchange, entry)
+        except Refused as refused:
+            entry.ended = str(refused)
+            if exchange.has_response:
+                raise ClientGone(f"cut within a response: {refused}") from None
+            entry.status = refused.status
+            await server.refuse(refused)
+            return str(refused)
+        except ClientGone as gone:
+            entry.ended = str(gone)
+            raise
+        finally:
+            self._finish(entry)
+
+    async def _pass(self, exchange: HTTP1Exchange, entry: RequestEntry) -> str | None:
+        counted = Counted(exchange, entry)
+        switched = await self.forward(counted, self._own_service)
+        if switched and self._service is not None:
+            service, self._service = self._service, None
+            service.stream.put_back(service.rest())
+            return await self._websocket(service.stream, entry)
+        return None if exchange.may_go_on else "the connection was for one more request"
+
+    async def _websocket(self, service: ByteStream, entry: RequestEntry) -> str:
+        received, sent = self.client.received, service.received
+        try:
+            times = self._times
+            await pass_bytes(self.client, service, times.idle, times.half_closed)
+        except BaseException:
+            service.cut()
+            raise
+        finally:
+            entry.received, entry.sent = self.client.received - received, service.received - sent
+        service.close()
+        return "both sides closed"
+
+    async def forward(self, exchange: Counted, take: Callable[[bool], Awaitable[HTTP1Service]]) -> bool:
+        """Pass a request to the service and its response back; return whether they go on as a WebSocket.
+
+        take: returns a connection to the service, a new one if that is asked for. Raises Refused or ClientGone.
+        """
+        times = self._times
+        self.check(exchange.request)
+        exchange.request = replace(exchange.request, fields=self._fields_for_service(exchange.request))
+        phases = Phases(times.response, times.request_body, times.idle)
+        must_be_new = exchange.request.has_body or exchange.request.method not in REPEATABLE
+        while True:
+            service = await take(must_be_new)
+            forwarding = Forwarding(exchange, service, phases)
+            try:
+                await forwarding.run()
+                return forwarding.switched
+            except ServiceFailed as failed:
+                if failed.is_unused and not must_be_new and not exchange.has_response:
+                    must_be_new = True  # it had been used before, and ended meanwhile (RFC 9112 9.3.1)
+                    continue
+                if exchange.has_response:
+                    raise ClientGone(f"cut within a response: {failed}") from None
+                raise Refused(502, str(failed)) from None
+
+    def check(self, request: Request) -> None:
+        """Raise Refused for a request that is for another route, or that no service should get."""
+        served = self.served
+        check_authority(request.authority, served.routes, served.route, served.listener, served.asked)
+        if request.method in NOT_SERVED:
+            raise Refused(NOT_SERVED[request.method], f"{request.method.decode()} is not passed on")
+
+    def _fields_for_service(self, request: Request) -> list[Field]:
+        """Return what passes of the client's fields, and what the service is told of the client."""
+        served = self.served
+        own = [*forwarded_fields(served.host, request.authority), *served.identity]
+        return [*request_fields(request.fields), *own]
+
+    async def _own_service(self, must_be_new: bool) -> HTTP1Service:
+        """Return the connection of this client to the service; nobody else ever uses it."""
+        service, self._service = self._service, None
+        if service is not None:
+            if service.may_go_on and not must_be_new:
+                self._service = service
+                return service
+            service.stream.cut()
+        self._service = HTTP1Service(await self.connected(), self._times.response)
+        return self._service
+
+    async def connected(self) -> ByteStream:
+        """Return a new connection to the service. Raises Refused."""
+        stream = PlainStream() if self.served.route.client is None else ByteStream()
+        problem = await self._reach(stream)
+        if problem is not None:
+            stream.cut()
+            raise Refused(502 if problem.in_time else 504, problem.text)
+        return stream
+
+    # -- the log ---------------------------------------------------------------------------------------
+
+    def entry_of(self, request: Request) -> RequestEntry:
+        """Return what the log tells of a request: its path without the query, which may hold secrets."""
+        path = request.target.partition(b"?")[0]
+        words = (request.method, request.authority, path)
+        method, authority, path_text = (each.decode("ascii", "replace") for each in words)
+        return RequestEntry(method, authority, path_text, asyncio.get_running_loop().time())
+
+    def _finish(self, entry: RequestEntry) -> None:
+        entry.seconds = asyncio.get_running_loop().time() - entry.began
+        self._tell(entry)

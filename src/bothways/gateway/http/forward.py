@@ -1,0 +1,145 @@
+"""One request to its service and the response back: bodies pass piece by piece, and each phase has its time."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from bothways.gateway.http.header_fields import response_fields, trailer_fields
+from bothways.gateway.http.messages import (
+    ClientGone,
+    End,
+    Exchange,
+    Field,
+    Refused,
+    Response,
+    ServiceExchange,
+    ServiceFailed,
+)
+
+BODYLESS = (204, 304)
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """Seconds for the phases of a request. response: from the last of the request to the head of its response.
+
+    body: for the next piece of a request's body, until the response has begun.  idle: the same after that, and for the
+    next piece of a response.
+    """
+
+    response: float
+    body: float
+    idle: float
+
+
+class Forwarding:
+    """One request on its way. `switched` is set where the service agreed to go on as a WebSocket."""
+
+    def __init__(self, exchange: Exchange, service: ServiceExchange, phases: Phases) -> None:
+        self._exchange = exchange
+        self._service = service
+        self._phases = phases
+        self._limit: asyncio.Timeout | None = None
+        self.switched = False
+
+    async def run(self) -> None:
+        """Pass both ways until the response is whole. Raises Refused, ClientGone, ServiceFailed."""
+        request = self._exchange.request
+        await self._service.begin(request)
+        if not request.has_body:
+            await self._service.finish([])
+            await self._pass_response()
+            return
+        loop = asyncio.get_running_loop()
+        upward, downward = loop.create_task(self._pass_request()), loop.create_task(self._pass_response())
+        try:
+            await asyncio.wait((upward, downward), return_when=asyncio.FIRST_COMPLETED)
+            if not downward.done():
+                self._heed(upward)
+                await downward
+            downward.result()
+        finally:
+            for each in (upward, downward):
+                each.cancel()
+            await asyncio.gather(upward, downward, return_exceptions=True)
+
+    def _heed(self, upward: asyncio.Task[None]) -> None:
+        """Raise what went wrong with the request; a service that takes no more of it may have answered."""
+        error = upward.exception()
+        if error is not None and not isinstance(error, ServiceFailed):
+            raise error
+
+    async def _pass_request(self) -> None:
+        """Pass the body of the request."""
+        while True:
+            seconds = self._phases.idle if self._exchange.has_response else self._phases.body
+            try:
+                async with asyncio.timeout(seconds):
+                    part = await self._exchange.receive()
+            except TimeoutError:
+                if self._exchange.has_response:
+                    raise ClientGone("the client sent nothing of a request") from None
+                raise Refused(408, "the body of the request did not come in time") from None
+            if isinstance(part, End):
+                await self._service.finish(trailer_fields(part.trailers))
+                self._stir()
+                return
+            await self._service.send(part)
+            self._stir()
+
+    def _stir(self) -> None:
+        """Begin the time for the response anew, since something of the request was passed on."""
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._phases.response)
+
+    async def _pass_response(self) -> None:
+        """Pass heads and body of the response."""
+        try:
+            async with asyncio.timeout(self._phases.response) as self._limit:
+                response = await self._service.response()
+                while not response.is_final:
+                    await self._exchange.respond(self._checked(response))
+                    response = await self._service.response()
+        except TimeoutError:
+            raise Refused(504, "the service did not answer in time") from None
+        finally:
+            self._limit = None
+        await self._exchange.respond(self._checked(response))
+        if response.status == 101:
+            self.switched = True
+            return
+        await self._pass_body(_may_have_trailers(response))
+
+    async def _pass_body(self, has_trailers: bool) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(self._phases.idle):
+                    part = await self._service.receive()
+            except TimeoutError:
+                raise ServiceFailed("the service sent nothing more of a response") from None
+            if isinstance(part, End):
+                await self._exchange.finish(trailer_fields(part.trailers) if has_trailers else [])
+                return
+            await self._exchange.send(part)
+
+    def _checked(self, response: Response) -> Response:
+        """Return a head as it passes to the client; only what was asked for switches the protocol (RFC 9110 7.8)."""
+        fields = response_fields(response.fields)
+        if response.status == 101:
+            upgrades = [value.strip().lower() for name, value in response.fields if name == b"upgrade"]
+            if not self._exchange.request.websocket or upgrades != [b"websocket"]:
+                raise ServiceFailed("the service switches to a protocol that was not asked for")
+            fields += [(b"connection", b"upgrade"), (b"upgrade", b"websocket")]
+        return Response(response.status, fields + _length(response), response.reason)
+
+
+def _length(response: Response) -> list[Field]:
+    """Return the length of a response if it counts: not beside Transfer-Encoding (RFC 9112 6.3)."""
+    if response.status < 200 or any(name == b"transfer-encoding" for name, _ in response.fields):
+        return []
+    return [each for each in response.fields if each[0] == b"content-length"]
+
+
+def _may_have_trailers(response: Response) -> bool:
+    return not _length(response) and response.status not in BODYLESS

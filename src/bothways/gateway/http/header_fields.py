@@ -1,0 +1,138 @@
+"""Which header fields pass from a client to a service and back.
+
+What tells a service who the client is, or where it came from, is told by the gateway alone: such fields of a client are
+removed in every spelling. Names are compared as the loosest services read them, by which every character that is no
+letter and no digit is the same (CGI and WSGI write all as `_`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from bothways.gateway.http.messages import Field, Refused
+
+_OTHER = re.compile(rb"[^a-z0-9]")
+
+# Names as `folded` returns them: of fields by which proxies tell of a client, and what CGI has as variables.
+IDENTITY_PREFIXES = (
+    b"client-cert",  # RFC 9440
+    b"x-forwarded-",  # with X-Forwarded-Client-Cert of Envoy, X-Forwarded-Tls-Client-Cert of Traefik
+    b"x-ssl-",
+    b"ssl-",  # nginx, ingress-nginx, Apache: SSL_CLIENT_*, SSL_SERVER_*
+    b"x-tls-",
+    b"tls-",
+    b"x-client-",  # X-Client-Cert, X-Client-Verify, X-Client-DN, X-Client-IP
+    b"x-amzn-mtls-",
+    b"x-arr-",  # X-ARR-ClientCert
+    b"cf-client-",
+    b"x-remote-",
+    b"x-auth-request-",
+)
+IDENTITY_NAMES = frozenset(
+    {
+        b"forwarded",  # RFC 7239
+        b"x-real-ip",
+        b"true-client-ip",
+        b"cf-connecting-ip",
+        b"x-cluster-client-ip",
+        b"remote-user",
+        b"remote-addr",
+        b"auth-type",
+        b"x-ssl",
+        b"proxy",  # HTTP_PROXY in CGI is the proxy of outgoing requests
+    }
+)
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-connection",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    }
+)
+# What must not follow a body (RFC 9110 6.5.1): framing, routing, authentication, what changes the request.
+NOT_IN_TRAILERS = frozenset(
+    {
+        b"host",
+        b"content-length",
+        b"content-type",
+        b"content-encoding",
+        b"content-range",
+        b"cache-control",
+        b"expect",
+        b"max-forwards",
+        b"pragma",
+        b"range",
+        b"authorization",
+        b"cookie",
+        b"set-cookie",
+        b"origin",
+        b"www-authenticate",
+    }
+)
+MUST_STAY = frozenset(
+    {b"host", b"content-length", b"content-type", b"content-encoding", b"cookie", b"authorization"}
+)
+
+
+def folded(name: bytes) -> bytes:
+    """Return a name as the loosest service reads it: lower case, every other character than letters and digits `-`."""
+    return _OTHER.sub(b"-", name.lower())
+
+
+def is_told_by_us(name: bytes) -> bool:
+    """Whether a field tells of a client what only the gateway may tell."""
+    plain = folded(name)
+    return plain in IDENTITY_NAMES or plain.startswith(IDENTITY_PREFIXES)
+
+
+def nominated(fields: Iterable[Field]) -> frozenset[bytes]:
+    """Return what `Connection` names, in lower case (RFC 9110 7.6.1)."""
+    values = b",".join(value for name, value in fields if name == b"connection")
+    return frozenset(each.strip(b" \t").lower() for each in values.split(b",")) - {b""}
+
+
+def request_fields(fields: list[Field]) -> list[Field]:
+    """Return those that pass to the service; Host and Content-Length are for others to write.
+
+    Raises Refused where `Connection` would remove what a request is read by.
+    """
+    named = nominated(fields)
+    if named & MUST_STAY:
+        raise Refused(400, "Connection names a field that belongs to the request")
+    hidden = HOP_BY_HOP | named | {b"host", b"content-length"}
+    return [
+        each
+        for each in fields
+        if each[0] not in hidden and not _is_hop(each[0]) and not is_told_by_us(each[0])
+    ]
+
+
+def _is_hop(name: bytes) -> bool:
+    """Whether a name is read as one of framing by a service that reads `_` as `-`."""
+    return folded(name) in HOP_BY_HOP | {b"host", b"content-length"}
+
+
+def response_fields(fields: list[Field]) -> list[Field]:
+    """Return those that pass back to the client; Content-Length is for others to write."""
+    hidden = HOP_BY_HOP | nominated(fields) | {b"content-length"}
+    return [each for each in fields if each[0] not in hidden]
+
+
+def trailer_fields(fields: Iterable[Field]) -> list[Field]:
+    """Return those that may follow a body."""
+    hidden = HOP_BY_HOP | NOT_IN_TRAILERS
+    return [each for each in fields if folded(each[0]) not in hidden and not is_told_by_us(each[0])]
+
+
+def forwarded_fields(host: str | None, authority: bytes) -> list[Field]:
+    """Return the fields that say from where and how a request came. host: of the client; None for a Unix socket."""
+    made = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-host", authority)]
+    return made if host is None else [(b"x-forwarded-for", host.partition("%")[0].encode("ascii")), *made]

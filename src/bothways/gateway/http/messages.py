@@ -1,0 +1,116 @@
+"""Requests and responses of any version of HTTP, and why one is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+Field = tuple[bytes, bytes]  # the name in lower case, and the value
+
+HEAD_LIMIT = 32 * 1024  # bytes of the head of a request
+FIELDS_LIMIT = 128  # header fields of a request
+RESPONSE_HEAD_LIMIT = 64 * 1024
+PIECE = 64 * 1024  # bytes of a body that are held at once
+
+
+@dataclass(slots=True)
+class Request:
+    """The head of a request. target: a path with its query, or "*".  authority: for whom it is, as it was written.
+
+    length: of its body in bytes; None where that is not known before its end.  websocket: whether it asks to go on as a
+    WebSocket.
+    """
+
+    method: bytes
+    target: bytes
+    authority: bytes
+    fields: list[Field] = field(repr=False)
+    length: int | None = 0
+    websocket: bool = False
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows."""
+        return self.length != 0
+
+
+@dataclass(slots=True)
+class Response:
+    """The head of a response; an informational one (1xx) is followed by another."""
+
+    status: int
+    fields: list[Field] = field(repr=False)
+    reason: bytes = b""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no other head follows."""
+        return self.status >= 200 or self.status == 101
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a body, with the fields after it."""
+
+    trailers: list[Field] = field(default_factory=list, repr=False)
+
+
+class Refused(Exception):
+    """A request gets no answer of the service, but this status of ours. The text says why, to the client too."""
+
+    def __init__(self, status: int, why: str) -> None:
+        self.status = status
+        super().__init__(why)
+
+
+class ClientGone(ConnectionError):
+    """The client ended before its request was served."""
+
+
+class ServiceFailed(ConnectionError):
+    """The service ended, or did not speak HTTP. is_unused: it was lost before a byte of its response came."""
+
+    def __init__(self, text: str, *, is_unused: bool = False) -> None:
+        self.is_unused = is_unused
+        super().__init__(text)
+
+
+class Exchange(Protocol):
+    """A request as its client makes it, and the way for its response."""
+
+    request: Request
+
+    @property
+    def has_response(self) -> bool:
+        """Whether a response has begun."""
+
+    async def receive(self) -> bytes | End:
+        """Return the next part of the body. Raises Refused or ClientGone."""
+
+    async def respond(self, response: Response) -> None:
+        """Send a head, also an informational one. Raises ClientGone, as all that sends."""
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body."""
+
+    async def finish(self, trailers: list[Field]) -> None:
+        """End the response."""
+
+
+class ServiceExchange(Protocol):
+    """A request as it is made to the service. All raise ServiceFailed."""
+
+    async def begin(self, request: Request) -> None:
+        """Send the head."""
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body."""
+
+    async def finish(self, trailers: list[Field]) -> None:
+        """End the request."""
+
+    async def response(self) -> Response:
+        """Return the next head."""
+
+    async def receive(self) -> bytes | End:
+        """Return the next part of the body of the response."""

@@ -1,0 +1,29 @@
+"""For whom the requests of one connection are, and who makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from bothways.gateway.http.messages import Field
+
+if TYPE_CHECKING:
+    from bothways.gateway.addresses import ListenerAddress
+    from bothways.gateway.routes import Route, Routes
+    from bothways.tls.handshake.server import ServiceRequest
+
+
+@dataclass(slots=True)
+class Served:
+    """For whom requests are, and as whom; a changed file changes the routes.
+
+    asked: in the handshake.  host: the address of the client; None for a Unix socket.  identity: the fields that tell
+    who it is.
+    """
+
+    listener: ListenerAddress
+    asked: ServiceRequest
+    routes: Routes
+    route: Route
+    host: str | None
+    identity: list[Field] = field(repr=False)

@@ -1,0 +1,354 @@
+"""The side of HTTP/1.1 that clients speak to: requests one after another, read by h11 and refused where in doubt.
+
+What is ambiguous by RFC 9112 is refused and not repaired: a request is understood by the service as it was by us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+
+from bothways.describe.escape import visible
+from bothways.gateway.http.header_fields import nominated
+from bothways.gateway.http.messages import (
+    FIELDS_LIMIT,
+    HEAD_LIMIT,
+    PIECE,
+    ClientGone,
+    End,
+    Field,
+    Refused,
+    Request,
+    Response,
+    ServiceFailed,
+)
+from bothways.gateway.http.streams import ByteStream
+
+EVENTS_AT_ONCE = 128  # parts of a body after which others have their turn
+LINGER_SECONDS = 1.0
+TEXT_LIMIT = 300  # characters of what a client is told
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client may take, in seconds. between: from a response to the next request.  head: for a head.
+
+    taking: for taking something of what is sent.
+    """
+
+    between: float
+    head: float
+    taking: float
+
+
+class HTTP1Exchange:
+    """One request and its response. Implements `Exchange`."""
+
+    def __init__(self, stream: ByteStream, http: Any, request: Request, patience: Patience) -> None:
+        self.request = request
+        self._has_response = False
+        self._stream = stream
+        self._http = http
+        self._patience = patience
+        self._ended: Any = None
+
+    @property
+    def has_response(self) -> bool:
+        """Whether a response has begun."""
+        return self._has_response
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the connection can have another request after this one."""
+        return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
+
+    async def receive(self) -> bytes | End:
+        """Return the next part of the body. Raises Refused where it is none, and ClientGone."""
+        data, count = bytearray(), 0
+        while len(data) < PIECE:
+            event = self._next_event()
+            if isinstance(event, h11.Data):
+                data += event.data
+                count += 1
+                if count % EVENTS_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+            elif data:  # the end is still there for the next call
+                if isinstance(event, h11.EndOfMessage):
+                    self._ended = event
+                break
+            elif isinstance(event, h11.EndOfMessage):
+                return End(_fields(event.headers))
+            else:
+                await self._more()
+        return bytes(data)
+
+    def _next_event(self) -> Any:
+        if self._ended is not None:
+            event, self._ended = self._ended, None
+            return event
+        try:
+            event = self._http.next_event()
+        except h11.RemoteProtocolError as error:
+            raise Refused(400, f"the body of the request: {error}") from None
+        if isinstance(event, h11.ConnectionClosed):
+            raise ClientGone("the client ended within a request")
+        if isinstance(event, h11.EndOfMessage):
+            self._stream.put_back(self._http.trailing_data[0])
+        return event
+
+    async def _more(self) -> None:
+        try:
+            data = await self._stream.read()
+        except ConnectionError as error:
+            raise ClientGone(str(error)) from None
+        if not data:
+            raise ClientGone("the client ended within a request")
+        self._http.receive_data(data)
+
+    async def respond(self, response: Response) -> None:
+        """Send a head, also an informational one."""
+        kind = h11.InformationalResponse if response.status < 200 else h11.Response
+        try:
+            event = kind(status_code=response.status, headers=response.fields, reason=response.reason)
+        except h11.LocalProtocolError as error:
+            raise ServiceFailed(f"the response cannot be passed on: {error}") from None
+        self._has_response = self._has_response or response.is_final
+        await self._write(self._sent(event))
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._write(self._sent(h11.Data(data=data)))
+
+    async def finish(self, trailers: list[Field]) -> None:
+        """End the response. Trailers pass where the length was not said before."""
+        await self._write(self._sent(h11.EndOfMessage(headers=trailers)))
+
+    def _sent(self, event: Any) -> bytes:
+        """Return an event in bytes. Raises ServiceFailed where the service has sent what HTTP/1.1 has not."""
+        try:
+            return self._http.send(event) or b""
+        except h11.LocalProtocolError as error:
+            raise ServiceFailed(f"the response cannot be passed on: {error}") from None
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self._stream.write(data, self._patience.taking)
+        except TimeoutError:
+            raise ClientGone("the client took nothing of the response") from None
+        except ConnectionError as error:
+            raise ClientGone(str(error)) from None
+
+
+class HTTP1Server:
+    """Reads the requests of one client."""
+
+    def __init__(self, stream: ByteStream, patience: Patience) -> None:
+        self._stream = stream
+        self._patience = patience
+        self._is_first = True
+
+    async def next_exchange(self) -> HTTP1Exchange | None:
+        """Return the next request; None when the client asks nothing more. Raises Refused, ClientGone."""
+        head = await self._head()
+        if head is None:
+            return None
+        http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
+        http.receive_data(head)
+        try:
+            event = http.next_event()
+        except h11.RemoteProtocolError as error:
+            raise Refused(_status(error), f"the head of the request: {error}") from None
+        if not isinstance(event, h11.Request):
+            raise Refused(400, "no request")
+        request = checked_request(event)
+        if not request.has_body:
+            http.next_event()  # its end
+        return HTTP1Exchange(self._stream, http, request, self._patience)
+
+    async def refuse(self, refused: Refused) -> None:
+        """Answer what cannot be read as a request, or is not served."""
+        text = refusal_text(refused)
+        http = h11.Connection(h11.SERVER)
+        fields = [*refusal_fields(text), (b"connection", b"close")]
+        data = http.send(
+            h11.Response(status_code=refused.status, headers=fields, reason=reason(refused.status))
+        )
+        try:
+            await self._stream.write((data or b"") + text, self._patience.taking)
+        except (ConnectionError, TimeoutError):
+            return
+
+    async def _head(self) -> bytes | None:
+        """Return the head of the next request."""
+        head = Head()
+        patience = self._patience.head if self._is_first else self._patience.between
+        self._is_first = False
+        try:
+            async with asyncio.timeout(patience) as limit:
+                while not head.is_whole:
+                    data = await self._read()
+                    if not data and not head.has_begun:
+                        return None
+                    if not data:
+                        raise ClientGone("the client ended within the head of a request")
+                    if not head.has_begun:
+                        data = data.removeprefix(b"\r\n")  # RFC 9112 2.2
+                        limit.reschedule(asyncio.get_running_loop().time() + self._patience.head)
+                    head.take(data)
+        except TimeoutError:
+            if head.has_begun:
+                raise Refused(408, "the head of the request did not come in time") from None
+            return None
+        self._stream.put_back(head.rest)
+        return head.text
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._stream.read()
+        except ConnectionError as error:
+            raise ClientGone(str(error)) from None
+
+
+class Head:
+    """The head of a request as it comes; what parsers disagree about is refused. `rest` came after it.
+
+    That is lines that do not end in CR LF, and lines that go on in the next one (RFC 9112 2.2, 5.2).
+    """
+
+    def __init__(self) -> None:
+        self._came = bytearray()
+        self._line = 0  # where the last line begins
+        self._end: int | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything came."""
+        return bool(self._came)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its last line has come."""
+        return self._end is not None
+
+    @property
+    def text(self) -> bytes:
+        """All of it, with the empty line."""
+        return bytes(self._came[: self._end])
+
+    @property
+    def rest(self) -> bytes:
+        """What came after it."""
+        return bytes(self._came[self._end :])
+
+    def take(self, data: bytes) -> None:
+        """Take what came. Raises Refused."""
+        at = len(self._came)
+        self._came += data
+        while self._end is None and (at := self._came.find(b"\n", at)) >= 0:
+            at += 1
+            self._check(bytes(self._came[self._line : at]))
+            if at - self._line == 2:
+                self._end = at
+            self._line = at
+        if (self._end or len(self._came)) > HEAD_LIMIT:
+            raise Refused(431, f"the head of the request has more than {HEAD_LIMIT} bytes")
+
+    def _check(self, line: bytes) -> None:
+        if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
+            raise Refused(400, "a line of the head does not end in CR LF")
+        if self._line and line[:1] in (b" ", b"\t"):
+            raise Refused(400, "a header field goes on in a second line")
+
+
+def checked_request(event: h11.Request) -> Request:
+    """Return a request of HTTP/1.1 whose meaning is beyond doubt. Raises Refused."""
+    if event.http_version != b"1.1":
+        raise Refused(505, "HTTP/1.1 is needed")
+    fields = _fields(event.headers)
+    if len(fields) > FIELDS_LIMIT:
+        raise Refused(431, f"more than {FIELDS_LIMIT} header fields")
+    lengths = [value for name, value in fields if name == b"content-length"]
+    is_chunked = any(name == b"transfer-encoding" for name, _ in fields)
+    if is_chunked and lengths:
+        raise Refused(400, "Content-Length beside Transfer-Encoding")
+    length = None if is_chunked else int(lengths[0]) if lengths else 0
+    [host] = (value for name, value in fields if name == b"host")
+    target, authority = _origin_form(event.target, host)
+    request = Request(event.method, target, authority, fields, length)
+    request.websocket = _asks_for_websocket(request)
+    return request
+
+
+def _origin_form(target: bytes, host: bytes) -> tuple[bytes, bytes]:
+    """Return the target as a path, and the authority; both of an absolute-form (RFC 9112 3.2)."""
+    if target == b"*" or target.startswith(b"/"):
+        return target, host
+    scheme, separator, rest = target.partition(b"://")
+    if not separator or scheme.lower() != b"https":
+        raise Refused(400, "the target of the request is neither a path nor a URL of https")
+    cut = min((at for at in (rest.find(each) for each in b"/?#") if at >= 0), default=len(rest))
+    authority, path = rest[:cut], rest[cut:]
+    if authority.lower() != host.lower():
+        raise Refused(400, "the target of the request names another host than Host")
+    return path if path.startswith(b"/") else b"/" + path, host
+
+
+def _asks_for_websocket(request: Request) -> bool:
+    """Whether a request asks for a WebSocket (RFC 6455 4.1); nothing else is ever switched to."""
+    protocols = [value.strip().lower() for name, value in request.fields if name == b"upgrade"]
+    is_upgrade = b"upgrade" in nominated(request.fields) and protocols == [b"websocket"]
+    return is_upgrade and request.method == b"GET" and not request.has_body
+
+
+def _fields(headers: Any) -> list[Field]:
+    return [(bytes(name), bytes(value)) for name, value in headers]
+
+
+def _status(error: h11.RemoteProtocolError) -> int:
+    return error.error_status_hint if error.error_status_hint in (400, 431, 501) else 400
+
+
+REASONS = {
+    400: b"Bad Request",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    421: b"Misdirected Request",
+    431: b"Request Header Fields Too Large",
+    501: b"Not Implemented",
+    502: b"Bad Gateway",
+    503: b"Service Unavailable",
+    504: b"Gateway Timeout",
+    505: b"HTTP Version Not Supported",
+}
+
+OF_SERVICES = {
+    502: "the service behind this gateway could not be reached, or did not answer in HTTP",
+    504: "the service behind this gateway did not answer in time",
+}
+
+
+def reason(status: int) -> bytes:
+    """Return the reason phrase of a status of ours."""
+    return REASONS[status]
+
+
+def refusal_text(refused: Refused) -> bytes:
+    """Return the body of a refusal: the status, and why, in one line; what is wrong with the service is for the log."""
+    text = OF_SERVICES.get(refused.status) or str(refused)
+    return b"%d %s: %s\n" % (
+        refused.status,
+        reason(refused.status),
+        visible(text, TEXT_LIMIT).encode("ascii", "backslashreplace"),
+    )
+
+
+def refusal_fields(text: bytes) -> list[Field]:
+    """Return the header fields of a refusal."""
+    return [
+        (b"content-type", b"text/plain; charset=us-ascii"),
+        (b"content-length", b"%d" % len(text)),
+        (b"cache-control", b"no-store"),
+    ]

@@ -1,0 +1,52 @@
+"""What the file of a gateway says of a route with `mode = "http"`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+from bothways.gateway.strict_toml import Table
+
+IdentityField = Literal["client-cert", "client-cert-chain", "x-forwarded-client-cert"]
+IDENTITY_FIELDS: tuple[IdentityField, ...] = ("client-cert", "client-cert-chain", "x-forwarded-client-cert")
+BY_DEFAULT: tuple[IdentityField, ...] = ("client-cert", "x-forwarded-client-cert")
+HTTP1 = "http/1.1"
+PROTOCOLS = (HTTP1,)
+MODES = ("tcp", "http")
+INSTALL = "pip install 'bothways[gateway]'"
+
+
+@dataclass(frozen=True, slots=True)
+class HTTPConfig:
+    """A route of requests. identity_fields: in which header fields the service learns who the client is."""
+
+    identity_fields: tuple[IdentityField, ...] = BY_DEFAULT
+
+
+def http_in(table: Table, alpn: tuple[str, ...]) -> HTTPConfig | None:
+    """Read what a route says of HTTP; None for a route that passes on bytes. Raises ConfigError.
+
+    alpn: the application protocols of the route.
+    """
+    if table.choice("mode", "tcp", MODES) == "tcp":
+        if table.has("identity_headers"):
+            table.refuse('has an effect only with `mode = "http"`', "identity_headers")
+        return None
+    for each in alpn:
+        if each not in PROTOCOLS:
+            table.refuse(f"a route of HTTP speaks {' and '.join(PROTOCOLS)}, not {shown(each)}", "alpn")
+    texts = table.texts("identity_headers")
+    names = tuple(each for each in IDENTITY_FIELDS if each in (texts or BY_DEFAULT))
+    for text in texts or ():
+        if text not in IDENTITY_FIELDS:
+            table.refuse(f"{shown(text)} is none of {', '.join(IDENTITY_FIELDS)}", "identity_headers")
+    return HTTPConfig(names)
+
+
+def check_installed() -> None:
+    """Raise ConfigError where the packages that read HTTP are missing."""
+    if find_spec("h11") is None:
+        raise ConfigError(f'`mode = "http"` needs h11, which is not installed: {INSTALL}')

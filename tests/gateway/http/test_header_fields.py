@@ -1,0 +1,95 @@
+"""Header fields of a client that pass, and those that the gateway alone may write."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.gateway.http.header_fields import (
+    folded,
+    forwarded_fields,
+    is_told_by_us,
+    request_fields,
+    response_fields,
+    trailer_fields,
+)
+from bothways.gateway.http.messages import Refused
+
+FORGED = [
+    "Client-Cert",
+    "client-cert",
+    "CLIENT_CERT",
+    "Client_Cert-Chain",
+    "Client.Cert",
+    "Client~Cert",
+    "X-Forwarded-Client-Cert",
+    "x_forwarded_client_cert",
+    "X-Forwarded-For",
+    "X-FORWARDED_PROTO",
+    "X-Forwarded-User",
+    "X-Forwarded-Tls-Client-Cert-Info",
+    "Forwarded",
+    "X-Real-IP",
+    "X-SSL-Client-Verify",
+    "X_SSL_CLIENT_S_DN",
+    "SSL_CLIENT_VERIFY",
+    "ssl-client-subject-dn",
+    "X-Client-Cert",
+    "X-Client-Verify",
+    "X-Amzn-Mtls-Clientcert",
+    "X-ARR-ClientCert",
+    "Cf-Client-Cert-Der-Base64",
+    "X-Remote-User",
+    "Remote_User",
+    "Proxy",
+]
+PASS = ["Accept", "Authorization", "Cookie", "X-Request-ID", "Client", "X-My_Header", "Sec-WebSocket-Key"]
+
+
+def pairs(*names: str) -> list[tuple[bytes, bytes]]:
+    return [(each.lower().encode(), b"x") for each in names]
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_field_by_which_proxies_tell_of_a_client_never_passes_in_any_spelling(name: str) -> None:
+    """Services read `_` as `-` (RFC 3875 4.1.18), and some of them other characters too."""
+    assert is_told_by_us(name.encode())
+    assert request_fields(pairs(name, "accept")) == pairs("accept")
+    assert trailer_fields(pairs(name, "x-checksum")) == pairs("x-checksum")
+
+
+def test_other_fields_pass_as_they_are() -> None:
+    assert request_fields(pairs(*PASS)) == pairs(*PASS)
+
+
+def test_fields_of_one_connection_and_those_that_it_names_stay_behind() -> None:
+    """RFC 9110 7.6.1."""
+    fields = [
+        (b"connection", b"X-One , keep-alive"),
+        (b"connection", b"x-two"),
+        *pairs("x-one", "x-two", "x-three", "keep-alive", "te", "trailer", "upgrade", "transfer-encoding"),
+        *pairs("transfer_encoding", "content_length", "proxy-authorization", "http2-settings", "host"),
+    ]
+    assert request_fields(fields) == pairs("x-three")
+    assert response_fields([(b"connection", b"close, x-one"), *pairs("x-one", "etag")]) == pairs("etag")
+
+
+@pytest.mark.parametrize("name", [b"Host", b"content-length", b"Cookie", b"authorization"])
+def test_a_client_that_would_have_a_field_of_the_request_removed_is_refused(name: bytes) -> None:
+    with pytest.raises(Refused, match="Connection names a field that belongs to the request"):
+        request_fields([(b"connection", b"close, " + name)])
+
+
+def test_what_frames_or_routes_a_message_is_no_trailer() -> None:
+    """RFC 9110 6.5.1."""
+    names = ("content-length", "Transfer_Encoding", "host", "authorization", "set-cookie", "connection")
+    assert trailer_fields(pairs(*names, "grpc-status")) == pairs("grpc-status")
+
+
+def test_a_service_is_told_from_where_a_request_came() -> None:
+    told = [(b"x-forwarded-proto", b"https"), (b"x-forwarded-host", b"app.example:8443")]
+    assert forwarded_fields("fe80::1%eth0", b"app.example:8443") == [(b"x-forwarded-for", b"fe80::1"), *told]
+    assert forwarded_fields(None, b"app.example:8443") == told
+
+
+def test_names_are_folded_as_the_loosest_service_does() -> None:
+    assert folded(b"X_Forwarded.Client~Cert9") == b"x-forwarded-client-cert9"
