@@ -96,7 +96,7 @@ EXTRAS = {
     "ca": {"sqlalchemy", "pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
-    "gateway": {"h11", "h2", "hpack"},
+    "gateway": {"h11", "h2"},
     "http": {"httpcore", "starlette"},
     "ticket_keys": {"redis"},
     "testing": {"pytest"},

@@ -32,8 +32,9 @@ from bothways.gateway import handover, proxy_header, report_limits, strict_toml,
 from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
-from bothways.gateway.http import identity_fields
+from bothways.gateway.http import identity_fields, link2
 from bothways.gateway.http import messages as http_messages
+from bothways.gateway.http import services as http_services
 from bothways.http import exchange, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
@@ -259,6 +260,18 @@ VALUES = {
     "head of a request to `gateway`; header fields in it": (
         f"{size(http_messages.HEAD_LIMIT)}; {http_messages.FIELDS_LIMIT}"
     ),
+    "requests at once on a connection of HTTP/2": str(link2.STREAMS),
+    "bytes of bodies that a peer of HTTP/2 may send ahead, in a stream; in all": (
+        f"{size(link2.STREAM_WINDOW)}; {size(link2.CONNECTION_WINDOW)}"
+    ),
+    "frames of HTTP/2 that bring nothing: at once; more each second": (
+        f"{link2.COST_AT_ONCE:g}; {link2.COST_PER_SECOND:g}"
+    ),
+    "what a reset of a stream counts, in such frames": f"{link2.COST_OF_RESET:g}",
+    "requests of one connection to `gateway` that are made at once to a service of HTTP/1.1; others wait": (
+        str(http_services.BUSY)
+    ),
+    "connections of one client of `gateway` to its service that are kept for other requests": str(http_services.IDLE),
     "head of a response to `gateway`": size(http_messages.RESPONSE_HEAD_LIMIT),
     "header fields that tell a service who its client is": size(identity_fields.MOST_BYTES),
     "part of a body that `gateway` holds, each way": size(http_messages.PIECE),

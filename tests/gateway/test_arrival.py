@@ -191,11 +191,11 @@ def test_proxies_of_a_unix_socket_are_whoever_may_connect_to_it(setting: Setting
         async with service() as behind:
             text = setting.write(behind.route()).read_text()
             setting.path.write_text(text.replace("port = 0", 'unix = "in.sock"\nproxy_from = "unix"'))
-            async with setting.gateway() as gateway:
+            async with setting.gateway():
                 await through(setting.folder / "in.sock", LINE)
                 await until(lambda: len(setting.told()) == 1)
                 setting.path.write_text(text.replace("port = 0", 'unix = "in.sock"'))
-                assert await gateway.reload(setting.load)
+                assert await setting.reload()
                 await through(setting.folder / "in.sock", b"")
                 await until(lambda: len(setting.told()) == 2)
         assert [each["client"] for each in setting.told()] == ["192.0.2.7:5", "unix"]

@@ -195,7 +195,7 @@ class ClientProtocol(AdmittedProtocol):
             return
         address = self.address_of(self.transport)
         host = self.entry.host if isinstance(address, tuple) else None
-        served = Served(self._listener, self._asked, self._routes, route, host, told)
+        served = Served(self._listener, self._asked, self.connection.alpn, self._routes, route, host, told)
         self._conversation = Conversation(served, self._reach, self._tell_request, self._talked)
         self.relay.hand_over(self._conversation.client)
         self._conversation.start()
@@ -274,14 +274,15 @@ class ClientProtocol(AdmittedProtocol):
 
     def _judge_service(self, route: Route, before: Route | None) -> None:
         """Have the service verified again, if it is reached by TLS and there is something new."""
-        if before is not None and before.client is not None and route.client is not None:
-            if is_same_trust(route.client, before.client):
-                return
+        if before is None or before.client is None or route.client is None:
+            return
+        if is_same_trust(route.client, before.client):
+            return
         uppers = [self.relay.service.transport]
         if self._conversation is not None:
             uppers = self._conversation.services_reached()
         for upper in uppers:
-            if isinstance(upper, TLSTransport) and not upper.is_closing() and route.client is not None:
+            if isinstance(upper, TLSTransport) and not upper.is_closing():
                 upper.tls.connection.judge_by(route.client.settings)
                 with contextlib.suppress(TLSError, OSError):  # the relay hears of it
                     upper.tls.judge_again()

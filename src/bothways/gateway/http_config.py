@@ -13,17 +13,23 @@ from bothways.gateway.strict_toml import Table
 IdentityField = Literal["client-cert", "client-cert-chain", "x-forwarded-client-cert"]
 IDENTITY_FIELDS: tuple[IdentityField, ...] = ("client-cert", "client-cert-chain", "x-forwarded-client-cert")
 BY_DEFAULT: tuple[IdentityField, ...] = ("client-cert", "x-forwarded-client-cert")
-HTTP1 = "http/1.1"
-PROTOCOLS = (HTTP1,)
+HTTP1, HTTP2 = "http/1.1", "h2"
+PROTOCOLS = (HTTP2, HTTP1)
+VERSIONS = ("1.1", "2")
 MODES = ("tcp", "http")
 INSTALL = "pip install 'bothways[gateway]'"
 
 
 @dataclass(frozen=True, slots=True)
 class HTTPConfig:
-    """A route of requests. identity_fields: in which header fields the service learns who the client is."""
+    """A route of requests.
+
+    identity_fields: in which header fields the service learns who the client is.  version: of HTTP that the service
+    speaks, "1.1" or "2".
+    """
 
     identity_fields: tuple[IdentityField, ...] = BY_DEFAULT
+    version: str = VERSIONS[0]
 
 
 def http_in(table: Table, alpn: tuple[str, ...]) -> HTTPConfig | None:
@@ -32,8 +38,9 @@ def http_in(table: Table, alpn: tuple[str, ...]) -> HTTPConfig | None:
     alpn: the application protocols of the route.
     """
     if table.choice("mode", "tcp", MODES) == "tcp":
-        if table.has("identity_headers"):
-            table.refuse('has an effect only with `mode = "http"`', "identity_headers")
+        for key in ("identity_headers", "backend_http"):
+            if table.has(key):
+                table.refuse('has an effect only with `mode = "http"`', key)
         return None
     for each in alpn:
         if each not in PROTOCOLS:
@@ -43,10 +50,10 @@ def http_in(table: Table, alpn: tuple[str, ...]) -> HTTPConfig | None:
     for text in texts or ():
         if text not in IDENTITY_FIELDS:
             table.refuse(f"{shown(text)} is none of {', '.join(IDENTITY_FIELDS)}", "identity_headers")
-    return HTTPConfig(names)
+    return HTTPConfig(names, table.choice("backend_http", VERSIONS[0], VERSIONS))
 
 
 def check_installed() -> None:
     """Raise ConfigError where the packages that read HTTP are missing."""
-    if find_spec("h11") is None:
-        raise ConfigError(f'`mode = "http"` needs h11, which is not installed: {INSTALL}')
+    if find_spec("h11") is None or find_spec("h2") is None:
+        raise ConfigError(f'`mode = "http"` needs h11 and h2, which are not installed: {INSTALL}')

@@ -16,7 +16,7 @@ from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, Times, wildcard
 from bothways.gateway.held import Files, Held, Making
-from bothways.gateway.http_config import PROTOCOLS, check_installed
+from bothways.gateway.http_config import HTTP2, PROTOCOLS, HTTPConfig, check_installed
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.tls.handshake.settings import JudgeAgain
@@ -170,17 +170,18 @@ class _Loading:
             handshake_timeout=self._config.times.handshake,
         )
         tls = config.backend_tls
-        client = None if tls is None else self._client(tls, self._config.times)
+        client = None if tls is None else self._client(tls, self._config.times, config.http)
         watch = Watch(server.settings, LOOK_SECONDS)
         return Route(config, server, client, watch, own_finder(server.settings))
 
-    def _client(self, tls: BackendTLS, times: Times) -> ClientConfig:
+    def _client(self, tls: BackendTLS, times: Times, http: HTTPConfig | None) -> ClientConfig:
         making = self._making
         own = None if tls.certificate is None else making.credentials(tls.certificate, tls.key)
         revocation = Revocation.preset(STRICT, making.lists(tls.crl)) if tls.crl else None
         client = ClientConfig(
             anchors=making.anchors(tls.ca),
             credentials=own,
+            alpn=(HTTP2,) if http is not None and http.version == "2" else (),
             revocation=revocation,
             judge_again=_judge_again(revocation),
             handshake_timeout=times.connect,

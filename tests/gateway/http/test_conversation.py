@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from typing import Any
 
 import pytest
@@ -310,10 +309,8 @@ def test_informational_responses_pass_and_a_client_that_waits_for_100_gets_it(se
 
 
 def test_a_revoked_client_is_ended_within_its_request_and_so_is_the_request(setting: Setting) -> None:
-    ended = asyncio.Event
-
     async def talk() -> None:
-        over = ended()
+        over = asyncio.Event()
 
         async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
@@ -334,31 +331,33 @@ def test_a_revoked_client_is_ended_within_its_request_and_so_is_the_request(sett
                 reader, writer = await setting.open(gateway, leaving, revocation=None)
                 writer.write(GET + b"\r\n")
                 await reader.readuntil(b"tick")
-                began = time.monotonic()
                 mutual.revoke(leaving)
                 with pytest.raises(Exception, match="certificate_revoked"):
                     while await reader.read(65536):
                         pass
-                await asyncio.wait_for(over.wait(), 5)
-                assert time.monotonic() - began < 8
+                await asyncio.wait_for(over.wait(), 20)
                 await until(lambda: told_requests(setting))
 
     asyncio.run(talk())
 
 
 def test_a_gateway_that_drains_ends_idle_clients_and_lets_requests_end(setting: Setting) -> None:
-    async def slow(got: Got) -> bytes:
-        await asyncio.sleep(0.3)
-        return page(got)
-
     async def talk() -> None:
-        async with web(slow) as requests, gateway_to(setting, requests) as gateway:  # type: ignore[arg-type]
+        go_on = asyncio.Event()
+
+        async def slow(got: Got) -> bytes:
+            await go_on.wait()
+            return page(got)
+
+        async with web(slow) as requests, gateway_to(setting, requests) as gateway:
             idle, _ = await setting.open(gateway)
             busy, writer = await setting.open(gateway)
             writer.write((GET + b"\r\n") * 2)
             await until(lambda: requests.got)
-            await asyncio.wait_for(gateway.drain(), 5)
+            draining = asyncio.ensure_future(gateway.drain())
             assert await idle.read() == b""
+            go_on.set()
+            await asyncio.wait_for(draining, 20)
             assert statuses(await busy.read()) == [200]
         assert {each["ended"] for each in setting.told() if "path" not in each} == {"the gateway ends"}
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bothways.gateway.http.authority import check_authority
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.counting import Counted
 from bothways.gateway.http.forward import Forwarding, Phases
 from bothways.gateway.http.header_fields import forwarded_fields, request_fields
 from bothways.gateway.http.messages import ClientGone, Field, Refused, Request, ServiceFailed
+from bothways.gateway.http.request_authority import check_authority
 from bothways.gateway.http.served import Served
 from bothways.gateway.http.server1 import LINGER_SECONDS, HTTP1Exchange, HTTP1Server, Patience
+from bothways.gateway.http.server2 import HTTP2Exchange, HTTP2Server
+from bothways.gateway.http.services import Services, ToService
 from bothways.gateway.http.streams import ByteStream, PlainStream
 from bothways.gateway.http.websocket import pass_bytes
+from bothways.gateway.http_config import HTTP2
 from bothways.gateway.log import RequestEntry
 
 if TYPE_CHECKING:
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
     from bothways.gateway.config import Times
 
 NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}
+TRAILERS = (b"te", b"trailers")
 REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
@@ -46,7 +51,10 @@ class Conversation:
         self._reach = reach
         self._tell = tell
         self._over = over
-        self._service: HTTP1Service | None = None
+        http, times = served.route.config.http, served.routes.config.times
+        version = "1.1" if http is None else http.version
+        self._services = Services(self.connected, version, times.response)
+        self._server2: HTTP2Server | None = None
         self._draining = self._is_idle = False
         self._task: asyncio.Task[None] | None = None
 
@@ -60,10 +68,22 @@ class Conversation:
         self._task = loop.create_task(self._run())
         self.client.lost.add_done_callback(lambda _: self._stop())
 
+    def services_reached(self) -> list[Any]:
+        """Return the transports of all connections to the service."""
+        return [each.transport for each in self._services.reached()]
+
     def drain(self) -> None:
         """Take no other request after those that are being served."""
         self._draining = True
-        if self._is_idle:
+        if self._server2 is not None:
+            self._server2.drain()
+            self._end_if_idle()
+        elif self._is_idle:
+            self._stop()
+
+    def _end_if_idle(self) -> None:
+        """End a connection of HTTP/2 whose last request was served while it drains."""
+        if self._draining and self._server2 is not None and self._server2.is_idle:
             self._stop()
 
     def _stop(self) -> None:
@@ -83,8 +103,7 @@ class Conversation:
             is_cut = self.client.is_lost
         finally:
             self._over(why)
-            if self._service is not None:
-                self._service.stream.cut()
+            self._services.cut()
             if is_cut:
                 self.client.cut()
             else:
@@ -92,7 +111,11 @@ class Conversation:
 
     async def _serve(self) -> str:
         times = self._times
-        server = HTTP1Server(self.client, Patience(times.keep_alive, times.request_head, times.request_body))
+        patience = Patience(times.keep_alive, times.request_head, times.request_body)
+        if self.served.protocol == HTTP2:
+            self._server2 = HTTP2Server(self.client, patience, self._serve_stream, self._end_if_idle)
+            return await self._server2.run()
+        server = HTTP1Server(self.client, patience)
         while not self._draining:
             self._is_idle = True
             try:
@@ -128,13 +151,34 @@ class Conversation:
             self._finish(entry)
 
     async def _pass(self, exchange: HTTP1Exchange, entry: RequestEntry) -> str | None:
-        counted = Counted(exchange, entry)
-        switched = await self.forward(counted, self._own_service)
-        if switched and self._service is not None:
-            service, self._service = self._service, None
-            service.stream.put_back(service.rest())
-            return await self._websocket(service.stream, entry)
+        service = await self._forward(Counted(exchange, entry))
+        if isinstance(service, HTTP1Service):
+            return await self._websocket(self._services.let_go(service), entry)
         return None if exchange.may_go_on else "the connection was for one more request"
+
+    async def _serve_stream(self, exchange: HTTP2Exchange) -> None:
+        """Serve a request of HTTP/2; what goes wrong with it ends its stream and not the connection."""
+        entry = self.entry_of(exchange.request)
+        try:
+            if exchange.problem is not None:
+                raise exchange.problem
+            await self._forward(Counted(exchange, entry))
+        except Refused as refused:
+            entry.ended = str(refused)
+            if exchange.has_response:
+                exchange.cut()
+                return
+            entry.status = refused.status
+            with contextlib.suppress(ClientGone):
+                await exchange.refuse(refused)
+        except (ClientGone, ServiceFailed) as error:
+            entry.ended = str(error)
+            exchange.cut()
+        except asyncio.CancelledError:
+            entry.ended = "the client reset the request, or is gone"
+            raise
+        finally:
+            self._finish(entry)
 
     async def _websocket(self, service: ByteStream, entry: RequestEntry) -> str:
         received, sent = self.client.received, service.received
@@ -149,10 +193,10 @@ class Conversation:
         service.close()
         return "both sides closed"
 
-    async def forward(self, exchange: Counted, take: Callable[[bool], Awaitable[HTTP1Service]]) -> bool:
-        """Pass a request to the service and its response back; return whether they go on as a WebSocket.
+    async def _forward(self, exchange: Counted) -> ToService | None:
+        """Pass a request to the service and its response back; return a service that goes on as a WebSocket.
 
-        take: returns a connection to the service, a new one if that is asked for. Raises Refused or ClientGone.
+        Raises Refused or ClientGone.
         """
         times = self._times
         self.check(exchange.request)
@@ -160,11 +204,8 @@ class Conversation:
         phases = Phases(times.response, times.request_body, times.idle)
         must_be_new = exchange.request.has_body or exchange.request.method not in REPEATABLE
         while True:
-            service = await take(must_be_new)
-            forwarding = Forwarding(exchange, service, phases)
             try:
-                await forwarding.run()
-                return forwarding.switched
+                return await self._forward_once(exchange, phases, must_be_new=must_be_new)
             except ServiceFailed as failed:
                 if failed.is_unused and not must_be_new and not exchange.has_response:
                     must_be_new = True  # it had been used before, and ended meanwhile (RFC 9112 9.3.1)
@@ -172,6 +213,18 @@ class Conversation:
                 if exchange.has_response:
                     raise ClientGone(f"cut within a response: {failed}") from None
                 raise Refused(502, str(failed)) from None
+
+    async def _forward_once(
+        self, exchange: Counted, phases: Phases, *, must_be_new: bool
+    ) -> ToService | None:
+        service = await self._services.take(new=must_be_new)
+        forwarding = Forwarding(exchange, service, phases)
+        try:
+            await forwarding.run()
+        finally:
+            if not forwarding.switched:
+                self._services.give_back(service)
+        return service if forwarding.switched else None
 
     def check(self, request: Request) -> None:
         """Raise Refused for a request that is for another route, or that no service should get."""
@@ -184,18 +237,10 @@ class Conversation:
         """Return what passes of the client's fields, and what the service is told of the client."""
         served = self.served
         own = [*forwarded_fields(served.host, request.authority), *served.identity]
+        http = served.route.config.http
+        if http is not None and http.version == "2" and TRAILERS in request.fields:
+            own.append(TRAILERS)  # gRPC asks for it; in HTTP/1.1 it is about one connection only
         return [*request_fields(request.fields), *own]
-
-    async def _own_service(self, must_be_new: bool) -> HTTP1Service:
-        """Return the connection of this client to the service; nobody else ever uses it."""
-        service, self._service = self._service, None
-        if service is not None:
-            if service.may_go_on and not must_be_new:
-                self._service = service
-                return service
-            service.stream.cut()
-        self._service = HTTP1Service(await self.connected(), self._times.response)
-        return self._service
 
     async def connected(self) -> ByteStream:
         """Return a new connection to the service. Raises Refused."""

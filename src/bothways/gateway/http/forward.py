@@ -131,7 +131,7 @@ class Forwarding:
             if not self._exchange.request.websocket or upgrades != [b"websocket"]:
                 raise ServiceFailed("the service switches to a protocol that was not asked for")
             fields += [(b"connection", b"upgrade"), (b"upgrade", b"websocket")]
-        return Response(response.status, fields + _length(response), response.reason)
+        return Response(response.status, fields + _length(response), response.reason, response.is_end)
 
 
 def _length(response: Response) -> list[Field]:

@@ -36,11 +36,15 @@ class Request:
 
 @dataclass(slots=True)
 class Response:
-    """The head of a response; an informational one (1xx) is followed by another."""
+    """The head of a response; an informational one (1xx) is followed by another.
+
+    is_end: whether HTTP/2 says with the head that nothing follows; gRPC makes a difference of it.
+    """
 
     status: int
     fields: list[Field] = field(repr=False)
     reason: bytes = b""
+    is_end: bool = False
 
     @property
     def is_final(self) -> bool:

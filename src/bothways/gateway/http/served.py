@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 class Served:
     """For whom requests are, and as whom; a changed file changes the routes.
 
-    asked: in the handshake.  host: the address of the client; None for a Unix socket.  identity: the fields that tell
-    who it is.
+    asked: in the handshake.  protocol: the application protocol that was chosen in it.  host: the address of the
+    client; None for a Unix socket.  identity: the fields that tell who it is.
     """
 
     listener: ListenerAddress
     asked: ServiceRequest
+    protocol: str | None
     routes: Routes
     route: Route
     host: str | None

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.http.authority import check_authority, server_name_of
 from bothways.gateway.http.messages import Refused
+from bothways.gateway.http.request_authority import check_authority, server_name_of
 from bothways.tls.handshake.server import ServiceRequest
 
 HERE = TCPAddress("127.0.0.1", 1)

@@ -1,0 +1,175 @@
+"""The side of HTTP/2 that speaks to services: the requests of one client on one connection (RFC 9113)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from h2.errors import ErrorCodes
+from h2.exceptions import H2Error
+
+from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of, pseudo_fields_of
+from bothways.gateway.http.messages import (
+    RESPONSE_HEAD_LIMIT,
+    End,
+    Field,
+    Refused,
+    Request,
+    Response,
+    ServiceFailed,
+)
+from bothways.gateway.http.streams import ByteStream
+
+
+class HTTP2Service:
+    """A connection to a service that speaks HTTP/2. `stream` is the connection.
+
+    taking: seconds in which the service has to take something of a request.
+    """
+
+    def __init__(self, stream: ByteStream, taking: float) -> None:
+        self.stream = stream
+        self._link = Link2(
+            stream, client_side=True, taking=taking, head_limit=RESPONSE_HEAD_LIMIT, headed=self._head
+        )
+        self._heads: dict[int, list[Response]] = {}
+        self._reading: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to speak. Raises ServiceFailed."""
+        try:
+            await self._link.start()
+        except (ConnectionError, TimeoutError) as error:
+            raise ServiceFailed(f"the service: {error}") from None
+        self._reading = asyncio.get_running_loop().create_task(self._read())
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another request can be made on this connection."""
+        link = self._link
+        is_there = not (self.stream.is_lost or self.stream.has_ended or link.peer_leaves)
+        return is_there and self._reading is not None and not self._reading.done()
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether no request is being made on it."""
+        return not self._link.streams
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the service wants no more requests at once."""
+        limit = self._link.http.remote_settings.max_concurrent_streams
+        return self._link.http.open_outbound_streams >= limit
+
+    def exchange(self) -> HTTP2ServiceExchange:
+        """Return the way for one request."""
+        return HTTP2ServiceExchange(self._link, self._heads)
+
+    def cut(self) -> None:
+        """End the connection."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._link.lose()
+        self.stream.cut()
+
+    async def _read(self) -> None:
+        try:
+            while await self._link.take_some(lambda: self.stream.read(READ_AT_ONCE)):
+                pass
+        except (ConnectionError, TimeoutError):
+            self.stream.cut()
+        finally:
+            self._link.lose()
+
+    def _head(self, stream: Stream2, event: Any) -> None:
+        status = int(pseudo_fields_of(event.headers)[b":status"])
+        response = Response(
+            status, fields_of(event.headers), is_end=getattr(event, "stream_ended", None) is not None
+        )
+        self._heads.setdefault(stream.number, []).append(response)
+        stream.news.set()
+
+
+class HTTP2ServiceExchange:
+    """One request to a service. Implements `ServiceExchange`."""
+
+    def __init__(self, link: Link2, heads: dict[int, list[Response]]) -> None:
+        self._link = link
+        self._heads = heads
+        self._stream: Stream2 | None = None
+        self._has_ended = False
+
+    async def begin(self, request: Request) -> None:
+        """Send the head."""
+        if request.websocket:
+            raise Refused(501, "this service speaks HTTP/2, by which no WebSockets pass")
+        try:
+            number = self._link.http.get_next_available_stream_id()
+            self._stream = self._link.streams[number] = Stream2(self._link, number)
+            fields = [
+                (b":method", request.method),
+                (b":scheme", b"https"),
+                (b":authority", request.authority),
+                (b":path", request.target),
+                *request.fields,
+            ]
+            if request.length:
+                fields.append((b"content-length", b"%d" % request.length))
+            self._has_ended = not request.has_body
+            await self._stream.send_fields(fields, end=not request.has_body)
+        except (ConnectionError, TimeoutError, H2Error) as error:
+            raise ServiceFailed(f"the service: {error}", is_unused=True) from None
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body."""
+        try:
+            await self._own.send_data(data)
+        except TimeoutError:
+            raise ServiceFailed("the service took nothing of the request") from None
+        except (ConnectionError, H2Error) as error:
+            raise ServiceFailed(f"the service: {error}") from None
+
+    async def finish(self, trailers: list[Field]) -> None:
+        """End the request; one without a body has ended already."""
+        try:
+            if self._has_ended:
+                return
+            self._has_ended = True
+            if trailers:
+                await self._own.send_fields(trailers, end=True)
+            else:
+                await self._own.send_end()
+        except (ConnectionError, TimeoutError, H2Error) as error:
+            raise ServiceFailed(f"the service: {error}") from None
+
+    async def response(self) -> Response:
+        """Return the next head."""
+        own = self._own
+        heads = self._heads.setdefault(own.number, [])
+        while not heads:
+            if own.reset is not None:
+                unused = own.reset in (ErrorCodes.REFUSED_STREAM, ErrorCodes.CONNECT_ERROR)
+                raise ServiceFailed("the service reset the request", is_unused=unused)
+            own.news.clear()
+            await own.news.wait()
+        return heads.pop(0)
+
+    async def receive(self) -> bytes | End:
+        """Return the next part of the body."""
+        try:
+            return await self._own.next_part()
+        except (ConnectionError, H2Error) as error:
+            raise ServiceFailed(f"the service: {error}") from None
+
+    def close(self) -> None:
+        """Forget the request; if it is not served yet, it is not wanted any more."""
+        if self._stream is not None:
+            self._stream.cancel(ErrorCodes.CANCEL)
+            self._heads.pop(self._stream.number, None)
+            self._stream.drop()
+
+    @property
+    def _own(self) -> Stream2:
+        if self._stream is None:
+            raise ServiceFailed("no request was begun")
+        return self._stream

@@ -1,0 +1,275 @@
+"""One connection of HTTP/2, on either side: its streams, their windows, and how much a peer may make us do (RFC 9113).
+
+The frames are those of h2. Here is what a peer could cost: events are taken in small portions, frames that bring
+nothing are counted, and what is received stays within windows that open again only when it was passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import h2.events
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.exceptions import H2Error
+from h2.settings import SettingCodes, Settings
+
+from bothways.gateway.http.messages import End, Field
+from bothways.gateway.http.streams import ByteStream
+
+STREAMS = 100  # requests at once on one connection
+STREAM_WINDOW = 64 * 1024 - 1
+CONNECTION_WINDOW = 1024 * 1024  # bytes of bodies that may be held for all streams
+READ_AT_ONCE = 4 * 1024
+# What a peer may cost by frames that bring nothing: so much at once, and so much more each second, for each KiB of a
+# body, and for each request. A reset costs more than another frame, since a request was begun for it.
+COST_AT_ONCE, COST_PER_SECOND, COST_OF_RESET = 2000.0, 200.0, 20.0
+
+
+class TooCostly(ConnectionError):
+    """The peer sends frames that bring nothing."""
+
+
+class Budget:
+    """How much a peer may still cost. clock: the time in seconds."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._left = COST_AT_ONCE
+        self._since = clock()
+
+    def spend(self, cost: float) -> None:
+        """Take something. Raises TooCostly."""
+        now = self._clock()
+        self.earn((now - self._since) * COST_PER_SECOND)
+        self._since = now
+        self._left -= cost
+        if self._left < 0:
+            raise TooCostly("it sent too many frames that bring nothing")
+
+    def earn(self, credit: float) -> None:
+        """Give something back, since the peer brought something."""
+        self._left = min(self._left + credit, COST_AT_ONCE)
+
+
+class Stream2:
+    """One stream: parts of a body that came, and room for parts of the other."""
+
+    def __init__(self, link: Link2, number: int) -> None:
+        self.link = link
+        self.number = number
+        self.reset: int | None = None  # the code of an error by which it ended
+        self._parts: deque[tuple[bytes, int] | End] = deque()
+        self.news = asyncio.Event()
+        self.room = asyncio.Event()
+
+    def came(self, part: tuple[bytes, int] | End) -> None:
+        """Keep a part: its bytes, and how much of the window it took."""
+        self._parts.append(part)
+        self.news.set()
+
+    def end(self, code: int) -> None:
+        """End it by an error."""
+        self.reset = code if self.reset is None else self.reset
+        self.news.set()
+        self.room.set()
+
+    async def next_part(self) -> bytes | End:
+        """Return the next part, and open the window again by it. Raises ConnectionError if the stream was reset."""
+        while not self._parts:
+            self._check()
+            self.news.clear()
+            await self.news.wait()
+        part = self._parts.popleft()
+        if isinstance(part, End):
+            return part
+        data, size = part
+        if size and self.reset is None:
+            self.link.acknowledge(self.number, size)
+            await self.link.flush()
+        return data
+
+    async def send_fields(self, fields: list[Field], *, end: bool = False) -> None:
+        """Send a head, or trailers."""
+        self._check()
+        self.link.http.send_headers(self.number, fields, end_stream=end)
+        await self.link.flush()
+
+    async def send_data(self, data: bytes) -> None:
+        """Send a part of a body, as far as the windows allow. Raises TimeoutError, ConnectionError."""
+        view = memoryview(data)
+        while view:
+            self._check()
+            window = self.link.http.local_flow_control_window(self.number)
+            size = min(window, self.link.http.max_outbound_frame_size, len(view))
+            if size <= 0:
+                self.room.clear()
+                async with asyncio.timeout(self.link.taking):
+                    await self.room.wait()
+                continue
+            self.link.http.send_data(self.number, bytes(view[:size]))
+            self.link.budget.earn(size / 1024)
+            view = view[size:]
+            await self.link.flush()
+
+    async def send_end(self) -> None:
+        """End our side."""
+        self._check()
+        self.link.http.end_stream(self.number)
+        await self.link.flush()
+
+    def cancel(self, code: ErrorCodes) -> None:
+        """Reset it, if it is still there."""
+        try:
+            self.link.http.reset_stream(self.number, code)
+        except H2Error:
+            return  # it has ended already
+        self.link.flush_soon()
+
+    def drop(self) -> None:
+        """Give back the window of what nobody will read, and forget the stream."""
+        for part in self._parts:
+            if not isinstance(part, End):
+                self.link.acknowledge(self.number, part[1])
+        self._parts.clear()
+        self.link.streams.pop(self.number, None)
+        self.link.flush_soon()
+
+    def _check(self) -> None:
+        if self.reset is not None:
+            raise ConnectionResetError(f"the stream was reset with the code {self.reset}")
+
+
+class Link2:
+    """One connection. client_side: whether we make the requests.  taking: seconds in which the peer takes something.
+
+    begun: is called with a stream and the event of its first head, when the peer has made a request.
+    """
+
+    def __init__(
+        self,
+        wire: ByteStream,
+        *,
+        client_side: bool,
+        taking: float,
+        head_limit: int,
+        begun: Callable[[Stream2, Any], None] | None = None,
+        headed: Callable[[Stream2, Any], None] | None = None,
+    ) -> None:
+        self.wire = wire
+        self.taking = taking
+        self.streams: dict[int, Stream2] = {}
+        self.budget = Budget(asyncio.get_running_loop().time)
+        self.peer_leaves = False  # it takes no more requests
+        self._begun, self._headed = begun, headed
+        config = H2Configuration(client_side=client_side, header_encoding=None)
+        self.http = H2Connection(config)
+        values = {
+            SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
+            SettingCodes.MAX_HEADER_LIST_SIZE: head_limit,
+            SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
+            SettingCodes.ENABLE_PUSH: 0,
+        }
+        if not client_side:
+            del values[SettingCodes.ENABLE_PUSH]
+        self.http.local_settings = Settings(client=client_side, initial_values=values)
+        self.http.decoder.max_header_list_size = head_limit
+
+    async def start(self) -> None:
+        """Send our preface and settings."""
+        self.http.initiate_connection()
+        self.http.increment_flow_control_window(CONNECTION_WINDOW - 65535)
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Send what is to be sent, and wait until the peer has taken enough of it."""
+        await self.wire.write(self.http.data_to_send(), self.taking)
+
+    def flush_soon(self) -> None:
+        """Send what is to be sent, without waiting."""
+        if not self.wire.is_lost and (data := self.http.data_to_send()):
+            self.wire.sent += len(data)
+            self.wire.transport.write(data)
+
+    def acknowledge(self, number: int, size: int) -> None:
+        """Open the windows again for what was passed on."""
+        try:
+            self.http.acknowledge_received_data(size, number)
+        except H2Error:
+            return  # the connection has ended
+
+    async def take_some(self, read: Callable[[], Awaitable[bytes]]) -> bool:
+        """Read and take what comes; false at the peer's end. Raises ConnectionError where it breaks the protocol."""
+        data = await read()
+        if not data:
+            return False
+        try:
+            for event in self.http.receive_data(data):
+                self._take(event)
+        except (H2Error, TooCostly) as error:
+            if isinstance(error, TooCostly):
+                self.http.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+            self.flush_soon()
+            raise ConnectionAbortedError(f"not HTTP/2 as it should be: {error}") from None
+        await self.flush()
+        await asyncio.sleep(0)
+        return True
+
+    def lose(self) -> None:
+        """End every stream, since the connection is gone."""
+        for stream in tuple(self.streams.values()):
+            stream.end(int(ErrorCodes.CONNECT_ERROR))
+
+    def _take(self, event: Any) -> None:
+        stream = self.streams.get(getattr(event, "stream_id", None) or 0)
+        if isinstance(event, h2.events.RequestReceived):
+            self.budget.earn(COST_OF_RESET / 2)
+            made = self.streams[event.stream_id] = Stream2(self, event.stream_id)
+            if self._begun is not None:
+                self._begun(made, event)
+        elif isinstance(event, h2.events.DataReceived):
+            self._take_data(stream, event)
+        elif isinstance(event, (h2.events.ResponseReceived, h2.events.InformationalResponseReceived)):
+            if stream is not None and self._headed is not None:
+                self._headed(stream, event)
+        elif isinstance(event, h2.events.TrailersReceived):
+            if stream is not None:
+                stream.came(End(fields_of(event.headers)))
+        elif isinstance(event, h2.events.StreamEnded):
+            if stream is not None:
+                stream.came(End())
+        elif isinstance(event, h2.events.StreamReset):
+            self.budget.spend(COST_OF_RESET)
+            if stream is not None:
+                stream.end(int(event.error_code))
+        elif isinstance(event, h2.events.ConnectionTerminated):
+            self.peer_leaves = True
+        else:
+            self.budget.spend(1.0)
+            if isinstance(event, (h2.events.WindowUpdated, h2.events.RemoteSettingsChanged)):
+                for each in (stream,) if stream is not None else tuple(self.streams.values()):
+                    each.room.set()
+
+    def _take_data(self, stream: Stream2 | None, event: Any) -> None:
+        if event.data:
+            self.budget.earn(len(event.data) / 1024)
+        else:
+            self.budget.spend(1.0)
+        if stream is None:
+            self.acknowledge(event.stream_id, event.flow_controlled_length)
+        elif event.flow_controlled_length:
+            stream.came((event.data, event.flow_controlled_length))
+
+
+def fields_of(headers: Any) -> list[Field]:
+    """Return header fields of h2 without the pseudo-header fields."""
+    return [(bytes(name), bytes(value)) for name, value in headers if not bytes(name).startswith(b":")]
+
+
+def pseudo_fields_of(headers: Any) -> dict[bytes, bytes]:
+    """Return the pseudo-header fields of h2."""
+    return {bytes(name): bytes(value) for name, value in headers if bytes(name).startswith(b":")}

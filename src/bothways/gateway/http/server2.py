@@ -1,0 +1,218 @@
+"""The side of HTTP/2 that clients speak to: many requests at once on one connection (RFC 9113)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from h2.errors import ErrorCodes
+from h2.exceptions import H2Error
+
+from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of, pseudo_fields_of
+from bothways.gateway.http.messages import (
+    FIELDS_LIMIT,
+    HEAD_LIMIT,
+    ClientGone,
+    End,
+    Field,
+    Refused,
+    Request,
+    Response,
+    ServiceFailed,
+)
+from bothways.gateway.http.server1 import Patience, refusal_fields, refusal_text
+from bothways.gateway.http.streams import ByteStream
+
+
+class HTTP2Exchange:
+    """One request and its response. Implements `Exchange`. problem: why it is refused, if it is."""
+
+    def __init__(self, stream: Stream2, request: Request, problem: Refused | None) -> None:
+        self.request = request
+        self.problem = problem
+        self._stream = stream
+        self._has_response = self._request_ended = self._response_ended = False
+
+    @property
+    def has_response(self) -> bool:
+        """Whether a response has begun."""
+        return self._has_response
+
+    async def receive(self) -> bytes | End:
+        """Return the next part of the body."""
+        try:
+            part = await self._stream.next_part()
+        except (ConnectionError, H2Error) as error:
+            raise ClientGone(f"the client: {error}") from None
+        self._request_ended = isinstance(part, End)
+        return part
+
+    async def respond(self, response: Response) -> None:
+        """Send a head, also an informational one."""
+        if response.status == 101:
+            raise ServiceFailed("the service switches to another protocol, which HTTP/2 has not")
+        self._has_response = self._has_response or response.is_final
+        fields = [(b":status", b"%d" % response.status), *response.fields]
+        self._response_ended = response.is_end and response.is_final
+        await self._sent(self._stream.send_fields(fields, end=self._response_ended))
+
+    async def send(self, data: bytes) -> None:
+        """Send a part of the body."""
+        await self._sent(self._stream.send_data(data))
+
+    async def finish(self, trailers: list[Field]) -> None:
+        """End the response."""
+        if self._response_ended:
+            return
+        if trailers:
+            await self._sent(self._stream.send_fields(trailers, end=True))
+        else:
+            await self._sent(self._stream.send_end())
+
+    async def refuse(self, refused: Refused) -> None:
+        """Answer a request that is not served."""
+        text = refusal_text(refused)
+        await self.respond(Response(refused.status, refusal_fields(text)))
+        if self.request.method != b"HEAD":
+            await self.send(text)
+        await self.finish([])
+
+    def cut(self) -> None:
+        """End the stream by an error, so that a part is not taken for the whole."""
+        self._stream.cancel(ErrorCodes.INTERNAL_ERROR)
+
+    def close(self) -> None:
+        """Forget the stream; what is left of a request is not wanted (RFC 9113 8.1)."""
+        if self.request.has_body and not self._request_ended:
+            self._stream.cancel(ErrorCodes.NO_ERROR)
+        self._stream.drop()
+
+    async def _sent(self, sending: Awaitable[None]) -> None:
+        try:
+            await sending
+        except TimeoutError:
+            raise ClientGone("the client took nothing of the response") from None
+        except (ConnectionError, H2Error) as error:
+            raise ClientGone(f"the client: {error}") from None
+
+
+class HTTP2Server:
+    """Reads the requests of one client, and serves each in a task.
+
+    serve: serves one.  idle: is called when none is being served any more.
+    """
+
+    def __init__(
+        self,
+        wire: ByteStream,
+        patience: Patience,
+        serve: Callable[[HTTP2Exchange], Awaitable[None]],
+        idle: Callable[[], None],
+    ) -> None:
+        self._patience = patience
+        self._serve, self._idle = serve, idle
+        self._tasks: dict[asyncio.Task[None], Stream2] = {}
+        self._draining = False
+        self._link = Link2(
+            wire, client_side=False, taking=patience.taking, head_limit=HEAD_LIMIT, begun=self._begin
+        )
+
+    async def run(self) -> str:
+        """Serve until the client ends or has asked nothing for its time, and return why. Raises ClientGone."""
+        wire, seconds = self._link.wire, self._patience.head
+        try:
+            await self._link.start()
+            while True:
+                try:
+                    async with asyncio.timeout(seconds):
+                        if not await self._link.take_some(lambda: wire.read(READ_AT_ONCE)):
+                            return "the client asked nothing more"
+                except TimeoutError:
+                    if not self._tasks:
+                        return "the client asked nothing more"
+                seconds = self._patience.between
+                self._heed_resets()
+        except (ConnectionError, TimeoutError) as error:
+            raise ClientGone(f"the client: {error}") from None
+        finally:
+            await self._end()
+
+    def drain(self) -> None:
+        """Take no other request."""
+        self._draining = True
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being served."""
+        return not self._tasks
+
+    def _heed_resets(self) -> None:
+        """End the requests whose streams the client has reset."""
+        for task, stream in tuple(self._tasks.items()):
+            if stream.reset is not None:
+                task.cancel()
+
+    def _begin(self, stream: Stream2, event: Any) -> None:
+        """Serve a request."""
+        if self._draining:
+            stream.cancel(ErrorCodes.REFUSED_STREAM)
+            stream.drop()
+            return
+        request, problem = request_of(event)
+        exchange = HTTP2Exchange(stream, request, problem)
+        task = asyncio.get_running_loop().create_task(self._serve_one(exchange))
+        self._tasks[task] = stream
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        if not self._tasks:
+            self._idle()
+
+    async def _serve_one(self, exchange: HTTP2Exchange) -> None:
+        try:
+            await self._serve(exchange)
+        except asyncio.CancelledError:
+            exchange.cut()
+            raise
+        finally:
+            exchange.close()
+
+    async def _end(self) -> None:
+        self._link.lose()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            self._link.http.close_connection()
+        except H2Error:
+            return
+        self._link.flush_soon()
+
+
+def request_of(event: Any) -> tuple[Request, Refused | None]:
+    """Return a request, and why it is refused if it is (RFC 9113 8.3)."""
+    pseudo, fields = pseudo_fields_of(event.headers), fields_of(event.headers)
+    hosts = [value for name, value in fields if name == b"host"]
+    authority = pseudo.get(b":authority", hosts[0] if hosts else b"")
+    lengths = [value for name, value in fields if name == b"content-length"]
+    is_empty = event.stream_ended is not None
+    length = 0 if is_empty else int(lengths[0]) if lengths and lengths[0].isdigit() else None
+    request = Request(pseudo[b":method"], pseudo.get(b":path", b"*"), authority, fields, length)
+    if len(fields) > FIELDS_LIMIT:
+        return request, Refused(431, f"more than {FIELDS_LIMIT} header fields")
+    if len(lengths) > 1 or not all(each.isdigit() for each in lengths):
+        return request, Refused(400, "the length of the request is no number")
+    if is_empty and lengths and int(lengths[0]):
+        return request, Refused(400, "the request has a length and no body")
+    if request.method == b"CONNECT":
+        return request, Refused(501, "CONNECT is not passed on, nor WebSockets over HTTP/2")
+    if pseudo.get(b":scheme") != b"https":
+        return request, Refused(400, "the scheme of the request is not https")
+    if not (request.target == b"*" or request.target.startswith(b"/")):
+        return request, Refused(400, "the path of the request does not begin with /")
+    if any(each != authority for each in hosts):
+        return request, Refused(400, "the authority of the request is not that of Host")
+    return request, None

@@ -1,0 +1,349 @@
+"""Clients of HTTP/2, by the frames that they send: many requests at once, and no more cost than they are worth."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import h2.config
+import h2.connection
+import h2.events
+import h2.exceptions
+import pytest
+from h2.errors import ErrorCodes
+from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, SettingsFrame, WindowUpdateFrame
+
+from bothways.errors import TLSError
+from bothways.gateway.http.link2 import COST_AT_ONCE, COST_PER_SECOND, Budget, TooCostly
+from bothways.gateway.http.services import BUSY
+from bothways.gateway.server import Gateway
+from gateway_http import HTTP, Got, gateway_to, page, told_requests, web
+from gateway_talk import Setting, service, until
+
+pytestmark = pytest.mark.network
+
+HEAD = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/")]
+
+
+CONFIG = h2.config.H2Configuration(validate_outbound_headers=False, normalize_outbound_headers=False)
+
+
+class Client:
+    """A client of HTTP/2 that does what it is told; `ended` is set when the gateway has ended the connection."""
+
+    def __init__(self, reader: Any, writer: Any) -> None:
+        self.reader, self.writer = reader, writer
+        self.http = h2.connection.H2Connection(CONFIG)
+        self.http.initiate_connection()
+        self.events: list[Any] = []
+        self.ended = False
+
+    async def flush(self) -> None:
+        with contextlib.suppress(TLSError, OSError):
+            self.writer.write(self.http.data_to_send())
+            await self.writer.drain()
+
+    async def read(self) -> None:
+        try:
+            data = await self.reader.read(65536)
+        except (TLSError, OSError):
+            data = b""
+        if not data:
+            self.ended = True
+            return
+        self.events += self.http.receive_data(data)
+        for event in self.events:
+            if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
+                self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                event.flow_controlled_length = 0
+        await self.flush()
+
+    async def until(self, holds: Any, seconds: float = 10.0) -> None:
+        async with asyncio.timeout(seconds):
+            while not holds() and not self.ended:
+                await self.read()
+
+    def of(self, kind: type, number: int | None = None) -> list[Any]:
+        found = [each for each in self.events if isinstance(each, kind)]
+        return [each for each in found if number is None or each.stream_id == number]
+
+    async def ask(
+        self, *fields: tuple[str, str], body: bytes | None = None, **changes: str
+    ) -> tuple[int, bytes]:
+        """The status and the body of the answer to one request."""
+        number = self.http.get_next_available_stream_id()
+        head = [(name, changes.get(name[1:], value)) for name, value in HEAD]
+        self.http.send_headers(number, [*head, *fields], end_stream=body is None)
+        if body is not None:
+            for at in range(0, len(body), 16384):
+                self.http.send_data(number, body[at : at + 16384])
+            self.http.end_stream(number)
+        await self.flush()
+        over = (h2.events.StreamEnded, h2.events.StreamReset)
+        await self.until(lambda: any(self.of(each, number) for each in over))
+        answers = self.of(h2.events.ResponseReceived, number)
+        status = int(dict(answers[0].headers)[b":status"]) if answers else 0
+        return status, b"".join(each.data for each in self.of(h2.events.DataReceived, number))
+
+
+@contextlib.asynccontextmanager
+async def client_of(setting: Setting, gateway: Gateway) -> AsyncIterator[Client]:
+    reader, writer = await setting.open(gateway, alpn=("h2", "http/1.1"))
+    made = Client(reader, writer)
+    await made.flush()
+    yield made
+    writer.transport.abort()
+
+
+def test_many_requests_at_once_reach_a_service_of_http11_with_who_asks(setting: Setting) -> None:
+    """Slow ones hold up nobody; forged fields do not pass, in requests and in trailers."""
+    may_go_on = asyncio.Event
+
+    async def talk() -> None:
+        go = may_go_on()
+
+        async def answer(got: Got) -> bytes:
+            if got.target == "/slow":
+                await go.wait()
+            return page(got)
+
+        async with web(answer) as requests, gateway_to(setting, requests) as gateway:
+            async with client_of(setting, gateway) as client:
+                slow = client.http.get_next_available_stream_id()
+                client.http.send_headers(slow, [*HEAD[:3], (":path", "/slow")], end_stream=True)
+                status, body = await client.ask(("client-cert", "forged"), ("x_ssl_client_verify", "SUCCESS"))
+                assert (status, b'"/"' in body) == (200, True)
+                assert (await client.ask(body=b"x" * 60_000, method="POST", path="/p"))[0] == 200
+                assert not client.of(h2.events.ResponseReceived, slow)
+                go.set()
+                await client.until(lambda: client.of(h2.events.StreamEnded, slow))
+            assert "forged" not in str(requests.got) and "SUCCESS" not in str(requests.got)
+            assert [len(each.body) for each in requests.got] == [0, 0, 60_000]
+            assert all('"CN=good client"' in each["x-forwarded-client-cert"] for each in requests.got)
+            await until(lambda: len(told_requests(setting)) == 3)
+            assert {each["status"] for each in told_requests(setting)} == {200}
+
+    asyncio.run(talk())
+
+
+def test_more_requests_than_a_service_gets_at_once_wait_for_the_others(setting: Setting) -> None:
+    async def talk() -> None:
+        at_once = most = 0
+
+        async def answer(got: Got) -> bytes:
+            nonlocal at_once, most
+            at_once += 1
+            most = max(most, at_once)
+            await asyncio.sleep(0.05)
+            at_once -= 1
+            return page(got)
+
+        async with web(answer) as requests, gateway_to(setting, requests) as gateway:  # noqa: SIM117
+            async with client_of(setting, gateway) as client:
+                for _ in range(BUSY + 10):
+                    number = client.http.get_next_available_stream_id()
+                    client.http.send_headers(number, HEAD, end_stream=True)
+                await client.flush()
+                await client.until(lambda: len(client.of(h2.events.StreamEnded)) == BUSY + 10)
+                assert len(client.of(h2.events.ResponseReceived)) == BUSY + 10
+        assert len(requests.got) == BUSY + 10 and 1 < most <= BUSY
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    ("fields", "changes", "status"),
+    [
+        ((), {"authority": "other.example"}, 421),
+        ((("host", "localhost"),), {}, 200),
+        ((), {"scheme": "http"}, 400),
+        ((), {"path": "x"}, 400),
+        ((), {"method": "TRACE"}, 405),
+        ((("connection", "close"),), {}, 0),
+        ((("transfer-encoding", "chunked"),), {}, 0),
+        ((("x", "a\r\nclient-cert: y"),), {}, 0),
+        ((("content-length", "5"),), {}, 400),
+        ((("content-length", "+0"),), {}, 0),
+        ((("content-length", "0"), ("content-length", "1")), {}, 0),
+        ([(f"x-{number}", "y") for number in range(130)], {}, 431),
+    ],
+)
+def test_a_request_of_http2_that_is_not_served_ends_its_stream_at_most(
+    setting: Setting, fields: Any, changes: dict[str, str], status: int
+) -> None:
+    """RFC 9113 8.2, 8.3; 421 is for a client that uses one connection for several hosts (9.1.1)."""
+
+    async def talk() -> None:
+        async with web() as requests, gateway_to(setting, requests) as gateway:
+            async with client_of(setting, gateway) as client:
+                assert (await client.ask(*fields, **changes))[0] == status
+                if status:
+                    assert (await client.ask())[0] == 200, "the connection goes on"
+            assert len(requests.got) == (2 if status == 200 else 1 if status else 0)
+
+    asyncio.run(talk())
+
+
+def test_websockets_over_http2_are_refused(setting: Setting) -> None:
+    """RFC 8441 is not offered."""
+
+    async def talk() -> None:
+        async with web() as requests, gateway_to(setting, requests) as gateway:
+            async with client_of(setting, gateway) as client:
+                number = client.http.get_next_available_stream_id()
+                client.http.send_headers(number, [(":method", "CONNECT"), (":authority", "localhost")])
+                await client.flush()
+                await client.until(lambda: client.of(h2.events.ResponseReceived, number))
+                [answer] = client.of(h2.events.ResponseReceived, number)
+                assert dict(answer.headers)[b":status"] == b"501"
+                assert client.http.remote_settings.enable_connect_protocol == 0
+            assert requests.got == []
+
+    asyncio.run(talk())
+
+
+def test_what_a_client_does_not_take_stops_the_service_and_no_other_stream(setting: Setting) -> None:
+    async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if b"/much" not in head:
+            writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+            await reader.read()
+            return
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n")
+        for _ in range(90):
+            writer.write(bytes(100_000))
+            await writer.drain()
+            sent.append(1)
+
+    sent: list[int] = []
+
+    async def talk() -> None:
+        async with service(much) as behind:
+            setting.write(behind.route(keys=HTTP))
+            async with setting.gateway() as gateway, client_of(setting, gateway) as client:
+                number = client.http.get_next_available_stream_id()
+                client.http.send_headers(number, [*HEAD[:3], (":path", "/much")], end_stream=True)
+                await client.flush()
+                await client.until(lambda: client.of(h2.events.DataReceived, number))
+                client.events.clear()
+                await asyncio.sleep(0.3)
+                assert len(sent) < 90, "the service was stopped"
+
+    asyncio.run(talk())
+
+
+def rapid_reset(client: Client) -> bytes:
+    data = b""
+    for _ in range(400):
+        number = client.http.get_next_available_stream_id()
+        client.http.send_headers(number, HEAD, end_stream=True)
+        client.http.reset_stream(number, ErrorCodes.CANCEL)
+        data += client.http.data_to_send()
+    return data
+
+
+def pings(client: Client) -> bytes:
+    for _ in range(int(COST_AT_ONCE * 2)):
+        client.http.ping(b"12345678")
+    return client.http.data_to_send()
+
+
+def settings(client: Client) -> bytes:
+    return SettingsFrame(0, settings={4: 65535}).serialize() * int(COST_AT_ONCE * 2)
+
+
+def small_windows(client: Client) -> bytes:
+    return WindowUpdateFrame(0, window_increment=1).serialize() * int(COST_AT_ONCE * 2)
+
+
+def empty_data(client: Client) -> bytes:
+    number = client.http.get_next_available_stream_id()
+    client.http.send_headers(number, HEAD)
+    return client.http.data_to_send() + DataFrame(number).serialize() * int(COST_AT_ONCE * 2)
+
+
+def continuations(client: Client) -> bytes:
+    """CVE-2024-27316: a head without an end."""
+    first = HeadersFrame(1, data=client.http.encoder.encode([(k.encode(), v.encode()) for k, v in HEAD]))
+    return first.serialize() + ContinuationFrame(1, data=b"").serialize() * 1000
+
+
+def header_bomb(client: Client) -> bytes:
+    """One long field in the table of HPACK, then its index a thousand times."""
+    encoded = client.http.encoder.encode([(b"x", b"y" * 3900)])
+    frame = HeadersFrame(1, data=encoded + b"\xbe" * 4000)
+    for each in ("END_HEADERS", "END_STREAM"):
+        frame.flags.add(each)
+    return frame.serialize()
+
+
+@pytest.mark.parametrize(
+    "attack", [rapid_reset, pings, settings, small_windows, empty_data, continuations, header_bomb]
+)
+def test_a_client_that_costs_more_than_it_brings_is_ended_and_no_other(setting: Setting, attack: Any) -> None:
+    """Rapid reset (CVE-2023-44487), floods of frames (CVE-2019-9512 and others), of continuations, bombs of fields."""
+
+    async def talk() -> None:
+        async with web() as requests, gateway_to(setting, requests) as gateway:  # noqa: SIM117
+            async with client_of(setting, gateway) as other, client_of(setting, gateway) as client:
+                assert (await other.ask())[0] == 200
+                before = len(requests.got)
+                await client.flush()
+                data = attack(client)
+                with contextlib.suppress(TLSError, OSError):
+                    client.writer.write(data)
+                    await client.writer.drain()
+                with contextlib.suppress(h2.exceptions.ProtocolError):
+                    await client.until(lambda: client.ended or client.of(h2.events.ConnectionTerminated))
+                assert client.ended or client.of(h2.events.ConnectionTerminated)
+                assert len(requests.got) - before <= 200
+                assert (await other.ask())[0] == 200
+
+    asyncio.run(talk())
+
+
+def test_a_budget_comes_back_by_time_and_by_what_is_brought() -> None:
+    now = 0.0
+    budget = Budget(lambda: now)
+    budget.spend(COST_AT_ONCE)
+    with pytest.raises(TooCostly):
+        budget.spend(1.0)
+    now = 1.0
+    budget.spend(COST_PER_SECOND - 1)
+    budget.earn(10.0)
+    budget.spend(10.0)
+    with pytest.raises(TooCostly):
+        budget.spend(1.0)
+
+
+def test_a_gateway_that_drains_lets_requests_of_http2_end_and_takes_no_more(setting: Setting) -> None:
+    async def talk() -> None:
+        go_on = asyncio.Event()
+
+        async def slow(got: Got) -> bytes:
+            await go_on.wait()
+            return page(got)
+
+        async with web(slow) as requests, gateway_to(setting, requests) as gateway:  # noqa: SIM117
+            async with client_of(setting, gateway) as client, client_of(setting, gateway) as idle:
+                first = client.http.get_next_available_stream_id()
+                client.http.send_headers(first, HEAD, end_stream=True)
+                await client.flush()
+                await until(lambda: requests.connections)
+                draining = asyncio.ensure_future(gateway.drain())
+                await asyncio.sleep(0)
+                second = client.http.get_next_available_stream_id()
+                client.http.send_headers(second, HEAD, end_stream=True)
+                await client.flush()
+                await client.until(lambda: client.of(h2.events.StreamReset, second))
+                go_on.set()
+                await client.until(lambda: client.of(h2.events.StreamEnded, first))
+                assert client.of(h2.events.ResponseReceived, first)
+                [reset] = client.of(h2.events.StreamReset, second)
+                assert reset.error_code == ErrorCodes.REFUSED_STREAM
+                await asyncio.wait_for(draining, 20)
+                await idle.until(lambda: idle.ended)
+
+    asyncio.run(talk())
