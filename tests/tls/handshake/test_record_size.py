@@ -202,7 +202,9 @@ def _limits(version: str) -> Iterable[Refusal]:
         yield Refusal(f"{got} in {version}", Role.SERVER, bad, must_not, edit, conversation=version)
     for got in (0, 63):
         edit = editing(ClientHello, ext.RecordSizeLimit, limit=got)
-        yield Refusal(f"{got} in {version}", Role.CLIENT, bad, must_not, edit, conversation=version)
+        yield Refusal(
+            f"{got} in {version}", Role.CLIENT, bad, must_not, edit, conversation=version, step="1.1"
+        )
 
 
 ROWS = (

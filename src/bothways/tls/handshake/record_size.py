@@ -14,10 +14,17 @@ from bothways.tls.record.protection import LARGEST_RECORD, SMALLEST_RECORD
 from bothways.tls.wire import extensions as ext
 
 
+def check_offered_limit(own: int | None, offered: Iterable[ext.Extension]) -> None:
+    """Blame a client whose limit is too small, before anything is computed for it; arguments as for `answer_limit`."""
+    limit = None if own is None else ext.find(offered, ext.RecordSizeLimit)
+    if limit is not None:
+        _check(limit.limit, None)
+
+
 def answer_limit(
     hs: HandshakeContext, own: int | None, offered: Iterable[ext.Extension], version: Version
 ) -> tuple[ext.RecordSizeLimit, ...]:
-    """Keep to the limit that a client offers, and return ours for our answer; nothing without its offer.
+    """Keep to the limit that a client offers, which was checked, and return our answer; nothing without its offer.
 
     own: the limit of our configuration; None to ignore the client's. A client may offer more than the version has,
     since it may support others (RFC 8449 4).
@@ -26,7 +33,6 @@ def answer_limit(
     if own is None or limit is None:
         return ()
     most = LARGEST_RECORD[version]
-    _check(limit.limit, None)
     own = min(own, most)
     hs.out.limit_records(min(limit.limit, most))
     hs.inbox.limit_records(own)

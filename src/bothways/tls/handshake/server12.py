@@ -46,7 +46,7 @@ from bothways.tls.handshake.negotiation12 import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
-from bothways.tls.handshake.record_size import answer_limit
+from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
 from bothways.tls.handshake.server_resumption import judge_resumed_client
 from bothways.tls.handshake.server_resumption12 import (
@@ -116,6 +116,7 @@ def choose(
         blame(Fault.NO_EXTENDED_MAIN_SECRET)
     choice = choose_12(settings, offer)
     own_limit, asked = settings.limits.record_size_limit, offer.hello.extensions or ()
+    check_offered_limit(own_limit, asked)
     choice = choice._replace(record_size=answer_limit(hs, own_limit, asked, Version.TLS12))
     hs.transcript.choose(choice.suite.hash, keep_messages=True)
     protocol = choose_protocol(offer.protocols, settings.negotiation.protocols)

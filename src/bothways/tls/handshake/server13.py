@@ -43,7 +43,7 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
-from bothways.tls.handshake.record_size import answer_limit
+from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server_ech import ReceivedHello
 from bothways.tls.handshake.server_resumption import Resumed, judge_resumed_client, resume, send_ticket
@@ -88,6 +88,7 @@ def server_handshake_13(
     """Continue after the first ClientHello: agree on keys, authenticate ourselves, verify the client (RFC 9846 2)."""
     hello = received.hello
     offer = read_offer(hello)
+    check_offered_limit(settings.limits.record_size_limit, hello.extensions or ())
     choice = choose(settings, offer)
     hs.transcript.choose(choice.suite.hash)
     hs.inbox.ignores_change_cipher_spec = True

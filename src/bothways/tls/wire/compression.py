@@ -61,8 +61,6 @@ def decompress(algorithm: int, data: bytes, size: int, limit: int) -> bytes:
     allowed = min(limit, max(FREE_OCTETS, OCTETS_PER_BYTE * len(data)))
     if not size:
         blame(Fault.BAD_COMPRESSED_CERTIFICATE, problem="has no content")
-    if size > limit:
-        blame(Fault.MESSAGE_TOO_LONG, message="Certificate, compressed,", length=size, limit=limit)
     if size > allowed:
         problem = f"has {size} bytes in {len(data)}, more than the {allowed} that we accept for these"
         blame(Fault.BAD_COMPRESSED_CERTIFICATE, problem=problem)
