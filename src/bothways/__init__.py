@@ -10,6 +10,7 @@ from bothways.lazy_names import lazy_names
 if TYPE_CHECKING:
     from bothways.diagnosis.failure import explain_failure, failure_of
     from bothways.errors import (
+        AuthenticationUnavailable,
         ConfigError,
         InternalError,
         PeerAlert,
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from bothways.tls.events import (
         Caution,
         ChecksWanted,
+        ClientAuthenticated,
+        ClientDeclined,
         Data,
         Established,
         Event,
@@ -50,7 +53,8 @@ else:
         {
             "bothways.diagnosis.failure": "explain_failure failure_of",
             "bothways.errors": (
-                "ConfigError InternalError PeerAlert PeerFault TLSError Truncated UsageError"
+                "AuthenticationUnavailable ConfigError InternalError PeerAlert PeerFault TLSError Truncated "
+                "UsageError"
             ),
             "bothways.faults": "Fault",
             "bothways.iana": "Alert",
@@ -60,8 +64,8 @@ else:
             "bothways.tls.ech.configs": "ECHConfigList",
             "bothways.tls.ech.keys": "ECHKey ECHKeys",
             "bothways.tls.events": (
-                "Caution ChecksWanted Data Established Event EvidenceWanted Failed Peer "
-                "PeerClosed SignatureWanted Warned"
+                "Caution ChecksWanted ClientAuthenticated ClientDeclined Data Established Event EvidenceWanted "
+                "Failed Peer PeerClosed SignatureWanted Warned"
             ),
             "bothways.tls.handshake.access": "Refusal",
             "bothways.tls.resumption.session_store": "SessionStore",
@@ -79,9 +83,12 @@ else:
 
 __all__ = [
     "Alert",
+    "AuthenticationUnavailable",
     "Caution",
     "ChecksWanted",
+    "ClientAuthenticated",
     "ClientConfig",
+    "ClientDeclined",
     "ConfigError",
     "Connection",
     "Credentials",

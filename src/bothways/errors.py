@@ -1,8 +1,9 @@
 """The exceptions that callers catch.
 
 `TLSError` is the base of all: we refused the peer (`PeerFault`), the peer refused us (`PeerAlert`), the connection
-ended without close_notify (`Truncated`), a method was called wrongly (`UsageError`), a configuration cannot be used
-(`ConfigError`), bothways has a defect (`InternalError`). The texts are for people; programs match on attributes.
+ended without close_notify (`Truncated`), a client cannot be asked for its certificate (`AuthenticationUnavailable`), a
+method was called wrongly (`UsageError`), a configuration cannot be used (`ConfigError`), bothways has a defect
+(`InternalError`). The texts are for people; programs match on attributes.
 """
 
 from __future__ import annotations
@@ -192,6 +193,13 @@ class StartTLSFailed(TLSError):
 
 class UsageError(TLSError):
     """A method was called wrongly, such as `send` on a closed connection. Never caused by what a peer sends."""
+
+
+class AuthenticationUnavailable(TLSError):
+    """A client cannot be asked for its certificate after the handshake, because of what it offered or agreed on.
+
+    The connection is not affected: a server may refuse the request that needed the client's identity, and go on.
+    """
 
 
 class ConfigError(TLSError, ValueError):

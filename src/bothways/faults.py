@@ -279,6 +279,10 @@ class Fault(Enum):
     BAD_KEY_UPDATE = Row(Alert.ILLEGAL_PARAMETER, "sent a KeyUpdate whose request_update is {got}", "RFC 9846 4.7.3")
     TOO_MANY_KEY_UPDATES = Row(Alert.UNEXPECTED_MESSAGE, "sent {count} messages without data between them", "RFC 9846 4.7.3")
     HANDSHAKE_TIMEOUT = Row(Alert.USER_CANCELED, "did not finish the handshake within {seconds:g} seconds", "RFC 9846 6.1")
+    NO_ANSWER_TO_REQUEST = Row(Alert.CERTIFICATE_REQUIRED, "did not answer our request for its certificate within {seconds:g} seconds", "RFC 9846 4.7.2",
+                               "allow more seconds if a user of the client has to be asked")
+    DATA_BEFORE_CERTIFICATE = Row(Alert.CERTIFICATE_REQUIRED, "sent more than {limit} bytes of data before it answered our request for its certificate",
+                                  "RFC 9846 4.7.2", "request the certificate before the client sends much, or allow more data")
 
     @property
     def alert(self) -> Alert:

@@ -153,8 +153,6 @@ def test_what_belongs_to_openssl_is_refused() -> None:
     with pytest.raises(ConfigError, match="session"):
         end.session = object()
     end.session = None
-    with pytest.raises(ConfigError, match="verify_client_post_handshake"):
-        pair.server.tls.verify_client_post_handshake()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         assert end.selected_npn_protocol() is None

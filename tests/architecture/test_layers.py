@@ -58,7 +58,7 @@ INSIDE = {
         ("guards", "resumption", "ech"),
         ("handshake",),
         ("runner", "lifecycle"),
-        ("post_handshake", "incoming"),
+        ("post_handshake", "incoming", "connection_facts"),
         ("connection",),
         ("config",),
         ("driver",),

@@ -37,10 +37,14 @@ PUBLIC = {
     "Fault",
     "InternalError",
     "PeerAlert",
+    "AuthenticationUnavailable",
     "PeerFault",
     "TLSError",
     "Truncated",
     "UsageError",
+    # what a client answers that is asked for its certificate after the handshake
+    "ClientAuthenticated",
+    "ClientDeclined",
     # who may come in, of those that are trusted
     "PeerRule",
     "Refusal",

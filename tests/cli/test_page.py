@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 
 import pytest
 
-from cli_talk import ada, read_all
+import identities
+from bothways.net import connect
+from cli_scripting import bothways, environment
+from cli_talk import IDENTITY, ada, read_all
 
 pytestmark = pytest.mark.network
 
@@ -89,3 +93,33 @@ def test_a_request_that_does_not_come_to_its_end_is_left(start):
             time.sleep(0.02)
     assert server.end() == 0
     assert "ended: the connection timed out: no request in 0.5 seconds" in server.said
+
+
+def test_page_asks_for_the_certificate_when_it_has_read_the_request(start):
+    """RFC 9846 4.7.2: the client that offers to answer is greeted by name, any other as a stranger."""
+    server = start("--client-ca", "ca.pem", "--client-auth", "later", "--page")
+    for offers, words in ((True, b"<h1>Hello, Ada</h1>"), (False, b"<h1>Hello, anonymous client</h1>")):
+        config = identities.client_config(identities.client(), post_handshake_auth=offers)
+        with connect("127.0.0.1", int(server.port), config) as channel:
+            channel.settimeout(20)
+            channel.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert words in read_all(channel)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("serve", "127.0.0.1:0", "--echo"), ("run", "app:app")],
+    ids=["serve", "run"],
+)
+def test_who_asks_nobody_later_takes_no_such_option(command, folder):
+    """It would have no effect: nobody would ever be asked."""
+    done = subprocess.run(
+        bothways(*command, *IDENTITY, "--client-ca", "ca.pem", "--client-auth", "later"),
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 2 and "--client-auth later" in done.stderr, done.stderr

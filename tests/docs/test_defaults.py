@@ -43,8 +43,9 @@ from bothways.starttls import talk, xmpp
 from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.connection import Connection
 from bothways.tls.handshake import certificate_compression, client_resumption, message_io, server_resumption
-from bothways.tls.post_handshake import client_auth, messages
+from bothways.tls.post_handshake import certificate_requests, client_auth, messages
 from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
 from bothways.tls.wire import compression, extension_table, fields, flight, tls13
@@ -125,6 +126,7 @@ SERVING = ("serve", "run", "get")
 TAKERS: dict[str | None, tuple[Callable[..., Any], ...]] = {
     "TicketKeys": (ticket_keys.TicketKeys,), "SessionStore": (session_store.SessionStore,),
     "Limits": (Limits,), "Revocation": (Revocation,), "Fetch": (Fetch,),
+    "authenticate_client": (Connection.authenticate_client,),
     None: (ServerConfig, start_server, anchors.TrustStore.from_file, GatewayLimits, Times),
 }  # fmt: skip
 
@@ -155,6 +157,8 @@ VALUES = {
     "warnings and HelloRequests without data between them": str(message_io.EMPTY_RECORD_LIMIT),
     "messages without application data in a row": str(messages.IDLE_MESSAGE_LIMIT),
     "post-handshake requests for a certificate": str(client_auth.REQUEST_LIMIT),
+    "time for a client's answer to such a request": seconds(HANDSHAKE_TIMEOUT),
+    "data of a client before its answer": size(certificate_requests.DATA_LIMIT),
     "age of a session that is resumed, from the signatures of both sides": time(age.DEFAULT_MAX_AGE),
     "certificate chain in a session ticket": (
         f"{size(session.CHAIN_LIMIT)}; a client with a longer one gets no ticket"
@@ -357,7 +361,7 @@ def test_a_limit_on_the_page_is_that_of_the_code(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name, (_, setting) in ROWS.items() if setting != "-"])
 def test_a_setting_on_the_page_exists(name: str) -> None:
     for setting in re.findall(r"`([^`]+)`", ROWS[name][1]):
-        kind, name_of_option = re.fullmatch(r"(?:([A-Za-z ]+)[ (])?([a-z_-]+)=?\)?", setting).groups()  # type: ignore[union-attr]
+        kind, name_of_option = re.fullmatch(r"(?:([A-Za-z_ ]+)[ (])?([a-z_-]+)=?\)?", setting).groups()  # type: ignore[union-attr]
         if name_of_option.startswith("--"):
             assert any(has_option(command, name_of_option) for command in ([kind] if kind else SERVING))
         else:

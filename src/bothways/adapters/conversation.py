@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from bothways.adapters.exceptions import data_after_close, shutdown_too_early, ssl_error
 from bothways.adapters.watching import Watched
-from bothways.errors import PeerFault, TLSError, UsageError, logged
+from bothways.errors import AuthenticationUnavailable, PeerFault, TLSError, UsageError, logged
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Answers, ConnectionStatus, Driver
 from bothways.tls.events import Data, EvidenceWanted, Peer, Request, SignatureWanted
+from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
+from bothways.tls.wire.tls13 import Certificate
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 logger = logging.getLogger("bothways")
@@ -37,7 +40,7 @@ class Conversation:
     """The common part of `SSLObject` and `SSLSocket`: one connection and its data.
 
     config: that of the connection.  context: its SSLContext.  server_name: the name that the server's certificate must
-    contain.  incoming: data received and not read yet.
+    contain.  incoming: data received and not read yet.  send_request: calls the engine for a request, and sends it.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class Conversation:
         self.judges_again = config.settings.judges_again
         self.has_closed = self.has_stopped_reading = False
         self.is_plain = False  # open, without observer and repeated verification: the fast path can be used
+        self.send_request: Callable[[Callable[[], list[Request]]], None] = self._send_later
         self._address = address
         self._is_watched = True
 
@@ -91,6 +95,32 @@ class Conversation:
                 waiting += self.driver.provide(request, answer)
             except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything
                 waiting += self.driver.continue_without_answer(request, error)
+
+    def authenticate_client(self, *, required: bool) -> None:
+        """Request the client's certificate; what cannot be sent now is sent by the next call.
+
+        Raises SSLError for a client that cannot be asked, while another answer is awaited, and without trust anchors.
+        """
+        ask = self.driver.authenticate_client
+        try:
+            with contextlib.suppress(TimeoutError):
+                self.send_request(lambda: ask(required=required, seconds=None, max_data=DATA_LIMIT))
+        except (AuthenticationUnavailable, UsageError) as error:
+            failed = ssl.SSLError(ssl.SSL_ERROR_SSL, str(error))
+        else:
+            return
+        raise failed
+
+    def _send_later(self, request: Callable[[], list[Request]]) -> None:
+        self.settle(request())
+
+    @property
+    def late_chain(self) -> tuple[bytes, ...]:
+        """The client's certificates, as it last sent them on request after the handshake."""
+        for sent, message in reversed(self.connection.history.messages):
+            if not sent and isinstance(message, Certificate):
+                return tuple([entry.cert_data for entry in message.certificate_list])
+        return ()
 
     def check_if_due(self) -> None:
         """Check time limits and evidence before data is sent or returned; raise the error that follows.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import warnings
 from typing import Any, NoReturn
 
@@ -76,7 +77,8 @@ class Described:
 
     def get_unverified_chain(self) -> list[bytes]:
         """Return the peer's certificates in DER, as it sent them."""
-        return list(self._established().facts.situation().seen.chain or ())
+        talk = self._established()
+        return list(talk.facts.situation().seen.chain or talk.late_chain)
 
     def cipher(self) -> tuple[str, str, int] | None:
         """Return the cipher suite: OpenSSL's name, the TLS version that introduced it, the key size in bits."""
@@ -149,11 +151,23 @@ class Described:
             f"cannot copy or pickle {type(self).__name__}: two that send by one key would repeat its nonces"
         )
 
-    def verify_client_post_handshake(self) -> NoReturn:
-        """Raise an error: clients are authenticated in the handshake."""
-        raise ConfigError(
-            "verify_client_post_handshake: clients are asked for a certificate in the handshake"
-        )
+    def verify_client_post_handshake(self, *, required: bool | None = None) -> None:
+        """Request the client's certificate (RFC 9846 4.7.2); its answer is verified by one of the next reads.
+
+        required: refuse a client without a certificate; by default as `verify_mode` of the context says. The client has
+        the configuration's `handshake_timeout` to answer. Raises SSLError for a client's connection and for a client
+        that cannot be asked.
+        """
+        talk = self._established()
+        if not talk.is_server:
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, "not server: only a server requests a certificate")
+        if required is None:
+            required = talk.context.verify_mode == ssl.CERT_REQUIRED
+        talk.authenticate_client(required=required)
+        self._flush()
+
+    def _flush(self) -> None:
+        """Pass on what the engine has to send, where no socket takes it."""
 
     def _established(self) -> Conversation:
         if self._talk is None or not self._talk.status.established:

@@ -33,6 +33,7 @@ class Loaded:
         self.anchors: dict[bytes, None] = {}
         self.credentials: list[Credentials] = []
         self._alpn: tuple[str, ...] | None = None
+        self._is_later = False
 
     @property
     def is_server(self) -> bool:
@@ -72,6 +73,14 @@ class Loaded:
             self._options["client_auth"] = "require"
         return True
 
+    def show_later(self, later: bool) -> bool:
+        """Have clients offer post-handshake authentication, and servers request certificates only then."""
+        if self.is_server:
+            self._is_later = later
+        else:
+            self._options["post_handshake_auth"] = later
+        return True
+
     def issue_no_tickets(self) -> bool:
         """Turn off session tickets of a server; False if that has no meaning here."""
         if self.is_server:
@@ -86,11 +95,15 @@ class Loaded:
             rsa_key_transport=self._field("insecure_rsa_key_transport"),
             without_extended_main_secret=self._field("insecure_without_extended_main_secret"),
         )
-        later = not self.is_server and self._field("post_handshake_auth")
+        later = self._requests_later if self.is_server else self._field("post_handshake_auth")
         tickets = int(self.is_server and self._field("tickets") is not None)
         return Facts(
             self.is_server, offer, self._mode(), self._field("revocation") is not None, later, tickets
         )
+
+    @property
+    def _requests_later(self) -> bool:
+        return self._is_later or self._field("client_auth") == "later"
 
     def _mode(self) -> ssl.VerifyMode:
         if not self.is_server:
@@ -112,6 +125,8 @@ class Loaded:
         if self.anchors:
             fields.setdefault("client_anchors" if self.is_server else "anchors", TrustStore(self.anchors))
         if self.is_server:
+            if self._is_later and "client_anchors" in fields:
+                fields["client_auth"] = "later"
             return ServerConfig(**{"credentials": ()} | fields)
         return ClientConfig(**{"anchors": None} | fields)
 

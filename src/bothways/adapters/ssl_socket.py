@@ -130,7 +130,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         carrier = OwnCarrier(self) if self._below is None else LayeredCarrier(self, self._below)
         self._pipe = Pipe(carrier, talk.driver, talk.answers, talk.config.clock, judges=talk.judges_again)
         self._pipe.incoming = talk.incoming
-        self._talk = talk
+        self._talk, talk.send_request = talk, self._pipe.send_request
 
     def connect(self, addr: Any) -> None:
         """Connect to `addr`, and do the handshake unless the caller does it."""

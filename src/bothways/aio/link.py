@@ -10,7 +10,8 @@ from bothways.aio.answers import Finder, Signer
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.watch import Watch
 from bothways.tls.connection import Connection
-from bothways.tls.driver import Confirmation, ConnectionStatus
+from bothways.tls.driver import ClientAnswer, Confirmation, ConnectionStatus
+from bothways.tls.events import Peer
 
 Below = Callable[..., TLSProtocol]
 
@@ -33,6 +34,7 @@ class Link(asyncio.Protocol):
         below: Below = TLSProtocol,
     ) -> None:
         self.buffer = bytearray()
+        self._received = self._before_answer = 0
         self.tls = below(
             connection,
             watch,
@@ -85,6 +87,14 @@ class Link(asyncio.Protocol):
                 await self.tls.until(lambda: self.connection.confirmed or self.closing)
         return self.tls.driver.confirmation
 
+    async def authenticate_client(
+        self, *, required: bool, seconds: float | None, max_data: int
+    ) -> ClientAnswer:
+        """Request the client's certificate, and wait for its answer."""
+        peer = await self.tls.authenticate_client(required=required, seconds=seconds, max_data=max_data)
+        read = self._received - len(self.buffer)
+        return ClientAnswer(peer, max(self._before_answer - read, 0))
+
     def taken(self) -> None:
         """Continue to receive if the buffer has room, after a part of it was read."""
         if self.tls.app_paused and len(self.buffer) <= self.limit // 2:
@@ -95,8 +105,13 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Buffer data; stop receiving when the buffer is full."""
         self.buffer += data
+        self._received += len(data)
         if len(self.buffer) > self.limit and not self.tls.app_paused:
             self.tls.pause_app(True)
+
+    def client_answered(self, peer: Peer | None) -> None:  # noqa: ARG002 - the task that waits for it is told
+        """Note how much was received before the client's answer to a request for its certificate."""
+        self._before_answer = self._received
 
     def eof_received(self) -> bool:
         """Stay open: the writer may still send."""

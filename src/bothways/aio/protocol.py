@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
+from bothways.aio.client_requests import ClientRequests
 from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
@@ -29,7 +30,7 @@ WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields t
 SHORT_WRITE = 4096  # the least that one call counts for
 
 
-class TLSProtocol(ReadingProtocol, Waiting):
+class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
     """The protocol on the transport below: drives one connection, and passes its data to `app`.
 
     `app` gets `connection_made` when the handshake is complete and `connection_lost` at the end; nothing if the
@@ -53,7 +54,9 @@ class TLSProtocol(ReadingProtocol, Waiting):
         connection.defer_checks()
         self.app: Any = app
         self.app_paused = False
-        self.driver = Driver(connection, self.deliver, opened=self._open, address=self._address)
+        self.driver = Driver(
+            connection, self.deliver, opened=self._open, answered=self._tell_answer, address=self._address
+        )
         self._watch = watch
         self._follows_evidence = watch.follows_evidence
         self._limit = limit
@@ -296,9 +299,6 @@ class TLSProtocol(ReadingProtocol, Waiting):
         self._closing = True
         self.transport.abort()
 
-    def _address(self) -> object:
-        return self.transport.get_extra_info("peername")
-
     def _tell_end(self) -> None:
         """Call the application's `connection_lost` once, if it had a `connection_made`."""
         if self._knows_app and not self._ended:
@@ -377,7 +377,7 @@ class TLSProtocol(ReadingProtocol, Waiting):
         """Pause receiving while the application has paused or the engine waits for an answer."""
         if self._transport is None or self._transport.is_closing() or self._is_over:
             return
-        stop = self.app_paused or not self.driver.wants_data
+        stop = (self.app_paused and not self.connection.awaits_certificate) or not self.driver.wants_data
         if stop and not self._reading_paused:
             self._transport.pause_reading()
         elif not stop and self._reading_paused:

@@ -9,8 +9,9 @@ from typing import Any, Self
 from bothways.aio.link import Link
 from bothways.aio.protocol import BUFFER_LIMIT
 from bothways.errors import UsageError
-from bothways.tls.driver import Confirmation
+from bothways.tls.driver import ClientAnswer, Confirmation
 from bothways.tls.events import Caution, Peer
+from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
 
 
 class StreamReader:
@@ -193,6 +194,17 @@ class StreamWriter:
         After "refused" every other call raises the refusal.
         """
         return await self._link.confirmed(timeout)
+
+    async def authenticate_client(
+        self, *, required: bool = True, seconds: float | None = None, max_data: int = DATA_LIMIT
+    ) -> ClientAnswer:
+        """Request the client's certificate (TLS 1.3), wait for it and verify it; see `Connection.authenticate_client`.
+
+        required, seconds, max_data: as there. Data that arrives meanwhile is received; `ClientAnswer.unread` says how
+        much of what is not read yet came before the answer. Raises the `TLSError` of a client that is not accepted, and
+        `AuthenticationUnavailable` for one that cannot be asked.
+        """
+        return await self._link.authenticate_client(required=required, seconds=seconds, max_data=max_data)
 
     def judge_again(self) -> None:
         """Verify the peer again by the current evidence, as `Connection.judge_again`; raise if it is not valid now.

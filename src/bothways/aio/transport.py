@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from bothways.errors import TLSError
 from bothways.tls.events import Peer
+from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
 
 if TYPE_CHECKING:
     from bothways.aio.protocol import TLSProtocol
@@ -28,6 +29,16 @@ class TLSTransport(asyncio.Transport):
     def peer(self) -> Peer | None:
         """The authenticated peer; None for a client without a certificate."""
         return self.tls.driver.status.peer
+
+    async def authenticate_client(
+        self, *, required: bool = True, seconds: float | None = None, max_data: int = DATA_LIMIT
+    ) -> Peer | None:
+        """Request the client's certificate (TLS 1.3); return the client when it is verified, None if it declines.
+
+        The rest is as for `Connection.authenticate_client`. A protocol that has a method `client_answered` gets the
+        same by it, between the calls of `data_received` for the data before and after.
+        """
+        return await self.tls.authenticate_client(required=required, seconds=seconds, max_data=max_data)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send data. After the end it is discarded, as by other transports."""

@@ -27,7 +27,7 @@ class Watch:
     def __init__(self, settings: Settings, every: float = LOOK_SECONDS) -> None:
         self.clock: Clock = settings.clock
         self._every = every
-        trust = settings.trust
+        trust = settings.trust_when_open
         self._trust = trust if trust is not None and trust.judge_again == "change" else None
         self._seen = 0 if self._trust is None else self._trust.generation
         self.follows_evidence = self._trust is not None

@@ -295,8 +295,9 @@ clients_options = gathered(
     ),
     click.option(
         "--client-auth",
-        type=click.Choice(["none", "request", "require"]),
-        help="Request a client certificate; by default `require` with --client-ca, else `none`.",
+        type=click.Choice(["none", "request", "require", "later"]),
+        help="Request a client certificate; by default `require` with --client-ca, else `none`. `later`: only after "
+        "the handshake, for a service that asks then.",
     ),
     click.option(
         "--allow",

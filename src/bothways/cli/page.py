@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.describe.escape import markup
 from bothways.describe.names import every_name, short_name
-from bothways.errors import TimedOut
+from bothways.errors import AuthenticationUnavailable, TimedOut
 from bothways.trust.certificate import subject_of
 
 HEAD_LIMIT = 16 * 1024
@@ -32,8 +33,13 @@ PAGE = """<!doctype html>
 """
 
 
-async def greet(reader: StreamReader, writer: StreamWriter, limit: float | None) -> None:
-    """Read one request, answer it, and close (RFC 9112 9.6). limit: seconds for the request, if that is shorter."""
+async def greet(
+    reader: StreamReader, writer: StreamWriter, limit: float | None, *, asks: bool = False
+) -> None:
+    """Read one request, answer it, and close (RFC 9112 9.6). limit: seconds for the request, if that is shorter.
+
+    asks: request the client's certificate when its request was read, if it offers that (RFC 9846 4.7.2).
+    """
     seconds = min(REQUEST_SECONDS, limit or REQUEST_SECONDS)
     try:
         async with asyncio.timeout(seconds):
@@ -47,6 +53,9 @@ async def greet(reader: StreamReader, writer: StreamWriter, limit: float | None)
     if status:
         kind, body = "text/plain; charset=utf-8", f"{status}\n".encode()
     else:
+        if asks:
+            with contextlib.suppress(AuthenticationUnavailable):
+                await writer.authenticate_client(required=False)
         kind, body = "text/html; charset=utf-8", page(writer).encode()
     head = (
         f"HTTP/1.1 {status or '200 OK'}\r\nContent-Type: {kind}\r\nCache-Control: no-store\r\n"

@@ -158,6 +158,8 @@ def _check_installed() -> None:
 
 def _load(side: Side, clients: Clients, tickets: Tickets) -> Serving:
     """Read all files. Raises ConfigError."""
+    if clients.client_auth == "later":
+        raise ConfigError("--client-auth later: an ASGI application has no way to ask for a certificate")
     read = ServerFiles(side, clients)
     own = read.own
     config = ServerConfig(

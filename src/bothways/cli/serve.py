@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import click
 
 from bothways.cli.admission import Admission
-from bothways.cli.ech import ech_key_option, load_ech_keys
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
     ADDRESS,
@@ -74,7 +73,6 @@ FORWARD_IDLE_SECONDS = 3600.0
 )
 @workers_option
 @tickets_options
-@ech_key_option
 @staples_options
 @keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
@@ -101,7 +99,6 @@ def command(
     forward: Address | None,
     workers: int | None,
     tickets: Tickets,
-    ech_key: tuple[str, ...],
     staples: Staples,
     keylog: bool,
     picture: LadderFile | None,
@@ -115,16 +112,19 @@ def command(
     """
     if (service is None) == (forward is None):
         refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+    asks = clients.client_auth == "later"
+    if asks and service != "page":
+        refuse("--client-auth later: only --page asks for a certificate after the handshake")
     ticket_keys, log_keys = tickets.load(), load_keylog(keylog)
     if picture is not None:
         picture.check()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
-    make_service = _service(service, forward, idle_limit(idle_timeout, forward))
+    make_service = _service(service, forward, idle_limit(idle_timeout, forward), asks=asks)
     admission = Admission(connections, exempt_loopback=exempt_loopback)
     allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
 
     def load() -> Loaded:
-        return _load(side, clients, staples, ticket_keys, ech_key, handshake_timeout, log_keys)
+        return _load(side, clients, staples, ticket_keys, handshake_timeout, log_keys)
 
     current = [load()]
 
@@ -175,7 +175,6 @@ def _load(
     clients: Clients,
     staples: Staples,
     tickets: TicketKeys | None,
-    ech_key: tuple[str, ...],
     handshake_timeout: float,
     log_keys: Callable[[str], None] | None,
 ) -> Loaded:
@@ -194,7 +193,6 @@ def _load(
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
         tickets=tickets,
-        ech_keys=load_ech_keys(ech_key),
         handshake_timeout=handshake_timeout,
         insecure_keylog=log_keys,
     )
@@ -204,11 +202,13 @@ def _load(
     return Loaded(config, looks, supply)
 
 
-def _service(service: str | None, forward: Address | None, limit: float | None) -> Callable[[], Service]:
+def _service(
+    service: str | None, forward: Address | None, limit: float | None, *, asks: bool
+) -> Callable[[], Service]:
     if forward is not None:
         backend = TCPAddress(*forward)
         return lambda: Forward(backend, limit)
-    return functools.partial(Echo if service == "echo" else Page, limit)
+    return functools.partial(Echo, limit) if service == "echo" else functools.partial(Page, limit, asks=asks)
 
 
 def idle_limit(seconds: float | None, forward: Address | None) -> float | None:

@@ -145,11 +145,18 @@ class Echo(StreamService):
 
 
 class Page(StreamService):
-    """Answers one HTTP request with a page that shows the client's verified name."""
+    """Answers one HTTP request with a page that shows the client's verified name.
+
+    asks: request its certificate then, and not in the handshake.
+    """
+
+    def __init__(self, limit: float | None, *, asks: bool = False) -> None:
+        super().__init__(limit)
+        self._asks = asks
 
     async def talk(self, tls: ServedProtocol) -> None:
         """Serve until the connection has ended."""
-        await greet(*self._streams, self._limit)
+        await greet(*self._streams, self._limit, asks=self._asks)
         await tls.until_lost()
 
 

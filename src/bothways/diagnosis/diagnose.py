@@ -146,6 +146,8 @@ FAULT_MEANS: Mapping[Fault, str] = {
     ),
     Fault.NO_SECURE_RENEGOTIATION: "it is old, and an attacker could insert data before ours",
     Fault.HANDSHAKE_TIMEOUT: "it, or the network path to it, took too long",
+    Fault.NO_ANSWER_TO_REQUEST: "it waits for its user or its key, or does not answer although it offered to",
+    Fault.DATA_BEFORE_CERTIFICATE: "it sends much before it reads, so that its answer comes late",
 }
 BREACH = (
     "no correct TLS implementation sends this: it has a defect, "

@@ -293,4 +293,6 @@ RULES: Mapping[Fault, Rule] = {
     Fault.SCHEME_DOES_NOT_FIT_KEY: _wrong_proof,
     Fault.KEY_DOES_NOT_FIT_SUITE: _key_and_suite,
     Fault.HANDSHAKE_TIMEOUT: network.late,
+    Fault.NO_ANSWER_TO_REQUEST: network.late,
+    Fault.DATA_BEFORE_CERTIFICATE: _too_much,
 }

@@ -20,9 +20,10 @@ from bothways.net.starttls import turn_to_tls
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
-from bothways.tls.driver import Answers, Confirmation, Driver
+from bothways.tls.driver import Answers, ClientAnswer, Confirmation, Driver
 from bothways.tls.events import Caution, EvidenceWanted, Observer, Peer, SignatureWanted
 from bothways.tls.handshake.settings import Settings
+from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 Signer = Callable[[SignatureWanted], bytes]
@@ -157,11 +158,12 @@ class Channel:
         self._sock = sock
         self._connection = connection
         timeout = sock.gettimeout() if hasattr(sock, "gettimeout") else None
-        driver = Driver(connection, self._keep, address=self._address)
+        driver = Driver(connection, self._keep, answered=self._note_answer, address=self._address)
         carrier = carrier_of(sock)
         self._pipe = Pipe(carrier, driver, answers, settings.clock, judges=settings.judges_again)
         self._pipe.timeout = timeout
         self._status = driver.status
+        self._answer: ClientAnswer | None = None
         self._closed = False
         self._files = 0
 
@@ -217,6 +219,29 @@ class Channel:
             while pipe.driver.confirmation == "unknown" and not pipe.is_over and pipe.read(left(deadline)):
                 pass
         return pipe.driver.confirmation
+
+    def authenticate_client(
+        self, *, required: bool = True, seconds: float | None = None, max_data: int = DATA_LIMIT
+    ) -> ClientAnswer:
+        """Request the client's certificate (TLS 1.3), wait for it and verify it; see `Connection.authenticate_client`.
+
+        required, seconds, max_data: as there. Data that arrives meanwhile is kept; `ClientAnswer.unread` says how much
+        of it came before the answer. Raises the `TLSError` of a client that is not accepted,
+        `AuthenticationUnavailable` for one that cannot be asked, and `UsageError` while another thread receives.
+        """
+        pipe = self._pipe
+        if not pipe.reading.acquire(blocking=False):
+            raise UsageError("authenticate_client: another thread is receiving")
+        try:
+            self._check_open()
+            before, ask = self._answer, pipe.driver.authenticate_client
+            pipe.await_answer(lambda: ask(required=required, seconds=seconds, max_data=max_data))
+        finally:
+            pipe.reading.release()
+        if self._answer is None or self._answer is before:
+            self._status.raise_failure()
+            raise UsageError("authenticate_client: the channel was closed")
+        return self._answer
 
     def situate(self, error: TLSError | OSError) -> None:
         """Attach to an error what was observed of this connection, for `explain_failure`, unless it has that."""
@@ -385,6 +410,9 @@ class Channel:
 
     def _keep(self, data: bytes) -> None:
         self._pipe.incoming.append(data)
+
+    def _note_answer(self, peer: Peer | None) -> None:
+        self._answer = ClientAnswer(peer, self.pending())
 
     def _take(self, size: int) -> bytes:
         first = self._pipe.incoming.popleft()

@@ -116,6 +116,20 @@ class Pipe:
         finally:
             self.reading.release()
 
+    def await_answer(self, request: Callable[[], list[Request]]) -> None:
+        """Call `request` for the client's certificate and wait for its answer; the caller holds `reading`.
+
+        The answer, or the end of the connection, is in the status.
+        """
+        status, before = self.driver.status, self.driver.status.answers
+        self.send_request(request)
+        while status.answers == before and not self.is_over:
+            seconds = left(self._engine_deadline())
+            if self._judges:
+                seconds = LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)
+            if not self.read(seconds):
+                self._settle(self._driven(self.driver.check_if_due))
+
     # -- writing -----------------------------------------------------------------------------------------
 
     def write(self, data: memoryview) -> None:
@@ -126,6 +140,11 @@ class Pipe:
                 self._outgoing += self.driver.send(data)
             self._push()
         self.flush()  # added by another thread in the meantime
+
+    def send_request(self, request: Callable[[], list[Request]]) -> None:
+        """Call `request` for the client's certificate, whose answer is read later, and send it."""
+        self._driven(request)
+        self.flush()
 
     def flush(self) -> None:
         """Send what waits, unless another thread is sending: it sends ours too."""
@@ -222,18 +241,20 @@ class Pipe:
                 self._end_reading()
 
     def _have_answered(self, requests: list[Request]) -> None:
-        """Answer the requests of a handshake in this thread, those of an open connection in the background."""
+        """Answer requests in this thread where no data is accepted before, as in a handshake; else in another one."""
         waiting = deque(requests)
         while waiting:
             request = waiting.popleft()
-            if self.driver.status.established:
+            if self.driver.status.established and self.driver.connection.wants_data:
                 self._find(request)
                 continue
             try:
                 waiting += self._provided(request, self._answers.answer(self._in_time(request)))
             except Exception as error:
-                self._give_up(request, error)
-                raise
+                if not self.driver.status.established:
+                    self._give_up(request, error)
+                    raise
+                waiting += self._gone_without(request, error)
 
     def _give_up(self, request: Request, error: Exception) -> None:
         """Cancel the handshake, since there is no answer to a request."""
@@ -241,6 +262,9 @@ class Pipe:
         with contextlib.suppress(OSError):
             self.flush()
         self._end_after_failure()
+
+    def _gone_without(self, request: Request, error: Exception) -> list[Request]:
+        return self._driven(lambda: self.driver.continue_without_answer(request, error))
 
     def _provided(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Request]:
         return self._driven(lambda: self.driver.provide(request, answer))

@@ -62,7 +62,7 @@ from bothways.trust.names import server_name as parse_server_name
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 
-ClientAuth = Literal["none", "request", "require"]
+ClientAuth = Literal["none", "request", "require", "later"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,7 +163,7 @@ class ClientConfig:
         )  # fmt: skip
         hello = hello_extensions(
             offer,
-            asks_status=settings.asks_status,
+            asks_status=trust.asks_status,
             shown_later=self.post_handshake_auth,
             resumes=self.sessions is not None,
             record_size_limit=self.record_size_limit,
@@ -198,14 +198,15 @@ class ServerConfig:
 
     credentials: one, or several of which one is chosen by the server name that the client sends.
     client_anchors: the trust anchors for the certificates of clients.
-    client_auth: "none", "request" (anonymous clients are accepted, a bad certificate is not) or "require"; with anchors
-    the default is "require".
+    client_auth: "none", "request" (anonymous clients are accepted, a bad certificate is not), "require" or "later" (no
+    certificate is requested in the handshake, and `Connection.authenticate_client` requests it); with anchors the
+    default is "require".
     unknown_server_name: for a client that sends a server name of no credentials: "first" uses the first ones, "refuse"
     sends an alert.
     allow: which of the trusted clients are allowed to connect; None for all. A `PeerRule`, several of which one has to
     match, or a function of a `Peer` that returns None or a `Refusal`. It is called during the handshake, and whenever
-    the client is verified again, so it must return at once. For an anonymous client it gets None. Any other result and
-    any exception refuse the client, and are logged.
+    the client is verified again, so it must return at once. For an anonymous client it gets None, but with "later" it
+    is called for clients with a certificate only. Any other result and any exception refuse the client, and are logged.
     name_authorities: send the names of the trust anchors to clients, so that they can choose a certificate.
     versions: TLS versions, "1.3" and "1.2"; a version without a remaining cipher suite is not offered.
     suites, groups, schemes: IANA names, the preferred one first.
@@ -288,7 +289,7 @@ class ServerConfig:
             raise ConfigError("credentials: a server needs a certificate and its key")
         if self.client_auth is None:
             object.__setattr__(self, "client_auth", "none" if self.client_anchors is None else "require")
-        trust = self._trust()
+        trust, on_request = self._trust(offer)
         if self.unknown_server_name not in ("first", "refuse"):
             raise ConfigError("unknown_server_name: expected first or refuse")
         compressed = _compressed(self.compress_with, own)
@@ -298,18 +299,24 @@ class ServerConfig:
         tickets = checked_tickets(self.tickets)
         ids = SessionIds() if _resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
         settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids,
-            checked_ech_keys(self.ech_keys),
+            checked_ech_keys(self.ech_keys), on_request,
         )  # fmt: skip
         object.__setattr__(self, "settings", settings)
 
-    def _trust(self) -> PeerTrust | None:
-        """Return the trust anchors for clients; None where clients are not verified."""
+    def _trust(self, offer: Negotiation) -> tuple[PeerTrust | None, PeerTrust | None]:
+        """Return how clients are verified in the handshake and on request after it; None where they are not."""
         mode = self.client_auth
-        if mode not in ("none", "request", "require"):
-            raise ConfigError(f"client_auth: {mode!r} is not a mode; expected none, request or require")
+        if mode not in ("none", "request", "require", "later"):
+            raise ConfigError(
+                f"client_auth: {mode!r} is not a mode; expected none, request, require or later"
+            )
         if mode == "none":
             self._check_that_nobody_is_judged()
-            return None
+            return None, None
+        if mode == "later" and Version.TLS13 not in offer.versions:
+            raise ConfigError(
+                "client_auth: 'later' needs TLS 1.3; TLS 1.2 requests certificates in the handshake only"
+            )
         if self.client_anchors is None:
             raise ConfigError(f"client_anchors: missing; client_auth={mode!r} verifies clients by them")
         anchors = checked_anchors("client_anchors", self.client_anchors)
@@ -318,7 +325,7 @@ class ServerConfig:
                 f"client_anchors: the {anchors.profile} profile applies to servers only; make this "
                 'TrustStore with profile="private", which is the default'
             )
-        return PeerTrust(
+        trust = PeerTrust(
             anchors,
             self.revocation,
             self.judge_again,
@@ -326,6 +333,7 @@ class ServerConfig:
             self.name_authorities,
             checked_allow(self.allow),
         )
+        return (None if mode == "later" else trust), trust
 
     def _check_that_nobody_is_judged(self) -> None:
         if self.client_anchors is not None:

@@ -14,23 +14,21 @@ from typing import Any
 
 from bothways.errors import InternalError, TLSError, UsageError
 from bothways.faults import Blame, Fault
-from bothways.iana import Alert, AlertLevel, NamedGroup
-from bothways.iana import name as spelled
-from bothways.roles import Progress, Version
+from bothways.iana import Alert, AlertLevel
+from bothways.roles import Version
+from bothways.tls.connection_facts import ConnectionFacts
 from bothways.tls.events import Data, Established, Event, Failed, Peer, PeerClosed, Request, Warned
 from bothways.tls.guards import place_of
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.outcome import Exporter, HandshakeResult, Negotiated
+from bothways.tls.handshake.outcome import Exporter, HandshakeResult
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import ChangeCipherSpec, Script
 from bothways.tls.handshake.settings import Settings
-from bothways.tls.handshake.steps import Step
 from bothways.tls.incoming import Incoming
 from bothways.tls.keys.exporter import check_request
-from bothways.tls.lifecycle import Input, Lifecycle, State
-from bothways.tls.post_handshake.client_auth import ClientAuthentication
-from bothways.tls.post_handshake.messages import AfterHandshake, AfterHandshake12
-from bothways.tls.post_handshake.revalidation import AnonymousRevalidation, Revalidation, revalidation_of
+from bothways.tls.lifecycle import Input, Lifecycle
+from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
+from bothways.tls.post_handshake.open_connection import OpenConnection
 from bothways.tls.runner import ScriptRunner
 from bothways.tls.wire.alert import AlertMessage
 from bothways.trust.evidence.http_exchange import EvidenceReply
@@ -40,7 +38,7 @@ logger = logging.getLogger("bothways")
 UNOPENED_LIMIT = 1024 * 1024
 
 
-class Connection:
+class Connection(ConnectionFacts):
     """One TLS connection without its socket. Made by `ClientConfig.connection` and `ServerConfig.connection`.
 
     Pass received bytes to `receive`, then send what `data_to_send` returns, until an event ends the connection. A
@@ -57,11 +55,9 @@ class Connection:
         speaks_12 = Version.TLS12 in settings.negotiation.versions
         self._incoming = Incoming(hs, self._position, speaks_12=speaks_12)
         self._exporter: Exporter | None = None
-        self._after: AfterHandshake | AfterHandshake12 | None = None
+        self._open: OpenConnection | None = None
         self._peer: Peer | None = None  # after an end without error
         self._resumed = False
-        self._client_auth: ClientAuthentication | None = None
-        self._revalidation: Revalidation | AnonymousRevalidation | None = None
         self._queue = bytearray()
         self._failure: TLSError | None = None
         self._handshake: ScriptRunner[HandshakeResult] | None = ScriptRunner(
@@ -74,70 +70,12 @@ class Connection:
     @property
     def peer(self) -> Peer | None:
         """The authenticated peer; None before the handshake is complete, and for an anonymous client."""
-        return self._peer if self._revalidation is None else self._revalidation.peer
-
-    @property
-    def established(self) -> bool:
-        """Whether the handshake is complete and nothing has failed since."""
-        return self._life.is_established
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether the peer is known to have accepted us.
-
-        A server knows with `Established`. In TLS 1.3 a client knows only when the first protected record
-        comes from the server after its own Finished (RFC 9846 4.5.3).
-        """
-        return self._position.confirmed
-
-    @property
-    def version(self) -> str | None:
-        """The TLS version chosen, "1.3"; None until it is."""
-        version = self._position.version
-        return None if version is None else version.text
-
-    @property
-    def suite(self) -> str | None:
-        """The cipher suite chosen, by its IANA name."""
-        suite = self._agreed.suite
-        return None if suite is None else suite.name
-
-    @property
-    def group(self) -> str | None:
-        """The key exchange group chosen, by its IANA name."""
-        group = self._agreed.group
-        return None if group is None else spelled(NamedGroup, group)
-
-    @property
-    def alpn(self) -> str | None:
-        """The application protocol chosen."""
-        protocol = self._agreed.alpn
-        return None if protocol is None else protocol.decode()
+        return self._peer if self._open is None else self._open.peer
 
     @property
     def resumed(self) -> bool:
         """Whether an earlier session was resumed, so that nobody signed in this handshake; False before it is done."""
         return self._resumed
-
-    @property
-    def state(self) -> State:
-        """The state of the connection: who has closed it, and whether it has failed."""
-        return self._life.state
-
-    @property
-    def step(self) -> Step:
-        """The current step of the handshake."""
-        return self._position.step
-
-    @property
-    def progress(self) -> Progress:
-        """How far the connection has come: what of ours the peer has received and can refuse."""
-        return self._position.progress
-
-    @property
-    def failure(self) -> TLSError | None:
-        """The error that ended the connection; None while it is open, and after a close without error."""
-        return self._failure
 
     # -- bytes and events ---------------------------------------------------------------------------------
 
@@ -157,11 +95,11 @@ class Connection:
 
         This is the fast path of `receive`. None means that nothing was done: pass `data` to `receive`.
         """
-        if self._after is None or not self._life.reads:
+        if self._open is None or not self._life.reads or self._open.requests_certificate:
             return None
         content = self._hs.inbox.open_data(data)
         if content is not None:
-            self._after.data_came()
+            self._open.messages.data_came()
             self.history.has_data = True
             if not self._position.confirmed:
                 self._position.confirm()
@@ -183,10 +121,10 @@ class Connection:
         """Send application data; buffered before `Established`. Raises `UsageError` after `close` or a failure."""
         if not self._life.writes:
             self._life.take(Input.SEND)
-        if self._after is None:
+        if self._open is None:
             self._queue += data
         elif data:
-            self._after.update_if_due()
+            self._open.messages.update_if_due()
             self._out.data(data)
 
     def close(self) -> None:
@@ -203,8 +141,26 @@ class Connection:
     def update_keys(self, *, ask: bool = False) -> None:
         """Send a KeyUpdate and use new keys; with `ask` request the same of the peer (RFC 9846 4.7.3)."""
         self._life.take(Input.UPDATE_KEYS)
-        if self._after is not None:
-            self._after.update_keys(ask=ask)
+        if self._open is not None:
+            self._open.messages.update_keys(ask=ask)
+
+    def authenticate_client(
+        self, *, required: bool = True, seconds: float | None = None, max_data: int = DATA_LIMIT
+    ) -> None:
+        """Request the client's certificate on an open connection of a TLS 1.3 server (RFC 9846 4.7.2).
+
+        The client is verified as in the handshake. What follows is an event of a later `receive`:
+        `ClientAuthenticated`, which parts the data before from the data after; `ClientDeclined` for a client without a
+        certificate; `Failed` for one that is not accepted.
+        required: refuse a client without a certificate.  seconds: the time for the answer; None for the configuration's
+        `handshake_timeout`.  max_data: the bytes of data that are accepted before the answer.
+        Raises `AuthenticationUnavailable` for a client that cannot be asked, with TLS 1.2, HTTP/2 or without its offer;
+        `UsageError` for a client's connection, for one that is not open, while another answer is awaited, and where
+        the configuration has no trust anchors for clients.
+        """
+        self._life.take(Input.REQUEST)
+        if self._open is not None:
+            self._open.authenticate_client(required=required, seconds=seconds, max_data=max_data)
 
     def stop_observing(self) -> None:
         """Send no more notes to the observer, which makes sending and receiving faster."""
@@ -231,7 +187,12 @@ class Connection:
         """Whether `receive` accepts more data: not while an answer is awaited, nor after the end."""
         if self._handshake is not None and self._handshake.request is not None:
             return False
-        return self._life.reads
+        return self._life.reads and (self._open is None or not self._open.is_judging_answer)
+
+    @property
+    def awaits_certificate(self) -> bool:
+        """Whether the client's answer to `authenticate_client` is awaited."""
+        return self._open is not None and self._open.requests_certificate
 
     @property
     def awaits_answer(self) -> bool:
@@ -267,8 +228,8 @@ class Connection:
         deadlines = [each.answer_by for each in self._runners()]
         if self._handshake is not None:
             deadlines.append(self._hs.deadline)
-        if self._revalidation is not None:
-            deadlines.append(self._revalidation.deadline)
+        if self._open is not None:
+            deadlines += self._open.deadlines
         return min((each for each in deadlines if each is not None), default=None)
 
     def tick(self) -> list[Event]:
@@ -283,15 +244,14 @@ class Connection:
         if self._handshake is not None and now >= self._hs.deadline:
             late = Blame(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._settings.limits.handshake_timeout})
             return [self._refuse(late)]
-        again = self._revalidation
-        if again is None or again.deadline is None or now < again.deadline:
-            return []
-        return self._run(again.judge_if_due)
+        due = None if self._open is None else self._open.due(now)
+        return [] if due is None else self._run(due)
 
     @property
     def evidence_changed(self) -> bool:
         """Whether the evidence has changed since the peer was verified, and `judge_again` reacts to that."""
-        return self._revalidation is not None and self._revalidation.evidence_changed
+        again = None if self._open is None else self._open.revalidation
+        return again is not None and again.evidence_changed
 
     def judge_again(self) -> list[Event]:
         """Verify the peer of an open connection again, by the current evidence and time.
@@ -301,34 +261,28 @@ class Connection:
         is unknown now and that is accepted; else `Failed` with step 2.3 or 3.3, and the alert is in `data_to_send`
         (RFC 9846 6.2).
         """
-        if not self._life.take(Input.JUDGE).has_effect or self._revalidation is None:
-            return []
-        return self._run(self._revalidation.judge)
+        again = None if self._open is None else self._open.revalidation
+        return [] if again is None or not self._life.take(Input.JUDGE).has_effect else self._run(again.judge)
 
     def judge_by(self, settings: Settings) -> None:
         """Have the peer verified by the settings of another configuration: `evidence_changed` holds until it was.
 
         Raises `UsageError` before `Established`, after the end, and where no peer is verified.
         """
-        if self._revalidation is None:
+        again = None if self._open is None else self._open.revalidation
+        if again is None:
             raise UsageError("judge_by: there is no peer that could be verified again")
-        self._revalidation.judge_by(settings)
+        again.judge_by(settings)
 
     # -- internals ---------------------------------------------------------------------------------
-
-    @property
-    def _agreed(self) -> Negotiated:
-        return self._position.negotiated or _NOTHING_AGREED
 
     def _runners(self) -> list[ScriptRunner[Any]]:
         """The running scripts: the handshake, and later those that run during the open connection."""
         runners: list[ScriptRunner[Any]] = []
         if self._handshake is not None:
             runners.append(self._handshake)
-        if self._revalidation is not None and self._revalidation.runner is not None:
-            runners.append(self._revalidation.runner)
-        if self._client_auth is not None:
-            runners += self._client_auth.runners
+        if self._open is not None:
+            runners += self._open.runners
         return runners
 
     def _runner_of(self, request: Request) -> ScriptRunner[Any] | None:
@@ -343,8 +297,8 @@ class Connection:
                 events.extend(step())
             while self.wants_data and self._advance(events):
                 pass
-            if self._life.writes and self._after is not None and self._after.owes_key_update:
-                self._after.update_if_due()
+            if self._life.writes and self._open is not None and self._open.messages.owes_key_update:
+                self._open.messages.update_if_due()
             self._out.flush()
 
         return self._guarded(advance)
@@ -373,15 +327,15 @@ class Connection:
         if came is None:
             return False
         if isinstance(came, bytes):
-            if self._after is not None:
-                self._after.data_came()
+            if self._open is not None:
+                self._open.data_came(len(came))
             events.append(Data(came))
         elif isinstance(came, AlertMessage):
-            events.append(self._process_alert(came))
+            events.extend(self._process_alert(came))
         elif self._handshake is not None:
             events.extend(self._handshake.resume(came))
-        elif self._after is not None and not isinstance(came, ChangeCipherSpec):
-            events.extend(self._after.take(came))
+        elif self._open is not None and not isinstance(came, ChangeCipherSpec):
+            events.extend(self._open.take(came))
         return True
 
     def _establish(self, result: HandshakeResult) -> list[Event]:
@@ -389,14 +343,8 @@ class Connection:
         self._life.take(Input.COMPLETE)
         self._handshake = None
         self._exporter, self._resumed = result.exporter, result.resumed
-        self._revalidation = revalidation_of(self._hs, result.settings or self._settings, result.verified)
-        if self._position.version is Version.TLS12:
-            self._after = AfterHandshake12(self._out, self._life)
-        else:
-            if self._settings.identity.is_shown_later:
-                self._client_auth = ClientAuthentication(self._hs, self._settings, self._life)
-            late, keeper = self._client_auth, result.keeper
-            self._after = AfterHandshake(self._hs.inbox, self._out, self._life, late, keeper)
+        settings = result.settings or self._settings
+        self._open = OpenConnection(self._hs, settings, self._life, self._position, result)
         self._hs.transcript.forget()
         if self._queue:
             queue, self._queue = self._queue, bytearray()
@@ -404,12 +352,13 @@ class Connection:
             self._out.data(queue)
         return [*map(Warned, result.warnings), Established(result.peer)]
 
-    def _process_alert(self, alert: AlertMessage) -> Event:
+    def _process_alert(self, alert: AlertMessage) -> Sequence[Event]:
         """Process an alert; most alerts end the connection (RFC 9846 6, RFC 5246 7.2.2)."""
         if alert.description == Alert.CLOSE_NOTIFY and self._life.is_open:
-            return self._peer_closes()
-        later = self._after is not None and self._after.asked_later
-        return self._fail(self._position.refusal(alert.description, asked_later=later), None)
+            before = () if self._open is None else self._open.peer_closed()
+            return (*before, self._peer_closes())
+        later = self._open is not None and self._open.messages.asked_later
+        return (self._fail(self._position.refusal(alert.description, asked_later=later), None),)
 
     def _peer_closes(self) -> PeerClosed:
         self._life.take(Input.CLOSE_NOTIFY)
@@ -439,11 +388,9 @@ class Connection:
         self._peer = None if self._failure is not None else self.peer
         for runner in self._runners():
             runner.close()
-        self._handshake = self._client_auth = self._revalidation = self._after = None
+        if self._open is not None:
+            self._open.forget()
+        self._handshake = self._open = None
         self._queue.clear()
         self._exporter = None
         self._hs.forget()
-
-
-# A placeholder until something is negotiated; its version is never reported.
-_NOTHING_AGREED = Negotiated(Version.TLS13)

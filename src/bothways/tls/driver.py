@@ -18,6 +18,8 @@ from bothways.tls.connection import Connection
 from bothways.tls.events import (
     Caution,
     ChecksWanted,
+    ClientAuthenticated,
+    ClientDeclined,
     Data,
     Established,
     Event,
@@ -55,15 +57,25 @@ class ConnectionStatus:
     """The status of one connection, from its events so far.
 
     peer: also known after the end, since the data before the end came from it.  failure: what ended the connection.
-    warnings: what a user should know although nothing failed.
+    warnings: what a user should know although nothing failed.  answers: how often the client has answered a request for
+    its certificate after the handshake.
     """
 
     def __init__(
-        self, deliver: Callable[[bytes], object], opened: Callable[[], object] | None = None
+        self,
+        deliver: Callable[[bytes], object],
+        opened: Callable[[], object] | None = None,
+        answered: Callable[[Peer | None], object] | None = None,
     ) -> None:
-        """Start. opened: called when the handshake is complete.  deliver: called with each piece of data, in order."""
+        """Start. opened: called when the handshake is complete.  deliver: called with each piece of data, in order.
+
+        answered: called, in the order of the data, with the client after it has authenticated on request, and with None
+        where it has declined.
+        """
         self._deliver = deliver
         self._opened = opened
+        self._answered = answered
+        self.answers = 0
         self.established = False
         self.peer: Peer | None = None
         self.peer_closed = False
@@ -82,6 +94,11 @@ class ConnectionStatus:
                     self.peer = peer
                     if self._opened is not None:
                         self._opened()
+                case ClientAuthenticated(peer):
+                    self.peer = peer
+                    self._has_answered(peer)
+                case ClientDeclined():
+                    self._has_answered(None)
                 case PeerClosed():
                     self.peer_closed = True
                 case Failed(error):
@@ -91,6 +108,11 @@ class ConnectionStatus:
                 case SignatureWanted() | EvidenceWanted() | ChecksWanted():
                     requests.append(event)
         return requests
+
+    def _has_answered(self, peer: Peer | None) -> None:
+        self.answers += 1
+        if self._answered is not None:
+            self._answered(peer)
 
     @property
     def ended_by_peer(self) -> bool:
@@ -111,6 +133,18 @@ class ConnectionStatus:
         """Raise the error that ended the connection, if there is one."""
         if self.failure is not None:
             raise self.failure.with_traceback(None) from None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAnswer:
+    """The client's answer to a request for its certificate after the handshake.
+
+    peer: the client, verified; None where it has declined.  unread: the number of bytes received and not read yet that
+    the client sent before its answer; they are the next ones to be read.
+    """
+
+    peer: Peer | None
+    unread: int
 
 
 @dataclass(frozen=True)
@@ -148,10 +182,11 @@ class Driver:
         deliver: Callable[[bytes], object],
         *,
         opened: Callable[[], object] | None = None,
+        answered: Callable[[Peer | None], object] | None = None,
         address: Callable[[], object] = str,
     ) -> None:
         self.connection = connection
-        self.status = ConnectionStatus(deliver, opened)
+        self.status = ConnectionStatus(deliver, opened, answered)
         self._address = address
         self._unfed = bytearray()
         self._discarded = 0
@@ -224,6 +259,13 @@ class Driver:
             self.status.raise_failure()
         self.connection.send(data)
         return self.connection.data_to_send()
+
+    def authenticate_client(self, *, required: bool, seconds: float | None, max_data: int) -> list[Request]:
+        """Request the client's certificate; the arguments and errors are those of `Connection.authenticate_client`."""
+        if self.status.failure is not None:
+            self.status.raise_failure()
+        self.connection.authenticate_client(required=required, seconds=seconds, max_data=max_data)
+        return []
 
     def close(self) -> None:
         """Send close_notify; before the handshake is complete, cancel it."""

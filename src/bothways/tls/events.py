@@ -58,6 +58,24 @@ class Established:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientAuthenticated:
+    """The client answered `Connection.authenticate_client` with a certificate, which is verified: it is `peer` now.
+
+    All data before this event was sent before the client authenticated, all data after it afterwards (RFC 9846 4.7.2).
+    """
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDeclined:
+    """The client answered `Connection.authenticate_client` without a certificate, which was accepted.
+
+    Nothing has changed: the connection has the peer that it had before.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Data:
     """Application data from the peer, authenticated and in order."""
 
@@ -153,7 +171,7 @@ class Failed:
     error: TLSError
 
 
-Event = Established | Data | PeerClosed | Warned | Request | Failed
+Event = Established | ClientAuthenticated | ClientDeclined | Data | PeerClosed | Warned | Request | Failed
 
 
 class Epoch(Enum):

@@ -22,6 +22,9 @@ from bothways.tls.wire.tls13 import CompressedCertificate
 
 _COMPRESSED = int(HandshakeType.compressed_certificate)
 
+# What the client answers to a request on an open connection begins with one of these.
+CERTIFICATES = frozenset({HandshakeType.certificate, HandshakeType.compressed_certificate})
+
 Came = Message | ChangeCipherSpec | AlertMessage | bytes
 
 
@@ -47,12 +50,7 @@ class Incoming:
                 if record is None:
                     return None
                 content_type, content = record
-                if (
-                    content_type == DATA
-                    and content
-                    and position.confirmed
-                    and position.step is Step.CONNECTED
-                ):
+                if content_type == DATA and content and position.confirmed and position.rule.is_open:
                     self._hs.history.has_data = True
                     return content  # the usual case
                 came = self._content(content_type, content)
@@ -96,7 +94,7 @@ class Incoming:
             self._tell(message, code, raw)
         hs.history.add(False, message)
         check_extensions(message, inbox.offered)
-        if self.position.step is not Step.CONNECTED:
+        if not rule.is_open or code in CERTIFICATES:
             hs.transcript.receive(raw)
         return message
 
@@ -113,11 +111,12 @@ class Incoming:
 
     def _tell(self, message: Message, code: int, raw: bytes, certificate: Message | None = None) -> None:
         if self._hs.observer is not None:
-            ids = message_ids(self._hs.role.other, code, self._inbox.version)
+            is_open = self._inbox.epoch is Epoch.APPLICATION
+            ids = message_ids(self._hs.role.other, code, self._inbox.version, is_open=is_open)
             self._hs.observer(MessageSeen(False, message, raw, self._inbox.epoch, ids, certificate))
 
     def _data(self, content: bytes) -> bytes | None:
-        if self.position.step is not Step.CONNECTED:
+        if not self.position.rule.is_open:
             expected = self.position.rule.expected
             blame(Fault.UNEXPECTED_MESSAGE, got="application data", expected=expected)
         if not content:

@@ -38,6 +38,7 @@ class Input(Enum):
     UPDATE_KEYS = "the user asks for new keys"
     EXPORT = "the user asks for keying material"
     JUDGE = "the user has the peer judged again"
+    REQUEST = "the user requests the client's certificate"
     COMPLETE = "the handshake is complete"
     CLOSE_NOTIFY = "the peer closes"
     REFUSE = "we refuse the peer, or have a defect"
@@ -70,6 +71,7 @@ _OVER = (_S.CLOSED, _S.GIVEN_UP, _S.FAILED)
 _NO_SEND = "send: the connection is closed"
 _NO_UPDATE = "update_keys: only on an established, open connection"
 _NO_EXPORT = "export: only on an established connection"
+_NO_REQUEST = "authenticate_client: only on an established, open connection"
 
 
 def _stay(*states: State) -> dict[State, Rule]:
@@ -118,6 +120,10 @@ LIFE: Mapping[Input, Mapping[State, Rule]] = {
     _I.JUDGE: {
         **_stay(_S.OPEN, _S.PEER_CLOSED, _S.WE_CLOSED),
         **_ignored(_S.HANDSHAKING, *_OVER),
+    },
+    _I.REQUEST: {
+        _S.OPEN: Rule(_S.OPEN),
+        **_refused(_NO_REQUEST, _S.HANDSHAKING, _S.PEER_CLOSED, _S.WE_CLOSED, *_OVER),
     },
     _I.COMPLETE: {
         _S.HANDSHAKING: Rule(_S.OPEN),

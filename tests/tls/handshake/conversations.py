@@ -210,7 +210,34 @@ class Resumed(Conversation):
         return key, session
 
 
+@dataclass
+class AskingPair(Pair):
+    """A pair whose server requests the client's certificate as soon as the connection is open, once."""
+
+    has_asked: bool = False
+
+    def exchange(self, rounds: int = 20) -> None:
+        super().exchange(rounds)
+        if not self.has_asked and self.client.established and self.server.established:
+            self.has_asked = True
+            self.server.authenticate_client(required=False)
+            super().exchange(rounds)
+
+
+@dataclass(frozen=True)
+class Asked(Conversation):
+    """A course in which the client's certificate is requested after the handshake (RFC 9846 4.7.2)."""
+
+    def pair(
+        self, client: dict[str, Any] | None = None, server: dict[str, Any] | None = None, **notes: Any
+    ) -> Pair:
+        """Start it; options may differ from its own."""
+        talk = super().pair(client, server, **notes)
+        return AskingPair(talk.client, talk.server)
+
+
 RETRY = {"groups": ("secp256r1", "x25519")}
+ANONYMOUS_LATER = {"credentials": None, "post_handshake_auth": True}
 CONVERSATIONS = {
     each.name: each
     for each in (
@@ -249,6 +276,8 @@ CONVERSATIONS = {
         Resumed("resumed after a retry", {}, RETRY),
         Resumed("resumed, anonymous by request", {"credentials": None}, {"client_auth": "request"}),
         Resumed("resumed, one-way", {}, {"client_auth": "none"}),
+        Asked("mutual, asked later", {"post_handshake_auth": True}, {"client_auth": "later"}),
+        Asked("anonymous, asked later", ANONYMOUS_LATER, {"client_auth": "later"}),
     )
 }
 

@@ -135,7 +135,7 @@ def refuse(conversation: Conversation, victim: Role, place: Place, lie: Lie) -> 
         patch.setattr(Outbox, "change_cipher_spec", change_cipher_spec)
         patch.setattr(Outbox, "change_keys", change_keys)
         talk.exchange()
-    if place.step is Step.CONNECTED:
+    if place.step is Step.CONNECTED and end.failure is None:  # behind the last message
         assert end.established
         say(machinery(other), lie)
         talk.exchange()

@@ -153,9 +153,16 @@ def test_a_peer_that_judges_again_names_the_check_that_no_longer_holds() -> None
 def test_server_is_refused_by_the_check_that_its_flight_failed() -> None:
     """RFC 9846 4.5: while it waits for the client's flight, an alert is about its own."""
     for step in (Step.WAIT_CERT, Step.WAIT_FINISHED):
-        assert refused_step(Role.SERVER, step, Alert.DECRYPT_ERROR, unconfirmed=False) == "2.2"
+        assert refused_step(Role.SERVER, step, Alert.DECRYPT_ERROR, unconfirmed=True) == "2.2"
+        assert refused_step(Role.SERVER, step, Alert.CERTIFICATE_REVOKED, unconfirmed=True) == "2.3c"
+        assert refused_step(Role.SERVER, step, Alert.INTERNAL_ERROR, unconfirmed=True) is None
+
+
+def test_server_that_asks_after_the_handshake_was_accepted_in_it() -> None:
+    """RFC 9846 4.7.2: an alert in the midst of the answer is of an open connection."""
+    for step in (Step.WAIT_CERT_CONNECTED, Step.WAIT_CERT, Step.WAIT_FINISHED):
+        assert refused_step(Role.SERVER, step, Alert.DECRYPT_ERROR, unconfirmed=False) is None
         assert refused_step(Role.SERVER, step, Alert.CERTIFICATE_REVOKED, unconfirmed=False) == "2.3c"
-        assert refused_step(Role.SERVER, step, Alert.INTERNAL_ERROR, unconfirmed=False) is None
 
 
 def test_alerts_that_we_send_have_a_meaning_for_who_gets_them() -> None:

@@ -28,7 +28,14 @@ FORMLESS = {
     255: bytes(4),
 }
 ALL = lies(EXAMPLES, FORMLESS)
-SAMPLE = ("one-way", "mutual", "anonymous by request", "mutual after a retry", "TLS 1.2 offered too")
+SAMPLE = (
+    "one-way",
+    "mutual",
+    "anonymous by request",
+    "mutual after a retry",
+    "TLS 1.2 offered too",
+    "mutual, asked later",
+)
 
 
 @pytest.mark.parametrize("victim", Role)

@@ -217,7 +217,7 @@ def refused_step(
             return _CLIENT_CHECKS.get(alert)
         if step in (Step.WAIT_TICKET, Step.WAIT_SERVER_CCS):
             return _CLIENT_CHECKS.get(alert)
-    elif step in _JUDGED_BY_CLIENT or (step is Step.CONNECTED and alert in _AFTER_ACCEPTANCE):
+    elif step in _JUDGED_BY_CLIENT if unconfirmed else alert in _AFTER_ACCEPTANCE:
         return _SERVER_CHECKS.get(alert)
     return None
 

@@ -137,7 +137,7 @@ class History:
         return FailureFacts(
             role=position.role,
             own=tuple(each.chain for each in settings.identity.own),
-            trust=settings.trust,
+            trust=settings.trust_when_open,
             offer=settings.negotiation,
             server_name=self.server_name,
             address=self.address,

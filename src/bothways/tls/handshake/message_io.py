@@ -58,7 +58,8 @@ class Outbox:
         raw = raw or encode_message(message)
         self._messages += raw
         if self._observer is not None:
-            ids = message_ids(self.role, raw[0], self.version)
+            is_open = self.epoch is Epoch.APPLICATION
+            ids = message_ids(self.role, raw[0], self.version, is_open=is_open)
             self._observer(MessageSeen(True, message, raw, self.epoch, ids, certificate))
         return raw
 

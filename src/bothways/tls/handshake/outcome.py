@@ -50,6 +50,7 @@ class HandshakeResult(NamedTuple):
     the authenticated peer; None for an anonymous client.  cautions: warnings about our own side. resumed: whether a
     session was resumed.  keeper: receives session tickets; None where they are not stored.
     settings: those that a server chose for this client; None where it has one configuration for all.
+    may_be_asked: the client offers post-handshake authentication.
     """
 
     negotiated: Negotiated
@@ -59,6 +60,7 @@ class HandshakeResult(NamedTuple):
     resumed: bool = False
     keeper: TicketKeeper | None = None
     settings: Settings | None = None
+    may_be_asked: bool = False
 
     @property
     def peer(self) -> Peer | None:

@@ -98,7 +98,7 @@ class Position:
     def truncation(self, *, in_record: bool = False) -> Truncated:
         """Return the error for an end of file without close_notify. in_record: in the middle of a record."""
         step = self.rule.id
-        if self.step is Step.CONNECTED:
+        if self.rule.is_open:
             step = StepId.APPLICATION_DATA if self.confirmed else StepId.CLIENT_AUTHENTICATION
         return Truncated(self.role.peer, step=step, progress=self.progress, in_record=in_record)
 

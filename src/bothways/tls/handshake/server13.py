@@ -132,6 +132,7 @@ def server_handshake_13(
         partial(exporter, application.exporter, suite=choice.suite),
         verified,
         resumed=resumed is not None,
+        may_be_asked=ext.find(offer.hello.extensions or (), ext.PostHandshakeAuth) is not None,
     )
 
 
@@ -250,7 +251,7 @@ def request_for(settings: Settings, trust: PeerTrust) -> tuple[Encoded, frozense
     """Return the CertificateRequest of a configuration, and what the client may answer."""
     offer = settings.negotiation
     return certificate_request(
-        offer.schemes, offer.certificate_schemes, trust.authorities, settings.asks_status, offer.compressions
+        offer.schemes, offer.certificate_schemes, trust.authorities, trust.asks_status, offer.compressions
     )
 
 
@@ -281,10 +282,26 @@ def client_authentication(
     """Read the client's Certificate and CertificateVerify, or an empty Certificate, where that is accepted."""
     certificate = yield from expect(Step.WAIT_CERT, Certificate)
     check_context(certificate, b"")
+    is_turned_away = received.retry_configs is not None
+    missing = Fault.NO_CERTIFICATE_AFTER_ECH if is_turned_away else Fault.NO_CERTIFICATE
+    accepts_none = not trust.requires_certificate
+    return (yield from client_proof(hs, settings, trust, certificate, None if accepts_none else missing))
+
+
+def client_proof(
+    hs: HandshakeContext,
+    settings: Settings,
+    trust: PeerTrust,
+    certificate: Certificate,
+    missing: Fault | None,
+) -> Script[Signed | None]:
+    """Read the CertificateVerify that follows a Certificate; None for an empty one, which is accepted.
+
+    missing: what a client without a certificate is blamed for; None accepts it.
+    """
     if not certificate.certificate_list:
-        if trust.requires_certificate:
-            is_turned_away = received.retry_configs is not None
-            blame(Fault.NO_CERTIFICATE_AFTER_ECH if is_turned_away else Fault.NO_CERTIFICATE)
+        if missing is not None:
+            blame(missing)
         return None
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
     return check_proof(hs, certificate, proof, settings.negotiation.schemes, trust.anchors)

@@ -120,6 +120,11 @@ class PeerTrust:
         return self.anchors.generation + (0 if self.revocation is None else self.revocation.generation)
 
     @property
+    def asks_status(self) -> bool:
+        """Whether the peer is asked to send OCSP responses with its certificates."""
+        return self.revocation is not None and self.revocation.staples != "ignore"
+
+    @property
     def authorities(self) -> tuple[bytes, ...]:
         """The names of the trust anchors for clients; empty if there are too many to be useful."""
         anchors = self.anchors.current
@@ -143,11 +148,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """What all connections of one configuration share. trust: None where no client is verified.
+    """What all connections of one configuration share. trust: None where no client is verified in the handshake.
 
-    tickets: the keys that encrypt a server's session tickets; None issues none.  session_ids: the sessions of TLS 1.2
-    that a server keeps; None where TLS 1.2 resumes none.  ech_keys: the keys that decrypt ClientHellos.  policy: a
-    digest of how the peer is verified, without the anchors; it is the same in every process.
+    tickets, session_ids: for resumption, None for none.  ech_keys: they decrypt ClientHellos.  on_request: for clients
+    that are asked after the handshake.  policy: a digest of how the peer is verified, the same in every process.
     """
 
     negotiation: Negotiation
@@ -160,26 +164,28 @@ class Settings:
     tickets: TicketKeys | None = None
     session_ids: SessionIds | None = None
     ech_keys: ECHKeys | None = None
+    on_request: PeerTrust | None = None
     policy: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "policy", _policy_digest(self.negotiation, self.trust))
 
     @property
-    def asks_status(self) -> bool:
-        """Whether the peer is asked to send OCSP responses with its certificates."""
-        return self.trust is not None and _asks_status(self.trust.revocation)
+    def trust_when_open(self) -> PeerTrust | None:
+        """How the peer of an open connection is verified: as in the handshake, or on request after it."""
+        return self.on_request if self.trust is None else self.trust
 
     @property
     def fetch(self) -> Fetch | None:
         """What may be fetched to verify peers; None for nothing."""
-        revocation = None if self.trust is None else self.trust.revocation
-        return None if revocation is None else revocation.fetch
+        trust = self.trust_when_open
+        return None if trust is None or trust.revocation is None else trust.revocation.fetch
 
     @property
     def judges_again(self) -> bool:
         """Whether the peer of an open connection is verified again when the verdict expires or the evidence changes."""
-        return self.trust is not None and self.trust.judge_again != "never"
+        trust = self.trust_when_open
+        return trust is not None and trust.judge_again != "never"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -387,10 +393,6 @@ def _revocation_terms(revocation: Revocation | None) -> tuple[object, ...] | Non
         revocation.unknown,
         revocation.tolerance.total_seconds(),
     )
-
-
-def _asks_status(revocation: Revocation | None) -> bool:
-    return revocation is not None and revocation.staples != "ignore"
 
 
 def _allowed_suites(suites: Iterable[str], key_transport: bool) -> tuple[int, ...]:

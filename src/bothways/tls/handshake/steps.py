@@ -2,7 +2,9 @@
 
 It is written by hand from RFC 9846 Appendix A, not derived from the scripts: tests compare the two. The connection
 checks each message here before a script gets it. Names are the RFC's where it has one; JUDGING and SIGNING, in which no
-message is read, and the steps after a HelloRetryRequest are our own.
+message is read, and the steps after a HelloRetryRequest are our own. So is WAIT_CERT_CONNECTED: the connection is open,
+and the server has requested the client's certificate (RFC 9846 4.7.2); the answer goes through the same steps as in the
+handshake.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ class Step(Enum):
     JUDGING = "JUDGING"
     SIGNING = "SIGNING"
     CONNECTED = "CONNECTED"
+    WAIT_CERT_CONNECTED = "WAIT_CERT_CONNECTED"
 
     __hash__ = object.__hash__
 
@@ -54,13 +57,15 @@ class Step(Enum):
 class StepRule:
     """One row: the id of the check in this step, the messages accepted, the steps that may follow.
 
-    accepts_change: a ChangeCipherSpec is expected (TLS 1.2).
+    accepts_change: a ChangeCipherSpec is expected (TLS 1.2).  is_open: application data is accepted, and what may come
+    beside it belongs to no transcript.
     """
 
     id: StepId
     accepts: frozenset[HandshakeType]
     follow: frozenset[Step]
     accepts_change: bool = False
+    is_open: bool = False
 
     @property
     def expected(self) -> str:
@@ -73,6 +78,10 @@ class StepRule:
 
 def _row(step_id: str, accepts: set[HandshakeType], *follow: Step) -> StepRule:
     return StepRule(StepId(step_id), frozenset(accepts), frozenset(follow))
+
+
+def _open(accepts: set[HandshakeType], *follow: Step) -> StepRule:
+    return StepRule(StepId.APPLICATION_DATA, frozenset(accepts), frozenset(follow), is_open=True)
 
 
 def _change(step_id: str, *follow: Step) -> StepRule:
@@ -99,7 +108,7 @@ LEGAL: Mapping[Role, Mapping[Step, StepRule]] = {
         _S.WAIT_FINISHED: _row("4.2", {_T.finished}, _S.JUDGING),
         _S.JUDGING: _row("2.3", set(), _S.SIGNING, _S.CONNECTED),
         _S.SIGNING: _row("3.2", set(), _S.CONNECTED),
-        _S.CONNECTED: _row("4.3", {_T.new_session_ticket, _T.key_update, _T.certificate_request}),
+        _S.CONNECTED: _open({_T.new_session_ticket, _T.key_update, _T.certificate_request}),
     },
     Role.SERVER: {
         _S.START: _row("1.1", set(), _S.WAIT_CH),
@@ -110,7 +119,10 @@ LEGAL: Mapping[Role, Mapping[Step, StepRule]] = {
         _S.WAIT_CV: _row("3.4", {_T.certificate_verify}, _S.WAIT_FINISHED),
         _S.WAIT_FINISHED: _row("4.1", {_T.finished}, _S.JUDGING, _S.CONNECTED),
         _S.JUDGING: _row("3.3", set(), _S.CONNECTED),
-        _S.CONNECTED: _row("4.3", {_T.key_update}),
+        _S.CONNECTED: _open({_T.key_update}, _S.WAIT_CERT_CONNECTED),
+        _S.WAIT_CERT_CONNECTED: _open(
+            {_T.key_update, _T.certificate, _T.compressed_certificate}, _S.WAIT_CERT
+        ),
     },
 }
 
@@ -139,7 +151,7 @@ LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
         _S.WAIT_TICKET: _row("4.2", {_T.new_session_ticket}, _S.WAIT_SERVER_CCS),
         _S.WAIT_SERVER_CCS: _change("4.2", _S.WAIT_SERVER_FINISHED),
         _S.WAIT_SERVER_FINISHED: _row("4.2", {_T.finished}, _S.JUDGING, _S.CONNECTED),
-        _S.CONNECTED: _row("4.3", {_T.hello_request}),
+        _S.CONNECTED: _open({_T.hello_request}),
     },
     Role.SERVER: {
         _S.WAIT_CH: _row(
@@ -152,7 +164,7 @@ LEGAL12: Mapping[Role, Mapping[Step, StepRule]] = {
         _S.WAIT_CLIENT_CCS: _change("4.1", _S.WAIT_CLIENT_FINISHED),
         _S.WAIT_CLIENT_FINISHED: _row("4.1", {_T.finished}, _S.JUDGING, _S.CONNECTED),
         _S.JUDGING: _row("3.3", set(), _S.CONNECTED),
-        _S.CONNECTED: _row("4.3", {_T.client_hello}),
+        _S.CONNECTED: _open({_T.client_hello}),
     },
 }
 
@@ -168,10 +180,9 @@ def progress_of(role: Role, step: Step, *, confirmed: bool) -> Progress:
         return Progress.HELLO
     if step is Step.CONNECTED:
         return Progress.ACCEPTED if confirmed else Progress.JUDGED
-    if (
-        role is Role.SERVER
-    ):  # it verifies the client last, after the client's Finished has confirmed the server
-        return Progress.ACCEPTED if step is Step.JUDGING else Progress.JUDGED
+    if role is Role.SERVER:
+        # It verifies the client last, after the client's Finished has confirmed the server, and may do so again later.
+        return Progress.ACCEPTED if confirmed or step is Step.JUDGING else Progress.JUDGED
     return Progress.JUDGED if step in _SHOWN_STEPS else Progress.CHOSEN
 
 
@@ -223,11 +234,21 @@ IDS_BY_FAULT: Mapping[Fault, StepId] = {
     Fault.BAD_SHARE: StepId.KEY_EXCHANGE,
     Fault.KEY_DOES_NOT_FIT_SUITE: StepId.KEY_EXCHANGE,
     Fault.ACCESS_REFUSED: StepId.CLIENT_VERDICT,
+    Fault.NO_ANSWER_TO_REQUEST: StepId.CLIENT_CERTIFICATE,
+    Fault.DATA_BEFORE_CERTIFICATE: StepId.CLIENT_CERTIFICATE,
 }
 
 
-def message_ids(sender: Role, code: int, version: Version | None = None) -> tuple[StepId, ...]:
-    """Return the ids of the steps to which a message belongs; after the handshake it is 4.3."""
+def message_ids(
+    sender: Role, code: int, version: Version | None = None, *, is_open: bool = False
+) -> tuple[StepId, ...]:
+    """Return the ids of the steps to which a message belongs; after the handshake it is 4.3.
+
+    is_open: it is protected by application keys. The client's answer to a request after the handshake has the ids of
+    its authentication in the handshake.
+    """
+    if is_open and code == HandshakeType.certificate_request:
+        return (StepId.APPLICATION_DATA,)
     return (MESSAGE_IDS12 if version is Version.TLS12 else MESSAGE_IDS).get(
         (sender, code), (StepId.APPLICATION_DATA,)
     )

@@ -28,9 +28,10 @@ from bothways.tls.wire.tls13 import CertificateRequest, CertificateVerify, Finis
 from bothways.trust.credentials import Credentials
 
 REQUEST_LIMIT = 32
+# Requests of HTTP/2 share a connection, so that a certificate could not be assigned to one of them (RFC 9113 9.2.3).
+PROTOCOLS_WITHOUT = frozenset({b"h2"})
 
-# Messages, and the transcript that includes them.
-_Answer = tuple[tuple[Message | Compressed, ...], Transcript]
+_Answer = tuple[Message | Compressed, ...]
 
 
 class ClientAuthentication:
@@ -71,17 +72,26 @@ class ClientAuthentication:
         choice = choose_for_request(self._settings.identity.own, request, self._settings.negotiation.schemes)
         asked = self._handshake.branch()
         asked.add(encode_message(request))
-        answer = None
+        answer: _Answer | None = None
         if choice.credentials is not None:
             answer = yield from self._proved(request, choice.credentials, choice.scheme, asked)
-        messages, transcript = answer or _declined(request, asked)
-        keys = self._hs.out.keys
-        if not self._life.writes:
-            return
+        if self._life.writes:
+            self._send(answer or _declined(request), asked)
+
+    def _send(self, answer: _Answer, asked: Transcript) -> None:
+        """Send an answer and the Finished over it, with nothing between them (RFC 9846 4.7.2)."""
+        hs, keys = self._hs, self._hs.out.keys
         if not isinstance(keys, Protection):
             raise TypeError("there are no keys to answer under before the handshake is done")
-        finished = Finished(finished_mac(keys.finished_key(), transcript.digest(), keys.suite))
-        self._hs.out.send_after_handshake(*messages, finished)
+        hs.transcript = asked
+        for message in answer:
+            if isinstance(message, Compressed):
+                hs.send_compressed(message)
+            else:
+                hs.send(message)
+        hs.send(Finished(finished_mac(keys.finished_key(), hs.transcript.digest(), keys.suite)))
+        hs.out.flush()
+        hs.transcript.forget()
 
     def _proved(
         self, request: CertificateRequest, credentials: Credentials, scheme: int, asked: Transcript
@@ -101,9 +111,7 @@ class ClientAuthentication:
             signature = self._hs.randomness.sign(scheme, credentials.key, data)
         if signature is None:
             return None
-        proof = CertificateVerify(scheme, signature)
-        transcript.add(encode_message(proof))
-        return (certificate, proof), transcript
+        return certificate, CertificateVerify(scheme, signature)
 
     def _sent(self, nothing: None) -> Sequence[Event]:
         del nothing
@@ -111,8 +119,6 @@ class ClientAuthentication:
         return ()
 
 
-def _declined(request: CertificateRequest, asked: Transcript) -> _Answer:
+def _declined(request: CertificateRequest) -> _Answer:
     """Return an empty Certificate (RFC 9846 4.5.1.3)."""
-    empty = certificate_message((), (), request.certificate_request_context)
-    asked.add(encode_message(empty))
-    return (empty,), asked
+    return (certificate_message((), (), request.certificate_request_context),)

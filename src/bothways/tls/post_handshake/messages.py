@@ -77,7 +77,7 @@ class AfterHandshake:
                     blame(
                         Fault.UNEXPECTED_MESSAGE,
                         got=HandshakeType.certificate_request.name,
-                        expected="none, since we did not offer to answer one after the handshake",
+                        expected="none, since we offered no answer to one, or agreed on HTTP/2",
                     )
                 if self._life.writes:
                     return self._client_auth.answer(message)

@@ -41,7 +41,7 @@ class Revalidation:
         self._verified = verified
         self._in_time = False
         self._is_due = False
-        self._go_by(settings.trust)
+        self._go_by(settings.trust_when_open)
         self._look_at = self._next_time()
         self.runner: ScriptRunner[Verified] | None = None
         self.deadline = self._next_judging()
@@ -60,7 +60,7 @@ class Revalidation:
 
     def judge_by(self, settings: Settings) -> None:
         """Verify the peer soon with other settings, even while a verification with the old ones is running."""
-        trust = settings.trust
+        trust = settings.trust_when_open
         if trust is None:
             raise TypeError("settings that verify nobody")
         if self.runner is not None:

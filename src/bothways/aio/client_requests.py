@@ -1,0 +1,59 @@
+"""Requests of a server for the client's certificate on an open connection (RFC 9846 4.7.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from bothways.aio.waiting import Waiting
+from bothways.errors import UsageError
+from bothways.tls.driver import Driver
+from bothways.tls.events import Peer, Request
+
+
+class ClientRequests(Waiting):
+    """A base class of `TLSProtocol`. `app` may have a method `client_answered(peer)`, called between its data."""
+
+    app: Any
+    driver: Driver
+    _last_answer: Peer | None = None
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport below."""
+        raise NotImplementedError
+
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called or the connection is gone."""
+        raise NotImplementedError
+
+    async def authenticate_client(
+        self, *, required: bool, seconds: float | None, max_data: int
+    ) -> Peer | None:
+        """Request the client's certificate; return the client when it is verified, None if it declines.
+
+        Receiving continues until then, even if the application reads nothing: up to `max_data` bytes.
+        """
+        status, before = self.driver.status, self.driver.status.answers
+        self._take(self.driver.authenticate_client(required=required, seconds=seconds, max_data=max_data))
+        await self.until(lambda: status.answers != before or self.closing)
+        if status.answers == before:
+            status.raise_failure()
+            raise UsageError("authenticate_client: the connection was closed by its own side")
+        return self._last_answer
+
+    def _address(self) -> object:
+        """Return the address of the peer, for the log."""
+        return self.transport.get_extra_info("peername")
+
+    def _tell_answer(self, peer: Peer | None) -> None:
+        """Note the client's answer, and pass it to the application."""
+        self._last_answer = peer
+        tell = getattr(self.app, "client_answered", None)
+        if tell is not None and not self.closing:
+            tell(peer)
+
+    def _take(self, requests: Iterable[Request]) -> None:
+        raise NotImplementedError
