@@ -18,7 +18,7 @@ ROWS = (
     ("trust",),
     ("tls",),
     ("describe", "ca", "fetch", "places", "ticket_keys", "workers"),
-    ("starttls", "diagnosis"),
+    ("starttls", "diagnosis", "signers"),
     ("net", "aio"),
     ("adapters",),
     ("ssl",),
@@ -94,6 +94,7 @@ EXTRAS = {
     # Algorithms for certificates that a configuration names, or that its installation has: never needed.
     "tls": {"brotli", "zstandard"},
     "ca": {"sqlalchemy", "pkcs11"},
+    "signers": {"pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
     "gateway": {"h11", "h2"},

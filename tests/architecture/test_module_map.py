@@ -47,6 +47,8 @@ ELSEWHERE = {
     "starttls/ldap.py": "starttls/test_opening.py",
     "starttls/lines.py": "starttls/test_opening.py",
     "starttls/xmpp.py": "starttls/test_opening.py",
+    "signers/waiting.py": "signers/test_pool.py",
+    "cli/token_key.py": "signers/test_token.py",
     "tls/clock.py": "tls/test_defaults.py",
     "tls/connection_facts.py": "tls/test_connection.py",
     "tls/post_handshake/open_connection.py": "tls/post_handshake/test_certificate_requests.py",

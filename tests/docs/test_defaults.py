@@ -39,6 +39,7 @@ from bothways.http import exchange, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
+from bothways.signers import SigningPool, pool
 from bothways.starttls import talk, xmpp
 from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
@@ -125,7 +126,7 @@ SHARE = f"1/{places.SHARE}"
 SERVING = ("serve", "run", "get")
 TAKERS: dict[str | None, tuple[Callable[..., Any], ...]] = {
     "TicketKeys": (ticket_keys.TicketKeys,), "SessionStore": (session_store.SessionStore,),
-    "Limits": (Limits,), "Revocation": (Revocation,), "Fetch": (Fetch,),
+    "Limits": (Limits,), "SigningPool": (SigningPool,), "Revocation": (Revocation,), "Fetch": (Fetch,),
     "authenticate_client": (Connection.authenticate_client,),
     None: (ServerConfig, start_server, anchors.TrustStore.from_file, GatewayLimits, Times),
 }  # fmt: skip
@@ -176,6 +177,10 @@ VALUES = {
     ),
     "session ticket that a client keeps": size(session_store.LARGEST_TICKET),
     "session tickets that a client keeps of one connection": str(client_resumption.TICKETS_KEPT),
+    "signatures made at once by a key that is held elsewhere; more that may be waited for": (
+        f"{pool.AT_ONCE}; {pool.WAITING}"
+    ),
+    "time for such a signature": seconds(pool.SECONDS),
     "data received and not yet decrypted": size(connection.UNOPENED_LIMIT),
     "data read after a refusal, so that the alert arrives": (
         f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"

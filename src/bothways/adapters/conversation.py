@@ -12,6 +12,7 @@ from typing import Any, NoReturn, TypeVar
 from bothways.adapters.exceptions import data_after_close, shutdown_too_early, ssl_error
 from bothways.adapters.watching import Watched
 from bothways.errors import AuthenticationUnavailable, PeerFault, TLSError, UsageError, logged
+from bothways.signers.waiting import wait_for_answer
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Answers, ConnectionStatus, Driver
@@ -91,7 +92,7 @@ class Conversation:
         while waiting:
             request = waiting.popleft()
             try:
-                answer = self.answers.answer(request)
+                answer = wait_for_answer(self.answers.answer, request)
                 waiting += self.driver.provide(request, answer)
             except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything
                 waiting += self.driver.continue_without_answer(request, error)

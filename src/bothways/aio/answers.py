@@ -9,8 +9,9 @@ import asyncio
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
+from bothways.signers.waiting import held_signature
 from bothways.tls.driver import Answers
 from bothways.tls.events import ChecksWanted, EvidenceWanted, Request, SignatureWanted
 from bothways.tls.handshake.settings import Settings
@@ -34,6 +35,8 @@ async def answer_to(
         await asyncio.get_running_loop().run_in_executor(_executor(), request.run)
         return None
     answer = answers.answer(request)
+    if isinstance(answer, Future):
+        return await held_signature(answer, request)
     return await answer if inspect.isawaitable(answer) else answer
 
 

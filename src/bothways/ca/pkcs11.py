@@ -99,7 +99,7 @@ class TokenKey(HeldKey):
         """Sign data with the hash of `signature_hash`; raises TokenUnavailable."""
         from pkcs11 import Mechanism
 
-        with _token_errors(self._label), self._lock:
+        with token_errors(self._label), self._lock:
             if isinstance(self._public, rsa.RSAPublicKey):
                 return bytes(self._private.sign(data, mechanism=Mechanism.SHA256_RSA_PKCS))
             # A token signs a digest and returns r and s concatenated (PKCS#11); X.509 needs a SEQUENCE of them.
@@ -109,7 +109,7 @@ class TokenKey(HeldKey):
 
     def close(self) -> None:
         """Close the session."""
-        with _token_errors(self._label):
+        with token_errors(self._label):
             self._session.close()
 
 
@@ -117,7 +117,7 @@ def find_key(uri: KeyURI, pin: str | None) -> TokenKey:
     """Open the key of a URI; raises TokenUnavailable. pin: of the token, unless the URI names a file with it."""
     found = _open(uri, pin, make=None)
     if found is None:
-        raise TokenUnavailable(f"the token {uri.token!a} has no private key {_object(uri)}")
+        raise TokenUnavailable(f"the token {uri.token!a} has no private key {object_named(uri)}")
     return found
 
 
@@ -138,12 +138,12 @@ def find_or_generate_key(uri: KeyURI, pin: str | None, key_type: KeyType) -> Tok
 
 def _open(uri: KeyURI, pin: str | None, make: KeyType | None) -> TokenKey | None:
     label = f"the token {uri.token!a}"
-    with _token_errors(label):
-        session = _token(uri).open(rw=make is not None, user_pin=_pin(uri, pin))
+    with token_errors(label):
+        session = token_at(uri).open(rw=make is not None, user_pin=pin_for(uri, pin))
         try:
             if make is not None:
                 _generate(session, uri, make)
-            key = _find_key_pair(session, uri)
+            key = key_pair_in(session, uri)
             if key is not None:
                 return TokenKey(uri, session, *key)
         except BaseException:
@@ -153,7 +153,8 @@ def _open(uri: KeyURI, pin: str | None, make: KeyType | None) -> TokenKey | None
         return None
 
 
-def _token(uri: KeyURI) -> Any:
+def token_at(uri: KeyURI, *, again: bool = False) -> Any:
+    """Return the token of a URI, by its driver. again: the driver was loaded by a process that forked this one."""
     try:
         import pkcs11
     except ModuleNotFoundError:
@@ -166,10 +167,14 @@ def _token(uri: KeyURI) -> Any:
             f"no PKCS#11 driver is configured: set ${MODULE}, or add module-path= to the PKCS#11 URI"
         )
     serial = {"token_serial": uri.serial.encode()} if uri.serial else {}
-    return pkcs11.lib(module).get_token(token_label=uri.token, **serial)
+    driver = pkcs11.lib(module)
+    if again:
+        driver.reinitialize()
+    return driver.get_token(token_label=uri.token, **serial)
 
 
-def _pin(uri: KeyURI, pin: str | None) -> str:
+def pin_for(uri: KeyURI, pin: str | None) -> str:
+    """Return the PIN of the file that the URI names, else `pin`. Raises FileUnusable and PinNeeded."""
     if uri.pin_file:
         try:
             return Path(uri.pin_file).read_text(encoding="utf-8").split("\n", 1)[0].rstrip("\r")
@@ -200,7 +205,8 @@ def _generate(session: Any, uri: KeyURI, key_type: KeyType) -> None:
     session.create_domain_parameters(Kind.EC, curve, local=True).generate_keypair(**template)
 
 
-def _find_key_pair(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
+def key_pair_in(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
+    """Return the private key of a URI and its public key; None if the token has none of that name."""
     from pkcs11 import Attribute, KeyType, NoSuchKey, ObjectClass
     from pkcs11.util.ec import encode_ec_public_key
     from pkcs11.util.rsa import encode_rsa_public_key
@@ -215,12 +221,13 @@ def _find_key_pair(session: Any, uri: KeyURI) -> tuple[Any, PublicKey] | None:
     key = parsing.public_key(encode(public))
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise TokenUnavailable(
-            f"the token {uri.token!a}: the key {_object(uri)} is neither an ECDSA nor an RSA key"
+            f"the token {uri.token!a}: the key {object_named(uri)} is neither an ECDSA nor an RSA key"
         )
     return private, key
 
 
-def _object(uri: KeyURI) -> str:
+def object_named(uri: KeyURI) -> str:
+    """Return how the URI names the key, as text."""
     return ascii(uri.object) if uri.object else f"with the id {uri.id.hex()}"
 
 
@@ -250,7 +257,7 @@ def _raw(path: str, name: str) -> str:
 
 
 @contextmanager
-def _token_errors(label: str) -> Iterator[None]:
+def token_errors(label: str) -> Iterator[None]:
     """Raise an error of the driver as a TokenUnavailable that names the token; none contains the PIN."""
     try:
         yield

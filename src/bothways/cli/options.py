@@ -163,6 +163,11 @@ def load_identity(
         if key is not None:
             refuse("--key requires --cert: a key cannot be used without its certificate")
         return None
+    if key is not None and key.startswith("pkcs11:"):
+        from bothways.cli.token_key import token_identity  # only where a key is in a token
+
+        with told_apart((cert, Wanted.IDENTITY)):
+            return token_identity(cert, key, password_file)
     with told_apart((cert, Wanted.IDENTITY), (key, Wanted.PRIVATE_KEY)):
         return _identity(cert, key, password_file, watched=watched)
 
@@ -365,7 +370,10 @@ def side_options(*, cert_required: bool, alpn_help: str | None) -> Callable[[Com
             help="Our certificate and chain: PEM or PKCS#12.",
         ),
         click.option(
-            "--key", type=FILE, metavar="FILE", help="Our private key; by default in the file of --cert."
+            "--key",
+            type=FILE,
+            metavar="FILE",
+            help="Our private key, or the pkcs11: URI of one in a token; by default in the file of --cert.",
         ),
         click.option(
             "--password-file", type=FILE, metavar="FILE", help="A file; its first line is the passphrase of the key."

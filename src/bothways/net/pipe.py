@@ -15,6 +15,7 @@ from dataclasses import replace
 
 from bothways.errors import TimedOut, TLSError
 from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left
+from bothways.signers.waiting import wait_for_answer
 from bothways.tls.clock import Clock
 from bothways.tls.driver import LINGER_BYTES, LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import EvidenceWanted, Request
@@ -249,7 +250,8 @@ class Pipe:
                 self._find(request)
                 continue
             try:
-                waiting += self._provided(request, self._answers.answer(self._in_time(request)))
+                answer = wait_for_answer(self._answers.answer, self._in_time(request))
+                waiting += self._provided(request, answer)
             except Exception as error:
                 if not self.driver.status.established:
                     self._give_up(request, error)
@@ -286,7 +288,7 @@ class Pipe:
 
     def _answer(self, request: Request) -> None:
         try:
-            requests = self._provided(request, self._answers.answer(request))
+            requests = self._provided(request, wait_for_answer(self._answers.answer, request))
         except Exception as error:  # noqa: BLE001 - our own side's finder may raise anything
             failed = error
             requests = self._driven(lambda: self.driver.continue_without_answer(request, failed))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -154,12 +155,14 @@ class Answers(Generic[S, E]):
     signer: Callable[[SignatureWanted], S] | None = None
     evidence: Callable[[EvidenceWanted], E] | None = None
 
-    def answer(self, request: Request) -> S | E:
-        """Return what answers such a request. Raises `UsageError` if there is nothing."""
+    def answer(self, request: Request) -> S | E | Future[bytes]:
+        """Return what answers such a request, a signature perhaps later. Raises `UsageError` if there is nothing."""
         if isinstance(request, SignatureWanted):
-            if self.signer is None:
-                raise UsageError("the private key of the credentials is held elsewhere: pass a signer")
-            return self.signer(request)
+            if self.signer is not None:
+                return self.signer(request)
+            if request.holder is not None:
+                return request.holder.submit(request.scheme.name, request.data)
+            raise UsageError("the private key of the credentials is held elsewhere: pass a signer")
         if isinstance(request, ChecksWanted):
             raise UsageError("checks are run, not answered")
         if self.evidence is None:

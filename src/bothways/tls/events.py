@@ -17,6 +17,7 @@ from cryptography import x509
 from bothways.errors import TLSError
 from bothways.iana import SignatureScheme
 from bothways.roles import Progress, StepId
+from bothways.trust.credentials import KeyHolder
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.verdict import EvidenceRequest, Names, Trusted, Verdict
 
@@ -121,12 +122,13 @@ class Warned:
 class SignatureWanted:
     """The handshake waits for a signature by a key that is held elsewhere: answer with `provide(request, signature)`.
 
-    `data` is what to sign, by `scheme`, with the private key of `certificate`.
+    `data` is what to sign, by `scheme`, with the private key of `certificate`.  holder: that of the credentials.
     """
 
     scheme: SignatureScheme
     data: bytes
     certificate: x509.Certificate = field(repr=False)
+    holder: KeyHolder | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,8 @@ names the file, what was expected and what to do. No text contains a private key
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
@@ -49,22 +50,41 @@ _MAX_CHAIN = 16
 KEY_USAGES = ("digital_signature", "key_encipherment")
 
 
+class KeyHolder(Protocol):
+    """Signs with a private key that is held elsewhere, such as a `bothways.signers.SigningPool`.
+
+    seconds: how long a handshake waits for a signature.
+    """
+
+    @property
+    def seconds(self) -> float:
+        """The time for a signature."""
+
+    def submit(self, scheme: str, data: bytes) -> Future[bytes]:
+        """Return the signature to come, at once. scheme: the IANA name of a signature scheme."""
+
+
 class Credentials:
     """A certificate, its chain and its key. Immutable; make one with a class method.
 
     Attributes: `chain` (DER, the leaf first, then each one's issuer, without the root), `certificates` (the
-    same, parsed), `certificate` (the leaf), `key` (None where it is held elsewhere), `names`, and `not_after` (the
-    first moment at which one of the chain ends).
+    same, parsed), `certificate` (the leaf), `key` (None where it is held elsewhere), `holder` (who signs then; None
+    where the caller of a connection does), `names`, and `not_after` (the first moment at which one of the chain ends).
     """
 
-    __slots__ = ("_issuers", "_usages", "certificate", "certificates", "chain", "key", "names", "not_after")
+    __slots__ = (
+        "_issuers", "_usages", "certificate", "certificates", "chain", "holder", "key", "names", "not_after",
+    )  # fmt: skip
 
-    def __init__(self, chain: Sequence[ParsedCertificate], key: PrivateKey | None) -> None:
+    def __init__(
+        self, chain: Sequence[ParsedCertificate], key: PrivateKey | None, holder: KeyHolder | None = None
+    ) -> None:
         """Take an ordered chain and its private key; private, use a class method."""
         self.chain: tuple[bytes, ...] = tuple(each.der for each in chain)
         self.certificates: tuple[x509.Certificate, ...] = tuple(each.x509 for each in chain)
         self.certificate: x509.Certificate = chain[0].x509
         self.key: PrivateKey | None = key
+        self.holder: KeyHolder | None = holder
         self.names: Names = names_of(chain[0])
         self.not_after = min(each.not_after for each in chain)
         self._usages = frozenset(usage for usage in KEY_USAGES if _allows(chain[0], usage))
@@ -154,10 +174,14 @@ class Credentials:
         )
 
     @classmethod
-    def external(cls, cert: bytes) -> Credentials:
-        """Take a chain, leaf first, whose private key is held elsewhere: `key` is None. Raises ConfigError."""
+    def external(cls, cert: bytes, holder: KeyHolder | None = None) -> Credentials:
+        """Take a chain, leaf first, whose private key is held elsewhere: `key` is None. Raises ConfigError.
+
+        cert: the chain in PEM or DER.  holder: signs with the key; None if the callers of connections answer each
+        `SignatureWanted`.
+        """
         chain = certificates_in(pem.require_bytes(cert, "certificate"), "certificate")
-        return _assembled(chain, "certificate", None, "")
+        return _assembled(chain, "certificate", None, "", holder)
 
     def allows_key_usage(self, usage: str) -> bool:
         """Whether the leaf's key usage allows a use; without the extension all are allowed (RFC 5280 4.2.1.3).
@@ -293,7 +317,11 @@ def _usable(key: object, source: str) -> PrivateKey:
 
 
 def _assembled(
-    certificates: Sequence[bytes], source: str, key: PrivateKey | None, key_source: str
+    certificates: Sequence[bytes],
+    source: str,
+    key: PrivateKey | None,
+    key_source: str,
+    holder: KeyHolder | None = None,
 ) -> Credentials:
     """Put a chain in order, and check that it is complete and that the key fits its leaf."""
     if not certificates:
@@ -301,7 +329,7 @@ def _assembled(
     pool = _parsed(certificates, source)
     leaf = pool[0] if key is None else _leaf_of(key, pool, source, key_source)
     chain = _in_order(leaf, [each for each in pool if each is not leaf], source)
-    return Credentials(chain, key)
+    return Credentials(chain, key, holder)
 
 
 def _parsed(certificates: Sequence[bytes], source: str) -> list[ParsedCertificate]:

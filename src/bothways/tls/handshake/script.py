@@ -80,4 +80,5 @@ def sign_with(hs: HandshakeContext, credentials: Credentials, scheme: int, data:
 
 def signing_elsewhere(credentials: Credentials, scheme: int, data: bytes) -> Wait:
     """Return the wait for a signature with a key that is held elsewhere."""
-    return Wait(Step.SIGNING, SignatureWanted(SignatureScheme(scheme), data, credentials.certificate))
+    wanted = SignatureWanted(SignatureScheme(scheme), data, credentials.certificate, credentials.holder)
+    return Wait(Step.SIGNING, wanted)

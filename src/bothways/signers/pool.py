@@ -1,0 +1,88 @@
+"""Runs a function that signs and blocks in threads of its own, so that no event loop and no other handshake waits.
+
+So many signatures are made at once, so many others wait; beyond that, and after a time, there is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+AT_ONCE = 4
+WAITING = 256
+SECONDS = 10.0
+
+_Work = tuple[Future[bytes], str, bytes]
+
+
+class SignerBusy(OSError):
+    """Too many signatures are waited for already."""
+
+
+class SigningPool:
+    """Signs with a function that may block: `Credentials.external(cert, holder=SigningPool(sign))`.
+
+    sign: called in a thread with the IANA name of a signature scheme and the data; returns the signature as TLS has it,
+    and raises whatever it wants, which ends that handshake.  at_once: how many threads call it.  waiting: how many more
+    signatures may be waited for; one more raises `SignerBusy` at once.  seconds: how long a handshake waits for its
+    signature. A function that never returns keeps its thread: `at_once` such calls, and every handshake fails in time.
+    """
+
+    def __init__(
+        self,
+        sign: Callable[[str, bytes], bytes],
+        *,
+        at_once: int = AT_ONCE,
+        waiting: int = WAITING,
+        seconds: float = SECONDS,
+    ) -> None:
+        if at_once < 1 or waiting < 0 or not seconds > 0:
+            raise ValueError("SigningPool: at_once is 1 or more, waiting 0 or more, seconds above zero")
+        self._sign = sign
+        self._at_once = at_once
+        self._most = at_once + waiting
+        self.seconds = seconds
+        self._lock = threading.Lock()
+        self._begin()
+
+    def submit(self, scheme: str, data: bytes) -> Future[bytes]:
+        """Return the signature to come. Raises `SignerBusy`."""
+        work: Future[bytes] = Future()
+        with self._lock:
+            if self._process != os.getpid():  # a forked process has none of its parent's threads
+                self._begin()
+            if self._pending >= self._most:
+                raise SignerBusy(f"{self._pending} signatures are waited for already")
+            self._pending += 1
+            if self._idle < self._work.qsize() + 1 and self._threads < self._at_once:
+                self._threads += 1
+                threading.Thread(
+                    target=self._run, args=(self._work,), daemon=True, name="bothways-signer"
+                ).start()
+            self._work.put((work, scheme, data))
+        return work
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        self._pending = self._threads = self._idle = 0
+
+    def _run(self, work: queue.SimpleQueue[_Work]) -> None:
+        while True:
+            with self._lock:
+                self._idle += 1
+            future, scheme, data = work.get()
+            with self._lock:
+                self._idle -= 1
+            try:
+                if future.set_running_or_notify_cancel():  # nobody waits any more for one that was cancelled
+                    future.set_result(self._sign(scheme, data))
+            except BaseException as error:  # noqa: BLE001 - whatever a signer raises is told to who waits
+                future.set_exception(error)
+            finally:
+                with self._lock:
+                    self._pending -= 1
+            del future, data
