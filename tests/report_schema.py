@@ -224,7 +224,17 @@ def definitions() -> dict[str, Schema]:
         **of_authority(),
         "gateway_explain": of_gateway(),
         "names": shape("every name of a certificate's holder", **names),
-        "peer": shape("who the peer proved to be", **names, path=listed(TEXT), valid_until=TIME),
+        "peer": shape(
+            "who the peer proved to be; names and path are empty, and valid_until is null, for a raw public key",
+            kind={"enum": ["certificate", "raw public key"]},
+            **names,
+            path=listed(TEXT),
+            raw_public_key=or_null(ref("raw_public_key")),
+            valid_until=or_null(TIME),
+        ),
+        "raw_public_key": shape(
+            "RFC 7250: the digest of a SubjectPublicKeyInfo, and the name of its pin", sha256=TEXT, pin=TEXT
+        ),
         "error": error(),
         "explanation": shape(
             "what a failure means; `causes`: the likeliest first", happened=TEXT, usually=TEXT,

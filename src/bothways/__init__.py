@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from bothways.trust.access import PeerRule
     from bothways.trust.anchors import TrustStore
     from bothways.trust.credentials import Credentials
+    from bothways.trust.pins import PinnedKeys
+    from bothways.trust.raw_key import RawKeyCredentials
 else:
     __getattr__ = lazy_names(
         __name__,
@@ -73,6 +75,8 @@ else:
             "bothways.trust.access": "PeerRule",
             "bothways.trust.anchors": "TrustStore",
             "bothways.trust.credentials": "Credentials",
+            "bothways.trust.pins": "PinnedKeys",
+            "bothways.trust.raw_key": "RawKeyCredentials",
         },
     )
 
@@ -107,6 +111,8 @@ __all__ = [
     "PeerClosed",
     "PeerFault",
     "PeerRule",
+    "PinnedKeys",
+    "RawKeyCredentials",
     "Refusal",
     "ServerConfig",
     "SessionStore",

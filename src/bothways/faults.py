@@ -204,6 +204,10 @@ class Fault(Enum):
                                   "RFC 9846 4.5.2")
     KEY_DOES_NOT_FIT_SUITE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate with a {key} key, which cannot be used for the key exchange of its cipher suite",
                                  "RFC 5246 7.4.2", "have the server choose another cipher suite, or give it an RSA certificate")
+    NO_SHARED_CERTIFICATE_TYPE = Row(Alert.UNSUPPORTED_CERTIFICATE, "supports only {offered} to authenticate the {whose}, where we accept {accepted}", "RFC 7250 4.2",
+                                     "give both sides a certificate, or give the {whose} a raw public key that the other side pins")
+    UNOFFERED_CERTIFICATE_TYPE = Row(Alert.ILLEGAL_PARAMETER, "chose {got} to authenticate the {whose}, where we offered {offered}", "RFC 7250 4.2")
+    SEVERAL_RAW_KEYS = Row(Alert.ILLEGAL_PARAMETER, "sent a Certificate message with {count} entries, where one raw public key without extensions is expected: {problem}", "RFC 9846 4.5.1")
     BAD_CERTIFICATE_VERIFY = Row(Alert.DECRYPT_ERROR, "does not have the private key of the certificate that it sent: its signature does not verify",
                                  "RFC 9846 4.5.2", "check that certificate and key belong together",
                                  tls12=(Alert.DECRYPT_ERROR, "RFC 5246 7.4.8"))
@@ -228,6 +232,10 @@ class Fault(Enum):
                     "issue a new one, signed with SHA-256 or stronger", check=Check.SIGNATURE)
     UNSUPPORTED_SIGNATURE = Row(Alert.UNSUPPORTED_CERTIFICATE, "sent a certificate signed with {got}, which we do not accept", "RFC 9846 4.3.3",
                                 check=Check.SIGNATURE)
+    BAD_RAW_KEY = Row(Alert.BAD_CERTIFICATE, "sent a raw public key that cannot be used: {problem}", "RFC 7250 3",
+                      "give the peer a key of P-256, Ed25519 or RSA of at least 2048 bits", check=Check.ENCODING)
+    RAW_KEY_NOT_PINNED = Row(Alert.CERTIFICATE_UNKNOWN, "sent a raw public key that is not pinned (SHA-256 {digest})", "RFC 7250 6",
+                             "if you know from elsewhere that this is the peer's key, pin it", check=Check.PATH)
     WEAK_KEY = Row(Alert.BAD_CERTIFICATE, "sent a certificate with a key that is too weak: {got}", "RFC 9325 4.5",
                    "use P-256, Ed25519 or RSA of at least 2048 bits", check=Check.SIGNATURE)
     REVOKED = Row(Alert.CERTIFICATE_REVOKED, "sent a certificate that was revoked on {revoked_at:%Y-%m-%d %H:%M} ({reason})", "RFC 5280 6.3.3",

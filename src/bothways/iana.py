@@ -334,6 +334,14 @@ class ClientCertificateType(IntEnum):
     ecdsa_fixed_ecdh = 66
 
 
+class CertificateType(IntEnum):
+    """What a Certificate message contains, in the extensions of RFC 7250 (IANA, TLS Certificate Types)."""
+
+    X509 = 0
+    OpenPGP = 1
+    RawPublicKey = 2
+
+
 class NameType(IntEnum):
     """Server name types (RFC 6066 3)."""
 

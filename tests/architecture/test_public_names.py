@@ -47,6 +47,8 @@ PUBLIC = {
     "ClientDeclined",
     # who may come in, of those that are trusted
     "PeerRule",
+    "PinnedKeys",
+    "RawKeyCredentials",
     "Refusal",
     # what a session is resumed by
     "SessionStore",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bothways import PinnedKeys, RawKeyCredentials
 from bothways.diagnosis import Cause
+from catalogue import people
 from catalogue.more_configurations import APACHE, DOVECOT, PROSODY, SLAPD, bridging, checking
 from catalogue.prepared import (
     HTTP2,
@@ -12,7 +14,7 @@ from catalogue.prepared import (
     ask_mysql_for_tls,
     mysql_login,
 )
-from catalogue.row import CLIENT, OURS, PEERS, SERVER, Row, me, with_
+from catalogue.row import CLIENT, CURL, OURS, PEERS, SERVER, Row, me, with_
 
 MARIADB = (
     "mariadbd --no-defaults --user=root --datadir=FOLDER/db --bind-address=127.0.0.1 --port=PORT "
@@ -85,6 +87,21 @@ DIRECTORIES = (
         request=LDAP_SEARCH),
 )  # fmt: skip
 
+RAW_KEYS = "--priority NORMAL:-VERS-ALL:+VERS-TLS1.3:-CTYPE-ALL:+CTYPE-SRV-RAWPK:+CTYPE-CLI-RAWPK"
+OF_ANOTHER = PinnedKeys.from_digests(["ab" * 32])
+KEYS = (
+    Row("server-with-an-unpinned-key", "the server's raw public key is another than the one that we pin", CLIENT,
+        f"gnutls-serv -p PORT --http --rawpkfile server.pub --rawpkkeyfile server.key {RAW_KEYS}",
+        Cause.KEY_NOT_PINNED, PEERS, with_(pins=OF_ANOTHER)),
+    Row("caller-with-an-unpinned-key", "the client's raw public key is another than the one that we pin", SERVER,
+        f"gnutls-cli --rawpkfile client.pub --rawpkkeyfile client.key --insecure {RAW_KEYS} -p PORT localhost",
+        Cause.KEY_NOT_PINNED, PEERS,
+        lambda: {"client_pins": OF_ANOTHER, "raw_key": RawKeyCredentials(people.person("server").issued.key)}),
+    Row("caller-of-certificates", "the client has a certificate, and we pin raw public keys alone", SERVER,
+        f"{CURL} https://localhost:PORT/", Cause.OTHER_KIND_OF_IDENTITY, PEERS,
+        with_(client_anchors=None, client_pins=OF_ANOTHER)),
+)  # fmt: skip
+
 RUNTIMES = (
     Row("no-certificate-node", "Node.js requires a certificate, and we have none", CLIENT,
         NODE, Cause.NO_CERTIFICATE, OURS),
@@ -146,4 +163,4 @@ CALLERS = (
         "haproxy -f checks.cfg", Cause.CA_NOT_ACCEPTED, OURS, me("server-unknown", client_auth="none"), checking()),
 )  # fmt: skip
 
-PEER_ROWS = (*APACHES, *DATABASES, *DIRECTORIES, *RUNTIMES, *CALLERS)
+PEER_ROWS = (*APACHES, *DATABASES, *DIRECTORIES, *KEYS, *RUNTIMES, *CALLERS)

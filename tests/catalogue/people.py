@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import pki
 from bothways import Credentials, TrustStore
@@ -264,6 +264,11 @@ def write(folder: Path) -> None:
     for name in PEOPLE:
         write_person(folder, name, person(name))
     (folder / "root.pem").write_bytes(root().pem)
+    for name in ("server", "client"):
+        public = person(name).issued.key.public_key()
+        (folder / f"{name}.pub").write_bytes(
+            public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        )
     (folder / "old-root.pem").write_bytes(old_root().pem)
     (folder / "issuing.pem").write_bytes(issuing().pem)
     (folder / "expired-root.pem").write_bytes(expired_root().pem)

@@ -53,7 +53,12 @@ def test_both_sides_establish_and_talk(conversation: Conversation) -> None:
     talk = conversation.pair()
     talk.exchange()
     assert talk.client.established and talk.server.established
-    assert talk.client.peer is not None and talk.client.peer.names.dns == ("localhost",)
+    assert talk.client.peer is not None
+    by_key = conversation.client.get("pins") is not None
+    assert talk.client.peer.kind == ("raw public key" if by_key else "certificate")
+    assert (
+        talk.client.peer.pin_name == "localhost" if by_key else talk.client.peer.names.dns == ("localhost",)
+    )
     asked = conversation.server.get("client_auth") != "none" and "credentials" not in conversation.client
     assert (talk.server.peer is not None) == asked
     talk.client.send(b"ping")

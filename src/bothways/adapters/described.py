@@ -60,14 +60,14 @@ class Described:
         return self._talk is not None and self._talk.connection.resumed
 
     def getpeercert(self, binary_form: bool = False) -> Any:
-        """Return the peer's certificate as a dict of `ssl` or in DER; None for an anonymous peer.
+        """Return the peer's certificate as a dict of `ssl` or in DER; None for a peer without one.
 
         Raises ValueError before the handshake is complete.
         """
         talk = self._established()
-        if talk.peer is None:
+        der = None if talk.peer is None else _leaf(talk.peer)
+        if der is None:
             return None
-        der = talk.peer.verdict.path_der[0]
         return der if binary_form else peer_cert(der)
 
     def get_verified_chain(self) -> list[bytes]:
@@ -184,9 +184,14 @@ def suite_names(talk: Conversation, offered: tuple[int, ...]) -> list[str]:
 def server_certificate(talk: Conversation) -> bytes | None:
     """Return the server's certificate in DER, for both sides."""
     if not talk.is_server:
-        return None if talk.peer is None else talk.peer.verdict.path_der[0]
+        return None if talk.peer is None else _leaf(talk.peer)
     shown = talk.facts.situation().seen.shown
     return shown[0] if shown else None
+
+
+def _leaf(peer: Peer) -> bytes | None:
+    """Return a peer's certificate in DER; None for a peer without one."""
+    return next(iter(peer.verdict.path_der), None)
 
 
 def end_point(der: bytes | None) -> bytes | None:

@@ -7,7 +7,7 @@ import contextlib
 
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.describe.escape import markup
-from bothways.describe.names import every_name, short_name
+from bothways.describe.names import every_name_of, peer_name
 from bothways.errors import AuthenticationUnavailable, TimedOut
 from bothways.trust.certificate import subject_of
 
@@ -97,13 +97,14 @@ def page(client: StreamWriter) -> str:
             "This server has authenticated to you; you have not sent a certificate.",
         )
     else:
-        title = f"Hello, {short_name(peer.names)}"
+        title = f"Hello, {peer_name(peer)}"
         sentence = "You and this server have authenticated each other."
-        facts += [
-            ("You", every_name(peer.names)),
-            ("Issued by", ", ".join(subject_of(each) for each in peer.path[1:])),
-            ("Valid until", f"{peer.verdict.valid_until:%Y-%m-%d %H:%M} UTC"),
-        ]
+        facts.append(("You", every_name_of(peer)))
+        if peer.certificate is not None:
+            facts += [
+                ("Issued by", ", ".join(subject_of(each) for each in peer.path[1:])),
+                ("Valid until", f"{peer.verdict.valid_until:%Y-%m-%d %H:%M} UTC"),
+            ]
     rows = "".join(f"<dt>{markup(name)}</dt><dd>{markup(value, 2000)}</dd>" for name, value in facts)
     return PAGE.format(title=markup(title), sentence=markup(sentence), facts=rows)
 

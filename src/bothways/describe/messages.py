@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import partial
 from typing import TypeVar
@@ -11,6 +11,7 @@ from bothways.describe.documents import key_text
 from bothways.describe.escape import visible
 from bothways.iana import (
     CertificateCompressionAlgorithm,
+    CertificateType,
     CipherSuite,
     NamedGroup,
     ProtocolVersion,
@@ -37,6 +38,7 @@ from bothways.trust import parsing
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import dn_text, is_readable
 from bothways.trust.parsing import attempt
+from bothways.trust.raw_public_key import read_raw_key
 
 T = TypeVar("T")
 
@@ -77,8 +79,7 @@ def summary(message: Message, step: StepId | None = None, certificate: Message |
         case ServerHello():
             return _server_share(message) if step is StepId.KEY_EXCHANGE else _server_hello(message)
         case EncryptedExtensions():
-            protocols = ext.find(message.extensions, ext.ApplicationProtocols)
-            return f"application protocol {_protocol(protocols)}" if protocols else "no further choices"
+            return "; ".join(_further_choices(message)) or "no further choices"
         case CertificateRequest():
             return _request(message)
         case Certificate():
@@ -131,6 +132,12 @@ def _client_hello(hello: ClientHello) -> str:
         "groups " + _code_names(NamedGroup, groups.groups if groups else ()),
         "compression null",
     ]
+    for whose, found in (
+        ("server", ext.find(extensions, ext.ServerCertificateTypes)),
+        ("client", ext.find(extensions, ext.ClientCertificateTypes)),
+    ):
+        if found is not None:
+            parts.append(f"{whose} authenticated by {_code_names(CertificateType, found.types)}")
     if server_name is not None and server_name.host_name is not None:
         parts.append(f"for {visible(server_name.host_name)}")
     return "; ".join(parts)
@@ -180,7 +187,27 @@ def _chain(certificate: Certificate) -> str:
     return "; ".join(_certificate(entry.cert_data) for entry in certificate.certificate_list[:LISTED])
 
 
+def _further_choices(message: EncryptedExtensions) -> Iterator[str]:
+    protocols = ext.find(message.extensions, ext.ApplicationProtocols)
+    if protocols:
+        yield f"application protocol {_protocol(protocols)}"
+    for whose, found in (
+        ("server", ext.find(message.extensions, ext.ServerCertificateType)),
+        ("client", ext.find(message.extensions, ext.ClientCertificateType)),
+    ):
+        if found is not None:
+            yield f"the {whose} is authenticated by {name(CertificateType, found.type)}"
+
+
 def _certificate(der: bytes) -> str:
+    try:
+        raw_key = read_raw_key(der)
+    except ValueError:
+        return _x509(der)
+    return f"a raw public key, {key_text(raw_key.key)}, with the SHA-256 {raw_key.fingerprint}"
+
+
+def _x509(der: bytes) -> str:
     try:
         parsed = ParsedCertificate(der)
         key = attempt("key", parsing.open_certificate(der).public_key)

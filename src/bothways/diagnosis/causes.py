@@ -445,6 +445,20 @@ class Cause(Enum):
         ours="have it issued under one of the required policies",
         theirs="have it issued under one of the required policies",
     )
+    KEY_NOT_PINNED = Row(
+        "{whose} raw public key is not pinned by {other}: {detail}",
+        ours="have the {peer}'s operator pin our key, which replaces or joins an earlier one",
+        theirs="if the {peer}'s operator confirms this fingerprint, pin the key; if not, this is another {peer}",
+    )
+    UNUSABLE_KEY = Row(
+        "{whose} raw public key cannot be used: {detail}",
+        theirs="the {peer} needs a new key, P-256 or RSA of at least 2048 bits",
+    )
+    OTHER_KIND_OF_IDENTITY = Row(
+        "one side wants a certificate where the other has a raw public key, or the reverse: {detail}",
+        ours="configure both sides for the same: certificates and trust anchors, or raw public keys and pins",
+        theirs="configure both sides for the same: certificates and trust anchors, or raw public keys and pins",
+    )
     UNREADABLE = Row(
         "{whose} certificate cannot be decoded: {detail}",
         ours="have it issued again",

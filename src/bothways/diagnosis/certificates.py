@@ -82,6 +82,8 @@ POSITIONS = COMMON_WORDS - {
 
 BY_FAULT: Mapping[Fault, Cause] = {
     Fault.BAD_ENCODING: Cause.UNREADABLE,
+    Fault.BAD_RAW_KEY: Cause.UNUSABLE_KEY,
+    Fault.RAW_KEY_NOT_PINNED: Cause.KEY_NOT_PINNED,
     Fault.CHAIN_TOO_LARGE: Cause.CHAIN_TOO_LARGE,
     Fault.NO_PATH: Cause.CA_NOT_ACCEPTED,
     Fault.PATH_SEARCH_EXHAUSTED: Cause.CHAIN_TOO_LARGE,
@@ -126,6 +128,8 @@ _DETAILS: Mapping[Fault, str] = {
     Fault.NAME_EXCLUDED: "{issuer} excludes {name}",
     Fault.NAME_NOT_COMPARABLE: "the form in which {issuer} constrains names such as {name} cannot be processed",
     Fault.UNKNOWN_CRITICAL_EXTENSION: "{oid}",
+    Fault.BAD_RAW_KEY: "{problem}",
+    Fault.RAW_KEY_NOT_PINNED: "its SHA-256 is {digest}",
     Fault.CHAIN_TOO_LARGE: "{got} {unit}, more than {limit}",
     Fault.PATH_SEARCH_EXHAUSTED: "more work to search than is allowed ({unit} by then: {limit})",
 }

@@ -132,12 +132,16 @@ FAULT_MEANS: Mapping[Fault, str] = {
     Fault.NO_SHARED_CIPHER_SUITE: NOTHING_SHARED,
     Fault.NO_SHARED_GROUP: NOTHING_SHARED,
     Fault.NO_SHARED_SCHEME: NOTHING_SHARED,
+    Fault.NO_SHARED_CERTIFICATE_TYPE: NOTHING_SHARED,
+    Fault.UNOFFERED_CERTIFICATE_TYPE: "it authenticates itself in a way that this configuration does not verify",
     Fault.NO_CERTIFICATE_ON_OFFERED_CURVE: NOTHING_SHARED,
     Fault.CERTIFICATE_ON_UNOFFERED_CURVE: NOTHING_SHARED,
     Fault.NO_SHARED_APPLICATION_PROTOCOL: NOTHING_SHARED,
     Fault.UNKNOWN_SERVER_NAME: "it wants to reach another server, or uses another name for this one",
     Fault.ACCESS_REFUSED: "its certificate is trusted, and the rules of this configuration do not allow it to connect",
     Fault.NO_CERTIFICATE: "its identity is unknown, and only clients with a certificate are allowed",
+    Fault.BAD_RAW_KEY: "what it sent cannot be used as a public key, so its identity is unknown",
+    Fault.RAW_KEY_NOT_PINNED: "we pin another key: it is the right peer with a new key, or another peer",
     Fault.BAD_CERTIFICATE_VERIFY: "it sent a certificate without a proof that it has the private key",
     Fault.BAD_RECORD: "what we received was altered on the way, or the keys of the two sides differ",
     Fault.BAD_FINISHED: "the two sides did not send and receive the same handshake messages",
@@ -163,7 +167,7 @@ def _usually(case: Case) -> str:
             return meaning or "it is an alert that is in no standard that we know"
         case PeerFault():
             check = case.error.fault.check
-            return CHECK_MEANS[check] if check is not None else FAULT_MEANS.get(case.error.fault, BREACH)
+            return FAULT_MEANS.get(case.error.fault, BREACH if check is None else CHECK_MEANS[check])
         case StartTLSFailed():
             return BEFORE_TLS
         case Truncated():

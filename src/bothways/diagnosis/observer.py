@@ -8,8 +8,10 @@ from dataclasses import replace
 from bothways.describe.messages import title
 from bothways.diagnosis.situation import UNNAMED, Chain, Files, Offer, OwnSide, Request, Seen, Situation
 from bothways.iana import ContentType
+from bothways.roles import Role
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.events import Epoch, MessageSeen, Note, Observer, Progressed, RecordSeen
+from bothways.tls.handshake.certificate_types import RAW
 from bothways.tls.handshake.history import FailureFacts
 from bothways.tls.handshake.negotiation import client_versions
 from bothways.tls.wire import extensions as ext
@@ -70,7 +72,9 @@ class HandshakeFacts:
 
 def situation_of(facts: FailureFacts) -> Situation:
     """Return what the engine kept of a connection that failed, as an explanation needs it."""
-    seen = Seen()
+    types = facts.types
+    own, peer = (types.client, types.server) if facts.role is Role.CLIENT else (types.server, types.client)
+    seen = Seen(shows_raw_key=own == RAW, sees_raw_key=peer == RAW)
     for sent, message in facts.messages:
         seen = after_message(seen, sent, message)
     if facts.complete and "Finished" not in seen.received:
@@ -97,13 +101,28 @@ def after_message(seen: Seen, sent: bool, message: Message) -> Seen:
                 seen, version=chosen_version(message), protocol=chosen_protocol(message.extensions)
             )
         case tls13.EncryptedExtensions():
-            return replace(seen, protocol=chosen_protocol(message.extensions))
+            seen = replace(seen, protocol=chosen_protocol(message.extensions))
+            return _with_types(seen, sent, message)
         case tls13.CertificateRequest() | tls12.CertificateRequest() if not sent:
             return replace(seen, request=request_of(message))
         case tls13.Certificate() | tls12.Certificate():
+            if seen.shows_raw_key if sent else seen.sees_raw_key:
+                return seen
             chain = chain_of(message)
             return replace(seen, shown=chain) if sent else replace(seen, chain=chain)
     return seen
+
+
+def _with_types(seen: Seen, sent: bool, message: tls13.EncryptedExtensions) -> Seen:
+    """Return what was seen with what the Certificate messages will contain (RFC 7250 4.2)."""
+    server = ext.find(message.extensions, ext.ServerCertificateType)
+    client = ext.find(message.extensions, ext.ClientCertificateType)
+    theirs, ours = (client, server) if sent else (server, client)
+    return replace(
+        seen,
+        shows_raw_key=ours is not None and ours.type == RAW,
+        sees_raw_key=theirs is not None and theirs.type == RAW,
+    )
 
 
 def offer_of(hello: ClientHello) -> Offer:

@@ -126,6 +126,11 @@ def _schemes(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, detail=detail)
 
 
+def _other_kind(case: Case) -> Iterator[Likely]:
+    """One side has certificates alone and the other raw public keys alone (RFC 7250 4.2)."""
+    yield case.likely(Cause.OTHER_KIND_OF_IDENTITY, PEERS, CERTAIN, detail=case.refusal.sentence)
+
+
 def _our_curves(case: Case) -> Iterator[Likely]:
     detail = sentence("it offers {offered}, and our certificates have {accepted}", case.refusal.facts)
     yield case.likely(Cause.CURVE_NOT_OFFERED, OURS, CERTAIN, detail=detail)
@@ -251,7 +256,7 @@ def _early_data(case: Case) -> Iterator[Likely]:
 
 def _not_let_in(case: Case) -> Iterator[Likely]:
     """Our own rules do not allow a client that is trusted or anonymous."""
-    if case.their_chain:
+    if case.their_chain or case.seen.sees_raw_key:
         yield case.likely(Cause.NOT_LET_IN, PEERS, CERTAIN, detail=case.refusal.sentence)
     else:
         yield case.likely(Cause.NO_CERTIFICATE, PEERS, CERTAIN, detail=case.refusal.sentence)
@@ -278,6 +283,8 @@ RULES: Mapping[Fault, Rule] = {
     Fault.NO_SHARED_CIPHER_SUITE: _suites,
     Fault.NO_SHARED_GROUP: _groups,
     Fault.NO_SHARED_SCHEME: _schemes,
+    Fault.NO_SHARED_CERTIFICATE_TYPE: _other_kind,
+    Fault.UNOFFERED_CERTIFICATE_TYPE: _other_kind,
     Fault.NO_CERTIFICATE_ON_OFFERED_CURVE: _our_curves,
     Fault.CERTIFICATE_ON_UNOFFERED_CURVE: _curve,
     Fault.NO_SHARED_APPLICATION_PROTOCOL: _protocols,

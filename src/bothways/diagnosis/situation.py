@@ -14,7 +14,7 @@ from typing import Any, Literal
 from bothways.roles import Progress, Role
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.access import ByRules
-from bothways.tls.handshake.history import FailureFacts
+from bothways.tls.handshake.history import FailureFacts, known_anchors
 from bothways.tls.handshake.settings import Negotiation, PeerTrust
 from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
@@ -123,7 +123,7 @@ def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
         return {}
     crls = None if trust.revocation is None else trust.revocation.crls
     return {
-        "anchors": trust.anchors,
+        "anchors": known_anchors(trust),
         "rules": trust.decide.rules if isinstance(trust.decide, ByRules) else (),
         "lists": tuple((each.this_update, each.next_update) for each in islice(crls or (), LISTS_LOOKED_AT)),
     }
@@ -156,7 +156,8 @@ class Seen:
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
     () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: whether application
     data was received, and sent.  closed: whether we sent close_notify.  progress: how far the connection had come.
-    protocol: what the server chose by ALPN.
+    protocol: what the server chose by ALPN.  shows_raw_key, sees_raw_key: whether our Certificate message, and the
+    peer's, contains a raw public key, so that there is no chain.
     """
 
     sent: tuple[str, ...] = ()
@@ -171,6 +172,8 @@ class Seen:
     closed: bool = False
     progress: Progress = Progress.HELLO
     protocol: bytes | None = None
+    shows_raw_key: bool = False
+    sees_raw_key: bool = False
 
 
 Differs = Literal["schemes", "groups", "size", "nothing"]

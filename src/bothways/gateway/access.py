@@ -50,7 +50,11 @@ class Access:
         for rule in self.allow:
             if rule.peers.allows(verdict):
                 return Decision(True, rule.name, f"the allow rule {rule.name} holds")
-        return Decision(False, None, f"no allow rule holds for {verdict.names.subject or 'an empty subject'}")
+        return Decision(
+            False,
+            None,
+            f"no allow rule holds for {verdict.pinned or verdict.names.subject or 'an empty subject'}",
+        )
 
     def refusal(self, peer: Peer | None) -> Refusal | None:
         """Decide as `ServerConfig(allow=...)` asks: None lets a client in."""

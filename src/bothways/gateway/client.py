@@ -148,7 +148,7 @@ class ClientProtocol(AdmittedProtocol):
     def _serve(self, relay: Relay) -> None:
         """The client is verified and allowed: connect it to its service."""
         status, entry = self.driver.status, self.entry
-        if status.peer is None or self._route is None:
+        if status.peer is None or not status.peer.verdict.path_der or self._route is None:
             relay.end("defect: a client without a verified certificate came this far")
             return
         entry.peer = status.peer

@@ -200,7 +200,7 @@ def identity(peer: Peer) -> dict[str, Any]:
     }
     return {
         "subject": visible(names.subject, NAME_LIMIT),
-        "serial": f"{peer.certificate.serial_number:x}",
+        "serial": "" if peer.certificate is None else f"{peer.certificate.serial_number:x}",
         **several,
     }
 

@@ -66,6 +66,8 @@ def _ssl(client: ProxiedClient, form: ProxyProtocol) -> bytes:
     shown = _CLIENT_CERT_SESS if client.resumed else _CLIENT_CERT_CONN | _CLIENT_CERT_SESS
     content = struct.pack("!BI", _CLIENT_SSL | shown, _VERIFIED)
     content += _value(_SSL_VERSION, f"TLSv{client.version}".encode())
+    if not client.peer.verdict.path_der:
+        raise TypeError("a gateway verifies clients by certificates alone")
     names = subject_values(client.peer.verdict, COMMON_NAME)
     if len(names) == 1 and len(names[0].encode()) <= _TEXT_LIMIT:
         content += _value(_SSL_CN, names[0].encode())

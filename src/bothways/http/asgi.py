@@ -44,7 +44,7 @@ def extensions_of(caller: Caller) -> dict[str, dict[str, Any]]:
         TLS: {
             "server_cert": None,
             "client_cert_chain": [pem(each) for each in caller.chain],
-            "client_cert_name": None if peer is None else peer.names.subject,
+            "client_cert_name": None if peer is None or peer.certificate is None else peer.names.subject,
             "client_cert_error": None,  # a client whose certificate is not valid is never accepted
             "tls_version": caller.version_code,
             "cipher_suite": caller.suite_code,

@@ -41,6 +41,11 @@ class PeerRules:
         """Whether a peer is allowed; a refusal is logged. where: what was requested, for the log."""
         objection = self.objection(peer)
         if objection is not None:
-            subject = "a client" if peer is None else shown(peer.names.subject)
-            logger.info("%s may not reach %s: %s", subject, shown(where), logged(objection))
+            logger.info("%s may not reach %s: %s", _who(peer), shown(where), logged(objection))
         return objection is None
+
+
+def _who(peer: Peer | None) -> str:
+    if peer is None:
+        return "a client"
+    return shown(peer.names.subject) if peer.verdict.pinned is None else str(peer.verdict.pinned)

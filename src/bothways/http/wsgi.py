@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from datetime import datetime
 from typing import Any
 
+from cryptography.x509 import Certificate
+
 from bothways.http.caller import NAMES_LIMIT, Caller, of_socket, pem
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
@@ -76,14 +78,18 @@ def add_caller(environ: Environ) -> None:
 
 
 def variables(caller: Caller) -> dict[str, str]:
-    """Return the variables of mod_ssl about the connection; `SSL_CLIENT_SAN_URI_n` is our own."""
-    told = {"SSL_CLIENT_VERIFY": "NONE" if caller.peer is None else "SUCCESS"}
+    """Return the variables of mod_ssl about the connection; `SSL_CLIENT_SAN_URI_n` is our own.
+
+    A client with a raw public key has no certificate, so it has no variables, and SSL_CLIENT_VERIFY is NONE.
+    """
+    certificate = None if caller.peer is None else caller.peer.certificate
+    told = {"SSL_CLIENT_VERIFY": "NONE" if certificate is None else "SUCCESS"}
     if caller.version is not None:
         told["SSL_PROTOCOL"] = f"TLSv{caller.version}"
     if caller.suite is not None:
         told["SSL_CIPHER"] = caller.suite
-    if caller.peer is not None:
-        told |= dict(_of_peer(caller.peer))
+    if caller.peer is not None and certificate is not None:
+        told |= dict(_of_peer(caller.peer, certificate))
         told |= {f"SSL_CLIENT_CERT_CHAIN_{place}": pem(each) for place, each in enumerate(caller.chain[1:])}
     return told
 
@@ -99,8 +105,8 @@ def time_text(moment: datetime) -> str:
     return f"{MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year} GMT"
 
 
-def _of_peer(peer: Peer) -> Iterator[tuple[str, str]]:
-    certificate, names = peer.certificate, peer.names
+def _of_peer(peer: Peer, certificate: Certificate) -> Iterator[tuple[str, str]]:
+    names = peer.names
     yield "SSL_CLIENT_CERT", pem(certificate)
     yield "SSL_CLIENT_M_SERIAL", serial_text(certificate.serial_number)
     yield "SSL_CLIENT_V_START", time_text(certificate.not_valid_before_utc)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from bothways.describe.escape import visible
-from bothways.describe.names import ANONYMOUS, every_name
+from bothways.describe.names import every_name_of
 from bothways.describe.recorder import Noted
 from bothways.diagnosis import Explanation, facts_of
 from bothways.errors import PeerAlert, PeerFault, StartTLSFailed, TLSError, Truncated
@@ -92,7 +92,7 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
     lines = [f"connected to {address}: TLS {connection.version}, {connection.suite}, {connection.group}"]
     if connection.alpn is not None:
         lines.append(f"application protocol: {visible(connection.alpn)}")
-    lines.append(f"the peer is {every_name(connection.peer.names) if connection.peer else ANONYMOUS}")
+    lines.append(f"the peer is {every_name_of(connection.peer)}")
     own = own_authentication(notes)
     rows = [*checks(notes), own]
     if own["outcome"] == "sent":
@@ -130,13 +130,18 @@ def report_facts(connection: Reported, notes: Sequence[Noted]) -> dict[str, obje
 
 
 def peer_facts(peer: Peer | None) -> dict[str, object] | None:
-    """Return the names of an authenticated peer as values that JSON can hold."""
+    """Return what an authenticated peer is, and its names, as values that JSON can hold."""
     if peer is None:
         return None
+    raw_key = None
+    if peer.raw_key is not None:
+        raw_key = {"sha256": peer.raw_key.fingerprint, "pin": visible(peer.pin_name)}
     return {
+        "kind": peer.kind,
         **names_facts(peer.names),
         "path": [visible(subject_of(each)) for each in peer.path],
-        "valid_until": peer.verdict.valid_until.isoformat(),
+        "raw_public_key": raw_key,
+        "valid_until": None if raw_key is not None else peer.verdict.valid_until.isoformat(),
     }
 
 

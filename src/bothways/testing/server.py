@@ -39,9 +39,15 @@ class Handshake:
 
     def __str__(self) -> str:
         if self.error is None:
-            return f"accepted: {self.peer.names.subject if self.peer is not None else 'an anonymous client'}"
+            return f"accepted: {self._who}"
         lines = [] if self.explanation is None else self.explanation.lines()
         return "\n".join([f"refused: {self.error}", *lines])
+
+    @property
+    def _who(self) -> str:
+        if self.peer is None:
+            return "an anonymous client"
+        return str(self.peer.verdict.pinned or self.peer.names.subject)
 
 
 class Server:

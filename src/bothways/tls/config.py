@@ -22,10 +22,22 @@ from bothways.tls.events import Observer
 from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.access import Allow, checked_allow
 from bothways.tls.handshake.certificate_compression import CompressedChains
+from bothways.tls.handshake.certificate_types import client_offer
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.client_offer import hello_extensions, shares_for
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.history import History
+from bothways.tls.handshake.identity_fields import (
+    check_client_auth,
+    check_judging,
+    checked_anchors,
+    checked_pins,
+    checked_raw_key,
+    checked_staples,
+    only_tls13,
+    own_credentials,
+    refuses_unknown_name,
+)
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.server import ServiceRequest, server_handshake
 from bothways.tls.handshake.settings import (
@@ -39,27 +51,25 @@ from bothways.tls.handshake.settings import (
     Negotiation,
     PeerTrust,
     Settings,
-    check_judging,
-    checked_anchors,
     checked_keylog,
     checked_sessions,
-    checked_staples,
     checked_tickets,
     compression_algorithms,
     limits,
     negotiation,
-    own_credentials,
 )
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.protection import LARGEST_RECORD
 from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
-from bothways.trust.anchors import TrustStore
+from bothways.trust.anchors import NO_ANCHORS, TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName
 from bothways.trust.names import server_name as parse_server_name
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.pins import PinnedKeys
+from bothways.trust.raw_key import RawKeyCredentials
 from bothways.trust.revocation import Revocation
 
 ClientAuth = Literal["none", "request", "require", "later"]
@@ -69,9 +79,12 @@ ClientAuth = Literal["none", "request", "require", "later"]
 class ClientConfig:
     """The configuration of a client; immutable, for any number of connections. Raises `ConfigError`.
 
-    anchors: the trust anchors for the certificates of servers.
+    anchors: the trust anchors for the certificates of servers; may be left out where `pins` are given.
+    pins: the raw public keys (RFC 7250) of servers that are trusted, without certificate, name or revocation. Every
+    pinned key may be the server of any connection. With `pins` or `raw_key` only TLS 1.3 is offered.
     credentials: one or several, of which the one that fits the server's request is sent; None for an anonymous
     client.
+    raw_key: our key without a certificate, for peers that pin its public key (RFC 7250); in TLS 1.3 only.
     versions: TLS versions, "1.3" and "1.2"; a version without a remaining cipher suite is not offered.
     suites, groups, schemes: IANA names, the preferred one first.
     certificate_schemes: the schemes that are accepted for signatures in the peer's certificates, if different.
@@ -89,7 +102,7 @@ class ClientConfig:
     verdict says so.
     judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
     longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
-    responses in `revocation` change, or anchors that are watched.
+    responses in `revocation` change, or anchors or pins that are watched.
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
     sessions: what it remembers of servers to resume sessions of TLS 1.3, each once; by default a store of its own, in
     memory. A server is judged again before its session is offered. None remembers nothing.
@@ -113,8 +126,10 @@ class ClientConfig:
     clock, randomness: the sources of time and randomness; for tests and recordings.
     """
 
-    anchors: TrustStore
+    anchors: TrustStore = NO_ANCHORS
     credentials: Credentials | Sequence[Credentials] | None = None
+    pins: PinnedKeys | None = None
+    raw_key: RawKeyCredentials | None = None
     versions: tuple[str, ...] = ("1.3", "1.2")
     suites: tuple[str, ...] = SUITES
     groups: tuple[str, ...] = PREFERRED_GROUPS
@@ -147,13 +162,19 @@ class ClientConfig:
     def __post_init__(self) -> None:
         ech = checked_ech(self.ech)
         offer, bounds = _offer(self, _versions_with_ech(self.versions) if ech else None), _limits(self)
-        check_judging(self.anchors, self.revocation, self.judge_again)
-        trust = PeerTrust(checked_anchors("anchors", self.anchors), self.revocation, self.judge_again)
+        pins, raw_key = checked_pins("pins", self.pins), checked_raw_key(self.raw_key, offer)
+        check_judging(self.anchors, self.revocation, self.judge_again, pins)
+        anchors = checked_anchors("anchors", self.anchors, pins)
+        trust = PeerTrust(anchors, self.revocation, self.judge_again, pins=pins)
+        if pins is not None or raw_key is not None:
+            offer = only_tls13(offer, "pins" if raw_key is None else "raw_key")
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
         offer = replace(offer, shares=shares_for(offer, self.key_shares))
         compressed = _compressed(self.compress_with, own)
-        identity = Identity(own, staples, compressed, is_shown_later=self.post_handshake_auth)
+        identity = Identity(
+            own, staples, compressed, is_shown_later=self.post_handshake_auth, raw_key=raw_key
+        )
         settings = ClientSettings(
             offer, identity, trust, bounds, self.clock, self.randomness, keylog,
             sessions=checked_sessions(self.sessions),
@@ -168,7 +189,8 @@ class ClientConfig:
             resumes=self.sessions is not None,
             record_size_limit=self.record_size_limit,
         )
-        settings = replace(settings, negotiation=replace(offer, hello=tuple(hello)))
+        types = client_offer(identity.types, trust.types)
+        settings = replace(settings, negotiation=replace(offer, hello=(*hello, *types)))
         object.__setattr__(self, "settings", settings)
 
     def target(self, server_name: str | None) -> ServerName:
@@ -196,11 +218,14 @@ class ClientConfig:
 class ServerConfig:
     """The configuration of a server; immutable, for any number of connections. Raises `ConfigError`.
 
-    credentials: one, or several of which one is chosen by the server name that the client sends.
+    credentials: one, or several of which one is chosen by the server name that the client sends; none where `raw_key`
+    is given.
     client_anchors: the trust anchors for the certificates of clients.
+    client_pins: the raw public keys (RFC 7250) of clients that are trusted, without certificate or revocation, in
+    TLS 1.3 only. Clients with a certificate are accepted too where there are `client_anchors`.
     client_auth: "none", "request" (anonymous clients are accepted, a bad certificate is not), "require" or "later" (no
-    certificate is requested in the handshake, and `Connection.authenticate_client` requests it); with anchors the
-    default is "require".
+    certificate is requested in the handshake, and `Connection.authenticate_client` requests it); with anchors or pins
+    the default is "require".
     unknown_server_name: for a client that sends a server name of no credentials: "first" uses the first ones, "refuse"
     sends an alert.
     allow: which of the trusted clients are allowed to connect; None for all. A `PeerRule`, several of which one has to
@@ -208,6 +233,7 @@ class ServerConfig:
     the client is verified again, so it must return at once. For an anonymous client it gets None, but with "later" it
     is called for clients with a certificate only. Any other result and any exception refuse the client, and are logged.
     name_authorities: send the names of the trust anchors to clients, so that they can choose a certificate.
+    raw_key: our key without a certificate, for peers that pin its public key (RFC 7250); in TLS 1.3 only.
     versions: TLS versions, "1.3" and "1.2"; a version without a remaining cipher suite is not offered.
     suites, groups, schemes: IANA names, the preferred one first.
     certificate_schemes: the schemes that are accepted for signatures in the peer's certificates, if different.
@@ -222,7 +248,7 @@ class ServerConfig:
     verdict says so.
     judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
     longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
-    responses in `revocation` change, or anchors that are watched.
+    responses in `revocation` change, or anchors or pins that are watched.
     staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
     tickets: under which keys it seals the one session ticket that each client of TLS 1.3 gets; by default under keys
     of its own, in memory. A client is judged again, and `allow` asked, before its session is resumed. None issues no
@@ -246,8 +272,10 @@ class ServerConfig:
     clock, randomness: the sources of time and randomness; for tests and recordings.
     """
 
-    credentials: Credentials | Sequence[Credentials]
+    credentials: Credentials | Sequence[Credentials] = ()
     client_anchors: TrustStore | None = None
+    client_pins: PinnedKeys | None = None
+    raw_key: RawKeyCredentials | None = None
     client_auth: ClientAuth | None = None
     allow: Allow | None = None
     unknown_server_name: Literal["first", "refuse"] = "first"
@@ -282,20 +310,21 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         offer, bounds = replace(_offer(self), retry_cookie=self.retry_cookie), _limits(self)
-        check_judging(self.client_anchors, self.revocation, self.judge_again)
+        pins, raw_key = checked_pins("client_pins", self.client_pins), checked_raw_key(self.raw_key, offer)
+        check_judging(self.client_anchors, self.revocation, self.judge_again, pins)
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
-        if not own:
-            raise ConfigError("credentials: a server needs a certificate and its key")
+        if not own and raw_key is None:
+            raise ConfigError("credentials: a server needs a certificate and its key, or a raw_key")
         if self.client_auth is None:
-            object.__setattr__(self, "client_auth", "none" if self.client_anchors is None else "require")
+            trusts_nobody = self.client_anchors is None and pins is None
+            object.__setattr__(self, "client_auth", "none" if trusts_nobody else "require")
         trust, on_request = self._trust(offer)
-        if self.unknown_server_name not in ("first", "refuse"):
-            raise ConfigError("unknown_server_name: expected first or refuse")
+        if not own or (trust is not None and trust.anchors is NO_ANCHORS):
+            offer = only_tls13(offer, "client_pins" if own else "raw_key")
+        refuses = refuses_unknown_name(self.unknown_server_name, own)
         compressed = _compressed(self.compress_with, own)
-        identity = Identity(
-            own, staples, compressed, refuses_unknown_name=self.unknown_server_name == "refuse"
-        )
+        identity = Identity(own, staples, compressed, refuses_unknown_name=refuses, raw_key=raw_key)
         tickets = checked_tickets(self.tickets)
         ids = SessionIds() if _resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
         settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids,
@@ -306,20 +335,12 @@ class ServerConfig:
     def _trust(self, offer: Negotiation) -> tuple[PeerTrust | None, PeerTrust | None]:
         """Return how clients are verified in the handshake and on request after it; None where they are not."""
         mode = self.client_auth
-        if mode not in ("none", "request", "require", "later"):
-            raise ConfigError(
-                f"client_auth: {mode!r} is not a mode; expected none, request, require or later"
-            )
+        check_client_auth(mode, offer, self.client_anchors, self.client_pins)
         if mode == "none":
             self._check_that_nobody_is_judged()
             return None, None
-        if mode == "later" and Version.TLS13 not in offer.versions:
-            raise ConfigError(
-                "client_auth: 'later' needs TLS 1.3; TLS 1.2 requests certificates in the handshake only"
-            )
-        if self.client_anchors is None:
-            raise ConfigError(f"client_anchors: missing; client_auth={mode!r} verifies clients by them")
-        anchors = checked_anchors("client_anchors", self.client_anchors)
+        given = NO_ANCHORS if self.client_anchors is None else self.client_anchors
+        anchors = checked_anchors("client_anchors", given, self.client_pins)
         if anchors.profile != "private":
             raise ConfigError(
                 f"client_anchors: the {anchors.profile} profile applies to servers only; make this "
@@ -332,12 +353,15 @@ class ServerConfig:
             mode == "require",
             self.name_authorities,
             checked_allow(self.allow),
+            self.client_pins,
         )
         return (None if mode == "later" else trust), trust
 
     def _check_that_nobody_is_judged(self) -> None:
         if self.client_anchors is not None:
             raise ConfigError("client_anchors: they are not used, since client_auth is none")
+        if self.client_pins is not None:
+            raise ConfigError("client_pins: they are not used, since client_auth is none")
         if self.revocation is not None:
             raise ConfigError("revocation: it is not checked, since client_auth is none")
         if self.allow is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cryptography import x509
 
@@ -19,15 +19,19 @@ from bothways.iana import SignatureScheme
 from bothways.roles import Progress, StepId
 from bothways.trust.credentials import KeyHolder
 from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.raw_public_key import RawPublicKey
 from bothways.trust.verdict import EvidenceRequest, Names, Trusted, Verdict
 
 if TYPE_CHECKING:
     from bothways.tls.wire.flight import Message
 
 
+PeerKind = Literal["certificate", "raw public key"]
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The authenticated peer: it holds the private key of a certificate that we trust.
+    """The authenticated peer: it holds the private key of a certificate, or of a raw public key, that we trust.
 
     proved_at: the time of its signature, if that was in an earlier session that this connection resumes; else None.
     """
@@ -36,19 +40,34 @@ class Peer:
     proved_at: datetime | None = None
 
     @property
-    def certificate(self) -> x509.Certificate:
-        """The leaf certificate, decoded whenever this is asked for."""
-        return self.verdict.certificate
+    def kind(self) -> PeerKind:
+        """What the peer was authenticated by: "certificate" or "raw public key"."""
+        return "certificate" if self.verdict.pinned is None else "raw public key"
+
+    @property
+    def certificate(self) -> x509.Certificate | None:
+        """The leaf certificate, decoded whenever this is asked for; None for a peer without one."""
+        return self.verdict.certificate if self.verdict.path_der else None
 
     @property
     def path(self) -> tuple[x509.Certificate, ...]:
-        """The verified path, from the leaf to the trust anchor, decoded whenever this is asked for."""
+        """The verified path, from the leaf to the trust anchor, decoded whenever this is asked for; or empty."""
         return self.verdict.path
 
     @property
     def names(self) -> Names:
-        """Every name in the leaf certificate."""
+        """Every name in the leaf certificate; all empty without one."""
         return self.verdict.names
+
+    @property
+    def raw_key(self) -> RawPublicKey | None:
+        """The raw public key; None for a peer with a certificate (RFC 7250)."""
+        return None if self.verdict.pinned is None else self.verdict.pinned.key
+
+    @property
+    def pin_name(self) -> str:
+        """The name that we gave to the pin of its raw public key; "" without one."""
+        return "" if self.verdict.pinned is None else self.verdict.pinned.name
 
 
 @dataclass(frozen=True, slots=True)

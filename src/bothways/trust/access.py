@@ -11,7 +11,7 @@ from typing import Any
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
-from bothways.trust.access_kinds import COMPILERS, LOOSE_COMPILERS, Test
+from bothways.trust.access_kinds import COMPILERS, KINDS_OF_KEYS, LOOSE_COMPILERS, Test
 from bothways.trust.verdict import Trusted
 
 Texts = str | Iterable[str]
@@ -36,6 +36,8 @@ class PeerRule:
     below the anchor asserts, the CAs also by anyPolicy; policy mappings are not applied.
     key: the kind of the public key: RSA, P-256, P-384, P-521, Ed25519, Ed448; `RSA-3072` for RSA of at least 3072 bits.
     lifetime: the most days for which the certificate is valid from its beginning to its end.
+
+    Of a peer with a raw public key only `spki` and `key` can match: it has no certificate.
     """
 
     dns: Texts = ()
@@ -54,17 +56,17 @@ class PeerRule:
     key: Texts = ()
     lifetime: Texts = ()
     _tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
-    _loose_tests: tuple[Test, ...] = field(init=False, repr=False, compare=False)
+    _loose_tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         tests: list[tuple[str, Test]] = []
-        loose_tests: list[Test] = []
+        loose_tests: list[tuple[str, Test]] = []
         for kind, compile_values in COMPILERS.items():
             values = _texts(kind, getattr(self, kind))
             object.__setattr__(self, kind, values)
             if values:
                 tests.append((kind, compile_values(values)))
-                loose_tests.append(LOOSE_COMPILERS.get(kind, compile_values)(values))
+                loose_tests.append((kind, LOOSE_COMPILERS.get(kind, compile_values)(values)))
         if not tests:
             raise ConfigError(f"a rule about peers requires one of {', '.join(COMPILERS)}")
         object.__setattr__(self, "_tests", tuple(tests))
@@ -87,17 +89,24 @@ class PeerRule:
         """Whether a trusted peer may be one that the rule names, though not beyond doubt: for rules that deny.
 
         As `allows`, but one of several common names, attributes or URIs suffices, and so does a wildcard name of the
-        certificate that covers a DNS name of the rule.
+        certificate that covers a DNS name of the rule. A raw public key may belong to anybody, so any name may be
+        that of its holder.
         """
-        return all(holds(verdict) for holds in self._loose_tests)
+        return all(not _can_tell(kind, verdict) or holds(verdict) for kind, holds in self._loose_tests)
 
     def failing(self, verdict: Trusted) -> str | None:
         """Return the first kind that does not match, such as "uri"; None where all match."""
-        return next((kind for kind, holds in self._tests if not holds(verdict)), None)
+        failing = (kind for kind, holds in self._tests if not (_can_tell(kind, verdict) and holds(verdict)))
+        return next(failing, None)
 
     def __str__(self) -> str:
         given = ((kind, getattr(self, kind)) for kind in COMPILERS)
         return ", ".join(f"{kind} {' or '.join(values)}" for kind, values in given if values)
+
+
+def _can_tell(kind: str, verdict: Trusted) -> bool:
+    """Whether a kind can be compared: with a raw public key only those that are about keys."""
+    return verdict.pinned is None or kind in KINDS_OF_KEYS
 
 
 def _texts(kind: str, given: Any) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509 import CertificatePolicies, Name
 
 from bothways.errors import ConfigError
@@ -180,7 +180,7 @@ def _anchor(values: tuple[str, ...]) -> Test:
 
 def _spki(values: tuple[str, ...]) -> Test:
     digests = _digests("spki", values)
-    return lambda verdict: _leaf(verdict).key_digest.hex() in digests
+    return lambda verdict: _key_digest(verdict).hex() in digests
 
 
 def _digests(kind: str, values: tuple[str, ...]) -> set[str]:
@@ -261,13 +261,17 @@ def _key(values: tuple[str, ...]) -> Test:
     least = min((int(each.removeprefix("RSA-")) for each in values if each.startswith("RSA-")), default=None)
 
     def holds(verdict: Trusted) -> bool:
-        kind, bits = _key_kind(_leaf(verdict).key)
+        kind, bits = _key_kind(_leaf(verdict).key if verdict.pinned is None else verdict.pinned.key.key)
         return kind in values or (kind == "RSA" and least is not None and bits >= least)
 
     return holds
 
 
-def _key_kind(key: CertificatePublicKeyTypes) -> tuple[str, int]:
+def _key_digest(verdict: Trusted) -> bytes:
+    return _leaf(verdict).key_digest if verdict.pinned is None else verdict.pinned.key.digest
+
+
+def _key_kind(key: PublicKeyTypes) -> tuple[str, int]:
     if isinstance(key, rsa.RSAPublicKey):
         return "RSA", key.key_size
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -311,6 +315,10 @@ COMPILERS: dict[str, Callable[[tuple[str, ...]], Test]] = {
     "key": _key,
     "lifetime": _lifetime,
 }
+
+
+# The kinds that a raw public key has too.
+KINDS_OF_KEYS = frozenset({"spki", "key"})
 
 
 # -- for rules that deny -------------------------------------------------------------------------------------

@@ -94,10 +94,7 @@ class TrustStore:
         for number, der in enumerate(certificates, 1):
             what = f"{source}: certificate {number}"
             self._anchors.setdefault(der, _readable(pem.require_bytes(der, what), what))
-        if not self._anchors:
-            raise ConfigError(
-                f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
-            )
+        self._check_not_empty(source)
         self._by_name: dict[bytes, SameSubject] = {}
         for anchor in self._anchors.values():
             self._by_name.setdefault(anchor.normal_subject, SameSubject()).add(anchor)
@@ -177,6 +174,12 @@ class TrustStore:
         ders = certificates_in(data, source)
         return cls(ders, remember_paths=remember_paths, profile=profile, source=source)
 
+    def _check_not_empty(self, source: str) -> None:
+        if not self._anchors:
+            raise ConfigError(
+                f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
+            )
+
     def profile_for(self, purpose: Purpose | None) -> Profile:
         """Return the profile that applies to a purpose: the web profile is for servers only."""
         return self.profile if purpose is Purpose.SERVER else "private"
@@ -240,6 +243,19 @@ class TrustStore:
         """Empty the cache of signatures and certificates."""
         self._edges.clear()
         self._certificates.clear()
+
+
+class _NoAnchors(TrustStore):
+    """No trust anchor at all: every certificate is refused. For peers that are trusted by pins alone."""
+
+    def __init__(self) -> None:
+        super().__init__((), remember_paths=0, source="")
+
+    def _check_not_empty(self, source: str) -> None:
+        """Accept that there is none."""
+
+
+NO_ANCHORS: TrustStore = _NoAnchors()
 
 
 class WatchedTrustStore(TrustStore):

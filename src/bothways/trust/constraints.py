@@ -11,6 +11,7 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, rsa
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from bothways.faults import Fault, Reason
@@ -108,7 +109,7 @@ def has_weak_key(certificate: ParsedCertificate) -> bool:
 def flaws(certificate: ParsedCertificate) -> tuple[Flaw, ...]:
     """Return the reasons against a certificate at any time and position; computed once and kept with it."""
     if certificate.flaws is None:
-        weak = key_weakness(certificate)
+        weak = key_weakness(certificate.key)
         found: list[Flaw] = [] if weak is None else [(Fault.WEAK_KEY, {"got": weak})]
         unknown = (
             (Fault.UNKNOWN_CRITICAL_EXTENSION, oid.dotted_string)
@@ -164,9 +165,8 @@ def _check_validity(
         reasons.append(Reason(Fault.CERTIFICATE_NOT_YET_VALID, position, certificate.subject_text, facts))
 
 
-def key_weakness(certificate: ParsedCertificate) -> str | None:
+def key_weakness(key: PublicKeyTypes) -> str | None:
     """Return why a key is too weak, or so large that it only takes time (RFC 9325 4.5); None if it is acceptable."""
-    key = certificate.key
     if isinstance(key, ec.EllipticCurvePublicKey):
         return None if key.curve.name in CURVES else f"elliptic curve {key.curve.name}"
     if isinstance(key, rsa.RSAPublicKey):

@@ -183,6 +183,16 @@ class Credentials:
         chain = certificates_in(pem.require_bytes(cert, "certificate"), "certificate")
         return _assembled(chain, "certificate", None, "", holder)
 
+    @property
+    def entries(self) -> tuple[bytes, ...]:
+        """What a Certificate message contains: the chain (RFC 9846 4.5.1)."""
+        return self.chain
+
+    @property
+    def holder(self) -> x509.Certificate:
+        """Whose key signs: the leaf, which determines the signature schemes."""
+        return self.certificate
+
     def allows_key_usage(self, usage: str) -> bool:
         """Whether the leaf's key usage allows a use; without the extension all are allowed (RFC 5280 4.2.1.3).
 
@@ -237,7 +247,7 @@ def _from_bytes(
     certificates = certificates_in(cert, cert_source)
     if not certificates:
         raise ConfigError(f"{cert_source}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
-    return _assembled(certificates, cert_source, _private_key(key, key_source, password), key_source)
+    return _assembled(certificates, cert_source, read_private_key(key, key_source, password), key_source)
 
 
 def is_pkcs12(data: bytes) -> bool:
@@ -261,10 +271,11 @@ def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
         )
     if leaf is None:
         raise ConfigError(f"{source}: it contains no certificate that belongs to its key")
-    return _assembled([leaf, *others], source, _usable(key, source), source)
+    return _assembled([leaf, *others], source, usable_key(key, source), source)
 
 
-def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
+def read_private_key(data: bytes, source: str, password: Password) -> PrivateKey:
+    """Return the one private key in PEM or DER. Raises ConfigError, which names `source`."""
     found = pem.blocks(data)
     keys = [block for label, block in found if label.endswith("PRIVATE KEY")]
     if found and not keys:
@@ -287,7 +298,7 @@ def _private_key(data: bytes, source: str, password: Password) -> PrivateKey:
         raise _locked(source, password) from None
     except EncodingError as error:
         raise ConfigError(f"{source}: the private key cannot be decoded: {shown(error)}") from None
-    return _usable(key, source)
+    return usable_key(key, source)
 
 
 def _password_bytes(password: Password) -> bytes | None:
@@ -309,7 +320,8 @@ def _locked(source: str, password: Password) -> ConfigError:
     return WrongPassphrase(source, "the password is wrong, or the file is damaged")
 
 
-def _usable(key: object, source: str) -> PrivateKey:
+def usable_key(key: object, source: str) -> PrivateKey:
+    """Return a private key that can sign handshakes. Raises ConfigError for any other, which names `source`."""
     if isinstance(key, PrivateKey):
         return key
     kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")

@@ -287,7 +287,7 @@ def _responder_problem(
         return "whose key usage does not allow signatures"
     if not delegate.not_before <= at <= delegate.not_after:
         return "whose certificate is outside its validity period"
-    weak = key_weakness(delegate)
+    weak = key_weakness(delegate.key)
     if weak is not None:
         return f"whose key is too weak: {weak}"
     critical = {oid for oid, extension in delegate.extensions.items() if extension.critical}

@@ -11,6 +11,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.names import ServerName
 from bothways.trust.path import LIMITS, Limits, PathRequest, judge_path
+from bothways.trust.pins import PinRequest
 from bothways.trust.policies import NO_POLICY, Policies
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.check import status_check
@@ -77,3 +78,6 @@ class VerificationRequest(NamedTuple):
         profile = anchors.profile_for(self.purpose)
         available = Available(self.revocation, anchors, at, stapled, fetched, profile, defer)
         return judge_path(asked, status_check(available))
+
+
+PeerRequest = VerificationRequest | PinRequest

@@ -13,9 +13,10 @@ from typing import Literal
 
 from cryptography import x509
 
-from bothways.faults import Reason
+from bothways.faults import Reason, shown
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.parsing import open_certificate
+from bothways.trust.raw_public_key import RawPublicKey
 
 Profile = Literal["private", "web"]
 PROFILES: tuple[Profile, ...] = ("private", "web")
@@ -79,18 +80,30 @@ class EvidenceRequest:
     nonce: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PinnedKey:
+    """A raw public key that is trusted because it is pinned. name: that of its pin, "" for a pin without one."""
+
+    key: RawPublicKey
+    name: str = ""
+
+    def __str__(self) -> str:
+        named = f" ({shown(self.name)})" if self.name else ""
+        return f"raw public key {self.key.fingerprint}{named}"
+
+
 SlowCheck = Callable[[], object]  # may run in any thread; its result is stored with the evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The chain leads to a trust anchor and passed every requested check.
+    """The chain leads to a trust anchor and passed every requested check, or the raw public key is pinned.
 
     `path_der` has the certificates from the leaf to the trust anchor, in DER: an open connection keeps its verdict, and
     objects of `cryptography` take five times the memory. `not_after` is the earliest end of validity among these
     certificates, `valid_until` that among them and the evidence, for evidence with the tolerance for clocks. `wants` is
     evidence that may still be fetched: none, unless an unknown status was accepted. `profile` is the set of rules by
-    which it was verified.
+    which it was verified. `pinned` is the raw public key of a peer without a certificate; it has no path.
     """
 
     path_der: tuple[bytes, ...] = field(repr=False)
@@ -100,6 +113,7 @@ class Trusted:
     valid_until: datetime
     wants: tuple[EvidenceRequest, ...] = ()
     profile: Profile = "private"
+    pinned: PinnedKey | None = None
 
     @property
     def certificate(self) -> x509.Certificate:

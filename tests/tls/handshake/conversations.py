@@ -18,6 +18,8 @@ from bothways import (
     ECHKey,
     ECHKeys,
     Event,
+    PinnedKeys,
+    RawKeyCredentials,
     ServerConfig,
     SessionStore,
     TicketKeys,
@@ -87,6 +89,17 @@ def anchors() -> TrustStore:
 def ech_keys() -> ECHKeys:
     """The keys of a server that decrypts ClientHellos."""
     return ECHKeys(ECHKey.generate("public.example"))
+
+
+@cache
+def raw_key(name: str) -> RawKeyCredentials:
+    """The key of an identity, without its certificate."""
+    return RawKeyCredentials.from_pem(identity(name).key_pem)
+
+
+def pinned(*names: str) -> PinnedKeys:
+    """The keys of these identities, each pinned by its name."""
+    return PinnedKeys.from_digests({raw_key(each).public.fingerprint: each for each in names})
 
 
 def responses(*responses: bytes) -> OCSPStore:
@@ -238,6 +251,8 @@ class Asked(Conversation):
 
 RETRY = {"groups": ("secp256r1", "x25519")}
 ANONYMOUS_LATER = {"credentials": None, "post_handshake_auth": True}
+RAW_CLIENT: dict[str, Any] = {"raw_key": raw_key("client.example"), "pins": pinned("localhost")}
+RAW_SERVER: dict[str, Any] = {"raw_key": raw_key("localhost"), "client_pins": pinned("client.example")}
 CONVERSATIONS = {
     each.name: each
     for each in (
@@ -278,6 +293,14 @@ CONVERSATIONS = {
         Resumed("resumed, one-way", {}, {"client_auth": "none"}),
         Asked("mutual, asked later", {"post_handshake_auth": True}, {"client_auth": "later"}),
         Asked("anonymous, asked later", ANONYMOUS_LATER, {"client_auth": "later"}),
+        Conversation("raw public keys", RAW_CLIENT, RAW_SERVER),
+        Conversation("raw public key of the client", {"raw_key": RAW_CLIENT["raw_key"]}, RAW_SERVER),
+        Conversation(
+            "raw public key of the server",
+            {"pins": RAW_CLIENT["pins"]},
+            {"raw_key": RAW_SERVER["raw_key"], "client_auth": "request"},
+        ),
+        Resumed("resumed, raw public keys", RAW_CLIENT, RAW_SERVER),
     )
 }
 
@@ -305,7 +328,7 @@ def told(events: Iterable[Event]) -> list[str]:
         peer = getattr(event, "peer", None)
         error = getattr(event, "error", None)
         extra = getattr(event, "data", b"")
-        names = peer.names.subject if peer is not None else ""
+        names = str(peer.verdict.pinned or peer.names.subject) if peer is not None else ""
         texts.append(" ".join([type(event).__name__, names, extra.hex(), str(error or "")]).strip())
     return texts
 

@@ -1,7 +1,8 @@
 """Signature schemes: signing, verifying, and which key fits which scheme (RFC 9846 4.3.3, 4.5.2).
 
 In TLS 1.3 an ECDSA scheme has a fixed curve, and RSA uses only PSS. An RSA key with the id-RSASSA-PSS identifier in its
-certificate fits only rsa_pss_pss schemes; the key object does not show that, so certificates are accepted too.
+certificate or raw public key fits only rsa_pss_pss schemes; the key object does not show that, so those are accepted
+too.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from bothways.roles import Version
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.parsing import encoded
 from bothways.trust.public_keys import PSSRestriction, pss_restriction
+from bothways.trust.raw_public_key import RawPublicKey
 from bothways.trust.work import has_long_exponent
 
 PublicKey = Any
 PrivateKey = Any
+Holder = PublicKey | x509.Certificate | RawPublicKey
 
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
@@ -78,16 +81,14 @@ def sign(scheme: int, private_key: PrivateKey, data: bytes) -> bytes:
     return signature
 
 
-def check_signature(
-    scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes, version: Version
-) -> None:
+def check_signature(scheme: int, holder: Holder, data: bytes, signature: bytes, version: Version) -> None:
     """Check a signature of `data` with the key of `holder`; blame the peer if it is wrong."""
     check_fits(scheme, holder, version)
     if not is_signature(scheme, holder, data, signature):
         blame(Fault.BAD_CERTIFICATE_VERIFY)
 
 
-def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes, signature: bytes) -> bool:
+def is_signature(scheme: int, holder: Holder, data: bytes, signature: bytes) -> bool:
     """Whether `signature` is a valid signature of `data` with the key of `holder`."""
     key = _key_of(holder)
     row = TABLE.get(scheme)
@@ -100,7 +101,7 @@ def is_signature(scheme: int, holder: PublicKey | x509.Certificate, data: bytes,
     return True
 
 
-def check_fits(scheme: int, holder: PublicKey | x509.Certificate, version: Version) -> None:
+def check_fits(scheme: int, holder: Holder, version: Version) -> None:
     """Blame the peer if its key does not fit the scheme (RFC 9846 4.5.2)."""
     if scheme not in schemes_for(holder, version):
         blame(
@@ -110,7 +111,7 @@ def check_fits(scheme: int, holder: PublicKey | x509.Certificate, version: Versi
         )
 
 
-def schemes_for(holder: PublicKey | x509.Certificate, version: Version) -> tuple[int, ...]:
+def schemes_for(holder: Holder, version: Version) -> tuple[int, ...]:
     """Return the schemes that fit the key of `holder`, the preferred first; none for an unknown type of key.
 
     An RSA key with a long public exponent has none either, since its verification would take too much time.
@@ -126,7 +127,7 @@ def schemes_for(holder: PublicKey | x509.Certificate, version: Version) -> tuple
     return _plain_schemes(kind, version)
 
 
-def curve_of(holder: PublicKey | x509.Certificate) -> int | None:
+def curve_of(holder: Holder) -> int | None:
     """Return the curve of an ECDSA key as a named group; None for any other key or curve."""
     key = _key_of(holder)
     return _CURVES.get(key.curve.name) if _kind(key) is Kind.ECDSA else None
@@ -148,11 +149,15 @@ def _exponent(key: PublicKey | PrivateKey) -> str:
     return f" with an exponent of {bits} bits" if has_long_exponent(public) else ""
 
 
-def _key_of(holder: PublicKey | x509.Certificate) -> PublicKey:
-    return holder.public_key() if type(holder) is x509.Certificate else holder
+def _key_of(holder: Holder) -> PublicKey:
+    if type(holder) is x509.Certificate:
+        return holder.public_key()
+    return holder.key if type(holder) is RawPublicKey else holder
 
 
-def _pss_restriction(holder: PublicKey | x509.Certificate) -> PSSRestriction | None:
+def _pss_restriction(holder: Holder) -> PSSRestriction | None:
+    if type(holder) is RawPublicKey:
+        return pss_restriction(holder.spki)
     if type(holder) is not x509.Certificate:
         return None
     if holder.public_key_algorithm_oid != PublicKeyAlgorithmOID.RSASSA_PSS:

@@ -92,7 +92,13 @@ class ByRules:
             return NO_CERTIFICATE
         if any(each.allows(peer.verdict) for each in self.rules):
             return None
-        return Refusal(f"no rule holds for {peer.names.subject or 'a certificate without a subject'}")
+        return Refusal(f"no rule holds for {_who(peer)}")
+
+
+def _who(peer: Peer) -> str:
+    if peer.verdict.pinned is not None:
+        return str(peer.verdict.pinned)
+    return peer.names.subject or "a certificate without a subject"
 
 
 def _is_asynchronous(function: object) -> bool:

@@ -12,8 +12,10 @@ from bothways.roles import Role, StepId, Version
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, proof_input
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Proved
+from bothways.tls.handshake.certificate_types import RAW, X509
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.proofs import Finish, Signed
+from bothways.tls.handshake.credentials import Own
+from bothways.tls.handshake.proofs import Finish, Signed, SignedByKey
 from bothways.tls.handshake.script import Script, sign_with
 from bothways.tls.handshake.settings import Identity
 from bothways.tls.keys.schedule13 import finished_mac
@@ -42,29 +44,45 @@ def check_proof(
     proof: CertificateVerify,
     offered: Sequence[int],
     anchors: TrustStore,
-) -> Signed:
+    kind: int = X509,
+) -> Signed | SignedByKey:
     """Check the peer's signature over all handshake messages before it (steps 2.2 and 3.4; RFC 9846 4.5.2).
 
-    offered: our signature schemes.  anchors: used to verify the certificate later.
+    offered: our signature schemes.  anchors: used to verify the certificate later.  kind: the type of what the
+    Certificate contains.
     """
-    chain = tuple([entry.cert_data for entry in certificate.certificate_list])
     context, step = _PROOFS[hs.role.other]
-    signed = Signed(
-        chain,
-        proof.algorithm,
-        proof.signature,
-        proof_input(context, hs.transcript.before()),
-        Version.TLS13,
-        offered=offered,
-        anchors=anchors,
-        staples=stapled(certificate),
-    )
+    data = proof_input(context, hs.transcript.before())
+    signed: Signed | SignedByKey
+    if kind == RAW:
+        spki = _single_key(certificate)
+        signed = SignedByKey(spki, proof.algorithm, proof.signature, data, offered)
+    else:
+        signed = Signed(
+            tuple([entry.cert_data for entry in certificate.certificate_list]),
+            proof.algorithm,
+            proof.signature,
+            data,
+            Version.TLS13,
+            offered=offered,
+            anchors=anchors,
+            staples=stapled(certificate),
+        )
     if hs.observer is not None:
         scheme = spelled(SignatureScheme, proof.algorithm)
         hs.observer(
             Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key")
         )
     return signed
+
+
+def _single_key(certificate: Certificate) -> bytes:
+    """Return the only entry of a Certificate, a raw public key without extensions (RFC 9846 4.5.1)."""
+    entries = certificate.certificate_list
+    if len(entries) != 1 or entries[0].extensions:
+        problem = "it has extensions" if len(entries) == 1 else "there is more than one"
+        blame(Fault.SEVERAL_RAW_KEYS, count=len(entries), problem=problem)
+    return entries[0].cert_data
 
 
 def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
@@ -76,17 +94,17 @@ def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
 def prove(
     hs: HandshakeContext,
     identity: Identity,
-    credentials: Credentials,
+    credentials: Own,
     scheme: int,
     asked: Sequence[ext.Extension],
 ) -> Script[None]:
-    """Send our certificate chain, and sign the transcript with its key (RFC 9846 4.5.1, 4.5.2).
+    """Send our certificate chain or raw public key, and sign the transcript with its key (RFC 9846 4.5.1, 4.5.2).
 
     asked: the extensions of the peer's ClientHello or CertificateRequest, which may request OCSP responses and accept
     a compressed Certificate.
     """
     context = CLIENT_CONTEXT if hs.role is Role.CLIENT else SERVER_CONTEXT
-    certificate = own_certificate(credentials.chain, own_staples(hs, credentials, asked))
+    certificate = own_certificate(credentials.entries, own_staples(hs, credentials, asked))
     compressed = identity.compressed.shortest(certificate, asked)
     if compressed is None:
         hs.send(*certificate)
@@ -98,16 +116,16 @@ def prove(
 
 
 def own_staples(
-    hs: HandshakeContext, credentials: Credentials, asked: Sequence[ext.Extension]
+    hs: HandshakeContext, credentials: Own, asked: Sequence[ext.Extension]
 ) -> tuple[bytes | None, ...]:
     """Return the OCSP responses for our certificates, if the peer requested them (RFC 9846 4.5.1.1)."""
     wanted = any(isinstance(each, ext.StatusRequest | ext.EmptyStatusRequest) for each in asked)
-    return hs.own_staples(credentials) if wanted else ()
+    return hs.own_staples(credentials) if wanted and isinstance(credentials, Credentials) else ()
 
 
 @lru_cache(maxsize=64)
 def own_certificate(chain: tuple[bytes, ...], staples: tuple[bytes | None, ...]) -> Encoded:
-    """Return the Certificate message for our chain, without a request context."""
+    """Return the Certificate message for our chain or raw public key, without a request context."""
     return encoded(certificate_message(chain, staples, b""))
 
 

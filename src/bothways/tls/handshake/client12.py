@@ -238,7 +238,7 @@ def send_certificate(
     if choice.credentials is None:
         hs.send(Certificate(()))
     else:
-        hs.send(*own_certificate_12(choice.credentials.chain))
+        hs.send(*own_certificate_12(choice.credentials.entries))
     return choice
 
 
@@ -325,7 +325,7 @@ def agree(
 def send_key_exchange(hs: HandshakeContext, server: Server12) -> bytes:
     """Send our ClientKeyExchange and return the premaster secret (steps 2.4, 2.5; RFC 5246 7.4.7)."""
     if server.exchange is None:
-        premaster, encrypted = encrypt_premaster(server.verified.peer.certificate, hs.randomness)
+        premaster, encrypted = encrypt_premaster(server.verified.peer.path[0], hs.randomness)
         hs.send(rsa_key_exchange(encrypted))
         return premaster
     ours = offer(server.exchange.named_curve, hs.randomness)

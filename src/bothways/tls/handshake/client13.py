@@ -22,6 +22,7 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
+from bothways.tls.handshake.certificate_types import X509, check_server_type, chosen_types
 from bothways.tls.handshake.client_ech import (
     check_confirmed_again,
     reject,
@@ -36,7 +37,7 @@ from bothways.tls.handshake.client_resumption import (
     session_keeper,
 )
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.credentials import choose_for_request
+from bothways.tls.handshake.credentials import Own, choose_for_request
 from bothways.tls.handshake.negotiation import (
     check_after_retry,
     check_encrypted_extensions,
@@ -46,12 +47,12 @@ from bothways.tls.handshake.negotiation import (
 )
 from bothways.tls.handshake.offered import Offered
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
-from bothways.tls.handshake.proofs import Finish, Signed
+from bothways.tls.handshake.proofs import Finish, Signed, SignedByKey
 from bothways.tls.handshake.record_size import keep_to_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
-from bothways.tls.handshake.verification import judge, judge_if_due
+from bothways.tls.handshake.verification import judge, judge_if_due, request_about
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
@@ -65,9 +66,7 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     Finished,
 )
-from bothways.trust.credentials import Credentials
 from bothways.trust.names import ServerName, server_name
-from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
 
@@ -79,7 +78,7 @@ class Server(NamedTuple):
     """
 
     verified: Verified
-    signed: Signed | None
+    signed: Signed | SignedByKey | None
     finish: Finish
     request: CertificateRequest | None
     proved_at: datetime
@@ -108,13 +107,16 @@ def client_handshake_13(
     encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
     negotiated = negotiated._replace(alpn=check_encrypted_extensions(offered.hello, encrypted))
     keep_to_limit(hs, settings.limits.record_size_limit, encrypted.extensions, Version.TLS13)
+    types = chosen_types(offered.hello, encrypted)
+    hs.history.types = types
     yield Agreed(negotiated)
     configs = retry_configs(encrypted)
-    own = settings.identity.own
+    own = settings.identity.shown_as(types.client)
     if offered.encrypted is not None and offered.is_rejected:
         target, own = server_name(offered.encrypted.config.public_name), ()
     if session is None:
-        server = yield from server_authentication(hs, settings, target, secrets)
+        check_server_type(types, settings.trust.types)
+        server = yield from server_authentication(hs, settings, target, secrets, types.server)
     else:
         server = yield from server_of_session(hs, session, secrets)
     application = secrets.application(hs.transcript.digest())
@@ -123,7 +125,7 @@ def client_handshake_13(
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     cautions: tuple[Caution, ...] = () if session is None else session.session.cautions
     if server.request is not None:
-        cautions = yield from client_authentication(hs, settings, server.request, own)
+        cautions = yield from client_authentication(hs, settings, server.request, own, types.client)
     send_finished(hs, suite, secrets.client_finished)
     hs.out.change_keys(ours, Epoch.APPLICATION)
     if offered.is_rejected:
@@ -201,11 +203,15 @@ def agree(
 
 
 def server_authentication(
-    hs: HandshakeContext, settings: ClientSettings, target: ServerName, secrets: HandshakeSecrets
+    hs: HandshakeContext,
+    settings: ClientSettings,
+    target: ServerName,
+    secrets: HandshakeSecrets,
+    kind: int = X509,
 ) -> Script[Server]:
     """Read an optional CertificateRequest, Certificate, CertificateVerify and Finished; then verify the server.
 
-    RFC 9846 4.4.2 and 4.5.
+    RFC 9846 4.4.2 and 4.5.  kind: the type of what the Certificate contains.
     """
     request = None
     certificate = yield from expect(Step.WAIT_CERT_CR, CertificateRequest, Certificate)
@@ -218,19 +224,10 @@ def server_authentication(
     if not certificate.certificate_list:
         blame(Fault.EMPTY_SERVER_CERTIFICATE)
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
-    signed = check_proof(hs, certificate, proof, settings.negotiation.schemes, settings.trust.anchors)
+    signed = check_proof(hs, certificate, proof, settings.negotiation.schemes, settings.trust.anchors, kind)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
-    verification = VerificationRequest(
-        chain=signed.chain,
-        anchors=settings.trust.anchors,
-        purpose=Purpose.SERVER,
-        name=target,
-        revocation=settings.trust.revocation,
-        leaf=signed.leaf,
-        staples=signed.staples,
-    )
-    verified = yield from judge(hs, verification)
+    verified = yield from judge(hs, request_about(signed, settings.trust, Purpose.SERVER, target))
     return Server(verified, signed, finish, request, hs.clock.now())
 
 
@@ -245,13 +242,17 @@ def server_of_session(
 
 
 def client_authentication(
-    hs: HandshakeContext, settings: ClientSettings, request: CertificateRequest, own: Sequence[Credentials]
+    hs: HandshakeContext,
+    settings: ClientSettings,
+    request: CertificateRequest,
+    own: Sequence[Own],
+    kind: int | None = X509,
 ) -> Script[tuple[Caution, ...]]:
     """Send the certificate of `own` that fits the request and sign, or send an empty one (RFC 9846 4.5.1.3).
 
-    Returns the warnings about the choice.
+    kind: the type of what the server asks for.  Returns the warnings about the choice.
     """
-    choice = choose_for_request(own, request, settings.negotiation.schemes)
+    choice = choose_for_request(own, request, settings.negotiation.schemes, kind)
     if choice.credentials is None:
         hs.send(Certificate(b"", ()))
         return choice.cautions

@@ -21,7 +21,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.handshake.settings import ClientSettings
-from bothways.tls.handshake.verification import known_to_pass
+from bothways.tls.handshake.verification import known_to_pass, pins_of
 from bothways.tls.keys.schedule13 import EarlySecret
 from bothways.tls.resumption.age import LONGEST
 from bothways.tls.resumption.binders import binders_octets
@@ -33,6 +33,7 @@ from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello, with_extensions
 from bothways.tls.wire.tls13 import NewSessionTicket
 from bothways.trust.names import ServerName
+from bothways.trust.pins import PinRequest
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 
@@ -74,6 +75,9 @@ def accepted_now(
     hs: HandshakeContext, settings: ClientSettings, target: ServerName, session: Session
 ) -> Verified | None:
     """Verify the server of a session again, by the evidence at hand; None if it is not accepted."""
+    if session.raw_key is not None:
+        pins = pins_of(settings.trust)
+        return known_to_pass(hs, PinRequest(key=session.raw_key, pins=pins, proved_at=session.authenticated))
     request = VerificationRequest(
         chain=session.chain,
         anchors=settings.trust.anchors,
@@ -175,6 +179,7 @@ class SessionKeeper:
             chain=tuple(self._request.chain),
             staples=tuple(self._request.staples),
             cautions=self._cautions,
+            raw_key=self._request.key if isinstance(self._request, PinRequest) else None,
         )
         self._store.keep(self._key, session)
 

@@ -11,16 +11,20 @@ from bothways.iana import names as all_spelled
 from bothways.roles import Version
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.events import Caution
+from bothways.tls.handshake.certificate_types import RAW, X509
 from bothways.tls.handshake.negotiation import request_schemes
 from bothways.tls.handshake.oid_filters import holds
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
 from bothways.trust.credentials import Credentials
+from bothways.trust.raw_key import RawKeyCredentials
+
+Own = Credentials | RawKeyCredentials
 
 
 def choose_server_credentials(
-    named: Sequence[Credentials], offered: Sequence[int], accepted: Sequence[int]
-) -> tuple[Credentials, int]:
+    named: Sequence[Own], offered: Sequence[int], accepted: Sequence[int]
+) -> tuple[Own, int]:
     """Choose the first credentials whose key fits a scheme of the client, and that scheme (RFC 9846 4.5.1.2).
 
     named: the candidates.  offered: the client's schemes.  accepted: ours, the preferred first.
@@ -30,7 +34,7 @@ def choose_server_credentials(
         scheme = choose_scheme(credentials, shared, accepted)
         if scheme is not None:
             return credentials, scheme
-    makeable = {scheme for each in named for scheme in schemes_for(each.certificate, Version.TLS13)}
+    makeable = {scheme for each in named for scheme in schemes_for(each.holder, Version.TLS13)}
     blame(
         Fault.NO_SHARED_SCHEME,
         offered=all_spelled(SignatureScheme, tuple(offered)),
@@ -52,7 +56,7 @@ def credentials_for(
 
 
 def choose_scheme(
-    credentials: Credentials,
+    credentials: Own,
     offered: Collection[int],
     accepted: Sequence[int],
     version: Version = Version.TLS13,
@@ -61,15 +65,15 @@ def choose_scheme(
 
     offered: preferably a set, since a peer may offer thousands, and a server may have many credentials.
     """
-    fitting = schemes_for(credentials.certificate, version)
+    fitting = schemes_for(credentials.holder, version)
     return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientChoice:
-    """Which certificate a client sends, with which scheme it signs, and a warning about the choice."""
+    """Which certificate or raw public key a client sends, its signature scheme, and a warning about the choice."""
 
-    credentials: Credentials | None = None
+    credentials: Own | None = None
     scheme: int = 0
     warning: Caution | None = None
 
@@ -80,17 +84,39 @@ class ClientChoice:
 
 
 def choose_for_request(
-    own: Sequence[Credentials], request: CertificateRequest, accepted: Sequence[int]
+    own: Sequence[Own], request: CertificateRequest, accepted: Sequence[int], kind: int | None = X509
 ) -> ClientChoice:
-    """Choose the client's certificate for a CertificateRequest of TLS 1.3 (RFC 9846 4.4.2)."""
+    """Choose the client's certificate or raw public key for a CertificateRequest of TLS 1.3 (RFC 9846 4.4.2).
+
+    own: those of the kind that the server asks for.
+    """
+    if kind == RAW:
+        return choose_raw_key(own, request, accepted)
     authorities = ext.find(request.extensions, ext.CertificateAuthorities)
     oid_filters = ext.find(request.extensions, ext.OidFilters)
     return choose_client_credentials(
-        own,
+        [each for each in own if isinstance(each, Credentials)],
         request_schemes(request),
         None if authorities is None else authorities.authorities,
         accepted,
         () if oid_filters is None else oid_filters.filters,
+    )
+
+
+def choose_raw_key(own: Sequence[Own], request: CertificateRequest, accepted: Sequence[int]) -> ClientChoice:
+    """Choose whether our raw public key is sent for a CertificateRequest that asks for one (RFC 7250 4.2).
+
+    It fits no oid_filters, which are about certificates, and needs no certificate_authorities.
+    """
+    schemes, filters = request_schemes(request), ext.find(request.extensions, ext.OidFilters)
+    raw_key = next(iter(own), None)
+    if raw_key is None:
+        return ClientChoice(warning=Caution.NO_CREDENTIALS)
+    if filters is not None and filters.filters:
+        return ClientChoice(warning=Caution.NO_USAGE_AS_ASKED)
+    scheme = choose_scheme(raw_key, frozenset(accepted).intersection(schemes), accepted)
+    return (
+        ClientChoice(warning=Caution.NO_FITTING_SCHEME) if scheme is None else ClientChoice(raw_key, scheme)
     )
 
 

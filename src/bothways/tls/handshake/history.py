@@ -11,11 +11,13 @@ from datetime import datetime
 from typing import Protocol
 
 from bothways.roles import Progress, Role, Version
+from bothways.tls.handshake.certificate_types import CertificateTypes
 from bothways.tls.handshake.settings import Negotiation, PeerTrust, Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, with_extensions
+from bothways.trust.anchors import NO_ANCHORS, TrustStore
 
 MESSAGE_LIMIT = 32
 _LASTING: frozenset[type[Message]] = frozenset(
@@ -40,8 +42,9 @@ class FailureFacts:
     """What the engine knows about a failed connection: the `situation` of its error.
 
     own: our certificate chains.  trust: how we verify peers.  address, starttls: as in `History`.  messages: each with
-    True if we sent it.  version: the one chosen.  has_data: whether application data was received.  closed: whether we
-    sent close_notify.  complete: whether the handshake was complete.  at: the time of the failure, by our clock.
+    True if we sent it.  version: the one chosen.  types: what the Certificate messages contain.  has_data: whether
+    application data was received.  closed: whether we sent close_notify.  complete: whether the handshake was complete.
+    at: the time of the failure, by our clock.
     """
 
     role: Role
@@ -53,6 +56,7 @@ class FailureFacts:
     starttls: str
     messages: Sequence[tuple[bool, Message]]
     version: Version | None
+    types: CertificateTypes
     progress: Progress
     has_data: bool
     closed: bool
@@ -76,11 +80,12 @@ class History:
 
     server_name: the server that a client wants to reach.  address: its "HOST:PORT", if known. starttls: the application
     protocol whose STARTTLS was used.  has_data: whether application data was received.  closed: whether we sent
-    close_notify.
+    close_notify.  types: what the Certificate messages contain.
     """
 
     __slots__ = (
         "_complete", "_messages", "_settings", "address", "closed", "has_data", "position", "server_name", "starttls",
+        "types",
     )  # fmt: skip
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -89,6 +94,7 @@ class History:
         self.server_name: str | None = None
         self.address = self.starttls = ""
         self.has_data = self.closed = False
+        self.types = CertificateTypes()
         self._messages: list[tuple[bool, Message]] = []
         self._complete = False
 
@@ -144,12 +150,18 @@ class History:
             starttls=self.starttls,
             messages=self.messages,
             version=position.version,
+            types=self.types,
             progress=position.progress,
             has_data=self.has_data,
             closed=self.closed,
             complete=self._complete,
             at=settings.clock.now(),
         )
+
+
+def known_anchors(trust: PeerTrust | None) -> TrustStore | None:
+    """Return the trust anchors of a configuration; None without any, and where peers are trusted by pins alone."""
+    return None if trust is None or trust.anchors is NO_ANCHORS else trust.anchors
 
 
 def _lasting(sent: bool, message: Message) -> Message | None:

@@ -12,6 +12,7 @@ from typing import NamedTuple, NoReturn
 from bothways.faults import Fault, blame
 from bothways.iana import (
     NAMES_LIMIT,
+    CertificateType,
     CipherSuite,
     CompressionMethod,
     ExtensionType,
@@ -102,6 +103,7 @@ def read_offer(hello: ClientHello) -> Offer:
     if psks is not None:
         _check_psks(psks, modes)
     _check_entries(groups.groups, NamedGroup, "supported_groups")
+    _check_types(extensions)
     _check_shares(shares.shares, groups.groups)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
     return Offer(
@@ -149,6 +151,14 @@ def _hosts_of(extensions: Sequence[ext.Extension]) -> tuple[bytes, ...]:
 def _check_entries(codes: Sequence[int], registry: type[IntEnum], place: str) -> None:
     if len(set(codes)) != len(codes):
         blame(Fault.DUPLICATE_ENTRY, entry=spelled(registry, first_repeated(codes)), place=place)
+
+
+def _check_types(extensions: Sequence[ext.Extension]) -> None:
+    for each in extensions:
+        if isinstance(each, ext.ClientCertificateTypes):
+            _check_entries(each.types, CertificateType, "client_certificate_type")
+        elif isinstance(each, ext.ServerCertificateTypes):
+            _check_entries(each.types, CertificateType, "server_certificate_type")
 
 
 def _check_shares(shares: Sequence[ext.KeyShareEntry], groups: Sequence[int]) -> None:

@@ -10,7 +10,7 @@ from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Caution, Peer
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.wire.tls13 import NewSessionTicket
-from bothways.trust.request import VerificationRequest
+from bothways.trust.request import PeerRequest
 
 Exporter = Callable[[str, bytes | None, int], bytes]
 
@@ -39,7 +39,7 @@ class Verified(NamedTuple):
     """A peer that was accepted, the request that was verified, and the generation of the evidence used for it."""
 
     peer: Peer
-    request: VerificationRequest
+    request: PeerRequest
     generation: int
 
 

@@ -12,7 +12,9 @@ from bothways.tls.crypto.signing import check_signature
 from bothways.tls.keys.schedule13 import same_secret
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.constraints import key_weakness
 from bothways.trust.path import read_leaf
+from bothways.trust.raw_public_key import RawPublicKey, read_raw_key
 
 
 class Signed:
@@ -50,6 +52,27 @@ class Signed:
         self.chain, self.leaf, self.scheme, self.staples = chain, leaf, scheme, staples
 
 
+class SignedByKey:
+    """The peer signed the handshake with the private key of the raw public key that it sent (RFC 7250)."""
+
+    __slots__ = ("raw_key", "scheme")
+
+    raw_key: RawPublicKey
+    scheme: int
+
+    def __init__(
+        self, spki: bytes, scheme: int, signature: bytes, data: bytes, offered: Sequence[int]
+    ) -> None:
+        """Check the signature of `data` with the key; blame the peer if it is wrong, or the key is too weak.
+
+        spki: as the peer sent it.  offered: our signature schemes.
+        """
+        check_offered(scheme, offered)
+        self.raw_key = _usable_raw_key(spki)
+        check_signature(scheme, self.raw_key, data, signature, Version.TLS13)
+        self.scheme = scheme
+
+
 class Finish:
     """The peer's Finished agrees with all messages that we sent and received."""
 
@@ -82,3 +105,14 @@ def check_offered(scheme: int, offered: Sequence[int]) -> None:
     """Blame the peer for a signature scheme that we did not offer (RFC 9846 4.5.2, RFC 5246 7.4.3, 7.4.8)."""
     if scheme not in offered:
         blame(Fault.UNOFFERED_SCHEME, got=spelled(SignatureScheme, scheme))
+
+
+def _usable_raw_key(spki: bytes) -> RawPublicKey:
+    try:
+        key = read_raw_key(spki)
+    except ValueError as error:
+        blame(Fault.BAD_RAW_KEY, problem=str(error))
+    weak = key_weakness(key.key)
+    if weak is not None:
+        blame(Fault.BAD_RAW_KEY, problem=f"it is too weak: {weak}")
+    return key

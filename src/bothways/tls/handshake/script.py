@@ -16,6 +16,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Negotiated
 from bothways.tls.handshake.steps import Step
 from bothways.trust.credentials import Credentials
+from bothways.trust.raw_key import RawKeyCredentials
 
 M = TypeVar("M")
 N = TypeVar("N")
@@ -69,9 +70,11 @@ def expect(step: Step, *kinds: type[Any]) -> Script[Any]:
     return message
 
 
-def sign_with(hs: HandshakeContext, credentials: Credentials, scheme: int, data: bytes) -> Script[bytes]:
+def sign_with(
+    hs: HandshakeContext, credentials: Credentials | RawKeyCredentials, scheme: int, data: bytes
+) -> Script[bytes]:
     """Sign `data`; for a key that is held elsewhere, wait for the signature (steps 2.2 and 3.2)."""
-    if credentials.key is None:
+    if isinstance(credentials, Credentials) and credentials.key is None:
         signature: bytes = yield signing_elsewhere(credentials, scheme, data)
         return signature
     yield _SIGNING

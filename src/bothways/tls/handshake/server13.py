@@ -27,8 +27,18 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
+from bothways.tls.handshake.certificate_types import (
+    RAW,
+    X509,
+    CertificateTypes,
+    client_type,
+    refuse_types,
+    server_answers,
+    types_offered_for_server,
+)
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import (
+    Own,
     choose_server_credentials,
     credentials_for,
 )
@@ -42,7 +52,7 @@ from bothways.tls.handshake.negotiation import (
     read_offer,
 )
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
-from bothways.tls.handshake.proofs import Signed
+from bothways.tls.handshake.proofs import Signed, SignedByKey
 from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server_ech import ReceivedHello
@@ -50,7 +60,7 @@ from bothways.tls.handshake.server_resumption import Resumed, judge_resumed_clie
 from bothways.tls.handshake.session_binding import server_context
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
-from bothways.tls.handshake.verification import judge_client
+from bothways.tls.handshake.verification import judge_client, request_about
 from bothways.tls.keys.keylog import application_lines, handshake_lines
 from bothways.tls.keys.schedule13 import EarlySecret, HandshakeSecrets, exporter
 from bothways.tls.record.protection import Protection
@@ -66,8 +76,7 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     Finished,
 )
-from bothways.trust.credentials import Credentials
-from bothways.trust.request import VerificationRequest
+from bothways.trust.request import PeerRequest
 from bothways.trust.verdict import Purpose
 
 
@@ -76,10 +85,11 @@ class Choice(NamedTuple):
 
     suite: Suite
     group: int
-    credentials: Credentials
+    credentials: Own
     scheme: int
     alpn: bytes | None
     by_name: bool
+    types: CertificateTypes
 
 
 def server_handshake_13(
@@ -90,6 +100,7 @@ def server_handshake_13(
     offer = read_offer(hello)
     check_offered_limit(settings.limits.record_size_limit, hello.extensions or ())
     choice = choose(settings, offer)
+    hs.history.types = choice.types
     hs.transcript.choose(choice.suite.hash)
     hs.inbox.ignores_change_cipher_spec = True
     hs.inbox.early_data_left = EARLY_DATA_LIMIT if offer.early_data else 0
@@ -105,7 +116,8 @@ def server_handshake_13(
     yield Agreed(negotiated)
     own_limit, asked = settings.limits.record_size_limit, offer.hello.extensions or ()
     limit = answer_limit(hs, own_limit, asked, Version.TLS13)
-    hs.send(*encrypted_extensions(choice.by_name, choice.alpn, received.retry_configs, limit))
+    types = () if resumed is not None else tuple(server_answers(offer.hello, choice.types))
+    hs.send(*encrypted_extensions(choice.by_name, choice.alpn, received.retry_configs, (*limit, *types)))
     if resumed is None:
         yield from server_authentication(hs, settings, offer, choice)
     send_finished(hs, choice.suite, secrets.server_finished)
@@ -114,13 +126,13 @@ def server_handshake_13(
     ours, theirs = Protection(choice.suite, application.server), Protection(choice.suite, application.client)
     hs.out.change_keys(ours, Epoch.APPLICATION)
     signed = None
-    if settings.trust is not None and resumed is None:
-        signed = yield from client_authentication(hs, settings, settings.trust, received)
+    if settings.trust is not None and resumed is None and choice.types.client is not None:
+        signed = yield from client_authentication(hs, settings, settings.trust, received, choice.types.client)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     if resumed is None:
-        verified = yield from judge_client(hs, settings.trust, request_about(signed, settings.trust))
+        verified = yield from judge_client(hs, settings.trust, client_request(signed, settings.trust))
     else:
         verified = yield from judge_resumed_client(hs, settings.trust, resumed.verified)
     if PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes:
@@ -140,26 +152,17 @@ def server_authentication(
     hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
 ) -> Script[None]:
     """Send CertificateRequest where clients are verified, Certificate and CertificateVerify (RFC 9846 4.4.2, 4.5)."""
-    if settings.trust is not None:
-        request, hs.inbox.offered = request_for(settings, settings.trust)
+    if settings.trust is not None and choice.types.client is not None:
+        request, hs.inbox.offered = request_for(settings, settings.trust, choice.types.client)
         hs.inbox.compressions = settings.negotiation.compressions
         hs.send(*request)
     asked = offer.hello.extensions or ()
     yield from prove(hs, settings.identity, choice.credentials, choice.scheme, asked)
 
 
-def request_about(signed: Signed | None, trust: PeerTrust | None) -> VerificationRequest | None:
+def client_request(signed: Signed | SignedByKey | None, trust: PeerTrust | None) -> PeerRequest | None:
     """Return the verification request for a client; None for an anonymous one."""
-    if signed is None or trust is None:
-        return None
-    return VerificationRequest(
-        chain=signed.chain,
-        anchors=trust.anchors,
-        purpose=Purpose.CLIENT,
-        revocation=trust.revocation,
-        leaf=signed.leaf,
-        staples=signed.staples,
-    )
+    return None if signed is None or trust is None else request_about(signed, trust, Purpose.CLIENT)
 
 
 def choose(settings: Settings, offer: Offer) -> Choice:
@@ -167,10 +170,21 @@ def choose(settings: Settings, offer: Offer) -> Choice:
     suite = SUITES13[choose_suite(offer.hello.cipher_suites, settings.negotiation.suites_13)]
     group = choose_group(offer.groups, settings.negotiation.groups)
     alpn = choose_protocol(offer.protocols, settings.negotiation.protocols)
-    own = settings.identity.own
+    own, raw_key = settings.identity.own, settings.identity.raw_key
     named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
-    credentials, scheme = choose_server_credentials(named, offer.schemes, settings.negotiation.schemes)
-    return Choice(suite, group, credentials, scheme, alpn, named is not own)
+    fitting: list[Own] = []
+    accepted = types_offered_for_server(offer.hello)
+    for each in accepted:
+        if each == X509:
+            fitting += named
+        elif each == RAW and raw_key is not None:
+            fitting.append(raw_key)
+    if not fitting:
+        refuse_types(accepted, settings.identity.types, "server")
+    credentials, scheme = choose_server_credentials(fitting, offer.schemes, settings.negotiation.schemes)
+    is_raw = credentials is raw_key
+    types = CertificateTypes(RAW if is_raw else X509, client_type(offer.hello, settings))
+    return Choice(suite, group, credentials, scheme, alpn, named is not own and not is_raw, types)
 
 
 def retry(
@@ -234,9 +248,12 @@ def encrypted_extensions(
     by_name: bool,
     alpn: bytes | None,
     retry_configs: ext.RetryConfigs | None,
-    limit: tuple[ext.RecordSizeLimit, ...] = (),
+    others: tuple[ext.Extension, ...] = (),
 ) -> Encoded:
-    """Return the EncryptedExtensions (RFC 9846 4.4.1; retry_configs: RFC 9849 5)."""
+    """Return the EncryptedExtensions (RFC 9846 4.4.1; retry_configs: RFC 9849 5).
+
+    others: the answers about the size of records and about certificate types.
+    """
     answers: list[ext.Extension] = []
     if by_name:
         answers.append(ext.ServerName())
@@ -244,14 +261,22 @@ def encrypted_extensions(
         answers.append(ext.ApplicationProtocols((alpn,)))
     if retry_configs is not None:
         answers.append(retry_configs)
-    return encoded(EncryptedExtensions((*answers, *limit)))
+    return encoded(EncryptedExtensions((*answers, *others)))
 
 
-def request_for(settings: Settings, trust: PeerTrust) -> tuple[Encoded, frozenset[int]]:
-    """Return the CertificateRequest of a configuration, and what the client may answer."""
-    offer = settings.negotiation
+def request_for(settings: Settings, trust: PeerTrust, kind: int = X509) -> tuple[Encoded, frozenset[int]]:
+    """Return the CertificateRequest of a configuration, and what the client may answer.
+
+    kind: the type of what is asked for; a raw public key has neither an issuer nor a status.
+    """
+    offer, is_raw = settings.negotiation, kind == RAW
+    authorities = () if is_raw else trust.authorities
     return certificate_request(
-        offer.schemes, offer.certificate_schemes, trust.authorities, trust.asks_status, offer.compressions
+        offer.schemes,
+        offer.certificate_schemes,
+        authorities,
+        trust.asks_status and not is_raw,
+        offer.compressions,
     )
 
 
@@ -277,15 +302,20 @@ def certificate_request(
 
 
 def client_authentication(
-    hs: HandshakeContext, settings: Settings, trust: PeerTrust, received: ReceivedHello
-) -> Script[Signed | None]:
-    """Read the client's Certificate and CertificateVerify, or an empty Certificate, where that is accepted."""
+    hs: HandshakeContext, settings: Settings, trust: PeerTrust, received: ReceivedHello, kind: int = X509
+) -> Script[Signed | SignedByKey | None]:
+    """Read the client's Certificate and CertificateVerify, or an empty Certificate, where that is accepted.
+
+    kind: the type of what the Certificate contains.
+    """
     certificate = yield from expect(Step.WAIT_CERT, Certificate)
     check_context(certificate, b"")
     is_turned_away = received.retry_configs is not None
     missing = Fault.NO_CERTIFICATE_AFTER_ECH if is_turned_away else Fault.NO_CERTIFICATE
     accepts_none = not trust.requires_certificate
-    return (yield from client_proof(hs, settings, trust, certificate, None if accepts_none else missing))
+    return (
+        yield from client_proof(hs, settings, trust, certificate, None if accepts_none else missing, kind)
+    )
 
 
 def client_proof(
@@ -294,17 +324,18 @@ def client_proof(
     trust: PeerTrust,
     certificate: Certificate,
     missing: Fault | None,
-) -> Script[Signed | None]:
+    kind: int = X509,
+) -> Script[Signed | SignedByKey | None]:
     """Read the CertificateVerify that follows a Certificate; None for an empty one, which is accepted.
 
-    missing: what a client without a certificate is blamed for; None accepts it.
+    missing: what a client without a certificate is blamed for; None accepts it.  kind: the type of what it contains.
     """
     if not certificate.certificate_list:
         if missing is not None:
             blame(missing)
         return None
     proof = yield from expect(Step.WAIT_CV, CertificateVerify)
-    return check_proof(hs, certificate, proof, settings.negotiation.schemes, trust.anchors)
+    return check_proof(hs, certificate, proof, settings.negotiation.schemes, trust.anchors, kind)
 
 
 def _server_hello(

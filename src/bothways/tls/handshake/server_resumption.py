@@ -14,12 +14,13 @@ from bothways.iana import PskKeyExchangeMode
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.handshake.access import admit
 from bothways.tls.handshake.context import HandshakeContext
+from bothways.tls.handshake.credentials import Own
 from bothways.tls.handshake.negotiation import Offer
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.proofs import Bound
 from bothways.tls.handshake.script import Script
 from bothways.tls.handshake.settings import PeerTrust, Settings
-from bothways.tls.handshake.verification import judge_if_due, known_to_pass
+from bothways.tls.handshake.verification import judge_if_due, known_to_pass, pins_of
 from bothways.tls.keys.schedule13 import EarlySecret
 from bothways.tls.resumption.age import claimed, lifetime, milliseconds, moment
 from bothways.tls.resumption.binders import binders_octets
@@ -34,8 +35,9 @@ from bothways.tls.resumption.session import (
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import NewSessionTicket
-from bothways.trust.credentials import Credentials
-from bothways.trust.request import VerificationRequest
+from bothways.trust.pins import PinRequest
+from bothways.trust.raw_public_key import read_raw_key
+from bothways.trust.request import PeerRequest, VerificationRequest
 from bothways.trust.verdict import Purpose
 
 # So many tickets of one ClientHello are tried, which bounds the work.
@@ -94,7 +96,7 @@ def resume(
     early = EarlySecret(suite, content.key)
     bound = Bound(offered.binders[place], early.binder(hs.transcript.without_end(binders_octets(offered))))
     proved_at = moment(content.authenticated)
-    client = judge_session(hs, settings.trust, content.chain, proved_at)
+    client = judge_session(hs, settings.trust, content, proved_at)
     return None if client is None else Resumed(place, early, bound, proved_at, client.verified)
 
 
@@ -120,23 +122,27 @@ def _is_in_time(
 
 
 def judge_session(
-    hs: HandshakeContext, trust: PeerTrust | None, chain: tuple[bytes, ...], proved_at: datetime
+    hs: HandshakeContext, trust: PeerTrust | None, content: TicketContent, proved_at: datetime
 ) -> JudgedAgain | None:
     """Verify the client of a session again by the evidence at hand, and check that it is allowed to connect.
 
     None if it is not accepted.
     """
+    chain = content.chain
     if trust is None:
         return None if chain else JudgedAgain()
-    verified = known_to_pass(hs, _request(chain, trust, proved_at)) if chain else None
+    verified = known_to_pass(hs, _request(content, trust, proved_at)) if chain else None
     if verified is None and (chain or trust.requires_certificate):
         return None
     return JudgedAgain(verified) if _may_come_in(trust, verified) else None
 
 
-def _request(chain: tuple[bytes, ...], trust: PeerTrust, proved_at: datetime) -> VerificationRequest:
+def _request(content: TicketContent, trust: PeerTrust, proved_at: datetime) -> PeerRequest:
+    if content.has_raw_key:
+        key = read_raw_key(content.chain[0])  # decoded before, when the ticket was issued
+        return PinRequest(key=key, pins=pins_of(trust), proved_at=proved_at)
     return VerificationRequest(
-        chain=chain,
+        chain=content.chain,
         anchors=trust.anchors,
         purpose=Purpose.CLIENT,
         revocation=trust.revocation,
@@ -170,7 +176,7 @@ def send_ticket(
     context: bytes,
     origin: Origin,
     verified: Verified | None,
-    own: Credentials,
+    own: Own,
 ) -> None:
     """Send a NewSessionTicket, unless it could not be used or the chain is too long for a ticket (RFC 9846 4.7.1).
 
@@ -193,7 +199,7 @@ def seal_session(
     key: bytes,
     authenticated: datetime,
     verified: Verified | None,
-    own: Credentials,
+    own: Own,
 ) -> SealedTicket | None:
     """Return a ticket for a session; None if it could not be used, or the chain is too long for a ticket.
 
@@ -209,6 +215,7 @@ def seal_session(
         return None
     issued = milliseconds(now)
     times = issued, issued + 1000 * seconds, milliseconds(authenticated)
-    content = new_content(suite, key, chain, times, hs.randomness.random)
+    raw_key = verified is not None and isinstance(verified.request, PinRequest)
+    content = new_content(suite, key, chain, times, hs.randomness.random, raw_key=raw_key)
     ticket = keys.seal(encoded_content(content), context, now, hs.randomness.random)
     return None if ticket is None else SealedTicket(seconds, content.age_add, ticket)

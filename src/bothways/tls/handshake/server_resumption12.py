@@ -73,7 +73,7 @@ def _presented(settings: Settings, hello: ClientHello) -> bytes | None:
 
 def _judged(hs: HandshakeContext, settings: Settings, content: TicketContent) -> Resumed12 | None:
     proved_at = moment(content.authenticated)
-    client = judge_session(hs, settings.trust, content.chain, proved_at)
+    client = judge_session(hs, settings.trust, content, proved_at)
     return None if client is None else Resumed12(content.key, proved_at, client.verified)
 
 

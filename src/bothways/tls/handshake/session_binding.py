@@ -8,23 +8,27 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import sha256
 
-from bothways.tls.handshake.settings import ClientSettings, Settings
+from bothways.tls.handshake.settings import ClientSettings, PeerTrust, Settings
 from bothways.tls.resumption.session_store import SessionKey
 from bothways.trust.credentials import Credentials
 from bothways.trust.general_names import lower_ascii
 from bothways.trust.names import ServerName
+from bothways.trust.raw_key import RawKeyCredentials
 
 _NO_ANCHORS = bytes(32)
 
 
-def server_context(settings: Settings, own: Credentials, server_name: str | None) -> bytes:
+def server_context(
+    settings: Settings, own: Credentials | RawKeyCredentials, server_name: str | None
+) -> bytes:
     """Return what the tickets of a virtual host are bound to.
 
-    That is the server name, our certificate chain, the trust anchors for clients and the policy of verification.
+    That is the server name, our certificate chain or raw public key, the trust anchors and pins for clients, and the
+    policy of verification.
     """
-    anchors = _NO_ANCHORS if settings.trust is None else settings.trust.anchors.current.digest
+    trusted = _NO_ANCHORS if settings.trust is None else _trust_digest(settings.trust)
     name = b"" if server_name is None else b"\0" + lower_ascii(server_name).encode()
-    return settings.policy + anchors + _chain_digest(own.chain) + name
+    return settings.policy + trusted + _own_digest(own) + name
 
 
 def server_context_12(settings: Settings, own: Credentials, server_name: str | None) -> bytes:
@@ -40,11 +44,25 @@ def key_of_12(key: SessionKey) -> SessionKey:
 def client_key(settings: ClientSettings, target: ServerName) -> SessionKey:
     """Return the key under which a client stores its sessions.
 
-    It has the policy and the trust anchors, our certificates, and the server's name.
+    It has the policy, the trust anchors and pins, our certificates and raw public key, and the server's name.
     """
-    own = b"".join(_chain_digest(each.chain) for each in settings.identity.own)
-    policy = settings.policy + settings.trust.anchors.current.digest
+    own = b"".join(_own_digest(each) for each in settings.identity.own)
+    if settings.identity.raw_key is not None:
+        own += _own_digest(settings.identity.raw_key)
+    policy = settings.policy + _trust_digest(settings.trust)
     return SessionKey(policy, own, (target.kind, target.text))
+
+
+def _trust_digest(trust: PeerTrust) -> bytes:
+    """Return a digest of the trust anchors, and of the pins if there are any."""
+    anchors = trust.anchors.current.digest
+    return anchors if trust.pins is None else sha256(b"pins" + anchors + trust.pins.digest).digest()
+
+
+def _own_digest(own: Credentials | RawKeyCredentials) -> bytes:
+    if isinstance(own, RawKeyCredentials):
+        return sha256(b"raw public key" + own.public.spki).digest()
+    return _chain_digest(own.chain)
 
 
 @lru_cache(maxsize=64)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from functools import partial
 from hashlib import sha256
 from typing import Literal
 
 from bothways.errors import ConfigError
 from bothways.iana import (
     CertificateCompressionAlgorithm,
+    CertificateType,
     CipherSuite,
     NamedGroup,
     SignatureScheme,
@@ -25,7 +25,7 @@ from bothways.roles import Version
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.groups import CLASSIC_GROUPS, GROUPS
 from bothways.tls.crypto.randomness import Randomness
-from bothways.tls.crypto.signing import SCHEMES, SCHEMES12, described, schemes_for
+from bothways.tls.crypto.signing import SCHEMES, SCHEMES12
 from bothways.tls.crypto.suites import SUITES12, SUITES13
 from bothways.tls.ech.configs import ECHConfigList
 from bothways.tls.ech.keys import ECHKeys
@@ -37,10 +37,12 @@ from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.compression import DISTRIBUTIONS, installed
-from bothways.trust.anchors import TrustStore, WatchedTrustStore
-from bothways.trust.credentials import Credentials, WatchedCredentials
+from bothways.trust.anchors import NO_ANCHORS, TrustStore
+from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.pins import PinnedKeys
+from bothways.trust.raw_key import RawKeyCredentials
 from bothways.trust.revocation import Revocation
 
 JudgeAgain = Literal["never", "lapse", "change"]
@@ -84,7 +86,8 @@ class Identity:
     """Our credentials, one of which is chosen for each peer, and the OCSP responses for them.
 
     compressed: the compressed forms of their chains.  refuses_unknown_name: a server refuses a client that requests
-    another name.  is_shown_later: a client offers post-handshake authentication.
+    another name.  is_shown_later: a client offers post-handshake authentication.  raw_key: our key without a
+    certificate, for peers that accept its public key.
     """
 
     configured: tuple[Credentials, ...]
@@ -92,6 +95,18 @@ class Identity:
     compressed: CompressedChains = field(default_factory=lambda: CompressedChains((), 0))
     refuses_unknown_name: bool = False
     is_shown_later: bool = False
+    raw_key: RawKeyCredentials | None = None
+
+    @property
+    def types(self) -> tuple[int, ...]:
+        """What we can authenticate ourselves with: certificate types, the preferred first (RFC 7250 3)."""
+        return _types(self.raw_key is not None, bool(self.configured))
+
+    def shown_as(self, kind: int | None) -> tuple[Credentials | RawKeyCredentials, ...]:
+        """Return what we have of a certificate type."""
+        if kind == CertificateType.RawPublicKey:
+            return () if self.raw_key is None else (self.raw_key,)
+        return self.own
 
     @property
     def own(self) -> tuple[Credentials, ...]:
@@ -101,10 +116,11 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PeerTrust:
-    """How the peer is verified: by which trust anchors and evidence, and when again.
+    """How the peer is verified: by which trust anchors and evidence, by which pins, and when again.
 
-    requires_certificate: an anonymous client is refused.  names_authorities: clients get the names of the anchors.
-    decide: decides which of the trusted clients are allowed to connect.
+    pins: the raw public keys that are trusted; None for none.  requires_certificate: an anonymous client is refused.
+    names_authorities: clients get the names of the anchors. decide: decides which of the trusted clients are allowed to
+    connect.
     """
 
     anchors: TrustStore
@@ -113,11 +129,18 @@ class PeerTrust:
     requires_certificate: bool = True
     names_authorities: bool = False
     decide: Decide | None = None
+    pins: PinnedKeys | None = None
+
+    @property
+    def types(self) -> tuple[int, ...]:
+        """What the peer may authenticate itself with: certificate types, the preferred first (RFC 7250 3)."""
+        return _types(self.pins is not None, self.anchors is not NO_ANCHORS)
 
     @property
     def generation(self) -> int:
-        """A number that increases whenever anchors or stored evidence change."""
-        return self.anchors.generation + (0 if self.revocation is None else self.revocation.generation)
+        """A number that increases whenever anchors, stored evidence or pins change."""
+        parts = (self.anchors, self.revocation, self.pins)
+        return sum(0 if each is None else each.generation for each in parts)
 
     @property
     def asks_status(self) -> bool:
@@ -274,60 +297,6 @@ def compression_algorithms(what: str, names: Iterable[str] | None) -> tuple[int,
     return codes
 
 
-def own_credentials(
-    credentials: Credentials | Sequence[Credentials] | None, offer: Negotiation
-) -> tuple[Credentials, ...]:
-    """Return the credentials as a tuple; each must support a scheme in one of the versions. Raises ConfigError."""
-    several = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials or ())
-    for each in several:
-        if not isinstance(each, Credentials):
-            raise ConfigError(f"credentials: expected Credentials, not {type(each).__name__}")
-        if isinstance(each, WatchedCredentials):
-            each.accept_only(partial(_check_schemes, offer=offer))
-        else:
-            _check_schemes(each, offer)
-    return several
-
-
-def _check_schemes(credentials: Credentials, offer: Negotiation) -> None:
-    fitting = {
-        scheme for version in offer.versions for scheme in schemes_for(credentials.certificate, version)
-    }
-    if not fitting & set(offer.schemes):
-        kind = described(credentials.certificate.public_key())
-        versions = " and ".join(f"TLS {Version(version).text}" for version in offer.versions)
-        raise ConfigError(
-            f"credentials: the key of {credentials.names.subject} is {kind}, and no signature scheme that is in use "
-            f"fits it in {versions}; P-256 and RSA of 2048 bits fit nearly everywhere"
-        )
-
-
-def checked_staples(staples: object) -> OCSPStore | None:
-    """Return the store of OCSP responses for our own certificates. Raises ConfigError."""
-    if not isinstance(staples, OCSPStore | None):
-        raise ConfigError("staples: expected an OCSPStore")
-    return staples
-
-
-def checked_anchors(what: str, anchors: object) -> TrustStore:
-    """Return the trust anchors, of which there must be one. Raises ConfigError."""
-    if not isinstance(anchors, TrustStore):
-        raise ConfigError(f"{what}: expected a TrustStore, since without anchors every peer would be refused")
-    return anchors
-
-
-def check_judging(anchors: object, revocation: object, judge_again: str) -> None:
-    """Check the fields about trust anchors, revocation and repeated verification. Raises ConfigError."""
-    if revocation is not None and not isinstance(revocation, Revocation):
-        raise ConfigError("revocation: expected a Revocation")
-    if judge_again not in ("never", "lapse", "change"):
-        raise ConfigError(f"judge_again: {judge_again!r} is none of never, lapse, change")
-    if judge_again == "change" and revocation is None and not isinstance(anchors, WatchedTrustStore):
-        raise ConfigError(
-            "judge_again: without revocation there is no evidence that could change, nor are anchors watched"
-        )
-
-
 def limits(
     *,
     handshake_timeout: float,
@@ -380,6 +349,11 @@ def _policy_digest(offer: Negotiation, trust: PeerTrust | None) -> bytes:
     terms = None if trust is None else (trust.requires_certificate, _revocation_terms(trust.revocation))
     text = repr(("bothways sessions 1", offer.schemes, offer.certificate_schemes, terms))
     return sha256(text.encode()).digest()
+
+
+def _types(raw_key: bool, certificate: bool) -> tuple[int, ...]:
+    types = ((CertificateType.RawPublicKey, raw_key), (CertificateType.X509, certificate))
+    return tuple([int(each) for each, is_there in types if is_there])
 
 
 def _revocation_terms(revocation: Revocation | None) -> tuple[object, ...] | None:

@@ -6,6 +6,7 @@ A `Verified` exists only for a verdict that trusts the peer; any other verdict b
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from bothways.faults import Blame
@@ -13,13 +14,16 @@ from bothways.tls.events import ChecksWanted, EvidenceWanted, Judged, Peer
 from bothways.tls.handshake.access import admit
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
+from bothways.tls.handshake.proofs import Signed, SignedByKey
 from bothways.tls.handshake.script import Enter, Script, Wait
 from bothways.tls.handshake.settings import PeerTrust
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
 from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing, read_reply, with_nonces
-from bothways.trust.request import VerificationRequest
-from bothways.trust.verdict import EvidenceRequest, Refused, Verdict
+from bothways.trust.names import ServerName
+from bothways.trust.pins import NO_PINS, PinnedKeys, PinRequest
+from bothways.trust.request import PeerRequest, VerificationRequest
+from bothways.trust.verdict import EvidenceRequest, Purpose, Refused, Verdict
 
 # Each round may find more checks, such as that of the CRL of a CRL issuer; after the last round they run here.
 CHECK_ROUNDS = 8
@@ -34,7 +38,36 @@ class Judgement(NamedTuple):
     generation: int
 
 
-def judge(hs: HandshakeContext, request: VerificationRequest) -> Script[Verified]:
+def request_about(
+    signed: Signed | SignedByKey, trust: PeerTrust, purpose: Purpose, name: ServerName | None = None
+) -> PeerRequest:
+    """Return the verification request for a peer that has signed. name: that of the server."""
+    if isinstance(signed, SignedByKey):
+        return PinRequest(key=signed.raw_key, pins=pins_of(trust))
+    return VerificationRequest(
+        chain=signed.chain,
+        anchors=trust.anchors,
+        purpose=purpose,
+        name=name,
+        revocation=trust.revocation,
+        leaf=signed.leaf,
+        staples=signed.staples,
+    )
+
+
+def pins_of(trust: PeerTrust) -> PinnedKeys:
+    """Return the pins of a configuration; without any, a set that trusts no key."""
+    return NO_PINS if trust.pins is None else trust.pins
+
+
+def judged_by(request: PeerRequest, trust: PeerTrust) -> PeerRequest:
+    """Return the request about the same peer by other trust anchors and evidence, or pins."""
+    if isinstance(request, PinRequest):
+        return replace(request, pins=pins_of(trust))
+    return request._replace(anchors=trust.anchors, revocation=trust.revocation)
+
+
+def judge(hs: HandshakeContext, request: PeerRequest) -> Script[Verified]:
     """Verify the peer's certificates; blame the peer with every reason if they are not accepted (steps 2.3 and 3.3)."""
     yield _JUDGING
     judgement = yield from reach_verdict(hs, request, hs.deadline)
@@ -42,7 +75,7 @@ def judge(hs: HandshakeContext, request: VerificationRequest) -> Script[Verified
 
 
 def judge_client(
-    hs: HandshakeContext, trust: PeerTrust | None, request: VerificationRequest | None
+    hs: HandshakeContext, trust: PeerTrust | None, request: PeerRequest | None
 ) -> Script[Verified | None]:
     """Verify a client and check that it is allowed to connect. request: None for an anonymous client."""
     if trust is None:
@@ -56,7 +89,7 @@ def judge_client(
     return verified
 
 
-def reach_verdict(hs: HandshakeContext, request: VerificationRequest, deadline: float) -> Script[Judgement]:
+def reach_verdict(hs: HandshakeContext, request: PeerRequest, deadline: float) -> Script[Judgement]:
     """Verify; where evidence is missing, wait for it and verify again.
 
     deadline: the end of waiting, on the monotonic clock.
@@ -74,7 +107,7 @@ def reach_verdict(hs: HandshakeContext, request: VerificationRequest, deadline: 
     return judgement
 
 
-def check_at_hand(hs: HandshakeContext, request: VerificationRequest) -> int:
+def check_at_hand(hs: HandshakeContext, request: PeerRequest) -> int:
     """Blame the peer if the evidence at hand is enough to refuse it; nothing is fetched.
 
     Returns the generation of this evidence.
@@ -88,7 +121,7 @@ def check_at_hand(hs: HandshakeContext, request: VerificationRequest) -> int:
     return judgement.generation
 
 
-def known_to_pass(hs: HandshakeContext, request: VerificationRequest) -> Verified | None:
+def known_to_pass(hs: HandshakeContext, request: PeerRequest) -> Verified | None:
     """Return the peer of an earlier session if the evidence at hand is enough to accept it now, else None.
 
     Nothing is fetched and nothing is waited for; an unknown revocation status counts as a refusal.
@@ -109,7 +142,7 @@ def judge_if_due(hs: HandshakeContext, verified: Verified) -> Script[Verified]:
     return verified
 
 
-def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
+def conclude(request: PeerRequest, judgement: Judgement) -> Verified:
     """Return the peer if the verdict trusts it; else blame the peer with every reason.
 
     The decoded certificate is not kept: it takes more memory than all else of an open connection.
@@ -118,7 +151,8 @@ def conclude(request: VerificationRequest, judgement: Judgement) -> Verified:
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
         raise Blame(first.fault, first.facts, verdict.reasons, verdict.left_out)
-    return Verified(Peer(verdict, request.proved_at), request._replace(leaf=None), judgement.generation)
+    kept = request if isinstance(request, PinRequest) else request._replace(leaf=None)
+    return Verified(Peer(verdict, request.proved_at), kept, judgement.generation)
 
 
 def evidence_found(
@@ -137,7 +171,7 @@ def evidence_found(
 
 
 def _checked(
-    hs: HandshakeContext, request: VerificationRequest, fetched: FetchedEvidence | None
+    hs: HandshakeContext, request: PeerRequest, fetched: FetchedEvidence | None
 ) -> Script[Judgement]:
     """Verify; where the caller runs the checks that take long, wait for them first."""
     for _ in range(CHECK_ROUNDS if hs.defers_checks else 0):
@@ -150,7 +184,7 @@ def _checked(
 
 def _judged(
     hs: HandshakeContext,
-    request: VerificationRequest,
+    request: PeerRequest,
     fetched: FetchedEvidence | None,
     *,
     defer: bool = False,
@@ -160,7 +194,7 @@ def _judged(
 
 
 def _wanted(
-    hs: HandshakeContext, request: VerificationRequest, requests: Sequence[EvidenceRequest], deadline: float
+    hs: HandshakeContext, request: PeerRequest, requests: Sequence[EvidenceRequest], deadline: float
 ) -> EvidenceWanted:
     """Return the request for evidence; each OCSP request gets its own nonce (RFC 9654)."""
     policy = None if request.revocation is None else request.revocation.fetch

@@ -15,11 +15,12 @@ from bothways.faults import Fault, blame
 from bothways.roles import Version
 from bothways.tls.events import Caution, ClientAuthenticated, ClientDeclined, Event, Warned
 from bothways.tls.handshake.authentication13 import check_context, check_finished
+from bothways.tls.handshake.certificate_types import RAW, X509
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import Enter, Script, expect
-from bothways.tls.handshake.server13 import client_proof, request_about, request_for
+from bothways.tls.handshake.server13 import client_proof, client_request, request_for
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge_client
@@ -72,7 +73,9 @@ class CertificateRequests:
         self._life = life
         self._position = position
         self._authenticated = authenticated
-        self._obstacle = obstacle(result.negotiated, result.may_be_asked)
+        trust = settings.on_request
+        has_certificate = hs.history.types.client != RAW and (trust is None or X509 in trust.types)
+        self._obstacle = obstacle(result.negotiated, result.may_be_asked, has_certificate)
         is_possible = settings.on_request is not None and not self._obstacle
         self._handshake = hs.transcript.branch() if is_possible else None
         self._expected: Expected | None = None
@@ -161,7 +164,7 @@ class CertificateRequests:
         check_finished(hs, keys.suite, keys.finished_key(), finished)
         verified = None
         if signed is not None:
-            verified = yield from judge_client(hs, trust, request_about(signed, trust))
+            verified = yield from judge_client(hs, trust, client_request(signed, trust))
         yield Enter(Step.CONNECTED)
         return verified
 
@@ -175,11 +178,13 @@ class CertificateRequests:
         return (*warnings, ClientAuthenticated(verified.peer))
 
 
-def obstacle(negotiated: Negotiated, may_be_asked: bool) -> str:
+def obstacle(negotiated: Negotiated, may_be_asked: bool, has_certificate: bool = True) -> str:
     """Return why a client cannot be asked for its certificate after the handshake; "" if it can.
 
-    may_be_asked: it offers post-handshake authentication.
+    may_be_asked: it offers post-handshake authentication.  has_certificate: no raw public key was agreed on for it.
     """
+    if not has_certificate:
+        return "raw public keys are requested in the handshake only"
     if negotiated.version is Version.TLS12:
         return "TLS 1.2 has no post-handshake authentication, and renegotiation is not supported"
     if negotiated.alpn in PROTOCOLS_WITHOUT:

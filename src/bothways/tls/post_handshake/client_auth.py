@@ -15,7 +15,7 @@ from bothways.tls.events import Event
 from bothways.tls.handshake.authentication13 import certificate_message, own_staples
 from bothways.tls.handshake.certificate_compression import Compressed
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.credentials import choose_for_request
+from bothways.tls.handshake.credentials import Own, choose_for_request
 from bothways.tls.handshake.script import Script, signing_elsewhere
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.schedule13 import finished_mac
@@ -69,7 +69,8 @@ class ClientAuthentication:
 
     def _answered(self, request: CertificateRequest) -> Script[None]:
         """Send Certificate, CertificateVerify and Finished, with their own transcript and the current keys."""
-        choice = choose_for_request(self._settings.identity.own, request, self._settings.negotiation.schemes)
+        schemes, kind = self._settings.negotiation.schemes, self._hs.history.types.client
+        choice = choose_for_request(self._settings.identity.shown_as(kind), request, schemes, kind)
         asked = self._handshake.branch()
         asked.add(encode_message(request))
         answer: _Answer | None = None
@@ -94,18 +95,20 @@ class ClientAuthentication:
         hs.transcript.forget()
 
     def _proved(
-        self, request: CertificateRequest, credentials: Credentials, scheme: int, asked: Transcript
+        self, request: CertificateRequest, credentials: Own, scheme: int, asked: Transcript
     ) -> Script[_Answer | None]:
         """Return Certificate and CertificateVerify; None if there was no signature from elsewhere."""
         staples = own_staples(self._hs, credentials, request.extensions)
-        plain = encoded(certificate_message(credentials.chain, staples, request.certificate_request_context))
+        plain = encoded(
+            certificate_message(credentials.entries, staples, request.certificate_request_context)
+        )
         compressed = self._settings.identity.compressed.once(plain, request.extensions)
         certificate = compressed or plain.message
         transcript = asked.branch()
         transcript.add(plain.raw if compressed is None else compressed.raw)
         data = proof_input(CLIENT_CONTEXT, transcript.digest())
         signature: bytes | None
-        if credentials.key is None:
+        if isinstance(credentials, Credentials) and credentials.key is None:
             signature = yield signing_elsewhere(credentials, scheme, data)
         else:
             signature = self._hs.randomness.sign(scheme, credentials.key, data)

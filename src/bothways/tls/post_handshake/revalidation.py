@@ -16,7 +16,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Script
 from bothways.tls.handshake.settings import PeerTrust, Settings
-from bothways.tls.handshake.verification import check_at_hand, conclude, reach_verdict
+from bothways.tls.handshake.verification import check_at_hand, conclude, judged_by, reach_verdict
 from bothways.tls.runner import ScriptRunner
 from bothways.trust.evidence.jitter import renewal_time
 from bothways.trust.verdict import Refused, Verdict
@@ -66,7 +66,7 @@ class Revalidation:
         if self.runner is not None:
             self.runner.close()
             self.runner = None
-        request = self._verified.request._replace(anchors=trust.anchors, revocation=trust.revocation)
+        request = judged_by(self._verified.request, trust)
         self._verified = self._verified._replace(request=request)
         self._go_by(trust)
         self._is_due = True

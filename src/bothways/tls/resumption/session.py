@@ -14,13 +14,16 @@ from bothways.tls.keys.schedule13 import resumption_psk
 from bothways.tls.resumption.age import milliseconds, obfuscated
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.fields import opaque, record, rest, uint, vector
+from bothways.trust.raw_public_key import RawPublicKey
 
 # In bytes. The ticket is sent in a ClientHello: for a longer chain a full handshake is cheaper.
 CHAIN_LIMIT = 8 * 1024
 # Tickets are padded, since their length would disclose that of the client's certificates.
 _PADDED_TO = 256
 SUITES = {**SUITES13, **SUITES12}
-FORMAT_13, FORMAT_12 = 1, 2
+FORMAT_13, FORMAT_12, FORMAT_RAW_KEY = 1, 2, 3
+# The formats of a version: of TLS 1.3 there is one for clients with a raw public key.
+_FORMATS = {FORMAT_13: (FORMAT_13, FORMAT_RAW_KEY), FORMAT_12: (FORMAT_12,)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ class Session:
 
     key: in TLS 1.2 the main secret, where a session may have an ID instead of a ticket.  received, expires: when the
     ticket was received, and the end of its use.  authenticated: the time of the signatures.  chain, staples: as the
-    server sent them.  cautions: the warnings about our own side in that handshake.
+    server sent them.  raw_key: the server's raw public key, if it sent that instead.  cautions: the warnings about our
+    own side in that handshake.
     """
 
     suite: Suite
@@ -56,6 +60,7 @@ class Session:
     staples: tuple[bytes | None, ...] = field(default=(), repr=False)
     cautions: tuple[Caution, ...] = ()
     session_id: bytes = field(default=b"", repr=False)
+    raw_key: RawPublicKey | None = None
 
     def is_usable(self, now: datetime, max_age: timedelta) -> bool:
         """Whether the ticket may be used at the time `now`; not if it was received later than that."""
@@ -71,7 +76,7 @@ class TicketContent:
     """What a server's ticket contains: all that it needs to resume and to verify the client again.
 
     issued, expires, authenticated: milliseconds since 1970.  chain: as the client sent it, empty for an anonymous
-    client.
+    client; by `format`, its raw public key instead.
     """
 
     format: int
@@ -83,6 +88,11 @@ class TicketContent:
     authenticated: int
     chain: tuple[bytes, ...]
     padding: bytes = field(default=b"", repr=False)
+
+    @property
+    def has_raw_key(self) -> bool:
+        """Whether the client has a raw public key, which `chain` contains (RFC 7250)."""
+        return self.format == FORMAT_RAW_KEY
 
     @property
     def suite(self) -> Suite:
@@ -115,9 +125,11 @@ def new_content(
     chain: tuple[bytes, ...],
     times: tuple[int, int, int],
     random: Callable[[int], bytes],
+    *,
+    raw_key: bool = False,
 ) -> TicketContent:
-    """Return the content of a new ticket. times: issued, expires, authenticated."""
-    form = FORMAT_12 if suite.code in SUITES12 else FORMAT_13
+    """Return the content of a new ticket. times: issued, expires, authenticated. raw_key: `chain` contains one."""
+    form = FORMAT_12 if suite.code in SUITES12 else FORMAT_RAW_KEY if raw_key else FORMAT_13
     return TicketContent(form, suite.code, key, int.from_bytes(random(4), "big"), *times, chain)
 
 
@@ -137,7 +149,7 @@ def decoded_content(plain: bytes, form: int = FORMAT_13) -> TicketContent | None
     except Blame:
         return None
     suite = (SUITES13 if form == FORMAT_13 else SUITES12).get(content.suite_code)
-    if content.format != form or suite is None:
+    if content.format not in _FORMATS[form] or suite is None:
         return None
     size = suite.hash_size if form == FORMAT_13 else MAIN_SECRET_SIZE
     return content if len(content.key) == size else None

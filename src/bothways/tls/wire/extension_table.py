@@ -14,6 +14,7 @@ from typing import Any
 from bothways.iana import (
     CertificateCompressionAlgorithm,
     CertificateStatusType,
+    CertificateType,
     ECHClientHelloType,
     ECPointFormat,
     ExtensionType,
@@ -40,6 +41,8 @@ from bothways.tls.wire.extensions import (
     ApplicationProtocols,
     CertificateAuthorities,
     CertificateStatus,
+    ClientCertificateType,
+    ClientCertificateTypes,
     CompressCertificate,
     Cookie,
     EarlyDataIndication,
@@ -68,6 +71,8 @@ from bothways.tls.wire.extensions import (
     RetryGroup,
     SelectedIdentity,
     SelectedVersion,
+    ServerCertificateType,
+    ServerCertificateTypes,
     ServerName,
     ServerShare,
     SessionTicket,
@@ -301,6 +306,31 @@ _APPLICATION_PROTOCOLS = cached(
         protocols=vector(opaque(1, 2**8 - 1, title="ProtocolName"), 2, 2**16 - 1),
     )
 )
+_CERTIFICATE_TYPES = vector(uint(1, CertificateType), 1, 2**8 - 1)
+_CLIENT_TYPES = single_field(
+    ClientCertificateTypes,
+    title="ClientCertTypeExtension",
+    spelled="client_certificate_types",
+    types=_CERTIFICATE_TYPES,
+)
+_CLIENT_TYPE = single_field(
+    ClientCertificateType,
+    title="ClientCertTypeExtension",
+    spelled="client_certificate_type",
+    type=uint(1, CertificateType),
+)
+_SERVER_TYPES = single_field(
+    ServerCertificateTypes,
+    title="ServerCertTypeExtension",
+    spelled="server_certificate_types",
+    types=_CERTIFICATE_TYPES,
+)
+_SERVER_TYPE = single_field(
+    ServerCertificateType,
+    title="ServerCertTypeExtension",
+    spelled="server_certificate_type",
+    type=uint(1, CertificateType),
+)
 _TIMESTAMP_REQUEST = record(TimestampRequest, title="Empty")
 _TIMESTAMPS = single_field(
     SignedCertificateTimestamps,
@@ -469,6 +499,14 @@ TABLE: Mapping[ExtensionType, Mapping[ExtensionContext, tuple[type[Any], Codec[A
         _CR: (TimestampRequest, _TIMESTAMP_REQUEST),
         _CT: (SignedCertificateTimestamps, _TIMESTAMPS),
         _SH12: (SignedCertificateTimestamps, _TIMESTAMPS),
+    },
+    _X.client_certificate_type: {
+        _CH: (ClientCertificateTypes, _CLIENT_TYPES),
+        _EE: (ClientCertificateType, _CLIENT_TYPE),
+    },
+    _X.server_certificate_type: {
+        _CH: (ServerCertificateTypes, _SERVER_TYPES),
+        _EE: (ServerCertificateType, _SERVER_TYPE),
     },
     _X.padding: {_CH: (Padding, _PADDING)},
     _X.extended_main_secret: dict.fromkeys((_CH, _SH12), (ExtendedMainSecret, _EXTENDED_MAIN_SECRET)),

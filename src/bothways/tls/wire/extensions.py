@@ -82,6 +82,34 @@ class ApplicationProtocols:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientCertificateTypes:
+    """What the client can authenticate itself with, the preferred first (RFC 7250 3)."""
+
+    types: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientCertificateType:
+    """What the server wants the client to authenticate itself with (RFC 7250 3)."""
+
+    type: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificateTypes:
+    """What the client accepts to authenticate the server, the preferred first (RFC 7250 3)."""
+
+    types: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCertificateType:
+    """What the server authenticates itself with (RFC 7250 3)."""
+
+    type: int
+
+
+@dataclass(frozen=True, slots=True)
 class TimestampRequest:
     """The sender requests signed certificate timestamps (RFC 6962 3.3.1)."""
 
@@ -307,6 +335,10 @@ Extension = (
     | SignatureAlgorithms
     | SignatureAlgorithmsCert
     | ApplicationProtocols
+    | ClientCertificateTypes
+    | ClientCertificateType
+    | ServerCertificateTypes
+    | ServerCertificateType
     | TimestampRequest
     | SignedCertificateTimestamps
     | Padding
