@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes
 
 import identities
 import pki
-from bothways import ConfigError, Credentials
+from bothways import ConfigError, Credentials, PinnedKeys, RawKeyCredentials
 from bothways.adapters.described import end_point
 from ssl_pair import Pair, client_context, server_context
 
@@ -164,3 +164,18 @@ def test_what_belongs_to_openssl_is_refused() -> None:
 def test_credentials_with_a_key_elsewhere_have_the_same_information() -> None:
     """Nothing of what is told needs the key."""
     assert Credentials.external(identities.client().chain_pem).key is None
+
+
+def test_a_peer_with_a_raw_public_key_has_no_certificate() -> None:
+    """RFC 7250: neither as a dict nor in DER, nor a chain, nor a hash of it for channel binding."""
+    own = RawKeyCredentials(identities.server().key)
+    theirs = RawKeyCredentials(identities.client().key)
+    pins = PinnedKeys.from_digests([own.public.fingerprint, theirs.public.fingerprint])
+    server = server_context(raw_key=own, client_pins=pins)
+    ends = Pair(client_context(raw_key=theirs, pins=pins), server).shake_hands()
+    for end in (ends.client.tls, ends.server.tls):
+        assert end.peer.kind == "raw public key"
+        assert end.getpeercert() is None and end.getpeercert(True) is None
+        assert end.get_verified_chain() == [] and end.get_unverified_chain() == []
+        assert end.get_channel_binding("tls-server-end-point") is None
+        assert end.get_channel_binding("tls-exporter") is not None

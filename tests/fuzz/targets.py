@@ -7,20 +7,33 @@ to the same bytes, and no proper prefix of it is accepted.
 
 from __future__ import annotations
 
+import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from bothways import ConfigError, Credentials, Established, Failed, InternalError, TrustStore
+import pki
+from bothways import (
+    ConfigError,
+    Credentials,
+    Established,
+    Failed,
+    InternalError,
+    PinnedKeys,
+    RawKeyCredentials,
+    TrustStore,
+)
 from bothways.doctor.chain import cards, certificate_rows
 from bothways.doctor.probes import GOOD_SUITES_12, Offer, offer_record
 from bothways.doctor.replies import SHOWN, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import CertificateCompressionAlgorithm, HandshakeType, name
+from bothways.roles import Version
 from bothways.starttls import PROTOCOLS, StartTLS
+from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.record.framing import Framing
 from bothways.tls.resumption.session import decoded_content, encoded_content, new_content
@@ -41,14 +54,24 @@ from bothways.tls.wire.flight import (
     fields_of,
 )
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
+from bothways.trust.constraints import key_weakness
 from bothways.trust.names import server_name
+from bothways.trust.parsing import EncodingError
+from bothways.trust.raw_public_key import read_raw_key
 from bothways.trust.verdict import Purpose, Refused, Trusted
 from bothways.trust.verification import verify
 from inside import machinery
 from openssl_hello import client_hello
 from pair import NOON, Pair, pair, received
 from starttls.conversations import TURNS
-from tls.handshake.conversations import CONVERSATIONS, anchors, client_config, identity, server_config
+from tls.handshake.conversations import (
+    CONVERSATIONS,
+    anchors,
+    client_config,
+    identity,
+    raw_key,
+    server_config,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +92,8 @@ KEYS = ext.PreSharedKeys((ext.PskIdentity(b"id", 7),), (RANDOM,))
 VERSION = ext.SelectedVersion(0x0304)
 SCHEMES = ext.SignatureAlgorithms((0x0403, 0x0804))
 ENTRY = tls13.CertificateEntry(b"leaf", (ext.CertificateStatus(b"ocsp"),))
-OFFER: ext.Extensions = (GREASE, ext.ServerName("a.example"), SCHEMES, ext.KeyShares((SHARE,)), KEYS)
+TYPES = (ext.ClientCertificateTypes((2, 0)), ext.ServerCertificateTypes((2,)))
+OFFER: ext.Extensions = (GREASE, ext.ServerName("a.example"), SCHEMES, *TYPES, ext.KeyShares((SHARE,)), KEYS)
 
 SAMPLES: list[Message] = [
     ClientHello(0x0303, RANDOM, RANDOM, (0x1301, 0x0A0A), b"\0", OFFER),
@@ -432,6 +456,38 @@ def lies() -> list[bytes]:
     return [bytes((which,)) + each for which in range(6) for each in edits((), ((0, 0),), ((40, 255),))]
 
 
+def read_key(data: bytes) -> bool:
+    """Documented: EncodingError. What is accepted has a key of a kind that is known, or too weak."""
+    try:
+        key = read_raw_key(data)
+    except EncodingError as error:
+        assert str(error)
+        return False
+    key_weakness(key.key)
+    schemes_for(key, Version.TLS13)
+    return True
+
+
+def read_pins(data: bytes) -> bool:
+    """Documented: ConfigError, whose text contains no control characters. What is accepted is a set of digests."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        try:
+            return len(PinnedKeys.from_file(file.name)) > 0
+        except ConfigError as error:
+            assert "\x1b" not in str(error)
+            return False
+
+
+def raw_keys() -> list[bytes]:
+    return [raw_key("localhost").public.spki, of_kind("RSA-2048"), of_kind("Ed25519")]
+
+
+def of_kind(kind: str) -> bytes:
+    return RawKeyCredentials(pki.key(kind)).public.spki
+
+
 TARGETS: dict[str, Target] = {
     **{
         f"TLS 1.3 {HandshakeType(code).name}": Target(partial(read_message, codec), partial(bodies_of, cls))
@@ -465,6 +521,8 @@ TARGETS: dict[str, Target] = {
     "server before TLS": Target(ask_for_tls, before_tls),
     "chain at the doctor": Target(examine_chain, lambda: [identity("localhost").der], count=500),
     "anchors": Target(read_anchors, lambda: [pem(), identity("localhost").der], count=500),
+    "raw public key": Target(read_key, raw_keys, count=500),
+    "pins": Target(read_pins, lambda: [f"# a\n{'ab' * 32} device 7\n".encode()], count=500),
     "credentials": Target(read_credentials, lambda: [pem() + identity("localhost").key_pem], count=500),
     "connection": Target(talk_through, places, count=150),
     "client": Target(partial(lie, True), lies, count=200),

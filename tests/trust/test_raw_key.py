@@ -24,7 +24,7 @@ def test_a_key_comes_from_a_file_from_bytes_and_from_an_object(tmp_path: Path) -
         RawKeyCredentials.from_file(file, "secret"),
     ):
         assert own.entries == (own.public.spki,) == (raw_keys.public_key(OWN.key),)
-        assert own.holder == own.public.key
+        assert own.verifier == own.public.key
 
 
 def test_no_text_contains_the_key() -> None:

@@ -78,7 +78,8 @@ class Described:
     def get_unverified_chain(self) -> list[bytes]:
         """Return the peer's certificates in DER, as it sent them."""
         talk = self._established()
-        return list(talk.facts.situation().seen.chain or talk.late_chain)
+        seen = talk.facts.situation().seen
+        return [] if seen.sees_raw_key else list(seen.chain or talk.late_chain)
 
     def cipher(self) -> tuple[str, str, int] | None:
         """Return the cipher suite: OpenSSL's name, the TLS version that introduced it, the key size in bits."""

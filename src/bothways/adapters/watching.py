@@ -33,7 +33,7 @@ class Watched:
             self.notes.append(note)
 
     def condense(self) -> None:
-        """Keep what may be needed later: the certificates, and what the client offered."""
+        """Keep what may be needed later: the certificates, their types, and what the client offered."""
         self.notes = [each for each in self.notes if _is_lasting(each)]
 
     def situation(self) -> Situation:
@@ -51,4 +51,6 @@ def _is_data(note: Note) -> bool:
 def _is_lasting(note: Note) -> bool:
     if not isinstance(note, MessageSeen):
         return not isinstance(note, RecordSeen)
-    return isinstance(note.content, ClientHello | tls13.Certificate | tls12.Certificate)
+    return isinstance(
+        note.content, ClientHello | tls13.EncryptedExtensions | tls13.Certificate | tls12.Certificate
+    )

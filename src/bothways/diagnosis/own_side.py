@@ -37,6 +37,12 @@ CLOCK_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED)
 # -- was a certificate sent? --------------------------------------------------------------------------------------
 
 
+def unpinned(case: Case) -> Iterator[Likely]:
+    """We have shown a raw public key, about which the peer says no more than that it does not accept it."""
+    evidence = "we showed a raw public key, which has to be pinned there"
+    yield case.likely(Cause.KEY_NOT_PINNED, OURS, LIKELY, evidence, detail="it did not accept our key")
+
+
 def absent(case: Case) -> Iterator[Likely]:
     """A certificate was requested, and we sent none."""
     seen, request = case.seen, case.request

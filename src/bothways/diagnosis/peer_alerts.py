@@ -17,10 +17,14 @@ from bothways.roles import Progress
 
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
+ABOUT_CERTIFICATES = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, Alert.UNKNOWN_CA)
 
 
 def alerted(case: Case, alert: int) -> Iterator[Likely]:
-    """Return the causes of the peer's refusal by an alert."""
+    """Return the causes of the peer's refusal by an alert; those about certificates are none of a raw public key."""
+    if alert in ABOUT_CERTIFICATES and case.seen.shows_raw_key:
+        yield from own_side.unpinned(case)
+        return
     for rule in BY_PROGRESS.get(case.progress, {}).get(alert) or ANYWHERE.get(alert) or (_private,):
         yield from rule(case)
 
@@ -57,7 +61,8 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_address, own_issuer.issuer,
+    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_address,
+    own_issuer.issuer,
     own_side.wrong_name, own_side.below_strict_levels,
     own_side.clients_clock, own_side.not_let_in, own_side.clock, own_side.unsaid,
 )  # fmt: skip

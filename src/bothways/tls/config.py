@@ -37,6 +37,7 @@ from bothways.tls.handshake.identity_fields import (
     only_tls13,
     own_credentials,
     refuses_unknown_name,
+    resumes_12,
 )
 from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.server import ServiceRequest, server_handshake
@@ -178,7 +179,7 @@ class ClientConfig:
         settings = ClientSettings(
             offer, identity, trust, bounds, self.clock, self.randomness, keylog,
             sessions=checked_sessions(self.sessions),
-            resumes_12=_resumes_12(self.resume_tls12, offer, "sessions", self.sessions),
+            resumes_12=resumes_12(self.resume_tls12, offer, "sessions", self.sessions),
             ech=ech,
             greases_ech=self.ech == "grease" and Version.TLS13 in offer.versions,
         )  # fmt: skip
@@ -326,7 +327,7 @@ class ServerConfig:
         compressed = _compressed(self.compress_with, own)
         identity = Identity(own, staples, compressed, refuses_unknown_name=refuses, raw_key=raw_key)
         tickets = checked_tickets(self.tickets)
-        ids = SessionIds() if _resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
+        ids = SessionIds() if resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
         settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids,
             checked_ech_keys(self.ech_keys), on_request,
         )  # fmt: skip
@@ -392,14 +393,6 @@ def _selected_settings(
 ) -> Settings | None:
     config = select(asked)
     return None if config is None else config.settings
-
-
-def _resumes_12(wanted: bool, offer: Negotiation, what: str, where: object) -> bool:
-    """Return whether sessions of TLS 1.2 are resumed; what, where: the field without which none can be."""
-    if wanted and (where is None or Version.TLS12 not in offer.versions):
-        missing = f"{what}=None resumes nothing" if where is None else "TLS 1.2 is not in `versions`"
-        raise ConfigError(f"resume_tls12: it has no effect, since {missing}")
-    return wanted
 
 
 def _versions_with_ech(versions: Sequence[str]) -> tuple[str, ...]:

@@ -189,8 +189,8 @@ class Credentials:
         return self.chain
 
     @property
-    def holder(self) -> x509.Certificate:
-        """Whose key signs: the leaf, which determines the signature schemes."""
+    def verifier(self) -> x509.Certificate:
+        """What our signatures verify with: the leaf, which determines the signature schemes."""
         return self.certificate
 
     def allows_key_usage(self, usage: str) -> bool:

@@ -19,15 +19,15 @@ class RawKeyCredentials:
     Attributes: `key`, and `public`, the `RawPublicKey`, whose `fingerprint` the peer has to pin.
     """
 
-    __slots__ = ("_holder", "key", "public")
+    __slots__ = ("_verifier", "key", "public")
 
     def __init__(self, private_key: PrivateKey, source: str = "private_key") -> None:
         """Take a private key of `cryptography`; `source` names it in a ConfigError for one that is not usable."""
         self.key: PrivateKey = usable_key(private_key, source)
         der = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.public: RawPublicKey = read_raw_key(der)
-        self._holder: PublicKeyTypes = self.public.key
-        weak = key_weakness(self._holder)
+        self._verifier: PublicKeyTypes = self.public.key
+        weak = key_weakness(self._verifier)
         if weak is not None:
             raise ConfigError(
                 f"{source}: the key is too weak ({weak}); use P-256, Ed25519 or RSA of 2048 bits"
@@ -52,8 +52,8 @@ class RawKeyCredentials:
         return (self.public.spki,)
 
     @property
-    def holder(self) -> PublicKeyTypes:
-        """Whose key signs, which determines the signature schemes."""
-        return self._holder
+    def verifier(self) -> PublicKeyTypes:
+        """What our signatures verify with, which determines the signature schemes."""
+        return self._verifier
 
     not_after = NO_END

@@ -33,7 +33,7 @@ from bothways.trust import files, watched
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from pair import Pair, pair
-from tamper import Refusal, changing, editing, extending, refused, without
+from tamper import Refusal, both, changing, editing, extending, lying, refused, without
 from tls.handshake.conversations import (
     CONVERSATIONS,
     RAW_CLIENT,
@@ -320,6 +320,18 @@ def test_every_kind_of_key_proves_itself(kind: str) -> None:
     talk = pair(client_config(raw_key=own, pins=pins), server_config(raw_key=own, client_pins=pins))
     talk.exchange()
     assert talk.client.established and talk.server.peer is not None and talk.server.peer.raw_key == own.public
+
+
+def test_types_that_nobody_knows_are_passed_over() -> None:
+    """RFC 7250 4.2: the server takes the first of the client's that it has or accepts."""
+    edit = both(
+        editing(ClientHello, ext.ClientCertificateTypes, types=(3, 0x0A, RAW)),
+        editing(ClientHello, ext.ServerCertificateTypes, types=(0xFF, RAW, X509)),
+    )
+    with lying(CLIENT, edit):
+        talk = CONVERSATIONS["raw public keys"].pair()
+        talk.exchange()
+    assert talk.server.established and talk.server.peer is not None and talk.server.peer.raw_key is not None
 
 
 def test_a_client_with_a_raw_key_is_not_asked_later() -> None:

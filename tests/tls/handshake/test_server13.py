@@ -162,7 +162,7 @@ def test_a_server_continues_with_the_configuration_for_the_clients_request(versi
             assert talk.server.peer.names.common_name == "client.example"
         refusals.append(Refusal("not this one"))
     assert talk.server_failure.fault is Fault.ACCESS_REFUSED
-    assert talk.server_failure.situation.anchors is chosen.client_anchors
+    assert talk.server_failure.situation.trust.anchors is chosen.client_anchors
 
 
 @pytest.mark.parametrize("name", ["localhost", None])

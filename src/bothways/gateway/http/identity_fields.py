@@ -19,7 +19,6 @@ from bothways.tls.events import Peer
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import dn_text, is_readable
 from bothways.trust.general_names import is_dns_name, lower_ascii
-from bothways.trust.parsing import encoded
 
 MOST_BYTES = 32 * 1024  # of all these fields together
 SUBJECT_LIMIT = 4096  # characters of a subject; a longer one is left out, since a part of it is another name
@@ -35,7 +34,7 @@ def identity_fields(peer: Peer, own_uris: Sequence[str], wanted: Sequence[Identi
     """
     fields: list[Field] = []
     if "client-cert" in wanted:
-        fields.append((b"client-cert", _octets(peer.certificate)))
+        fields.append((b"client-cert", _octets(peer.verdict.certificate)))
     chain = peer.path[1:-1]  # the trust anchor may be left out (RFC 9440 2.3)
     if "client-cert-chain" in wanted and chain:
         fields.append((b"client-cert-chain", b", ".join(map(_octets, chain))))
@@ -51,7 +50,7 @@ def forwarded_client_cert(peer: Peer, own_uris: Sequence[str]) -> str:
 
     https://www.envoyproxy.io/docs/envoy/latest/configuration/http/http_conn_man/headers#x-forwarded-client-cert
     """
-    leaf = ParsedCertificate(encoded(peer.certificate))
+    leaf = ParsedCertificate(peer.verdict.path_der[0])
     parts = [f"By={_value(each)}" for each in own_uris if _URI.fullmatch(each)]
     parts.append(f"Hash={leaf.digest.hex()}")
     subject = dn_text(leaf.subject) if is_readable(leaf.subject) else ""

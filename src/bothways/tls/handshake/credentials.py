@@ -34,7 +34,7 @@ def choose_server_credentials(
         scheme = choose_scheme(credentials, shared, accepted)
         if scheme is not None:
             return credentials, scheme
-    makeable = {scheme for each in named for scheme in schemes_for(each.holder, Version.TLS13)}
+    makeable = {scheme for each in named for scheme in schemes_for(each.verifier, Version.TLS13)}
     blame(
         Fault.NO_SHARED_SCHEME,
         offered=all_spelled(SignatureScheme, tuple(offered)),
@@ -65,7 +65,7 @@ def choose_scheme(
 
     offered: preferably a set, since a peer may offer thousands, and a server may have many credentials.
     """
-    fitting = schemes_for(credentials.holder, version)
+    fitting = schemes_for(credentials.verifier, version)
     return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
 
 

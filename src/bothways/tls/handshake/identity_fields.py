@@ -74,7 +74,7 @@ def checked_raw_key(raw_key: object, offer: Negotiation) -> RawKeyCredentials | 
     """Return our key without a certificate; it must support one of the schemes of TLS 1.3. Raises ConfigError."""
     if not isinstance(raw_key, RawKeyCredentials | None):
         raise ConfigError(f"raw_key: expected RawKeyCredentials, not {type(raw_key).__name__}")
-    if raw_key is not None and not set(schemes_for(raw_key.holder, Version.TLS13)) & set(offer.schemes):
+    if raw_key is not None and not set(schemes_for(raw_key.verifier, Version.TLS13)) & set(offer.schemes):
         raise ConfigError("raw_key: no scheme in `schemes` fits the key in TLS 1.3")
     return raw_key
 
@@ -122,3 +122,11 @@ def check_client_auth(mode: object, offer: Negotiation, anchors: object, pins: o
         )
     if mode == "later" and pins is not None:
         raise ConfigError("client_pins: raw public keys are requested in the handshake, and not 'later'")
+
+
+def resumes_12(wanted: bool, offer: Negotiation, what: str, where: object) -> bool:
+    """Return whether sessions of TLS 1.2 are resumed; what, where: the field without which none can be."""
+    if wanted and (where is None or Version.TLS12 not in offer.versions):
+        missing = f"{what}=None resumes nothing" if where is None else "TLS 1.2 is not in `versions`"
+        raise ConfigError(f"resume_tls12: it has no effect, since {missing}")
+    return wanted
