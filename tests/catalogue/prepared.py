@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bothways.net.starttls import turn_to_tls
+from bothways.net.starttls import request_tls
 from bothways.starttls import PROTOCOLS, StartTLS
 from interop import peers
 
@@ -107,7 +107,7 @@ def asking_in(protocol: str) -> Callable[[socket.socket], None]:
     """Request TLS in a protocol, as `connect --starttls` does; what the server makes of it is raised."""
 
     def ask(sock: socket.socket) -> None:
-        turn_to_tls(sock, StartTLS(PROTOCOLS[protocol], "localhost"), time.monotonic() + 5)
+        request_tls(sock, StartTLS(PROTOCOLS[protocol], "localhost"), time.monotonic() + 5)
 
     return ask
 

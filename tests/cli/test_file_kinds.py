@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import pki
 from bothways import ConfigError, Credentials, TrustStore
-from bothways.cli.file_kinds import Wanted, refuse_others, told_apart
+from bothways.cli.file_kinds import Wanted, explaining_file_kinds, refuse_others
 from bothways.cli.options import Sources, load_anchors, load_identity
 from bothways.testing import MutualTLS
 from bothways.trust import files
@@ -131,7 +131,7 @@ def test_what_is_wrong_with_a_file_of_our_kinds_is_told_as_before(handed):
 
 
 def test_whatever_else_fails_passes(handed):
-    with pytest.raises(RuntimeError), told_apart(("store.jks", Wanted.ANCHORS)):
+    with pytest.raises(RuntimeError), explaining_file_kinds(("store.jks", Wanted.ANCHORS)):
         raise RuntimeError
 
 

@@ -29,7 +29,7 @@ def test_one_address_has_its_share_of_the_log_and_the_rest_is_counted(clock: Clo
         reports.failed(f"2001:db8::{number:x}", lambda: made.append(1) or ["he failed"])
     assert told == ["he failed"] * source.AT_ONCE
     assert len(made) == source.AT_ONCE
-    reports.untold()
+    reports.count_unreported()
     reports.failed("192.0.2.1", lambda: ["somebody else failed"])
     assert told[-1] == "somebody else failed\n    81 connections before this ended without a report"
     clock.now += source.EVERY_SECONDS

@@ -144,8 +144,8 @@ def test_who_is_connected_is_judged_again_whatever_can_end_what_lets_him_in(mutu
 
 def test_files_are_looked_at_though_nobody_connects(mutual):
     read = files(mutual, str(mutual.ca), crl=(str(mutual.crl),))
-    assert [look() for look in read.looks()] == [[], []]
-    assert len(files(mutual, None).looks()) == 1
+    assert [look() for look in read.checks()] == [[], []]
+    assert len(files(mutual, None).checks()) == 1
 
 
 @pytest.mark.parametrize(

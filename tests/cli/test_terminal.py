@@ -55,7 +55,7 @@ def test_every_end_has_its_status_and_its_words(what, status, said, capsys, monk
 
 def test_errors_come_with_what_to_do(capsys):
     """A sentence, then a hint."""
-    terminal.complain("it is so", "do that")
+    terminal.report_error("it is so", "do that")
     with pytest.raises(SystemExit) as end:
         terminal.refuse("no", "say yes")
     terminal.say_json({"a": 1})

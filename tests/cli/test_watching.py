@@ -115,7 +115,7 @@ def serial_in_time(folder: Path, server: Background, before: int) -> int:
 def test_what_the_log_has_of_files_is_said_while_they_are_looked_after(capsys) -> None:
     """Escaped, and not twice; afterwards the log is set up as before."""
     before = files_logger.level, files_logger.propagate, list(files_logger.handlers)
-    with watching.looking_after([]):
+    with watching.checking_regularly([]):
         files_logger.info("read again: \x1b[31m%s", "me.pem")
         files_logger.warning("kept")
     files_logger.warning("not said by us")
@@ -137,6 +137,6 @@ def test_what_is_looked_after_is_said_and_a_look_that_fails_is_tried_again(monke
             raise outcome
         return outcome
 
-    with watching.looking_after([look]):
+    with watching.checking_regularly([look]):
         assert twice.wait(10)
     assert capsys.readouterr().err == "bothways: out of order\nsomething new\n"

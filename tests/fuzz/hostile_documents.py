@@ -263,7 +263,7 @@ def judge_staple(data: bytes) -> None:
 def read_as_anchor(data: bytes) -> None:
     """Documented: ConfigError."""
     store = TrustStore([data])
-    assert repr(store) and store.names_for_people and store.subjects
+    assert repr(store) and store.readable_names and store.subjects
     tell(judge(LEAF.chain, store, purpose=Purpose.SERVER, name=NAMED, at=NOON))
 
 

@@ -118,7 +118,7 @@ def test_files_that_once_ended_in_tracebacks_are_shown() -> None:
 
 
 READERS = (
-    lambda data: TrustStore.from_pem(data).names_for_people,
+    lambda data: TrustStore.from_pem(data).readable_names,
     Credentials.from_pem,
     lambda data: crls_in(data, "file"),
     lambda data: responses_in(data, "file"),

@@ -120,7 +120,7 @@ def staples(of: pki.Issued) -> OCSPStore:
     return OCSPStore(map(OCSPResponse, answers))
 
 
-def turn_a_bit(data: bytes) -> bytes:
+def invert_a_bit(data: bytes) -> bytes:
     """A device on the way that alters the server's random."""
     return data[:20] + bytes((data[20] ^ 1,)) + data[21:]
 
@@ -178,6 +178,6 @@ PLAYS: Mapping[str, Play] = {
         "A device between the two turned one bit of the server's random. Nothing that either side sent was wrong.",
         {"versions": ("1.3",)},
         {"versions": ("1.3",)},
-        to_client=turn_a_bit,
+        to_client=invert_a_bit,
     ),
 }

@@ -11,7 +11,7 @@ import pytest
 import identities
 from bothways.errors import StartTLSFailed, StartTLSProblem, UsageError
 from bothways.net import connect, wrap
-from bothways.net.starttls import turn_to_tls
+from bothways.net.starttls import request_tls
 from bothways.starttls import PROTOCOLS, StartTLS
 from doctor_talk import listening
 from starttls.conversations import TURNS, Said
@@ -111,5 +111,5 @@ def test_a_failed_exchange_closes_its_socket():
     with theirs:
         theirs.sendall(b"SSH-2.0-x\r\n")
         with pytest.raises(StartTLSFailed):
-            turn_to_tls(ours, StartTLS(PROTOCOLS["smtp"], "a.example"), time.monotonic() + 10)
+            request_tls(ours, StartTLS(PROTOCOLS["smtp"], "a.example"), time.monotonic() + 10)
         assert ours.fileno() == -1

@@ -86,7 +86,7 @@ def test_an_end_and_a_time_limit_are_reported_with_the_last_text():
     for came, said in ((b"", ""), (b"220 wait", "220 wait"), (b"220-one\r\n", "220-one")):
         for tell, problem in (
             (StartTLS.receive_eof, StartTLSProblem.ENDED),
-            (StartTLS.time_is_up, StartTLSProblem.LATE),
+            (StartTLS.time_limit_reached, StartTLSProblem.LATE),
         ):
             exchange = StartTLS(PROTOCOLS["smtp"], NAME)
             if came:

@@ -32,7 +32,7 @@ def test_nothing_is_sent_while_unread_bytes_wait():
     talk = Talk("SMTP")
     talk.feed(b"250 ok\r\n")
     with pytest.raises(StartTLSFailed) as refused:
-        talk.say(b"EHLO\r\n")
+        talk.send(b"EHLO\r\n")
     assert refused.value.problem is StartTLSProblem.SPOKE_AHEAD
     assert talk.outgoing() == b""
 
@@ -40,5 +40,5 @@ def test_nothing_is_sent_while_unread_bytes_wait():
 def test_a_size_beyond_the_limit_is_not_waited_for():
     """It is refused when it is announced."""
     with pytest.raises(StartTLSFailed) as refused:
-        next(Talk("LDAP").exactly(BYTES_LIMIT + 1))
+        next(Talk("LDAP").read_exactly(BYTES_LIMIT + 1))
     assert refused.value.problem is StartTLSProblem.TOO_MUCH

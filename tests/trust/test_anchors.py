@@ -122,7 +122,7 @@ def test_a_store_shows_the_names_of_its_anchors():
     """The first few by name."""
     assert repr(TrustStore.from_pem(ROOT.pem)) == "<TrustStore of 1: CN=Root>"
     five = [root(f"R{each}").certificate for each in range(5)]
-    assert TrustStore.from_certificates(five).names_for_people == ("CN=R0", "CN=R1", "CN=R2", "2 more")
+    assert TrustStore.from_certificates(five).readable_names == ("CN=R0", "CN=R1", "CN=R2", "2 more")
 
 
 def test_other_blocks_in_a_file_are_skipped():

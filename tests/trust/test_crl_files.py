@@ -44,7 +44,7 @@ def numbers(files: CRLFiles) -> list[int]:
 
 
 def looks(files: CRLFiles, count: int = 2) -> list[str]:
-    return [line for _ in range(count) for line in files.look()]
+    return [line for _ in range(count) for line in files.read_changed()]
 
 
 def in_use(path: Path) -> CRLFiles:
@@ -66,8 +66,8 @@ def test_a_file_that_is_replaced_is_read_again_and_the_store_follows(path):
     store, seen = files.store, files.store.generation
     assert looks(files) == [] and store.generation == seen
     replace(path, SECOND)
-    assert files.look() == [] and numbers(files) == [1, 1]
-    assert files.look() == [
+    assert files.read_changed() == [] and numbers(files) == [1, 1]
+    assert files.read_changed() == [
         f"{path}: read again: a CRL of CN=Root with 0 entries, of 2026-05-31 12:00",
         f"{path}: read again: a CRL of CN=Intermediate with 1 entry, of 2026-06-01 12:00",
     ]
@@ -119,7 +119,7 @@ def test_a_crl_that_does_not_replace_the_used_one_is_reported_and_the_cas_next_o
     assert not passes(files)
     options, words = NOT_THE_CAS[what]
     replace(path, pem(crl(CA, **{"number": 99, "this_update": NOW, "signed_by": FORGER} | options)))
-    lines = [line for _ in range(2) for line in files.look(NOW)]
+    lines = [line for _ in range(2) for line in files.read_changed(NOW)]
     told = words or "read again: a CRL of CN=Intermediate with 0 entries, of 2026-06-01 12:00"
     assert lines[0] == f"{path}: {'its CRL of CN=Intermediate ' if words else ''}{told}"
     gone = f"{path}: its CRL of CN=Root is not there any more; the one in use is kept"
@@ -138,15 +138,15 @@ def test_an_expired_crl_is_reported_once_and_again_after_another_one(path):
     files = CRLFiles([path])
     told = [f"{path}: its CRL of CN={each} expired on 2026-06-08 12:00; it proves nothing until a newer one is there"
             for each in ("Intermediate", "Root")]  # fmt: skip
-    assert files.look(NOW) == [] and looks(files) == []
-    assert sorted(files.look(NOW + 9 * DAY)) == told
-    assert files.look(NOW + 10 * DAY) == []
+    assert files.read_changed(NOW) == [] and looks(files) == []
+    assert sorted(files.read_changed(NOW + 9 * DAY)) == told
+    assert files.read_changed(NOW + 10 * DAY) == []
     replace(
         path,
         pem(crl(ROOT, number=2, next_update=NOW + 20 * DAY), crl(CA, number=2, next_update=NOW + 40 * DAY)),
     )
-    assert not any("expired on" in line for _ in range(2) for line in files.look(NOW + 10 * DAY))
-    assert "CN=Root expired on 2026-06-21" in files.look(NOW + 30 * DAY)[0]
+    assert not any("expired on" in line for _ in range(2) for line in files.read_changed(NOW + 10 * DAY))
+    assert "CN=Root expired on 2026-06-21" in files.read_changed(NOW + 30 * DAY)[0]
 
 
 def test_a_crl_that_is_missing_from_its_file_stays_in_use(path):

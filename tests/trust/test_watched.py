@@ -41,7 +41,7 @@ def replace(path: Path, content: bytes) -> None:
 
 def looks(watched: Watched[str], count: int = 2) -> tuple[list[tuple[str, list[str]]], list[str]]:
     problems: list[str] = []
-    return [change for _ in range(count) for change in watched.look(problems)], problems
+    return [change for _ in range(count) for change in watched.read_changed(problems)], problems
 
 
 def test_a_replaced_file_is_read_after_two_equal_looks(path):

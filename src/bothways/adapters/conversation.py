@@ -86,7 +86,7 @@ class Conversation:
 
     # -- events ----------------------------------------------------------------------------------------
 
-    def settle(self, requests: list[Request]) -> None:
+    def answer_requests(self, requests: list[Request]) -> None:
         """Answer the requests of the connection in this thread."""
         waiting = deque(requests)
         while waiting:
@@ -129,7 +129,7 @@ class Conversation:
         If the peer is no longer accepted, data that was not read yet is dropped.
         """
         if not self.has_failed():
-            self.settle(self.driver.check_if_due())
+            self.answer_requests(self.driver.check_if_due())
             if self.has_failed():
                 self.incoming.clear()
 
@@ -154,7 +154,7 @@ class Conversation:
             event = events[0]
             if type(event) is Data:
                 return event.data
-        self.settle(self.driver.process_events(events))
+        self.answer_requests(self.driver.process_events(events))
         return None
 
     def read(self, size: int) -> bytes:

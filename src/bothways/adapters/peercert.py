@@ -70,11 +70,11 @@ PeerCert = Mapping[str, Any]
 
 def peer_cert(der: bytes) -> dict[str, Any]:
     """Return the dict of `ssl` for a certificate in DER. Raises ValueError if it cannot be decoded."""
-    return dict(_told(der))
+    return dict(_peercert(der))
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _told(der: bytes) -> PeerCert:
+def _peercert(der: bytes) -> PeerCert:
     parts = ParsedCertificate(der)
     loaded = parts.load()
     told: dict[str, Any] = {

@@ -195,7 +195,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     def _do(self, step: Callable[[], list[Request]]) -> None:
         requests = step()
         if requests:
-            self._talk.settle(requests)
+            self._talk.answer_requests(requests)
         self._talk.stop_watching()
         self._flush()
 

@@ -266,7 +266,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         pipe.timeout = self.gettimeout()
         with memoryview(data) as view, view.cast("B") as content:
             if self._owed:
-                return self._pay(talk, pipe, content)
+                return self._resend(talk, pipe, content)
             if talk.judges_again:
                 self._judge(talk, pipe)
             self._process_received_alert(talk, pipe)
@@ -298,7 +298,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def _send(self, talk: Conversation, pipe: Pipe, piece: memoryview) -> None:
         try:
-            self._send_what_waits(pipe)
+            self._flush_engine(pipe)
             sealed = True
             try:
                 self._driven(lambda: pipe.write(piece), "The write operation timed out")
@@ -310,7 +310,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             talk.raise_failure()
             raise
 
-    def _send_what_waits(self, pipe: Pipe) -> None:
+    def _flush_engine(self, pipe: Pipe) -> None:
         """Send earlier bytes of the engine, such as a key update, before more data."""
         if pipe.has_unsent:
             self._driven(pipe.flush, "The write operation timed out")
@@ -320,7 +320,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if pipe.has_unsent and self.gettimeout() == 0:
             raise want_write()
 
-    def _pay(self, talk: Conversation, pipe: Pipe, content: memoryview) -> int:
+    def _resend(self, talk: Conversation, pipe: Pipe, content: memoryview) -> int:
         """Continue a `send` that is repeated with the same data."""
         owed = self._owed
         if content[: len(owed)] != owed:

@@ -51,7 +51,7 @@ class Admission:
         loser = self.places.enter(protocol.place, now)
         if loser is not None:
             loser.end()
-            self._tell_of_evictions(now)
+            self._report_evictions(now)
 
     def handshake_ended(self, protocol: AdmittedProtocol, failure: Exception | None) -> None:
         """Release the place of a handshake, and report its failure."""
@@ -82,7 +82,7 @@ class Admission:
             finally:
                 self._emptied.discard(waiter)
 
-    def _tell_of_evictions(self, now: float) -> None:
+    def _report_evictions(self, now: float) -> None:
         self._evicted += 1
         if self._told_at is None or now >= self._told_at + TOLD_SECONDS:
             logger.warning("%d handshakes were ended because too many had begun", self._evicted)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from bothways.aio.answers import Finder, Signer, own_finder
-from bothways.aio.client import let_go, within
+from bothways.aio.client import close_after_failure, within
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
@@ -64,7 +64,7 @@ async def start_tls(
     try:
         await within(timeout, connected)
     except BaseException as error:
-        await let_go(tls, error)
+        await close_after_failure(tls, error)
         raise
     finally:
         asyncio.get_running_loop().call_soon(held.release, tls)

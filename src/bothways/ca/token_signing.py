@@ -24,7 +24,7 @@ def sign_certificate(builder: x509.CertificateBuilder, key: SigningKey) -> x509.
     """Sign a certificate."""
     if not isinstance(key, HeldKey):
         return builder.sign(key, signature_hash(key))
-    stand_in = _stand_in_for(key.public_key())
+    stand_in = _placeholder(key.public_key())
     built = builder.sign(stand_in, signature_hash(stand_in))
     return parsing.certificate(_re_signed(built.public_bytes(Encoding.DER), key))
 
@@ -35,7 +35,7 @@ def sign_crl(
     """Sign a CRL."""
     if not isinstance(key, HeldKey):
         return builder.sign(key, signature_hash(key))
-    stand_in = _stand_in_for(key.public_key())
+    stand_in = _placeholder(key.public_key())
     built = builder.sign(stand_in, signature_hash(stand_in))
     return parsing.crl(_re_signed(built.public_bytes(Encoding.DER), key))
 
@@ -64,7 +64,7 @@ def _check(signature: bytes, signed: bytes, public: PublicKey) -> None:
         raise TokenUnavailable("the token's signature does not verify with its public key") from None
 
 
-def _stand_in_for(public: PublicKey) -> PrivateKey:
+def _placeholder(public: PublicKey) -> PrivateKey:
     if isinstance(public, ec.EllipticCurvePublicKey):
         return _ec_key(type(public.curve))
     return _rsa_key()

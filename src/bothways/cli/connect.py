@@ -26,7 +26,16 @@ from bothways.cli.options import (
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.staples import Staples, Supply, staples_options
 from bothways.cli.starttls import starttls_option
-from bothways.cli.terminal import FAILED, bounded, complain, headline, output_is_gone, say, say_json, waiting
+from bothways.cli.terminal import (
+    FAILED,
+    bounded,
+    headline,
+    output_is_gone,
+    report_error,
+    say,
+    say_json,
+    waiting,
+)
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import (
     Explanation,
@@ -170,7 +179,7 @@ def _converse(
     end = _End()
     try:
         with (
-            contextlib.nullcontext() if supply is None else supply.kept_fresh(report.say),
+            contextlib.nullcontext() if supply is None else supply.renewing(report.say),
             report.waiting(f"an answer from {server.address}") as answered,
             server.connect(config, observed) as channel,
         ):
@@ -311,7 +320,7 @@ class _Report:
             say("\n".join(bounded(str(end.reply).splitlines())))
         elif end.error is not None and end.why is not None:
             text = end.why.happened if end.reply is not None else headline(end.error)
-            complain("\n".join(bounded([f"{self._address}: {text}", *end.why.lines()])))
+            report_error("\n".join(bounded([f"{self._address}: {text}", *end.why.lines()])))
 
 
 def _nothing() -> None:

@@ -18,7 +18,7 @@ from bothways.cli.console import console, show
 from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, profile_option, side_options
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.starttls import starttls_option
-from bothways.cli.terminal import DONE, FAILED, complain, refuse, say, waiting
+from bothways.cli.terminal import DONE, FAILED, refuse, report_error, say, waiting
 from bothways.diagnosis import Files
 from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
@@ -191,7 +191,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        complain(f"--html {path}: {error.strerror or error}")
+        report_error(f"--html {path}: {error.strerror or error}")
 
 
 # -- text output -----------------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ LOOKED_AT = 1000  # documents of one file
 
 
 @contextlib.contextmanager
-def told_apart(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
+def explaining_file_kinds(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
     """If one of these files cannot be used, report its type and the command that converts it.
 
     Raises ConfigError, like the body.
@@ -86,7 +86,7 @@ def told_apart(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
         yield
     except ConfigError:
         for path, want in wanted:
-            found = None if path is None else _told(path, want)
+            found = None if path is None else _explained(path, want)
             if found is not None:
                 raise _error(str(path), found) from None
         raise
@@ -94,7 +94,7 @@ def told_apart(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
 
 def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:
     """Raise ConfigError for a file of a known type that is not accepted here."""
-    found = _of(data, wanted)
+    found = _explained_content(data, wanted)
     if found is not None:
         raise _error(path, found)
 
@@ -105,36 +105,36 @@ def _error(path: str, found: _Finding) -> ConfigError:
     return ConfigError(f"{where}: {found.text}" + (f"\nHint: {hint}" if hint else ""))
 
 
-def _told(path: str, wanted: Wanted) -> _Finding | None:
+def _explained(path: str, wanted: Wanted) -> _Finding | None:
     """Return the type of a file and what to do, if it is a known type."""
     try:
-        return _of(files.content(path), wanted)
+        return _explained_content(files.content(path), wanted)
     except ConfigError:
         return None
 
 
-def _of(data: bytes, wanted: Wanted) -> _Finding | None:
+def _explained_content(data: bytes, wanted: Wanted) -> _Finding | None:
     if is_pkcs12(data) and PKCS12 not in wanted.kinds:
-        return _other(PKCS12, wanted)
+        return _wrong_kind(PKCS12, wanted)
     try:
-        first = _most_telling(documents(data, datetime.now(UTC)), wanted)
+        first = _decisive(documents(data, datetime.now(UTC)), wanted)
     except Unreadable as error:
         return _Finding(str(error), error.hint if data.strip() else EMPTY) if error.known else None
     except PassphraseNeeded:
-        return _other(PKCS12 if is_pkcs12(data) else KEY, wanted)
+        return _wrong_kind(PKCS12 if is_pkcs12(data) else KEY, wanted)
     if first is None:
         return None
     if first.damaged:
-        return _broken(data, first)
+        return _undecodable(data, first)
     if first.kind == PKCS7:
         hint = dict(first.facts).get("for other commands", "")
         return _Finding("this is PKCS#7, which contains certificates and no private key", hint)
     if first.kind in wanted.kinds:
-        return _followed(data, first.kind)
-    return _other(PKCS12 if is_pkcs12(data) else first.kind, wanted)
+        return _trailing_data(data, first.kind)
+    return _wrong_kind(PKCS12 if is_pkcs12(data) else first.kind, wanted)
 
 
-def _most_telling(found: Iterator[Document], wanted: Wanted) -> Document | None:
+def _decisive(found: Iterator[Document], wanted: Wanted) -> Document | None:
     """Return the first document that is broken or of an accepted type, or else the first of all."""
     first: Document | None = None
     for each in islice(found, LOOKED_AT):
@@ -144,7 +144,7 @@ def _most_telling(found: Iterator[Document], wanted: Wanted) -> Document | None:
     return first
 
 
-def _broken(data: bytes, first: Document) -> _Finding | None:
+def _undecodable(data: bytes, first: Document) -> _Finding | None:
     """Return what is wrong with a document of a known type that cannot be decoded."""
     if first.hint:
         return _Finding(first.damaged, first.hint)
@@ -157,14 +157,14 @@ def _broken(data: bytes, first: Document) -> _Finding | None:
     )
 
 
-def _other(kind: str, wanted: Wanted) -> _Finding | None:
+def _wrong_kind(kind: str, wanted: Wanted) -> _Finding | None:
     if kind in wanted.kinds:
         return None
     article = "" if kind == PKCS12 else "an " if kind.startswith("OCSP") else "a "
     return _Finding(f"this is {article}{kind}; expected {wanted.words}", HINTS.get((wanted, kind), SHOW))
 
 
-def _followed(data: bytes, kind: str) -> _Finding | None:
+def _trailing_data(data: bytes, kind: str) -> _Finding | None:
     """Return that there are bytes after a DER document, or that OpenSSL has appended its own.
 
     A file may contain only one document in DER.

@@ -10,7 +10,7 @@ import click
 from bothways.cli.options import FILE
 from bothways.cli.terminal import DONE, FAILED, refuse, say
 from bothways.cli.tickets import Tickets, tickets_options
-from bothways.cli.watching import saying_what_is_read
+from bothways.cli.watching import reporting_reloads
 from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.config import GatewayConfig, read_config
@@ -70,7 +70,7 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
             (say if log.form == "text" else log.event)(f"listening on {each}")
         notify(READY)
 
-    with saying_what_is_read(log.event):
+    with reporting_reloads(log.event):
         if workers is not None:
             return Workers(path, log, current, keys, workers, ready).run()
         return serve(log, current, keys, ready)

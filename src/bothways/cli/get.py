@@ -174,7 +174,7 @@ def command(
     if data is not None and not any(each.name.lower() == "content-type" for each in headers):
         headers = (*headers, Header("Content-Type", FORM))
     if library is not None:
-        _refuse_what_code_cannot_say(side, only=only, dial=dial, follow=follow)
+        _refuse_options_not_in_code(side, only=only, dial=dial, follow=follow)
         wanted = _wanted(verb, location, headers, data, output, ca, profile, side, tls, name, timeout)
         sys.stdout.write(code(library, wanted))
         return DONE
@@ -238,7 +238,7 @@ def _version() -> str:
         return "unknown"
 
 
-def _refuse_what_code_cannot_say(side: Side, *, only: str | None, dial: Address | None, follow: bool) -> None:
+def _refuse_options_not_in_code(side: Side, *, only: str | None, dial: Address | None, follow: bool) -> None:
     left_out = {
         "--http": only, "--connect-to": dial, "--location": follow, "--classic": side.classic,
         "--fetch": side.sources.fetch,

@@ -15,10 +15,10 @@ from bothways.cli.terminal import (
     FAILED,
     MISUSED,
     bounded,
-    complain,
     headline,
     in_options,
     refuse,
+    report_error,
     say,
     say_json,
 )
@@ -122,7 +122,7 @@ class _Report:
         else:
             lines = [meaning] if meaning else []
             lines = lines if why is None else lines_for_get(why, self._asked_for)
-            complain("\n".join(bounded([f"{self._url}: {text}", *lines])))
+            report_error("\n".join(bounded([f"{self._url}: {text}", *lines])))
 
     def end(self) -> None:
         """Write the JSON object, if it was requested."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import click
 
-from bothways.cli.terminal import complain, refuse, say, say_json
+from bothways.cli.terminal import refuse, report_error, say, say_json
 
 VARIABLE = "SSLKEYLOGFILE"
 WARNING = "the keys of every connection are written to {path}: whoever has that file can decrypt all data"
@@ -64,7 +64,7 @@ class _Log:
         try:
             os.write(self._file, line.encode("ascii") + b"\n")
         except OSError as error:
-            complain(f"{VARIABLE} {self._path}: {error.strerror or error}")
+            report_error(f"{VARIABLE} {self._path}: {error.strerror or error}")
 
     def __del__(self) -> None:
         with contextlib.suppress(OSError):

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from bothways.cli.terminal import complain, refuse
+from bothways.cli.terminal import refuse, report_error
 from bothways.describe.recorder import Noted, Recorder
 from bothways.diagnosis import Explanation
 from bothways.ladder.formats import FORMS, form_of
@@ -62,7 +62,7 @@ class LadderFile:
             with self._writing:
                 self._path.write_text(self._form(ladder), encoding="utf-8")
         except OSError as error:
-            complain(f"--ladder {self._path}: {error.strerror or error}")
+            report_error(f"--ladder {self._path}: {error.strerror or error}")
 
 
 def _notes(recorder: Recorder | None) -> list[Noted]:

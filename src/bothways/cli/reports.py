@@ -22,7 +22,7 @@ class Reports:
         self._tell = tell
         self.limits = ReportLimits(clock)
         self._alone = threading.Lock()
-        self._untold = 0
+        self._unreported = 0
 
     def failed(self, host: str, lines: Callable[[], Sequence[str]], *, known: bool = False) -> None:
         """Report a failure of a client at `host`, if the limit allows; `lines` is called only then.
@@ -31,15 +31,15 @@ class Reports:
         """
         with self._alone:
             if not known and not self.limits.may_report(host):
-                self._untold += 1
+                self._unreported += 1
                 return
-            untold, self._untold = self._untold, 0
+            unreported, self._unreported = self._unreported, 0
         told = bounded(lines())
-        if untold:
-            told.append(f"    {counted(untold, 'connection')} before this ended without a report")
+        if unreported:
+            told.append(f"    {counted(unreported, 'connection')} before this ended without a report")
         self._tell("\n".join(told))
 
-    def untold(self) -> None:
+    def count_unreported(self) -> None:
         """Count a connection that is not reported."""
         with self._alone:
-            self._untold += 1
+            self._unreported += 1

@@ -21,10 +21,10 @@ from bothways.cli.options import (
     clients_options,
     side_options,
 )
-from bothways.cli.server_files import Look, ServerFiles
-from bothways.cli.terminal import DONE, MISUSED, bounded, complain, refuse, say
+from bothways.cli.server_files import RegularCheck, ServerFiles
+from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
-from bothways.cli.watching import looking_after
+from bothways.cli.watching import checking_regularly
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import TCPAddress
@@ -47,7 +47,7 @@ class Serving:
     """The configuration of one process, and how it follows its files."""
 
     config: ServerConfig
-    looks: list[Look]
+    checks: list[RegularCheck]
 
 
 @click.command("run")
@@ -122,14 +122,14 @@ def command(
             try:
                 return work(ready)
             except ConfigError as error:
-                complain(str(error))
+                report_error(str(error))
                 return MISUSED
 
         def reloaded() -> bool:
             try:
                 current[0] = load()
             except ConfigError as error:
-                complain(f"the workers are not replaced: {error}")
+                report_error(f"the workers are not replaced: {error}")
                 return False
             return True
 
@@ -173,7 +173,7 @@ def _load(side: Side, clients: Clients, tickets: Tickets) -> Serving:
         tickets=tickets.load(),
         insecure_rsa_key_transport=own.classic,
     )
-    return Serving(config, read.looks())
+    return Serving(config, read.checks())
 
 
 def serve(
@@ -220,7 +220,7 @@ def serve(
         limit_concurrency=connections,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    with looking_after(serving.looks):
+    with checking_regularly(serving.checks):
         follow_tickets(serving.config.tickets)
         Server(config).run(sockets=[listener])
     return DONE

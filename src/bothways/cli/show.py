@@ -12,7 +12,7 @@ import click
 
 from bothways.cli.options import FILE
 from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.terminal import DONE, MISUSED, complain, passphrase
+from bothways.cli.terminal import DONE, MISUSED, passphrase, report_error
 from bothways.describe.documents import Document, Unreadable, documents
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
@@ -48,7 +48,7 @@ def command(files: tuple[str, ...], password_file: str | None, picture: LadderFi
     page = _Page(password.encode() if password else None, picture)
     status = max([page.show(path) for path in files])
     if picture is not None and not page.drawn:
-        complain(
+        report_error(
             "--ladder: no recorded handshake is among the files", "name one that --ladder wrote as .json"
         )
         return MISUSED
@@ -70,9 +70,11 @@ class _Page:
         try:
             return self._show(path, shown)
         except PassphraseNeeded:
-            complain(f"{shown}: its content is encrypted: a passphrase is required", "give --password-file")
+            report_error(
+                f"{shown}: its content is encrypted: a passphrase is required", "give --password-file"
+            )
         except Unreadable as error:
-            complain(f"{shown}: {error}", error.hint.replace("FILE", shlex.quote(shown)))
+            report_error(f"{shown}: {error}", error.hint.replace("FILE", shlex.quote(shown)))
         return MISUSED
 
     def _show(self, path: str, shown: str) -> int:
@@ -90,7 +92,7 @@ class _Page:
             sys.stdout.write(self._words(shown, document) + "\n")
             if document.damaged:
                 hint = document.hint.replace("FILE", shlex.quote(shown))
-                complain(f"{shown}: the {document.kind} cannot be read: {document.damaged}", hint)
+                report_error(f"{shown}: the {document.kind} cannot be read: {document.damaged}", hint)
                 status = MISUSED
         return status
 

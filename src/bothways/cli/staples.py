@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import click
 
-from bothways.cli.file_kinds import Wanted, told_apart
+from bothways.cli.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import refuse, say
 from bothways.faults import shown
@@ -40,7 +40,7 @@ class Staples:
             refuse("--staple and --staple-file exclude each other: use one of them")
         if own is None:
             refuse("a staple is an OCSP response for our own certificate: it requires --cert")
-        with told_apart(*((path, Wanted.RESPONSES) for path in self.staple_file)):
+        with explaining_file_kinds(*((path, Wanted.RESPONSES) for path in self.staple_file)):
             files = Watched(self.staple_file, responses_in)
         supply = Supply(files, own, anchors)
         for path in self.staple_file:
@@ -76,10 +76,10 @@ class Supply:
         if not any(held.staples(own.certificates, CLOCK.now())):
             say(f"{path}: its OCSP response is not current, and is not sent")
 
-    def look(self) -> list[str]:
+    def read_changed(self) -> list[str]:
         """Read responses from files that have changed; return lines to be printed."""
         news: list[str] = []
-        for path, responses in self.files.look(news):
+        for path, responses in self.files.read_changed(news):
             problem = self._problem(responses)
             if problem is not None:
                 news.append(f"{path}: {problem}; its earlier content stays in use")
@@ -97,7 +97,7 @@ class Supply:
         return None if problem is None else f"its OCSP response cannot be sent: {shown(problem)}"
 
     @contextlib.contextmanager
-    def kept_fresh(self, tell: Callable[[str], None] = say) -> Iterator[None]:
+    def renewing(self, tell: Callable[[str], None] = say) -> Iterator[None]:
         """Fetch responses, and renew them while the body runs. tell: called with lines to be printed."""
         if self.stapling is None:
             yield

@@ -54,7 +54,7 @@ def run(command: click.Command) -> int:
         say("stopped")
         return FAILED
     except click.ClickException as error:
-        _tell_misuse(error)
+        _report_misuse(error)
         return MISUSED
     except BrokenPipeError:
         output_is_gone()
@@ -118,7 +118,7 @@ def say(text: str) -> None:
         sys.stderr.flush()
 
 
-def complain(text: str, hint: str = "") -> None:
+def report_error(text: str, hint: str = "") -> None:
     """Report an error and a hint on standard error."""
     say(f"bothways: {text}" + (f"\nHint: {hint}" if hint else ""))
 
@@ -140,14 +140,14 @@ def misused(text: str, hint: str = "", *, kind: str = "Misuse") -> None:
     """
     words = sys.argv[1:]
     if "--json" not in words:
-        complain(text, hint)
+        report_error(text, hint)
         return
     facts = {"kind": kind, "text": text} | ({"hint": hint} if kind == "Misuse" else {})
     report = json.dumps({"error": facts})
     if words[0] in REPORT_ON_ERROR:
         say(report)
     else:
-        complain(text, hint)
+        report_error(text, hint)
         sys.stdout.write(report + "\n")
         sys.stdout.flush()
 
@@ -219,7 +219,7 @@ def output_is_gone() -> NoReturn:
     sys.exit(FAILED)
 
 
-def _tell_misuse(error: click.ClickException) -> None:
+def _report_misuse(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(error.format_message())
         return

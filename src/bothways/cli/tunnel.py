@@ -10,7 +10,7 @@ import click
 from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, side_options
 from bothways.cli.starttls import ProtocolType
 from bothways.cli.terminal import DONE, bounded, headline, refuse, say
-from bothways.cli.watching import Look, looking_after
+from bothways.cli.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
 from bothways.gateway.addresses import Address as Endpoint
 from bothways.gateway.addresses import TCPAddress, UnixAddress, parsed_address, unix_address
@@ -98,12 +98,12 @@ def command(
     config.target(target)
     settings = TunnelSettings(config, TCPAddress(*address), target, starttls, connect=timeout)
 
-    def look() -> list[str]:
+    def read_changed_crls() -> list[str]:
         _ = config.settings.identity.own, anchors.current
-        return lists.look() if side.sources.crl else []
+        return lists.read_changed() if side.sources.crl else []
 
-    looks: list[Look] = [look]
-    with looking_after(looks):
+    checks: list[RegularCheck] = [read_changed_crls]
+    with checking_regularly(checks):
         asyncio.run(_serve(settings, where))
     return DONE
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import click
 
-from bothways.cli.file_kinds import Wanted, refuse_others, told_apart
+from bothways.cli.file_kinds import Wanted, explaining_file_kinds, refuse_others
 from bothways.cli.options import FILE, Sources, load_anchors, profile_option, sources_options
 from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
 from bothways.describe.escape import visible
@@ -134,7 +134,7 @@ def command(
 
 
 def _chain(path: str, password_file: str | None) -> list[bytes]:
-    with told_apart((path, Wanted.IDENTITY)):
+    with explaining_file_kinds((path, Wanted.IDENTITY)):
         return _read_chain(path, password_file)
 
 

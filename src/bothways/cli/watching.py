@@ -7,33 +7,33 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 
-from bothways.cli.terminal import LINE_LIMIT, complain, described, say
+from bothways.cli.terminal import LINE_LIMIT, described, report_error, say
 from bothways.describe.escape import visible
 from bothways.ticket_keys.shared import logger as tickets_logger
 from bothways.trust.watched import logger as files_logger
 
 LOOK_SECONDS = 0.5
 
-Look = Callable[[], list[str]]
+RegularCheck = Callable[[], list[str]]
 
 
 @contextlib.contextmanager
-def looking_after(looks: list[Look]) -> Iterator[None]:
+def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
     """Call the functions now and regularly while the body runs, and print what they return.
 
     A failure is reported and the call repeated later. Log messages about files are printed too.
     """
     over = threading.Event()
 
-    def look_on() -> None:
+    def repeat() -> None:
         while not over.wait(LOOK_SECONDS):
-            for look in looks:
-                _look(look)
+            for check in checks:
+                _run_check(check)
 
-    with saying_what_is_read():
-        for look in looks:
-            _look(look)
-        threading.Thread(target=look_on, daemon=True).start()
+    with reporting_reloads():
+        for check in checks:
+            _run_check(check)
+        threading.Thread(target=repeat, daemon=True).start()
         try:
             yield
         finally:
@@ -53,7 +53,7 @@ class _TerminalHandler(logging.Handler):
 
 
 @contextlib.contextmanager
-def saying_what_is_read(tell: Callable[[str], None] = say) -> Iterator[None]:
+def reporting_reloads(tell: Callable[[str], None] = say) -> Iterator[None]:
     """Print which files are read again and which cannot be read, independent of the logging configuration."""
     handler = _TerminalHandler(tell)
     before = [(logger, logger.level, logger.propagate) for logger in (files_logger, tickets_logger)]
@@ -70,9 +70,9 @@ def saying_what_is_read(tell: Callable[[str], None] = say) -> Iterator[None]:
             logger.propagate = propagate
 
 
-def _look(look: Look) -> None:
+def _run_check(check: RegularCheck) -> None:
     try:
-        for line in look():
+        for line in check():
             say(line)
     except Exception as error:  # noqa: BLE001 - a look that fails must not end those to come
-        complain(described(error))
+        report_error(described(error))

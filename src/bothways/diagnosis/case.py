@@ -62,7 +62,7 @@ class Case:
     def trusted(self) -> str:
         """Our trust anchors, as text."""
         anchors = self.ours.anchors
-        return ", ".join(anchors.names_for_people) if anchors is not None else "our CAs"
+        return ", ".join(anchors.readable_names) if anchors is not None else "our CAs"
 
     @property
     def refusal(self) -> PeerFault:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from bothways.doctor.probes import Offer, offer_record
 from bothways.doctor.replies import CLOSED, LIMIT, HelloReply, ReplyReader
 from bothways.errors import StartTLSFailed
-from bothways.net.starttls import turn_to_tls
+from bothways.net.starttls import request_tls
 from bothways.starttls import Protocol, StartTLS
 from bothways.trust.names import ServerName
 
@@ -92,7 +92,7 @@ class Dialer:
             if self.through_proxy_header:
                 sock.sendall(PROXY_HEADER)
             if self.starttls is not None:
-                turn_to_tls(sock, StartTLS(self.starttls, self.target.requested_host), deadline)
+                request_tls(sock, StartTLS(self.starttls, self.target.requested_host), deadline)
             sock.settimeout(max(0.1, deadline - time.monotonic()))
             yield sock, deadline
 

@@ -95,7 +95,7 @@ def exchange(channel: Channel, request: Request, deadline: Deadline, most: int) 
         headers=_headers(request),
         content=request.body,
     )
-    with _gate(stream):
+    with _errors_converted(stream):
         response = _connection(channel, asked, stream).handle_request(asked)
     stream.head_is_over()
     return Answer(
@@ -128,7 +128,7 @@ def _headers(request: Request) -> list[Header]:
 def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> Iterator[bytes]:
     """Yield the pieces of the content; raise NotHTTP if it is too long or has too many pieces."""
     size = pieces = 0
-    with _gate(stream):
+    with _errors_converted(stream):
         for piece in response.iter_stream():
             size += len(piece)
             pieces += 1
@@ -140,7 +140,7 @@ def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> I
 
 
 @contextlib.contextmanager
-def _gate(stream: ChannelStream) -> Iterator[None]:
+def _errors_converted(stream: ChannelStream) -> Iterator[None]:
     """Convert every exception of the HTTP parsers about the server's bytes into NotHTTP."""
     try:
         yield

@@ -16,7 +16,7 @@ from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
 from bothways.net.carrier import carrier_of, deadline_in, left
 from bothways.net.files import open_file
 from bothways.net.pipe import Answering, Pipe
-from bothways.net.starttls import turn_to_tls
+from bothways.net.starttls import request_tls
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
@@ -75,7 +75,7 @@ def connect(
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(None)
         if exchange is not None:
-            turn_to_tls(sock, exchange, deadline)
+            request_tls(sock, exchange, deadline)
         connection = config.connection(server_name=name, observer=observer)
         connection.history.reached_at(address, starttls or "")
         return _established(sock, connection, config.settings, Answers(signer, evidence), left(deadline))

@@ -69,17 +69,17 @@ class Pipe:
         only our own signatures and evidence are waited for.
         """
         status = self.driver.status
-        ours = deadline_in(timeout)
-        self._handshake_ends = ours if timeout else None
+        deadline = deadline_in(timeout)
+        self._handshake_ends = deadline if timeout else None
         self._collect_and_flush()
         while not status.established and status.failure is None:
             theirs = self._engine_deadline()
-            soonest = min((each for each in (ours, theirs) if each is not None), default=None)
+            soonest = min((each for each in (deadline, theirs) if each is not None), default=None)
             if self.read(left(soonest)):
                 continue
             if soonest != theirs:
                 raise TimedOut("the handshake did not finish in time")
-            self._settle(self._driven(self.driver.check_if_due))
+            self._process_received(self._driven(self.driver.check_if_due))
 
     # -- reading -----------------------------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class Pipe:
         with self._engine:
             requests = self.driver.receive(data) if data else self.driver.receive_end()
             self._collect()
-        self._settle(requests)
+        self._process_received(requests)
         return True
 
     def await_peer(self) -> None:
@@ -218,7 +218,7 @@ class Pipe:
             self._collect()
         return requests
 
-    def _settle(self, requests: list[Request]) -> None:
+    def _process_received(self, requests: list[Request]) -> None:
         """Do what follows from received bytes; the caller holds `reading`."""
         if requests:
             self._have_answered(requests)
@@ -297,12 +297,14 @@ class Pipe:
 
     def _waits(self) -> Iterator[float | None]:
         """Yield the time of each wait, in seconds, until the time limit of the call is reached."""
-        ours = deadline_in(self.timeout)
+        deadline = deadline_in(self.timeout)
         while True:
             self.judge_if_due()
-            look = time.monotonic() + LOOK_SECONDS
-            yield left(min(each for each in (ours, self._engine_deadline(), look) if each is not None))
-            if ours is not None and time.monotonic() >= ours:
+            next_check = time.monotonic() + LOOK_SECONDS
+            yield left(
+                min(each for each in (deadline, self._engine_deadline(), next_check) if each is not None)
+            )
+            if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError("timed out")
 
     def _engine_deadline(self) -> float | None:
@@ -378,7 +380,7 @@ class Pipe:
             finally:
                 self.reading.release()
         elif not self._judges:
-            self.carrier.end_receiving()  # the other thread has no deadline to look at, and has to be woken
+            self.carrier.end_receiving()  # the other thread has no deadline to check, and has to be woken
 
     def _end_after_failure(self) -> None:
         """Give our alert time to arrive, then close: closing a socket with unread data would discard it."""

@@ -10,26 +10,26 @@ from bothways.starttls import StartTLS
 READ_SIZE = 4096
 
 
-def turn_to_tls(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
+def request_tls(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
     """Request TLS of the server; after that, the next byte on the socket belongs to TLS.
 
     deadline: on the monotonic clock, None for none. Raises StartTLSFailed, and OSError of the network; the socket is
     then closed.
     """
     try:
-        _told(sock, exchange, deadline)
+        _run(sock, exchange, deadline)
     except BaseException:
         sock.close()
         raise
     sock.settimeout(None)
 
 
-def _told(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
+def _run(sock: socket.socket, exchange: StartTLS, deadline: float | None) -> None:
     """Run the exchange; network errors become StartTLSFailed, which says how far the exchange had come."""
     try:
         _converse(sock, exchange, deadline)
     except TimeoutError:
-        exchange.time_is_up()
+        exchange.time_limit_reached()
     except CUT:
         exchange.receive_eof()
 

@@ -30,8 +30,8 @@ REQUEST = _element(SEQUENCE, _element(INTEGER, b"\1") + _element(0x77, _element(
 
 def ldap(talk: Talk, _name: str) -> Wait[None]:
     """Send the request and read its response, or a notice of disconnection instead (RFC 4511 4.4.1)."""
-    talk.say(REQUEST)
-    yield from talk.starts(b"\x30")
+    talk.send(REQUEST)
+    yield from talk.expect_start(b"\x30")
     content = yield from _message(talk)
     number, code, text = _response(talk, content)
     words = f"{RESULTS.get(code, f'result {code}')}: {quoted(text)}".encode()
@@ -40,20 +40,20 @@ def ldap(talk: Talk, _name: str) -> Wait[None]:
     if code == SUCCESS:
         talk.malformed("a response to another request", words)
     if number != 1 or code == BUSY:  # the message ID of a notice of disconnection is 0
-        talk.turned_away(words)
+        talk.not_accepted(words)
     (talk.not_offered if code == PROTOCOL_ERROR else talk.refused)(words)
 
 
 def _message(talk: Talk) -> Wait[bytes]:
     """Read one LDAPMessage; return the content of its SEQUENCE."""
-    head = yield from talk.exactly(2)
+    head = yield from talk.read_exactly(2)
     length = head[1]
     if length & 0x80:
         size = length & 0x7F
         if not 1 <= size <= LENGTH_BYTES:
             talk.malformed("a length that is none", head)
-        length = int.from_bytes((yield from talk.exactly(size)), "big")
-    return (yield from talk.exactly(length, MESSAGE_LIMIT))
+        length = int.from_bytes((yield from talk.read_exactly(size)), "big")
+    return (yield from talk.read_exactly(length, MESSAGE_LIMIT))
 
 
 def _response(talk: Talk, content: bytes) -> tuple[int, int, bytes]:

@@ -20,17 +20,17 @@ def lmtp(talk: Talk, _name: str) -> Wait[None]:
 
 
 def _mail(talk: Talk, greeting: bytes) -> Wait[None]:
-    yield from talk.starts(b"220", b"421", b"5")
+    yield from talk.expect_start(b"220", b"421", b"5")
     code, _ = yield from _reply(talk)
     if code != b"220":
-        talk.turned_away()
-    talk.say(greeting + b" [127.0.0.1]\r\n")  # our own host name is not sent without TLS
+        talk.not_accepted()
+    talk.send(greeting + b" [127.0.0.1]\r\n")  # our own host name is not sent without TLS
     code, lines = yield from _reply(talk)
     if code != b"250":
-        (talk.turned_away if code.startswith(b"4") else talk.not_offered)()
+        (talk.not_accepted if code.startswith(b"4") else talk.not_offered)()
     if not any(_keyword(each) == b"STARTTLS" for each in lines[1:]):
         talk.not_offered(b", ".join(lines))
-    talk.say(b"STARTTLS\r\n")
+    talk.send(b"STARTTLS\r\n")
     code, _ = yield from _reply(talk)
     if code != b"220":
         talk.refused()
@@ -38,13 +38,13 @@ def _mail(talk: Talk, greeting: bytes) -> Wait[None]:
 
 def ftp(talk: Talk, _name: str) -> Wait[None]:
     """RFC 4217 4, RFC 2228 3."""
-    yield from talk.starts(b"1", b"2", b"4", b"5")
+    yield from talk.expect_start(b"1", b"2", b"4", b"5")
     code, _ = yield from _reply(talk)
     while code == b"120":  # 120: ready later (RFC 959 5.4)
         code, _ = yield from _reply(talk)
     if code != b"220":
-        talk.turned_away()
-    talk.say(b"AUTH TLS\r\n")
+        talk.not_accepted()
+    talk.send(b"AUTH TLS\r\n")
     code, _ = yield from _reply(talk)
     if code in (b"500", b"502", b"504"):
         talk.not_offered()
@@ -54,11 +54,11 @@ def ftp(talk: Talk, _name: str) -> Wait[None]:
 
 def nntp(talk: Talk, _name: str) -> Wait[None]:
     """RFC 4642 2.2, RFC 3977 5.1: each reply is one line."""
-    yield from talk.starts(b"200", b"201", b"4", b"5")
+    yield from talk.expect_start(b"200", b"201", b"4", b"5")
     line = yield from talk.line()
     if line[:3] not in (b"200", b"201"):
-        talk.turned_away()
-    talk.say(b"STARTTLS\r\n")
+        talk.not_accepted()
+    talk.send(b"STARTTLS\r\n")
     line = yield from talk.line()
     if line[:3] == b"500":
         talk.not_offered()
@@ -87,22 +87,22 @@ def _keyword(line: bytes) -> bytes:
 
 def imap(talk: Talk, _name: str) -> Wait[None]:
     """RFC 9051 6.2.1, 7.1."""
-    yield from talk.starts(b"* OK", b"* PRE", b"* BYE")
+    yield from talk.expect_start(b"* OK", b"* PRE", b"* BYE")
     greeting = yield from talk.line()
     match _words(greeting)[1:2]:
         case [b"OK"]:
             pass
         case [b"BYE"]:
-            talk.turned_away()
+            talk.not_accepted()
         case (
             _
         ):  # PREAUTH: the client is authenticated already, and STARTTLS is then not allowed (RFC 9051 6.2.1)
             talk.refused()
-    talk.say(b"a1 CAPABILITY\r\n")
+    talk.send(b"a1 CAPABILITY\r\n")
     offered, status = yield from _tagged(talk, b"a1")
     if status != b"OK" or b"STARTTLS" not in offered:
         talk.not_offered()
-    talk.say(b"a2 STARTTLS\r\n")
+    talk.send(b"a2 STARTTLS\r\n")
     _, status = yield from _tagged(talk, b"a2")
     if status != b"OK":
         talk.refused()
@@ -118,7 +118,7 @@ def _tagged(talk: Talk, tag: bytes) -> Wait[tuple[frozenset[bytes], bytes]]:
             case [b"*", b"CAPABILITY"]:
                 offered = frozenset(words[2:])
             case [b"*", b"BYE", *_]:
-                talk.turned_away()
+                talk.not_accepted()
             case [b"*", *_]:
                 pass
             case [found, (b"OK" | b"NO" | b"BAD") as status] if found == tag.upper():
@@ -133,17 +133,17 @@ def _words(line: bytes) -> list[bytes]:
 
 def pop3(talk: Talk, _name: str) -> Wait[None]:
     """RFC 2595 4, RFC 2449 5: not every server knows CAPA."""
-    yield from talk.starts(b"+OK", b"-ERR")
+    yield from talk.expect_start(b"+OK", b"-ERR")
     if not (yield from _is_ok(talk)):
-        talk.turned_away()
-    talk.say(b"CAPA\r\n")
+        talk.not_accepted()
+    talk.send(b"CAPA\r\n")
     if (yield from _is_ok(talk)):
         offered = set()
         while (line := (yield from talk.line())) != b".":
             offered.add(_keyword(line))
         if b"STLS" not in offered:
             talk.not_offered(b"CAPA without STLS")
-    talk.say(b"STLS\r\n")
+    talk.send(b"STLS\r\n")
     if not (yield from _is_ok(talk)):
         talk.refused()
 
@@ -157,13 +157,13 @@ def _is_ok(talk: Talk) -> Wait[bool]:
 
 def sieve(talk: Talk, _name: str) -> Wait[None]:
     """RFC 5804 1.7, 2.2: the server first sends its capabilities."""
-    yield from talk.starts(b'"', b"BYE", b"NO", b"OK")
+    yield from talk.expect_start(b'"', b"BYE", b"NO", b"OK")
     offered, status = yield from _capabilities(talk)
     if status != b"OK":
-        talk.turned_away()
+        talk.not_accepted()
     if b'"STARTTLS"' not in offered:
         talk.not_offered()
-    talk.say(b"STARTTLS\r\n")
+    talk.send(b"STARTTLS\r\n")
     _, status = yield from _capabilities(talk)
     if status != b"OK":
         talk.refused()

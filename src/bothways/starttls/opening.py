@@ -19,7 +19,7 @@ class StartTLS:
         self._talk = Talk(protocol.title)
         self._script = protocol.script(self._talk, name)
         self._done = False
-        self._go_on()
+        self._advance()
 
     @property
     def is_done(self) -> bool:
@@ -36,17 +36,17 @@ class StartTLS:
         if self._done:
             self._talk.end()
         else:
-            self._go_on()
+            self._advance()
 
     def receive_eof(self) -> NoReturn:
         """Report that the server closed the connection. Raises StartTLSFailed."""
         self._talk.fail(StartTLSProblem.ENDED, self._talk.unread() or None)
 
-    def time_is_up(self) -> NoReturn:
+    def time_limit_reached(self) -> NoReturn:
         """Report that the time limit is reached. Raises StartTLSFailed."""
         self._talk.fail(StartTLSProblem.LATE, self._talk.unread() or None)
 
-    def _go_on(self) -> None:
+    def _advance(self) -> None:
         try:
             next(self._script)
         except StopIteration:

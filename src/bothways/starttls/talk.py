@@ -50,13 +50,13 @@ class Talk:
         return data
 
     @property
-    def has_heard(self) -> bool:
+    def has_unread(self) -> bool:
         """Whether received bytes were not read."""
         return bool(self._came)
 
     # -- calls of scripts ----------------------------------------------------------------------------------
 
-    def say(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         """Send bytes; refuse the server if it has sent something unrequested."""
         self.end()
         self._out += data
@@ -66,22 +66,22 @@ class Talk:
         if self._came:
             self.fail(StartTLSProblem.SPOKE_AHEAD, self.unread())
 
-    def starts(self, *beginnings: bytes) -> Wait[None]:
+    def expect_start(self, *beginnings: bytes) -> Wait[None]:
         """Wait for the first bytes, and refuse a server that starts with another protocol."""
         while len(self._start) < START:
             yield
         if not self._start.startswith(beginnings):
-            self.other()
+            self.other_protocol()
 
     def line(self) -> Wait[bytes]:
         """Read a line and return it without CR LF; a single LF, and CR or NUL within, are refused (RFC 5321 2.3.8)."""
         while (end := self._came.find(b"\n", self._searched)) < 0:
             self._searched = len(self._came)
-            self._hold(self._searched < LINE_LIMIT, f"a line of more than {LINE_LIMIT} bytes")
+            self._require(self._searched < LINE_LIMIT, f"a line of more than {LINE_LIMIT} bytes")
             yield
-        self._hold(end < LINE_LIMIT, f"a line of more than {LINE_LIMIT} bytes")
+        self._require(end < LINE_LIMIT, f"a line of more than {LINE_LIMIT} bytes")
         self._lines += 1
-        self._hold(self._lines <= LINES_LIMIT, f"more than {LINES_LIMIT} lines")
+        self._require(self._lines <= LINES_LIMIT, f"more than {LINES_LIMIT} lines")
         raw = self._take(end + 1)
         text = raw[:-2]
         if not raw.endswith(b"\r\n") or b"\r" in text or b"\0" in text:
@@ -89,20 +89,20 @@ class Talk:
         self._said = quoted(text)
         return text
 
-    def exactly(self, size: int, most: int = BYTES_LIMIT) -> Wait[bytes]:
+    def read_exactly(self, size: int, most: int = BYTES_LIMIT) -> Wait[bytes]:
         """Read so many bytes. most: the limit, which is checked before waiting."""
-        self._hold(size <= most, f"{size} bytes, and {most} are accepted there")
+        self._require(size <= most, f"{size} bytes, and {most} are accepted there")
         while len(self._came) < size:
             yield
         return self._take(size)
 
-    def until(self, byte: bytes, most: int) -> Wait[bytes]:
+    def read_until(self, byte: bytes, most: int) -> Wait[bytes]:
         """Read up to a byte, and return all including it."""
         while (end := self._came.find(byte, self._searched)) < 0:
             self._searched = len(self._came)
-            self._hold(self._searched < most, f"{most} bytes without an end")
+            self._require(self._searched < most, f"{most} bytes without an end")
             yield
-        self._hold(end < most, f"{most} bytes without an end")
+        self._require(end < most, f"{most} bytes without an end")
         return self._take(end + 1)
 
     # -- failures ----------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class Talk:
         """Raise StartTLSFailed: the server refuses the request."""
         self.fail(StartTLSProblem.REFUSED, words)
 
-    def turned_away(self, words: bytes | None = None) -> NoReturn:
+    def not_accepted(self, words: bytes | None = None) -> NoReturn:
         """Raise StartTLSFailed: the server accepts no client now, or not this one."""
         self.fail(StartTLSProblem.TURNED_AWAY, words)
 
@@ -124,11 +124,11 @@ class Talk:
         """Raise StartTLSFailed: the server does not offer TLS."""
         self.fail(StartTLSProblem.NOT_OFFERED, words)
 
-    def other(self, words: bytes = b"") -> NoReturn:
+    def other_protocol(self, words: bytes = b"") -> NoReturn:
         """Raise StartTLSFailed: the server uses another protocol. words: bytes read before the ones that wait."""
         self.fail(StartTLSProblem.OTHER_PROTOCOL, words + self.unread())
 
-    def too_much(self, detail: str) -> NoReturn:
+    def limit_exceeded(self, detail: str) -> NoReturn:
         """Raise StartTLSFailed: a limit is exceeded."""
         self.fail(StartTLSProblem.TOO_MUCH, self.unread(), detail)
 
@@ -140,13 +140,13 @@ class Talk:
         """Return the first of the bytes that were not read."""
         return bytes(self._came[:SAID])
 
-    def _hold(self, within: bool, detail: str) -> None:
+    def _require(self, within: bool, detail: str) -> None:
         if not within:
-            self.too_much(detail)
+            self.limit_exceeded(detail)
 
     def _take(self, size: int) -> bytes:
         self._taken += size
-        self._hold(self._taken <= BYTES_LIMIT, f"more than {BYTES_LIMIT} bytes")
+        self._require(self._taken <= BYTES_LIMIT, f"more than {BYTES_LIMIT} bytes")
         data = bytes(self._came[:size])
         del self._came[:size]
         self._searched = 0

@@ -40,16 +40,16 @@ def server(talk: Talk, name: str) -> Wait[None]:
 
 def _stream(talk: Talk, name: str, namespace: str) -> Wait[None]:
     to = "".join(_ESCAPED.get(each, each) for each in name)
-    talk.say(
+    talk.send(
         f"<?xml version='1.0'?><stream:stream to='{to}' xmlns='{namespace}' "
         "xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>".encode()
     )
-    yield from talk.starts(b"<?xml", b"<stre")
+    yield from talk.expect_start(b"<?xml", b"<stre")
     reader = _Reader(talk)
     yield from reader.begin()
     if not (yield from reader.offers_tls()):
         talk.not_offered(b"stream features without starttls")
-    talk.say(b"<starttls xmlns='" + NAMESPACE + b"'/>")
+    talk.send(b"<starttls xmlns='" + NAMESPACE + b"'/>")
     answer = yield from reader.tag()
     if answer.name != b"proceed" or NAMESPACE not in answer.attributes:
         talk.refused(answer.name)
@@ -78,7 +78,7 @@ class _Reader:
         tag = yield from self.tag()
         if tag.name == b"error":
             condition = yield from self.tag()
-            self._talk.turned_away(condition.name)
+            self._talk.not_accepted(condition.name)
         if tag.name != b"features" or not tag.opens:
             self._talk.malformed("no features of the stream", tag.name)
         offered = False
@@ -95,13 +95,13 @@ class _Reader:
         """Read up to the end of a tag: a ">" outside of quotes."""
         self._count += 1
         if self._count > TAGS_LIMIT:
-            self._talk.too_much(f"more than {TAGS_LIMIT} tags")
+            self._talk.limit_exceeded(f"more than {TAGS_LIMIT} tags")
         raw, inside, quote = bytearray(), False, 0
         while quote or not inside:
-            piece = yield from self._talk.until(b">", TAG_LIMIT)
+            piece = yield from self._talk.read_until(b">", TAG_LIMIT)
             raw += piece
             if len(raw) > TAG_LIMIT:
-                self._talk.too_much(f"a tag of more than {TAG_LIMIT} bytes")
+                self._talk.limit_exceeded(f"a tag of more than {TAG_LIMIT} bytes")
             inside, quote = _scanned(piece, inside, quote)
         return bytes(raw)
 

@@ -199,7 +199,7 @@ class TrustStore:
         return tuple(anchor.x509 for anchor in self._anchors.values())
 
     @property
-    def names_for_people(self) -> tuple[str, ...]:
+    def readable_names(self) -> tuple[str, ...]:
         """The names of the first few trust anchors, as text."""
         few = [each.subject_text for each in list(self._anchors.values())[:3]]
         return (*few, f"{len(self) - 3} more") if len(self) > 3 else tuple(few)
@@ -209,7 +209,7 @@ class TrustStore:
 
     def __repr__(self) -> str:
         by = "" if self.profile == "private" else f", {self.profile} profile"
-        return f"<TrustStore of {len(self)}{by}: {shown(self.names_for_people)}>"
+        return f"<TrustStore of {len(self)}{by}: {shown(self.readable_names)}>"
 
     def issuers_of(self, certificate: ParsedCertificate) -> Sequence[ParsedCertificate]:
         """Return the trust anchors whose name is the certificate's issuer (RFC 5280 7.1), the most likely first.

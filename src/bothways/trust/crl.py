@@ -199,7 +199,7 @@ class CRL:
                 self.signer = signer
         return known
 
-    def says_the_same_as(self, other: CRL) -> bool:
+    def has_same_content(self, other: CRL) -> bool:
         """Whether two CRLs are equal apart from their signatures."""
         return self.der[self._parts.signed] == other.der[other._parts.signed]
 

@@ -17,7 +17,7 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class CRLFiles:
-    """Files of CRLs and their content; `store` is for a `Revocation`, and each `look` brings it up to date.
+    """Files of CRLs and their content; `store` is for a `Revocation`, and each `read_changed` brings it up to date.
 
     A CRL that was used stays in the store until there is a newer one by the same signer, whatever its file contains.
     """
@@ -28,7 +28,7 @@ class CRLFiles:
         self.store = CRLStore(self._watched.items())
         self._told_expired: set[bytes] = set()
 
-    def look(self, at: datetime | None = None) -> list[str]:
+    def read_changed(self, at: datetime | None = None) -> list[str]:
         """Take over what has changed since the last look, and return messages for the user, as sentences.
 
         at: the time, by default that of the last verification; where it is given, CRLs that have expired are reported.
@@ -36,7 +36,7 @@ class CRLFiles:
         """
         news: list[str] = []
         before = {each.der for each in self._watched.items()}
-        changed = self._watched.look(news)
+        changed = self._watched.read_changed(news)
         if changed:
             news += replace_changed(self.store, changed, self._watched.items(), before, at)
         return news if at is None else news + self._expired(at)

@@ -168,7 +168,7 @@ class CRLStore:
         signer = old.signer or new.signer
         return (
             signer is not None
-            and (new.age > old.age or new.says_the_same_as(old))
+            and (new.age > old.age or new.has_same_content(old))
             and not self._is_early(new)
             and old.is_signed_by(signer)
             and new.is_signed_by(signer)

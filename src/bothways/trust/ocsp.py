@@ -58,7 +58,7 @@ class SingleResponse:
     reason: str = ""
 
     @property
-    def revokes_for_good(self) -> bool:
+    def revokes_permanently(self) -> bool:
         """Whether the certificate is revoked permanently, and not only on hold (certificateHold)."""
         return self.state == "revoked" and self.reason != HOLD
 
@@ -148,7 +148,7 @@ class OCSPResponse:
 
     def revokes(self, named: CertID) -> bool:
         """Whether it says that the certificate with a CertID is revoked permanently."""
-        return any(each.revokes_for_good for each in self.responses_to(named))
+        return any(each.revokes_permanently for each in self.responses_to(named))
 
     def responses_about(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate
@@ -321,7 +321,7 @@ def _single_responses(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
 
 
 def _worst_first(single: SingleResponse) -> tuple[int, float]:
-    return 0 if single.revokes_for_good else _ORDER[single.state], -single.this_update.timestamp()
+    return 0 if single.revokes_permanently else _ORDER[single.state], -single.this_update.timestamp()
 
 
 def _hash_name(single: ocsp.OCSPSingleResponse) -> str:

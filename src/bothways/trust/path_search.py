@@ -238,7 +238,7 @@ def _advice(search: PathSearch, end: End) -> str:
             f"the chain ends at the root {last.subject_text}, which is not one of our trust anchors: "
             "add it to them if it should be trusted"
         )
-    ours = ", ".join(search.anchors.names_for_people)
+    ours = ", ".join(search.anchors.readable_names)
     if len(path) == 1 and len(search.chain) == 1:
         return (
             f"the peer sent only its own certificate: have it send the intermediate {last.issuer_text} too, "

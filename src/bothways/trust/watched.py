@@ -87,7 +87,7 @@ class Watched(Generic[T]):
         """Return the paths, each with the content of the file."""
         return list(self._items.items())
 
-    def look(self, problems: list[str]) -> list[tuple[str, list[T]]]:
+    def read_changed(self, problems: list[str]) -> list[tuple[str, list[T]]]:
         """Return the paths of files that have changed since the last look, each with its new content.
 
         problems: a sentence for each file that cannot be read is appended, once for each change.
@@ -133,20 +133,20 @@ class Renewed(Generic[T]):
         self._clock = clock
         self._checks: list[Callable[[T], object]] = []
         self._generation = 0
-        self._looked_at = clock()
+        self._checked_at = clock()
         self._followed = _Followed(self._paths)
         self._value = make(self._followed.read(waits=True))
 
     @property
     def value(self) -> T:
         """The value, from the last valid content of the files."""
-        self._look_if_due()
+        self._check_files()
         return self._value
 
     @property
     def generation(self) -> int:
         """The number of new values since the first one."""
-        self._look_if_due()
+        self._check_files()
         return self._generation
 
     def accept_only(self, check: Callable[[T], object]) -> None:
@@ -154,17 +154,17 @@ class Renewed(Generic[T]):
         check(self._value)
         self._checks.append(check)
 
-    def _look_if_due(self) -> None:
+    def _check_files(self) -> None:
         now = self._clock()
-        if now >= self._looked_at + LOOK_SECONDS:
-            self._looked_at = now
+        if now >= self._checked_at + LOOK_SECONDS:
+            self._checked_at = now
             stamps = self._followed.change()
             if stamps is not None:
                 self._take(stamps)
 
     def _take(self, stamps: Stamps) -> None:
         try:
-            result = self._followed.take(stamps, self._make_again)
+            result = self._followed.take(stamps, self._made_again)
         except ConfigError as error:
             logger.warning("%s; the earlier content stays in use", logged(error))
         except Exception:
@@ -175,7 +175,7 @@ class Renewed(Generic[T]):
                 self._generation += 1
                 logger.info("read again: %s", ", ".join(map(str, self._paths)))
 
-    def _make_again(self) -> list[T]:
+    def _made_again(self) -> list[T]:
         value = self._make(self._followed.read(waits=False))
         for check in self._checks:
             check(value)

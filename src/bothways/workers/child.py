@@ -45,10 +45,10 @@ class Worker:
                 pid, waited = self.pid, 0
             if pid:
                 self.status = os.waitstatus_to_exitcode(waited)
-                self.heed()  # the last bytes in the pipe
+                self.read_pipe()  # the last bytes in the pipe
         return self.status is not None
 
-    def heed(self) -> bool:
+    def read_pipe(self) -> bool:
         """Read the pipe; False at its end."""
         try:
             said = os.read(self.pipe, 16)

@@ -174,7 +174,7 @@ def _version(connection: Connection) -> int | None:
     return version
 
 
-def _wider_numbers_and_an_index_of_what_is_revoked(connection: Connection) -> None:
+def _widen_numbers_and_index_revoked(connection: Connection) -> None:
     """From 1 to 2. Integers of SQLite always have 64 bits."""
     _each(
         connection,
@@ -221,7 +221,7 @@ def _each(connection: Connection, *statements: str) -> None:
 
 # The step at index n migrates from version n + 1 to the next. A released step is never changed.
 STEPS: tuple[Callable[[Connection], None], ...] = (
-    _wider_numbers_and_an_index_of_what_is_revoked,
+    _widen_numbers_and_index_revoked,
     _partitions_and_changes,
 )
 VERSION = len(STEPS) + 1

@@ -15,7 +15,7 @@ from bothways.cli.ca.find_certificate import find_certificate
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.output_files import OutputFiles, renewed_files_options
-from bothways.cli.terminal import DONE, FAILED, complain, refuse
+from bothways.cli.terminal import DONE, FAILED, refuse, report_error
 from bothways.describe.escape import visible
 from bothways.errors import UsageError
 
@@ -71,6 +71,6 @@ def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, output: Outp
             issued = issuer.renew(entry.serial, same_key=same_key)
             output.in_directory(entry.name, issued.serial).write(issued)
         except (AuthorityError, UsageError) as error:
-            complain(f"{visible(entry.name)}, serial {entry.serial:x}: {error}")
+            report_error(f"{visible(entry.name)}, serial {entry.serial:x}: {error}")
             status = FAILED
     return status

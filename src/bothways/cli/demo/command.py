@@ -47,23 +47,23 @@ def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
     """
     if picture is not None:
         picture.check()
-    people = issue_identities()
-    old = classic(people)
+    identities = issue_identities()
+    old = classic(identities)
     if dated:
         _keep(picture, old)
         return _only_classic(old, as_json)
-    both = mutual(people)
+    both = mutual(identities)
     _keep(picture, both)
-    server_only = one_way(people)
-    with_status = stapled(people)
-    in_the_dark = tolerated(people)
+    server_only = one_way(identities)
+    with_status = stapled(identities)
+    in_the_dark = tolerated(identities)
     handshakes = (both, server_only, with_status, in_the_dark, old)
-    played = [(scene, scene.run(people)) for scene in SCENES]
+    played = [(scene, scene.run(identities)) for scene in SCENES]
     if as_json:
         for row in _rows(handshakes, played):
             sys.stdout.write(json.dumps(row) + "\n")
     else:
-        show_everything(people, handshakes, played)
+        show_everything(identities, handshakes, played)
     return 0 if succeeded(handshakes, played) else FAILED
 
 

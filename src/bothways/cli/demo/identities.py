@@ -94,7 +94,7 @@ def issue_identities() -> Identities:
         expired_lists=_lists(root, issuing, (), now - 30 * LIFETIME),
         server_status=_responses(server_status),
         client_status=_responses(_status(issuing, responder, client, now)),
-        altered_status=_responses(_with_a_bit_turned(server_status)),
+        altered_status=_responses(_with_inverted_bit(server_status)),
     )
 
 
@@ -132,7 +132,7 @@ def _responses(response: bytes) -> OCSPStore:
     return OCSPStore([OCSPResponse(response)])
 
 
-def _with_a_bit_turned(response: bytes) -> bytes:
+def _with_inverted_bit(response: bytes) -> bytes:
     """Return the response with the last bit of its signature inverted."""
     signature = parsing.ocsp_response(response).signature
     return response.replace(signature, signature[:-1] + bytes((signature[-1] ^ 1,)))

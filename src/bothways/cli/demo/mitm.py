@@ -55,12 +55,12 @@ class Device:
         with contextlib.suppress(OSError):
             client, _ = self._listener.accept()
             with client, socket.create_connection(self._target) as server:
-                back = threading.Thread(target=self._one_way, args=(server, client, True), daemon=True)
+                back = threading.Thread(target=self._relay, args=(server, client, True), daemon=True)
                 back.start()
-                self._one_way(client, server, False)
+                self._relay(client, server, False)
                 back.join()
 
-    def _one_way(self, source: socket.socket, sink: socket.socket, from_server: bool) -> None:
+    def _relay(self, source: socket.socket, sink: socket.socket, from_server: bool) -> None:
         waiting = b""
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
@@ -75,7 +75,7 @@ class Device:
             sink.shutdown(socket.SHUT_WR)
 
 
-def turn_a_bit(from_server: bool, record: bytes) -> bytes:
+def invert_a_bit(from_server: bool, record: bytes) -> bytes:
     """Invert one bit in every protected record of the server: the most that a device without keys can do."""
     if from_server and record[0] == ContentType.application_data:
         return record[:-1] + bytes((record[-1] ^ 1,))

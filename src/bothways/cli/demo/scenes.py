@@ -17,7 +17,7 @@ from bothways.cli.demo.mitm import (
     Device,
     ForgedFinished,
     StolenShare,
-    turn_a_bit,
+    invert_a_bit,
 )
 from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
@@ -100,118 +100,122 @@ class Scene:
         )
 
 
-def mutual(people: Identities) -> Play:
+def mutual(identities: Identities) -> Play:
     """Both peers authenticate."""
-    return play(_client(people), _server(people))
+    return play(_client(identities), _server(identities))
 
 
-def one_way(people: Identities) -> Play:
+def one_way(identities: Identities) -> Play:
     """Only the server authenticates, as for a browser."""
-    config = ServerConfig(credentials=people.server)
-    return play(replace(_client(people), credentials=None), config)
+    config = ServerConfig(credentials=identities.server)
+    return play(replace(_client(identities), credentials=None), config)
 
 
-def classic(people: Identities) -> Play:
+def classic(identities: Identities) -> Play:
     """TLS 1.2 with RSA key transport: the flow by which two-way SSL is usually described."""
     client = replace(
-        _client(people), versions=("1.2",), suites=CLASSIC_SUITES, insecure_rsa_key_transport=True
+        _client(identities), versions=("1.2",), suites=CLASSIC_SUITES, insecure_rsa_key_transport=True
     )
-    server = replace(_server(people), credentials=people.classic_server, insecure_rsa_key_transport=True)
+    server = replace(
+        _server(identities), credentials=identities.classic_server, insecure_rsa_key_transport=True
+    )
     return play(client, server)
 
 
-def revoked(people: Identities) -> Play:
+def revoked(identities: Identities) -> Play:
     """The client's certificate is revoked between two connections of the same server configuration."""
-    lists = CRLStore(people.nobody_revoked)
-    server = replace(_server(people), revocation=Revocation(crls=lists))
-    first = play(_client(people), server)
+    lists = CRLStore(identities.nobody_revoked)
+    server = replace(_server(identities), revocation=Revocation(crls=lists))
+    first = play(_client(identities), server)
     if first.client.error is not None or first.server.error is not None:
         return first
-    lists.replace(people.client_revoked)
-    return play(_client(people), server)
+    lists.replace(identities.client_revoked)
+    return play(_client(identities), server)
 
 
-def revoked_meanwhile(people: Identities) -> Play:
+def revoked_meanwhile(identities: Identities) -> Play:
     """The client's certificate is revoked while the connection is open."""
-    lists = CRLStore(people.nobody_revoked)
-    server = replace(_server(people), revocation=Revocation(crls=lists), judge_again="change")
+    lists = CRLStore(identities.nobody_revoked)
+    server = replace(_server(identities), revocation=Revocation(crls=lists), judge_again="change")
 
     def revoke() -> None:
-        lists.replace(people.client_revoked)
+        lists.replace(identities.client_revoked)
 
-    return play(_client(people), server, meanwhile=revoke)
+    return play(_client(identities), server, meanwhile=revoke)
 
 
-def expired_list(people: Identities) -> Play:
+def expired_list(identities: Identities) -> Play:
     """The CRLs of the server have expired, so that the status is unknown."""
-    server = replace(_server(people), revocation=Revocation(crls=people.expired_lists))
-    return play(_client(people), server)
+    server = replace(_server(identities), revocation=Revocation(crls=identities.expired_lists))
+    return play(_client(identities), server)
 
 
-def stapled(people: Identities) -> Play:
+def stapled(identities: Identities) -> Play:
     """Both request the other's revocation status, and both staple their own."""
-    policy = Revocation(crls=people.nobody_revoked, staples="require")
-    client = replace(_client(people), revocation=policy, staples=people.client_status)
-    return play(client, replace(_server(people), revocation=policy, staples=people.server_status))
+    policy = Revocation(crls=identities.nobody_revoked, staples="require")
+    client = replace(_client(identities), revocation=policy, staples=identities.client_status)
+    return play(client, replace(_server(identities), revocation=policy, staples=identities.server_status))
 
 
-def altered_staple(people: Identities) -> Play:
+def altered_staple(identities: Identities) -> Play:
     """The OCSP response stapled by the server was altered."""
-    client = replace(_client(people), revocation=Revocation(crls=people.nobody_revoked, staples="use"))
-    return play(client, replace(_server(people), staples=people.altered_status))
+    client = replace(
+        _client(identities), revocation=Revocation(crls=identities.nobody_revoked, staples="use")
+    )
+    return play(client, replace(_server(identities), staples=identities.altered_status))
 
 
-def silent_responder(people: Identities, unknown: Literal["refuse", "accept"] = "refuse") -> Play:
+def silent_responder(identities: Identities, unknown: Literal["refuse", "accept"] = "refuse") -> Play:
     """The server queries the OCSP responder in the client's certificate, which does not answer."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # a loopback address where nothing listens
-        client = people.client_that_names(f"http://127.0.0.1:{taken.getsockname()[1]}/ocsp")
+        client = identities.client_that_names(f"http://127.0.0.1:{taken.getsockname()[1]}/ocsp")
         policy = Revocation(fetch=Fetch(allow=("127.0.0.1",)), covers="leaf", unknown=unknown)
-        server = replace(_server(people), revocation=policy)
-        return play(replace(_client(people), credentials=client), server)
+        server = replace(_server(identities), revocation=policy)
+        return play(replace(_client(identities), credentials=client), server)
 
 
-def tolerated(people: Identities) -> Play:
+def tolerated(identities: Identities) -> Play:
     """The same, but the server accepts an unknown revocation status."""
-    return silent_responder(people, "accept")
+    return silent_responder(identities, "accept")
 
 
-def no_certificate(people: Identities) -> Play:
+def no_certificate(identities: Identities) -> Play:
     """The client has no certificate."""
-    return play(replace(_client(people), credentials=None), _server(people))
+    return play(replace(_client(identities), credentials=None), _server(identities))
 
 
-def unknown_ca(people: Identities) -> Play:
+def unknown_ca(identities: Identities) -> Play:
     """The client's certificate was issued by an unknown CA."""
-    return play(replace(_client(people), credentials=people.stranger), _server(people))
+    return play(replace(_client(identities), credentials=identities.stranger), _server(identities))
 
 
-def expired(people: Identities) -> Play:
+def expired(identities: Identities) -> Play:
     """The server's certificate has expired."""
-    return play(_client(people), replace(_server(people), credentials=people.expired_server))
+    return play(_client(identities), replace(_server(identities), credentials=identities.expired_server))
 
 
-def wrong_name(people: Identities) -> Play:
+def wrong_name(identities: Identities) -> Play:
     """The client expects another server name."""
-    return play(_client(people), _server(people), name="vault.example")
+    return play(_client(identities), _server(identities), name="vault.example")
 
 
-def borrowed_certificate(people: Identities) -> Play:
+def borrowed_certificate(identities: Identities) -> Play:
     """The client shows a certificate that is not its own, and signs with its own key."""
-    randomness = BorrowedCertificate(os.urandom, people.other_key)
-    return play(replace(_client(people), randomness=randomness), _server(people))
+    randomness = BorrowedCertificate(os.urandom, identities.other_key)
+    return play(replace(_client(identities), randomness=randomness), _server(identities))
 
 
-def forged_finished(people: Identities) -> Play:
+def forged_finished(identities: Identities) -> Play:
     """A device with the client's stolen key share alters the server's Finished."""
     randomness = StolenShare(os.urandom)
-    config = replace(_client(people), randomness=randomness, groups=("x25519",))
-    return play(config, _server(people), alteration=ForgedFinished(randomness, NamedGroup.x25519))
+    config = replace(_client(identities), randomness=randomness, groups=("x25519",))
+    return play(config, _server(identities), alteration=ForgedFinished(randomness, NamedGroup.x25519))
 
 
-def altered_record(people: Identities) -> Play:
+def altered_record(identities: Identities) -> Play:
     """A device inverts one bit of a protected record."""
-    return play(_client(people), _server(people), alteration=turn_a_bit)
+    return play(_client(identities), _server(identities), alteration=invert_a_bit)
 
 
 SCENES = (
@@ -336,12 +340,12 @@ def _serve(listener: socket.socket, config: ServerConfig, side: Side, meanwhile:
         side.fail(error, observed)
 
 
-def _client(people: Identities) -> ClientConfig:
-    return ClientConfig(anchors=people.anchors, credentials=people.client)
+def _client(identities: Identities) -> ClientConfig:
+    return ClientConfig(anchors=identities.anchors, credentials=identities.client)
 
 
-def _server(people: Identities) -> ServerConfig:
-    return ServerConfig(credentials=people.server, client_anchors=people.anchors)
+def _server(identities: Identities) -> ServerConfig:
+    return ServerConfig(credentials=identities.server, client_anchors=identities.anchors)
 
 
 def succeeded(handshakes: Iterable[Play], played: Iterable[tuple[Scene, Play]]) -> bool:

@@ -60,16 +60,18 @@ def show_classic(play: Play) -> None:
 
 
 def show_everything(
-    people: Identities, handshakes: tuple[Play, Play, Play, Play, Play], played: Sequence[tuple[Scene, Play]]
+    identities: Identities,
+    handshakes: tuple[Play, Play, Play, Play, Play],
+    played: Sequence[tuple[Scene, Play]],
 ) -> None:
     """Show the identities, the five handshakes, the refused scenes, and whether all went as expected."""
     both, server_only, with_status, in_the_dark, old = handshakes
     screen = console()
     parts = (
-        _opening(people),
+        _opening(identities),
         _mutual(both),
         _picture(both, screen.width),
-        _beside(both, server_only),
+        _differences(both, server_only),
         _stapled(with_status),
         _tolerated(in_the_dark),
         _classic(old, screen.width),
@@ -79,9 +81,9 @@ def show_everything(
         show(screen, part)
 
 
-def _opening(people: Identities) -> RenderableType:
+def _opening(identities: Identities) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
-    for name, certificate in people.everyone():
+    for name, certificate in identities.everyone():
         issuer = visible(issuer_of(certificate)) if certificate.issuer != certificate.subject else "itself"
         rows.add_row(
             Text(name, style=STYLES.get(name, "")),
@@ -173,7 +175,7 @@ def _event(line: str) -> Text:
     return text
 
 
-def _beside(both: Play, server_only: Play) -> RenderableType:
+def _differences(both: Play, server_only: Play) -> RenderableType:
     """The differences between both handshakes, and what each side knows at the end."""
     rows = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", show_edge=False)
     for column in (
@@ -186,7 +188,7 @@ def _beside(both: Play, server_only: Play) -> RenderableType:
         step_views(each.client.recorder.notes, each.server.recorder.notes) for each in (both, server_only)
     )
     for mutual_step, one_way_step in zip(two, one, strict=True):
-        told = _told(mutual_step), _told(one_way_step)
+        told = _step_text(mutual_step), _step_text(one_way_step)
         if told[0] != told[1]:
             rows.add_row(mutual_step.name.id, *told)
     rows.add_row("", "", "")
@@ -266,7 +268,7 @@ def _dated() -> RenderableType:
     )
 
 
-def _told(view: StepView) -> str:
+def _step_text(view: StepView) -> str:
     messages = [line.text.partition(",")[0] for line in view.lines if line.act == "sent"]
     if messages:
         return " + ".join(messages)
@@ -333,11 +335,11 @@ def _explained(scene: Scene, play: Play) -> list[tuple[str, RenderableType]]:
     ]
     for side, why in ((scene.refused_by, refusing.why), (other, refused.why)):
         if why is not None:
-            rows.append((f"the {side}", _is_told(why)))
+            rows.append((f"the {side}", _explanation_text(why)))
     return rows
 
 
-def _is_told(why: Explanation) -> Text:
+def _explanation_text(why: Explanation) -> Text:
     """The explanation that a side gets: the most likely cause, and what to do."""
     likely = "" if why.first.weight is Weight.CERTAIN else "most likely "
     text = Text(f"is told: {likely}{why.first.text}")

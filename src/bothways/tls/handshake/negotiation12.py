@@ -123,7 +123,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
                     return Choice12(suite, credentials, 0, 0, by_name)
                 continue
             scheme = choose_scheme_12(credentials, suite, shared_schemes, settings.negotiation.schemes)
-            if scheme is not None and group is not None and _is_on_one(curves, credentials):
+            if scheme is not None and group is not None and _is_on_listed_curve(curves, credentials):
                 return Choice12(suite, credentials, group, scheme, by_name)
             signable = signable or scheme is not None
     if not signable:
@@ -131,7 +131,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
     _blame_groups(offer, groups, named, group)
 
 
-def _is_on_one(curves: Collection[int], credentials: Credentials) -> bool:
+def _is_on_listed_curve(curves: Collection[int], credentials: Credentials) -> bool:
     """Whether an ECDSA key is on one of the curves; True for any other key (RFC 8422 5.3)."""
     curve = curve_of(credentials.certificate)
     return curve is None or curve in curves

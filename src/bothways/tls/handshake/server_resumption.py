@@ -134,7 +134,7 @@ def judge_session(
     verified = known_to_pass(hs, _request(content, trust, proved_at)) if chain else None
     if verified is None and (chain or trust.requires_certificate):
         return None
-    return JudgedAgain(verified) if _may_come_in(trust, verified) else None
+    return JudgedAgain(verified) if _is_authorized(trust, verified) else None
 
 
 def _request(content: TicketContent, trust: PeerTrust, proved_at: datetime) -> PeerRequest:
@@ -150,7 +150,7 @@ def _request(content: TicketContent, trust: PeerTrust, proved_at: datetime) -> P
     )
 
 
-def _may_come_in(trust: PeerTrust, verified: Verified | None) -> bool:
+def _is_authorized(trust: PeerTrust, verified: Verified | None) -> bool:
     try:
         admit(trust.decide, None if verified is None else verified.peer)
     except Blame:
