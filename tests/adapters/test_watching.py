@@ -21,7 +21,7 @@ def conversations() -> tuple[Conversation, Conversation]:
 
 def test_the_facts_contain_the_messages_and_our_chain() -> None:
     client, _ = conversations()
-    seen = client.facts.situation().seen
+    seen = client.facts.situation().observed
     assert seen.shown == tuple(identities.client().chain)
     assert "ClientHello" in seen.sent
     assert "Certificate" in seen.received
@@ -32,11 +32,11 @@ def test_after_success_only_certificates_and_the_hello_are_kept() -> None:
     client, server = conversations()
     for end, chain in ((client, identities.server().chain), (server, identities.client().chain)):
         end.stop_watching()
-        seen = end.facts.situation().seen
+        seen = end.facts.situation().observed
         assert seen.chain == tuple(chain)
         assert seen.progress is Progress.ACCEPTED
         assert len(end.facts.notes) < 10
-    assert server.facts.situation().seen.offer is not None
+    assert server.facts.situation().observed.offer is not None
 
 
 def test_the_number_of_notes_is_limited() -> None:

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 import identities
-from bothways.diagnosis import Cause, Explanation, OwnSide, Party, Seen, Situation, explain, explain_verdict
+from bothways.diagnosis import (
+    Cause,
+    Explanation,
+    Observed,
+    OwnSide,
+    Party,
+    Situation,
+    explain,
+    explain_verdict,
+)
 from bothways.diagnosis.situation import Request
 from bothways.errors import InternalError, PeerAlert, PeerFault, Truncated
 from bothways.faults import Fault
@@ -28,30 +37,32 @@ POSSIBLE = {Role.CLIENT: tuple(Progress), Role.SERVER: (HELLO, JUDGED, ACCEPTED)
 # How far a conversation can have come: what was sent and received by then.
 SEEN = {
     Role.CLIENT: (
-        Seen(),
-        Seen(sent=("ClientHello",)),
-        Seen(sent=("ClientHello",), received=("ServerHello",), version=0x0304, progress=CHOSEN),
-        Seen(
+        Observed(),
+        Observed(sent=("ClientHello",)),
+        Observed(sent=("ClientHello",), received=("ServerHello",), version=0x0304, progress=CHOSEN),
+        Observed(
             sent=("ClientHello", "Certificate"),
             received=("ServerHello",),
             request=Request(),
             shown=(),
             progress=JUDGED,
         ),
-        Seen(
+        Observed(
             sent=("ClientHello", "Certificate"),
             received=("ServerHello",),
             request=Request(),
             shown=CHAIN,
             progress=JUDGED,
         ),
-        Seen(sent=("ClientHello", "Finished"), received=("ServerHello",), data=True, progress=ACCEPTED),
+        Observed(sent=("ClientHello", "Finished"), received=("ServerHello",), data=True, progress=ACCEPTED),
     ),
     Role.SERVER: (
-        Seen(),
-        Seen(received=("ClientHello",)),
-        Seen(received=("ClientHello",), sent=("ServerHello", "Certificate"), shown=CHAIN, progress=JUDGED),
-        Seen(
+        Observed(),
+        Observed(received=("ClientHello",)),
+        Observed(
+            received=("ClientHello",), sent=("ServerHello", "Certificate"), shown=CHAIN, progress=JUDGED
+        ),
+        Observed(
             received=("ClientHello", "Finished"),
             sent=("ServerHello", "Certificate"),
             shown=CHAIN,

@@ -73,7 +73,7 @@ def test_an_error_of_the_engine_has_the_explanation_of_an_observer(
         assert error is not None
         assert isinstance(error.situation, FailureFacts)
         assert same(explain_failure(error), explain(error, facts.situation()))
-        assert situation_of(error.situation).seen.progress is facts.situation().seen.progress
+        assert situation_of(error.situation).observed.progress is facts.situation().observed.progress
     if not (what == "no version" and version == "1.2"):
         assert explain_failure(talk.server_failure).first.cause.name in (server_told, "CA_NOT_ACCEPTED")
 

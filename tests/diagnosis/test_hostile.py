@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import identities
 import pki
 from bothways import TrustStore
-from bothways.diagnosis import Explanation, OwnSide, Seen, Situation, explain, explain_answer
+from bothways.diagnosis import Explanation, Observed, OwnSide, Situation, explain, explain_answer
 from bothways.diagnosis.situation import Offer, Request
 from bothways.errors import PeerAlert, PeerFault
 from bothways.faults import Fault, Reason
@@ -64,7 +64,7 @@ messages = st.lists(
     st.sampled_from(["ServerHello", "Certificate", "Finished", "ClientHello"]), max_size=4
 ).map(tuple)
 seen = st.builds(
-    Seen,
+    Observed,
     sent=messages,
     received=messages,
     version=st.none() | st.integers(0, 0xFFFF),
@@ -89,7 +89,7 @@ steps = st.sampled_from([None, *StepId])
 
 @given(sides, seen, st.integers(0, 255), steps, progresses)
 def test_any_alert_in_any_situation_is_explained(
-    ours: OwnSide, what: Seen, alert: int, step: StepId | None, progress: Progress
+    ours: OwnSide, what: Observed, alert: int, step: StepId | None, progress: Progress
 ) -> None:
     error = PeerAlert(alert, step=step, peer=ours.role.peer, progress=progress)
     harmless(explain(error, Situation(ours, what)))
@@ -104,7 +104,7 @@ facts = st.fixed_dictionaries({}, optional=dict.fromkeys(
 @given(sides, seen, st.sampled_from(Fault), facts, steps, progresses, texts)
 def test_any_fault_in_any_situation_is_explained(
     ours: OwnSide,
-    what: Seen,
+    what: Observed,
     fault: Fault,
     found: dict[str, Any],
     step: StepId | None,
@@ -122,7 +122,9 @@ def test_any_fault_in_any_situation_is_explained(
     st.sampled_from([b"", b"HTTP/1.1 403 ", b"HTTP/1.1 400 ", b"E\0\0\0\x10M"]),
     st.binary(max_size=200),
 )
-def test_any_reply_of_a_service_is_explained(ours: OwnSide, what: Seen, start: bytes, rest: bytes) -> None:
+def test_any_reply_of_a_service_is_explained(
+    ours: OwnSide, what: Observed, start: bytes, rest: bytes
+) -> None:
     answer = start + rest.replace(b"\n", b"authentication failed for user \x1b")
     found = explain_answer(answer, Situation(ours, what))
     if found is not None:

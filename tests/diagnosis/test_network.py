@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 import identities
-from bothways.diagnosis import HandshakeFacts, OwnSide, Seen, Situation, explain
+from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Situation, explain
 from bothways.diagnosis.situation import Request
 from bothways.errors import Truncated
 from bothways.roles import Progress, Role, StepId
@@ -116,7 +116,7 @@ def test_a_server_of_grpc_closes_where_no_protocol_was_agreed_whatever_we_hold(
     named = tuple(each.certificate.subject.public_bytes() for each in who.above)
     request = None if schemes is None else Request(schemes, named)
     shown = None if schemes is None else tuple(who.chain)
-    seen = Seen(request=request, shown=shown, progress=Progress.JUDGED)
+    seen = Observed(request=request, shown=shown, progress=Progress.JUDGED)
     error = Truncated("server", step=StepId("3"), progress=Progress.JUDGED)
     assert explain(error, replace(observed.situation(), seen=seen)).first.cause.name == first_cause
     agreed = replace(observed.situation(), seen=replace(seen, protocol=b"h2"))

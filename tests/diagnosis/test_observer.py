@@ -16,7 +16,7 @@ from pair import Pair
 
 def test_a_client_observes_the_request_and_its_own_certificate() -> None:
     situation = talk().client.situation()
-    seen, ours = situation.seen, situation.ours
+    seen, ours = situation.observed, situation.own_side
     assert seen.sent == ("ClientHello", "Certificate", "CertificateVerify", "Finished")
     assert seen.received[:3] == ("ServerHello", "EncryptedExtensions", "CertificateRequest")
     assert (
@@ -29,7 +29,7 @@ def test_a_client_observes_the_request_and_its_own_certificate() -> None:
 
 
 def test_a_server_observes_the_clients_offer() -> None:
-    seen = talk().server.situation().seen
+    seen = talk().server.situation().observed
     assert seen.offer is not None
     assert (seen.offer.server_name, seen.offer.groups) == ("localhost", (29, 23, 24))
     assert 0x0304 in seen.offer.versions and seen.offer.schemes and seen.offer.suites
@@ -37,24 +37,24 @@ def test_a_server_observes_the_clients_offer() -> None:
 
 
 def test_the_messages_of_tls_1_2_are_observed_too() -> None:
-    seen = talk(client(versions=("1.2",))).client.situation().seen
+    seen = talk(client(versions=("1.2",))).client.situation().observed
     assert seen.request is not None and seen.request.schemes and seen.request.authorities
     assert (seen.version, seen.shown) == (0x0303, tuple(identities.client().chain))
 
 
 def test_no_certificate_sent_is_distinguished_from_none_requested() -> None:
-    assert talk(identities.client_config()).client.situation().seen.shown == ()
+    assert talk(identities.client_config()).client.situation().observed.shown == ()
     one_way = identities.server_config(client_anchors=None)
-    assert talk(identities.client_config(), one_way).client.situation().seen.shown is None
+    assert talk(identities.client_config(), one_way).client.situation().observed.shown is None
 
 
 def test_application_data_is_noted_without_its_content() -> None:
     made = talk()
-    assert not made.client.situation().seen.data
+    assert not made.client.situation().observed.data
     made.pair.server.send(b"a secret word")
     made.pair.exchange()
     situation = made.client.situation()
-    assert situation.seen.data
+    assert situation.observed.data
     assert b"a secret word" not in repr(situation).encode()
 
 
@@ -95,7 +95,7 @@ def test_observed_facts_are_limited_in_memory() -> None:
         pair.server.update_keys()
         pair.server.send(b"-")
         pair.exchange()
-    seen = observed.situation().seen
+    seen = observed.situation().observed
     assert len(seen.sent) + len(seen.received) <= 64
 
 
@@ -109,7 +109,7 @@ def test_another_observer_receives_every_note_too() -> None:
         )
         pair.exchange()
     assert [type(each.note) for each in recorder.notes] == [type(each.note) for each in plain.notes]
-    assert observed.situation().ours.files.cert == "me.pem"
+    assert observed.situation().own_side.files.cert == "me.pem"
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -118,5 +118,5 @@ def test_the_protocol_that_a_server_chose_is_kept(version: str) -> None:
     versions = (version,)
     mine = identities.client_config(identities.client(), versions=versions, alpn=("h2", "echo"))
     found = talk(mine, identities.server_config(versions=versions, alpn=("echo",)))
-    assert found.client.situation().seen.protocol == b"echo"
-    assert talk().client.situation().seen.protocol is None
+    assert found.client.situation().observed.protocol == b"echo"
+    assert talk().client.situation().observed.protocol is None

@@ -12,7 +12,7 @@ import identities
 import pki
 from bothways import Credentials, TrustStore
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
-from bothways.diagnosis.situation import Offer, OwnSide, Request, Seen, Situation
+from bothways.diagnosis.situation import Observed, Offer, OwnSide, Request, Situation
 from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
@@ -152,7 +152,7 @@ def refused(
     local: str = "",
 ) -> list[tuple[str, str]]:
     """The causes, and their weights, for what refused a chain of ours without a word or by an alert."""
-    seen = Seen(shown=tuple(who.chain), progress=Progress.JUDGED)
+    seen = Observed(shown=tuple(who.chain), progress=Progress.JUDGED)
     if role is Role.CLIENT:
         named = tuple(each.certificate.subject.public_bytes() for each in who.above)
         seen = replace(seen, request=Request(schemes, named))
@@ -235,8 +235,8 @@ def test_access_denied_of_gnutls_may_be_any_fault_that_we_cannot_see() -> None:
 def test_no_peer_says_which_certificate_of_a_chain_is_revoked() -> None:
     error = PeerAlert(Alert.CERTIFICATE_REVOKED, step=StepId("3.3"), peer="server", state="x")
     ours = OwnSide(Role.CLIENT)
-    chain = explain(error, Situation(ours, Seen(shown=tuple(holder().chain)))).first
-    leaf = explain(error, Situation(ours, Seen(shown=(holder(identities.root()).der,)))).first
+    chain = explain(error, Situation(ours, Observed(shown=tuple(holder().chain)))).first
+    leaf = explain(error, Situation(ours, Observed(shown=(holder(identities.root()).der,)))).first
     assert "or the CA CN=Test Intermediate that issued it" in chain.text and "another CA" in chain.remedy
     assert leaf.text == "our certificate was revoked" and "another CA" not in leaf.remedy
 

@@ -264,7 +264,7 @@ def test_a_hello_that_is_only_larger_shows_that_its_size_is_refused() -> None:
     """RFC 7685 3: padding changes nothing else."""
     config = client()
     with listening(drops_large_hellos) as server:
-        side = HandshakeFacts(config, "localhost", address="localhost:8443").situation().ours
+        side = HandshakeFacts(config, "localhost", address="localhost:8443").situation().own_side
         found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5, ours=side)
         assert server.accepted <= PROBES
     assert found is not None and found.differs == "size"

@@ -74,7 +74,7 @@ def first_causes(port: int) -> set[str]:
     with pytest.raises((TLSError, OSError)) as failed:
         connect("127.0.0.1", port, config, "localhost", observer=observed)
     situation = observed.situation()
-    found = probe(target(port), 10, ours=situation.ours)
+    found = probe(target(port), 10, ours=situation.own_side)
     told = explain(failed.value, replace(situation, probed=found))
     failure = examined(port, config, timeout=20).final.explanation
     return {told.first.cause.name, failure.first.cause.name}

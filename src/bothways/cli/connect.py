@@ -246,13 +246,13 @@ class _Server:
         situation = observed.situation()
         if (
             not self.probing
-            or situation.seen.progress is not Progress.HELLO
+            or situation.observed.progress is not Progress.HELLO
             or isinstance(error, ConnectionRefusedError)
         ):
             return situation
         target = Target(self.address.host, self.address.port, server_name(self.name or self.address.host))
         asked = None if isinstance(error, StartTLSFailed) else self.starttls
-        return replace(situation, probed=probe(target, self.timeout * PROBE_SHARE, asked, situation.ours))
+        return replace(situation, probed=probe(target, self.timeout * PROBE_SHARE, asked, situation.own_side))
 
 
 @dataclass

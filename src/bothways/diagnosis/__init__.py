@@ -5,7 +5,7 @@ from bothways.diagnosis.diagnose import explain, explain_verdict
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, facts_of
 from bothways.diagnosis.observer import HandshakeFacts
 from bothways.diagnosis.service_refusals import ServiceRefusal, explain_answer, explain_ended, refusal_in
-from bothways.diagnosis.situation import Files, OwnSide, Probed, Seen, Situation
+from bothways.diagnosis.situation import Files, Observed, OwnSide, Probed, Situation
 
 __all__ = [
     "Cause",
@@ -13,10 +13,10 @@ __all__ = [
     "Files",
     "HandshakeFacts",
     "Likely",
+    "Observed",
     "OwnSide",
     "Party",
     "Probed",
-    "Seen",
     "ServiceRefusal",
     "Situation",
     "Weight",

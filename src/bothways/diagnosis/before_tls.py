@@ -11,7 +11,7 @@ from bothways.diagnosis import own_hello
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.diagnosis.service_texts import SHUT_OUT, said
+from bothways.diagnosis.service_texts import SHUT_OUT, match_text
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 
@@ -81,7 +81,7 @@ def by_port(case: Case) -> Iterator[Likely]:
         yield case.likely(cause, PEERS, LIKELY, f"{_port(case)} is the port of {title}", starttls=name)
 
 
-def by_words(case: Case) -> Iterator[Likely]:
+def by_probes(case: Case) -> Iterator[Likely]:
     """Return the protocol that answered a request for TLS, where probes tried protocols that wait for the client."""
     found = case.situation.probed
     known = {name: (cause, title) for cause, name, title in PORTS.values() if name}
@@ -101,7 +101,7 @@ def failed(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 
 
 def _port(case: Case) -> str:
-    return case.ours.address.rpartition(":")[2]
+    return case.own_side.address.rpartition(":")[2]
 
 
 def _quoting(error: StartTLSFailed) -> str:
@@ -125,13 +125,13 @@ def _refused(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     yield case.likely(Cause.PEER_STOPPED, PEERS)
 
 
-def _turned_away(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+def _not_accepted(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     """The server refused before it was asked for TLS: us, or every client for now."""
     if "host-unknown" in error.said.lower():
-        asked = case.ours.server_name or "that name"
+        asked = case.own_side.server_name or "that name"
         yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, _quoting(error), name=asked)
         return
-    shut_out = said(error.said, SHUT_OUT) is not None or error.said.startswith("5")
+    shut_out = match_text(error.said, SHUT_OUT) is not None or error.said.startswith("5")
     first, second = (
         (Cause.LETS_NOT_IN, Cause.SERVICE_BUSY) if shut_out else (Cause.SERVICE_BUSY, Cause.LETS_NOT_IN)
     )
@@ -144,7 +144,7 @@ def _other(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     name = name_of(case, other)
     if error.start.startswith(RECORDS):
         yield case.likely(Cause.TLS_AT_ONCE, OURS, LIKELY, "it answered by a record of TLS", starttls="")
-    elif name and name != case.ours.starttls and other is not None:
+    elif name and name != case.own_side.starttls and other is not None:
         detail = f"it begins as {other.value.partition(',')[0]} does"
         facts = {"protocol": error.protocol, "detail": detail, "starttls": name}
         yield case.likely(Cause.OTHER_STARTTLS, OURS, LIKELY, _quoting(error), **facts)
@@ -154,7 +154,7 @@ def _other(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
         yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, _quoting(error))
 
 
-def _ahead(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+def _data_before_tls(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     yield case.likely(Cause.AHEAD_OF_TLS, BETWEEN, LIKELY, _quoting(error))
     yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=error.sentence)
 
@@ -164,11 +164,11 @@ def _malformed(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     yield case.likely(Cause.SPEAKS_PLAIN, PEERS, POSSIBLE)
 
 
-def _too_much(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+def _limit_exceeded(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     yield case.likely(Cause.BEYOND_OUR_LIMITS, PEERS, LIKELY, detail=error.detail)
 
 
-def _without_a_word(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+def _closed_silently(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     """It closed, or time ran out: a port that speaks TLS at once waits for our hello, as we wait for its greeting."""
     yield from _another(case, error)
     if case.situation.probed is not None and case.situation.probed.versions:
@@ -195,9 +195,9 @@ def _another(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     """A server that answers in another protocol, or listens at the port of one."""
     found, at_port = case.situation.probed, PORTS.get(_port(case))
     titles = {name: title for _, name, title in PORTS.values() if name}
-    if found is not None and found.starttls in titles and found.starttls != case.ours.starttls:
+    if found is not None and found.starttls in titles and found.starttls != case.own_side.starttls:
         name, seen = found.starttls, f"it answered a request for TLS in {titles[found.starttls]}"
-    elif at_port is not None and at_port[1] not in ("", case.ours.starttls) and not error.said:
+    elif at_port is not None and at_port[1] not in ("", case.own_side.starttls) and not error.said:
         name, seen = at_port[1], f"{_port(case)} is the port of {at_port[2]}"
     else:
         return
@@ -208,11 +208,11 @@ def _another(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 RULES: Mapping[StartTLSProblem, Callable[[Case, StartTLSFailed], Iterator[Likely]]] = {
     StartTLSProblem.NOT_OFFERED: _not_offered,
     StartTLSProblem.REFUSED: _refused,
-    StartTLSProblem.TURNED_AWAY: _turned_away,
+    StartTLSProblem.TURNED_AWAY: _not_accepted,
     StartTLSProblem.OTHER_PROTOCOL: _other,
-    StartTLSProblem.SPOKE_AHEAD: _ahead,
+    StartTLSProblem.SPOKE_AHEAD: _data_before_tls,
     StartTLSProblem.MALFORMED: _malformed,
-    StartTLSProblem.TOO_MUCH: _too_much,
-    StartTLSProblem.ENDED: _without_a_word,
-    StartTLSProblem.LATE: _without_a_word,
+    StartTLSProblem.TOO_MUCH: _limit_exceeded,
+    StartTLSProblem.ENDED: _closed_silently,
+    StartTLSProblem.LATE: _closed_silently,
 }

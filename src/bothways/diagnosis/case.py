@@ -10,7 +10,7 @@ from bothways.describe.escape import visible
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.self_check import reasons_against
-from bothways.diagnosis.situation import UNNAMED, Chain, OwnSide, Request, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Chain, Observed, OwnSide, Request, Situation
 from bothways.diagnosis.stacks import Stack, stack_of
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import Reason
@@ -32,19 +32,19 @@ class Case:
     situation: Situation
 
     @property
-    def ours(self) -> OwnSide:
+    def own_side(self) -> OwnSide:
         """What is known of our own side."""
-        return self.situation.ours
+        return self.situation.own_side
 
     @property
-    def seen(self) -> Seen:
+    def observed(self) -> Observed:
         """What was observed of the handshake."""
-        return self.situation.seen
+        return self.situation.observed
 
     @property
     def role(self) -> Role:
         """Our role."""
-        return self.ours.role
+        return self.own_side.role
 
     @property
     def is_client(self) -> bool:
@@ -56,12 +56,12 @@ class Case:
         """How far the connection had come: by the error, or for an error of the network by what was observed."""
         if isinstance(self.error, (PeerAlert, PeerFault, Truncated)):
             return self.error.progress
-        return self.seen.progress
+        return self.observed.progress
 
     @property
     def trusted(self) -> str:
         """Our trust anchors, as text."""
-        anchors = self.ours.anchors
+        anchors = self.own_side.anchors
         return ", ".join(anchors.readable_names) if anchors is not None else "our CAs"
 
     @property
@@ -79,7 +79,7 @@ class Case:
     @property
     def request(self) -> Request | None:
         """What the server's CertificateRequest asked for, or None."""
-        return self.seen.request
+        return self.observed.request
 
     @cached_property
     def chain(self) -> tuple[ParsedCertificate, ...]:
@@ -87,15 +87,15 @@ class Case:
         return parsed(self.situation.chain_for_peer or ())
 
     @property
-    def their_schemes(self) -> tuple[int, ...]:
+    def peer_schemes(self) -> tuple[int, ...]:
         """The signature schemes that the peer listed: a server in its request, a client in its hello."""
-        listed = self.request if self.is_client else self.seen.offer
+        listed = self.request if self.is_client else self.observed.offer
         return listed.schemes if listed is not None else ()
 
     @cached_property
     def stack(self) -> Stack | None:
         """The TLS implementation that the peer seems to be, or None."""
-        return stack_of(self.their_schemes)
+        return stack_of(self.peer_schemes)
 
     @property
     def purpose(self) -> Purpose:
@@ -110,23 +110,23 @@ class Case:
     @cached_property
     def own_reasons(self) -> tuple[Reason, ...]:
         """The reasons for which our own verification would refuse our chain."""
-        asked = self.seen.offer.server_name if self.seen.offer is not None else None
+        asked = self.observed.offer.server_name if self.observed.offer is not None else None
         return reasons_against(self.chain, self.purpose, asked, self.situation.now)
 
     @cached_property
-    def their_chain(self) -> tuple[ParsedCertificate, ...]:
+    def peer_chain(self) -> tuple[ParsedCertificate, ...]:
         """The peer's chain, as far as it can be decoded."""
-        return parsed(tuple(dict.fromkeys(self.seen.chain or ())))
+        return parsed(tuple(dict.fromkeys(self.observed.chain or ())))
 
     @cached_property
     def own_certificates(self) -> tuple[ParsedCertificate, ...]:
         """The certificates of all chains that we may send."""
-        return tuple(each for chain in self.ours.own for each in parsed(chain))
+        return tuple(each for chain in self.own_side.own for each in parsed(chain))
 
     @property
     def _shows_a_file(self) -> bool:
         """Whether we have a certificate whose file is known by its name."""
-        return self.is_client and bool(self.ours.own) and self.ours.files.cert != UNNAMED.cert
+        return self.is_client and bool(self.own_side.own) and self.own_side.files.cert != UNNAMED.cert
 
     def likely(
         self,
@@ -139,26 +139,26 @@ class Case:
         """Return a cause with the facts that every row may contain."""
         ours = party is Party.OURS
         peer = self.role.peer
-        host, name = self.ours.address.rpartition(":")[0], self.ours.server_name
+        host, name = self.own_side.address.rpartition(":")[0], self.own_side.server_name
         common: dict[str, object] = {
             "peer": peer,
             "whose": "our" if ours else f"the {peer}'s",
             "who": "we" if ours else f"the {peer}",
             "other": f"the {peer}" if ours else "our side",
-            "address": self.ours.address or "that address",
-            "target": self.ours.address if self.is_client else "",
-            "port": self.ours.address.rpartition(":")[2] if self.is_client else "",
+            "address": self.own_side.address or "that address",
+            "target": self.own_side.address if self.is_client else "",
+            "port": self.own_side.address.rpartition(":")[2] if self.is_client else "",
             "host": host.strip("[]") if self.is_client else "",
             "name": name or "",
-            "starttls": self.ours.starttls,
-            "given_starttls": "" if cause is Cause.TLS_AT_ONCE else self.ours.starttls,
-            "given_alpn": ",".join(each.decode("ascii", "ignore") for each in self.ours.protocols),
-            "given_cert": self.ours.files.cert if self._shows_a_file else "",
-            "given_key": self.ours.files.key if self._shows_a_file else "",
+            "starttls": self.own_side.starttls,
+            "given_starttls": "" if cause is Cause.TLS_AT_ONCE else self.own_side.starttls,
+            "given_alpn": ",".join(each.decode("ascii", "ignore") for each in self.own_side.protocols),
+            "given_cert": self.own_side.files.cert if self._shows_a_file else "",
+            "given_key": self.own_side.files.key if self._shows_a_file else "",
             "given_name": name if name not in (None, host.strip("[]")) else "",
-            "cert": self.ours.files.cert,
-            "key": self.ours.files.key,
-            "ca": self.ours.files.ca,
+            "cert": self.own_side.files.cert,
+            "key": self.own_side.files.key,
+            "ca": self.own_side.files.ca,
             "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
             "detail": "",
             "by": "",

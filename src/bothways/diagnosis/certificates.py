@@ -246,10 +246,10 @@ def relative(issuer: str, others: Iterable[str]) -> str | None:
     """Return one of `others` that seems to belong to the same CA as `issuer`: they share an identifying word."""
     if is_root(issuer):
         return None
-    return next((each for each in others if _share_a_word(issuer, each)), None)
+    return next((each for each in others if _share_identifying_word(issuer, each)), None)
 
 
-def _share_a_word(one: str, other: str) -> bool:
+def _share_identifying_word(one: str, other: str) -> bool:
     """Whether two names share an identifying word, or, where one of them has none, any but those of positions.
 
     So "Corp Issuing" belongs to "Corp Root", and "Globex Corp Issuing" does not belong to "Acme Corp Root".
@@ -277,7 +277,9 @@ def is_intermediate(name: str) -> bool:
     return bool(words & {"intermediate", "issuing", "subordinate"}) and "root" not in words
 
 
-def held(leaf: ParsedCertificate, *chains: Iterable[ParsedCertificate]) -> ParsedCertificate | None:
+def intermediate_in(
+    leaf: ParsedCertificate, *chains: Iterable[ParsedCertificate]
+) -> ParsedCertificate | None:
     """Return the intermediate among the certificates of several chains that signed a leaf, or None."""
     known = (each for chain in chains for each in chain if not each.is_self_issued)
     named = (each for each in known if each.subject_text == leaf.issuer_text)
@@ -285,7 +287,8 @@ def held(leaf: ParsedCertificate, *chains: Iterable[ParsedCertificate]) -> Parse
 
 
 def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
-    """Return the environments that the names of two sides contain, if they differ; `ours` and `theirs` are CA names.
+    """Return the environments that the names of two sides contain, if they differ; `own_side` and `theirs` are CA
+    names.
 
     Where one side has "test" and the other has no environment, both have to belong to the same owner.
     """
@@ -315,7 +318,7 @@ def is_address(name: str | None) -> bool:
     return name is not None and (":" in name or name.replace(".", "").isdigit())
 
 
-def tells_issuer(certificate: ParsedCertificate) -> bool:
+def has_issuer_url(certificate: ParsedCertificate) -> bool:
     """Whether a certificate has the URL of its issuer's certificate, as those issued by an intermediate usually do."""
     try:
         access = certificate.extension(x509.AuthorityInformationAccess)
@@ -326,10 +329,10 @@ def tells_issuer(certificate: ParsedCertificate) -> bool:
 
 def anchor_named(case: Case, reason: Reason) -> ParsedCertificate | None:
     """Return our trust anchor that a reason for refusing a path is about, or None."""
-    sent = {each.subject_text for each in case.their_chain}
-    if case.ours.anchors is None or reason.subject in sent:
+    sent = {each.subject_text for each in case.peer_chain}
+    if case.own_side.anchors is None or reason.subject in sent:
         return None
-    ends = _anchors(case.ours.anchors)
+    ends = _anchors(case.own_side.anchors)
     date = reason.facts.get("not_after")
     return next(
         (each for each in ends if each.subject_text == reason.subject and each.not_after == date), None

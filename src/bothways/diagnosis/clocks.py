@@ -24,7 +24,7 @@ WITNESSES_BEHIND = (
 )
 
 
-def wrong(case: Case, *, ahead: bool) -> tuple[Weight, str] | None:
+def wrong_clock(case: Case, *, ahead: bool) -> tuple[Weight, str] | None:
     """Return how strong the evidence is that our clock is wrong, and the evidence; None where there is none.
 
     ahead: whether it would be ahead, so that certificates seem expired; otherwise behind, so that they seem not yet
@@ -88,7 +88,7 @@ def _issued_later(case: Case) -> str | None:
 
 def _are_both_early(case: Case) -> bool:
     """Whether both sides use a certificate that is not valid yet: one may be a mistake, two are a clock."""
-    leaves = [*case.their_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.ours.own[:1])]
+    leaves = [*case.peer_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.own_side.own[:1])]
     return len(leaves) > 1 and all(_outside(each, case.situation.now, ahead=False) for each in leaves)
 
 
@@ -99,11 +99,11 @@ def begins_within_the_hour(case: Case, begins: object) -> bool:
 
 def _known(case: Case) -> Iterator[tuple[str, ParsedCertificate]]:
     """Return the certificates whose validity periods are evidence about our clock, each with its name."""
-    for certificate in case.their_chain:
+    for certificate in case.peer_chain:
         yield f"the {case.role.peer}'s chain", certificate
-    for chain in case.ours.own[:1]:
+    for chain in case.own_side.own[:1]:
         yield "our own certificate", ParsedCertificate(chain[0])
-    anchors = case.ours.anchors
+    anchors = case.own_side.anchors
     if anchors is not None and len(anchors) <= ANCHORS_LOOKED_AT:
         for each in anchors.certificates:
             yield "every CA that we trust", ParsedCertificate(each.public_bytes(Encoding.DER))

@@ -9,7 +9,7 @@ from bothways.diagnosis import before_tls, network, peer_alerts, peer_faults
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
-from bothways.diagnosis.situation import UNNAMED, Files, OwnSide, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Files, Observed, OwnSide, Situation
 from bothways.errors import InternalError, PeerAlert, PeerFault, StartTLSFailed, TLSError, Truncated
 from bothways.faults import Check, Fault, shown
 from bothways.roles import Progress, Role, StepId
@@ -25,9 +25,9 @@ def explain(error: Exception, situation: Situation | None = None) -> Explanation
     connection knows; None where only the error is known. Reads no clock and no network. Never raises for what a
     peer did.
     """
-    case = Case(error, situation or _unwitnessed(error))
+    case = Case(error, situation or _without_observer(error))
     causes = ranked(_causes(case)) or (case.likely(Cause.PEER_STOPPED),)
-    return Explanation(_happened(case), _usually(case), causes)
+    return Explanation(_what_happened(case), _usual_meaning(case), causes)
 
 
 def explain_verdict(
@@ -49,10 +49,10 @@ def explain_verdict(
         first.fault, step=step, peer=holder.value, facts=first.facts, reasons=tuple(verdict.reasons)
     )
     ours = OwnSide(holder.other, anchors=anchors, server_name=name, files=files)
-    return explain(error, Situation(ours, Seen(chain=tuple(chain)), at))
+    return explain(error, Situation(ours, Observed(chain=tuple(chain)), at))
 
 
-def _unwitnessed(error: Exception) -> Situation:
+def _without_observer(error: Exception) -> Situation:
     peer = getattr(error, "peer", "server")
     return Situation(OwnSide(Role.SERVER if peer == "client" else Role.CLIENT))
 
@@ -66,7 +66,7 @@ def _causes(case: Case) -> Iterator[Likely]:
         case StartTLSFailed():
             yield from before_tls.failed(case, case.error)
         case Truncated():
-            yield from network.cut(case)
+            yield from network.ended_without_alert(case)
         case OSError():
             yield from network.failed(case, case.error)
         case InternalError():
@@ -78,7 +78,7 @@ def _causes(case: Case) -> Iterator[Likely]:
 # -- words -------------------------------------------------------------------------------------------------
 
 
-def _happened(case: Case) -> str:
+def _what_happened(case: Case) -> str:
     error = case.error
     if isinstance(error, OSError) and not isinstance(error, TLSError):
         return f"the connection failed: {shown(error.strerror or error)}"
@@ -160,7 +160,7 @@ BREACH = (
 BEFORE_TLS = "TLS has not begun: nothing that was received so far is authenticated"
 
 
-def _usually(case: Case) -> str:
+def _usual_meaning(case: Case) -> str:
     match case.error:
         case PeerAlert():
             meaning = meaning_of(case.error.alert, case.role, case.progress)[0]

@@ -137,10 +137,10 @@ class Explanation:
         evidence, the few most common.
         """
         settled = {topic_of(each.cause) for each in self.causes if each.weight is Weight.CERTAIN}
-        kept = [each for each in self.causes if each.weight is Weight.CERTAIN or _stands(each, settled)]
+        kept = [each for each in self.causes if each.weight is Weight.CERTAIN or _is_shown(each, settled)]
         if not any(each.weight >= Weight.LIKELY for each in kept):
             return self.causes[:SHOWN]
-        more = [each for each in self.causes if _may_stand(each, kept, settled)][:MORE]
+        more = [each for each in self.causes if _may_be_shown(each, kept, settled)][:MORE]
         needed = _firsts(kept)
         others = [each for each in (*kept, *more) if each not in needed]
         shown = [*needed, *others[: max(0, SHOWN - len(needed))]]
@@ -235,11 +235,11 @@ def _firsts(causes: Iterable[Likely]) -> list[Likely]:
     return list(found.values())
 
 
-def _stands(likely: Likely, settled: Collection[object]) -> bool:
+def _is_shown(likely: Likely, settled: Collection[object]) -> bool:
     return likely.weight is Weight.LIKELY and topic_of(likely.cause) not in settled
 
 
-def _may_stand(likely: Likely, kept: Sequence[Likely], settled: Collection[object]) -> bool:
+def _may_be_shown(likely: Likely, kept: Sequence[Likely], settled: Collection[object]) -> bool:
     """Whether to show a cause without evidence: nothing is certain, or it is an alternative to a likely one."""
     if likely.weight is not Weight.POSSIBLE or not settled:
         return likely.weight is Weight.POSSIBLE

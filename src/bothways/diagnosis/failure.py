@@ -9,7 +9,7 @@ from dataclasses import replace
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation
 from bothways.diagnosis.observer import situation_of
-from bothways.diagnosis.situation import UNNAMED, Files, OwnSide, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Files, Observed, OwnSide, Situation
 from bothways.errors import TLSError
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.history import FailureFacts
@@ -46,9 +46,9 @@ def explain_failure(
     shown = found if isinstance(found, Exception) else RuntimeError(repr(found))
     if not isinstance(situation, Situation):
         return explain(shown)
-    known = situation.ours
+    known = situation.own_side
     ours = replace(known, files=files, address=known.address or address, local=known.local or local)
-    return explain(shown, replace(situation, ours=ours))
+    return explain(shown, replace(situation, own_side=ours))
 
 
 def situate(
@@ -60,7 +60,7 @@ def situate(
     """
     if getattr(error, "situation", None) is None:
         ours = OwnSide.of(config, server_name, address=address, starttls=starttls)
-        error.situation = Situation(ours, Seen(), config.clock.now())  # type: ignore[union-attr]
+        error.situation = Situation(ours, Observed(), config.clock.now())  # type: ignore[union-attr]
 
 
 def _within(exception: BaseException) -> Iterator[BaseException]:

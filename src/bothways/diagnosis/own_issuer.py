@@ -79,12 +79,16 @@ def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterat
 def _above(case: Case, named: list[str]) -> str | None:
     """Return a CA that issued the end of our chain, by our trust anchors and by the names, or ""."""
     last = case.chain[-1]
-    anchor, signed = certs.knows(case.ours.anchors, last)
+    anchor, signed = certs.knows(case.own_side.anchors, last)
     if anchor is not None and signed:
         return None if anchor.is_self_issued else anchor.issuer_text
-    held = certs.held(last, case.own_certificates, case.their_chain)
-    if held is not None and case.request is not None and certs.is_named((held,), case.request.authorities):
-        return held.issuer_text
+    intermediate_in = certs.intermediate_in(last, case.own_certificates, case.peer_chain)
+    if (
+        intermediate_in is not None
+        and case.request is not None
+        and certs.is_named((intermediate_in,), case.request.authorities)
+    ):
+        return intermediate_in.issuer_text
     return certs.relative(last.issuer_text, named)
 
 
@@ -92,7 +96,7 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
     """The server names our CA, and finds no path: another key of that name, no root above it, or no CRL."""
     last = case.chain[-1]
     name = last.issuer_text
-    anchor, signed = certs.knows(case.ours.anchors, last)
+    anchor, signed = certs.knows(case.own_side.anchors, last)
     named = case.request.authorities if case.request is not None else ()
     found = certs.highest_named(case.chain, named)
     seen = f"{sent}; the server names {found}"
@@ -101,9 +105,9 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
         yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=name)
     elif case.alert == Alert.UNKNOWN_CA:
         yield from partial_chain(case)
-        is_deep = list(too_deep(case))
+        is_deep = list(chain_too_long(case))
         yield from (each for each in is_deep if each.weight is LIKELY)
-        yield _no_list(case, POSSIBLE if case.own_reasons else LIKELY, seen)
+        yield _no_crl(case, POSSIBLE if case.own_reasons else LIKELY, seen)
         yield from is_deep
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
         yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
@@ -115,13 +119,13 @@ def partial_chain(case: Case) -> Iterator[Likely]:
     found = certs.highest_named(case.chain, named)
     if found is None:
         return
-    above = certs.above_named(case.chain, found, case.ours.anchors)
+    above = certs.above_named(case.chain, found, case.own_side.anchors)
     if above is not None and not certs.is_among(above, named):
         evidence = f"it names {found}, which {above} issued, and does not name that"
         yield case.likely(Cause.PARTIAL_CHAIN, PEERS, LIKELY, evidence, issuer=found)
 
 
-def too_deep(case: Case) -> Iterator[Likely]:
+def chain_too_long(case: Case) -> Iterator[Likely]:
     """The chain has intermediates and is valid: the limit of the peer may be lower.
 
     Apache sends internal_error for that, OpenSSL unknown_ca, as it does where it has no CRL. By default nginx accepts
@@ -145,7 +149,7 @@ def _counted(certificates: int) -> str:
     return "one certificate" if certificates == 1 else f"{certificates} certificates"
 
 
-def _no_list(case: Case, weight: Weight, evidence: str = "") -> Likely:
+def _no_crl(case: Case, weight: Weight, evidence: str = "") -> Likely:
     """OpenSSL that checks revocation, and has no CRL of our CA, sends unknown_ca."""
     return case.likely(Cause.STATUS_UNKNOWN, PEERS, weight, evidence, whose="our", detail=NO_LIST)
 
@@ -158,15 +162,15 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
     """The peer does not name its CAs: only our own side is known."""
     last = case.chain[-1]
     name = last.issuer_text
-    anchor, signed = certs.knows(case.ours.anchors, last)
+    anchor, signed = certs.knows(case.own_side.anchors, last)
     detail = f"{name} is not one of its trust anchors, or not for this use"
     if anchor is not None and signed and not anchor.is_self_issued:
         evidence = f"{sent}, itself an intermediate, which we did not send"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    elif certs.held(last, case.own_certificates, case.their_chain) is not None:
+    elif certs.intermediate_in(last, case.own_certificates, case.peer_chain) is not None:
         evidence = f"{sent}, an intermediate, which we did not send"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
-    elif len(case.chain) == 1 and certs.tells_issuer(last):
+    elif len(case.chain) == 1 and certs.has_issuer_url(last):
         evidence = f"{sent}; it says where that CA's certificate can be fetched, which few peers do"
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, evidence, issuer=name)
     elif certs.is_intermediate(name):
@@ -181,5 +185,5 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
     if len(case.chain) == 1 and not known_root:
         yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, POSSIBLE, issuer=name)
     if case.alert == Alert.UNKNOWN_CA and case.stack is Stack.OPENSSL:
-        yield _no_list(case, POSSIBLE)
-        yield from too_deep(case)
+        yield _no_crl(case, POSSIBLE)
+        yield from chain_too_long(case)

@@ -45,15 +45,15 @@ def unpinned(case: Case) -> Iterator[Likely]:
 
 def absent(case: Case) -> Iterator[Likely]:
     """A certificate was requested, and we sent none."""
-    seen, request = case.seen, case.request
+    seen, request = case.observed, case.request
     if not case.is_client or request is None or seen.shown is None or seen.shown:
         return
     named = f"; it names {certs.listed_names(request.authorities)}" if request.authorities else ""
-    if not case.ours.own:
+    if not case.own_side.own:
         evidence = f"the server asked for one in the handshake{named}"
         yield case.likely(Cause.NO_CERTIFICATE, OURS, CERTAIN, evidence, detail="none was configured")
         return
-    leaves = [ParsedCertificate(chain[0]) for chain in case.ours.own]
+    leaves = [ParsedCertificate(chain[0]) for chain in case.own_side.own]
     kinds = listed([described(each.key) for each in leaves])
     version = Version.TLS13 if seen.version == Version.TLS13 else Version.TLS12
     if not any(set(schemes_for(each.x509, version)) & set(request.schemes) for each in leaves):
@@ -68,9 +68,9 @@ def absent(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.CERTIFICATE_WITHHELD, OURS, CERTAIN, detail=detail)
 
 
-def unasked(case: Case) -> Iterator[Likely]:
+def certificate_not_requested(case: Case) -> Iterator[Likely]:
     """We have a certificate, and the server did not request it."""
-    if case.is_client and case.request is None and case.ours.own:
+    if case.is_client and case.request is None and case.own_side.own:
         yield case.likely(Cause.CERTIFICATE_NOT_ASKED, PEERS, LIKELY, "no CertificateRequest came")
 
 
@@ -97,7 +97,7 @@ def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
     )
     if reason.fault in (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID):
         evidence = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
-        clock = clocks.wrong(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
+        clock = clocks.wrong_clock(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
         if clock is not None and not agrees:
             yield case.likely(Cause.OUR_CLOCK, OURS, *clock)
     yield certs.cause_of(case, reason, OURS, CERTAIN if agrees else LIKELY, evidence)
@@ -179,10 +179,10 @@ def _lasts_long(case: Case) -> bool:
 
 def anchor_expired(case: Case) -> Iterator[Likely]:
     """The CA certificate of our chain, as we have it, expired: the peer may have no newer one."""
-    anchor, signed = certs.knows(case.ours.anchors, case.chain[-1]) if case.chain else (None, False)
+    anchor, signed = certs.knows(case.own_side.anchors, case.chain[-1]) if case.chain else (None, False)
     if anchor is not None and signed and anchor.not_after < case.situation.now:
         date = f"{anchor.not_after:%Y-%m-%d %H:%M} UTC"
-        evidence = f"the one of that name in {case.ours.files.ca} did"
+        evidence = f"the one of that name in {case.own_side.files.ca} did"
         yield case.likely(
             Cause.ANCHOR_EXPIRED, PEERS, LIKELY, evidence, issuer=anchor.subject_text, date=date
         )
@@ -200,7 +200,7 @@ def revoked(case: Case) -> Iterator[Likely]:
     yield revoked_by(case, LIKELY, "the peer's certificate revocation list (CRL) or OCSP responder says so")
 
 
-def revoked_unsaid(case: Case) -> Iterator[Likely]:
+def perhaps_revoked(case: Case) -> Iterator[Likely]:
     """Our chain is valid as far as we can check; what we cannot check is the peer's CRL."""
     if case.chain and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
         yield revoked_by(case, POSSIBLE, "")
@@ -239,7 +239,7 @@ def below_strict_levels(case: Case) -> Iterator[Likely]:
     At that level it lists no schemes with SHA-224; servers that refuse us later, without an alert, show it too.
     """
     weak = next((each for each in case.chain if _bits(each) < STRICT_RSA_BITS), None)
-    strict = has_strict_level(case.their_schemes)
+    strict = has_strict_level(case.peer_schemes)
     if weak is None or case.own_reasons or own_issuer.is_issuer_unnamed(case):
         return
     if not strict and case.alert != Alert.BAD_CERTIFICATE:
@@ -276,9 +276,9 @@ def wrong_name(case: Case) -> Iterator[Likely]:
     """A client refused our certificate, and sent no server name that could be compared with it."""
     if case.is_client or not case.chain:
         return
-    asked = case.seen.offer.server_name if case.seen.offer is not None else None
+    asked = case.observed.offer.server_name if case.observed.offer is not None else None
     names = names_of(case.chain[0])
-    covered = case.ours.local in names.ip
+    covered = case.own_side.local in names.ip
     if asked is None and not (
         covered and case.stack is Stack.OPENSSL
     ):  # which sends every name that it wants
@@ -287,7 +287,7 @@ def wrong_name(case: Case) -> Iterator[Likely]:
             "a name without dots, which Java does not send"
         )
         lacking = not names.ip and all("." in each for each in names.dns)
-        local = case.ours.local
+        local = case.own_side.local
         if local:
             evidence += f"; it reached us at {local}, which our certificate "
             evidence += "has" if covered else "does not have"
@@ -301,7 +301,7 @@ def wrong_name(case: Case) -> Iterator[Likely]:
 
 def wrong_address(case: Case) -> Iterator[Likely]:
     """Without the address that a client used no CA helps: it is told before the issuer."""
-    if case.ours.local:
+    if case.own_side.local:
         yield from (each for each in wrong_name(case) if each.weight is LIKELY)
 
 
@@ -311,10 +311,10 @@ def _lacks_address(case: Case, lacking: bool, addresses: Collection[str]) -> boo
     lacking: whether our certificate has neither addresses nor names without dots. Clients with OpenSSL send every
     name, and so do those with GnuTLS that send alerts; Java and OpenLDAP do not.
     """
-    if case.alert not in NAME_ALERTS or case.ours.local in addresses:
+    if case.alert not in NAME_ALERTS or case.own_side.local in addresses:
         return False
     by_gnutls = case.stack is Stack.GNUTLS and case.alert == Alert.BAD_CERTIFICATE
-    return lacking or bool(case.ours.local and (by_gnutls or case.stack is Stack.OPENSSL))
+    return lacking or bool(case.own_side.local and (by_gnutls or case.stack is Stack.OPENSSL))
 
 
 def _names(case: Case) -> str:
@@ -346,7 +346,7 @@ def refused_signature(case: Case) -> Iterator[Likely]:
         )
 
 
-def not_let_in(case: Case) -> Iterator[Likely]:
+def not_authorized(case: Case) -> Iterator[Likely]:
     """Our certificate is valid, and its holder is not authorized."""
     if case.chain and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
         named = case.request is not None and certs.is_named(case.chain, case.request.authorities)
@@ -359,13 +359,13 @@ def not_let_in(case: Case) -> Iterator[Likely]:
 def refused_by_gnutls(case: Case) -> Iterator[Likely]:
     """GnuTLS sends access_denied for every certificate that it does not accept, and does not authorize by itself."""
     if case.stack is Stack.GNUTLS:
-        yield from revoked_unsaid(case)
+        yield from perhaps_revoked(case)
         yield from clock(case)
         if case.chain and _bits(case.chain[0]) < STRICT_RSA_BITS:
             yield from weak_key(case)
 
 
-def unsaid(case: Case) -> Iterator[Likely]:
+def no_known_reason(case: Case) -> Iterator[Likely]:
     """No reason against our certificate is known, and it was refused."""
     if case.chain:
         yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)

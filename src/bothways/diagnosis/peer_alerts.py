@@ -42,7 +42,7 @@ def _private(case: Case) -> Iterator[Likely]:
 
 def second_handshake(case: Case) -> Iterator[Likely]:
     """Renegotiation in TLS 1.2: a server begins it, for example, to request a certificate later."""
-    received = case.seen.received
+    received = case.observed.received
     if case.is_client and "HelloRequest" in received:
         evidence = "it asked for a second handshake (HelloRequest)"
         yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, evidence)
@@ -64,7 +64,7 @@ CERTIFICATE: tuple[Rule, ...] = (
     own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_address,
     own_issuer.issuer,
     own_side.wrong_name, own_side.below_strict_levels,
-    own_side.clients_clock, own_side.not_let_in, own_side.clock, own_side.unsaid,
+    own_side.clients_clock, own_side.not_authorized, own_side.clock, own_side.no_known_reason,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (
@@ -82,7 +82,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.NO_CERTIFICATE: (one(Cause.NO_CERTIFICATE, PEERS, LIKELY),),
     Alert.BAD_CERTIFICATE: (*CERTIFICATE, one(Cause.NOT_ACCEPTED, OURS)),
     Alert.UNSUPPORTED_CERTIFICATE: (
-        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_use, own_side.unsaid,
+        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_use, own_side.no_known_reason,
     ),
     Alert.CERTIFICATE_REVOKED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.revoked),
     Alert.CERTIFICATE_EXPIRED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.expired_by_alert),
@@ -92,11 +92,12 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     ),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
     Alert.UNKNOWN_CA: (
-        own_side.absent, own_issuer.issuer, own_side.flawed, own_issuer.too_deep, one(Cause.CA_NOT_ACCEPTED, OURS)),
+        own_side.absent, own_issuer.issuer, own_side.flawed, own_issuer.chain_too_long, one(Cause.CA_NOT_ACCEPTED,
+        OURS)),
     # GnuTLS sends this one for every certificate that it does not accept.
     Alert.ACCESS_DENIED: (
-        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.refused_by_gnutls, own_side.not_let_in,
-        own_issuer.issuer, lets_not_in,
+        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.refused_by_gnutls,
+        own_side.not_authorized, own_issuer.issuer, lets_not_in,
     ),
     Alert.DECODE_ERROR: (device, _disagreement),
     Alert.DECRYPT_ERROR: (own_side.refused_signature, own_side.key_mismatch, records),
@@ -109,7 +110,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.MISSING_EXTENSION: (device, _disagreement),
     Alert.UNSUPPORTED_EXTENSION: (device, _disagreement),
     Alert.CERTIFICATE_UNOBTAINABLE: (own_side.absent, one(Cause.NOT_ACCEPTED, OURS)),
-    Alert.UNRECOGNIZED_NAME: (own_hello.name_certainly,),
+    Alert.UNRECOGNIZED_NAME: (own_hello.name_not_served,),
     Alert.BAD_CERTIFICATE_STATUS_RESPONSE: (own_side.flawed, own_side.staple),
     Alert.BAD_CERTIFICATE_HASH_VALUE: (device, _disagreement),
     Alert.UNKNOWN_PSK_IDENTITY: (resumption,),
@@ -137,11 +138,11 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
     Progress.JUDGED: {
         Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
         Alert.INTERNAL_ERROR: (
-            *CERTIFICATE[:3], own_issuer.too_deep, own_side.not_let_in, misconfigured, stopped,
+            *CERTIFICATE[:3], own_issuer.chain_too_long, own_side.not_authorized, misconfigured, stopped,
         ),
         Alert.CLOSE_NOTIFY: (
             own_side.absent, own_side.flawed, own_issuer.issuer, own_side.wrong_name, gave_up,
-            own_side.not_let_in, stopped,
+            own_side.not_authorized, stopped,
         ),
     },
     Progress.ACCEPTED: {

@@ -1,6 +1,6 @@
 """What is known of our own side of a connection, and what was observed of it: values without secrets.
 
-`OwnSide` comes from a configuration, `Seen` from `HandshakeFacts`. Nothing here decides what went wrong.
+`OwnSide` comes from a configuration, `Observed` from `HandshakeFacts`. Nothing here decides what went wrong.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observed:
     """What was observed of a connection, as far as it helps to explain a failure.
 
     sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
@@ -216,15 +216,15 @@ class Situation:
     probed: what additional connections found, if any were made.
     """
 
-    ours: OwnSide
-    seen: Seen = Seen()
+    own_side: OwnSide
+    observed: Observed = Observed()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     probed: Probed | None = None
 
     @property
     def chain_for_peer(self) -> Chain | None:
         """Our chain that the peer verified, or would have: the one that was sent, or else the only one."""
-        if self.seen.shown is not None:
-            return self.seen.shown or None
-        only: Sequence[Chain] = self.ours.own
-        return only[0] if len(only) == 1 and self.ours.role is Role.SERVER else None
+        if self.observed.shown is not None:
+            return self.observed.shown or None
+        only: Sequence[Chain] = self.own_side.own
+        return only[0] if len(only) == 1 and self.own_side.role is Role.SERVER else None

@@ -258,7 +258,7 @@ def attempt(
 def _with_evidence(result: Attempt, situation: Situation, dialer: Dialer, probed: Probed | None) -> Situation:
     """Return the situation with what probes found; a refused hello is compared with others first."""
     if probed is not None and probed.versions and not result.chose:
-        probed = compared(dialer, probed, situation.ours)
+        probed = compared(dialer, probed, situation.own_side)
     return replace(situation, probed=probed)
 
 
