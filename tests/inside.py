@@ -15,7 +15,7 @@ from bothways.tls.handshake.context import HandshakeContext
 
 
 def machinery(connection: Connection) -> HandshakeContext:
-    """Messages in and out, with their keys: a user who altered them could say anything, and a liar does."""
+    """Messages in and out, with their keys: who alters them can send anything, as `tamper` does."""
     return connection._hs
 
 

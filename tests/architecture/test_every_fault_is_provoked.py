@@ -70,7 +70,7 @@ def test_every_row_expects_the_alert_of_its_fault() -> None:
 def test_no_row_stands_twice() -> None:
     """A name tells one row of one table from all others."""
     for module in modules_with_refusals():
-        names = [(row.liar, str(row)) for row in played(module)]
+        names = [(row.sender, str(row)) for row in played(module)]
         twice = defaultdict(int)
         for name in names:
             twice[name] += 1

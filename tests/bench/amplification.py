@@ -282,7 +282,7 @@ def received_messages(runs: int) -> Iterator[Row]:
     honest: dict[tuple[object, ...], tuple[float, int]] = {}
     for title, draw in messages.KINDS.items():
         attack = draw(random.Random(title), MESSAGE_SIZE)
-        key = attack.liar, attack.course.name, attack.cut is whole
+        key = attack.sender, attack.course.name, attack.cut is whole
         if key not in honest:
             honest[key] = _least(attack.honest(), runs)[0], weighed(attack.honest())
         own_seconds, own_memory = honest[key]

@@ -13,7 +13,7 @@ from bothways.iana import Alert, NamedGroup
 from bothways.roles import Role
 from bothways.tls.wire.hello import ServerHello
 from bothways.trust.names import server_name
-from tamper import changing, lying
+from tamper import altering, changing
 
 
 def asked(versions: tuple[int, ...], suites: tuple[int, ...], **server) -> bytes:
@@ -50,7 +50,7 @@ def test_the_group_of_tls_1_2_is_read_from_the_server_key_exchange(by: int):
     answer = heard(data, by=by)
     assert (answer.version, answer.group, answer.protocol) == (0x0303, None, "h2")
     assert not answer.session_id
-    with lying(Role.SERVER, changing(ServerHello, legacy_session_id_echo=bytes(32))):
+    with altering(Role.SERVER, changing(ServerHello, legacy_session_id_echo=bytes(32))):
         assert heard(asked((0x0303,), GOOD_SUITES_12), by=by).session_id
     assert heard(data, by=by, until_key_exchange=True).group == NamedGroup.x25519
 

@@ -344,7 +344,7 @@ def talk_through(data: bytes, resumes: bool = False) -> bool:
     return came_through(talk)
 
 
-def lie(by_server: bool, data: bytes, resumes: bool = False) -> bool:
+def mutated_message(by_server: bool, data: bytes, resumes: bool = False) -> bool:
     """One side sends, under the right keys, a message of which bytes were changed, and believes in it itself.
 
     `data` is the number of the message, then changes of its body, four bytes each.
@@ -355,7 +355,7 @@ def lie(by_server: bool, data: bytes, resumes: bool = False) -> bool:
     which, edits = (data[0] % 6 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
     put = out.put_message
 
-    def lying(message: Message, raw: bytes | None = None) -> bytes:
+    def altering(message: Message, raw: bytes | None = None) -> bytes:
         if next(sent) != which:
             return put(message, raw)
         raw = raw or encode_message(message)
@@ -366,7 +366,7 @@ def lie(by_server: bool, data: bytes, resumes: bool = False) -> bool:
         out.put_encoded(changed)
         return changed
 
-    out.put_message = lying  # type: ignore[method-assign]
+    out.put_message = altering  # type: ignore[method-assign]
     return came_through(talk)
 
 
@@ -452,7 +452,7 @@ def places() -> list[bytes]:
     return edits((), ((0x8001, 3),), ((5, 0),), ((0x8040, 1), (0x0040, 1)))
 
 
-def lies() -> list[bytes]:
+def mutated_messages() -> list[bytes]:
     return [bytes((which,)) + each for which in range(6) for each in edits((), ((0, 0),), ((40, 255),))]
 
 
@@ -525,9 +525,9 @@ TARGETS: dict[str, Target] = {
     "pins": Target(read_pins, lambda: [f"# a\n{'ab' * 32} device 7\n".encode()], count=500),
     "credentials": Target(read_credentials, lambda: [pem() + identity("localhost").key_pem], count=500),
     "connection": Target(talk_through, places, count=150),
-    "client": Target(partial(lie, True), lies, count=200),
-    "server": Target(partial(lie, False), lies, count=200),
+    "client": Target(partial(mutated_message, True), mutated_messages, count=200),
+    "server": Target(partial(mutated_message, False), mutated_messages, count=200),
     "resumed connection": Target(partial(talk_through, resumes=True), places, count=150),
-    "client of a session": Target(partial(lie, True, resumes=True), lies, count=200),
-    "server of a session": Target(partial(lie, False, resumes=True), lies, count=200),
+    "client of a session": Target(partial(mutated_message, True, resumes=True), mutated_messages, count=200),
+    "server of a session": Target(partial(mutated_message, False, resumes=True), mutated_messages, count=200),
 }

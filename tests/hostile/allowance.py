@@ -128,8 +128,8 @@ _honest: dict[tuple[Role, str, bool], tuple[int, int]] = {}
 
 
 def honest_cost(attack: Attack) -> tuple[int, int]:
-    """Calls and memory of the same handshake without a lie."""
-    key = attack.liar, attack.course.name, attack.cut is whole
+    """Calls and memory of the same handshake with no message altered."""
+    key = attack.sender, attack.course.name, attack.cut is whole
     if key not in _honest:
         honest = attack.honest()
         play(honest)

@@ -59,13 +59,13 @@ ROOM = 60_000  # what fits into a message beside the honest part of it
 BOTH = {"1.3": MUTUAL, "1.2": MUTUAL12}
 
 
-def _enter(title: str, liar: Role, courses: dict[str, Conversation], edit: Sized) -> None:
+def _enter(title: str, sender: Role, courses: dict[str, Conversation], edit: Sized) -> None:
     for version, course in courses.items():
-        KINDS[f"{title} ({version}, by the {liar.value})"] = _drawn(liar, course, edit)
+        KINDS[f"{title} ({version}, by the {sender.value})"] = _drawn(sender, course, edit)
 
 
-def _drawn(liar: Role, course: Conversation, edit: Sized) -> Draw:
-    return lambda _chance, size: Attack(liar, course, edit(min(size, ROOM)))
+def _drawn(sender: Role, course: Conversation, edit: Sized) -> Draw:
+    return lambda _chance, size: Attack(sender, course, edit(min(size, ROOM)))
 
 
 def vector(prefix: int, content: bytes) -> bytes:
@@ -462,11 +462,11 @@ _LARGE: tuple[tuple[type, Role, dict[str, Conversation], Sized], ...] = (
 )
 
 
-def _fragmented(liar: Role, course: Conversation, kind: type, edit: Sized, each: int, share: int) -> Draw:
+def _fragmented(sender: Role, course: Conversation, kind: type, edit: Sized, each: int, share: int) -> Draw:
     def draw(_chance: random.Random, size: int) -> Attack:
         inner = min(size, ROOM) if share == 0 and each > 1 else min(size, 3000)
         cut = pieces(share) if share else whole
-        return Attack(liar, course, both(edit(inner), _in_records_of(kind, each)), cut)
+        return Attack(sender, course, both(edit(inner), _in_records_of(kind, each)), cut)
 
     return draw
 
@@ -541,9 +541,9 @@ _enter("padding around nothing", Role.CLIENT, {"1.3": MUTUAL}, _padded(b""))
 
 def _after_handshake(act: Callable[[Any], None], octets: int) -> Draw:
     def draw(_chance: random.Random, size: int) -> Attack:
-        def then(liar: Any) -> None:
+        def then(sender: Any) -> None:
             for _ in range(max(size // octets, 1)):
-                act(liar)
+                act(sender)
 
         return Attack(Role.CLIENT, ONE_WAY, lambda message, nth: (message,), then=then)
 
@@ -551,15 +551,15 @@ def _after_handshake(act: Callable[[Any], None], octets: int) -> Draw:
 
 
 def _update(ask: bool) -> Callable[[Any], None]:
-    def act(liar: Any) -> None:
-        liar.update_keys(ask=ask)
-        machinery(liar).out.data(b"a")
+    def act(sender: Any) -> None:
+        sender.update_keys(ask=ask)
+        machinery(sender).out.data(b"a")
 
     return act
 
 
 KINDS["data of one byte (1.3, by an anonymous client)"] = _after_handshake(
-    lambda liar: machinery(liar).out.data(b"a"), 23
+    lambda sender: machinery(sender).out.data(b"a"), 23
 )
 KINDS["key updates between data (1.3, by an anonymous client)"] = _after_handshake(_update(ask=False), 50)
 KINDS["key updates that ask (1.3, by an anonymous client)"] = _after_handshake(_update(ask=True), 50)

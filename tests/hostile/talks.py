@@ -14,7 +14,7 @@ from bothways.tls.handshake.steps import Role
 from bothways.tls.wire import tls12, tls13
 from hostile.meters import Calls, traced
 from pair import Pair
-from tamper import Edit, changing, lying
+from tamper import Edit, altering, changing
 from tls.handshake import conversations, conversations12
 from tls.handshake.conversations import Conversation, authority, credentials_of
 
@@ -45,15 +45,15 @@ class Attack:
     `then` happens when the handshake is done, if it comes to that.
     """
 
-    liar: Role
+    sender: Role
     course: Conversation
     edit: Edit
     cut: Cut = whole
     then: Callable[[Connection], None] | None = None
 
     def honest(self) -> Attack:
-        """The same conversation without the lie."""
-        return Attack(self.liar, self.course, lambda message, nth: (message,), self.cut)
+        """The same conversation with no message altered."""
+        return Attack(self.sender, self.course, lambda message, nth: (message,), self.cut)
 
 
 @dataclass
@@ -66,29 +66,29 @@ class Played:
     longest: int = 0
 
     def honest(self, attack: Attack) -> Connection:
-        return self.talk.server if attack.liar is Role.CLIENT else self.talk.client
+        return self.talk.server if attack.sender is Role.CLIENT else self.talk.client
 
 
 def play(attack: Attack, take: Take = Connection.receive) -> Played:
     """Play an attack to its end; `take` hands bytes to the honest side."""
-    with lying(attack.liar, attack.edit):
+    with altering(attack.sender, attack.edit):
         played = Played(attack.course.pair())
         ends = {Role.CLIENT: played.talk.client, Role.SERVER: played.talk.server}
-        liar, honest = ends[attack.liar], ends[attack.liar.other]
+        sender, honest = ends[attack.sender], ends[attack.sender.other]
         then = attack.then
         for _ in range(ROUNDS):
-            out = liar.data_to_send()
+            out = sender.data_to_send()
             for part in attack.cut(out) if out else ():
                 played.received += len(part)
                 played.calls += 1
                 take(honest, part)
             back = honest.data_to_send()
             if back:
-                liar.receive(back)
+                sender.receive(back)
             if not out and not back:
                 if then is None or honest.failure is not None:
                     break
-                then(liar)
+                then(sender)
                 then = None
     return played
 
@@ -156,9 +156,9 @@ ONE_WAY = conversations.CONVERSATIONS["one-way"]
 ANONYMOUS = conversations.CONVERSATIONS["anonymous by request"]
 
 
-def showing(chain: list[bytes], liar: Role, course: Conversation) -> Attack:
+def showing(chain: list[bytes], sender: Role, course: Conversation) -> Attack:
     """Show a chain of one's own, and sign with the key of its leaf."""
     if "1.2" in course.name:
-        return Attack(liar, course, changing(tls12.Certificate, certificate_list=tuple(chain)))
+        return Attack(sender, course, changing(tls12.Certificate, certificate_list=tuple(chain)))
     entries = tuple(tls13.CertificateEntry(der, ()) for der in chain)
-    return Attack(liar, course, changing(tls13.Certificate, certificate_list=entries))
+    return Attack(sender, course, changing(tls13.Certificate, certificate_list=entries))

@@ -19,6 +19,6 @@ def test_messages_and_records_of_a_stranger_cost_no_more_than_their_allowance(fu
 def test_chains_shown_in_a_handshake_cost_no_more_than_their_allowance(full: bool) -> None:
     """As above, but signed for by the key of the leaf: reading, the proof, the judgement and the error's words."""
     for number, (kind, size, seed, meter) in enumerate(draws(list(chains.KINDS), 3, 4, full)):
-        course, liar = COURSES[number % len(COURSES)]
+        course, sender = COURSES[number % len(COURSES)]
         chain = drawn_chain(kind, min(size, 40_000), seed)
-        hold_talk(f"{kind}, {size}, {seed}, {course}", showing(chain, liar, course), meter)
+        hold_talk(f"{kind}, {size}, {seed}, {course}", showing(chain, sender, course), meter)

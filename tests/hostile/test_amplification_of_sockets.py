@@ -1,6 +1,6 @@
 """Bounded work beyond the engine, by the same allowance: sockets, asyncio, what is told, logged and drawn of a refusal.
 
-A stranger's part is played by a liar at the other end of a socket. Counted are the calls of the honest side alone.
+The hostile side is at the other end of a socket. Only the calls of our side are counted.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from hostile.allowance import (
 )
 from hostile.meters import Calls, budgets, memory_of
 from hostile.talks import Attack, showing
-from tamper import lying
+from tamper import altering
 
 pytestmark = pytest.mark.network
 
@@ -85,39 +85,39 @@ def attacks(full: bool) -> Iterator[tuple[str, Attack]]:
     worst = [Draw(each, SIZES[-1], 0, "both") for each in WORST_CHAINS]
     drawn_chains = draws(list(chains.KINDS), 1, 1, full) if full else worst
     for number, (kind, size, seed, _) in enumerate(drawn_chains):
-        course, liar = COURSES[number % len(COURSES)]
-        yield f"{kind}, {size}", showing(drawn_chain(kind, min(size, 40_000), seed), liar, course)
+        course, sender = COURSES[number % len(COURSES)]
+        yield f"{kind}, {size}", showing(drawn_chain(kind, min(size, 40_000), seed), sender, course)
     titles = [each for each in messages.KINDS if "a call" not in each and "anonymous" not in each]
     for kind in titles if full else WORST_MESSAGES:
         yield kind, messages.KINDS[kind](random.Random(kind), SIZES[-1])
 
 
-def lie(sock: socket.socket, liar: Connection, sent: list[int]) -> None:
+def send_hostile(sock: socket.socket, sender: Connection, sent: list[int]) -> None:
     """Play the stranger's part over a socket until one side has had enough."""
     with contextlib.suppress(OSError), sock:
         sock.settimeout(20)
         while True:
-            if out := liar.data_to_send():
+            if out := sender.data_to_send():
                 sent.append(len(out))
                 sock.sendall(out)
-            if liar.failure is not None or liar.established:
+            if sender.failure is not None or sender.established:
                 return
             data = sock.recv(65536)
             if not data:
                 return
-            liar.receive(data)
+            sender.receive(data)
 
 
 @contextlib.contextmanager
 def stranger(attack: Attack) -> Iterator[tuple[socket.socket, Any, list[int]]]:
-    """A socket with a liar at its other end, the honest side's configuration, and how much was sent."""
+    """A socket with the hostile side at its other end, our side's configuration, and how much was sent."""
     configs = attack.course.configs
-    own, theirs = (configs[1], configs[0]) if attack.liar is Role.CLIENT else configs
+    own, theirs = (configs[1], configs[0]) if attack.sender is Role.CLIENT else configs
     sent: list[int] = []
-    with lying(attack.liar, attack.edit):
-        liar = theirs.connection("localhost") if attack.liar is Role.CLIENT else theirs.connection()
+    with altering(attack.sender, attack.edit):
+        sender = theirs.connection("localhost") if attack.sender is Role.CLIENT else theirs.connection()
         here, there = socket.socketpair()
-        thread = threading.Thread(target=lie, args=(there, liar, sent))
+        thread = threading.Thread(target=send_hostile, args=(there, sender, sent))
         thread.start()
         try:
             yield here, own, sent
@@ -165,7 +165,7 @@ def test_what_is_told_and_drawn_of_a_refusal_is_bounded_in_work_and_words(full: 
             observed = HandshakeFacts(
                 config, address="192.0.2.1:443", files=Files("CERT", "KEY", "CA"), also=recorder
             )
-            side = attack.liar.other.value
+            side = attack.sender.other.value
             lines = calls.during(partial(told, sock, config, observed, recorder, side))
         paid = sum(each.used for each in made)
         hold_calls(
@@ -194,7 +194,7 @@ def test_an_event_loop_is_held_by_a_stranger_for_no_longer_than_it_may_be(
     """`aio`: of all that a connection does, no call takes longer, and no line of the log grows."""
     caplog.set_level(logging.INFO, "bothways")
     for what, attack in attacks(full):
-        if attack.liar is Role.CLIENT:
+        if attack.sender is Role.CLIENT:
             longest, paid = asyncio.run(_served(attack))
             allowed = CALLS_AT_ONCE + paid * CALLS_A_MICROSECOND
             assert longest <= allowed, f"{what}: {longest} calls at once"
@@ -219,24 +219,24 @@ async def _served(attack: Attack) -> tuple[int, float]:
         return run
 
     client, server = attack.course.configs
-    with pytest.MonkeyPatch.context() as patch, lying(attack.liar, attack.edit), budgets() as made:
+    with pytest.MonkeyPatch.context() as patch, altering(attack.sender, attack.edit), budgets() as made:
         for name in ("data_received", "_feed", "eof_received", "connection_lost"):
             patch.setattr(TLSProtocol, name, metered(getattr(TLSProtocol, name)))
         listening = await start_server(_silent, "127.0.0.1", 0, server)
         async with listening:
-            liar = client.connection("localhost")
+            sender = client.connection("localhost")
             reader, writer = await asyncio.open_connection(*listening.sockets[0].getsockname())
             with contextlib.suppress(OSError):
                 while True:
-                    writer.write(liar.data_to_send())
+                    writer.write(sender.data_to_send())
                     await writer.drain()
-                    if liar.failure is not None or liar.established:
+                    if sender.failure is not None or sender.established:
                         break
                     async with asyncio.timeout(20):
                         data = await reader.read(65536)
                     if not data:
                         break
-                    liar.receive(data)
+                    sender.receive(data)
                 writer.close()
                 await writer.wait_closed()
     return longest, max((each.used for each in made), default=0.0)

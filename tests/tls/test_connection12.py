@@ -15,7 +15,7 @@ from bothways.tls.wire.hello import ServerHello
 from bothways.tls.wire.tls12 import ServerHelloDone
 from inside import machinery
 from pair import Pair, pair, received
-from tamper import Act, before, lying, sealed, wire
+from tamper import Act, altering, before, sealed, wire
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES, client_config, server_config
 
 WARNING, FATAL = AlertLevel.warning, AlertLevel.fatal
@@ -192,7 +192,7 @@ FLOODS: dict[str, Act] = {
 @pytest.mark.parametrize("flood", FLOODS)
 def test_floods_in_the_handshake_are_refused(flood: str) -> None:
     """RFC 5246 7.2.2, 7.4.1.1: what is passed over is counted."""
-    with lying(Role.SERVER, before(ServerHelloDone, FLOODS[flood])):
+    with altering(Role.SERVER, before(ServerHelloDone, FLOODS[flood])):
         talk = CONVERSATIONS["mutual"].pair()
         talk.exchange()
     assert isinstance(talk.client.failure, PeerFault)
@@ -204,7 +204,7 @@ def test_client_ignores_a_warning_about_the_server_name(versions: tuple[str, ...
     """RFC 6066 3: unrecognized_name may come as a warning before the ServerHello, when no version is chosen."""
     notes: list[Note] = []
     warns = wire(bytes([21, 3, 3, 0, 2, WARNING, Alert.UNRECOGNIZED_NAME]))
-    with lying(Role.SERVER, before(ServerHello, warns)):
+    with altering(Role.SERVER, before(ServerHello, warns)):
         talk = pair(client_config(versions=versions), server_config(), client_notes=notes)
         talk.exchange()
     assert alerts(notes) == [(WARNING, Alert.UNRECOGNIZED_NAME)]

@@ -183,7 +183,7 @@ class Resumed(Conversation):
     """A course that resumes the session of a full handshake by the same configurations, and gets the next ticket."""
 
     def __post_init__(self) -> None:
-        assert self._session  # begun here, where nobody lies yet
+        assert self._session  # begun here, before messages are altered
 
     def pair(
         self, client: dict[str, Any] | None = None, server: dict[str, Any] | None = None, **notes: Any

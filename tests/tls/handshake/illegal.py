@@ -1,7 +1,7 @@
-"""The machinery of the matrix of illegal messages: where a victim stands, and what a liar says to it there.
+"""Sends every type of message at every step of a receiver (the victim).
 
-A lie is well-formed, under the keys of its moment, and in the liar's transcript, so that nothing else can be
-wrong with it. A ChangeCipherSpec of TLS 1.2 counts like a message: there it is one that is awaited.
+An illegal message is well-formed, protected by the current keys and in the sender's transcript, so that nothing else is
+wrong with it. A ChangeCipherSpec of TLS 1.2 counts as a message, since it is awaited there.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.tls13 import Finished
 from inside import machinery
 from pair import Pair
-from tamper import Act, Outgoing, assert_told, framed, lying, tell
+from tamper import Act, Outgoing, altering, assert_reported, framed, send_altered
 from tls.handshake.conversations import Conversation
 
-Lie = Message | bytes | Act
+Illegal = Message | bytes | Act
 
 
 class Place:
@@ -40,7 +40,7 @@ class Place:
         return f"{self.step.name} ({self.number})"
 
 
-def lies(
+def illegal_messages(
     examples: Mapping[int, Message | bytes], formless: Mapping[int, bytes]
 ) -> dict[int, Message | bytes]:
     """One message of every type: those that have a form, and the bodies of those that have none."""
@@ -48,7 +48,7 @@ def lies(
 
 
 def ends(talk: Pair, victim: Role) -> tuple[Connection, Connection]:
-    """The victim's end, and the liar's."""
+    """The victim's end, and the sender's."""
     return (talk.client, talk.server) if victim is Role.CLIENT else (talk.server, talk.client)
 
 
@@ -84,74 +84,74 @@ def steps(conversation: Conversation) -> set[tuple[Role, Step]]:
     return {(victim, place.step) for victim in Role for place in places(conversation, victim)}
 
 
-class Liar:
-    """Says `lie` in the place of what it would send with this number, and nothing after it."""
+class Sender:
+    """Sends `message` in place of its message with this number, and nothing after it."""
 
-    def __init__(self, role: Role, number: int, lie: Lie) -> None:
-        self._role, self._number, self._lie = role, number, lie
+    def __init__(self, role: Role, number: int, message: Illegal) -> None:
+        self._role, self._number, self._message = role, number, message
         self._count = 0
 
     def message(self, message: Message, nth: int) -> Iterable[Outgoing]:
         return self._next(message)
 
-    def change(self, hs: HandshakeContext, honest: Act) -> None:
-        for each in self._next(honest):
+    def change(self, hs: HandshakeContext, unaltered: Act) -> None:
+        for each in self._next(unaltered):
             if callable(each):
                 each(hs)
             else:
-                tell(hs, each)
+                send_altered(hs, each)
 
     def changes_keys(self, out: Outbox) -> bool:
-        """What comes after the lie would only bring the liar to an end of its own."""
+        """Whether keys still change: after the illegal message the sender would fail by itself."""
         return out.role is not self._role or self._count <= self._number
 
-    def _next(self, honest: Outgoing) -> Iterable[Outgoing]:
+    def _next(self, unaltered: Outgoing) -> Iterable[Outgoing]:
         self._count += 1
         if self._count <= self._number:
-            return (honest,)
-        return (self._lie,) if self._count == self._number + 1 else ()
+            return (unaltered,)
+        return (self._message,) if self._count == self._number + 1 else ()
 
 
-def refuse(conversation: Conversation, victim: Role, place: Place, lie: Lie) -> PeerFault:
-    """Tell the lie at the place; return the victim's refusal, whose alert the liar has seen."""
+def refuse(conversation: Conversation, victim: Role, place: Place, message: Illegal) -> PeerFault:
+    """Send the message at the place; return the victim's refusal, whose alert the sender has received."""
     notes: list[Note] = []
-    liar = Liar(victim.other, place.number, lie)
+    sender = Sender(victim.other, place.number, message)
     change, keys = Outbox.change_cipher_spec, Outbox.change_keys
 
     def change_keys(out: Outbox, *rest: object) -> None:
-        if liar.changes_keys(out):
+        if sender.changes_keys(out):
             keys(out, *rest)
 
     def change_cipher_spec(out: Outbox) -> None:
-        if out is not lying_end.out or out.version is Version.TLS13:
+        if out is not altered_end.out or out.version is Version.TLS13:
             change(out)
         else:
-            liar.change(lying_end, lambda hs: change(hs.out))
+            sender.change(altered_end, lambda hs: change(hs.out))
 
-    with lying(victim.other, liar.message), pytest.MonkeyPatch.context() as patch:
+    with altering(victim.other, sender.message), pytest.MonkeyPatch.context() as patch:
         talk = conversation.pair(**{f"{victim.other.value}_notes": notes})
         end, other = ends(talk, victim)
-        lying_end = machinery(other)
+        altered_end = machinery(other)
         patch.setattr(Outbox, "change_cipher_spec", change_cipher_spec)
         patch.setattr(Outbox, "change_keys", change_keys)
         talk.exchange()
     if place.step is Step.CONNECTED and end.failure is None:  # behind the last message
         assert end.established
-        say(machinery(other), lie)
+        send_illegal(machinery(other), message)
         talk.exchange()
     error = end.failure
-    assert isinstance(error, PeerFault), f"{place}: {lie!r} was not refused: {error!r}, {other.failure!r}"
-    assert end.step is place.step, f"{place}: {lie!r} moved the step to {end.step}"
-    assert_told(error, error.alert, notes, other)
+    assert isinstance(error, PeerFault), f"{place}: {message!r} was not refused: {error!r}, {other.failure!r}"
+    assert end.step is place.step, f"{place}: {message!r} moved the step to {end.step}"
+    assert_reported(error, error.alert, notes, other)
     return error
 
 
-def say(hs: HandshakeContext, lie: Lie) -> None:
+def send_illegal(hs: HandshakeContext, message: Illegal) -> None:
     """Send what belongs to no transcript."""
-    if callable(lie):
-        lie(hs)
+    if callable(message):
+        message(hs)
     else:
-        tell(hs, lie, in_transcript=False)
+        send_altered(hs, message, in_transcript=False)
         hs.out.flush()
 
 
@@ -161,27 +161,27 @@ def sweep(
     every: Mapping[int, Message | bytes],
     passed_over: Collection[tuple[int, Step]] = (),
 ) -> int:
-    """Tell every lie at every place but where it is none; return how many were told.
+    """Send every message at every place where it is illegal; return how many were sent.
 
     passed_over: types of messages that are ignored at a step.
     """
-    told = 0
+    count = 0
     for place in places(conversation, victim):
-        for code, lie in every.items():
+        for code, message in every.items():
             if code in place.rule.accepts or (code, place.step) in passed_over:
                 continue
-            error = refuse(conversation, victim, place, lie)
+            error = refuse(conversation, victim, place, message)
             assert error.fault is Fault.UNEXPECTED_MESSAGE, f"{place}, type {code}: {error}"
             assert error.alert == Alert.UNEXPECTED_MESSAGE
             assert error.state == place.step.name
             assert error.step == place.rule.id
             assert error.facts["expected"] == place.rule.expected
-            told += 1
-    return told
+            count += 1
+    return count
 
 
 def finished_again(conversation: Conversation, victim: Role) -> PeerFault:
-    """Send the liar's true Finished a second time; return the refusal."""
+    """Send the sender's valid Finished a second time; return the refusal."""
     kept: list[bytes] = []
 
     def keep(message: Message, nth: int) -> Iterable[Outgoing]:
@@ -189,12 +189,12 @@ def finished_again(conversation: Conversation, victim: Role) -> PeerFault:
             kept.append(encode_message(message))
         return (message,)
 
-    with lying(victim.other, keep):
+    with altering(victim.other, keep):
         talk = conversation.pair()
         talk.exchange()
     end, other = ends(talk, victim)
     assert end.established
-    say(machinery(other), kept[0])
+    send_illegal(machinery(other), kept[0])
     talk.exchange()
     assert isinstance(end.failure, PeerFault)
     return end.failure

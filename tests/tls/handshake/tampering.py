@@ -16,7 +16,7 @@ from bothways.roles import Role
 from bothways.tls.events import MessageSeen, Note
 from bothways.tls.wire.flight import Message, encode_message
 from pair import Pair
-from tamper import Edit, Outgoing, lying
+from tamper import Edit, Outgoing, altering
 from tls.handshake.conversations import Conversation
 
 DOCUMENTED = (PeerFault, PeerAlert, Truncated)
@@ -104,7 +104,7 @@ def alter_every_field(course: Conversation) -> int:
             ways = list(ways_to_alter(message))
             assert ways or not fields(message), f"{type(message).__name__} was not altered"
             for way, what in ways:
-                with lying(role, altered(number, way), in_flight=True):
+                with altering(role, altered(number, way), in_flight=True):
                     must_fail(course.pair(), f"message {number} of the {role.value}: {what}")
                 tried += 1
     return tried

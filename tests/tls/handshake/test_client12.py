@@ -19,7 +19,7 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import Certificate, CertificateRequest, ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify
 from pair import Pair, pair, received
-from tamper import changing, extending, lying, without
+from tamper import altering, changing, extending, without
 from tls.handshake.conversations import authority, credentials, external, identity
 from tls.handshake.conversations12 import (
     CONVERSATIONS,
@@ -272,7 +272,7 @@ def test_no_key_exchange_leaves_for_a_server_that_is_not_trusted(
             tuple(credentials("localhost", "RSA-2048").chain) if "decipher" in what else those
         ),
     )
-    with lying(Role.SERVER, edit):
+    with altering(Role.SERVER, edit):
         talk.exchange()
     assert kinds(notes, sent=True) == ["ClientHello"]
     assert isinstance(talk.client.failure, PeerFault)
@@ -285,7 +285,7 @@ def test_no_key_exchange_leaves_for_a_server_that_is_not_trusted(
 def test_client_sends_no_key_exchange_for_an_unsigned_share() -> None:
     """RFC 8422 5.4: the signature over the share is checked before anybody is judged."""
     notes: list[Note] = []
-    with lying(Role.SERVER, changing(ServerKeyExchange, signature=lambda old: old[:-1] + b"\0\0")):
+    with altering(Role.SERVER, changing(ServerKeyExchange, signature=lambda old: old[:-1] + b"\0\0")):
         talk = CONVERSATIONS["mutual"].pair(client_notes=notes)
         talk.exchange()
     assert kinds(notes, sent=True) == ["ClientHello"]
@@ -309,7 +309,7 @@ def test_client_shows_the_certificate_whose_issuer_the_server_names() -> None:
 def test_client_shows_a_certificate_that_fits_the_types_asked_for() -> None:
     """RFC 5246 7.4.4: rsa_sign and ecdsa_sign."""
     own = {"credentials": (credentials("client.example"), credentials("client.example", "RSA-2048"))}
-    with lying(Role.SERVER, changing(CertificateRequest, certificate_types=(1,))):
+    with altering(Role.SERVER, changing(CertificateRequest, certificate_types=(1,))):
         notes: list[Note] = []
         talk = pair(client_config(**own), server_config(), server_notes=notes)
         talk.exchange()
@@ -324,7 +324,7 @@ def test_client_shows_a_certificate_that_fits_the_types_asked_for() -> None:
 
 def test_client_with_no_certificate_that_fits_shows_none_and_says_so() -> None:
     """RFC 5246 7.4.6: an empty list; our own side is warned."""
-    with lying(Role.SERVER, changing(CertificateRequest, certificate_types=(1,))):
+    with altering(Role.SERVER, changing(CertificateRequest, certificate_types=(1,))):
         talk = pair(client_config(), server_config(client_auth="request"))
         talk.exchange()
     assert talk.client.established and talk.server.peer is None
@@ -352,13 +352,13 @@ def test_client_shows_no_ml_dsa_certificate(kind: str) -> None:
 
 def test_server_without_the_extended_main_secret_is_refused_unless_that_is_allowed() -> None:
     """RFC 7627 5.2: required; the name of the option says what it is."""
-    with lying(Role.SERVER, without(ServerHello, ext.ExtendedMainSecret)):
+    with altering(Role.SERVER, without(ServerHello, ext.ExtendedMainSecret)):
         talk = CONVERSATIONS["mutual"].pair()
         talk.exchange()
     assert isinstance(talk.client.failure, PeerFault)
     assert talk.client.failure.fault is Fault.NO_EXTENDED_MAIN_SECRET
     allowed = {"insecure_without_extended_main_secret": True}
-    with lying(Role.CLIENT, without(ClientHello, ext.ExtendedMainSecret)):
+    with altering(Role.CLIENT, without(ClientHello, ext.ExtendedMainSecret)):
         talk = met(allowed, allowed)
     for end in (talk.client, talk.server):
         assert end.established
@@ -369,7 +369,7 @@ def test_server_without_the_extended_main_secret_is_refused_unless_that_is_allow
 def test_keys_differ_when_one_side_alone_binds_them() -> None:
     """RFC 7627 5.3: whoever strips the extension on the way is found out by Finished."""
     allowed = {"insecure_without_extended_main_secret": True}
-    with lying(Role.CLIENT, without(ClientHello, ext.ExtendedMainSecret), in_flight=True):
+    with altering(Role.CLIENT, without(ClientHello, ext.ExtendedMainSecret), in_flight=True):
         talk = pair(client_config(**allowed), server_config(**allowed))
         talk.exchange()
     assert not talk.client.established and not talk.server.established
@@ -400,7 +400,7 @@ def test_client_of_both_versions_connects_to_a_server_of_either(first: str) -> N
 
 def test_unrequested_extension_in_a_server_hello_is_refused() -> None:
     """RFC 5246 7.4.1.4: session_ticket was not offered."""
-    with lying(Role.SERVER, extending(ServerHello, ext.SessionTicket(b""))):
+    with altering(Role.SERVER, extending(ServerHello, ext.SessionTicket(b""))):
         talk = CONVERSATIONS["mutual"].pair()
         talk.exchange()
     assert isinstance(talk.client.failure, PeerFault)

@@ -14,7 +14,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify
 from pair import Pair, pair
-from tamper import editing, lying, without
+from tamper import altering, editing, without
 from tls.handshake.conversations import (
     CONVERSATIONS,
     anchors,
@@ -67,7 +67,7 @@ def test_client_sends_its_only_certificate_and_warns_where_no_authority_leads_to
     names = editing(
         CertificateRequest, ext.CertificateAuthorities, authorities=(pki.name("x").public_bytes(),)
     )
-    with lying(Role.SERVER, names):
+    with altering(Role.SERVER, names):
         done = talk({}, {})
     assert shown(done) == "client.example"
     assert warnings(done) == [Caution.NO_MATCHING_AUTHORITY]
@@ -80,7 +80,7 @@ def test_client_sends_none_of_several_where_no_authority_leads_to_one() -> None:
     names = editing(
         CertificateRequest, ext.CertificateAuthorities, authorities=(pki.name("x").public_bytes(),)
     )
-    with lying(Role.SERVER, names):
+    with altering(Role.SERVER, names):
         done = talk({"credentials": [credentials("client.example"), OTHER]}, {"client_auth": "request"})
     assert shown(done) is None
     assert warnings(done) == [Caution.NO_MATCHING_AUTHORITY_OF_SEVERAL]
@@ -185,7 +185,7 @@ def test_second_hello_has_the_share_and_the_cookie_and_is_else_the_same() -> Non
 def test_retry_for_a_cookie_alone_keeps_the_share() -> None:
     """RFC 9846 4.2.4: a server may only want to see that the client is there."""
     notes: list[Note] = []
-    with lying(Role.SERVER, without(ServerHello, ext.RetryGroup)):
+    with altering(Role.SERVER, without(ServerHello, ext.RetryGroup)):
         talk = CONVERSATIONS["mutual after a retry"].pair(client_notes=notes)
         talk.exchange()
     first, second = hellos(notes)

@@ -31,7 +31,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from inside import machinery
 from pair import NOON, FrozenClock, Pair, pair
-from tamper import Refusal, after, assert_told, changing, editing, extending, lying, without
+from tamper import Refusal, after, altering, assert_reported, changing, editing, extending, without
 from tls.handshake.conversations import (
     CONVERSATIONS,
     RETRY,
@@ -431,10 +431,10 @@ ANSWERS = (
 def test_an_answer_that_does_not_fit_is_refused(case: Refusal) -> None:
     """RFC 9846 4.3.11: illegal_parameter, and both sides are told."""
     notes: list[Note] = []
-    with lying(case.liar, case.edit):
+    with altering(case.sender, case.edit):
         made = CONVERSATIONS[case.conversation].pair(case.client, case.server, server_notes=notes)
         made.exchange()
     error = made.client.failure
     assert isinstance(error, PeerFault) and error.fault is case.fault, str(error)
-    assert_told(error, case.alert, notes, made.server)
+    assert_reported(error, case.alert, notes, made.server)
     assert case.step in (None, error.step)

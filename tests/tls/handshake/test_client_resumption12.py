@@ -18,7 +18,7 @@ from bothways.tls.wire.tls13 import Finished
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock
-from tamper import Refusal, after, assert_told, changing, honest, lying, without
+from tamper import Refusal, after, altering, assert_reported, changing, unaltered, without
 from tls.handshake.conversations import credentials, identity
 from tls.handshake.conversations12 import (
     CONVERSATIONS,
@@ -134,13 +134,13 @@ def test_a_server_that_sends_no_new_ticket_gets_the_same_again() -> None:
     """RFC 5077 3.3: an empty one says that there is none."""
     client, server, _ = configs()
     talk(client, server)
-    with lying(Role.SERVER, changing(NewSessionTicket, ticket=b"", ticket_lifetime_hint=0)):
+    with altering(Role.SERVER, changing(NewSessionTicket, ticket=b"", ticket_lifetime_hint=0)):
         assert [established(client, server) for _ in range(2)] == [True, True]
 
 
 def test_an_empty_ticket_of_a_full_handshake_is_not_stored() -> None:
     client, server, _ = configs()
-    with lying(Role.SERVER, changing(NewSessionTicket, ticket=b"")):
+    with altering(Role.SERVER, changing(NewSessionTicket, ticket=b"")):
         assert [established(client, server) for _ in range(2)] == [False, False]
 
 
@@ -148,7 +148,7 @@ def test_an_empty_ticket_of_a_full_handshake_is_not_stored() -> None:
 def test_a_ticket_is_used_for_as_long_as_the_server_says(hint: int, resumed: bool) -> None:
     """RFC 5077 5.6: zero says nothing."""
     client, server, clock = configs()
-    with lying(Role.SERVER, changing(NewSessionTicket, ticket_lifetime_hint=hint)):
+    with altering(Role.SERVER, changing(NewSessionTicket, ticket_lifetime_hint=hint)):
         talk(client, server)
     clock.pass_time(60)
     assert bool(ticket_in(first_hello(client))) is resumed
@@ -220,11 +220,11 @@ def test_no_session_is_kept_of_key_transport_or_without_the_extended_main_secret
     """RFC 7627 5.4; and whoever gets the server's RSA key has its sessions too."""
     insecure = {"insecure_without_extended_main_secret": True}
     for client, server, edit in (
-        (classic(), classic(credentials=deciphering()), honest),
+        (classic(), classic(credentials=deciphering()), unaltered),
         (insecure, insecure, without(ClientHello, ext.ExtendedMainSecret)),
     ):
         ours, theirs, _ = configs(client, server)
-        with lying(Role.CLIENT, edit):
+        with altering(Role.CLIENT, edit):
             made = talk(ours, theirs)
         assert made.client.established, made.client.failure
         assert ours.sessions is not None and len(ours.sessions) == 0
@@ -289,12 +289,12 @@ ANSWERS = (
 def test_an_answer_that_does_not_fit_is_refused(case: Refusal) -> None:
     """RFC 5246 7.4.1.3, RFC 7627 5.3, RFC 5077 3.3: both sides are told."""
     notes: list[Note] = []
-    with lying(case.liar, case.edit):
+    with altering(case.sender, case.edit):
         made = CONVERSATIONS[case.conversation].pair(server_notes=notes)
         made.exchange()
     error = made.client.failure
     assert isinstance(error, PeerFault) and error.fault is case.fault, str(error)
-    assert_told(error, case.alert, notes, made.server)
+    assert_reported(error, case.alert, notes, made.server)
     assert error.step == case.step
 
 
@@ -310,7 +310,7 @@ def test_an_id_that_is_echoed_without_a_session_is_refused(alone: bool) -> None:
     if not alone:
         new = server_config(**BOTH_VERSIONS, tickets=server.tickets, clock=server.clock)
         talk(client, new)
-    with lying(Role.SERVER, changing(ServerHello, legacy_session_id_echo=echo)):
+    with altering(Role.SERVER, changing(ServerHello, legacy_session_id_echo=echo)):
         connection = client.connection("localhost")
         other = server.connection()
         flight = connection.data_to_send()

@@ -20,7 +20,20 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, KeyUpdate
 from inside import machinery
 from pair import Pair
-from tamper import Act, Edit, Outgoing, after, before, both, changing, editing, extending, lying, sealed, wire
+from tamper import (
+    Act,
+    Edit,
+    Outgoing,
+    after,
+    altering,
+    before,
+    both,
+    changing,
+    editing,
+    extending,
+    sealed,
+    wire,
+)
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, Conversation, credentials, identity, told
 from tls.handshake.tampering import ended_as_documented, mutated, mutator
 from tls.handshake.test_faults_of_certificates import shows
@@ -176,7 +189,7 @@ def test_each_message_may_have_its_own_record(role: Role) -> None:
     def apart(message: Message, nth: int) -> Iterable[Outgoing]:
         return (message, lambda hs: hs.out.flush())
 
-    with lying(role, apart):
+    with altering(role, apart):
         talk = SPLIT.pair()
         talk.exchange()
     assert talk.client.established and talk.server.established
@@ -211,7 +224,7 @@ def test_mutated_messages_under_the_right_keys_raise_nothing(role: Role, full: b
     refused = 0
     for seed in range(8000 if full else 1200):
         chosen = random.Random(seed)
-        with lying(role, mutator(seed % (7 if role is Role.SERVER else 5), chosen)):
+        with altering(role, mutator(seed % (7 if role is Role.SERVER else 5), chosen)):
             talk = SPLIT.pair()
             talk.exchange()
         end = talk.server if role is Role.CLIENT else talk.client
@@ -239,7 +252,7 @@ def test_mutated_certificates_raise_nothing(role: Role, kind: str, full: bool) -
         chosen = random.Random(seed)
         chain = list(identity(name, kind).chain)
         chain[0] = bruised(chain[0], chosen)
-        with lying(role, shows(role, lambda _, chain=chain: chain)):
+        with altering(role, shows(role, lambda _, chain=chain: chain)):
             talk = CONVERSATIONS["mutual"].pair(**{role.value: own})
             talk.exchange()
         ended_as_documented(talk, f"seed {seed}")
@@ -274,7 +287,7 @@ def test_crowded_hello_is_gone_through_once(edit: Edit) -> None:
 
     Each of these is refused in milliseconds; the first ones took seconds when entries were compared in pairs.
     """
-    with lying(Role.CLIENT, edit):
+    with altering(Role.CLIENT, edit):
         talk = CONVERSATIONS["mutual"].pair()
         talk.exchange()
     assert isinstance(talk.server.failure, PeerFault)
@@ -398,10 +411,10 @@ FLOODS: dict[str, tuple[Role, Act]] = {
 @pytest.mark.parametrize("what", FLOODS)
 def test_flood_without_data_is_ended(what: str) -> None:
     """RFC 9846 4.7, 5.1, 6.1: what may come any number of times may not come without an end."""
-    liar, act = FLOODS[what]
+    sender, act = FLOODS[what]
     talk = CONVERSATIONS["mutual"].pair()
     talk.exchange()
-    source, end = (talk.server, talk.client) if liar is Role.SERVER else (talk.client, talk.server)
+    source, end = (talk.server, talk.client) if sender is Role.SERVER else (talk.client, talk.server)
 
     def pieces() -> Iterator[bytes]:
         while True:
@@ -446,12 +459,12 @@ def test_change_cipher_spec_is_dropped_wherever_it_may_come() -> None:
         (Role.SERVER, Certificate),
         (Role.SERVER, EncryptedExtensions),
     ):
-        with lying(role, before(kind, wire(CHANGE_CIPHER_SPEC * 5))):
+        with altering(role, before(kind, wire(CHANGE_CIPHER_SPEC * 5))):
             talk = CONVERSATIONS["mutual"].pair()
             talk.exchange()
         assert talk.client.established and talk.server.established
     for role, kind in ((Role.CLIENT, ClientHello), (Role.SERVER, ServerHello)):
-        with lying(role, after(kind, wire(CHANGE_CIPHER_SPEC * (EMPTY_RECORD_LIMIT - 1)))):
+        with altering(role, after(kind, wire(CHANGE_CIPHER_SPEC * (EMPTY_RECORD_LIMIT - 1)))):
             talk = CONVERSATIONS["mutual"].pair()
             talk.exchange()
         assert talk.client.established and talk.server.established
@@ -461,7 +474,7 @@ def test_change_cipher_spec_is_dropped_wherever_it_may_come() -> None:
 def test_records_without_content_are_counted_since_the_last_with_content(role: Role) -> None:
     """RFC 9846 5.1: of any type, and apart from the change_cipher_spec records of the handshake."""
     message = ClientHello if role is Role.CLIENT else ServerHello
-    with lying(role, after(message, wire(CHANGE_CIPHER_SPEC * (EMPTY_RECORD_LIMIT - 1)))):
+    with altering(role, after(message, wire(CHANGE_CIPHER_SPEC * (EMPTY_RECORD_LIMIT - 1)))):
         talk = CONVERSATIONS["mutual"].pair()
         talk.exchange()
     sender = talk.client if role is Role.CLIENT else talk.server
@@ -498,7 +511,7 @@ def test_early_data_that_was_not_accepted_is_skipped(conversation: str, records:
             return (ClientHello(*(getattr(message, name) for name in message.__slots__[:-1]), tuple(kept)),)
         return (message,)
 
-    with lying(Role.CLIENT, offers):
+    with altering(Role.CLIENT, offers):
         talk = CONVERSATIONS[conversation].pair()
         talk.exchange()
     assert talk.server.established and talk.client.established
@@ -509,7 +522,7 @@ def test_early_data_that_was_not_accepted_is_skipped(conversation: str, records:
 
 def test_early_data_is_skipped_only_before_the_first_record_that_opens() -> None:
     """RFC 9846 4.3.10: a bad record later is a bad record."""
-    with lying(
+    with altering(
         Role.CLIENT,
         both(
             extending(ClientHello, ext.EarlyDataIndication()),

@@ -33,6 +33,7 @@ from tamper import (
     Outgoing,
     Refusal,
     after,
+    after_handshake,
     as_bytes,
     before,
     behind,
@@ -42,7 +43,6 @@ from tamper import (
     instead_of,
     refused,
     repeating,
-    say,
     sealed,
     wire,
     without,
@@ -209,8 +209,8 @@ HELLOS = (
     ),
     *(
         Refusal(
-            f"bytes in the first hello of the {liar.value}",
-            liar,
+            f"bytes in the first hello of the {sender.value}",
+            sender,
             Fault.BAD_RENEGOTIATION_INFO,
             FAILED,
             changing(
@@ -221,7 +221,7 @@ HELLOS = (
                 ),
             ),
         )
-        for liar, kind in ((CLIENT, ClientHello), (SERVER, ServerHello))
+        for sender, kind in ((CLIENT, ClientHello), (SERVER, ServerHello))
     ),
     Refusal(
         "an old server",
@@ -233,13 +233,13 @@ HELLOS = (
     ),
     *(
         Refusal(
-            f"of the {liar.value}",
-            liar,
+            f"of the {sender.value}",
+            sender,
             Fault.NO_EXTENDED_MAIN_SECRET,
             FAILED,
             without(kind, ext.ExtendedMainSecret),
         )
-        for liar, kind in ((CLIENT, ClientHello), (SERVER, ServerHello))
+        for sender, kind in ((CLIENT, ClientHello), (SERVER, ServerHello))
     ),
     Refusal(
         "by echoing the ID of a client of TLS 1.3",
@@ -430,14 +430,14 @@ EXCHANGES = (
     ),
     *(
         Refusal(
-            f"of the {liar.value} in TLS 1.2, {what}",
-            liar,
+            f"of the {sender.value} in TLS 1.2, {what}",
+            sender,
             Fault.BAD_CERTIFICATE_VERIFY,
             Alert.DECRYPT_ERROR,
             changing(kind, signature=change),
             step=step,
         )
-        for liar, kind, step in ((SERVER, ServerKeyExchange, "2.2"), (CLIENT, CertificateVerify, "3.4"))
+        for sender, kind, step in ((SERVER, ServerKeyExchange, "2.2"), (CLIENT, CertificateVerify, "3.4"))
         for what, change in (("one bit", flipped), ("empty", b""), ("zeros", bytes(70)))
     ),
     Refusal(
@@ -525,14 +525,14 @@ EXCHANGES = (
     ),
     *(
         Refusal(
-            f"of the {liar.value} in TLS 1.2, {what}",
-            liar,
+            f"of the {sender.value} in TLS 1.2, {what}",
+            sender,
             Fault.BAD_FINISHED,
             Alert.DECRYPT_ERROR,
             changing(Finished, verify_data=change),
             step=step,
         )
-        for liar, step in ((SERVER, "4.2"), (CLIENT, "4.1"))
+        for sender, step in ((SERVER, "4.2"), (CLIENT, "4.1"))
         for what, change in (("one bit", flipped), ("zeros", bytes(12)))
     ),
     Refusal(
@@ -569,13 +569,13 @@ KINDS_12 = (
 UNDECODABLE = tuple(
     Refusal(
         f"a {kind.__name__} of TLS 1.2 that is {how}, {name}",
-        liar,
+        sender,
         Fault.UNDECODABLE,
         Alert.DECODE_ERROR,
         resized(kind, change),
         conversation=name,
     )
-    for liar, kind, name in KINDS_12
+    for sender, kind, name in KINDS_12
     for how, change in (("a byte longer", b"\0"), ("a byte shorter", slice(None, -1)), ("empty", slice(0, 0)))
     if kind is not ServerHelloDone or isinstance(change, bytes)
 )
@@ -622,13 +622,13 @@ RECORDS = (
     Refusal("a curve in full", SERVER, Fault.UNDECODABLE, Alert.DECODE_ERROR, EXPLICIT_CURVE, step="2.2"),
     *(
         Refusal(
-            f"in two parts, a ChangeCipherSpec of the {liar.value} between",
-            liar,
+            f"in two parts, a ChangeCipherSpec of the {sender.value} between",
+            sender,
             Fault.INTERLEAVED,
             UNEXPECTED,
             in_parts(kind, wire(CHANGE_CIPHER_SPEC)),
         )
-        for liar, kind in ((SERVER, ServerKeyExchange), (CLIENT, CertificateVerify))
+        for sender, kind in ((SERVER, ServerKeyExchange), (CLIENT, CertificateVerify))
     ),
     Refusal(
         "data between the parts of a message of TLS 1.2",
@@ -639,24 +639,24 @@ RECORDS = (
     ),
     *(
         Refusal(
-            f"of type {kind} in TLS 1.2, of the {liar.value}",
-            liar,
+            f"of type {kind} in TLS 1.2, of the {sender.value}",
+            sender,
             Fault.EMPTY_FRAGMENT,
             UNEXPECTED,
-            then=say(sealed(kind, b"")),
+            then=after_handshake(sealed(kind, b"")),
         )
-        for liar in Role
+        for sender in Role
         for kind in (21, 22)
     ),
     *(
         Refusal(
-            f"of TLS 1.2, of the {liar.value}, {what}",
-            liar,
+            f"of TLS 1.2, of the {sender.value}, {what}",
+            sender,
             Fault.BAD_RECORD,
             Alert.BAD_RECORD_MAC,
-            then=say(wire(record)),
+            then=after_handshake(wire(record)),
         )
-        for liar in Role
+        for sender in Role
         for what, record in (
             ("shorter than nonce and tag", b"\x17\x03\x03\0\x17" + bytes(23)),
             ("of nothing", b"\x17\x03\x03\0\0"),
@@ -667,13 +667,13 @@ RECORDS = (
     ),
     *(
         Refusal(
-            f"empty data of TLS 1.2, of the {liar.value}",
-            liar,
+            f"empty data of TLS 1.2, of the {sender.value}",
+            sender,
             Fault.TOO_MANY_EMPTY_RECORDS,
             UNEXPECTED,
-            then=say(sealed(23, times=EMPTY_RECORD_LIMIT + 1)),
+            then=after_handshake(sealed(23, times=EMPTY_RECORD_LIMIT + 1)),
         )
-        for liar in Role
+        for sender in Role
     ),
     Refusal(
         "a ChangeCipherSpec before the ServerHello",

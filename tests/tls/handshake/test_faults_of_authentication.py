@@ -25,7 +25,7 @@ from bothways.tls.wire.tls13 import (
 )
 from inside import machinery
 from pair import FrozenClock, Pair
-from tamper import Act, Refusal, assert_told, changing, instead_of, refused
+from tamper import Act, Refusal, assert_reported, changing, instead_of, refused
 from tls.handshake.conversations import CONVERSATIONS, client_config, credentials, identity, server_config
 
 CLIENT, SERVER = Role.CLIENT, Role.SERVER
@@ -59,8 +59,8 @@ def flipped(data: bytes) -> bytes:
 def messages(*those: Any):
     """Send messages when the handshake is done, each in its own record."""
 
-    def then(talk: Pair, liar: Connection) -> None:
-        out = machinery(liar).out
+    def then(talk: Pair, sender: Connection) -> None:
+        out = machinery(sender).out
         for each in those:
             out.send_after_handshake(each)
             if isinstance(each, KeyUpdate):
@@ -120,23 +120,23 @@ REFUSALS = (
     ),
     *(
         Refusal(
-            f"the {liar.value}, by one that nobody knows",
-            liar,
+            f"the {sender.value}, by one that nobody knows",
+            sender,
             Fault.UNOFFERED_SCHEME,
             ILLEGAL,
             changing(CertificateVerify, algorithm=0x7777),
         )
-        for liar in Role
+        for sender in Role
     ),
     *(
         Refusal(
-            f"the {liar.value}, by PKCS 1, which TLS 1.3 has not",
-            liar,
+            f"the {sender.value}, by PKCS 1, which TLS 1.3 has not",
+            sender,
             Fault.SCHEME_DOES_NOT_FIT_KEY,
             ILLEGAL,
             changing(CertificateVerify, algorithm=0x0401),
         )
-        for liar in Role
+        for sender in Role
     ),
     Refusal(
         "one that the client did not offer",
@@ -157,25 +157,25 @@ REFUSALS = (
     ),
     *(
         Refusal(
-            f"the {liar.value}, by {what} with a P-256 key",
-            liar,
+            f"the {sender.value}, by {what} with a P-256 key",
+            sender,
             Fault.SCHEME_DOES_NOT_FIT_KEY,
             ILLEGAL,
             changing(CertificateVerify, algorithm=scheme),
         )
-        for liar in Role
+        for sender in Role
         for what, scheme in (("ECDSA P-384", P384), ("RSA-PSS", RSA), ("Ed25519", 0x0807))
     ),
     *(
         Refusal(
-            f"the {liar.value}, {what}",
-            liar,
+            f"the {sender.value}, {what}",
+            sender,
             Fault.BAD_CERTIFICATE_VERIFY,
             DECRYPT,
             edit,
             step=step,
         )
-        for liar, own, context, others, step in (
+        for sender, own, context, others, step in (
             (SERVER, "localhost", SERVER_CONTEXT, CLIENT_CONTEXT, "2.2"),
             (CLIENT, "client.example", CLIENT_CONTEXT, SERVER_CONTEXT, "3.4"),
         )
@@ -190,25 +190,25 @@ REFUSALS = (
     ),
     *(
         Refusal(
-            f"the {liar.value}, {what}",
-            liar,
+            f"the {sender.value}, {what}",
+            sender,
             Fault.BAD_FINISHED,
             DECRYPT,
             changing(Finished, verify_data=change),
             step=step,
         )
-        for liar, step in ((SERVER, "4.2"), (CLIENT, "4.1"))
+        for sender, step in ((SERVER, "4.2"), (CLIENT, "4.1"))
         for what, change in (("one bit", flipped), ("all zeros", bytes(32)))
     ),
     *(
         Refusal(
-            f"a Finished of the {liar.value}, {what}",
-            liar,
+            f"a Finished of the {sender.value}, {what}",
+            sender,
             Fault.UNDECODABLE,
             Alert.DECODE_ERROR,
             changing(Finished, verify_data=change),
         )
-        for liar in Role
+        for sender in Role
         for what, change in (
             ("empty", b""),
             ("of one byte less", lambda data: data[:-1]),
@@ -225,25 +225,25 @@ REFUSALS = (
     ),
     *(
         Refusal(
-            f"the {liar.value}, {value}",
-            liar,
+            f"the {sender.value}, {value}",
+            sender,
             Fault.BAD_KEY_UPDATE,
             ILLEGAL,
             then=messages(KeyUpdate(value)),
             step="4.3",
         )
-        for liar in Role
+        for sender in Role
         for value in (2, 255)
     ),
     *(
         Refusal(
-            f"the {liar.value}, asking {ask}",
-            liar,
+            f"the {sender.value}, asking {ask}",
+            sender,
             Fault.TOO_MANY_KEY_UPDATES,
             Alert.UNEXPECTED_MESSAGE,
             then=messages(*[KeyUpdate(ask)] * FLOOD),
         )
-        for liar in Role
+        for sender in Role
         for ask in (0, 1)
     ),
     Refusal(
@@ -299,15 +299,15 @@ def test_peer_that_stalls_is_given_up(case: Refusal) -> None:
     """RFC 9846 6.1: it is told user_canceled, and close_notify, which ends it."""
     clock = FrozenClock()
     notes: list[Note] = []
-    listener = {"client_notes" if case.liar is CLIENT else "server_notes": notes}
+    listener = {"client_notes" if case.sender is CLIENT else "server_notes": notes}
     talk = CONVERSATIONS["mutual"].pair({"clock": clock}, {"clock": clock}, **listener)
-    end, liar = (talk.client, talk.server) if case.liar is SERVER else (talk.server, talk.client)
+    end, sender = (talk.client, talk.server) if case.sender is SERVER else (talk.server, talk.client)
     clock.pass_time(31)
     end.tick()
     assert isinstance(end.failure, PeerFault) and end.failure.fault is case.fault
-    liar.receive(end.data_to_send())
-    assert_told(end.failure, case.alert, notes, liar)
-    assert isinstance(liar.failure, PeerAlert) and liar.failure.alert == Alert.CLOSE_NOTIFY
+    sender.receive(end.data_to_send())
+    assert_reported(end.failure, case.alert, notes, sender)
+    assert isinstance(sender.failure, PeerAlert) and sender.failure.alert == Alert.CLOSE_NOTIFY
 
 
 def test_thief_of_a_certificate_is_refused() -> None:

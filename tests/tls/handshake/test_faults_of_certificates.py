@@ -1,6 +1,6 @@
 """Everything that a certificate can be refused for, met in a handshake: by clients, and by servers.
 
-The liar holds the key of the certificate that it shows, so that its chain is all that is wrong.
+The sender has the key of the certificate that it sends, so that nothing but its chain is wrong.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from bothways.trust.revocation import Revocation
 from pair import pair
 from pki import DAY, NOW, Issued, altered, crl, der, intermediate, issue, key, leaf, root
 from raw_certificates import NAME_CONSTRAINTS, general_name, raw, sequence
-from tamper import Edit, Outgoing, Refusal, lying, refused
+from tamper import Edit, Outgoing, Refusal, altering, refused
 from tls.handshake.conversations import authority, client_config, identity, server_config
 
 NAMES = {Role.SERVER: "localhost", Role.CLIENT: "client.example"}
@@ -37,54 +37,54 @@ ANY_POLICY_MAPPED = bytes.fromhex("300f300d0604551d20000605 2a03040501".replace(
 Chain = Callable[[Role], Iterable[bytes]]
 
 
-def shows(liar: Role, chain: Chain) -> Edit:
+def shows(sender: Role, chain: Chain) -> Edit:
     """Show this chain; the keys in it are made when it is shown."""
 
     def edit(message: Message, nth: int) -> tuple[Outgoing, ...]:
         if not isinstance(message, Certificate):
             return (message,)
-        return (Certificate(b"", tuple(CertificateEntry(der, ()) for der in chain(liar))),)
+        return (Certificate(b"", tuple(CertificateEntry(der, ()) for der in chain(sender))),)
 
     return edit
 
 
-def own(liar: Role, by: Issued | None, **options: Any) -> Issued:
-    """A certificate for the liar's name and key."""
-    return leaf(by, NAMES[liar], **{"own_key": identity(NAMES[liar]).key} | options)
+def own(sender: Role, by: Issued | None, **options: Any) -> Issued:
+    """A certificate for the sender's name and key."""
+    return leaf(by, NAMES[sender], **{"own_key": identity(NAMES[sender]).key} | options)
 
 
 def under_root(**options: Any) -> Chain:
-    """The liar's certificate under a good intermediate, with something wrong in itself."""
-    return lambda liar: own(liar, authority(), **options).chain
+    """The sender's certificate under a good intermediate, with something wrong in itself."""
+    return lambda sender: own(sender, authority(), **options).chain
 
 
 def under_ca(**options: Any) -> Chain:
-    """The liar's certificate under an intermediate with something wrong."""
-    return lambda liar: own(liar, intermediate(authority().above[0], "Odd CA", **options)).chain
+    """The sender's certificate under an intermediate with something wrong."""
+    return lambda sender: own(sender, intermediate(authority().above[0], "Odd CA", **options)).chain
 
 
-def sha224(liar: Role) -> list[bytes]:
+def sha224(sender: Role) -> list[bytes]:
     """A certificate that says it is signed with SHA-224."""
     pkcs1 = bytes.fromhex("2a864886f70d0101")
     ca = intermediate(authority().above[0], "RSA CA", **RSA)
-    return [own(liar, ca).der.replace(pkcs1 + b"\x0b", pkcs1 + b"\x0e"), ca.der]
+    return [own(sender, ca).der.replace(pkcs1 + b"\x0b", pkcs1 + b"\x0e"), ca.der]
 
 
-def too_deep(liar: Role) -> list[bytes]:
+def too_deep(sender: Role) -> list[bytes]:
     above = authority().above[0]
     for level in range(10):
         above = intermediate(above, f"Level {level}")
-    return own(liar, above).chain
+    return own(sender, above).chain
 
 
-def labyrinth(liar: Role) -> list[bytes]:
+def labyrinth(sender: Role) -> list[bytes]:
     """CAs of one name, each issued by the next: who looks for an issuer has to try them all."""
     keys = [key("P-384", 700 + each) for each in range(14)]
     halls = [
         root("Maze", own_key=mine, signed_by=next_key, key_identifiers=False)
         for mine, next_key in pairwise(keys)
     ]
-    return [own(liar, halls[0], key_identifiers=False).der, *(each.der for each in reversed(halls))]
+    return [own(sender, halls[0], key_identifiers=False).der, *(each.der for each in reversed(halls))]
 
 
 def mapped() -> tuple[x509.ExtensionType, bool]:
@@ -101,14 +101,14 @@ LIMITED = raw(
 )
 
 
-def excluding(liar: Role) -> list[bytes]:
-    return list(constrained(excluded_subtrees=[x509.DNSName(NAMES[liar])])(liar))
+def excluding(sender: Role) -> list[bytes]:
+    return list(constrained(excluded_subtrees=[x509.DNSName(NAMES[sender])])(sender))
 
 
 @cache
-def listed(liar: Role) -> Issued:
-    """A good certificate of the liar's, until a list has it."""
-    return own(liar, authority())
+def listed(sender: Role) -> Issued:
+    """A good certificate of the sender's, until a CRL lists it."""
+    return own(sender, authority())
 
 
 def lists(*ders: bytes) -> Revocation:
@@ -116,14 +116,14 @@ def lists(*ders: bytes) -> Revocation:
     return Revocation(crls=CRLStore([each for der in ders for each in crls_in(der, "test")]))
 
 
-def checked(liar: Role, *ders: bytes) -> dict[str, Any]:
-    """The option of the liar's peer, who has these lists."""
-    return {"client" if liar is Role.SERVER else "server": {"revocation": lists(*ders)}}
+def checked(sender: Role, *ders: bytes) -> dict[str, Any]:
+    """The option of the sender's peer, which has these CRLs."""
+    return {"client" if sender is Role.SERVER else "server": {"revocation": lists(*ders)}}
 
 
-def revocations(liar: Role) -> Iterable[Refusal]:
+def revocations(sender: Role) -> Iterable[Refusal]:
     """What lists can say against a certificate, and what they leave unsaid."""
-    ca, top, mine = authority(), authority().above[0], listed(liar)
+    ca, top, mine = authority(), authority().above[0], listed(sender)
     good_above, good = crl(top), crl(ca)
     rows = (
         ("on its CA's list", Fault.REVOKED, Alert.CERTIFICATE_REVOKED, (good_above, crl(ca, mine))),
@@ -143,26 +143,26 @@ def revocations(liar: Role) -> Iterable[Refusal]:
             (good_above, crl(ca, signed_by=key("P-256", 1))),
         ),
     )
-    step = {Role.SERVER: "2.3c", Role.CLIENT: "3.3c"}[liar]
+    step = {Role.SERVER: "2.3c", Role.CLIENT: "3.3c"}[sender]
     for what, fault, alert, ders in rows:
         yield Refusal(
-            f"the {liar.value}, {what}",
-            liar,
+            f"the {sender.value}, {what}",
+            sender,
             fault,
             alert,
-            shows(liar, lambda liar: listed(liar).chain),
+            shows(sender, lambda sender: listed(sender).chain),
             step=step,
-            **checked(liar, *ders),
+            **checked(sender, *ders),
         )
     stapled = {"revocation": replace(lists(good_above, good), staples="require")}
     yield Refusal(
-        f"the {liar.value}, on no list, but without a staple",
-        liar,
+        f"the {sender.value}, on no list, but without a staple",
+        sender,
         Fault.STAPLE_REQUIRED,
         Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
-        shows(liar, lambda liar: listed(liar).chain),
+        shows(sender, lambda sender: listed(sender).chain),
         step=step,
-        **{"client" if liar is Role.SERVER else "server": stapled},
+        **{"client" if sender is Role.SERVER else "server": stapled},
     )
 
 
@@ -170,38 +170,44 @@ UNKNOWN_EXTENSION = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"),
 
 BOTH_WAYS: tuple[tuple[str, Fault, Alert, Chain, str], ...] = (
     ("no certificate at all", Fault.BAD_ENCODING, BAD, lambda _: [b"garbage"], ""),
-    ("half of one", Fault.BAD_ENCODING, BAD, lambda liar: [own(liar, authority()).der[:-40]], ""),
-    ("garbage above it", Fault.BAD_ENCODING, BAD, lambda liar: [own(liar, authority()).der, b"\x30"], "a"),
-    ("17 of them", Fault.CHAIN_TOO_LARGE, BAD, lambda liar: [own(liar, authority()).der] * 17, "a"),
+    ("half of one", Fault.BAD_ENCODING, BAD, lambda sender: [own(sender, authority()).der[:-40]], ""),
+    (
+        "garbage above it",
+        Fault.BAD_ENCODING,
+        BAD,
+        lambda sender: [own(sender, authority()).der, b"\x30"],
+        "a",
+    ),
+    ("17 of them", Fault.CHAIN_TOO_LARGE, BAD, lambda sender: [own(sender, authority()).der] * 17, "a"),
     (
         "an authority that nobody knows",
         Fault.NO_PATH,
         Alert.UNKNOWN_CA,
-        lambda liar: own(liar, intermediate(root("Elsewhere"))).chain,
+        lambda sender: own(sender, intermediate(root("Elsewhere"))).chain,
         "a",
     ),
     (
         "the leaf without its intermediate",
         Fault.NO_PATH,
         Alert.UNKNOWN_CA,
-        lambda liar: [own(liar, authority()).der],
+        lambda sender: [own(sender, authority()).der],
         "a",
     ),
-    ("signed by itself", Fault.NO_PATH, Alert.UNKNOWN_CA, lambda liar: [own(liar, None).der], "a"),
+    ("signed by itself", Fault.NO_PATH, Alert.UNKNOWN_CA, lambda sender: [own(sender, None).der], "a"),
     ("a labyrinth", Fault.PATH_SEARCH_EXHAUSTED, BAD, labyrinth, "a"),
     ("ten intermediates", Fault.PATH_TOO_LONG, Alert.UNKNOWN_CA, too_deep, "a"),
     (
         "one bit of its signature",
         Fault.BAD_CERTIFICATE_SIGNATURE,
         BAD,
-        lambda liar: altered(own(liar, authority())).chain,
+        lambda sender: altered(own(sender, authority())).chain,
         "a",
     ),
     (
         "SHA-1",
         Fault.WEAK_HASH,
         BAD,
-        lambda liar: own(liar, intermediate(authority().above[0], "RSA CA", **RSA), digest="SHA1").chain,
+        lambda sender: own(sender, intermediate(authority().above[0], "RSA CA", **RSA), digest="SHA1").chain,
         "a",
     ),
     ("SHA-224", Fault.UNSUPPORTED_SIGNATURE, UNSUPPORTED, sha224, "a"),
@@ -231,16 +237,18 @@ BOTH_WAYS: tuple[tuple[str, Fault, Alert, Chain, str], ...] = (
         "issued by a leaf",
         Fault.NOT_A_CA,
         BAD,
-        lambda liar: own(liar, issue("Leaf CA", authority(), ca=False, key_usage=("key_cert_sign",))).chain,
+        lambda sender: (
+            own(sender, issue("Leaf CA", authority(), ca=False, key_usage=("key_cert_sign",))).chain
+        ),
         "a",
     ),
     (
         "a CA below one that may have none",
         Fault.PATH_LENGTH_EXCEEDED,
         BAD,
-        lambda liar: (
+        lambda sender: (
             own(
-                liar, intermediate(intermediate(authority().above[0], "Last", path_length=0), "One more")
+                sender, intermediate(intermediate(authority().above[0], "Last", path_length=0), "One more")
             ).chain
         ),
         "a",
@@ -264,8 +272,8 @@ BOTH_WAYS: tuple[tuple[str, Fault, Alert, Chain, str], ...] = (
         "of the other role",
         Fault.WRONG_EXTENDED_KEY_USAGE,
         UNSUPPORTED,
-        lambda liar: (
-            own(liar, authority(), usage=("clientAuth" if liar is Role.SERVER else "serverAuth",)).chain
+        lambda sender: (
+            own(sender, authority(), usage=("clientAuth" if sender is Role.SERVER else "serverAuth",)).chain
         ),
         "a",
     ),
@@ -298,17 +306,17 @@ BOTH_WAYS: tuple[tuple[str, Fault, Alert, Chain, str], ...] = (
 REFUSALS = (
     *(
         Refusal(
-            f"the {liar.value}, {what}",
-            liar,
+            f"the {sender.value}, {what}",
+            sender,
             fault,
             alert,
-            shows(liar, chain),
-            step={Role.SERVER: "2.3", Role.CLIENT: "3.3"}[liar] + letter if letter else None,
+            shows(sender, chain),
+            step={Role.SERVER: "2.3", Role.CLIENT: "3.3"}[sender] + letter if letter else None,
         )
         for what, fault, alert, chain, letter in BOTH_WAYS
-        for liar in Role
+        for sender in Role
     ),
-    *(row for liar in Role for row in revocations(liar)),
+    *(row for sender in Role for row in revocations(sender)),
     Refusal(
         "another name",
         Role.SERVER,
@@ -367,17 +375,17 @@ def test_refusal_lists_all_reasons_and_sends_the_first_by_precedence() -> None:
 
 def test_client_with_a_common_name_alone_is_accepted() -> None:
     """Many real client certificates have no subjectAltName."""
-    with lying(Role.CLIENT, shows(Role.CLIENT, under_root(alternatives=[]))):
+    with altering(Role.CLIENT, shows(Role.CLIENT, under_root(alternatives=[]))):
         talk = pair(client_config(), server_config())
         talk.exchange()
     assert isinstance(talk.server_events[-1], Established)
 
 
-@pytest.mark.parametrize("liar", Role)
-def test_good_certificate_on_no_list_is_accepted(liar: Role) -> None:
+@pytest.mark.parametrize("sender", Role)
+def test_good_certificate_on_no_list_is_accepted(sender: Role) -> None:
     """RFC 5280 6.3.3: the lists of the whole path are there, and none has it."""
-    good = checked(liar, crl(authority().above[0]), crl(authority()))
-    with lying(liar, shows(liar, lambda liar: listed(liar).chain)):
+    good = checked(sender, crl(authority().above[0]), crl(authority()))
+    with altering(sender, shows(sender, lambda sender: listed(sender).chain)):
         talk = pair(client_config(**good.get("client", {})), server_config(**good.get("server", {})))
         talk.exchange()
     assert talk.client.established and talk.server.established

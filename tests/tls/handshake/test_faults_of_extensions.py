@@ -20,13 +20,13 @@ from bothways.tls.wire.tls13 import (
 from tamper import (
     Edit,
     Refusal,
+    after_handshake,
     as_bytes,
     both,
     changing,
     extending,
     refused,
     repeating,
-    say,
     sealed,
     without,
 )
@@ -71,8 +71,8 @@ def cut(kind: type) -> tuple[Edit, Edit]:
 
 
 UNDECODABLE = tuple(
-    Refusal(f"a {kind.__name__} that is {how}", liar, Fault.UNDECODABLE, Alert.DECODE_ERROR, edit)
-    for liar, kind in (
+    Refusal(f"a {kind.__name__} that is {how}", sender, Fault.UNDECODABLE, Alert.DECODE_ERROR, edit)
+    for sender, kind in (
         (CLIENT, ClientHello),
         (SERVER, ServerHello),
         (SERVER, EncryptedExtensions),
@@ -86,9 +86,9 @@ UNDECODABLE = tuple(
 DUPLICATES = (
     *(
         Refusal(
-            f"{extension.__name__} in the {place}", liar, Fault.DUPLICATE_EXTENSION, ILLEGAL, edit, **rest
+            f"{extension.__name__} in the {place}", sender, Fault.DUPLICATE_EXTENSION, ILLEGAL, edit, **rest
         )
-        for liar, place, extension, edit, rest in (
+        for sender, place, extension, edit, rest in (
             (CLIENT, "ClientHello", ext.SupportedGroups, repeating(ClientHello, ext.SupportedGroups), {}),
             (CLIENT, "ClientHello", ext.KeyShares, repeating(ClientHello, ext.KeyShares), {}),
             (CLIENT, "ClientHello", ext.ServerName, repeating(ClientHello, ext.ServerName), {}),
@@ -129,7 +129,9 @@ DUPLICATES = (
         "unknown ones in a ticket",
         Fault.DUPLICATE_EXTENSION,
         ILLEGAL,
-        then=say(sealed(22, bytes.fromhex("04000016 00000e10 00000000 00 0001 74 0008 12340000 12340000"))),
+        then=after_handshake(
+            sealed(22, bytes.fromhex("04000016 00000e10 00000000 00 0001 74 0008 12340000 12340000"))
+        ),
     ),
 )
 
@@ -206,7 +208,9 @@ MISPLACED = (
         "key_share in a ticket",
         Fault.MISPLACED_EXTENSION,
         ILLEGAL,
-        then=say(sealed(22, bytes.fromhex("04000012 00000e10 00000000 00 0001 74 0004 00330000"))),
+        then=after_handshake(
+            sealed(22, bytes.fromhex("04000012 00000e10 00000000 00 0001 74 0004 00330000"))
+        ),
     ),
 )
 

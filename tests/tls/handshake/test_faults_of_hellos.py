@@ -21,12 +21,12 @@ from pair import pair
 from tamper import (
     Edit,
     Refusal,
-    assert_told,
+    altering,
+    assert_reported,
     both,
     changing,
     editing,
     extending,
-    lying,
     refused,
     with_extensions,
     without,
@@ -667,9 +667,9 @@ SUITES_OF_12 = (CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,)
 def test_downgrade_by_an_attacker_is_detected(edit: Edit) -> None:
     """RFC 9846 4.2.3: a server that has TLS 1.3 marks its older choice, and the client knows what it offered."""
     notes: list[Note] = []
-    with lying(CLIENT, edit, in_flight=True):
+    with altering(CLIENT, edit, in_flight=True):
         talk = pair(client_config(**BOTH_VERSIONS), server_config(**BOTH_VERSIONS), server_notes=notes)
         talk.exchange()
     assert isinstance(talk.client.failure, PeerFault)
     assert talk.client.failure.fault is Fault.DOWNGRADED
-    assert_told(talk.client.failure, ILLEGAL, notes, talk.server)
+    assert_reported(talk.client.failure, ILLEGAL, notes, talk.server)

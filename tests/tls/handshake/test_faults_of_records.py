@@ -27,6 +27,7 @@ from tamper import (
     Act,
     Refusal,
     after,
+    after_handshake,
     before,
     behind,
     both,
@@ -34,7 +35,6 @@ from tamper import (
     framed,
     in_parts,
     refused,
-    say,
     sealed,
     wire,
 )
@@ -55,11 +55,11 @@ def inner(content: bytes) -> Act:
     return act
 
 
-def exhausted(talk: Pair, liar: Connection) -> None:
+def exhausted(talk: Pair, sender: Connection) -> None:
     """Have all numbers of records used up where they are read."""
-    reader = talk.client if liar is talk.server else talk.server
+    reader = talk.client if sender is talk.server else talk.server
     machinery(reader).inbox.keys.sequence = 2**64 - 1
-    liar.send(b"one too many")
+    sender.send(b"one too many")
 
 
 def renewed(hs: HandshakeContext) -> None:
@@ -91,21 +91,21 @@ REFUSALS = (
         SERVER,
         Fault.RECORD_TOO_LONG,
         Alert.RECORD_OVERFLOW,
-        then=say(wire(b"\x17\x03\x03\x41\x01")),
+        then=after_handshake(wire(b"\x17\x03\x03\x41\x01")),
     ),
     Refusal(
         "protected, 2^14+1 inside",
         SERVER,
         Fault.RECORD_TOO_LONG,
         Alert.RECORD_OVERFLOW,
-        then=say(inner(bytes(LONGEST + 1) + b"\x17")),
+        then=after_handshake(inner(bytes(LONGEST + 1) + b"\x17")),
     ),
     Refusal(
         "padding to more than 2^14+1 inside",
         CLIENT,
         Fault.RECORD_TOO_LONG,
         Alert.RECORD_OVERFLOW,
-        then=say(inner(b"x\x17" + bytes(LONGEST))),
+        then=after_handshake(inner(b"x\x17" + bytes(LONGEST))),
     ),
     Refusal(
         "of type handshake, in the clear",
@@ -121,7 +121,7 @@ REFUSALS = (
         UNEXPECTED,
         edit=before(EncryptedExtensions, sealed(22)),
     ),
-    Refusal("of type alert", CLIENT, Fault.EMPTY_FRAGMENT, UNEXPECTED, then=say(sealed(21))),
+    Refusal("of type alert", CLIENT, Fault.EMPTY_FRAGMENT, UNEXPECTED, then=after_handshake(sealed(21))),
     Refusal(
         "of type heartbeat, in the clear",
         CLIENT,
@@ -143,7 +143,13 @@ REFUSALS = (
         UNEXPECTED,
         edit=before(EncryptedExtensions, sealed(20, b"\1")),
     ),
-    Refusal("of type 99, protected", CLIENT, Fault.UNEXPECTED_RECORD, UNEXPECTED, then=say(sealed(99, b"x"))),
+    Refusal(
+        "of type 99, protected",
+        CLIENT,
+        Fault.UNEXPECTED_RECORD,
+        UNEXPECTED,
+        then=after_handshake(sealed(99, b"x")),
+    ),
     Refusal(
         "a message",
         SERVER,
@@ -170,7 +176,7 @@ REFUSALS = (
         CLIENT,
         Fault.UNPROTECTED_RECORD,
         UNEXPECTED,
-        then=say(wire(b"\x15\x03\x03\x00\x02\x02\x28")),
+        then=after_handshake(wire(b"\x15\x03\x03\x00\x02\x02\x28")),
     ),
     Refusal(
         "garbage in the handshake",
@@ -179,23 +185,31 @@ REFUSALS = (
         Alert.BAD_RECORD_MAC,
         edit=before(EncryptedExtensions, wire(GARBAGE)),
     ),
-    Refusal("garbage after it", CLIENT, Fault.BAD_RECORD, Alert.BAD_RECORD_MAC, then=say(wire(GARBAGE))),
+    Refusal(
+        "garbage after it",
+        CLIENT,
+        Fault.BAD_RECORD,
+        Alert.BAD_RECORD_MAC,
+        then=after_handshake(wire(GARBAGE)),
+    ),
     Refusal(
         "shorter than its tag",
         SERVER,
         Fault.BAD_RECORD,
         Alert.BAD_RECORD_MAC,
-        then=say(wire(b"\x17\x03\x03\x00\x0f" + bytes(15))),
+        then=after_handshake(wire(b"\x17\x03\x03\x00\x0f" + bytes(15))),
     ),
     Refusal(
         "nothing at all inside",
         SERVER,
         Fault.BAD_RECORD,
         Alert.BAD_RECORD_MAC,
-        then=say(wire(b"\x17\x03\x03\x00\x00")),
+        then=after_handshake(wire(b"\x17\x03\x03\x00\x00")),
     ),
-    Refusal("zeros alone", SERVER, Fault.NO_CONTENT_TYPE, UNEXPECTED, then=say(inner(bytes(100)))),
-    Refusal("not even a type", CLIENT, Fault.NO_CONTENT_TYPE, UNEXPECTED, then=say(inner(b""))),
+    Refusal(
+        "zeros alone", SERVER, Fault.NO_CONTENT_TYPE, UNEXPECTED, then=after_handshake(inner(bytes(100)))
+    ),
+    Refusal("not even a type", CLIENT, Fault.NO_CONTENT_TYPE, UNEXPECTED, then=after_handshake(inner(b""))),
     Refusal(
         "before the ClientHello",
         CLIENT,
@@ -229,22 +243,28 @@ REFUSALS = (
         CLIENT,
         Fault.BAD_CHANGE_CIPHER_SPEC,
         UNEXPECTED,
-        then=say(wire(CHANGE_CIPHER_SPEC)),
+        then=after_handshake(wire(CHANGE_CIPHER_SPEC)),
     ),
     Refusal(
         "after the server's Finished",
         SERVER,
         Fault.BAD_CHANGE_CIPHER_SPEC,
         UNEXPECTED,
-        then=say(wire(CHANGE_CIPHER_SPEC)),
+        then=after_handshake(wire(CHANGE_CIPHER_SPEC)),
     ),
-    Refusal("data", SERVER, Fault.TOO_MANY_EMPTY_RECORDS, UNEXPECTED, then=say(sealed(23, times=TOO_MANY))),
+    Refusal(
+        "data",
+        SERVER,
+        Fault.TOO_MANY_EMPTY_RECORDS,
+        UNEXPECTED,
+        then=after_handshake(sealed(23, times=TOO_MANY)),
+    ),
     Refusal(
         "data, after a KeyUpdate",
         CLIENT,
         Fault.TOO_MANY_EMPTY_RECORDS,
         UNEXPECTED,
-        then=say(sealed(22, UPDATE), renewed, sealed(23, times=TOO_MANY)),
+        then=after_handshake(sealed(22, UPDATE), renewed, sealed(23, times=TOO_MANY)),
     ),
     Refusal(
         "change_cipher_spec",
@@ -258,7 +278,7 @@ REFUSALS = (
         SERVER,
         Fault.TOO_MANY_EMPTY_RECORDS,
         UNEXPECTED,
-        then=say(sealed(21, USER_CANCELED, TOO_MANY)),
+        then=after_handshake(sealed(21, USER_CANCELED, TOO_MANY)),
     ),
     Refusal(
         "user_canceled without an end, in the clear",
@@ -331,35 +351,35 @@ REFUSALS = (
         CLIENT,
         Fault.MESSAGE_SPANS_KEY_CHANGE,
         UNEXPECTED,
-        then=say(sealed(22, UPDATE + UPDATE)),
+        then=after_handshake(sealed(22, UPDATE + UPDATE)),
     ),
     Refusal(
         "a ticket begun behind a KeyUpdate",
         SERVER,
         Fault.MESSAGE_SPANS_KEY_CHANGE,
         UNEXPECTED,
-        then=say(sealed(22, UPDATE + TICKET[:3])),
+        then=after_handshake(sealed(22, UPDATE + TICKET[:3])),
     ),
     Refusal(
         "data",
         SERVER,
         Fault.INTERLEAVED,
         UNEXPECTED,
-        then=say(sealed(22, TICKET[:9]), sealed(23, b"data")),
+        then=after_handshake(sealed(22, TICKET[:9]), sealed(23, b"data")),
     ),
     Refusal(
         "an alert",
         SERVER,
         Fault.INTERLEAVED,
         UNEXPECTED,
-        then=say(sealed(22, TICKET[:9]), sealed(21, ALERT_CLOSE)),
+        then=after_handshake(sealed(22, TICKET[:9]), sealed(21, ALERT_CLOSE)),
     ),
     Refusal(
         "data in a KeyUpdate of the client",
         CLIENT,
         Fault.INTERLEAVED,
         UNEXPECTED,
-        then=say(sealed(22, UPDATE[:1]), sealed(23, b"data")),
+        then=after_handshake(sealed(22, UPDATE[:1]), sealed(23, b"data")),
     ),
     Refusal(
         "change_cipher_spec in the second ClientHello",
@@ -411,21 +431,21 @@ REFUSALS = (
         CLIENT,
         Fault.UNDECODABLE,
         Alert.DECODE_ERROR,
-        then=say(sealed(21, b"\x02\x28\x00")),
+        then=after_handshake(sealed(21, b"\x02\x28\x00")),
     ),
     Refusal(
         "of one byte, as an alert",
         SERVER,
         Fault.UNDECODABLE,
         Alert.DECODE_ERROR,
-        then=say(sealed(21, b"\x02")),
+        then=after_handshake(sealed(21, b"\x02")),
     ),
     Refusal(
         "two alerts in one record",
         SERVER,
         Fault.UNDECODABLE,
         Alert.DECODE_ERROR,
-        then=say(sealed(21, USER_CANCELED + ALERT_CLOSE)),
+        then=after_handshake(sealed(21, USER_CANCELED + ALERT_CLOSE)),
     ),
     Refusal(
         "data before the ServerHello",
@@ -488,7 +508,7 @@ REFUSALS = (
         SERVER,
         Fault.MESSAGE_TOO_LONG,
         Alert.DECODE_ERROR,
-        then=say(sealed(22, b"\x04\xff\xff\xff")),
+        then=after_handshake(sealed(22, b"\x04\xff\xff\xff")),
     ),
     Refusal(
         "a Certificate longer than the server's limit",

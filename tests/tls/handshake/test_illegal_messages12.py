@@ -13,10 +13,10 @@ from bothways.tls.handshake.message_io import CHANGE_CIPHER_SPEC
 from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls12 import ServerHelloDone
-from tamper import Outgoing, before, behind, framed, lying, sealed, wire
+from tamper import Outgoing, altering, before, behind, framed, sealed, wire
 from tls.handshake.conversations import Resumed
 from tls.handshake.conversations12 import CONVERSATIONS, EXAMPLES
-from tls.handshake.illegal import finished_again, lies, places, refuse, steps, sweep
+from tls.handshake.illegal import finished_again, illegal_messages, places, refuse, steps, sweep
 
 # Types that have no form in TLS 1.2 or are not spoken, with a body like their own, and some unassigned.
 FORMLESS = {
@@ -31,7 +31,7 @@ FORMLESS = {
     99: b"",
     255: bytes(4),
 }
-ALL = lies(EXAMPLES, FORMLESS)
+ALL = illegal_messages(EXAMPLES, FORMLESS)
 CLASSIC_STAPLED = "key transport, stapled"
 
 ISSUING_OR_NOT = ["one-way", "mutual", "anonymous by request", "key transport", "mutual, with a ticket"]
@@ -65,8 +65,8 @@ def test_change_cipher_spec_comes_at_its_place_alone(name: str, victim: Role) ->
     for place in places(CONVERSATIONS[name], victim):
         if place.rule.accepts_change:
             continue
-        for lie in (wire(CHANGE_CIPHER_SPEC), sealed(ContentType.change_cipher_spec, b"\1")):
-            error = refuse(CONVERSATIONS[name], victim, place, lie)
+        for illegal in (wire(CHANGE_CIPHER_SPEC), sealed(ContentType.change_cipher_spec, b"\1")):
+            error = refuse(CONVERSATIONS[name], victim, place, illegal)
             protected = place.step in (Step.WAIT_SERVER_FINISHED, Step.WAIT_CLIENT_FINISHED, Step.CONNECTED)
             if protected and error.fault is Fault.BAD_RECORD:
                 continue
@@ -82,8 +82,8 @@ def test_change_cipher_spec_is_the_byte_one(victim: Role, body: bytes) -> None:
     """RFC 5246 7.1: even where it is awaited, nothing else will do."""
     for place in places(CONVERSATIONS["mutual"], victim):
         if place.rule.accepts_change:
-            lie = wire(b"\x14\x03\x03" + len(body).to_bytes(2, "big") + body)
-            error = refuse(CONVERSATIONS["mutual"], victim, place, lie)
+            illegal = wire(b"\x14\x03\x03" + len(body).to_bytes(2, "big") + body)
+            error = refuse(CONVERSATIONS["mutual"], victim, place, illegal)
             assert error.fault in (Fault.BAD_CHANGE_CIPHER_SPEC, Fault.EMPTY_FRAGMENT)
             assert error.step == place.rule.id
 
@@ -129,7 +129,7 @@ def test_hello_request_in_the_handshake_is_passed_over() -> None:
     def asking(message: Message, nth: int) -> Iterable[Outgoing]:
         return (message, behind(request))
 
-    with lying(Role.SERVER, asking):
+    with altering(Role.SERVER, asking):
         talk = conversation.pair()
         talk.exchange()
     assert talk.client.established and talk.server.established
@@ -137,7 +137,7 @@ def test_hello_request_in_the_handshake_is_passed_over() -> None:
 
 def test_hello_request_in_the_handshake_that_is_none_is_refused() -> None:
     """RFC 5246 7.4.1.1: it is empty, whether it is passed over or not."""
-    with lying(Role.SERVER, before(ServerHelloDone, wire(b"\x16\x03\x03\0\6" + framed(0, b"no")))):
+    with altering(Role.SERVER, before(ServerHelloDone, wire(b"\x16\x03\x03\0\6" + framed(0, b"no")))):
         talk = CONVERSATIONS["mutual"].pair()
         talk.exchange()
     assert isinstance(talk.client.failure, PeerFault)

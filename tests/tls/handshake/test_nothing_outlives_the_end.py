@@ -32,7 +32,7 @@ from bothways.trust import Revocation
 from bothways.trust.certificate import ParsedCertificate
 from inside import machinery
 from pair import FrozenClock, Pair
-from tamper import changing, lying
+from tamper import altering, changing
 from tls.handshake.conversations import CONVERSATIONS, client_config, external, server_config
 
 CODE = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.CodeType, Enum)
@@ -172,8 +172,8 @@ FAILURES: dict[str, tuple[Role, Any]] = {
 @pytest.mark.parametrize("what", FAILURES)
 def test_failed_connection_holds_nothing(what: str) -> None:
     """Whatever failed, on both sides."""
-    liar, edit = FAILURES[what]
-    with drawing() as drawn, lying(liar, edit, in_flight=what == "key share"):
+    sender, edit = FAILURES[what]
+    with drawing() as drawn, altering(sender, edit, in_flight=what == "key share"):
         talk = start(drawn)
         talk.exchange()
     for end in (talk.client, talk.server):
@@ -186,7 +186,7 @@ def test_failed_connection_holds_nothing(what: str) -> None:
 
 def test_error_that_was_raised_and_caught_holds_nothing() -> None:
     """Skins raise the error; what their users then keep leads to no secret of the engine."""
-    with drawing() as drawn, lying(*FAILURES["client's Finished"]):
+    with drawing() as drawn, altering(*FAILURES["client's Finished"]):
         talk = start(drawn)
         talk.exchange()
     kept = None

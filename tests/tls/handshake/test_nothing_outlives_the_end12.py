@@ -18,7 +18,7 @@ from bothways.tls.wire.tls12 import ClientKeyExchange, ServerKeyExchange
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
 from inside import machinery
 from pair import Pair
-from tamper import changing, lying
+from tamper import altering, changing
 from tls.handshake.conversations12 import CONVERSATIONS
 from tls.handshake.test_nothing_outlives_the_end import Drawn, holds_nothing, observed, reachable
 
@@ -84,12 +84,12 @@ def test_nothing_outlives_the_close(name: str) -> None:
 
 
 @NAMES
-@pytest.mark.parametrize("liar", Role)
+@pytest.mark.parametrize("sender", Role)
 @pytest.mark.parametrize("kind", [ServerKeyExchange, ClientKeyExchange, CertificateVerify, Finished])
-def test_nothing_outlives_a_failure(name: str, liar: Role, kind: type) -> None:
+def test_nothing_outlives_a_failure(name: str, sender: Role, kind: type) -> None:
     """Wherever the handshake breaks, the kept errors and both connections hold no secret."""
     field = {ServerKeyExchange: "signature", ClientKeyExchange: "exchange_keys", Finished: "verify_data"}
-    with drawing() as drawn, lying(liar, changing(kind, **{field.get(kind, "signature"): other_end})):
+    with drawing() as drawn, altering(sender, changing(kind, **{field.get(kind, "signature"): other_end})):
         talk = start(drawn, name)
         talk.exchange()
     if talk.client.failure is None and talk.server.failure is None:

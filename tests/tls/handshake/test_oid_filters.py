@@ -17,7 +17,7 @@ from bothways.tls.handshake.oid_filters import EXTENDED_KEY_USAGE, KEY_USAGE, ho
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
 from faults import blames
-from tamper import extending, lying
+from tamper import altering, extending
 from tls.handshake.conversations import CONVERSATIONS, credentials_of
 
 ECDSA = 0x0403
@@ -96,7 +96,7 @@ def test_a_client_sends_the_certificate_whose_usage_was_asked_for_and_none_witho
 def test_a_server_that_filters_gets_no_certificate_that_lacks_what_it_asks_for() -> None:
     """RFC 9846 4.3.5, in a handshake: the client has nothing that fits, and says so by an empty Certificate."""
     wish = ext.OidFilters((ext.OidFilter(KEY_USAGE, DECIPHERS),))
-    with lying(Role.SERVER, extending(CertificateRequest, wish)):
+    with altering(Role.SERVER, extending(CertificateRequest, wish)):
         talk = CONVERSATIONS["mutual"].pair()
         talk.exchange()
     assert Caution.NO_USAGE_AS_ASKED in [getattr(each, "warning", None) for each in talk.client_events]

@@ -18,7 +18,7 @@ from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import Certificate, CertificateRequest, ServerKeyExchange
 from pair import Pair, pair
-from tamper import Edit, changing, extending, honest, lying, without
+from tamper import Edit, altering, changing, extending, unaltered, without
 from tls.handshake.conversations import Resumed, authority, credentials
 from tls.handshake.conversations12 import (
     CONVERSATIONS,
@@ -34,11 +34,11 @@ from tls.handshake.conversations12 import (
 
 
 def answered(
-    edit: Edit = honest, client: dict[str, Any] | None = None, **server: Any
+    edit: Edit = unaltered, client: dict[str, Any] | None = None, **server: Any
 ) -> tuple[Pair, dict[type, Any]]:
-    """The server's messages by their kind, to a client that lies."""
+    """The server's messages by their kind, to a client whose messages are altered."""
     notes: list[Note] = []
-    with lying(Role.CLIENT, edit):
+    with altering(Role.CLIENT, edit):
         talk = pair(client_config(**(client or {})), server_config(**server), server_notes=notes)
         talk.exchange()
     sent: list[Message] = [note.message for note in notes if isinstance(note, MessageSeen) and note.sent]
@@ -147,7 +147,7 @@ def test_random_tells_of_a_server_that_could_do_better(versions: tuple[str, ...]
 def test_downgrade_by_an_attacker_is_seen() -> None:
     """RFC 9846 4.2.3: a client of both versions that gets TLS 1.2 with the mark gives up."""
     both = {"versions": ("1.3", "1.2")}
-    with lying(Role.CLIENT, without(ClientHello, ext.SupportedVersions, ext.KeyShares), in_flight=True):
+    with altering(Role.CLIENT, without(ClientHello, ext.SupportedVersions, ext.KeyShares), in_flight=True):
         talk = pair(client_config(**both), server_config(**both))
         talk.exchange()
     assert isinstance(talk.client.failure, PeerFault)
@@ -187,7 +187,7 @@ def test_later_versions_are_answered_by_ours() -> None:
 def test_null_compression_is_chosen_whatever_else_is_offered(methods: bytes) -> None:
     """RFC 5246 7.4.1.2: what was offered and not chosen is told to observers."""
     notes: list[Note] = []
-    with lying(Role.CLIENT, changing(ClientHello, legacy_compression_methods=methods)):
+    with altering(Role.CLIENT, changing(ClientHello, legacy_compression_methods=methods)):
         talk = pair(client_config(), server_config(), server_notes=notes)
         talk.exchange()
     assert talk.server.established

@@ -40,7 +40,7 @@ from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.names import server_name
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock, Pair, pair
-from tamper import Edit, Refusal, assert_told, changing, editing, lying, with_extensions, without
+from tamper import Edit, Refusal, altering, assert_reported, changing, editing, with_extensions, without
 from tls.handshake.conversations import (
     CONVERSATIONS,
     anchors,
@@ -262,7 +262,7 @@ def test_a_session_that_was_begun_by_another_name_is_not_resumed() -> None:
     """RFC 9846 4.7.1: the name asked for is a part of what a ticket is bound to."""
     client, server, _ = configs()
     talk(client, server)
-    with lying(
+    with altering(
         Role.CLIENT, editing(ClientHello, ext.ServerName, host_name="elsewhere.example"), in_flight=False
     ):
         made = talk(client, server)
@@ -327,7 +327,7 @@ def test_a_client_without_key_agreement_is_not_resumed() -> None:
     assert ticket_of(notes) is None, "nor does it get another ticket (4.3.9)"
 
 
-# -- well-made lies: the client's binder is made anew over what it says ------------------------------------------
+# -- altered hellos: the client's binder is computed again over what it sends ------------------------------------------
 
 
 class Rebinding:
@@ -365,7 +365,7 @@ def among(strangers: int) -> Edit:
 @pytest.mark.parametrize("strangers", [1, TICKETS_TRIED - 1])
 def test_a_session_behind_those_of_others_is_found_and_its_binder_checked_alone(strangers: int) -> None:
     """RFC 9846 4.3.11: unknown keys are ignored, their binders are not looked at."""
-    with lying(Role.CLIENT, among(strangers)):
+    with altering(Role.CLIENT, among(strangers)):
         made = CONVERSATIONS["resumed"].pair()
         made.exchange()
     assert isinstance(made.server.failure, PeerFault)
@@ -376,7 +376,7 @@ def test_a_session_behind_those_of_others_is_found_and_its_binder_checked_alone(
 
 def test_only_the_first_tickets_are_tried() -> None:
     """What a stranger sends costs no more than a few attempts."""
-    with lying(Role.CLIENT, among(TICKETS_TRIED)):
+    with altering(Role.CLIENT, among(TICKETS_TRIED)):
         made = CONVERSATIONS["resumed"].pair()
         made.exchange()
     assert not made.server.resumed
@@ -395,7 +395,7 @@ def test_a_ticket_that_was_altered_is_unknown(place: int) -> None:
     def edit(those: tuple[ext.PskIdentity, ...]) -> tuple[ext.PskIdentity, ...]:
         return tuple(replace(each, identity=altered(each.identity)) for each in those)
 
-    with lying(Role.CLIENT, editing(ClientHello, ext.PreSharedKeys, identities=edit)):
+    with altering(Role.CLIENT, editing(ClientHello, ext.PreSharedKeys, identities=edit)):
         made = CONVERSATIONS["resumed"].pair()
         made.exchange()
     assert made.server.established and made.client.established
@@ -482,12 +482,12 @@ OFFERS = (
 def test_an_offer_that_does_not_fit_is_refused(case: Refusal) -> None:
     """RFC 9846 4.3.11, 4.2.2: both sides are told."""
     notes: list[Note] = []
-    with lying(case.liar, case.edit):
+    with altering(case.sender, case.edit):
         made = CONVERSATIONS[case.conversation].pair(case.client, case.server, client_notes=notes)
         made.exchange()
     error = made.server.failure
     assert isinstance(error, PeerFault) and error.fault is case.fault, str(error)
-    assert_told(error, case.alert, notes, made.client)
+    assert_reported(error, case.alert, notes, made.client)
     assert case.step in (None, error.step)
 
 

@@ -21,7 +21,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock, Pair, pair
-from tamper import Refusal, assert_told, changing, editing, lying, without
+from tamper import Refusal, altering, assert_reported, changing, editing, without
 from tls.handshake.conversations import anchors, authority, credentials, credentials_of, identity
 from tls.handshake.conversations12 import CONVERSATIONS, ECDSA_SUITES, knowing_no_tickets, server_config
 from tls.handshake.test_client_resumption import established, lists, talk
@@ -76,7 +76,7 @@ def test_a_client_that_knows_no_tickets_gets_an_id() -> None:
 def test_an_unknown_id_has_no_session() -> None:
     """RFC 5246 7.4.1.2: a client may have been at another server, or long away."""
     client, server, _ = configs()
-    with lying(Role.CLIENT, changing(ClientHello, legacy_session_id=bytes(32))):
+    with altering(Role.CLIENT, changing(ClientHello, legacy_session_id=bytes(32))):
         made, hello, _ = answer(client, server)
     assert made.server.established and hello.legacy_session_id_echo == b""
 
@@ -207,7 +207,7 @@ def test_a_session_that_was_begun_by_another_name_is_not_resumed() -> None:
     """RFC 6066 3."""
     client, server, _ = configs()
     talk(client, server)
-    with lying(Role.CLIENT, editing(ClientHello, ext.ServerName, host_name="elsewhere.example")):
+    with altering(Role.CLIENT, editing(ClientHello, ext.ServerName, host_name="elsewhere.example")):
         made = talk(client, server)
     assert not made.server.resumed and made.server.established
 
@@ -220,7 +220,7 @@ def test_tickets_of_12_and_13_are_not_interchangeable() -> None:
     for ticket in [
         each.message.ticket for each in notes if hasattr(getattr(each, "message", None), "ticket")
     ]:
-        with lying(Role.CLIENT, editing(ClientHello, ext.SessionTicket, ticket=ticket)):
+        with altering(Role.CLIENT, editing(ClientHello, ext.SessionTicket, ticket=ticket)):
             made = talk(client, old)
         assert made.server.established and not made.server.resumed
 
@@ -236,7 +236,7 @@ def test_a_ticket_that_was_altered_is_unknown(place: int) -> None:
         those[place] ^= 1
         return bytes(those)
 
-    with lying(Role.CLIENT, editing(ClientHello, ext.SessionTicket, ticket=altered)):
+    with altering(Role.CLIENT, editing(ClientHello, ext.SessionTicket, ticket=altered)):
         made = talk(client, server)
     assert made.server.established and not made.server.resumed
 
@@ -288,9 +288,9 @@ def test_no_secret_of_a_session_shows() -> None:
     assert "secret" not in repr(server.settings.session_ids)
 
 
-# -- well-made lies ----------------------------------------------------------------------------------------------
+# -- altered messages --------------------------------------------------------------------------------------------
 
-LIES = (
+ALTERED = (
     Refusal(
         "no extended main secret, which its session has", Role.CLIENT, Fault.NO_EXTENDED_MAIN_SECRET,
         Alert.HANDSHAKE_FAILURE, without(ClientHello, ext.ExtendedMainSecret),
@@ -308,14 +308,14 @@ LIES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("case", LIES, ids=str)
+@pytest.mark.parametrize("case", ALTERED, ids=str)
 def test_a_client_that_lies_is_refused(case: Refusal) -> None:
     """RFC 7627 5.3, RFC 5246 7.4.9: both sides are told."""
     notes: list[Note] = []
-    with lying(case.liar, case.edit):
+    with altering(case.sender, case.edit):
         made = CONVERSATIONS[case.conversation].pair(case.client, case.server, client_notes=notes)
         made.exchange()
     error = made.server.failure
     assert isinstance(error, PeerFault) and error.fault is case.fault, str(error)
-    assert_told(error, case.alert, notes, made.client)
+    assert_reported(error, case.alert, notes, made.client)
     assert error.step == case.step

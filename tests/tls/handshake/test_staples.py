@@ -74,9 +74,9 @@ def altered(response: bytes) -> bytes:
     return response[:-1] + bytes([response[-1] ^ 1])
 
 
-def cases(liar: Role) -> tuple[tuple[str, Fault, Alert, bytes | None, Revocation], ...]:
+def cases(sender: Role) -> tuple[tuple[str, Fault, Alert, bytes | None, Revocation], ...]:
     """What is wrong with the staple, and what its receiver wants of one."""
-    mine, other = issued(liar), issued(liar.other)
+    mine, other = issued(sender), issued(sender.other)
     stranger = root("Stranger")
     good = ocsp_response(mine)
     unknown = Fault.REVOCATION_UNKNOWN, Alert.CERTIFICATE_UNKNOWN
@@ -115,16 +115,16 @@ def cases(liar: Role) -> tuple[tuple[str, Fault, Alert, bytes | None, Revocation
 
 REFUSALS = tuple(
     Refusal(
-        f"the {liar.value}'s staple, {what}",
-        liar,
+        f"the {sender.value}'s staple, {what}",
+        sender,
         fault,
         alert,
         stapling(response),
-        step={Role.SERVER: "2.3c", Role.CLIENT: "3.3c"}[liar],
-        **{liar.other.value: {"revocation": policy}},
+        step={Role.SERVER: "2.3c", Role.CLIENT: "3.3c"}[sender],
+        **{sender.other.value: {"revocation": policy}},
     )
-    for liar in Role
-    for what, fault, alert, response, policy in cases(liar)
+    for sender in Role
+    for what, fault, alert, response, policy in cases(sender)
 )
 
 
@@ -136,7 +136,7 @@ def test_staple_that_does_not_count_is_refused_with_its_alert(case: Refusal) -> 
     )
 
 
-OF_SERVER = {str(case): case for case in REFUSALS if case.liar is Role.SERVER}
+OF_SERVER = {str(case): case for case in REFUSALS if case.sender is Role.SERVER}
 
 
 @pytest.mark.parametrize("what", OF_SERVER)

@@ -13,7 +13,7 @@ from bothways.tls.handshake.script import ChangeCipherSpec
 from bothways.tls.handshake.steps import LEGAL12, Step
 from bothways.tls.incoming import Incoming
 from bothways.tls.wire.extensions import CertificateStatus
-from tamper import instead_of, lying
+from tamper import altering, instead_of
 from tls.handshake.conversations import Resumed, steps_taken
 from tls.handshake.conversations12 import CONVERSATIONS
 
@@ -72,7 +72,9 @@ def test_every_edge_of_the_table_is_taken_and_no_other() -> None:
             talk = conversation.pair()
             talk.exchange()
             assert talk.client.established and talk.server.established
-            with lying(Role.SERVER, instead_of(CertificateStatus)):  # it may promise a staple and send none
+            with altering(
+                Role.SERVER, instead_of(CertificateStatus)
+            ):  # it may promise a staple and send none
                 conversation.pair().exchange()
     edges = {
         (role, step, following)

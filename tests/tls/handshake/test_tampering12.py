@@ -12,7 +12,7 @@ import pytest
 from bothways import PeerFault
 from bothways.roles import Role
 from bothways.tls.record.protection import Plaintext
-from tamper import lying
+from tamper import altering
 from tls.handshake.conversations import Conversation, Resumed
 from tls.handshake.conversations12 import CONVERSATIONS, classic, conversation, deciphering, resumed, ticketed
 from tls.handshake.tampering import (
@@ -146,7 +146,7 @@ def test_mutated_messages_raise_nothing(name: str, role: Role, full: bool) -> No
     refused = 0
     for seed in range(4000 if full else 200):
         chosen = random.Random(seed)
-        with lying(role, mutator(seed % (6 if role is Role.SERVER else 5), chosen)):
+        with altering(role, mutator(seed % (6 if role is Role.SERVER else 5), chosen)):
             talk = TAMPERED[name].pair()
             talk.exchange()
         end = talk.server if role is Role.CLIENT else talk.client

@@ -22,12 +22,12 @@ from pair import Pair, received
 from tamper import (
     Edit,
     Outgoing,
+    altering,
     before,
     both,
     changing,
     editing,
     extending,
-    lying,
     sealed,
     wire,
     with_extensions,
@@ -47,9 +47,9 @@ def always(kind: type, change: Any) -> Edit:
     return edit
 
 
-def bears(conversation: Conversation, liar: Role, edit: Edit) -> Pair:
+def bears(conversation: Conversation, sender: Role, edit: Edit) -> Pair:
     """The handshake goes on, and data flows both ways."""
-    with lying(liar, edit):
+    with altering(sender, edit):
         talk = conversation.pair()
         talk.exchange()
     assert talk.client.established, repr(talk.client.failure)
@@ -191,12 +191,12 @@ def test_client_may_drop_its_psk_and_padding_after_a_retry() -> None:
 
 def test_extensions_may_stand_in_any_order() -> None:
     """RFC 9846 4.3: only pre_shared_key has a place."""
-    for kind, liar in (
+    for kind, sender in (
         (ClientHello, Role.CLIENT),
         (ServerHello, Role.SERVER),
         (CertificateRequest, Role.SERVER),
     ):
-        bears(CONVERSATIONS["mutual"], liar, with_extensions(kind, lambda those: reversed(those)))
+        bears(CONVERSATIONS["mutual"], sender, with_extensions(kind, lambda those: reversed(those)))
 
 
 def test_second_hello_may_have_its_extensions_in_another_order() -> None:
@@ -337,7 +337,7 @@ def test_change_cipher_spec_comes_once_after_a_retry_too() -> None:
 def test_server_does_not_play_for_middleboxes_when_the_client_does_not() -> None:
     """RFC 9846 E.4: without a session ID there is nothing to echo, and no change_cipher_spec is needed."""
     notes: list[Note] = []
-    with lying(Role.CLIENT, changing(ClientHello, legacy_session_id=b"")):
+    with altering(Role.CLIENT, changing(ClientHello, legacy_session_id=b"")):
         talk = CONVERSATIONS["mutual"].pair(server_notes=notes)
         talk.exchange()
     assert "change_cipher_spec" not in records(notes, True)
@@ -395,7 +395,7 @@ def test_user_canceled_is_ignored_until_the_close() -> None:
 
 def test_alert_in_the_clear_is_heard_from_a_peer_that_has_no_keys() -> None:
     """RFC 9846 A.1: a client that could not read the ServerHello says so in the clear."""
-    with lying(Role.CLIENT, before(CertificateRequest, wire(b""))):
+    with altering(Role.CLIENT, before(CertificateRequest, wire(b""))):
         talk = CONVERSATIONS["mutual"].pair()
     talk.server.receive(talk.client.data_to_send())
     (event,) = talk.server.receive(b"\x15\x03\x03\x00\x02\x02\x2f")
