@@ -156,7 +156,7 @@ def test_an_end_without_close_notify_is_told_by_what_we_had_sent(
     """MariaDB never sends close_notify; and a service that was asked for TLS has answered, so that it is there."""
     ours = OwnSide(Role.CLIENT, server_name="localhost", address="localhost:3306", starttls=starttls)
     error = Truncated("server", step=StepId("4.3"), progress=Progress.ACCEPTED)
-    found = explain(error, Situation(ours, Seen(progress=Progress.ACCEPTED, **seen)))
+    found = explain(error, Situation(ours, Observed(progress=Progress.ACCEPTED, **seen)))
     assert first(found) == (cause, "the peer's")
     told = [each.cause.name for each in found.causes]
     assert ("BACKEND_DOWN" in told) == (not starttls and not seen.get("data"))

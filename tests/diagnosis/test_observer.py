@@ -61,12 +61,12 @@ def test_application_data_is_noted_without_its_content() -> None:
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_our_close_notify_is_noted_by_observer_and_engine(version: str) -> None:
     made = talk(client(versions=[version]))
-    assert not made.client.situation().seen.closed
+    assert not made.client.situation().observed.closed
     made.pair.client.close()
     made.pair.client.data_to_send()
     made.pair.client.receive_eof()
-    assert made.client.situation().seen.closed
-    assert situation_of(made.pair.client.failure.situation).seen.closed
+    assert made.client.situation().observed.closed
+    assert situation_of(made.pair.client.failure.situation).observed.closed
 
 
 def test_observed_facts_contain_no_key() -> None:

@@ -54,7 +54,7 @@ def _overdue(case: Case) -> str | None:
     ends = _both_expired(case)
     if ends is None:
         return None
-    nexts = [ends_at for _, ends_at in case.ours.lists if ends_at is not None]
+    nexts = [ends_at for _, ends_at in case.own_side.lists if ends_at is not None]
     if nexts and max(nexts) < case.situation.now:
         return "by it both sides' certificates would have expired, and every CRL that we have"
     if abs(ends[0] - ends[1]) > APART:
@@ -72,7 +72,7 @@ def doubtful(case: Case) -> str | None:
 
 def _both_expired(case: Case) -> tuple[datetime, datetime] | None:
     """Return when the leaf certificates of both sides expired; None unless both have."""
-    leaves = [*case.their_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.ours.own[:1])]
+    leaves = [*case.peer_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.own_side.own[:1])]
     if len(leaves) < 2 or not all(_outside(each, case.situation.now, ahead=True) for each in leaves):
         return None
     return leaves[0].not_after, leaves[1].not_after
@@ -80,7 +80,7 @@ def _both_expired(case: Case) -> tuple[datetime, datetime] | None:
 
 def _issued_later(case: Case) -> str | None:
     """Return the evidence that a CRL of ours was issued after the time that our clock shows."""
-    latest = max((issued for issued, _ in case.ours.lists), default=None)
+    latest = max((issued for issued, _ in case.own_side.lists), default=None)
     if latest is None or latest - case.situation.now < SKEW:
         return None
     return f"a CRL that we have was issued on {latest:%Y-%m-%d %H:%M} UTC, later than that"

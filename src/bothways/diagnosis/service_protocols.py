@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LINES, LOGINS, Says, said, texts
+from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LINES, LOGINS, Meaning, match_text, texts
 
 LINES_LOOKED_AT = 16
 MESSAGES_LOOKED_AT = 16
@@ -20,7 +20,7 @@ class Found(NamedTuple):
     """What a reply says about us, and its text."""
 
     text: str
-    says: Says
+    meaning: Meaning
 
 
 def read_protocols(data: bytes) -> Found | None:
@@ -28,11 +28,11 @@ def read_protocols(data: bytes) -> Found | None:
     return next((found for reader in READERS if (found := reader(data)) is not None), None)
 
 
-def _judged(text: str, says: Says | None) -> Found | None:
+def _judged(text: str, meaning: Meaning | None) -> Found | None:
     """Prefer a text about a certificate to a code, since it says more."""
-    about = said(text, CERTIFICATES)
-    says = says if about is None else about.says
-    return None if says is None else Found(text, says)
+    about = match_text(text, CERTIFICATES)
+    meaning = meaning if about is None else about.meaning
+    return None if meaning is None else Found(text, meaning)
 
 
 def _decoded(raw: bytes) -> str:
@@ -49,7 +49,7 @@ def _postgresql(data: bytes) -> Found | None:
     fields = {each[:1]: each[1:] for each in data[5:].split(b"\0") if each}
     code = fields.get(b"C", b"").decode("ascii", "replace")
     text = _decoded(fields.get(b"M", b""))
-    by_text = next((says for words, says in POSTGRESQL_TEXTS if words in text), None)
+    by_text = next((meaning for words, meaning in POSTGRESQL_TEXTS if words in text), None)
     return _judged(text, by_text or SQL_STATES.get(code) or SQL_STATES.get(code[:2]))
 
 
@@ -62,18 +62,19 @@ def _mysql(data: bytes) -> Found | None:
     return _judged(text, MYSQL.get(code))
 
 
-POSTGRESQL_TEXTS: Sequence[tuple[str, Says]] = (
-    ("valid client certificate", Says.CERTIFICATE_WANTED),
-    ("password authentication failed", Says.LOGIN),
-    ("no password supplied", Says.LOGIN),
+POSTGRESQL_TEXTS: Sequence[tuple[str, Meaning]] = (
+    ("valid client certificate", Meaning.CERTIFICATE_WANTED),
+    ("password authentication failed", Meaning.LOGIN),
+    ("no password supplied", Meaning.LOGIN),
 )
-SQL_STATES: Mapping[str, Says] = {
-    "28P01": Says.LOGIN, "28": Says.FORBIDDEN, "53": Says.BUSY, "57P03": Says.BUSY, "57P01": Says.BUSY,
+SQL_STATES: Mapping[str, Meaning] = {
+    "28P01": Meaning.LOGIN, "28": Meaning.FORBIDDEN, "53": Meaning.BUSY, "57P03": Meaning.BUSY, "57P01": Meaning.BUSY,
 }  # fmt: skip
-MYSQL: Mapping[int, Says] = {
-    1040: Says.BUSY, 1053: Says.BUSY, 1203: Says.BUSY, 1226: Says.BUSY, 1041: Says.BUSY,
-    1044: Says.FORBIDDEN, 1045: Says.FORBIDDEN, 1129: Says.FORBIDDEN, 1130: Says.FORBIDDEN, 1698: Says.FORBIDDEN,
-    3118: Says.FORBIDDEN, 4151: Says.FORBIDDEN, 1251: Says.LOGIN, 1820: Says.LOGIN, 1862: Says.LOGIN,
+MYSQL: Mapping[int, Meaning] = {
+    1040: Meaning.BUSY, 1053: Meaning.BUSY, 1203: Meaning.BUSY, 1226: Meaning.BUSY, 1041: Meaning.BUSY,
+    1044: Meaning.FORBIDDEN, 1045: Meaning.FORBIDDEN, 1129: Meaning.FORBIDDEN, 1130: Meaning.FORBIDDEN, 1698:
+    Meaning.FORBIDDEN, 3118: Meaning.FORBIDDEN, 4151: Meaning.FORBIDDEN, 1251: Meaning.LOGIN, 1820: Meaning.LOGIN, 1862:
+    Meaning.LOGIN,
 }  # fmt: skip
 
 # -- directories -----------------------------------------------------------------------------------------
@@ -85,11 +86,11 @@ def _ldap(data: bytes) -> Found | None:
         match = _LDAP_RESULT.match(content)
         code = match[1][0] if match is not None else 0
         if code in LDAP:
-            text, says = LDAP[code]
+            text, meaning = LDAP[code]
             words = "".join(chr(each) for each in content[match.end() :] if 32 <= each < 127) if match else ""
-            if says is Says.UNWILLING and said(words.lower(), LDAP_WANTS_LOGIN) is not None:
-                says = Says.LOGIN
-            return _judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), says)
+            if meaning is Meaning.UNWILLING and match_text(words.lower(), LDAP_WANTS_LOGIN) is not None:
+                meaning = Meaning.LOGIN
+            return _judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), meaning)
     return None
 
 
@@ -111,22 +112,22 @@ def _ldap_messages(data: bytes) -> Iterator[bytes]:
         yield data[start:at]
 
 
-LDAP: Mapping[int, tuple[str, Says]] = {
-    1: ("operationsError", Says.LOGIN),
-    7: ("authMethodNotSupported", Says.LOGIN),
-    8: ("strongerAuthRequired", Says.CERTIFICATE_WANTED),
-    13: ("confidentialityRequired", Says.FORBIDDEN),
-    48: ("inappropriateAuthentication", Says.LOGIN),
-    49: ("invalidCredentials", Says.LOGIN),
-    50: ("insufficientAccessRights", Says.FORBIDDEN),
-    51: ("busy", Says.BUSY),
-    52: ("unavailable", Says.BUSY),
-    53: ("unwillingToPerform", Says.UNWILLING),
+LDAP: Mapping[int, tuple[str, Meaning]] = {
+    1: ("operationsError", Meaning.LOGIN),
+    7: ("authMethodNotSupported", Meaning.LOGIN),
+    8: ("strongerAuthRequired", Meaning.CERTIFICATE_WANTED),
+    13: ("confidentialityRequired", Meaning.FORBIDDEN),
+    48: ("inappropriateAuthentication", Meaning.LOGIN),
+    49: ("invalidCredentials", Meaning.LOGIN),
+    50: ("insufficientAccessRights", Meaning.FORBIDDEN),
+    51: ("busy", Meaning.BUSY),
+    52: ("unavailable", Meaning.BUSY),
+    53: ("unwillingToPerform", Meaning.UNWILLING),
 }
 # Texts of OpenLDAP and 389 Directory Server with unwillingToPerform, which servers send for many reasons.
 LDAP_WANTS_LOGIN = texts(
     (
-        Says.LOGIN,
+        Meaning.LOGIN,
         (
             r"authentication required",
             r"unauthenticated bind",
@@ -144,22 +145,22 @@ def _mqtt(data: bytes) -> Found | None:
     """A CONNACK that refuses: versions 3.1.1 (3.2.2.3) and 5 (3.2.2.2)."""
     if len(data) < 4 or data[0] != 0x20 or data[1] > 127 or data[3] not in MQTT:
         return None
-    text, says = MQTT[data[3]]
-    return Found(f"MQTT refused the connection: {text}", says)
+    text, meaning = MQTT[data[3]]
+    return Found(f"MQTT refused the connection: {text}", meaning)
 
 
-MQTT: Mapping[int, tuple[str, Says]] = {
-    3: ("server unavailable", Says.BUSY),
-    4: ("bad user name or password", Says.LOGIN),
-    5: ("not authorized", Says.FORBIDDEN),
-    0x86: ("bad user name or password", Says.LOGIN),
-    0x87: ("not authorized", Says.FORBIDDEN),
-    0x88: ("server unavailable", Says.BUSY),
-    0x89: ("server busy", Says.BUSY),
-    0x8A: ("banned", Says.FORBIDDEN),
-    0x8C: ("bad authentication method", Says.LOGIN),
-    0x97: ("quota exceeded", Says.BUSY),
-    0x9F: ("connection rate exceeded", Says.BUSY),
+MQTT: Mapping[int, tuple[str, Meaning]] = {
+    3: ("server unavailable", Meaning.BUSY),
+    4: ("bad user name or password", Meaning.LOGIN),
+    5: ("not authorized", Meaning.FORBIDDEN),
+    0x86: ("bad user name or password", Meaning.LOGIN),
+    0x87: ("not authorized", Meaning.FORBIDDEN),
+    0x88: ("server unavailable", Meaning.BUSY),
+    0x89: ("server busy", Meaning.BUSY),
+    0x8A: ("banned", Meaning.FORBIDDEN),
+    0x8C: ("bad authentication method", Meaning.LOGIN),
+    0x97: ("quota exceeded", Meaning.BUSY),
+    0x9F: ("connection rate exceeded", Meaning.BUSY),
 }
 
 
@@ -173,7 +174,12 @@ def _amqp(data: bytes) -> Found | None:
 
 
 _AMQP_CLOSE = re.compile(rb"\x01\0\0....\0\x0a\0\x32(..)(.)", re.DOTALL)
-AMQP: Mapping[int, Says] = {403: Says.LOGIN, 530: Says.FORBIDDEN, 320: Says.BUSY, 506: Says.BUSY}
+AMQP: Mapping[int, Meaning] = {
+    403: Meaning.LOGIN,
+    530: Meaning.FORBIDDEN,
+    320: Meaning.BUSY,
+    506: Meaning.BUSY,
+}
 
 
 def _xmpp(data: bytes) -> Found | None:
@@ -184,17 +190,17 @@ def _xmpp(data: bytes) -> Found | None:
     return None if match is None else Found(f"XMPP: {match[1].decode('ascii')}", XMPP[match[1]])
 
 
-XMPP: Mapping[bytes, Says] = {
-    b"not-authorized": Says.LOGIN,
-    b"credentials-expired": Says.LOGIN,
-    b"account-disabled": Says.FORBIDDEN,
-    b"policy-violation": Says.FORBIDDEN,
-    b"host-unknown": Says.WRONG_NAME,
-    b"host-gone": Says.WRONG_NAME,
-    b"resource-constraint": Says.BUSY,
-    b"system-shutdown": Says.BUSY,
-    b"temporary-auth-failure": Says.BUSY,
-    b"connection-timeout": Says.NO_REQUEST,
+XMPP: Mapping[bytes, Meaning] = {
+    b"not-authorized": Meaning.LOGIN,
+    b"credentials-expired": Meaning.LOGIN,
+    b"account-disabled": Meaning.FORBIDDEN,
+    b"policy-violation": Meaning.FORBIDDEN,
+    b"host-unknown": Meaning.WRONG_NAME,
+    b"host-gone": Meaning.WRONG_NAME,
+    b"resource-constraint": Meaning.BUSY,
+    b"system-shutdown": Meaning.BUSY,
+    b"temporary-auth-failure": Meaning.BUSY,
+    b"connection-timeout": Meaning.NO_REQUEST,
 }
 _XMPP = re.compile(rb"<(" + b"|".join(XMPP) + rb")\b")
 
@@ -212,17 +218,17 @@ def _lines(data: bytes) -> Found | None:
 def _line(line: str) -> Found | None:
     if not _REFUSING.match(line):
         return None
-    found = said(line, CERTIFICATES, LINES, LOGINS, BACKENDS)
-    says = CODES.get(line[:3]) if found is None else found.says
-    return None if says is None else Found(line, says)
+    found = match_text(line, CERTIFICATES, LINES, LOGINS, BACKENDS)
+    meaning = CODES.get(line[:3]) if found is None else found.meaning
+    return None if meaning is None else Found(line, meaning)
 
 
 LINES_BEGIN = (b"* ", b"-", b"+OK", b"a", b"A", b"2", b"4", b"5", b"INFO ", b"ERROR")
 _REFUSING = re.compile(r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |ERROR", re.IGNORECASE)
 # RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1.
-CODES: Mapping[str, Says] = {
-    "421": Says.BUSY, "450": Says.BUSY, "451": Says.BUSY, "452": Says.BUSY, "454": Says.BUSY,
-    "530": Says.LOGIN, "534": Says.LOGIN, "535": Says.LOGIN, "538": Says.LOGIN, "332": Says.LOGIN,
-    "554": Says.FORBIDDEN,
+CODES: Mapping[str, Meaning] = {
+    "421": Meaning.BUSY, "450": Meaning.BUSY, "451": Meaning.BUSY, "452": Meaning.BUSY, "454": Meaning.BUSY,
+    "530": Meaning.LOGIN, "534": Meaning.LOGIN, "535": Meaning.LOGIN, "538": Meaning.LOGIN, "332": Meaning.LOGIN,
+    "554": Meaning.FORBIDDEN,
 }  # fmt: skip
 READERS: Sequence[Callable[[bytes], Found | None]] = (_postgresql, _mysql, _ldap, _mqtt, _amqp, _xmpp, _lines)

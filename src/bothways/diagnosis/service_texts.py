@@ -12,7 +12,7 @@ from enum import Enum
 from typing import NamedTuple
 
 
-class Says(Enum):
+class Meaning(Enum):
     """What a reply says about our certificate or us."""
 
     CERTIFICATE_WANTED = "it requires a certificate and got none"
@@ -33,24 +33,24 @@ class Says(Enum):
     PLAIN_WANTED = "it read what it received as plain text"
 
 
-Texts = Sequence[tuple[re.Pattern[str], Says]]
+Texts = Sequence[tuple[re.Pattern[str], Meaning]]
 _KIND = r"(?:client|ssl|tls|peer|x\.?509|user|mutual tls) "
 _IS = r"(?:is |was |has been |has )?"
 
 
-def texts(*rows: tuple[Says, tuple[str, ...]]) -> Texts:
+def texts(*rows: tuple[Meaning, tuple[str, ...]]) -> Texts:
     """Return a table of texts: what each row says, and the patterns for it, in lower case."""
-    return tuple((re.compile("|".join(patterns)), says) for says, patterns in rows)
+    return tuple((re.compile("|".join(patterns)), meaning) for meaning, patterns in rows)
 
 
 # About a certificate: the first row that matches counts.
 CERTIFICATES = texts(
-    (Says.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent",)),
-    (Says.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
-    (Says.LATER_IMPOSSIBLE, (r"cannot perform post-handshake authentication",)),
-    (Says.CERTIFICATE_REVOKED, (r"\b403[. ]13\b", rf"certificate {_IS}revoked")),
+    (Meaning.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent",)),
+    (Meaning.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
+    (Meaning.LATER_IMPOSSIBLE, (r"cannot perform post-handshake authentication",)),
+    (Meaning.CERTIFICATE_REVOKED, (r"\b403[. ]13\b", rf"certificate {_IS}revoked")),
     (
-        Says.CERTIFICATE_UNTRUSTED,
+        Meaning.CERTIFICATE_UNTRUSTED,
         (
             r"\b403[. ]16\b",
             rf"certificate {_IS}(?:untrusted|not trusted)",
@@ -62,9 +62,9 @@ CERTIFICATES = texts(
             r"(?:\bun|\bnot )trusted (?:ca\b|certificate authority|issuer)",
         ),
     ),
-    (Says.CERTIFICATE_EXPIRED, (r"\b403[. ]17\b", rf"certificate {_IS}(?:expired|not yet valid)")),
+    (Meaning.CERTIFICATE_EXPIRED, (r"\b403[. ]17\b", rf"certificate {_IS}(?:expired|not yet valid)")),
     (
-        Says.CERTIFICATE_WANTED,
+        Meaning.CERTIFICATE_WANTED,
         (
             r"\b403[. ]7\b",
             rf"certificate {_IS}(?:required|missing|needed|absent)",
@@ -78,7 +78,7 @@ CERTIFICATES = texts(
         ),
     ),
     (
-        Says.CERTIFICATE_WRONG,
+        Meaning.CERTIFICATE_WRONG,
         (
             rf"(?:invalid|bad|untrusted|unacceptable|unverified|rejected) {_KIND}certificate",
             rf"certificate {_IS}(?:invalid|unacceptable|rejected|not (?:valid|accepted|recognized|verified))",
@@ -87,7 +87,7 @@ CERTIFICATES = texts(
         ),
     ),
     (
-        Says.FORBIDDEN,
+        Meaning.FORBIDDEN,
         (
             r"certificate authentication failed",
             r"certificate .{0,40}not (?:authorized|allowed|permitted|mapped|registered)",
@@ -101,7 +101,7 @@ CERTIFICATES = texts(
 PLACES = texts(
     (Says.NO_PROTOCOL, (r"(?:missing|unknown|no) alpn protocol", r"server does not support http/1\.1")),
     (
-        Says.PLAIN_WANTED,
+        Meaning.PLAIN_WANTED,
         (
             r"plain http request was sent to https port",
             r"speaking plain http to an ssl",
@@ -110,7 +110,7 @@ PLACES = texts(
         ),
     ),
     (
-        Says.WRONG_NAME,
+        Meaning.WRONG_NAME,
         (
             r"invalid hostname",
             r"invalid sni",
@@ -124,7 +124,7 @@ PLACES = texts(
 
 BACKENDS = texts(
     (
-        Says.NO_BACKEND,
+        Meaning.NO_BACKEND,
         (
             r"upstream connect error",
             r"no healthy upstream",
@@ -133,7 +133,7 @@ BACKENDS = texts(
         ),
     ),
     (
-        Says.BUSY,
+        Meaning.BUSY,
         (
             r"temporarily unavailable",
             r"under maintenance",
@@ -150,7 +150,7 @@ BACKENDS = texts(
 
 LOGINS = texts(
     (
-        Says.LOGIN,
+        Meaning.LOGIN,
         (
             r"missing authentication (?:token|credentials|header)",
             r"full authentication is required",
@@ -170,7 +170,7 @@ LOGINS = texts(
 # In protocols whose text is one line.
 LINES = texts(
     (
-        Says.LOGIN,
+        Meaning.LOGIN,
         (
             r"\bnoauth\b",
             r"wrongpass",
@@ -189,7 +189,7 @@ LINES = texts(
         ),
     ),
     (
-        Says.FORBIDDEN,
+        Meaning.FORBIDDEN,
         (
             r"noperm",
             r"authorizationfailed",
@@ -203,7 +203,7 @@ LINES = texts(
         ),
     ),
     (
-        Says.BUSY,
+        Meaning.BUSY,
         (
             r"too many",
             r"max number of clients",
@@ -223,14 +223,14 @@ LINES = texts(
             r"server (?:is )?(?:busy|closing|full)",
         ),
     ),
-    (Says.NO_REQUEST, (r"inactivity", r"\bidle\b", r"time-?out", r"timed out")),
+    (Meaning.NO_REQUEST, (r"inactivity", r"\bidle\b", r"time-?out", r"timed out")),
 )
 
 
 # Of servers that refuse an address, before they know our identity.
 SHUT_OUT = texts(
     (
-        Says.FORBIDDEN,
+        Meaning.FORBIDDEN,
         (
             r"not (?:allowed|permitted)",
             r"\bblocked\b",
@@ -244,20 +244,20 @@ SHUT_OUT = texts(
 )
 
 
-class Said(NamedTuple):
+class TextMatch(NamedTuple):
     """What a text says, and the part of it that says so."""
 
-    says: Says
-    words: str
+    meaning: Meaning
+    text: str
 
 
-def said(text: str, *tables: Texts) -> Said | None:
+def match_text(text: str, *tables: Texts) -> TextMatch | None:
     """Return what a text says, by the first entry that matches."""
     lower = text.lower()
     if len(lower) != len(text):  # a place in one is none in the other
         text = lower
     for table in tables:
-        for pattern, says in table:
+        for pattern, meaning in table:
             if (match := pattern.search(lower)) is not None:
-                return Said(says, text[match.start() : match.end()])
+                return TextMatch(meaning, text[match.start() : match.end()])
     return None

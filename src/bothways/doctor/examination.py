@@ -162,7 +162,7 @@ def examine(
             files=files,
             starttls="" if starttls is None else starttls.name,
         ).situation()
-        situation = replace(situation, probed=_without_starttls(dialer, error, situation.ours))
+        situation = replace(situation, probed=_without_starttls(dialer, error, situation.own_side))
         return Examination(dialer, config, survey, unreachable=explain(error, situation))
     first_attempts: list[Attempt] = []
     probed = of_survey(survey)
