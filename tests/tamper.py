@@ -1,9 +1,9 @@
-"""A liar in the engine: edits what one side sends, by message and field, never by byte offset.
+"""Alters what one side sends, inside its engine: by message and field, never by byte offset.
 
-`lying(Role.SERVER, edit)` hands every message that a server sends to `edit`, which returns what goes out
-in its place. That is encoded by the codec tables, protected by the keys of the moment and added to the liar's
-transcript, so that the other side meets a well-made lie. With `in_flight` the transcript keeps the honest
-message: somebody between the two altered it.
+`altering(Role.SERVER, edit)` hands every message that a server sends to `edit`, which returns what goes out
+in its place. That is encoded by the codec tables, protected by the current keys and added to the sender's
+transcript, so that nothing else is wrong with it. With `in_flight` the transcript keeps the unaltered message, as if
+somebody between the two had altered it.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ Then = Callable[[Pair, Connection], None]
 
 
 @contextmanager
-def lying(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[None]:
-    """Within, whoever plays `role` sends what `edit(message, nth of its kind)` returns.
+def altering(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[None]:
+    """While the body runs, the side in `role` sends what `edit(message, nth of its kind)` returns.
 
-    Bytes are taken for a whole message with its header; a function is called with the liar's context, for what
+    Bytes are taken for a whole message with its header; a function is called with the sender's context, for what
     happens to records between messages.
     """
-    honest = HandshakeContext.send
+    unaltered = HandshakeContext.send
     counts: dict[int, Counter[type]] = {}
 
     def send(
         hs: HandshakeContext, message: Message, raw: bytes | None = None, *, hashed: bytes | None = None
     ) -> None:
         if hs.role is not role:
-            honest(hs, message, raw, hashed=hashed)
+            unaltered(hs, message, raw, hashed=hashed)
             return
         seen = counts.setdefault(id(hs), Counter())
         nth = seen[type(message)]
@@ -59,16 +59,16 @@ def lying(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[None]:
             if callable(each):
                 each(hs)
             else:
-                tell(hs, each, in_transcript=not is_hashed)
+                send_altered(hs, each, in_transcript=not is_hashed)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HandshakeContext, "send", send)
         yield
 
 
-def tell(hs: HandshakeContext, lie: Message | bytes, *, in_transcript: bool = True) -> None:
-    """Put a lie into the flight, and into the transcript of the liar who is to believe in it himself."""
-    raw = lie if isinstance(lie, bytes) else encode_message(lie)
+def send_altered(hs: HandshakeContext, altered: Message | bytes, *, in_transcript: bool = True) -> None:
+    """Add an altered message to the flight, and to the transcript of its sender."""
+    raw = altered if isinstance(altered, bytes) else encode_message(altered)
     hs.out.put_encoded(raw)
     if in_transcript:
         hs.transcript.add(raw)
@@ -77,7 +77,7 @@ def tell(hs: HandshakeContext, lie: Message | bytes, *, in_transcript: bool = Tr
 # -- edits ---------------------------------------------------------------------------------------------
 
 
-def honest(message: Message, nth: int) -> Iterable[Outgoing]:
+def unaltered(message: Message, nth: int) -> Iterable[Outgoing]:
     return (message,)
 
 
@@ -179,7 +179,7 @@ def both(*edits: Edit) -> Edit:
 
 
 def wire(data: bytes) -> Act:
-    """Put bytes on the wire, after what is in the flight."""
+    """Send bytes after what is in the flight."""
 
     def act(hs: HandshakeContext) -> None:
         hs.out.flush()
@@ -189,7 +189,7 @@ def wire(data: bytes) -> Act:
 
 
 def sealed(content_type: int, content: bytes = b"", times: int = 1) -> Act:
-    """Put a record of any type and content on the wire, under the keys of the moment."""
+    """Send a record of any type and content, under the current keys."""
 
     def act(hs: HandshakeContext) -> None:
         hs.out.flush()
@@ -200,17 +200,17 @@ def sealed(content_type: int, content: bytes = b"", times: int = 1) -> Act:
 
 
 def behind(raw: bytes) -> Act:
-    """Put bytes into the flight, behind the message and outside of the transcript."""
+    """Add bytes to the flight after the message, but not to the transcript."""
 
-    return lambda hs: tell(hs, raw, in_transcript=False)
+    return lambda hs: send_altered(hs, raw, in_transcript=False)
 
 
-def say(*acts: Act) -> Then:
-    """Do something on the wire when the handshake is done."""
+def after_handshake(*acts: Act) -> Then:
+    """Send something when the handshake is complete."""
 
-    def then(talk: Pair, liar: Connection) -> None:
+    def then(talk: Pair, sender: Connection) -> None:
         for act in acts:
-            act(machinery(liar))
+            act(machinery(sender))
 
     return then
 
@@ -238,16 +238,16 @@ def in_parts(kind: type, between: Act, nth: int = 0) -> Edit:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One row of a table of negative tests: how one side lies, and what the other says to that.
+    """One row of a table of negative tests: what one side sends, and how the other refuses it.
 
-    `edit` acts on messages, `wire` on the liar's bytes on their way, `then(talk, liar)` after the handshake.
+    `edit` acts on messages, `wire` on the sender's bytes in transit, `then(talk, sender)` after the handshake.
     """
 
     what: str
-    liar: Role
+    sender: Role
     fault: Fault
     alert: Alert
-    edit: Edit = honest
+    edit: Edit = unaltered
     wire: Tamper = untouched
     then: Then | None = None
     client: dict[str, Any] = field(default_factory=dict)
@@ -261,31 +261,31 @@ class Refusal:
 
 
 def refused(case: Refusal, client: ClientConfig, server: ServerConfig, name: str = "localhost") -> PeerFault:
-    """Play `case` and hold both sides to it: the refusal of one, and the alert as the other saw it."""
+    """Run `case`, and check the refusal of one side and the alert that the other received."""
     notes: dict[Role, list[Note]] = {Role.CLIENT: [], Role.SERVER: []}
-    with lying(case.liar, case.edit, in_flight=case.in_flight):
+    with altering(case.sender, case.edit, in_flight=case.in_flight):
         talk = pair(client, server, name, client_notes=notes[Role.CLIENT], server_notes=notes[Role.SERVER])
-        if case.liar is Role.CLIENT:
+        if case.sender is Role.CLIENT:
             talk.to_server = case.wire
         else:
             talk.to_client = case.wire
         talk.exchange()
         ends = {Role.CLIENT: talk.client, Role.SERVER: talk.server}
         if case.then is not None:
-            case.then(talk, ends[case.liar])
+            case.then(talk, ends[case.sender])
             talk.exchange()
-    honest_end, liar_end = ends[case.liar.other], ends[case.liar]
-    error = honest_end.failure
-    assert isinstance(error, PeerFault), f"not refused: {error!r}; the liar: {liar_end.failure!r}"
+    receiver, sending_end = ends[case.sender.other], ends[case.sender]
+    error = receiver.failure
+    assert isinstance(error, PeerFault), f"not refused: {error!r}; the sender: {sending_end.failure!r}"
     assert error.fault is case.fault, str(error)
-    assert error.peer == case.liar.value
-    assert_told(error, case.alert, notes[case.liar], liar_end)
+    assert error.peer == case.sender.value
+    assert_reported(error, case.alert, notes[case.sender], sending_end)
     if case.step is not None:
         assert error.step == case.step
     return error
 
 
-def assert_told(error: PeerFault, alert: Alert, notes: list[Note], liar: Connection) -> None:
+def assert_reported(error: PeerFault, alert: Alert, notes: list[Note], sender: Connection) -> None:
     """The error has all its facts, and the other side saw this alert and was ended by it."""
     assert error.alert == alert
     assert "?" not in sentence(error.fault.sentence, error.facts), "a fact of the sentence is missing"
@@ -294,5 +294,5 @@ def assert_told(error: PeerFault, alert: Alert, notes: list[Note], liar: Connect
     assert len(lines) <= 2 + len(error.reasons), "a text of the peer begins a line of its own"
     assert all(line.isascii() and line.isprintable() and len(line) < 1000 for line in lines)
     seen = [note.description for note in notes if isinstance(note, AlertSeen) and not note.sent]
-    assert seen[:1] == [alert], f"the liar saw {seen}; {liar.failure!r}"
-    assert isinstance(liar.failure, PeerAlert)
+    assert seen[:1] == [alert], f"the sender received {seen}; {sender.failure!r}"
+    assert isinstance(sender.failure, PeerAlert)

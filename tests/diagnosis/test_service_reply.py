@@ -8,7 +8,7 @@ import pytest
 
 from bothways.diagnosis import refusal_in
 from bothways.diagnosis.service_reply import LOOKED_AT, read_reply
-from bothways.diagnosis.service_texts import Says
+from bothways.diagnosis.service_texts import Meaning
 
 
 def http(status: int, body: str = "", *headers: str) -> bytes:
@@ -25,64 +25,64 @@ def headers(block: bytes) -> bytes:
 
 SETTINGS = frame(4, b"", 0)
 
-REPLIES: list[tuple[bytes, Says | None, bool]] = [
+REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (http(200), None, False),
     (http(404), None, False),
     (http(400, "Bad Request"), None, False),
-    (http(400, "<center>No required SSL certificate was sent</center>"), Says.CERTIFICATE_WANTED, True),
-    (http(400, "<center>The SSL certificate error</center>"), Says.CERTIFICATE_WRONG, True),
-    (http(400, "The plain HTTP request was sent to HTTPS port"), Says.PLAIN_WANTED, True),
-    (http(400, "<h2>Bad Request - Invalid Hostname</h2>"), Says.WRONG_NAME, False),
-    (http(401, "", "WWW-Authenticate: Basic realm=x"), Says.LOGIN, True),
-    (http(403, "Request forbidden by administrative rules."), Says.FORBIDDEN, True),
-    (http(403, "RBAC: access denied"), Says.FORBIDDEN, True),
-    (http(403, "Reason: Cannot perform Post-Handshake Authentication."), Says.LATER_IMPOSSIBLE, True),
-    (http(403, "403.7 - Forbidden: SSL client certificate is required."), Says.CERTIFICATE_WANTED, True),
-    (http(403, "HTTP Error 403.13 - Forbidden"), Says.CERTIFICATE_REVOKED, True),
-    (http(403, "HTTP Error 403.16 - Forbidden"), Says.CERTIFICATE_UNTRUSTED, True),
-    (http(403, "<h1>HTTP/1.0 403 Forbidden</h1><p>Missing ALPN Protocol, expected `h2`"), Says.NO_PROTOCOL, True),
-    (http(403, "HTTP Error 403.17 - Forbidden"), Says.CERTIFICATE_EXPIRED, True),
-    (http(403, "Client Certificate Required"), Says.CERTIFICATE_WANTED, True),
-    (http(403, '{"error": "invalid client certificate"}'), Says.CERTIFICATE_WRONG, True),
-    (http(407), Says.PROXY_LOGIN, True),
-    (http(408), Says.NO_REQUEST, False),
-    (http(421), Says.WRONG_NAME, True),
-    (http(495), Says.CERTIFICATE_WRONG, True),
-    (http(496), Says.CERTIFICATE_WANTED, True),
-    (http(497), Says.PLAIN_WANTED, True),
+    (http(400, "<center>No required SSL certificate was sent</center>"), Meaning.CERTIFICATE_WANTED, True),
+    (http(400, "<center>The SSL certificate error</center>"), Meaning.CERTIFICATE_WRONG, True),
+    (http(400, "The plain HTTP request was sent to HTTPS port"), Meaning.PLAIN_WANTED, True),
+    (http(400, "<h2>Bad Request - Invalid Hostname</h2>"), Meaning.WRONG_NAME, False),
+    (http(401, "", "WWW-Authenticate: Basic realm=x"), Meaning.LOGIN, True),
+    (http(403, "Request forbidden by administrative rules."), Meaning.FORBIDDEN, True),
+    (http(403, "RBAC: access denied"), Meaning.FORBIDDEN, True),
+    (http(403, "Reason: Cannot perform Post-Handshake Authentication."), Meaning.LATER_IMPOSSIBLE, True),
+    (http(403, "403.7 - Forbidden: SSL client certificate is required."), Meaning.CERTIFICATE_WANTED, True),
+    (http(403, "HTTP Error 403.13 - Forbidden"), Meaning.CERTIFICATE_REVOKED, True),
+    (http(403, "HTTP Error 403.16 - Forbidden"), Meaning.CERTIFICATE_UNTRUSTED, True),
+    (http(403, "<h1>HTTP/1.0 403 Forbidden</h1><p>Missing ALPN Protocol, expected `h2`"), Meaning.NO_PROTOCOL, True),
+    (http(403, "HTTP Error 403.17 - Forbidden"), Meaning.CERTIFICATE_EXPIRED, True),
+    (http(403, "Client Certificate Required"), Meaning.CERTIFICATE_WANTED, True),
+    (http(403, '{"error": "invalid client certificate"}'), Meaning.CERTIFICATE_WRONG, True),
+    (http(407), Meaning.PROXY_LOGIN, True),
+    (http(408), Meaning.NO_REQUEST, False),
+    (http(421), Meaning.WRONG_NAME, True),
+    (http(495), Meaning.CERTIFICATE_WRONG, True),
+    (http(496), Meaning.CERTIFICATE_WANTED, True),
+    (http(497), Meaning.PLAIN_WANTED, True),
     (http(500), None, False),
-    (http(502), Says.NO_BACKEND, False),
-    (http(503, "No server is available to handle this request."), Says.NO_BACKEND, False),
-    (http(503, "503 Service Temporarily Unavailable"), Says.BUSY, False),
-    (http(503, "", "Retry-After: 120"), Says.BUSY, False),
-    (http(503, "due to maintenance downtime or capacity problems. Please try again later."), Says.NO_BACKEND, False),
-    (http(429), Says.BUSY, False),
-    (http(525), Says.NO_BACKEND, False),
-    (http(400, "Invalid SNI"), Says.WRONG_NAME, False),
-    (http(400, "Client sent an HTTP request to an HTTPS server."), Says.PLAIN_WANTED, True),
-    (http(400, '{"errors":["client certificate must be supplied"]}'), Says.CERTIFICATE_WANTED, True),
-    (http(401, '{"message":"No required TLS certificate was sent"}'), Says.CERTIFICATE_WANTED, True),
-    (http(401, '{"message":"TLS certificate failed verification"}'), Says.CERTIFICATE_WRONG, True),
-    (http(401, "x509: certificate signed by unknown authority"), Says.CERTIFICATE_UNTRUSTED, True),
-    (http(401, "the client certificate has expired"), Says.CERTIFICATE_EXPIRED, True),
-    (http(401, "certificate was revoked"), Says.CERTIFICATE_REVOKED, True),
-    (http(401, "", "WWW-Authenticate: Negotiate"), Says.LOGIN, True),
-    (http(401, "", "WWW-Authenticate: Mutual-TLS realm=x"), Says.CERTIFICATE_WANTED, True),
-    (http(401, "Full authentication is required to access this resource"), Says.LOGIN, True),
-    (http(403, '{"message":"forbidden: User \\"system:anonymous\\" cannot get path"}'), Says.CERTIFICATE_WANTED, True),
-    (http(403, '{"message":"Missing Authentication Token"}'), Says.LOGIN, True),
-    (http(403, "the certificate of ada is not authorized"), Says.FORBIDDEN, True),
-    (http(403, "No client certificate chain in this request"), Says.CERTIFICATE_WANTED, True),
+    (http(502), Meaning.NO_BACKEND, False),
+    (http(503, "No server is available to handle this request."), Meaning.NO_BACKEND, False),
+    (http(503, "503 Service Temporarily Unavailable"), Meaning.BUSY, False),
+    (http(503, "", "Retry-After: 120"), Meaning.BUSY, False),
+    (http(503, "due to maintenance downtime or capacity problems. Please try again later."), Meaning.NO_BACKEND, False),
+    (http(429), Meaning.BUSY, False),
+    (http(525), Meaning.NO_BACKEND, False),
+    (http(400, "Invalid SNI"), Meaning.WRONG_NAME, False),
+    (http(400, "Client sent an HTTP request to an HTTPS server."), Meaning.PLAIN_WANTED, True),
+    (http(400, '{"errors":["client certificate must be supplied"]}'), Meaning.CERTIFICATE_WANTED, True),
+    (http(401, '{"message":"No required TLS certificate was sent"}'), Meaning.CERTIFICATE_WANTED, True),
+    (http(401, '{"message":"TLS certificate failed verification"}'), Meaning.CERTIFICATE_WRONG, True),
+    (http(401, "x509: certificate signed by unknown authority"), Meaning.CERTIFICATE_UNTRUSTED, True),
+    (http(401, "the client certificate has expired"), Meaning.CERTIFICATE_EXPIRED, True),
+    (http(401, "certificate was revoked"), Meaning.CERTIFICATE_REVOKED, True),
+    (http(401, "", "WWW-Authenticate: Negotiate"), Meaning.LOGIN, True),
+    (http(401, "", "WWW-Authenticate: Mutual-TLS realm=x"), Meaning.CERTIFICATE_WANTED, True),
+    (http(401, "Full authentication is required to access this resource"), Meaning.LOGIN, True),
+    (http(403, '{"message":"forbidden: User \\"system:anonymous\\" cannot get path"}'), Meaning.CERTIFICATE_WANTED,
+    True), (http(403, '{"message":"Missing Authentication Token"}'), Meaning.LOGIN, True),
+    (http(403, "the certificate of ada is not authorized"), Meaning.FORBIDDEN, True),
+    (http(403, "No client certificate chain in this request"), Meaning.CERTIFICATE_WANTED, True),
     (http(500, "the SSL certificate error"), None, False),
-    (b"SIP/2.0 403 Forbidden\r\n\r\n", Says.FORBIDDEN, True),
-    (b"RTSP/1.0 401 Unauthorized\r\n\r\n", Says.LOGIN, True),
+    (b"SIP/2.0 403 Forbidden\r\n\r\n", Meaning.FORBIDDEN, True),
+    (b"RTSP/1.0 401 Unauthorized\r\n\r\n", Meaning.LOGIN, True),
     (b"", None, False),
     (b"hello", None, False),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("data", "says", "refuses"), REPLIES, ids=[str(at) for at in range(len(REPLIES))])
-def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Says | None, refuses: bool) -> None:
+def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Meaning | None, refuses: bool) -> None:
     found = read_reply(data)
     assert (found.says if found is not None else None) is says
     assert (refusal_in(data) is not None) is refuses
@@ -96,18 +96,18 @@ def test_the_deciding_text_is_quoted_unchanged() -> None:
 @pytest.mark.parametrize(
     ("framed", "text", "says", "refuses"),
     [
-        (headers(b"\x08\x03403"), "HTTP/2 403", Says.FORBIDDEN, True),
+        (headers(b"\x08\x03403"), "HTTP/2 403", Meaning.FORBIDDEN, True),
         (headers(b"\x8c") + frame(0, b"No required SSL certificate was sent"),
-         "HTTP/2 400, No required SSL certificate was sent", Says.CERTIFICATE_WANTED, True),
-        (headers(b"\x88\x40\x0bgrpc-status\x0216"), "HTTP/2 200, grpc-status 16", Says.LOGIN, True),
-        (headers(b"\x88\x40\x0bgrpc-status\x017"), "HTTP/2 200, grpc-status 7", Says.FORBIDDEN, True),
-        (headers(b"\x88\x40\x0bgrpc-status\x0214"), "HTTP/2 200, grpc-status 14", Says.NO_BACKEND, False),
+         "HTTP/2 400, No required SSL certificate was sent", Meaning.CERTIFICATE_WANTED, True),
+        (headers(b"\x88\x40\x0bgrpc-status\x0216"), "HTTP/2 200, grpc-status 16", Meaning.LOGIN, True),
+        (headers(b"\x88\x40\x0bgrpc-status\x017"), "HTTP/2 200, grpc-status 7", Meaning.FORBIDDEN, True),
+        (headers(b"\x88\x40\x0bgrpc-status\x0214"), "HTTP/2 200, grpc-status 14", Meaning.NO_BACKEND, False),
         (headers(b"\x88\x40\x0bgrpc-status\x010"), "HTTP/2 200, grpc-status 0", None, False),
-        (frame(7, bytes(4) + b"\0\0\0\x0d"), "HTTP_1_1_REQUIRED", Says.LATER_IMPOSSIBLE, True),
+        (frame(7, bytes(4) + b"\0\0\0\x0d"), "HTTP_1_1_REQUIRED", Meaning.LATER_IMPOSSIBLE, True),
     ],
 )  # fmt: skip
 def test_a_reply_in_http_2_is_read_from_its_frames(
-    framed: bytes, text: str, says: Says, refuses: bool
+    framed: bytes, text: str, says: Meaning, refuses: bool
 ) -> None:
     found = read_reply(SETTINGS + framed)
     assert found is not None and (found.text, found.says, found.refuses) == (text, says, refuses)

@@ -43,7 +43,7 @@ class Admission:
         client = Client(self, address, cut)
         return client if _enter(self._handshakes, client.place) else None
 
-    async def let_begin(self, client: Client, seconds: float) -> bool:
+    async def wait_for_place(self, client: Client, seconds: float) -> bool:
         """Wait until a place for an established connection may be available; False after the time limit.
 
         It also waits briefly for other clients of the same address that may be about to take the last places.
@@ -131,7 +131,7 @@ class Client:
 
     async def may_begin(self, seconds: float) -> bool:
         """Wait until the handshake can start; False after the time limit, or if this client was ended."""
-        return await self._admission.let_begin(self, seconds)
+        return await self._admission.wait_for_place(self, seconds)
 
     async def establish(self, seconds: float) -> bool:
         """Take a place for an established connection; False if none is available in time."""

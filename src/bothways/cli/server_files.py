@@ -18,12 +18,12 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.verdict import Purpose
 
-Look = Callable[[], list[str]]
+RegularCheck = Callable[[], list[str]]
 
 
 @dataclass(slots=True)
 class ServerFiles:
-    """The content of a server's files; `looks` follow them. Raises ConfigError."""
+    """The content of a server's files; `checks` follow them. Raises ConfigError."""
 
     side: Side
     clients: Clients
@@ -73,18 +73,18 @@ class ServerFiles:
         reasons = reasons_against(chain, Purpose.SERVER, ANY_NAME, now)
         return [_doubt(reason, now) for reason in reasons if reason.fault is not Fault.NAME_MISMATCH]
 
-    def looks(self) -> list[Look]:
+    def checks(self) -> list[RegularCheck]:
         """Return the functions to be called regularly; each returns lines to be printed."""
         return (
-            [self._look_at_lists, self._look_at_identities]
+            [self._read_changed_crls, self._read_changed_credentials]
             if self.side.sources.crl
-            else [self._look_at_identities]
+            else [self._read_changed_credentials]
         )
 
-    def _look_at_lists(self) -> list[str]:
-        return self.lists.look(datetime.now(UTC))
+    def _read_changed_crls(self) -> list[str]:
+        return self.lists.read_changed(datetime.now(UTC))
 
-    def _look_at_identities(self) -> list[str]:
+    def _read_changed_credentials(self) -> list[str]:
         """Read changed credentials even without new connections; changes are reported in the log."""
         for each in (self.own.credentials, self.anchors):
             _ = None if each is None else each.current

@@ -84,7 +84,7 @@ class Serving:
     def _unheard(self, client: Client, error: Exception) -> None:
         """Report a client that sent no ClientHello."""
         if client.ended:
-            self._reports.untold()
+            self._reports.count_unreported()
             return
         observed = HandshakeFacts(self._config)
         words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
@@ -113,7 +113,7 @@ class Serving:
             if await client.may_begin(self._config.handshake_timeout):
                 await self._serve(client, transport, arrival)
             else:
-                self._reports.untold()
+                self._reports.count_unreported()
         except Exception as error:  # noqa: BLE001 - a defect ends its own connection, not the server
             context = {"message": "a connection failed", "exception": error, "transport": transport}
             asyncio.get_running_loop().call_exception_handler(context)
@@ -135,7 +135,7 @@ class Serving:
             arrival.data.clear()
             await self._handshake(client, tls, recorder, local)
             if not await client.establish(self._config.handshake_timeout):
-                self._reports.untold()
+                self._reports.count_unreported()
                 return
             agreed = f"TLS {connection.version}, {connection.suite}, {connection.group}"
             name = f"{client.address} is {peer_name(tls.driver.status.peer)} ({agreed})"
@@ -145,7 +145,7 @@ class Serving:
         except (TLSError, OSError) as error:
             tls.close(LINGER_SECONDS)
             if client.ended and not client.established:
-                self._reports.untold()
+                self._reports.count_unreported()
             else:
                 if getattr(error, "situation", None) is None:
                     error.situation = connection.history.facts()  # type: ignore[union-attr]

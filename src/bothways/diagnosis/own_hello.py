@@ -43,18 +43,16 @@ def probed(case: Case) -> Iterator[Likely]:
 
 
 def _version_found(case: Case, found: Probed) -> list[Likely]:
-    if set(found.versions) & set(case.ours.versions):
+    if set(found.versions) & set(case.own_side.versions):
         return []
     spoken = listed([version(code) for code in found.versions])
     party = OURS if set(found.versions) & set(VERSIONS.values()) else PEERS
-    detail = (
-        f"it supports only {spoken}, and we offer {listed([version(code) for code in case.ours.versions])}"
-    )
+    detail = f"it supports only {spoken}, and we offer {listed([version(code) for code in case.own_side.versions])}"
     return [case.likely(Cause.NO_SHARED_VERSION, party, LIKELY, PROBE, detail=detail)]
 
 
 def _suite_found(case: Case, found: Probed) -> list[Likely]:
-    if not found.suites or set(found.suites) & set(case.ours.suites):
+    if not found.suites or set(found.suites) & set(case.own_side.suites):
         return []
     spelled = listed(names(CipherSuite, found.suites))
     if KEY_TRANSPORT.issuperset(found.suites):
@@ -66,9 +64,9 @@ def _suite_found(case: Case, found: Probed) -> list[Likely]:
 
 
 def _group_found(case: Case, found: Probed) -> list[Likely]:
-    if not found.groups or set(found.groups) & set(case.ours.groups):
+    if not found.groups or set(found.groups) & set(case.own_side.groups):
         return []
-    theirs, ours = (listed(group_names(each)) for each in (found.groups, case.ours.groups))
+    theirs, ours = (listed(group_names(each)) for each in (found.groups, case.own_side.groups))
     party = OURS if set(PREFERRED_GROUPS) & set(names(NamedGroup, found.groups)) else PEERS
     detail = f"it has {theirs}, and we offer {ours}"
     return [case.likely(Cause.NO_SHARED_GROUP, party, LIKELY, PROBE, detail=detail)]
@@ -109,7 +107,7 @@ def _unseen_in_probes(case: Case, found: Probed) -> list[Likely]:
 
 
 def _curve_left_out(case: Case) -> Likely:
-    detail = f"we offer {listed(group_names(case.ours.groups))}"
+    detail = f"we offer {listed(group_names(case.own_side.groups))}"
     evidence = "a hello with all groups was answered, and one with ours was not"
     return case.likely(Cause.CURVE_NOT_OFFERED, PEERS, LIKELY, evidence, detail=detail, other="our side")
 
@@ -135,8 +133,8 @@ def versions(case: Case) -> Iterator[Likely]:
         )
         detail = "its key fits no version that it allows, such as one on a brainpool curve in TLS 1.3 alone"
         yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
-    offered = listed([version(code) for code in case.ours.versions])
-    if case.ours.versions and len(case.ours.versions) < len(VERSIONS):
+    offered = listed([version(code) for code in case.own_side.versions])
+    if case.own_side.versions and len(case.own_side.versions) < len(VERSIONS):
         detail = f"we offer {offered} alone"
         yield case.likely(
             Cause.NO_SHARED_VERSION, OURS, LIKELY, "our configuration leaves out the other", detail=detail
@@ -150,8 +148,8 @@ def suites(case: Case) -> Iterator[Likely]:
     """Whether we offer fewer suites than we could, or the server has only old ones."""
     if case.situation.probed is not None:
         return
-    offered = names(CipherSuite, case.ours.suites)
-    if case.ours.suites and _leaves_out(case, offered):
+    offered = names(CipherSuite, case.own_side.suites)
+    if case.own_side.suites and _leaves_out(case, offered):
         detail, evidence = f"we offer {listed(offered)}", "our configuration leaves others out"
         yield case.likely(Cause.NO_SHARED_SUITE, OURS, LIKELY, evidence, detail=detail)
     detail = "it has only old ones: with CBC, finite-field DHE or RSA key transport"
@@ -165,16 +163,16 @@ def _leaves_out(case: Case, offered: list[str]) -> bool:
     versions = {
         Version.TLS12 if "_WITH_" in each else Version.TLS13 for each in SUITES if each not in offered
     }
-    return any(each in case.ours.versions for each in versions)
+    return any(each in case.own_side.versions for each in versions)
 
 
 def groups(case: Case) -> Iterator[Likely]:
     """Whether we offer fewer groups than we could."""
     if case.situation.probed is not None:
         return
-    offered = names(NamedGroup, case.ours.groups)
+    offered = names(NamedGroup, case.own_side.groups)
     missing = [each for each in PREFERRED_GROUPS if each not in offered]
-    if case.ours.groups and missing:
+    if case.own_side.groups and missing:
         detail = f"we offer {listed(offered)}"
         evidence = f"our configuration leaves out {listed(missing)}"
         yield case.likely(Cause.NO_SHARED_GROUP, OURS, LIKELY, evidence, detail=detail)
@@ -193,17 +191,17 @@ def schemes(case: Case) -> Iterator[Likely]:
 
 
 def _leaves_out_schemes(case: Case) -> bool:
-    return bool(case.ours.schemes) and set(case.ours.schemes) < set(SCHEMES)
+    return bool(case.own_side.schemes) and set(case.own_side.schemes) < set(SCHEMES)
 
 
 def _scheme_left_out(case: Case, evidence: str) -> Likely:
-    detail = f"we accept {listed(names(SignatureScheme, case.ours.schemes))}"
+    detail = f"we accept {listed(names(SignatureScheme, case.own_side.schemes))}"
     return case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
 
 
 def protocols(case: Case) -> Iterator[Likely]:
     """Whether the server supports none of the application protocols (ALPN) that we offer."""
-    ours = [each.decode("utf-8", "replace") for each in case.ours.protocols]
+    ours = [each.decode("utf-8", "replace") for each in case.own_side.protocols]
     detail = f"we offer {listed(ours)}"
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, CERTAIN if ours else LIKELY, detail=detail)
 
@@ -211,7 +209,7 @@ def protocols(case: Case) -> Iterator[Likely]:
 def nothing_accepted(case: Case) -> Iterator[Likely]:
     """A server that refuses whatever is offered, with its name and without, has nothing to choose itself."""
     found = case.situation.probed
-    if case.is_client and found == Probed() and not certs.is_address(case.ours.server_name):
+    if case.is_client and found == Probed() and not certs.is_address(case.own_side.server_name):
         evidence = (
             "it refuses a hello that offers everything, with our name and without one, as a server does whose "
             "certificate fits none of its cipher suites"
@@ -221,7 +219,7 @@ def nothing_accepted(case: Case) -> Iterator[Likely]:
 
 def name(case: Case) -> Iterator[Likely]:
     """The server name that we sent, or that we sent none."""
-    asked, found = case.ours.server_name, case.situation.probed
+    asked, found = case.own_side.server_name, case.situation.probed
     if not case.is_client or (found is not None and (found.versions or found.pre_shared)):
         return  # it answered hellos with that name
     if certs.is_address(asked):
@@ -237,7 +235,7 @@ def name(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.NAME_NOT_SERVED, OURS, weight, evidence, name=asked or "that we asked for")
 
 
-def name_certainly(case: Case) -> Iterator[Likely]:
+def name_not_served(case: Case) -> Iterator[Likely]:
     """The server says by its alert that it does not have the name."""
     for each in name(case):
         yield case.likely(
@@ -253,7 +251,7 @@ def large_hello(case: Case) -> Iterator[Likely]:
 
 def _large_hello(case: Case) -> Iterator[Likely]:
     """A hello with a post-quantum key share needs two packets, which some devices do not process."""
-    shares = [NamedGroup(code).name for code in case.ours.shares if "MLKEM" in NamedGroup(code).name]
+    shares = [NamedGroup(code).name for code in case.own_side.shares if "MLKEM" in NamedGroup(code).name]
     if shares:
         yield case.likely(
             Cause.LARGE_HELLO,

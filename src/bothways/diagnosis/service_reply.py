@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from bothways.diagnosis.http2_reply import Framed, read_http2
 from bothways.diagnosis.service_protocols import read_protocols
-from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LOGINS, PLACES, Says, said
+from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LOGINS, PLACES, Meaning, match_text
 from bothways.faults import shown
 
 LOOKED_AT = 16 * 1024
@@ -31,7 +31,7 @@ class ServiceReply:
     """A reply in short. status: of HTTP. login: the authentication schemes that it names. date: the time it sent."""
 
     text: str
-    says: Says | None
+    meaning: Meaning | None
     status: int | None = None
     server: str = ""
     login: str = ""
@@ -41,27 +41,30 @@ class ServiceReply:
     def refuses(self) -> bool:
         """Whether the service refuses us for our identity or our connection, so that a command fails."""
         if self.status is not None:
-            return self.status in REFUSED_STATUSES or (self.status == 400 and self.says in ABOUT_CERTIFICATES)
-        return self.says not in (None, Says.NO_BACKEND, Says.NO_REQUEST, Says.BUSY)
+            return self.status in REFUSED_STATUSES or (
+                self.status == 400 and self.meaning in ABOUT_CERTIFICATES
+            )
+        return self.meaning not in (None, Meaning.NO_BACKEND, Meaning.NO_REQUEST, Meaning.BUSY)
 
 
 ABOUT_CERTIFICATES = frozenset(
     {
-        Says.CERTIFICATE_WANTED,
-        Says.CERTIFICATE_WRONG,
-        Says.CERTIFICATE_EXPIRED,
-        Says.CERTIFICATE_REVOKED,
-        Says.CERTIFICATE_UNTRUSTED,
-        Says.LATER_IMPOSSIBLE,
-        Says.PLAIN_WANTED,
-        Says.NO_PROTOCOL,
+        Meaning.CERTIFICATE_WANTED,
+        Meaning.CERTIFICATE_WRONG,
+        Meaning.CERTIFICATE_EXPIRED,
+        Meaning.CERTIFICATE_REVOKED,
+        Meaning.CERTIFICATE_UNTRUSTED,
+        Meaning.LATER_IMPOSSIBLE,
+        Meaning.PLAIN_WANTED,
+        Meaning.NO_PROTOCOL,
     }
 )
 
 STATUSES = {
-    401: Says.LOGIN, 403: Says.FORBIDDEN, 407: Says.PROXY_LOGIN, 408: Says.NO_REQUEST, 421: Says.WRONG_NAME,
-    429: Says.BUSY, 495: Says.CERTIFICATE_WRONG, 496: Says.CERTIFICATE_WANTED, 497: Says.PLAIN_WANTED,
-    502: Says.NO_BACKEND, 503: Says.NO_BACKEND, 504: Says.NO_BACKEND, 525: Says.NO_BACKEND, 526: Says.NO_BACKEND,
+    401: Meaning.LOGIN, 403: Meaning.FORBIDDEN, 407: Meaning.PROXY_LOGIN, 408: Meaning.NO_REQUEST, 421:
+    Meaning.WRONG_NAME, 429: Meaning.BUSY, 495: Meaning.CERTIFICATE_WRONG, 496: Meaning.CERTIFICATE_WANTED, 497:
+    Meaning.PLAIN_WANTED, 502: Meaning.NO_BACKEND, 503: Meaning.NO_BACKEND, 504: Meaning.NO_BACKEND, 525:
+    Meaning.NO_BACKEND, 526: Meaning.NO_BACKEND,
 }  # fmt: skip
 # Which texts of a body count, by the status.
 TOLD_BY_BODY = {
@@ -80,7 +83,7 @@ def read_reply(data: bytes) -> ServiceReply | None:
     if (framed := read_http2(data)) is not None:
         return _framed(framed)
     found = read_protocols(data)
-    return None if found is None else ServiceReply(shown(found.text), found.says)
+    return None if found is None else ServiceReply(shown(found.text), found.meaning)
 
 
 # -- HTTP ------------------------------------------------------------------------------------------------
@@ -95,11 +98,11 @@ def _http(data: bytes) -> ServiceReply | None:
     status = int(match.group(1))
     head, _, body = data.partition(b"\r\n\r\n")
     headers = _headers(head)
-    says, words = _said(status, headers, body)
+    meaning, words = _meaning(status, headers, body)
     line = shown(match.group().decode("latin-1").strip())
     return ServiceReply(
         text=f"{line}, {shown(words)}" if words else line,
-        says=says,
+        meaning=meaning,
         status=status,
         server=headers.get("server", ""),
         login=headers.get("proxy-authenticate" if status == 407 else "www-authenticate", ""),
@@ -113,13 +116,13 @@ def _framed(framed: Framed) -> ServiceReply | None:
         return ServiceReply(framed.text, GRPC.get(framed.grpc))
     if framed.status is None:
         return ServiceReply(framed.text, ERRORS.get(framed.error))
-    says, words = _said(framed.status, {}, framed.body)
-    return ServiceReply(f"{framed.text}, {shown(words)}" if words else framed.text, says, framed.status)
+    meaning, words = _meaning(framed.status, {}, framed.body)
+    return ServiceReply(f"{framed.text}, {shown(words)}" if words else framed.text, meaning, framed.status)
 
 
 # https://grpc.io/docs/guides/status-codes; RFC 9113 7: a server that has to request a certificate later wants HTTP/1.1.
-GRPC = {7: Says.FORBIDDEN, 8: Says.BUSY, 14: Says.NO_BACKEND, 16: Says.LOGIN}
-ERRORS = {0xB: Says.BUSY, 0xD: Says.LATER_IMPOSSIBLE}
+GRPC = {7: Meaning.FORBIDDEN, 8: Meaning.BUSY, 14: Meaning.NO_BACKEND, 16: Meaning.LOGIN}
+ERRORS = {0xB: Meaning.BUSY, 0xD: Meaning.LATER_IMPOSSIBLE}
 
 
 def _headers(head: bytes) -> dict[str, str]:
@@ -132,16 +135,16 @@ def _headers(head: bytes) -> dict[str, str]:
     return found
 
 
-def _said(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Says | None, str]:
+def _meaning(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Meaning | None, str]:
     """Return what an authentication scheme, the body or the status alone says, and the text that says it."""
     scheme = headers.get("www-authenticate", "").partition(" ")[0].lower()
     if status == 401 and re.search(r"cert|mutual|mtls", scheme):
-        return Says.CERTIFICATE_WANTED, scheme
-    found = said(body.decode("latin-1"), *TOLD_BY_BODY.get(status, ()))
+        return Meaning.CERTIFICATE_WANTED, scheme
+    found = match_text(body.decode("latin-1"), *TOLD_BY_BODY.get(status, ()))
     if found is not None:
         return found
     if status == 503 and "retry-after" in headers:
-        return Says.BUSY, ""
+        return Meaning.BUSY, ""
     words = {495: "the SSL certificate error", 496: "no required SSL certificate was sent"}
     return STATUSES.get(status), words.get(status, "")
 

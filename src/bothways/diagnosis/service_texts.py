@@ -99,7 +99,7 @@ CERTIFICATES = texts(
 
 # About the server's name, and about plain text.
 PLACES = texts(
-    (Says.NO_PROTOCOL, (r"(?:missing|unknown|no) alpn protocol", r"server does not support http/1\.1")),
+    (Meaning.NO_PROTOCOL, (r"(?:missing|unknown|no) alpn protocol", r"server does not support http/1\.1")),
     (
         Meaning.PLAIN_WANTED,
         (

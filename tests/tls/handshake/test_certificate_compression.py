@@ -23,7 +23,7 @@ from bothways.tls.wire.compression import FREE_OCTETS, compress, installed
 from bothways.tls.wire.flight import HEADER, Message, encode_message, encoded
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CompressedCertificate
 from pair import pair
-from tamper import Edit, Outgoing, Refusal, lying, refused
+from tamper import Edit, Outgoing, Refusal, altering, refused
 from tls.handshake.conversations import (
     CONVERSATIONS,
     asking,
@@ -220,16 +220,16 @@ EMPTY = encode_message(Certificate(b"", ()))[HEADER:]
 BAD, MUST_NOT = Alert.BAD_CERTIFICATE, Alert.ILLEGAL_PARAMETER
 
 
-def _rows(liar: Role) -> Iterable[Refusal]:
+def _rows(sender: Role) -> Iterable[Refusal]:
     # What the liar sends is what it would send honestly, so that it is not compressed again.
     sides: dict[str, Any] = {
         "client": ZLIB | {"compress_with": ()},
         "server": ZLIB | {"compress_with": ()},
-        "step": "2.1" if liar is Role.SERVER else "3.1",
+        "step": "2.1" if sender is Role.SERVER else "3.1",
     }
 
     def row(what: str, fault: Fault, alert: Alert, edit: Edit) -> Refusal:
-        return Refusal(f"{what}, by the {liar.value}", liar, fault, alert, edit, **sides)
+        return Refusal(f"{what}, by the {sender.value}", sender, fault, alert, edit, **sides)
 
     bad = Fault.BAD_COMPRESSED_CERTIFICATE
     unoffered = Fault.UNOFFERED_CERTIFICATE_COMPRESSION
@@ -323,7 +323,7 @@ def test_peer_is_refused(case: Refusal) -> None:
 
 def test_transcript_covers_the_compressed_message() -> None:
     """RFC 8879 4: in the handshake context the CompressedCertificate stands where the Certificate would."""
-    with lying(Role.SERVER, compressed_as()):
+    with altering(Role.SERVER, compressed_as()):
         talked = CONVERSATIONS["mutual"].pair(ZLIB, {"compress_with": ()})
         talked.exchange()
     assert talked.client.established and talked.server.established

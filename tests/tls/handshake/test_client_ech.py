@@ -24,7 +24,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, NewSessionTicket
 from pair import pair
-from tamper import Refusal, changing, editing, extending, honest, lying, refused, with_extensions
+from tamper import Refusal, altering, changing, editing, extending, unaltered, refused, with_extensions
 from tls.handshake.conversations import RETRY, client_config, credentials, server_config
 from tls.handshake.encrypted_hellos import PUBLIC, client, key, outdated, server
 from tls.handshake.test_server_ech import connected, messages
@@ -147,7 +147,7 @@ def retry_config(contents: bytes, version: int = VERSION) -> ext.RetryConfigs:
     return ext.RetryConfigs((ext.ECHConfigEntry(version, contents),))
 
 
-def row(what: str, fault: Fault, alert: Alert, edit: Any = honest, **rest: Any) -> Refusal:
+def row(what: str, fault: Fault, alert: Alert, edit: Any = unaltered, **rest: Any) -> Refusal:
     return Refusal(what, SERVER, fault, alert, edit, **rest)
 
 
@@ -250,7 +250,7 @@ def test_a_confirmation_that_is_wrong_is_none(at: int) -> None:
         if at == 0
         else editing(ServerHello, ext.RetryConfirmation, confirmation=bytes(8))
     )
-    with lying(SERVER, edit):
+    with altering(SERVER, edit):
         made = connected(client(), server(client_auth="none", **(RETRY if at else {})))
     assert made.client.failure is not None and not made.client.established
 

@@ -16,7 +16,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import EncryptedExtensions
 from pair import Pair, pair
-from tamper import Refusal, changing, editing, extending, honest, lying, refused, with_extensions, without
+from tamper import Refusal, altering, changing, editing, extending, unaltered, refused, with_extensions, without
 from tls.handshake.conversations import RETRY, client_config, credentials, server_config
 from tls.handshake.encrypted_hellos import (
     PUBLIC,
@@ -115,7 +115,7 @@ def test_a_hello_that_it_cannot_decrypt_is_answered_by_the_outer_one(options: di
 )
 def test_whatever_cannot_be_decrypted_may_be_grease(changed: dict[str, Any]) -> None:
     """RFC 9849 7.1: it is no fault; the client decides."""
-    with lying(Role.CLIENT, editing(ClientHello, OUTER, **changed)):
+    with altering(Role.CLIENT, editing(ClientHello, OUTER, **changed)):
         made = connected(client(), server(client_auth="none"))
     assert isinstance(made.client.failure, PeerFault)
     assert made.client.failure.fault is Fault.ECH_REJECTED
@@ -138,7 +138,7 @@ def shared(*types: int) -> ext.OuterExtensions:
     return ext.OuterExtensions(types)
 
 
-def row(what: str, fault: Fault, alert: Alert, edit: Any = honest, **rest: Any) -> Refusal:
+def row(what: str, fault: Fault, alert: Alert, edit: Any = unaltered, **rest: Any) -> Refusal:
     return Refusal(what, Role.CLIENT, fault, alert, edit, **rest)
 
 
