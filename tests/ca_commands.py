@@ -13,8 +13,8 @@ def ca(*words: str, error: str = "") -> Result:
     """Run `bothways ca`; what it refuses must say `error`."""
     result = CliRunner().invoke(command, words)
     if error:
-        told = str(result.exception) if isinstance(result.exception, TLSError) else result.stderr
-        assert error in told
+        reported = str(result.exception) if isinstance(result.exception, TLSError) else result.stderr
+        assert error in reported
         assert result.exit_code != 0
     else:
         assert result.exception is None, result.exception

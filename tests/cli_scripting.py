@@ -83,22 +83,22 @@ class Background:
             bothways(*words), cwd=folder, env=environment(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
-        self.said = ""
+        self.printed = ""
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if not self._ready.wait(SECONDS) or self.port is None:
             self.end()
-            raise AssertionError(f"the server did not begin to listen: {self.said}")
+            raise AssertionError(f"the server did not begin to listen: {self.printed}")
 
     @property
     def port(self) -> str | None:
-        found = re.search(r"listening on \S*:(\d+)", self.said)
+        found = re.search(r"listening on \S*:(\d+)", self.printed)
         return found.group(1) if found else None
 
     def _read(self) -> None:
         for line in self.process.stderr:
-            self.said += line
+            self.printed += line
             if self.port is not None:
                 self._ready.set()
         self._ready.set()
@@ -128,7 +128,7 @@ def _run(command: Command, script: Path, folder: Path, servers: dict[str, Backgr
     if command.stops:
         server = servers.pop(command.name)
         status = server.end()
-        _compare(place, "standard error", server.said, command.stderr)
+        _compare(place, "standard error", server.printed, command.stderr)
         assert status == command.status, place
         return
     ports = {name: server.port for name, server in servers.items()}

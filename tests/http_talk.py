@@ -70,14 +70,14 @@ def _speak_h2(channel: Channel, status: int | None, content: bytes) -> None:
             elif isinstance(event, h2.events.DataReceived):
                 body += event.data
             elif isinstance(event, h2.events.StreamEnded):
-                told = (
+                reported = (
                     content
                     or json.dumps(
                         {"method": headers[":method"], "headers": headers, "body": body.decode()}
                     ).encode()
                 )
                 server.send_headers(event.stream_id, [(":status", str(status or 200))])
-                for start in range(0, len(told), FRAME):
-                    server.send_data(event.stream_id, told[start : start + FRAME])
+                for start in range(0, len(reported), FRAME):
+                    server.send_data(event.stream_id, reported[start : start + FRAME])
                 server.end_stream(event.stream_id)
         channel.sendall(server.data_to_send())

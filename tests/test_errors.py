@@ -33,10 +33,10 @@ def test_a_peers_fault_says_who_did_what_where_by_which_rule_and_what_to_do() ->
     error = PeerFault(
         Fault.CERTIFICATE_EXPIRED, step=StepId("2.3b"), peer="server", facts={"not_after": EXPIRED}
     )
-    told = str(error)
-    assert told.startswith("the server sent a certificate that expired on 2026-01-03")
-    assert "(step 2.3b; RFC 5280 6.1.3; alert certificate_expired)." in told
-    assert "\nHint: " in told
+    reported = str(error)
+    assert reported.startswith("the server sent a certificate that expired on 2026-01-03")
+    assert "(step 2.3b; RFC 5280 6.1.3; alert certificate_expired)." in reported
+    assert "\nHint: " in reported
     assert error.alert is Alert.CERTIFICATE_EXPIRED
     assert error.facts["not_after"] is EXPIRED
 

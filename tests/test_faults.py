@@ -81,6 +81,6 @@ def test_of_very_many_values_no_more_are_read_than_can_be_shown() -> None:
 
 def test_a_reason_says_where_in_the_path() -> None:
     facts = {"not_after": datetime(2026, 1, 3, tzinfo=UTC)}
-    told = str(Reason(Fault.CERTIFICATE_EXPIRED, 1, "CN=x\x00", facts))
-    assert told.startswith(r"certificate 1 (CN=x\x00): ")
+    reported = str(Reason(Fault.CERTIFICATE_EXPIRED, 1, "CN=x\x00", facts))
+    assert reported.startswith(r"certificate 1 (CN=x\x00): ")
     assert not str(Reason(Fault.CERTIFICATE_EXPIRED, None, "", facts)).startswith("certificate 1")

@@ -315,11 +315,11 @@ def nginx_refuses_by_status(name: str, loop: str, real: Any) -> None:
     """It does every handshake to its end, and answers whom it does not take with status 400."""
     assert Asker(name, client_context(), real(services.nginx), loop)(b"one") == [b"CN=Ada"]
     try:
-        [told] = Asker(name, client_context(), real(services.nginx, "revoking"), loop)(b"one")
+        [reported] = Asker(name, client_context(), real(services.nginx, "revoking"), loop)(b"one")
     except Exception as error:  # noqa: BLE001 - each library has its own for a status
         assert failure_of(error) is None
-        told = str(error).encode()
-    assert b"400" in told
+        reported = str(error).encode()
+    assert b"400" in reported
 
 
 def much(name: str, loop: str, real: Any) -> None:
@@ -434,9 +434,9 @@ def test_the_page_makes_contexts_of_files(tmp_path: Path, monkeypatch: pytest.Mo
             assert Asker("http.client", names["client"], port)(b"hello") == [b"hello"]
     with services.http_echo(server_context()) as port, pytest.raises(ssl.SSLError) as raised:
         Asker("http.client", client_context(anchors=stranger()), port)(b"hello")
-    told = names["explained"](raised.value)
-    assert "no path leads to one of our trust anchors" in told
-    assert "ask:" in told
+    reported = names["explained"](raised.value)
+    assert "no path leads to one of our trust anchors" in reported
+    assert "ask:" in reported
 
 
 # -- servers -----------------------------------------------------------------------------------------------

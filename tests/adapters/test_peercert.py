@@ -26,8 +26,8 @@ OTHER = {
 def by_openssl(der: bytes, folder: Path) -> dict[str, object]:
     path = folder / "cert.pem"
     path.write_text(ssl.DER_cert_to_PEM_cert(der))
-    told: dict[str, object] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
-    return told
+    reported: dict[str, object] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]
+    return reported
 
 
 def everything() -> pki.Issued:

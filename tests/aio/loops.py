@@ -40,20 +40,20 @@ class Noting(asyncio.Protocol):
     """Writes down what it is told."""
 
     def __init__(self) -> None:
-        self.told: list[Any] = []
+        self.reported: list[Any] = []
         self.data = bytearray()
         self.ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.told.append("made")
+        self.reported.append("made")
 
     def data_received(self, data: bytes) -> None:
         self.data += data
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.told.append(exc)
+        self.reported.append(exc)
         self.ended.set_result(exc)
 
 

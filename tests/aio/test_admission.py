@@ -80,7 +80,7 @@ async def test_a_client_of_openssl_is_served_and_one_without_a_certificate_refus
         writer.close()
         await until(lambda: refused)
     assert refused[0][0].fault is Fault.NO_CERTIFICATE
-    assert made[0].told == ["made", None] and made[1].told == []
+    assert made[0].reported == ["made", None] and made[1].reported == []
 
 
 @in_every_loop
@@ -143,8 +143,10 @@ def test_a_server_and_a_client_are_where_one_way_says(where):
 @in_every_loop
 async def test_a_mistake_in_what_is_called_for_refusals_ends_no_server():
     """The loop is told."""
-    told: list[BaseException] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    reported: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: reported.append(context["exception"])
+    )
 
     def fails(error: Exception, address: object) -> None:
         raise ZeroDivisionError
@@ -152,18 +154,20 @@ async def test_a_mistake_in_what_is_called_for_refusals_ends_no_server():
     async with await serve(Echo, refused=fails) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", port(server))
         writer.write(b"GET / HTTP/1.1\r\n\r\n")
-        assert b"\x02\x2f" in await reader.read() or told
+        assert b"\x02\x2f" in await reader.read() or reported
         writer.close()
-        await until(lambda: told)
+        await until(lambda: reported)
         await talk(*await connect("127.0.0.1", port(server), ada(), "localhost"))
-    assert [type(each) for each in told] == [ZeroDivisionError]
+    assert [type(each) for each in reported] == [ZeroDivisionError]
 
 
 @in_every_loop
 async def test_a_mistake_of_a_protocol_ends_its_own_connection_only():
     """The loop is told; nothing more is handed out, since something was lost."""
-    told: list[BaseException] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    reported: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: reported.append(context["exception"])
+    )
 
     handed_out: list[bytes] = []
 
@@ -182,7 +186,7 @@ async def test_a_mistake_of_a_protocol_ends_its_own_connection_only():
         assert await app.ended is not None
         assert handed_out == [b"!"]
         await talk(*await connect("127.0.0.1", port(server), ada(), "localhost"))
-    assert [type(each) for each in told] == [ZeroDivisionError]
+    assert [type(each) for each in reported] == [ZeroDivisionError]
 
 
 class Buffered(asyncio.BufferedProtocol):
@@ -234,7 +238,7 @@ async def test_a_peer_that_takes_nothing_more_cannot_keep_a_server_from_ending()
     async with await serve(factory) as server:
         transport, _ = await create_connection(Noting, "127.0.0.1", port(server), ada(), "localhost")
         transport.tls.transport.pause_reading()
-        await until(lambda: made and made[0].told)
+        await until(lambda: made and made[0].reported)
         made[0].transport.write(bytes(32 * 1024 * 1024))
     assert server.admission.here == set()
     transport.abort()

@@ -21,33 +21,33 @@ class Noting(asyncio.Protocol):
     """Writes down what it is told; `keeps_open` is its answer to the peer's end."""
 
     def __init__(self, *, keeps_open: bool = False) -> None:
-        self.told: list[Any] = []
+        self.reported: list[Any] = []
         self.data = bytearray()
         self.keeps_open = keeps_open
         self.ended = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.told.append("made")
+        self.reported.append("made")
 
     def data_received(self, data: bytes) -> None:
-        if self.told[-1] != "data":
-            self.told.append("data")
+        if self.reported[-1] != "data":
+            self.reported.append("data")
         self.data += data
 
     def eof_received(self) -> bool:
-        self.told.append("eof")
+        self.reported.append("eof")
         return self.keeps_open
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.told.append(exc)
+        self.reported.append(exc)
         self.ended.set_result(exc)
 
     def pause_writing(self) -> None:
-        self.told.append("pause")
+        self.reported.append("pause")
 
     def resume_writing(self) -> None:
-        self.told.append("resume")
+        self.reported.append("resume")
 
 
 async def open_pair(server: Any, config: Any = None, **options: Any) -> tuple[TLSTransport, Noting]:
@@ -67,7 +67,7 @@ async def test_a_protocol_gets_the_authenticated_peer_then_data_and_end():
     """As protocols of asyncio are, and no earlier than the handshake is complete."""
     async with serving(echo) as server:
         transport, app = await open_pair(server)
-        assert app.told == ["made"] and app.transport is transport
+        assert app.reported == ["made"] and app.transport is transport
         assert transport.peer.names.dns == ("localhost",)
         assert transport.get_extra_info("peername")[1] == port(server)
         transport.write(b"one ")
@@ -76,7 +76,7 @@ async def test_a_protocol_gets_the_authenticated_peer_then_data_and_end():
         transport.close()
         assert transport.is_closing()
         assert await app.ended is None
-        assert app.told == ["made", "data", None]
+        assert app.reported == ["made", "data", None]
         transport.write(b"is thrown away")
 
 
@@ -92,7 +92,7 @@ async def test_a_protocol_decides_whether_to_continue_after_the_peers_end():
     for keeps_open in (True, False):
         async with serving(half_closes) as server:
             transport, app = await open_pair(server, app=Noting(keeps_open=keeps_open))
-            await until(lambda told=app.told: "eof" in told)
+            await until(lambda reported=app.reported: "eof" in reported)
             assert transport.is_closing() is not keeps_open
             if keeps_open:
                 assert transport.can_write_eof()
@@ -100,7 +100,7 @@ async def test_a_protocol_decides_whether_to_continue_after_the_peers_end():
                 transport.write_eof()
                 transport.close()
             assert await app.ended is None
-            assert app.told == ["made", "data", "eof", None]
+            assert app.reported == ["made", "data", "eof", None]
 
 
 @run
@@ -117,7 +117,7 @@ async def test_what_ends_a_connection_is_given_to_its_protocol():
         _, app = await open_pair(server, identities.client_config())
         error = await app.ended
         assert isinstance(error, PeerAlert) and error.step == "3.1"
-        assert app.told == ["made", error]
+        assert app.reported == ["made", error]
         assert server.refusals[0].fault is Fault.NO_CERTIFICATE
 
 
@@ -129,7 +129,7 @@ async def test_a_protocol_hears_nothing_of_a_handshake_that_fails():
         with pytest.raises(PeerFault) as caught:
             await create_connection(lambda: app, "127.0.0.1", port(server), ada(), "elsewhere.example")
         assert caught.value.fault is Fault.NAME_MISMATCH
-        assert app.told == []
+        assert app.reported == []
 
 
 @run
@@ -171,11 +171,11 @@ async def test_a_protocol_is_paused_when_the_write_buffer_is_full():
         transport, app = await open_pair(server)
         transport.set_write_buffer_limits(high=1024, low=256)
         assert transport.get_write_buffer_limits() == (256, 1024)
-        while "pause" not in app.told:
+        while "pause" not in app.reported:
             transport.write(bytes(65536))
         assert transport.get_write_buffer_size() > 1024
         go.set()
-        await until(lambda: "resume" in app.told)
+        await until(lambda: "resume" in app.reported)
         transport.close()
         await app.ended
 
@@ -186,14 +186,14 @@ async def test_a_protocol_may_be_exchanged_and_a_connection_aborted():
     async with serving(echo) as server:
         transport, app = await open_pair(server)
         other = Noting()
-        other.told.append("made")
+        other.reported.append("made")
         transport.set_protocol(other)
         assert transport.get_protocol() is other
         transport.write(b"x")
         await until(lambda: bytes(other.data) == b"x")
         transport.abort()
         await other.ended
-        assert app.told == ["made"]
+        assert app.reported == ["made"]
 
 
 @run

@@ -138,8 +138,10 @@ async def test_serve_forever_ends_when_cancelled():
 @run
 async def test_a_failing_handler_ends_its_own_connection_only(caplog=None):
     """The loop is told; the peer sees a cut; others go on."""
-    told: list[BaseException] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context["exception"]))
+    reported: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda loop, context: reported.append(context["exception"])
+    )
 
     async def fails(reader, writer) -> None:
         if await reader.read(1) == b"!":
@@ -153,7 +155,7 @@ async def test_a_failing_handler_ends_its_own_connection_only(caplog=None):
             with pytest.raises(Truncated):
                 await reader.read(1)
             await closed(writer)
-            assert [type(error) for error in told] == ([kind] if kind else [ZeroDivisionError])
+            assert [type(error) for error in reported] == ([kind] if kind else [ZeroDivisionError])
 
 
 @pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", r"127\.0\.0\.1:\d+"), ("::1", r"\[::1\]:\d+")])

@@ -64,8 +64,8 @@ async def test_both_sides_go_over_to_tls_on_an_open_connection():
         await until(lambda: len(app.data) == 200_000)
         assert made[0].transport.peer.names.common_name == "Ada"
         transport.close()
-        assert await app.ended is None and app.told == ["made", None]
-        assert await made[0].ended is None and made[0].told == ["made", None]
+        assert await app.ended is None and app.reported == ["made", None]
+        assert await made[0].ended is None and made[0].reported == ["made", None]
 
 
 @in_every_loop
@@ -120,7 +120,7 @@ async def test_tls_within_tls():
         await until(lambda: len(app.data) == 100_000)
         transport.close()
         await app.ended
-        assert app.told == ["made", None]
+        assert app.reported == ["made", None]
 
 
 @in_every_loop
@@ -135,7 +135,7 @@ async def test_what_a_peer_says_at_once_waits_until_its_answer_can_go_by_tls():
         transport.write_eof()
         await until(lambda: app.data == b"onetwo")
         assert await made[0].ended is None
-        assert made[0].told == ["made", None] and bytes(made[0].data) == b"onetwo"
+        assert made[0].reported == ["made", None] and bytes(made[0].data) == b"onetwo"
         transport.close()
         await app.ended
 

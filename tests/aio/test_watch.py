@@ -133,10 +133,10 @@ async def test_nothing_more_goes_to_a_peer_or_comes_from_it_once_there_is_news()
 @run
 async def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured():
     """In the log too; and data goes on."""
-    told: list[str] = []
+    reported: list[str] = []
     logger = logging.getLogger("bothways")
     handler = logging.Handler()
-    handler.emit = lambda record: told.append(record.getMessage())
+    handler.emit = lambda record: reported.append(record.getMessage())
     logger.addHandler(handler)
     lists, judging = policy(unknown="accept")
     async with serving(echo) as server:
@@ -149,7 +149,7 @@ async def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_
         assert await reader.readexactly(2) == b"on"
         await closed(writer)
     logger.removeHandler(handler)
-    [line] = told
+    [line] = reported
     assert line.startswith("connection with ('127.0.0.1', ") and str(Caution.REVOCATION_UNKNOWN) in line
 
 

@@ -39,10 +39,10 @@ def files(folder: Path) -> list[tuple[int, str]]:
 
 def _lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     last = node.end_lineno or node.lineno
-    told = node.body[0]
+    reported = node.body[0]
     if ast.get_docstring(node) is None:
         return last - node.lineno + 1
-    return last - node.lineno + 1 - ((told.end_lineno or told.lineno) - told.lineno + 1)
+    return last - node.lineno + 1 - ((reported.end_lineno or reported.lineno) - reported.lineno + 1)
 
 
 def main() -> int:

@@ -104,11 +104,11 @@ def conditions_on_texts(name: str, tree: ast.Module) -> Iterator[tuple[str, int]
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 named = {each.id for each in targets if isinstance(each, ast.Name)}
                 texts |= named
-                decided |= set() if is_only_told(node.value) else named
+                decided |= set() if is_only_reported(node.value) else named
         for node in own_nodes(scope):
             for condition in conditions_of(node):
-                told = texts if not isinstance(condition, ast.Name) else decided
-                if reads_text(condition, exceptions, told):
+                reported = texts if not isinstance(condition, ast.Name) else decided
+                if reads_text(condition, exceptions, reported):
                     yield function, node.lineno
 
 
@@ -138,22 +138,24 @@ def parts_of(node: ast.AST) -> Iterator[ast.AST]:
         yield from parts_of(child)
 
 
-def is_only_told(value: ast.expr) -> bool:
+def is_only_reported(value: ast.expr) -> bool:
     """Whether what is assigned is a text as it is: that there is one may be asked."""
-    told = ("str", "repr", "ascii", "visible", "shown")
+    reported = ("str", "repr", "ascii", "visible", "shown")
     return isinstance(value, ast.JoinedStr) or (
-        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in told
+        isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in reported
     )
 
 
 def is_text(node: ast.AST, exceptions: set[str]) -> bool:
     match node:
-        case ast.Call(func=ast.Name(id="str" | "repr" | "ascii" | "visible" | "shown"), args=[told, *_]):
-            return root_of(told) in exceptions
-        case ast.FormattedValue(value=told):
-            return root_of(told) in exceptions
-        case ast.Attribute(value=told, attr="args" | "msg" | "message" | "problem" | "strerror" | "sentence"):
-            return root_of(told) in exceptions
+        case ast.Call(func=ast.Name(id="str" | "repr" | "ascii" | "visible" | "shown"), args=[reported, *_]):
+            return root_of(reported) in exceptions
+        case ast.FormattedValue(value=reported):
+            return root_of(reported) in exceptions
+        case ast.Attribute(
+            value=reported, attr="args" | "msg" | "message" | "problem" | "strerror" | "sentence"
+        ):
+            return root_of(reported) in exceptions
     return False
 
 

@@ -93,13 +93,13 @@ async def serve(end: End) -> None:
     print(server.sockets[0].getsockname()[1], flush=True)
     over = asyncio.Event()
 
-    def told() -> None:
+    def reported() -> None:
         if sys.stdin.readline():
             print(process_time(), flush=True)
         else:
             over.set()
 
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), told)
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), reported)
     await over.wait()
 
 

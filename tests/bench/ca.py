@@ -120,19 +120,19 @@ def growth(kind: str, url: Callable[[], str], sizes: tuple[int, ...]) -> None:
     for size in sizes:
         with issuer(KeyType.P256, url()) as made:
             filling = timed(lambda: fill(made, size))  # noqa: B023 - it is called in this turn
-            told(size, "fill, each", filling, size, "us")
+            reported(size, "fill, each", filling, size, "us")
             measure(made, size)
 
 
 def measure(made: Issuer, size: int) -> None:
     """What is asked of a register of a size."""
     revoked = size // REVOKED
-    told(size, f"CRL of {revoked:,}", timed(made.crl), 1, "s")
-    told(size, "its delta", timed(lambda: made.publish_due()), 1, "s")
-    told(size, "which CRLs are due", timed(lambda: made.register.crl_state(made.authority.now())), 1, "s")
-    told(size, "audit", timed(made.register.check_audit), 1, "s")
+    reported(size, f"CRL of {revoked:,}", timed(made.crl), 1, "s")
+    reported(size, "its delta", timed(lambda: made.publish_due()), 1, "s")
+    reported(size, "which CRLs are due", timed(lambda: made.register.crl_state(made.authority.now())), 1, "s")
+    reported(size, "audit", timed(made.register.check_audit), 1, "s")
     expiring = made.authority.now() + timedelta(days=30)
-    told(
+    reported(
         size,
         "what expires soon",
         timed(lambda: made.register.expiring(expiring, made.authority.now())),
@@ -151,7 +151,7 @@ def measure(made: Issuer, size: int) -> None:
         )
 
 
-def told(size: int, what: str, spent: Spent, count: int, unit: str) -> None:
+def reported(size: int, what: str, spent: Spent, count: int, unit: str) -> None:
     """Print a line."""
     scale = 1e6 if unit == "us" else 1.0
     passed, computed = spent.passed / count * scale, spent.computed / count * scale

@@ -28,9 +28,9 @@ def main(runs: int) -> None:
         "ssl", stacks.standard(identities), f"{ssl.OPENSSL_VERSION}, as it comes: two tickets"
     )
     ticketless = Contender("ssl, no tickets", stacks.standard(identities, tickets=0), ssl.OPENSSL_VERSION)
-    told = Contender(
+    reported = Contender(
         "ssl, told its chain",
-        stacks.standard(identities, told_chain=True),
+        stacks.standard(identities, reported_chain=True),
         "builds no chain of its own certificate; two tickets",
     )
     pyopenssl = Contender(
@@ -43,17 +43,19 @@ def main(runs: int) -> None:
     tlslite = Contender("tlslite-ng", stacks.tlslite(identities), "pure Python; checks no chain")
 
     explain(calls)
-    by_turns([ours, bare, standard, ticketless, told, remembering, left, pyopenssl, one_way, siotls], runs)
+    by_turns(
+        [ours, bare, standard, ticketless, reported, remembering, left, pyopenssl, one_way, siotls], runs
+    )
     by_turns([tlslite], 2, seconds=1)
     show(
         "Full mutual handshake, both sides, x25519",
-        [ours, remembering, bare, left, standard, ticketless, told, pyopenssl, tlslite, one_way, siotls],
+        [ours, remembering, bare, left, standard, ticketless, reported, pyopenssl, tlslite, one_way, siotls],
     )
     against(ours, bare, 1.85)
     against(remembering, left, 1.75)
     against(ours, standard, 0.7)
     for one in (ours, remembering):
-        for other in (standard, ticketless, told):
+        for other in (standard, ticketless, reported):
             print(f"  ratio {one.name} / {other.name}: {one.median / other.median:.2f}")
 
 

@@ -40,9 +40,9 @@ def handshakes(runs: int, cipher: str, kind: str, usage: tuple[str, ...]) -> Non
     ticketless = Contender(
         "ssl, no tickets", stacks.standard(identities, tickets=0, cipher=cipher), ssl.OPENSSL_VERSION
     )
-    told = Contender(
+    reported = Contender(
         "ssl, told its chain",
-        stacks.standard(identities, cipher=cipher, told_chain=True),
+        stacks.standard(identities, cipher=cipher, reported_chain=True),
         "builds no chain of its own certificate; one ticket",
     )
     pyopenssl = Contender(
@@ -52,11 +52,11 @@ def handshakes(runs: int, cipher: str, kind: str, usage: tuple[str, ...]) -> Non
     )
     tlslite = Contender("tlslite-ng", stacks.tlslite(identities, cipher), "pure Python; checks no chain")
     explain(calls)
-    by_turns([ours, bare, standard, ticketless, told, remembering, pyopenssl], runs)
+    by_turns([ours, bare, standard, ticketless, reported, remembering, pyopenssl], runs)
     by_turns([tlslite], 2, seconds=1)
     show(
         f"Full mutual handshake of TLS 1.2, both sides, {stacks.SUITES12[cipher]}",
-        [ours, remembering, bare, standard, ticketless, told, pyopenssl, tlslite],
+        [ours, remembering, bare, standard, ticketless, reported, pyopenssl, tlslite],
     )
     against(ours, bare, 1.85)
     against(ours, standard, 0.7)
@@ -64,8 +64,8 @@ def handshakes(runs: int, cipher: str, kind: str, usage: tuple[str, ...]) -> Non
         (bare, standard),
         (remembering, standard),
         (ours, ticketless),
-        (ours, told),
-        (remembering, told),
+        (ours, reported),
+        (remembering, reported),
     ):
         print(f"  ratio {one.name} / {other.name}: {one.median / other.median:.2f}")
 

@@ -186,7 +186,7 @@ class StandardChannel:
 
 
 def standard_contexts(
-    identities: Identities, tickets: int = 2, cipher: str | None = None, *, told_chain: bool = False
+    identities: Identities, tickets: int = 2, cipher: str | None = None, *, reported_chain: bool = False
 ) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """Contexts that demand TLS 1.3 and a certificate of both sides; suite and group come from OPENSSL_CONF.
 
@@ -206,15 +206,17 @@ def standard_contexts(
             if not tickets:
                 context.options |= ssl.OP_NO_TICKET
         context.load_verify_locations(cadata=identities.ca.pem.decode())
-        chain = own.pem + identities.ca.pem if told_chain else own.pem
+        chain = own.pem + identities.ca.pem if reported_chain else own.pem
         context.load_cert_chain(identities.file("own.pem", chain + own.key_pem))
     return client, server
 
 
 def standard(
-    identities: Identities, tickets: int = 2, cipher: str | None = None, *, told_chain: bool = False
+    identities: Identities, tickets: int = 2, cipher: str | None = None, *, reported_chain: bool = False
 ) -> Stack:
-    client_context, server_context = standard_contexts(identities, tickets, cipher, told_chain=told_chain)
+    client_context, server_context = standard_contexts(
+        identities, tickets, cipher, reported_chain=reported_chain
+    )
 
     def handshake() -> StandardChannel:
         to_client, from_client = ssl.MemoryBIO(), ssl.MemoryBIO()

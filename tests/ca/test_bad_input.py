@@ -141,9 +141,9 @@ def test_what_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> Non
     (tmp_path / "alice.pem").mkdir()
     with pytest.raises(
         FileUnusable, match=f"{issued.serial:x} is in the register, but was not written"
-    ) as told:
+    ) as reported:
         OutputFiles(str(tmp_path / "alice")).write(issued)
-    assert "alice.pem" in str(told.value)
+    assert "alice.pem" in str(reported.value)
 
 
 def test_an_interrupted_database_is_reported_and_used_again(

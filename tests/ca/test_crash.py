@@ -36,7 +36,7 @@ def start(path: Path, count: int, issuers: int = 1) -> subprocess.Popen[str]:
     )
 
 
-def told(lines: Iterable[str], word: str) -> list[int]:
+def reported(lines: Iterable[str], word: str) -> list[int]:
     """The numbers that whole lines of a process's output tell after a word."""
     return [int(line.split()[1]) for line in lines if line.startswith(word) and line.endswith("\n")]
 
@@ -45,7 +45,7 @@ def check(path: Path, lines: list[str]) -> None:
     """All that was reported is in the register, once, and the audit log is complete."""
     issuer = Issuer.open(path, None)
     entries = {entry.serial: entry for entry in issuer.register.all()}
-    issued, revoked, numbers = (told(lines, word) for word in ("issued", "revoked", "crl"))
+    issued, revoked, numbers = (reported(lines, word) for word in ("issued", "revoked", "crl"))
     assert len(set(issued)) == len(issued)
     assert set(issued) <= set(entries)
     assert all(entries[serial].certificate for serial in entries)
@@ -87,7 +87,7 @@ def test_an_issuer_killed_at_any_time_loses_nothing_that_it_issued(path: Path, f
         rest, _nothing = process.communicate()
         lines += rest.splitlines(keepends=True)
         check(path, lines)
-    assert told(lines, "issued")
+    assert reported(lines, "issued")
 
 
 @pytest.mark.parametrize("issuers", [pytest.param(2, marks=pytest.mark.full), 4])
@@ -99,7 +99,7 @@ def test_concurrent_issuers_never_use_one_serial_or_crl_number_twice(
     output, _ = process.communicate(timeout=600)
     lines = output.splitlines(keepends=True)
     assert process.returncode == 0
-    assert len(told(lines, "issued")) == count * issuers
-    numbers = told(lines, "crl")
+    assert len(reported(lines, "issued")) == count * issuers
+    numbers = reported(lines, "crl")
     assert len(set(numbers)) == len(numbers)
     check(path, [line for line in lines if not line.startswith("crl")])

@@ -42,7 +42,7 @@ def number(crl: x509.CertificateRevocationList) -> int:
     return crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
 
 
-def said(crl: x509.CertificateRevocationList) -> dict[int, str]:
+def entries_of(crl: x509.CertificateRevocationList) -> dict[int, str]:
     """Each entry's serial number and reason."""
     return {
         each.serial_number: str(each.extensions[0].value.reason.value) if len(each.extensions) else ""  # type: ignore[attr-defined]
@@ -85,10 +85,10 @@ def test_a_crl_of_a_partition_covers_only_that_and_says_so(issuer: Issuer) -> No
     alice, _, carol = (client(issuer, name) for name in ("alice", "bob", "carol"))
     for serial in (alice, carol):
         issuer.revoke(serial, "superseded")
-    assert said(issuer.crl()) == {alice: "superseded", carol: "superseded"}
+    assert entries_of(issuer.crl()) == {alice: "superseded", carol: "superseded"}
     for partition, serial in ((0, alice), (1, carol)):
         crl = issuer.crl(series=Series(partition))
-        assert said(crl) == {serial: "superseded"}
+        assert entries_of(crl) == {serial: "superseded"}
         scope = crl.extensions.get_extension_for_class(x509.IssuingDistributionPoint)
         assert scope.critical
         assert [name.value for name in scope.value.full_name or ()] == [f"{URL}/crl/issuing/{partition}.crl"]
@@ -103,7 +103,7 @@ def test_a_delta_crl_has_the_changes_since_its_base(issuer: Issuer) -> None:
     issuer.revoke(alice, "certificateHold")
     issuer.revoke(bob, "superseded")
     base = issuer.crl()
-    assert said(issuer.crl(series=DELTA)) == {}
+    assert entries_of(issuer.crl(series=DELTA)) == {}
     issuer.release(alice)
     issuer.revoke(carol, "keyCompromise")
     issuer.revoke(dave, "certificateHold")
@@ -111,7 +111,7 @@ def test_a_delta_crl_has_the_changes_since_its_base(issuer: Issuer) -> None:
     indicator = delta.extensions.get_extension_for_class(x509.DeltaCRLIndicator)
     assert (indicator.critical, indicator.value.crl_number) == (True, number(base))
     assert number(delta) == number(base) + 2
-    assert said(delta) == {alice: "removeFromCRL", carol: "keyCompromise", dave: "certificateHold"}
+    assert entries_of(delta) == {alice: "removeFromCRL", carol: "keyCompromise", dave: "certificateHold"}
     assert delta.next_update_utc == NOW + DELTA_LIFETIME
     with pytest.raises(x509.ExtensionNotFound):
         delta.extensions.get_extension_for_class(x509.FreshestCRL)
@@ -122,10 +122,10 @@ def test_a_hold_that_ended_between_delta_crls_is_removed(issuer: Issuer) -> None
     alice = client(issuer, "alice")
     issuer.crl()
     issuer.revoke(alice, "certificateHold")
-    assert said(issuer.crl(series=DELTA)) == {alice: "certificateHold"}
+    assert entries_of(issuer.crl(series=DELTA)) == {alice: "certificateHold"}
     issuer.release(alice)
-    assert said(issuer.crl(series=DELTA)) == {alice: "removeFromCRL"}
-    assert said(issuer.crl()) == {}
+    assert entries_of(issuer.crl(series=DELTA)) == {alice: "removeFromCRL"}
+    assert entries_of(issuer.crl()) == {}
 
 
 def test_a_delta_crl_of_a_partition_has_its_scope(issuer: Issuer) -> None:
@@ -138,7 +138,7 @@ def test_a_delta_crl_of_a_partition_has_its_scope(issuer: Issuer) -> None:
     issuer.revoke(carol)
     issuer.revoke(alice)
     delta = issuer.crl(series=Series(1, delta=True))
-    assert said(delta) == {carol: ""}
+    assert entries_of(delta) == {carol: ""}
     kind = x509.IssuingDistributionPoint
     scopes = [crl.extensions.get_extension_for_class(kind) for crl in (first, delta)]
     assert scopes[0] == scopes[1]

@@ -62,17 +62,19 @@ def test_good_revoked_on_hold_and_unknown_are_answered(issuer: Issuer) -> None:
     issuer.revoke(bob, "superseded")
     issuer.revoke(carol)
     answering = responder(issuer)
-    told = {serial: read(answering.answer(request(issuer, serial)).der) for serial in (alice, bob, carol, 42)}
-    assert [answer.certificate_status.name for answer in told.values()] == [
+    reported = {
+        serial: read(answering.answer(request(issuer, serial)).der) for serial in (alice, bob, carol, 42)
+    }
+    assert [answer.certificate_status.name for answer in reported.values()] == [
         "GOOD",
         "REVOKED",
         "REVOKED",
         "UNKNOWN",
     ]
-    assert told[bob].revocation_time_utc == NOW
-    assert told[bob].revocation_reason is x509.ReasonFlags.superseded
-    assert told[carol].revocation_reason is None
-    assert {answer.next_update_utc for answer in told.values()} == {NOW + RESPONSE_LIFETIME}
+    assert reported[bob].revocation_time_utc == NOW
+    assert reported[bob].revocation_reason is x509.ReasonFlags.superseded
+    assert reported[carol].revocation_reason is None
+    assert {answer.next_update_utc for answer in reported.values()} == {NOW + RESPONSE_LIFETIME}
 
 
 def test_a_delegated_responder_signs_and_is_replaced_at_half_its_validity(

@@ -71,10 +71,10 @@ def test_openssl_accepts_certificates_crls_and_responses_of_a_key_in_hardware(
         question = responder.read((tmp_path / "request.der").read_bytes())
         answer = responder.sign(question, issuer.register.find(question.serial))
         (tmp_path / "answer.der").write_bytes(answer.der)
-        told = run("ocsp -respin answer.der -issuer issuer.pem -cert leaf.pem -CAfile ca/root.pem "
+        reported = run("ocsp -respin answer.der -issuer issuer.pem -cert leaf.pem -CAfile ca/root.pem "
                    "-verify_other issuer.pem")  # fmt: skip
-        assert "Response verify OK" in told
-        assert "leaf.pem: good" in told
+        assert "Response verify OK" in reported
+        assert "leaf.pem: good" in reported
 
 
 def test_a_ca_with_a_token_needs_only_the_pin(tmp_path: Path, token: Token, clock: Clock) -> None:

@@ -90,7 +90,7 @@ def cells(key_type: KeyType) -> list[Cell]:
 
 def openssl(cell: Cell, folder: Path) -> str:
     purposes = {Profile.SERVER: "sslserver", Profile.CLIENT: "sslclient", Profile.OCSP: "ocsphelper"}
-    return told(
+    return reported(
         folder, peers.find("openssl"), "verify", "-x509_strict", "-purpose", purposes[cell.purpose],
         "-CAfile", "root.pem", "-untrusted", "chain.pem", "chain.pem",
     )  # fmt: skip
@@ -102,7 +102,7 @@ def certtool(cell: Cell, folder: Path) -> str:
         Profile.CLIENT: "1.3.6.1.5.5.7.3.2",
         Profile.OCSP: "1.3.6.1.5.5.7.3.9",
     }
-    return told(
+    return reported(
         folder, peers.find("certtool"), "--verify", "--load-ca-certificate", "root.pem",
         "--infile", "chain.pem", "--verify-purpose", usages[cell.purpose],
     )  # fmt: skip
@@ -123,7 +123,7 @@ def cryptography(cell: Cell, folder: Path) -> str:
     return ""
 
 
-def told(folder: Path, *words: str) -> str:
+def reported(folder: Path, *words: str) -> str:
     run = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
     return "" if run.returncode == 0 else run.stdout + run.stderr
 
@@ -255,7 +255,7 @@ def test_nss_imports_pkcs12(key_type: KeyType, tmp_path: Path) -> None:
     new = [peers.find("certutil"), "-d", database, "-N", "--empty-password"]
     subprocess.run(new, check=True, capture_output=True)
     words = ["-d", database, "-i", "alice.p12", "-W", PASSWORD, "-K", ""]
-    said = told(tmp_path, peers.find("pk12util"), *words)
+    said = reported(tmp_path, peers.find("pk12util"), *words)
     check("nss", key_type, said)
     if not said:
         listed = subprocess.run(

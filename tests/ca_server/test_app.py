@@ -77,7 +77,7 @@ class Service:
         self.folder = folder
         terms = InitOptions("Test", url="http://ca.example")
         self.issuer = Issuer.create(folder / "ca", terms, None, actor="tester")
-        self.said = ""
+        self.printed = ""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", "--listen", "127.0.0.1:0", *words],
             cwd=folder, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(SOURCES)},
@@ -94,7 +94,7 @@ class Service:
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self._process.send_signal(number)
-        _, self.said = self._process.communicate(timeout=30)
+        _, self.printed = self._process.communicate(timeout=30)
         status = self._process.returncode
         self.issuer.close()
         return status
@@ -133,7 +133,7 @@ def test_openssl_receives_good_revoked_and_unknown(running: Service) -> None:
     (folder / "issuing.pem").write_bytes(alice.intermediates[0].public_bytes(Encoding.PEM))
     for name, issued in (("alice", alice), ("bob", bob)):
         (folder / f"{name}.pem").write_bytes(issued.chain_pem)
-    for words, said in (
+    for words, printed in (
         (["-cert", "alice.pem"], "alice.pem: good"),
         (["-cert", "bob.pem"], "bob.pem: revoked"),
         (["-serial", "0x2A"], "0x2A: unknown"),
@@ -145,7 +145,7 @@ def test_openssl_receives_good_revoked_and_unknown(running: Service) -> None:
             cwd=folder, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert "Response verify OK" in run.stderr, run.stderr
-        assert said in run.stdout
+        assert printed in run.stdout
         assert "nonce" not in run.stderr.lower()
     assert "Reason: keyCompromise" in subprocess.run(
         [peers.find("openssl"), "ocsp", "-issuer", "issuing.pem", "-cert", "bob.pem", "-url", f"{running.url}/ocsp",
@@ -248,7 +248,7 @@ def test_requests_of_strangers_are_not_logged(tmp_path: Path, head: str) -> None
         client.sendall(head.encode() + b"\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 ")
     assert made.stop() == 0
-    assert made.said == ""
+    assert made.printed == ""
 
 
 def test_an_incomplete_request_delays_no_other(running: Service) -> None:
@@ -321,9 +321,11 @@ def test_concurrent_requests_for_health_share_one_check(
         return health(self)
 
     monkeypatch.setattr(Worker, "health", slow)
-    told: list[int] = []
+    reported: list[int] = []
     with serving(service(issuer, lambda _: None)) as url:
-        threads = [threading.Thread(target=lambda: told.append(read(f"{url}/health")[0])) for _ in range(20)]
+        threads = [
+            threading.Thread(target=lambda: reported.append(read(f"{url}/health")[0])) for _ in range(20)
+        ]
         for thread in threads:
             thread.start()
         assert soon(lambda: bool(looks))
@@ -331,7 +333,7 @@ def test_concurrent_requests_for_health_share_one_check(
         go.set()
         for thread in threads:
             thread.join(30)
-    assert told == [200] * 20
+    assert reported == [200] * 20
     assert len(looks) < 10
 
 
@@ -367,37 +369,37 @@ def test_an_ambiguous_length_is_refused_and_the_connection_closed(running: Servi
             f"POST /ocsp HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n{framing}\r\n\r\n"
             "0\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\n".encode()
         )
-        said = b""
+        printed = b""
         while piece := client.recv(4096):
-            said += piece
-    assert said.startswith(b"HTTP/1.1 400 ")
-    assert said.count(b"HTTP/1.1") == 1
+            printed += piece
+    assert printed.startswith(b"HTTP/1.1 400 ")
+    assert printed.count(b"HTTP/1.1") == 1
 
 
 def test_without_its_register_the_service_is_unhealthy(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    reported: list[str] = []
 
     def gone(*_: object) -> None:
         raise DatabaseUnavailable("the database is unavailable")
 
-    with serving(service(issuer, told.append)) as url:
+    with serving(service(issuer, reported.append)) as url:
         assert read(f"{url}/health")[0] == 200
         for name in ("log_length", "log_since", "newest_crl"):
             monkeypatch.setattr(Register, name, gone)
         status, body, _ = read(f"{url}/health")
         assert (status, json.loads(body)["problems"]) == (503, ["the register is unavailable"])
         assert read(f"{url}/crl/issuing.crl")[0] == 503
-        assert soon(lambda: bool(told))
-    assert told == ["OCSP responses and CRLs cannot be renewed: the database is unavailable"]
+        assert soon(lambda: bool(reported))
+    assert reported == ["OCSP responses and CRLs cannot be renewed: the database is unavailable"]
 
 
 def test_an_interrupt_ends_the_service_cleanly(tmp_path: Path) -> None:
     """As SIGTERM does, which ends the service of the other tests."""
     made = Service(tmp_path)
     assert made.stop(signal.SIGINT) == 0
-    assert made.said == ""
+    assert made.printed == ""
 
 
 def test_a_failure_to_listen_is_reported_with_the_reason(tmp_path: Path) -> None:

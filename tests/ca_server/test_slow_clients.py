@@ -128,7 +128,7 @@ def soon(condition) -> bool:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "printed",
     [
         b"",
         b"GET",
@@ -138,9 +138,9 @@ def soon(condition) -> bool:
         b"POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
     ],
 )
-def test_an_endless_request_is_ended_after_the_time_limit(hasty: tuple[str, int], said: bytes) -> None:
+def test_an_endless_request_is_ended_after_the_time_limit(hasty: tuple[str, int], printed: bytes) -> None:
     with socket.create_connection(hasty, 30) as client:
-        client.sendall(said)
+        client.sendall(printed)
         assert everything(client) == b""
 
 
@@ -251,10 +251,11 @@ def test_the_end_of_the_service_waits_for_no_incomplete_request(
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"GET /sh", BEGUN, b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n", GOOD.replace(b"close", b"x")]
+    "printed",
+    [b"", b"GET /sh", BEGUN, b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n", GOOD.replace(b"close", b"x")],
 )
 @pytest.mark.parametrize("exempt", [False, True])
-def test_slow_clients_of_one_address_keep_out_no_others(said: bytes, exempt: bool) -> None:
+def test_slow_clients_of_one_address_keep_out_no_others(printed: bytes, exempt: bool) -> None:
     """With nothing, half a head, half a body, an answer that they do not read, or one that they had.
 
     Neither others nor a client of the same address.
@@ -263,17 +264,17 @@ def test_slow_clients_of_one_address_keep_out_no_others(said: bytes, exempt: boo
         held = []
         for _ in range(3 * PLACES):
             held.append(stack.enter_context(connected(server)))
-            with_luck(held[-1], said)
+            with_luck(held[-1], printed)
         for _ in range(PLACES):
             assert answered(server)
             assert len(server.places) <= (PLACES if exempt else PLACES // 4)
         assert soon(lambda: select.select([held[0]], [], [], 0)[0])
 
 
-def with_luck(client: socket.socket, said: bytes) -> None:
+def with_luck(client: socket.socket, printed: bytes) -> None:
     """Say something, unless the connection is among those that went."""
     try:
-        client.sendall(said)
+        client.sendall(printed)
     except ConnectionError:
         pass
 
@@ -370,10 +371,10 @@ def test_nothing_is_read_after_a_request_of_ambiguous_length(patient: Server, fr
             b"POST /read HTTP/1.1\r\nHost: x\r\n" + framing + b"\r\n\r\n0\r\n\r\n"
             b"GET /short HTTP/1.1\r\nHost: x\r\n\r\n"
         )
-        said = everything(client)
-    assert said.startswith(b"HTTP/1.1 400 ")
-    assert b"connection: close" in said.lower()
-    assert said.count(b"HTTP/1.1") == 1
+        printed = everything(client)
+    assert printed.startswith(b"HTTP/1.1 400 ")
+    assert b"connection: close" in printed.lower()
+    assert printed.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.parametrize("path", [b"/short", b"/read", b"/nowhere"])

@@ -18,7 +18,7 @@ def head(*fields: bytes, version: bytes = b"1.1", target: bytes = b"/") -> bytes
 
 
 @pytest.mark.parametrize(
-    "said",
+    "printed",
     [
         head(b"Content-Length: 5", b"Transfer-Encoding: chunked"),
         head(b"Transfer-Encoding: chunked", b"Content-Length: 5"),
@@ -44,16 +44,16 @@ def head(*fields: bytes, version: bytes = b"1.1", target: bytes = b"/") -> bytes
         head(target=b"/" + b"a" * HEAD_LIMIT),
     ],
 )
-def test_an_ambiguous_or_too_large_head_is_refused(said: bytes) -> None:
+def test_an_ambiguous_or_too_large_head_is_refused(printed: bytes) -> None:
     """RFC 9112 5.1, 6.1, 6.3."""
     with pytest.raises(h11.RemoteProtocolError):
         connection = parser()
-        connection.receive_data(said)
+        connection.receive_data(printed)
         connection.next_event()
 
 
 @pytest.mark.parametrize(
-    "said",
+    "printed",
     [
         head(b"Content-Length: 5"),
         head(b"Content-Length: 5", b"Content-Length: 5"),
@@ -63,9 +63,9 @@ def test_an_ambiguous_or_too_large_head_is_refused(said: bytes) -> None:
         head(target=b"/" + b"a" * (HEAD_LIMIT - 100)),
     ],
 )
-def test_a_plain_head_passes(said: bytes) -> None:
+def test_a_plain_head_passes(printed: bytes) -> None:
     connection = parser()
-    connection.receive_data(said)
+    connection.receive_data(printed)
     assert isinstance(connection.next_event(), h11.Request)
 
 

@@ -32,8 +32,8 @@ def issuer(tmp_path: Path, clock: Clock) -> Iterator[Issuer]:
 
 
 def keep(issuer: Issuer) -> tuple[Worker, list[str]]:
-    told: list[str] = []
-    return Worker(issuer, told.append), told
+    reported: list[str] = []
+    return Worker(issuer, reported.append), reported
 
 
 def serials(made: Worker, series: Series) -> set[int]:
@@ -44,7 +44,7 @@ def serials(made: Worker, series: Series) -> set[int]:
 
 def test_crls_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) -> None:
     alice = client(issuer, "alice")
-    made, told = keep(issuer)
+    made, reported = keep(issuer)
     assert serials(made, WHOLE) == serials(made, FIRST) == set()
     other = Issuer.open(issuer.path, None, actor="another", now=clock)
     other.revoke(alice, "superseded")
@@ -54,7 +54,7 @@ def test_crls_follow_a_revocation_within_seconds(issuer: Issuer, clock: Clock) -
     clock.at += CRL_INTERVAL
     made.tick()
     assert serials(made, DELTA) == set()
-    assert told == []
+    assert reported == []
     other.close()
 
 
@@ -133,7 +133,7 @@ def test_the_signer_is_rotated_and_responses_renewed_by_themselves(issuer: Issue
 def test_a_failure_is_reported_once_and_retried(
     issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made, told = keep(issuer)
+    made, reported = keep(issuer)
     assert made.health().problems == ()
 
     def gone(*_: object) -> None:
@@ -143,7 +143,7 @@ def test_a_failure_is_reported_once_and_retried(
         monkeypatch.setattr(Register, name, gone)
     assert not made.tick()
     assert not made.tick()
-    assert told == ["OCSP responses and CRLs cannot be renewed: the database is unavailable"]
+    assert reported == ["OCSP responses and CRLs cannot be renewed: the database is unavailable"]
     assert made.failures == 2
     assert made.health().problems == ("the register is unavailable",)
     monkeypatch.undo()
@@ -151,7 +151,7 @@ def test_a_failure_is_reported_once_and_retried(
     assert made.health().problems == ()
     monkeypatch.setattr(Register, "log_since", gone)
     made.tick()
-    assert len(told) == 2
+    assert len(reported) == 2
 
 
 def test_an_expired_crl_or_responder_is_a_health_problem(issuer: Issuer, clock: Clock) -> None:

@@ -194,7 +194,7 @@ class Drawn:
         return tuple(each for each in self.causes if knows and each in BEFORE_ALL) or self.causes
 
     @property
-    def told(self) -> frozenset[Cause]:
+    def reported(self) -> frozenset[Cause]:
         """Those that have to be told: a second one only where our side can know it."""
         if self.faulty != self.role or len(self.causes) == 1:
             return frozenset(self.causes)

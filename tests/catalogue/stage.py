@@ -187,7 +187,7 @@ def as_client(
     config = ClientConfig(**{"anchors": people.anchors(), **ours})
     host = name if name == "127.0.0.1" or name.endswith(".invalid") else HOST
     observed = HandshakeFacts(config, name, address=f"{host}:{port}", files=FILES, starttls=starttls)
-    said = bytearray()
+    printed = bytearray()
     try:
         sock = socket.create_connection((host if host.endswith(".invalid") else HOST, port), SECONDS)
         with sock:
@@ -197,23 +197,23 @@ def as_client(
                 if then is not None:
                     then()
                 channel.settimeout(patience)
-                return _asked(channel, request, observed, enough, said)
+                return _asked(channel, request, observed, enough, printed)
     except (TLSError, OSError) as error:
         place = Target(HOST, port, server_name(name))
         found = probe(place, SECONDS) if probing else None
-        return explain_ended(bytes(said), error, replace(observed.situation(), probed=found))
+        return explain_ended(bytes(printed), error, replace(observed.situation(), probed=found))
 
 
 def _asked(
-    channel: Channel, request: bytes, observed: HandshakeFacts, enough: bytes | None, said: bytearray
+    channel: Channel, request: bytes, observed: HandshakeFacts, enough: bytes | None, printed: bytearray
 ) -> Explanation | None:
-    """Ask, and read what comes into `said`: a refusal in the service's own words, or all until the end."""
+    """Ask, and read what comes into `printed`: a refusal in the service's own words, or all until the end."""
     channel.sendall(request)
     while True:
         data = channel.recv(4096)
-        said += data[: LOOKED_AT - len(said)]
-        found = explain_answer(bytes(said), observed.situation())
-        if found is not None or not data or (enough is not None and enough in said):
+        printed += data[: LOOKED_AT - len(printed)]
+        found = explain_answer(bytes(printed), observed.situation())
+        if found is not None or not data or (enough is not None and enough in printed):
             return found
 
 

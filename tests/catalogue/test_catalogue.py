@@ -29,10 +29,10 @@ def test_the_true_cause_is_named_first_for_a_database(row: Row, database_port: i
 
 def check(row: Row, found: Explanation | None) -> None:
     assert found is not None, "it did not fail"
-    told = [(each.cause.name, each.party.value, each.weight.name) for each in found.causes]
-    assert told[0][:2] == (row.cause.name, row.party.value), f"{found}\n{told}"
+    reported = [(each.cause.name, each.party.value, each.weight.name) for each in found.causes]
+    assert reported[0][:2] == (row.cause.name, row.party.value), f"{found}\n{reported}"
     assert {each.name for each in row.also} <= {each.cause.name for each in found.shown_causes}, (
-        f"{found}\n{told}"
+        f"{found}\n{reported}"
     )
 
 

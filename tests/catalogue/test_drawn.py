@@ -72,10 +72,10 @@ def judge(row: Drawn, found: Explanation | None, score: Score) -> None:
     if found is None:
         score.missed.append(f"{row.name}: it did not fail")
         return
-    told = [each.cause for each in found.shown_causes]
-    score.first[peer] += told[0] in row.firsts
-    if told[0] not in row.firsts or not row.told <= set(told):
-        wanted, got = ([each.name for each in causes] for causes in (row.causes, told))
+    reported = [each.cause for each in found.shown_causes]
+    score.first[peer] += reported[0] in row.firsts
+    if reported[0] not in row.firsts or not row.reported <= set(reported):
+        wanted, got = ([each.name for each in causes] for causes in (row.causes, reported))
         score.missed.append(f"{row.name}: wanted {wanted}, told {got}; {found.happened}")
 
 

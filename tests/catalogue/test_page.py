@@ -55,9 +55,9 @@ def test_a_command_that_is_told_to_be_tried_has_the_options_that_it_names(cause:
             options = {name for each in found.params for name in (*each.opts, *each.secondary_opts)}
             assert {each for each in rest if each.startswith("--")} <= options, cause.name
         elif words[:1] == ["openssl"]:
-            told = subprocess.run(
+            reported = subprocess.run(
                 [peers.find("openssl"), words[1], "-help"], capture_output=True, text=True, check=False
             )
-            options = set(re.findall(r"^ (-\w+)", told.stdout + told.stderr, re.MULTILINE))
+            options = set(re.findall(r"^ (-\w+)", reported.stdout + reported.stderr, re.MULTILINE))
             options.add("-sha256")  # which its help calls "any supported digest"
             assert {each for each in words[2:] if each.startswith("-")} <= options, cause.name

@@ -51,14 +51,14 @@ def test_what_is_told_to_be_done_is_done_and_then_it_works(
         return
     found = play(row, stage)
     assert found is not None
-    told = [each for each in found.shown_causes if each.cause in (row.cause, *row.also)]
+    reported = [each for each in found.shown_causes if each.cause in (row.cause, *row.also)]
     wanted = mended(row)
-    if not all(each.command for each in told):  # what others do comes first, and then all is sound
+    if not all(each.command for each in reported):  # what others do comes first, and then all is sound
         works(play(wanted.row, stage, wanted.settings, wanted.enough))
         return
-    for each in told:
+    for each in reported:
         tried(each, wanted, said_by(row), stage.folder)
-    if any("chain.pem" in each.command for each in told):
+    if any("chain.pem" in each.command for each in reported):
         chain = Credentials.from_files(stage.folder / "chain.pem", stage.folder / FILES.key)
         works(play(row, stage, {**row.ours(), "credentials": chain}, b""))
 

@@ -29,13 +29,13 @@ def test_a_signal_ends_the_server_cleanly(start, number):
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
         assert server.end(number) == 0
-    assert server.said.count("\n") == 2
+    assert server.printed.count("\n") == 2
 
 
 def test_server_listens_on_ipv6_too(start):
     """[::1]:0 is bound and told in brackets."""
     server = start("--echo", host="[::1]")
-    assert server.said.startswith("listening on [::1]:")
+    assert server.printed.startswith("listening on [::1]:")
     with ada(server, "::1") as channel:
         channel.sendall(b"over six")
         assert channel.recv(100) == b"over six"
@@ -91,11 +91,11 @@ def soon(connected) -> Channel:
             time.sleep(0.05)
 
 
-def until_said(server, words: str) -> None:
+def until_printed(server, words: str) -> None:
     given_up = time.monotonic() + 30
-    while words not in server.said and time.monotonic() < given_up:
+    while words not in server.printed and time.monotonic() < given_up:
         time.sleep(0.02)
-    assert words in server.said
+    assert words in server.printed
 
 
 BEGUN = {
@@ -179,8 +179,8 @@ def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(s
     print(
         f"\n{flood.ended} ended; good handshakes p50 {times[15] * 1e3:.0f} ms, p99 {times[29] * 1e3:.0f} ms"
     )
-    assert server.end() == 0, server.said
-    assert server.said.count(" ended: ") <= 120
+    assert server.end() == 0, server.printed
+    assert server.printed.count(" ended: ") <= 120
 
 
 def test_a_client_that_says_nothing_is_left_after_its_time(start):
@@ -195,20 +195,20 @@ def test_a_client_that_says_nothing_is_left_after_its_time(start):
     with ada(server) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
-    assert server.end() == 0, server.said
-    assert server.said.count("ended: the client sent no ClientHello within 0.2 seconds\n") == 2
+    assert server.end() == 0, server.printed
+    assert server.printed.count("ended: the client sent no ClientHello within 0.2 seconds\n") == 2
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"\x16", BEGUN["a piece of a hello"], b"GET / HTTP/1.0\r\n\r\n", b"\x80\x2e\x01"]
+    "printed", [b"", b"\x16", BEGUN["a piece of a hello"], b"GET / HTTP/1.0\r\n\r\n", b"\x80\x2e\x01"]
 )
-def test_a_client_that_leaves_early_or_speaks_no_tls_is_told_of_at_once(start, said):
+def test_a_client_that_leaves_early_or_speaks_no_tls_is_told_of_at_once(start, printed):
     """Nobody waits for the rest of what cannot come."""
     server = start("--echo")
     with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
-        client.sendall(said)
+        client.sendall(printed)
         client.shutdown(socket.SHUT_WR)
-        until_said(server, " ended: ")
+        until_printed(server, " ended: ")
     assert server.end() == 0
 
 
@@ -237,7 +237,7 @@ def test_clients_that_fail_on_purpose_fill_no_log(start):
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
         channel.abort()
-        until_said(server, "before this")
+        until_printed(server, "before this")
     assert server.end() == 0
-    assert 21 <= server.said.count(" ended: the client ") < 30
-    assert " connections before this ended without a report" in server.said
+    assert 21 <= server.printed.count(" ended: the client ") < 30
+    assert " connections before this ended without a report" in server.printed

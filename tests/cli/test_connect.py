@@ -143,9 +143,9 @@ def test_nobody_reading_our_output_is_a_quiet_end(serve, folder):
     ) as process:  # fmt: skip
         process.stdout.read(10)
         process.stdout.close()
-        said = process.stderr.read()
+        printed = process.stderr.read()
         assert process.wait(20) == 1
-    assert said.splitlines()[-1].startswith(b"  4.2")
+    assert printed.splitlines()[-1].startswith(b"  4.2")
 
 
 def test_a_server_that_stays_silent_is_given_up(folder):
@@ -221,8 +221,8 @@ def test_a_refusal_by_the_service_fails_the_command_and_passes_unaltered(
     assert done.stdout == b"HTTP/1.1 " + status + b"\r\nServer: x\r\n\r\n" + body
     report = report_schema.report("connect", done.stderr)
     assert report["version"] == "1.3"
-    told = report["error"]["explanation"] if code else report.get("reply")
-    assert (told["causes"][0]["cause"] if told else None) == cause
+    reported = report["error"]["explanation"] if code else report.get("reply")
+    assert (reported["causes"][0]["cause"] if reported else None) == cause
 
 
 @pytest.mark.parametrize(

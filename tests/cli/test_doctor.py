@@ -90,9 +90,9 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["bothways", "doctor", *ADA])
     assert terminal.run(commands.bothways) == 0
-    told = capsys.readouterr()
-    assert told.err == ""
-    assert told.out.splitlines()[-1].startswith("No problem was found in these files: 0 problems, ")
+    reported = capsys.readouterr()
+    assert reported.err == ""
+    assert reported.out.splitlines()[-1].startswith("No problem was found in these files: 0 problems, ")
     expired = pki.leaf(
         identities.middle(), "Old", not_before=identities.START - pki.DAY, not_after=identities.START
     )
@@ -109,7 +109,7 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "printed"),
     [
         ([], "choose what to examine"),
         (["--key", "ada.key"], "choose what to examine"),
@@ -129,12 +129,12 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
     ],
 )
 def test_wrong_use_is_status_2_and_connects_to_nobody(
-    words: list[str], said: str, folder, monkeypatch, capsys
+    words: list[str], printed: str, folder, monkeypatch, capsys
 ):
     """With what to say instead."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["bothways", "doctor", *words])
     assert terminal.run(commands.bothways) == 2
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert said in told.err
+    reported = capsys.readouterr()
+    assert reported.out == ""
+    assert printed in reported.err

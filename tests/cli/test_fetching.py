@@ -90,17 +90,17 @@ def test_serve_and_connect_fetch_in_their_handshakes(ca: Authority, tmp_path: Pa
         bea = connect(server, "bea", tmp_path)
         assert (bea.returncode, bea.stdout) == (1, b"")
         assert b"refused the connection at step 3.3c with alert certificate_revoked" in bea.stderr
-        assert "warning" not in server.said
+        assert "warning" not in server.printed
         ca.responder.close()
         assert connect(server, "cleo", tmp_path).returncode == 0
     finally:
         server.end()
-    assert "sent a certificate that was revoked on" in server.said
+    assert "sent a certificate that was revoked on" in server.printed
     assert (
-        "is Cleo (TLS" in server.said
-        and "warning: the revocation status of the peer's certificates is unknown" in server.said
+        "is Cleo (TLS" in server.printed
+        and "warning: the revocation status of the peer's certificates is unknown" in server.printed
     )
-    assert f"{ca.responder.url}: connection refused: no service listens there" in server.said
+    assert f"{ca.responder.url}: connection refused: no service listens there" in server.printed
 
 
 def connect(server: Background, who: str, folder: Path, *options: str) -> subprocess.CompletedProcess[bytes]:

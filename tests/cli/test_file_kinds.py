@@ -41,14 +41,14 @@ def advice(call) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("file", "said", "command"),
+    ("file", "printed", "command"),
     [("store.jks", "a Java key store (JKS)", "keytool -importkeystore -srckeystore store.jks "),
      ("wide.pem", "text in UTF-16", "iconv -f UTF-16 -t UTF-8 wide.pem")],
 )  # fmt: skip
-def test_a_file_of_another_kind_is_told_by_its_kind(handed, file, said, command):
+def test_a_file_of_another_kind_is_told_by_its_kind(handed, file, printed, command):
     for call in (lambda: load_identity(file, None, None), lambda: load_anchors(file)):
         text, hint = advice(call)
-        assert text.startswith(f"{file}: this is {said}")
+        assert text.startswith(f"{file}: this is {printed}")
         assert hint.startswith(command)
 
 
@@ -61,10 +61,10 @@ def test_a_key_of_another_kind_is_told_by_its_kind(handed):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "printed"),
     [(b"", "the file is empty"), (b"\n \n", "there is nothing in the file but blanks")],
 )
-def test_a_file_with_nothing_in_it_is_told_as_that(handed, content, said):
+def test_a_file_with_nothing_in_it_is_told_as_that(handed, content, printed):
     """Whichever of the files it is."""
     Path("nothing.pem").write_bytes(content)
     cert = str(handed.identity("client").cert)
@@ -74,7 +74,7 @@ def test_a_file_with_nothing_in_it_is_told_as_that(handed, content, said):
         lambda: load_anchors("nothing.pem"),
     ):
         text, hint = advice(call)
-        assert text == f"nothing.pem: {said}"
+        assert text == f"nothing.pem: {printed}"
         assert hint.startswith("write it again")
 
 
@@ -120,13 +120,13 @@ def test_the_command_for_anchors_in_pkcs12_finds_them(handed):
 
 def test_what_is_wrong_with_a_file_of_our_kinds_is_told_as_before(handed):
     mine = handed.identity("client")
-    for call, said in (
+    for call, printed in (
         (lambda: load_identity(str(mine.p12), None, None), "no password was given"),
         (lambda: load_identity("nowhere.pem", None, None), "nowhere.pem: cannot be read"),
         (lambda: load_identity(str(handed.ca), str(mine.key), None), "does not belong"),
         (lambda: load_anchors(str(mine.key)), "this is a private key; expected trust anchors"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=printed):
             call()
 
 
@@ -225,13 +225,13 @@ def mine(handed: MutualTLS) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize(("name", "make", "said", "command"), FOREIGN, ids=[row[0] for row in FOREIGN])
+@pytest.mark.parametrize(("name", "make", "printed", "command"), FOREIGN, ids=[row[0] for row in FOREIGN])
 def test_a_file_that_is_read_nowhere_is_told_by_its_kind_wherever_it_is_given(
-    mine, option, name, make, said, command
+    mine, option, name, make, printed, command
 ):
     Path(name).write_bytes(make(*mine))
     text, hint = advice(lambda: OPTIONS[option](name))
-    assert text.startswith(f"{name}: ") and said in text
+    assert text.startswith(f"{name}: ") and printed in text
     assert hint.startswith(command) and bool(hint) == bool(command)
 
 
@@ -334,10 +334,10 @@ TOLD_OTHERWISE = {("--cert alone", "my.pem"), ("--cert alone", "my.der"), ("CERT
 
 
 @pytest.mark.interop
-@pytest.mark.parametrize(("option", "name", "said"), OTHERS, ids=[f"{row[0]} {row[1]}" for row in OTHERS])
-def test_a_document_of_another_kind_than_is_wanted_is_told_with_what_is(forms, option, name, said):
+@pytest.mark.parametrize(("option", "name", "printed"), OTHERS, ids=[f"{row[0]} {row[1]}" for row in OTHERS])
+def test_a_document_of_another_kind_than_is_wanted_is_told_with_what_is(forms, option, name, printed):
     text, _ = advice(lambda: OPTIONS[option](name))
-    assert text.startswith(f"{name}: {said}")
+    assert text.startswith(f"{name}: {printed}")
 
 
 MADE = [
@@ -366,14 +366,14 @@ def test_the_command_makes_of_a_file_one_that_the_option_takes(forms, mine, opti
         if other in ("wide.pem", "escaped.pem", "quoted.pem", "one-line.pem", "blanks.pem"):
             Path(other).write_bytes(make(*mine))
     Path("trusted.pem").write_bytes(mine[0].replace(b"CERTIFICATE-", b"TRUSTED CERTIFICATE-"))
-    said = ""
+    printed = ""
     if name == "real.jks":
         store(find("keytool"))
-        said = "testing\n" * 3
+        printed = "testing\n" * 3
     if name == "ssh.key":
         openssh_key()
     _, hint = advice(lambda: OPTIONS[option](name))
-    subprocess.run(with_password(hint), shell=True, check=True, input=said, text=True, capture_output=True)
+    subprocess.run(with_password(hint), shell=True, check=True, input=printed, text=True, capture_output=True)
     if name == "real.jks":
         assert isinstance(load_identity(made, None, "password"), Credentials)
     else:

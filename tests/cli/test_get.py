@@ -41,8 +41,8 @@ def ask(monkeypatch, capfdbinary, mutual):
         monkeypatch.setattr(sys, "argv", ["bothways", "get", *words])
         monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin), isatty=lambda: False))
         status = run(bothways)
-        said = capfdbinary.readouterr()
-        return SimpleNamespace(status=status, out=said.out, err=said.err.decode())
+        printed = capfdbinary.readouterr()
+        return SimpleNamespace(status=status, out=printed.out, err=printed.err.decode())
 
     return asked
 
@@ -52,11 +52,11 @@ def test_the_answer_goes_to_standard_output_and_the_verdict_to_standard_error(as
     server = mutual.server(client_auth="require")
     done = ask(f"https://localhost:{server.port}/accounts?of=me&x=a%20b", "-H", "X-Trace: 7")
     assert done.status == 0
-    told = json.loads(done.out)
-    assert (told["method"], told["path"]) == ("GET", "/accounts?of=me&x=a%20b")
-    assert told["headers"]["X-Trace"] == "7"
-    assert told["headers"]["Host"] == f"localhost:{server.port}"
-    assert told["client"]["dns"] == ["client.example"]
+    reported = json.loads(done.out)
+    assert (reported["method"], reported["path"]) == ("GET", "/accounts?of=me&x=a%20b")
+    assert reported["headers"]["X-Trace"] == "7"
+    assert reported["headers"]["Host"] == f"localhost:{server.port}"
+    assert reported["client"]["dns"] == ["client.example"]
     assert "  2.3a  passed" in done.err
     assert re.search(r"the server answered HTTP/1.1 200 OK: \d+ bytes$", done.err.rstrip())
 
@@ -77,19 +77,19 @@ def test_a_body_comes_from_the_command_line_a_file_or_standard_input(
     monkeypatch.chdir(tmp_path)
     Path("body.json").write_text('{"a": 1}')
     done = ask(mutual.server(client_auth="require").url, *arguments, stdin=b"from standard input")
-    told = json.loads(done.out)
-    assert (told["method"], told["body"]) == (method, body)
-    headers = {name.lower(): value for name, value in told["headers"].items()}
+    reported = json.loads(done.out)
+    assert (reported["method"], reported["body"]) == (method, body)
+    headers = {name.lower(): value for name, value in reported["headers"].items()}
     assert headers.get("content-type") == kind
 
 
 def test_http_2_is_spoken_where_the_server_does(ask, mutual):
     server = mutual.server(client_auth="require", alpn=("h2", "http/1.1"), respond=http_talk.answer_h2)
     done = ask(server.url, "-d", "hello", "-H", "X-One: 1")
-    told = json.loads(done.out)
+    reported = json.loads(done.out)
     assert done.status == 0
-    assert told["body"] == "hello"
-    assert told["headers"]["x-one"] == "1"
+    assert reported["body"] == "hello"
+    assert reported["headers"]["x-one"] == "1"
     assert "the server answered HTTP/2 200: " in done.err
 
 
@@ -116,16 +116,16 @@ def test_a_body_that_does_not_fit_into_the_first_window_goes_by_http_1_1(ask, mu
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"),
+    ("kind", "printed"),
     [("expired", "expired on"), ("revoked", "was revoked on"), ("wrong_name", "not for localhost"),
      ("unknown_ca", "from which no path leads to one of our trust anchors")],
 )  # fmt: skip
-def test_a_server_that_is_refused_gets_no_request(ask, mutual, kind, said):
+def test_a_server_that_is_refused_gets_no_request(ask, mutual, kind, printed):
     server = mutual.server(kind)
     done = ask(server.url, "--crl", mutual.crl, "-d", "secret", who=None)
     assert (done.status, done.out) == (1, b"")
     assert done.err.startswith(f"bothways: {server.url}: the server sent a certificate ")
-    assert said in done.err
+    assert printed in done.err
     assert "  do: " in done.err or "  ask: " in done.err
     assert server.handshake().error is not None
 
@@ -150,8 +150,10 @@ def test_hints_say_how_to_get(ask, mutual):
     server = mutual.server(client_auth="require")
     done = ask(server.url, who=None)
     assert f"try:  bothways get {server.url} --ca {mutual.ca} --cert CERT --key KEY" in done.err
-    told = json.loads(ask(server.url, "--json", who=None).err)
-    assert told["error"]["explanation"]["causes"][0]["command"].startswith(f"bothways get {server.url} --ca ")
+    reported = json.loads(ask(server.url, "--json", who=None).err)
+    assert reported["error"]["explanation"]["causes"][0]["command"].startswith(
+        f"bothways get {server.url} --ca "
+    )
     assert "bothways connect" not in done.err
 
 
@@ -186,17 +188,17 @@ def test_a_refusal_by_status_is_explained_and_its_content_written(ask, mutual):
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "printed"),
     [("403 Forbidden", "TLS succeeded, and the service behind it refuses"),
      ("404 Not Found", "the service refuses this request"),
      ("503 Busy", "the service behind it failed")],
 )  # fmt: skip
-def test_every_status_from_400_on_ends_with_1_and_is_explained(ask, mutual, line, said):
+def test_every_status_from_400_on_ends_with_1_and_is_explained(ask, mutual, line, printed):
     answer = f"HTTP/1.1 {line}\r\nContent-Length: 2\r\n\r\nno".encode()
     done = ask(mutual.server(client_auth="require", respond=http_talk.answering(answer)).url)
     assert (done.status, done.out) == (1, b"no")
     assert f"the server answered HTTP/1.1 {line}" in done.err
-    assert said in done.err
+    assert printed in done.err
 
 
 def test_a_refusal_by_status_over_http_2_is_explained_too(ask, mutual):
@@ -218,7 +220,7 @@ def test_a_service_that_closes_without_a_word_is_explained(ask, mutual):
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "printed"),
     [
         (b"SSH-2.0-OpenSSH_9.9\r\n", "does not speak HTTP as it should"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000, "does not begin within"),
@@ -232,12 +234,12 @@ def test_a_service_that_closes_without_a_word_is_explained(ask, mutual):
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "does not speak HTTP as it"),
     ],
 )
-def test_an_answer_that_breaks_http_or_a_bound_is_refused(ask, mutual, monkeypatch, answer, said):
+def test_an_answer_that_breaks_http_or_a_bound_is_refused(ask, mutual, monkeypatch, answer, printed):
     monkeypatch.setattr("bothways.http.exchange.FREE_PIECES", 64)
     server = mutual.server(client_auth="require", respond=http_talk.answering(answer))
     done = ask(server.url, "--max-size", "1000")
     assert done.status == 1
-    assert said in done.err
+    assert printed in done.err
     assert "Traceback" not in done.err
 
 
@@ -321,10 +323,10 @@ def test_redirects_within_the_server_are_followed_as_their_status_says(ask, mutu
     """RFC 9110 15.4: what was POST stays so for 307 and 308 alone."""
     server = mutual.server(client_auth="require", respond=http_talk.first(redirecting("there?x=1", status)))
     done = ask(server.url + "down/here", "-L", "-d", "a=1", "-H", "X-Own: 1")
-    told = json.loads(done.out)
-    assert (told["method"], told["path"], told["body"]) == (method, "/down/there?x=1", body)
-    assert told["headers"]["X-Own"] == "1"
-    assert ("Content-Type" in told["headers"]) == (method == "POST")
+    reported = json.loads(done.out)
+    assert (reported["method"], reported["path"], reported["body"]) == (method, "/down/there?x=1", body)
+    assert reported["headers"]["X-Own"] == "1"
+    assert ("Content-Type" in reported["headers"]) == (method == "POST")
     assert done.status == 0
 
 
@@ -340,15 +342,15 @@ def test_a_circle_of_redirects_ends(ask, mutual):
 
 def test_the_report_for_programs_is_one_object_whatever_happens(ask, mutual):
     good = ask(mutual.server(client_auth="require").url, "--json")
-    told = report_schema.report("get", good.err)
-    assert told["answer"]["status"] == 200
-    assert told["peer"]["dns"] == ["localhost"]
-    assert told["own_certificate"] == "sent"
-    assert "error" not in told
+    reported = report_schema.report("get", good.err)
+    assert reported["answer"]["status"] == 200
+    assert reported["peer"]["dns"] == ["localhost"]
+    assert reported["own_certificate"] == "sent"
+    assert "error" not in reported
     no = ask(mutual.server(client_auth="require", respond=http_talk.answering(FORBIDDEN)).url, "--json")
-    told = report_schema.report("get", no.err)
-    assert (told["answer"]["status"], told["error"]["kind"]) == (400, "Status")
-    assert told["error"]["explanation"]["causes"]
+    reported = report_schema.report("get", no.err)
+    assert (reported["answer"]["status"], reported["error"]["kind"]) == (400, "Status")
+    assert reported["error"]["explanation"]["causes"]
     late = report_schema.report(
         "get", ask(mutual.server(client_auth="require").url, "--json", "--tls", "1.3", who="revoked").err
     )
@@ -362,13 +364,13 @@ def test_the_report_for_programs_is_one_object_whatever_happens(ask, mutual):
 
 def test_a_file_that_takes_no_more_is_told_in_the_one_object_of_the_report(ask, mutual):
     done = ask(mutual.server(client_auth="require").url, "--json", "-o", "/dev/full")
-    told = report_schema.report("get", done.err)
-    assert (done.status, told["error"]["kind"]) == (2, "Misuse")
-    assert "/dev/full" in told["error"]["text"]
+    reported = report_schema.report("get", done.err)
+    assert (done.status, reported["error"]["kind"]) == (2, "Misuse")
+    assert "/dev/full" in reported["error"]["text"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "printed"),
     [
         (["http://localhost/"], "expected https://HOST/"),
         (["https://me:secret@localhost/"], "user name"),
@@ -390,11 +392,11 @@ def test_a_file_that_takes_no_more_is_told_in_the_one_object_of_the_report(ask, 
         (["https://localhost/", "--code", "httpx", "-L"], "has no equivalent of --location"),
     ],
 )
-def test_wrong_use_is_told_before_anybody_is_asked(ask, tmp_path, monkeypatch, arguments, said):
+def test_wrong_use_is_told_before_anybody_is_asked(ask, tmp_path, monkeypatch, arguments, printed):
     monkeypatch.chdir(tmp_path)
     done = ask(*arguments)
     assert (done.status, done.out) == (2, b"")
-    assert said in done.err
+    assert printed in done.err
     assert not list(tmp_path.iterdir())
 
 

@@ -49,7 +49,7 @@ def test_lines_and_values_of_an_explanation_say_the_same() -> None:
     why = Explanation("it failed", "", (Likely(Cause.NO_NAME_SENT, Party.OURS, Weight.CERTAIN, "", facts),))
     wanted = f"bothways get '{URL}' --ca CA --name NAME"
     assert [line.strip() for line in lines_for_get(why, URL) if "try:" in line] == [f"try:  {wanted}"]
-    told = facts_for_get({"kind": "x", "explanation": facts_of(why)}, URL)
-    assert [each["command"] for each in told["explanation"]["causes"]] == [wanted]
+    reported = facts_for_get({"kind": "x", "explanation": facts_of(why)}, URL)
+    assert [each["command"] for each in reported["explanation"]["causes"]] == [wanted]
     assert facts_for_get({"kind": "x"}, URL) == {"kind": "x"}
     assert facts_for_get({"explanation": None}, URL) == {"explanation": None}

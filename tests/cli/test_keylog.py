@@ -63,7 +63,7 @@ def test_a_server_logs_the_same_lines_as_its_client(folder: Path, tmp_path: Path
         ada(server).close()
     finally:
         server.end()
-    assert "warning: the keys of every connection are written to" in server.said
+    assert "warning: the keys of every connection are written to" in server.printed
     assert set(ours) < set(log.read_text().splitlines())
 
 

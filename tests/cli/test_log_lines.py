@@ -76,8 +76,8 @@ KINDS = [
 ]
 
 
-def check(said: str, connections: int = 1) -> None:
-    lines = said.splitlines()
+def check(printed: str, connections: int = 1) -> None:
+    lines = printed.splitlines()
     assert lines
     assert max(map(len, lines)) <= LINE_LIMIT
     assert len(lines) <= 1 + connections * (LINES_LIMIT + 1)
@@ -96,7 +96,7 @@ def test_no_line_of_a_server_grows_with_a_clients_chain(start, kind: str) -> Non
     server = start("--client-ca", "ca.pem", "--echo")
     knock(int(server.port), kind)
     assert server.end() == 0
-    check(server.said)
+    check(server.printed)
 
 
 def test_no_line_of_a_server_grows_with_the_names_of_a_client_that_it_trusts(start) -> None:
@@ -106,7 +106,7 @@ def test_no_line_of_a_server_grows_with_the_names_of_a_client_that_it_trusts(sta
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
     assert server.end() == 0
-    check(server.said)
+    check(server.printed)
 
 
 class Impostor:
@@ -169,6 +169,6 @@ def test_no_record_of_the_librarys_log_grows_with_a_clients_chain(
 
     with caplog.at_level(logging.DEBUG, "bothways"):
         asyncio.run(refused())
-    told = [each.getMessage() for each in caplog.records if each.name == "bothways"]
-    assert told
-    assert max(map(len, told)) <= LOG_LIMIT + 100
+    reported = [each.getMessage() for each in caplog.records if each.name == "bothways"]
+    assert reported
+    assert max(map(len, reported)) <= LOG_LIMIT + 100

@@ -79,8 +79,8 @@ def ask(mutual: MutualTLS, server: Background, kind: str | None = "good", **head
 
 def test_an_application_learns_who_calls_and_only_trusted_clients_reach_it(mutual):
     with running(mutual, *clients(mutual)) as server:
-        told = ask(mutual, server, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="http")
-        assert (told["who"], told["client"]) == (["client.example"], "127.0.0.1")
+        reported = ask(mutual, server, X_Forwarded_For="203.0.113.9", X_Forwarded_Proto="http")
+        assert (reported["who"], reported["client"]) == (["client.example"], "127.0.0.1")
         for kind in ("revoked", "expired", "unknown_ca"):
             assert (
                 mutual.client(kind)
@@ -88,9 +88,9 @@ def test_an_application_learns_who_calls_and_only_trusted_clients_reach_it(mutua
                 .refused
             )
         assert server.end() == 0
-    assert "the client sent a certificate that was revoked" in server.said
-    assert '"GET / HTTP/1.1" 200' in server.said
-    assert "Traceback" not in server.said
+    assert "the client sent a certificate that was revoked" in server.printed
+    assert '"GET / HTTP/1.1" 200' in server.printed
+    assert "Traceback" not in server.printed
 
 
 def call_again(server: Background, config: ClientConfig) -> tuple[bool, int]:
@@ -157,7 +157,7 @@ def test_a_client_that_is_revoked_in_the_file_is_put_out_while_it_is_connected(m
         mutual.revoke(mine)
         with pytest.raises(PeerAlert, match="certificate_revoked"):
             channel.recv(65536)
-        until(lambda: "read again" in server.said)
+        until(lambda: "read again" in server.printed)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -172,7 +172,7 @@ def test_workers_share_a_port_and_are_replaced_with_what_files_say_by_then(mutua
         good = mine.cert.read_bytes()
         mine.cert.write_text("no certificate any more")
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "the workers are not replaced:" in server.said)
+        until(lambda: "the workers are not replaced:" in server.printed)
         assert ask(mutual, server)["pid"] in old
         renewed = mutual.identity("server", dns=["localhost", "renewed.example"])
         mine.cert.write_bytes(renewed.cert.read_bytes())
@@ -199,7 +199,7 @@ def test_a_worker_that_dies_is_replaced(mutual):
     with running(mutual, "--workers", "1") as server:
         first = ask(mutual, server, None)["pid"]
         os.kill(first, signal.SIGKILL)
-        until(lambda: f"(process {first}) ended with signal 9" in server.said)
+        until(lambda: f"(process {first}) ended with signal 9" in server.printed)
         assert ask(mutual, server, None)["pid"] != first
 
 
@@ -233,8 +233,8 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "said"), WRONG)
-def test_wrong_use_is_told_in_one_sentence(mutual, monkeypatch, capfd, words, said):
+@pytest.mark.parametrize(("words", "printed"), WRONG)
+def test_wrong_use_is_told_in_one_sentence(mutual, monkeypatch, capfd, words, printed):
     monkeypatch.chdir(mutual.ca.parent.parent)
     mine = mutual.identity("server")
     words = [str(mutual.crl) if each == "CRL" else each for each in words]
@@ -244,9 +244,9 @@ def test_wrong_use_is_told_in_one_sentence(mutual, monkeypatch, capfd, words, sa
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.delitem(sys.modules, "app", raising=False)
     assert run(group) == 2
-    told = capfd.readouterr().err
-    assert said in told
-    assert "Traceback" not in told
+    reported = capfd.readouterr().err
+    assert printed in reported
+    assert "Traceback" not in reported
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -29,9 +29,9 @@ def test_silent_connections_are_ended(start):
     with connect("127.0.0.1", int(server.port), identities.client_config()) as channel:
         assert channel.recv(1) == b""
     deadline = time.monotonic() + 10
-    while "timed out" not in server.said and time.monotonic() < deadline:
+    while "timed out" not in server.printed and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert "ended: the connection timed out" in server.said
+    assert "ended: the connection timed out" in server.printed
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_told(
         two[0].sendall(b"z")
         assert two[0].recv(1) == b"z"
         deadline = time.monotonic() + 10
-        while "ended" not in server.said and time.monotonic() < deadline:
+        while "ended" not in server.printed and time.monotonic() < deadline:
             time.sleep(0.01)
-    assert "ended: its place was given to an address with fewer connections" in server.said
+    assert "ended: its place was given to an address with fewer connections" in server.printed
 
 
 def test_client_auth_request_lets_the_anonymous_in_and_refuses_the_bad(start):
@@ -105,9 +105,9 @@ def test_a_trusted_client_that_no_rule_names_is_refused(start):
         with pytest.raises(PeerAlert, match="access_denied"), ada(server) as channel:
             channel.recv(1)
         end = time.monotonic() + 20
-        while "no rule holds for CN=Ada" not in server.said and time.monotonic() < end:
+        while "no rule holds for CN=Ada" not in server.printed and time.monotonic() < end:
             time.sleep(0.02)
-        assert "no rule holds for CN=Ada" in server.said, server.said
+        assert "no rule holds for CN=Ada" in server.printed, server.printed
         assert server.end() == 0
     server = start("--echo", "--client-ca", "ca.pem", "--allow", "cn=somebody", "--allow", "cn=Ada")
     with ada(server) as channel:

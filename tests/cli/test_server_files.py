@@ -82,7 +82,7 @@ def test_clients_lose_their_connection_when_their_certificate_ends_or_their_ca_i
             asked(other)
             mutual.ca.write_bytes(pki.root("Another Root").pem)
             assert end_of(other) == "unknown_ca"
-        until(lambda: f"read again: {mutual.ca}" in server.said)
+        until(lambda: f"read again: {mutual.ca}" in server.printed)
         refused = mutual.client("good").attempt("localhost", int(server.port), request=REQUEST)
         assert (refused.refused, refused.alert) == (True, "unknown_ca")
 
@@ -95,11 +95,11 @@ def test_a_renewed_certificate_is_shown_and_half_of_one_is_told(mutual, command)
         mine = mutual.identity("server")
         renewed = mutual.identity("server", dns=["localhost"])
         mine.cert.write_bytes(renewed.cert.read_bytes())
-        until(lambda: "does not belong to the certificate" in server.said)
-        assert "; the earlier content stays in use" in server.said
+        until(lambda: "does not belong to the certificate" in server.printed)
+        assert "; the earlier content stays in use" in server.printed
         assert serial_shown(mutual, server) == mine.serial
         mine.key.write_bytes(renewed.key.read_bytes())
-        until(lambda: f"read again: {mine.cert}, {mine.key}" in server.said)
+        until(lambda: f"read again: {mine.cert}, {mine.key}" in server.printed)
         assert serial_shown(mutual, server) == renewed.serial
 
 
@@ -112,11 +112,11 @@ def test_a_list_that_has_expired_is_warned_of_at_the_start(mutual, tmp_path, com
     (tmp_path / "old.pem").write_bytes(expired)
     given = ["--client-ca", str(mutual.ca), "--crl", str(mutual.crl), "--crl", str(tmp_path / "old.pem")]
     with serving(mutual, command, *given) as server:
-        said = (
+        printed = (
             f"{tmp_path / 'old.pem'}: its CRL of CN=Old Root expired on 2026-05-31 12:00; it proves nothing"
         )
-        assert said in server.said.partition("listening on")[0]
-        assert server.said.count("expired on") == 1
+        assert printed in server.printed.partition("listening on")[0]
+        assert server.printed.count("expired on") == 1
 
 
 def files(
@@ -168,7 +168,7 @@ def test_a_certificate_that_every_client_would_refuse_is_warned_of_at_the_start_
     """RFC 5280 6.1.3, 4.2.1.12: it expired, or is not for servers; and which alert clients will send."""
     mine = mutual.identity("server")
     sound = mine.cert.read_bytes(), mine.key.read_bytes()
-    for flaw, said in (
+    for flaw, printed in (
         (
             mutual.identity("server", "expired"),
             "expired on .*clients will refuse it \\(certificate_expired\\)",
@@ -181,9 +181,9 @@ def test_a_certificate_that_every_client_would_refuse_is_warned_of_at_the_start_
         mine.cert.write_bytes(flaw.cert.read_bytes())
         mine.key.write_bytes(flaw.key.read_bytes())
         with serving(mutual, command, "--client-ca", str(mutual.ca)) as server:
-            begun = server.said.partition("listening on")[0]
-            assert re.search(f"warning: our certificate {said}", begun), begun
+            begun = server.printed.partition("listening on")[0]
+            assert re.search(f"warning: our certificate {printed}", begun), begun
     mine.cert.write_bytes(sound[0])
     mine.key.write_bytes(sound[1])
     with serving(mutual, command, "--client-ca", str(mutual.ca)) as server:
-        assert "warning" not in server.said.partition("listening on")[0]
+        assert "warning" not in server.printed.partition("listening on")[0]

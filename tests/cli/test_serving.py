@@ -36,4 +36,4 @@ def test_the_end_of_the_server_is_no_end_in_order_of_its_connections(start) -> N
         for each in others:
             with contextlib.suppress(ConnectionResetError):
                 assert each.recv(1) == b""
-    assert server.said.count("\n") == 2, server.said
+    assert server.printed.count("\n") == 2, server.printed

@@ -36,10 +36,10 @@ def connected(server: Background):
     return connect("127.0.0.1", int(server.port), identities.client_config(revocation=STAPLED))
 
 
-def until_said(server: Background, words: str) -> None:
+def until_printed(server: Background, words: str) -> None:
     deadline = time.monotonic() + 20
-    while words not in server.said:
-        assert time.monotonic() < deadline, server.said
+    while words not in server.printed:
+        assert time.monotonic() < deadline, server.printed
         time.sleep(0.02)
 
 
@@ -56,13 +56,13 @@ def test_a_server_sends_the_response_of_a_file_and_takes_the_next_one(folder, st
     with connected(server) as channel:
         assert channel.peer.verdict.findings[2].outcome is Outcome.PASSED
     path.write_bytes(b"no response")
-    until_said(server, "own.ocsp: it contains no OCSP response")
+    until_printed(server, "own.ocsp: it contains no OCSP response")
     connected(server).close()
     path.write_bytes(forged())
-    until_said(server, "own.ocsp: its OCSP response cannot be sent: it is signed by CN=Forger")
+    until_printed(server, "own.ocsp: its OCSP response cannot be sent: it is signed by CN=Forger")
     connected(server).close()
     path.write_bytes(response(identities.server(), timedelta(0)))
-    until_said(server, "own.ocsp: read again: 1 OCSP response")
+    until_printed(server, "own.ocsp: read again: 1 OCSP response")
     connected(server).close()
 
 
@@ -79,8 +79,8 @@ def test_a_server_fetches_its_staple_before_it_listens(folder):
         (folder / "server.key").write_bytes(own.key_pem)
         server = Background(["serve", "127.0.0.1:0", *IDENTITY, "--echo", "--staple"], folder)
         try:
-            said = server.said.index("the staple of CN=server says good, until ")
-            assert said < server.said.index("listening on")
+            printed = server.printed.index("the staple of CN=server says good, until ")
+            assert printed < server.printed.index("listening on")
             connected(server).close()
         finally:
             server.end()
@@ -105,7 +105,7 @@ def test_a_server_fetches_a_staple_for_its_renewed_certificate(folder):
         server = Background(["serve", "127.0.0.1:0", *IDENTITY, "--echo", "--staple"], folder)
         try:
             renew(responder)
-            until_said(server, "the staple of CN=server 1 says good, until ")
+            until_printed(server, "the staple of CN=server 1 says good, until ")
             with connected(server) as channel:
                 assert channel.peer.names.common_name == "server 1"
                 assert channel.peer.verdict.findings[2].outcome is Outcome.PASSED
@@ -143,13 +143,13 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
             )
             assert (done.returncode, done.stdout) == (0, b"hello\n"), done.stderr
             assert done.stderr.startswith(b'{"address"') and done.stderr.count(b"\n") == 1
-            until_said(server, "is Ada")
+            until_printed(server, "is Ada")
         finally:
             server.end()
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "printed"),
     [
         (["--cert", "ada.pem", "--key", "ada.key", "--staple"], "CN=Ada has no URL of an OCSP responder"),
         (
@@ -168,14 +168,14 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
         ),
     ],
 )
-def test_a_staple_that_cannot_be_had_is_told_before_anything_else(folder, monkeypatch, words, said):
+def test_a_staple_that_cannot_be_had_is_told_before_anything_else(folder, monkeypatch, words, printed):
     """Wrong use, and what to do; nobody is connected to."""
     monkeypatch.chdir(folder)
     (folder / "server.ocsp").write_bytes(response(identities.server()))
     (folder / "forged.ocsp").write_bytes(forged())
     result = CliRunner().invoke(connecting.command, ["localhost:1", "--ca", "ca.pem", *words])
-    told = str(result.exception) if isinstance(result.exception, ConfigError) else result.stderr
-    assert said in told and result.exit_code != 0
+    reported = str(result.exception) if isinstance(result.exception, ConfigError) else result.stderr
+    assert printed in reported and result.exit_code != 0
 
 
 def test_a_response_that_does_not_hold_is_said_to_be_kept_back(folder, start):
@@ -186,4 +186,4 @@ def test_a_response_that_does_not_hold_is_said_to_be_kept_back(folder, start):
         )
     )
     server = start("--echo", "--staple-file", "old.ocsp")
-    assert "old.ocsp: its OCSP response is not current, and is not sent" in server.said
+    assert "old.ocsp: its OCSP response is not current, and is not sent" in server.printed

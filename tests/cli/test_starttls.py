@@ -49,13 +49,13 @@ def test_a_refusal_is_told_with_the_servers_words_as_its_own(folder):
     """And by its stable codes to programs."""
     with listening(saying_first(b"554 go away\x1b[2J\r\n")) as server:
         done = run(server, folder, "--starttls", "smtp")
-        told = report_schema.report("connect", run(server, folder, "--starttls", "smtp", "--json").stderr)
+        reported = report_schema.report("connect", run(server, folder, "--starttls", "smtp", "--json").stderr)
     assert done.returncode == 1
     assert "the server refused the connection in SMTP, before TLS was requested; it said" in done.stderr
     assert "(unauthenticated): 554 go away\\x1b[2J." in done.stderr
-    assert told["starttls"] == "smtp"
-    assert (told["error"]["kind"], told["error"]["problem"]) == ("StartTLSFailed", "TURNED_AWAY")
-    assert told["error"]["explanation"]["causes"][0]["cause"] == "LETS_NOT_IN"
+    assert reported["starttls"] == "smtp"
+    assert (reported["error"]["kind"], reported["error"]["problem"]) == ("StartTLSFailed", "TURNED_AWAY")
+    assert reported["error"]["explanation"]["causes"][0]["cause"] == "LETS_NOT_IN"
 
 
 def saying_first(words: bytes):

@@ -24,7 +24,7 @@ def ends_with(what: object) -> click.Command:
 
 
 @pytest.mark.parametrize(
-    ("what", "status", "said"),
+    ("what", "status", "printed"),
     [
         (None, 0, ""),
         (0, 0, ""),
@@ -46,11 +46,11 @@ def ends_with(what: object) -> click.Command:
         (OSError("odd"), 1, "bothways: odd\n"),
     ],
 )
-def test_every_end_has_its_status_and_its_words(what, status, said, capsys, monkeypatch):
+def test_every_end_has_its_status_and_its_words(what, status, printed, capsys, monkeypatch):
     """0 done; 1 refused, failed, timed out or cut; 2 wrong use or an unreadable file."""
     monkeypatch.setattr("sys.argv", ["bothways"])
     assert terminal.run(ends_with(what)) == status
-    assert capsys.readouterr() == ("", said)
+    assert capsys.readouterr() == ("", printed)
 
 
 def test_errors_come_with_what_to_do(capsys):
@@ -60,9 +60,9 @@ def test_errors_come_with_what_to_do(capsys):
         terminal.refuse("no", "say yes")
     terminal.say_json({"a": 1})
     assert end.value.code == 2
-    said = capsys.readouterr().err.splitlines()
-    assert said[:4] == ["bothways: it is so", "Hint: do that", "bothways: no", "Hint: say yes"]
-    assert json.loads(said[4]) == {"a": 1}
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[:4] == ["bothways: it is so", "Hint: do that", "bothways: no", "Hint: say yes"]
+    assert json.loads(printed[4]) == {"a": 1}
 
 
 def test_any_error_has_words():
@@ -89,7 +89,7 @@ def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         ("client_anchors: missing, client_auth='x'", "--client-ca: missing, --client-auth='x'"),
         ("suites: 'X' is unknown", "--suites: 'X' is unknown"),
@@ -97,9 +97,9 @@ def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
         ("the anchors of a store", "the anchors of a store"),
     ],
 )  # fmt: skip
-def test_what_a_configuration_says_is_told_in_the_names_of_options(text, told):
+def test_what_a_configuration_says_is_told_in_the_names_of_options(text, reported):
     """Who wrote options knows nothing of fields."""
-    assert terminal.in_options(text) == told
+    assert terminal.in_options(text) == reported
 
 
 def test_what_is_waited_for_is_said_when_it_takes_long(capsys):

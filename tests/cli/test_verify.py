@@ -79,10 +79,10 @@ def test_responses_from_files_count(folder: Path, options: list[str], status: in
 
 def test_the_finding_is_told_to_programs(folder: Path) -> None:
     """--json."""
-    told = report_schema.report("verify", run(folder, "--ocsp", "revoked.der", "--json").output)
-    assert told["trusted"] is False
-    assert told["checks"][2]["outcome"] == "failed"
-    assert "REVOKED" in [each["fault"] for each in told["reasons"]]
+    reported = report_schema.report("verify", run(folder, "--ocsp", "revoked.der", "--json").output)
+    assert reported["trusted"] is False
+    assert reported["checks"][2]["outcome"] == "failed"
+    assert "REVOKED" in [each["fault"] for each in reported["reasons"]]
 
 
 def test_an_old_response_says_nothing_at_a_later_time(folder: Path) -> None:

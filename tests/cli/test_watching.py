@@ -18,10 +18,10 @@ from ca_commands import ca
 from cli_scripting import Background
 
 
-def until_said(server: Background, words: str) -> None:
+def until_printed(server: Background, words: str) -> None:
     deadline = time.monotonic() + 20
-    while words not in server.said:
-        assert time.monotonic() < deadline, server.said
+    while words not in server.printed:
+        assert time.monotonic() < deadline, server.printed
         time.sleep(0.02)
 
 
@@ -57,7 +57,7 @@ def test_a_client_that_is_revoked_loses_the_connection_that_it_has(
             assert echoes(alice) and echoes(bob)
             whole = (tmp_path / "crl.pem").read_bytes()
             (tmp_path / "crl.pem").write_bytes(whole[:200])
-            until_said(server, "crl.pem: it is truncated")
+            until_printed(server, "crl.pem: it is truncated")
             assert echoes(alice) and echoes(bob)
             ca("revoke", "ca", "alice.pem", "--reason", "keyCompromise")
             ca("crl", "ca", "--out", "crl.pem")
@@ -65,8 +65,8 @@ def test_a_client_that_is_revoked_loses_the_connection_that_it_has(
                 alice.recv(1)
             assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, "3.3c")
             assert echoes(bob)
-            until_said(server, "crl.pem: read again: a CRL of CN=Example Issuing CA")
-            until_said(server, "ended: the client sent a certificate that was revoked on ")
+            until_printed(server, "crl.pem: read again: a CRL of CN=Example Issuing CA")
+            until_printed(server, "ended: the client sent a certificate that was revoked on ")
             with client(tmp_path, server, "alice") as again, pytest.raises(PeerAlert):
                 again.recv(1)
     finally:

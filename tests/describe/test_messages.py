@@ -24,21 +24,21 @@ def test_messages_are_summed_up_in_one_line():
         identities.client_config(identities.client(), alpn=("echo/1",)),
         identities.server_config(alpn=("echo/1",)),
     )
-    told = {
+    reported = {
         title(each.note.message): summary(each.note.message)
         for each in talk.server.notes
         if isinstance(each.note, MessageSeen)
     }
-    assert told["EncryptedExtensions"] == "application protocol echo/1"
-    assert told["CertificateRequest"].endswith("; issued under CN=Test Root")
-    assert told["Certificate"].startswith("CN=Ada with a key: ECDSA on secp256r1; CN=Test Intermediate")
-    assert told["CertificateVerify"].startswith("ecdsa_secp256r1_sha256, a signature of ")
-    assert told["Finished"] == "a MAC of 32 bytes"
-    assert "session ID of 32 bytes echoed" in told["ServerHello"]
+    assert reported["EncryptedExtensions"] == "application protocol echo/1"
+    assert reported["CertificateRequest"].endswith("; issued under CN=Test Root")
+    assert reported["Certificate"].startswith("CN=Ada with a key: ECDSA on secp256r1; CN=Test Intermediate")
+    assert reported["CertificateVerify"].startswith("ecdsa_secp256r1_sha256, a signature of ")
+    assert reported["Finished"] == "a MAC of 32 bytes"
+    assert "session ID of 32 bytes echoed" in reported["ServerHello"]
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "reported"),
     [
         (Certificate(b"", ()), "empty: no certificate"),
         (Certificate(b"", (CertificateEntry(b"junk", ()),)), "4 bytes that are not a certificate"),
@@ -59,9 +59,9 @@ def test_messages_are_summed_up_in_one_line():
         (object(), ""),
     ],
 )
-def test_rare_messages_are_summed_up_too(message, told):
+def test_rare_messages_are_summed_up_too(message, reported):
     """A picture of what came never fails."""
-    assert summary(message) == told
+    assert summary(message) == reported
 
 
 def test_long_lists_are_cut_and_versions_written_as_people_do():

@@ -8,7 +8,7 @@ from bothways.diagnosis import Explanation, OwnSide, Probed, Situation, explain
 from bothways.diagnosis.before_tls import AT_ONCE, PORTS
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.roles import Role
-from starttls.conversations import FAILS, Said, failure
+from starttls.conversations import FAILS, Dialogue, failure
 
 P = StartTLSProblem
 
@@ -72,14 +72,16 @@ def test_a_server_that_does_not_start_tls_is_explained(
     assert not any(each.weight.name == "CERTAIN" for each in found.causes), "nothing of it is authenticated"
 
 
-@pytest.mark.parametrize(("said", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", ""))
+@pytest.mark.parametrize(
+    ("dialogue", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", "")
+)
 def test_every_failure_before_tls_has_a_cause_that_quotes_the_server(
-    said: Said, problem: StartTLSProblem, words: str
+    dialogue: Dialogue, problem: StartTLSProblem, words: str
 ):
     """Quoted as unauthenticated, if at all."""
-    error = failure(said)
+    error = failure(dialogue)
     assert error is not None
-    found = explained(error, starttls=said.protocol)
+    found = explained(error, starttls=dialogue.protocol)
     assert str(found).isascii()
     for each in found.causes:
         assert not error.said or error.said not in each.evidence or "unauthenticated" in each.evidence
@@ -111,7 +113,9 @@ def test_a_server_that_waits_for_its_client_may_be_of_another_protocol():
 
 def test_an_ftp_server_instead_of_a_mail_server_is_recognised():
     """Both greet by 220."""
-    error = StartTLSFailed(P.NOT_OFFERED, "SMTP", said="530 Please login with USER and PASS.", start=b"220 x")
+    error = StartTLSFailed(
+        P.NOT_OFFERED, "SMTP", dialogue="530 Please login with USER and PASS.", start=b"220 x"
+    )
     assert any(each.command.endswith("--starttls ftp") for each in explained(error, port=21).shown_causes)
 
 

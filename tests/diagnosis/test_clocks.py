@@ -25,7 +25,7 @@ def refused_server(issued: pki.Issued, now: Any = NOW, **settings: Any) -> Expla
     return talk(client(clock=clock, **settings), serving).clients
 
 
-def told(found: Explanation) -> list[tuple[str, str]]:
+def reported(found: Explanation) -> list[tuple[str, str]]:
     return [(each.cause.name, each.weight.name) for each in found.shown_causes]
 
 
@@ -35,7 +35,7 @@ def test_an_expired_anchor_is_no_evidence_for_a_wrong_clock() -> None:
     found = refused_server(
         host(pki.intermediate(old, "Below", **identities.SPAN)), anchors=TrustStore([old.der])
     )
-    assert told(found) == [("ANCHOR_EXPIRED", "CERTAIN")]
+    assert reported(found) == [("ANCHOR_EXPIRED", "CERTAIN")]
     assert (
         "CN=Test Root" in found.first.text
         and found.first.command == "bothways connect localhost:8443 --ca CA"
@@ -49,7 +49,7 @@ def test_a_server_explains_its_own_expired_anchor_likewise() -> None:
     issued = holder(pki.intermediate(old, "Below", **identities.SPAN))
     serving = identities.server_config(client_anchors=TrustStore([old.der]), clock=clock)
     found = talk(client(issued, clock=clock), serving).servers
-    assert told(found) == [("ANCHOR_EXPIRED", "CERTAIN")]
+    assert reported(found) == [("ANCHOR_EXPIRED", "CERTAIN")]
 
 
 def test_a_client_is_told_that_the_ca_it_knows_for_its_certificate_expired() -> None:
@@ -65,13 +65,13 @@ def test_a_client_is_told_that_the_ca_it_knows_for_its_certificate_expired() -> 
 
 def test_a_certificate_that_expired_is_certain_where_something_else_is_valid() -> None:
     found = refused_server(host(**LATE))
-    assert told(found) == [("EXPIRED", "CERTAIN")]
+    assert reported(found) == [("EXPIRED", "CERTAIN")]
 
 
 def test_a_certificate_and_the_ca_above_it_that_both_expired_are_both_told() -> None:
     """Each has to be renewed; our own certificate is valid, so the clock is right."""
     found = refused_server(host(pki.intermediate(identities.root(), "Outlived", **LATE), **LATE))
-    assert [name for name, _ in told(found)] == ["EXPIRED", "EXPIRED"]
+    assert [name for name, _ in reported(found)] == ["EXPIRED", "EXPIRED"]
     assert (
         "the server's certificate" in found.shown_causes[0].text
         and "CN=Outlived" in found.shown_causes[1].text
@@ -81,7 +81,7 @@ def test_a_certificate_and_the_ca_above_it_that_both_expired_are_both_told() -> 
 
 def test_a_clock_before_the_release_is_wrong() -> None:
     found = refused_server(host(), RELEASED - timedelta(days=1))
-    assert told(found)[0] == ("OUR_CLOCK", "CERTAIN")
+    assert reported(found)[0] == ("OUR_CLOCK", "CERTAIN")
     assert "the date of this release of bothways" in found.first.evidence
 
 
@@ -99,13 +99,13 @@ def test_the_faults_of_a_client_are_in_the_order_of_correction() -> None:
         client(holder(identities.root("Another Root"), **LATE), clock=FrozenClock(NOW)),
         identities.server_config(clock=FrozenClock(NOW)),
     ).servers
-    assert [name for name, _ in told(found)][:2] == ["CA_NOT_ACCEPTED", "EXPIRED"]
-    assert dict(told(found))["EXPIRED"] == "CERTAIN"
+    assert [name for name, _ in reported(found)][:2] == ["CA_NOT_ACCEPTED", "EXPIRED"]
+    assert dict(reported(found))["EXPIRED"] == "CERTAIN"
 
 
 def test_a_client_with_two_faults_is_told_both_whatever_the_alert_says() -> None:
     found = refused_client(holder(identities.root("Another Root"), **LATE), clock=FrozenClock(NOW))
-    assert [name for name, _ in told(found)][:2] == ["CA_NOT_ACCEPTED", "EXPIRED"]
+    assert [name for name, _ in reported(found)][:2] == ["CA_NOT_ACCEPTED", "EXPIRED"]
 
 
 def test_two_certificates_that_are_not_valid_yet_are_evidence_for_a_clock_that_is_behind() -> None:

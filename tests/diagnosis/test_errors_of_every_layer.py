@@ -63,9 +63,14 @@ def same(left: Explanation, right: Explanation) -> bool:
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])
-@pytest.mark.parametrize(("what", "server_told", "client_told", "mine", "theirs"), FAILURES, ids=IDS)
+@pytest.mark.parametrize(("what", "server_reported", "client_reported", "mine", "theirs"), FAILURES, ids=IDS)
 def test_an_error_of_the_engine_has_the_explanation_of_an_observer(
-    what: str, server_told: str, client_told: str, mine: dict[str, Any], theirs: dict[str, Any], version: str
+    what: str,
+    server_reported: str,
+    client_reported: str,
+    mine: dict[str, Any],
+    theirs: dict[str, Any],
+    version: str,
 ):
     """Both sides' errors, without an observer's help."""
     ours, peers, talk = watched(*configured(mine, theirs, version))
@@ -75,7 +80,7 @@ def test_an_error_of_the_engine_has_the_explanation_of_an_observer(
         assert same(explain_failure(error), explain(error, facts.situation()))
         assert situation_of(error.situation).observed.progress is facts.situation().observed.progress
     if not (what == "no version" and version == "1.2"):
-        assert explain_failure(talk.server_failure).first.cause.name in (server_told, "CA_NOT_ACCEPTED")
+        assert explain_failure(talk.server_failure).first.cause.name in (server_reported, "CA_NOT_ACCEPTED")
 
 
 def failing(config: ServerConfig, errors: list[Exception]) -> Callable[[socket.socket], None]:
@@ -90,9 +95,9 @@ def failing(config: ServerConfig, errors: list[Exception]) -> Callable[[socket.s
     return talk
 
 
-@pytest.mark.parametrize(("what", "server_told", "client_told", "mine", "theirs"), FAILURES, ids=IDS)
+@pytest.mark.parametrize(("what", "server_reported", "client_reported", "mine", "theirs"), FAILURES, ids=IDS)
 def test_errors_of_sockets_explain_themselves_in_both_roles(
-    what: str, server_told: str, client_told: str, mine: dict[str, Any], theirs: dict[str, Any]
+    what: str, server_reported: str, client_reported: str, mine: dict[str, Any], theirs: dict[str, Any]
 ):
     """A late refusal too, which `recv` raises; commands name the address that was connected to."""
     config, server = configured(mine, theirs, "1.3")
@@ -105,14 +110,14 @@ def test_errors_of_sockets_explain_themselves_in_both_roles(
         ):
             channel.recv(1)
     found = explain_failure(failed.value)
-    assert first(found)[0] == client_told, str(found)
+    assert first(found)[0] == client_reported, str(found)
     assert found.first.facts["target"] == f"127.0.0.1:{port}"
-    assert explain_failure(errors[0]).first.cause.name in (server_told, "CA_NOT_ACCEPTED")
+    assert explain_failure(errors[0]).first.cause.name in (server_reported, "CA_NOT_ACCEPTED")
 
 
-@pytest.mark.parametrize(("what", "server_told", "client_told", "mine", "theirs"), FAILURES, ids=IDS)
+@pytest.mark.parametrize(("what", "server_reported", "client_reported", "mine", "theirs"), FAILURES, ids=IDS)
 def test_errors_of_asyncio_explain_themselves_in_both_roles(
-    what: str, server_told: str, client_told: str, mine: dict[str, Any], theirs: dict[str, Any]
+    what: str, server_reported: str, client_reported: str, mine: dict[str, Any], theirs: dict[str, Any]
 ):
     """By `connect`, or whichever call meets the refusal."""
     config, server_config = configured(mine, theirs, "1.3")
@@ -144,9 +149,9 @@ def test_errors_of_asyncio_explain_themselves_in_both_roles(
 
     ours, theirs_, port = asyncio.run(run())
     found = explain_failure(ours)
-    assert first(found)[0] == client_told, str(found)
+    assert first(found)[0] == client_reported, str(found)
     assert found.first.facts["target"] == f"127.0.0.1:{port}"
-    assert explain_failure(theirs_).first.cause.name in (server_told, "CA_NOT_ACCEPTED")
+    assert explain_failure(theirs_).first.cause.name in (server_reported, "CA_NOT_ACCEPTED")
 
 
 # -- the network ---------------------------------------------------------------------------------------------

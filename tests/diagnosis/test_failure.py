@@ -113,7 +113,7 @@ def test_what_was_seen_of_the_connection_is_taken_into_account() -> None:
 
     late = Pair(client_context(who=False), server_context()).shake_hands().late_refusal()
     assert late is not None
-    told = explain_failure(OSError(late))
-    assert "seen" in str(told)
-    assert str(told) == str(late)
+    reported = explain_failure(OSError(late))
+    assert "seen" in str(reported)
+    assert str(reported) == str(late)
     assert bothways.explain_failure is explain_failure

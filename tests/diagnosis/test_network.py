@@ -124,19 +124,19 @@ def test_a_server_of_grpc_closes_where_no_protocol_was_agreed_whatever_we_hold(
 
 
 @pytest.mark.parametrize(
-    ("offered", "chosen", "is_told"),
+    ("offered", "chosen", "is_reported"),
     [(("h2",), (), True), (("h2", "http/1.1"), (), False), (("h2",), ("h2",), False), ((), (), False)],
 )
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_a_client_of_http_2_alone_leaves_where_no_protocol_was_agreed(
-    offered: tuple[str, ...], chosen: tuple[str, ...], is_told: bool, version: str
+    offered: tuple[str, ...], chosen: tuple[str, ...], is_reported: bool, version: str
 ) -> None:
     """RFC 9113 3.2: it completes the handshake, and closes without a byte, as gRPC in Python does."""
     made = talk(client(alpn=offered, versions=[version]), identities.server_config(alpn=chosen))
     error = Truncated("client", step=StepId("3"), progress=Progress.ACCEPTED)
     found = explain(error, made.server.situation())
-    assert (first(found) == ("NO_SHARED_PROTOCOL", "ours")) == is_told
-    assert ("NO_SHARED_PROTOCOL" in [each.cause.name for each in found.causes]) == is_told
+    assert (first(found) == ("NO_SHARED_PROTOCOL", "ours")) == is_reported
+    assert ("NO_SHARED_PROTOCOL" in [each.cause.name for each in found.causes]) == is_reported
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def called_by(who: Any, now: Any = NOW, **settings: Any) -> Talk:
     return talk(client(who, clock=clock), identities.server_config(clock=clock, **settings))
 
 
-def told(found: Any) -> list[tuple[str, str]]:
+def reported(found: Any) -> list[tuple[str, str]]:
     return [(each.cause.name, each.weight.name) for each in found.shown_causes]
 
 
@@ -37,7 +37,7 @@ def test_a_client_that_no_rule_allows_is_told_that_besides_what_is_wrong_with_it
     """A new certificate for the same name would be refused too."""
     made = called_by(holder(**flaw), allow=PeerRule(cn="somebody else"))
     expected = [(cause, "CERTAIN"), ("NOT_LET_IN", "CERTAIN")]
-    assert told(made.servers) == told(explain_failure(made.pair.server_failure)) == expected
+    assert reported(made.servers) == reported(explain_failure(made.pair.server_failure)) == expected
 
 
 @pytest.mark.parametrize("allow", [None, lambda _: None, "the client"])
@@ -45,7 +45,7 @@ def test_a_client_that_a_rule_or_a_function_may_allow_is_told_of_its_certificate
     issued = holder(**LATE)
     name = issued.certificate.subject.rfc4514_string().partition("=")[2]
     rule = PeerRule(cn=name) if allow == "the client" else allow
-    assert told(called_by(issued, allow=rule).servers) == [("EXPIRED", "CERTAIN")]
+    assert reported(called_by(issued, allow=rule).servers) == [("EXPIRED", "CERTAIN")]
 
 
 def test_a_client_of_an_unknown_ca_is_not_measured_by_our_rules() -> None:
@@ -89,7 +89,7 @@ def test_a_clock_that_may_be_ahead_makes_no_certificate_expired_for_certain(
             revocation=lists(start + timedelta(days=1)) if with_lists else None,
         ),
     )
-    found = [each for each in told(made.servers) if each[0] in ("EXPIRED", "OUR_CLOCK")]
+    found = [each for each in reported(made.servers) if each[0] in ("EXPIRED", "OUR_CLOCK")]
     assert [cause for cause, _ in found] == expected
     assert {weight for _, weight in found} == {"CERTAIN" if expected == ["EXPIRED"] else "LIKELY"}
 
@@ -97,4 +97,4 @@ def test_a_clock_that_may_be_ahead_makes_no_certificate_expired_for_certain(
 def test_a_clock_that_is_before_the_issue_of_a_crl_is_behind() -> None:
     issued = holder(not_before=NOW + timedelta(days=30))
     made = called_by(issued, revocation=lists(NOW + timedelta(days=31)))
-    assert told(made.servers)[0] == ("OUR_CLOCK", "LIKELY")
+    assert reported(made.servers)[0] == ("OUR_CLOCK", "LIKELY")

@@ -65,16 +65,16 @@ def test_the_guide_has_a_block_for_each_kind_of_file():
 @pytest.mark.network
 @pytest.mark.parametrize("name", ["pkcs12", "pem"])
 def test_the_commands_reach_the_first_200(bank, name):
-    told = json.loads(run(bank, BLOCKS[NAMES.index(name)]))
-    assert told["path"] == "/accounts"
-    assert told["client"]["dns"] == ["client.example"]
+    reported = json.loads(run(bank, BLOCKS[NAMES.index(name)]))
+    assert reported["path"] == "/accounts"
+    assert reported["client"]["dns"] == ["client.example"]
 
 
 @pytest.mark.network
 def test_the_request_of_the_guide_is_sent_as_it_says(bank):
     assert run(bank, BLOCKS[NAMES.index("request")]) == ""
-    told = json.loads((bank[0] / "receipt.json").read_text())
-    assert (told["method"], told["body"], told["headers"]["X-Request-ID"]) == (
+    reported = json.loads((bank[0] / "receipt.json").read_text())
+    assert (reported["method"], reported["body"], reported["headers"]["X-Request-ID"]) == (
         "POST",
         '{"amount": 1}',
         "7f3a",

@@ -47,10 +47,10 @@ def test_the_commands_of_the_first_service_run_as_they_stand(tmp_path: Path) -> 
     """All but the port, so that two runs on one machine do not meet."""
     (script,) = SHELL.findall((ROOT / "docs" / "first-service.md").read_text(encoding="utf-8"))
     assert "localhost:18443" in script
-    said = run_as_it_stands(script.replace("18443", str(free_port())), tmp_path)
-    heard = [line for line in said.splitlines() if line.startswith(("hello", "alice is"))]
+    printed = run_as_it_stands(script.replace("18443", str(free_port())), tmp_path)
+    heard = [line for line in printed.splitlines() if line.startswith(("hello", "alice is"))]
     assert heard == ["hello from alice", "hello from bob", "hello from bob", "alice is not let in any more"]
-    assert "certificate_revoked" in said
+    assert "certificate_revoked" in printed
 
 
 GUIDE = SHELL.findall((ROOT / "docs" / "authority.md").read_text(encoding="utf-8"))
@@ -61,9 +61,9 @@ GUIDE = SHELL.findall((ROOT / "docs" / "authority.md").read_text(encoding="utf-8
 def test_the_commands_of_the_authoritys_guide_run_as_they_stand(tmp_path: Path) -> None:
     """One block after the other, in one folder."""
     find("openssl")
-    said = run_as_it_stands("\n".join(GUIDE), tmp_path)
-    assert "revoked api.example.com, serial " in said
-    assert "verify OK" in said
+    printed = run_as_it_stands("\n".join(GUIDE), tmp_path)
+    assert "revoked api.example.com, serial " in printed
+    assert "verify OK" in printed
 
 
 def test_the_authoritys_guide_begins_with_commands_that_do_what_they_are_told(
@@ -105,9 +105,9 @@ def run_as_it_stands(script: str, folder: Path) -> str:
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGKILL)
-    said = output.read_text(encoding="utf-8")
-    assert status == 0, said
-    return said
+    printed = output.read_text(encoding="utf-8")
+    assert status == 0, printed
+    return printed
 
 
 def test_the_readme_has_python_to_run() -> None:

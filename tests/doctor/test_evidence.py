@@ -51,10 +51,10 @@ def explained(found: Probed, error: Exception | None = None, **mine: Any) -> Exp
 def test_a_failure_at_the_hello_is_explained_by_what_probes_found(
     found: Probed, mine: dict[str, Any], cause: str, whose: str
 ) -> None:
-    told = explained(found, **mine)
-    assert first(told) == (cause, whose)
+    reported = explained(found, **mine)
+    assert first(reported) == (cause, whose)
     guesses = {"NO_SHARED_SUITE", "ONLY_KEY_TRANSPORT", "NO_SHARED_GROUP", "NO_SHARED_SCHEME"} - {cause}
-    assert not guesses & {each.cause.name for each in told.causes}
+    assert not guesses & {each.cause.name for each in reported.causes}
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError()])
@@ -64,9 +64,9 @@ def test_what_answers_small_hellos_speaks_tls_whatever_it_does_with_ours(error: 
     observed = HandshakeFacts(config, "localhost", address="localhost:8443")
     config.connection("localhost", observer=observed)
     found = Probed((V13,), (0x1301,), (NamedGroup.x25519,))
-    told = explain(error, replace(observed.situation(), probed=found))
-    assert told.first.cause.name == "LARGE_HELLO"
-    assert not {"SPEAKS_PLAIN", "PEER_SILENT"} & {each.cause.name for each in told.causes}
+    reported = explain(error, replace(observed.situation(), probed=found))
+    assert reported.first.cause.name == "LARGE_HELLO"
+    assert not {"SPEAKS_PLAIN", "PEER_SILENT"} & {each.cause.name for each in reported.causes}
 
 
 def test_a_server_that_refuses_every_probe_has_other_reasons() -> None:
@@ -138,11 +138,11 @@ def test_causes_of_a_close_before_tls_are_distinguished(talk: Any, found: Probed
         probed = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
         assert server.accepted <= PROBES
     assert probed == found
-    told = explained(probed, ConnectionResetError())
-    likely = [each.cause.name for each in told.causes if each.weight is Weight.LIKELY]
+    reported = explained(probed, ConnectionResetError())
+    likely = [each.cause.name for each in reported.causes if each.weight is Weight.LIKELY]
     assert likely == causes
-    assert ("cannot be told" in told.first.evidence) == (causes == ["SPEAKS_PLAIN"])
-    assert "WANTS_PROXY_HEADER" not in [each.cause.name for each in told.causes]
+    assert ("cannot be told" in reported.first.evidence) == (causes == ["SPEAKS_PLAIN"])
+    assert "WANTS_PROXY_HEADER" not in [each.cause.name for each in reported.causes]
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ def test_a_service_behind_starttls_is_probed_through_it() -> None:
 
 def test_suites_of_every_other_kind_are_tried_where_the_known_ones_are_refused() -> None:
     """RFC 4279: a server without a certificate, whose clients have a key in advance."""
-    told = explained(Probed(pre_shared=True))
-    assert first(told) == ("NO_SHARED_SUITE", "the peer's") and "pre-shared" in told.first.text
-    assert not {"NAME_NOT_SERVED", "LARGE_HELLO"} & {each.cause.name for each in told.causes}
+    reported = explained(Probed(pre_shared=True))
+    assert first(reported) == ("NO_SHARED_SUITE", "the peer's") and "pre-shared" in reported.first.text
+    assert not {"NAME_NOT_SERVED", "LARGE_HELLO"} & {each.cause.name for each in reported.causes}
 
 
 def test_a_server_that_answers_without_the_name_only_does_not_serve_it() -> None:
-    told = explained(Probed(without_name=True))
-    assert first(told) == ("NAME_NOT_SERVED", "ours") and told.first.weight is Weight.LIKELY
+    reported = explained(Probed(without_name=True))
+    assert first(reported) == ("NAME_NOT_SERVED", "ours") and reported.first.weight is Weight.LIKELY
 
 
 @pytest.mark.parametrize(
@@ -201,14 +201,14 @@ def test_an_address_instead_of_a_name_is_a_cause_after_those_with_evidence(found
     observed = HandshakeFacts(config, "127.0.0.1", address="127.0.0.1:8443")
     config.connection("127.0.0.1", observer=observed)
     refused = PeerAlert(Alert.HANDSHAKE_FAILURE, step=StepId("1.2"), peer="server", state="WAIT_SH")
-    told = explain(refused, replace(observed.situation(), probed=found))
-    assert (told.first.cause.name == "NO_NAME_SENT") == (found == Probed())
+    reported = explain(refused, replace(observed.situation(), probed=found))
+    assert (reported.first.cause.name == "NO_NAME_SENT") == (found == Probed())
 
 
 def test_schemes_that_we_leave_out_are_what_differs_from_a_hello_with_all() -> None:
     found = Probed((V13,), (0x1301,), (NamedGroup.x25519,))
-    told = explained(found, who=False, schemes=("rsa_pss_rsae_sha256",), groups=HYBRID)
-    assert first(told) == ("NO_SHARED_SCHEME", "the peer's")
+    reported = explained(found, who=False, schemes=("rsa_pss_rsae_sha256",), groups=HYBRID)
+    assert first(reported) == ("NO_SHARED_SCHEME", "the peer's")
 
 
 def test_an_unsupported_group_is_the_servers_cause() -> None:
@@ -219,8 +219,8 @@ def test_an_unsupported_group_is_the_servers_cause() -> None:
 
 
 def test_a_hello_as_large_as_ours_is_no_reason_where_small_ones_are_not_answered_either() -> None:
-    told = explained(Probed(unanswered=True), ConnectionResetError(), groups=HYBRID)
-    assert "LARGE_HELLO" not in [each.cause.name for each in told.causes]
+    reported = explained(Probed(unanswered=True), ConnectionResetError(), groups=HYBRID)
+    assert "LARGE_HELLO" not in [each.cause.name for each in reported.causes]
 
 
 @pytest.mark.parametrize(("name", "cause"), [("localhost", "NAME_ROUTED"), ("127.0.0.1", "NO_NAME_SENT")])
@@ -229,9 +229,9 @@ def test_who_has_read_a_hello_and_closes_has_no_route_for_its_name(name: str, ca
     observed = HandshakeFacts(config, name, address=f"{name}:8443")
     config.connection(name, observer=observed)
     found = Probed(unanswered=True, reads_hello=True)
-    told = explain(ConnectionResetError(), replace(observed.situation(), probed=found))
-    assert told.first.cause.name == cause and told.first.weight is Weight.LIKELY
-    assert "SPEAKS_PLAIN" not in [each.cause.name for each in told.causes]
+    reported = explain(ConnectionResetError(), replace(observed.situation(), probed=found))
+    assert reported.first.cause.name == cause and reported.first.weight is Weight.LIKELY
+    assert "SPEAKS_PLAIN" not in [each.cause.name for each in reported.causes]
 
 
 @pytest.mark.parametrize(
@@ -249,9 +249,9 @@ def test_the_size_of_a_hello_is_the_cause_only_where_nothing_else_differed(
 ) -> None:
     """RFC 9846 4.2.4: in TLS 1.3 a HelloRetryRequest comes before the choice of a scheme."""
     found = Probed((version,), (0x1301 if version == V13 else 0xC02F,), (NamedGroup.x25519,), differs=differs)
-    told = explained(found, groups=HYBRID)
-    assert [each.cause.name for each in told.causes if each.weight is Weight.LIKELY] == causes
-    assert ("LARGE_HELLO" in [each.cause.name for each in told.causes]) == (differs == "size")
+    reported = explained(found, groups=HYBRID)
+    assert [each.cause.name for each in reported.causes if each.weight is Weight.LIKELY] == causes
+    assert ("LARGE_HELLO" in [each.cause.name for each in reported.causes]) == (differs == "size")
 
 
 def drops_large_hellos(sock: socket.socket) -> None:
@@ -273,9 +273,9 @@ def test_a_hello_that_is_only_larger_shows_that_its_size_is_refused() -> None:
 def test_a_server_that_refuses_every_version_has_no_certificate_for_the_one_that_it_allows() -> None:
     """OpenSSL that allows TLS 1.3 alone, with a key on a brainpool curve, sends protocol_version (RFC 8734)."""
     refused = PeerAlert(Alert.PROTOCOL_VERSION, step=StepId("1.2"), peer="server", state="WAIT_SH")
-    told = explained(Probed(), refused)
-    assert first(told) == ("NO_SHARED_SCHEME", "the peer's")
-    assert "NO_SHARED_VERSION" in [each.cause.name for each in told.causes]
+    reported = explained(Probed(), refused)
+    assert first(reported) == ("NO_SHARED_SCHEME", "the peer's")
+    assert "NO_SHARED_VERSION" in [each.cause.name for each in reported.causes]
     assert first(explained(Probed((V11,), (CBC,)), refused)) == ("NO_SHARED_VERSION", "the peer's")
     talk = saying(bytes([21, 3, 3, 0, 2, 2, 70]))
     with listening(talk) as server:

@@ -100,8 +100,8 @@ def test_other_protocols_and_silence_are_problems():
 def test_a_handshake_shows_what_was_agreed_resumption_staple_and_clock():
     """One line for each version that was spoken."""
     older = replace(LOOK, version="TLS 1.2", staple=True, tickets=0, protocol=None)
-    told = replace(LOOK, reply=Reply(200, "HTTP/1.1 200 OK", 300.0))
-    rows = by_id(handshake_rows(replace(SERVER, tickets_12=True, session_ids=True), (told, older, LOOK)))
+    reported = replace(LOOK, reply=Reply(200, "HTTP/1.1 200 OK", 300.0))
+    rows = by_id(handshake_rows(replace(SERVER, tickets_12=True, session_ids=True), (reported, older, LOOK)))
     assert {"handshake.tls13", "handshake.tls12"} <= set(rows)
     assert rows["handshake.resumption"].text == (
         "it offers 2 tickets in TLS 1.3, a ticket in TLS 1.2, a session ID in TLS 1.2"

@@ -312,8 +312,8 @@ def examine_chain(data: bytes) -> bool:
     chain = [data, *identity("localhost").chain[1:]]
     verdict = verify(chain, anchors(), purpose=Purpose.SERVER, name="localhost", at=NOON)
     rows = list(certificate_rows(chain, verdict, anchors(), NOON))
-    told = [row.text for row in rows] + [card.title for card in cards("server", chain, NOON)]
-    assert rows and all(text.isprintable() for text in told)
+    shown = [row.text for row in rows] + [card.title for card in cards("server", chain, NOON)]
+    assert rows and all(text.isprintable() for text in shown)
     return not any(row.level == "problem" for row in rows)
 
 

@@ -23,7 +23,7 @@ async def refused(setting: Setting, backend: str, keys: str = "", **tables: dict
         with pytest.raises((Truncated, ConnectionError)):
             reader, _ = await setting.open(gateway)
             await reader.read()
-        return (await setting.until_told())[0]["ended"]
+        return (await setting.until_reported())[0]["ended"]
 
 
 def test_a_service_that_refuses_cuts_the_client_and_is_told(setting: Setting) -> None:
@@ -66,7 +66,7 @@ def test_a_service_on_a_unix_socket_is_reached(setting: Setting) -> None:
                 writer.write(b"hello")
                 assert await reader.read() == b"hello"
                 writer.close()
-                await setting.until_told()
+                await setting.until_reported()
 
     asyncio.run(talk())
 
@@ -126,8 +126,8 @@ def test_a_service_with_tls_of_its_own_is_verified_and_sees_our_certificate(
                 writer.write_eof()
                 assert len(await reader.read()) == 200_000
                 writer.close()
-                [told] = await setting.until_told()
-                assert told["ended"] == "both sides closed"
+                [reported] = await setting.until_reported()
+                assert reported["ended"] == "both sides closed"
         await until(lambda: seen == ["good client"])
 
     asyncio.run(talk())
@@ -158,7 +158,7 @@ def test_a_service_that_is_revoked_after_a_reload_is_ended(setting: Setting) -> 
                 writer.write(b"again")
                 assert await reader.readexactly(5) == b"again"
                 mutual.revoke(theirs)
-                [told] = await setting.until_told()
-        assert "revoked" in told["ended"]
+                [reported] = await setting.until_reported()
+        assert "revoked" in reported["ended"]
 
     asyncio.run(talk())

@@ -58,8 +58,8 @@ def test_a_session_is_resumed_and_its_client_judged_and_decided_about_again(sett
                 assert await setting.reload()
                 with pytest.raises(PeerAlert, match="access_denied"):
                     await resumed()
-                told = await setting.until_told(4)
-        assert sorted(each["resumed"] for each in told) == [False, False, True, True]
+                reported = await setting.until_reported(4)
+        assert sorted(each["resumed"] for each in reported) == [False, False, True, True]
 
     async def connected(gateway, config: ClientConfig):
         reader, writer = await connect("127.0.0.1", port(gateway), config, "localhost")
@@ -91,10 +91,10 @@ def test_whoever_sends_no_hello_is_ended(
                     pass
                 writer.close()
                 raise ConnectionResetError
-            [told] = await setting.until_told()
+            [reported] = await setting.until_reported()
             writer.close()
-        assert told["ended"].startswith(ended)
-        assert (told["verdict"] == "refused") == bool(ended == "the client")
+        assert reported["ended"].startswith(ended)
+        assert (reported["verdict"] == "refused") == bool(ended == "the client")
 
     asyncio.run(talk())
 
@@ -112,9 +112,9 @@ def test_nobody_sends_more_than_a_limit_before_the_verdict(setting: Setting) -> 
                 while await reader.read(1000):
                     pass
                 raise ConnectionResetError
-            [told] = await setting.until_told()
+            [reported] = await setting.until_reported()
             writer.close()
-        assert told["verdict"] in ("none", "refused")
+        assert reported["verdict"] in ("none", "refused")
 
     asyncio.run(talk())
 
@@ -127,7 +127,7 @@ def test_a_client_that_leaves_before_it_is_verified_costs_nothing_more(setting: 
             await until(lambda: gateway.clients)
             writer.close()
             await until(lambda: not gateway.clients)
-            [told] = await setting.until_told()
-        assert (told["verdict"], told["who"]) == ("none", None)
+            [reported] = await setting.until_reported()
+        assert (reported["verdict"], reported["who"]) == ("none", None)
 
     asyncio.run(talk())

@@ -54,9 +54,11 @@ def test_a_line_has_who_what_and_why_and_nothing_that_a_client_made_up(setting: 
 def test_json_has_the_same_for_programs(setting: Setting) -> None:
     lines: list[str] = []
     mine = peer(setting.mutual)
-    told = log(lines, "json")
-    told.connection(entry(asked="a\n", peer=mine, verdict="allowed", ended="x" * 1000, version="1.3"), 0.25)
-    told.event("listening\n")
+    reported = log(lines, "json")
+    reported.connection(
+        entry(asked="a\n", peer=mine, verdict="allowed", ended="x" * 1000, version="1.3"), 0.25
+    )
+    reported.event("listening\n")
     first, second = map(json.loads, lines)
     assert first["time"] == "2026-06-01T12:00:00.000Z"
     assert first["server_name"] == "a\\n"
@@ -68,12 +70,12 @@ def test_json_has_the_same_for_programs(setting: Setting) -> None:
 
 def test_unknown_clients_are_told_so_often_and_the_rest_is_counted(setting: Setting) -> None:
     lines: list[str] = []
-    told = log(lines)
+    reported = log(lines)
     for _ in range(AT_ONCE + 5):
-        told.connection(entry(ended="refused"), 0.0)
-    told.untold()
+        reported.connection(entry(ended="refused"), 0.0)
+    reported.untold()
     assert len(lines) == AT_ONCE
-    told.connection(entry(peer=peer(setting.mutual), verdict="allowed"), 0.0)
+    reported.connection(entry(peer=peer(setting.mutual), verdict="allowed"), 0.0)
     assert lines[-1].endswith(" untold=6")
-    told.event("reloaded")
+    reported.event("reloaded")
     assert lines[-1] == "2026-06-01T12:00:00.000Z reloaded"

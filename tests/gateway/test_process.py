@@ -45,23 +45,25 @@ def test_a_process_serves_reads_its_file_again_and_ends_in_order(setting: Settin
             good = setting.path.read_text()
             setting.path.write_text(good.replace("backend", "back-end"))
             server.process.send_signal(signal.SIGHUP)
-            until(lambda: "did you mean `backend`?" in server.said)
-            assert "not reloaded, the earlier configuration stays in use: gateway.toml, line" in server.said
+            until(lambda: "did you mean `backend`?" in server.printed)
+            assert (
+                "not reloaded, the earlier configuration stays in use: gateway.toml, line" in server.printed
+            )
             setting.path.write_text(good)
             server.process.send_signal(signal.SIGHUP)
-            until(lambda: '"event": "reloaded: gateway.toml"' in server.said)
+            until(lambda: '"event": "reloaded: gateway.toml"' in server.printed)
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: "draining" in server.said)
+            until(lambda: "draining" in server.printed)
             channel.sendall(b"two\n")
             assert channel.recv(100) == b"two\n"
             channel.close()
             assert server.process.wait(20) == 0
             server.end()
-    told = [json.loads(line) for line in server.said.splitlines() if '"who"' in line]
-    assert [(each["verdict"], each["bytes_in"], each["ended"]) for each in told] == [
+    reported = [json.loads(line) for line in server.printed.splitlines() if '"who"' in line]
+    assert [(each["verdict"], each["bytes_in"], each["ended"]) for each in reported] == [
         ("allowed", 8, "both sides closed")
     ]
-    assert "Traceback" not in server.said
+    assert "Traceback" not in server.printed
 
 
 def _renewed(mutual: MutualTLS) -> Identity:
@@ -79,7 +81,7 @@ def test_a_certificate_that_is_renewed_on_disk_is_shown_without_a_signal(setting
                 _renewed(mutual),
             )
             mine.cert.write_bytes(renewed.cert.read_bytes())
-            until(lambda: "does not belong to the certificate" in server.said)
+            until(lambda: "does not belong to the certificate" in server.printed)
             with mutual.client().connect("127.0.0.1", int(server.port)) as channel:
                 assert "renewed.example" not in channel.peer.names.dns
             mine.key.write_bytes(renewed.key.read_bytes())
@@ -121,7 +123,7 @@ def test_a_second_signal_ends_it_at_once(setting: Setting) -> None:
             channel.sendall(b"one\n")
             channel.recv(100)
             server.process.send_signal(signal.SIGTERM)
-            until(lambda: "draining" in server.said)
+            until(lambda: "draining" in server.printed)
             server.process.send_signal(signal.SIGTERM)
             assert channel.recv(100) == b""
             assert server.process.wait(20) == 0
@@ -150,7 +152,7 @@ def test_curl_is_let_through_and_one_that_is_not_allowed_is_not(setting: Setting
             good, bad = curl(mine), curl(other)
             assert (good.stdout, good.returncode) == ("hello\n", 0)
             assert bad.returncode != 0
-            until(lambda: "no allow rule holds for" in server.said)
+            until(lambda: "no allow rule holds for" in server.printed)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")

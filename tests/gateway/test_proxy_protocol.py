@@ -51,12 +51,12 @@ def values(data: bytes) -> dict[int, bytes]:
 
 
 def test_a_header_has_both_addresses_and_what_was_agreed(setting: Setting) -> None:
-    family, addresses, told = parsed(header(client(setting), "v2"))
+    family, addresses, reported = parsed(header(client(setting), "v2"))
     assert (family, addresses) == (0x11, bytes((192, 0, 2, 7, 198, 51, 100, 1)) + struct.pack("!HH", 5, 443))
-    assert (told[0x01], told[0x02]) == (b"h2", b"db.example")
-    flags, verify = struct.unpack_from("!BI", told[0x20])
+    assert (reported[0x01], reported[0x02]) == (b"h2", b"db.example")
+    flags, verify = struct.unpack_from("!BI", reported[0x20])
     assert (flags, verify) == (0x07, 0)
-    assert values(told[0x20][5:]) == {0x21: b"TLSv1.3", 0x22: b"good client"}
+    assert values(reported[0x20][5:]) == {0x21: b"TLSv1.3", 0x22: b"good client"}
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,15 @@ def test_addresses_of_every_kind_are_told(
 
 
 def test_a_resumed_session_has_its_certificate_from_before(setting: Setting) -> None:
-    *_, told = parsed(header(client(setting, resumed=True, server_name=None, alpn=None), "v2"))
-    assert set(told) == {0x20}
-    assert told[0x20][0] == 0x05
+    *_, reported = parsed(header(client(setting, resumed=True, server_name=None, alpn=None), "v2"))
+    assert set(reported) == {0x20}
+    assert reported[0x20][0] == 0x05
 
 
 def test_the_certificate_is_told_where_that_is_asked_for(setting: Setting) -> None:
     mine = client(setting)
-    *_, told = parsed(header(mine, "v2-certificate"))
-    assert values(told[0x20][5:])[0x28] == mine.peer.certificate.public_bytes(Encoding.DER)
+    *_, reported = parsed(header(mine, "v2-certificate"))
+    assert values(reported[0x20][5:])[0x28] == mine.peer.certificate.public_bytes(Encoding.DER)
 
 
 def test_a_client_with_several_common_names_has_none(setting: Setting) -> None:
@@ -98,10 +98,10 @@ def test_a_client_with_several_common_names_has_none(setting: Setting) -> None:
     several = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each) for each in ("Ada", "admin")])
     verdict = trusted(subject=several)
     assert isinstance(verdict, Trusted)
-    *_, told = parsed(header(client(setting, peer=Peer(verdict)), "v2"))
-    assert 0x22 not in values(told[0x20][5:])
+    *_, reported = parsed(header(client(setting, peer=Peer(verdict)), "v2"))
+    assert 0x22 not in values(reported[0x20][5:])
 
 
 def test_a_name_that_is_too_long_is_left_out(setting: Setting) -> None:
-    *_, told = parsed(header(client(setting, server_name="a" * 256), "v2"))
-    assert 0x02 not in told
+    *_, reported = parsed(header(client(setting, server_name="a" * 256), "v2"))
+    assert 0x02 not in reported

@@ -35,9 +35,9 @@ def test_a_service_that_dies_cuts_its_client(setting: Setting) -> None:
                 writer.write(b"x")
                 with pytest.raises((Truncated, ConnectionError)):
                     await reader.read()
-                [told] = await setting.until_told()
-        assert told["ended"] == "the backend: the connection was reset"
-        assert (told["bytes_in"], told["bytes_out"]) == (1, 0)
+                [reported] = await setting.until_reported()
+        assert reported["ended"] == "the backend: the connection was reset"
+        assert (reported["bytes_in"], reported["bytes_out"]) == (1, 0)
 
     asyncio.run(talk())
 
@@ -51,9 +51,9 @@ def test_a_client_that_is_cut_cuts_the_service(setting: Setting) -> None:
                 writer.write(b"x")
                 assert await reader.readexactly(1) == b"x"
                 writer.transport.abort()
-                [told] = await setting.until_told()
+                [reported] = await setting.until_reported()
                 await until(lambda: behind.ends)
-        assert "without close_notify" in told["ended"] or "reset" in told["ended"]
+        assert "without close_notify" in reported["ended"] or "reset" in reported["ended"]
         assert behind.ends == ["ConnectionResetError"]
 
     asyncio.run(talk())
@@ -77,9 +77,9 @@ def test_the_service_may_end_first_and_still_be_told_the_rest(setting: Setting) 
                 assert await reader.read() == b"all that I say"
                 writer.write(b"y" * 200_000)
                 writer.close()
-                [told] = await setting.until_told()
+                [reported] = await setting.until_reported()
                 await until(lambda: behind.ends)
-        assert (len(came), told["ended"]) == (200_000, "both sides closed")
+        assert (len(came), reported["ended"]) == (200_000, "both sides closed")
 
     asyncio.run(talk())
 
@@ -152,8 +152,8 @@ def test_a_connection_on_which_nothing_is_said_is_ended(
                     writer.write_eof()
                 with pytest.raises((Truncated, ConnectionError)):
                     await reader.read()
-                [told] = await setting.until_told()
-        assert told["ended"] == f"nothing was sent or received for {seconds} seconds"
+                [reported] = await setting.until_reported()
+        assert reported["ended"] == f"nothing was sent or received for {seconds} seconds"
 
     asyncio.run(talk())
 
@@ -172,9 +172,9 @@ def test_a_client_that_takes_nothing_holds_no_place_for_ever(setting: Setting) -
             async with setting.gateway() as gateway:
                 _, writer = await setting.open(gateway)
                 writer.transport.pause_reading()
-                [told] = await setting.until_told()
+                [reported] = await setting.until_reported()
                 await until(lambda: not gateway.clients)
-        assert told["ended"] == "nothing was sent or received for 0.3 seconds"
+        assert reported["ended"] == "nothing was sent or received for 0.3 seconds"
 
     asyncio.run(talk())
 

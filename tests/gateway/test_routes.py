@@ -96,22 +96,22 @@ def test_a_key_under_a_password_is_refused_with_what_to_do(setting: Setting) -> 
 def test_what_will_not_work_is_warned_of(setting: Setting) -> None:
     """A certificate that ends soon, or that does not stand for the names of its route."""
     setting.write(ROUTES[2])
-    assert told(setting.load().warnings()) == [
+    assert reported(setting.load().warnings()) == [
         "route stars: our certificate does not stand for *.example.com"
     ]
     setting.write(ROUTES[1])
-    assert told(setting.load().warnings()) == []
+    assert reported(setting.load().warnings()) == []
     soon = setting.mutual.identity("server", "expires_soon")
     text = setting.path.read_text()
     mine = setting.mutual.identity("server")
     setting.path.write_text(
         text.replace(mine.cert.name, soon.cert.name).replace(mine.key.name, soon.key.name)
     )
-    [line] = told(setting.load().warnings())
+    [line] = reported(setting.load().warnings())
     assert line.startswith("route plain: our certificate expires on ")
 
 
-def told(lines: Iterable[str]) -> list[str]:
+def reported(lines: Iterable[str]) -> list[str]:
     return list(lines)
 
 

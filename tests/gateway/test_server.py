@@ -35,18 +35,26 @@ def test_a_verified_client_reaches_the_service_and_both_ways_end_by_themselves(s
                 writer.write_eof()
                 assert len(await reader.read()) == 300_000
                 writer.close()
-                [told] = await setting.until_told()
-        assert (told["verdict"], told["rule"], told["route"]) == ("allowed", "dns client.example", "route 1")
-        assert (told["bytes_in"], told["bytes_out"], told["server_name"]) == (300_000, 300_000, "localhost")
-        assert told["who"]["dns"] == ["client.example"]
-        assert (told["ended"], told["tls"]) == ("both sides closed", "1.3")
+                [reported] = await setting.until_reported()
+        assert (reported["verdict"], reported["rule"], reported["route"]) == (
+            "allowed",
+            "dns client.example",
+            "route 1",
+        )
+        assert (reported["bytes_in"], reported["bytes_out"], reported["server_name"]) == (
+            300_000,
+            300_000,
+            "localhost",
+        )
+        assert reported["who"]["dns"] == ["client.example"]
+        assert (reported["ended"], reported["tls"]) == ("both sides closed", "1.3")
         assert behind.ends == ["end"]
 
     asyncio.run(talk())
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "alert", "told"),
+    ("kind", "name", "alert", "reported"),
     [
         ("revoked", "localhost", "certificate_revoked", "revoked"),
         ("expired", "localhost", "certificate_expired", "expired"),
@@ -57,7 +65,7 @@ def test_a_verified_client_reaches_the_service_and_both_ways_end_by_themselves(s
     ],
 )
 def test_a_client_that_may_not_pass_is_told_by_an_alert_and_reaches_nothing(
-    setting: Setting, kind: str | None, name: str, alert: str, told: str
+    setting: Setting, kind: str | None, name: str, alert: str, reported: str
 ) -> None:
     """RFC 9846 6.2; the service is not even connected to."""
 
@@ -68,9 +76,9 @@ def test_a_client_that_may_not_pass_is_told_by_an_alert_and_reaches_nothing(
                 with pytest.raises(PeerAlert, match=alert):
                     reader, _ = await setting.open(gateway, kind, name)
                     await reader.read()
-                [line] = await setting.until_told()
+                [line] = await setting.until_reported()
         assert line["verdict"] == "refused"
-        assert told in line["ended"]
+        assert reported in line["ended"]
         assert behind.writers == []
 
     asyncio.run(talk())
@@ -107,10 +115,10 @@ def test_revoked_clients_are_ended_within_a_second_and_nobody_else(setting: Sett
                 )
                 seconds = time.monotonic() - began
                 await asyncio.gather(*map(exchange, talks[::2], range(count)))
-                await setting.until_told(count // 2)
+                await setting.until_reported(count // 2)
         assert all(isinstance(each, PeerAlert) and each.name == "certificate_revoked" for each in ended)
         assert seconds < 15  # a second, on a machine that does nothing else
-        assert sum("revoked" in each["ended"] for each in setting.told()) == count // 2
+        assert sum("revoked" in each["ended"] for each in setting.reported()) == count // 2
 
     asyncio.run(talk())
 
@@ -202,10 +210,10 @@ def test_a_client_in_its_handshake_is_judged_by_the_file_that_was_read_meanwhile
                 writer.write(engine.data_to_send())
                 while data := await reader.read(65536):
                     engine.receive(data)
-                [told] = await setting.until_told()
+                [reported] = await setting.until_reported()
                 writer.close()
         assert engine.failure is not None and "access_denied" in str(engine.failure)
-        assert "no allow rule holds" in told["ended"]
+        assert "no allow rule holds" in reported["ended"]
         assert behind.writers == []
 
     asyncio.run(talk())
@@ -220,8 +228,8 @@ def test_a_route_that_is_gone_takes_its_clients_with_it(setting: Setting) -> Non
                 setting.write(behind.route(name="other.example"))
                 assert await setting.reload()
                 assert await reader.read() == b""
-                [told] = await setting.until_told()
-        assert told["ended"] == "there is no route for it any more"
+                [reported] = await setting.until_reported()
+        assert reported["ended"] == "there is no route for it any more"
 
     asyncio.run(talk())
 
@@ -239,8 +247,8 @@ def test_a_route_that_leads_to_another_service_takes_its_clients_with_it(setting
                 setting.write(after.route())
                 assert await setting.reload()
                 assert await asyncio.wait_for(reader.read(), 10) == b""
-                [told] = await setting.until_told()
-        assert told["ended"] == "its route leads to another service now"
+                [reported] = await setting.until_reported()
+        assert reported["ended"] == "its route leads to another service now"
 
     asyncio.run(talk())
 
@@ -283,8 +291,8 @@ def test_limits_keep_out_whoever_is_too_many(setting: Setting) -> None:
                 talks.append(await setting.open(gateway, other))
                 with pytest.raises((ConnectionError, Truncated)):
                     await setting.open(gateway)
-                await until(lambda: len(setting.told()) == 2)
-        ends = [each["ended"] for each in setting.told()]
+                await until(lambda: len(setting.reported()) == 2)
+        ends = [each["ended"] for each in setting.reported()]
         assert "clients with these names have 2 connections" in ends[0]
         assert "its address has 3 connections" in ends[1]
 
@@ -328,7 +336,7 @@ def test_it_waits_for_open_connections_before_it_ends(setting: Setting) -> None:
                 writer.close()
                 assert await lazy.read() == b""
                 await draining
-        assert {each["ended"] for each in setting.told()} == {"both sides closed", "the gateway ends"}
+        assert {each["ended"] for each in setting.reported()} == {"both sides closed", "the gateway ends"}
 
     asyncio.run(talk())
 

@@ -11,18 +11,18 @@ from bothways.gateway.shortage import heed_shortages
 
 @run
 async def test_a_shortage_is_told_in_one_line_now_and_then_and_other_defects_as_before() -> None:
-    told: list[str] = []
+    reported: list[str] = []
     others: list[object] = []
     loop = asyncio.get_running_loop()
-    heed_shortages(loop, told.append)
+    heed_shortages(loop, reported.append)
     loop.default_exception_handler = others.append  # type: ignore[method-assign]
     for _ in range(64):
         shortage = OSError(errno.EMFILE, "Too many open files")
         loop.call_exception_handler(
             {"message": "socket.accept() out of system resource", "exception": shortage}
         )
-    assert told == ["connections cannot be accepted for now: Too many open files"]
+    assert reported == ["connections cannot be accepted for now: Too many open files"]
     loop.call_exception_handler({"message": "a defect", "exception": KeyError("x")})
     loop.call_exception_handler({"message": "no exception"})
     assert len(others) == 2
-    assert len(told) == 1
+    assert len(reported) == 1

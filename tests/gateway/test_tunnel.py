@@ -103,8 +103,8 @@ def test_a_program_whose_server_cannot_be_trusted_or_reached_is_cut(
                 raise ConnectionResetError
             writer.close()
             await until(lambda: ends)
-        [(told, error)] = ends
-        assert why in told
+        [(reported, error)] = ends
+        assert why in reported
         assert error is not None
 
     asyncio.run(talk())

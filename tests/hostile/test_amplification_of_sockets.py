@@ -145,7 +145,7 @@ def test_a_blocking_channel_works_no_more_for_a_stranger_than_its_engine(full: b
         hold_calls(what, calls.count - HONEST_CALLS, paid + 2 * UNPAID_MICROSECONDS, sum(sent))
 
 
-def told(
+def reported(
     sock: socket.socket, config: Any, observed: HandshakeFacts, recorder: Recorder, side: str
 ) -> list[str]:
     """Shake hands as `serve` and `connect` do, and return what can be told of it: causes and the ladder."""
@@ -166,7 +166,7 @@ def test_what_is_told_and_drawn_of_a_refusal_is_bounded_in_work_and_words(full: 
                 config, address="192.0.2.1:443", files=Files("CERT", "KEY", "CA"), also=recorder
             )
             side = attack.sender.other.value
-            lines = calls.during(partial(told, sock, config, observed, recorder, side))
+            lines = calls.during(partial(reported, sock, config, observed, recorder, side))
         paid = sum(each.used for each in made)
         hold_calls(
             f"{what}: told",

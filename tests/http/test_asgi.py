@@ -30,14 +30,18 @@ async def greet(scope, receive, send):
 def test_the_tls_extension_has_what_the_specification_asks_for(mutual):
     """ASGI specification, TLS extension 0.2."""
     caller = Caller(peer(mutual), "1.3", "TLS_AES_128_GCM_SHA256")
-    told = extensions_of(caller)["tls"]
-    assert set(told) == {
+    reported = extensions_of(caller)["tls"]
+    assert set(reported) == {
         "server_cert", "client_cert_chain", "client_cert_name", "client_cert_error", "tls_version", "cipher_suite",
     }  # fmt: skip
-    chain = load_pem_x509_certificates("".join(told["client_cert_chain"]).encode())
+    chain = load_pem_x509_certificates("".join(reported["client_cert_chain"]).encode())
     assert tuple(chain) == caller.peer.path[:2]
-    assert told["client_cert_name"] == "CN=good client"
-    assert (told["client_cert_error"], told["tls_version"], told["cipher_suite"]) == (None, 0x0304, 0x1301)
+    assert reported["client_cert_name"] == "CN=good client"
+    assert (reported["client_cert_error"], reported["tls_version"], reported["cipher_suite"]) == (
+        None,
+        0x0304,
+        0x1301,
+    )
     anonymous = extensions_of(Caller(None, "1.2"))["tls"]
     assert (anonymous["client_cert_chain"], anonymous["client_cert_name"]) == ([], None)
 

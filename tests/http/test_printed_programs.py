@@ -53,10 +53,10 @@ def test_a_program_asks_as_the_command_does(mutual, run, library, tmp_path):
         crls=(str(mutual.crl),), version="1.3",
     )  # fmt: skip
     assert (done.status, done.out) == (0, b""), done.error
-    told = json.loads((tmp_path / "answer").read_bytes())
-    assert (told["method"], told["path"], told["body"]) == ("PUT", "/a?b=c", "a=1")
-    assert told["headers"]["X-One"] == "1, 2"
-    assert told["client"]["dns"] == ["client.example"]
+    reported = json.loads((tmp_path / "answer").read_bytes())
+    assert (reported["method"], reported["path"], reported["body"]) == ("PUT", "/a?b=c", "a=1")
+    assert reported["headers"]["X-One"] == "1, 2"
+    assert reported["client"]["dns"] == ["client.example"]
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -45,8 +45,8 @@ def test_werkzeug_tells_who_calls_by_the_handshake_and_not_by_headers(mutual):
             "SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_SAN_DNS_0": "client.example", "SSL_PROTOCOL": "TLSv1.3",
             "SSL_CIPHER": "TLS_AES_128_GCM_SHA256",
         })  # fmt: skip
-        told = json.loads(get(mutual, server.port, None, SSL_Client_Verify="SUCCESS")[1])
-        assert (told["SSL_CLIENT_VERIFY"], told["SSL_CLIENT_SAN_DNS_0"]) == ("NONE", None)
+        reported = json.loads(get(mutual, server.port, None, SSL_Client_Verify="SUCCESS")[1])
+        assert (reported["SSL_CLIENT_VERIFY"], reported["SSL_CLIENT_SAN_DNS_0"]) == ("NONE", None)
         server.app = RequirePeer(tell, dns="other.example")
         assert get(mutual, server.port, mutual.identity("client"))[0] == 403
     finally:
@@ -119,13 +119,13 @@ def test_gunicorn_tells_who_calls(mutual, tmp_path, worker):
 def test_uvicorn_tells_who_calls_on_a_transport_of_its_own_too(mutual, protocol):
     async def app(scope, receive, send):
         who = caller_of(scope)
-        told = [
+        reported = [
             None if who is None else who.names.dns,
             scope["extensions"]["tls"]["cipher_suite"],
             scope["scheme"],
         ]
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": json.dumps(told).encode()})
+        await send({"type": "http.response.body", "body": json.dumps(reported).encode()})
 
     context = SSLContext(server_config(mutual, client_auth="request"))
     settings = {"http": with_caller(protocol), "ssl_context_factory": lambda config, default: context}

@@ -29,7 +29,7 @@ PROTOCOLS = [HttpToolsProtocol, H11Protocol]
 async def tell(scope, receive, send):
     """Say who calls, as HTTP or over a WebSocket."""
     who = identity(scope)
-    told = {
+    reported = {
         "who": None if who is None else who.names.dns,
         "scheme": scope["scheme"],
         "tls": scope["extensions"]["tls"]["tls_version"],
@@ -38,15 +38,15 @@ async def tell(scope, receive, send):
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.accept"})
-        await send({"type": "websocket.send", "text": json.dumps(told)})
+        await send({"type": "websocket.send", "text": json.dumps(reported)})
         await receive()
         return
     more = True
     while more:
         message = await receive()
-        told["length"] += len(message.get("body", b""))
+        reported["length"] += len(message.get("body", b""))
         more = message.get("more_body", False)
-    body = json.dumps(told).encode()
+    body = json.dumps(reported).encode()
     await send(
         {
             "type": "http.response.start",
@@ -65,8 +65,13 @@ def test_each_request_of_a_connection_has_the_caller(mutual, protocol):
         )
         for body in (b"", b"x" * 300_000):
             asking.request("POST", "/", body)
-            told = json.loads(asking.getresponse().read())
-            assert told == {"who": ["client.example"], "scheme": "https", "tls": 0x0304, "length": len(body)}
+            reported = json.loads(asking.getresponse().read())
+            assert reported == {
+                "who": ["client.example"],
+                "scheme": "https",
+                "tls": 0x0304,
+                "length": len(body),
+            }
         asking.close()
         assert json.loads(get(mutual, port, None)[1])["who"] is None
 
@@ -77,8 +82,8 @@ def test_a_websocket_has_the_caller(mutual, protocol):
     with served(tell, **settings) as port:
         own = context(mutual, mutual.identity("client"))
         with websockets.sync.client.connect(f"wss://localhost:{port}/", ssl=own) as stream:
-            told = json.loads(stream.recv())
-        assert (told["who"], told["scheme"]) == (["client.example"], "wss")
+            reported = json.loads(stream.recv())
+        assert (reported["who"], reported["scheme"]) == (["client.example"], "wss")
 
 
 def test_a_websocket_that_a_rule_refuses_is_not_opened(mutual):

@@ -28,7 +28,7 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(SOURCES)}
 
 
 def connect(
-    folder: Path, port: int, said: str, *options: str, who: Identity | None = None
+    folder: Path, port: int, printed: str, *options: str, who: Identity | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `bothways connect` to its end."""
     command = [sys.executable, "-m", "bothways.cli", "connect", f"localhost:{port}"]
@@ -37,7 +37,7 @@ def connect(
         chain, key = who.files(folder)
         command += ["--cert", chain, "--key", key]
     return subprocess.run(
-        command, env=ENVIRONMENT, input=said, capture_output=True, text=True, timeout=30, check=False
+        command, env=ENVIRONMENT, input=printed, capture_output=True, text=True, timeout=30, check=False
     )
 
 

@@ -75,9 +75,9 @@ def first_causes(port: int) -> set[str]:
         connect("127.0.0.1", port, config, "localhost", observer=observed)
     situation = observed.situation()
     found = probe(target(port), 10, ours=situation.own_side)
-    told = explain(failed.value, replace(situation, probed=found))
+    reported = explain(failed.value, replace(situation, probed=found))
     failure = examined(port, config, timeout=20).final.explanation
-    return {told.first.cause.name, failure.first.cause.name}
+    return {reported.first.cause.name, failure.first.cause.name}
 
 
 def with_key(folder: Path, kind: str) -> tuple[str, ...]:

@@ -111,22 +111,22 @@ def test_go_server_agrees_on_every_group_with_us(group: str, go_server: Start) -
             channel.sendall(b"hello\n")
             assert heard_line(channel) == b"hello\n"
             assert channel.group == group
-        told = reports(theirs)[0]
-        assert told["group"] == GROUPS[group]
-        assert told["peer"] == "sound client P-256"
-        assert told["retried"] == (group != groups[-1])
-        assert told["error"] == ""
+        reported = reports(theirs)[0]
+        assert reported["group"] == GROUPS[group]
+        assert reported["peer"] == "sound client P-256"
+        assert reported["retried"] == (group != groups[-1])
+        assert reported["error"] == ""
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_go_client_agrees_on_every_group_with_us(group: str, go_client: Start) -> None:
     """RFC 10024 and RFC 9846 4.2.4, the other way round; its shares are for its first groups."""
     with serving(our_server(groups=(group,))) as ours:
-        told = go_client(ours.port, "-groups", ",".join(GROUPS.values()), who=client())
+        reported = go_client(ours.port, "-groups", ",".join(GROUPS.values()), who=client())
         ended = ours.outcome()
     assert isinstance(ended, Channel)
-    assert (ended.group, told["group"]) == (group, GROUPS[group])
-    assert (told["error"], told["heard"]) == ("", "there and back")
+    assert (ended.group, reported["group"]) == (group, GROUPS[group])
+    assert (reported["error"], reported["heard"]) == ("", "there and back")
 
 
 @pytest.mark.parametrize("role", ["client", "server"])
@@ -136,11 +136,11 @@ def test_go_and_we_prefer_the_hybrid_group(role: str, go_server: Start, go_clien
         with go_server() as (theirs, port):
             with calling(port, our_client()):
                 pass
-            told = reports(theirs)[0]
+            reported = reports(theirs)[0]
     else:
         with serving(our_server(auth="none")) as ours:
-            told = go_client(ours.port)
-    assert (told["group"], told["retried"]) == ("X25519MLKEM768", False)
+            reported = go_client(ours.port)
+    assert (reported["group"], reported["retried"]) == ("X25519MLKEM768", False)
 
 
 @pytest.mark.parametrize("role", ["client", "server"])
@@ -152,11 +152,11 @@ def test_go_speaks_every_suite_with_us(role: str, suite: str, go_server: Start, 
             with calling(port, our_client(client(), suites=(suite,))) as channel:
                 channel.sendall(b"hello\n")
                 assert heard_line(channel) == b"hello\n"
-            told = reports(theirs)[0]
+            reported = reports(theirs)[0]
     else:
         with serving(our_server(suites=(suite,))) as ours:
-            told = go_client(ours.port, who=client())
-    assert (told["suite"], told["version"], told["error"]) == (suite, "TLS 1.3", "")
+            reported = go_client(ours.port, who=client())
+    assert (reported["suite"], reported["version"], reported["error"]) == (suite, "TLS 1.3", "")
 
 
 @pytest.mark.parametrize("role", ["client", "server"])
@@ -170,14 +170,14 @@ def test_go_and_we_prove_ourselves_with_every_kind_of_key(
             with calling(port, our_client(client(kind))) as channel:
                 channel.sendall(b"sure\n")
                 assert heard_line(channel) == b"sure\n"
-            told = reports(theirs)[0]
-        assert told["peer"] == f"sound client {kind}"
+            reported = reports(theirs)[0]
+        assert reported["peer"] == f"sound client {kind}"
         return
     with serving(our_server(server(kind))) as ours:
-        told = go_client(ours.port, who=client(kind))
+        reported = go_client(ours.port, who=client(kind))
         ended = ours.outcome()
     assert isinstance(ended, Channel)
-    assert (told["peer"], told["error"]) == (f"sound server {kind}", "")
+    assert (reported["peer"], reported["error"]) == (f"sound server {kind}", "")
 
 
 @pytest.mark.parametrize("auth", ["none", "request", "require"])
@@ -202,25 +202,25 @@ def test_go_server_meets_us_in_every_mode(auth: str, has_one: bool, go_server: S
 def test_go_client_meets_us_in_every_mode(auth: str, has_one: bool, go_client: Start) -> None:
     """RFC 9846 4.4.2, the other way round."""
     with serving(our_server(auth=auth)) as ours:
-        told = go_client(ours.port, who=client() if has_one else None)
+        reported = go_client(ours.port, who=client() if has_one else None)
         ended = ours.outcome()
     if auth == "require" and not has_one:
         assert isinstance(ended, PeerFault)
         assert ended.fault is Fault.NO_CERTIFICATE
-        assert told["alert"] == Alert.CERTIFICATE_REQUIRED
+        assert reported["alert"] == Alert.CERTIFICATE_REQUIRED
         return
     assert isinstance(ended, Channel)
-    assert (told["error"], told["heard"]) == ("", "there and back")
+    assert (reported["error"], reported["heard"]) == ("", "there and back")
 
 
 @pytest.mark.parametrize(("state", "fault", "alert"), REFUSALS)
 def test_go_client_reads_why_we_refuse_it(state: str, fault: Fault, alert: Alert, go_client: Start) -> None:
     """Step 3.3: the alert arrives after its own handshake was done; it heeds authorities that we name."""
     with serving(our_server(name_authorities=False)) as ours:
-        told = go_client(ours.port, who=client(state=state))
+        reported = go_client(ours.port, who=client(state=state))
         refused = ours.outcome()
     assert isinstance(refused, PeerFault)
-    assert (refused.fault, told["alert"]) == (fault, alert)
+    assert (refused.fault, reported["alert"]) == (fault, alert)
 
 
 @pytest.mark.parametrize(("state", "fault", "alert"), REFUSALS)
@@ -283,8 +283,8 @@ def test_go_and_we_agree_on_protocol_and_name(role: str, go_server: Start, go_cl
         with go_server("-alpn", "h2,http/1.1") as (theirs, port):
             with calling(port, our_client(alpn=("http/1.1", "h2"))) as channel:
                 assert channel.alpn == "h2"
-            told = reports(theirs)[0]
-        assert (told["alpn"], told["name"]) == ("h2", "localhost")
+            reported = reports(theirs)[0]
+        assert (reported["alpn"], reported["name"]) == ("h2", "localhost")
         return
     with serving(our_server(auth="none", alpn=("h2", "http/1.1"))) as ours:
         assert go_client(ours.port, "-alpn", "http/1.1,h2")["alpn"] == "h2"

@@ -36,9 +36,9 @@ def test_go_server_speaks_every_suite_with_us(suite: str, kind: str, go_server: 
             channel.sendall(b"hello\n")
             assert heard_line(channel) == b"hello\n"
             assert (channel.version, channel.suite) == ("1.2", suite)
-        told = reports(theirs)[0]
-        assert (told["version"], told["suite"]) == ("TLS 1.2", suite)
-        assert told["peer"].startswith("sound client")
+        reported = reports(theirs)[0]
+        assert (reported["version"], reported["suite"]) == ("TLS 1.2", suite)
+        assert reported["peer"].startswith("sound client")
 
 
 @pytest.mark.parametrize(("suite", "kind"), SUITES)
@@ -47,9 +47,13 @@ def test_go_client_speaks_every_suite_with_us(suite: str, kind: str, go_client: 
     who, own = parties(kind)
     fields = CLASSIC if kind == "transport" else {}
     with serving(our_server(who, **fields)) as ours:
-        told = go_client(ours.port, "-tls12", "-suites", suite, who=own)
-        assert told["error"] == ""
-        assert (told["version"], told["suite"], told["heard"]) == ("TLS 1.2", suite, "there and back")
+        reported = go_client(ours.port, "-tls12", "-suites", suite, who=own)
+        assert reported["error"] == ""
+        assert (reported["version"], reported["suite"], reported["heard"]) == (
+            "TLS 1.2",
+            suite,
+            "there and back",
+        )
         ended = ours.outcome()
         assert isinstance(ended, Channel) and ended.suite == suite
 
@@ -76,8 +80,8 @@ def test_go_agrees_on_every_group_with_us(group: str, go_client: Start) -> None:
     """RFC 8422 5.1.1; it offers P-256 too, on which our certificate lies (5.3)."""
     offered = ",".join(dict.fromkeys((GROUPS[group], GROUPS["secp256r1"])))
     with serving(our_server(groups=(group,))) as ours:
-        told = go_client(ours.port, "-tls12", "-groups", offered, who=client())
-        assert (told["error"], told["group"]) == ("", GROUPS[group])
+        reported = go_client(ours.port, "-tls12", "-groups", offered, who=client())
+        assert (reported["error"], reported["group"]) == ("", GROUPS[group])
 
 
 @pytest.mark.parametrize("auth", ["none", "request", "require"])
@@ -85,13 +89,13 @@ def test_go_agrees_on_every_group_with_us(group: str, go_client: Start) -> None:
 def test_go_client_meets_every_mode_of_ours(auth: str, has_one: bool, go_client: Start) -> None:
     """RFC 5246 7.4.6: refused, by handshake_failure, only where one is required."""
     with serving(our_server(auth=auth)) as ours:
-        told = go_client(ours.port, "-tls12", who=client() if has_one else None)
+        reported = go_client(ours.port, "-tls12", who=client() if has_one else None)
         ended = ours.outcome()
         if auth == "require" and not has_one:
-            assert told["alert"] == Alert.HANDSHAKE_FAILURE
+            assert reported["alert"] == Alert.HANDSHAKE_FAILURE
             assert isinstance(ended, PeerFault) and ended.fault is Fault.NO_CERTIFICATE
             return
-        assert told["error"] == ""
+        assert reported["error"] == ""
         assert isinstance(ended, Channel)
         assert (ended.peer is not None) == (has_one and auth != "none")
 

@@ -51,9 +51,9 @@ def test_go_decrypts_our_hello(group: str, go_server: Start) -> None:
             channel.sendall(b"hello\n")
             assert heard_line(channel) == b"hello\n"
             channel.shutdown()
-        told = reports(theirs)[0]
-    assert (told["ech"], told["name"], told["peer"]) == (True, PRIVATE, "sound client P-256")
-    assert told["retried"] == (group == "CurveP384")
+        reported = reports(theirs)[0]
+    assert (reported["ech"], reported["name"], reported["peer"]) == (True, PRIVATE, "sound client P-256")
+    assert reported["retried"] == (group == "CurveP384")
 
 
 @pytest.mark.parametrize("group", ["x25519", "secp384r1"])
@@ -62,11 +62,11 @@ def test_we_decrypt_the_hello_of_go(group: str, go_client: Start) -> None:
     config = our_server(server(), ech_keys=ECHKeys([former_key(), key()]), groups=(group,))
     configs = str(ECHKeys([key()]).config_list)
     with serving(config) as ours:
-        told = go_client(ours.port, "-name", PRIVATE, "-ech", configs, who=client())
+        reported = go_client(ours.port, "-name", PRIVATE, "-ech", configs, who=client())
         ended = ours.outcome()
     assert isinstance(ended, Channel), str(ended)
-    assert (told["error"], told["heard"], told["ech"]) == ("", "there and back", True)
-    assert told["retried"] == (group == "secp384r1")
+    assert (reported["error"], reported["heard"], reported["ech"]) == ("", "there and back", True)
+    assert reported["retried"] == (group == "secp384r1")
 
 
 def test_go_gives_us_its_new_configuration(go_server: Start) -> None:
@@ -90,11 +90,11 @@ def test_we_give_go_our_new_configuration(go_client: Start) -> None:
     keys = ECHKeys([key()])
     with serving(our_server(server(), auth="request", ech_keys=keys)) as ours:
         old = str(ECHKeys([former_key()]).config_list)
-        told = go_client(ours.port, "-name", PRIVATE, "-ech", old, who=client())
+        reported = go_client(ours.port, "-name", PRIVATE, "-ech", old, who=client())
         ended = ours.outcome()
     assert isinstance(ended, PeerAlert) and ended.alert == Alert.ECH_REQUIRED
-    assert told["ech"] is False
-    assert b64encode(bytes(keys.config_list)).decode() == told["retry"]
+    assert reported["ech"] is False
+    assert b64encode(bytes(keys.config_list)).decode() == reported["retry"]
 
 
 def test_go_ignores_an_extension_that_only_looks_encrypted(go_server: Start) -> None:

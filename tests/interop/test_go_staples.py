@@ -34,19 +34,19 @@ def test_go_and_we_staple_to_each_other(
         with calling(port, mine) as channel:
             channel.sendall(b"hello\n")
             assert heard_line(channel) == b"hello\n"
-        told = reports(program)[0]
-    assert b64decode(told["staple"] or "") == (own if version == "1.3" else b"")
+        reported = reports(program)[0]
+    assert b64decode(reported["staple"] or "") == (own if version == "1.3" else b"")
     wanted = wanting("require") if version == "1.3" else None
     with serving(our_server(staples=staples(theirs), revocation=wanted, versions=(version,))) as ours:
-        told = go_client(ours.port, "-staple", str(folder / "client.ocsp"), *old, who=client())
-    assert (b64decode(told["staple"]), told["heard"]) == (theirs, "there and back")
+        reported = go_client(ours.port, "-staple", str(folder / "client.ocsp"), *old, who=client())
+    assert (b64decode(reported["staple"]), reported["heard"]) == (theirs, "there and back")
 
 
 def test_we_refuse_a_go_client_whose_staple_says_revoked(go_client: Start, folder: Path) -> None:
     """RFC 6960 2.2."""
     (folder / "revoked.ocsp").write_bytes(response(client(), status="revoked", reason="superseded"))
     with serving(our_server(revocation=wanting("require"), versions=("1.3",))) as ours:
-        told = go_client(ours.port, "-staple", str(folder / "revoked.ocsp"), who=client())
+        reported = go_client(ours.port, "-staple", str(folder / "revoked.ocsp"), who=client())
         outcome = ours.outcome()
     assert isinstance(outcome, PeerFault) and outcome.fault is Fault.REVOKED
-    assert told["alert"] == Alert.CERTIFICATE_REVOKED
+    assert reported["alert"] == Alert.CERTIFICATE_REVOKED

@@ -193,9 +193,9 @@ def test_openssl_client_without_a_protocol_of_ours_is_told_so(theirs: Theirs) ->
     assert meeting.theirs.alert == "no_application_protocol"
 
 
-@pytest.mark.parametrize(("name", "told"), [("localhost", "localhost"), ("127.0.0.1", None)])
+@pytest.mark.parametrize(("name", "reported"), [("localhost", "localhost"), ("127.0.0.1", None)])
 def test_openssl_server_is_told_the_dns_name_but_no_address(
-    name: str, told: str | None, theirs: Theirs
+    name: str, reported: str | None, theirs: Theirs
 ) -> None:
     """RFC 6066 3: an IP address is not a host name."""
     names: list[str | None] = []
@@ -203,7 +203,7 @@ def test_openssl_server_is_told_the_dns_name_but_no_address(
     context = other.object.context
     context.sni_callback = lambda _, asked, __: names.append(asked)
     Meeting(our_client().connection(name), StandardSSL(context, server=True)).carry().talk()
-    assert names == [told]
+    assert names == [reported]
 
 
 @pytest.mark.parametrize(

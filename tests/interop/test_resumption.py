@@ -34,7 +34,7 @@ def context(protocol: int, folder: Path) -> ssl.SSLContext:
 
 def resumed_by_openssl(ours: ServerConfig, folder: Path, times: int = 3) -> list[bool]:
     """Whether an OpenSSL client resumed with us, each time."""
-    theirs, session, told = context(ssl.PROTOCOL_TLS_CLIENT, folder), None, []
+    theirs, session, reported = context(ssl.PROTOCOL_TLS_CLIENT, folder), None, []
     for _ in range(times):
         other = StandardSSL(theirs, server=False, name="localhost", session=session)
         meeting = Meeting(ours.connection(), other).carry()
@@ -42,8 +42,8 @@ def resumed_by_openssl(ours: ServerConfig, folder: Path, times: int = 3) -> list
         assert meeting.ours.resumed is other.object.session_reused
         assert meeting.ours.peer is not None and meeting.ours.peer.names == client().credentials.names
         session = other.object.session
-        told.append(meeting.ours.resumed)
-    return told
+        reported.append(meeting.ours.resumed)
+    return reported
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -77,15 +77,15 @@ def test_openssl_client_gets_a_full_handshake_where_nothing_is_resumed(folder: P
 
 def resumed_by_us(ours: ClientConfig, theirs: ssl.SSLContext, times: int = 3) -> list[bool]:
     """Whether we resumed with an OpenSSL server, each time."""
-    told = []
+    reported = []
     for _ in range(times):
         other = StandardSSL(theirs, server=True)
         meeting = Meeting(ours.connection("localhost"), other).carry()
         meeting.talk()
         assert meeting.ours.resumed is other.object.session_reused
         assert meeting.ours.peer is not None and other.object.getpeercert() is not None
-        told.append(meeting.ours.resumed)
-    return told
+        reported.append(meeting.ours.resumed)
+    return reported
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -125,23 +125,23 @@ def openssl_4(method: int, folder: Path) -> SSL.Context:
 
 def test_openssl_4_resumes_with_us(folder: Path) -> None:
     theirs, ours, session = openssl_4(SSL.TLS_CLIENT_METHOD, folder), our_server(auth="require"), None
-    told = []
+    reported = []
     for _ in range(3):
         other = PyOpenSSL(theirs, server=False, name="localhost", session=session)
         meeting = Meeting(ours.connection(), other).carry()
         meeting.talk()
         session = other.object.get_session()
-        told.append(meeting.ours.resumed)
-    assert told == [False, True, True]
+        reported.append(meeting.ours.resumed)
+    assert reported == [False, True, True]
 
 
 def test_we_resume_with_openssl_4(folder: Path) -> None:
-    theirs, ours, told = openssl_4(SSL.TLS_SERVER_METHOD, folder), our_client(client()), []
+    theirs, ours, reported = openssl_4(SSL.TLS_SERVER_METHOD, folder), our_client(client()), []
     for _ in range(3):
         meeting = Meeting(ours.connection("localhost"), PyOpenSSL(theirs, server=True)).carry()
         meeting.talk()
-        told.append(meeting.ours.resumed)
-    assert told == [False, True, True]
+        reported.append(meeting.ours.resumed)
+    assert reported == [False, True, True]
 
 
 # -- GnuTLS ----------------------------------------------------------------------------------------------------
@@ -166,14 +166,14 @@ def test_gnutls_client_resumes_with_us(folder: Path) -> None:
 @pytest.mark.interop
 @pytest.mark.network
 def test_we_resume_with_a_gnutls_server(folder: Path) -> None:
-    ours, told = our_client(client()), []
+    ours, reported = our_client(client()), []
     with gnutls_serv(folder, *REQUIRES) as port:
         for _ in range(3):
             with calling(port, ours) as channel:
                 channel.sendall(b"there and back\n")
                 assert heard_line(channel) == b"there and back\n"
-                told.append(channel.resumed)
-    assert told == [False, True, True]
+                reported.append(channel.resumed)
+    assert reported == [False, True, True]
 
 
 # -- Go --------------------------------------------------------------------------------------------------------
@@ -193,10 +193,10 @@ def test_go_client_resumes_with_us(groups: dict[str, tuple[str, ...]] | None, go
         command = [go, "-addr", f"127.0.0.1:{ours.port}", "-ca", identities.root_file(folder)]
         with running(*command, "-cert", chain, "-key", key, "-say", "hello", "-times", "3") as theirs:
             assert theirs.finish() == 0
-            told = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
-    assert [each["error"] for each in told] == [""] * 3
-    assert [each["heard"] for each in told] == ["hello"] * 3
-    assert [each["resumed"] for each in told] == [False, True, True]
+            reported = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
+    assert [each["error"] for each in reported] == [""] * 3
+    assert [each["heard"] for each in reported] == ["hello"] * 3
+    assert [each["resumed"] for each in reported] == [False, True, True]
 
 
 @pytest.mark.interop
@@ -215,7 +215,7 @@ def test_we_resume_with_a_go_server(go: str, folder: Path) -> None:
         "-auth",
         "require",
     ]
-    ours, told = our_client(client()), []
+    ours, reported = our_client(client()), []
     with running(*command) as theirs:
         theirs.until("listening ")
         port = int(theirs.until("\n").split()[1])
@@ -223,8 +223,8 @@ def test_we_resume_with_a_go_server(go: str, folder: Path) -> None:
             with calling(port, ours) as channel:
                 channel.sendall(b"hello\n")
                 assert heard_line(channel) == b"hello\n"
-                told.append(channel.resumed)
+                reported.append(channel.resumed)
         theirs.until('"heard":', 3)
         reports = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
-    assert told == [each["resumed"] for each in reports] == [False, True, True]
+    assert reported == [each["resumed"] for each in reports] == [False, True, True]
     assert {each["peer"] for each in reports} == {client().credentials.names.common_name}

@@ -34,7 +34,7 @@ def context_12(protocol: int, folder: Path, *, by_id: bool = False) -> ssl.SSLCo
 
 def resumed_12(ours: ServerConfig, theirs: ssl.SSLContext, times: int = 3) -> list[bool]:
     """Whether an OpenSSL client resumed with us, each time."""
-    session, told = None, []
+    session, reported = None, []
     for _ in range(times):
         other = StandardSSL(theirs, server=False, name="localhost", session=session)
         meeting = Meeting(ours.connection(), other).carry()
@@ -43,13 +43,13 @@ def resumed_12(ours: ServerConfig, theirs: ssl.SSLContext, times: int = 3) -> li
         assert meeting.ours.resumed is other.object.session_reused
         assert meeting.ours.peer is not None and meeting.ours.peer.names == client().credentials.names
         session = other.object.session
-        told.append(meeting.ours.resumed)
-    return told
+        reported.append(meeting.ours.resumed)
+    return reported
 
 
 def resumed_by_us(ours: ClientConfig, theirs: ssl.SSLContext, times: int = 3) -> list[bool]:
     """Whether we resumed with an OpenSSL server, each time; it forgets the session of what is not closed in order."""
-    told, kept = [], []
+    reported, kept = [], []
     for _ in range(times):
         other = StandardSSL(theirs, server=True)
         kept.append(other)
@@ -57,8 +57,8 @@ def resumed_by_us(ours: ClientConfig, theirs: ssl.SSLContext, times: int = 3) ->
         meeting.talk()
         assert meeting.ours.resumed is other.object.session_reused
         assert meeting.ours.peer is not None and other.object.getpeercert() is not None
-        told.append(meeting.ours.resumed)
-    return told
+        reported.append(meeting.ours.resumed)
+    return reported
 
 
 # -- OpenSSL, through Python's `ssl` -------------------------------------------------------------------------
@@ -121,23 +121,23 @@ def openssl_4_12(method: int, folder: Path) -> SSL.Context:
 
 def test_openssl_4_resumes_with_us(folder: Path) -> None:
     theirs, ours = openssl_4_12(SSL.TLS_CLIENT_METHOD, folder), our_server(auth="require", **ON)
-    session, told = None, []
+    session, reported = None, []
     for _ in range(3):
         other = PyOpenSSL(theirs, server=False, name="localhost", session=session)
         meeting = Meeting(ours.connection(), other).carry()
         meeting.talk()
         session = other.object.get_session()
-        told.append(meeting.ours.resumed)
-    assert told == [False, True, True]
+        reported.append(meeting.ours.resumed)
+    assert reported == [False, True, True]
 
 
 def test_we_resume_with_openssl_4(folder: Path) -> None:
-    theirs, ours, told = openssl_4_12(SSL.TLS_SERVER_METHOD, folder), our_client(client(), **TLS12), []
+    theirs, ours, reported = openssl_4_12(SSL.TLS_SERVER_METHOD, folder), our_client(client(), **TLS12), []
     for _ in range(3):
         meeting = Meeting(ours.connection("localhost"), PyOpenSSL(theirs, server=True)).carry()
         meeting.talk()
-        told.append(meeting.ours.resumed)
-    assert told == [False, True, True]
+        reported.append(meeting.ours.resumed)
+    assert reported == [False, True, True]
 
 
 # -- GnuTLS ----------------------------------------------------------------------------------------------------
@@ -158,20 +158,20 @@ def test_gnutls_client_resumes_with_us(by_id: bool, folder: Path) -> None:
         assert theirs.finish() == 0
         ended = [ours.outcome(), ours.outcome()]
     assert all(isinstance(each, Channel) for each in ended)
-    told = [(each.version, each.resumed) for each in ended if isinstance(each, Channel)]
-    assert told == [("1.2", False), ("1.2", True)]
+    reported = [(each.version, each.resumed) for each in ended if isinstance(each, Channel)]
+    assert reported == [("1.2", False), ("1.2", True)]
 
 
 def resumed_at(port: int, ours: ClientConfig) -> list[bool]:
     """Whether we resumed with a server that echoes, each time."""
-    told = []
+    reported = []
     for _ in range(3):
         with calling(port, ours) as channel:
             channel.sendall(b"there and back\n")
             assert heard_line(channel) == b"there and back\n"
             assert channel.version == "1.2"
-            told.append(channel.resumed)
-    return told
+            reported.append(channel.resumed)
+    return reported
 
 
 @pytest.mark.interop
@@ -199,9 +199,9 @@ def test_go_client_resumes_with_us(go: str, folder: Path) -> None:
         command = [go, "-addr", f"127.0.0.1:{ours.port}", "-ca", identities.root_file(folder), "-tls12"]
         with running(*command, "-cert", chain, "-key", key, "-say", "hello", "-times", "3") as theirs:
             assert theirs.finish() == 0
-            told = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
-    assert [each["error"] for each in told] == [""] * 3
-    assert [each["resumed"] for each in told] == [False, True, True]
+            reported = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
+    assert [each["error"] for each in reported] == [""] * 3
+    assert [each["resumed"] for each in reported] == [False, True, True]
 
 
 @pytest.mark.interop

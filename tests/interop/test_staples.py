@@ -242,8 +242,8 @@ def nginx(folder: Path, version: str, staple: bytes) -> Iterator[int]:
     chain, key = server().files(folder)
     (folder / "nginx.der").write_bytes(staple)
     port = free_port()
-    told = {"folder": folder, "port": port, "version": version, "chain": chain, "key": key}
-    (folder / "nginx.conf").write_text(NGINX.format(staple=folder / "nginx.der", **told))
+    reported = {"folder": folder, "port": port, "version": version, "chain": chain, "key": key}
+    (folder / "nginx.conf").write_text(NGINX.format(staple=folder / "nginx.der", **reported))
     with running(find("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")) as program:
         program.until("start worker" if "master" in program.heard else "nginx/")
         yield port

@@ -126,9 +126,9 @@ def test_the_page_shows_phases_steps_messages_and_cards(options):
 def test_a_failed_step_is_marked_and_explained(refused):
     """At the top and at its place: who says what, the rule, the alert, what to do."""
     page = Page(as_page(refused))
-    fault, told = refused.failures
+    fault, reported = refused.failures
     assert page.text.count(fault.text) == 2
-    for words in (fault.rule, fault.alert, told.text, told.meaning):
+    for words in (fault.rule, fault.alert, reported.text, reported.meaning):
         assert words in page.text
     assert "not reached" in page.text
     assert "A handshake that failed at step 2.3a" in page.text

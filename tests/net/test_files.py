@@ -29,7 +29,7 @@ class Wire:
         self.held += data
         return len(data)
 
-    def told(self) -> None:
+    def reported(self) -> None:
         self.closed += 1
 
 
@@ -46,24 +46,24 @@ class Wire:
 )
 def test_a_mode_gives_the_file_that_a_socket_would_give(mode: str, buffering: int | None, kind: type) -> None:
     wire = Wire()
-    with open_file(wire, wire.told, mode, buffering) as file:
+    with open_file(wire, wire.reported, mode, buffering) as file:
         assert isinstance(file, kind)
     assert wire.closed == 1
 
 
 def test_what_is_written_waits_in_the_buffer_and_lines_come_out() -> None:
     wire = Wire()
-    out = open_file(wire, wire.told, "w", None, encoding="utf-8", newline="\n")
+    out = open_file(wire, wire.reported, "w", None, encoding="utf-8", newline="\n")
     out.write("one\ntwo\n")
     assert wire.sends == 0
     out.close()
     assert wire.sends == 1
-    assert list(open_file(wire, wire.told, "r", None, encoding="utf-8")) == ["one\n", "two\n"]
+    assert list(open_file(wire, wire.reported, "r", None, encoding="utf-8")) == ["one\n", "two\n"]
 
 
 def test_closing_is_reported_once() -> None:
     wire = Wire()
-    file = open_file(wire, wire.told, "rb", None)
+    file = open_file(wire, wire.reported, "rb", None)
     file.close()
     file.close()
     assert wire.closed == 1
@@ -72,7 +72,7 @@ def test_closing_is_reported_once() -> None:
 def test_a_file_of_an_unknown_mode_is_not_made_and_not_counted() -> None:
     wire = Wire()
     with pytest.raises(UsageError, match="'x' is not a mode"):
-        open_file(wire, wire.told, "x", None)
+        open_file(wire, wire.reported, "x", None)
     assert wire.closed == 0
 
 

@@ -14,21 +14,21 @@ from bothways.net import connect, wrap
 from bothways.net.starttls import request_tls
 from bothways.starttls import PROTOCOLS, StartTLS
 from doctor_talk import listening
-from starttls.conversations import TURNS, Said
+from starttls.conversations import TURNS, Dialogue
 
 pytestmark = pytest.mark.network
 
 
-def playing(said: Said, *, tls: bool = True):
+def playing(dialogue: Dialogue, *, tls: bool = True):
     """Play the server's half of a conversation, and speak TLS behind it."""
 
     def talk(sock: socket.socket) -> None:
-        first = said.protocol in ("ldap", "postgres", "xmpp", "xmpp-server")
-        for number, part in enumerate(said.parts):
+        first = dialogue.protocol in ("ldap", "postgres", "xmpp", "xmpp-server")
+        for number, part in enumerate(dialogue.parts):
             if number or first:
                 sock.recv(4096)
             sock.sendall(part)
-        if said.protocol == "mysql":
+        if dialogue.protocol == "mysql":
             receive_exactly(sock, 36)
         if tls:
             with wrap(sock, identities.server_config(), timeout=20) as channel:
@@ -44,25 +44,27 @@ def receive_exactly(sock: socket.socket, size: int) -> None:
         size -= len(data)
 
 
-@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_a_handshake_follows_a_successful_starttls(said: Said):
+@pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
+def test_a_handshake_follows_a_successful_starttls(dialogue: Dialogue):
     """And what it proves is proved as ever."""
     config = identities.client_config(identities.client())
     with (
-        listening(playing(said)) as server,
-        connect("127.0.0.1", server.port, config, "localhost", timeout=20, starttls=said.protocol) as channel,
+        listening(playing(dialogue)) as server,
+        connect(
+            "127.0.0.1", server.port, config, "localhost", timeout=20, starttls=dialogue.protocol
+        ) as channel,
     ):
         assert channel.peer is not None
         assert channel.recv(100) == b"hello"
 
 
-@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_what_comes_in_one_piece_with_the_switch_never_gets_into_tls(said: Said):
+@pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
+def test_what_comes_in_one_piece_with_the_switch_never_gets_into_tls(dialogue: Dialogue):
     """CVE-2011-0411 and those like it: the socket is closed instead."""
-    ahead = Said(said.protocol, (*said.parts[:-1], said.parts[-1] + b"\x17\3\3\0\1x"))
+    ahead = Dialogue(dialogue.protocol, (*dialogue.parts[:-1], dialogue.parts[-1] + b"\x17\3\3\0\1x"))
     with listening(playing(ahead, tls=False)) as server, pytest.raises(StartTLSFailed) as refused:
         connect(
-            "127.0.0.1", server.port, identities.client_config(), timeout=20, starttls=said.protocol
+            "127.0.0.1", server.port, identities.client_config(), timeout=20, starttls=dialogue.protocol
         ).close()
     assert refused.value.problem is StartTLSProblem.SPOKE_AHEAD
 

@@ -8,74 +8,78 @@ import pytest
 
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.starttls import PROTOCOLS, StartTLS
-from starttls.conversations import AHEAD, FAILS, NAME, TURNS, Said, failure, held
+from starttls.conversations import AHEAD, FAILS, NAME, TURNS, Dialogue, failure, held
 
 SIZES = (0, 1, 2, 3, 7)
 
 
-@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_a_server_that_turns_to_tls_is_asked_as_its_protocol_says(said: Said):
+@pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
+def test_a_server_that_turns_to_tls_is_asked_as_its_protocol_says(dialogue: Dialogue):
     """The next byte is one of TLS then, and not before."""
-    exchange, sent = held(said)
+    exchange, sent = held(dialogue)
     assert exchange.is_done
-    if said.sent:
-        assert tuple(sent) == said.sent
+    if dialogue.sent:
+        assert tuple(sent) == dialogue.sent
 
 
-@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_how_what_a_server_says_is_cut_into_pieces_changes_nothing(said: Said):
+@pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
+def test_how_what_a_server_says_is_cut_into_pieces_changes_nothing(dialogue: Dialogue):
     """TCP keeps no borders: whatever the pieces, the same is said back, and it is done at the same byte."""
-    _, sent = held(said)
+    _, sent = held(dialogue)
     for size in SIZES:
-        exchange, pieces = held(said, size)
+        exchange, pieces = held(dialogue, size)
         assert exchange.is_done
         assert b"".join(pieces) == b"".join(sent)
 
 
-@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_an_exchange_is_not_done_before_its_last_byte(said: Said):
+@pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
+def test_an_exchange_is_not_done_before_its_last_byte(dialogue: Dialogue):
     """Nor after any prefix of what turns to TLS."""
-    whole = said.parts[-1]
+    whole = dialogue.parts[-1]
     for end in range(len(whole)):
-        exchange, _ = held(Said(said.protocol, (*said.parts[:-1], whole[:end])))
+        exchange, _ = held(Dialogue(dialogue.protocol, (*dialogue.parts[:-1], whole[:end])))
         assert not exchange.is_done
 
 
-@pytest.mark.parametrize(("said", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", ""))
+@pytest.mark.parametrize(
+    ("dialogue", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", "")
+)
 def test_a_server_that_does_not_start_tls_is_reported_with_the_reason(
-    said: Said, problem: StartTLSProblem, words: str
+    dialogue: Dialogue, problem: StartTLSProblem, words: str
 ):
     """In its own words, short and printable."""
-    failed = failure(said)
+    failed = failure(dialogue)
     assert failed is not None
     assert failed.problem is problem
     assert words in failed.said
     assert str(failed).isascii() and str(failed).isprintable() and len(str(failed)) < 500
 
 
-@pytest.mark.parametrize(("said", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", ""))
-def test_a_refusal_is_the_same_in_any_pieces(said: Said, problem: StartTLSProblem, words: str):
+@pytest.mark.parametrize(
+    ("dialogue", "problem", "words"), FAILS, ids=lambda each: getattr(each, "protocol", "")
+)
+def test_a_refusal_is_the_same_in_any_pieces(dialogue: Dialogue, problem: StartTLSProblem, words: str):
     """What tells why is decided by the bytes, not by when they came."""
     for size in SIZES:
-        failed = failure(said, size)
+        failed = failure(dialogue, size)
         assert failed is not None
         assert failed.problem is problem
         if problem is StartTLSProblem.OTHER_PROTOCOL:
-            assert failed.start == failure(said).start
+            assert failed.start == failure(dialogue).start
 
 
-@pytest.mark.parametrize("said", AHEAD, ids=lambda each: each.protocol)
-def test_an_answer_that_came_before_its_question_is_refused(said: Said):
+@pytest.mark.parametrize("dialogue", AHEAD, ids=lambda each: each.protocol)
+def test_an_answer_that_came_before_its_question_is_refused(dialogue: Dialogue):
     """Whoever wrote it did not hear us."""
-    failed = failure(said)
+    failed = failure(dialogue)
     assert failed is not None
     assert failed.problem is StartTLSProblem.SPOKE_AHEAD
 
 
 def test_what_comes_after_the_switch_is_no_part_of_the_exchange():
     """CVE-2011-0411, CVE-2021-23222: whoever is still fed with plain text refuses it."""
-    for said in TURNS:
-        exchange, _ = held(said)
+    for dialogue in TURNS:
+        exchange, _ = held(dialogue)
         with pytest.raises(StartTLSFailed) as refused:
             exchange.receive(b"250 injected\r\n")
         assert refused.value.problem is StartTLSProblem.SPOKE_AHEAD
@@ -83,7 +87,7 @@ def test_what_comes_after_the_switch_is_no_part_of_the_exchange():
 
 def test_an_end_and_a_time_limit_are_reported_with_the_last_text():
     """Whether a line was whole or not."""
-    for came, said in ((b"", ""), (b"220 wait", "220 wait"), (b"220-one\r\n", "220-one")):
+    for came, dialogue in ((b"", ""), (b"220 wait", "220 wait"), (b"220-one\r\n", "220-one")):
         for tell, problem in (
             (StartTLS.receive_eof, StartTLSProblem.ENDED),
             (StartTLS.time_limit_reached, StartTLSProblem.LATE),
@@ -93,7 +97,7 @@ def test_an_end_and_a_time_limit_are_reported_with_the_last_text():
                 exchange.receive(came)
             with pytest.raises(StartTLSFailed) as ended:
                 tell(exchange)
-            assert (ended.value.problem, ended.value.said) == (problem, said)
+            assert (ended.value.problem, ended.value.said) == (problem, dialogue)
 
 
 def test_a_name_cannot_write_markup_into_a_stream():

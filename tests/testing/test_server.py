@@ -37,10 +37,10 @@ def test_answers_of_http_tell_the_request_and_who_sent_it(both):
     server = both.server(client_auth="require")
     request = urllib.request.Request(server.url + "pay?x=1", data=b"amount=1", headers={"X-Test": "yes"})
     with urllib.request.urlopen(request, context=context_of(both)) as answer:
-        told = json.load(answer)
-    assert (told["method"], told["path"], told["body"]) == ("POST", "/pay?x=1", "amount=1")
-    assert told["headers"]["X-Test"] == "yes"
-    assert told["client"]["uri"] == ["spiffe://testing.example/client"]
+        reported = json.load(answer)
+    assert (reported["method"], reported["path"], reported["body"]) == ("POST", "/pay?x=1", "amount=1")
+    assert reported["headers"]["X-Test"] == "yes"
+    assert reported["client"]["uri"] == ["spiffe://testing.example/client"]
 
 
 def test_a_connection_carries_several_requests_also_of_anonymous_clients(both):
@@ -77,12 +77,12 @@ def test_a_handshake_that_failed_tells_what_for(both):
     server = both.server(client_auth="require")
     with suppress(OSError), urllib.request.urlopen(server.url, context=context_of(both, "revoked")):
         pass
-    told = server.handshake()
-    assert told.peer is None
-    assert "revoked" in str(told)
-    assert told.explanation.causes
+    reported = server.handshake()
+    assert reported.peer is None
+    assert "revoked" in str(reported)
+    assert reported.explanation.causes
     server.close()
-    assert str(both.server and told).startswith("refused: the client ")
+    assert str(both.server and reported).startswith("refused: the client ")
 
 
 def test_a_handshake_that_succeeded_tells_who_came(both):

@@ -33,8 +33,8 @@ from tls.handshake.conversations import (
     credentials,
     external,
     identity,
+    reported,
     server_config,
-    told,
 )
 
 
@@ -123,8 +123,11 @@ def test_what_is_sent_early_waits_until_the_peer_is_judged() -> None:
     talk.client.send(b"from the client")
     talk.server.send(b"from the server")
     talk.exchange()
-    assert told(talk.client_events) == ["Established CN=localhost", "Data  " + b"from the server".hex()]
-    assert told(talk.server_events) == ["Established CN=client.example", "Data  " + b"from the client".hex()]
+    assert reported(talk.client_events) == ["Established CN=localhost", "Data  " + b"from the server".hex()]
+    assert reported(talk.server_events) == [
+        "Established CN=client.example",
+        "Data  " + b"from the client".hex(),
+    ]
 
 
 def test_server_hands_out_nothing_of_a_client_that_it_refuses() -> None:
@@ -234,7 +237,7 @@ def test_what_comes_after_close_notify_is_ignored() -> None:
     talk = mutual()
     talk.client.close()
     closing = talk.client.data_to_send()
-    assert told(talk.server.receive(closing + b"more")) == ["PeerClosed"]
+    assert reported(talk.server.receive(closing + b"more")) == ["PeerClosed"]
     assert talk.server.receive(b"and more") == []
     assert talk.server.receive_eof() == []
     assert talk.server.failure is None
@@ -301,7 +304,7 @@ def test_truncation_can_be_ignored_by_those_who_must() -> None:
     assert isinstance(event, Failed), "in a handshake nothing is ignored"
     talk = pair(client_config(insecure_ignore_truncation=True), server_config())
     talk.exchange()
-    assert told(talk.client.receive_eof()) == ["PeerClosed"]
+    assert reported(talk.client.receive_eof()) == ["PeerClosed"]
     assert talk.client.failure is None
 
 
@@ -438,8 +441,8 @@ def test_client_waits_for_a_signer_elsewhere() -> None:
     assert talk.client.data_to_send() == b"", "its last flight goes out in one piece"
     talk.client_events += talk.client.provide(request, signature(request, "client.example"))
     talk.exchange()
-    assert told(talk.client_events)[1:] == ["Established CN=localhost"]
-    assert told(talk.server_events) == ["Established CN=client.example"]
+    assert reported(talk.client_events)[1:] == ["Established CN=localhost"]
+    assert reported(talk.server_events) == ["Established CN=client.example"]
 
 
 def test_wrong_signature_is_refused_and_the_handshake_waits_on() -> None:

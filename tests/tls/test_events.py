@@ -172,9 +172,9 @@ def test_notes_and_events_carry_no_secret(
         identity(name).key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())[36:68]
         for name in ("localhost", "client.example")
     }
-    told = " ".join(map(spoken, [*client, *server, *talk.client_events, *talk.server_events]))
+    reported = " ".join(map(spoken, [*client, *server, *talk.client_events, *talk.server_events]))
     for secret in secrets:
-        assert secret.hex() not in told and repr(secret)[2:-1] not in told
+        assert secret.hex() not in reported and repr(secret)[2:-1] not in reported
 
 
 def test_nothing_prints_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:

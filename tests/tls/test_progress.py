@@ -75,11 +75,11 @@ def test_each_error_tells_how_far_the_connection_had_come_for_its_side(
     """Of who refuses, and of who is refused; nobody has to work it out from the step."""
     talk, heard = told_of(version, client, server)
     sides = {"client": (talk.client, heard[0]), "server": (talk.server, heard[1])}
-    refusing, told = sides.pop(refuser)
-    ((refused, told_other),) = sides.values()
+    refusing, reported = sides.pop(refuser)
+    ((refused, other_reported),) = sides.values()
     assert isinstance(refusing.failure, PeerFault) and isinstance(refused.failure, PeerAlert)
     assert (refusing.failure.progress, refused.failure.progress) == by_error
-    assert (told[-1], told_other[-1]) == by_error
+    assert (reported[-1], other_reported[-1]) == by_error
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])

@@ -120,8 +120,8 @@ def test_a_crl_that_does_not_replace_the_used_one_is_reported_and_the_cas_next_o
     options, words = NOT_THE_CAS[what]
     replace(path, pem(crl(CA, **{"number": 99, "this_update": NOW, "signed_by": FORGER} | options)))
     lines = [line for _ in range(2) for line in files.read_changed(NOW)]
-    told = words or "read again: a CRL of CN=Intermediate with 0 entries, of 2026-06-01 12:00"
-    assert lines[0] == f"{path}: {'its CRL of CN=Intermediate ' if words else ''}{told}"
+    reported = words or "read again: a CRL of CN=Intermediate with 0 entries, of 2026-06-01 12:00"
+    assert lines[0] == f"{path}: {'its CRL of CN=Intermediate ' if words else ''}{reported}"
     gone = f"{path}: its CRL of CN=Root is not there any more; the one in use is kept"
     assert lines[1:] == [gone] if words else len(lines) == 3
     assert not passes(files)
@@ -136,10 +136,10 @@ def test_a_crl_that_does_not_replace_the_used_one_is_reported_and_the_cas_next_o
 def test_an_expired_crl_is_reported_once_and_again_after_another_one(path):
     """By the clock of the caller."""
     files = CRLFiles([path])
-    told = [f"{path}: its CRL of CN={each} expired on 2026-06-08 12:00; it proves nothing until a newer one is there"
-            for each in ("Intermediate", "Root")]  # fmt: skip
+    expired = "expired on 2026-06-08 12:00; it proves nothing until a newer one is there"
+    reported = [f"{path}: its CRL of CN={each} {expired}" for each in ("Intermediate", "Root")]
     assert files.read_changed(NOW) == [] and looks(files) == []
-    assert sorted(files.read_changed(NOW + 9 * DAY)) == told
+    assert sorted(files.read_changed(NOW + 9 * DAY)) == reported
     assert files.read_changed(NOW + 10 * DAY) == []
     replace(
         path,

@@ -552,8 +552,8 @@ def test_the_number_of_reasons_is_limited():
         Fault.NAME_MISMATCH,
     }
     assert verdict.left_out == 7 + 6 * 4 + 1 - 16
-    told = [each.facts["name"] for each in verdict.reasons if each.fault is Fault.NAME_NOT_PERMITTED]
-    assert told[:4] == ["n0.test", "n1.test", "n2.test", "n3.test and 26 more"]
+    reported = [each.facts["name"] for each in verdict.reasons if each.fault is Fault.NAME_NOT_PERMITTED]
+    assert reported[:4] == ["n0.test", "n1.test", "n2.test", "n3.test and 26 more"]
 
 
 def test_a_further_check_is_made_on_every_complete_path():

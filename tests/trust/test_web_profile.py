@@ -212,7 +212,7 @@ def parsed(path: Sequence[Made]) -> list[ParsedCertificate]:
     return [ParsedCertificate(each.der) for each in path]
 
 
-def told(reasons: Sequence[Reason]) -> list[tuple[object, int | None]]:
+def reported(reasons: Sequence[Reason]) -> list[tuple[object, int | None]]:
     return [(each.facts["rule"], each.position) for each in reasons]
 
 
@@ -225,7 +225,7 @@ def judged(path: Sequence[Made], profile: str = "web", **options: Any) -> Verdic
 
 def broken_rules(verdict: Verdict) -> list[tuple[object, int | None]]:
     assert isinstance(verdict, Refused), verdict
-    return told([each for each in verdict.reasons if each.fault is Fault.NOT_A_WEB_CERTIFICATE])
+    return reported([each for each in verdict.reasons if each.fault is Fault.NOT_A_WEB_CERTIFICATE])
 
 
 def ids(rows: Sequence[tuple[Any, ...]]) -> Iterator[str]:
@@ -238,7 +238,7 @@ def test_a_violation_is_reported_with_its_rule_and_position(
 ) -> None:
     """The sources are in the table: BR 7.1.2, RFC 5280 4.2."""
     path = chain(**options)
-    assert told(web_reasons(parsed(path))) == [(rule, position)]
+    assert reported(web_reasons(parsed(path))) == [(rule, position)]
     assert isinstance(judged(path), Refused)
 
 
@@ -259,7 +259,7 @@ def test_serial_numbers_are_positive_and_of_twenty_octets_at_most(
     path: list[Made] = list(chain())
     path[position] = edited(path[position], serial=bytes((0x02, len(serial))) + serial)
     expected = [] if keeps else [(rule, position)]
-    assert told(web_reasons(parsed(path))) == expected
+    assert reported(web_reasons(parsed(path))) == expected
     assert isinstance(judged(path), Trusted) is keeps
 
 
@@ -503,7 +503,9 @@ def test_the_roots_of_this_system_comply_with_the_rules() -> None:
     """A profile that refuses the public roots would be useless; one in fifty may be an operator's own."""
     roots = roots_of_this_system()
     end, ca, _ = parsed(chain())
-    refused = [(each.subject_text, told(found)) for each in roots if (found := web_reasons([end, ca, each]))]
+    refused = [
+        (each.subject_text, reported(found)) for each in roots if (found := web_reasons([end, ca, each]))
+    ]
     assert len(refused) <= len(roots) / 50, refused
     assert len(TrustStore([each.der for each in roots], profile="web")) > 0
 

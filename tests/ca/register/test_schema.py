@@ -45,12 +45,12 @@ def engine(url: str) -> Engine:
 def tables(url: str) -> dict[str, object]:
     """What the store says of its tables: columns with types, keys and indices."""
     made = engine(url)
-    told = inspect(made)
+    reported = inspect(made)
     found: dict[str, object] = {}
-    for name in sorted(told.get_table_names()):
-        columns = [(c["name"], _type(c["type"]), c["nullable"]) for c in told.get_columns(name)]
-        indices = sorted((str(i["name"]), tuple(i["column_names"])) for i in told.get_indexes(name))
-        found[name] = (columns, told.get_pk_constraint(name)["constrained_columns"], indices)
+    for name in sorted(reported.get_table_names()):
+        columns = [(c["name"], _type(c["type"]), c["nullable"]) for c in reported.get_columns(name)]
+        indices = sorted((str(i["name"]), tuple(i["column_names"])) for i in reported.get_indexes(name))
+        found[name] = (columns, reported.get_pk_constraint(name)["constrained_columns"], indices)
     made.dispose()
     return found
 

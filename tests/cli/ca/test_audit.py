@@ -35,10 +35,10 @@ def test_an_altered_audit_log_is_told(folder: Path) -> None:
 def test_the_log_is_shown_with_its_head_which_must_stand_later(folder: Path) -> None:
     init()
     client("alice")
-    told = ca("audit", "ca")
-    assert [line.split()[-2:][0] for line in told.stdout.splitlines()] == ["issue"]
-    head = told.stderr.split("head ")[1].strip()
-    assert told.stderr == f"the audit log is intact: 1 entry, head {head}\n"
+    reported = ca("audit", "ca")
+    assert [line.split()[-2:][0] for line in reported.stdout.splitlines()] == ["issue"]
+    head = reported.stderr.split("head ")[1].strip()
+    assert reported.stderr == f"the audit log is intact: 1 entry, head {head}\n"
     client("bob")
     assert "2 entries" in ca("audit", "ca", "--head", head).stderr
     other = "1:" + "a" * 64

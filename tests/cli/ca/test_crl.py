@@ -45,8 +45,8 @@ def test_a_delta_goes_with_the_last_crl(folder: Path) -> None:
     ca("crl", "ca", "--out", "crl.pem")
     ca("release", "ca", "alice")
     ca("revoke", "ca", "bob")
-    told = ca("crl", "ca", "--delta", "--out", "delta.pem", "--lifetime", "2h").stderr
-    assert "wrote delta.pem: delta CRL number 2, 2 changes" in told
+    reported = ca("crl", "ca", "--delta", "--out", "delta.pem", "--lifetime", "2h").stderr
+    assert "wrote delta.pem: delta CRL number 2, 2 changes" in reported
     (delta,) = lists(folder / "delta.pem")
     assert delta.next_update_utc is not None
     assert delta.next_update_utc - delta.last_update_utc == timedelta(hours=2)
@@ -96,12 +96,12 @@ def test_openssl_and_gnutls_accept_every_crl_of_the_folder(folder: Path) -> None
     ca("crl", "ca", "--tree", "web")
     for name in ("issuing", "issuing-delta", "issuing/0", "issuing/0-delta"):
         crl = ["-inform", "DER", "-in", f"web/crl/{name}.crl", "-CAfile", "ca/issuing.pem", "-noout"]
-        assert "verify OK" in told(peers.find("openssl"), "crl", *crl)
+        assert "verify OK" in reported(peers.find("openssl"), "crl", *crl)
         files = ["--infile", f"web/crl/{name}.crl", "--load-ca-certificate", "web/ca/issuing.cer"]
-        said = told(peers.find("certtool"), "--verify-crl", "--inder", *files)
-        assert "Verified. The certificate is trusted." in said
+        printed = reported(peers.find("certtool"), "--verify-crl", "--inder", *files)
+        assert "Verified. The certificate is trusted." in printed
 
 
-def told(*words: str) -> str:
+def reported(*words: str) -> str:
     run = subprocess.run(words, capture_output=True, text=True, check=False)
     return run.stdout + run.stderr

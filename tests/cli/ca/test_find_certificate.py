@@ -20,8 +20,8 @@ def test_of_several_certificates_of_one_name_the_serial_decides(folder: Path) ->
     client("alice", out="first")
     client("alice", out="second")
     serials = [str(row["serial"]) for row in rows("list", "ca")]
-    told = ca("revoke", "ca", "alice", error="alice has 2 valid certificates; give a serial number")
-    assert all(serial in told.stderr for serial in serials)
+    reported = ca("revoke", "ca", "alice", error="alice has 2 valid certificates; give a serial number")
+    assert all(serial in reported.stderr for serial in serials)
     ca("revoke", "ca", f"0x{serials[0]}")
     ca("revoke", "ca", "alice")
     assert states() == ["revoked", "revoked"]

@@ -41,9 +41,9 @@ def test_a_ca_is_imported_with_what_it_issued(folder: Path, old: Authority) -> N
         now + (alice.certificate.not_valid_after_utc - now),
     )
     (folder / "old.crl").write_bytes(made.public_bytes(Encoding.DER))
-    told = ca(*TAKE, "--from-password-file", "password", "--crl", "old.crl").stderr
-    assert "old.crl: imported 1 revocation; CRL numbers continue after 17" in told
-    assert "imported CN=Old Issuing CA, the issuing CA" in told
+    reported = ca(*TAKE, "--from-password-file", "password", "--crl", "old.crl").stderr
+    assert "old.crl: imported 1 revocation; CRL numbers continue after 17" in reported
+    assert "imported CN=Old Issuing CA, the issuing CA" in reported
     assert "alice.pem: 1 new entry" in ca("import", "ca", "alice.pem", "old.crl").stderr
     client("carol")
     ca("revoke", "ca", "alice.pem")
@@ -76,11 +76,11 @@ def test_the_number_of_the_last_crl_may_be_given_alone(folder: Path, old: Author
 
 
 def test_what_does_not_go_together_is_told(folder: Path, old: Authority) -> None:
-    told = ("--from-password-file", "password")
-    ca(*TAKE, *told, "--permit", "dns:example.com", error="keeps its certificate: --permit")
-    ca(*TAKE, *told, "--no-intermediate", error="cannot be used with --from")
+    reported = ("--from-password-file", "password")
+    ca(*TAKE, *reported, "--permit", "dns:example.com", error="keeps its certificate: --permit")
+    ca(*TAKE, *reported, "--no-intermediate", error="cannot be used with --from")
     ca("init", "ca", "--name", "x", "--crl", "old.pem", error="for a CA that is imported with --from")
     ca("init", "ca", "--insecure-no-passphrase", error="the CA needs a name")
     ca("init", "ca", "--from", "password", error="neither PEM nor DER")
-    ca(*TAKE, *told, "--crl", "old.pem", error="old.pem: is not a CRL, or malformed")
+    ca(*TAKE, *reported, "--crl", "old.pem", error="old.pem: is not a CRL, or malformed")
     assert not (folder / "ca").exists()

@@ -17,9 +17,9 @@ from interop import peers
 
 
 def test_help_lists_every_command_and_each_has_its_own(folder: Path) -> None:
-    told = ca("--help").stdout
+    reported = ca("--help").stdout
     for name in COMMANDS:
-        assert f"\n  {name} " in told
+        assert f"\n  {name} " in reported
         assert f"ca {name} [OPTIONS]" in ca(name, "--help").stdout
 
 

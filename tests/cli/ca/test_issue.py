@@ -122,7 +122,7 @@ def test_openssl_and_our_own_trust_hold_an_issuer_to_its_constraints(folder: Pat
             "-subj", "/CN=x", "-keyout", "x.key", "-out", "x.csr")  # fmt: skip
         run(openssl, "x509", "-req", "-in", "x.csr", "-CA", "ca/issuing.pem", "-CAkey", "ca/issuing.key",
             "-days", "10", "-extfile", "names.cnf", "-out", "x.pem", "-set_serial", str(number + 1))  # fmt: skip
-        told = subprocess.run(
+        reported = subprocess.run(
             [openssl, "verify", "-CAfile", "ca/root.pem", "-untrusted", "ca/issuing.pem", "x.pem"],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
@@ -133,9 +133,9 @@ def test_openssl_and_our_own_trust_hold_an_issuer_to_its_constraints(folder: Pat
             purpose=Purpose.SERVER, name=None, at=leaf(folder / "x.pem").not_valid_before_utc,
         )  # fmt: skip
         assert isinstance(verdict, Trusted if number == 0 else Refused), name
-        assert (told.returncode == 0) == (number == 0), name + told.stderr
+        assert (reported.returncode == 0) == (number == 0), name + reported.stderr
         if number:
-            assert "subtree violation" in told.stderr
+            assert "subtree violation" in reported.stderr
 
 
 def test_a_client_needs_no_more_than_a_name(folder: Path) -> None:

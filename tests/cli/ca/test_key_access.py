@@ -55,9 +55,9 @@ def test_the_pin_of_a_token_comes_from_the_environment_or_a_file(
     words = ("init", "ca", "--name", "Example", "--no-intermediate", "--key-uri", token.uri())
     ca(*words, error="needs its PIN")
     (folder / "pin").write_text(f"{PIN}\n")
-    told = ca(*words, "--pin-file", "pin").stderr
-    assert "created CN=Example" in told
-    assert "not sealed" not in told
+    reported = ca(*words, "--pin-file", "pin").stderr
+    assert "created CN=Example" in reported
+    assert "not sealed" not in reported
     assert sorted(path.name for path in (folder / "ca").iterdir() if path.suffix == ".key") == []
     monkeypatch.setenv("BOTHWAYS_CA_PIN", PIN)
     ca("issue", "ca", "--profile", "client", "--name", "alice", "--out", "alice")
@@ -82,8 +82,10 @@ def test_a_root_in_a_file_stands_above_a_key_on_a_token(
         token.uri(),
         error="the keys of the CA need a passphrase",
     )
-    told = ca("init", "ca", "--name", "Example", "--key-uri", token.uri(), "--insecure-no-passphrase").stderr
-    assert "whoever can read the files can issue" in told
+    reported = ca(
+        "init", "ca", "--name", "Example", "--key-uri", token.uri(), "--insecure-no-passphrase"
+    ).stderr
+    assert "whoever can read the files can issue" in reported
     assert [path.name for path in (folder / "ca").iterdir() if path.suffix == ".key"] == ["root.key"]
     (folder / "ca" / "root.key").unlink()
     client("alice")

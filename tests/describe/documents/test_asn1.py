@@ -18,8 +18,8 @@ from bothways.describe.documents.asn1 import (
     time_text,
     whole,
 )
-from told import der, sequence
-from told import oid as encoded_oid
+from described_files import der, sequence
+from described_files import oid as encoded_oid
 
 
 def element(tag: int, content: bytes):

@@ -12,7 +12,7 @@ import pki
 from bothways.describe.documents import certificate_document, signature_text
 from bothways.describe.documents.asn1 import first
 from bothways.trust.certificate import ParsedCertificate
-from told import der, extension, facts, oid, one, sequence
+from described_files import der, extension, facts, oid, one, sequence
 
 
 @pytest.fixture(scope="module")
@@ -42,25 +42,25 @@ def test_a_certificate_is_described(root):
         ],
     )
     document = one(issued.pem)
-    told = facts(document)
+    shown = facts(document)
     assert (document.kind, document.title) == ("certificate", "server.example")
-    assert told["subject"] == "CN=server.example"
-    assert told["issuer"] == "CN=Root"
-    assert told["valid"] == "2026-05-02 12:00:00 to 2027-05-02 12:00:00 UTC, 335 days left"
-    assert told["alternative names"] == (
+    assert shown["subject"] == "CN=server.example"
+    assert shown["issuer"] == "CN=Root"
+    assert shown["valid"] == "2026-05-02 12:00:00 to 2027-05-02 12:00:00 UTC, 335 days left"
+    assert shown["alternative names"] == (
         "DNS server.example, IP 10.0.0.1, URI spiffe://a/b, email a@b.example, name CN=x"
     )
-    assert told["extended key usage"] == "server authentication, any purpose"
-    assert told["key usage"] == "digital signature (critical)"
-    assert told["CA"] == "no (critical)"
-    assert told["CRL distribution points"] == "URI http://ca.example/x"
-    assert told["authority information"] == "OCSP responder URI http://ca.example/x"
-    assert told["TLS features"] == "status_request (5, must staple)"
-    assert told["extension 1.2.3.4"] == "2 bytes: 0500, which is null (critical)"
-    assert told["public key"] == "ECDSA on secp256r1"
-    assert told["signed with"] == "ecdsa-with-SHA256"
-    assert (told["version"], told["serial number"]) == ("3", "0abc")
-    assert told["SHA-256"] == sha256(issued.der).hexdigest()
+    assert shown["extended key usage"] == "server authentication, any purpose"
+    assert shown["key usage"] == "digital signature (critical)"
+    assert shown["CA"] == "no (critical)"
+    assert shown["CRL distribution points"] == "URI http://ca.example/x"
+    assert shown["authority information"] == "OCSP responder URI http://ca.example/x"
+    assert shown["TLS features"] == "status_request (5, must staple)"
+    assert shown["extension 1.2.3.4"] == "2 bytes: 0500, which is null (critical)"
+    assert shown["public key"] == "ECDSA on secp256r1"
+    assert shown["signed with"] == "ecdsa-with-SHA256"
+    assert (shown["version"], shown["serial number"]) == ("3", "0abc")
+    assert shown["SHA-256"] == sha256(issued.der).hexdigest()
 
 
 def test_the_most_important_facts_are_first(root):
@@ -73,15 +73,15 @@ def test_the_most_important_facts_are_first(root):
 
 def test_a_ca_certificate_is_described_with_its_constraints(root):
     """Self-signed by its own key or not, path length, name constraints."""
-    told = facts(one(root.pem))
-    assert told["issuer"] == "CN=Root (itself)"
-    assert told["signed with"].endswith(", by its own key")
-    assert told["CA"] == "yes (critical)"
+    shown = facts(one(root.pem))
+    assert shown["issuer"] == "CN=Root (itself)"
+    assert shown["signed with"].endswith(", by its own key")
+    assert shown["CA"] == "yes (critical)"
     constraints = x509.NameConstraints([x509.DNSName("example")], [x509.DNSName("bad.example")])
     middle = pki.intermediate(root, path_length=1, extra=[(constraints, True)])
-    told = facts(one(middle.pem))
-    assert told["CA"] == "yes, at most 1 CA below it (critical)"
-    assert told["name constraints"] == "only DNS example, not DNS bad.example (critical)"
+    shown = facts(one(middle.pem))
+    assert shown["CA"] == "yes, at most 1 CA below it (critical)"
+    assert shown["name constraints"] == "only DNS example, not DNS bad.example (critical)"
     forged = pki.root("Root", signed_by=pki.key("P-256", 77))
     assert facts(one(forged.pem))["signed with"].endswith(", not by its own key")
 
@@ -126,24 +126,24 @@ MINUTE = der(0x17, b"2601010000Z")
 )  # fmt: skip
 def test_a_malformed_part_hides_no_other(root, place, replacement, name, words):
     """It is reported with its position, and that verification refuses the certificate."""
-    told = facts(one(altered(pki.leaf(root).der, place, replacement)))
-    assert told[name].startswith(words)
-    assert told["issuer"] == "CN=Root"
-    assert "kind:" not in str(told)
+    shown = facts(one(altered(pki.leaf(root).der, place, replacement)))
+    assert shown[name].startswith(words)
+    assert shown["issuer"] == "CN=Root"
+    assert "kind:" not in str(shown)
 
 
 def test_a_certificate_that_is_refused_everywhere_says_so(root):
     """What the parsers of verification do not accept."""
-    told = facts(one(altered(pki.leaf(root).der, VERSION, der(0xA0, der(0x02, b"\x06")))))
-    assert told["problem"].startswith("refused by every verification:  ")
+    shown = facts(one(altered(pki.leaf(root).der, VERSION, der(0xA0, der(0x02, b"\x06")))))
+    assert shown["problem"].startswith("refused by every verification:  ")
     assert "problem" not in facts(one(pki.leaf(root).der))
 
 
 def test_an_undecodable_unused_extension_is_reported(root):
     """Verification neither decodes nor refuses it."""
     broken = extension("2.5.29.18", b"\x30\x01")
-    told = facts(one(pki.leaf(root, extra=[(broken, False)]).der))
-    assert told["problem"].startswith("not read by verification, since no rule uses it:  issuerAltName")
+    shown = facts(one(pki.leaf(root, extra=[(broken, False)]).der))
+    assert shown["problem"].startswith("not read by verification, since no rule uses it:  issuerAltName")
 
 
 def test_two_different_signature_algorithms_are_both_shown(root):
@@ -154,8 +154,8 @@ def test_two_different_signature_algorithms_are_both_shown(root):
 
 def test_data_after_a_certificate_is_described(root):
     """`openssl x509 -trustout` writes there what a certificate is trusted for."""
-    told = facts(certificate_document(root.der + sequence(der(0x0C, b"alias")), pki.NOW))
-    assert told["after it"] == '9 bytes: {"alias"}'
+    shown = facts(certificate_document(root.der + sequence(der(0x0C, b"alias")), pki.NOW))
+    assert shown["after it"] == '9 bytes: {"alias"}'
 
 
 @pytest.mark.parametrize("data", [b"", b"\x30", b"\x30\0", der(0x31, b""), sequence(sequence(), sequence())])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import pki
-from told import der, oid, sequence, told_of
+from described_files import der, extension_facts, oid, sequence
 
 NAME = pki.name("Other CA").public_bytes()
 CPS, NOTICE = oid("1.3.6.1.5.5.7.2.1"), oid("1.3.6.1.5.5.7.2.2")
@@ -132,13 +132,13 @@ def number(value: int) -> bytes:
 )  # fmt: skip
 def test_every_extension_of_a_certificate_is_described(dotted, value, name, words):
     """RFC 5280 4.2 and those that others added."""
-    assert told_of(dotted, value)[name] == words
+    assert extension_facts(dotted, value)[name] == words
 
 
 def test_a_critical_extension_is_marked_on_its_last_row():
     """However many rows it has."""
     value = sequence(*(sequence(oid(f"1.2.{number}")) for number in range(3, 6)))
-    assert told_of("2.5.29.32", value, critical=True)["policies"] == "1.2.3\n1.2.4\n1.2.5 (critical)"
+    assert extension_facts("2.5.29.32", value, critical=True)["policies"] == "1.2.3\n1.2.4\n1.2.5 (critical)"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,6 @@ def test_a_critical_extension_is_marked_on_its_last_row():
 )
 def test_a_malformed_value_is_shown_as_its_bytes(dotted, value, name):
     """With the position of the fault."""
-    words = told_of(dotted, value)[name]
+    words = extension_facts(dotted, value)[name]
     assert words.startswith("cannot be read (")
     assert words.endswith(f": {value.hex()}")

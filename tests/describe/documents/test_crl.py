@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import pki
 from bothways.describe.documents.asn1 import first
 from bothways.describe.documents.crl import crl_document, reason_text
-from told import der, extension, facts, oid, one, sequence
+from described_files import der, extension, facts, oid, one, sequence
 
 DER, PEM = Encoding.DER, Encoding.PEM
 
@@ -38,16 +38,16 @@ def crl(root: pki.Issued, count: int, *, reason: bool = True) -> x509.Certificat
 def test_a_crl_lists_the_first_of_its_entries(root):
     """Who issued it, until when it counts, whom it revokes."""
     document = one(crl(root, 22).public_bytes(DER))
-    told = facts(document)
+    shown = facts(document)
     assert (document.kind, document.title) == ("CRL", "Root")
-    assert told["this update"] == "2026-06-01 12:00:00 UTC"
-    assert told["next update"] == "2026-06-08 12:00:00 UTC, in 7 days"
-    count, *entries = told["revoked"].split("\n")
+    assert shown["this update"] == "2026-06-01 12:00:00 UTC"
+    assert shown["next update"] == "2026-06-08 12:00:00 UTC, in 7 days"
+    count, *entries = shown["revoked"].split("\n")
     assert count == "22 certificates"
     assert entries[0] == "0100 on 2026-06-01 12:00:00 UTC, keyCompromise"
     assert (len(entries), entries[-1]) == (21, "and 2 more")
-    assert told["signed with"] == "ecdsa-with-SHA256"
-    assert told["version"] == "2"
+    assert shown["signed with"] == "ecdsa-with-SHA256"
+    assert shown["version"] == "2"
     assert facts(one(crl(root, 1, reason=False).public_bytes(DER)))["revoked"] == (
         "1 certificate\n0100 on 2026-06-01 12:00:00 UTC"
     )
@@ -55,9 +55,9 @@ def test_a_crl_lists_the_first_of_its_entries(root):
 
 def test_an_expired_crl_is_described_as_such(root):
     """And one without entries."""
-    told = facts(one(crl(root, 0).public_bytes(PEM), now=pki.NOW + 8 * pki.DAY))
-    assert told["next update"].endswith("EXPIRED 1 day ago")
-    assert told["revoked"] == "0 certificates"
+    shown = facts(one(crl(root, 0).public_bytes(PEM), now=pki.NOW + 8 * pki.DAY))
+    assert shown["next update"].endswith("EXPIRED 1 day ago")
+    assert shown["revoked"] == "0 certificates"
 
 
 def test_a_crl_of_many_thousands_is_cut(root):
@@ -67,9 +67,9 @@ def test_a_crl_of_many_thousands_is_cut(root):
 
 def test_a_delta_crl_names_its_base(root):
     """RFC 5280 5.2.4: it is complete only together with another."""
-    told = facts(one(pki.crl(root, number=9, base=7)))
-    assert told["CRL number"] == "9"
-    assert told["base CRL number"] == (
+    shown = facts(one(pki.crl(root, number=9, base=7)))
+    assert shown["CRL number"] == "9"
+    assert shown["base CRL number"] == (
         "7: a delta CRL, complete only together with that CRL or a newer one (critical)"
     )
 
@@ -87,10 +87,10 @@ def test_an_indirect_crl_shows_the_issuer_of_each_entry(root):
     )
     for entry in entries:
         builder = builder.add_revoked_certificate(entry)
-    told = facts(
+    shown = facts(
         one(builder.next_update(pki.NOW + pki.DAY).sign(root.key, hashes.SHA256()).public_bytes(DER))
     )
-    _, first_, second = told["revoked"].split("\n")
+    _, first_, second = shown["revoked"].split("\n")
     assert first_.endswith("on 2026-05-30 12:00:00 UTC, issued by CN=Other CA")
     assert second.endswith("on 2026-05-30 12:00:00 UTC, superseded, issued by CN=Other CA")
 
@@ -128,11 +128,11 @@ def test_locations_of_other_crls_are_described(root):
         (extension("1.3.6.1.4.1.311.21.4", der(0x17, b"270101000000Z")), False),
         (extension("1.2.3.4", b"?"), True),
     ]
-    told = facts(one(pki.crl(root, extra=extra)))
-    assert told["freshest CRL"] == "URI http://a.example/delta"
-    assert told["contains expired certificates since"] == "2020-01-01 00:00:00 UTC"
-    assert told["next publication"] == "2027-01-01 00:00:00 UTC"
-    assert told["extension 1.2.3.4"] == "1 byte: 3f (critical)"
+    shown = facts(one(pki.crl(root, extra=extra)))
+    assert shown["freshest CRL"] == "URI http://a.example/delta"
+    assert shown["contains expired certificates since"] == "2020-01-01 00:00:00 UTC"
+    assert shown["next publication"] == "2027-01-01 00:00:00 UTC"
+    assert shown["extension 1.2.3.4"] == "1 byte: 3f (critical)"
 
 
 def altered(data: bytes, tag: int, *replacement: bytes) -> bytes:
@@ -158,15 +158,15 @@ def test_an_undecodable_entry_hides_no_other(root):
 def test_malformed_parts_of_a_crl_are_described_as_such(root):
     """An invalid version, invalid times and trailing data."""
     data = pki.crl(root, pki.leaf(root))
-    told = facts(one(altered(data, 0x02, der(0x02, b"\7"))))
-    assert told["version"] == "8"
-    assert told["problem"].startswith("refused by every verification:  ")
-    told = facts(one(altered(data, 0x17, der(0x17, b"soon"))))
-    assert told["this update"] == '"soon" (which is not a valid time)'
-    told = facts(crl_document(data + b"\0\0", pki.NOW))
-    assert told["after it"] == "2 bytes"
-    told = facts(one(pki.crl(root, this_update=pki.NOW + 2 * pki.DAY)))
-    assert told["this update"].endswith("NOT YET: in 2 days")
+    shown = facts(one(altered(data, 0x02, der(0x02, b"\7"))))
+    assert shown["version"] == "8"
+    assert shown["problem"].startswith("refused by every verification:  ")
+    shown = facts(one(altered(data, 0x17, der(0x17, b"soon"))))
+    assert shown["this update"] == '"soon" (which is not a valid time)'
+    shown = facts(crl_document(data + b"\0\0", pki.NOW))
+    assert shown["after it"] == "2 bytes"
+    shown = facts(one(pki.crl(root, this_update=pki.NOW + 2 * pki.DAY)))
+    assert shown["this update"].endswith("NOT YET: in 2 days")
 
 
 def test_a_truncated_list_of_entries_is_described_up_to_there(root):
@@ -187,9 +187,11 @@ def test_a_document_without_fields_is_damaged():
 def test_the_verdict_of_verification_on_an_unusual_crl_is_described(root):
     """Refused completely, or used for its revocations only."""
     critical = [(extension("1.2.3.4", b"?"), True)]
-    told = facts(one(pki.crl(root, extra=critical)))
-    assert told["problem"].startswith("refused by every verification:  it has the critical extension 1.2.3.4")
+    shown = facts(one(pki.crl(root, extra=critical)))
+    assert shown["problem"].startswith(
+        "refused by every verification:  it has the critical extension 1.2.3.4"
+    )
     unread = [(extension("2.5.29.46", b"?"), False)]
-    told = facts(one(pki.crl(root, number=None, extra=unread)))
-    assert told["problem"].startswith("verification uses only its revocations:  freshestCRL: ")
+    shown = facts(one(pki.crl(root, number=None, extra=unread)))
+    assert shown["problem"].startswith("verification uses only its revocations:  freshestCRL: ")
     assert "problem" not in facts(one(pki.crl(root)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 import pki
-from told import der, facts, oid, one, sequence, told_of
+from described_files import der, extension_facts, facts, oid, one, sequence
 
 POINTS = "2.5.29.31"
 URI = der(0x86, b"http://a.example/1.crl")
@@ -17,8 +17,10 @@ def test_a_distribution_point_is_described_with_its_reasons_and_its_issuer():
     full = sequence(der(0xA0, der(0xA0, URI)), der(0x81, b"\1\x42"))
     issuer = der(0xA2, der(0xA4, pki.name("Other CA").public_bytes()))
     relative = sequence(der(0xA0, RELATIVE), issuer)
-    told = told_of(POINTS, sequence(full, relative, sequence()))["CRL distribution points"].split("\n")
-    assert told == [
+    shown = extension_facts(POINTS, sequence(full, relative, sequence()))["CRL distribution points"].split(
+        "\n"
+    )
+    assert shown == [
         "URI http://a.example/1.crl; for keyCompromise, certificateHold",
         "relative to the issuer's name: CN=part; issued by CN=Other CA",
         "a distribution point without a name",
@@ -29,9 +31,9 @@ def test_an_undecodable_point_hides_no_other():
     """It is reported with the position of the fault."""
     broken = sequence(der(0xA0, der(0xA7, b"")))
     good = sequence(der(0xA0, der(0xA0, URI)))
-    told = told_of(POINTS, sequence(broken, good))["CRL distribution points"].split("\n")
-    assert told[0].startswith("one that cannot be read (no name of a distribution point at byte 6)")
-    assert told[1] == "URI http://a.example/1.crl"
+    shown = extension_facts(POINTS, sequence(broken, good))["CRL distribution points"].split("\n")
+    assert shown[0].startswith("one that cannot be read (no name of a distribution point at byte 6)")
+    assert shown[1] == "URI http://a.example/1.crl"
 
 
 def scope(point: x509.IssuingDistributionPoint | x509.UnrecognizedExtension) -> str:
@@ -56,4 +58,4 @@ def test_the_scope_of_a_crl_is_described():
 def test_reasons_without_a_name_are_shown_by_their_number():
     """Bit 0 is unused, and others are not defined."""
     point = sequence(der(0x81, b"\x06\x80\x40"))
-    assert told_of(POINTS, sequence(point))["CRL distribution points"] == "for bit 0, bit 9"
+    assert extension_facts(POINTS, sequence(point))["CRL distribution points"] == "for bit 0, bit 9"

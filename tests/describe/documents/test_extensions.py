@@ -5,7 +5,7 @@ from __future__ import annotations
 from bothways.describe.documents.asn1 import whole
 from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS
 from bothways.describe.documents.extensions import describe_extensions, facts_of
-from told import der, oid, sequence
+from described_files import der, oid, sequence
 
 CA = sequence(oid("2.5.29.19"), der(0x01, b"\xff"), der(0x04, sequence(der(0x01, b"\xff"))))
 NAMES = oid("2.5.29.17")

@@ -17,7 +17,7 @@ from bothways.describe.documents import Unreadable, key_text
 from bothways.describe.documents.asn1 import whole
 from bothways.describe.documents.keys import algorithm_text, public_key_text
 from bothways.trust.parsing import PassphraseNeeded
-from told import der, facts, oid, one, sequence
+from described_files import der, facts, oid, one, sequence
 
 DER, PEM = Encoding.DER, Encoding.PEM
 SPKI = PublicFormat.SubjectPublicKeyInfo
@@ -60,7 +60,7 @@ def test_unusual_keys_are_named_too():
 def test_a_key_in_any_form_is_the_same_key():
     """PKCS#8 and the form of old, encrypted or not, PEM or DER."""
     issued = pki.root()
-    told = one(issued.key_pem)
+    shown = one(issued.key_pem)
     lock = BestAvailableEncryption(b"sesame")
     for form, encoding, how in (
         (PrivateFormat.PKCS8, DER, lock),
@@ -68,7 +68,7 @@ def test_a_key_in_any_form_is_the_same_key():
         (PrivateFormat.TraditionalOpenSSL, PEM, lock),
         (PrivateFormat.TraditionalOpenSSL, DER, NoEncryption()),
     ):
-        assert one(issued.key.private_bytes(encoding, form, how), password=b"sesame") == told
+        assert one(issued.key.private_bytes(encoding, form, how), password=b"sesame") == shown
 
 
 def test_an_encrypted_key_asks_for_its_passphrase():

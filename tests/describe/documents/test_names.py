@@ -15,7 +15,7 @@ from bothways.describe.documents.names import (
     subtree_name,
     title_of,
 )
-from told import der, oid, sequence
+from described_files import der, oid, sequence
 
 
 def attribute(dotted: str, text: str, tag: int = 0x0C) -> bytes:

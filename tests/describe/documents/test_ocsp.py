@@ -12,7 +12,7 @@ import pki
 from bothways.describe.documents import documents
 from bothways.describe.documents.asn1 import first
 from bothways.describe.documents.ocsp import request_document, response_documents
-from told import der, extension, facts, oid, one, sequence
+from described_files import der, extension, facts, oid, one, sequence
 
 
 @pytest.fixture(scope="module")
@@ -23,18 +23,18 @@ def leaf() -> pki.Issued:
 def test_a_response_is_described(leaf):
     """RFC 6960 4.2: certificate, status, validity, responder."""
     document = one(pki.ocsp_response(leaf, by_name=True, nonce=b"\xab" * 16))
-    told = facts(document)
+    shown = facts(document)
     assert (document.kind, document.title) == ("OCSP response", "certificate 0abc is good")
-    assert told["responder"] == "CN=Root"
-    assert told["serial number"] == "0abc"
-    assert told["status"] == "good"
-    assert told["this update"] == "2026-06-01 00:00:00 UTC"
-    assert told["next update"] == "2026-06-02 12:00:00 UTC, in 1 day"
-    assert told["issuer"].startswith("SHA-1 of its name ")
-    assert told["nonce"] == "ab" * 16
-    assert told["signed with"] == "ecdsa-with-SHA256"
-    assert told["certificates"] == "none sent with it"
-    assert told["version"] == "1"
+    assert shown["responder"] == "CN=Root"
+    assert shown["serial number"] == "0abc"
+    assert shown["status"] == "good"
+    assert shown["this update"] == "2026-06-01 00:00:00 UTC"
+    assert shown["next update"] == "2026-06-02 12:00:00 UTC, in 1 day"
+    assert shown["issuer"].startswith("SHA-1 of its name ")
+    assert shown["nonce"] == "ab" * 16
+    assert shown["signed with"] == "ecdsa-with-SHA256"
+    assert shown["certificates"] == "none sent with it"
+    assert shown["version"] == "1"
 
 
 def test_a_revocation_is_described_with_its_time_and_reason(leaf):
@@ -43,8 +43,8 @@ def test_a_revocation_is_described_with_its_time_and_reason(leaf):
     assert document.title == "certificate 0abc is revoked"
     assert facts(document)["status"] == "REVOKED on 2026-05-30 12:00:00 UTC, superseded"
     assert facts(document)["next update"] == "absent"
-    told = facts(one(pki.ocsp_response(leaf, status="revoked")))
-    assert told["status"] == "REVOKED on 2026-05-30 12:00:00 UTC, no reason given"
+    shown = facts(one(pki.ocsp_response(leaf, status="revoked")))
+    assert shown["status"] == "REVOKED on 2026-05-30 12:00:00 UTC, no reason given"
     assert facts(one(pki.ocsp_response(leaf, status="unknown")))["status"] == "unknown"
 
 
@@ -52,10 +52,10 @@ def test_a_delegated_responder_is_shown_with_its_certificate(leaf):
     """RFC 6960 4.2.2.2: it comes with the response."""
     signer = pki.responder(leaf.above[0])
     response, certificate = documents(pki.ocsp_response(leaf, signer=signer), pki.NOW)
-    told = facts(response)
+    shown = facts(response)
     digest = x509.SubjectKeyIdentifier.from_public_key(signer.key.public_key()).digest.hex()
-    assert told["responder"] == f"whose key has the SHA-1 digest {digest}"
-    assert told["certificates"] == "1 sent with it"
+    assert shown["responder"] == f"whose key has the SHA-1 digest {digest}"
+    assert shown["certificates"] == "1 sent with it"
     assert certificate.title == "Responder"
     assert facts(certificate)["extended key usage"] == "OCSP signing"
     assert facts(certificate)["OCSP no check"] == "its revocation status need not be checked"
@@ -142,13 +142,13 @@ def test_several_single_responses_are_described(leaf):
 
 def test_an_undecodable_single_response_hides_no_other(leaf):
     """It is shown as its bytes."""
-    told = facts(one(with_answers(pki.ocsp_response(leaf), sequence(), answer(7))))
-    assert told["answer"].startswith("cannot be read (no certID at byte")
-    assert told["serial number"] == "07"
-    told = facts(one(with_answers(pki.ocsp_response(leaf), answer(7, der(0xA1, b"")))))
-    assert told["status"].startswith("cannot be read: no revocationTime at byte")
-    told = facts(one(with_answers(pki.ocsp_response(leaf), answer(7, der(0x85, b"")))))
-    assert told["status"] == "of no known kind: 8500"
+    shown = facts(one(with_answers(pki.ocsp_response(leaf), sequence(), answer(7))))
+    assert shown["answer"].startswith("cannot be read (no certID at byte")
+    assert shown["serial number"] == "07"
+    shown = facts(one(with_answers(pki.ocsp_response(leaf), answer(7, der(0xA1, b"")))))
+    assert shown["status"].startswith("cannot be read: no revocationTime at byte")
+    shown = facts(one(with_answers(pki.ocsp_response(leaf), answer(7, der(0x85, b"")))))
+    assert shown["status"] == "of no known kind: 8500"
     assert one(with_answers(pki.ocsp_response(leaf), sequence())).title == "about 1 certificate"
 
 
@@ -161,15 +161,15 @@ def test_extensions_of_a_single_response_are_described(leaf):
         der(0xA2, der(0x18, b"20260101000000Z")),
     )
     used = sequence(oid("1.3.6.1.5.5.7.48.1.3"), der(0x04, reference))
-    told = facts(
+    shown = facts(
         one(
             with_answers(
                 pki.ocsp_response(leaf), answer(1, der(0x80, b""), der(0xA1, sequence(cutoff, used)))
             )
         )
     )
-    assert told["archive cutoff"] == "2020-01-01 00:00:00 UTC"
-    assert told["CRL used"] == '"http://a", number 5, 2026-01-01 00:00:00 UTC'
+    assert shown["archive cutoff"] == "2020-01-01 00:00:00 UTC"
+    assert shown["CRL used"] == '"http://a", number 5, 2026-01-01 00:00:00 UTC'
 
 
 def test_extensions_of_a_response_are_described(leaf):
@@ -181,12 +181,12 @@ def test_extensions_of_a_response_are_described(leaf):
         (extension("1.3.6.1.5.5.7.48.1.9", der(0x05, b"")), False),
         (extension("1.2.3.4", b"?"), True),
     ]
-    told = facts(one(pki.ocsp_response(leaf, extra=extra)))
-    assert told["acceptable responses"] == "basic OCSP response, 1.2.3"
-    assert told["service locator"] == "issuer CN=Root"
-    assert told["extended revoke"].startswith("yes: ")
-    assert told["extension 1.2.3.4"] == "1 byte: 3f (critical)"
-    assert told["problem"] == (
+    shown = facts(one(pki.ocsp_response(leaf, extra=extra)))
+    assert shown["acceptable responses"] == "basic OCSP response, 1.2.3"
+    assert shown["service locator"] == "issuer CN=Root"
+    assert shown["extended revoke"].startswith("yes: ")
+    assert shown["extension 1.2.3.4"] == "1 byte: 3f (critical)"
+    assert shown["problem"] == (
         "refused by every verification:  it has the critical extension 1.2.3.4, which we do not support"
     )
 
@@ -198,11 +198,11 @@ def test_an_ocsp_request_is_described(leaf):
     )
     request = builder.add_extension(x509.OCSPNonce(b"\xab"), critical=False).build()
     document = one(request.public_bytes(Encoding.DER))
-    told = facts(document)
+    shown = facts(document)
     assert (document.kind, document.title) == ("OCSP request", "about 1 certificate")
-    assert told["serial number"] == "0abc"
-    assert told["issuer"].startswith("SHA-256 of its name ")
-    assert (told["nonce"], told["signed"], told["version"]) == ("ab", "no", "1")
+    assert shown["serial number"] == "0abc"
+    assert shown["issuer"].startswith("SHA-256 of its name ")
+    assert (shown["nonce"], shown["signed"], shown["version"]) == ("ab", "no", "1")
 
 
 def test_an_ocsp_request_with_a_requestor_and_many_certificates_is_described(leaf):
@@ -213,11 +213,11 @@ def test_an_ocsp_request_with_a_requestor_and_many_certificates_is_described(lea
     requestor = der(0xA1, der(0xA4, pki.name("Asker").public_bytes()))
     data = sequence(sequence(requestor, sequence(sequence(), *[asked] * 30)), der(0xA0, sequence()))
     document = one(data)
-    told = facts(document)
+    shown = facts(document)
     assert document.title == "about 31 certificates"
-    assert told["requestor"] == "name CN=Asker"
-    assert told["request"].startswith("cannot be read (no reqCert at byte")
-    assert told["signed"] == "yes"
+    assert shown["requestor"] == "name CN=Asker"
+    assert shown["request"].startswith("cannot be read (no reqCert at byte")
+    assert shown["signed"] == "yes"
     assert ("", "and 11 more certificates") in document.facts
     assert facts(request_document(sequence(sequence(der(0xA1, b""), sequence()))))["requestor"].startswith(
         "cannot be read"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 import pki
 from bothways.describe.documents import Unreadable, documents
 from bothways.trust.parsing import PassphraseNeeded
-from told import one, sequence
+from described_files import one, sequence
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 
@@ -112,9 +112,9 @@ def test_other_files_raise_unreadable(data, words):
 def test_names_are_shown_escaped(root):
     """Text of a peer contains no control characters."""
     issued = pki.leaf(root, "evil\x1b[2J\u202e", alternatives=())
-    told = one(issued.pem)
-    assert told.title == "evil\\x1b[2J\\u202e"
-    assert "\x1b" not in str(told.facts)
+    shown = one(issued.pem)
+    assert shown.title == "evil\\x1b[2J\\u202e"
+    assert "\x1b" not in str(shown.facts)
 
 
 def test_blocks_that_do_not_end_cost_no_more_than_their_length():

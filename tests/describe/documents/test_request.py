@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 import pki
 from bothways.describe.documents.asn1 import first
 from bothways.describe.documents.request import request_document
-from told import der, facts, oid, one, sequence
+from described_files import der, facts, oid, one, sequence
 
 DER, PEM = Encoding.DER, Encoding.PEM
 
@@ -32,12 +32,12 @@ def with_attributes(request: x509.CertificateSigningRequest, *attributes: bytes)
 def test_a_request_shows_whether_its_signature_is_valid(request_):
     """RFC 2986: the signature proves possession."""
     document = one(request_.public_bytes(PEM))
-    told = facts(document)
+    shown = facts(document)
     assert (document.kind, document.title) == ("certificate request", "a.example")
-    assert told["alternative names"] == "DNS a.example"
-    assert told["signature"].startswith("valid")
-    assert told["public key"] == "ECDSA on secp256r1"
-    assert (told["signed with"], told["version"]) == ("ecdsa-with-SHA256", "1")
+    assert shown["alternative names"] == "DNS a.example"
+    assert shown["signature"].startswith("valid")
+    assert shown["public key"] == "ECDSA on secp256r1"
+    assert (shown["signed with"], shown["version"]) == ("ecdsa-with-SHA256", "1")
     forged = bytearray(request_.public_bytes(DER))
     forged[-1] ^= 1
     assert facts(one(bytes(forged)))["signature"].startswith("WRONG")
@@ -78,8 +78,8 @@ def test_attributes_of_a_request_are_described(request_, made, name, words):
 
 def test_many_attributes_are_counted(request_):
     """At most thirty-two are described."""
-    told = facts(one(with_attributes(request_, *[attribute("1.2.3.4", der(0x02, b"\5"))] * 100)))
-    assert told["attributes"] == "and 68 more"
+    shown = facts(one(with_attributes(request_, *[attribute("1.2.3.4", der(0x02, b"\5"))] * 100)))
+    assert shown["attributes"] == "and 68 more"
 
 
 def test_a_document_without_fields_is_damaged():
@@ -92,6 +92,6 @@ def test_a_request_that_cannot_be_checked_says_so(request_):
     inner, *rest = list(first(request_.public_bytes(DER), "request").children())
     version, subject, _, more = (each.encoded for each in inner.children())
     key = sequence(sequence(oid("1.2.3.4")), der(0x03, b"\0\1"))
-    told = facts(one(sequence(sequence(version, subject, key, more), *(each.encoded for each in rest))))
-    assert told["signature"].startswith("cannot be checked: ")
-    assert told["problem"].startswith("refused by every verification:  ")
+    shown = facts(one(sequence(sequence(version, subject, key, more), *(each.encoded for each in rest))))
+    assert shown["signature"].startswith("cannot be checked: ")
+    assert shown["problem"].startswith("refused by every verification:  ")

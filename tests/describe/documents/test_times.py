@@ -9,7 +9,7 @@ import pytest
 import pki
 from bothways.describe.documents.asn1 import whole
 from bothways.describe.documents.times import period_text, since_text, until_text
-from told import der, facts, one
+from described_files import der, facts, one
 
 
 @pytest.mark.parametrize(

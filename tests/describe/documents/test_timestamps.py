@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from told import der, told_of
+from described_files import der, extension_facts
 
 LIST = "1.3.6.1.4.1.11129.2.4.2"
 LOG = bytes(range(32))
@@ -27,14 +27,14 @@ def timestamp(
     )
 
 
-def told(*timestamps: bytes) -> list[str]:
+def shown(*timestamps: bytes) -> list[str]:
     value = der(0x04, vector(b"".join(vector(each) for each in timestamps)))
-    return told_of(LIST, value)["signed timestamps"].split("\n")
+    return extension_facts(LIST, value)["signed timestamps"].split("\n")
 
 
 def test_every_timestamp_is_described():
     """RFC 6962 3.2: when, by which log, how it is signed."""
-    assert told(timestamp(), timestamp(extensions=b"\1\2", kind=b"\0\7")) == [
+    assert shown(timestamp(), timestamp(extensions=b"\1\2", kind=b"\0\7")) == [
         f"2026-05-28 20:26:40.123 UTC by log {LOG.hex()}, signed ECDSA with SHA-256",
         f"2026-05-28 20:26:40.123 UTC by log {LOG.hex()}, signed algorithm 7 with no hash, extensions 0102",
     ]
@@ -53,23 +53,23 @@ def test_every_timestamp_is_described():
 )
 def test_a_malformed_timestamp_hides_no_other(broken, words):
     """It is reported with the reason."""
-    first, second = told(broken, timestamp())
+    first, second = shown(broken, timestamp())
     assert first.startswith(f"a timestamp that cannot be read ({words})")
     assert second.startswith("2026-05-28")
 
 
 def test_a_time_after_the_year_9999_is_described():
     """Eight bytes reach far."""
-    assert told(timestamp(milliseconds=2**64 - 1))[0].startswith("18446744073709551615 ms after 1970 by log")
+    assert shown(timestamp(milliseconds=2**64 - 1))[0].startswith("18446744073709551615 ms after 1970 by log")
 
 
 def test_a_malformed_list_of_timestamps_is_reported():
     """Cut off or too long."""
-    assert "a length is cut off at byte 0" in told_of(LIST, der(0x04, b"\0"))["signed timestamps"]
-    assert "1 bytes follow the list" in told_of(LIST, der(0x04, b"\0\0\0"))["signed timestamps"]
+    assert "a length is cut off at byte 0" in extension_facts(LIST, der(0x04, b"\0"))["signed timestamps"]
+    assert "1 bytes follow the list" in extension_facts(LIST, der(0x04, b"\0\0\0"))["signed timestamps"]
 
 
 def test_a_precertificate_is_described_as_unusable():
     """RFC 6962 3.1."""
-    words = told_of("1.3.6.1.4.1.11129.2.4.3", der(0x05, b""), critical=True)["precertificate"]
+    words = extension_facts("1.3.6.1.4.1.11129.2.4.3", der(0x05, b""), critical=True)["precertificate"]
     assert words == "a precertificate: for Certificate Transparency logs only, not valid for use (critical)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from told import der, oid, sequence, told_of
+from described_files import der, extension_facts, oid, sequence
 
 NETSCAPE = "2.16.840.1.113730.1"
 TOOLS = sequence(der(0x0C, b"a"), der(0x0C, b"b"), der(0x0C, b"c"), der(0x0C, b"d"))
@@ -110,11 +110,11 @@ TOOLS = sequence(der(0x0C, b"a"), der(0x0C, b"b"), der(0x0C, b"c"), der(0x0C, b"
 )
 def test_every_extension_of_a_vendor_is_described(dotted, value, name, words):
     """By its content."""
-    assert told_of(dotted, value)[name] == words
+    assert extension_facts(dotted, value)[name] == words
 
 
 @pytest.mark.parametrize("bits", [b"\x09\x0a", b"\0" + bytes(5), b"\4\x0a" + bytes(4)])
 def test_malformed_address_blocks_are_refused(bits):
     """RFC 3779 2.1.1: no more bits than an address has."""
     value = sequence(sequence(der(0x04, b"\0\1"), sequence(der(0x03, bits))))
-    assert told_of("1.3.6.1.5.5.7.1.7", value)["delegated addresses"].startswith("cannot be read (")
+    assert extension_facts("1.3.6.1.5.5.7.1.7", value)["delegated addresses"].startswith("cannot be read (")

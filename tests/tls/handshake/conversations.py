@@ -321,7 +321,7 @@ def steps_taken() -> Iterator[list[tuple[Role, Step, Step]]]:
         yield taken
 
 
-def told(events: Iterable[Event]) -> list[str]:
+def reported(events: Iterable[Event]) -> list[str]:
     """Events as texts that can be compared between runs of a conversation."""
     texts = []
     for event in events:

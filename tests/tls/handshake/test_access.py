@@ -59,9 +59,9 @@ def assert_refused(talk: Pair, reason: str) -> None:
     assert (error.fault, error.step, error.alert) == (Fault.ACCESS_REFUSED, "3.3", Alert.ACCESS_DENIED)
     assert error.facts["reason"] == reason and reason in str(error)
     assert talk.server.peer is None
-    told = talk.client.failure
-    assert isinstance(told, PeerAlert)
-    assert (told.alert, told.step, told.peer) == (Alert.ACCESS_DENIED, "3.3", "server")
+    reported = talk.client.failure
+    assert isinstance(reported, PeerAlert)
+    assert (reported.alert, reported.step, reported.peer) == (Alert.ACCESS_DENIED, "3.3", "server")
     assert not any(isinstance(event, Established) for event in talk.server_events)
     assert heard(talk.server_events) == heard(talk.client_events) == []
 

@@ -24,7 +24,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, NewSessionTicket
 from pair import pair
-from tamper import Refusal, altering, changing, editing, extending, unaltered, refused, with_extensions
+from tamper import Refusal, altering, changing, editing, extending, refused, unaltered, with_extensions
 from tls.handshake.conversations import RETRY, client_config, credentials, server_config
 from tls.handshake.encrypted_hellos import PUBLIC, client, key, outdated, server
 from tls.handshake.test_server_ech import connected, messages

@@ -34,7 +34,7 @@ from tamper import (
     sealed,
     wire,
 )
-from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, Conversation, credentials, identity, told
+from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, Conversation, credentials, identity, reported
 from tls.handshake.tampering import ended_as_documented, mutated, mutator
 from tls.handshake.test_faults_of_certificates import shows
 
@@ -86,7 +86,7 @@ def whole_conversation(cut: Callable[[int, bytes], Iterable[bytes]]) -> tuple[li
     talk.client.close()
     line.carry()
     assert talk.client.failure is None and talk.server.failure is None
-    return told(line.client_events), told(line.server_events), line.flights
+    return reported(line.client_events), reported(line.server_events), line.flights
 
 
 def whole(number: int, data: bytes) -> Iterable[bytes]:
@@ -517,7 +517,7 @@ def test_early_data_that_was_not_accepted_is_skipped(conversation: str, records:
     assert talk.server.established and talk.client.established
     talk.client.send(b"data at last")
     talk.exchange()
-    assert told(talk.server_events)[-1].endswith(b"data at last".hex())
+    assert reported(talk.server_events)[-1].endswith(b"data at last".hex())
 
 
 def test_early_data_is_skipped_only_before_the_first_record_that_opens() -> None:

@@ -97,7 +97,7 @@ def wanted(events) -> EvidenceWanted:
     return found
 
 
-def told(events) -> list[Caution]:
+def reported(events) -> list[Caution]:
     return [each.warning for each in events if hasattr(each, "warning")]
 
 
@@ -266,7 +266,7 @@ def test_without_an_answer_the_status_is_unknown_and_the_policy_decides(answers)
     both = judged_by_client(revocation=tolerant)
     both.client_events += both.client.provide(wanted(both.client_events), None)
     both.exchange()
-    assert both.client.established and told(both.client_events) == [Caution.REVOCATION_UNKNOWN]
+    assert both.client.established and reported(both.client_events) == [Caution.REVOCATION_UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -380,7 +380,7 @@ def test_a_late_answer_is_missing_and_the_handshake_continues() -> None:
     clock.pass_time(3.0)
     both.client_events += both.client.tick()
     both.exchange()
-    assert both.client.established and told(both.client_events) == [Caution.REVOCATION_UNKNOWN]
+    assert both.client.established and reported(both.client_events) == [Caution.REVOCATION_UNKNOWN]
     text = both.client.peer.verdict.findings[2].text
     assert f"{OCSP}: no answer within 3 seconds" in text and f"{LISTS}: no answer within 3 seconds" in text
 

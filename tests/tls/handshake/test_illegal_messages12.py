@@ -61,7 +61,7 @@ def test_message_that_may_not_come_in_a_resumed_handshake_is_refused(name: str, 
 @pytest.mark.parametrize("name", CONVERSATIONS)
 def test_change_cipher_spec_comes_at_its_place_alone(name: str, victim: Role) -> None:
     """RFC 5246 7.1: before there are keys it would have records opened under none, or under others."""
-    told = 0
+    reported = 0
     for place in places(CONVERSATIONS[name], victim):
         if place.rule.accepts_change:
             continue
@@ -72,8 +72,8 @@ def test_change_cipher_spec_comes_at_its_place_alone(name: str, victim: Role) ->
                 continue
             assert error.alert == Alert.UNEXPECTED_MESSAGE, f"{place}: {error}"
             assert error.fault in (Fault.UNEXPECTED_MESSAGE, Fault.BAD_CHANGE_CIPHER_SPEC)
-            told += 1
-    assert told >= (4 if isinstance(CONVERSATIONS[name], Resumed) else 6)
+            reported += 1
+    assert reported >= (4 if isinstance(CONVERSATIONS[name], Resumed) else 6)
 
 
 @pytest.mark.parametrize("victim", Role)
@@ -91,13 +91,13 @@ def test_change_cipher_spec_is_the_byte_one(victim: Role, body: bytes) -> None:
 @pytest.mark.parametrize("victim", Role)
 def test_data_before_both_are_done_is_refused(victim: Role) -> None:
     """RFC 5246 7.3: no application data before the handshake is complete, in the clear or under keys."""
-    told = 0
+    reported = 0
     for place in places(CONVERSATIONS["mutual"], victim)[:-1]:
         for content in (b"early", b""):
             error = refuse(CONVERSATIONS["mutual"], victim, place, sealed(23, content))
             assert error.alert in (Alert.UNEXPECTED_MESSAGE, Alert.BAD_RECORD_MAC), f"{place}: {error}"
-            told += 1
-    assert told >= 12
+            reported += 1
+    assert reported >= 12
 
 
 def test_matrix_stands_at_every_step() -> None:

@@ -72,8 +72,8 @@ def test_who_is_known_to_be_accepted_at_the_end_of_the_handshake(
     assert position.progress is (Progress.ACCEPTED if known else Progress.JUDGED)
     position.confirm()
     assert position.progress is Progress.ACCEPTED
-    told = [note.progress for note in notes if isinstance(note, Progressed)]
-    assert told == [Progress.ACCEPTED] if known else [Progress.JUDGED, Progress.ACCEPTED]
+    reported = [note.progress for note in notes if isinstance(note, Progressed)]
+    assert reported == [Progress.ACCEPTED] if known else [Progress.JUDGED, Progress.ACCEPTED]
 
 
 def test_a_fault_names_the_check_that_failed_and_the_step() -> None:

@@ -16,7 +16,17 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import EncryptedExtensions
 from pair import Pair, pair
-from tamper import Refusal, altering, changing, editing, extending, unaltered, refused, with_extensions, without
+from tamper import (
+    Refusal,
+    altering,
+    changing,
+    editing,
+    extending,
+    refused,
+    unaltered,
+    with_extensions,
+    without,
+)
 from tls.handshake.conversations import RETRY, client_config, credentials, server_config
 from tls.handshake.encrypted_hellos import (
     PUBLIC,

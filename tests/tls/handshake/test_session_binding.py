@@ -104,10 +104,10 @@ def test_it_is_the_same_in_another_process() -> None:
     issued = pki.leaf(authority(), "localhost")
     given = issued.chain_pem, issued.key_pem, authority().above[0].pem
     command = [sys.executable, "-c", SCRIPT, *(each.hex() for each in given)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    reported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     own = Credentials.from_pem(issued.chain_pem, issued.key_pem)
     options = {"versions": ("1.3", "1.2"), "tickets": None}
-    assert told == context(own, **options).hex()
+    assert reported == context(own, **options).hex()
 
 
 def test_a_client_keeps_sessions_by_whom_it_trusts_who_it_is_and_whom_it_wants() -> None:

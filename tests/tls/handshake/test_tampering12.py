@@ -97,7 +97,7 @@ def test_flight_that_is_lost_leaves_who_waits_for_it_without_a_connection(course
 @BOTH_KINDS
 def test_byte_by_byte_gives_the_same_events(name: str) -> None:
     """RFC 5246 6.2.1: record boundaries, and what the network makes of them, have no meaning."""
-    told = []
+    reported = []
     for piece in (2**20, 1, 7):
         talk = TAMPERED[name].pair()
         talk.client.send(b"queued")
@@ -113,10 +113,10 @@ def test_byte_by_byte_gives_the_same_events(name: str) -> None:
             if turn == 8:
                 talk.client.close()
         assert talk.client.failure is None and talk.server.failure is None
-        told.append(events)
-    assert told[0] == told[1] == told[2]
-    assert told[0]["server"] == ["Established", "Data", "PeerClosed"]
-    assert told[0]["client"] == ["Established", "Data", "Data", "Data"]
+        reported.append(events)
+    assert reported[0] == reported[1] == reported[2]
+    assert reported[0]["server"] == ["Established", "Data", "PeerClosed"]
+    assert reported[0]["client"] == ["Established", "Data", "Data", "Data"]
 
 
 @BOTH_KINDS

@@ -79,10 +79,10 @@ def test_a_key_log_changes_no_other_note(caplog: pytest.LogCaptureFixture) -> No
         both = Pair(config.connection("localhost", observer=mine),
                     identities.server_config().connection(observer=yours))  # fmt: skip
         both.exchange()
-    told = as_json(lay_out(mine.notes, yours.notes, NOON)) + repr(mine.notes) + repr(vars(both.client))
-    told += repr(config) + caplog.text
+    reported = as_json(lay_out(mine.notes, yours.notes, NOON)) + repr(mine.notes) + repr(vars(both.client))
+    reported += repr(config) + caplog.text
     assert lines
-    assert not any(line.split()[2] in told for line in lines)
+    assert not any(line.split()[2] in reported for line in lines)
 
 
 def test_a_key_log_that_fails_ends_no_connection_and_its_words_are_not_logged(

@@ -83,10 +83,10 @@ class Talk:
         error, alert = self.judge.failure, self.judge.data_to_send()
         assert isinstance(error, PeerFault) and alert
         self.other.receive(alert)
-        told = self.other.failure
-        assert isinstance(told, PeerAlert)
+        reported = self.other.failure
+        assert isinstance(reported, PeerAlert)
         assert self.judge.next_deadline() is None and self.judge.peer is None
-        return error.fault, error.step, told.alert, told.step
+        return error.fault, error.step, reported.alert, reported.step
 
     def talks(self) -> bool:
         """Whether data still goes both ways."""
@@ -374,17 +374,17 @@ def test_missing_evidence_is_requested_again_until_the_verdict_expires(judge: Ro
     for unknown, events in (("refuse", [Failed]), ("accept", [Warned])):
         talk = Fetching(judge, unknown=unknown)
         assert talk.judge.peer is not None
-        verdict, told, asked = talk.judge.peer.verdict, list[Event](), 0
-        while not told:
+        verdict, reported, asked = talk.judge.peer.verdict, list[Event](), 0
+        while not reported:
             assert talk.judge.peer is not None and talk.judge.peer.verdict is verdict and talk.talks()
             wanted, asked = talk.lapse(), asked + 1
             if late:
                 assert talk.judge.next_deadline() == talk.clock.monotonic() + wanted.seconds
                 talk.clock.pass_time(wanted.seconds)
-                told = talk.judge.tick()
+                reported = talk.judge.tick()
             else:
-                told = talk.judge.provide(wanted, None)
-        assert [type(each) for each in told] == events and 2 < asked < 30
+                reported = talk.judge.provide(wanted, None)
+        assert [type(each) for each in reported] == events and 2 < asked < 30
         assert talk.clock.now() > verdict.valid_until
         assert not talk.judge.awaits_answer
         assert talk.judge.established is (unknown == "accept")

@@ -38,7 +38,7 @@ def test_any_other_age_is_a_config_error(age: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("age", "add", "told"),
+    ("age", "add", "reported"),
     [
         (0, 0, 0),
         (1, 5, 1005),
@@ -47,10 +47,10 @@ def test_any_other_age_is_a_config_error(age: object) -> None:
         (0, 2**32 - 1, 2**32 - 1),
     ],
 )
-def test_an_age_is_masked_and_unmasked(age: int, add: int, told: int) -> None:
+def test_an_age_is_masked_and_unmasked(age: int, add: int, reported: int) -> None:
     """RFC 9846 4.3.11.1: in milliseconds, modulo 2^32."""
-    assert obfuscated(timedelta(seconds=age), add) == told
-    assert claimed(told, add) == timedelta(seconds=age)
+    assert obfuscated(timedelta(seconds=age), add) == reported
+    assert claimed(reported, add) == timedelta(seconds=age)
 
 
 @pytest.mark.parametrize(

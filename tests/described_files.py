@@ -50,7 +50,7 @@ def extension(dotted: str, value: bytes) -> x509.UnrecognizedExtension:
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(dotted), value)
 
 
-def told_of(dotted: str, value: bytes, critical: bool = False) -> dict[str, str]:
+def extension_facts(dotted: str, value: bytes, critical: bool = False) -> dict[str, str]:
     """What is told of a certificate with that extension."""
     issued = pki.issue(
         "server.example",
