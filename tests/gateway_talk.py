@@ -87,16 +87,16 @@ port = 0
         assert self.following is not None
         return await self.following.reload()
 
-    def told(self) -> list[dict[str, Any]]:
+    def reported(self) -> list[dict[str, Any]]:
         """What was told of connections so far."""
         return [each for each in map(json.loads, self.lines) if "event" not in each]
 
     def events(self) -> list[str]:
         return [each["event"] for each in map(json.loads, self.lines) if "event" in each]
 
-    async def until_told(self, count: int = 1) -> list[dict[str, Any]]:
-        await until(lambda: len(self.told()) >= count)
-        return self.told()
+    async def until_reported(self, count: int = 1) -> list[dict[str, Any]]:
+        await until(lambda: len(self.reported()) >= count)
+        return self.reported()
 
     async def open(
         self, gateway: Gateway, who: Identity | str | None = "good", name: str = "localhost", **settings: Any

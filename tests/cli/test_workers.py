@@ -60,19 +60,19 @@ def test_workers_of_serve_are_started_anew_and_replaced_and_end_together(start, 
     os.kill(min(first), signal.SIGKILL)
     until(lambda: len(children(server)) == 2 and min(first) not in children(server))
     assert all(answers(server) for _ in range(6))
-    assert "ended with signal 9" in server.said
+    assert "ended with signal 9" in server.printed
     good = (folder / "ca.pem").read_bytes()
     (folder / "ca.pem").write_bytes(b"no certificate any more")
     second = children(server)
     server.process.send_signal(signal.SIGHUP)
-    until(lambda: "the workers are not replaced: " in server.said)
+    until(lambda: "the workers are not replaced: " in server.printed)
     assert children(server) == second
     (folder / "ca.pem").write_bytes(good + identities.root("Another Root").pem)
     server.process.send_signal(signal.SIGHUP)
     until(lambda: len(children(server)) == 2 and not children(server) & second)
     assert answers(server)
     assert server.end() == 0
-    assert server.said.count("is Ada") == 13
+    assert server.printed.count("is Ada") == 13
 
 
 def test_workers_of_serve_end_with_the_reason_where_none_can_start(folder) -> None:
@@ -97,10 +97,10 @@ def test_workers_of_a_ca_serve_its_crl_and_count_what_each_has_served(tmp_path, 
     words = ["ca", "serve", "ca", "--listen", "127.0.0.1:0", "--insecure-no-passphrase"]
     server = Background([*words, "--metrics", "127.0.0.1:0", "--workers", "2"], tmp_path)
     try:
-        until(lambda: "metrics of worker 2 on " in server.said)
+        until(lambda: "metrics of worker 2 on " in server.printed)
         for _ in range(8):
             assert fetched(f"http://127.0.0.1:{server.port}/crl/issuing.crl")[:1] == b"\x30"
-        ports = re.findall(r"metrics of worker [12] on 127.0.0.1:(\d+)", server.said)
+        ports = re.findall(r"metrics of worker [12] on 127.0.0.1:(\d+)", server.printed)
         counts = [
             sum(
                 map(

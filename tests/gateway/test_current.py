@@ -36,7 +36,7 @@ def replaced(path, content: bytes) -> None:
     os.replace(new, path)
 
 
-def until_told(current: Current, setting: Setting, words: str) -> None:
+def until_reported(current: Current, setting: Setting, words: str) -> None:
     end = time.monotonic() + 20
     while not any(words in each for each in setting.events()):
         assert current.look() is None
@@ -76,9 +76,9 @@ def test_a_broken_file_is_told_once_and_counts_when_it_is_whole_again(
 ) -> None:
     whole = setting.mutual.ca.read_bytes()
     replaced(setting.mutual.ca, b"broken")
-    until_told(current, setting, "the earlier content stays in use")
+    until_reported(current, setting, "the earlier content stays in use")
     os.unlink(setting.mutual.crl)
-    until_told(current, setting, "cannot be read: No such file or directory; the earlier")
+    until_reported(current, setting, "cannot be read: No such file or directory; the earlier")
     assert len(setting.events()) == 2
     with pytest.raises(ConfigError):
         current.read_again()
@@ -91,7 +91,7 @@ def test_a_certificate_and_a_key_that_are_replaced_one_after_the_other_are_taken
 ) -> None:
     mine, other = setting.mutual.identity("server"), setting.mutual.identity("server", dns=["localhost"])
     replaced(mine.cert, other.cert.read_bytes())
-    until_told(current, setting, "does not belong to the certificate")
+    until_reported(current, setting, "does not belong to the certificate")
     replaced(mine.key, other.key.read_bytes())
     change = looked(current)
     own = change.routes.all[0].server.settings.identity.own[0]

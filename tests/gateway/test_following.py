@@ -56,8 +56,8 @@ def test_an_ocsp_response_that_is_replaced_ends_whom_it_revokes(setting: Setting
                     await leaving.read()
                 writer.write(b"still here")
                 assert await staying.readexactly(10) == b"still here"
-                [told] = await setting.until_told()
-        assert told["verdict"] == "withdrawn"
+                [reported] = await setting.until_reported()
+        assert reported["verdict"] == "withdrawn"
         assert any("0.ocsp: read again: 1 OCSP response" in each for each in setting.events())
 
     asyncio.run(talk())

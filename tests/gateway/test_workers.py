@@ -45,8 +45,8 @@ def says(channel: Channel, word: bytes) -> bool:
     return channel.recv(100) == word + b"\n"
 
 
-def told(server: Background) -> list[dict]:
-    return [json.loads(line) for line in server.said.splitlines() if '"who"' in line]
+def reported(server: Background) -> list[dict]:
+    return [json.loads(line) for line in server.printed.splitlines() if '"who"' in line]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
@@ -71,7 +71,7 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
         assert all(says(each, b"one") for each in channels)
 
         os.kill(first[0], signal.SIGKILL)
-        until(lambda: "ended with signal 9" in server.said and len(set(workers(server)) - {first[0]}) == 2)
+        until(lambda: "ended with signal 9" in server.printed and len(set(workers(server)) - {first[0]}) == 2)
         alive = []
         for each in channels:
             with contextlib.suppress(Exception):
@@ -83,7 +83,7 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
 
         setting.write(f"{route}\n[[route.deny]]\ndns = 'denied.example'", times={"drain": 2})
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "reloaded: gateway.toml" in server.said and "taken by all workers" in server.said)
+        until(lambda: "reloaded: gateway.toml" in server.printed and "taken by all workers" in server.printed)
         for each in later[8:]:
             with pytest.raises(PeerAlert, match="access_denied"):
                 each.recv(1)
@@ -99,13 +99,13 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
 
         setting.path.write_text("broken")
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "not reloaded, the earlier configuration stays in use" in server.said)
+        until(lambda: "not reloaded, the earlier configuration stays in use" in server.printed)
         assert all(says(each, b"seven") for each in alive)
         for each in (*alive, *later[:8]):
             each.close()
         assert server.end() == 0
-        assert "Traceback" not in server.said
-        assert {each["worker"] for each in told(server)} == {1, 2}
+        assert "Traceback" not in server.printed
+        assert {each["worker"] for each in reported(server)} == {1, 2}
 
 
 def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: Setting) -> None:
@@ -117,7 +117,7 @@ def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: S
         text = setting.path.read_text()
         setting.path.write_text(text.replace("[[route]]", '[[listener]]\nunix = "in.sock"\n[[route]]'))
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "reloaded: gateway.toml" in server.said and "taken by all workers" in server.said)
+        until(lambda: "reloaded: gateway.toml" in server.printed and "taken by all workers" in server.printed)
         path = setting.folder / "in.sock"
         for _ in range(6):
             plain = socket.socket(socket.AF_UNIX)
@@ -126,7 +126,7 @@ def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: S
                 assert says(channel, b"through a file")
         setting.path.write_text(text.replace("[[route]]", f"[[listener]]\nport = {port}\n[[route]]"))
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "cannot listen on 127.0.0.1" in server.said)
+        until(lambda: "cannot listen on 127.0.0.1" in server.printed)
         assert server.end() == 0
         assert not path.exists()
 
@@ -143,7 +143,7 @@ def test_workers_that_share_ticket_keys_resume_the_sessions_of_each_other(settin
                 assert says(channel, b"hello")
                 resumed.append(channel.resumed)
         assert resumed == [False] + [True] * 9
-        until(lambda: {each["worker"] for each in told(server)} == {1, 2})
+        until(lambda: {each["worker"] for each in reported(server)} == {1, 2})
 
 
 def test_an_address_that_is_taken_ends_it_before_a_worker_is_started(setting: Setting) -> None:
@@ -170,15 +170,15 @@ def test_a_worker_that_is_killed_while_files_change_begins_with_what_they_have_b
             server.process.send_signal(signal.SIGHUP)
             time.sleep(0.02 * turn)
             os.kill(serving[0], signal.SIGKILL)
-            until(lambda n=turn: server.said.count("reloaded: gateway.toml") == n + 1)
+            until(lambda n=turn: server.printed.count("reloaded: gateway.toml") == n + 1)
             until(lambda old=serving[0]: len(set(workers(server)) - {old}) == 2)
-            until(lambda n=turn: server.said.count("taken by all workers") >= n + 1)
+            until(lambda n=turn: server.printed.count("taken by all workers") >= n + 1)
             for _ in range(6):
                 with pytest.raises((PeerAlert, ConnectionError)) as refused:
                     setting.mutual.client(who).connect("127.0.0.1", int(server.port)).recv(1)
                 assert "access_denied" in str(refused.value) or isinstance(refused.value, ConnectionError)
         assert server.end() == 0
-        assert "Traceback" not in server.said
+        assert "Traceback" not in server.printed
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")

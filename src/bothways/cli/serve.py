@@ -22,13 +22,13 @@ from bothways.cli.options import (
 )
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.reports import Reports
-from bothways.cli.server_files import Look, ServerFiles
+from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
 from bothways.cli.staples import Staples, Supply, staples_options
-from bothways.cli.terminal import DONE, complain, refuse, say
+from bothways.cli.terminal import DONE, refuse, report_error, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
-from bothways.cli.watching import looking_after
+from bothways.cli.watching import checking_regularly
 from bothways.cli.workers import Ready, Sockets, listening_sockets, serve_in_workers, workers_option
 from bothways.diagnosis import Files
 from bothways.errors import ConfigError
@@ -139,7 +139,7 @@ def command(
             current[0] = load()
         except (ConfigError, SystemExit) as error:  # what exits has printed why
             why = f": {error}" if isinstance(error, ConfigError) else ""
-            complain(f"the workers are not replaced{why}")
+            report_error(f"the workers are not replaced{why}")
             return False
         return True
 
@@ -158,14 +158,14 @@ class Loaded:
     """The configuration by what files say, and what keeps it up to date. supply: of staples, None for none."""
 
     config: ServerConfig
-    looks: list[Look]
+    checks: list[RegularCheck]
     supply: Supply | None
 
     @contextlib.contextmanager
     def kept_up_to_date(self) -> Iterator[None]:
         """Follow files, ticket keys and OCSP responses while the body runs."""
-        fresh = contextlib.nullcontext() if self.supply is None else self.supply.kept_fresh()
-        with fresh, looking_after(self.looks):
+        fresh = contextlib.nullcontext() if self.supply is None else self.supply.renewing()
+        with fresh, checking_regularly(self.checks):
             follow_tickets(self.config.tickets)
             yield
 
@@ -196,10 +196,10 @@ def _load(
         handshake_timeout=handshake_timeout,
         insecure_keylog=log_keys,
     )
-    looks = read.looks()
+    checks = read.checks()
     if supply is not None and staples.staple_file:
-        looks.append(supply.look)
-    return Loaded(config, looks, supply)
+        checks.append(supply.read_changed)
+    return Loaded(config, checks, supply)
 
 
 def _service(
