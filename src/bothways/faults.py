@@ -154,10 +154,10 @@ class Fault(Enum):
     BINDER_NOT_LAST = Row(Alert.ILLEGAL_PARAMETER, "put an extension after pre_shared_key", "RFC 9846 4.3.11")
 
     BINDERS_DO_NOT_FIT = Row(Alert.ILLEGAL_PARAMETER, "offers {keys} shared keys with {binders} binders, where each has one", "RFC 9846 4.3.11")
-    BAD_BINDER = Row(Alert.DECRYPT_ERROR, "offers a session whose key it does not hold, or a hello that was altered on the way: the binder is wrong",
-                     "RFC 9846 4.3.11", "let the client forget its sessions; if it happens again, look for a device on the way that interferes")
+    BAD_BINDER = Row(Alert.DECRYPT_ERROR, "offers a session without having its key, or sent a ClientHello that was altered on the way: the binder is wrong",
+                     "RFC 9846 4.3.11", "delete the sessions of the client; if it happens again, look for a device on the network path that alters the traffic")
     UNOFFERED_PSK = Row(Alert.ILLEGAL_PARAMETER, "chose shared key {got}, of {offered} that we offered", "RFC 9846 4.3.11")
-    PSK_OF_OTHER_HASH = Row(Alert.ILLEGAL_PARAMETER, "resumes a session by the cipher suite {got}, which has another hash than {before}",
+    PSK_OF_OTHER_HASH = Row(Alert.ILLEGAL_PARAMETER, "resumes a session with the cipher suite {got}, whose hash differs from that of {before}",
                             "RFC 9846 4.3.11")
     PSK_WITHOUT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "resumes a session without a key share, which we did not offer", "RFC 9846 4.3.11")
 
