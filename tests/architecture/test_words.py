@@ -92,8 +92,16 @@ GONE_WITHIN = (
     (CA, "answers at_hand question _shelf", "ocsp_cache, cached, request, _crl_cache"),
     (CA, "seal handout adopt take_over adopted", "key_access, output, import_..."),
     (CA, "words told", "label, text"),
+    (
+        "tls",
+        "heed heeded go_without go_on_without has_news",
+        "process_events, has_effect, continue_without_answer",
+    ),
+    ("net adapters", "meet_refusal say_goodbye shake_hands", "process_received_alert, send_close_notify"),
+    ("cli", "kept_fresh told_apart complain", "renewing, explaining_file_kinds, report_error"),
+    ("diagnosis", "unsaid unasked not_let_in their_chain", "no_known_reason, not_authorized, peer_chain"),
 )
-IN_TESTS = ("skins", "blaming", "drawn")  # now identities, faults, wire_values
+IN_TESTS = ("skins", "blaming", "drawn", "told")  # now identities, faults, wire_values, described_files
 
 
 @pytest.mark.parametrize(("package", "names", "instead"), GONE, ids=lambda each: str(each))
