@@ -1,6 +1,6 @@
-"""What a rule about peers may ask for: each kind compiles its values to a test of a verdict.
+"""The kinds of rules about peers: each compiles its values to a test of a verdict.
 
-Nothing in a certificate is a pattern. What could never hold is refused when it is compiled.
+Text of a certificate is never used as a pattern. A value that no certificate can have is refused when it is compiled.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _uri(values: tuple[str, ...]) -> Test:
 
 
 def _spiffe_pattern(value: str) -> re.Pattern[str]:
-    """Compile a SPIFFE ID with stars: they match whole segments, which are never "." or ".." (SPIFFE-ID 2)."""
+    """Compile a SPIFFE ID with wildcards: "*" for one segment, "**" at the end for one or more (SPIFFE-ID 2)."""
     domain, *segments = value.removeprefix(SPIFFE).split("/")
     if not _TRUST_DOMAIN.fullmatch(domain):
         raise ConfigError(
@@ -357,7 +357,7 @@ def _loose_dn(values: tuple[str, ...]) -> Test:
 
 
 def _may_have(verdict: Trusted, kind: bytes, values: tuple[str, ...]) -> bool:
-    """Whether one of the attributes of a kind has one of the values; of one that cannot be read nobody knows."""
+    """Whether one of the attributes of a kind has one of the values, or cannot be decoded, so that it may have one."""
     try:
         relatives = attributes(_leaf(verdict).subject)
     except ValueError:
