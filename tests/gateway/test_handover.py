@@ -60,8 +60,8 @@ def test_a_gateway_is_replaced_without_a_connection_lost(setting: Setting) -> No
             thread = threading.Thread(target=come_and_go)
             thread.start()
             server.process.send_signal(signal.SIGUSR2)
-            until(lambda: "replaced by process" in server.said)
-            successor = int(re.search(r"replaced by process (\d+)", server.said)[1])
+            until(lambda: "replaced by process" in server.printed)
+            successor = int(re.search(r"replaced by process (\d+)", server.printed)[1])
             so_far = count[0]
             until(lambda: count[0] > so_far + 5)
             over.set()
@@ -82,7 +82,7 @@ def test_a_gateway_is_replaced_without_a_connection_lost(setting: Setting) -> No
                 os.kill(successor, signal.SIGTERM)
                 until(lambda: not Path(f"/proc/{successor}/exe").exists())
             server.end(signal.SIGKILL)
-        assert "Traceback" not in server.said
+        assert "Traceback" not in server.printed
 
 
 def test_a_gateway_that_cannot_be_replaced_goes_on(setting: Setting) -> None:
@@ -95,7 +95,7 @@ def test_a_gateway_that_cannot_be_replaced_goes_on(setting: Setting) -> None:
             assert says(channel, b"one")
             setting.path.write_text("broken")
             server.process.send_signal(signal.SIGUSR2)
-            until(lambda: "not replaced: the new process does not serve" in server.said)
+            until(lambda: "not replaced: the new process does not serve" in server.printed)
             assert says(channel, b"two")
             with setting.mutual.client().connect("127.0.0.1", int(server.port)) as another:
                 assert says(another, b"three")

@@ -59,8 +59,8 @@ def test_a_ticket_of_one_route_is_worth_nothing_at_another(setting: Setting) -> 
                 assert (reused, said) == (True, b"x")
                 with pytest.raises((ssl.SSLError, ConnectionError)):
                     await asyncio.to_thread(talk, number, "two.example", session)
-                told = (await setting.until_told(3))[2]
-        assert (told["route"], told["verdict"], told["resumed"]) == ("route 2", "refused", False)
+                reported = (await setting.until_reported(3))[2]
+        assert (reported["route"], reported["verdict"], reported["resumed"]) == ("route 2", "refused", False)
         assert two.writers == []
 
     asyncio.run(attack())
@@ -134,9 +134,9 @@ def test_a_flood_that_takes_every_descriptor_ends_no_gateway_and_keeps_no_proces
                     time.sleep(0.05)
         finally:
             assert server.end(signal.SIGTERM) == 0
-        assert "Traceback" not in server.said
-        told = [json.loads(line) for line in server.said.splitlines() if '"event"' in line]
-        assert sum("cannot be accepted for now" in each["event"] for each in told) <= 1
+        assert "Traceback" not in server.printed
+        reported = [json.loads(line) for line in server.printed.splitlines() if '"event"' in line]
+        assert sum("cannot be accepted for now" in each["event"] for each in reported) <= 1
 
 
 def processor_time(pid: int) -> float:

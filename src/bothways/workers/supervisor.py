@@ -82,7 +82,7 @@ class Supervisor:
             try:
                 self._due = dict.fromkeys(range(1, self._count + 1), self._clock())
                 while (self._stopping is None and not self._retiring) or self._workers:
-                    self._turn()
+                    self._run_once()
             finally:
                 for each in self._workers:
                     each.signal(signal.SIGKILL)
@@ -92,18 +92,18 @@ class Supervisor:
 
     # -- events ----------------------------------------------------------------------------------------
 
-    def _turn(self) -> None:
+    def _run_once(self) -> None:
         """Do what is due, then wait for the next event."""
         self._start_due()
         self._expire()
         for key, _ in self._selector.select(self._wait()):
             if isinstance(key.data, Worker):
-                if not key.data.heed():
+                if not key.data.read_pipe():
                     self._selector.unregister(key.data.pipe)
             else:
                 self._drain(key.fd)
         while self._signals:
-            self._heed(self._signals.pop(0))
+            self._process_signal(self._signals.pop(0))
         for each in [worker for worker in self._workers if worker.poll()]:
             self._ended(each)
         for each in [worker for worker in self._workers if worker.ready]:
@@ -127,7 +127,7 @@ class Supervisor:
             each.signal(which)
         return bool(found)
 
-    def _heed(self, number: int) -> None:
+    def _process_signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
             if self._stopping is None:
                 self._stop(DONE)
@@ -170,7 +170,7 @@ class Supervisor:
         """A worker is ready: end the one that it replaces, and replace the next."""
         if worker.replaces is not None:
             old, worker.replaces = worker.replaces, None
-            self._dismiss(old)
+            self._end_worker(old)
             self._replace_next()
         if not self._told_ready and sum(each.ready for each in self._workers) == self._count:
             self._told_ready = True
@@ -209,7 +209,7 @@ class Supervisor:
         self._workers.append(worker)
         self._selector.register(worker.pipe, selectors.EVENT_READ, worker)
 
-    def _dismiss(self, worker: Worker) -> None:
+    def _end_worker(self, worker: Worker) -> None:
         """Tell a worker to end, within its grace time."""
         worker.leaving = True
         worker.since = self._clock()

@@ -17,7 +17,7 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions
 from inside import machinery
 from pair import Pair, received
-from tamper import Outgoing, Refusal, editing, extending, lying, refused
+from tamper import Outgoing, Refusal, altering, editing, extending, refused
 from tls.handshake import conversations, conversations12
 from tls.handshake.conversations import client_config, server_config
 
@@ -136,7 +136,7 @@ def test_limit_holds_in_every_course(name: str) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_client_may_offer_more_than_the_version_has(version: str) -> None:
     """RFC 8449 4: a server must not enforce it, since the client may have other versions in mind."""
-    with lying(Role.CLIENT, editing(ClientHello, ext.RecordSizeLimit, limit=65_535)):
+    with altering(Role.CLIENT, editing(ClientHello, ext.RecordSizeLimit, limit=65_535)):
         pair = COURSES[version]["mutual"].pair()
         pair.exchange()
         pair.server.send(bytes(40_000))
@@ -148,7 +148,7 @@ def test_max_fragment_length_is_ignored() -> None:
     """RFC 8449 5: it is not supported; beside record_size_limit it has no meaning."""
     old = ext.UnknownExtension(1, b"\1")
     for version in VERSIONS:
-        with lying(Role.CLIENT, extending(ClientHello, old)):
+        with altering(Role.CLIENT, extending(ClientHello, old)):
             pair = COURSES[version]["mutual"].pair()
             pair.exchange()
         assert pair.client.established or version == "1.3" or pair.client.failure is None
@@ -261,7 +261,7 @@ ROWS = (
 )
 
 
-@pytest.mark.parametrize("case", ROWS, ids=lambda case: f"{case} by the {case.liar.value}")
+@pytest.mark.parametrize("case", ROWS, ids=lambda case: f"{case} by the {case.sender.value}")
 def test_peer_is_refused(case: Refusal) -> None:
     """RFC 8449 4, 5: a larger record is record_overflow, an impossible limit illegal_parameter."""
     conversation = COURSES[case.conversation]["mutual"]
