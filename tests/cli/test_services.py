@@ -193,10 +193,10 @@ def test_a_service_that_is_not_there_is_told_in_the_log(start):
     with ada(server) as channel:
         assert channel.recv(1) == b""
     given_up = time.monotonic() + 30
-    while "ended" not in server.said and time.monotonic() < given_up:
+    while "ended" not in server.printed and time.monotonic() < given_up:
         time.sleep(0.02)
     assert server.end() == 0
-    assert "ended: connection refused: no service listens there" in server.said
+    assert "ended: connection refused: no service listens there" in server.printed
 
 
 def silent(sock: socket.socket) -> None:
@@ -204,11 +204,11 @@ def silent(sock: socket.socket) -> None:
     time.sleep(60)
 
 
-def until_said(server, words: str) -> None:
+def until_printed(server, words: str) -> None:
     given_up = time.monotonic() + 30
-    while words not in server.said and time.monotonic() < given_up:
+    while words not in server.printed and time.monotonic() < given_up:
         time.sleep(0.02)
-    assert words in server.said
+    assert words in server.printed
 
 
 @pytest.mark.parametrize("half_closed", [False, True])
@@ -221,7 +221,7 @@ def test_a_relay_that_is_silent_both_ways_is_cut(start, backend, half_closed):
             channel.shutdown()
         with pytest.raises((Truncated, ConnectionError)):
             channel.recv(1)
-    until_said(server, "ended: the connection timed out: no data was sent or received for 0.3 seconds")
+    until_printed(server, "ended: the connection timed out: no data was sent or received for 0.3 seconds")
 
 
 def test_a_relay_lives_as_long_as_one_way_does(start, backend):
@@ -248,7 +248,7 @@ def test_a_client_that_takes_nothing_is_no_reason_to_wait_for_ever(start, backen
     server = start("--client-ca", "ca.pem", "--forward", backend(pour).address, "--idle-timeout", "0.5")
     with ada(server) as channel:
         channel.sendall(b"give")
-        until_said(server, "ended: the connection timed out: no data was sent or received for 0.5 seconds")
+        until_printed(server, "ended: the connection timed out: no data was sent or received for 0.5 seconds")
 
 
 @run
