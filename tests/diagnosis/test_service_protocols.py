@@ -94,5 +94,5 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
 @pytest.mark.parametrize(("data", "says", "refuses"), REPLIES, ids=[str(at) for at in range(len(REPLIES))])
 def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Meaning | None, refuses: bool) -> None:
     found = read_protocols(data)
-    assert (found.says if found is not None else None) is says
+    assert (found.meaning if found is not None else None) is says
     assert (refusal_in(data) is not None) is refuses

@@ -84,7 +84,7 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
 @pytest.mark.parametrize(("data", "says", "refuses"), REPLIES, ids=[str(at) for at in range(len(REPLIES))])
 def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Meaning | None, refuses: bool) -> None:
     found = read_reply(data)
-    assert (found.says if found is not None else None) is says
+    assert (found.meaning if found is not None else None) is says
     assert (refusal_in(data) is not None) is refuses
 
 
@@ -110,7 +110,7 @@ def test_a_reply_in_http_2_is_read_from_its_frames(
     framed: bytes, text: str, says: Meaning, refuses: bool
 ) -> None:
     found = read_reply(SETTINGS + framed)
-    assert found is not None and (found.text, found.says, found.refuses) == (text, says, refuses)
+    assert found is not None and (found.text, found.meaning, found.refuses) == (text, says, refuses)
 
 
 def test_relevant_headers_are_kept() -> None:

@@ -20,10 +20,10 @@ from bothways.diagnosis.service_texts import CERTIFICATES, Meaning, match_text
 )
 def test_a_text_is_read_for_what_it_says_of_a_certificate(text: str, says: Meaning | None) -> None:
     found = match_text(text, CERTIFICATES)
-    assert (None if found is None else found.says) is says
+    assert (None if found is None else found.meaning) is says
 
 
 def test_what_changes_its_length_in_lower_case_is_quoted_in_lower_case() -> None:
     found = match_text("\u0130 No Required SSL Certificate was sent", CERTIFICATES)
-    assert found is not None and found.words == "no required ssl certificate was sent"
+    assert found is not None and found.text == "no required ssl certificate was sent"
     assert match_text("", CERTIFICATES) is None
