@@ -118,7 +118,7 @@ def test_a_server_of_grpc_closes_where_no_protocol_was_agreed_whatever_we_hold(
     shown = None if schemes is None else tuple(who.chain)
     seen = Observed(request=request, shown=shown, progress=Progress.JUDGED)
     error = Truncated("server", step=StepId("3"), progress=Progress.JUDGED)
-    assert explain(error, replace(observed.situation(), seen=seen)).first.cause.name == first_cause
+    assert explain(error, replace(observed.situation(), observed=seen)).first.cause.name == first_cause
     agreed = replace(observed.situation(), seen=replace(seen, protocol=b"h2"))
     assert "NO_SHARED_PROTOCOL" not in [each.cause.name for each in explain(error, agreed).causes]
 
