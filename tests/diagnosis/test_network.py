@@ -119,7 +119,7 @@ def test_a_server_of_grpc_closes_where_no_protocol_was_agreed_whatever_we_hold(
     seen = Observed(request=request, shown=shown, progress=Progress.JUDGED)
     error = Truncated("server", step=StepId("3"), progress=Progress.JUDGED)
     assert explain(error, replace(observed.situation(), observed=seen)).first.cause.name == first_cause
-    agreed = replace(observed.situation(), seen=replace(seen, protocol=b"h2"))
+    agreed = replace(observed.situation(), observed=replace(seen, protocol=b"h2"))
     assert "NO_SHARED_PROTOCOL" not in [each.cause.name for each in explain(error, agreed).causes]
 
 
