@@ -332,10 +332,10 @@ def report(command: str, said: str | bytes) -> dict[str, Any]:
 
 def checked(command: str, said: str | bytes) -> Any:
     """What a command said to a program, of the form that docs/report.schema.json gives it."""
-    told = json.loads(said)
-    wrong = [f"{each.json_path}: {each.message}"[:600] for each in validator(command).iter_errors(told)]
-    assert not wrong, (wrong, told)
-    return told
+    reported = json.loads(said)
+    wrong = [f"{each.json_path}: {each.message}"[:600] for each in validator(command).iter_errors(reported)]
+    assert not wrong, (wrong, reported)
+    return reported
 
 
 if __name__ == "__main__":

@@ -16,20 +16,20 @@ from bothways.diagnosis.failure import explain_failure
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from doctor_talk import listening
 from net.test_starttls import playing
-from starttls.conversations import TURNS, Said
+from starttls.conversations import TURNS, Dialogue
 
 pytestmark = pytest.mark.network
 
 
-@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_a_handshake_follows_a_successful_starttls(said: Said):
+@pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
+def test_a_handshake_follows_a_successful_starttls(dialogue: Dialogue):
     """And what it proves is proved as ever."""
 
     async def conversation() -> None:
         config = identities.client_config(identities.client())
-        with listening(playing(said)) as server:
+        with listening(playing(dialogue)) as server:
             reader, writer = await connect(
-                "127.0.0.1", server.port, config, "localhost", timeout=20, starttls=said.protocol
+                "127.0.0.1", server.port, config, "localhost", timeout=20, starttls=dialogue.protocol
             )
             assert writer.peer is not None
             assert await reader.readexactly(5) == b"hello"
@@ -57,14 +57,14 @@ async def test_a_protocol_gets_its_connection_after_starttls():
         transport.close()
 
 
-@pytest.mark.parametrize("said", TURNS, ids=lambda each: each.protocol)
-def test_what_comes_in_one_piece_with_the_switch_never_gets_into_tls(said: Said):
+@pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
+def test_what_comes_in_one_piece_with_the_switch_never_gets_into_tls(dialogue: Dialogue):
     """CVE-2011-0411 and those like it: the socket is closed instead."""
 
     async def conversation() -> None:
-        ahead = Said(said.protocol, (*said.parts[:-1], said.parts[-1] + b"\x17\3\3\0\1x"))
+        ahead = Dialogue(dialogue.protocol, (*dialogue.parts[:-1], dialogue.parts[-1] + b"\x17\3\3\0\1x"))
         with listening(playing(ahead, tls=False)) as server, pytest.raises(StartTLSFailed) as refused:
-            await connect("127.0.0.1", server.port, identities.client_config(), starttls=said.protocol)
+            await connect("127.0.0.1", server.port, identities.client_config(), starttls=dialogue.protocol)
         assert refused.value.problem is StartTLSProblem.SPOKE_AHEAD
         assert explain_failure(refused.value).first.cause.name == "AHEAD_OF_TLS"
 

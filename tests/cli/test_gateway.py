@@ -23,7 +23,7 @@ def setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting
         yield Setting(mutual, tmp_path)
 
 
-def said(
+def printed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[int, str, str]:
     monkeypatch.setattr("sys.argv", ["bothways", "gateway", *words])
@@ -48,7 +48,7 @@ def test_a_good_file_is_told_route_by_route(
         f'backend = "unix:/run/x.sock"\n{ANYBODY}',
     )
     for words in (("check", "-c", "gateway.toml"), ("-c", "gateway.toml", "check")):
-        status, out, err = said(monkeypatch, capsys, *words)
+        status, out, err = printed(monkeypatch, capsys, *words)
         assert (status, out) == (
             0,
             GOOD,
@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_used_ends_with_status_2(
     """By `check` and where it would be served alike; nothing is started."""
     setting.write(route)
     for words in (("check", "-c", "gateway.toml"), ("-c", "gateway.toml")):
-        status, out, err = said(monkeypatch, capsys, *words)
+        status, out, err = printed(monkeypatch, capsys, *words)
         assert (status, out) == (2, "")
         assert err.startswith(f"bothways: {problem}")
 
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_used_ends_with_status_2(
 def test_without_a_file_it_says_what_to_write(
     words: tuple[str, ...], hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    status, _, err = said(monkeypatch, capsys, *words)
+    status, _, err = printed(monkeypatch, capsys, *words)
     assert (status, err) == (2, f"bothways: no configuration file was given\n{hint}\n")
 
 
@@ -102,7 +102,7 @@ def test_an_address_that_is_taken_ends_it_with_a_sentence(
         setting.write(f"backend = 'a:1'\n{ANYBODY}")
         text = setting.path.read_text()
         setting.path.write_text(text.replace("port = 0", f"port = {taken.getsockname()[1]}"))
-        status, _, err = said(monkeypatch, capsys, "-c", "gateway.toml")
+        status, _, err = printed(monkeypatch, capsys, "-c", "gateway.toml")
     assert status == 1
     assert "address already in use" in err
     assert "Traceback" not in err
@@ -142,12 +142,12 @@ def test_it_is_explained_which_rule_decides_about_a_certificate(
         mutual.identity("client", dns=["client.example", "old.example"]),
     )
     for who, expected in ((mine, (0, MAY, "")), (retired, (1, MAY_NOT, ""))):
-        assert said(monkeypatch, capsys, "explain", "-c", "gateway.toml", str(who.cert)) == expected
-    status, out, _ = said(
+        assert printed(monkeypatch, capsys, "explain", "-c", "gateway.toml", str(who.cert)) == expected
+    status, out, _ = printed(
         monkeypatch, capsys, "explain", "-c", "gateway.toml", str(mutual.identity("client", "revoked").cert)
     )
     assert (status, "  not trusted: " in out) == (1, True)
-    status, out, _ = said(monkeypatch, capsys, "explain", "-c", "gateway.toml", "--json", str(mine.cert))
+    status, out, _ = printed(monkeypatch, capsys, "explain", "-c", "gateway.toml", "--json", str(mine.cert))
     [answer] = report_schema.report("gateway_explain", out)["routes"]
     assert (answer["may_pass"], answer["decided_by"], status) == (True, "dns client.example", 0)
     assert [each["holds"] for each in answer["rules"]] == [False, True]
@@ -159,9 +159,9 @@ def test_a_route_that_is_not_there_cannot_be_asked(
     setting.write(RULES)
     mine = str(setting.mutual.identity("client").cert)
     words = ("explain", "-c", "gateway.toml", "--route", "wbe", mine)
-    assert said(monkeypatch, capsys, *words) == (
+    assert printed(monkeypatch, capsys, *words) == (
         2, "", "bothways: gateway.toml: no route is called wbe; there is web\n",
     )  # fmt: skip
     (setting.folder / "empty.pem").write_text("")
-    status, _, err = said(monkeypatch, capsys, "explain", "-c", "gateway.toml", "empty.pem")
+    status, _, err = printed(monkeypatch, capsys, "explain", "-c", "gateway.toml", "empty.pem")
     assert (status, "empty.pem" in err) == (2, True)

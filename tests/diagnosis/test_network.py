@@ -178,9 +178,9 @@ def test_who_accepts_us_in_the_handshake_and_closes_later_is_first_told_not_to_l
     """A server that does not accept our CA says so by an alert; most that close later go by rules of their own."""
     who = holder()
     observed = HandshakeFacts(client(who), "localhost", address="localhost:8443")
-    seen = Seen(
+    seen = Observed(
         request=Request(OPENSSL_3_0, ()), shown=tuple(who.chain), said=True, progress=Progress.ACCEPTED
     )
-    found = explain(end, replace(observed.situation(), seen=seen))
+    found = explain(end, replace(observed.situation(), observed=seen))
     assert first(found) == ("NOT_LET_IN", "ours")
     assert "CA_NOT_ACCEPTED" in [each.cause.name for each in found.causes]

@@ -65,8 +65,8 @@ def test_a_client_counts_and_is_told_of_by_the_address_that_a_proxy_announces(
                 data = await reader.readuntil(b"hello")
                 assert data[16:28] == TCP4
                 writer.close()
-                [told] = await setting.until_told()
-        assert (told["client"], told["proxy"][:10], told["verdict"]) == (
+                [reported] = await setting.until_reported()
+        assert (reported["client"], reported["proxy"][:10], reported["verdict"]) == (
             "192.0.2.7:5",
             "127.0.0.1:",
             "allowed",
@@ -85,9 +85,9 @@ def test_limits_count_announced_addresses_and_not_that_of_the_proxy(setting: Set
                 await announced(setting, gateway, other)
                 with pytest.raises((OSError, Truncated)):
                     await announced(setting, gateway, LINE)
-                [told] = await setting.until_told()
-                assert told["client"] == "192.0.2.7:5"
-                assert told["ended"] == "its address has 1 connections, and gets no more"
+                [reported] = await setting.until_reported()
+                assert reported["client"] == "192.0.2.7:5"
+                assert reported["ended"] == "its address has 1 connections, and gets no more"
 
     asyncio.run(talk())
 
@@ -99,14 +99,14 @@ def test_a_proxy_that_speaks_for_itself_counts_by_its_own_address(setting: Setti
             async with setting.gateway() as gateway:
                 _, writer = await announced(setting, gateway, binary(b"", 0x00, 0x20))
                 writer.close()
-                [told] = await setting.until_told()
-                assert told["client"] == told["proxy"]
+                [reported] = await setting.until_reported()
+                assert reported["client"] == reported["proxy"]
 
     asyncio.run(talk())
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "reported"),
     [
         (b"\x16\x03\x01\x00\x05hello", "mandatory from this address"),
         (binary(TCP4 + b"\x01"), "ends within a value"),
@@ -114,15 +114,15 @@ def test_a_proxy_that_speaks_for_itself_counts_by_its_own_address(setting: Setti
     ],
 )
 def test_a_proxy_without_a_header_in_form_and_in_time_reaches_nothing(
-    setting: Setting, data: bytes, told: str
+    setting: Setting, data: bytes, reported: str
 ) -> None:
     async def talk() -> None:
         async with service() as behind:
             write(setting, behind.route(), '"127.0.0.1"', times={"hello": 0.2})
             async with setting.gateway() as gateway:
                 assert await sent(gateway, data) in (b"", b"reset")
-                [line] = await setting.until_told()
-        assert told in line["ended"]
+                [line] = await setting.until_reported()
+        assert reported in line["ended"]
         assert (line["verdict"], line["proxy"], behind.writers) == ("none", line["client"], [])
 
     asyncio.run(talk())
@@ -143,10 +143,10 @@ def test_a_header_from_another_address_is_no_tls_and_changes_nothing(setting: Se
                     assert (await sent(gateway, header))[:2] in (b"\x15\x03", b"re", b"")
                 _, writer = await setting.open(gateway)
                 writer.close()
-                told = await setting.until_told(3)
-        assert [each["verdict"] for each in told][-1] == "allowed"
-        assert {each["client"].rpartition(":")[0] for each in told} == {"127.0.0.1"}
-        assert {each["proxy"] for each in told} == {None}
+                reported = await setting.until_reported(3)
+        assert [each["verdict"] for each in reported][-1] == "allowed"
+        assert {each["client"].rpartition(":")[0] for each in reported} == {"127.0.0.1"}
+        assert {each["proxy"] for each in reported} == {None}
 
     asyncio.run(talk('"192.0.2.0/24"'))
     asyncio.run(talk(None))
@@ -158,13 +158,13 @@ def test_who_waits_for_a_header_is_limited_in_number_and_ended_with_the_gateway(
             write(setting, behind.route(), '"127.0.0.1"', limits={"handshakes": 4})
             async with setting.gateway() as gateway:
                 waiting = [await asyncio.open_connection("127.0.0.1", port(gateway)) for _ in range(5)]
-                [told] = await setting.until_told()
-                assert "too many connections of proxies" in told["ended"]
+                [reported] = await setting.until_reported()
+                assert "too many connections of proxies" in reported["ended"]
                 waiting[0][1].close()
                 waiting[1][1].write(b"PROXY")
                 waiting[1][1].close()
-                await until(lambda: len(setting.told()) == 2)
-                assert "before its PROXY header" in setting.told()[1]["ended"]
+                await until(lambda: len(setting.reported()) == 2)
+                assert "before its PROXY header" in setting.reported()[1]["ended"]
             for reader, writer in waiting[2:]:
                 with pytest.raises(ConnectionError):
                     assert await reader.read() == b"", "it is closed"
@@ -193,11 +193,11 @@ def test_proxies_of_a_unix_socket_are_whoever_may_connect_to_it(setting: Setting
             setting.path.write_text(text.replace("port = 0", 'unix = "in.sock"\nproxy_from = "unix"'))
             async with setting.gateway():
                 await through(setting.folder / "in.sock", LINE)
-                await until(lambda: len(setting.told()) == 1)
+                await until(lambda: len(setting.reported()) == 1)
                 setting.path.write_text(text.replace("port = 0", 'unix = "in.sock"'))
                 assert await setting.reload()
                 await through(setting.folder / "in.sock", b"")
-                await until(lambda: len(setting.told()) == 2)
-        assert [each["client"] for each in setting.told()] == ["192.0.2.7:5", "unix"]
+                await until(lambda: len(setting.reported()) == 2)
+        assert [each["client"] for each in setting.reported()] == ["192.0.2.7:5", "unix"]
 
     asyncio.run(talk())

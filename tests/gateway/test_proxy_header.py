@@ -51,7 +51,7 @@ def test_the_checksum_is_that_of_its_standard() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "reported"),
     [
         (b"PROXY TCP4 192.0.2.7 198.51.100.1 5 443\r\n", V4),
         (b"PROXY TCP6 2001:db8::1 2001:DB8::1 5 443\r\n", V6),
@@ -70,13 +70,13 @@ def test_the_checksum_is_that_of_its_standard() -> None:
     ],
 )
 def test_a_header_is_read_whole_or_byte_by_byte_and_takes_nothing_of_what_follows(
-    data: bytes, told: Announced
+    data: bytes, reported: Announced
 ) -> None:
     follows = b"\x16\x03\x01PROXY "
-    assert read(data + follows) == (told, follows)
+    assert read(data + follows) == (reported, follows)
     reader = HeaderReader()
     found = [reader.read(bytes((each,))) for each in data]
-    assert (found[:-1], found[-1], reader.rest) == ([None] * (len(data) - 1), told, b"")
+    assert (found[:-1], found[-1], reader.rest) == ([None] * (len(data) - 1), reported, b"")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def gateway(setting: Setting, port: int, *keys: str) -> Iterator[str]:
         yield str(server.port)
     finally:
         server.end(signal.SIGTERM)
-        assert "Traceback" not in server.said
+        assert "Traceback" not in server.printed
 
 
 def curl(setting: Setting, port: str, *words: str) -> str:

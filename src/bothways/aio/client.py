@@ -59,7 +59,7 @@ async def create_connection(
             connection, watch, app, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
         )
 
-    way = _way(host, port, sock, path, exchange)
+    way = _connector(host, port, sock, path, exchange)
     unmade = partial(
         _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
     )
@@ -110,7 +110,7 @@ async def connect(
         link = Link(connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder)
         return link.tls
 
-    way = _way(host, port, sock, path, exchange)
+    way = _connector(host, port, sock, path, exchange)
     unmade = partial(
         _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
     )
@@ -136,7 +136,7 @@ def _exchange(starttls: str | None, host: str | None, name: str) -> StartTLS | N
     return StartTLS(protocol_named(starttls), host if host is not None and "://" in name else name)
 
 
-def _way(
+def _connector(
     host: str | None,
     port: int | None,
     sock: socket.socket | None,
@@ -205,7 +205,7 @@ async def _established(
         return await within(timeout, connected, has_data)
     except BaseException as error:
         if tls is not None:
-            await let_go(tls, error)
+            await close_after_failure(tls, error)
         elif isinstance(error, OSError | StartTLSFailed):
             unmade(error)
             if isinstance(error, TimedOut) and exchange is not None:
@@ -216,7 +216,7 @@ async def _established(
 def _time_is_up(exchange: StartTLS, unmade: Callable[[TLSError | OSError], None], late: TimedOut) -> None:
     """Raise how far the exchange before TLS had come when the time was over."""
     try:
-        exchange.time_is_up()
+        exchange.time_limit_reached()
     except StartTLSFailed as error:
         unmade(error)
         raise error from late
@@ -238,7 +238,7 @@ async def within(
     return tls
 
 
-async def let_go(tls: TLSProtocol, error: BaseException) -> None:
+async def close_after_failure(tls: TLSProtocol, error: BaseException) -> None:
     """Wait until our alert was sent, then close; after a cancellation without waiting."""
     if isinstance(error, TLSError):
         await tls.until_lost()

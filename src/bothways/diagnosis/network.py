@@ -38,9 +38,9 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
         case socket.gaierror():
             yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server has it")
         case TimeoutError():
-            yield from late(case)
+            yield from timed_out(case)
         case _ if is_cut(error):
-            yield from cut(case)
+            yield from ended_without_alert(case)
         case _ if error.errno in NO_WAY:
             yield case.likely(Cause.UNREACHABLE, OURS, LIKELY, error.strerror or "")
             yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
@@ -49,14 +49,14 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield case.likely(Cause.LOCAL_FAILURE, OURS, LIKELY, problem=problem)
 
 
-def late(case: Case) -> Iterator[Likely]:
+def timed_out(case: Case) -> Iterator[Likely]:
     """A time limit passed: while connecting, or while waiting for the peer."""
-    if not case.seen.sent and case.is_client:
+    if not case.observed.sent and case.is_client:
         yield case.likely(Cause.FILTERED, BETWEEN, LIKELY, "nothing came back, not even a refusal")
         yield case.likely(Cause.SLOW, BETWEEN)
         return
-    if not case.seen.received:
-        yield from before_tls.by_words(case)
+    if not case.observed.received:
+        yield from before_tls.by_probes(case)
         yield from _by_port(case)
         word = "it received our hello and sent nothing" if case.is_client else "it connected and sent nothing"
         if case.is_client:
@@ -74,7 +74,7 @@ def late(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.PEER_STOPPED, PEERS)
 
 
-def cut(case: Case) -> Iterator[Likely]:
+def ended_without_alert(case: Case) -> Iterator[Likely]:
     """The connection ended without an alert: what that means depends on how far it had come."""
     for rule in CUT_AT[case.role, case.progress]:
         yield from rule(case)
@@ -106,7 +106,7 @@ def _is_known(case: Case) -> bool:
 
 
 def _routed_by_name(case: Case) -> Iterator[Likely]:
-    found, name = case.situation.probed, case.ours.server_name
+    found, name = case.situation.probed, case.own_side.server_name
     if found is not None and found.without_name and name is not None:
         evidence = "a hello without a server name was answered, and one with it was not"
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, LIKELY, evidence, name=name)
@@ -120,7 +120,7 @@ def _reads_hello(case: Case) -> Iterator[Likely]:
         "it waits for the last byte of a hello and then closes, as routers by server name do that have no route; a "
         "TLS server that fails cannot be told from that: its log tells"
     )
-    name = case.ours.server_name
+    name = case.own_side.server_name
     if certs.is_address(name):
         yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, evidence, name=name)
     elif name is not None:
@@ -156,7 +156,7 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     """Causes in front of a server that close without TLS; on the wire they cannot be distinguished."""
     if _answered(case) or _is_known(case):
         return
-    name = case.ours.server_name
+    name = case.own_side.server_name
     if name is not None and not certs.is_address(name):
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, name=name)
     if case.situation.probed is None:  # otherwise a hello after such a header was not answered either
@@ -166,14 +166,14 @@ def _before_tls(case: Case) -> Iterator[Likely]:
 
 def _no_protocol_chosen(case: Case) -> Iterator[Likely]:
     """Servers of gRPC, or of HTTP/2 only, close a connection for which no protocol was agreed by ALPN."""
-    if not case.is_client or case.seen.data or case.seen.protocol is not None:
+    if not case.is_client or case.observed.data or case.observed.protocol is not None:
         return
     detail = "we offer none, and then servers of gRPC and HTTP/2 close the connection"
-    if case.ours.protocols:
-        offered = listed([each.decode("ascii", "replace") for each in case.ours.protocols])
+    if case.own_side.protocols:
+        offered = listed([each.decode("ascii", "replace") for each in case.own_side.protocols])
         detail = f"it chose none of what we offer ({offered}), and then servers of gRPC and HTTP/2 close the connection"
     # gRPC uses BoringSSL; and a server that requests no certificate does not close for lack of one.
-    told = case.stack is Stack.BORINGSSL or (case.request is None and bool(case.ours.own))
+    told = case.stack is Stack.BORINGSSL or (case.request is None and bool(case.own_side.own))
     evidence = "it closed right after the handshake, for which it needed nothing more from us" if told else ""
     weight = LIKELY if told else POSSIBLE
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, weight, evidence, detail=detail, offer="h2")
@@ -181,29 +181,29 @@ def _no_protocol_chosen(case: Case) -> Iterator[Likely]:
 
 def _closed_after_certificate(case: Case) -> Iterator[Likely]:
     """We sent a certificate, and the peer closed the connection without saying why."""
-    if case.chain and not case.seen.data:
+    if case.chain and not case.observed.data:
         yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)
 
 
 def _service_closed(case: Case) -> Iterator[Likely]:
     """The handshake is complete, and the service closed the connection before it sent anything."""
-    if case.chain and not case.seen.data:
+    if case.chain and not case.observed.data:
         for rule in (
-            own_issuer.unnamed_issuer, own_side.flawed, own_side.below_strict_levels, own_side.not_let_in,
+            own_issuer.unnamed_issuer, own_side.flawed, own_side.below_strict_levels, own_side.not_authorized,
             own_issuer.issuer, *UNSAID,
         ):  # fmt: skip
             yield from rule(case)
 
 
-def _nobody_behind(case: Case) -> Iterator[Likely]:
+def _no_server_behind_proxy(case: Case) -> Iterator[Likely]:
     """It closed before it sent anything, as a proxy does that cannot reach any of its servers.
 
     A service that was asked for TLS by its own protocol has answered.
     """
     if (
-        not case.ours.starttls
+        not case.own_side.starttls
         and case.is_client
-        and not case.seen.data
+        and not case.observed.data
         and not getattr(case.error, "in_record", False)
     ):
         evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
@@ -212,7 +212,7 @@ def _nobody_behind(case: Case) -> Iterator[Likely]:
 
 def _ended_after_us(case: Case) -> Iterator[Likely]:
     """We closed without a request; what is missing is the answer to our close_notify (RFC 9846 6.1)."""
-    if case.seen.closed and not case.seen.said and not case.seen.data:
+    if case.observed.closed and not case.observed.said and not case.observed.data:
         evidence = "we sent close_notify, and nothing else, before it ended the connection"
         detail = "it ends connections without close_notify (RFC 9846 6.1)"
         yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, LIKELY, evidence, detail=detail)
@@ -220,9 +220,9 @@ def _ended_after_us(case: Case) -> Iterator[Likely]:
 
 def _nothing_agreed(case: Case) -> Iterator[Likely]:
     """A client of gRPC or HTTP/2 alone closes where we chose no protocol; HTTP/1.1 needs no ALPN."""
-    offered = case.seen.offer.protocols if case.seen.offer is not None else ()
-    answered = case.seen.version == Version.TLS12 or "EncryptedExtensions" in case.seen.sent
-    if not (offered and answered) or case.seen.protocol is not None or b"http/1.1" in offered:
+    offered = case.observed.offer.protocols if case.observed.offer is not None else ()
+    answered = case.observed.version == Version.TLS12 or "EncryptedExtensions" in case.observed.sent
+    if not (offered and answered) or case.observed.protocol is not None or b"http/1.1" in offered:
         return
     theirs = listed([each.decode("ascii", "replace") for each in offered])
     evidence = "it completed the handshake, in which no protocol was agreed, and sent nothing"
@@ -233,7 +233,7 @@ def _nothing_agreed(case: Case) -> Iterator[Likely]:
 
 def _client_left(case: Case) -> Iterator[Likely]:
     """A client that closes after its handshake: Python, wget and Node verify our certificate only then."""
-    if case.is_client or case.seen.data or not case.chain:
+    if case.is_client or case.observed.data or not case.chain:
         return
     yield from _nothing_agreed(case)
     for rule in (
@@ -253,13 +253,13 @@ def _by_protocol(case: Case) -> Iterator[Likely]:
     yield from (each for each in _no_protocol_chosen(case) if each.weight is LIKELY)
 
 
-UNSAID: tuple[Rule, ...] = (own_side.not_let_in, own_side.revoked_unsaid, own_side.clock)
+UNSAID: tuple[Rule, ...] = (own_side.not_authorized, own_side.perhaps_revoked, own_side.clock)
 probe = one(Cause.PROBE, PEERS, LIKELY)
 network = one(Cause.CUT, BETWEEN)
 
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
-        _behind_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_words,
+        _behind_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_probes,
         own_hello.probed, _by_port, _closed_after_hello, _before_tls,
         peer_alerts.lets_not_in, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,
@@ -268,12 +268,12 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.JUDGED): (
         own_side.absent, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
         own_issuer.partial_chain, _by_protocol, own_issuer.issuer,
-        *UNSAID, _closed_after_certificate, own_side.unasked, peer_alerts.second_handshake,
-        _no_protocol_chosen, _nobody_behind, peer_alerts.stopped, network,
+        *UNSAID, _closed_after_certificate, own_side.certificate_not_requested, peer_alerts.second_handshake,
+        _no_protocol_chosen, _no_server_behind_proxy, peer_alerts.stopped, network,
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
-        peer_alerts.second_handshake, _service_closed, _nobody_behind, peer_alerts.stopped, _no_protocol_chosen,
-        _ended_after_us, network,
+        peer_alerts.second_handshake, _service_closed, _no_server_behind_proxy, peer_alerts.stopped,
+        _no_protocol_chosen, _ended_after_us, network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (

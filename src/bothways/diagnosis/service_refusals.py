@@ -15,7 +15,7 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
 from bothways.diagnosis.service_reply import ServiceReply, read_reply
-from bothways.diagnosis.service_texts import Says
+from bothways.diagnosis.service_texts import Meaning
 from bothways.diagnosis.situation import Situation
 from bothways.errors import PeerAlert, PeerFault
 from bothways.faults import shown
@@ -34,7 +34,7 @@ FAILED = (
 )
 SILENCE = "TLS succeeded, and the service behind it closed without an answer; some services refuse clients in this way"
 BUSY = "TLS succeeded in both directions, and the service behind it serves nobody at the moment"
-MEANINGS = {Says.NO_BACKEND: FAILED, Says.BUSY: BUSY}
+MEANINGS = {Meaning.NO_BACKEND: FAILED, Meaning.BUSY: BUSY}
 
 
 class ServiceRefusal(Exception):
@@ -51,15 +51,15 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     data: the first bytes received over the established channel, b"" where it was closed; at most 16 KiB are read.
     situation: as for `explain`.
     """
-    if not data and situation.seen.said:
+    if not data and situation.observed.said:
         return explain_silence(situation)
     reply = read_reply(data)
-    if reply is None or reply.says is None:
+    if reply is None or reply.meaning is None:
         return None
     case = Case(ServiceRefusal(reply), situation)
-    causes = ranked(each for rule in (_clocks, *RULES[reply.says]) for each in rule(case))
+    causes = ranked(each for rule in (_clocks, *RULES[reply.meaning]) for each in rule(case))
     causes = causes or (case.likely(Cause.REFUSED_BY_SERVICE, PEERS),)
-    return Explanation(f"the server answered: {reply.text}", MEANINGS.get(reply.says, MEANING), causes)
+    return Explanation(f"the server answered: {reply.text}", MEANINGS.get(reply.meaning, MEANING), causes)
 
 
 def explain_silence(situation: Situation) -> Explanation:
@@ -120,7 +120,7 @@ def _clocks(case: Case) -> Iterator[Likely]:
     reply, chain, now = _reply(case), case.chain, case.situation.now
     if reply.date is None or not chain or abs((reply.date - now).total_seconds()) <= SKEW_SECONDS:
         return
-    if reply.says not in (Says.CERTIFICATE_WRONG, Says.CERTIFICATE_EXPIRED):
+    if reply.meaning not in (Meaning.CERTIFICATE_WRONG, Meaning.CERTIFICATE_EXPIRED):
         return
     outside = any(not each.not_before <= reply.date <= each.not_after for each in chain)
     inside = all(each.not_before <= now <= each.not_after for each in chain)
@@ -132,8 +132,8 @@ def _clocks(case: Case) -> Iterator[Likely]:
 
 
 def _unsent(case: Case) -> Iterator[Likely]:
-    if case.request is None and case.ours.own:
-        yield from _unasked(case)
+    if case.request is None and case.own_side.own:
+        yield from _certificate_not_requested(case)
     elif not case.chain:
         yield case.likely(Cause.NO_CERTIFICATE, OURS, LIKELY, "the server says so", detail="none was sent")
 
@@ -144,16 +144,16 @@ def _absent(case: Case) -> Iterator[Likely]:
         yield case.likely(each.cause, each.party, LIKELY, each.evidence, **dict(each.facts))
 
 
-def _unasked(case: Case) -> Iterator[Likely]:
+def _certificate_not_requested(case: Case) -> Iterator[Likely]:
     """It requires a certificate, and did not request one in the handshake."""
     if case.is_client and case.request is None:
         evidence = "no CertificateRequest came in the handshake"
-        weight = LIKELY if case.ours.own else POSSIBLE
+        weight = LIKELY if case.own_side.own else POSSIBLE
         yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, weight, evidence)
 
 
 def _later(case: Case) -> Iterator[Likely]:
-    later = "--post-handshake" if case.seen.version == Version.TLS13 and case.ours.own else ""
+    later = "--post-handshake" if case.observed.version == Version.TLS13 and case.own_side.own else ""
     yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, "the server says so", later=later)
 
 
@@ -220,7 +220,7 @@ def _expired(case: Case) -> Iterator[Likely]:
 
 def _no_protocol(case: Case) -> Iterator[Likely]:
     """It serves HTTP/2 alone, and answers a client with which it has agreed no protocol in HTTP/1."""
-    if case.is_client and case.seen.protocol is None:
+    if case.is_client and case.observed.protocol is None:
         detail = "we offer none, and it serves HTTP/2 alone"
         evidence = "that is what the answer says"
         yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY, evidence, detail=detail, offer="h2")
@@ -240,58 +240,64 @@ def _clock(case: Case) -> Iterator[Likely]:
         yield from own_side.clock(case)
 
 
-def _too_deep_for_most(case: Case) -> Iterator[Likely]:
-    yield from (each for each in own_issuer.too_deep(case) if each.weight is LIKELY)
+def _exceeds_usual_depth(case: Case) -> Iterator[Likely]:
+    yield from (each for each in own_issuer.chain_too_long(case) if each.weight is LIKELY)
 
 
 by_service = one(Cause.REFUSED_BY_SERVICE, PEERS)
-let_in: tuple[Rule, ...] = (_absent, _untrusted, own_side.flawed, _unasked, own_side.not_let_in)
+let_in: tuple[Rule, ...] = (
+    _absent,
+    _untrusted,
+    own_side.flawed,
+    _certificate_not_requested,
+    own_side.not_authorized,
+)
 WRONG: tuple[Rule, ...] = (
     _absent, _untrusted, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
-    own_issuer.partial_chain, _too_deep_for_most,
-    own_issuer.issuer, _not_told_apart, _clock, own_side.not_let_in, own_side.unsaid,
+    own_issuer.partial_chain, _exceeds_usual_depth,
+    own_issuer.issuer, _not_told_apart, _clock, own_side.not_authorized, own_side.no_known_reason,
 )  # fmt: skip
 
 SILENT: tuple[Rule, ...] = (
     _absent,
     _untrusted,
     own_side.flawed,
-    own_side.not_let_in,
+    own_side.not_authorized,
     one(Cause.BACKEND_DOWN, PEERS),
     one(Cause.PEER_STOPPED, PEERS),
 )
-RULES: Mapping[Says, tuple[Rule, ...]] = {
-    Says.CERTIFICATE_WANTED: (
+RULES: Mapping[Meaning, tuple[Rule, ...]] = {
+    Meaning.CERTIFICATE_WANTED: (
         _absent,
         _unsent,
         _untrusted,
         own_side.flawed,
-        _unasked,
+        _certificate_not_requested,
         own_issuer.issuer,
-        own_side.not_let_in,
+        own_side.not_authorized,
         by_service,
     ),
-    Says.CERTIFICATE_WRONG: WRONG,
-    Says.CERTIFICATE_UNTRUSTED: (
+    Meaning.CERTIFICATE_WRONG: WRONG,
+    Meaning.CERTIFICATE_UNTRUSTED: (
         _absent,
         _untrusted,
         _as_the_answer_says,
         own_side.flawed,
-        own_side.unsaid,
-        _unasked,
+        own_side.no_known_reason,
+        _certificate_not_requested,
     ),
     # A text proves nothing: what was requested, named and sent is weighed first, whatever it says.
-    Says.CERTIFICATE_EXPIRED: (_absent, _untrusted, own_side.flawed, _clock, _expired, own_issuer.issuer),
-    Says.CERTIFICATE_REVOKED: (_absent, _untrusted, own_side.flawed, own_side.revoked),
-    Says.LATER_IMPOSSIBLE: (_untrusted, _later),
-    Says.WRONG_NAME: (_name, by_service),
-    Says.UNWILLING: (_by_status, _untrusted, own_side.flawed, *let_in),
-    Says.FORBIDDEN: (*let_in, own_issuer.issuer, by_service),
-    Says.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
-    Says.PROXY_LOGIN: (_proxy_login,),
-    Says.NO_BACKEND: (_backend, by_service),
-    Says.BUSY: (_busy, by_service),
-    Says.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
-    Says.NO_PROTOCOL: (_no_protocol, by_service),
-    Says.PLAIN_WANTED: (by_service,),
+    Meaning.CERTIFICATE_EXPIRED: (_absent, _untrusted, own_side.flawed, _clock, _expired, own_issuer.issuer),
+    Meaning.CERTIFICATE_REVOKED: (_absent, _untrusted, own_side.flawed, own_side.revoked),
+    Meaning.LATER_IMPOSSIBLE: (_untrusted, _later),
+    Meaning.WRONG_NAME: (_name, by_service),
+    Meaning.UNWILLING: (_by_status, _untrusted, own_side.flawed, *let_in),
+    Meaning.FORBIDDEN: (*let_in, own_issuer.issuer, by_service),
+    Meaning.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
+    Meaning.PROXY_LOGIN: (_proxy_login,),
+    Meaning.NO_BACKEND: (_backend, by_service),
+    Meaning.BUSY: (_busy, by_service),
+    Meaning.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
+    Meaning.NO_PROTOCOL: (_no_protocol, by_service),
+    Meaning.PLAIN_WANTED: (by_service,),
 }

@@ -296,7 +296,7 @@ def _exchange_data(
         result.confirmed = channel.confirmed(0)
         if result.confirmed != "accepted" and not timed_out.is_set():
             raise
-        result.closed = not (result.head or timed_out.is_set() or observed.situation().seen.said)
+        result.closed = not (result.head or timed_out.is_set() or observed.situation().observed.said)
     finally:
         timer.cancel()
     if result.closed:

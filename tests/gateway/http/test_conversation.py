@@ -359,6 +359,6 @@ def test_a_gateway_that_drains_ends_idle_clients_and_lets_requests_end(setting: 
             go_on.set()
             await asyncio.wait_for(draining, 20)
             assert statuses(await busy.read()) == [200]
-        assert {each["ended"] for each in setting.told() if "path" not in each} == {"the gateway ends"}
+        assert {each["ended"] for each in setting.reported() if "path" not in each} == {"the gateway ends"}
 
     asyncio.run(talk())

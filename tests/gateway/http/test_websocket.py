@@ -88,7 +88,7 @@ def test_each_way_of_a_websocket_ends_by_itself_and_a_cut_is_a_cut(setting: Sett
                 head, _, rest = answer.partition(b"\r\n\r\n")
                 assert head.startswith(b"HTTP/1.1 101") and rest == b"firstbytes\x00\r\nlast"
                 assert (await talk_raw(setting, gateway, ASK + b"cut", end=False)).endswith(b"first" + CUT)
-                await until(lambda: len(setting.told()) >= 2)
+                await until(lambda: len(setting.reported()) >= 2)
 
     asyncio.run(talk())
 
@@ -107,7 +107,7 @@ def test_a_websocket_on_which_nothing_passes_is_ended(setting: Setting) -> None:
                 writer.write(ASK)
                 with pytest.raises(Exception, match="close_notify|reset"):
                     await reader.read()
-                await until(lambda: setting.told())
+                await until(lambda: setting.reported())
         assert "nothing was sent or received for 0.2 seconds" in str(setting.lines)
 
     asyncio.run(talk())

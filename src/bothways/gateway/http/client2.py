@@ -69,7 +69,7 @@ class HTTP2Service:
         """End the connection."""
         if self._reading is not None:
             self._reading.cancel()
-        self._link.lose()
+        self._link.transport_closed()
         self.stream.cut()
 
     async def _read(self) -> None:
@@ -79,7 +79,7 @@ class HTTP2Service:
         except (ConnectionError, TimeoutError):
             self.stream.cut()
         finally:
-            self._link.lose()
+            self._link.transport_closed()
 
     def _head(self, stream: Stream2, event: Any) -> None:
         status = int(pseudo_fields_of(event.headers)[b":status"])

@@ -219,7 +219,7 @@ class Link2:
         await asyncio.sleep(0)
         return True
 
-    def lose(self) -> None:
+    def transport_closed(self) -> None:
         """End every stream, since the connection is gone."""
         for stream in tuple(self.streams.values()):
             stream.end(int(ErrorCodes.CONNECT_ERROR))

@@ -180,7 +180,7 @@ class HTTP2Server:
             exchange.close()
 
     async def _end(self) -> None:
-        self._link.lose()
+        self._link.transport_closed()
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
