@@ -79,9 +79,9 @@ def test_a_request_whose_length_is_in_doubt_or_whose_head_has_none_is_refused(st
     with ada(server) as channel:
         channel.sendall(request_text)
         channel.shutdown()
-        said = read_all(channel)
-    assert said.startswith(b"HTTP/1.1 " + status)
-    assert b"Connection: close\r\n" in said
+        printed = read_all(channel)
+    assert printed.startswith(b"HTTP/1.1 " + status)
+    assert b"Connection: close\r\n" in printed
 
 
 def test_a_request_that_does_not_come_to_its_end_is_left(start):
@@ -92,7 +92,7 @@ def test_a_request_that_does_not_come_to_its_end_is_left(start):
             channel.sendall(b"a")
             time.sleep(0.02)
     assert server.end() == 0
-    assert "ended: the connection timed out: no request in 0.5 seconds" in server.said
+    assert "ended: the connection timed out: no request in 0.5 seconds" in server.printed
 
 
 def test_page_asks_for_the_certificate_when_it_has_read_the_request(start):

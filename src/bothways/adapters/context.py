@@ -117,7 +117,7 @@ class SSLContext(RefusedSettings, Attributes):
     @property
     def config(self) -> ClientConfig | ServerConfig:
         """The configuration of the next connections."""
-        return self._settled()
+        return self._completed()
 
     # -- creating connections --------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class SSLContext(RefusedSettings, Attributes):
         server_side, server_hostname, session: as for `ssl.SSLContext.wrap_socket`.  without_io: for an `SSLObject`.
         address: returns the peer's address for explanations.
         """
-        config = self._settled()
+        config = self._completed()
         self.check_side(server_side, session)
         if without_io and config.settings.fetch is not None and self._evidence is None:
             refuse(
@@ -194,7 +194,7 @@ class SSLContext(RefusedSettings, Attributes):
         name = self._encode_hostname(server_hostname)
         if not name:
             refuse("server_hostname", "missing; a client must say whom it wants to reach")
-        config = self._settled()
+        config = self._completed()
         if isinstance(config, ClientConfig):
             target = config.target(name)
             return name if name.isascii() else target.text
@@ -210,23 +210,23 @@ class SSLContext(RefusedSettings, Attributes):
             finder = blocking.finder(config.settings.fetch)
         return Answering(self._signer, finder)
 
-    def _settled(self) -> ClientConfig | ServerConfig:
+    def _completed(self) -> ClientConfig | ServerConfig:
         """Return the configuration; a context that is still being filled is complete from here on."""
         if self._config is None:
             with self._lock:
-                self._settle()
+                self._complete()
         if self._config is None:
             raise ConfigError("SSLContext: it has no configuration")
         return self._config
 
-    def _settle(self) -> None:
+    def _complete(self) -> None:
         if self._config is None and self._loaded is not None:
             self._given = self._config = self._loaded.config()
 
     @property
     def _facts(self) -> Facts:
         loaded = self._takes_more
-        return facts_of(self._settled()) if loaded is None else loaded.facts()
+        return facts_of(self._completed()) if loaded is None else loaded.facts()
 
     @property
     def _takes_more(self) -> Loaded | None:
@@ -291,9 +291,9 @@ class SSLContext(RefusedSettings, Attributes):
         if loaded is not None:
             loaded.set_alpn(protocols)
             return
-        given = self._settled() if self._given is None else self._given
+        given = self._completed() if self._given is None else self._given
         chosen = _allowed(protocols, given.alpn)
-        if chosen != self._settled().alpn:
+        if chosen != self._completed().alpn:
             if self._loaded is not None:
                 refuse("set_alpn_protocols", "handshakes have been made by this context; make another one")
             self._config = replace(given, alpn=chosen)
@@ -335,7 +335,7 @@ class SSLContext(RefusedSettings, Attributes):
         loaded = self._takes_more
         if loaded is not None:
             return tuple(loaded.anchors)
-        trust = self._settled().settings.trust_when_open
+        trust = self._completed().settings.trust_when_open
         return () if trust is None else ders_of(trust.anchors)
 
     def _encode_hostname(self, hostname: Any) -> str | None:

@@ -113,7 +113,7 @@ class Conversation:
         raise failed
 
     def _send_later(self, request: Callable[[], list[Request]]) -> None:
-        self.settle(request())
+        self.answer_requests(request())
 
     @property
     def late_chain(self) -> tuple[bytes, ...]:

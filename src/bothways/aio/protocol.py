@@ -245,7 +245,7 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         for answering in self._answering.values():
             answering.cancel()
         self._watch.leave(self._judge_if_due)
-        self._tell_end()
+        self._report_end()
         self.wake()
 
     def pause_writing(self) -> None:
@@ -299,7 +299,7 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         self._closing = True
         self.transport.abort()
 
-    def _tell_end(self) -> None:
+    def _report_end(self) -> None:
         """Call the application's `connection_lost` once, if it had a `connection_made`."""
         if self._knows_app and not self._ended:
             self._ended = True
@@ -314,16 +314,16 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         self._flush()
         status = self.driver.status
         if status.peer_closed and not self._eof_told:
-            self._tell_eof()
+            self._report_eof()
         if status.failure is not None:
             self._end_after_failure()
-            self._tell_end()
+            self._report_end()
         self._feed_soon()
         self._regulate()
         self._watch_deadline()
         self.wake()
 
-    def _tell_eof(self) -> None:
+    def _report_eof(self) -> None:
         """Call the application's `eof_received`; we close too, unless it returns true."""
         self._eof_told = True
         if not self.app.eof_received() and not self._closing:

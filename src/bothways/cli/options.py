@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from bothways.cli.file_kinds import Wanted, told_apart
+from bothways.cli.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.trust.access import PeerRule
@@ -166,9 +166,9 @@ def load_identity(
     if key is not None and key.startswith("pkcs11:"):
         from bothways.cli.token_key import token_identity  # only where a key is in a token
 
-        with told_apart((cert, Wanted.IDENTITY)):
+        with explaining_file_kinds((cert, Wanted.IDENTITY)):
             return token_identity(cert, key, password_file)
-    with told_apart((cert, Wanted.IDENTITY), (key, Wanted.PRIVATE_KEY)):
+    with explaining_file_kinds((cert, Wanted.IDENTITY), (key, Wanted.PRIVATE_KEY)):
         return _identity(cert, key, password_file, watched=watched)
 
 
@@ -202,7 +202,7 @@ def load_anchors(path: str | None, profile: Profile = "private", *, watched: boo
     """
     if path is None:
         return TrustStore.system(profile=profile)
-    with told_apart((path, Wanted.ANCHORS)):
+    with explaining_file_kinds((path, Wanted.ANCHORS)):
         read = TrustStore.watched if watched and are_files(path) else TrustStore.from_file
         return read(path, profile=profile)
 
@@ -234,9 +234,9 @@ class Sources:
         fetch = self._fetch()
         if not self.crl and not ocsp and fetch is None and self.revocation is None:
             return None
-        with told_apart(*((path, Wanted.LISTS) for path in self.crl)):
+        with explaining_file_kinds(*((path, Wanted.LISTS) for path in self.crl)):
             lists = CRLStore.from_files(*self.crl) if lists is None else lists
-        with told_apart(*((path, Wanted.RESPONSES) for path in ocsp)):
+        with explaining_file_kinds(*((path, Wanted.RESPONSES) for path in ocsp)):
             responses = OCSPStore.from_files(*ocsp)
         return Revocation.preset(self.revocation or "require", lists, responses, fetch)
 

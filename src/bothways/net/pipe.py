@@ -129,7 +129,7 @@ class Pipe:
             if self._judges:
                 seconds = LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)
             if not self.read(seconds):
-                self._settle(self._driven(self.driver.check_if_due))
+                self._process_received(self._driven(self.driver.check_if_due))
 
     # -- writing -----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from bothways.tls.crypto.signing import sign
 from bothways.tls.handshake.steps import LEGAL, Step
 from inside import machinery
 from tls.handshake.conversations import CONVERSATIONS, EXAMPLES, RETRY_EXAMPLE, external, identity
-from tls.handshake.illegal import finished_again, lies, places, refuse, say, steps, sweep
+from tls.handshake.illegal import finished_again, illegal_messages, places, refuse, send_illegal, steps, sweep
 
 # Types that have no form in TLS 1.3, with a body like their own, and some that nobody has assigned.
 FORMLESS = {
@@ -27,7 +27,7 @@ FORMLESS = {
     99: b"",
     255: bytes(4),
 }
-ALL = lies(EXAMPLES, FORMLESS)
+ALL = illegal_messages(EXAMPLES, FORMLESS)
 SAMPLE = (
     "one-way",
     "mutual",
@@ -95,7 +95,7 @@ def test_message_that_comes_while_a_signature_is_awaited_is_judged_by_the_step_a
     (request,) = talk.server.receive(talk.client.data_to_send())
     assert isinstance(request, SignatureWanted)
     talk.client.receive(talk.server.data_to_send())
-    say(machinery(talk.client), EXAMPLES[HandshakeType.finished])
+    send_illegal(machinery(talk.client), EXAMPLES[HandshakeType.finished])
     assert talk.server.receive(talk.client.data_to_send()) == []
     assert talk.server.step is Step.SIGNING
     talk.server.provide(request, sign(request.scheme, identity("localhost").key, request.data))

@@ -21,7 +21,7 @@ from bothways.tls.events import Epoch, MessageSeen, Note
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
 from pair import pair, received
-from tamper import lying
+from tamper import altering
 from tls.handshake.conversations import (
     CONVERSATIONS,
     Asked,
@@ -111,7 +111,7 @@ def test_well_formed_lies_are_refused_or_borne_and_never_a_defect(
             sent += 1
             return (lie(message, chosen) if sent - 1 == target else message,)
 
-        with lying(role, edit):
+        with altering(role, edit):
             talk = CONVERSATION.pair({"versions": versions}, {"versions": versions})
             talk.exchange()
         for end in (talk.client, talk.server):

@@ -44,7 +44,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation, by_crl
 from inside import machinery
 from pair import FrozenClock, Pair, received, seeded_randomness
-from tamper import Outgoing, Refusal, changing, lying, refused, sealed
+from tamper import Outgoing, Refusal, altering, changing, refused, sealed
 from tls.handshake import test_fetching as fetched
 from tls.handshake.conversations import (
     CONVERSATIONS,
@@ -162,7 +162,7 @@ def test_client_that_declines_changes_nothing_where_that_is_accepted(mode: str) 
     talk = opened(server={"client_auth": mode, "allow": PeerRule(dns="client.example")})
     before = talk.server.peer
     assert (before is None) is (mode == "later")
-    with lying(Role.CLIENT, declines):
+    with altering(Role.CLIENT, declines):
         asked(talk, required=False)
     assert answers(talk.server_events) == [ClientDeclined()]
     assert talk.server.peer is before and talk.server.established
@@ -370,7 +370,7 @@ def test_staples_are_asked_for_and_used() -> None:
 )
 def test_answer_with_a_fault_is_refused_as_in_the_handshake(edit: Any, fault: Fault, step: str) -> None:
     """RFC 9846 4.5: the checks are the same, and so are their ids."""
-    with lying(Role.CLIENT, edit):
+    with altering(Role.CLIENT, edit):
         talk = ASKED.pair()
         talk.exchange()
     error = refusal(talk)
@@ -395,7 +395,7 @@ def test_answer_of_another_request_is_refused() -> None:
         return (message,)
 
     talk = opened()
-    with lying(Role.CLIENT, keep):
+    with altering(Role.CLIENT, keep):
         asked(talk)
     talk.server.authenticate_client()
     machinery(talk.client).out.put_encoded(b"".join(kept))
@@ -413,7 +413,7 @@ def test_nothing_comes_between_the_messages_of_an_answer(kind: type, content: in
     def edit(message: Any, nth: int) -> Iterable[Outgoing]:
         return (message, between) if isinstance(message, kind) else (message,)
 
-    with lying(Role.CLIENT, edit):
+    with altering(Role.CLIENT, edit):
         talk = ASKED.pair()
         talk.exchange()
     error = refusal(talk)
