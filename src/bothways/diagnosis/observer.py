@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bothways.describe.messages import title
-from bothways.diagnosis.situation import UNNAMED, Chain, Files, Offer, OwnSide, Request, Seen, Situation
+from bothways.diagnosis.situation import UNNAMED, Chain, Files, Observed, Offer, OwnSide, Request, Situation
 from bothways.iana import ContentType
 from bothways.roles import Role
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -46,7 +46,7 @@ class HandshakeFacts:
         )
         self._clock = config.clock
         self._also = also
-        self._seen = Seen()
+        self._seen = Observed()
 
     def __call__(self, note: Note) -> None:
         """Keep what a note contributes to an explanation."""
@@ -74,7 +74,7 @@ def situation_of(facts: FailureFacts) -> Situation:
     """Return what the engine kept of a connection that failed, as an explanation needs it."""
     types = facts.types
     own, peer = (types.client, types.server) if facts.role is Role.CLIENT else (types.server, types.client)
-    seen = Seen(shows_raw_key=own == RAW, sees_raw_key=peer == RAW)
+    seen = Observed(shows_raw_key=own == RAW, sees_raw_key=peer == RAW)
     for sent, message in facts.messages:
         seen = after_message(seen, sent, message)
     if facts.complete and "Finished" not in seen.received:
@@ -85,7 +85,7 @@ def situation_of(facts: FailureFacts) -> Situation:
     return Situation(OwnSide.of_failure(facts), seen, facts.at)
 
 
-def after_message(seen: Seen, sent: bool, message: Message) -> Seen:
+def after_message(seen: Observed, sent: bool, message: Message) -> Observed:
     """Return what was seen once this message has passed too."""
     name = title(message)
     if len(seen.sent) + len(seen.received) < MESSAGE_LIMIT:
@@ -113,7 +113,7 @@ def after_message(seen: Seen, sent: bool, message: Message) -> Seen:
     return seen
 
 
-def _with_types(seen: Seen, sent: bool, message: tls13.EncryptedExtensions) -> Seen:
+def _with_types(seen: Observed, sent: bool, message: tls13.EncryptedExtensions) -> Observed:
     """Return what was seen with what the Certificate messages will contain (RFC 7250 4.2)."""
     server = ext.find(message.extensions, ext.ServerCertificateType)
     client = ext.find(message.extensions, ext.ClientCertificateType)

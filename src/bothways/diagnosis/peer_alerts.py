@@ -22,7 +22,7 @@ ABOUT_CERTIFICATES = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, Alert.UN
 
 def alerted(case: Case, alert: int) -> Iterator[Likely]:
     """Return the causes of the peer's refusal by an alert; those about certificates are none of a raw public key."""
-    if alert in ABOUT_CERTIFICATES and case.seen.shows_raw_key:
+    if alert in ABOUT_CERTIFICATES and case.observed.shows_raw_key:
         yield from own_side.unpinned(case)
         return
     for rule in BY_PROGRESS.get(case.progress, {}).get(alert) or ANYWHERE.get(alert) or (_private,):

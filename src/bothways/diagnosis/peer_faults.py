@@ -83,7 +83,7 @@ def _key_and_suite(case: Case) -> Iterator[Likely]:
 
 def _version(case: Case) -> Iterator[Likely]:
     detail = _difference(case)
-    party = OURS if len(case.ours.versions) == 1 else PEERS
+    party = OURS if len(case.own_side.versions) == 1 else PEERS
     yield case.likely(Cause.NO_SHARED_VERSION, party, CERTAIN, detail=detail)
 
 
@@ -104,7 +104,7 @@ def _few(values: object) -> str:
 
 
 def _suites(case: Case) -> Iterator[Likely]:
-    offered = case.seen.offer.suites if case.seen.offer is not None else ()
+    offered = case.observed.offer.suites if case.observed.offer is not None else ()
     signals = {CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV, CipherSuite.TLS_FALLBACK_SCSV}
     real = [each for each in offered if each not in signals]
     detail = _difference(case)
@@ -147,7 +147,7 @@ def _protocols(case: Case) -> Iterator[Likely]:
 
 def _unserved_name(case: Case) -> Iterator[Likely]:
     error = case.refusal
-    own = [name for chain in case.ours.own for name in _dns_names(chain)]
+    own = [name for chain in case.own_side.own for name in _dns_names(chain)]
     evidence = f"our certificates are for {', '.join(own)}" if own else ""
     yield case.likely(
         Cause.NAME_NOT_SERVED, PEERS, CERTAIN, evidence, name=error.facts.get("name", "?"), other="our side"
@@ -235,7 +235,7 @@ def _broken(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
-def _too_much(case: Case) -> Iterator[Likely]:
+def _limit_exceeded(case: Case) -> Iterator[Likely]:
     """A limit of ours, within what the protocol allows."""
     error = case.refusal
     yield case.likely(Cause.BEYOND_OUR_LIMITS, PEERS, LIKELY, detail=error.sentence)
@@ -254,9 +254,9 @@ def _early_data(case: Case) -> Iterator[Likely]:
     yield from _broken(case)
 
 
-def _not_let_in(case: Case) -> Iterator[Likely]:
+def _not_authorized(case: Case) -> Iterator[Likely]:
     """Our own rules do not allow a client that is trusted or anonymous."""
-    if case.their_chain or case.seen.sees_raw_key:
+    if case.peer_chain or case.observed.sees_raw_key:
         yield case.likely(Cause.NOT_LET_IN, PEERS, CERTAIN, detail=case.refusal.sentence)
     else:
         yield case.likely(Cause.NO_CERTIFICATE, PEERS, CERTAIN, detail=case.refusal.sentence)
@@ -273,9 +273,9 @@ RULES: Mapping[Fault, Rule] = {
     Fault.WRONG_COOKIE: _interference,
     Fault.WRONG_SESSION_ID: _interference,
     Fault.UNEXPECTED_MESSAGE: _unexpected,
-    Fault.MESSAGE_TOO_LONG: _too_much,
-    Fault.TOO_MANY_EMPTY_RECORDS: _too_much,
-    Fault.TOO_MANY_KEY_UPDATES: _too_much,
+    Fault.MESSAGE_TOO_LONG: _limit_exceeded,
+    Fault.TOO_MANY_EMPTY_RECORDS: _limit_exceeded,
+    Fault.TOO_MANY_KEY_UPDATES: _limit_exceeded,
     Fault.EARLY_DATA: _early_data,
     Fault.RESUMED_UNKNOWN_SESSION: _early_data,
     Fault.UNSUPPORTED_VERSION: _version,
@@ -295,11 +295,11 @@ RULES: Mapping[Fault, Rule] = {
     Fault.NO_CERTIFICATE: _no_certificate,
     Fault.NO_CERTIFICATE_AFTER_ECH: _no_certificate_after_ech,
     Fault.ECH_REJECTED: _not_decrypted,
-    Fault.ACCESS_REFUSED: _not_let_in,
+    Fault.ACCESS_REFUSED: _not_authorized,
     Fault.BAD_CERTIFICATE_VERIFY: _wrong_proof,
     Fault.SCHEME_DOES_NOT_FIT_KEY: _wrong_proof,
     Fault.KEY_DOES_NOT_FIT_SUITE: _key_and_suite,
-    Fault.HANDSHAKE_TIMEOUT: network.late,
-    Fault.NO_ANSWER_TO_REQUEST: network.late,
-    Fault.DATA_BEFORE_CERTIFICATE: _too_much,
+    Fault.HANDSHAKE_TIMEOUT: network.timed_out,
+    Fault.NO_ANSWER_TO_REQUEST: network.timed_out,
+    Fault.DATA_BEFORE_CERTIFICATE: _limit_exceeded,
 }

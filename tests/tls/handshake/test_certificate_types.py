@@ -33,7 +33,7 @@ from bothways.trust import files, watched
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from pair import Pair, pair
-from tamper import Refusal, both, changing, editing, extending, lying, refused, without
+from tamper import Refusal, altering, both, changing, editing, extending, refused, without
 from tls.handshake.conversations import (
     CONVERSATIONS,
     RAW_CLIENT,
@@ -328,7 +328,7 @@ def test_types_that_nobody_knows_are_passed_over() -> None:
         editing(ClientHello, ext.ClientCertificateTypes, types=(3, 0x0A, RAW)),
         editing(ClientHello, ext.ServerCertificateTypes, types=(0xFF, RAW, X509)),
     )
-    with lying(CLIENT, edit):
+    with altering(CLIENT, edit):
         talk = CONVERSATIONS["raw public keys"].pair()
         talk.exchange()
     assert talk.server.established and talk.server.peer is not None and talk.server.peer.raw_key is not None
