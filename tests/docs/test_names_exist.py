@@ -20,7 +20,15 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Written by the catalogue, which runs the commands of other programs that it shows.
 HAND_WRITTEN = [page for page in PAGES if page.name != "failures.md"]
 # Options of `bench`, of tlsfuzzer and of other programs that the pages name.
-OTHERS = {"--runs", "--ems", "--cookie", "--verify", "--post-handshake-auth", "--pha-as-reply", "--cert-required"}
+OTHERS = {
+    "--runs",
+    "--ems",
+    "--cookie",
+    "--verify",
+    "--post-handshake-auth",
+    "--pha-as-reply",
+    "--cert-required",
+}
 # Arguments of asyncio, httpx, requests and uvicorn.
 OTHERS_ARGUMENTS = {"ssl", "verify", "http"}
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
