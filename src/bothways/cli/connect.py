@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import click
 
+from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
     FILE,
@@ -109,6 +110,7 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
     "--probe", "probing", is_flag=True,
     help="Where our hello is not answered, ask what the server speaks, by at most six connections more.",
 )  # fmt: skip
+@ech_option
 @starttls_option
 @keylog_option
 @ladder_option("What both sides said and each check that we made")
@@ -126,6 +128,7 @@ def command(
     groups: tuple[str, ...] | None,
     suites: tuple[str, ...] | None,
     probing: bool,
+    ech: Ech,
     starttls: Protocol | None,
     keylog: bool,
     picture: LadderFile | None,
@@ -152,6 +155,7 @@ def command(
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
         post_handshake_auth=post_handshake,
+        ech=ech,
         insecure_keylog=load_keylog(keylog, as_json=as_json),
     )
     if picture is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import click
 
 from bothways.cli.admission import Admission
+from bothways.cli.ech import ech_key_option, load_ech_keys
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
     ADDRESS,
@@ -73,6 +74,7 @@ FORWARD_IDLE_SECONDS = 3600.0
 )
 @workers_option
 @tickets_options
+@ech_key_option
 @staples_options
 @keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
@@ -99,6 +101,7 @@ def command(
     forward: Address | None,
     workers: int | None,
     tickets: Tickets,
+    ech_key: tuple[str, ...],
     staples: Staples,
     keylog: bool,
     picture: LadderFile | None,
@@ -124,7 +127,7 @@ def command(
     allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
 
     def load() -> Loaded:
-        return _load(side, clients, staples, ticket_keys, handshake_timeout, log_keys)
+        return _load(side, clients, staples, ticket_keys, ech_key, handshake_timeout, log_keys)
 
     current = [load()]
 
@@ -175,6 +178,7 @@ def _load(
     clients: Clients,
     staples: Staples,
     tickets: TicketKeys | None,
+    ech_key: tuple[str, ...],
     handshake_timeout: float,
     log_keys: Callable[[str], None] | None,
 ) -> Loaded:
@@ -193,6 +197,7 @@ def _load(
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
         tickets=tickets,
+        ech_keys=load_ech_keys(ech_key),
         handshake_timeout=handshake_timeout,
         insecure_keylog=log_keys,
     )
