@@ -15,6 +15,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from bothways.ca.import_existing import OTHER
 from bothways.ca.profiles import Profile
 from bothways.diagnosis import Cause, Party, Weight
 from bothways.doctor import report as doctor
@@ -281,7 +282,7 @@ def of_authority() -> dict[str, Schema]:
     """The arrays of `bothways ca list --json` and `bothways ca audit --json`."""
     certificate = shape(
         "an issued certificate",
-        serial=TEXT, profile=codes(each.value for each in Profile), name=TEXT, names={"type": "object"},
+        serial=TEXT, profile=codes([*(each.value for each in Profile), OTHER]), name=TEXT, names={"type": "object"},
         not_before=TIME, not_after=TIME, state=TEXT, reason=or_null(TEXT), revoked_at=or_null(TIME),
         replaced_by=or_null(TEXT),
     )  # fmt: skip

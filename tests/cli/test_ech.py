@@ -58,6 +58,21 @@ def test_an_outdated_configuration_is_told_as_that(start: Start, folder: Path, k
 
 
 @pytest.mark.usefixtures("key")
+def test_probes_are_not_sent_in_the_clear(folder: Path) -> None:
+    """They would show the name that is to be hidden; whoever drops the first hello could have them sent."""
+    done = connect("1", folder, "--ech", "ech.pem", "--probe")
+    assert done.returncode == 2 and "--probe and --ech exclude each other" in done.stderr
+
+
+@pytest.mark.usefixtures("key")
+def test_a_suggested_command_encrypts_too(folder: Path) -> None:
+    """The server has another name than that which is asked for, so another command is suggested."""
+    done = connect("1", folder, "--ech", "ech.pem")
+    assert done.returncode == 1
+    assert all("--ech" in line for line in done.stderr.splitlines() if "bothways connect" in line)
+
+
+@pytest.mark.usefixtures("key")
 def test_what_is_no_configuration_is_wrong_use(folder: Path) -> None:
     for wrong in ("nothing.pem", "ada.pem", "AAAA"):
         done = connect("1", folder, "--ech", wrong)

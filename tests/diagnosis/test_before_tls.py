@@ -113,9 +113,7 @@ def test_a_server_that_waits_for_its_client_may_be_of_another_protocol():
 
 def test_an_ftp_server_instead_of_a_mail_server_is_recognised():
     """Both greet by 220."""
-    error = StartTLSFailed(
-        P.NOT_OFFERED, "SMTP", dialogue="530 Please login with USER and PASS.", start=b"220 x"
-    )
+    error = StartTLSFailed(P.NOT_OFFERED, "SMTP", said="530 Please login with USER and PASS.", start=b"220 x")
     assert any(each.command.endswith("--starttls ftp") for each in explained(error, port=21).shown_causes)
 
 

@@ -32,6 +32,7 @@ from bothways.cli.terminal import (
     bounded,
     headline,
     output_is_gone,
+    refuse,
     report_error,
     say,
     say_json,
@@ -158,6 +159,8 @@ def command(
         ech=ech,
         insecure_keylog=load_keylog(keylog, as_json=as_json),
     )
+    if probing and ech is not None:
+        refuse("--probe and --ech exclude each other: probes send the server's name in the clear")
     if picture is not None:
         picture.check()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")

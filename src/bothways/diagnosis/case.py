@@ -155,6 +155,7 @@ class Case:
             "given_alpn": ",".join(each.decode("ascii", "ignore") for each in self.own_side.protocols),
             "given_cert": self.own_side.files.cert if self._shows_a_file else "",
             "given_key": self.own_side.files.key if self._shows_a_file else "",
+            "given_ech": self.own_side.ech,
             "given_name": name if name not in (None, host.strip("[]")) else "",
             "cert": self.own_side.files.cert,
             "key": self.own_side.files.key,

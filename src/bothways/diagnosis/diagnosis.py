@@ -25,6 +25,7 @@ GIVEN = (
     "alpn",
     "cert",
     "key",
+    "ech",
 )  # options of `connect` with which we connected, as facts: given_NAME
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
@@ -71,6 +72,8 @@ class Likely:
         """A command for our own terminal that helps, or "". Words in capitals are placeholders."""
         row = self.cause.value
         template = row.our_command if self.party is Party.OURS else row.their_command
+        if self.facts.get("given_ech") and not template.startswith("bothways connect {target}"):
+            return ""  # other programs would send the server's name in the clear
         if self.facts.get("starttls"):
             template = _through_starttls(template)
         own = {name: _quoted(self.facts.get(name)) for name in OWN_FACTS}

@@ -59,7 +59,7 @@ def _no_certificate_after_ech(case: Case) -> Iterator[Likely]:
 
 def _not_decrypted(case: Case) -> Iterator[Likely]:
     """The server has authenticated itself for the public name, so its answer is its own (RFC 9849 6.1.6)."""
-    if case.refusal.facts.get("retry_configs") is None:
+    if case.refusal.facts.get("is_disabled"):
         yield case.likely(Cause.ECH_NOT_DECRYPTED, PEERS, CERTAIN, case.refusal.sentence)
     else:
         yield case.likely(Cause.ECH_OUTDATED, OURS, CERTAIN, case.refusal.sentence)

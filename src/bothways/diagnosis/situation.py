@@ -15,7 +15,7 @@ from bothways.roles import Progress, Role
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.access import ByRules
 from bothways.tls.handshake.history import FailureFacts, known_anchors
-from bothways.tls.handshake.settings import Negotiation, PeerTrust
+from bothways.tls.handshake.settings import ClientSettings, Negotiation, PeerTrust, Settings
 from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
 
@@ -43,7 +43,7 @@ class OwnSide:
     we offer or accept.  shares: groups for which our hello has a key share.  protocols: ALPN names.
     server_name: the server that a client wants to reach.  address: where the server is, "HOST:PORT".
     starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.  local: a server's own IP
-    address, to which the client connected; "" where that is not known.
+    address, to which the client connected; "" where that is not known.  ech: by which the ClientHello was encrypted.
     rules: which of the trusted clients a server allows; () for all, or where a function decides.  lists: thisUpdate and
     nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.
     """
@@ -62,6 +62,7 @@ class OwnSide:
     files: Files = UNNAMED
     starttls: str = ""
     local: str = ""
+    ech: str = ""
     rules: tuple[PeerRule, ...] = ()
     lists: tuple[tuple[datetime, datetime | None], ...] = ()
 
@@ -87,6 +88,7 @@ class OwnSide:
             server_name=server_name,
             address=address,
             files=files,
+            ech=_ech_of(settings),
             starttls=starttls,
             local=local,
         )
@@ -115,6 +117,11 @@ class OwnSide:
             schemes=offer.schemes,
             protocols=offer.protocols,
         )
+
+
+def _ech_of(settings: Settings) -> str:
+    """Return the configuration by which a client encrypts its ClientHello, in base64; "" if it does not."""
+    return str(settings.ech) if isinstance(settings, ClientSettings) and settings.ech is not None else ""
 
 
 def _verifying(trust: PeerTrust | None) -> dict[str, Any]:

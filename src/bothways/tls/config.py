@@ -16,7 +16,7 @@ from bothways.tls.clock import Clock
 from bothways.tls.connection import Connection
 from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.defaults import CLOCK, RANDOMNESS
-from bothways.tls.ech.configs import ECHConfigList, checked_ech
+from bothways.tls.ech.configs import ECHConfigList, checked_ech, versions_with_ech
 from bothways.tls.ech.keys import ECHKeys, checked_ech_keys
 from bothways.tls.events import Observer
 from bothways.tls.guards import guarded_keylog, guarded_observer
@@ -162,7 +162,7 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         ech = checked_ech(self.ech)
-        offer, bounds = _offer(self, _versions_with_ech(self.versions) if ech else None), _limits(self)
+        offer, bounds = _offer(self, versions_with_ech(self.versions) if ech else None), _limits(self)
         pins, raw_key = checked_pins("pins", self.pins), checked_raw_key(self.raw_key, offer)
         check_judging(self.anchors, self.revocation, self.judge_again, pins)
         anchors = checked_anchors("anchors", self.anchors, pins)
@@ -329,7 +329,7 @@ class ServerConfig:
         tickets = checked_tickets(self.tickets)
         ids = SessionIds() if resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
         settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids,
-            checked_ech_keys(self.ech_keys), on_request,
+            checked_ech_keys(self.ech_keys, offer.versions), on_request,
         )  # fmt: skip
         object.__setattr__(self, "settings", settings)
 
@@ -381,7 +381,7 @@ class ServerConfig:
         select: called with what the client asks for, at its ClientHello; returns the configuration for this client,
         or None to refuse it with the alert unrecognized_name. Of that configuration everything counts except
         `handshake_timeout`, `max_certificate_bytes`, `record_padding`, `insecure_ignore_truncation`,
-        `insecure_keylog`, `clock` and `randomness`, which are those of this one.
+        `insecure_keylog`, `ech_keys`, `clock` and `randomness`, which are those of this one.
         """
         hs = _context(Role.SERVER, self.settings, observer)
         chosen = None if select is None else partial(_selected_settings, select)
@@ -393,13 +393,6 @@ def _selected_settings(
 ) -> Settings | None:
     config = select(asked)
     return None if config is None else config.settings
-
-
-def _versions_with_ech(versions: Sequence[str]) -> tuple[str, ...]:
-    """Return the versions that an encrypted ClientHello may offer (RFC 9849 6.1)."""
-    if Version.TLS13.text not in versions:
-        raise ConfigError("ech: a ClientHello is encrypted in TLS 1.3 only, which is not in `versions`")
-    return (Version.TLS13.text,)
 
 
 def _offer(config: ClientConfig | ServerConfig, versions: Sequence[str] | None = None) -> Negotiation:

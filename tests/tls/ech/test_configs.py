@@ -158,7 +158,23 @@ def test_public_names(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".", "a.", ".a", "a..b", "-a.b", "a-.b", "a_b", "a" * 64, "127.0.0.1", "a.0x", "a.0XfF", "1", "a b"],
+    [
+        "a." * 126 + "ab",
+        "",
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "-a.b",
+        "a-.b",
+        "a_b",
+        "a" * 64,
+        "127.0.0.1",
+        "a.0x",
+        "a.0XfF",
+        "1",
+        "a b",
+    ],
 )
 def test_names_that_are_no_public_names(name: str) -> None:
     """RFC 9849 6.1.7."""

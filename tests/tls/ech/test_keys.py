@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bothways import ConfigError, ECHConfigList, ECHKey, ECHKeys
 from bothways.tls.crypto.hpke import public_bytes
+from bothways.tls.ech.configs import encoded_list, entry_of
 from bothways.tls.ech.keys import SUITES
 
 
@@ -81,6 +82,16 @@ def test_a_key_of_another_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not that of the configuration") as refusal:
         ECHKeys.load(path)
     assert str(refusal.value).startswith(f"{path}: the private key")
+
+
+def test_a_list_of_several_configurations_is_refused() -> None:
+    """Only one of them could be found by its id."""
+    key = ECHKey.generate("public.example")
+    other = ECHKey.generate("public.example", unlike=[key])
+    both = ECHConfigList(encoded_list([entry_of(key.config.encoded), entry_of(other.config.encoded)]))
+    assert len(both) == 2 and len(key.published) == 1
+    with pytest.raises(ConfigError, match="with one configuration"):
+        ECHKey(key.private_key, both)
 
 
 def test_files_that_have_no_such_key_are_refused(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from bothways import (
     PeerFault,
     SessionStore,
     TicketKeys,
+    explain_failure,
 )
+from bothways.diagnosis.causes import Cause
 from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.ech.configs import VERSION
@@ -25,6 +27,7 @@ from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, NewSessionTicket
 from pair import pair
 from tamper import Refusal, altering, changing, editing, extending, refused, unaltered, with_extensions
+from tls.ech.test_configs import contents
 from tls.handshake.conversations import RETRY, client_config, credentials, server_config
 from tls.handshake.encrypted_hellos import PUBLIC, client, key, outdated, server
 from tls.handshake.test_server_ech import connected, messages
@@ -270,6 +273,40 @@ def test_grease_changes_nothing_else() -> None:
     (hello,) = [note.message for note in real if isinstance(note, MessageSeen)]
     encrypted = ext.find(hello.extensions or (), ext.EncryptedClientHello)
     assert encrypted is not None and abs(len(encrypted.payload) - len(first.payload)) <= 64
+
+
+def test_a_configuration_that_we_do_not_support_does_not_switch_it_off() -> None:
+    """RFC 9849 6.1.6: only a server without any of our version says that; nobody is led to connect in the clear."""
+    other_kem = contents(kem=0x10, key=bytes(65))
+    edit = extending(EncryptedExtensions, retry_config(other_kem))
+    with altering(SERVER, edit):
+        made = connected(outdated(), server(ech_keys=None, client_auth="none"))
+    error = made.client.failure
+    assert isinstance(error, PeerFault) and error.fault is Fault.ECH_REJECTED
+    assert (error.facts["retry_configs"], error.facts["is_disabled"]) == (None, False)
+    assert "without ech" not in str(error)
+    assert explain_failure(error).first.cause is Cause.ECH_OUTDATED
+
+
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_what_only_looks_encrypted_has_the_size_of_what_is(is_resumed: bool) -> None:
+    """RFC 9849 6.2.1, with the PSK of a session too."""
+    sizes = []
+    for ech in ("grease", ECHKeys(key()).config_list):
+        ours = client_config(ech=ech, sessions=SessionStore())
+        theirs = server_config(**server(tickets=TicketKeys()))
+        if is_resumed:
+            made = pair(ours, theirs)
+            made.exchange()
+        notes: list[Note] = []
+        ours.connection("localhost", observer=notes.append)
+        (hello,) = messages(notes, ClientHello, sent=True)
+        found = ext.find(hello.extensions, ext.EncryptedClientHello)
+        assert found is not None
+        sizes.append(len(found.payload))
+    assert abs(sizes[0] - sizes[1]) <= 32, (
+        "the names are padded to the longest, which is known for the real one alone"
+    )
 
 
 def test_it_needs_tls13() -> None:

@@ -307,9 +307,9 @@ def test_credentials_that_no_version_can_use_are_a_config_error() -> None:
     mldsa = {"credentials": credentials("localhost", "ML-DSA-44")}
     assert server_config(**pkcs1) and server_config(versions=("1.3", "1.2"), **pkcs1)
     assert server_config(versions=("1.3", "1.2"), **mldsa)
-    with pytest.raises(ConfigError, match="in TLSv1_3"):
+    with pytest.raises(ConfigError, match="in TLS 1.3"):
         server_config(versions=("1.3",), **pkcs1)
-    with pytest.raises(ConfigError, match="in TLSv1_2"):
+    with pytest.raises(ConfigError, match="in TLS 1.2"):
         server_config(**mldsa)
 
 

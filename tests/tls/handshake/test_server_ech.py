@@ -225,6 +225,16 @@ REFUSALS = (
         server=RETRY,
     ),
     row(
+        "the inner form after a retry, where the first one was not decrypted",
+        Fault.INNER_HELLO_IN_CLEAR,
+        ILLEGAL,
+        with_extensions(
+            ClientHello, lambda those: [INNER if isinstance(e, OUTER) else e for e in those], nth=1
+        ),
+        client=outdated(),
+        server=RETRY,
+    ),
+    row(
         "no encrypted hello after a retry",
         Fault.MISSING_EXTENSION,
         Alert.MISSING_EXTENSION,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from base64 import b64decode, b64encode
 from binascii import Error
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bothways.errors import ConfigError
 from bothways.iana import ExtensionType, HpkeKem
+from bothways.roles import Version
 from bothways.tls.crypto.hpke import HpkeSuite, gives_a_secret
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.decode_errors import DecodeError
@@ -22,6 +23,7 @@ from bothways.trust import files, pem
 VERSION = int(ExtensionType.encrypted_client_hello)
 FILE_LIMIT = 256 * 1024
 PEM_LABEL = "ECHCONFIG"
+NAME_LIMIT = 253  # of a DNS name in text (RFC 1035 3.1)
 _MANDATORY = 0x8000  # this bit of an extension's type: who does not know it must not use the configuration
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
@@ -111,7 +113,8 @@ class ECHConfigList:
     def __init__(self, encoded: bytes, *, source: str = "ech") -> None:
         self._encoded = pem.require_bytes(encoded, source)
         try:
-            usable = usable_configs(decode(_LIST, self._encoded, "ECHConfigList").configs)
+            entries = decode(_LIST, self._encoded, "ECHConfigList").configs
+            usable = usable_configs(entries)
         except DecodeError as error:
             raise ConfigError(f"{source}: not an ECHConfigList: {error}") from None
         if not usable:
@@ -119,10 +122,13 @@ class ECHConfigList:
                 f"{source}: no configuration in it can be used; expected version 0xfe0d and DHKEM(X25519, HKDF-SHA256)"
             )
         self._preferred = usable[0]
+        self._size = len(entries)
 
     @classmethod
     def from_text(cls, text: str) -> ECHConfigList:
         """Decode base64, as the parameter `ech` of a DNS HTTPS record has it (RFC 9848). Raises `ConfigError`."""
+        if not isinstance(text, str):
+            raise ConfigError(f"ech: expected base64 as text, not {type(text).__name__}")
         try:
             return cls(b64decode("".join(text.split()), validate=True))
         except (Error, ValueError) as error:
@@ -146,6 +152,10 @@ class ECHConfigList:
         """The server name that is sent in the clear."""
         return self._preferred.public_name
 
+    def __len__(self) -> int:
+        """The number of configurations, with those that are left out."""
+        return self._size
+
     def __bytes__(self) -> bytes:
         return self._encoded
 
@@ -161,6 +171,13 @@ def checked_ech(ech: object) -> ECHConfigList | None:
     if not isinstance(ech, ECHConfigList | None) and ech != "grease":
         raise ConfigError('ech: expected an ECHConfigList, "grease" or None')
     return ech if isinstance(ech, ECHConfigList) else None
+
+
+def versions_with_ech(versions: Sequence[str]) -> tuple[str, ...]:
+    """Return the versions that an encrypted ClientHello may offer (RFC 9849 6.1). Raises ConfigError without one."""
+    if Version.TLS13.text not in versions:
+        raise ConfigError("ech: a ClientHello is encrypted in TLS 1.3 only, which is not in `versions`")
+    return (Version.TLS13.text,)
 
 
 def config_block(data: bytes, source: str) -> bytes:
@@ -210,7 +227,11 @@ def encoded_list(entries: Iterable[ECHConfigEntry]) -> bytes:
 def is_public_name(name: str) -> bool:
     """Whether a name can be a public name: a host name that is no IPv4 address (RFC 9849 6.1.7)."""
     labels = name.split(".")
-    return all(_LABEL.fullmatch(label) for label in labels) and not _NUMBER.fullmatch(labels[-1])
+    return (
+        len(name) <= NAME_LIMIT
+        and all(_LABEL.fullmatch(label) for label in labels)
+        and not _NUMBER.fullmatch(labels[-1])
+    )
 
 
 def _config(entry: ECHConfigEntry) -> ECHConfig | None:

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bothways.errors import ConfigError
 from bothways.iana import HpkeAead, HpkeKdf, NamedGroup
+from bothways.roles import Version
 from bothways.tls.crypto.hpke import HpkeSuite, public_bytes
 from bothways.tls.defaults import RANDOMNESS
 from bothways.tls.ech.configs import (
@@ -39,6 +40,8 @@ class ECHKey:
     def __init__(self, private_key: object, config: ECHConfigList, *, source: str = "ech") -> None:
         if not isinstance(private_key, X25519PrivateKey):
             raise ConfigError(f"{source}: expected an X25519 key, not {type(private_key).__name__}")
+        if len(config) != 1:
+            raise ConfigError(f"{source}: expected an ECHConfigList with one configuration")
         if config.preferred.public_key != public_bytes(private_key):
             raise ConfigError(f"{source}: the private key is not that of the configuration")
         self.private_key = private_key
@@ -110,7 +113,7 @@ class ECHKeys:
     """
 
     def __init__(self, keys: ECHKey | Iterable[ECHKey]) -> None:
-        self._keys = (keys,) if isinstance(keys, ECHKey) else tuple(keys)
+        self._keys = (keys,) if isinstance(keys, ECHKey) else _several(keys)
         for each in self._keys:
             if not isinstance(each, ECHKey):
                 raise ConfigError(f"ech: expected ECHKey, not {type(each).__name__}")
@@ -146,8 +149,16 @@ class ECHKeys:
         return f"ECHKeys({list(self._keys)!r})"
 
 
-def checked_ech_keys(keys: object) -> ECHKeys | None:
-    """Return the keys of a server. Raises ConfigError for anything else."""
+def _several(keys: Iterable[ECHKey]) -> tuple[ECHKey, ...]:
+    if not isinstance(keys, Iterable):
+        raise ConfigError(f"ech: expected keys, not {type(keys).__name__}")
+    return tuple(keys)
+
+
+def checked_ech_keys(keys: object, versions: Collection[Version]) -> ECHKeys | None:
+    """Return the keys of a server that supports these versions. Raises ConfigError for anything else."""
+    if keys is not None and Version.TLS13 not in versions:
+        raise ConfigError("ech_keys: a ClientHello is encrypted in TLS 1.3 only, which is not in `versions`")
     if not isinstance(keys, ECHKeys | None):
         raise ConfigError("ech_keys: expected ECHKeys, or None to decrypt nothing")
     return keys

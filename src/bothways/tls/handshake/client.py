@@ -9,7 +9,7 @@ from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.handshake.client12 import client_handshake_12
 from bothways.tls.handshake.client13 import client_handshake_13
-from bothways.tls.handshake.client_ech import grease, send_encrypted
+from bothways.tls.handshake.client_ech import send_encrypted, with_grease
 from bothways.tls.handshake.client_resumption import send_hello, session_to_offer
 from bothways.tls.handshake.client_resumption12 import (
     OfferedSession12,
@@ -25,7 +25,7 @@ from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.hello import ClientHello, ServerHello, with_extensions
+from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.trust.names import ServerName
 
 
@@ -41,6 +41,8 @@ def client_handshake(
     hello = client_hello(hs, settings, target, offers, known.offered)
     hs.out.version = max(settings.negotiation.versions)
     hs.inbox.compressions = settings.negotiation.compressions
+    if settings.greases_ech:
+        hello = with_grease(hs, hello, session)
     offered = Offered(hello, offers, session, key)
     if settings.ech is None:
         offered = offered._replace(hello=send_hello(hs, hello, session))
@@ -78,7 +80,7 @@ def client_hello(
     session_id = hs.randomness.random(32) if speaks_13 else b""
     if earlier is not None:
         session_id = earlier.session_id
-    hello = ClientHello(
+    return ClientHello(
         legacy_version=ProtocolVersion.TLSv1_2,
         random=hs.randomness.random(32),
         legacy_session_id=session_id,
@@ -86,4 +88,3 @@ def client_hello(
         legacy_compression_methods=bytes([CompressionMethod.null]),
         extensions=extensions,
     )
-    return with_extensions(hello, (*extensions, grease(hs, hello))) if settings.greases_ech else hello

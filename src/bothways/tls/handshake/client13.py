@@ -110,7 +110,7 @@ def client_handshake_13(
     types = chosen_types(offered.hello, encrypted)
     hs.history.types = types
     yield Agreed(negotiated)
-    configs = retry_configs(encrypted)
+    retry = retry_configs(encrypted)
     own = settings.identity.shown_as(types.client)
     if offered.encrypted is not None and offered.is_rejected:
         target, own = server_name(offered.encrypted.config.public_name), ()
@@ -129,7 +129,7 @@ def client_handshake_13(
     send_finished(hs, suite, secrets.client_finished)
     hs.out.change_keys(ours, Epoch.APPLICATION)
     if offered.is_rejected:
-        reject(configs)
+        reject(retry)
     origin = Origin(suite, server.proved_at, application.resumption(hs.transcript.digest()))
     return HandshakeResult(
         negotiated._replace(scheme=None if server.signed is None else server.signed.scheme),

@@ -8,13 +8,13 @@ nor data, and the connection ends (RFC 9849 6.1).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from bothways.faults import Fault, blame
 from bothways.iana import ECHClientHelloType, HpkeAead, HpkeKdf, NamedGroup
 from bothways.tls.crypto.hpke import EXPANSION, HpkeSuite, public_bytes, sender
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.ech.configs import ECHConfigList, encoded_list, usable_configs
+from bothways.tls.ech.configs import VERSION, ECHConfigList, encoded_list, usable_configs
 from bothways.tls.ech.confirmation import confirmation, confirmation_in, unconfirmed
 from bothways.tls.ech.inner_hello import INNER, associated_data, encoded_inner, with_payload
 from bothways.tls.handshake.client_resumption import OfferedSession, offering
@@ -30,6 +30,7 @@ from bothways.tls.wire.tls13 import EncryptedExtensions
 
 # What only the inner ClientHello has; everything else is the same in both, and sent once (RFC 9849 5.1, 10.5).
 _PRIVATE = (ext.ServerName, ext.ApplicationProtocols, ext.PreSharedKeys, ext.EncryptedClientHello)
+SHOWN_CONFIGS = 200  # characters of a new configuration that a hint has
 _GREASE_SUITES = tuple(HpkeSuite(HpkeKdf.HKDF_SHA256, aead) for aead in HpkeAead)
 
 
@@ -150,37 +151,70 @@ def _is_confirmed(transcript: Transcript, suite: Suite, inner: ClientHello, answ
     return same_secret(found, expected)
 
 
-def retry_configs(encrypted: EncryptedExtensions) -> ECHConfigList | None:
-    """Return the configurations by which we may try again; None if the server has none for us (RFC 9849 6.1.6).
+class Retry(NamedTuple):
+    """What a server offers instead of the configuration that it does not have (RFC 9849 6.1.6).
 
-    Blames the server for some that cannot be decoded, also where nothing was really encrypted.
+    configs: by which we may try again; None without a usable one.  is_disabled: it has none of our version, by which it
+    says that it decrypts nothing any more.
+    """
+
+    configs: ECHConfigList | None
+    is_disabled: bool
+
+
+def retry_configs(encrypted: EncryptedExtensions) -> Retry:
+    """Return what the server offers instead (RFC 9849 6.1.6).
+
+    Blames the server for configurations that cannot be decoded, also where nothing was really encrypted.
     """
     found = ext.find(encrypted.extensions, ext.RetryConfigs)
-    if found is None or not usable_configs(found.configs):
-        return None
-    return ECHConfigList(encoded_list(found.configs))
+    if found is None:
+        return Retry(None, is_disabled=True)
+    usable = usable_configs(found.configs)
+    is_disabled = all(each.version != VERSION for each in found.configs)
+    return Retry(ECHConfigList(encoded_list(found.configs)) if usable else None, is_disabled)
 
 
-def reject(configs: ECHConfigList | None) -> NoReturn:
+def reject(retry: Retry) -> NoReturn:
     """End the connection to a server that answered the outer ClientHello, after its authentication (RFC 9849 6.1.6)."""
-    if configs is None:
+    configs = retry.configs
+    if configs is not None:
+        answered = "sent a new configuration"
+        text = str(configs)
+        which = text if len(text) <= SHOWN_CONFIGS else "error.facts['retry_configs']"
+        remedy = f"connect again by the new configuration, {which}; update where the old one came from"
+    elif retry.is_disabled:
         answered = "has no new configuration: it has switched encrypted ClientHellos off"
         remedy = "connect without ech, if the server's name may be seen on the network"
     else:
-        answered = "sent a new configuration"
-        remedy = "connect again with ech=error.facts['retry_configs']; update where the old configuration came from"
-    blame(Fault.ECH_REJECTED, answered=answered, remedy=remedy, retry_configs=configs)
+        answered = "sent only configurations that we do not support"
+        remedy = "have the server publish one with DHKEM(X25519, HKDF-SHA256)"
+    blame(
+        Fault.ECH_REJECTED,
+        answered=answered,
+        remedy=remedy,
+        retry_configs=configs,
+        is_disabled=retry.is_disabled,
+    )
 
 
-def grease(hs: HandshakeContext, hello: ClientHello) -> ext.EncryptedClientHello:
-    """Return an extension that looks like an encrypted ClientHello and is not (RFC 9849 6.2.1)."""
+def with_grease(hs: HandshakeContext, hello: ClientHello, session: OfferedSession | None) -> ClientHello:
+    """Return a ClientHello that looks as if it contained an encrypted one (RFC 9849 6.2.1).
+
+    session: the one that it will offer, whose PSK would be in the encrypted one too.
+    """
     suite = _GREASE_SUITES[hs.randomness.random(1)[0] % len(_GREASE_SUITES)]
-    size = len(encoded_inner(hello, codes(_shared(hello)), None)) + EXPANSION
-    return ext.EncryptedClientHello(
+    shared = _shared(hello)
+    private = [each for each in hello.extensions or () if isinstance(each, _PRIVATE)]
+    inner = with_extensions(hello, (*private, INNER, *shared))
+    if session is not None:
+        inner, _ = offering(hs, inner, session)
+    made_up = ext.EncryptedClientHello(
         ECHClientHelloType.outer,
         suite.kdf,
         suite.aead,
         hs.randomness.random(1)[0],
         public_bytes(hs.randomness.private_key(NamedGroup.x25519)),
-        hs.randomness.random(size),
+        hs.randomness.random(len(encoded_inner(inner, codes(shared), None)) + EXPANSION),
     )
+    return with_extensions(hello, (*(hello.extensions or ()), made_up))

@@ -35,12 +35,13 @@ class ReceivedHello(NamedTuple):
     """The ClientHello that the server answers, and what it says about encryption.
 
     decrypted: how it was encrypted; None if it was not, or could not be decrypted.  retry_configs: the configuration
-    for a client that could not be decrypted.
+    for a client that could not be decrypted.  may_be_encrypted: whether there are keys.
     """
 
     hello: ClientHello
     decrypted: Decrypted | None = None
     retry_configs: ext.RetryConfigs | None = None
+    may_be_encrypted: bool = False
 
     def confirm(self, hs: HandshakeContext, suite: Suite, answer: ServerHello) -> ServerHello:
         """Return a ServerHello or HelloRetryRequest that confirms the decryption (RFC 9849 7.2); else unchanged."""
@@ -56,6 +57,8 @@ class ReceivedHello(NamedTuple):
     def second(self, hs: HandshakeContext, outer: ClientHello) -> ClientHello:
         """Return the second ClientHello, decrypted where the first was (RFC 9849 7.1.1)."""
         if self.decrypted is None:
+            if self.may_be_encrypted:
+                _sent(outer)
             return outer
         sent = ext.find(outer.extensions or (), ext.EncryptedClientHello)
         if sent is None:
@@ -90,11 +93,11 @@ def decrypt_hello(hs: HandshakeContext, keys: ECHKeys | None, hello: ClientHello
         return ReceivedHello(hello)
     sent = _sent(hello)
     if sent is None:
-        return ReceivedHello(hello)
+        return ReceivedHello(hello, may_be_encrypted=True)
     key = keys.with_id(sent.config_id)
     opened = None if key is None else _opened(key, sent, associated_data(hello))
     if opened is None:
-        return ReceivedHello(hello, retry_configs=keys.retry_configs)
+        return ReceivedHello(hello, retry_configs=keys.retry_configs, may_be_encrypted=True)
     decrypted, encoded = opened
     inner = decoded_inner(encoded, hello)
     hs.replace_received(inner)
