@@ -101,8 +101,8 @@ _MEANINGS: Mapping[int, tuple[str, str]] = {
         "send the intermediate certificates too, or add our root certificate to the peer's trust anchors",
     ),
     Alert.ACCESS_DENIED: (
-        "our certificate is valid, but its holder is not authorized",
-        "ask the peer's operator for access",
+        "it does not allow the holder of our certificate, or, if it is GnuTLS, does not accept the certificate at all",
+        "check our certificate; if it is good, ask the peer's operator for access",
     ),
     Alert.ILLEGAL_PARAMETER: ("it found a value that the protocol does not allow in what we sent", ""),
     Alert.DECODE_ERROR: ("it could not decode what we sent", ""),
