@@ -120,12 +120,12 @@ class Pointed(SSLContext, metaclass=_ByType):
             server_hostname if server_hostname not in (None, "", "127.0.0.1") else "localhost"
         )
 
-    def _settle(self) -> None:
+    def _complete(self) -> None:
         loaded = self._loaded
         if loaded is not None and not loaded.is_server and not loaded.anchors:
             found = [identities.root("Nobody").der] if self._verifies else certificates()
             loaded.anchors.update(dict.fromkeys(found))
-        super()._settle()
+        super()._complete()
 
 
 def certificates() -> list[bytes]:

@@ -10,6 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bothways.trust.pins import PinnedKeys
 from catalogue import people
 from catalogue.configurations import BROKER, HAPROXY, NGINX, STUNNEL
 from catalogue.more_configurations import APACHE, checking
@@ -158,6 +161,7 @@ BY_ROW: Mapping[str, Mend] = {
     "caller-that-renegotiates": tls_13,
     "caller-in-plain-http": command(showing("client")),
     "caller-behind-a-proxy": command(showing("client")),
+    "caller-of-certificates": command(showing("client")),
     "caller-that-looks": command(showing("client")),
     "caller-with-ldap-starttls": command(LDAPS),
     "caller-with-postgresql": command(showing("client")),
@@ -167,8 +171,26 @@ BY_ROW: Mapping[str, Mend] = {
     "our-certificate-expired-python": python_that_speaks,
     "our-certificate-misused-and-for-another-name": python_that_speaks,
 }
+DER, SPKI = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
 # Rows of ours above in which we change too.
 WE_CHANGE_TOO = re.compile("our-certificate-.*")
+
+
+def _pinned(person: str) -> PinnedKeys:
+    return PinnedKeys.from_keys(
+        [people.person(person).issued.certificate.public_key().public_bytes(DER, SPKI)]
+    )
+
+
+# What we pin, or trust instead, once the operator of the peer has confirmed its key.
+PINS_BY_ROW: Mapping[str, Callable[[], Settings]] = {
+    "server-with-an-unpinned-key": lambda: {"pins": _pinned("server")},
+    "caller-with-an-unpinned-key": lambda: {"client_pins": _pinned("client")},
+    "caller-of-certificates": lambda: {
+        "client_anchors": people.TrustStore([people.root().der]),
+        "client_pins": None,
+    },
+}
 
 
 def mended(row: Row) -> Mended:
@@ -195,6 +217,8 @@ def _settings(row: Row) -> Settings:
     ours = row.ours()
     if row.name == "callers-anchor-expired":
         return {**ours, "client_anchors": people.TrustStore([people.renewed_root().der])}
+    if row.name in PINS_BY_ROW:
+        return {**ours, **PINS_BY_ROW[row.name]()}
     if row.party is not OURS or (row.name in BY_ROW and not WE_CHANGE_TOO.fullmatch(row.name)):
         return ours
     who = IDENTITIES.get(row.name, "client" if row.role == CLIENT else "server")

@@ -25,7 +25,7 @@ def test_a_route_passes_on_bytes_unless_it_says_http() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "alpn", "told"),
+    ("text", "alpn", "reported"),
     [
         ('mode = "https"', (), "line 3: route[1].mode: https is none of tcp, http"),
         ('identity_headers = "client-cert"', (), 'has an effect only with `mode = "http"`'),

@@ -23,7 +23,7 @@ def test_whoever_connects_to_a_unix_socket_is_a_proxy_where_that_is_said() -> No
 
 
 @pytest.mark.parametrize(
-    ("texts", "unix", "told"),
+    ("texts", "unix", "reported"),
     [
         (["proxy.example"], False, "neither an IP address nor a network such as 192.0.2.0/24"),
         (["192.0.2.1/24"], False, "without bits of a host"),

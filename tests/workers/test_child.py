@@ -27,7 +27,7 @@ def run(program: str) -> list[str]:
 
 WAIT = """
 while not worker.poll():
-    worker.heed()
+    worker.read_pipe()
     time.sleep(0.01)
 print(worker.status, worker.ready)
 """
@@ -53,7 +53,7 @@ def test_signals_mean_what_they_mean_to_any_process():
     signal.set_wakeup_fd(os.open("/dev/null", os.O_WRONLY | os.O_NONBLOCK))
     worker = fork(1, lambda ready: (ready(), time.sleep(20)), 0.0, lifeline, [])
     while not worker.ready:
-        worker.heed()
+        worker.read_pipe()
         time.sleep(0.01)
     worker.signal(signal.SIGTERM)
     """

@@ -21,6 +21,8 @@ IP_MISMATCH = 64
 # X509_V_ERR_... of OpenSSL's x509_vfy.h, for each fault of a certificate.
 VERIFY_CODES: Mapping[Fault, int] = {
     Fault.BAD_ENCODING: UNSPECIFIED,
+    Fault.BAD_RAW_KEY: UNSPECIFIED,
+    Fault.RAW_KEY_NOT_PINNED: UNSPECIFIED,
     Fault.CHAIN_TOO_LARGE: 22,
     Fault.NO_PATH: NO_ISSUER,
     Fault.PATH_SEARCH_EXHAUSTED: 22,
