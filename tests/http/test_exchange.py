@@ -72,19 +72,6 @@ def test_invalid_http2_frames_are_no_response(mutual, frames):
     assert not caught.value.silent
 
 
-def test_a_server_that_requires_http_1_says_so(mutual):
-    """RFC 9113 9.2.3: Apache resets such a request, since HTTP/2 allows no certificate after the handshake."""
-
-    def respond(channel):
-        channel.recv(65536)
-        channel.sendall(bytes.fromhex("000000040000000000") + bytes.fromhex("0000040300000000010000000d"))
-        channel.recv(65536)
-
-    with pytest.raises(http.NotHTTP) as refusal:
-        asked(mutual, respond, alpn=("h2",))
-    assert refusal.value.requires_http1 and "requires HTTP/1.1" in str(refusal.value)
-
-
 def test_an_empty_response_differs_from_an_invalid_one(mutual):
     with pytest.raises(http.NotHTTP) as caught:
         asked(mutual, lambda channel: channel.recv(1) and None)

@@ -186,14 +186,8 @@ def _asked(
         raise
     except http.NotHTTP as error:
         why = explain_answer(b"", observed.situation()) if error.silent else None
-        said = f"the server's response is not valid HTTP: {error}"
-        if error.requires_http1:
-            said = (
-                "the server requires HTTP/1.1 for this request, as Apache does where a client certificate is required "
-                "for this path alone: --http 1.1"
-            )
         report.failed(
-            said,
+            f"the server's response is not valid HTTP: {error}",
             why,
             {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
         )

@@ -28,18 +28,13 @@ EXACTLY = {"1.1": (HTTP1,), "2": (HTTP2,)}
 INSTALL = "pip install 'bothways[http]'"
 
 Header = tuple[bytes, bytes]
-HTTP_1_1_REQUIRED = 13  # an error code of HTTP/2 (RFC 9113 7)
 
 
 class NotHTTP(Exception):
-    """The server's response is not HTTP. silent: it closed the connection without sending anything.
+    """The server's response is not HTTP. silent: it closed the connection without sending anything."""
 
-    requires_http1: it resets the request and asks for HTTP/1.1 (RFC 9113 9.2.3, HTTP_1_1_REQUIRED).
-    """
-
-    def __init__(self, text: str, *, silent: bool = False, requires_http1: bool = False) -> None:
+    def __init__(self, text: str, *, silent: bool = False) -> None:
         self.silent = silent
-        self.requires_http1 = requires_http1
         super().__init__(text)
 
 
@@ -154,8 +149,5 @@ def _errors_converted(stream: ChannelStream) -> Iterator[None]:
     except httpcore.WriteError:
         raise NotHTTP("it closed before the request was sent whole", silent=not stream.heard) from None
     except Exception as error:  # noqa: BLE001 - two parsers of others, which raise kinds of their own and ValueError
-        event = error.args[0] if error.args else None
-        if getattr(event, "error_code", None) == HTTP_1_1_REQUIRED:
-            raise NotHTTP("it requires HTTP/1.1 for this request", requires_http1=True) from None
         text = shown(str(error) or type(error).__name__)
         raise NotHTTP(f"it does not speak HTTP as it should: {text}", silent=not stream.heard) from None
