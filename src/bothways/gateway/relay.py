@@ -7,24 +7,21 @@ too, so that nobody takes a part for the whole.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 from collections.abc import Callable
 from typing import Any
 
 from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
-from bothways.aio.transport import TLSTransport
 from bothways.errors import TLSError
+from bothways.gateway.transported import Transported
 from bothways.tls.driver import DELIVERY_SECONDS
 
 BUFFER_LIMIT = 64 * 1024
 LAST_SECONDS = 5.0  # how often it is looked whether the last bytes are taken when both ways have ended
 
 
-class End:
+class End(Transported):
     """One end of a relay: what comes here goes to `other`. `count` is how many bytes came."""
 
     other: End
@@ -94,12 +91,6 @@ class End:
         """Take over what was kept for another end, in whose place this one stands."""
         self._early, other._early = other._early, []
 
-    def write_end(self) -> None:
-        """Tell this end that nothing more comes."""
-        if self.transport is not None and not self.is_lost and not self.transport.is_closing():
-            with contextlib.suppress(OSError):
-                self.transport.write_eof()
-
     def pause(self, paused: bool) -> None:
         """Stop reading here, or go on."""
         self._paused = paused
@@ -109,25 +100,10 @@ class End:
             else:
                 self.transport.resume_reading()
 
-    @property
-    def left(self) -> int:
-        """How many bytes are still to be sent to this end."""
-        return 0 if self.transport is None or self.is_lost else int(self.transport.get_write_buffer_size())
-
     def close(self) -> None:
         """Close in order, when what was written is taken."""
         if self.transport is not None and not self.is_lost:
             self.transport.close()
-
-    def cut(self) -> None:
-        """End at once, with a reset, so that it is no end in order."""
-        if self.transport is None or self.is_lost:
-            return
-        own = self.transport.get_extra_info("socket")
-        if own is not None and not isinstance(self.transport, TLSTransport):
-            with contextlib.suppress(OSError):
-                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
 
 
 class TLSEnd(End, asyncio.Protocol):

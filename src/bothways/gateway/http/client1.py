@@ -2,39 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import h11
 
+from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.messages import (
-    PIECE,
     RESPONSE_HEAD_LIMIT,
-    End,
     Field,
     Refused,
     Request,
     Response,
     ServiceFailed,
 )
-from bothways.gateway.http.server1 import EVENTS_AT_ONCE
 from bothways.gateway.http.streams import ByteStream
 
 _HAVE_BODIES = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
-class HTTP1Service:
+class HTTP1Service(ReceivedBody):
     """A connection to a service. Implements `ServiceExchange`, for one request at a time.
 
     taking: seconds in which the service has to take something of a request.
     """
 
     def __init__(self, stream: ByteStream, taking: float) -> None:
+        super().__init__()
         self.stream = stream
         self._taking = taking
         self._http: Any = None
         self._heard = False
-        self._ended: Any = None
 
     @property
     def may_go_on(self) -> bool:
@@ -80,38 +77,14 @@ class HTTP1Service:
         while True:
             event = self._next_event()
             if isinstance(event, (h11.InformationalResponse, h11.Response)):
-                fields = [(bytes(name), bytes(value)) for name, value in event.headers]
-                return Response(event.status_code, fields, bytes(event.reason))
+                return Response(event.status_code, fields_in(event.headers), bytes(event.reason))
             await self._more()
-
-    async def receive(self) -> bytes | End:
-        """Return the next part of the body."""
-        data, count = bytearray(), 0
-        while len(data) < PIECE:
-            event = self._next_event()
-            if isinstance(event, h11.Data):
-                data += event.data
-                count += 1
-                if count % EVENTS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-            elif data:
-                if isinstance(event, h11.EndOfMessage):
-                    self._ended = event
-                break
-            elif isinstance(event, h11.EndOfMessage):
-                return End([(bytes(name), bytes(value)) for name, value in event.headers])
-            else:
-                await self._more()
-        return bytes(data)
 
     def rest(self) -> bytes:
         """Return what came after a response that switched to another protocol."""
         return bytes(self._http.trailing_data[0])
 
-    def _next_event(self) -> Any:
-        if self._ended is not None:
-            event, self._ended = self._ended, None
-            return event
+    def _read_event(self) -> Any:
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:

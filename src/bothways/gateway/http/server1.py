@@ -12,13 +12,12 @@ from typing import Any
 import h11
 
 from bothways.describe.escape import visible
+from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.header_fields import nominated
 from bothways.gateway.http.messages import (
     FIELDS_LIMIT,
     HEAD_LIMIT,
-    PIECE,
     ClientGone,
-    End,
     Field,
     Refused,
     Request,
@@ -27,7 +26,6 @@ from bothways.gateway.http.messages import (
 )
 from bothways.gateway.http.streams import ByteStream
 
-EVENTS_AT_ONCE = 128  # parts of a body after which others have their turn
 LINGER_SECONDS = 1.0
 TEXT_LIMIT = 300  # characters of what a client is told
 
@@ -44,16 +42,16 @@ class Patience:
     taking: float
 
 
-class HTTP1Exchange:
+class HTTP1Exchange(ReceivedBody):
     """One request and its response. Implements `Exchange`."""
 
     def __init__(self, stream: ByteStream, http: Any, request: Request, patience: Patience) -> None:
+        super().__init__()
         self.request = request
         self._has_response = False
         self._stream = stream
         self._http = http
         self._patience = patience
-        self._ended: Any = None
 
     @property
     def has_response(self) -> bool:
@@ -65,30 +63,7 @@ class HTTP1Exchange:
         """Whether the connection can have another request after this one."""
         return self._http.our_state is h11.DONE and self._http.their_state is h11.DONE
 
-    async def receive(self) -> bytes | End:
-        """Return the next part of the body. Raises Refused where it is none, and ClientGone."""
-        data, count = bytearray(), 0
-        while len(data) < PIECE:
-            event = self._next_event()
-            if isinstance(event, h11.Data):
-                data += event.data
-                count += 1
-                if count % EVENTS_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-            elif data:  # the end is still there for the next call
-                if isinstance(event, h11.EndOfMessage):
-                    self._ended = event
-                break
-            elif isinstance(event, h11.EndOfMessage):
-                return End(_fields(event.headers))
-            else:
-                await self._more()
-        return bytes(data)
-
-    def _next_event(self) -> Any:
-        if self._ended is not None:
-            event, self._ended = self._ended, None
-            return event
+    def _read_event(self) -> Any:
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
@@ -267,7 +242,7 @@ def checked_request(event: h11.Request) -> Request:
     """Return a request of HTTP/1.1 whose meaning is beyond doubt. Raises Refused."""
     if event.http_version != b"1.1":
         raise Refused(505, "HTTP/1.1 is needed")
-    fields = _fields(event.headers)
+    fields = fields_in(event.headers)
     if len(fields) > FIELDS_LIMIT:
         raise Refused(431, f"more than {FIELDS_LIMIT} header fields")
     lengths = [value for name, value in fields if name == b"content-length"]
@@ -301,10 +276,6 @@ def _asks_for_websocket(request: Request) -> bool:
     protocols = [value.strip().lower() for name, value in request.fields if name == b"upgrade"]
     is_upgrade = b"upgrade" in nominated(request.fields) and protocols == [b"websocket"]
     return is_upgrade and request.method == b"GET" and not request.has_body
-
-
-def _fields(headers: Any) -> list[Field]:
-    return [(bytes(name), bytes(value)) for name, value in headers]
 
 
 def _status(error: h11.RemoteProtocolError) -> int:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 from typing import Any
 
 from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport
+from bothways.gateway.transported import Transported
 
 BUFFER_LIMIT = 64 * 1024
 READ_AT_ONCE = 16 * 1024
 
 
-class ByteStream(asyncio.Protocol):
+class ByteStream(Transported, asyncio.Protocol):
     """The protocol of one connection. `received` and `sent` count its bytes. `error` is why it was lost, if known."""
 
     def __init__(self) -> None:
@@ -116,17 +114,6 @@ class ByteStream(asyncio.Protocol):
         if self.is_lost:
             raise ConnectionResetError(_first_line(self.error) or "the connection was lost")
 
-    @property
-    def left(self) -> int:
-        """How many bytes are still to be sent."""
-        return 0 if self.is_lost else int(self.transport.get_write_buffer_size())
-
-    def write_end(self) -> None:
-        """Tell the peer that nothing more comes."""
-        if not self.is_lost and not self.transport.is_closing():
-            with contextlib.suppress(OSError):
-                self.transport.write_eof()
-
     def close(self, linger: float = 0.0) -> None:
         """Close in order. linger: seconds to wait for the end of a peer that still sends, so that it reads our last."""
         if self.transport is None or self.is_lost:
@@ -135,16 +122,6 @@ class ByteStream(asyncio.Protocol):
             self.transport.close(linger)
         else:
             self.transport.close()
-
-    def cut(self) -> None:
-        """End at once, with a reset, so that it is no end in order."""
-        if self.transport is None or self.is_lost:
-            return
-        own = self.transport.get_extra_info("socket")
-        if own is not None and not isinstance(self.transport, TLSTransport):
-            with contextlib.suppress(OSError):
-                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.transport.abort()
 
 
 class PlainStream(ByteStream, ReadingProtocol):
