@@ -13,7 +13,8 @@ import pytest
 
 import identities
 from bothways.cli.options import Address
-from bothways.cli.workers import listening_sockets
+from bothways.cli.workers import Reloadable, listening_sockets
+from bothways.errors import ConfigError
 from ca_commands import init
 from cli_scripting import Background
 from cli_talk import ada
@@ -126,3 +127,27 @@ def fetched(url: str) -> bytes:
     with urllib.request.urlopen(url, timeout=20) as response:
         body: bytes = response.read()
         return body
+
+
+def test_files_that_cannot_be_used_leave_what_is_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whether reading them raises, or exits after it has said why: the workers go on with what they have."""
+    outcomes: list[str | Exception | SystemExit] = [
+        "first",
+        ConfigError("a.pem: is empty"),
+        SystemExit(2),
+        "second",
+    ]
+
+    def load() -> str:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, str):
+            return outcome
+        raise outcome
+
+    loaded = Reloadable(load)
+    assert [loaded.read_again(), loaded.read_again()] == [False, False]
+    assert loaded.current == "first"
+    printed = capsys.readouterr().err
+    assert "the workers are not replaced: a.pem: is empty" in printed
+    assert printed.count("the workers are not replaced") == 2
+    assert loaded.read_again() and loaded.current == "second"

@@ -25,6 +25,7 @@ from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import checking_regularly
+from bothways.cli.workers import Reloadable, workers_option
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import TCPAddress
@@ -33,7 +34,7 @@ from bothways.gateway.report_limits import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.tls.clock import Clock
 from bothways.tls.config import ServerConfig
 from bothways.tls.defaults import CLOCK
-from bothways.workers.supervisor import MOST_WORKERS, Supervisor
+from bothways.workers.supervisor import Supervisor
 
 INSTALL = "pip install 'bothways[asgi]'"
 ADDRESS_BY_DEFAULT = Address("127.0.0.1", 8443)
@@ -64,12 +65,7 @@ class Serving:
 @side_options(cert_required=True, alpn_help=None)
 @clients_options
 @tickets_options
-@click.option(
-    "--workers",
-    type=click.IntRange(1, MOST_WORKERS),
-    metavar="N",
-    help="The number of worker processes that share the port.",
-)
+@workers_option
 @click.option("--factory", is_flag=True, help="APP is a function that returns the application.")
 @click.option(
     "--connections",
@@ -110,13 +106,13 @@ def command(
     def load() -> Serving:
         return _load(side, clients, tickets)
 
-    current = [load()]
+    loaded = Reloadable(load)
     with tcp_socket(TCPAddress(*address)) as listener:
         allow_descriptors(connections)
         where = Address(address.host, listener.getsockname()[1])
 
         def work(ready: Callable[[], None]) -> int:
-            return serve(current[0], listener, app, factory, connections, idle_timeout or None, ready)
+            return serve(loaded.current, listener, app, factory, connections, idle_timeout or None, ready)
 
         def work_apart(ready: Callable[[], None]) -> int:
             try:
@@ -124,14 +120,6 @@ def command(
             except ConfigError as error:
                 report_error(str(error))
                 return MISUSED
-
-        def reloaded() -> bool:
-            try:
-                current[0] = load()
-            except ConfigError as error:
-                report_error(f"the workers are not replaced: {error}")
-                return False
-            return True
 
         def ready() -> None:
             say(f"listening on {where}")
@@ -143,7 +131,7 @@ def command(
             workers,
             tell=say,
             on_ready=ready,
-            may_replace=reloaded,
+            may_replace=loaded.read_again,
             grace_seconds=GRACE_SECONDS + 5,
         ).run()
 

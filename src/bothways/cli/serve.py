@@ -27,12 +27,18 @@ from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
 from bothways.cli.staples import Staples, Supply, staples_options
-from bothways.cli.terminal import DONE, refuse, report_error, say
+from bothways.cli.terminal import DONE, refuse, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import checking_regularly
-from bothways.cli.workers import Ready, Sockets, listening_sockets, serve_in_workers, workers_option
+from bothways.cli.workers import (
+    Ready,
+    Reloadable,
+    Sockets,
+    listening_sockets,
+    serve_in_workers,
+    workers_option,
+)
 from bothways.diagnosis import Files
-from bothways.errors import ConfigError
 from bothways.gateway.addresses import TCPAddress
 from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.process import loop_factory
@@ -129,29 +135,20 @@ def command(
     def load() -> Loaded:
         return _load(side, clients, staples, ticket_keys, ech_key, handshake_timeout, log_keys)
 
-    current = [load()]
+    loaded = Reloadable(load)
 
     def work(sockets: Sockets, ready: Ready) -> None:
-        with current[0].kept_up_to_date():
-            serving = Serving(current[0].config, files, make_service, picture, Reports(), admission)
+        with loaded.current.kept_up_to_date():
+            serving = Serving(loaded.current.config, files, make_service, picture, Reports(), admission)
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(serving.run(sockets[0], ready))
-
-    def reloaded() -> bool:
-        try:
-            current[0] = load()
-        except (ConfigError, SystemExit) as error:  # what exits has printed why
-            why = f": {error}" if isinstance(error, ConfigError) else ""
-            report_error(f"the workers are not replaced{why}")
-            return False
-        return True
 
     with contextlib.ExitStack() as opened:
         places = [[opened.enter_context(each)] for each in listening_sockets(address, workers)]
         where = Address(address.host, places[0][0].getsockname()[1])
         ready = functools.partial(say, f"listening on {where}")
         if workers is not None:
-            return serve_in_workers(places, work, ready=ready, may_replace=reloaded)
+            return serve_in_workers(places, work, ready=ready, may_replace=loaded.read_again)
         work(places[0], ready)
     return DONE
 

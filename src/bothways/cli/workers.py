@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
 
 import click
 
 from bothways.cli.options import Address
-from bothways.cli.terminal import reported, say
-from bothways.errors import TLSError
+from bothways.cli.terminal import report_error, reported, say
+from bothways.errors import ConfigError, TLSError
 from bothways.gateway.addresses import TCPAddress
 from bothways.gateway.listening import tcp_socket
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
 
+T = TypeVar("T")
 Sockets = Sequence[socket.socket]
 Ready = Callable[[], None]
 
@@ -24,6 +26,27 @@ workers_option = click.option(
     metavar="N",
     help="The number of worker processes that share the port.",
 )
+
+
+class Reloadable(Generic[T]):
+    """What the workers of a command use: `current`, read from files again when a signal asks for that.
+
+    load: reads the files. Raises ConfigError, or exits with status 2 after it has said why; so does the first reading.
+    """
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        self._load = load
+        self.current = load()
+
+    def read_again(self) -> bool:
+        """Read the files again; if they cannot be used, say why, keep what is in use and return False."""
+        try:
+            self.current = self._load()
+        except (ConfigError, SystemExit) as error:  # what exits has printed why
+            why = f": {error}" if isinstance(error, ConfigError) else ""
+            report_error(f"the workers are not replaced{why}")
+            return False
+        return True
 
 
 def listening_sockets(address: Address, workers: int | None) -> list[socket.socket]:
