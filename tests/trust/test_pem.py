@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.pem import blocks, body, check_ended, require_bytes
+from bothways.trust.pem import blocks, body, check_ended, encoded, require_bytes
 from pki import root
 
 ROOT = root()
@@ -67,3 +67,13 @@ def test_blocks_without_an_end_cost_no_more_than_their_length():
     endless = b"".join(b"-----BEGIN A%d-----\nx\n" % each for each in range(100_000))
     whole = b"-----BEGIN B-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END B-----"
     assert blocks(endless + whole + endless) == [("B", whole + b"\n")]
+
+
+@pytest.mark.parametrize("size", [0, 1, 47, 48, 49, 1000])
+def test_what_is_encoded_is_found_again(size: int) -> None:
+    """RFC 7468 2: lines of 64 characters."""
+    data = bytes(range(256)) * 4
+    text = encoded("ECHCONFIG", data[:size])
+    ((label, block),) = blocks(b"before\n" + text + b"after\n")
+    assert (label, body(block)) == ("ECHCONFIG", data[:size])
+    assert all(len(line) <= 64 for line in text.splitlines())

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Collection, Iterator
+from textwrap import wrap
 
 from bothways.errors import ConfigError
 
@@ -50,6 +51,12 @@ def body(block: bytes) -> bytes:
         return b64decode(b"".join(found[2].split()), validate=True)
     except Error:
         raise ValueError("what stands between its BEGIN and END lines is not base64") from None
+
+
+def encoded(label: str, data: bytes) -> bytes:
+    """Return data as a PEM block."""
+    lines = wrap(b64encode(data).decode("ascii"), 64)
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode("ascii")
 
 
 def _found(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:

@@ -15,8 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bothways import ConfigError, ECHConfigList, ECHKey, ECHKeys
 from bothways.tls.crypto.hpke import public_bytes
-from bothways.tls.ech.configs import encoded_list, entry_of
-from bothways.tls.ech.keys import SUITES
+from bothways.tls.ech.configs import SUITES, encoded_list, entry_of
 
 
 def test_a_new_key_has_its_configuration() -> None:

@@ -6,9 +6,7 @@ these files, and so does OpenSSL.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Callable
-from textwrap import wrap
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -24,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from bothways.ca.der import OCTET_STRING, integer, sequence, tagged
 from bothways.ca.keys import PrivateKey, usable_key
 from bothways.errors import ConfigError
-from bothways.trust import parsing
+from bothways.trust import parsing, pem
 
 # 16 MiB, with p = 5: a recommendation of OWASP that is within the memory limit of OpenSSL.
 COST, BLOCK_SIZE, PARALLEL = 2**14, 8, 5
@@ -42,7 +40,7 @@ def encode_key(key: PrivateKey, passphrase: bytes | None, random: Random) -> byt
     """
     plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     if passphrase is None:
-        return _pem("PRIVATE KEY", plain)
+        return pem.encoded("PRIVATE KEY", plain)
     salt, vector = random(16), random(16)
     padder = PKCS7(128).padder()
     encryptor = Cipher(AES(_derived_key(passphrase, salt)), CBC(vector)).encryptor()
@@ -51,7 +49,7 @@ def encode_key(key: PrivateKey, passphrase: bytes | None, random: Random) -> byt
     derivation = sequence(SCRYPT, sequence(tagged(OCTET_STRING, salt), costs))
     encryption = sequence(AES_256_CBC, tagged(OCTET_STRING, vector))
     whole = sequence(sequence(PBES2, sequence(derivation, encryption)), tagged(OCTET_STRING, body))
-    return _pem("ENCRYPTED PRIVATE KEY", whole)
+    return pem.encoded("ENCRYPTED PRIVATE KEY", whole)
 
 
 def decode_key(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey:
@@ -71,8 +69,3 @@ def decode_key(data: bytes, passphrase: bytes | None, source: str) -> PrivateKey
 
 def _derived_key(passphrase: bytes, salt: bytes) -> bytes:
     return Scrypt(salt=salt, length=32, n=COST, r=BLOCK_SIZE, p=PARALLEL).derive(passphrase)
-
-
-def _pem(label: str, der: bytes) -> bytes:
-    body = "\n".join(wrap(b64encode(der).decode(), 64))
-    return f"-----BEGIN {label}-----\n{body}\n-----END {label}-----\n".encode()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bothways.errors import ConfigError
-from bothways.iana import ExtensionType, HpkeKem
+from bothways.iana import ExtensionType, HpkeAead, HpkeKdf, HpkeKem
 from bothways.roles import Version
 from bothways.tls.crypto.hpke import HpkeSuite, gives_a_secret
 from bothways.tls.wire.codec import decode, encode
@@ -23,6 +23,8 @@ from bothways.trust import files, pem
 VERSION = int(ExtensionType.encrypted_client_hello)
 FILE_LIMIT = 256 * 1024
 PEM_LABEL = "ECHCONFIG"
+# Those of our own configurations.
+SUITES = tuple(HpkeSuite(HpkeKdf.HKDF_SHA256, aead) for aead in HpkeAead)
 NAME_LIMIT = 253  # of a DNS name in text (RFC 1035 3.1)
 _MANDATORY = 0x8000  # this bit of an extension's type: who does not know it must not use the configuration
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from base64 import encodebytes
 from collections.abc import Collection, Iterable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bothways.errors import ConfigError
-from bothways.iana import HpkeAead, HpkeKdf, NamedGroup
+from bothways.iana import NamedGroup
 from bothways.roles import Version
-from bothways.tls.crypto.hpke import HpkeSuite, public_bytes
+from bothways.tls.crypto.hpke import public_bytes
 from bothways.tls.defaults import RANDOMNESS
 from bothways.tls.ech.configs import (
     FILE_LIMIT,
     PEM_LABEL,
+    SUITES,
     ECHConfigList,
     config_block,
     encoded_config,
@@ -25,8 +25,6 @@ from bothways.tls.ech.configs import (
 )
 from bothways.tls.wire.extensions import RetryConfigs
 from bothways.trust import files, parsing, pem
-
-SUITES = tuple(HpkeSuite(HpkeKdf.HKDF_SHA256, aead) for aead in HpkeAead)
 
 
 class ECHKey:
@@ -97,8 +95,7 @@ class ECHKey:
     def to_pem(self) -> bytes:
         """Return the key, not encrypted, and its configuration as PEM (RFC 9934). Whoever has it can decrypt hellos."""
         key = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        config = encodebytes(bytes(self.published))
-        return key + b"".join(_armored(PEM_LABEL, config))
+        return key + pem.encoded(PEM_LABEL, bytes(self.published))
 
     def __repr__(self) -> str:
         return f"ECHKey(config_id={self.config.config_id}, public_name={self.config.public_name!r})"
@@ -162,7 +159,3 @@ def checked_ech_keys(keys: object, versions: Collection[Version]) -> ECHKeys | N
     if not isinstance(keys, ECHKeys | None):
         raise ConfigError("ech_keys: expected ECHKeys, or None to decrypt nothing")
     return keys
-
-
-def _armored(label: str, base64: bytes) -> tuple[bytes, bytes, bytes]:
-    return f"-----BEGIN {label}-----\n".encode(), base64, f"-----END {label}-----\n".encode()

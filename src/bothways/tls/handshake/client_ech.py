@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
 from bothways.faults import Fault, blame
-from bothways.iana import ECHClientHelloType, HpkeAead, HpkeKdf, NamedGroup
-from bothways.tls.crypto.hpke import EXPANSION, HpkeSuite, public_bytes, sender
+from bothways.iana import ECHClientHelloType, NamedGroup
+from bothways.tls.crypto.hpke import EXPANSION, public_bytes, sender
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.ech.configs import VERSION, ECHConfigList, encoded_list, usable_configs
+from bothways.tls.ech.configs import SUITES, VERSION, ECHConfigList, encoded_list, usable_configs
 from bothways.tls.ech.confirmation import confirmation, confirmation_in, unconfirmed
 from bothways.tls.ech.inner_hello import INNER, associated_data, encoded_inner, with_payload
 from bothways.tls.handshake.client_resumption import OfferedSession, offering
@@ -31,7 +31,6 @@ from bothways.tls.wire.tls13 import EncryptedExtensions
 # What only the inner ClientHello has; everything else is the same in both, and sent once (RFC 9849 5.1, 10.5).
 _PRIVATE = (ext.ServerName, ext.ApplicationProtocols, ext.PreSharedKeys, ext.EncryptedClientHello)
 SHOWN_CONFIGS = 200  # characters of a new configuration that a hint has
-_GREASE_SUITES = tuple(HpkeSuite(HpkeKdf.HKDF_SHA256, aead) for aead in HpkeAead)
 
 
 def send_encrypted(
@@ -203,7 +202,7 @@ def with_grease(hs: HandshakeContext, hello: ClientHello, session: OfferedSessio
 
     session: the one that it will offer, whose PSK would be in the encrypted one too.
     """
-    suite = _GREASE_SUITES[hs.randomness.random(1)[0] % len(_GREASE_SUITES)]
+    suite = SUITES[hs.randomness.random(1)[0] % len(SUITES)]
     shared = _shared(hello)
     private = [each for each in hello.extensions or () if isinstance(each, _PRIVATE)]
     inner = with_extensions(hello, (*private, INNER, *shared))

@@ -5,6 +5,7 @@ Whoever cannot be decrypted is served by the outer ClientHello, as if it had no 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from bothways.faults import Fault, blame
@@ -20,7 +21,7 @@ from bothways.tls.ech.keys import ECHKey, ECHKeys
 from bothways.tls.events import Proved
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry, with_server_extensions
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 
 
 class Decrypted(NamedTuple):
@@ -49,7 +50,7 @@ class ReceivedHello(NamedTuple):
             return answer
         retry = is_retry(answer)
         if retry:
-            answer = with_server_extensions(answer, (*(answer.extensions or ()), UNCONFIRMED))
+            answer = replace(answer, extensions=(*(answer.extensions or ()), UNCONFIRMED))
         transcript_hash = hs.transcript.with_start(unconfirmed(answer), suite.hash)
         value = confirmation(suite.hash, self.hello.random, transcript_hash, retry=retry)
         return with_confirmation(answer, value)

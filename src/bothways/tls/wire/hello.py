@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bothways.iana import CipherSuite, CompressionMethod, ProtocolVersion
 from bothways.tls.wire.codec import Codec
@@ -47,11 +47,6 @@ def with_extensions(hello: ClientHello, extensions: Extensions) -> ClientHello:
         hello.legacy_compression_methods,
         extensions,
     )
-
-
-def with_server_extensions(hello: ServerHello, extensions: Extensions) -> ServerHello:
-    """Return the same ServerHello with other extensions."""
-    return replace(hello, extensions=extensions)
 
 
 def is_retry(hello: ServerHello) -> bool:
