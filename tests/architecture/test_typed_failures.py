@@ -83,7 +83,7 @@ def test_each_kind_of_condition_on_a_text_is_found(statement: str) -> None:
     ],
     ids=lambda _: "",
 )
-def test_a_text_that_is_only_told_is_no_condition(statement: str) -> None:
+def test_a_text_that_is_only_shown_is_no_condition(statement: str) -> None:
     tree = ast.parse(f"try: pass\nexcept ValueError as error:\n    {statement}\n")
     assert not list(conditions_on_texts("module", tree))
 

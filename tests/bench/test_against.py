@@ -118,7 +118,7 @@ def test_a_tree_that_does_not_start_is_named_with_its_last_words(
     assert "here cannot be measured: RuntimeError: broken" in capfd.readouterr().err
 
 
-def test_a_figure_that_one_tree_does_not_have_is_left_out_and_told(
+def test_a_figure_that_one_tree_does_not_have_is_left_out_and_reported(
     repository: Path, capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names move from one commit to the next."""

@@ -59,7 +59,7 @@ BAD_NAMES = [
 
 
 @pytest.mark.parametrize(("kind", "name", "problem"), BAD_NAMES)
-def test_a_name_that_is_none_is_refused_and_told(kind: str, name: str, problem: str) -> None:
+def test_a_name_that_is_none_is_refused_and_reported(kind: str, name: str, problem: str) -> None:
     names = {kind: name if kind == "common_name" else (name,)}
     with pytest.raises(NamesRefused, match=problem):
         check_holder(Profile.CLIENT, Holder(**names))  # type: ignore[arg-type]

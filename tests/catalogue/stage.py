@@ -153,7 +153,7 @@ def _await(program: Program, port: int, word: str | None) -> None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except OSError:
-            assert time.monotonic() < deadline, f"nothing listens at {port}: {program.heard}"
+            assert time.monotonic() < deadline, f"nothing listens at {port}: {program.printed}"
             time.sleep(0.02)
         else:
             return

@@ -31,7 +31,7 @@ class Score:
         return f"the cause was first in {total} drawn failures: {', '.join(shares)}"
 
 
-def test_the_cause_of_drawn_failures_is_told_first(stage: Stage, request: pytest.FixtureRequest) -> None:
+def test_the_cause_of_drawn_failures_is_reported_first(stage: Stage, request: pytest.FixtureRequest) -> None:
     """The share in which it is first is printed; none may be missing from what is told."""
     score = Score()
     for row in drawn(ALL if request.config.getoption("--full") else SAMPLE):

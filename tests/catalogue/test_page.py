@@ -42,7 +42,7 @@ def commands() -> list[tuple[Cause, str]]:
 
 
 @pytest.mark.parametrize(("cause", "command"), commands(), ids=lambda value: getattr(value, "name", ""))
-def test_a_command_that_is_told_to_be_tried_has_the_options_that_it_names(cause: Cause, command: str) -> None:
+def test_a_suggested_command_has_the_options_that_it_names(cause: Cause, command: str) -> None:
     """Of ours by the command line itself, of OpenSSL by its help."""
     for words in map(shlex.split, re.split(r"[;|()]", command)):
         if words[:1] == ["bothways"]:

@@ -41,7 +41,7 @@ def rows() -> Iterator[object]:
 
 
 @pytest.mark.parametrize("row", list(rows()))
-def test_what_is_told_to_be_done_is_done_and_then_it_works(
+def test_what_is_suggested_is_done_and_then_it_works(
     row: Row, stage: Stage, request: pytest.FixtureRequest
 ) -> None:
     """A command is run as it is printed, its blanks filled; what has none is asked of others, who do it."""

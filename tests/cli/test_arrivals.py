@@ -41,7 +41,7 @@ def test_server_listens_on_ipv6_too(start):
         assert channel.recv(100) == b"over six"
 
 
-def test_a_port_that_is_taken_is_told(start, folder):
+def test_a_port_that_is_taken_is_reported(start, folder):
     """Status 1: the network refused."""
     server = start("--echo")
     done = subprocess.run(

@@ -70,7 +70,7 @@ def read_all(channel: Channel) -> bytes:
     return b"".join(parts)
 
 
-def test_the_end_of_input_is_told_at_once_and_the_answer_is_awaited(serve, folder):
+def test_the_end_of_input_is_reported_at_once_and_the_answer_is_awaited(serve, folder):
     """Close_notify when the input ends, then read until the peer closes."""
     sent = bytes(range(256)) * 4000
 
@@ -103,7 +103,7 @@ def test_the_servers_end_ends_the_command_though_input_goes_on(serve, folder):
         assert process.wait(20) == 0
 
 
-def test_a_cut_is_told_after_what_came_before_it(serve, folder):
+def test_a_cut_is_reported_after_what_came_before_it(serve, folder):
     """Status 1: the connection was cut."""
 
     def cut(channel: Channel) -> None:
@@ -117,7 +117,7 @@ def test_a_cut_is_told_after_what_came_before_it(serve, folder):
     assert b"Traceback" not in done.stderr
 
 
-def test_a_cut_is_told_to_programs(serve, folder):
+def test_a_cut_is_reported_to_programs(serve, folder):
     """--json: one object, with the handshake and how it ended."""
 
     def cut(channel: Channel) -> None:
@@ -157,7 +157,7 @@ def test_a_server_that_stays_silent_is_given_up(folder):
     assert b"seen: it received our hello and sent nothing" in done.stderr
 
 
-def test_network_errors_are_told_to_programs(folder):
+def test_network_errors_are_reported_to_programs(folder):
     """--json without a connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -46,7 +46,7 @@ def test_a_hello_is_encrypted_by_file_and_by_text(start: Start, folder: Path, ke
         assert (done.returncode, done.stdout) == (0, "there and back\n"), done.stderr
 
 
-def test_an_outdated_configuration_is_told_as_that(start: Start, folder: Path, key: ECHKey) -> None:
+def test_an_outdated_configuration_is_reported_as_that(start: Start, folder: Path, key: ECHKey) -> None:
     """Neither data nor certificate was sent."""
     server = start("--echo", "--client-ca", "ca.pem", "--ech-key", "ech.pem")
     done = connect(server.port, folder, "--ech", "former.pem")

@@ -64,7 +64,7 @@ def test_a_key_of_another_kind_is_told_by_its_kind(handed):
     ("content", "printed"),
     [(b"", "the file is empty"), (b"\n \n", "there is nothing in the file but blanks")],
 )
-def test_a_file_with_nothing_in_it_is_told_as_that(handed, content, printed):
+def test_a_file_with_nothing_in_it_is_reported_as_that(handed, content, printed):
     """Whichever of the files it is."""
     Path("nothing.pem").write_bytes(content)
     cert = str(handed.identity("client").cert)
@@ -118,7 +118,7 @@ def test_the_command_for_anchors_in_pkcs12_finds_them(handed):
     assert set(handed.anchors.subjects) <= set(TrustStore.from_file("all.p12.pem").subjects)
 
 
-def test_what_is_wrong_with_a_file_of_our_kinds_is_told_as_before(handed):
+def test_what_is_wrong_with_a_file_of_our_kinds_is_reported_as_before(handed):
     mine = handed.identity("client")
     for call, printed in (
         (lambda: load_identity(str(mine.p12), None, None), "no password was given"),
@@ -226,7 +226,7 @@ def mine(handed: MutualTLS) -> tuple[bytes, bytes]:
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize(("name", "make", "printed", "command"), FOREIGN, ids=[row[0] for row in FOREIGN])
-def test_a_file_that_is_read_nowhere_is_told_by_its_kind_wherever_it_is_given(
+def test_a_file_that_is_read_nowhere_is_reported_by_its_kind_wherever_it_is_given(
     mine, option, name, make, printed, command
 ):
     Path(name).write_bytes(make(*mine))
@@ -318,7 +318,7 @@ def forms(mine: tuple[bytes, bytes]) -> None:
 
 @pytest.mark.interop
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_form_is_told_as_what_it_is_wherever_another_is_wanted(forms, option):
+def test_every_form_is_reported_as_what_it_is_wherever_another_is_wanted(forms, option):
     """And always with what to do."""
     for name, kind in FORMS.items():
         if name not in READS[option] and (option, name) not in TOLD_OTHERWISE:

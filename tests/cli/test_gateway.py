@@ -39,7 +39,7 @@ gateway.toml: can be used: 1 listener, 2 routes
 """
 
 
-def test_a_good_file_is_told_route_by_route(
+def test_a_good_file_is_reported_route_by_route(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     setting.write(

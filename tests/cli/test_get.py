@@ -280,7 +280,7 @@ def redirecting(to: str, status: int = 302) -> bytes:
     return f"HTTP/1.1 {status} Moved\r\nLocation: {to}\r\nContent-Length: 5\r\n\r\nmoved".encode()
 
 
-def test_a_redirect_is_told_and_not_followed_unless_that_is_asked_for(ask, mutual):
+def test_a_redirect_is_reported_and_not_followed_unless_that_is_asked_for(ask, mutual):
     server = mutual.server(client_auth="require", respond=http_talk.answering(redirecting("/new\x1b[1m")))
     done = ask(server.url)
     assert (done.status, done.out) == (0, b"moved")
@@ -362,7 +362,7 @@ def test_the_report_for_programs_is_one_object_whatever_happens(ask, mutual):
         )
 
 
-def test_a_file_that_takes_no_more_is_told_in_the_one_object_of_the_report(ask, mutual):
+def test_a_file_that_takes_no_more_is_reported_in_the_one_object_of_the_report(ask, mutual):
     done = ask(mutual.server(client_auth="require").url, "--json", "-o", "/dev/full")
     reported = report_schema.report("get", done.err)
     assert (done.status, reported["error"]["kind"]) == (2, "Misuse")
@@ -392,7 +392,7 @@ def test_a_file_that_takes_no_more_is_told_in_the_one_object_of_the_report(ask, 
         (["https://localhost/", "--code", "httpx", "-L"], "has no equivalent of --location"),
     ],
 )
-def test_wrong_use_is_told_before_anybody_is_asked(ask, tmp_path, monkeypatch, arguments, printed):
+def test_wrong_use_is_reported_before_anybody_is_asked(ask, tmp_path, monkeypatch, arguments, printed):
     monkeypatch.chdir(tmp_path)
     done = ask(*arguments)
     assert (done.status, done.out) == (2, b"")

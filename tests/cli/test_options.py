@@ -107,7 +107,7 @@ def test_whether_a_passphrase_is_asked_for_does_not_depend_on_what_a_file_is_cal
 
 
 @pytest.mark.parametrize("name", ["locked.key", "ada.p12"])
-def test_what_is_encrypted_is_told_by_its_type_and_a_wrong_passphrase_is_too(folder, name):
+def test_what_is_encrypted_is_reported_by_its_type_and_a_wrong_passphrase_is_too(folder, name):
     """A program asks for a passphrase where one is needed, without reading what the error says."""
     cert = str(folder / ("ada.pem" if name.endswith(".key") else name))
     key = str(folder / name) if name.endswith(".key") else None
@@ -134,7 +134,7 @@ def test_a_preset_without_a_source_is_refused_and_none_asks_nothing():
         options.Sources((), "require").load()
 
 
-def test_fetching_is_asked_for_by_name_and_told_at_once_where_it_cannot_work(tmp_path, capsys):
+def test_fetching_is_asked_for_by_name_and_reported_at_once_where_it_cannot_work(tmp_path, capsys):
     """Naming it asks for revocation, as naming a list does."""
     policy = options.Sources(
         fetch=True, fetch_allow=("10.0.0.0/8",), fetch_cache=str(tmp_path / "kept")
@@ -190,7 +190,7 @@ def test_what_editors_add_is_no_part_of_a_passphrase(tmp_path):
         (b"a" * 1025, "longer than 1024 characters"),
     ],
 )
-def test_a_file_without_a_passphrase_is_told(tmp_path, content, problem):
+def test_a_file_without_a_passphrase_is_reported(tmp_path, content, problem):
     """And is no empty passphrase."""
     file = tmp_path / "words"
     if content is not None:

@@ -146,7 +146,7 @@ def test_show_says_what_is_wrong_with_a_file_and_where(folder):
     assert not (folder / "h.html").exists()
 
 
-def test_a_disk_that_is_full_later_is_told_and_ends_nothing(tmp_path, capsys):
+def test_a_disk_that_is_full_later_is_reported_and_ends_nothing(tmp_path, capsys):
     """The file could be written when the command began."""
     file = LadderFile(str(tmp_path / "gone" / "h.txt"), FORMS[".txt"])
     file.keep(ladder_of())

@@ -234,7 +234,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "printed"), WRONG)
-def test_wrong_use_is_told_in_one_sentence(mutual, monkeypatch, capfd, words, printed):
+def test_wrong_use_is_reported_in_one_sentence(mutual, monkeypatch, capfd, words, printed):
     monkeypatch.chdir(mutual.ca.parent.parent)
     mine = mutual.identity("server")
     words = [str(mutual.crl) if each == "CRL" else each for each in words]

@@ -59,7 +59,7 @@ def test_a_limit_that_is_none_is_refused(folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
-def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_told(start):
+def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_reported(start):
     server = start("--echo", "--connections", "8")
 
     def from_(source: str) -> Channel:

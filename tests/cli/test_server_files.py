@@ -89,7 +89,7 @@ def test_clients_lose_their_connection_when_their_certificate_ends_or_their_ca_i
 
 @pytest.mark.network
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_renewed_certificate_is_shown_and_half_of_one_is_told(mutual, command):
+def test_a_renewed_certificate_is_shown_and_half_of_one_is_reported(mutual, command):
     """While certificate and key do not fit the old ones stay; nobody sends a signal."""
     with serving(mutual, command, "--client-ca", str(mutual.ca)) as server:
         mine = mutual.identity("server")

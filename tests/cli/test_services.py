@@ -185,7 +185,7 @@ def test_a_cut_on_one_side_is_a_cut_on_the_other(start, backend):
     assert isinstance(ends[0], ConnectionResetError)
 
 
-def test_a_service_that_is_not_there_is_told_in_the_log(start):
+def test_a_service_that_is_not_there_is_reported_in_the_log(start):
     """The client is closed in order; the operator learns why."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free = listener.getsockname()[1]

@@ -46,7 +46,7 @@ def test_whoever_reads_only_the_beginning_ends_it_quietly(folder):
         (b"0\x82\x10\0", "the DER is cut off: it has 4 of 4100 bytes", "copy it again, whole"),
     ],
 )  # fmt: skip
-def test_a_file_that_cannot_be_read_is_told_with_what_to_do(folder, content, what, hint):
+def test_a_file_that_cannot_be_read_is_reported_with_what_to_do(folder, content, what, hint):
     """Status 2; the command names the file as a shell takes it."""
     (folder / "a file").write_bytes(content)
     done = show(folder, "a file", "ada.der")
@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_read_is_told_with_what_to_do(folder, content, wha
     assert (rest[0].removeprefix("Hint: ").startswith(hint)) if hint else not rest
 
 
-def test_what_is_damaged_hides_nothing_else_and_is_told_by_the_status(folder):
+def test_what_is_damaged_hides_nothing_else_and_is_reported_by_the_status(folder):
     """A file of which one part cannot be read is not a file that can be used."""
     block = b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
     (folder / "mixed.pem").write_bytes(

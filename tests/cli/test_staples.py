@@ -168,7 +168,7 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
         ),
     ],
 )
-def test_a_staple_that_cannot_be_had_is_told_before_anything_else(folder, monkeypatch, words, printed):
+def test_a_staple_that_cannot_be_had_is_reported_before_anything_else(folder, monkeypatch, words, printed):
     """Wrong use, and what to do; nobody is connected to."""
     monkeypatch.chdir(folder)
     (folder / "server.ocsp").write_bytes(response(identities.server()))

@@ -38,14 +38,14 @@ def run(
     )  # fmt: skip
 
 
-def test_a_service_is_connected_to_and_what_it_was_asked_through_is_told(folder):
+def test_a_service_is_connected_to_and_what_it_was_asked_through_is_reported(folder):
     with listening(mail) as server:
         done = run(server, folder, "--starttls", "SMTP")
     assert (done.returncode, done.stdout) == (0, "hello"), done.stderr
     assert f"connected to 127.0.0.1:{server.port} through SMTP (STARTTLS): TLS 1.3" in done.stderr
 
 
-def test_a_refusal_is_told_with_the_servers_words_as_its_own(folder):
+def test_a_refusal_is_reported_with_the_servers_words_as_its_own(folder):
     """And by its stable codes to programs."""
     with listening(saying_first(b"554 go away\x1b[2J\r\n")) as server:
         done = run(server, folder, "--starttls", "smtp")

@@ -97,7 +97,7 @@ def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
         ("the anchors of a store", "the anchors of a store"),
     ],
 )  # fmt: skip
-def test_what_a_configuration_says_is_told_in_the_names_of_options(text, reported):
+def test_what_a_configuration_says_is_reported_in_the_names_of_options(text, reported):
     """Who wrote options knows nothing of fields."""
     assert terminal.in_options(text) == reported
 

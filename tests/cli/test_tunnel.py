@@ -94,7 +94,7 @@ def test_a_failure_is_explained_and_the_tunnel_goes_on(mutual: MutualTLS) -> Non
         ("x" * 200, (), "a Unix socket has a path of 1 to 107 bytes"),
     ],
 )
-def test_wrong_use_is_told_with_what_to_do(
+def test_wrong_use_is_reported_with_what_to_do(
     mutual: MutualTLS, local: str, more: tuple[str, ...], problem: str
 ) -> None:
     done = subprocess.run(

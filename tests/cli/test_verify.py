@@ -77,7 +77,7 @@ def test_responses_from_files_count(folder: Path, options: list[str], status: in
     assert words in done.output
 
 
-def test_the_finding_is_told_to_programs(folder: Path) -> None:
+def test_the_finding_is_reported_to_programs(folder: Path) -> None:
     """--json."""
     reported = report_schema.report("verify", run(folder, "--ocsp", "revoked.der", "--json").output)
     assert reported["trusted"] is False

@@ -68,7 +68,7 @@ def test_a_certificate_that_expired_is_certain_where_something_else_is_valid() -
     assert reported(found) == [("EXPIRED", "CERTAIN")]
 
 
-def test_a_certificate_and_the_ca_above_it_that_both_expired_are_both_told() -> None:
+def test_a_certificate_and_the_ca_above_it_that_both_expired_are_both_reported() -> None:
     """Each has to be renewed; our own certificate is valid, so the clock is right."""
     found = refused_server(host(pki.intermediate(identities.root(), "Outlived", **LATE), **LATE))
     assert [name for name, _ in reported(found)] == ["EXPIRED", "EXPIRED"]

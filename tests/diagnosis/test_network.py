@@ -150,7 +150,7 @@ def test_a_client_of_http_2_alone_leaves_where_no_protocol_was_agreed(
         ({"data": True, "closed": True}, "", "PEER_STOPPED"),
     ],
 )
-def test_an_end_without_close_notify_is_told_by_what_we_had_sent(
+def test_an_end_without_close_notify_is_reported_by_what_we_had_sent(
     seen: dict, starttls: str, cause: str
 ) -> None:
     """MariaDB never sends close_notify; and a service that was asked for TLS has answered, so that it is there."""

@@ -43,7 +43,7 @@ def test_a_client_says_what_is_wrong_with_the_servers_certificate(cause: str, wh
     assert found.first.text and found.first.remedy
 
 
-def test_a_chain_that_ends_at_a_root_of_its_own_is_told_so() -> None:
+def test_a_chain_that_ends_at_a_root_of_its_own_is_reported_as_that() -> None:
     other = identities.root("Another Root")
     issued = host(other)
     whole = Credentials.from_pem(issued.chain_pem, issued.key_pem)

@@ -47,7 +47,7 @@ def test_a_service_that_never_answers_is_waited_for_only_so_long(setting: Settin
     assert ended == f"the backend {where} did not answer within 0.2 seconds"
 
 
-def test_a_socket_file_that_is_not_there_is_told(setting: Setting) -> None:
+def test_a_socket_file_that_is_not_there_is_reported(setting: Setting) -> None:
     ended = asyncio.run(refused(setting, "unix:missing.sock"))
     assert ended.endswith("missing.sock cannot be reached: No such file or directory")
 

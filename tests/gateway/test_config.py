@@ -192,7 +192,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("text", "problem"), BROKEN)
-def test_a_file_that_cannot_be_used_is_refused_whole_and_told_why(
+def test_a_file_that_cannot_be_used_is_refused_whole_with_the_reason(
     tmp_path: Path, text: str, problem: str
 ) -> None:
     """Each names the file, the line, the key, what was expected and what to do."""

@@ -71,7 +71,7 @@ def test_a_file_that_is_written_anew_with_the_same_content_is_no_change(
         time.sleep(0.02)
 
 
-def test_a_broken_file_is_told_once_and_counts_when_it_is_whole_again(
+def test_a_broken_file_is_reported_once_and_counts_when_it_is_whole_again(
     current: Current, setting: Setting
 ) -> None:
     whole = setting.mutual.ca.read_bytes()

@@ -87,7 +87,7 @@ def test_a_worker_that_takes_nothing_does_not_hold_up_the_supervisor() -> None:
     sealed.close()
 
 
-def test_the_end_of_the_supervisor_is_told() -> None:
+def test_the_end_of_the_supervisor_is_reported() -> None:
     here, there = channel_pair()
     here.close()
     with there, pytest.raises(EOFError):

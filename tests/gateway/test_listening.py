@@ -49,7 +49,7 @@ def test_several_processes_have_a_queue_each_on_one_port_and_one_on_a_socket_fil
         each.close()
 
 
-def test_an_address_that_is_taken_is_told_and_nothing_stays_open() -> None:
+def test_an_address_that_is_taken_is_reported_and_nothing_stays_open() -> None:
     """Also one that is shared by others, where this one is not to be."""
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -68,7 +68,7 @@ def test_json_has_the_same_for_programs(setting: Setting) -> None:
     assert second == {"time": "2026-06-01T12:00:00.000Z", "event": "listening\\n"}
 
 
-def test_unknown_clients_are_told_so_often_and_the_rest_is_counted(setting: Setting) -> None:
+def test_unknown_clients_are_reported_so_often_and_the_rest_is_counted(setting: Setting) -> None:
     lines: list[str] = []
     reported = log(lines)
     for _ in range(AT_ONCE + 5):

@@ -74,7 +74,7 @@ def test_a_header_has_both_addresses_and_what_was_agreed(setting: Setting) -> No
         (None, None, 0x00, b""),
     ],
 )
-def test_addresses_of_every_kind_are_told(
+def test_addresses_of_every_kind_are_reported(
     setting: Setting, address, local, family: int, first: bytes
 ) -> None:
     found, addresses, _ = parsed(header(client(setting, address=address, local=local), "v2"))
@@ -87,7 +87,7 @@ def test_a_resumed_session_has_its_certificate_from_before(setting: Setting) -> 
     assert reported[0x20][0] == 0x05
 
 
-def test_the_certificate_is_told_where_that_is_asked_for(setting: Setting) -> None:
+def test_the_certificate_is_reported_where_that_is_asked_for(setting: Setting) -> None:
     mine = client(setting)
     *_, reported = parsed(header(mine, "v2-certificate"))
     assert values(reported[0x20][5:])[0x28] == mine.peer.certificate.public_bytes(Encoding.DER)

@@ -67,7 +67,7 @@ def test_files_that_several_routes_name_are_read_once(setting: Setting) -> None:
         ('key = "pki', 'key = "pki/client', "route h2: .*cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_told_with_its_route(
+def test_a_file_that_cannot_be_used_is_reported_with_its_route(
     setting: Setting, old: str, new: str, problem: str
 ) -> None:
     setting.write(*ROUTES[:2])

@@ -6,15 +6,15 @@ import asyncio
 import errno
 
 from aio_talk import run
-from bothways.gateway.shortage import heed_shortages
+from bothways.gateway.shortage import report_shortages
 
 
 @run
-async def test_a_shortage_is_told_in_one_line_now_and_then_and_other_defects_as_before() -> None:
+async def test_a_shortage_is_reported_in_one_line_now_and_then_and_other_defects_as_before() -> None:
     reported: list[str] = []
     others: list[object] = []
     loop = asyncio.get_running_loop()
-    heed_shortages(loop, reported.append)
+    report_shortages(loop, reported.append)
     loop.default_exception_handler = others.append  # type: ignore[method-assign]
     for _ in range(64):
         shortage = OSError(errno.EMFILE, "Too many open files")

@@ -120,7 +120,7 @@ def test_what_cannot_be_made_of_a_value_names_the_key(tmp_path: Path) -> None:
         table.made("a", fail)
 
 
-def test_keys_that_are_no_words_are_told_escaped(tmp_path: Path) -> None:
+def test_keys_that_are_no_words_are_reported_escaped(tmp_path: Path) -> None:
     """They could move a terminal's cursor, or look like another key."""
     path = tmp_path / "f.toml"
     for key, words in (

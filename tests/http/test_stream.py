@@ -63,10 +63,10 @@ def test_what_comes_before_the_content_is_bounded_and_what_comes_after_is_not():
 def test_it_is_known_whether_anything_came():
     stream = stream_over(Channel([b""]))
     stream.read(1)
-    assert not stream.heard
+    assert not stream.has_received
     stream = stream_over(Channel([b"x"]))
     stream.read(1)
-    assert stream.heard
+    assert stream.has_received
 
 
 @pytest.mark.parametrize("broken", [BrokenPipeError(), ConnectionResetError()])

@@ -168,15 +168,15 @@ class LibSSL:
         if not self.established:
             result = self._ssl.SSL_do_handshake(self.session)
             if result != 1:
-                self._heed(result)
+                self._check_result(result)
                 return
             self.established = True
         buffer = ctypes.create_string_buffer(64 * 1024)
         while (size := self._ssl.SSL_read(self.session, buffer, len(buffer))) > 0:
             self.received += buffer.raw[:size]
-        self._heed(size)
+        self._check_result(size)
 
-    def _heed(self, result: int) -> None:
+    def _check_result(self, result: int) -> None:
         reason = self._ssl.SSL_get_error(self.session, result)
         if reason == ZERO_RETURN:
             self.peer_closed = True

@@ -1,4 +1,4 @@
-"""Other people's programs, beside us over loopback: started, heard, spoken to, and ended by their own id."""
+"""Other people's programs, beside us over loopback: started, printed, spoken to, and ended by their own id."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 20.0
 
 
 class Program:
-    """One running program; what it prints, on either stream, is heard as it comes."""
+    """One running program; what it prints, on either stream, is printed as it comes."""
 
     def __init__(
         self, *command: str, folder: Path | None = None, environment: dict[str, str] | None = None
@@ -39,29 +39,29 @@ class Program:
             cwd=folder,
             env=environment,
         )
-        self._heard = bytearray()
+        self._printed = bytearray()
         self._ended = False
         self._news = threading.Condition()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     @property
-    def heard(self) -> str:
+    def printed(self) -> str:
         with self._news:
-            return self._heard.decode(errors="replace")
+            return self._printed.decode(errors="replace")
 
     def until(self, text: str, times: int = 1, seconds: float = PATIENCE) -> str:
         """Wait until the program has printed `text` so often, and return all that it printed."""
         deadline = time.monotonic() + seconds
         with self._news:
-            while self._heard.count(text.encode()) < times:
+            while self._printed.count(text.encode()) < times:
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     break
                 self._news.wait(left)
-        heard = self.heard
-        assert heard.count(text) >= times, f"{self._command[0]} never said {text!r}; it said:\n{heard}"
-        return heard
+        printed = self.printed
+        assert printed.count(text) >= times, f"{self._command[0]} never said {text!r}; it said:\n{printed}"
+        return printed
 
     def say(self, text: str) -> None:
         """Type `text` into the program."""
@@ -104,7 +104,7 @@ class Program:
         assert stdout is not None
         while data := os.read(stdout.fileno(), 64 * 1024):
             with self._news:
-                self._heard += data
+                self._printed += data
                 self._news.notify_all()
         with self._news:
             self._ended = True

@@ -60,7 +60,7 @@ def responder(tmp_path_factory: pytest.TempPathFactory):
     files = ["-index", "index.txt", "-CA", "ca.pem", "-rsigner", "signer.pem", "-rkey", "signer.key"]
     with running(find("openssl"), "ocsp", *files, "-port", "0", "-nmin", "5", folder=folder) as program:
         found = re.search(r"ACCEPT \S*?:(\d+) ", program.until("PID="))
-        assert found, program.heard
+        assert found, program.printed
         yield f"http://127.0.0.1:{found[1]}/"
 
 

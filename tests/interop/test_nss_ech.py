@@ -50,7 +50,7 @@ def call(database: Path, port: int, with_key: ECHKey) -> tuple[int, str]:
     options = ("-h", "127.0.0.1", "-p", str(port), "-a", PRIVATE, "-V", "tls1.3:tls1.3", "-I", "x25519,P384")
     command = (find("tstclnt"), "-d", f"sql:{database}", "-n", "client", "-v", "-Q", "-N", configs, *options)
     with running(*command) as program:
-        return program.finish(), program.heard
+        return program.finish(), program.printed
 
 
 def our_server(*keys: ECHKey, group: str = "x25519", auth: str = "require") -> ServerConfig:

@@ -136,8 +136,8 @@ def test_s_client_and_we_prove_ourselves(
         ended = ours.outcome()
         assert isinstance(ended, Channel)
         assert (ended.group, ended.suite) == (group, suite)
-        assert f"Cipher is {suite}" in theirs.heard
-        named = theirs.heard.partition("Acceptable client certificate CA names")[2]
+        assert f"Cipher is {suite}" in theirs.printed
+        named = theirs.printed.partition("Acceptable client certificate CA names")[2]
         assert re.search("CN ?= ?Interop root", named)
 
 

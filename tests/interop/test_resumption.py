@@ -193,7 +193,7 @@ def test_go_client_resumes_with_us(groups: dict[str, tuple[str, ...]] | None, go
         command = [go, "-addr", f"127.0.0.1:{ours.port}", "-ca", identities.root_file(folder)]
         with running(*command, "-cert", chain, "-key", key, "-say", "hello", "-times", "3") as theirs:
             assert theirs.finish() == 0
-            reported = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
+            reported = [json.loads(line) for line in theirs.printed.splitlines() if line.startswith("{")]
     assert [each["error"] for each in reported] == [""] * 3
     assert [each["heard"] for each in reported] == ["hello"] * 3
     assert [each["resumed"] for each in reported] == [False, True, True]
@@ -225,6 +225,6 @@ def test_we_resume_with_a_go_server(go: str, folder: Path) -> None:
                 assert heard_line(channel) == b"hello\n"
                 reported.append(channel.resumed)
         theirs.until('"heard":', 3)
-        reports = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
+        reports = [json.loads(line) for line in theirs.printed.splitlines() if line.startswith("{")]
     assert reported == [each["resumed"] for each in reports] == [False, True, True]
     assert {each["peer"] for each in reports} == {client().credentials.names.common_name}

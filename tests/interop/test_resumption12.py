@@ -199,7 +199,7 @@ def test_go_client_resumes_with_us(go: str, folder: Path) -> None:
         command = [go, "-addr", f"127.0.0.1:{ours.port}", "-ca", identities.root_file(folder), "-tls12"]
         with running(*command, "-cert", chain, "-key", key, "-say", "hello", "-times", "3") as theirs:
             assert theirs.finish() == 0
-            reported = [json.loads(line) for line in theirs.heard.splitlines() if line.startswith("{")]
+            reported = [json.loads(line) for line in theirs.printed.splitlines() if line.startswith("{")]
     assert [each["error"] for each in reported] == [""] * 3
     assert [each["resumed"] for each in reported] == [False, True, True]
 

@@ -188,7 +188,7 @@ CN=part
 
 
 @pytest.mark.parametrize("signature", ["SHA256", "PSS"])
-def test_a_request_that_openssl_makes_is_told_as_it_tells_it(signature, tmp_path):
+def test_a_request_that_openssl_makes_is_described_as_openssl_describes_it(signature, tmp_path):
     """Its attributes, and the parameters of RSASSA-PSS."""
     options = (
         ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:17"] if signature == "PSS" else []
@@ -211,7 +211,7 @@ def test_a_request_that_openssl_makes_is_told_as_it_tells_it(signature, tmp_path
 
 
 @pytest.mark.parametrize("extension", DRAWN, ids=lambda each: each.partition("=")[0])
-def test_what_openssl_makes_is_told_as_openssl_tells_it(extension, tmp_path):
+def test_what_openssl_makes_is_described_as_openssl_describes_it(extension, tmp_path):
     """Each extension of its configuration, under a name with all that names have."""
     openssl = peers.find("openssl")
     (tmp_path / "own.cnf").write_text(f"{CONFIGURATION}[own]\n{extension}\n")

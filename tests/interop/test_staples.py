@@ -68,7 +68,7 @@ def test_s_client_sees_our_staple(version: str, folder: Path) -> None:
             assert "Response verify" not in heard
         with s_client(folder, ours.port, flag) as program:
             program.until("Verify return code: 0 (ok)")
-            assert "OCSP" not in program.heard
+            assert "OCSP" not in program.printed
 
 
 def s_server(folder: Path, version: str, *options: str) -> list[str]:
@@ -245,7 +245,7 @@ def nginx(folder: Path, version: str, staple: bytes) -> Iterator[int]:
     reported = {"folder": folder, "port": port, "version": version, "chain": chain, "key": key}
     (folder / "nginx.conf").write_text(NGINX.format(staple=folder / "nginx.der", **reported))
     with running(find("nginx"), "-p", str(folder), "-c", str(folder / "nginx.conf")) as program:
-        program.until("start worker" if "master" in program.heard else "nginx/")
+        program.until("start worker" if "master" in program.printed else "nginx/")
         yield port
 
 

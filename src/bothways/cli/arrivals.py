@@ -22,9 +22,9 @@ class Arrival(ReadingProtocol):
     """The protocol of a connection until its first record is complete, or is no handshake record.
 
     hello_seconds: the time for a client to send a ClientHello.  begin: called once with this arrival when there is
-    something to answer; reading is paused then.  unheard: called with a client that sent nothing in time, and with what
-    ended its connection.  here: has all arrivals that have not begun and are not gone.  Attributes: `data`, all that
-    was received; `has_ended`, whether the end of file follows it; `client`, which is None where there is no place.
+    something to answer; reading is paused then.  on_silence: called with a client that sent nothing in time and with
+    what ended its connection.  here: has all arrivals that have not begun and are not gone.  Attributes: `data`, all
+    that was received; `has_ended`, whether the end of file follows it; `client`, which is None where there is no place.
     """
 
     def __init__(
@@ -32,16 +32,16 @@ class Arrival(ReadingProtocol):
         admission: Admission,
         hello_seconds: float,
         begin: Callable[[Arrival], None],
-        unheard: Callable[[Client, Exception], None],
+        on_silence: Callable[[Client, Exception], None],
         here: set[Arrival],
     ) -> None:
         self._admission = admission
         self._hello_seconds = hello_seconds
         self._begin = begin
-        self._unheard = unheard
+        self._on_silence = on_silence
         self._here = here
         self._hello: asyncio.TimerHandle | None = None
-        self._is_heard = False
+        self._has_begun = False
         self.transport: asyncio.Transport | None = None
         self.client: Client | None = None
         self.data = bytearray()
@@ -67,18 +67,18 @@ class Arrival(ReadingProtocol):
         """Collect the first record."""
         self.data += data
         if (
-            not self._is_heard
+            not self._has_begun
             and self.client is not None
             and not self.client.ended
             and not self._is_awaited()
         ):
-            self._hear()
+            self._begin_once()
 
     def eof_received(self) -> bool:
         """Begin with what is there."""
         self.has_ended = True
-        if self.data and not self._is_heard:
-            self._hear()
+        if self.data and not self._has_begun:
+            self._begin_once()
         return bool(self.data)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever it was, nothing came
@@ -88,7 +88,7 @@ class Arrival(ReadingProtocol):
 
     def leave(self) -> None:
         """Close what is left of the connection, and report nothing."""
-        self._is_heard = True
+        self._has_begun = True
         if self._hello is not None:
             self._hello.cancel()
         if self.transport is not None:
@@ -106,8 +106,8 @@ class Arrival(ReadingProtocol):
                 own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 
-    def _hear(self) -> None:
-        self._is_heard = True
+    def _begin_once(self) -> None:
+        self._has_begun = True
         if self._hello is not None:
             self._hello.cancel()
         if self.transport is not None and not self.has_ended:
@@ -124,12 +124,12 @@ class Arrival(ReadingProtocol):
             self.transport.abort()
 
     def _drop(self, error: Exception) -> None:
-        if self._is_heard or self.client is None:
+        if self._has_begun or self.client is None:
             return
-        self._is_heard = True
+        self._has_begun = True
         if self._hello is not None:
             self._hello.cancel()
-        self._unheard(self.client, error)
+        self._on_silence(self.client, error)
         self.client.leave()
 
     def _is_awaited(self) -> bool:

@@ -24,7 +24,7 @@ from bothways.diagnosis import Explanation, Files, HandshakeFacts
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import TLSError, Truncated
 from bothways.gateway.listening import BACKLOG
-from bothways.gateway.shortage import heed_shortages
+from bothways.gateway.shortage import report_shortages
 from bothways.tls.config import ServerConfig
 from bothways.tls.driver import LINGER_SECONDS, ConnectionStatus
 from bothways.trust.verdict import Outcome
@@ -63,7 +63,7 @@ class Serving:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         for each in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(each, stop.set)
-        heed_shortages(loop, say)
+        report_shortages(loop, say)
         listener.setblocking(False)
         server = await loop.create_server(self._arrival, sock=listener, backlog=ACCEPTED_AT_ONCE)
         listener.listen(BACKLOG)  # asyncio would also accept that many connections in one turn of the loop
@@ -79,9 +79,9 @@ class Serving:
 
     def _arrival(self) -> Arrival:
         hello_seconds = min(HELLO_SECONDS, self._config.handshake_timeout)
-        return Arrival(self._admission, hello_seconds, self._begin, self._unheard, self._arrivals)
+        return Arrival(self._admission, hello_seconds, self._begin, self._report_silence, self._arrivals)
 
-    def _unheard(self, client: Client, error: Exception) -> None:
+    def _report_silence(self, client: Client, error: Exception) -> None:
         """Report a client that sent no ClientHello."""
         if client.ended:
             self._reports.count_unreported()
@@ -89,11 +89,11 @@ class Serving:
         observed = HandshakeFacts(self._config)
         words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
 
-        def told() -> list[str]:
+        def lines() -> list[str]:
             error.situation = observed.situation()  # type: ignore[attr-defined]
             return self._failure(client, error, words=words)
 
-        self._reports.failed(client.address.host, told)
+        self._reports.failed(client.address.host, lines)
 
     def _begin(self, arrival: Arrival) -> None:
         task = asyncio.get_running_loop().create_task(self._converse(arrival))

@@ -128,7 +128,7 @@ def _local(text: str, insecure_tcp: bool) -> Endpoint:
 async def _serve(settings: TunnelSettings, where: Endpoint) -> None:
     limits = ReportLimits()
 
-    def told(why: str, error: Exception | None) -> None:
+    def report(why: str, error: Exception | None) -> None:
         if error is None or not limits.may_report("local"):
             return
         causes = explain_failure(error, address=str(settings.server)).lines()
@@ -140,7 +140,7 @@ async def _serve(settings: TunnelSettings, where: Endpoint) -> None:
             )
         )
 
-    tunnel, stop, loop = Tunnel(settings, told), asyncio.Event(), asyncio.get_running_loop()
+    tunnel, stop, loop = Tunnel(settings, report), asyncio.Event(), asyncio.get_running_loop()
     address = await tunnel.start(where)
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)

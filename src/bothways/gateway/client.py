@@ -99,7 +99,9 @@ class ClientProtocol(AdmittedProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came; before the verdict no more than may come then."""
         if not self.driver.status.established and self.place.moved + len(data) > self._limit_before_verdict:
-            self._end_unheard(f"it sent more than {self._limit_before_verdict} bytes before it was verified")
+            self._end_before_verdict(
+                f"it sent more than {self._limit_before_verdict} bytes before it was verified"
+            )
             return
         if self._is_behind:
             self.catch_up()
@@ -137,9 +139,9 @@ class ClientProtocol(AdmittedProtocol):
         return await found if inspect.isawaitable(found) else found
 
     def _no_hello(self) -> None:
-        self._end_unheard("no ClientHello came in time")
+        self._end_before_verdict("no ClientHello came in time")
 
-    def _end_unheard(self, why: str) -> None:
+    def _end_before_verdict(self, why: str) -> None:
         if self.driver.status.failure is None:
             self.fail(TimedOut(why))
 
@@ -161,7 +163,7 @@ class ClientProtocol(AdmittedProtocol):
             relay.end(why)
             return
         if self._routes is not self._gateway.routes:
-            self.go_by(self._gateway.routes)
+            self.use_routes(self._gateway.routes)
         self._loop.call_soon(self._connect)
 
     def _connect(self) -> None:
@@ -196,7 +198,7 @@ class ClientProtocol(AdmittedProtocol):
         address = self.address_of(self.transport)
         host = self.entry.host if isinstance(address, tuple) else None
         served = Served(self._listener, self._asked, self.connection.alpn, self._routes, route, host, told)
-        self._conversation = Conversation(served, self._reach, self._tell_request, self._talked)
+        self._conversation = Conversation(served, self._reach, self._log_request, self._conversation_ended)
         self.relay.hand_over(self._conversation.client)
         self._conversation.start()
 
@@ -207,10 +209,10 @@ class ClientProtocol(AdmittedProtocol):
             return backends.Unreached("there is no route any more")
         return await backends.reach(stream, route, self._routes.config.times.connect, self._head(route))
 
-    def _tell_request(self, request: RequestEntry) -> None:
+    def _log_request(self, request: RequestEntry) -> None:
         self._gateway.log.request(self.entry, request)
 
-    def _talked(self, why: str) -> None:
+    def _conversation_ended(self, why: str) -> None:
         """The conversation has ended."""
         self.entry.ended = self.entry.ended or why
 
@@ -241,14 +243,14 @@ class ClientProtocol(AdmittedProtocol):
     def catch_up(self) -> None:
         """Have an established client verified by the newest routes, now, unless that was done."""
         if self._is_behind:
-            self.go_by(self._gateway.routes)
+            self.use_routes(self._gateway.routes)
             self._judge_if_due()
 
     @property
     def _is_behind(self) -> bool:
         return self.entry.peer is not None and self._routes is not self._gateway.routes
 
-    def go_by(self, routes: Routes) -> None:
+    def use_routes(self, routes: Routes) -> None:
         """Have an established client verified again by other routes; one for whom there is none any more is ended."""
         asked = self._asked
         route = None if asked is None else routes.find(self._listener, asked)

@@ -80,7 +80,7 @@ class Current:
 
     def look(self) -> Change | None:
         """Read what has changed on disk; a file that cannot be used is told, and leaves the earlier one in use."""
-        self._tell_of_expiry()
+        self._warn_of_expiry()
         changed = self._changed_files()
         if not changed:
             return None
@@ -154,7 +154,7 @@ class Current:
         self._taken |= reader.stamps
         self._digests |= reader.digests
 
-    def _tell_of_expiry(self) -> None:
+    def _warn_of_expiry(self) -> None:
         """Say which CRLs have expired, each once."""
         if files.monotonic() < self._looked_for_expiry + EXPIRY_SECONDS:
             return

@@ -92,7 +92,7 @@ def serve_as_worker(
                 else:
                     acknowledge(channel, generation.number)
 
-        def heed() -> None:
+        def read_generations() -> None:
             try:
                 while (generation := received(channel)) is not None:
                     sockets.update(generation.sockets)
@@ -101,8 +101,8 @@ def serve_as_worker(
                 loop.remove_reader(channel)
                 process.end(FAILED)
 
-        loop.add_reader(channel, heed)
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor hears it
+        loop.add_reader(channel, read_generations)
+        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor acts on it
         loop.add_signal_handler(RETIRE, lambda: process.keep(process.retire()))
         return await process.serve(lambda _: ready())
 
@@ -152,7 +152,7 @@ class _Process:
         loop = asyncio.get_running_loop()
         addresses = await self.gateway.start()
         for each in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(each, self._heed_end)
+            loop.add_signal_handler(each, self._on_stop_signal)
         ready(addresses)
         await self._stop.wait()
         notify(STOPPING)
@@ -168,7 +168,7 @@ class _Process:
         hurried.cancel()
         return self._status
 
-    def _heed_end(self) -> None:
+    def _on_stop_signal(self) -> None:
         (self._hurry if self._stop.is_set() else self._stop).set()
 
 

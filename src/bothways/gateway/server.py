@@ -18,7 +18,7 @@ from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes
-from bothways.gateway.shortage import heed_shortages
+from bothways.gateway.shortage import report_shortages
 from bothways.trust.crl import CRL
 from bothways.trust.verdict import Names
 
@@ -42,7 +42,7 @@ class Gateway:
         self._listen_on = listen
         self._owns_files = listen is open_listener
         limits = routes.config.limits
-        self.admission = Admission(limits.handshakes, _told_elsewhere)
+        self.admission = Admission(limits.handshakes, _report_nothing)
         self.clients: set[ClientProtocol] = set()
         self._arrivals: set[Arrival] = set()
         self._established: dict[ClientProtocol, Names] = {}
@@ -58,7 +58,7 @@ class Gateway:
     async def start(self) -> list[str]:
         """Listen on every address, or on none: raises OSError or ConfigError. Returns the addresses."""
         self._listening = await self._listen(self.routes.config.listeners)
-        heed_shortages(asyncio.get_running_loop(), self.log.event)
+        report_shortages(asyncio.get_running_loop(), self.log.event)
         return self.addresses()
 
     def addresses(self) -> list[str]:
@@ -228,7 +228,7 @@ def _lists(crl: CRL, leaf: Leaf) -> bool:
         return False
 
 
-def _told_elsewhere(_error: Exception, _address: object) -> None:
+def _report_nothing(_error: Exception, _address: object) -> None:
     """Say nothing of a failed handshake: it has its line when its connection is gone."""
 
 

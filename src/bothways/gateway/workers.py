@@ -69,7 +69,7 @@ class Workers:
             self._work,
             count,
             tell=log.event,
-            on_ready=self._tell_ready,
+            on_ready=self._report_ready,
             may_replace=self._reload,
             prepare=self._prepare,
             on_stop=self._stop,
@@ -137,7 +137,7 @@ class Workers:
             notify(STOPPING)
         self._close_listeners()
 
-    def _tell_ready(self) -> None:
+    def _report_ready(self) -> None:
         if self._handed is not None:
             self._handed.say_ready()
         self._ready([bound_address(address, each[0]) for address, each in self._sockets.items()])
@@ -225,7 +225,7 @@ class Workers:
         return False
 
     def _tick(self) -> None:
-        """Hand out what has changed on disk, and heed who has taken what."""
+        """Hand out what has changed on disk, and note which workers have taken it."""
         try:
             change = self._current.look()
             if change is not None:

@@ -147,7 +147,9 @@ def _errors_converted(stream: ChannelStream) -> Iterator[None]:
     except (NotHTTP, TLSError, OSError):
         raise
     except httpcore.WriteError:
-        raise NotHTTP("it closed before the request was sent whole", silent=not stream.heard) from None
+        raise NotHTTP("it closed before the request was sent whole", silent=not stream.has_received) from None
     except Exception as error:  # noqa: BLE001 - two parsers of others, which raise kinds of their own and ValueError
         text = shown(str(error) or type(error).__name__)
-        raise NotHTTP(f"it does not speak HTTP as it should: {text}", silent=not stream.heard) from None
+        raise NotHTTP(
+            f"it does not speak HTTP as it should: {text}", silent=not stream.has_received
+        ) from None

@@ -256,7 +256,7 @@ class Pipe:
                 if not self.driver.status.established:
                     self._give_up(request, error)
                     raise
-                waiting += self._gone_without(request, error)
+                waiting += self._continued_without_answer(request, error)
 
     def _give_up(self, request: Request, error: Exception) -> None:
         """Cancel the handshake, since there is no answer to a request."""
@@ -265,7 +265,7 @@ class Pipe:
             self.flush()
         self._end_after_failure()
 
-    def _gone_without(self, request: Request, error: Exception) -> list[Request]:
+    def _continued_without_answer(self, request: Request, error: Exception) -> list[Request]:
         return self._driven(lambda: self.driver.continue_without_answer(request, error))
 
     def _provided(self, request: Request, answer: bytes | Sequence[EvidenceReply] | None) -> list[Request]:

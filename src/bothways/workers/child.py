@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 READY = b"r"
 OWN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-UNHEARD = (signal.SIGUSR2,)  # the supervisor heeds it, also where it is sent to the whole group
+IGNORED_SIGNALS = (signal.SIGUSR2,)  # for the supervisor, even if it is sent to the whole process group
 
 Work = Callable[[Callable[[], None]], int | None]
 
@@ -89,15 +89,15 @@ def fork(number: int, work: Work, since: float, lifeline: tuple[int, int], inher
         signal.set_wakeup_fd(-1)
         for each_signal in OWN_SIGNALS:
             signal.signal(each_signal, signal.SIG_DFL)
-        for each_signal in UNHEARD:
+        for each_signal in IGNORED_SIGNALS:
             signal.signal(each_signal, signal.SIG_IGN)
         threading.Thread(target=_end_with_supervisor, args=(lifeline[0],), daemon=True).start()
-        status = work(lambda: _tell(writing)) or 0
+        status = work(lambda: _report_ready(writing)) or 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         status = 0
-    except BaseException:  # noqa: BLE001 - the end of a process: nothing above could hear of it
+    except BaseException:  # noqa: BLE001 - the end of a process: nothing above would report it
         traceback.print_exc()
     finally:
         with contextlib.suppress(Exception):
@@ -106,7 +106,7 @@ def fork(number: int, work: Work, since: float, lifeline: tuple[int, int], inher
         os._exit(status)
 
 
-def _tell(pipe: int) -> None:
+def _report_ready(pipe: int) -> None:
     with contextlib.suppress(OSError):
         os.write(pipe, READY)
 

@@ -19,7 +19,7 @@ FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
 STEADY_SECONDS = 10.0  # seconds after which a worker's end is no failed start
 MOST_WORKERS = 1024
 DONE, FAILED = 0, 1
-HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 RETIRE = signal.SIGQUIT  # has a worker accept nobody any more, and end when its connections have ended
 
 
@@ -261,8 +261,8 @@ class Supervisor:
             os.set_blocking(each, False)
         self._selector.register(reading, selectors.EVENT_READ)
         before_fd = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        heard = HEARD if self._on_upgrade is None else (*HEARD, signal.SIGUSR2)
-        before = {number: signal.signal(number, self._note) for number in heard}
+        handled = HANDLED_SIGNALS if self._on_upgrade is None else (*HANDLED_SIGNALS, signal.SIGUSR2)
+        before = {number: signal.signal(number, self._note) for number in handled}
         try:
             yield
         finally:

@@ -19,7 +19,7 @@ def test_the_log_as_json_says_what_was_done(folder: Path) -> None:
     assert [entry["action"] for entry in rows("audit", "ca")] == ["crl", "issue"]
 
 
-def test_an_altered_audit_log_is_told(folder: Path) -> None:
+def test_an_altered_audit_log_is_reported(folder: Path) -> None:
     init("--no-intermediate")
     database = (folder / "ca" / "register.db").read_bytes()
     assert database.count(b'{"entries": 0,') == 1
@@ -48,7 +48,7 @@ def test_the_log_is_shown_with_its_head_which_must_stand_later(folder: Path) -> 
     ca("audit", "ca", "--head", "1", error="is not the head of an audit log; write NUMBER:HASH")
 
 
-def test_what_was_altered_of_the_root_is_told_too(folder: Path) -> None:
+def test_what_was_altered_of_the_root_is_reported_too(folder: Path) -> None:
     init()
     execute(f"sqlite:///{folder / 'ca' / 'register.db'}", "UPDATE audit SET actor = 'x' WHERE action = 'crl'")
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)

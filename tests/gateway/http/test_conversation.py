@@ -215,7 +215,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("bad", "status"), ANSWERS)
-def test_a_service_that_does_not_answer_in_http_is_told_as_such_and_a_part_never_taken_for_the_whole(
+def test_a_service_that_does_not_answer_in_http_is_reported_as_such_and_a_part_never_taken_for_the_whole(
     setting: Setting, bad: bytes, status: Any
 ) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -237,7 +237,7 @@ def test_a_service_that_does_not_answer_in_http_is_told_as_such_and_a_part_never
     asyncio.run(talk())
 
 
-def test_a_service_that_is_not_there_or_not_in_time_is_told_as_such(setting: Setting) -> None:
+def test_a_service_that_is_not_there_or_not_in_time_is_reported_as_such(setting: Setting) -> None:
     async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
         await reader.read()
 

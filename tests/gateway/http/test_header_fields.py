@@ -7,7 +7,7 @@ import pytest
 from bothways.gateway.http.header_fields import (
     folded,
     forwarded_fields,
-    is_told_by_us,
+    is_set_by_gateway,
     request_fields,
     response_fields,
     trailer_fields,
@@ -52,7 +52,7 @@ def pairs(*names: str) -> list[tuple[bytes, bytes]]:
 @pytest.mark.parametrize("name", FORGED)
 def test_a_field_by_which_proxies_tell_of_a_client_never_passes_in_any_spelling(name: str) -> None:
     """Services read `_` as `-` (RFC 3875 4.1.18), and some of them other characters too."""
-    assert is_told_by_us(name.encode())
+    assert is_set_by_gateway(name.encode())
     assert request_fields(pairs(name, "accept")) == pairs("accept")
     assert trailer_fields(pairs(name, "x-checksum")) == pairs("x-checksum")
 

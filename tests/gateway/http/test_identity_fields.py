@@ -97,7 +97,7 @@ def test_no_name_at_all_breaks_out_of_its_value(full: bool) -> None:
         assert made.isascii() and made.isprintable()
 
 
-def test_a_certificate_that_is_too_long_for_a_header_is_told(setting: Setting) -> None:
+def test_a_certificate_that_is_too_long_for_a_header_is_reported(setting: Setting) -> None:
     mine = peer(setting.mutual)
     many = tuple(f"{number}.{'a' * 60}.example" for number in range(MOST_BYTES // 60))
     verdict = replace(mine.verdict, names=Names("CN=x", dns=many))

@@ -56,7 +56,7 @@ class Forwarding:
         try:
             await asyncio.wait((upward, downward), return_when=asyncio.FIRST_COMPLETED)
             if not downward.done():
-                self._heed(upward)
+                self._raise_failure_of_request(upward)
                 await downward
             downward.result()
         finally:
@@ -64,7 +64,7 @@ class Forwarding:
                 each.cancel()
             await asyncio.gather(upward, downward, return_exceptions=True)
 
-    def _heed(self, upward: asyncio.Task[None]) -> None:
+    def _raise_failure_of_request(self, upward: asyncio.Task[None]) -> None:
         """Raise what went wrong with the request; a service that takes no more of it may have answered."""
         error = upward.exception()
         if error is not None and not isinstance(error, ServiceFailed):
@@ -83,12 +83,12 @@ class Forwarding:
                 raise Refused(408, "the body of the request did not come in time") from None
             if isinstance(part, End):
                 await self._service.finish(trailer_fields(part.trailers))
-                self._stir()
+                self._restart_response_limit()
                 return
             await self._service.send(part)
-            self._stir()
+            self._restart_response_limit()
 
-    def _stir(self) -> None:
+    def _restart_response_limit(self) -> None:
         """Begin the time for the response anew, since something of the request was passed on."""
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time() + self._phases.response)

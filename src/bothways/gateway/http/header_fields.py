@@ -87,7 +87,7 @@ def folded(name: bytes) -> bytes:
     return _OTHER.sub(b"-", name.lower())
 
 
-def is_told_by_us(name: bytes) -> bool:
+def is_set_by_gateway(name: bytes) -> bool:
     """Whether a field tells of a client what only the gateway may tell."""
     plain = folded(name)
     return plain in IDENTITY_NAMES or plain.startswith(IDENTITY_PREFIXES)
@@ -111,7 +111,7 @@ def request_fields(fields: list[Field]) -> list[Field]:
     return [
         each
         for each in fields
-        if each[0] not in hidden and not _is_hop(each[0]) and not is_told_by_us(each[0])
+        if each[0] not in hidden and not _is_hop(each[0]) and not is_set_by_gateway(each[0])
     ]
 
 
@@ -129,7 +129,7 @@ def response_fields(fields: list[Field]) -> list[Field]:
 def trailer_fields(fields: Iterable[Field]) -> list[Field]:
     """Return those that may follow a body."""
     hidden = HOP_BY_HOP | NOT_IN_TRAILERS
-    return [each for each in fields if folded(each[0]) not in hidden and not is_told_by_us(each[0])]
+    return [each for each in fields if folded(each[0]) not in hidden and not is_set_by_gateway(each[0])]
 
 
 def forwarded_fields(host: str | None, authority: bytes) -> list[Field]:

@@ -132,7 +132,7 @@ class HTTP2Server:
                     if not self._tasks:
                         return "the client asked nothing more"
                 seconds = self._patience.between
-                self._heed_resets()
+                self._cancel_reset_requests()
         except (ConnectionError, TimeoutError) as error:
             raise ClientGone(f"the client: {error}") from None
         finally:
@@ -147,7 +147,7 @@ class HTTP2Server:
         """Whether no request is being served."""
         return not self._tasks
 
-    def _heed_resets(self) -> None:
+    def _cancel_reset_requests(self) -> None:
         """End the requests whose streams the client has reset."""
         for task, stream in tuple(self._tasks.items()):
             if stream.reset is not None:

@@ -105,7 +105,7 @@ def recipient(suite: HpkeSuite, encapsulated: bytes, private_key: X25519PrivateK
     return Context(suite, _shared_secret(secret, encapsulated + public_bytes(private_key)), info)
 
 
-def gives_a_secret(public_key: bytes) -> bool:
+def is_valid_public_key(public_key: bytes) -> bool:
     """Whether a key exchange with this public key gives a secret; points of small order do not (RFC 7748 6.1)."""
     try:
         X25519PrivateKey.from_private_bytes(bytes(32)).exchange(X25519PublicKey.from_public_bytes(public_key))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bothways.errors import ConfigError
 from bothways.iana import ExtensionType, HpkeAead, HpkeKdf, HpkeKem
 from bothways.roles import Version
-from bothways.tls.crypto.hpke import HpkeSuite, gives_a_secret
+from bothways.tls.crypto.hpke import HpkeSuite, is_valid_public_key
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.extension_placement import first_repeated
@@ -244,7 +244,7 @@ def _config(entry: ECHConfigEntry) -> ECHConfig | None:
     suites = [HpkeSuite(each.kdf_id, each.aead_id) for each in contents.cipher_suites]
     known = tuple(suite for suite in suites if suite.is_known)
     name = contents.public_name.decode("latin-1")
-    is_supported = contents.kem_id == HpkeKem.DHKEM_X25519 and gives_a_secret(contents.public_key)
+    is_supported = contents.kem_id == HpkeKem.DHKEM_X25519 and is_valid_public_key(contents.public_key)
     if not is_supported or not known or not is_public_name(name) or any(each & _MANDATORY for each in types):
         return None
     encoded = encode(ECH_CONFIG, entry)

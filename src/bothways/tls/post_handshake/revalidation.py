@@ -41,7 +41,7 @@ class Revalidation:
         self._verified = verified
         self._in_time = False
         self._is_due = False
-        self._go_by(settings.trust_when_open)
+        self._use_trust(settings.trust_when_open)
         self._look_at = self._next_time()
         self.runner: ScriptRunner[Verified] | None = None
         self.deadline = self._next_judging()
@@ -68,7 +68,7 @@ class Revalidation:
             self.runner = None
         request = judged_by(self._verified.request, trust)
         self._verified = self._verified._replace(request=request)
-        self._go_by(trust)
+        self._use_trust(trust)
         self._is_due = True
         self.deadline = self._next_judging()
 
@@ -101,7 +101,7 @@ class Revalidation:
         self.deadline = None
         return self.runner.resume()
 
-    def _go_by(self, trust: PeerTrust | None) -> None:
+    def _use_trust(self, trust: PeerTrust | None) -> None:
         self._judge_again = "never" if trust is None else trust.judge_again
         self._decide = None if trust is None else trust.decide
 
