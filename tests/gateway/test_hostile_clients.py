@@ -98,7 +98,7 @@ def test_clients_that_fail_on_purpose_fill_no_log_and_write_nothing_of_their_own
             await gateway.close()
         lines = [line for line in setting.lines if "verdict=" in line]
         assert len(lines) == AT_ONCE + 1
-        assert "untold=40" in lines[-1]
+        assert "not_logged=40" in lines[-1]
         for line in setting.lines:
             assert line.isprintable(), repr(line)
 

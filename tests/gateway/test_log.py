@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from bothways.gateway.log import Entry, Log
+from bothways.gateway.endings import Code, Ending
+from bothways.gateway.log import Entry, Log, RequestEntry
 from bothways.gateway.report_limits import AT_ONCE, ReportLimits
 from gateway_talk import Setting
 from http_callers import peer
@@ -38,14 +39,14 @@ def test_a_line_has_who_what_and_why_and_nothing_that_a_client_made_up(setting: 
             rule="dns a",
             received=3,
             sent=4,
-            ended="done",
+            ending=Ending.of(Code.CLOSED, "done"),
         ),
         1.5,
     )
     [line] = lines
     assert line.startswith('2026-06-01T12:00:00.000Z 192.0.2.7:5 route="db" name="a\\" verdict=allowed\\\\n')
     assert line.endswith(
-        'who="CN=good client" verdict=allowed rule="dns a" in=3 out=4 seconds=1.500 end="done"'
+        'who="CN=good client" verdict=allowed rule="dns a" in=3 out=4 seconds=1.500 code=CLOSED end="done"'
     )
     assert line.isprintable()
     assert len(line) < 400
@@ -56,7 +57,8 @@ def test_json_has_the_same_for_programs(setting: Setting) -> None:
     mine = peer(setting.mutual)
     reported = log(lines, "json")
     reported.connection(
-        entry(asked="a\n", peer=mine, verdict="allowed", ended="x" * 1000, version="1.3"), 0.25
+        entry(asked="a\n", peer=mine, verdict="allowed", ending=Ending("CODE", "x" * 1000), version="1.3"),
+        0.25,
     )
     reported.event("listening\n")
     first, second = map(json.loads, lines)
@@ -65,17 +67,40 @@ def test_json_has_the_same_for_programs(setting: Setting) -> None:
     assert first["who"]["dns"] == ["client.example"]
     assert first["who"]["serial"] == f"{mine.certificate.serial_number:x}"
     assert (first["seconds"], len(first["ended"]), first["tls"]) == (0.25, 400, "1.3")
-    assert second == {"time": "2026-06-01T12:00:00.000Z", "event": "listening\\n"}
+    assert (first["kind"], first["code"], first["cause"]) == ("connection", "CODE", None)
+    assert second == {
+        "time": "2026-06-01T12:00:00.000Z", "kind": "event", "worker": None, "event": "listening\\n",
+    }  # fmt: skip
 
 
 def test_unknown_clients_are_reported_so_often_and_the_rest_is_counted(setting: Setting) -> None:
     lines: list[str] = []
     reported = log(lines)
     for _ in range(AT_ONCE + 5):
-        reported.connection(entry(ended="refused"), 0.0)
-    reported.untold()
+        reported.connection(entry(ending=Ending("CODE", "refused")), 0.0)
+    reported.not_logged()
     assert len(lines) == AT_ONCE
     reported.connection(entry(peer=peer(setting.mutual), verdict="allowed"), 0.0)
-    assert lines[-1].endswith(" untold=6")
+    assert lines[-1].endswith(" not_logged=6")
     reported.event("reloaded")
     assert lines[-1] == "2026-06-01T12:00:00.000Z reloaded"
+
+
+def test_a_request_and_its_connection_are_told_of_the_same_client(setting: Setting) -> None:
+    """By the same keys, so that a program can join them."""
+    lines: list[str] = []
+    reported, mine = log(lines, "json"), entry(peer=peer(setting.mutual), verdict="allowed", rule="dns a")
+    reported.request(mine, RequestEntry("GET", "a.example", "/", 0.0, status=200))
+    reported.connection(mine, 1.0)
+    request, connection = map(json.loads, lines)
+    common = ("worker", "client", "proxy", "listener", "route", "who", "rule")
+    assert [request[key] for key in common] == [connection[key] for key in common]
+    assert [request["kind"], connection["kind"]] == ["request", "connection"]
+
+
+def test_a_verified_client_that_is_refused_does_not_fill_the_log(setting: Setting) -> None:
+    lines: list[str] = []
+    reported = log(lines)
+    for _ in range(AT_ONCE + 5):
+        reported.connection(entry(peer=peer(setting.mutual), verdict="refused"), 0.0)
+    assert len(lines) == AT_ONCE

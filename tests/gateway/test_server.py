@@ -46,6 +46,7 @@ def test_a_verified_client_reaches_the_service_and_both_ways_end_by_themselves(s
             300_000,
             "localhost",
         )
+        assert (reported["code"], reported["suite"]) == ("CLOSED", "TLS_AES_128_GCM_SHA256")
         assert reported["who"]["dns"] == ["client.example"]
         assert (reported["ended"], reported["tls"]) == ("both sides closed", "1.3")
         assert behind.ends == ["end"]
@@ -54,20 +55,22 @@ def test_a_verified_client_reaches_the_service_and_both_ways_end_by_themselves(s
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "alert", "reported"),
+    ("kind", "name", "alert", "reported", "code", "cause"),
     [
-        ("revoked", "localhost", "certificate_revoked", "revoked"),
-        ("expired", "localhost", "certificate_expired", "expired"),
-        ("unknown_ca", "localhost", "unknown_ca", "trust anchors"),
-        ("wrong_name", "localhost", "access_denied", "no allow rule holds for CN=wrong_name client"),
-        ("good", "other.example", "unrecognized_name", "the server name other.example"),
-        (None, "localhost", "certificate_required", "no certificate"),
+        ("revoked", "localhost", "certificate_revoked", "revoked", "REVOKED", "REVOKED"),
+        ("expired", "localhost", "certificate_expired", "expired", "CERTIFICATE_EXPIRED", "EXPIRED"),
+        ("unknown_ca", "localhost", "unknown_ca", "trust anchors", "NO_PATH", "CA_NOT_ACCEPTED"),
+        ("wrong_name", "localhost", "access_denied", "no allow rule holds for CN=wrong_name client",
+         "ACCESS_REFUSED", "NOT_LET_IN"),
+        ("good", "other.example", "unrecognized_name", "the server name other.example",
+         "UNKNOWN_SERVER_NAME", "NAME_NOT_SERVED"),
+        (None, "localhost", "certificate_required", "no certificate", "NO_CERTIFICATE", "NO_CERTIFICATE"),
     ],
-)
+)  # fmt: skip
 def test_a_client_that_may_not_pass_is_told_by_an_alert_and_reaches_nothing(
-    setting: Setting, kind: str | None, name: str, alert: str, reported: str
+    setting: Setting, kind: str | None, name: str, alert: str, reported: str, code: str, cause: str
 ) -> None:
-    """RFC 9846 6.2; the service is not even connected to."""
+    """RFC 9846 6.2; the service is not even connected to. Who was verified is told, also if no rule lets him in."""
 
     async def talk() -> None:
         async with service() as behind:
@@ -79,6 +82,8 @@ def test_a_client_that_may_not_pass_is_told_by_an_alert_and_reaches_nothing(
                 [line] = await setting.until_reported()
         assert line["verdict"] == "refused"
         assert reported in line["ended"]
+        assert (line["code"], line["cause"]) == (code, cause)
+        assert (line["who"] is not None) == (code == "ACCESS_REFUSED")
         assert behind.writers == []
 
     asyncio.run(talk())
@@ -118,7 +123,8 @@ def test_revoked_clients_are_ended_within_a_second_and_nobody_else(setting: Sett
                 await setting.until_reported(count // 2)
         assert all(isinstance(each, PeerAlert) and each.name == "certificate_revoked" for each in ended)
         assert seconds < 15  # a second, on a machine that does nothing else
-        assert sum("revoked" in each["ended"] for each in setting.reported()) == count // 2
+        codes = [(each["verdict"], each["code"]) for each in setting.reported()]
+        assert codes.count(("withdrawn", "REVOKED")) == count // 2
 
     asyncio.run(talk())
 
@@ -162,6 +168,9 @@ def test_a_changed_file_is_taken_whole_and_open_connections_are_verified_by_it(s
                 assert await setting.reload()
                 with pytest.raises(PeerAlert, match="access_denied"):
                     await second[0].read()
+                [line] = await setting.until_reported()
+                assert (line["verdict"], line["rule"]) == ("withdrawn", "dns other.example")
+                assert (line["code"], line["cause"]) == ("ACCESS_REFUSED", "NOT_LET_IN")
                 first[1].write(b"still here")
                 assert await first[0].readexactly(10) == b"still here"
                 with pytest.raises(PeerAlert, match="access_denied"):
@@ -212,6 +221,7 @@ def test_a_client_in_its_handshake_is_judged_by_the_file_that_was_read_meanwhile
                     engine.receive(data)
                 [reported] = await setting.until_reported()
                 writer.close()
+        assert (reported["verdict"], reported["code"]) == ("withdrawn", "ACCESS_REFUSED")
         assert engine.failure is not None and "access_denied" in str(engine.failure)
         assert "no allow rule holds" in reported["ended"]
         assert behind.writers == []
@@ -230,6 +240,7 @@ def test_a_route_that_is_gone_takes_its_clients_with_it(setting: Setting) -> Non
                 assert await reader.read() == b""
                 [reported] = await setting.until_reported()
         assert reported["ended"] == "there is no route for it any more"
+        assert (reported["verdict"], reported["code"]) == ("withdrawn", "ROUTE_GONE")
 
     asyncio.run(talk())
 
@@ -249,6 +260,7 @@ def test_a_route_that_leads_to_another_service_takes_its_clients_with_it(setting
                 assert await asyncio.wait_for(reader.read(), 10) == b""
                 [reported] = await setting.until_reported()
         assert reported["ended"] == "its route leads to another service now"
+        assert (reported["verdict"], reported["code"]) == ("withdrawn", "ROUTE_CHANGED")
 
     asyncio.run(talk())
 
@@ -293,6 +305,7 @@ def test_limits_keep_out_whoever_is_too_many(setting: Setting) -> None:
                     await setting.open(gateway)
                 await until(lambda: len(setting.reported()) == 2)
         ends = [each["ended"] for each in setting.reported()]
+        assert [each["code"] for each in setting.reported()][:2] == ["IDENTITY_LIMIT", "ADDRESS_LIMIT"]
         assert "clients with these names have 2 connections" in ends[0]
         assert "its address has 3 connections" in ends[1]
 

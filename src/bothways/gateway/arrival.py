@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.aio.reading import ReadingProtocol
 from bothways.gateway.client import ClientProtocol, spelled
+from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import Entry
 from bothways.gateway.proxies import Proxies
 from bothways.gateway.proxy_header import Announced, BadHeader, HeaderReader
@@ -44,7 +45,9 @@ class Arrival(ReadingProtocol):
         self._began = loop.time()
         self._timer = loop.call_later(self._gateway.routes.config.times.hello, self._late)
         if not self._gateway.awaits(self):
-            self._refuse("too many connections of proxies have sent no PROXY header yet")
+            self._refuse(
+                "too many connections of proxies have sent no PROXY header yet", Code.HANDSHAKES_LIMIT
+            )
 
     def data_received(self, data: bytes) -> None:
         """Take a part of the header."""
@@ -72,7 +75,7 @@ class Arrival(ReadingProtocol):
     def end(self) -> None:
         """End it, since the gateway ends."""
         if not self._done:
-            self._refuse("the gateway ends")
+            self._refuse("the gateway ends", Code.GATEWAY_ENDED)
 
     def _late(self) -> None:
         self._refuse("no PROXY header came in time")
@@ -86,11 +89,12 @@ class Arrival(ReadingProtocol):
         if self._reader.rest and not self._transport.is_closing():
             client.data_received(self._reader.rest)
 
-    def _refuse(self, why: str) -> None:
+    def _refuse(self, why: str, code: Code = Code.BAD_PROXY_HEADER) -> None:
         self._stop()
         name = self._transport.get_extra_info("peername")
         host, text = spelled(name)
-        entry = Entry(str(self._listener), text, host, self._began, proxy=text, ended=why)
+        entry = Entry(str(self._listener), text, host, self._began, proxy=text)
+        entry.ending = Ending.of(code, why)
         self._gateway.log.connection(entry, asyncio.get_running_loop().time() - self._began)
         self._transport.abort()
 

@@ -10,6 +10,7 @@ from typing import Any
 from bothways.aio.client import create_connection
 from bothways.errors import TLSError
 from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.endings import Code, Ending
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.relay import PlainEnd, Relay, TLSEnd
 from bothways.gateway.routes import Route
@@ -24,7 +25,7 @@ async def connect(relay: Relay, route: Route, seconds: float, head: bytes = b"")
     """
     problem = await reach(relay.service, route, seconds, head)
     if problem is not None:
-        relay.failed(problem.text)
+        relay.failed(problem.ending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Unreached:
 
     text: str
     in_time: bool = True
+
+    @property
+    def ending(self) -> Ending:
+        """Why a connection ends that cannot be without the service."""
+        return Ending.of(Code.BACKEND_UNREACHABLE if self.in_time else Code.BACKEND_TIMEOUT, self.text)
 
 
 async def reach(protocol: Service, route: Route, seconds: float, head: bytes) -> Unreached | None:

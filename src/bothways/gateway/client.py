@@ -11,17 +11,18 @@ from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
 from bothways.aio.transport import TLSTransport
 from bothways.errors import PeerFault, TimedOut, TLSError
+from bothways.faults import Fault
 from bothways.gateway import backends
 from bothways.gateway.addresses import ListenerAddress
+from bothways.gateway.endings import Code, Ending, ending_of, is_verdict
 from bothways.gateway.log import Entry, RequestEntry
 from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
 from bothways.gateway.routes import Route, Routes, is_same_trust
 from bothways.places import source_of
-from bothways.roles import Phase
 from bothways.tls.config import ServerConfig
-from bothways.tls.events import EvidenceWanted
+from bothways.tls.events import EvidenceWanted, Peer
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.certificate import ParsedCertificate
 
@@ -82,7 +83,7 @@ class ClientProtocol(AdmittedProtocol):
             entry.proxy = spelled(transport.get_extra_info("peername"))[1]
         why = self._gateway.arrived(self, source_of(entry.host))
         if why is not None:
-            self._turned_away, entry.ended = True, why
+            self._turned_away, entry.ending = True, why
             transport.abort()  # type: ignore[attr-defined]
             return
         times = self._routes.config.times
@@ -99,9 +100,8 @@ class ClientProtocol(AdmittedProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came; before the verdict no more than may come then."""
         if not self.driver.status.established and self.place.moved + len(data) > self._limit_before_verdict:
-            self._end_before_verdict(
-                f"it sent more than {self._limit_before_verdict} bytes before it was verified"
-            )
+            text = f"it sent more than {self._limit_before_verdict} bytes before it was verified"
+            self._end_before_verdict(Code.BYTES_LIMIT, text)
             return
         if self._is_behind:
             self.catch_up()
@@ -139,10 +139,11 @@ class ClientProtocol(AdmittedProtocol):
         return await found if inspect.isawaitable(found) else found
 
     def _no_hello(self) -> None:
-        self._end_before_verdict("no ClientHello came in time")
+        self._end_before_verdict(Code.HELLO_TIMEOUT, "no ClientHello came in time")
 
-    def _end_before_verdict(self, why: str) -> None:
+    def _end_before_verdict(self, code: Code, why: str) -> None:
         if self.driver.status.failure is None:
+            self.entry.ending = Ending.of(code, why)
             self.fail(TimedOut(why))
 
     # -- the verified client ---------------------------------------------------------------------------
@@ -151,13 +152,13 @@ class ClientProtocol(AdmittedProtocol):
         """The client is verified and allowed: connect it to its service."""
         status, entry = self.driver.status, self.entry
         if status.peer is None or not status.peer.verdict.path_der or self._route is None:
-            relay.end("defect: a client without a verified certificate came this far")
+            text = "a client without a verified certificate came this far"
+            relay.end(Ending.of(Code.DEFECT, text))
             return
         entry.peer = status.peer
         leaf = ParsedCertificate(status.peer.verdict.path_der[0])
         self.leaf = leaf.normal_issuer, leaf.serial
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
-        entry.version, entry.resumed = self.connection.version, self.connection.resumed
         why = self._gateway.established(self)
         if why is not None:
             relay.end(why)
@@ -193,7 +194,7 @@ class ClientProtocol(AdmittedProtocol):
         try:
             told = identity_fields(peer, own.names.uri, http.identity_fields)
         except OSError as error:
-            self.relay.end(str(error))
+            self.relay.end(Ending.of(Code.FIELDS_LIMIT, str(error)))
             return
         address = self.address_of(self.transport)
         host = self.entry.host if isinstance(address, tuple) else None
@@ -212,9 +213,9 @@ class ClientProtocol(AdmittedProtocol):
     def _log_request(self, request: RequestEntry) -> None:
         self._gateway.log.request(self.entry, request)
 
-    def _conversation_ended(self, why: str) -> None:
+    def _conversation_ended(self, why: Ending) -> None:
         """The conversation has ended."""
-        self.entry.ended = self.entry.ended or why
+        self.entry.ending = self.entry.ending or why
 
     def drain(self) -> None:
         """Take no other request of this client; what is not HTTP goes on."""
@@ -256,10 +257,10 @@ class ClientProtocol(AdmittedProtocol):
         route = None if asked is None else routes.find(self._listener, asked)
         self._routes = routes
         if route is None:
-            self._withdraw("there is no route for it any more")
+            self._withdraw(Code.ROUTE_GONE, "there is no route for it any more")
             return
         if self.connected_by is not None and self._route is not None and not route.leads_like(self._route):
-            self._withdraw("its route leads to another service now")
+            self._withdraw(Code.ROUTE_CHANGED, "its route leads to another service now")
             return
         before, self._route = self._route, route
         if self._conversation is not None:
@@ -289,9 +290,9 @@ class ClientProtocol(AdmittedProtocol):
                 with contextlib.suppress(TLSError, OSError):  # the relay hears of it
                     upper.tls.judge_again()
 
-    def _withdraw(self, why: str) -> None:
+    def _withdraw(self, code: Code, why: str) -> None:
         self.entry.verdict = "withdrawn"
-        self.relay.end(why)
+        self.relay.end(Ending.of(code, why))
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send data of the service to a client that is verified by what counts now."""
@@ -301,7 +302,7 @@ class ClientProtocol(AdmittedProtocol):
 
     def _over(self, relay: Relay) -> None:
         """The relay has ended."""
-        self.entry.ended = relay.why or ""
+        self.entry.ending = self.entry.ending or relay.why
         if self._connecting is not None and self._connecting is not asyncio.current_task():
             self._connecting.cancel()
 
@@ -310,19 +311,42 @@ class ClientProtocol(AdmittedProtocol):
         entry.received, entry.sent = self.relay.client.count, self.relay.service.count
         if self._conversation is not None:
             entry.received, entry.sent = self._conversation.client.received, self._conversation.client.sent
-        if not entry.ended:
-            lost = "it ended before it was verified" if entry.peer is None else "the client was lost"
-            entry.ended = lost if failure is None else str(failure).partition("\n")[0]
-        if isinstance(failure, PeerFault):
-            if entry.peer is None:
-                entry.verdict = "refused"
-            elif failure.step is not None and failure.step.phase is Phase.CLIENT_AUTHENTICATION:
-                entry.verdict = "withdrawn"
+        entry.version, entry.suite = self.connection.version, self.connection.suite
+        entry.resumed = self.connection.resumed
+        self._finish_verdict(failure)
+        if entry.ending is None:
+            entry.ending = _ending(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began
         if isinstance(failure, Evicted):
-            self._gateway.log.untold()
+            self._gateway.log.not_logged()
         else:
             self._gateway.log.connection(entry, seconds)
+
+    def _finish_verdict(self, failure: Exception | None) -> None:
+        """Note what was decided of this client at last, also of one that was let in before."""
+        entry = self.entry
+        if isinstance(failure, TLSError):
+            entry.failure = failure
+        if not isinstance(failure, PeerFault):
+            return
+        if is_verdict(failure):
+            entry.ending = ending_of(failure, is_verified=True)
+        if entry.peer is None:
+            entry.verdict = "refused"
+            known = failure.facts.get("peer")
+            entry.peer = known if isinstance(known, Peer) else None
+        elif is_verdict(failure):
+            entry.verdict = "withdrawn"
+        if entry.peer is not None and self._route is not None and failure.fault is Fault.ACCESS_REFUSED:
+            entry.rule = self._route.config.access.decision(entry.peer.verdict).rule
+
+
+def _ending(failure: Exception | None, *, is_verified: bool) -> Ending:
+    if failure is not None:
+        return ending_of(failure, is_verified=is_verified)
+    if is_verified:
+        return Ending.of(Code.CLIENT_LOST, "the client was lost")
+    return Ending.of(Code.CLIENT_LEFT, "it ended before it was verified")
 
 
 def spelled(name: object) -> tuple[str, str]:

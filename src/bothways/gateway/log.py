@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bothways.describe.escape import visible
+from bothways.diagnosis.failure import explain_failure
+from bothways.errors import PeerAlert, PeerFault, TLSError
+from bothways.gateway.endings import Ending
 from bothways.gateway.report_limits import ReportLimits
 from bothways.tls.events import Peer
 
@@ -25,8 +28,9 @@ class Entry:
     """What is known of one connection, filled in as it goes on.
 
     client: the address.  asked: the server name that the client sent, not verified.  verdict: "none" before the client
-    is verified, then "allowed" or "refused"; "withdrawn" for one that was allowed and no longer is.  rule: which rule
-    decided.  ended: why it ended.  proxy: the address of the proxy that announced the client.
+    is verified, then "allowed" or "refused"; "withdrawn" for one that was allowed and no longer is.  peer: who a client
+    is whose certificate is verified, also one that no rule lets in.  rule: which rule decided.  ending: why it ended.
+    failure: the error of TLS that it was, if any.  proxy: the address of the proxy that announced the client.
     """
 
     listener: str
@@ -39,11 +43,30 @@ class Entry:
     verdict: str = "none"
     rule: str | None = None
     version: str | None = None
+    suite: str | None = None
     resumed: bool = False
     received: int = 0
     sent: int = 0
-    ended: str = ""
+    ending: Ending | None = None
+    failure: TLSError | None = field(default=None, repr=False)
     proxy: str | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its client was let in, so that it can be held to account for its lines."""
+        return self.verdict in ("allowed", "withdrawn")
+
+    @property
+    def code(self) -> str:
+        """The stable code of why it ended, or an empty text."""
+        return "" if self.ending is None else self.ending.code
+
+    @property
+    def cause(self) -> str | None:
+        """The name of the likely cause, where one side refused the other; it is found anew by each call."""
+        if not isinstance(self.failure, (PeerFault, PeerAlert)):
+            return None
+        return explain_failure(self.failure).causes[0].cause.name
 
 
 @dataclass(slots=True)
@@ -80,33 +103,111 @@ class Log:
         self.form = form
         self._limits = limits or ReportLimits()
         self._now = now
-        self._untold = 0
+        self._left_out = 0
         self.worker: int | None = None
 
     def event(self, text: str) -> None:
         """Tell something that is about no single connection."""
         told = visible(text, 600)
         if self.form == "json":
-            self._write(json.dumps({"time": self._time(), "event": told}))
+            self._write_json("event", {"worker": self.worker, "event": told})
         else:
             self._write(f"{self._time()} {told}")
 
     def connection(self, entry: Entry, seconds: float) -> None:
-        """Tell of a connection that has ended; if its client is not known, only so often for each address."""
-        if entry.peer is None and not self._limits.may_report(entry.host):
-            self._untold += 1
+        """Tell of a connection that has ended; if its client was not let in, only so often for each address."""
+        if not entry.is_known and not self._limits.may_report(entry.host):
+            self.not_logged()
             return
-        untold, self._untold = self._untold, 0
+        left_out, self._left_out = self._left_out, 0
         if self.form == "json":
-            self._write(json.dumps(self._fields(entry, seconds, untold)))
+            self._write_json("connection", self._fields(entry, seconds, left_out))
         else:
-            self._write(self._line(entry, seconds, untold))
+            self._write(self._line(entry, seconds, left_out))
 
     def request(self, entry: Entry, request: RequestEntry) -> None:
         """Tell of a request. entry: of its connection."""
         if self.form == "json":
-            self._write(json.dumps(self._request_fields(entry, request)))
-            return
+            self._write_json("request", self._request_fields(entry, request))
+        else:
+            self._write(self._request_line(entry, request))
+
+    def not_logged(self) -> None:
+        """Count a connection of which nothing is told."""
+        self._left_out += 1
+
+    def _time(self) -> str:
+        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    # -- JSON ------------------------------------------------------------------------------------------
+
+    def _write_json(self, kind: str, fields: dict[str, Any]) -> None:
+        self._write(json.dumps({"time": self._time(), "kind": kind, **fields}))
+
+    def _common(self, entry: Entry) -> dict[str, Any]:
+        """Return what lines about a connection and about a request of it have in common."""
+        return {
+            "worker": self.worker,
+            "client": entry.client,
+            "proxy": entry.proxy,
+            "listener": entry.listener,
+            "route": entry.route,
+            "who": None if entry.peer is None else identity(entry.peer),
+            "rule": entry.rule,
+        }
+
+    def _fields(self, entry: Entry, seconds: float, left_out: int) -> dict[str, Any]:
+        return {
+            **self._common(entry),
+            "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),
+            "verdict": entry.verdict,
+            "tls": entry.version,
+            "suite": entry.suite,
+            "resumed": entry.resumed,
+            "bytes_in": entry.received,
+            "bytes_out": entry.sent,
+            "seconds": round(seconds, 3),
+            "code": entry.code,
+            "cause": entry.cause,
+            "ended": _words(entry),
+            "not_logged": left_out,
+        }
+
+    def _request_fields(self, entry: Entry, request: RequestEntry) -> dict[str, Any]:
+        return {
+            **self._common(entry),
+            "host": visible(request.authority, NAME_LIMIT),
+            "method": visible(request.method, NAME_LIMIT),
+            "path": visible(request.path, NAME_LIMIT),
+            "status": request.status,
+            "bytes_in": request.received,
+            "bytes_out": request.sent,
+            "seconds": round(request.seconds, 3),
+            "ended": visible(request.ended, WHY_LIMIT) or None,
+        }
+
+    # -- text ------------------------------------------------------------------------------------------
+
+    def _line(self, entry: Entry, seconds: float, left_out: int) -> str:
+        words = [
+            self._time(),
+            entry.client,
+            f"route={_quoted(entry.route)}",
+            f"name={_quoted(entry.asked)}",
+            f"who={_quoted(None if entry.peer is None else entry.peer.names.subject)}",
+            f"verdict={entry.verdict}",
+            f"rule={_quoted(entry.rule)}",
+            f"in={entry.received} out={entry.sent} seconds={seconds:.3f}",
+            f"code={entry.code or '-'}",
+            f"end={_quoted(_words(entry), WHY_LIMIT)}",
+        ]
+        if entry.proxy is not None:
+            words.append(f"proxy={entry.proxy}")
+        if left_out:
+            words.append(f"not_logged={left_out}")
+        return " ".join(words)
+
+    def _request_line(self, entry: Entry, request: RequestEntry) -> str:
         words = [
             self._time(),
             entry.client,
@@ -120,73 +221,11 @@ class Log:
         ]
         if request.ended:
             words.append(f"end={_quoted(request.ended, WHY_LIMIT)}")
-        self._write(" ".join(words))
-
-    def _request_fields(self, entry: Entry, request: RequestEntry) -> dict[str, Any]:
-        return {
-            "time": self._time(),
-            "client": entry.client,
-            "proxy": entry.proxy,
-            "listener": entry.listener,
-            "worker": self.worker,
-            "route": entry.route,
-            "who": None if entry.peer is None else identity(entry.peer),
-            "rule": entry.rule,
-            "host": visible(request.authority, NAME_LIMIT),
-            "method": visible(request.method, NAME_LIMIT),
-            "path": visible(request.path, NAME_LIMIT),
-            "status": request.status,
-            "bytes_in": request.received,
-            "bytes_out": request.sent,
-            "seconds": round(request.seconds, 3),
-            "ended": visible(request.ended, WHY_LIMIT) or None,
-        }
-
-    def untold(self) -> None:
-        """Count a connection of which nothing is told."""
-        self._untold += 1
-
-    def _time(self) -> str:
-        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def _line(self, entry: Entry, seconds: float, untold: int) -> str:
-        words = [
-            self._time(),
-            entry.client,
-            f"route={_quoted(entry.route)}",
-            f"name={_quoted(entry.asked)}",
-            f"who={_quoted(None if entry.peer is None else entry.peer.names.subject)}",
-            f"verdict={entry.verdict}",
-            f"rule={_quoted(entry.rule)}",
-            f"in={entry.received} out={entry.sent} seconds={seconds:.3f}",
-            f"end={_quoted(entry.ended, WHY_LIMIT)}",
-        ]
-        if entry.proxy is not None:
-            words.append(f"proxy={entry.proxy}")
-        if untold:
-            words.append(f"untold={untold}")
         return " ".join(words)
 
-    def _fields(self, entry: Entry, seconds: float, untold: int) -> dict[str, Any]:
-        return {
-            "time": self._time(),
-            "client": entry.client,
-            "proxy": entry.proxy,
-            "listener": entry.listener,
-            "worker": self.worker,
-            "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),
-            "route": entry.route,
-            "who": None if entry.peer is None else identity(entry.peer),
-            "verdict": entry.verdict,
-            "rule": entry.rule,
-            "tls": entry.version,
-            "resumed": entry.resumed,
-            "bytes_in": entry.received,
-            "bytes_out": entry.sent,
-            "seconds": round(seconds, 3),
-            "ended": visible(entry.ended, WHY_LIMIT),
-            "untold": untold,
-        }
+
+def _words(entry: Entry) -> str:
+    return "" if entry.ending is None else visible(entry.ending.text, WHY_LIMIT)
 
 
 def identity(peer: Peer) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
 from bothways.errors import TLSError
+from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.transported import Transported
 from bothways.tls.driver import DELIVERY_SECONDS
 
@@ -118,7 +119,7 @@ class Relay:
     """A client and the service that it is connected to.
 
     serve: is called when the client is there, and verified if it has TLS; connects the service, or calls `failed`.
-    over: is called once, when `why` says in words why it ended, and `error` which error that was, if any.  idle,
+    over: is called once, when `why` says why it ended, and `error` which error that was, if any.  idle,
     half_closed: seconds without a byte either way, None for no limit of the first.  client: the kind of its end.
     `silent_for`: after so many seconds without a byte it was ended.
     """
@@ -137,7 +138,7 @@ class Relay:
         self._serve, self._over = serve, over
         self._half_closed = half_closed if idle is None else min(half_closed, idle)
         self.idleness = Idleness(idle, self._end_of_idleness)
-        self.why: str | None = None
+        self.why: Ending | None = None
         self.error: Exception | None = None
         self.silent_for: float | None = None
         self._last: Lingering | None = None
@@ -184,7 +185,7 @@ class Relay:
         """One way has ended: the other may go on for a while."""
         end.other.write_end()
         if end.other.has_ended:
-            self._end("both sides closed")
+            self._end(Ending.of(Code.CLOSED, "both sides closed"))
             for each in (self.client, self.service):
                 each.close()
             self._last = Lingering(self._left, self._cut)
@@ -198,19 +199,19 @@ class Relay:
         """An end is gone; before its time the other one is cut."""
         if self.why is None:
             self.error = error
-            self._end(_words("client" if end is self.client else "backend", error))
+            self._end(_ending("client" if end is self.client else "backend", error))
             end.other.cut()
         if self._last is not None and self.client.is_lost and self.service.is_lost:
             self._last.stop()
 
-    def failed(self, problem: str, error: Exception | None = None) -> None:
+    def failed(self, problem: Ending, error: Exception | None = None) -> None:
         """The service cannot be reached."""
         if self.why is None:
             self.error = error
             self._end(problem)
             self.client.cut()
 
-    def end(self, why: str) -> None:
+    def end(self, why: Ending) -> None:
         """End both ways now, the client with close_notify."""
         if self.why is None:
             self._end(why)
@@ -219,7 +220,7 @@ class Relay:
 
     # -- the end ---------------------------------------------------------------------------------------
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: Ending) -> None:
         self.why = why
         self.idleness.stop()
         self._over(self)
@@ -228,7 +229,8 @@ class Relay:
         seconds = self.idleness.seconds or 0
         if self.why is None:
             self.silent_for = seconds
-            self._end(f"nothing was sent or received for {seconds:g} seconds")
+            text = f"nothing was sent or received for {seconds:g} seconds"
+            self._end(Ending.of(Code.IDLE_TIMEOUT, text))
             self._cut()
 
     def _left(self) -> int:
@@ -239,11 +241,12 @@ class Relay:
             each.cut()
 
 
-def _words(who: str, error: Exception | None) -> str:
-    """Say in one line why an end was lost; an error about a peer has its sentence."""
-    if error is None:
-        return f"the {who} was lost"
+def _ending(who: str, error: Exception | None) -> Ending:
+    """Say why an end was lost; an error about a peer has its sentence."""
     if isinstance(error, TLSError) and who == "client":
-        return str(error).partition("\n")[0]
+        return ending_of(error, is_verified=True)
+    code = Code.CLIENT_LOST if who == "client" else Code.BACKEND_LOST
+    if error is None:
+        return Ending.of(code, f"the {who} was lost")
     text = "the connection was reset" if isinstance(error, ConnectionResetError) else str(error)
-    return f"the {who}: {(text or type(error).__name__).partition(chr(10))[0]}"
+    return Ending.of(code, f"the {who}: {(text or type(error).__name__).partition(chr(10))[0]}")

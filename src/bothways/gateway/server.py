@@ -14,6 +14,7 @@ from bothways.aio.server import Server
 from bothways.gateway.addresses import ListenerAddress, UnixAddress
 from bothways.gateway.arrival import Arrival
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol, Leaf
+from bothways.gateway.endings import Code, Ending
 from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
@@ -102,26 +103,28 @@ class Gateway:
         """Count it no more."""
         self._arrivals.discard(arrival)
 
-    def arrived(self, client: ClientProtocol, source: str) -> str | None:
+    def arrived(self, client: ClientProtocol, source: str) -> Ending | None:
         """Count a client; returns why there is no place for it."""
         self.clients.add(client)
         count = self._by_source[source] = self._by_source.get(source, 0) + 1
         limits = self.routes.config.limits
         if len(self._established) >= limits.connections:
-            return f"there are {limits.connections} connections, and no more are taken"
+            return _full(limits.connections)
         if source != UNIX_CLIENT and count > limits.per_address:
-            return f"its address has {limits.per_address} connections, and gets no more"
+            text = f"its address has {limits.per_address} connections, and gets no more"
+            return Ending.of(Code.ADDRESS_LIMIT, text)
         return None
 
-    def established(self, client: ClientProtocol) -> str | None:
+    def established(self, client: ClientProtocol) -> Ending | None:
         """Count a verified client; returns why there is no place for it."""
         peer, limits = client.entry.peer, self.routes.config.limits
         if peer is None:
-            return "it is not verified"
+            return Ending.of(Code.DEFECT, "it is not verified")
         if len(self._established) >= limits.connections:
-            return f"there are {limits.connections} connections, and no more are taken"
+            return _full(limits.connections)
         if self._by_identity.get(peer.names, 0) >= limits.per_identity:
-            return f"clients with these names have {limits.per_identity} connections, and get no more"
+            text = f"clients with these names have {limits.per_identity} connections, and get no more"
+            return Ending.of(Code.IDENTITY_LIMIT, text)
         self._established[client] = peer.names
         self._by_identity[peer.names] = self._by_identity.get(peer.names, 0) + 1
         return None
@@ -204,7 +207,7 @@ class Gateway:
         for arrival in tuple(self._arrivals):
             arrival.end()
         for client in tuple(self.clients):
-            client.relay.end("the gateway ends")
+            client.relay.end(Ending.of(Code.GATEWAY_ENDED, "the gateway ends"))
             client.close(1.0)
         await self.admission.until_empty()
 
@@ -226,6 +229,11 @@ def _lists(crl: CRL, leaf: Leaf) -> bool:
         return crl.find(serial, issuer) is not None
     except ValueError:  # it is judged with all else
         return False
+
+
+def _full(connections: int) -> Ending:
+    text = f"there are {connections} connections, and no more are taken"
+    return Ending.of(Code.CONNECTIONS_LIMIT, text)
 
 
 def _report_nothing(_error: Exception, _address: object) -> None:

@@ -17,6 +17,7 @@ from bothways.aio.client import create_connection
 from bothways.errors import TimedOut, TLSError
 from bothways.gateway.addresses import Address, UnixAddress
 from bothways.gateway.backends import connected_socket
+from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import bound_address, open_listener, remove_socket_file
 from bothways.gateway.relay import PlainEnd, Relay
@@ -85,7 +86,7 @@ class Tunnel:
                     self._emptied.clear()
                     await self._emptied.wait()
         for relay in tuple(self._relays):
-            relay.end("the tunnel ends")
+            relay.end(Ending.of(Code.GATEWAY_ENDED, "the tunnel ends"))
         await asyncio.sleep(0)
 
     def relay(self) -> Relay:
@@ -100,7 +101,8 @@ class Tunnel:
     def _begin(self, relay: Relay) -> None:
         if len(self._relays) >= CONNECTIONS:
             self._relays[relay] = None
-            relay.failed(f"there are {CONNECTIONS} connections, and no more are taken")
+            text = f"there are {CONNECTIONS} connections, and no more are taken"
+            relay.failed(Ending.of(Code.CONNECTIONS_LIMIT, text))
             return
         self._relays[relay] = asyncio.get_running_loop().create_task(self._connect(relay))
 
@@ -111,11 +113,12 @@ class Tunnel:
                 await self._connected(relay)
         except TimeoutError:
             late = TimedOut(f"no connection within {settings.connect:g} seconds")
-            relay.failed(f"{settings.server}: {late}", late)
+            relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}"), late)
         except TLSError as error:
-            relay.failed(str(error).partition("\n")[0], error)
+            relay.failed(ending_of(error, is_verified=False), error)
         except OSError as error:
-            relay.failed(f"{settings.server} cannot be reached: {error.strerror or error}", error)
+            text = f"{settings.server} cannot be reached: {error.strerror or error}"
+            relay.failed(Ending.of(Code.BACKEND_UNREACHABLE, text), error)
 
     async def _connected(self, relay: Relay) -> None:
         settings = self._settings
@@ -136,7 +139,7 @@ class Tunnel:
         if connecting is not None and connecting is not asyncio.current_task():
             connecting.cancel()
         self._emptied.set()
-        self._told(relay.why or "", relay.error)
+        self._told("" if relay.why is None else relay.why.text, relay.error)
 
 
 def _made(tunnel: Tunnel) -> asyncio.BaseProtocol:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bothways.gateway.endings import Code, Ending
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.counting import Counted
 from bothways.gateway.http.forward import Forwarding, Phases
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}
 TRAILERS = (b"te", b"trailers")
 REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
+ENDED = Ending.of(Code.GATEWAY_ENDED, "the gateway ends")
 
 
 class Conversation:
@@ -44,7 +46,7 @@ class Conversation:
         served: Served,
         reach: Callable[[ByteStream], Awaitable[Unreached | None]],
         tell: Callable[[RequestEntry], None],
-        over: Callable[[str], None],
+        over: Callable[[Ending], None],
     ) -> None:
         self.served = served
         self.client = ByteStream()
@@ -94,11 +96,11 @@ class Conversation:
 
     async def _run(self) -> None:
         """Serve one request after another."""
-        why, is_cut = "the gateway ends", False
+        why, is_cut = ENDED, False
         try:
             why = await self._serve()
         except ClientGone as error:
-            why, is_cut = str(error), True
+            why, is_cut = Ending.of(Code.CLIENT_LOST, str(error)), True
         except asyncio.CancelledError:
             is_cut = self.client.is_lost
         finally:
@@ -109,12 +111,12 @@ class Conversation:
             else:
                 self.client.close(LINGER_SECONDS)
 
-    async def _serve(self) -> str:
+    async def _serve(self) -> Ending:
         times = self._times
         patience = Patience(times.keep_alive, times.request_head, times.request_body)
         if self.served.protocol == HTTP2:
             self._server2 = HTTP2Server(self.client, patience, self._serve_stream, self._end_if_idle)
-            return await self._server2.run()
+            return Ending.of(Code.CLOSED, await self._server2.run())
         server = HTTP1Server(self.client, patience)
         while not self._draining:
             self._is_idle = True
@@ -123,16 +125,16 @@ class Conversation:
             except Refused as refused:
                 await server.refuse(refused)
                 self._tell(RequestEntry("-", "-", "-", 0.0, status=refused.status, ended=str(refused)))
-                return str(refused)
+                return Ending.of(Code.REQUEST_REFUSED, str(refused))
             self._is_idle = False
             if exchange is None:
-                return "the client asked nothing more"
+                return Ending.of(Code.CLOSED, "the client asked nothing more")
             why = await self._serve_one(exchange, server)
             if why is not None:
                 return why
-        return "the gateway ends"
+        return ENDED
 
-    async def _serve_one(self, exchange: HTTP1Exchange, server: HTTP1Server) -> str | None:
+    async def _serve_one(self, exchange: HTTP1Exchange, server: HTTP1Server) -> Ending | None:
         """Serve a request; return why the connection ends with it, or None."""
         entry = self.entry_of(exchange.request)
         try:
@@ -143,18 +145,19 @@ class Conversation:
                 raise ClientGone(f"cut within a response: {refused}") from None
             entry.status = refused.status
             await server.refuse(refused)
-            return str(refused)
+            return Ending.of(Code.REQUEST_REFUSED, str(refused))
         except ClientGone as gone:
             entry.ended = str(gone)
             raise
         finally:
             self._finish(entry)
 
-    async def _pass(self, exchange: HTTP1Exchange, entry: RequestEntry) -> str | None:
+    async def _pass(self, exchange: HTTP1Exchange, entry: RequestEntry) -> Ending | None:
         service = await self._forward(Counted(exchange, entry))
         if isinstance(service, HTTP1Service):
             return await self._websocket(self._services.let_go(service), entry)
-        return None if exchange.may_go_on else "the connection was for one more request"
+        last = Ending.of(Code.CLOSED, "the connection was for one more request")
+        return None if exchange.may_go_on else last
 
     async def _serve_stream(self, exchange: HTTP2Exchange) -> None:
         """Serve a request of HTTP/2; what goes wrong with it ends its stream and not the connection."""
@@ -180,7 +183,7 @@ class Conversation:
         finally:
             self._finish(entry)
 
-    async def _websocket(self, service: ByteStream, entry: RequestEntry) -> str:
+    async def _websocket(self, service: ByteStream, entry: RequestEntry) -> Ending:
         received, sent = self.client.received, service.received
         try:
             times = self._times
@@ -191,7 +194,7 @@ class Conversation:
         finally:
             entry.received, entry.sent = self.client.received - received, service.received - sent
         service.close()
-        return "both sides closed"
+        return Ending.of(Code.CLOSED, "both sides closed")
 
     async def _forward(self, exchange: Counted) -> ToService | None:
         """Pass a request to the service and its response back; return a service that goes on as a WebSocket.

@@ -56,13 +56,13 @@ def checked_allow(allow: object) -> Decide | None:
 
 
 def admit(decide: Decide | None, peer: Peer | None) -> None:
-    """Blame a client that is not allowed to connect. Only a result of None allows it.
+    """Blame a client that is not allowed to connect, and name it in the facts. Only a result of None allows it.
 
     peer: None for an anonymous client, where those are accepted.
     """
     refusal = None if decide is None else _asked(decide, peer)
     if refusal is not None:
-        blame(Fault.ACCESS_REFUSED, reason=refusal.reason)
+        blame(Fault.ACCESS_REFUSED, reason=refusal.reason, peer=peer)
 
 
 def _asked(decide: Decide, peer: Peer | None) -> Refusal | None:

@@ -1,0 +1,98 @@
+"""Why connections of a gateway end: a stable code for programs, and a sentence for people.
+
+What TLS refuses has the name of its `Fault` as code, and what a client refuses us for `ALERT_` and the name of its
+alert; `Code` has all others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bothways.aio.admission import Evicted
+from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated
+from bothways.faults import Fault
+
+ALERT = "ALERT_"
+
+
+class Code(Enum):
+    """Why a connection ended, where TLS did not refuse. The name of a member is stable."""
+
+    CLOSED = "both sides closed, or the client asked nothing more"
+    CLIENT_LEFT = "the client ended before it was verified"
+    CLIENT_LOST = "the connection to the client was lost"
+    CLIENT_TRUNCATED = "the client ended without close_notify"
+    BACKEND_LOST = "the connection to the service was lost"
+    BACKEND_UNREACHABLE = "the service could not be reached"
+    BACKEND_TIMEOUT = "the service did not answer in time"
+    IDLE_TIMEOUT = "nothing was sent or received for the time of `idle` or `half_closed`"
+    HELLO_TIMEOUT = "no ClientHello came in time"
+    BYTES_LIMIT = "the client sent more than `bytes_before_verdict`"
+    CONNECTIONS_LIMIT = "there were as many connections as `connections` allows"
+    ADDRESS_LIMIT = "its address had as many connections as `per_address` allows"
+    IDENTITY_LIMIT = "clients with its names had as many connections as `per_identity` allows"
+    HANDSHAKES_LIMIT = (
+        "its handshake was ended in favour of another one, or of too many PROXY headers awaited"
+    )
+    REQUEST_REFUSED = "a request was refused, and the connection with it"
+    FIELDS_LIMIT = "its names are too long for header fields"
+    ROUTE_GONE = "after a reload there was no route for it any more"
+    ROUTE_CHANGED = "after a reload its route led to another service"
+    BAD_PROXY_HEADER = "the header of the PROXY protocol was not as it must be, or did not come"
+    GATEWAY_ENDED = "the gateway ended"
+    DEFECT = "a defect of bothways; the log has more"
+
+
+LIMITS = frozenset(
+    {
+        Code.BYTES_LIMIT, Code.CONNECTIONS_LIMIT, Code.ADDRESS_LIMIT, Code.IDENTITY_LIMIT, Code.HANDSHAKES_LIMIT,
+        Code.FIELDS_LIMIT,
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why a connection ended. code: see `Code`.  text: the same in words, with what it was about."""
+
+    code: str
+    text: str
+
+    @classmethod
+    def of(cls, code: Code, text: str) -> Ending:
+        """Return one that is not of TLS."""
+        return cls(code.name, text)
+
+
+def ending_of(error: Exception, *, is_verified: bool) -> Ending:
+    """Return why a connection ended by an error of its TLS. is_verified: whether the client was."""
+    return Ending(_code_of(error, is_verified=is_verified), _first_line(error))
+
+
+def _code_of(error: Exception, *, is_verified: bool) -> str:
+    match error:
+        case PeerFault():
+            return error.fault.name
+        case PeerAlert():
+            return ALERT + error.name.upper().replace(" ", "_")
+        case Truncated():
+            return (Code.CLIENT_TRUNCATED if is_verified else Code.CLIENT_LEFT).name
+        case InternalError():
+            return Code.DEFECT.name
+        case Evicted():
+            return Code.HANDSHAKES_LIMIT.name
+        case TLSError():
+            return Code.DEFECT.name
+    return (Code.CLIENT_LOST if is_verified else Code.CLIENT_LEFT).name
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).partition("\n")[0]
+
+
+def is_verdict(error: Exception | None) -> bool:
+    """Whether an error says that a client is not accepted: its certificate, its revocation status, or by the rules."""
+    if not isinstance(error, PeerFault):
+        return False
+    return error.fault is Fault.ACCESS_REFUSED or error.fault.check is not None
