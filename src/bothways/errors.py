@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import Enum
 from types import MappingProxyType
 
-from bothways.faults import Fault, Reason, alert_of, rule_of, sentence, shown
+from bothways.faults import Fault, Reason, alert_of, hint_of, rule_of, sentence_of, shown
 from bothways.iana import Alert, name
 from bothways.roles import Progress, StepId, Version
 
@@ -55,7 +55,7 @@ class PeerFault(TLSError):
         self.facts: Mapping[str, object] = MappingProxyType(dict(facts or {}))
         self.alert = alert_of(fault, version)
         self.rule = rule_of(fault, self.facts, version)
-        self.hint = sentence(fault.hint, self.facts)
+        self.hint = hint_of(fault, self.facts)
         self.step = step
         self.state = state
         self.progress = progress
@@ -67,7 +67,7 @@ class PeerFault(TLSError):
     @property
     def sentence(self) -> str:
         """What the peer did, as a sentence without its full stop."""
-        return f"the {self.peer} {sentence(self.fault.sentence, self.facts)}"
+        return f"the {self.peer} {sentence_of(self.fault, self.facts)}"
 
     def __str__(self) -> str:
         where = f"step {self.step}; " if self.step else ""

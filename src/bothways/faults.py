@@ -373,9 +373,42 @@ class Reason:
         return rule_of(self.fault, self.facts)
 
     def __str__(self) -> str:
+        if "anchor" in self.facts:
+            return f"our trust anchor {shown(self.subject)} {_of_anchor(self.fault, self.facts)}"
         subject = f" ({shown(self.subject)})" if self.subject else ""
         place = "" if self.position is None else f"certificate {self.position}{subject}: "
-        return place + sentence(self.fault.sentence, self.facts)
+        return place + sentence_of(self.fault, self.facts)
+
+
+# What is wrong with a trust anchor of ours; a fault has the fact "anchor", its subject, where it is about one.
+OF_ANCHOR: Mapping[Fault, str] = {
+    Fault.CERTIFICATE_EXPIRED: "expired on {not_after:%Y-%m-%d}",
+    Fault.CERTIFICATE_NOT_YET_VALID: "is not valid before {not_before:%Y-%m-%d %H:%M}",
+    Fault.WEAK_KEY: "has a key that is too weak: {got}",
+    Fault.UNKNOWN_CRITICAL_EXTENSION: "has the critical extension {oid}, which we do not support",
+    Fault.WRONG_EXTENDED_KEY_USAGE: "may not be used for {wanted}: it allows {got}",
+    Fault.NOT_A_CA: "is not a CA",
+    Fault.KEY_MAY_NOT_SIGN_CERTIFICATES: "has a key usage that lacks keyCertSign",
+    Fault.PATH_LENGTH_EXCEEDED: "allows {limit} CA certificates below it, and there are more",
+}
+_ANCHOR_ADVICE = "put the current certificate of that CA, or another root of the chain, among our trust anchors"
+
+
+def sentence_of(fault: Fault, facts: Mapping[str, object]) -> str:
+    """Return what the peer did, as a sentence that completes "the peer ..."."""
+    if "anchor" in facts:
+        lead = sentence("sent a certificate that leads to our trust anchor {anchor}", facts)
+        return f"{lead}, which {_of_anchor(fault, facts)}"
+    return sentence(fault.sentence, facts)
+
+
+def hint_of(fault: Fault, facts: Mapping[str, object]) -> str:
+    """Return what to do about a fault, or "" if there is no advice."""
+    return _ANCHOR_ADVICE if "anchor" in facts else sentence(fault.hint, facts)
+
+
+def _of_anchor(fault: Fault, facts: Mapping[str, object]) -> str:
+    return sentence(OF_ANCHOR[fault], facts)
 
 
 class _Fact:

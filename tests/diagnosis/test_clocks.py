@@ -6,17 +6,20 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 import identities
 import pki
 from bothways import TrustStore
 from bothways.diagnosis import Explanation, Weight
 from bothways.diagnosis.clocks import RELEASED
+from bothways.errors import PeerFault
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, holder, host, refused_client
 from pair import FrozenClock
 
 NOW = identities.START + timedelta(days=1)
+STRANGE = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.55555.1"), b"\x05\x00")
 
 
 def refused_server(issued: pki.Issued, now: Any = NOW, **settings: Any) -> Explanation:
@@ -43,6 +46,54 @@ def test_an_expired_anchor_is_no_evidence_for_a_wrong_clock() -> None:
     assert first(found) == ("ANCHOR_EXPIRED", "ours")
 
 
+def test_an_expired_anchor_is_ours_in_every_sentence() -> None:
+    """The server has sent nothing that expired."""
+    old = pki.root("Test Root", **LATE)
+    below = host(pki.intermediate(old, "Below", **identities.SPAN))
+    clock = FrozenClock(NOW)
+    serving = identities.server_config(credentials=identities.credentials(below), clock=clock)
+    made = talk(client(clock=clock, anchors=TrustStore([old.der])), serving)
+    error = made.pair.client_failure
+    assert isinstance(error, PeerFault) and error.facts["anchor"] == "CN=Test Root"
+    assert "leads to our trust anchor CN=Test Root, which expired on" in str(error)
+    assert "among our trust anchors" in error.hint and "renew the peer" not in str(error)
+    assert str(error.reasons[0]).startswith("our trust anchor CN=Test Root expired on")
+    assert "a trust anchor that is ours" in made.clients.usually
+
+
+@pytest.mark.parametrize(
+    ("options", "detail"),
+    [
+        (
+            {"not_before": NOW + timedelta(days=9), "not_after": NOW + timedelta(days=99)},
+            "is not valid before",
+        ),
+        ({"key_kind": "RSA-1024", **identities.SPAN}, "has a key that is too weak: RSA of 1024 bits"),
+        (
+            {"usage": ("clientAuth",), **identities.SPAN},
+            "may not be used for serverAuth: it allows clientAuth",
+        ),
+        ({"key_usage": ("crl_sign",), **identities.SPAN}, "has a key usage that lacks keyCertSign"),
+        ({"path_length": 0, **identities.SPAN}, "allows 0 CA certificates below it, and there are more"),
+        ({"ca": False, **identities.SPAN}, "is not a CA"),
+        ({"extra": [(STRANGE, True)], **identities.SPAN}, "has the critical extension 1.3.6.1.4.1.55555.1"),
+    ],
+    ids=["early", "weak", "for clients", "not for signing", "above too many", "no CA", "strange"],
+)
+def test_whatever_is_wrong_with_an_anchor_lies_with_us(options: dict[str, Any], detail: str) -> None:
+    anchor = pki.root("Test Root", **options)
+    below = pki.intermediate(anchor, "Below", **identities.SPAN)
+    found = refused_server(host(below), anchors=TrustStore([anchor.der]))
+    assert reported(found)[0] == ("ANCHOR_UNUSABLE", "CERTAIN") and first(found)[1] == "ours"
+    assert detail in found.first.text
+
+
+def test_an_anchor_that_a_peer_sends_as_its_own_certificate_is_the_peers() -> None:
+    """Trusted itself, it is still what the peer has to renew."""
+    alone = host(**LATE)
+    assert reported(refused_server(alone, anchors=TrustStore([alone.der]))) == [("EXPIRED", "CERTAIN")]
+
+
 def test_a_server_explains_its_own_expired_anchor_likewise() -> None:
     old = pki.root("Test Root", **LATE)
     clock = FrozenClock(NOW)
@@ -61,6 +112,21 @@ def test_a_client_is_told_that_the_ca_it_knows_for_its_certificate_expired() -> 
     serving = identities.server_config(client_anchors=TrustStore([old.der]), clock=clock)
     found = talk(client(issued, anchors=store, clock=clock), serving).clients
     assert first(found) == ("ANCHOR_EXPIRED", "the peer's")
+
+
+@pytest.mark.parametrize(("knows", "weight"), [("nothing", "LIKELY"), ("a later one", "POSSIBLE")])
+def test_an_anchor_of_the_peer_that_we_do_not_have_may_have_expired(knows: str, weight: str) -> None:
+    """Its alert says no more, and what we have of that CA is not what the server has."""
+    own_key = pki.key("P-256", 77)
+    old = pki.root("Old Root", own_key=own_key, **LATE)
+    later = pki.root("Old Root", own_key=own_key, **identities.SPAN)
+    store = TrustStore([identities.root().der, *([later.der] if knows == "a later one" else [])])
+    issued = holder(pki.intermediate(old, "Below", **identities.SPAN))
+    clock = FrozenClock(NOW)
+    serving = identities.server_config(client_anchors=TrustStore([old.der]), clock=clock)
+    found = talk(client(issued, anchors=store, clock=clock), serving).clients
+    assert ("ANCHOR_EXPIRED", weight) in [(each.cause.name, each.weight.name) for each in found.causes]
+    assert "EXPIRED" not in [each.cause.name for each in found.causes]
 
 
 def test_a_certificate_that_expired_is_certain_where_something_else_is_valid() -> None:

@@ -14,7 +14,7 @@ from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Files, explain_verdict, facts_of
 from bothways.errors import ConfigError
-from bothways.faults import Reason, sentence
+from bothways.faults import Reason, hint_of
 from bothways.ladder.report import names_facts
 from bothways.roles import StepId
 from bothways.trust import files
@@ -200,5 +200,5 @@ def _reason_facts(reason: Reason) -> dict[str, object]:
         "subject": visible(reason.subject),
         "text": str(reason),
         "rule": reason.rule,
-        "hint": sentence(reason.fault.hint, reason.facts),
+        "hint": hint_of(reason.fault, reason.facts),
     }

@@ -320,6 +320,11 @@ class Cause(Enum):
         theirs="have the {peer} trust the CA's new certificate",
         our_command=OTHER_ANCHOR,
     )
+    ANCHOR_UNUSABLE = Row(
+        "the trust anchor {issuer} cannot be used: it {detail}",
+        ours="add the CA's current certificate, or another root of the chain, to {ca}",
+        our_command=OTHER_ANCHOR,
+    )
     NOT_YET_VALID = Row(
         "{subject} is not valid before {date}",
         theirs="wait until then, or have the {peer} keep using the certificate that it replaces",

@@ -313,6 +313,15 @@ def knows(
     return signer or (found[0] if found else None), signer is not None
 
 
+def certificates_of_issuer(
+    certificate: ParsedCertificate, anchors: TrustStore | None, *chains: Iterable[ParsedCertificate]
+) -> list[ParsedCertificate]:
+    """Return the certificates of a certificate's issuer that we have: its trust anchors, and those of chains."""
+    known = {each.der: each for chain in chains for each in chain if each.is_named_issuer_of(certificate)}
+    known |= {each.der: each for each in (anchors.issuers_of(certificate) if anchors is not None else ())}
+    return [each for each in known.values() if is_signed_by(certificate, each)]
+
+
 def is_address(name: str | None) -> bool:
     """Whether a name is an IP address, which no server_name extension carries."""
     return name is not None and (":" in name or name.replace(".", "").isdigit())
@@ -325,15 +334,3 @@ def has_issuer_url(certificate: ParsedCertificate) -> bool:
     except ValueError:
         return False
     return any(each.access_method._name == "caIssuers" for each in access or ())
-
-
-def anchor_named(case: Case, reason: Reason) -> ParsedCertificate | None:
-    """Return our trust anchor that a reason for refusing a path is about, or None."""
-    sent = {each.subject_text for each in case.peer_chain}
-    if case.own_side.anchors is None or reason.subject in sent:
-        return None
-    ends = _anchors(case.own_side.anchors)
-    date = reason.facts.get("not_after")
-    return next(
-        (each for each in ends if each.subject_text == reason.subject and each.not_after == date), None
-    )

@@ -124,6 +124,7 @@ CHECK_MEANS: Mapping[Check, str] = {
     Check.NAME: "its certificate is genuine, and for another name: of the same host, or of another one",
     Check.STATUS: "the revocation status of its certificate is unknown, and unknown is refused by this configuration",
 }
+OUR_ANCHOR = "its certificate leads to a trust anchor that is ours, and it is that one which cannot be used"
 NOTHING_SHARED = "both sides use TLS, and have no such parameter in common"
 FAULT_MEANS: Mapping[Fault, str] = {
     Fault.NOT_TLS: "it is not the service that we want, or another system is in front of it",
@@ -168,6 +169,8 @@ def _usual_meaning(case: Case) -> str:
             meaning = meaning_of(case.error.alert, case.role, case.progress)[0]
             return meaning or "it is an alert that is in no standard that we know"
         case PeerFault():
+            if "anchor" in case.error.facts:
+                return OUR_ANCHOR
             check = case.error.fault.check
             return FAULT_MEANS.get(case.error.fault, BREACH if check is None else CHECK_MEANS[check])
         case StartTLSFailed():

@@ -189,7 +189,8 @@ def _service_closed(case: Case) -> Iterator[Likely]:
     """The handshake is complete, and the service closed the connection before it sent anything."""
     if case.chain and not case.observed.data:
         for rule in (
-            own_issuer.unnamed_issuer, own_side.flawed, own_side.below_strict_levels, own_side.not_authorized,
+            own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels,
+            own_side.not_authorized,
             own_issuer.issuer, *UNSAID,
         ):  # fmt: skip
             yield from rule(case)
@@ -237,7 +238,8 @@ def _client_left(case: Case) -> Iterator[Likely]:
         return
     yield from _nothing_agreed(case)
     for rule in (
-        own_side.flawed, own_side.below_strict_levels, own_issuer.issuer, own_side.wrong_name, own_side.clock,
+        own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
+        own_side.wrong_name, own_side.clock,
     ):  # fmt: skip
         yield from rule(case)
 
@@ -277,8 +279,8 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (
-        own_side.flawed, own_side.below_strict_levels, own_issuer.issuer, own_side.wrong_name, own_side.clock,
-        _closed_while_judging, peer_alerts.gave_up, network,
+        own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
+        own_side.wrong_name, own_side.clock, _closed_while_judging, peer_alerts.gave_up, network,
     ),
     (Role.SERVER, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _client_left, peer_alerts.gave_up, peer_alerts.stopped, network,

@@ -130,6 +130,11 @@ def clock(case: Case) -> Iterator[Likely]:
     if is_early:
         period += "; OpenSSL, as which the peer lists its schemes, sends this alert for what is not yet valid"
     yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near or is_early else POSSIBLE, period)
+    if is_early and case.is_client:
+        detail = (
+            "its certificate revocation list (CRL) for our CA may not be valid yet: the alert is the same"
+        )
+        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
 
 
 def _is_early_for_openssl(case: Case) -> bool:
@@ -150,14 +155,24 @@ def clients_clock(case: Case) -> Iterator[Likely]:
 
 def expired_by_alert(case: Case) -> Iterator[Likely]:
     """The peer says that our certificate expired: it or its CA did, a clock is ahead, or a CRL is out of date."""
+    if not case.chain:
+        date, subject = "a date that the peer knows", "a certificate of ours"
+        yield case.likely(Cause.EXPIRED, OURS, POSSIBLE, date=date, subject=subject)
+        return
     yield from anchor_expired(case)
     found = [case.likely(each.cause, each.party, LIKELY, each.evidence) for each in clock(case)]
-    if case.chain:
+    if case.stack is not Stack.GO:  # which has no CRLs
         found.insert(0 if _lasts_long(case) else len(found), _outdated_list(case))
-    yield from found
-    yield case.likely(
-        Cause.EXPIRED, OURS, POSSIBLE, date="a date that the peer knows", subject="a certificate of ours"
-    )
+    yield from (*found, _anchor_may_have_expired(case))
+
+
+def _anchor_may_have_expired(case: Case) -> Likely:
+    """The alert is the same where the CA certificate expired that the peer trusts us by."""
+    last = case.chain[-1]
+    known = certs.certificates_of_issuer(last, case.own_side.anchors, case.own_certificates, case.peer_chain)
+    evidence = "" if known else "the alert is the same for that, and we do not have its certificate"
+    facts = {"issuer": last.issuer_text, "date": f"a date that the {case.role.peer} knows"}
+    return case.likely(Cause.ANCHOR_EXPIRED, PEERS, POSSIBLE if known else LIKELY, evidence, **facts)
 
 
 def _outdated_list(case: Case) -> Likely:
@@ -178,14 +193,28 @@ def _lasts_long(case: Case) -> bool:
 
 
 def anchor_expired(case: Case) -> Iterator[Likely]:
-    """The CA certificate of our chain, as we have it, expired: the peer may have no newer one."""
-    anchor, signed = certs.knows(case.own_side.anchors, case.chain[-1]) if case.chain else (None, False)
-    if anchor is not None and signed and anchor.not_after < case.situation.now:
-        date = f"{anchor.not_after:%Y-%m-%d %H:%M} UTC"
-        evidence = f"the one of that name in {case.own_side.files.ca} did"
-        yield case.likely(
-            Cause.ANCHOR_EXPIRED, PEERS, LIKELY, evidence, issuer=anchor.subject_text, date=date
-        )
+    """The certificate of the CA above our chain, as we have it, expired: the peer may have no newer one.
+
+    Java does not look at the validity period of a trust anchor, and OpenSSL has an alert for that alone.
+    """
+    if not case.chain or case.stack is Stack.JAVA:
+        return
+    if case.stack is Stack.OPENSSL and case.alert not in (None, Alert.CERTIFICATE_EXPIRED):
+        return
+    last, now = case.chain[-1], case.situation.now
+    anchors = certs.certificates_of_issuer(last, case.own_side.anchors)
+    known = certs.certificates_of_issuer(last, case.own_side.anchors, case.own_certificates, case.peer_chain)
+    expired = next((each for each in known if each.not_after < now and each.der != last.der), None)
+    if expired is None:
+        return
+    if expired.der in {each.der for each in anchors}:
+        where = f"the one of that name in {case.own_side.files.ca} did"
+    else:
+        sent = expired.der in {each.der for each in case.peer_chain}
+        where = f"the one that the {case.role.peer} sends did" if sent else "the one in our own file did"
+    weight = POSSIBLE if any(each.not_after >= now for each in known) else LIKELY
+    date = f"{expired.not_after:%Y-%m-%d %H:%M} UTC"
+    yield case.likely(Cause.ANCHOR_EXPIRED, PEERS, weight, where, issuer=expired.subject_text, date=date)
 
 
 def status(case: Case) -> Iterator[Likely]:
@@ -359,6 +388,7 @@ def not_authorized(case: Case) -> Iterator[Likely]:
 def refused_by_gnutls(case: Case) -> Iterator[Likely]:
     """GnuTLS sends access_denied for every certificate that it does not accept, and does not authorize by itself."""
     if case.stack is Stack.GNUTLS:
+        yield from anchor_expired(case)
         yield from perhaps_revoked(case)
         yield from clock(case)
         if case.chain and _bits(case.chain[0]) < STRICT_RSA_BITS:

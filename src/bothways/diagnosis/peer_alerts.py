@@ -61,7 +61,7 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_address,
+    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_side.wrong_address,
     own_issuer.issuer,
     own_side.wrong_name, own_side.below_strict_levels,
     own_side.clients_clock, own_side.not_authorized, own_side.clock, own_side.no_known_reason,
@@ -87,8 +87,8 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.CERTIFICATE_REVOKED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.revoked),
     Alert.CERTIFICATE_EXPIRED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.expired_by_alert),
     Alert.CERTIFICATE_UNKNOWN: (
-        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_name, own_issuer.issuer,
-        own_side.status, *CERTIFICATE,
+        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_side.wrong_name,
+        own_issuer.issuer, own_side.status, *CERTIFICATE,
     ),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
     Alert.UNKNOWN_CA: (

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from bothways.diagnosis import certificates as certs
 from bothways.diagnosis import clocks
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.faults import Fault, Reason
+from bothways.diagnosis.situation import UNNAMED
+from bothways.faults import OF_ANCHOR, Fault, Reason, sentence
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Trusted
@@ -49,6 +51,8 @@ def _not_allowed_either(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Lik
 
 def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
     match reason.fault:
+        case _ if "anchor" in reason.facts:
+            yield from _anchor(case, reason)
         case Fault.NO_PATH:
             yield from _no_path(case, reason)
         case Fault.CERTIFICATE_EXPIRED | Fault.CERTIFICATE_NOT_YET_VALID:
@@ -161,17 +165,35 @@ def _period(case: Case, reason: Reason) -> Iterator[Likely]:
         yield case.likely(Cause.OUR_CLOCK, OURS, *clock)
     doubt = clocks.doubtful(case) if clock is None and expired else None
     weight = CERTAIN if clock is None and doubt is None else LIKELY
-    anchor = certs.anchor_named(case, reason) if expired else None
-    if anchor is not None:
-        date = f"{anchor.not_after:%Y-%m-%d %H:%M} UTC"
-        facts = {"issuer": anchor.subject_text, "date": date, "other": "our side"}
-        evidence = f"it is in {case.own_side.files.ca}, and {says}"
-        yield case.likely(Cause.ANCHOR_EXPIRED, OURS, weight, evidence, **facts)
+    if "anchor" in reason.facts:
+        yield _unusable_anchor(case, reason, weight, says)
     else:
         yield certs.cause_of(case, reason, PEERS, weight, says)
     if doubt is not None:
         yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, doubt)
     yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
+
+
+def _anchor(case: Case, reason: Reason) -> Iterator[Likely]:
+    """A path leads to a trust anchor of ours that cannot be used: the peer is not at fault."""
+    if reason.fault in PERIOD:
+        yield from _period(case, reason)
+    else:
+        yield _unusable_anchor(case, reason, CERTAIN)
+
+
+def _unusable_anchor(case: Case, reason: Reason, weight: Weight, says: str = "") -> Likely:
+    """Return what is wrong with our trust anchor. One that is not valid yet is a clock's fault more often."""
+    place = case.own_side.files.ca
+    where = "it is one of our trust anchors" if place == UNNAMED.ca else f"it is in {place}"
+    evidence = f"{where}, and {says}" if says else where
+    facts: dict[str, object] = {"issuer": reason.subject, "other": "our side"}
+    if reason.fault is Fault.CERTIFICATE_EXPIRED:
+        end = reason.facts.get("not_after")
+        date = f"{end:%Y-%m-%d %H:%M} UTC" if isinstance(end, datetime) else "?"
+        return case.likely(Cause.ANCHOR_EXPIRED, OURS, weight, evidence, date=date, **facts)
+    detail = sentence(OF_ANCHOR[reason.fault], reason.facts)
+    return case.likely(Cause.ANCHOR_UNUSABLE, OURS, weight, evidence, detail=detail, **facts)
 
 
 def _clock(case: Case, reason: Reason) -> tuple[Weight, str] | None:

@@ -287,7 +287,15 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
         _certificate_not_requested,
     ),
     # A text proves nothing: what was requested, named and sent is weighed first, whatever it says.
-    Meaning.CERTIFICATE_EXPIRED: (_absent, _untrusted, own_side.flawed, _clock, _expired, own_issuer.issuer),
+    Meaning.CERTIFICATE_EXPIRED: (
+        _absent,
+        _untrusted,
+        own_side.flawed,
+        own_side.anchor_expired,
+        _clock,
+        _expired,
+        own_issuer.issuer,
+    ),
     Meaning.CERTIFICATE_REVOKED: (_absent, _untrusted, own_side.flawed, own_side.revoked),
     Meaning.LATER_IMPOSSIBLE: (_untrusted, _later),
     Meaning.WRONG_NAME: (_name, by_service),

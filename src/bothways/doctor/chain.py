@@ -10,7 +10,7 @@ from bothways.describe.documents import certificate_document, key_text, signatur
 from bothways.describe.escape import visible
 from bothways.diagnosis.certificates import fault_of_ours
 from bothways.doctor.report import Level, Row, counted
-from bothways.faults import Reason, sentence
+from bothways.faults import Reason, hint_of
 from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId
 from bothways.trust.anchors import TrustStore
@@ -101,7 +101,7 @@ def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[Row]:
     """Return the reasons for a refusal; of one fault in several certificates the ids are numbered."""
     for id_, reason in _numbered(reasons, prefix):
         text = visible(f"{reason} ({reason.rule})", TEXT_LIMIT)
-        yield Row(id_, "problem", "refused", text, visible(sentence(reason.fault.hint, reason.facts)))
+        yield Row(id_, "problem", "refused", text, visible(hint_of(reason.fault, reason.facts)))
 
 
 def own_reason_rows(reasons: Sequence[Reason], prefix: str, now: datetime) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from bothways.trust.name_constraints import NameConstraintCheck
 from bothways.trust.names import ServerName, name_reasons, names_of, server_name
 from bothways.trust.path_search import LIMITS, Limits, Path, PathSearch, search_reasons
 from bothways.trust.policies import NO_POLICY, Policies, policy_reasons
-from bothways.trust.reasons import select_reasons
+from bothways.trust.reasons import about_anchor, select_reasons
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import (
     EvidenceRequest,
@@ -216,7 +216,8 @@ class _PathVerification:
         Returns the verdict where no other path has to be checked, or where deferred checks have to be made first.
         """
         terms = self._terms
-        reasons = _check(path, terms) + policy_reasons(path, terms.asked.policies, terms.work)
+        reasons = about_anchor(_check(path, terms), len(path) - 1)
+        reasons += policy_reasons(path, terms.asked.policies, terms.work)
         found = self._check_status(path, reasons)
         if found.checks:
             return replace(

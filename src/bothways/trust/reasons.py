@@ -7,8 +7,9 @@ number, at least one of each fault.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from bothways.faults import Check, Fault, Reason
+from bothways.faults import OF_ANCHOR, Check, Fault, Reason
 
 MOST_OF_A_KIND = 4
 MOST_REASONS = 16
@@ -27,6 +28,19 @@ def first_few(found: Iterable[tuple[Fault, object]]) -> list[tuple[Fault, str]]:
         fault, text = kept[-1]
         kept[-1] = fault, f"{text} and {more} more"
     return kept
+
+
+def about_anchor(reasons: Iterable[Reason], position: int) -> list[Reason]:
+    """Return the reasons against a path to a trust anchor; those against the anchor itself, which is ours, say so.
+
+    position: that of the trust anchor. One that the peer sent as its own certificate is the peer's.
+    """
+    return [
+        replace(each, facts={**each.facts, "anchor": each.subject})
+        if 0 < position == each.position and each.fault in OF_ANCHOR
+        else each
+        for each in reasons
+    ]
 
 
 def select_reasons(reasons: Sequence[Reason]) -> tuple[tuple[Reason, ...], int]:
