@@ -40,7 +40,7 @@ INSIDE = {
         ("verdict", "reasons", "issuers", "ocsp_request"),
         ("signatures", "names", "name_constraints", "policies", "crl_entries"),
         ("anchors", "constraints"),
-        ("web_profile",),
+        ("web_profile", "chain_links"),
         ("credentials", "path_search", "pins"),
         ("path", "crl", "ocsp", "access_kinds", "raw_key"),
         ("crl_store", "ocsp_store", "access"),

@@ -47,6 +47,14 @@ CLOCKS = (
         s_server("server", "-Verify 2 -verify_return_error -CAfile expired-root.pem"), Cause.ANCHOR_EXPIRED, PEERS,
         lambda: me("client-of-an-expired-root")()
         | {"anchors": people.TrustStore([people.root().der, people.expired_root().der])}),
+    Row("servers-anchor-expired-gnutls", "the same with GnuTLS, which says access_denied", CLIENT,
+        "gnutls-serv -p PORT --http --x509certfile server.pem --x509keyfile server.key --x509cafile expired-root.pem "
+        "--require-client-cert --verify-client-cert", Cause.ANCHOR_EXPIRED, PEERS,
+        lambda: me("client-of-an-expired-root")()
+        | {"anchors": people.TrustStore([people.root().der, people.expired_root().der])}),
+    Row("anchor-not-yet-valid", "the only root that we trust begins in three weeks, and the server's chain is valid",
+        CLIENT, s_server("server-of-an-early-root"), Cause.ANCHOR_UNUSABLE, OURS,
+        lambda: {"anchors": people.TrustStore([people.early_root().der])}),
 )  # fmt: skip
 
 SERVICES = (
@@ -99,6 +107,12 @@ CHAINS = (
         s_server("server-other-intermediate"), Cause.WRONG_INTERMEDIATE, PEERS),
     Row("server-with-its-issuers-old-certificate", "the server sends the certificate of its issuer's old key", CLIENT,
         s_server("server-old-intermediate"), Cause.WRONG_INTERMEDIATE, PEERS),
+    Row("server-with-an-intermediate-of-another-root", "the server sends an intermediate of somebody else's CA", CLIENT,
+        s_server("server-foreign-intermediate"), Cause.WRONG_INTERMEDIATE, PEERS),
+    Row("server-with-the-root-for-its-issuer", "the server sends its root, and not the intermediate below it", CLIENT,
+        s_server("server-root-alone"), Cause.INTERMEDIATE_MISSING, PEERS),
+    Row("server-with-its-issuers-old-certificate-unnamed", "the same, and no certificate names a key", CLIENT,
+        s_server("server-unnamed-keys"), Cause.WRONG_INTERMEDIATE, PEERS),
     Row("server-behind-an-inspecting-proxy", "a firewall that inspects TLS made the server's certificate", CLIENT,
         s_server("server-inspected"), Cause.DEVICE_BETWEEN, BETWEEN),
     Row("client-key-below-the-servers-level", "the server wants keys of 128 bits, and ours is RSA with 2048", CLIENT,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -77,6 +78,18 @@ def expired_root() -> Issued:
 
 
 @cache
+def early_root() -> Issued:
+    """A root that is not valid yet, above a CA that is."""
+    return pki.root("Acme Root 2030", own_key=pki.key("P-256", 2030), **FUTURE)
+
+
+@cache
+def timely_root() -> Issued:
+    """The root that is not valid yet, with its key certified for now."""
+    return pki.root("Acme Root 2030", own_key=pki.key("P-256", 2030), **CA)
+
+
+@cache
 def renewed_root() -> Issued:
     """The root that has expired, with its key certified again."""
     return pki.root("Acme Root 2016", own_key=pki.key("P-256", 2016), **CA)
@@ -85,6 +98,12 @@ def renewed_root() -> Issued:
 @cache
 def below_the_expired() -> Issued:
     return pki.intermediate(expired_root(), "Acme Issuing 3", **CA)
+
+
+def unnamed_keys(key: Any = None) -> Issued:
+    """A CA whose certificates name no keys."""
+    own_key = key or pki.key("P-256", 96)
+    return pki.intermediate(root(), "Acme Issuing 8", own_key=own_key, key_identifiers=False, **CA)
 
 
 @cache
@@ -173,6 +192,12 @@ PEOPLE: dict[str, Callable[[], Person]] = {
     "server-old-intermediate": lambda: beside(
         server(), pki.intermediate(root(), "Acme Issuing 1", own_key=pki.key("P-256", 99), **CA)
     ),
+    "server-foreign-intermediate": lambda: beside(server(), stranger()),
+    "server-root-alone": lambda: beside(server(), root()),
+    "server-unnamed-keys": lambda: beside(
+        server(unnamed_keys(), key_identifiers=False), unnamed_keys(pki.key("P-256", 97))
+    ),
+    "server-of-an-early-root": lambda: whole(server(pki.intermediate(early_root(), "Acme Issuing 6", **CA))),
     "server-inspected": lambda: whole(server(root("Fortinet CA SSL Inspection"))),
     "server-misused-elsewhere": lambda: whole(
         server(usage=("clientAuth",), alternatives=("DNS:elsewhere.example",))
@@ -273,6 +298,7 @@ def write(folder: Path) -> None:
     (folder / "issuing.pem").write_bytes(issuing().pem)
     (folder / "expired-root.pem").write_bytes(expired_root().pem)
     (folder / "renewed-root.pem").write_bytes(renewed_root().pem)
+    (folder / "timely-root.pem").write_bytes(timely_root().pem)
     # Whose CA a server's is, that we do not trust: somebody has to tell us, or to hand us the certificate.
     others = [root("Globex Root"), root("Acme Sandbox Root"), anew(), person("server-self-signed").issued]
     (folder / "others.pem").write_bytes(b"".join(each.pem for each in others))

@@ -28,7 +28,7 @@ BLANKS = {
 ACME = {"NAME": "acme.example"}
 BLANKS_BY_ROW: Mapping[str, Mapping[str, str]] = {
     "client-of-the-sandbox": {"CERT": "client-production.pem", "KEY": "client-production.key"},
-    "anchor-expired": {"CA": "renewed-root.pem"},
+    "anchor-expired": {"CA": "renewed-root.pem"}, "anchor-not-yet-valid": {"CA": "timely-root.pem"},
     "name-not-served": ACME, "name-not-served-nginx": ACME, "no-name-asked": ACME,
     "router-by-address": ACME, "misdirected": ACME,
 }  # fmt: skip
@@ -103,6 +103,7 @@ BY_ROW: Mapping[str, Mend] = {
         words("127.0.0.1", "localhost")(row)
     ),
     "servers-anchor-expired": words("expired-root", "renewed-root"),
+    "servers-anchor-expired-gnutls": words("expired-root", "renewed-root"),
     "server-trusts-an-intermediate": more("-partial_chain"),
     "client-not-on-the-list": setup(HAPROXY["ada and bob"]),
     "client-not-pinned": lines("client.pem", "client-bob.pem"),

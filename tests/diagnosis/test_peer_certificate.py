@@ -9,11 +9,14 @@ import pytest
 
 import identities
 import pki
-from bothways import PeerRule
+from bothways import PeerRule, TrustStore
+from bothways.diagnosis import Files, explain_verdict
 from bothways.diagnosis.failure import explain_failure
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
+from bothways.trust.verdict import Purpose, Refused
+from bothways.trust.verification import verify
 from diagnosis.talks import Talk, client, talk
 from diagnosis.test_own_side import LATE, holder, host
 from pair import FrozenClock
@@ -98,3 +101,61 @@ def test_a_clock_that_is_before_the_issue_of_a_crl_is_behind() -> None:
     issued = holder(not_before=NOW + timedelta(days=30))
     made = called_by(issued, revocation=lists(NOW + timedelta(days=31)))
     assert reported(made.servers)[0] == ("OUR_CLOCK", "LIKELY")
+
+
+ANEW = {"own_key": pki.key("P-256", 41), **identities.SPAN}
+
+
+def sending(issued: pki.Issued, *others: pki.Issued) -> Any:
+    """A server whose chain is as it is given, whatever it is."""
+    chain = (issued.der, *(each.der for each in others))
+    verdict = verify(chain, ANCHORS, purpose=Purpose.SERVER, name="localhost", at=NOW)
+    assert isinstance(verdict, Refused)
+    return explain_verdict(
+        verdict, chain, ANCHORS, purpose=Purpose.SERVER, name="localhost", at=NOW, files=Files(ca="ca.pem")
+    )
+
+
+ANCHORS = TrustStore([identities.root().der])
+ISSUING = pki.intermediate(identities.root(), "Below", **identities.SPAN)
+PLAIN = pki.intermediate(identities.root(), "Plain", key_identifiers=False, **identities.SPAN)
+OLD = pki.intermediate(identities.root("Another Root"), "Old", key_kind="RSA-2048", **identities.SPAN)
+ELSEWHERE = pki.intermediate(identities.root("Another Root"), "Elsewhere", **identities.SPAN)
+
+
+@pytest.mark.parametrize(
+    ("issued", "others", "cause", "said"),
+    [
+        (host(ISSUING), [pki.intermediate(identities.root(), "Beside", **identities.SPAN)], "WRONG_INTERMEDIATE",
+         "CN=Beside was sent instead: the key identifier wanted is "),
+        (host(ISSUING), [pki.intermediate(identities.root(), "Below", **ANEW)], "WRONG_INTERMEDIATE",
+         "the certificate of that name is for another key: the key identifier wanted is "),
+        (host(ISSUING), [ELSEWHERE], "WRONG_INTERMEDIATE", "CN=Elsewhere was sent instead"),
+        (host(ISSUING), [identities.root()], "INTERMEDIATE_MISSING", "lacks the intermediate CN=Below"),
+        (host(PLAIN, key_identifiers=False),
+         [pki.intermediate(identities.root(), "Plain", key_identifiers=False, **ANEW)], "WRONG_INTERMEDIATE",
+         "its key did not sign it"),
+        (host(ISSUING, broken=True), [ISSUING], "SIGNATURE_WRONG", "was altered"),
+        (host(ELSEWHERE), [ELSEWHERE, pki.leaf(identities.root(), "some other server", **identities.SPAN)],
+         "CA_NOT_ACCEPTED", "CN=Another Root is not one of our trust anchors"),
+        (host(OLD, digest="SHA1", key_kind="RSA-2048"), [OLD], "CA_NOT_ACCEPTED", "CN=Another Root"),
+    ],
+    ids=["another CA", "its other key", "of another root", "the root", "no key named", "altered", "surplus", "SHA-1"],
+)  # fmt: skip
+def test_what_was_sent_instead_of_the_issuer_is_told(
+    issued: pki.Issued, others: list[pki.Issued], cause: str, said: str
+) -> None:
+    found = sending(issued, *others)
+    assert found.first.cause.name == cause, found
+    assert said in found.first.text and found.first.weight.name == "LIKELY"
+
+
+def test_an_environment_is_not_mixed_where_one_of_our_anchors_is_of_the_same() -> None:
+    """Who trusts a test and a production CA of one owner may meet both."""
+    store = [identities.root("Acme Sandbox Root"), identities.root("Acme Root")]
+    trusted = TrustStore([each.der for each in store])
+    found = talk(
+        client(anchors=trusted),
+        identities.server_config(credentials=identities.credentials(host(identities.root("Acme Root 2030")))),
+    ).clients
+    assert "WRONG_ENVIRONMENT" not in [each.cause.name for each in found.causes]

@@ -278,8 +278,8 @@ class Cause(Enum):
         our_command=WHOLE_CHAIN,
     )
     WRONG_INTERMEDIATE = Row(
-        "{whose} certificate was issued by {issuer}, and the CA certificate that was sent with it is another one: {detail}",
-        theirs="have the {peer} send the certificate of {issuer} instead of the other one",
+        "what was sent does not lead on from {subject}: it was issued by {issuer}, and {detail}",
+        theirs="have the {peer} send the certificate of {issuer} that is for the key which signed {subject}, instead of the other one",
     )
     SELF_SIGNED = Row(
         "{whose} certificate is self-signed: no CA issued it",

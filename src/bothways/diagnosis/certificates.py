@@ -22,8 +22,8 @@ from bothways.faults import Fault, Reason, sentence, shown
 from bothways.roles import Role
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.chain_links import follows
 from bothways.trust.distinguished_names import dn_text, normal
-from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Purpose
 
 FRESH = timedelta(days=1)
@@ -200,19 +200,6 @@ def _anchors(anchors: TrustStore | None) -> list[ParsedCertificate]:
     return [ParsedCertificate(each.public_bytes(Encoding.DER)) for each in certificates]
 
 
-def other_intermediate(
-    chain: Sequence[ParsedCertificate], anchors: TrustStore | None
-) -> ParsedCertificate | None:
-    """Return a CA of the chain that did not issue the leaf, and leads to one of our trust anchors."""
-    if not chain:
-        return None
-    for each in chain[1:]:
-        anchor, signed = knows(anchors, each)
-        if anchor is not None and signed and not is_signed_by(chain[0], each):
-            return each
-    return None
-
-
 # Words in the issuer names of certificates that products for TLS inspection generate.
 INSPECTING = (
     "zscaler", "fortinet", "fortigate", "palo alto", "blue coat", "bluecoat", "symantec web security", "netskope",
@@ -283,7 +270,7 @@ def intermediate_in(
     """Return the intermediate among the certificates of several chains that signed a leaf, or None."""
     known = (each for chain in chains for each in chain if not each.is_self_issued)
     named = (each for each in known if each.subject_text == leaf.issuer_text)
-    return next((each for each in named if is_signed_by(leaf, each)), None)
+    return next((each for each in named if follows(leaf, each)), None)
 
 
 def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
@@ -298,6 +285,18 @@ def mixed(ours: str, theirs: str) -> tuple[str, str] | None:
     return one or "production", other or "production"
 
 
+def mixed_with(issuer: str, others: Sequence[str]) -> tuple[str, str] | None:
+    """Return the environments of an issuer and of the CAs of the other side, if they differ.
+
+    They do not where one of those CAs is of the same owner and of the same environment.
+    """
+    found = [mixed(issuer, each) for each in others]
+    alike = [each for each, different in zip(others, found, strict=True) if different is None]
+    if any(_identifying_words(issuer) & _identifying_words(each) for each in alike):
+        return None
+    return next((each for each in found if each is not None), None)
+
+
 def environment(*names: str) -> str | None:
     """Return the environment that names contain, "test" or "production", if any does."""
     words = (each for name in names for each in re.findall(r"[a-z]+", name.lower()))
@@ -308,9 +307,14 @@ def knows(
     anchors: TrustStore | None, certificate: ParsedCertificate
 ) -> tuple[ParsedCertificate | None, bool]:
     """Return our trust anchor with the name of a certificate's issuer, and whether its key signed the certificate."""
-    found = list(anchors.issuers_of(certificate)) if anchors is not None else []
-    signer = next((each for each in found if is_signed_by(certificate, each)), None)
+    found = anchors_of(anchors, certificate)
+    signer = next((each for each in found if follows(certificate, each)), None)
     return signer or (found[0] if found else None), signer is not None
+
+
+def anchors_of(anchors: TrustStore | None, certificate: ParsedCertificate) -> list[ParsedCertificate]:
+    """Return our trust anchors that have the name of a certificate's issuer."""
+    return list(anchors.issuers_of(certificate)) if anchors is not None else []
 
 
 def certificates_of_issuer(
@@ -318,8 +322,8 @@ def certificates_of_issuer(
 ) -> list[ParsedCertificate]:
     """Return the certificates of a certificate's issuer that we have: its trust anchors, and those of chains."""
     known = {each.der: each for chain in chains for each in chain if each.is_named_issuer_of(certificate)}
-    known |= {each.der: each for each in (anchors.issuers_of(certificate) if anchors is not None else ())}
-    return [each for each in known.values() if is_signed_by(certificate, each)]
+    known |= {each.der: each for each in anchors_of(anchors, certificate)}
+    return [each for each in known.values() if follows(certificate, each)]
 
 
 def is_address(name: str | None) -> bool:

@@ -65,7 +65,7 @@ def _issuer_not_named(case: Case, sent: str, named: tuple[bytes, ...]) -> Iterat
     name, theirs = last.issuer_text, certs.listed_names(named)
     seen = f"{sent}; the server accepts {theirs}"
     detail = f"{name} is not one of those that it names"
-    if (found := certs.mixed(name, theirs)) is not None:
+    if (found := certs.mixed_with(name, [dn_text(each) for each in named])) is not None:
         mixed = f"our certificate is of {found[0]}, the server of {found[1]}"
         yield case.likely(Cause.WRONG_ENVIRONMENT, OURS, LIKELY, seen, detail=mixed)
     elif (related := _above(case, [dn_text(each) for each in named])) is not None:

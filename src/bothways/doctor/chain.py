@@ -15,6 +15,7 @@ from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.chain_links import follows, key_difference, linked
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Outcome, Trusted, Verdict
 
@@ -136,11 +137,11 @@ def chain_rows(
     sent: Sequence[ParsedCertificate], verdict: Verdict | None, anchors: TrustStore
 ) -> Iterator[Row]:
     """Return whether the chain is complete, in order, and without other certificates (RFC 9846 4.5.1.3)."""
-    linked = linked_from(sent[0], sent[1:])
-    top = linked[-1]
-    known = bool(anchors.issuers_of(top)) or anchors.own(top) is not None
+    in_order, rest = linked(sent)
+    top = in_order[-1]
+    known = any(follows(top, each) for each in anchors.issuers_of(top)) or anchors.own(top) is not None
     count = counted(len(sent), "certificate")
-    if is_self_signed(top) and len(linked) > 1:
+    if is_self_signed(top) and len(in_order) > 1:
         text = f"{count}, including the root, which those who trust it do not need"
         yield Row(
             "certificate.chain",
@@ -149,13 +150,12 @@ def chain_rows(
             text,
             "leave the root out: it makes every handshake larger",
         )
-    elif known or is_self_signed(top) or isinstance(verdict, Trusted):
+    elif known or isinstance(verdict, Trusted):
         yield Row("certificate.chain", "good", "chain", f"{count}, complete up to a trust anchor")
+    elif is_self_signed(top):
+        yield Row("certificate.chain", "note", "chain", "it is self-signed: nothing is missing above it")
     else:
-        text = (
-            f"{count}; {shown(top.issuer_text)}, which issued the last "
-            "one, was not sent and is not one of our trust anchors"
-        )
+        text = f"{count}; {shown(top.issuer_text)}, which issued {which(top, sent)}, {_missing(top, rest, anchors)}"
         yield Row(
             "certificate.chain", "problem", "chain", text,
             "have the server send its intermediates, or trust its root: --ca FILE",
@@ -163,11 +163,11 @@ def chain_rows(
     if len({each.der for each in sent}) < len(sent):
         yield Row("certificate.repeated", "warning", "repeated", "a certificate occurs twice", SEND_THESE)
         return
-    unrelated = [each for each in sent[1:] if each.der not in {one.der for one in linked}]
+    unrelated = [each for each in sent[1:] if each.der not in {one.der for one in in_order}]
     if unrelated:
         text = f"{len(unrelated)} that the chain does not need, such as {shown(unrelated[0].subject_text)}"
         yield Row("certificate.surplus", "note", "surplus", text, SEND_THESE)
-    elif [each.der for each in sent] != [each.der for each in linked]:
+    elif [each.der for each in sent] != [each.der for each in in_order]:
         text = (
             "not in the order in which each certificate is followed by its issuer; some clients refuse that"
         )
@@ -180,17 +180,20 @@ def chain_rows(
         )
 
 
-def linked_from(leaf: ParsedCertificate, others: Sequence[ParsedCertificate]) -> list[ParsedCertificate]:
-    """Return the certificates of a chain from its leaf upwards, linked by their names."""
-    linked = [leaf]
-    while not linked[-1].is_self_issued and len(linked) <= len(others):
-        used = {each.der for each in linked}
-        above = (each for each in others if each.der not in used and each.is_named_issuer_of(linked[-1]))
-        issuer = next(above, None)
-        if issuer is None:
-            break
-        linked.append(issuer)
-    return linked
+def which(certificate: ParsedCertificate, sent: Sequence[ParsedCertificate]) -> str:
+    """Return which certificate of a chain it is, in words."""
+    return "the leaf" if certificate is sent[0] else shown(certificate.subject_text)
+
+
+def _missing(top: ParsedCertificate, rest: Sequence[ParsedCertificate], anchors: TrustStore) -> str:
+    """Return what is there instead of the issuer of the last certificate that the chain leads to."""
+    other = next((each for each in rest if each.is_named_issuer_of(top)), None)
+    if other is not None:
+        return f"was sent for another key: {key_difference(top, other)}"
+    ours = next(iter(anchors.issuers_of(top)), None)
+    if ours is not None:
+        return f"is one of our trust anchors, with another key: {key_difference(top, ours)}"
+    return "was not sent and is not one of our trust anchors"
 
 
 def is_self_signed(certificate: ParsedCertificate) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bothways.describe.documents import key_text
 from bothways.describe.names import every_name
-from bothways.doctor.chain import days_rows, is_self_signed, linked_from, own_reason_rows, shown, signed_with
+from bothways.doctor.chain import days_rows, is_self_signed, own_reason_rows, shown, signed_with
 from bothways.doctor.report import Level, Row, counted
 from bothways.faults import Fault
 from bothways.iana import ClientCertificateType, SignatureScheme
@@ -18,6 +18,7 @@ from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.handshake.negotiation12 import is_rsa
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.chain_links import linked
 from bothways.trust.credentials import Credentials
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify
@@ -72,7 +73,7 @@ def _key(leaf: ParsedCertificate) -> Row:
 
 def _self_verification(chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
     """Verify our chain as every server will, but with its last certificate as trust anchor."""
-    top = linked_from(chain[0], chain[1:])[-1]
+    top = linked(chain)[0][-1]
     verdict = verify(
         [each.der for each in chain], TrustStore([top.der]), purpose=Purpose.CLIENT, name=None, at=now
     )
@@ -86,7 +87,7 @@ def _self_verification(chain: Sequence[ParsedCertificate], now: datetime) -> Ite
 def _chain(
     chain: Sequence[ParsedCertificate], anchors: TrustStore | None, requested: Sequence[RequestFacts]
 ) -> Row:
-    top = linked_from(chain[0], chain[1:])[-1]
+    top = linked(chain)[0][-1]
     count = f"{counted(len(chain), 'certificate')} to send"
     issuer = shown(top.issuer_text)
     if is_self_signed(top):

@@ -19,6 +19,7 @@ from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.chain_links import follows, instead_of_issuer, key_difference, spelled
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, names_of
@@ -31,7 +32,6 @@ from bothways.trust.parsing import (
     pkcs12_contents,
     private_key,
 )
-from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Names
 from bothways.trust.watched import Renewed
 
@@ -373,6 +373,24 @@ def _leaf_of(
     return next((each for each in fitting if not each.is_self_issued), fitting[0])
 
 
+def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate]) -> str:
+    """Return which certificate is missing after the last one of a chain, and what is there instead of it."""
+    missing, subject = shown(last.issuer_text), shown(last.subject_text)
+    other = instead_of_issuer(last, rest) or rest[0]
+    if other.is_named_issuer_of(last):
+        why = key_difference(last, other)
+        return (
+            f"{missing}, which issued {subject}, is there with another key: {why}; "
+            "put the certificate in its place that the CA has for the key that it signed with"
+        )
+    extra, wanted = shown(other.subject_text), last.authority_key_identifier
+    key = "" if wanted is None else f" with the key {spelled(wanted)}"
+    return (
+        f"{missing}, which issued {subject}{key}, is missing; "
+        f"add its certificate, or remove {extra}, which does not belong to the chain"
+    )
+
+
 def _in_order(
     leaf: ParsedCertificate, others: list[ParsedCertificate], source: str
 ) -> list[ParsedCertificate]:
@@ -381,16 +399,11 @@ def _in_order(
     rest = list(others)
     while rest and not chain[-1].is_self_issued:
         issuer = next(
-            (each for each in rest if each.is_named_issuer_of(chain[-1]) and is_signed_by(chain[-1], each)),
+            (each for each in rest if each.is_named_issuer_of(chain[-1]) and follows(chain[-1], each)),
             None,
         )
         if issuer is None:
-            missing, extra = shown(chain[-1].issuer_text), shown(rest[0].subject_text)
-            raise ConfigError(
-                f"{source}: the chain is incomplete: {missing}, which issued "
-                f"{shown(chain[-1].subject_text)}, is missing; "
-                f"add its certificate, or remove {extra}, which does not belong to the chain"
-            )
+            raise ConfigError(f"{source}: the chain is incomplete: {_gap(chain[-1], rest)}")
         rest.remove(issuer)
         chain.append(issuer)
     if len(chain) > _MAX_CHAIN:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import Edge, TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.chain_links import key_difference
 from bothways.trust.constraints import has_weak_key, is_signed_weakly
 from bothways.trust.issuers import most_likely_first
 from bothways.trust.signatures import is_signed_by
@@ -226,6 +227,11 @@ def search_reasons(search: PathSearch, end: End, exhausted: bool) -> list[Reason
 def _advice(search: PathSearch, end: End) -> str:
     path, signer = end
     last = path[-1]
+    if signer is not None and search.anchors.own(signer) is None:
+        return (
+            f"the peer sent a certificate of {last.issuer_text} that is not for the key which signed its own: "
+            f"{key_difference(last, signer)}; have it send the right one"
+        )
     if signer is not None:
         return (
             f"a CA named {last.issuer_text} is known here, but with another key: it was probably created "

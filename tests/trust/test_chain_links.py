@@ -1,0 +1,99 @@
+"""Which certificates of a chain follow one another, and what stands where none does."""
+
+from __future__ import annotations
+
+import pytest
+
+import pki
+from bothways import Credentials
+from bothways.errors import ConfigError
+from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.chain_links import (
+    SIGNATURES,
+    follows,
+    instead_of_issuer,
+    key_difference,
+    linked,
+    may_issue,
+    names_key_of,
+    spelled,
+)
+
+ROOT = pki.root("Acme Root")
+ISSUING = pki.intermediate(ROOT, "Acme Issuing")
+ANEW = pki.intermediate(ROOT, "Acme Issuing", own_key=pki.key("P-256", 31))
+OTHER = pki.intermediate(ROOT, "Acme Other")
+LEAF = pki.leaf(ISSUING, "bank.example")
+
+
+def parsed(*issued: pki.Issued) -> list[ParsedCertificate]:
+    return [ParsedCertificate(each.der) for each in issued]
+
+
+def names(found: list[ParsedCertificate]) -> list[str]:
+    return [each.subject_text for each in found]
+
+
+def test_a_chain_is_followed_by_its_signatures_in_any_order() -> None:
+    path, rest = linked(parsed(LEAF, OTHER, ROOT, ISSUING))
+    assert names(path) == ["CN=bank.example", "CN=Acme Issuing", "CN=Acme Root"]
+    assert names(rest) == ["CN=Acme Other"]
+
+
+def test_a_ca_of_the_same_name_with_another_key_does_not_follow() -> None:
+    path, rest = linked(parsed(LEAF, OTHER, ANEW))
+    assert names(path) == ["CN=bank.example"]
+    other = instead_of_issuer(path[0], rest)
+    assert other is not None and other.der == ANEW.der
+    wanted, has = (parsed(each)[0].subject_key_identifier or b"" for each in (ISSUING, ANEW))
+    assert key_difference(path[0], other) == (
+        f"the key identifier wanted is {spelled(wanted)}, and it has {spelled(has)}"
+    )
+    assert spelled(wanted) == wanted.hex(":").upper()
+
+
+def test_key_identifiers_that_say_nothing_are_not_told() -> None:
+    plain = pki.intermediate(ROOT, "Acme Plain", key_identifiers=False)
+    child, other = parsed(pki.leaf(plain, "bank.example", key_identifiers=False), ANEW)
+    assert key_difference(child, other) == "its key did not sign it"
+    assert not names_key_of(child, [other])
+    assert names_key_of(parsed(LEAF)[0], parsed(OTHER, ISSUING))
+    assert len(spelled(bytes(500))) < 70
+
+
+def test_what_stands_in_the_place_of_an_issuer_is_a_ca() -> None:
+    child, holder, other = parsed(LEAF, pki.leaf(ROOT, "holder.example"), OTHER)
+    assert instead_of_issuer(child, [holder, other]) is other
+    assert instead_of_issuer(child, [holder]) is None
+    assert (may_issue(other), may_issue(holder)) == (True, False)
+
+
+def test_a_signature_that_counts_for_nothing_says_nothing_about_a_key() -> None:
+    """With SHA-1, or by a key of 1024 bits; the signature itself is not checked then."""
+    old = pki.root("Old Root", key_kind="RSA-2048")
+    weak = pki.root("Weak Root", key_kind="RSA-1024")
+    for child, issuer in (
+        (pki.leaf(old, "bank.example", digest="SHA1", key_kind="RSA-2048"), old),
+        (pki.leaf(weak, "bank.example"), weak),
+    ):
+        assert follows(*parsed(child, issuer))
+    assert not follows(*parsed(LEAF, ANEW))
+
+
+def test_the_work_for_one_chain_is_bounded() -> None:
+    """A peer may send many CAs of one name."""
+    many = [
+        pki.intermediate(ROOT, "Acme Issuing", own_key=pki.key("P-256", 100 + n))
+        for n in range(SIGNATURES + 2)
+    ]
+    path, rest = linked(parsed(pki.leaf(ISSUING, "a.example", key_identifiers=False), *many, ISSUING))
+    assert len(path) == 1 and len(rest) == len(many) + 1
+
+
+def test_our_own_file_with_the_issuers_other_certificate_is_told_by_its_key() -> None:
+    with pytest.raises(ConfigError, match="is there with another key: the key identifier wanted is"):
+        Credentials.from_pem(LEAF.pem + ANEW.pem, LEAF.key_pem)
+    with pytest.raises(
+        ConfigError, match="with the key [0-9A-F:]{59}, is missing; add its certificate, or remove CN=Acme O"
+    ):
+        Credentials.from_pem(LEAF.pem + OTHER.pem, LEAF.key_pem)
