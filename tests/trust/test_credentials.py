@@ -97,7 +97,7 @@ def test_a_renewed_certificate_of_the_same_key_is_taken_before_the_self_signed_o
     ("cert", "key_bytes", "password", "sentence"),
     [
         (ME.pem, LOW.key_pem, None, "does not belong to the certificate of CN=me.example in certificate"),
-        (ME.pem + HIGH.pem, ME.key_pem, None, "incomplete: CN=Low, which issued CN=me.example, is missing"),
+        (ME.pem + HIGH.pem, ME.key_pem, None, "incomplete: CN=Low, which issued CN=me.example with the key"),
         (ME.pem, None, None, "certificate: it contains no private key"),
         (ME.key_pem, None, None, "certificate: it contains no certificate"),
         (ME.pem, ME.pem, None, "key: it contains no private key"),
