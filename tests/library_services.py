@@ -157,7 +157,7 @@ class Mailbox:
 MAILBOX = Mailbox()
 
 
-def _smtp(context: ssl.SSLContext, *, start_tls: bool) -> contextlib.AbstractContextManager[Any]:
+def _smtp(context: ssl.SSLContext | None, *, start_tls: bool) -> contextlib.AbstractContextManager[Any]:
     from aiosmtpd.smtp import SMTP
 
     limit = 32 * 1024 * 1024
@@ -176,6 +176,13 @@ def _smtp(context: ssl.SSLContext, *, start_tls: bool) -> contextlib.AbstractCon
 @contextlib.contextmanager
 def smtps(context: ssl.SSLContext) -> Iterator[int]:
     with _smtp(context, start_tls=False) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+@contextlib.contextmanager
+def smtp_plain() -> Iterator[int]:
+    """A mail server without TLS."""
+    with _smtp(None, start_tls=False) as server:
         yield server.sockets[0].getsockname()[1]
 
 

@@ -150,7 +150,7 @@ class Truncated(TLSError):
 
 
 class StartTLSProblem(Enum):
-    """Why a server did not change to TLS; the text completes "the server ..."."""
+    """Why a peer did not change to TLS; the text completes "the server ..." or "the client ..."."""
 
     NOT_OFFERED = "does not offer TLS in {protocol}"
     REFUSED = "refused to begin TLS in {protocol}"
@@ -166,15 +166,23 @@ class StartTLSProblem(Enum):
 class StartTLSFailed(TLSError):
     """TLS was requested in the protocol of the server (STARTTLS) and did not start.
 
-    Nothing that a server sends before TLS is authenticated. Attributes: `problem` (to match on), `protocol` ("SMTP"),
-    `said` (the server's last text, escaped and short, or ""), `start` (its first bytes, which may show another
-    protocol), `detail`.
+    Nothing that a peer sends before TLS is authenticated. Attributes: `problem` (to match on), `protocol` ("SMTP"),
+    `said` (the peer's last text, escaped and short, or ""), `start` (its first bytes, which may show another
+    protocol), `detail`, `peer` ("client" or "server": who is at fault).
     """
 
     def __init__(
-        self, problem: StartTLSProblem, protocol: str, *, said: str = "", start: bytes = b"", detail: str = ""
+        self,
+        problem: StartTLSProblem,
+        protocol: str,
+        *,
+        said: str = "",
+        start: bytes = b"",
+        detail: str = "",
+        peer: str = "server",
     ) -> None:
         self.problem = problem
+        self.peer = peer
         self.protocol = protocol
         self.said = said
         self.start = start
@@ -184,7 +192,7 @@ class StartTLSFailed(TLSError):
     @property
     def sentence(self) -> str:
         """What happened, as a sentence without its full stop."""
-        return f"the server {self.problem.value.format(protocol=self.protocol, detail=self.detail)}"
+        return f"the {self.peer} {self.problem.value.format(protocol=self.protocol, detail=self.detail)}"
 
     def __str__(self) -> str:
         said = f"; it said (unauthenticated): {self.said}" if self.said else ""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import identities
 import report_schema
+from bothways import PeerAlert
+from bothways.net import connect
 from bothways.starttls import PROTOCOLS
-from cli_scripting import bothways, environment
+from cli_scripting import Background, bothways, environment
+from cli_talk import ada
 from doctor_talk import Listener, listening, ours, saying
 
 pytestmark = pytest.mark.network
@@ -96,3 +101,94 @@ def test_a_protocol_that_is_not_known_is_wrong_use(command: str, folder):
     )  # fmt: skip
     assert done.returncode == 2
     assert all(name in done.stderr for name in PROTOCOLS)
+
+
+# -- of us: serve --starttls -------------------------------------------------------------------------------
+
+IDENTITY_OF_SERVER = ("--cert", "server.pem", "--key", "server.key", "--client-ca", "ca.pem")
+
+
+@contextlib.contextmanager
+def greeting_service(words: bytes) -> Iterator[tuple[int, list[bytes]]]:
+    """A service without TLS that says this first, then repeats what it is told; and all that it was told."""
+    heard: list[bytes] = []
+
+    def talk(sock: socket.socket) -> None:
+        sock.sendall(words)
+        while data := sock.recv(4096):
+            heard.append(data)
+            sock.sendall(data)
+
+    with listening(talk) as server:
+        yield server.port, heard
+
+
+@contextlib.contextmanager
+def serving(folder: Path, name: str, behind: int) -> Iterator[Background]:
+    words = [
+        "serve",
+        "127.0.0.1:0",
+        *IDENTITY_OF_SERVER,
+        "--starttls",
+        name,
+        "--forward",
+        f"127.0.0.1:{behind}",
+    ]
+    server = Background(words, folder)
+    try:
+        yield server
+    finally:
+        server.end()
+        assert "Traceback" not in server.printed
+
+
+@pytest.mark.parametrize(("name", "greeting"), [("smtp", b"220 behind\r\n"), ("postgres", b"")])
+def test_serve_has_clients_request_tls_in_front_of_a_service_without_it(folder, name: str, greeting: bytes):
+    """What is sent ahead of TLS reaches nothing, and a line says why it was refused."""
+    ahead = b"EHLO me\r\nSTARTTLS\r\n" if name == "smtp" else bytes.fromhex("0000000804d2162f") + b"ahead"
+    with greeting_service(greeting) as (behind, heard), serving(folder, name, behind) as server:
+        with socket.create_connection(("127.0.0.1", int(server.port)), 20) as sock:
+            sock.sendall(ahead)
+            while sock.recv(4096):
+                pass
+        assert heard == []
+        with ada(server, server_name="localhost", starttls=name) as channel:
+            channel.sendall(b"EHLO me\r\n")
+            assert channel.recv(4096) == b"EHLO me\r\n"
+    assert "the client sent more than it was asked for, before TLS began" in server.printed
+
+
+def test_serve_takes_tls_at_once_from_a_client_of_postgresql_that_offers_its_protocol(folder):
+    with greeting_service(b"") as (behind, heard), serving(folder, "postgres", behind) as server:
+        config = identities.client_config(identities.client(), alpn=("postgresql",))
+        with connect("127.0.0.1", int(server.port), config, "localhost") as channel:
+            channel.sendall(b"direct")
+            assert channel.recv(4096) == b"direct"
+        with pytest.raises(PeerAlert, match="unrecognized_name"):
+            ada(server, server_name="localhost")
+        assert heard == [b"direct"]
+
+
+def test_a_service_that_does_not_greet_is_reported_and_its_client_gets_nothing(folder):
+    with (
+        greeting_service(b"554 no\r\n") as (behind, _),
+        serving(folder, "smtp", behind) as server,
+        ada(server, server_name="localhost", starttls="smtp") as channel,
+    ):
+        assert channel.recv(4096) == b""
+    assert "has no greeting of SMTP for us: 554 no" in server.printed
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--starttls", "ftp", "--forward", "127.0.0.1:1"), "clients cannot request TLS of us in 'ftp'"),
+        (("--starttls", "smtp", "--echo"), "--starttls smtp needs --forward HOST:PORT"),
+    ],
+)
+def test_serve_refuses_what_it_cannot_do(folder, words: tuple[str, ...], problem: str):
+    done = subprocess.run(
+        bothways("serve", "127.0.0.1:0", *IDENTITY_OF_SERVER, *words),
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, problem in done.stderr) == (2, True), done.stderr

@@ -40,7 +40,7 @@ from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
 from bothways.signers import SigningPool, pool
-from bothways.starttls import talk, xmpp
+from bothways.starttls import accept_ldap, accepting, talk, xmpp
 from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -190,6 +190,11 @@ VALUES = {
     ),
     # Before TLS
     "bytes of a server before TLS": size(talk.BYTES_LIMIT),
+    "bytes of a client before TLS": size(accepting.CLIENT_LIMITS.total),
+    "commands of a client before TLS": (
+        f"{accepting.CLIENT_LIMITS.lines}, of {size(accepting.CLIENT_LIMITS.line)} each; "
+        f"in LDAP {accept_ldap.REQUESTS_LIMIT} requests, of {size(accept_ldap.REQUEST_LIMIT)} each"
+    ),
     "lines before TLS": f"{talk.LINES_LIMIT}, of {size(talk.LINE_LIMIT)} each",
     "message of LDAP or of a database before TLS": size(talk.MESSAGE_LIMIT),
     "tags of XMPP before TLS": f"{xmpp.TAGS_LIMIT}, of {size(xmpp.TAG_LIMIT)} each",

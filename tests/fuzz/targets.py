@@ -32,7 +32,7 @@ from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import CertificateCompressionAlgorithm, HandshakeType, name
 from bothways.roles import Version
-from bothways.starttls import PROTOCOLS, StartTLS
+from bothways.starttls import ACCEPTED, PROTOCOLS, AcceptTLS, StartTLS
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
 from bothways.tls.record.framing import Framing
@@ -63,6 +63,7 @@ from bothways.trust.verification import verify
 from inside import machinery
 from openssl_hello import client_hello
 from pair import NOON, Pair, pair, received
+from starttls.clients_that_ask import ASKS, HELLO
 from starttls.conversations import TURNS
 from tls.handshake.conversations import (
     CONVERSATIONS,
@@ -442,6 +443,28 @@ def ask_for_tls(data: bytes) -> bool:
     return exchange.is_done
 
 
+def be_asked_for_tls(data: bytes) -> bool:
+    """Documented: StartTLSFailed. The first byte names the protocol, the second the size of the pieces."""
+    exchange = AcceptTLS(tuple(ACCEPTED.values())[(data[0] if data else 0) % len(ACCEPTED)])
+    size = 1 + (data[1] if len(data) > 1 else 0)
+    try:
+        for at in range(2, len(data), size):
+            exchange.data_to_send()
+            exchange.receive(data[at : at + size])
+    except StartTLSFailed as failed:
+        assert failed.peer == "client"
+        assert str(failed).isascii() and str(failed).isprintable() and len(str(failed)) < 500
+        return False
+    return exchange.is_done
+
+
+def requests_for_tls() -> list[bytes]:
+    """Requests for TLS in single bytes, since a client that does not wait for replies is refused."""
+    names = list(ACCEPTED)
+    asked = [each for each in ASKS if HELLO not in each.said]
+    return [bytes((names.index(each.protocol), 0)) + b"".join(each.said) for each in asked]
+
+
 def before_tls() -> list[bytes]:
     """What turns to TLS, in single bytes, since a server that does not wait for our words is refused."""
     names = list(PROTOCOLS)
@@ -519,6 +542,7 @@ TARGETS: dict[str, Target] = {
     "certificate": Target(judge_leaf, lambda: [identity("localhost").der], count=500),
     "answer to the doctor": Target(answer_doctor, answers),
     "server before TLS": Target(ask_for_tls, before_tls),
+    "client before TLS": Target(be_asked_for_tls, requests_for_tls),
     "chain at the doctor": Target(examine_chain, lambda: [identity("localhost").der], count=500),
     "anchors": Target(read_anchors, lambda: [pem(), identity("localhost").der], count=500),
     "raw public key": Target(read_key, raw_keys, count=500),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import getpass
+import os
 import ssl
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ import library_services as services
 from interop.peers import find
 from library_services import Files, free_port, running
 
+MAIL_USER = 65534  # who owns the mail where we are root
 Server = Callable[[Files], contextlib.AbstractContextManager[int]]
 
 
@@ -34,50 +36,66 @@ def postgres(files: Files) -> Iterator[int]:
 
 @contextlib.contextmanager
 def ldap(files: Files) -> Iterator[int]:
+    """OpenLDAP's slapd."""
+    tls = f"TLSCertificateFile {files.cert}\nTLSCertificateKeyFile {files.key}\nTLSCACertificateFile {files.ca}\n"
+    with slapd(files.folder, tls) as port:
+        yield port
+
+
+@contextlib.contextmanager
+def slapd(folder: Path, tls: str = "") -> Iterator[int]:
     """OpenLDAP's slapd, with its monitor as the only database."""
     port = free_port()
-    config = files.folder / "slapd.conf"
+    config = folder / "slapd.conf"
     config.write_text(
         "include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_monitor\n"
-        f"pidfile {files.folder}/slapd.pid\n"
-        f"TLSCertificateFile {files.cert}\nTLSCertificateKeyFile {files.key}\nTLSCACertificateFile {files.ca}\n"
-        "database monitor\n"
+        f"pidfile {folder}/slapd.pid\n{tls}database monitor\n"
     )
     command = [find("slapd"), "-f", str(config), "-h", f"ldap://127.0.0.1:{port}", "-d", "0"]
-    with running(command, port, files.folder) as listening:
+    with running(command, port, folder) as listening:
         yield listening
 
 
 def dovecot(protocol: str) -> Server:
     """Dovecot, by one of its protocols."""
 
-    @contextlib.contextmanager
-    def served(files: Files) -> Iterator[int]:
-        service = {"imap": "imap-login", "pop3": "pop3-login", "sieve": "managesieve-login"}[protocol]
-        # Its login processes refuse to run as root; where we are root, they are those whom Debian makes for it.
-        login, internal = ("dovenull", "dovecot") if getpass.getuser() == "root" else (getpass.getuser(),) * 2
-        port = free_port()
-        # Not pytest's own directory, which nobody else may enter.
-        with tempfile.TemporaryDirectory(prefix="bothways-dovecot-") as name:
-            folder = Path(name)
-            folder.chmod(0o755)
-            for inner in ("run", "state", "mail"):
-                (folder / inner).mkdir()
-            config = folder / "dovecot.conf"
-            config.write_text(
-                f"base_dir = {folder}/run\nstate_dir = {folder}/state\nprotocols = {protocol}\n"
-                f"listen = 127.0.0.1\nssl = yes\nssl_cert = <{files.cert}\nssl_key = <{files.key}\n"
-                f"mail_location = maildir:{folder}/mail\nlog_path = {files.folder}/dovecot.log\n"
-                f"default_internal_user = {internal}\ndefault_login_user = {login}\n"
-                "passdb {\n driver = static\n args = nopassword=y\n}\nuserdb {\n driver = static\n"
-                " args = uid=65534\n}\n"
-                f"service {service} {{\n chroot =\n inet_listener {protocol} {{\n port = {port}\n }}\n"
-                f" inet_listener {protocol}s {{\n port = 0\n }}\n}}\nservice anvil {{\n chroot =\n}}\n"
-            )
-            with running([find("dovecot"), "-F", "-c", str(config)], port, files.folder) as listening:
-                yield listening
+    def served(files: Files) -> contextlib.AbstractContextManager[int]:
+        return running_dovecot(
+            protocol, files.folder, f"ssl = yes\nssl_cert = <{files.cert}\nssl_key = <{files.key}\n"
+        )
 
     return served
+
+
+@contextlib.contextmanager
+def running_dovecot(protocol: str, logs: Path, tls: str) -> Iterator[int]:
+    """Dovecot, by one of its protocols. tls: lines about that."""
+
+    service = {"imap": "imap-login", "pop3": "pop3-login", "sieve": "managesieve-login"}[protocol]
+    # Its login processes refuse to run as root; where we are root, they are those whom Debian makes for it.
+    login, internal = ("dovenull", "dovecot") if getpass.getuser() == "root" else (getpass.getuser(),) * 2
+    port = free_port()
+    # Not pytest's own directory, which nobody else may enter.
+    with tempfile.TemporaryDirectory(prefix="bothways-dovecot-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        for inner in ("run", "state", "mail"):
+            (folder / inner).mkdir()
+        owner = os.geteuid() or MAIL_USER
+        os.chown(folder / "mail", owner, -1)
+        config = folder / "dovecot.conf"
+        config.write_text(
+            f"base_dir = {folder}/run\nstate_dir = {folder}/state\nprotocols = {protocol}\n"
+            f"listen = 127.0.0.1\n{tls}"
+            f"mail_location = maildir:{folder}/mail\nlog_path = {logs}/dovecot.log\n"
+            f"default_internal_user = {internal}\ndefault_login_user = {login}\n"
+            "passdb {\n driver = static\n args = nopassword=y\n}\nuserdb {\n driver = static\n"
+            f" args = uid={owner} gid={owner} home={folder}/mail\n}}\n"
+            f"service {service} {{\n chroot =\n inet_listener {protocol} {{\n port = {port}\n }}\n"
+            f" inet_listener {protocol}s {{\n port = 0\n }}\n}}\nservice anvil {{\n chroot =\n}}\n"
+        )
+        with running([find("dovecot"), "-F", "-c", str(config)], port, logs) as listening:
+            yield listening
 
 
 @contextlib.contextmanager

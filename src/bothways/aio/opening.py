@@ -1,4 +1,4 @@
-"""STARTTLS over asyncio: TLS is requested in the server's own protocol, then the transport belongs to TLS."""
+"""What is said before the protocol of a transport begins, such as STARTTLS: then the transport is passed on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from bothways.errors import StartTLSFailed
-from bothways.starttls import StartTLS
+from bothways.starttls import Exchange
 
 
 class Opening(asyncio.Protocol):
@@ -16,12 +16,13 @@ class Opening(asyncio.Protocol):
     exchange: what is said before TLS.  made: makes the protocol that the transport is passed to.
     """
 
-    def __init__(self, exchange: StartTLS, made: Callable[[], asyncio.BaseProtocol]) -> None:
+    def __init__(self, exchange: Exchange, made: Callable[[], asyncio.BaseProtocol]) -> None:
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._exchange = exchange
         self._made = made
         self._transport: asyncio.Transport | None = None
         self._failure: StartTLSFailed | None = None
+        self._is_passed_on = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send what the client says first, if it does."""
@@ -43,6 +44,11 @@ class Opening(asyncio.Protocol):
             self.finished.set_exception(self._failure)
             self.finished.exception()  # nobody may wait for it any more
 
+    def abort(self) -> None:
+        """End at once, unless the transport has been passed on."""
+        if self._transport is not None and not self._is_passed_on:
+            self._transport.abort()
+
     def _take(self, step: Callable[[], None]) -> None:
         if self._failure is not None or self.finished.done():
             return
@@ -63,7 +69,7 @@ class Opening(asyncio.Protocol):
         if data := self._exchange.data_to_send():
             transport.write(data)
         if self._exchange.is_done:
-            protocol = self._made()
+            protocol, self._is_passed_on = self._made(), True
             transport.set_protocol(protocol)
             protocol.connection_made(transport)
             self.finished.set_result(None)

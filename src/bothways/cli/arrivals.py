@@ -12,9 +12,11 @@ from typing import cast
 from bothways.aio.reading import ReadingProtocol
 from bothways.cli.admission import Admission, Client
 from bothways.cli.options import Address
-from bothways.errors import TimedOut, Truncated
+from bothways.errors import StartTLSFailed, TimedOut, Truncated
 from bothways.iana import ContentType
+from bothways.starttls import Accepted, AcceptTLS
 
+LAST_SECONDS = 1.0  # seconds for the last words to be taken
 HEADER_LENGTH, RECORD_LIMIT = 5, 5 + 2**14  # RFC 9846 5.1
 
 
@@ -23,8 +25,10 @@ class Arrival(ReadingProtocol):
 
     hello_seconds: the time for a client to send a ClientHello.  begin: called once with this arrival when there is
     something to answer; reading is paused then.  on_silence: called with a client that sent nothing in time and with
-    what ended its connection.  here: has all arrivals that have not begun and are not gone.  Attributes: `data`, all
-    that was received; `has_ended`, whether the end of file follows it; `client`, which is None where there is no place.
+    what ended its connection.  here: has all arrivals that have not begun and are not gone.  starttls: the protocol in
+    which the client requests TLS first, if it does.  Attributes: `data`, all of TLS that was received; `has_ended`,
+    whether the end of file follows it; `client`, which is None where there is no place; `needs_alpn`, the application
+    protocol that the client has to offer.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class Arrival(ReadingProtocol):
         begin: Callable[[Arrival], None],
         on_silence: Callable[[Client, Exception], None],
         here: set[Arrival],
+        starttls: Accepted | None = None,
     ) -> None:
         self._admission = admission
         self._hello_seconds = hello_seconds
@@ -42,6 +47,9 @@ class Arrival(ReadingProtocol):
         self._here = here
         self._hello: asyncio.TimerHandle | None = None
         self._has_begun = False
+        self._starttls = starttls
+        self._exchange = None if starttls is None else AcceptTLS(starttls)
+        self.needs_alpn: str | None = None
         self.transport: asyncio.Transport | None = None
         self.client: Client | None = None
         self.data = bytearray()
@@ -62,17 +70,41 @@ class Arrival(ReadingProtocol):
             self.cut()
             return
         self._hello = asyncio.get_running_loop().call_later(self._hello_seconds, self._late)
+        if self._exchange is not None:
+            self.transport.write(self._exchange.data_to_send())
 
     def data_received(self, data: bytes) -> None:
-        """Collect the first record."""
+        """Collect the first record, once the client has requested TLS."""
+        if self._exchange is not None:
+            data = self._requested(self._exchange, data)
         self.data += data
         if (
-            not self._has_begun
+            self.data
+            and not self._has_begun
             and self.client is not None
             and not self.client.ended
             and not self._is_awaited()
         ):
             self._begin_once()
+
+    def _requested(self, exchange: AcceptTLS, data: bytes) -> bytes:
+        """Process what was sent before TLS; return the first bytes of TLS, if it has begun with them."""
+        if self._has_begun or self.transport is None:
+            return b""
+        try:
+            exchange.receive(data)
+        except StartTLSFailed as error:
+            self.transport.write(exchange.data_to_send())
+            self._drop(error)
+            self.transport.close()
+            asyncio.get_running_loop().call_later(LAST_SECONDS, self.transport.abort)
+            return b""
+        self.transport.write(exchange.data_to_send())
+        if exchange.is_done:
+            self._exchange = None
+        if exchange.rest and self._starttls is not None:
+            self.needs_alpn = self._starttls.alpn
+        return exchange.rest
 
     def eof_received(self) -> bool:
         """Begin with what is there."""
@@ -84,7 +116,7 @@ class Arrival(ReadingProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - whatever it was, nothing came
         """Report a client that has left before it said anything."""
         self._here.discard(self)
-        self._drop(Truncated("client"))
+        self._drop(Truncated("client") if self._exchange is None else self._exchange.ended())
 
     def leave(self) -> None:
         """Close what is left of the connection, and report nothing."""

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -27,6 +27,7 @@ from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
 from bothways.cli.staples import Staples, Supply, staples_options
+from bothways.cli.starttls import accepted_option
 from bothways.cli.terminal import DONE, refuse, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import checking_regularly
@@ -42,6 +43,7 @@ from bothways.diagnosis import Files
 from bothways.gateway.addresses import TCPAddress
 from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.process import loop_factory
+from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
@@ -78,6 +80,7 @@ FORWARD_IDLE_SECONDS = 3600.0
     metavar="SECONDS",
     help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
 )
+@accepted_option
 @workers_option
 @tickets_options
 @ech_key_option
@@ -105,6 +108,7 @@ def command(
     idle_timeout: float | None,
     service: str | None,
     forward: Address | None,
+    starttls: Accepted | None,
     workers: int | None,
     tickets: Tickets,
     ech_key: tuple[str, ...],
@@ -121,6 +125,10 @@ def command(
     """
     if (service is None) == (forward is None):
         refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+    if starttls is not None and forward is None:
+        refuse(
+            f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
+        )
     asks = clients.client_auth == "later"
     if asks and service != "page":
         refuse("--client-auth later: only --page asks for a certificate after the handshake")
@@ -128,18 +136,23 @@ def command(
     if picture is not None:
         picture.check()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
-    make_service = _service(service, forward, idle_limit(idle_timeout, forward), asks=asks)
+    limit = idle_limit(idle_timeout, forward)
+    make_service = (
+        _service(service, limit, asks=asks) if forward is None else _forward(forward, limit, starttls)
+    )
     admission = Admission(connections, exempt_loopback=exempt_loopback)
     allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
 
     def load() -> Loaded:
-        return _load(side, clients, staples, ticket_keys, ech_key, handshake_timeout, log_keys)
+        ours = _with_own_protocol(side, starttls)
+        return _load(ours, clients, staples, ticket_keys, ech_key, handshake_timeout, log_keys)
 
     loaded = Reloadable(load)
 
     def work(sockets: Sockets, ready: Ready) -> None:
         with loaded.current.kept_up_to_date():
-            serving = Serving(loaded.current.config, files, make_service, picture, Reports(), admission)
+            config = loaded.current.config
+            serving = Serving(config, files, make_service, picture, Reports(), admission, starttls)
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(serving.run(sockets[0], ready))
 
@@ -204,12 +217,19 @@ def _load(
     return Loaded(config, checks, supply)
 
 
-def _service(
-    service: str | None, forward: Address | None, limit: float | None, *, asks: bool
-) -> Callable[[], Service]:
-    if forward is not None:
-        backend = TCPAddress(*forward)
-        return lambda: Forward(backend, limit)
+def _with_own_protocol(side: Side, starttls: Accepted | None) -> Side:
+    """Add the application protocol that clients of a protocol with STARTTLS offer, unless others are accepted."""
+    if starttls is None or starttls.alpn is None or side.alpn:
+        return side
+    return replace(side, alpn=(starttls.alpn,))
+
+
+def _forward(forward: Address, limit: float | None, starttls: Accepted | None) -> Callable[[], Service]:
+    backend = TCPAddress(*forward)
+    return lambda: Forward(backend, limit, starttls)
+
+
+def _service(service: str | None, limit: float | None, *, asks: bool) -> Callable[[], Service]:
     return functools.partial(Echo, limit) if service == "echo" else functools.partial(Page, limit, asks=asks)
 
 

@@ -15,10 +15,11 @@ from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
 from bothways.cli.admission import Client
 from bothways.cli.page import greet
-from bothways.errors import TimedOut
+from bothways.errors import StartTLSFailed, TimedOut
 from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.backends import connected_socket
+from bothways.gateway.backends import connected_socket, greeted, plain_way, unfit_greeting
 from bothways.gateway.relay import Relay
+from bothways.starttls import Accepted
 from bothways.tls.connection import Connection
 
 CONNECT_SECONDS = 10.0
@@ -164,11 +165,12 @@ class Forward(Service):
     """Relays between the client and a TCP service until both directions have ended.
 
     A truncation on one side becomes a reset on the other, so that incomplete data is not taken for complete; so does
-    the idle limit.
+    the idle limit.  starttls: the protocol in which its client has requested TLS, if it has.
     """
 
-    def __init__(self, backend: TCPAddress, limit: float | None) -> None:
+    def __init__(self, backend: TCPAddress, limit: float | None, starttls: Accepted | None = None) -> None:
         self._backend = backend
+        self._starttls = starttls
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._relay = Relay(lambda _: None, self._end, idle=limit, half_closed=HALF_CLOSED_SECONDS)
 
@@ -192,13 +194,19 @@ class Forward(Service):
         """Connect to the service. Raises OSError; the client can then be closed in order, since it got nothing."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
-                sock = await connected_socket(self._backend)
+                await self._connected()
         except TimeoutError:
             raise TimedOut(f"{self._backend} did not answer within {CONNECT_SECONDS:g} seconds") from None
+        except StartTLSFailed as error:
+            raise ConnectionError(f"{self._backend} {unfit_greeting(error)}") from None
+
+    async def _connected(self) -> None:
+        sock = await connected_socket(self._backend)
         try:
-            await asyncio.get_running_loop().create_connection(lambda: self._relay.service, sock=sock)
+            await greeted(plain_way(sock), self._relay.service, self._starttls)
         except BaseException:
-            sock.close()
+            if self._relay.service.transport is None:
+                sock.close()
             raise
 
     def _end(self, _relay: Relay) -> None:

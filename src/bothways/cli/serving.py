@@ -22,11 +22,13 @@ from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts
 from bothways.diagnosis.failure import explain_failure
-from bothways.errors import TLSError, Truncated
+from bothways.errors import StartTLSFailed, TLSError, Truncated
 from bothways.gateway.listening import BACKLOG
 from bothways.gateway.shortage import report_shortages
+from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
 from bothways.tls.driver import LINGER_SECONDS, ConnectionStatus
+from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.verdict import Outcome
 
 HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it
@@ -36,7 +38,10 @@ NOTHING_SENT = "the client closed the connection before it sent anything"
 
 
 class Serving:
-    """Serves clients until a signal comes. service: makes what is done for one client."""
+    """Serves clients until a signal comes.
+
+    service: makes what is done for one client.  starttls: the protocol in which clients request TLS first, if they do.
+    """
 
     def __init__(
         self,
@@ -46,6 +51,7 @@ class Serving:
         picture: LadderFile | None,
         reports: Reports,
         admission: Admission,
+        starttls: Accepted | None = None,
     ) -> None:
         self._config = config
         self._files = files
@@ -53,6 +59,7 @@ class Serving:
         self._picture = picture
         self._reports = reports
         self._admission = admission
+        self._starttls = starttls
         self._watch = Watch(config.settings)
         self._finder = own_finder(config.settings)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +86,9 @@ class Serving:
 
     def _arrival(self) -> Arrival:
         hello_seconds = min(HELLO_SECONDS, self._config.handshake_timeout)
-        return Arrival(self._admission, hello_seconds, self._begin, self._report_silence, self._arrivals)
+        return Arrival(
+            self._admission, hello_seconds, self._begin, self._report_silence, self._arrivals, self._starttls
+        )
 
     def _report_silence(self, client: Client, error: Exception) -> None:
         """Report a client that sent no ClientHello."""
@@ -90,6 +99,8 @@ class Serving:
         words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
 
         def lines() -> list[str]:
+            if isinstance(error, StartTLSFailed):  # who has not begun TLS has no certificate to be blamed for
+                return [f"{client.address} ended: {error}"]
             error.situation = observed.situation()  # type: ignore[attr-defined]
             return self._failure(client, error, words=words)
 
@@ -121,7 +132,8 @@ class Serving:
     async def _serve(self, client: Client, transport: asyncio.Transport, arrival: Arrival) -> None:
         """Do the handshake with a client and serve it; any failure is reported."""
         service, recorder = self._service(), None if self._picture is None else Recorder()
-        connection = self._config.connection(observer=recorder)
+        chosen = None if arrival.needs_alpn is None else functools.partial(self._for, arrival.needs_alpn)
+        connection = self._config.connection(observer=recorder, select=chosen)
         tls = service.begin(connection, self._watch, self._finder, client)
         local = _local_address(transport)
         try:
@@ -153,6 +165,10 @@ class Serving:
                 told = functools.partial(self._failure, client, error, local)
                 await asyncio.to_thread(self._reports.failed, client.address.host, told, known=known)
             await tls.until_lost()
+
+    def _for(self, protocol: str, asked: ServiceRequest) -> ServerConfig | None:
+        """Return the configuration for a client that began with TLS at once, if it offers a protocol by ALPN."""
+        return self._config if protocol.encode() in (asked.protocols or ()) else None
 
     async def _handshake(
         self, client: Client, tls: ServedProtocol, recorder: Recorder | None, local: str

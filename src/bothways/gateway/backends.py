@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from bothways.aio.client import create_connection
-from bothways.errors import TLSError
+from bothways.aio.opening import Opening
+from bothways.errors import StartTLSFailed, TLSError
 from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.relay import PlainEnd, Relay, TLSEnd
 from bothways.gateway.routes import Route
+from bothways.starttls import Accepted, greeting_of
 
+Way = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[object]]
 Service = TLSEnd | PlainEnd | ByteStream
 
 
@@ -51,6 +55,8 @@ async def reach(protocol: Service, route: Route, seconds: float, head: bytes) ->
         return Unreached(f"the backend {backend} did not answer within {seconds:g} seconds", in_time=False)
     except OSError as error:
         return Unreached(f"the backend {backend} cannot be reached: {error.strerror or error}")
+    except StartTLSFailed as error:
+        return Unreached(f"the backend {backend} {unfit_greeting(error)}")
     except TLSError as error:
         return Unreached(f"the backend {backend}: {str(error).partition(chr(10))[0]}")
     return None
@@ -63,17 +69,49 @@ async def _connected(protocol: Service, route: Route, head: bytes) -> None:
         if head:
             await loop.sock_sendall(sock, head)
         if route.client is not None and tls is not None:
-            await create_connection(
-                lambda: protocol, None, None, route.client, tls.server_name, sock=sock, timeout=None
-            )
-        elif sock.family == socket.AF_UNIX:
-            await loop.create_unix_connection(lambda: protocol, sock=sock)
+            client, name = route.client, tls.server_name
+
+            async def over_tls(made: Callable[[], asyncio.BaseProtocol]) -> object:
+                return await create_connection(made, None, None, client, name, sock=sock, timeout=None)
+
+            await greeted(over_tls, protocol, route.config.starttls)
         else:
-            await loop.create_connection(lambda: protocol, sock=sock)
+            await greeted(plain_way(sock), protocol, route.config.starttls)
     except BaseException:
         if protocol.transport is None:
             sock.close()
         raise
+
+
+def unfit_greeting(error: StartTLSFailed) -> str:
+    """Say what a service sent in the place of a greeting."""
+    return f"has no greeting of {error.protocol} for us: {error.said or error.sentence}"
+
+
+async def greeted(way: Way, protocol: asyncio.Protocol, starttls: Accepted | None) -> None:
+    """Connect a protocol by `way`, behind the greeting of a service whose client was greeted by us (`starttls`).
+
+    Raises StartTLSFailed where the service sends another greeting, or more than that.
+    """
+    greeting = greeting_of(starttls)
+    if greeting is None:
+        await way(lambda: protocol)
+        return
+    opening = Opening(greeting, lambda: protocol)
+    try:
+        await way(lambda: opening)
+        await opening.finished
+    except BaseException:
+        opening.abort()
+        raise
+
+
+def plain_way(sock: socket.socket) -> Way:
+    """Return the way to connect a protocol over a connected socket."""
+    loop = asyncio.get_running_loop()
+    if sock.family == socket.AF_UNIX:
+        return lambda made: loop.create_unix_connection(made, sock=sock)
+    return lambda made: loop.create_connection(made, sock=sock)
 
 
 async def connected_socket(address: Address) -> socket.socket:

@@ -41,16 +41,22 @@ class ClientProtocol(AdmittedProtocol):
 
     listener: the address at which it came in.  `leaf`: names the certificate of a verified client.  `connected_by`: the
     routes by which its service was reached, and is verified; None before that.  announced: what a proxy in front says
-    of the client; None for one that comes by itself.
+    of the client; None for one that comes by itself.  needs_alpn: the application protocol that it has to offer.
     """
 
     def __init__(
-        self, gateway: Gateway, listener: ListenerAddress, announced: Announced | None = None
+        self,
+        gateway: Gateway,
+        listener: ListenerAddress,
+        announced: Announced | None = None,
+        *,
+        needs_alpn: str | None = None,
     ) -> None:
         times = gateway.routes.config.times
         self._gateway = gateway
         self._listener = listener
         self._announced = announced
+        self._needs_alpn = needs_alpn
         self._routes: Routes = gateway.routes
         self._asked: ServiceRequest | None = None
         self._route: Route | None = None
@@ -125,6 +131,8 @@ class ClientProtocol(AdmittedProtocol):
         if self._hello is not None:
             self._hello.cancel()
         self._asked, self.entry.asked = asked, asked.server_name
+        if self._needs_alpn is not None and self._needs_alpn.encode() not in (asked.protocols or ()):
+            return None
         self._route = self._routes.find(self._listener, asked)
         if self._route is None:
             return None

@@ -23,6 +23,7 @@ from bothways.gateway.http_config import HTTPConfig, http_in
 from bothways.gateway.listener_config import ListenerConfig, listener_in
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
+from bothways.starttls import Accepted
 from bothways.trust.access import PeerRule
 from bothways.trust.files import FilePath
 from bothways.trust.general_names import is_dns_name, lower_ascii
@@ -104,7 +105,7 @@ class RouteConfig:
     server_names: lower case, `*.example.com` for one label; None for every name, and for clients that send none.
     alpn: the application protocols, of which a client has to offer one; none where that is not asked.
     listeners: names of those that it is for; None for all.  proxy_protocol: how the service is told who the client is.
-    http: for requests; None passes on bytes.
+    http: for requests; None passes on bytes.  starttls: the protocol in which its clients request TLS, if they do.
     """
 
     name: str
@@ -117,6 +118,7 @@ class RouteConfig:
     backend_tls: BackendTLS | None
     proxy_protocol: ProxyProtocol | None = None
     http: HTTPConfig | None = None
+    starttls: Accepted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ class _Reading:
         listeners = self._listeners(table.tables("listener"))
         common = table.table("identity")
         identity = None if common is None else self._identity(common, None)
-        routes = self._routes(table.tables("route"), identity, [each.name for each in listeners])
+        routes = self._routes(table.tables("route"), identity, listeners)
         for listener in listeners:
             if not any(route.listeners is None or listener.name in route.listeners for route in routes):
                 table.refuse(
@@ -194,7 +196,7 @@ class _Reading:
     # -- routes ----------------------------------------------------------------------------------------
 
     def _routes(
-        self, tables: Sequence[Table], common: IdentityConfig | None, listeners: Sequence[str]
+        self, tables: Sequence[Table], common: IdentityConfig | None, listeners: Sequence[ListenerConfig]
     ) -> tuple[RouteConfig, ...]:
         if not tables:
             self._table.refuse(
@@ -215,7 +217,7 @@ class _Reading:
         return tuple(routes)
 
     def _route(
-        self, table: Table, place: int, common: IdentityConfig | None, listeners: Sequence[str]
+        self, table: Table, place: int, common: IdentityConfig | None, listeners: Sequence[ListenerConfig]
     ) -> RouteConfig:
         name = table.text("name", f"route {place}") or ""
         names = table.texts("server_names")
@@ -224,18 +226,22 @@ class _Reading:
         if isinstance(address, UnixAddress):
             address = UnixAddress(self._file(address.path))
         tls, alpn = table.table("backend_tls"), _alpn(table)
+        wanted = _known(table, table.texts("listeners"), [each.name for each in listeners])
         route = RouteConfig(
             name,
             None if names is None else tuple(_server_name(table, each) for each in names),
             alpn,
-            _known(table, table.texts("listeners"), listeners),
+            wanted,
             self._identity(table, common),
             _access(table),
             address,
             None if tls is None else self._backend_tls(tls, address),
             _proxy_protocol(table),
             http_in(table, alpn),
+            _starttls(table, [each for each in listeners if wanted is None or each.name in wanted]),
         )
+        if route.starttls is not None and route.http is not None:
+            table.refuse(f"requests of HTTP do not come in by STARTTLS of {route.starttls.title}", "mode")
         table.end()
         return route
 
@@ -356,6 +362,18 @@ def _known(table: Table, names: tuple[str, ...] | None, known: Sequence[str]) ->
         if each not in known:
             table.refuse(f"no listener is called {shown(each)}; there is {', '.join(known)}", "listeners")
     return names
+
+
+def _starttls(table: Table, listeners: Sequence[ListenerConfig]) -> Accepted | None:
+    """Return the protocol in which clients of a route request TLS; it is the same at all of its listeners."""
+    by_name = {"" if each.starttls is None else each.starttls.name: each for each in listeners}
+    if len(by_name) > 1:
+        one, other, *_ = (shown(each.name) for each in by_name.values())
+        table.refuse(
+            f"its listeners {one} and {other} differ in `starttls`, and a service speaks one protocol; name in "
+            "`listeners` those that have the same"
+        )
+    return next((each.starttls for each in listeners), None)
 
 
 def _access(table: Table) -> Access:

@@ -40,6 +40,9 @@ class Code(Enum):
     ROUTE_GONE = "after a reload there was no route for it any more"
     ROUTE_CHANGED = "after a reload its route led to another service"
     BAD_PROXY_HEADER = "the header of the PROXY protocol was not as it must be, or did not come"
+    STARTTLS_FAILED = (
+        "the client did not request TLS as in the protocol of `starttls`, or sent more than that"
+    )
     GATEWAY_ENDED = "the gateway ended"
     DEFECT = "a defect of bothways; the log has more"
 

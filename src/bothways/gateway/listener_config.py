@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bothways.errors import UsageError
 from bothways.faults import shown
 from bothways.gateway.addresses import (
     ListenerAddress,
@@ -17,18 +18,24 @@ from bothways.gateway.addresses import (
 )
 from bothways.gateway.proxies import Proxies, parsed_proxies
 from bothways.gateway.strict_toml import Table
+from bothways.starttls import Accepted, accepted_named
 
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class ListenerConfig:
-    """Where clients come in. mode: the permissions of a Unix socket.  proxies: who announces the clients; or nobody."""
+    """Where clients come in.
+
+    mode: the permissions of a Unix socket.  proxies: who announces the clients; or nobody.  starttls: the protocol in
+    which clients request TLS; None where it begins with the first byte.
+    """
 
     name: str
     address: ListenerAddress
     mode: int = 0o600
     proxies: Proxies | None = None
+    starttls: Accepted | None = None
 
     @property
     def port(self) -> int | None:
@@ -54,7 +61,7 @@ def listener_in(table: Table, folder: Path) -> ListenerConfig:
             "expected `port`, with `host` where it is not 127.0.0.1; `unix`, the path of a socket; "
             "or `systemd`, the name of a socket that is passed to us"
         )
-    listener = ListenerConfig(name or str(address), address, mode, _proxies(table, address))
+    listener = ListenerConfig(name or str(address), address, mode, _proxies(table, address), _starttls(table))
     table.end()
     return listener
 
@@ -64,6 +71,16 @@ def _mode(table: Table) -> int:
     if not (len(mode) in (3, 4) and set(mode) <= set("01234567") and int(mode, 8) <= 0o777):
         table.refuse(f"{shown(mode)} are no permissions; expected octal digits such as 0660", "mode")
     return int(mode, 8)
+
+
+def _starttls(table: Table) -> Accepted | None:
+    name = table.text("starttls")
+    if name is None:
+        return None
+    try:
+        return accepted_named(name)
+    except UsageError as error:
+        table.refuse(str(error), "starttls")
 
 
 def _proxies(table: Table, address: ListenerAddress) -> Proxies | None:

@@ -14,9 +14,10 @@ from bothways.aio.watch import Watch
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
-from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, Times, wildcard
+from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, wildcard
 from bothways.gateway.held import Files, Held, Making
-from bothways.gateway.http_config import HTTP2, PROTOCOLS, HTTPConfig, check_installed
+from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
+from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.tls.handshake.settings import JudgeAgain
@@ -163,28 +164,29 @@ class _Loading:
             client_anchors=self._making.anchors(identity.client_ca),
             client_auth="require",
             allow=config.access.refusal,
-            alpn=config.alpn or (PROTOCOLS if config.http is not None else ()),
+            alpn=config.alpn or (PROTOCOLS if config.http is not None else _own_protocols(config.starttls)),
             revocation=revocation,
             judge_again=_judge_again(revocation),
             tickets=self._tickets,
             handshake_timeout=self._config.times.handshake,
         )
         tls = config.backend_tls
-        client = None if tls is None else self._client(tls, self._config.times, config.http)
+        client = None if tls is None else self._client(tls, config)
         watch = Watch(server.settings, LOOK_SECONDS)
         return Route(config, server, client, watch, own_finder(server.settings))
 
-    def _client(self, tls: BackendTLS, times: Times, http: HTTPConfig | None) -> ClientConfig:
-        making = self._making
+    def _client(self, tls: BackendTLS, route: RouteConfig) -> ClientConfig:
+        making, http = self._making, route.http
+        by_http = (HTTP2,) if http is not None and http.version == "2" else ()
         own = None if tls.certificate is None else making.credentials(tls.certificate, tls.key)
         revocation = Revocation.preset(STRICT, making.lists(tls.crl)) if tls.crl else None
         client = ClientConfig(
             anchors=making.anchors(tls.ca),
             credentials=own,
-            alpn=(HTTP2,) if http is not None and http.version == "2" else (),
+            alpn=by_http or _own_protocols(route.starttls),
             revocation=revocation,
             judge_again=_judge_again(revocation),
-            handshake_timeout=times.connect,
+            handshake_timeout=self._config.times.connect,
         )
         client.target(tls.server_name)
         return client
@@ -197,6 +199,10 @@ class _Loading:
         lists = self._making.lists(identity.crl) if identity.crl else None
         responses = self._making.responses(identity.ocsp) if identity.ocsp else None
         return Revocation.preset(identity.revocation or STRICT, lists, responses, fetch=fetch)
+
+
+def _own_protocols(starttls: Accepted | None) -> tuple[str, ...]:
+    return () if starttls is None or starttls.alpn is None else (starttls.alpn,)
 
 
 def _judge_again(revocation: Revocation | None) -> JudgeAgain:

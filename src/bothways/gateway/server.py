@@ -18,8 +18,12 @@ from bothways.gateway.endings import Code, Ending
 from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
+from bothways.gateway.opening import Opening
+from bothways.gateway.preliminary import Preliminary
+from bothways.gateway.proxy_header import Announced
 from bothways.gateway.routes import Routes
 from bothways.gateway.shortage import report_shortages
+from bothways.places import Places
 from bothways.trust.crl import CRL
 from bothways.trust.verdict import Names
 
@@ -45,7 +49,9 @@ class Gateway:
         limits = routes.config.limits
         self.admission = Admission(limits.handshakes, _report_nothing)
         self.clients: set[ClientProtocol] = set()
+        self._preliminary: set[Preliminary] = set()
         self._arrivals: set[Arrival] = set()
+        self._openings = Places(limits.handshakes)
         self._established: dict[ClientProtocol, Names] = {}
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
@@ -86,22 +92,49 @@ class Gateway:
         await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=BACKLOG)
         return server
 
-    def _protocol(self, address: ListenerAddress) -> ClientProtocol | Arrival:
+    def _protocol(self, address: ListenerAddress) -> ClientProtocol | Preliminary:
         """Return the protocol of a new connection, by what the file says of its listener now."""
         listeners = self.routes.config.listeners
-        proxies = next((each.proxies for each in listeners if each.address == address), None)
-        return ClientProtocol(self, address) if proxies is None else Arrival(self, address, proxies)
+        listener = next((each for each in listeners if each.address == address), None)
+        if listener is None:
+            return ClientProtocol(self, address)
+        if listener.proxies is not None:
+            return Arrival(self, listener, listener.proxies)
+        return self.client_protocol(listener, None)
+
+    def client_protocol(
+        self, listener: ListenerConfig, announced: Announced | None
+    ) -> ClientProtocol | Opening:
+        """Return the protocol of a client. announced: what a proxy in front says of it, if one does."""
+        if listener.starttls is None:
+            return ClientProtocol(self, listener.address, announced)
+        return Opening(self, listener.address, announced, listener.starttls)
 
     # -- clients ---------------------------------------------------------------------------------------
+
+    def waits(self, connection: Preliminary) -> None:
+        """Note a connection on which TLS cannot begin yet."""
+        self._preliminary.add(connection)
+
+    def waits_no_more(self, connection: Preliminary) -> None:
+        """Forget it."""
+        self._preliminary.discard(connection)
+        self._arrivals.discard(connection)
 
     def awaits(self, arrival: Arrival) -> bool:
         """Count a connection whose client is not known yet; false if there are too many."""
         self._arrivals.add(arrival)
         return len(self._arrivals) <= self.routes.config.limits.handshakes
 
-    def awaits_no_more(self, arrival: Arrival) -> None:
+    def opens(self, opening: Opening) -> None:
+        """Count a connection without TLS; at the limit another one, or this one, is ended."""
+        loser = self._openings.enter(opening.place, opening.place.since)
+        if loser is not None:
+            loser.end()
+
+    def opens_no_more(self, opening: Opening) -> None:
         """Count it no more."""
-        self._arrivals.discard(arrival)
+        self._openings.leave(opening.place)
 
     def arrived(self, client: ClientProtocol, source: str) -> Ending | None:
         """Count a client; returns why there is no place for it."""
@@ -158,6 +191,7 @@ class Gateway:
         self._listening |= opened
         self.routes, self.log.form = routes, routes.config.log_format
         self.admission.places.resize(routes.config.limits.handshakes)
+        self._openings.resize(routes.config.limits.handshakes)
         first = [client for client, leaf in leaves.items() if leaf in listed and client in self._established]
         self._behind = dict.fromkeys((*first, *self._established))
         if self._catching_up is None or self._catching_up.done():
@@ -204,8 +238,8 @@ class Gateway:
         """End everything now."""
         self.close_listeners()
         self._behind.clear()
-        for arrival in tuple(self._arrivals):
-            arrival.end()
+        for each in tuple(self._preliminary):
+            each.end()
         for client in tuple(self.clients):
             client.relay.end(Ending.of(Code.GATEWAY_ENDED, "the gateway ends"))
             client.close(1.0)

@@ -184,7 +184,7 @@ def error_facts(error: Exception, why: Explanation | None = None) -> dict[str, o
             }
         case StartTLSFailed():
             facts |= {
-                "by": "server",
+                "by": error.peer,
                 "problem": error.problem.name,
                 "protocol": error.protocol,
                 "sentence": error.sentence,

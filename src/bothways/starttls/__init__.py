@@ -1,6 +1,20 @@
-"""How TLS is requested in another protocol (STARTTLS, RFC 2595 and others): the client side, without I/O."""
+"""How TLS is requested in another protocol (STARTTLS, RFC 2595 and others): both sides, without I/O."""
 
+from bothways.starttls.accepting import ACCEPTED, Accepted, AcceptTLS, accepted_named, greeting_of
+from bothways.starttls.exchange import Exchange
 from bothways.starttls.opening import StartTLS
 from bothways.starttls.protocols import ALIASES, PROTOCOLS, Protocol, protocol_named
 
-__all__ = ["ALIASES", "PROTOCOLS", "Protocol", "StartTLS", "protocol_named"]
+__all__ = [
+    "ACCEPTED",
+    "ALIASES",
+    "PROTOCOLS",
+    "AcceptTLS",
+    "Accepted",
+    "Exchange",
+    "Protocol",
+    "StartTLS",
+    "accepted_named",
+    "greeting_of",
+    "protocol_named",
+]

@@ -11,7 +11,7 @@ from bothways.starttls.talk import MESSAGE_LIMIT, Talk, Wait, quoted
 
 LENGTH_BYTES = 4
 START_TLS = b"1.3.6.1.4.1.1466.20037"
-SEQUENCE, INTEGER, ENUMERATED, OCTETS, RESPONSE = 0x30, 0x02, 0x0A, 0x04, 0x78
+SEQUENCE, INTEGER, ENUMERATED, OCTETS, REQUEST_NAME, RESPONSE = 0x30, 0x02, 0x0A, 0x04, 0x80, 0x78
 SUCCESS, PROTOCOL_ERROR, BUSY = 0, 2, 51
 # Result codes of RFC 4511 appendix A.1 that a server may return for this request.
 RESULTS = {
@@ -21,18 +21,19 @@ RESULTS = {
 }  # fmt: skip
 
 
-def _element(tag: int, content: bytes) -> bytes:
+def element(tag: int, content: bytes) -> bytes:
+    """Return an element with a content of less than 128 bytes."""
     return bytes((tag, len(content))) + content
 
 
-REQUEST = _element(SEQUENCE, _element(INTEGER, b"\1") + _element(0x77, _element(0x80, START_TLS)))
+REQUEST = element(SEQUENCE, element(INTEGER, b"\1") + element(0x77, element(REQUEST_NAME, START_TLS)))
 
 
 def ldap(talk: Talk, _name: str) -> Wait[None]:
     """Send the request and read its response, or a notice of disconnection instead (RFC 4511 4.4.1)."""
     talk.send(REQUEST)
     yield from talk.expect_start(b"\x30")
-    content = yield from _message(talk)
+    content = yield from read_message(talk)
     number, code, text = _response(talk, content)
     words = f"{RESULTS.get(code, f'result {code}')}: {quoted(text)}".encode()
     if code == SUCCESS and number == 1:
@@ -44,29 +45,31 @@ def ldap(talk: Talk, _name: str) -> Wait[None]:
     (talk.not_offered if code == PROTOCOL_ERROR else talk.refused)(words)
 
 
-def _message(talk: Talk) -> Wait[bytes]:
-    """Read one LDAPMessage; return the content of its SEQUENCE."""
+def read_message(talk: Talk, most: int = MESSAGE_LIMIT) -> Wait[bytes]:
+    """Read one LDAPMessage of at most so many bytes; return the content of its SEQUENCE."""
     head = yield from talk.read_exactly(2)
+    if head[0] != SEQUENCE:
+        talk.malformed("what is no message", head)
     length = head[1]
     if length & 0x80:
         size = length & 0x7F
         if not 1 <= size <= LENGTH_BYTES:
             talk.malformed("a length that is none", head)
         length = int.from_bytes((yield from talk.read_exactly(size)), "big")
-    return (yield from talk.read_exactly(length, MESSAGE_LIMIT))
+    return (yield from talk.read_exactly(length, most))
 
 
 def _response(talk: Talk, content: bytes) -> tuple[int, int, bytes]:
     """Return the message ID, the result code and the diagnostic message."""
-    cursor = _Cursor(talk, content)
+    cursor = Cursor(talk, content)
     number = cursor.integer(INTEGER)
-    body = _Cursor(talk, cursor.content(RESPONSE))
+    body = Cursor(talk, cursor.content(RESPONSE))
     code = body.integer(ENUMERATED)
     body.content(OCTETS)
     return number, code, body.content(OCTETS)
 
 
-class _Cursor:
+class Cursor:
     """Reads elements in order, within the content that it was given."""
 
     def __init__(self, talk: Talk, data: bytes) -> None:
@@ -74,11 +77,21 @@ class _Cursor:
         self._data = data
         self._at = 0
 
+    @property
+    def is_at_end(self) -> bool:
+        """Whether everything was read."""
+        return self._at == len(self._data)
+
     def content(self, tag: int) -> bytes:
         """Return the content of the next element, which must have this tag."""
-        if self._byte() != tag:
+        found, content = self.any_element()
+        if found != tag:
             self._wrong("an element that does not belong there")
-        length = self._byte()
+        return content
+
+    def any_element(self) -> tuple[int, bytes]:
+        """Return the tag of the next element, which is one byte, and its content."""
+        tag, length = self._byte(), self._byte()
         if length & 0x80:
             size = length & 0x7F
             if not 1 <= size <= LENGTH_BYTES:
@@ -87,7 +100,7 @@ class _Cursor:
         if length > len(self._data) - self._at:
             self._wrong("an element longer than its message")
         self._at += length
-        return self._data[self._at - length : self._at]
+        return tag, self._data[self._at - length : self._at]
 
     def integer(self, tag: int) -> int:
         """Return an integer of at most four bytes."""

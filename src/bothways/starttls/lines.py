@@ -19,11 +19,16 @@ def lmtp(talk: Talk, _name: str) -> Wait[None]:
     return _mail(talk, b"LHLO")
 
 
-def _mail(talk: Talk, greeting: bytes) -> Wait[None]:
+def smtp_greeting(talk: Talk) -> Wait[None]:
+    """Read what a server says first (RFC 5321 4.3.1)."""
     yield from talk.expect_start(b"220", b"421", b"5")
     code, _ = yield from _reply(talk)
     if code != b"220":
         talk.not_accepted()
+
+
+def _mail(talk: Talk, greeting: bytes) -> Wait[None]:
+    yield from smtp_greeting(talk)
     talk.send(greeting + b" [127.0.0.1]\r\n")  # our own host name is not sent without TLS
     code, lines = yield from _reply(talk)
     if code != b"250":
@@ -85,8 +90,8 @@ def _keyword(line: bytes) -> bytes:
     return line.partition(b" ")[0].upper()
 
 
-def imap(talk: Talk, _name: str) -> Wait[None]:
-    """RFC 9051 6.2.1, 7.1."""
+def imap_greeting(talk: Talk) -> Wait[None]:
+    """Read what a server says first (RFC 9051 7.1)."""
     yield from talk.expect_start(b"* OK", b"* PRE", b"* BYE")
     greeting = yield from talk.line()
     match _words(greeting)[1:2]:
@@ -98,6 +103,11 @@ def imap(talk: Talk, _name: str) -> Wait[None]:
             _
         ):  # PREAUTH: the client is authenticated already, and STARTTLS is then not allowed (RFC 9051 6.2.1)
             talk.refused()
+
+
+def imap(talk: Talk, _name: str) -> Wait[None]:
+    """RFC 9051 6.2.1, 7.1."""
+    yield from imap_greeting(talk)
     talk.send(b"a1 CAPABILITY\r\n")
     offered, status = yield from _tagged(talk, b"a1")
     if status != b"OK" or b"STARTTLS" not in offered:

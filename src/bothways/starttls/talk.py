@@ -7,6 +7,7 @@ TLS starts, may be injected by an attacker: they are refused (CVE-2011-0411, CVE
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 from bothways.describe.escape import visible
@@ -23,11 +24,27 @@ T = TypeVar("T")
 Wait = Generator[None, None, T]
 
 
-class Talk:
-    """The bytes of one exchange, and its failures. protocol: its name in errors."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a peer may send before TLS: bytes of a line, lines and bytes in total."""
 
-    def __init__(self, protocol: str) -> None:
+    line: int = LINE_LIMIT
+    lines: int = LINES_LIMIT
+    total: int = BYTES_LIMIT
+
+
+class Talk:
+    """The bytes of one exchange, and its failures.
+
+    protocol: its name in errors.  peer: "server" or "client": who sends what is read here.  `rest`: bytes that belong
+    to TLS, where it began without a request.
+    """
+
+    def __init__(self, protocol: str, peer: str = "server", limits: Limits | None = None) -> None:
         self.protocol = protocol
+        self.rest = b""
+        self._peer = peer
+        self._limits = limits or Limits()
         self._came = bytearray()
         self._out = bytearray()
         self._searched = 0
@@ -39,7 +56,7 @@ class Talk:
     # -- calls of `StartTLS` -------------------------------------------------------------------------------
 
     def feed(self, data: bytes) -> None:
-        """Add bytes received from the server."""
+        """Add bytes received from the peer."""
         self._start += data[: START - len(self._start)]
         self._came += data
 
@@ -57,17 +74,26 @@ class Talk:
     # -- calls of scripts ----------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:
-        """Send bytes; refuse the server if it has sent something unrequested."""
+        """Send bytes; refuse the peer if it has sent something unrequested."""
         self.end()
         self._out += data
 
     def end(self) -> None:
-        """Finish; refuse the server if it has sent something unrequested."""
+        """Finish; refuse the peer if it has sent something unrequested."""
         if self._came:
             self.fail(StartTLSProblem.SPOKE_AHEAD, self.unread())
 
+    def reply_last(self, data: bytes) -> None:
+        """Send bytes before the exchange fails, whatever the peer has sent meanwhile."""
+        self._out += data
+
+    def begin_tls(self, read: bytes) -> None:
+        """Finish with the first bytes of TLS: those that were read, and all that wait."""
+        self.rest = read + bytes(self._came)
+        self._came.clear()
+
     def expect_start(self, *beginnings: bytes) -> Wait[None]:
-        """Wait for the first bytes, and refuse a server that starts with another protocol."""
+        """Wait for the first bytes, and refuse a peer that starts with another protocol."""
         while len(self._start) < START:
             yield
         if not self._start.startswith(beginnings):
@@ -75,13 +101,14 @@ class Talk:
 
     def line(self) -> Wait[bytes]:
         """Read a line and return it without CR LF; a single LF, and CR or NUL within, are refused (RFC 5321 2.3.8)."""
+        limits = self._limits
         while (end := self._came.find(b"\n", self._searched)) < 0:
             self._searched = len(self._came)
-            self._require(self._searched < LINE_LIMIT, f"a line of more than {LINE_LIMIT} bytes")
+            self._require(self._searched < limits.line, f"a line of more than {limits.line} bytes")
             yield
-        self._require(end < LINE_LIMIT, f"a line of more than {LINE_LIMIT} bytes")
+        self._require(end < limits.line, f"a line of more than {limits.line} bytes")
         self._lines += 1
-        self._require(self._lines <= LINES_LIMIT, f"more than {LINES_LIMIT} lines")
+        self._require(self._lines <= limits.lines, f"more than {limits.lines} lines")
         raw = self._take(end + 1)
         text = raw[:-2]
         if not raw.endswith(b"\r\n") or b"\r" in text or b"\0" in text:
@@ -108,12 +135,14 @@ class Talk:
     # -- failures ----------------------------------------------------------------------------------------
 
     def fail(self, problem: StartTLSProblem, words: bytes | None = None, detail: str = "") -> NoReturn:
-        """Raise StartTLSFailed. words: the server's text; by default its last line."""
+        """Raise StartTLSFailed. words: the peer's text; by default its last line."""
         said = self._said if words is None else quoted(words)
-        raise StartTLSFailed(problem, self.protocol, said=said, start=self._start, detail=detail)
+        raise StartTLSFailed(
+            problem, self.protocol, said=said, start=self._start, detail=detail, peer=self._peer
+        )
 
     def refused(self, words: bytes | None = None) -> NoReturn:
-        """Raise StartTLSFailed: the server refuses the request."""
+        """Raise StartTLSFailed: the peer refuses TLS."""
         self.fail(StartTLSProblem.REFUSED, words)
 
     def not_accepted(self, words: bytes | None = None) -> NoReturn:
@@ -125,7 +154,7 @@ class Talk:
         self.fail(StartTLSProblem.NOT_OFFERED, words)
 
     def other_protocol(self, words: bytes = b"") -> NoReturn:
-        """Raise StartTLSFailed: the server uses another protocol. words: bytes read before the ones that wait."""
+        """Raise StartTLSFailed: the peer uses another protocol. words: bytes read before the ones that wait."""
         self.fail(StartTLSProblem.OTHER_PROTOCOL, words + self.unread())
 
     def limit_exceeded(self, detail: str) -> NoReturn:
@@ -133,7 +162,7 @@ class Talk:
         self.fail(StartTLSProblem.TOO_MUCH, self.unread(), detail)
 
     def malformed(self, detail: str, words: bytes | None = None) -> NoReturn:
-        """Raise StartTLSFailed: the server violates its protocol."""
+        """Raise StartTLSFailed: the peer violates its protocol."""
         self.fail(StartTLSProblem.MALFORMED, words, detail)
 
     def unread(self) -> bytes:
@@ -146,7 +175,8 @@ class Talk:
 
     def _take(self, size: int) -> bytes:
         self._taken += size
-        self._require(self._taken <= BYTES_LIMIT, f"more than {BYTES_LIMIT} bytes")
+        most = self._limits.total
+        self._require(self._taken <= most, f"more than {most} bytes")
         data = bytes(self._came[:size])
         del self._came[:size]
         self._searched = 0
@@ -154,6 +184,6 @@ class Talk:
 
 
 def quoted(words: bytes) -> str:
-    """Return a server's text as short printable ASCII."""
+    """Return a peer's text as short printable ASCII."""
     text = visible(words.decode("utf-8", "backslashreplace").strip(), SAID)
     return text.encode("ascii", "backslashreplace").decode("ascii")
