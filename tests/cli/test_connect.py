@@ -303,3 +303,14 @@ def test_wrong_use_is_one_json_object_too(words: list[str], folder):
     assert done.returncode == 2
     report = report_schema.report(words[0], done.stderr if words[0] in ("connect", "get") else done.stdout)
     assert report["error"]["kind"] == "Misuse" and report["error"]["text"]
+
+
+def test_a_server_that_says_nothing_after_the_handshake_is_not_awaited_for_ever(serve, folder):
+    """After the end of the input, --timeout is how long data is waited for; in TLS 1.3 it also has to close."""
+    over = threading.Event()
+    port = serve(lambda _: over.wait(20) and None)
+    done = run(port, folder, "--timeout", "3", stdin=b"a question")
+    over.set()
+    assert done.returncode == 1
+    assert b"nothing was received within 3 seconds after the end of the input" in done.stderr
+    assert b"the server hangs or is overloaded, or waits for more than was sent" in done.stderr

@@ -11,7 +11,7 @@ import pytest
 import identities
 from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Situation, explain
 from bothways.diagnosis.situation import Request
-from bothways.errors import Truncated
+from bothways.errors import TimedOut, Truncated
 from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, holder
@@ -184,3 +184,14 @@ def test_who_accepts_us_in_the_handshake_and_closes_later_is_first_told_not_to_l
     found = explain(end, replace(observed.situation(), observed=seen))
     assert first(found) == ("NOT_LET_IN", "ours")
     assert "CA_NOT_ACCEPTED" in [each.cause.name for each in found.causes]
+
+
+@pytest.mark.parametrize(("flights", "expected"), [(0, "PEER_SILENT"), (1, "NO_ANSWER")])
+def test_a_server_that_is_silent_after_the_handshake_is_told_apart(flights: int, expected: str) -> None:
+    """It hangs, or waits for more; the handshake has succeeded, so that no firewall or port is to be suspected."""
+    found = cut(
+        client(), flights, TimedOut("nothing was received within 30 seconds after the end of the input")
+    )
+    assert expected in [each.cause.name for each in found.causes]
+    assert (found.first.cause.name == "NO_ANSWER") is (expected == "NO_ANSWER")
+    assert found.happened.startswith("the connection failed: nothing was received within 30 seconds")

@@ -19,7 +19,7 @@ from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
 from bothways.ca.home import key_encryption
 from bothways.ca.register import database
 from bothways.ca_server import app, ocsp_cache, server, slow_clients
-from bothways.cli import admission, get, http_request, page, run, serve, services, serving
+from bothways.cli import admission, conversation, get, http_request, page, run, serve, services, serving
 from bothways.cli.commands import bothways
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
@@ -121,6 +121,7 @@ CERTIFICATE_BYTES = inspect.signature(ClientConfig).parameters["max_certificate_
 RECORD_SIZE = inspect.signature(ServerConfig).parameters["record_size_limit"].default
 FETCH = Fetch(by_caller=True)
 GATEWAY, TIMES = GatewayLimits(), Times()
+TUNNEL = inspect.signature(tunnel.TunnelSettings).parameters
 SHARE = f"1/{places.SHARE}"
 
 SERVING = ("serve", "run", "get")
@@ -305,6 +306,15 @@ VALUES = {
     ),
     "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
     "connections of `tunnel`": str(tunnel.CONNECTIONS),
+    "connection of `tunnel` without data; half-closed": (
+        f"{seconds(TUNNEL['idle'].default)}; {seconds(TUNNEL['half_closed'].default)}"
+    ),
+    "`connect`: connecting and the handshake; each wait for data after the end of the input": seconds(
+        option("connect", "--timeout")
+    ),
+    "`connect`: time until a host that answers nothing, not even TCP, is given up (Linux)": seconds(
+        conversation.DEAD_AFTER["TCP_USER_TIMEOUT"] / 1000
+    ),
     "reports of failed clients, one address": (
         f"{report_limits.AT_ONCE}, then one in {seconds(report_limits.EVERY_SECONDS)}"
     ),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import click
 
+from bothways.cli.conversation import Conversation
 from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
@@ -64,7 +63,6 @@ from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
-CHUNK = 64 * 1024
 PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 
 
@@ -85,10 +83,12 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
 @click.option(
     "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="Time limit for connecting and the handshake; half of it for the connections of --probe.",
+    help="Time limit for connecting and the handshake, half of it for the connections of --probe; after the end of the "
+    "input, for each wait for data.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Report as one JSON object on standard error, at the end."
@@ -137,7 +137,8 @@ def command(
     """Connect to a server, send our certificate if it requests one, and report every check on standard error.
 
     Standard input is sent to the server, and what the server sends is written to standard output. At the end of
-    the input close_notify is sent, unless --post-handshake is given; data is read until the server closes.
+    the input close_notify is sent, unless --post-handshake is given; data is read until the server closes, or sends
+    nothing for the time of --timeout. While the input is open there is no such limit.
 
     The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
@@ -196,7 +197,8 @@ def _converse(
             else:
                 picture.write(client=recorder)
             report.connected(channel, recorder)
-            _copy(channel, observed, end, watched=picture is not None, ends=not config.post_handshake_auth)
+            talk = server.conversation(channel, report.say, ends=not config.post_handshake_auth)
+            _copy(channel, talk, observed, end, watched=picture is not None)
     except (ConfigError, UsageError):
         raise
     except (TLSError, OSError) as error:
@@ -244,6 +246,10 @@ class _Server:
             observer=observed,
             starttls=None if self.starttls is None else self.starttls.name,
         )
+
+    def conversation(self, channel: Channel, say: Callable[[str], None], *, ends: bool) -> Conversation:
+        """Return the conversation after the handshake, as `Conversation`."""
+        return Conversation(channel, str(self.address), self.timeout, say, ends=ends)
 
     def situation(self, observed: HandshakeFacts, error: Exception) -> Situation:
         """Return what is known about a failure, with the results of --probe if the ServerHello did not come.
@@ -334,21 +340,20 @@ def _nothing() -> None:
     pass
 
 
-def _copy(channel: Channel, observed: HandshakeFacts, end: _End, *, watched: bool, ends: bool) -> None:
-    """Copy data in both directions until the server closes (RFC 9846 6.1: each closes its own direction).
-
-    ends: close our direction at the end of the input; then no post-handshake request can be answered.
-    """
-    threading.Thread(target=_send_input, args=(channel, ends), daemon=True).start()
+def _copy(
+    channel: Channel, talk: Conversation, observed: HandshakeFacts, end: _End, *, watched: bool
+) -> None:
+    """Copy data in both directions until the server closes (RFC 9846 6.1: each closes its own direction)."""
+    talk.begin()
     try:
-        data = channel.recv(CHUNK)
-        silent = explain_answer(b"", observed.situation()) if not data else None
+        data = talk.receive()
+        silent = explain_answer(b"", observed.situation()) if data == b"" else None
         if not watched:
             channel.stop_observing()  # later failures are not part of the handshake
         while data:
             end.head += data[: LOOKED_AT - len(end.head)]
             _pass_on(data)
-            data = channel.recv(CHUNK)
+            data = talk.receive()
         end.reply = silent
     finally:
         if end.head:
@@ -362,12 +367,3 @@ def _pass_on(data: bytes) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         output_is_gone()
-
-
-def _send_input(channel: Channel, ends: bool) -> None:
-    """Send standard input; the thread that receives notices failures too, and raises them."""
-    with contextlib.suppress(TLSError, OSError):
-        while sys.stdin is not None and (data := os.read(sys.stdin.fileno(), CHUNK)):
-            channel.sendall(data)
-        if ends and channel.version != "1.2":  # in TLS 1.2 close_notify ends both directions (RFC 5246 7.2.1)
-            channel.shutdown()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from bothways.cli.terminal import (
     report_error,
     say,
     say_json,
+    waiting,
 )
 from bothways.describe.escape import visible
 from bothways.describe.recorder import Recorder
@@ -94,6 +96,10 @@ class _Report:
         else:
             say("\n".join(bounded(report_lines(address, channel, recorder.notes))))
 
+    def waiting(self, address: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        """Report what is waited for, as `terminal.waiting`; with --json do nothing."""
+        return contextlib.nullcontext(lambda: None) if self._as_json else waiting(f"an answer from {address}")
+
     def answered(self, answer: Answer, size: int) -> None:
         """Report a complete response."""
         line = _status_line(answer)
@@ -165,12 +171,16 @@ def _asked(
     name = context.name or location.host
     observed = HandshakeFacts(context.config, name, address=str(address), files=context.files, also=recorder)
     try:
-        with connect(
-            address.host, address.port, context.config, name, timeout=deadline.left(), observer=observed
-        ) as channel:
+        with (
+            report.waiting(str(address)) as answered,
+            connect(
+                address.host, address.port, context.config, name, timeout=deadline.left(), observer=observed
+            ) as channel,
+        ):
             recorder.stop()
             report.connected(channel, recorder, str(address))
             answer = http.exchange(channel, request, deadline, context.most)
+            answered()
             channel.stop_observing()
             following = _following(request, answer, redirects, report)
             if following is not None and not isinstance(following, int):

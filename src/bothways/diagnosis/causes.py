@@ -61,6 +61,10 @@ class Cause(Enum):
         "the service on that port does not answer to TLS: it is another service, or it is overloaded",
         theirs="check the port; if it is the right one, look at the {peer}'s log and its load",
     )
+    NO_ANSWER = Row(
+        "the {peer} hangs or is overloaded, or waits for more than was sent",
+        theirs="look at the {peer}'s log and its load; a request has to be complete, in the protocol of the service",
+    )
     LOCAL_FAILURE = Row(
         "this machine could not open the connection: {problem}",
         ours="have what the operating system reports corrected; TLS had not begun",

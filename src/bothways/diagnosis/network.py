@@ -70,6 +70,9 @@ def timed_out(case: Case) -> Iterator[Likely]:
             yield case.likely(Cause.STARTTLS_CLIENT, PEERS, LIKELY, waits, protocol="SMTP, IMAP or MySQL")
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
     yield from peer_alerts.second_handshake(case)
+    if case.is_client and "Finished" in case.observed.sent and "Finished" in case.observed.received:
+        evidence = "the handshake had succeeded, and the connection was not ended"
+        yield case.likely(Cause.NO_ANSWER, PEERS, LIKELY, evidence)
     yield case.likely(Cause.SLOW, BETWEEN)
     yield case.likely(Cause.PEER_STOPPED, PEERS)
 
