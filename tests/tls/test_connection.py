@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 
 from bothways import (
@@ -652,3 +654,47 @@ def test_one_record_of_data_may_be_taken_the_short_way_and_nothing_else() -> Non
     assert talk.client.receive_data(end) is None
     assert talk.client.receive(end) == [PeerClosed()]
     assert talk.client.receive_data(record) is None
+
+
+def test_data_may_be_sent_and_taken_out_in_one_call() -> None:
+    """The same bytes as by `send` and `data_to_send`, after what waits; nothing before the handshake is complete."""
+    talk = pair(client_config(), server_config())
+    assert talk.client.send_data(b"early ")[5:6] == b"\x01", "the ClientHello, and no data"
+    talk = mutual()
+    assert received(talk.client.receive(talk.server.send_data(b"one"))) == b"one"
+    talk.server.send(b"two ")
+    assert received(talk.client.receive(talk.server.send_data(b"three"))) == b"two three"
+    large = bytes(3 * 2**14)
+    assert received(talk.client.receive(talk.server.send_data(large))) == large
+    assert talk.server.send_data(b"") == b""
+    talk.server.close()
+    with pytest.raises(UsageError, match="closed"):
+        talk.server.send_data(b"more")
+
+
+def test_key_update_that_the_peer_requests_comes_before_data() -> None:
+    """RFC 9846 4.7.3: the next data is sent under the next keys."""
+    talk = mutual()
+    for _ in range(2):  # the second is answered only with the next data
+        talk.client.update_keys(ask=True)
+        talk.server.receive(talk.client.data_to_send())
+        answer = talk.server.data_to_send()
+        talk.client.receive(answer)
+    assert not answer
+    records = talk.server.send_data(b"x")
+    assert len(records) > 5 + int.from_bytes(records[3:5], "big"), "a KeyUpdate, and then the data"
+    assert received(talk.client.receive(records)) == b"x"
+
+
+@pytest.mark.parametrize("count", [10, 5000, 40000])
+@pytest.mark.parametrize("together", [False, True])
+def test_view_of_items_of_four_bytes_is_sent_as_its_bytes(count: int, together: bool) -> None:
+    """RFC 9846 5.1: records are split by bytes, however the buffer counts them."""
+    talk = mutual()
+    numbers = array("I", range(count))
+    if together:
+        records = talk.server.send_data(memoryview(numbers))
+    else:
+        talk.server.send(memoryview(numbers))
+        records = talk.server.data_to_send()
+    assert received(talk.client.receive(records)) == numbers.tobytes()

@@ -70,10 +70,6 @@ class Link(asyncio.Protocol):
         if not self.buffer:
             self.status.raise_failure()
 
-    def is_readable(self) -> bool:
-        """Whether there is data, the peer's end of data, or a failure."""
-        return bool(self.buffer) or self.status.peer_closed or self.tls.closing
-
     async def until_more(self, size: int) -> None:
         """Wait for more than `size` bytes in the buffer, for the peer's end of data, or for a failure."""
         if self.tls.app_paused:

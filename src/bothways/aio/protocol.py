@@ -35,6 +35,7 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
 
     `app` gets `connection_made` when the handshake is complete and `connection_lost` at the end; nothing if the
     handshake fails.
+    connection: the engine's.
     knows_app: `app` had a connection before TLS, so it gets only the end.
     """
 
@@ -54,6 +55,7 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         connection.defer_checks()
         self.app: Any = app
         self.app_paused = False
+        self.connection = connection
         self.driver = Driver(
             connection, self.deliver, opened=self._open, answered=self._tell_answer, address=self._address
         )
@@ -73,11 +75,6 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._linger: Lingering | None = None
-
-    @property
-    def connection(self) -> Connection:
-        """The engine's connection."""
-        return self.driver.connection
 
     @property
     def transport(self) -> asyncio.Transport:
@@ -120,18 +117,20 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         """Encrypt data and write it to the transport below; raise the error that ended the connection."""
         if self._follows_evidence and self.driver.has_new_evidence:
             self._judge_if_due()  # the peer is verified first, before it gets more data
-        if self._closing or self._lost:
-            self.driver.status.raise_failure()
+        status = self.driver.status
+        if self._closing or self._lost or status.failure is not None:
+            status.raise_failure()
             raise UsageError("write: the connection is closed")
         size = len(data)
         if size <= SENT_AT_ONCE:
-            self._pass_on(self.driver.send(data))
+            self._pass_on(self.connection.send_data(data))
         else:
             view = memoryview(data)
             for at in range(0, size, SENT_AT_ONCE):
-                self._pass_on(self.driver.send(view[at : at + SENT_AT_ONCE]))
-        self._idleness.note_activity()
-        self._written += max(size, SHORT_WRITE)
+                self._pass_on(self.connection.send_data(view[at : at + SENT_AT_ONCE]))
+        if self._idleness.seconds is not None:
+            self._idleness.note_activity()
+        self._written += size if size > SHORT_WRITE else SHORT_WRITE
 
     def end(self) -> None:
         """Send close_notify (RFC 9846 6.1); reading is still possible."""
@@ -209,9 +208,10 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
             if not driver.discard(data):
                 self.transport.abort()
             return
-        self._idleness.note_activity()
+        if self._idleness.seconds is not None:
+            self._idleness.note_activity()
         self._written = 0
-        content = driver.receive_data(data)
+        content = None if driver.unfed else self.connection.receive_data(data)
         if content is None:
             self._receive(data)
         else:

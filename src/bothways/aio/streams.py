@@ -103,13 +103,16 @@ class StreamReader:
         if self._busy:
             raise UsageError("read: another task is already waiting for data")
         self._busy = True
+        link = self._link
+        status, tls = link.status, link.tls
         try:
-            await self._link.tls.until(self._link.is_readable)
+            while not link.buffer and not status.peer_closed and not tls.closing:
+                await tls.woken()
         finally:
             self._busy = False
-        if not self._link.buffer:
-            self._link.status.raise_failure()
-            if not self._link.status.peer_closed:
+        if not link.buffer:
+            status.raise_failure()
+            if not status.peer_closed:
                 raise UsageError("the connection was closed by its own side")
 
     async def _grown(self, size: int) -> bool:

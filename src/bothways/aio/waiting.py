@@ -11,20 +11,24 @@ class Waiting:
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._waiters: set[asyncio.Future[None]] = set()
+        self._waiters: list[asyncio.Future[None]] = []
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until the condition holds."""
         while not condition():
-            waiter: asyncio.Future[None] = self._loop.create_future()
-            self._waiters.add(waiter)
-            try:
-                await waiter
-            finally:
-                self._waiters.discard(waiter)
+            await self.woken()
+
+    def woken(self) -> asyncio.Future[None]:
+        """Return a future that is done at the next `wake`, for a task that checks its condition itself."""
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        if self._waiters:  # those of tasks that were cancelled are dropped
+            self._waiters = [each for each in self._waiters if not each.done()]
+        self._waiters.append(waiter)
+        return waiter
 
     def wake(self) -> None:
         """Have every waiting task check its condition again."""
-        for waiter in self._waiters:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)

@@ -95,11 +95,15 @@ class Connection(ConnectionFacts):
 
         This is the fast path of `receive`. None means that nothing was done: pass `data` to `receive`.
         """
-        if self._open is None or not self._life.reads or self._open.requests_certificate:
+        opened = self._open
+        if opened is None or not self._life.reads:
             return None
+        requests = opened.requests
+        if requests is not None and requests.runner is not None:
+            return None  # data before the client's answer is counted
         content = self._hs.inbox.open_data(data)
         if content is not None:
-            self._open.messages.data_came()
+            opened.messages.without_data = 0
             self.history.has_data = True
             if not self._position.confirmed:
                 self._position.confirm()
@@ -121,11 +125,27 @@ class Connection(ConnectionFacts):
         """Send application data; buffered before `Established`. Raises `UsageError` after `close` or a failure."""
         if not self._life.writes:
             self._life.take(Input.SEND)
+        if isinstance(data, memoryview):
+            data = data.cast("B")  # its length counts items, which may be larger
         if self._open is None:
             self._queue += data
         elif data:
             self._open.messages.update_if_due()
             self._out.data(data)
+
+    def send_data(self, data: bytes | bytearray | memoryview) -> bytes:
+        """Send application data and return the bytes that have to be sent: `send` and `data_to_send` in one call.
+
+        This is the fast path of both, for data of one record on an open connection.
+        """
+        if isinstance(data, memoryview):
+            data = data.cast("B")  # its length counts items, which may be larger
+        if self._life.writes and self._open is not None and not self._open.messages.owes_update:
+            record = self._out.seal_data(data)
+            if record is not None:
+                return record
+        self.send(data)
+        return self._out.take()
 
     def close(self) -> None:
         """Send close_notify (RFC 9846 6.1); data can still be received.

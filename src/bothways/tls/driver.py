@@ -191,7 +191,7 @@ class Driver:
         self.connection = connection
         self.status = ConnectionStatus(deliver, opened, answered)
         self._address = address
-        self._unfed = bytearray()
+        self.unfed = bytearray()
         self._discarded = 0
         self.end_follows = False  # the end of file follows the input not processed yet
 
@@ -206,18 +206,18 @@ class Driver:
 
         None if it is something else; then nothing was done.
         """
-        return None if self._unfed else self.connection.receive_data(data)
+        return None if self.unfed else self.connection.receive_data(data)
 
     def receive_slice(self, data: bytes) -> list[Request]:
         """Process as many of the received bytes as one turn allows; call `feed` later for the rest."""
-        if self._unfed or len(data) > self._octets_per_turn:
-            self._unfed += data
+        if self.unfed or len(data) > self._octets_per_turn:
+            self.unfed += data
             return []
         return self.receive(data)
 
     def receive_end(self) -> list[Request]:
         """Process the peer's end of file, after all bytes before it."""
-        if self._unfed:
+        if self.unfed:
             self.end_follows = True
             return []
         return self._take(self.connection.receive_eof())
@@ -225,12 +225,12 @@ class Driver:
     @property
     def may_feed(self) -> bool:
         """Whether input waits for `feed`, and the connection accepts it now."""
-        return bool(self._unfed) and self.connection.wants_data
+        return bool(self.unfed) and self.connection.wants_data
 
     def feed(self) -> list[Request]:
         """Process the next slice, and the end of file after the last one."""
         requests = self.receive(self._next_slice(self._octets_per_turn))
-        if self.end_follows and not self._unfed and self.status.failure is None:
+        if self.end_follows and not self.unfed and self.status.failure is None:
             self.end_follows = False
             requests += self.receive_end()
         return requests
@@ -239,20 +239,20 @@ class Driver:
         """Report that nothing more can be received or sent: process all input, then the end of file."""
         if self.status.failure is None:
             if self.may_feed:
-                self.receive(self._next_slice(len(self._unfed) if self.status.established else SLICE))
+                self.receive(self._next_slice(len(self.unfed) if self.status.established else SLICE))
             self._take(self.connection.receive_eof())
-        self._unfed.clear()
+        self.unfed.clear()
 
     def discard(self, data: bytes = b"") -> bool:
         """Count and drop bytes received after the end; False when the limit is reached."""
-        self._unfed.clear()
+        self.unfed.clear()
         self._discarded += len(data)
         return self._discarded < LINGER_BYTES
 
     @property
     def wants_data(self) -> bool:
         """Whether more may be read: not while slices wait, nor while the handshake waits for an answer."""
-        return not self._unfed and (self.connection.wants_data or self.status.peer_closed)
+        return not self.unfed and (self.connection.wants_data or self.status.peer_closed)
 
     # -- sending -----------------------------------------------------------------------------------------
 
@@ -260,8 +260,7 @@ class Driver:
         """Return application data as it is to be sent. Raises the error that ended the connection, if there is one."""
         if self.status.failure is not None:
             self.status.raise_failure()
-        self.connection.send(data)
-        return self.connection.data_to_send()
+        return self.connection.send_data(data)
 
     def authenticate_client(self, *, required: bool, seconds: float | None, max_data: int) -> list[Request]:
         """Request the client's certificate; the arguments and errors are those of `Connection.authenticate_client`."""
@@ -363,8 +362,8 @@ class Driver:
         return ANONYMOUS_SLICE if self.connection.peer is None else sys.maxsize
 
     def _next_slice(self, size: int) -> bytes:
-        data = bytes(self._unfed[:size])
-        del self._unfed[:size]
+        data = bytes(self.unfed[:size])
+        del self.unfed[:size]
         return data
 
 

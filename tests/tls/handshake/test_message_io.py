@@ -92,6 +92,27 @@ def test_data_of_any_length_goes_out_in_order(size: int, kind: Callable[[bytes],
     assert b"".join(content for _, content in everything(box)) == data
 
 
+def test_short_way_of_data_overtakes_nothing_that_waits() -> None:
+    """RFC 9846 5.1: neither a message that is gathered nor a record that is ready."""
+    out = outbox()
+    assert out.seal_data(b"x") is None, "there are no keys"
+    out.change_keys(keys(), Epoch.APPLICATION)
+    assert out.seal_data(b"x") == keys().seal(23, b"x")
+    out.put_message(KeyUpdate(0))
+    assert out.seal_data(b"x") is None
+    out.flush()
+    assert out.seal_data(b"x") is None
+    out.take()
+    assert out.seal_data(b"x") is not None
+
+
+def test_short_way_of_sending_is_not_used_with_an_observer_or_padding() -> None:
+    """An observer sees every record, and each is padded (RFC 9846 5.4)."""
+    for out in (outbox([]), outbox(padding=64)):
+        out.change_keys(keys(), Epoch.APPLICATION)
+        assert out.seal_data(b"x") is None
+
+
 def test_what_is_put_in_goes_out_as_it_is() -> None:
     """Messages that are encoded share the flight's record, and records follow it as they are."""
     out = outbox()

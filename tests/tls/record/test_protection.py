@@ -153,6 +153,37 @@ def test_the_short_way_declines_everything_else_and_changes_nothing() -> None:
     assert theirs.open_data(sealed_by_hand(AES, secret, 2**64 - 1, b"x\x17")) is None
 
 
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_the_short_way_seals_what_the_long_way_seals(kind: type) -> None:
+    """RFC 9846 5.2: the same records, and both ways may take turns."""
+    secret = os.urandom(32)
+    short, long = Protection(AES, secret), Protection(AES, secret)
+    for size in (1, 50, FRAGMENT_LIMIT):
+        data = os.urandom(size)
+        assert short.seal_data(kind(data)) == long.seal(DATA, data)
+        assert short.seal(DATA, data) == long.seal_data(kind(data))
+
+
+@pytest.mark.parametrize("size", [0, FRAGMENT_LIMIT + 1])
+def test_the_short_way_declines_to_seal_what_is_not_one_record(size: int) -> None:
+    """RFC 9846 5.1; what it declines uses up no sequence number."""
+    ours, _ = pair()
+    assert ours.seal_data(bytes(size)) is None and ours.sequence == 0
+
+
+def test_the_short_way_declines_to_seal_under_keys_that_need_an_update() -> None:
+    """RFC 9846 5.5: the caller updates them first."""
+    ours, _ = pair()
+    ours.sequence = AES.record_limit // 2 - 1
+    assert ours.seal_data(b"x") is not None
+    assert ours.should_update and ours.seal_data(b"x") is None
+
+
+def test_plaintext_seals_no_data_the_short_way() -> None:
+    """RFC 9846 5.2: application data is never without protection."""
+    assert Plaintext().seal_data(b"x") is None
+
+
 def test_one_direction_does_not_open_the_other() -> None:
     """RFC 9846 7.3: each direction has its own key."""
     ours, _ = pair()
@@ -372,6 +403,19 @@ def test_a_plaintext_longer_than_allowed_is_refused_in_tls_1_2(suite: Suite) -> 
             continue
         with blames(Fault.RECORD_TOO_LONG, length=FRAGMENT_LIMIT + 1):
             theirs.open(header, body)
+
+
+@every_suite_12
+def test_the_short_way_of_tls_1_2_seals_what_the_long_way_seals(suite: Suite) -> None:
+    """RFC 5246 6.2: one record, unless it cannot be one or the keys are used up by half."""
+    key, iv = os.urandom(suite.key_size), os.urandom(suite.iv_size)
+    short, long = Protection12(suite, key, iv), Protection12(suite, key, iv)
+    for data in (b"x", os.urandom(FRAGMENT_LIMIT)):
+        assert short.seal_data(data) == long.seal(DATA, data)
+    assert short.seal_data(b"") is None and short.seal_data(bytes(FRAGMENT_LIMIT + 1)) is None
+    assert short.sequence == 2
+    short.sequence = suite.record_limit // 2
+    assert short.seal_data(b"x") is None
 
 
 @every_suite_12

@@ -113,6 +113,16 @@ class Outbox:
         for at in range(0, len(view), SEALED_AT_ONCE):
             self.seal(DATA, view[at : at + SEALED_AT_ONCE])
 
+    def seal_data(self, data: bytes | bytearray | memoryview) -> bytes | None:
+        """Return application data as one record, to be sent at once; None if it cannot be one, or must wait its turn.
+
+        This is the fast path for application data, without an observer and without padding. None means that nothing
+        was done: call `data`.
+        """
+        if self._wire or self._messages or self._padding or self._observer is not None:
+            return None
+        return self.keys.seal_data(data)
+
     def alert(self, level: int, description: int) -> None:
         """Send an alert, after the rest of the flight."""
         self.flush()

@@ -36,9 +36,9 @@ class AfterHandshake:
         self._life = life
         self._client_auth = client_auth
         self._keeper = keeper
-        self._without_data = 0
+        self.without_data = 0  # messages in a row, without application data between them
         self._asked = 0
-        self._owes = False
+        self.owes_update = False  # the peer has requested a KeyUpdate that was not sent yet
         self._answered = False
 
     @property
@@ -52,23 +52,23 @@ class AfterHandshake:
 
         Otherwise a peer that sends many requests and reads nothing could fill our memory with answers (RFC 9846 4.7.3).
         """
-        return self._owes and (not self._answered or _protecting(self._out.keys).sequence > 0)
+        return self.owes_update and (not self._answered or _protecting(self._out.keys).sequence > 0)
 
     def take(self, message: Message) -> Sequence[Event]:
         """Process a message; return the requests that follow from it. Tickets are stored if the client has a store."""
         if isinstance(message, KeyUpdate) and self._asked:
             self._asked -= 1
         else:
-            self._without_data += 1
-        if self._without_data > IDLE_MESSAGE_LIMIT:
-            blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
+            self.without_data += 1
+        if self.without_data > IDLE_MESSAGE_LIMIT:
+            blame(Fault.TOO_MANY_KEY_UPDATES, count=self.without_data)
         match message:
             case KeyUpdate(request):
                 if request not in KeyUpdateRequest.__members__.values():
                     blame(Fault.BAD_KEY_UPDATE, got=spelled(KeyUpdateRequest, request))
                 self._inbox.change_keys(_protecting(self._inbox.keys).next(), Epoch.APPLICATION)
                 if request == KeyUpdateRequest.update_requested:
-                    self._owes = True
+                    self.owes_update = True
             case NewSessionTicket():
                 if self._keeper is not None:
                     self._keeper.keep(message)
@@ -85,52 +85,44 @@ class AfterHandshake:
                 raise TypeError("the table of steps lets a message pass that nobody takes")
         return ()
 
-    def data_came(self) -> None:
-        """Restart the count of messages, since application data was received."""
-        self._without_data = 0
-
     def update_keys(self, *, ask: bool) -> None:
         """Send a KeyUpdate and use the next keys; with `ask` the peer has to do the same (RFC 9846 4.7.3)."""
         self._asked += ask
         request = KeyUpdateRequest.update_requested if ask else KeyUpdateRequest.update_not_requested
         self._out.send_after_handshake(KeyUpdate(request))
         self._out.change_keys(_protecting(self._out.keys).next(), Epoch.APPLICATION)
-        self._answered = self._answered or self._owes
-        self._owes = False
+        self._answered = self._answered or self.owes_update
+        self.owes_update = False
 
     def update_if_due(self) -> None:
         """Update our keys if the peer requested it or the limit of the keys is near (RFC 9846 5.5)."""
-        if self._owes or self._out.keys.should_update:
+        if self.owes_update or self._out.keys.should_update:
             self.update_keys(ask=False)
 
 
 class AfterHandshake12:
     """The same for TLS 1.2, without key updates; renegotiation is refused (RFC 5246 7.4.1.1)."""
 
-    owes_key_update = False
+    owes_key_update = owes_update = False
     asked_later = False
 
     def __init__(self, out: Outbox, life: Lifecycle) -> None:
         self._out = out
         self._life = life
-        self._without_data = 0
+        self.without_data = 0
         self._answers = 0
 
     def take(self, message: Message) -> Sequence[Event]:
         """Answer a HelloRequest, or a new ClientHello, with the alert no_renegotiation."""
         del message
-        self._without_data += 1
-        if self._without_data > IDLE_MESSAGE_LIMIT:
-            blame(Fault.TOO_MANY_KEY_UPDATES, count=self._without_data)
+        self.without_data += 1
+        if self.without_data > IDLE_MESSAGE_LIMIT:
+            blame(Fault.TOO_MANY_KEY_UPDATES, count=self.without_data)
         self._answers += 1
         # A peer that does not read must not fill our memory with answers.
         if self._answers <= IDLE_MESSAGE_LIMIT and self._life.writes:
             self._out.alert(AlertLevel.warning, Alert.NO_RENEGOTIATION)
         return ()
-
-    def data_came(self) -> None:
-        """Restart the count of messages, since application data was received."""
-        self._without_data = 0
 
     def update_keys(self, *, ask: bool) -> None:
         """Raise `UsageError`: TLS 1.2 has no key update."""

@@ -26,12 +26,12 @@ from bothways.tls.wire.tls13 import Certificate, CertificateVerify, Finished
 
 
 class OpenConnection:
-    """An open connection. messages: KeyUpdate, tickets and requests.
+    """An open connection. messages: KeyUpdate and tickets.  requests: of a server, for the client's certificate.
 
     revalidation: the repeated verification of the peer; None without a peer that could be verified.
     """
 
-    __slots__ = ("_answers", "_hs", "_requests", "_settings", "messages", "revalidation")
+    __slots__ = ("_answers", "_hs", "_settings", "messages", "requests", "revalidation")
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class OpenConnection:
         self._settings = settings
         self.revalidation = revalidation_of(hs, settings, result.verified)
         self._answers: ClientAuthentication | None = None
-        self._requests: CertificateRequests | None = None
+        self.requests: CertificateRequests | None = None
         if hs.role is Role.SERVER:
-            self._requests = CertificateRequests(hs, settings, life, position, result, self._authenticated)
+            self.requests = CertificateRequests(hs, settings, life, position, result, self._authenticated)
         self.messages: AfterHandshake | AfterHandshake12
         if result.negotiated.version is Version.TLS12:
             self.messages = AfterHandshake12(hs.out, life)
@@ -66,7 +66,7 @@ class OpenConnection:
     def runners(self) -> list[ScriptRunner[Any]]:
         """The scripts that are running."""
         running: list[ScriptRunner[Any]] = [] if self._answers is None else list(self._answers.runners)
-        for each in (self.revalidation, self._requests):
+        for each in (self.revalidation, self.requests):
             if each is not None and each.runner is not None:
                 running.append(each.runner)
         return running
@@ -74,22 +74,22 @@ class OpenConnection:
     @property
     def requests_certificate(self) -> bool:
         """Whether the client's answer to a request for its certificate is awaited."""
-        return self._requests is not None and self._requests.runner is not None
+        return self.requests is not None and self.requests.runner is not None
 
     @property
     def is_judging_answer(self) -> bool:
         """Whether the client is being verified after its answer, and no data that follows may be processed yet."""
-        runner = None if self._requests is None else self._requests.runner
+        runner = None if self.requests is None else self.requests.runner
         return runner is not None and runner.request is not None
 
     @property
     def deadlines(self) -> list[float | None]:
         """When to call what `due` returns, on the monotonic clock; None for never."""
-        return [each.deadline for each in (self.revalidation, self._requests) if each is not None]
+        return [each.deadline for each in (self.revalidation, self.requests) if each is not None]
 
     def due(self, now: float) -> Callable[[], Sequence[Event]] | None:
         """Return what has to be done at this time; None for nothing."""
-        requests, again = self._requests, self.revalidation
+        requests, again = self.requests, self.revalidation
         if requests is not None and requests.deadline is not None and now >= requests.deadline:
             return requests.refuse_late
         if again is not None and again.deadline is not None and now >= again.deadline:
@@ -98,31 +98,31 @@ class OpenConnection:
 
     def authenticate_client(self, *, required: bool, seconds: float | None, max_data: int) -> None:
         """Request the client's certificate; see `Connection.authenticate_client`."""
-        if self._requests is None:
+        if self.requests is None:
             raise UsageError("authenticate_client: only a server requests a certificate")
         self.messages.update_if_due()
-        self._requests.send(required=required, seconds=seconds, max_data=max_data)
+        self.requests.send(required=required, seconds=seconds, max_data=max_data)
 
     def take(self, message: Message) -> Sequence[Event]:
         """Process a message; return the events that follow."""
-        if self._requests is not None and isinstance(message, Certificate | CertificateVerify | Finished):
-            return self._requests.take(message)
+        if self.requests is not None and isinstance(message, Certificate | CertificateVerify | Finished):
+            return self.requests.take(message)
         return self.messages.take(message)
 
     def data_came(self, size: int) -> None:
         """Process the arrival of so many bytes of data."""
-        self.messages.data_came()
-        if self._requests is not None:
-            self._requests.data_came(size)
+        self.messages.without_data = 0
+        if self.requests is not None:
+            self.requests.data_came(size)
 
     def peer_closed(self) -> Sequence[Event]:
         """Process the peer's close_notify; return the events that come before it."""
-        return () if self._requests is None else self._requests.peer_closed()
+        return () if self.requests is None else self.requests.peer_closed()
 
     def forget(self) -> None:
         """Delete what a connection that has ended does not need."""
-        if self._requests is not None:
-            self._requests.forget()
+        if self.requests is not None:
+            self.requests.forget()
 
     def _authenticated(self, verified: Verified) -> None:
         """Go on with the client that a certificate after the handshake has shown."""
