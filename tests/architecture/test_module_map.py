@@ -38,6 +38,7 @@ ELSEWHERE = {
     "gateway/http/client1.py": "gateway/http/test_conversation.py",
     "gateway/http/client2.py": "interop/test_gateway_http.py",
     "gateway/http/server2.py": "gateway/http/test_link2.py",
+    "gateway/identity_config.py": "gateway/test_config.py",
     "gateway/preliminary.py": "gateway/test_opening.py",
     "gateway/transported.py": "gateway/test_relay.py",
     "gateway/http/services.py": "gateway/http/test_conversation.py",

@@ -149,7 +149,8 @@ def test_files_are_looked_at_though_nobody_connects(mutual):
 
 
 @pytest.mark.parametrize(
-    ("with_ca", "todo"), [(False, "add --client-ca FILE"), (True, "remove --client-auth none")]
+    ("with_ca", "todo"),
+    [(False, "add --client-ca FILE or --client-cert FILE"), (True, "remove --client-auth none")],
 )
 def test_options_about_clients_are_refused_where_no_client_is_verified(mutual, with_ca, todo):
     """What is missing is named as an option, since this is a command."""

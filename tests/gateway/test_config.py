@@ -217,3 +217,17 @@ def test_routes_that_take_different_clients_stand_beside_each_other(
 ) -> None:
     config = read(tmp_path, f"{IDENTITY}{LISTENER}{first}\n{second}\n")
     assert len(config.routes) == 2
+
+
+def test_a_route_that_names_whom_it_trusts_trusts_nobody_else(tmp_path: Path) -> None:
+    """What [identity] trusts is not added to that: one certificate would become all of a CA."""
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        '[identity]\ncertificate = "a.pem"\nclient_ca = "ca.pem"\n[[listener]]\nport = 0\n'
+        '[[route]]\nserver_names = "a.example"\nbackend = "127.0.0.1:1"\nallow = "any verified client"\n'
+        'client_cert = "one.pem"\n'
+        '[[route]]\nbackend = "127.0.0.1:1"\nallow = "any verified client"\n'
+    )
+    one, two = (each.identity for each in read_config(path).routes)
+    assert (one.client_ca, one.client_cert) == (None, str(tmp_path / "one.pem"))
+    assert (two.client_ca, two.client_cert) == (str(tmp_path / "ca.pem"), None)

@@ -459,3 +459,28 @@ def test_a_broken_file_starts_nothing(setting: Setting) -> None:
     setting.write('backend = "127.0.0.1:1"')
     with pytest.raises(ConfigError, match="`allow` is missing: nobody could pass"):
         setting.load()
+
+
+def test_a_certificate_that_is_nobodys_ca_is_pinned_and_withdrawn_with_its_pin(setting: Setting) -> None:
+    """Its file may become empty: then nobody is trusted by it. Others of the same issuer are not accepted."""
+    mine, pins = setting.mutual.identity("client"), setting.folder / "pins.pem"
+    pins.write_bytes(mine.cert.read_bytes())
+
+    async def talk() -> None:
+        async with service() as behind:
+            text = setting.write(behind.route(), crl=False).read_text()
+            setting.path.write_text(text.replace('client_ca = "pki/ca.pem"', 'client_cert = "pins.pem"'))
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway, mine)
+                writer.write(b"x")
+                assert await reader.read(1) == b"x"
+                with pytest.raises(PeerAlert, match="unknown_ca"):
+                    other, _ = await setting.open(gateway, "wrong_name")
+                    await other.read()
+                pins.write_bytes(b"")
+                with pytest.raises(PeerAlert, match="unknown_ca"):
+                    await reader.read()
+                reported = await setting.until_reported(2)
+        assert [each["verdict"] for each in reported] == ["refused", "withdrawn"]
+
+    asyncio.run(talk())

@@ -32,6 +32,7 @@ class Wanted(Enum):
     IDENTITY = "a certificate", frozenset({CERTIFICATE, PKCS12})
     PRIVATE_KEY = "a private key", frozenset({KEY})
     ANCHORS = "trust anchors", frozenset({CERTIFICATE})
+    PEERS = "certificates of clients", frozenset({CERTIFICATE})
     LISTS = "certificate revocation lists (CRLs)", frozenset({CRL})
     RESPONSES = "OCSP responses", frozenset({OCSP_RESPONSE})
     SIGNING_REQUEST = "a certificate request", frozenset({REQUEST})
@@ -66,6 +67,9 @@ HINTS: Mapping[tuple[Wanted, str], str] = {
     (Wanted.ANCHORS, REQUEST): "give the certificates of the CAs that are trusted",
     (Wanted.ANCHORS, PUBLIC_KEY): "give the certificate of the CA that holds this key",
     (Wanted.ANCHORS, CRL): "give the certificates of the CAs here, and this file by --crl",
+    (Wanted.PEERS, PKCS12): "openssl pkcs12 -in FILE -clcerts -nokeys -out FILE.pem",
+    (Wanted.PEERS, PUBLIC_KEY): "give the certificate that holds this key",
+    (Wanted.PEERS, KEY): "give the certificate of the client; its key stays with it",
     (Wanted.IDENTITY, CRL): "give our certificate here, and this file by --crl",
     (Wanted.PRIVATE_KEY, CRL): "give our private key here, and this file by --crl",
     (Wanted.LISTS, CERTIFICATE): "get the CRL of its CA: `bothways show FILE` tells where, under CRL",

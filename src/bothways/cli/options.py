@@ -290,6 +290,21 @@ class Clients:
     client_ca: str | None
     client_auth: ClientAuth | None
     allow: tuple[PeerRule, ...]
+    client_cert: str | None = None
+
+    @property
+    def trusted(self) -> str | None:
+        """The file that says whom to trust, for messages; None where nobody is verified."""
+        return self.client_ca or self.client_cert
+
+    def load_anchors(self) -> TrustStore | None:
+        """Read whom to trust, again when it changes; None where nobody is verified. Raises ConfigError."""
+        ca, exact = self.client_ca, self.client_cert
+        if ca is None and exact is None:
+            return None
+        with explaining_file_kinds((ca, Wanted.ANCHORS), (exact, Wanted.PEERS)):
+            read = TrustStore.watched if are_files(ca, exact) else TrustStore.from_file
+            return read(ca, exact=exact)
 
 
 clients_options = gathered(
@@ -299,10 +314,16 @@ clients_options = gathered(
         "--client-ca", type=FILE, metavar="FILE", help="The CA certificates trusted for clients (PEM)."
     ),
     click.option(
+        "--client-cert",
+        type=FILE,
+        metavar="FILE",
+        help="Certificates of clients that are trusted as they are, whoever issued them (PEM).",
+    ),
+    click.option(
         "--client-auth",
         type=click.Choice(["none", "request", "require", "later"]),
-        help="Request a client certificate; by default `require` with --client-ca, else `none`. `later`: only after "
-        "the handshake, for a service that asks then.",
+        help="Request a client certificate; by default `require` with --client-ca or --client-cert, else `none`. "
+        "`later`: only after the handshake, for a service that asks then.",
     ),
     click.option(
         "--allow",

@@ -92,10 +92,10 @@ def command(
     """Serve an ASGI application over HTTP/1.1 and WebSocket to clients with a trusted certificate.
 
     MODULE is imported from the current directory. `bothways.http.asgi.identity(scope)` returns the verified client.
-    Prints `listening on HOST:PORT` on standard error when it is ready. The files of --cert, --key, --client-ca and
-    --crl are read again when they change, and connections of clients whose certificates are not accepted any more are
-    ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads all files again and replaces the workers one after
-    the other.
+    Prints `listening on HOST:PORT` on standard error when it is ready. The files of --cert, --key, --client-ca,
+    --client-cert and --crl are read again when they change, and connections of clients whose certificates are not
+    accepted any more are ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads all files again and replaces
+    the workers one after the other.
     """
     module, colon, attribute = app.partition(":")
     if not (colon and module and attribute):

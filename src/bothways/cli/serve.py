@@ -119,8 +119,8 @@ def command(
     """Accept TLS connections on HOST:PORT from trusted clients. Port 0: any free port.
 
     Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. The files
-    of --cert, --key, --client-ca and --crl are read again when they change, and connections of clients whose
-    certificates are not accepted any more are ended. OCSP responses for our own certificate are renewed in time.
+    of --cert, --key, --client-ca, --client-cert and --crl are read again when they change, and connections of clients
+    whose certificates are not accepted any more are ended. OCSP responses for our own certificate are renewed in time.
     SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and replaces the workers one after the other.
     """
     if (service is None) == (forward is None):
@@ -135,7 +135,7 @@ def command(
     ticket_keys, log_keys = tickets.load(), load_keylog(keylog)
     if picture is not None:
         picture.check()
-    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.client_ca or "CA")
+    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.trusted or "CA")
     limit = idle_limit(idle_timeout, forward)
     make_service = (
         _service(service, limit, asks=asks) if forward is None else _forward(forward, limit, starttls)

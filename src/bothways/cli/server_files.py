@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from bothways.cli.options import Clients, LoadedSide, Side, load_anchors
+from bothways.cli.options import Clients, LoadedSide, Side
 from bothways.diagnosis.certificates import fault_of_ours
 from bothways.diagnosis.self_check import reasons_against
 from bothways.errors import ConfigError
@@ -35,8 +35,7 @@ class ServerFiles:
     def __post_init__(self) -> None:
         self.lists = CRLFiles(self.side.sources.crl)
         self.own = self.side.load(self.lists.store, watched=True)
-        ca = self.clients.client_ca
-        self.anchors = None if ca is None else load_anchors(ca, watched=True)
+        self.anchors = self.clients.load_anchors()
         self._refuse_unused()
 
     @property
@@ -47,7 +46,11 @@ class ServerFiles:
         """Refuse options that say how clients are verified where nobody is verified."""
         if self._verifies_clients:
             return
-        todo = "add --client-ca FILE" if self.anchors is None else "remove --client-auth none"
+        todo = (
+            "add --client-ca FILE or --client-cert FILE"
+            if self.anchors is None
+            else "remove --client-auth none"
+        )
         if self.own.revocation is not None:
             raise ConfigError(
                 f"--crl, --ocsp, --fetch, --revocation: no client certificate is verified; {todo}"

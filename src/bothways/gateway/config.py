@@ -5,7 +5,6 @@ Paths are relative to the file's own folder.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,11 +14,11 @@ from bothways.faults import shown
 from bothways.gateway.access import ANYBODY, Access, Rule
 from bothways.gateway.addresses import (
     Address,
-    TCPAddress,
     UnixAddress,
     parsed_address,
 )
 from bothways.gateway.http_config import HTTPConfig, http_in
+from bothways.gateway.identity_config import BackendTLS, IdentityConfig, backend_tls_in, file_in, identity_in
 from bothways.gateway.listener_config import ListenerConfig, listener_in
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
@@ -27,9 +26,7 @@ from bothways.starttls import Accepted
 from bothways.trust.access import PeerRule
 from bothways.trust.files import FilePath
 from bothways.trust.general_names import is_dns_name, lower_ascii
-from bothways.trust.revocation import PRESETS
 
-SYSTEM = "system"
 MOST_LISTENERS = 64
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
 
@@ -71,31 +68,6 @@ class Times:
     request_body: float = 60.0
     response: float = 60.0
     keep_alive: float = 75.0
-
-
-@dataclass(frozen=True, slots=True)
-class IdentityConfig:
-    """Who a route is, and by whom and by which evidence its clients are verified. All but `revocation` are files."""
-
-    certificate: str
-    key: str | None
-    client_ca: str
-    crl: tuple[str, ...]
-    ocsp: tuple[str, ...]
-    revocation: str | None
-    fetch: bool
-    fetch_allow: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BackendTLS:
-    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  certificate: ours, for mutual TLS."""
-
-    server_name: str
-    ca: str | None
-    certificate: str | None
-    key: str | None
-    crl: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +136,7 @@ class _Reading:
         limits, times = _limits(table.table("limits")), _times(table.table("times"))
         listeners = self._listeners(table.tables("listener"))
         common = table.table("identity")
-        identity = None if common is None else self._identity(common, None)
+        identity = None if common is None else identity_in(common, self._folder, None)
         routes = self._routes(table.tables("route"), identity, listeners)
         for listener in listeners:
             if not any(route.listeners is None or listener.name in route.listeners for route in routes):
@@ -224,7 +196,7 @@ class _Reading:
         backend = table.required("backend", "the service behind this route, HOST:PORT or unix:PATH")
         address = table.made("backend", lambda: parsed_address(backend))
         if isinstance(address, UnixAddress):
-            address = UnixAddress(self._file(address.path))
+            address = UnixAddress(file_in(self._folder, address.path))
         tls, alpn = table.table("backend_tls"), _alpn(table)
         wanted = _known(table, table.texts("listeners"), [each.name for each in listeners])
         route = RouteConfig(
@@ -232,10 +204,10 @@ class _Reading:
             None if names is None else tuple(_server_name(table, each) for each in names),
             alpn,
             wanted,
-            self._identity(table, common),
+            identity_in(table, self._folder, common),
             _access(table),
             address,
-            None if tls is None else self._backend_tls(tls, address),
+            None if tls is None else backend_tls_in(tls, self._folder, address),
             _proxy_protocol(table),
             http_in(table, alpn),
             _starttls(table, [each for each in listeners if wanted is None or each.name in wanted]),
@@ -244,64 +216,6 @@ class _Reading:
             table.refuse(f"requests of HTTP do not come in by STARTTLS of {route.starttls.title}", "mode")
         table.end()
         return route
-
-    def _identity(self, table: Table, common: IdentityConfig | None) -> IdentityConfig:
-        """Read who a route is; what it does not say is as in [identity]. The key goes with its certificate."""
-        certificate, key = table.text("certificate"), table.text("key")
-        if certificate is None and key is not None and common is not None:
-            table.refuse("`key` without `certificate`: name both, as they belong together", "key")
-        if certificate is None and common is not None:
-            certificate, key = common.certificate, common.key
-        elif certificate is not None:
-            certificate, key = self._file(certificate), None if key is None else self._file(key)
-        ca, crl, ocsp = table.text("client_ca"), table.texts("crl"), table.texts("ocsp")
-        preset, allow = table.text("revocation"), table.texts("fetch_allow")
-        if preset is not None and preset not in PRESETS:
-            table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
-        fetch = table.flag("fetch") if table.has("fetch") or common is None else common.fetch
-        if allow and not fetch:
-            table.refuse("has an effect only with `fetch = true`", "fetch_allow")
-        if certificate is None:
-            table.refuse(
-                "`certificate` is missing here and in [identity]: a file with our certificate and chain"
-            )
-        if ca is None and common is None:
-            table.refuse(
-                "`client_ca` is missing here and in [identity]: a file with the CAs trusted for clients"
-            )
-        return IdentityConfig(
-            certificate,
-            key,
-            common.client_ca if ca is None and common is not None else self._file(ca or ""),
-            tuple(map(self._file, crl)) if crl is not None else () if common is None else common.crl,
-            tuple(map(self._file, ocsp)) if ocsp is not None else () if common is None else common.ocsp,
-            preset if preset is not None or common is None else common.revocation,
-            fetch,
-            allow if allow is not None else () if common is None else common.fetch_allow,
-        )
-
-    def _backend_tls(self, table: Table, address: Address) -> BackendTLS:
-        host = address.host if isinstance(address, TCPAddress) else None
-        name = table.text("server_name", host)
-        if name is None:
-            table.refuse("`server_name` is missing: the name that the certificate of the backend must have")
-        ca = table.required(
-            "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
-        )
-        certificate, key, crl = table.text("certificate"), table.text("key"), table.texts("crl")
-        if certificate is None and key is not None:
-            table.refuse("`key` without `certificate`: name both, as they belong together", "key")
-        table.end()
-        return BackendTLS(
-            name,
-            None if ca == SYSTEM else self._file(ca),
-            None if certificate is None else self._file(certificate),
-            None if key is None else self._file(key),
-            tuple(map(self._file, crl or ())),
-        )
-
-    def _file(self, path: str) -> str:
-        return os.path.normpath(self._folder / path)
 
 
 def _limits(table: Table | None) -> Limits:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 from bothways.errors import ConfigError
 from bothways.trust import files
-from bothways.trust.anchors import TrustStore, certificates_in
+from bothways.trust.anchors import TrustStore, certificates_in, exact_certificates_in, trusting_nobody
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl import CRL, crls_in
 from bothways.trust.crl_files import replace_changed
@@ -126,6 +126,23 @@ class Making:
 
         paths = SYSTEM_ANCHORS if path is None else (path,)
         return self._once(self.held.anchors, self._before.anchors, paths, make)
+
+    def client_anchors(self, ca: str | None, exact: str | None) -> TrustStore:
+        """Return those of the CAs of one file and of the exact certificates of another. Raises ConfigError.
+
+        A later file without a certificate trusts none of those that it had.
+        """
+        if exact is None:
+            return self.anchors(ca)
+
+        def make(before: TrustStore | None) -> TrustStore:
+            ders = [] if ca is None else certificates_in(self._read(ca), ca)
+            theirs = exact_certificates_in(self._read(exact), exact, may_be_empty=before is not None)
+            if not ders and not theirs:
+                return trusting_nobody()
+            return TrustStore(ders, exact=theirs, source=exact if ca is None else ca)
+
+        return self._once(self.held.anchors, self._before.anchors, (ca or "", exact), make)
 
     def lists(self, paths: Paths) -> CRLStore:
         """Return the CRLs of several files, with those that were used earlier. Raises ConfigError."""

@@ -14,9 +14,10 @@ from bothways.aio.watch import Watch
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
-from bothways.gateway.config import BackendTLS, GatewayConfig, IdentityConfig, RouteConfig, wildcard
+from bothways.gateway.config import GatewayConfig, RouteConfig, wildcard
 from bothways.gateway.held import Files, Held, Making
 from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
+from bothways.gateway.identity_config import BackendTLS, IdentityConfig
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
@@ -161,7 +162,7 @@ class _Loading:
             check_installed()
         server = ServerConfig(
             credentials=self._making.credentials(identity.certificate, identity.key),
-            client_anchors=self._making.anchors(identity.client_ca),
+            client_anchors=self._making.client_anchors(identity.client_ca, identity.client_cert),
             client_auth="require",
             allow=config.access.refusal,
             alpn=config.alpn or (PROTOCOLS if config.http is not None else _own_protocols(config.starttls)),

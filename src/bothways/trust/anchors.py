@@ -7,7 +7,7 @@ the parsed certificates of such paths: no verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
@@ -62,7 +62,8 @@ class Recent(Generic[K, V]):
 class TrustStore:
     """The trust anchors of one side, immutable. Configurations that share a store share its cache.
 
-    certificates: the trust anchors in DER.  source: their name in errors.
+    certificates: the trust anchors in DER.  source: their name in errors.  exact: certificates of peers that are
+    trusted as they are, in DER: each for itself, and for none that it has signed.
     remember_paths: the number of verified signatures that are cached at most; 0 caches none.  profile: "private"
     verifies by RFC 5280 with the tolerance that private PKIs need, "web" verifies servers by the rules for public web
     certificates (docs/defaults.md), and clients as "private" does.
@@ -81,6 +82,7 @@ class TrustStore:
         self,
         certificates: Iterable[bytes],
         *,
+        exact: Iterable[bytes] = (),
         remember_paths: int = REMEMBERED_PATHS,
         profile: Profile = "private",
         source: str = "anchors",
@@ -90,18 +92,15 @@ class TrustStore:
             raise ConfigError(f"profile: {profile!r} is not a profile; expected {' or '.join(PROFILES)}")
         if remember_paths < 0:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
-        self._anchors: dict[bytes, ParsedCertificate] = {}
-        for number, der in enumerate(certificates, 1):
-            what = f"{source}: certificate {number}"
-            self._anchors.setdefault(der, _readable(pem.require_bytes(der, what), what))
+        issuers = _readable_by_der(certificates, source)
+        self._exact = _readable_by_der(exact, "exact" if source == "anchors" else source)
+        self._anchors = issuers | self._exact
         self._check_not_empty(source)
         self._by_name: dict[bytes, SameSubject] = {}
-        for anchor in self._anchors.values():
+        for anchor in issuers.values():
             self._by_name.setdefault(anchor.normal_subject, SameSubject()).add(anchor)
-        self._by_der = {
-            anchor.subject: self._by_name[anchor.normal_subject] for anchor in self._anchors.values()
-        }
-        self.subjects = tuple(self._by_der)
+        self._by_der = {anchor.subject: self._by_name[anchor.normal_subject] for anchor in issuers.values()}
+        self.subjects = tuple(self._by_der | {each.issuer: None for each in self._exact.values()})
         self.subjects_octets = sum(map(len, self.subjects))
         self.profile: Profile = profile
         self.remembers_paths = remember_paths > 0
@@ -113,28 +112,49 @@ class TrustStore:
 
     @classmethod
     def from_file(
-        cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
+        cls,
+        path: files.FilePath | None,
+        *,
+        exact: files.FilePath | None = None,
+        remember_paths: int = REMEMBERED_PATHS,
+        profile: Profile = "private",
     ) -> TrustStore:
-        """Read trust anchors from a file. Raises ConfigError.
+        """Read trust anchors from files. Raises ConfigError.
 
-        path: of any number of PEM certificates, or one in DER.  remember_paths, profile: see `TrustStore`.
+        path: of any number of PEM certificates, or one in DER; None where there is only `exact`.  exact: such a file
+        with certificates of peers.  remember_paths, profile: see `TrustStore`.
         """
-        return cls._read(files.content(path), str(path), remember_paths, profile)
+        return cls._reader(path, exact, remember_paths, profile).first()
 
     @classmethod
     def watched(
-        cls, path: files.FilePath, *, remember_paths: int = REMEMBERED_PATHS, profile: Profile = "private"
+        cls,
+        path: files.FilePath | None,
+        *,
+        exact: files.FilePath | None = None,
+        remember_paths: int = REMEMBERED_PATHS,
+        profile: Profile = "private",
     ) -> WatchedTrustStore:
-        """Read trust anchors from a file as `from_file` does, and again whenever it changes. Raises ConfigError.
+        """Read trust anchors from files as `from_file` does, and again whenever one changes. Raises ConfigError.
 
         Connections that begin afterwards are verified by the new anchors, and open ones again where a configuration has
-        `judge_again="change"`. A file that cannot be decoded completely changes nothing, and the log says why.
+        `judge_again="change"`. A file that cannot be decoded completely changes nothing, and the log says why; a later
+        file of `exact` that is empty trusts none of its peers any more.
         """
+        reader = cls._reader(path, exact, remember_paths, profile)
+        return WatchedTrustStore(Renewed(reader.paths, reader))
 
-        def make(contents: Sequence[bytes]) -> TrustStore:
-            return cls._read(contents[0], str(path), remember_paths, profile)
+    @classmethod
+    def _reader(
+        cls, path: files.FilePath | None, exact: files.FilePath | None, remember_paths: int, profile: Profile
+    ) -> _Reader:
+        if path is None and exact is None:
+            raise ConfigError("anchors: expected a file, of trust anchors or of exact certificates")
 
-        return WatchedTrustStore(Renewed((path,), make))
+        def make(ders: Sequence[bytes], theirs: Sequence[bytes], source: str) -> TrustStore:
+            return cls(ders, exact=theirs, remember_paths=remember_paths, profile=profile, source=source)
+
+        return _Reader(path, exact, make)
 
     @classmethod
     def from_pem(
@@ -175,10 +195,7 @@ class TrustStore:
         return cls(ders, remember_paths=remember_paths, profile=profile, source=source)
 
     def _check_not_empty(self, source: str) -> None:
-        if not self._anchors:
-            raise ConfigError(
-                f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
-            )
+        _some(list(self._anchors), source)
 
     def profile_for(self, purpose: Purpose | None) -> Profile:
         """Return the profile that applies to a purpose: the web profile is for servers only."""
@@ -190,7 +207,9 @@ class TrustStore:
         store = self.current
         if store._digest is None:
             each = sorted(sha256(der).digest() for der in store._anchors)
-            store._digest = sha256(b"".join([store.profile.encode(), b"\0", *each])).digest()
+            theirs = sorted(sha256(der).digest() for der in store._exact)
+            marked = [b"exact", *theirs] if theirs else []
+            store._digest = sha256(b"".join([store.profile.encode(), b"\0", *each, *marked])).digest()
         return store._digest
 
     @property
@@ -246,7 +265,7 @@ class TrustStore:
 
 
 class _NoAnchors(TrustStore):
-    """No trust anchor at all: every certificate is refused. For peers that are trusted by pins alone."""
+    """No trust anchor at all: every certificate is refused."""
 
     def __init__(self) -> None:
         super().__init__((), remember_paths=0, source="")
@@ -255,7 +274,9 @@ class _NoAnchors(TrustStore):
         """Accept that there is none."""
 
 
-NO_ANCHORS: TrustStore = _NoAnchors()
+def trusting_nobody() -> TrustStore:
+    """Return a store without trust anchors: of a file from which the last certificate was removed."""
+    return _NoAnchors()
 
 
 class WatchedTrustStore(TrustStore):
@@ -281,6 +302,56 @@ class WatchedTrustStore(TrustStore):
         return getattr(self.current, name)
 
 
+class _Reader:
+    """Makes a store of the contents of files: of trust anchors, of exact certificates, or of both."""
+
+    def __init__(
+        self,
+        path: files.FilePath | None,
+        exact: files.FilePath | None,
+        make: Callable[[Sequence[bytes], Sequence[bytes], str], TrustStore],
+    ) -> None:
+        self._path, self._exact, self._make = path, exact, make
+        self._is_later = False
+        self.paths = tuple(each for each in (path, exact) if each is not None)
+
+    def first(self) -> TrustStore:
+        """Read the files and make the store. Raises ConfigError."""
+        return self([files.content(each) for each in self.paths])
+
+    def __call__(self, contents: Sequence[bytes]) -> TrustStore:
+        """Make the store of what is in the files. Raises ConfigError."""
+        ders = [] if self._path is None else _some(certificates_in(contents[0], str(self._path)), self._path)
+        theirs: list[bytes] = []
+        if self._exact is not None:
+            theirs = exact_certificates_in(contents[-1], str(self._exact), may_be_empty=self._is_later)
+        self._is_later = True
+        if not ders and not theirs:
+            return trusting_nobody()
+        return self._make(ders, theirs, str(self._exact if self._path is None else self._path))
+
+
+def exact_certificates_in(data: bytes, source: str, *, may_be_empty: bool) -> list[bytes]:
+    """Return the certificates in `data`, each in DER. Raises ConfigError, which names `source`.
+
+    may_be_empty: whether an empty file is one that trusts nobody, as a file is from which the last one was removed.
+    """
+    if may_be_empty and not data.strip():
+        return []
+    found = certificates_in(data, source)
+    if not found:
+        raise ConfigError(f"{source}: it contains no certificate; expected those of peers, as PEM or DER")
+    return found
+
+
+def _some(certificates: list[bytes], source: files.FilePath) -> list[bytes]:
+    if not certificates:
+        raise ConfigError(
+            f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
+        )
+    return certificates
+
+
 def certificates_in(data: bytes, source: str) -> list[bytes]:
     """Return the certificates in `data`, PEM or DER, each in DER. Raises ConfigError, which names `source`."""
     found = pem.blocks(data)
@@ -303,6 +374,14 @@ def certificates_in(data: bytes, source: str) -> list[bytes]:
     return certificates
 
 
+def _readable_by_der(certificates: Iterable[bytes], source: str) -> dict[bytes, ParsedCertificate]:
+    found: dict[bytes, ParsedCertificate] = {}
+    for number, der in enumerate(certificates, 1):
+        what = f"{source}: certificate {number}"
+        found.setdefault(der, _readable(pem.require_bytes(der, what), what))
+    return found
+
+
 def _readable(der: bytes, what: str) -> ParsedCertificate:
     try:
         anchor = ParsedCertificate(der)
@@ -310,3 +389,6 @@ def _readable(der: bytes, what: str) -> ParsedCertificate:
     except ValueError as error:
         raise ConfigError(f"{what} cannot be parsed: {shown(error)}") from None
     return anchor
+
+
+NO_ANCHORS: TrustStore = _NoAnchors()

@@ -1,0 +1,124 @@
+"""Who a route of a gateway is, and by whom and by which evidence its clients and its service are verified."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bothways.faults import shown
+from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.strict_toml import Table
+from bothways.trust.revocation import PRESETS
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityConfig:
+    """Who a route is, and by whom and by which evidence its clients are verified. All but `revocation` are files.
+
+    client_ca, client_cert: the CAs of clients, and certificates of clients that are trusted as they are; one or both.
+    """
+
+    certificate: str
+    key: str | None
+    client_ca: str | None
+    client_cert: str | None
+    crl: tuple[str, ...]
+    ocsp: tuple[str, ...]
+    revocation: str | None
+    fetch: bool
+    fetch_allow: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BackendTLS:
+    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  certificate: ours, for mutual TLS."""
+
+    server_name: str
+    ca: str | None
+    certificate: str | None
+    key: str | None
+    crl: tuple[str, ...]
+
+
+def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> IdentityConfig:
+    """Read who a route is; what it does not say is as in `common`. folder: that of the file. Raises ConfigError."""
+    certificate, key = _own(table, folder, common)
+    client_ca, client_cert = _trusted(table, folder, common)
+    crl, ocsp = table.texts("crl"), table.texts("ocsp")
+    preset, allow = table.text("revocation"), table.texts("fetch_allow")
+    if preset is not None and preset not in PRESETS:
+        table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
+    fetch = table.flag("fetch") if table.has("fetch") or common is None else common.fetch
+    if allow and not fetch:
+        table.refuse("has an effect only with `fetch = true`", "fetch_allow")
+    return IdentityConfig(
+        certificate,
+        key,
+        client_ca,
+        client_cert,
+        _files(folder, crl) if crl is not None else () if common is None else common.crl,
+        _files(folder, ocsp) if ocsp is not None else () if common is None else common.ocsp,
+        preset if preset is not None or common is None else common.revocation,
+        fetch,
+        allow if allow is not None else () if common is None else common.fetch_allow,
+    )
+
+
+def _own(table: Table, folder: Path, common: IdentityConfig | None) -> tuple[str, str | None]:
+    """Return our certificate and its key, which goes with it."""
+    certificate, key = table.text("certificate"), table.text("key")
+    if certificate is not None:
+        return file_in(folder, certificate), None if key is None else file_in(folder, key)
+    if common is None:
+        table.refuse("`certificate` is missing here and in [identity]: a file with our certificate and chain")
+    if key is not None:
+        table.refuse("`key` without `certificate`: name both, as they belong together", "key")
+    return common.certificate, common.key
+
+
+def _trusted(table: Table, folder: Path, common: IdentityConfig | None) -> tuple[str | None, str | None]:
+    """Return whose clients are trusted, and which; a table that names one of both names all that it trusts."""
+    ca, exact = table.text("client_ca"), table.text("client_cert")
+    if ca is None and exact is None:
+        if common is None:
+            table.refuse(
+                "`client_ca` is missing here and in [identity]: a file with the CAs trusted for clients; or "
+                "`client_cert`, with certificates of clients that are trusted as they are"
+            )
+        return common.client_ca, common.client_cert
+    return None if ca is None else file_in(folder, ca), None if exact is None else file_in(folder, exact)
+
+
+def backend_tls_in(table: Table, folder: Path, address: Address) -> BackendTLS:
+    """Read how a service is verified that is reached by TLS. folder: that of the file. Raises ConfigError."""
+    host = address.host if isinstance(address, TCPAddress) else None
+    name = table.text("server_name", host)
+    if name is None:
+        table.refuse("`server_name` is missing: the name that the certificate of the backend must have")
+    ca = table.required(
+        "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
+    )
+    certificate, key, crl = table.text("certificate"), table.text("key"), table.texts("crl")
+    if certificate is None and key is not None:
+        table.refuse("`key` without `certificate`: name both, as they belong together", "key")
+    table.end()
+    return BackendTLS(
+        name,
+        None if ca == SYSTEM else file_in(folder, ca),
+        None if certificate is None else file_in(folder, certificate),
+        None if key is None else file_in(folder, key),
+        _files(folder, crl or ()),
+    )
+
+
+def file_in(folder: Path, path: str) -> str:
+    """Return the path of a file that the file of a gateway in this folder names."""
+    return os.path.normpath(folder / path)
+
+
+def _files(folder: Path, paths: Sequence[str]) -> tuple[str, ...]:
+    return tuple(file_in(folder, each) for each in paths)
