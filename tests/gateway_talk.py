@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bothways import ClientConfig
 from bothways.aio import StreamReader, StreamWriter, connect
 from bothways.gateway.config import read_config
 from bothways.gateway.current import Current
@@ -101,7 +102,12 @@ port = 0
     async def open(
         self, gateway: Gateway, who: Identity | str | None = "good", name: str = "localhost", **settings: Any
     ) -> tuple[StreamReader, StreamWriter]:
-        config = self.mutual.client(who, **settings).config
+        return await self.connected(gateway, self.mutual.client(who, **settings).config, name)
+
+    async def connected(
+        self, gateway: Gateway, config: ClientConfig, name: str = "localhost"
+    ) -> tuple[StreamReader, StreamWriter]:
+        """Connect with a configuration, which may have the sessions of earlier connections."""
         reader, writer = await connect("127.0.0.1", port(gateway), config, name)
         self.writers.append(writer)
         return reader, writer

@@ -97,7 +97,7 @@ EXTRAS = {
     "signers": {"pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
-    "gateway": {"h11", "h2"},
+    "gateway": {"h11", "h2", "prometheus_client"},
     "http": {"httpcore", "starlette"},
     "ticket_keys": {"redis"},
     "testing": {"pytest"},

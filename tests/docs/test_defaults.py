@@ -35,6 +35,7 @@ from bothways.gateway.config import Times
 from bothways.gateway.http import identity_fields, link2
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
+from bothways.gateway.observe import board, operator, snapshot
 from bothways.http import exchange, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
@@ -69,7 +70,7 @@ from bothways.trust.evidence import cache, fetched, http_exchange, locations
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.path_search import LIMITS, Limits
 from bothways.trust.revocation.policy import Revocation
-from bothways.workers import supervisor
+from bothways.workers import shared_memory, supervisor
 
 PAGE = (ROOT / "docs" / "defaults.md").read_text(encoding="utf-8")
 SECTION = PAGE[PAGE.index("\n## Limits and times") : PAGE.index("\n## Trust anchors")]
@@ -305,6 +306,15 @@ VALUES = {
         f"{seconds(handover.READY_SECONDS)}; then the old one goes on"
     ),
     "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
+    "connections of an operator to `[metrics]` of `gateway`, in each worker; the time for a request": (
+        f"{operator.MOST_CONNECTIONS}; {seconds(operator.PATIENCE.head)}"
+    ),
+    "identities of clients that metrics of `gateway` name; the others are counted together": str(
+        snapshot.IDENTITIES
+    ),
+    "numbers that a worker of `gateway` counts; its other numbers": (
+        f"{size(shared_memory.NUMBERS_BYTES)}; {size(board.STATE_BYTES)}"
+    ),
     "connections of `tunnel`": str(tunnel.CONNECTIONS),
     "connection of `tunnel` without data; half-closed": (
         f"{seconds(TUNNEL['idle'].default)}; {seconds(TUNNEL['half_closed'].default)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -76,3 +77,11 @@ def unix_address(path: str) -> UnixAddress:
     if not path or "\0" in path or len(path.encode()) > _PATH_LIMIT:
         raise ConfigError(f"a Unix socket has a path of 1 to {_PATH_LIMIT} bytes")
     return UnixAddress(path)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by itself or as localhost."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
@@ -16,6 +17,7 @@ from bothways.gateway import backends
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.endings import Code, Ending, ending_of, is_verdict
 from bothways.gateway.log import Entry, RequestEntry
+from bothways.gateway.observe.meter import Metric, Timing
 from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from bothways.gateway.http.conversation import Conversation
     from bothways.gateway.http.streams import ByteStream
     from bothways.gateway.server import Gateway
+
+T = TypeVar("T")
 
 UNIX_CLIENT = "unix"
 
@@ -66,6 +70,7 @@ class ClientProtocol(AdmittedProtocol):
         self._conversation: Conversation | None = None
         self._turned_away = False
         self._hello: asyncio.TimerHandle | None = None
+        self._counted = 0, 0  # bytes
         self.leaf: Leaf = b"", b""
         self.entry = Entry(str(listener), "", "", 0.0)
         self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
@@ -131,6 +136,9 @@ class ClientProtocol(AdmittedProtocol):
         if self._hello is not None:
             self._hello.cancel()
         self._asked, self.entry.asked = asked, asked.server_name
+        if self.entry.asked_at is None:
+            self.entry.asked_at = self._loop.time()
+            self._gateway.meter.took(Timing.HELLO, self.entry.asked_at - self.entry.began)
         if self._needs_alpn is not None and self._needs_alpn.encode() not in (asked.protocols or ()):
             return None
         self._route = self._routes.find(self._listener, asked)
@@ -167,6 +175,9 @@ class ClientProtocol(AdmittedProtocol):
         leaf = ParsedCertificate(status.peer.verdict.path_der[0])
         self.leaf = leaf.normal_issuer, leaf.serial
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
+        entry.resumed = self.connection.resumed
+        self._gateway.meter.established(entry, self._loop.time() - (entry.asked_at or entry.began))
+        self._gateway.meter.decided(entry)
         why = self._gateway.established(self)
         if why is not None:
             relay.end(why)
@@ -188,7 +199,7 @@ class ClientProtocol(AdmittedProtocol):
             self.relay.use_tls()
         seconds = self._routes.config.times.connect
         connecting = backends.connect(self.relay, self._route, seconds, self._head(self._route))
-        self._connecting = self._loop.create_task(connecting)
+        self._connecting = self._loop.create_task(self._timed(connecting))
 
     def _converse(self, route: Route) -> None:
         """Serve the requests of this client."""
@@ -216,10 +227,20 @@ class ClientProtocol(AdmittedProtocol):
         route = self._route
         if route is None:
             return backends.Unreached("there is no route any more")
-        return await backends.reach(stream, route, self._routes.config.times.connect, self._head(route))
+        reaching = backends.reach(stream, route, self._routes.config.times.connect, self._head(route))
+        return await self._timed(reaching)
+
+    async def _timed(self, reaching: Coroutine[Any, Any, T]) -> T:
+        """Reach the service, and count how long that took."""
+        began = self._loop.time()
+        result = await reaching
+        self._gateway.meter.took(Timing.BACKEND, self._loop.time() - began)
+        return result
 
     def _log_request(self, request: RequestEntry) -> None:
         self._gateway.log.request(self.entry, request)
+        status = "none" if request.status is None else f"{request.status // 100}xx"
+        self._gateway.meter.count(Metric.REQUESTS, self.entry.route or "", status)
 
     def _conversation_ended(self, why: Ending) -> None:
         """The conversation has ended."""
@@ -314,17 +335,27 @@ class ClientProtocol(AdmittedProtocol):
         if self._connecting is not None and self._connecting is not asyncio.current_task():
             self._connecting.cancel()
 
-    def _finish_entry(self) -> None:
-        entry, failure = self.entry, self.driver.status.failure
+    def count_bytes(self) -> None:
+        """Note how much has passed, and count what was not counted yet."""
+        entry = self.entry
         entry.received, entry.sent = self.relay.client.count, self.relay.service.count
         if self._conversation is not None:
             entry.received, entry.sent = self._conversation.client.received, self._conversation.client.sent
+        now = entry.received, entry.sent
+        if now != self._counted:
+            self._gateway.meter.moved(entry.route or "", now[0] - self._counted[0], now[1] - self._counted[1])
+            self._counted = now
+
+    def _finish_entry(self) -> None:
+        entry, failure = self.entry, self.driver.status.failure
+        self.count_bytes()
         entry.version, entry.suite = self.connection.version, self.connection.suite
         entry.resumed = self.connection.resumed
         self._finish_verdict(failure)
         if entry.ending is None:
             entry.ending = _ending(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began
+        self._gateway.meter.ended(entry)
         if isinstance(failure, Evicted):
             self._gateway.log.not_logged()
         else:

@@ -19,7 +19,7 @@ from bothways.gateway.addresses import (
 )
 from bothways.gateway.http_config import HTTPConfig, http_in
 from bothways.gateway.identity_config import BackendTLS, IdentityConfig, backend_tls_in, file_in, identity_in
-from bothways.gateway.listener_config import ListenerConfig, listener_in
+from bothways.gateway.listener_config import ListenerConfig, listener_in, metrics_in
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.starttls import Accepted
@@ -95,7 +95,7 @@ class RouteConfig:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """A whole file. log_format: "text" or "json"."""
+    """A whole file. log_format: "text" or "json".  metrics: where metrics and health are served, if anywhere."""
 
     path: str
     listeners: tuple[ListenerConfig, ...]
@@ -103,6 +103,12 @@ class GatewayConfig:
     limits: Limits
     times: Times
     log_format: str
+    metrics: ListenerConfig | None = None
+
+    @property
+    def all_listeners(self) -> tuple[ListenerConfig, ...]:
+        """Where clients come in, then where the operator does."""
+        return self.listeners if self.metrics is None else (*self.listeners, self.metrics)
 
 
 def read_config(path: FilePath) -> GatewayConfig:
@@ -135,6 +141,7 @@ class _Reading:
         log_format = "text" if log is None else log.choice("format", "text", ("text", "json"))
         limits, times = _limits(table.table("limits")), _times(table.table("times"))
         listeners = self._listeners(table.tables("listener"))
+        metrics = self._metrics(table.table("metrics"), listeners)
         common = table.table("identity")
         identity = None if common is None else identity_in(common, self._folder, None)
         routes = self._routes(table.tables("route"), identity, listeners)
@@ -146,7 +153,7 @@ class _Reading:
         for each in (log, common, table):
             if each is not None:
                 each.end()
-        return GatewayConfig(table.file, listeners, routes, limits, times, log_format)
+        return GatewayConfig(table.file, listeners, routes, limits, times, log_format, metrics)
 
     # -- listeners -------------------------------------------------------------------------------------
 
@@ -160,10 +167,17 @@ class _Reading:
             made = listener_in(table, self._folder)
             if any(made.name == each.name for each in listeners):
                 table.refuse(f"another listener is called {shown(made.name)}; give each its own `name`")
-            if any(made.address == each.address and made.port != 0 for each in listeners):
+            if any(made.address == each.address for each in listeners):
                 table.refuse(f"another listener has the address {made.address}")
             listeners.append(made)
         return tuple(listeners)
+
+    def _metrics(self, table: Table | None, listeners: Sequence[ListenerConfig]) -> ListenerConfig | None:
+        made = metrics_in(table, self._folder)
+        for each in listeners:
+            if table is not None and made is not None and made.address == each.address:
+                table.refuse(f"the listener {shown(each.name)} has the address {made.address}")
+        return made
 
     # -- routes ----------------------------------------------------------------------------------------
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from bothways.gateway.current import LOOK_SECONDS, Current
+from bothways.gateway.current import LOOK_SECONDS, Change, Current
 from bothways.gateway.log import Log
+from bothways.gateway.observe.board import GENERATION
+from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.server import Gateway
 
 
@@ -17,10 +19,13 @@ class Following:
         self._current = current
         self._log = log
         self._one_at_a_time = asyncio.Lock()
+        self._meter = Meter(gateway.board.supervisor)
+        self._generation = 0
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to look."""
+        self._serves(1)
         self._looking = asyncio.get_running_loop().create_task(self._look_on())
 
     def stop(self) -> None:
@@ -33,11 +38,11 @@ class Following:
         async with self._one_at_a_time:
             try:
                 change = await asyncio.get_running_loop().run_in_executor(None, self._current.read_again)
-                await self._gateway.take(change.routes)
+                await self._take(change)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
                 self._current.refuse(error)
+                self._meter.count(Metric.RELOADS, "refused")
                 return False
-            self._current.take(change)
             return True
 
     async def _look_on(self) -> None:
@@ -52,5 +57,15 @@ class Following:
         async with self._one_at_a_time:
             change = await asyncio.get_running_loop().run_in_executor(None, self._current.look)
             if change is not None:
-                await self._gateway.take(change.routes)
-                self._current.take(change)
+                await self._take(change)
+
+    async def _take(self, change: Change) -> None:
+        await self._gateway.take(change.routes)
+        self._current.take(change)
+        self._serves(self._generation + 1)
+        self._meter.count(Metric.RELOADS, "taken")
+
+    def _serves(self, generation: int) -> None:
+        self._generation = generation
+        self._gateway.serves(generation)
+        self._meter.slot.state.set(GENERATION, generation)

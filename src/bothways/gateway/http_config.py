@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal
@@ -53,7 +54,7 @@ def http_in(table: Table, alpn: tuple[str, ...]) -> HTTPConfig | None:
     return HTTPConfig(names, table.choice("backend_http", VERSIONS[0], VERSIONS))
 
 
-def check_installed() -> None:
-    """Raise ConfigError where the packages that read HTTP are missing."""
-    if find_spec("h11") is None or find_spec("h2") is None:
-        raise ConfigError(f'`mode = "http"` needs h11 and h2, which are not installed: {INSTALL}')
+def check_installed(key: str = '`mode = "http"`', packages: Sequence[str] = ("h11", "h2")) -> None:
+    """Raise ConfigError where packages are missing that a key of the file needs: by default those that read HTTP."""
+    if any(find_spec(each) is None for each in packages):
+        raise ConfigError(f"{key} needs {' and '.join(packages)}, which are not installed: {INSTALL}")

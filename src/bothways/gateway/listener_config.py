@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from bothways.errors import UsageError
 from bothways.faults import shown
@@ -14,6 +15,7 @@ from bothways.gateway.addresses import (
     TCPAddress,
     UnixAddress,
     checked_host,
+    is_loopback,
     unix_address,
 )
 from bothways.gateway.proxies import Proxies, parsed_proxies
@@ -21,6 +23,8 @@ from bothways.gateway.strict_toml import Table
 from bothways.starttls import Accepted, accepted_named
 
 LOOPBACK = "127.0.0.1"
+Kind = Literal["clients", "metrics"]
+METRICS: Kind = "metrics"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class ListenerConfig:
     """Where clients come in.
 
     mode: the permissions of a Unix socket.  proxies: who announces the clients; or nobody.  starttls: the protocol in
-    which clients request TLS; None where it begins with the first byte.
+    which clients request TLS; None where it begins with the first byte.  kind: who comes in there: "clients", or the
+    operator, who asks for "metrics".
     """
 
     name: str
@@ -36,11 +41,7 @@ class ListenerConfig:
     mode: int = 0o600
     proxies: Proxies | None = None
     starttls: Accepted | None = None
-
-    @property
-    def port(self) -> int | None:
-        """The port, 0 for any; None without TCP."""
-        return self.address.port if isinstance(self.address, TCPAddress) else None
+    kind: Kind = "clients"
 
 
 def listener_in(table: Table, folder: Path) -> ListenerConfig:
@@ -62,6 +63,32 @@ def listener_in(table: Table, folder: Path) -> ListenerConfig:
             "or `systemd`, the name of a socket that is passed to us"
         )
     listener = ListenerConfig(name or str(address), address, mode, _proxies(table, address), _starttls(table))
+    table.end()
+    return listener
+
+
+def metrics_in(table: Table | None, folder: Path) -> ListenerConfig | None:
+    """Read where metrics and health are served; None for nowhere. Raises ConfigError, as `listener_in`."""
+    if table is None:
+        return None
+    name, unix = "[metrics]", table.text("unix")
+    if unix is not None:
+        address: ListenerAddress = table.made("unix", lambda: unix_address(os.path.normpath(folder / unix)))
+        listener = ListenerConfig(name, address, _mode(table), kind=METRICS)
+    elif table.has("port"):
+        host, port = table.text("host", LOOPBACK) or LOOPBACK, table.whole("port", 0, 0, 65535)
+        address = TCPAddress(table.made("host", lambda: checked_host(host)), port)
+        if not table.flag("insecure_remote") and not is_loopback(host):
+            table.refuse(
+                f"{shown(host)} is not this machine, and whoever connects could read who our clients are; name a "
+                "loopback address, or a Unix socket by `unix`; or allow it by `insecure_remote = true`",
+                "host",
+            )
+        listener = ListenerConfig(name, address, kind=METRICS)
+    else:
+        table.refuse(
+            "expected `port`, with `host` where it is not 127.0.0.1, or `unix`, the path of a socket"
+        )
     table.end()
     return listener
 

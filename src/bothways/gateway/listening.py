@@ -22,7 +22,7 @@ def open_listener(listener: ListenerConfig) -> socket.socket:
 
 
 def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True) -> list[socket.socket]:
-    """Return a socket for each of several processes: with a queue each over TCP, the same one for a Unix socket.
+    """Return a socket for each of several processes: with a queue each for clients over TCP, else the same one.
 
     shared: whether others of this user may listen on the same port beside them (SO_REUSEPORT).  Raises OSError.
     """
@@ -35,6 +35,8 @@ def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True)
             opened.append(unix_socket(address.path, listener.mode))
             opened[0].listen(BACKLOG)
             return opened * count
+        if listener.kind != "clients":  # whichever process is alive answers
+            return [tcp_socket(address)] * count
         for _ in range(count):
             port = opened[0].getsockname()[1] if opened else address.port
             opened.append(tcp_socket(TCPAddress(address.host, port), shared=shared))

@@ -25,7 +25,7 @@ NAMES_SHOWN = 8
 
 @dataclass(slots=True)
 class Entry:
-    """What is known of one connection, filled in as it goes on.
+    """What is known of one connection, filled in as it goes on. began, asked_at: times of the event loop.
 
     client: the address.  asked: the server name that the client sent, not verified.  verdict: "none" before the client
     is verified, then "allowed" or "refused"; "withdrawn" for one that was allowed and no longer is.  peer: who a client
@@ -38,6 +38,7 @@ class Entry:
     host: str
     began: float
     asked: str | None = None
+    asked_at: float | None = None
     route: str | None = None
     peer: Peer | None = field(default=None, repr=False)
     verdict: str = "none"

@@ -18,6 +18,7 @@ from bothways.gateway.generation import Generation, acknowledge, received
 from bothways.gateway.held import Making
 from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.log import Log
+from bothways.gateway.observe.board import Board
 from bothways.gateway.routes import Routes, made_routes
 from bothways.gateway.server import Gateway
 from bothways.gateway.systemd import STOPPING, forget, notify
@@ -58,11 +59,16 @@ def serve_as_worker(
     sockets: dict[str, socket.socket],
     channel: socket.socket,
     ready: Callable[[], None],
+    *,
+    board: Board,
+    number: int,
+    generation: int,
 ) -> int:
     """Serve as one of several workers until SIGTERM, and return the exit status.
 
     path: of the configuration.  routes: those to begin with.  sockets: those that listen, by their addresses. channel:
-    brings a `Generation` when something has changed.  The rest is as for `serve`. A worker that cannot take a
+    brings a `Generation` when something has changed.  board: what all processes know of each other.  number: of this
+    worker.  generation: the number of the one to begin with.  The rest is as for `serve`. A worker that cannot take a
     generation ends, so that it is started anew with it.
     """
 
@@ -76,7 +82,9 @@ def serve_as_worker(
         forget()
         follow(tickets)
         loop, in_turn = asyncio.get_running_loop(), asyncio.Lock()
-        process = _Process(Gateway(routes, log, listen), log)
+        gateway = Gateway(routes, log, listen, board=board, number=number)
+        gateway.serves(generation)
+        process = _Process(gateway, log)
 
         async def take(generation: Generation) -> None:
             async with in_turn:
@@ -84,6 +92,7 @@ def serve_as_worker(
                     before = process.gateway.routes
                     made = await loop.run_in_executor(None, _made, path, generation, before, tickets)
                     await process.gateway.take(made)
+                    process.gateway.serves(generation.number)
                 except Exception as error:  # noqa: BLE001 - its clients were let in by what is no longer in use
                     log.event(
                         f"a configuration that was checked is not taken, so this worker ends: {error!r}"

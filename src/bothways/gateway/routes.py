@@ -146,6 +146,8 @@ class _Loading:
 
     def routes(self) -> Routes:
         """Return all of them."""
+        if self._config.metrics is not None:
+            check_installed("[metrics]", ("prometheus_client", "h11"))
         made = tuple(self._named(each) for each in self._config.routes)
         return Routes(self._config, made, self._making.held)
 

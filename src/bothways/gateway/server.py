@@ -7,17 +7,21 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
-from bothways.gateway.addresses import ListenerAddress, UnixAddress
+from bothways.gateway.addresses import ListenerAddress, TCPAddress, UnixAddress, is_loopback
 from bothways.gateway.arrival import Arrival
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol, Leaf
 from bothways.gateway.endings import Code, Ending
-from bothways.gateway.listener_config import ListenerConfig
+from bothways.gateway.listener_config import METRICS, ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
+from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
+from bothways.gateway.observe.meter import Meter, State
+from bothways.gateway.observe.pages import operator_pages
+from bothways.gateway.observe.snapshot import publish
 from bothways.gateway.opening import Opening
 from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced
@@ -27,21 +31,35 @@ from bothways.places import Places
 from bothways.trust.crl import CRL
 from bothways.trust.verdict import Names
 
+if TYPE_CHECKING:
+    from bothways.gateway.observe.operator import Operator, OperatorStream
+
 K = TypeVar("K")
 
 
+OBSERVE_SECONDS = 1.0  # how often our numbers are brought up to date
 SLICE_SECONDS = 0.02  # of clients that are verified again one after the other, before others are served
 
 
 class Gateway:
     """Serves the routes of a file until it is told to stop.
 
-    `routes` are those of new clients; `clients` all that are there.  listen: returns a listening socket.
+    `routes` are those of new clients; `clients` all that are there.  listen: returns a listening socket.  board: what
+    all processes know of each other.  number: of this one among the workers.
     """
 
     def __init__(
-        self, routes: Routes, log: Log, listen: Callable[[ListenerConfig], socket.socket] = open_listener
+        self,
+        routes: Routes,
+        log: Log,
+        listen: Callable[[ListenerConfig], socket.socket] = open_listener,
+        *,
+        board: Board | None = None,
+        number: int = 1,
     ) -> None:
+        self.board = board or Board()
+        self.meter = Meter(self.board.worker(number))
+        self._operator: Operator | None = None
         self.routes = routes
         self.log = log
         self._listen_on = listen
@@ -59,18 +77,30 @@ class Gateway:
         self._is_retired = False
         self._behind: dict[ClientProtocol, None] = {}  # those that are not verified by the newest routes yet
         self._catching_up: asyncio.Task[None] | None = None
+        self._observing: asyncio.Task[None] | None = None
 
     # -- listening -------------------------------------------------------------------------------------
 
     async def start(self) -> list[str]:
         """Listen on every address, or on none: raises OSError or ConfigError. Returns the addresses."""
-        self._listening = await self._listen(self.routes.config.listeners)
+        self._listening = await self._listen(self.routes.config.all_listeners)
+        self.meter.slot.state.set(SERVING, 1.0)
+        self._observing = asyncio.get_running_loop().create_task(self._observe())
         report_shortages(asyncio.get_running_loop(), self.log.event)
         return self.addresses()
 
     def addresses(self) -> list[str]:
         """Return where clients can connect."""
-        return [bound_address(address, server.sockets[0]) for address, server in self._listening.items()]
+        metrics = self._metrics_address
+        return [
+            bound_address(address, server.sockets[0]) + (f" ({METRICS})" if address == metrics else "")
+            for address, server in self._listening.items()
+        ]
+
+    @property
+    def _metrics_address(self) -> ListenerAddress | None:
+        metrics = self.routes.config.metrics
+        return None if metrics is None else metrics.address
 
     async def _listen(self, listeners: tuple[ListenerConfig, ...]) -> dict[ListenerAddress, Server]:
         """Listen anew where nothing listens yet; what was opened is closed again if one of them fails."""
@@ -92,8 +122,10 @@ class Gateway:
         await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=BACKLOG)
         return server
 
-    def _protocol(self, address: ListenerAddress) -> ClientProtocol | Preliminary:
+    def _protocol(self, address: ListenerAddress) -> ClientProtocol | Preliminary | OperatorStream:
         """Return the protocol of a new connection, by what the file says of its listener now."""
+        if address == self._metrics_address:
+            return self._operator_at(address).protocol()
         listeners = self.routes.config.listeners
         listener = next((each for each in listeners if each.address == address), None)
         if listener is None:
@@ -179,13 +211,13 @@ class Gateway:
         Raises OSError or ConfigError where a listener cannot be opened; then the routes stay as they are. Clients whose
         certificates are listed newly are ended first, before this returns; all others follow in slices.
         """
-        opened = {} if self._is_retired else await self._listen(routes.config.listeners)
+        opened = {} if self._is_retired else await self._listen(routes.config.all_listeners)
         if self._owns_files:
-            change_modes(self.routes.config.listeners, routes.config.listeners)
+            change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
         leaves = {client: client.leaf for client in self._established}
         loop = asyncio.get_running_loop()
         listed = await loop.run_in_executor(None, newly_listed, set(leaves.values()), self.routes, routes)
-        wanted = {each.address for each in routes.config.listeners}
+        wanted = {each.address for each in routes.config.all_listeners}
         for address in [each for each in self._listening if each not in wanted]:
             self._listening.pop(address).close()
         self._listening |= opened
@@ -208,11 +240,40 @@ class Gateway:
                 client.catch_up()
             await asyncio.sleep(0)
 
+    # -- seen from outside -----------------------------------------------------------------------------
+
+    def serves(self, generation: int) -> None:
+        """Tell all processes which configuration this one goes by."""
+        self.meter.slot.state.set(GENERATION, generation)
+
+    def publish(self) -> None:
+        """Bring the numbers of this process up to date."""
+        for client in self.clients:
+            client.count_bytes()
+        self.meter.state(State.CONNECTIONS, len(self._established))
+        waiting = len(self.clients) - len(self._established) + len(self._preliminary)
+        self.meter.state(State.HANDSHAKES_OPEN, waiting)
+        publish(self.meter.slot, self._by_identity)
+
+    def _operator_at(self, address: ListenerAddress) -> Operator:
+        from bothways.gateway.observe.operator import Operator  # h11 is loaded only where HTTP is read
+
+        if self._operator is None:
+            pages = operator_pages(self.board, lambda: self.routes.held, self.publish)
+            is_local = not isinstance(address, TCPAddress) or is_loopback(address.host)
+            self._operator = Operator(pages, checks_host=is_local)
+        return self._operator
+
+    async def _observe(self) -> None:
+        while True:
+            self.publish()
+            await asyncio.sleep(OBSERVE_SECONDS)
+
     # -- the end ---------------------------------------------------------------------------------------
 
     async def drain(self) -> None:
         """Accept nobody any more, and wait for those who are there as long as the file says; then end them."""
-        self.close_listeners()
+        self.close_listeners(but_metrics=True)
         for client in tuple(self.clients):
             client.drain()
         with contextlib.suppress(TimeoutError):
@@ -226,13 +287,14 @@ class Gateway:
         self.close_listeners()
         await self.admission.until_empty()
 
-    def close_listeners(self) -> None:
-        """Accept nobody any more."""
-        for address, server in self._listening.items():
-            server.close()
+    def close_listeners(self, *, but_metrics: bool = False) -> None:
+        """Accept nobody any more. but_metrics: the operator may still ask."""
+        self.meter.slot.state.set(DRAINING, 1.0)
+        metrics = self._metrics_address if but_metrics else None
+        for address in [each for each in self._listening if each != metrics]:
+            self._listening.pop(address).close()
             if isinstance(address, UnixAddress) and self._owns_files:
                 remove_socket_file(address.path)
-        self._listening.clear()
 
     async def close(self) -> None:
         """End everything now."""
@@ -244,6 +306,10 @@ class Gateway:
             client.relay.end(Ending.of(Code.GATEWAY_ENDED, "the gateway ends"))
             client.close(1.0)
         await self.admission.until_empty()
+        if self._observing is not None:
+            self._observing.cancel()
+        if self._operator is not None:
+            await self._operator.close()
 
 
 def newly_listed(leaves: Iterable[Leaf], before: Routes, routes: Routes) -> set[Leaf]:

@@ -17,9 +17,11 @@ from bothways.gateway.addresses import UNIX, ListenerAddress, TCPAddress, UnixAd
 from bothways.gateway.current import LOOK_SECONDS, Change, Current
 from bothways.gateway.generation import SealedGeneration, acknowledged, channel_pair
 from bothways.gateway.handover import Successor, handed_on
-from bothways.gateway.listener_config import ListenerConfig
+from bothways.gateway.listener_config import METRICS, ListenerConfig
 from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
+from bothways.gateway.observe.board import DRAINING, GENERATION, Board
+from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.process import serve_as_worker
 from bothways.gateway.systemd import STOPPING, notify
 from bothways.tls.resumption.ticket_keys import TicketKeys
@@ -61,6 +63,9 @@ class Workers:
         self._channels: dict[int, socket.socket] = {}
         self._next: tuple[int, socket.socket] | None = None
         self._generation = 1
+        self._board = Board(count)
+        self._meter = Meter(self._board.supervisor)
+        self._meter.slot.state.set(GENERATION, 1.0)
         self._is_handed_out = False
         self._awaited: dict[
             int, float
@@ -73,6 +78,7 @@ class Workers:
             may_replace=self._reload,
             prepare=self._prepare,
             on_stop=self._stop,
+            on_end=self._worker_ended,
             tick=self._tick,
             tick_seconds=LOOK_SECONDS,
             on_upgrade=self._upgrade,
@@ -82,7 +88,7 @@ class Workers:
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit status. Raises OSError where nobody can listen."""
         try:
-            self._sockets = self._opened(self._current.routes.config.listeners)
+            self._sockets = self._opened(self._current.routes.config.all_listeners)
             self._close_what_is_not_wanted()
             return self._supervisor.run()
         finally:
@@ -108,6 +114,8 @@ class Workers:
     def _taken_over(self, listener: ListenerConfig) -> list[socket.socket]:
         """Return the sockets of a listener that this process was handed, as many as there are workers."""
         handed = [] if self._handed is None else self._handed.sockets.pop(str(listener.address), [])
+        if handed and listener.kind != "clients":
+            return handed[:1] * self._count
         if handed and len(handed) < self._count:
             if isinstance(listener.address, TCPAddress):
                 host, port = handed[0].getsockname()[:2]
@@ -123,9 +131,11 @@ class Workers:
             if address.startswith(UNIX):
                 remove_socket_file(address.removeprefix(UNIX))
 
-    def _close_listeners(self) -> None:
-        while self._sockets:
-            address, several = self._sockets.popitem()
+    def _close_listeners(self, *, but_metrics: bool = False) -> None:
+        """Close what listens. but_metrics: the operator may still ask."""
+        metrics = self._metrics_address() if but_metrics else None
+        for address in [each for each in self._sockets if each != metrics]:
+            several = self._sockets.pop(address)
             if self._is_replaced:  # the file belongs to the successor
                 for each in several:
                     each.close()
@@ -135,12 +145,23 @@ class Workers:
     def _stop(self) -> None:
         if not self._is_replaced:
             notify(STOPPING)
-        self._close_listeners()
+        self._meter.slot.state.set(DRAINING, 1.0)
+        self._close_listeners(but_metrics=True)
 
     def _report_ready(self) -> None:
         if self._handed is not None:
             self._handed.say_ready()
-        self._ready([bound_address(address, each[0]) for address, each in self._sockets.items()])
+        metrics = self._metrics_address()
+        self._ready(
+            [
+                bound_address(address, each[0]) + (f" ({METRICS})" if address == metrics else "")
+                for address, each in self._sockets.items()
+            ]
+        )
+
+    def _metrics_address(self) -> ListenerAddress | None:
+        metrics = self._current.routes.config.metrics
+        return None if metrics is None else metrics.address
 
     def _upgrade(self) -> None:
         """Start a process tree that follows this one, with all sockets that listen."""
@@ -181,6 +202,7 @@ class Workers:
             self._next[1].close()  # the end of the worker before, which has its own
         mine, its = channel_pair()
         self._channels[number] = mine
+        self._board.worker(number).clear_state()
         self._awaited.pop(number, None)  # it begins with the newest generation
         self._next = number, its
 
@@ -199,8 +221,14 @@ class Workers:
                     other.close()
         self._log.worker = number
         return serve_as_worker(
-            self._path, self._log, self._current.routes, self._tickets, sockets, channel, ready
-        )
+            self._path, self._log, self._current.routes, self._tickets, sockets, channel, ready,
+            board=self._board, number=number, generation=self._generation,
+        )  # fmt: skip
+
+    def _worker_ended(self, number: int) -> None:
+        """Remove what was true of a worker; what it has counted stays."""
+        self._board.worker(number).clear_state()
+        self._meter.count(Metric.WORKERS_ENDED)
 
     # -- generations -----------------------------------------------------------------------------------
 
@@ -208,12 +236,13 @@ class Workers:
         """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
         try:
             change = self._current.read_again()
-            listeners = () if self._is_replaced else change.routes.config.listeners
+            listeners = () if self._is_replaced else change.routes.config.all_listeners
             opened = self._opened(listeners)
             if not self._is_replaced:
-                change_modes(self._current.routes.config.listeners, listeners)
+                change_modes(self._current.routes.config.all_listeners, listeners)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             self._current.refuse(error)
+            self._meter.count(Metric.RELOADS, "refused")
             return False
         wanted = {each.address for each in listeners}
         for address in [each for each in self._sockets if each not in wanted]:
@@ -245,6 +274,8 @@ class Workers:
 
     def _hand_out(self, change: Change, opened: dict[ListenerAddress, list[socket.socket]]) -> None:
         self._generation += 1
+        self._meter.slot.state.set(GENERATION, self._generation)
+        self._meter.count(Metric.RELOADS, "taken")
         self._is_handed_out = True
         self._current.take(change)  # whoever is started from here on begins with it
         sealed = SealedGeneration(self._generation, change.text, change.contents, change.changed)

@@ -30,7 +30,8 @@ class Supervisor:
     is the exit status.  count: the number of workers.  tell: called with a sentence about each event. on_ready: called
     once, when all workers are ready.  may_replace: called before a SIGHUP replaces the workers; it reads the files
     again and returns whether they are usable.  prepare: called with the number of a worker before it is forked.
-    on_stop: called when the workers are told to end.  tick: called every `tick_seconds` until then.  on_upgrade: called
+    on_stop: called when the workers are told to end.  on_end: called with the number of a worker that has ended
+    without being told to.  tick: called every `tick_seconds` until then.  on_upgrade: called
     at SIGUSR2; without it this signal is not handled.
     start_seconds: the time for a worker to get ready. grace_seconds:
     the time for a worker to end, after which it is killed.  Raises ConfigError if this system cannot fork.
@@ -46,6 +47,7 @@ class Supervisor:
         may_replace: Callable[[], bool] = lambda: True,
         prepare: Callable[[int], None] = lambda _: None,
         on_stop: Callable[[], None] = lambda: None,
+        on_end: Callable[[int], None] = lambda _: None,
         tick: Callable[[], None] | None = None,
         tick_seconds: float = 1.0,
         on_upgrade: Callable[[], None] | None = None,
@@ -60,7 +62,7 @@ class Supervisor:
         self._work, self._count = work, count
         self._tell, self._on_ready, self._clock = tell, on_ready, clock
         self._may_replace = may_replace
-        self._prepare, self._on_stop = prepare, on_stop
+        self._prepare, self._on_stop, self._on_end = prepare, on_stop, on_end
         self._tick, self._tick_seconds, self._tick_at = tick, tick_seconds, clock()
         self._on_upgrade = on_upgrade
         self._retiring = False
@@ -147,6 +149,7 @@ class Supervisor:
             return
         how = f"signal {-worker.status}" if worker.status and worker.status < 0 else f"status {worker.status}"
         self._tell(f"worker {worker.number} (process {worker.pid}) ended with {how}")
+        self._on_end(worker.number)
         successor = next((each for each in self._workers if each.replaces is worker), None)
         if successor is not None:
             successor.replaces = None  # its successor has started already

@@ -284,6 +284,7 @@ def _status(error: h11.RemoteProtocolError) -> int:
 
 REASONS = {
     400: b"Bad Request",
+    404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
     421: b"Misdirected Request",

@@ -1,0 +1,123 @@
+"""Where a gateway answers its operator over HTTP: metrics, health and readiness. Not for clients, and without TLS.
+
+Anyone who can connect may read, so it is on loopback or a Unix socket. A web page must not read it by a name that
+leads here (DNS rebinding), so a request over TCP has to name an IP address or localhost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from typing import Any
+
+from bothways.gateway.http.messages import ClientGone, Field, Refused, Request, Response, ServiceFailed
+from bothways.gateway.http.server1 import HTTP1Exchange, HTTP1Server, Patience
+from bothways.gateway.http.streams import PlainStream
+from bothways.gateway.observe.pages import Answer, Page
+
+MOST_CONNECTIONS = 32
+PATIENCE = Patience(between=10.0, head=5.0, taking=10.0)
+METHODS = (b"GET", b"HEAD")
+
+
+class Operator:
+    """Answers on one listener. answers: by path.  checks_host: refuse requests that name another host than this one."""
+
+    def __init__(self, answers: dict[bytes, Answer], *, checks_host: bool = True) -> None:
+        self._answers = answers
+        self._checks_host = checks_host
+        self._tasks: dict[asyncio.Task[None], OperatorStream] = {}
+
+    def protocol(self) -> OperatorStream:
+        """Return the protocol of a new connection."""
+        return OperatorStream(self)
+
+    def serve(self, stream: OperatorStream) -> None:
+        """Answer one connection, unless there are too many."""
+        if len(self._tasks) >= MOST_CONNECTIONS:
+            stream.cut()
+            return
+        task = asyncio.get_running_loop().create_task(self._serve(stream))
+        self._tasks[task] = stream
+        task.add_done_callback(self._tasks.pop)
+
+    async def close(self) -> None:
+        """End all connections."""
+        tasks = tuple(self._tasks)
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, stream: OperatorStream) -> None:
+        server, is_tcp = HTTP1Server(stream, PATIENCE), isinstance(stream.peer, tuple)
+        try:
+            while (exchange := await server.next_exchange()) is not None:
+                page = self._page(exchange.request, checks_host=self._checks_host and is_tcp)
+                await _send(exchange, page)
+                if not exchange.may_go_on:
+                    return
+        except Refused as refused:
+            await server.refuse(refused)
+        except (ClientGone, ServiceFailed):
+            return
+        finally:
+            stream.close()
+
+    def _page(self, request: Request, *, checks_host: bool) -> Page:
+        """Return the answer to a request. Raises Refused."""
+        if checks_host and not is_this_host(request.authority):
+            raise Refused(421, "the host of the request is neither an IP address nor localhost")
+        answer = self._answers.get(request.target.partition(b"?")[0])
+        if answer is None:
+            known = ", ".join(each.decode() for each in self._answers)
+            raise Refused(404, f"there is {known}")
+        if request.method not in METHODS or request.has_body:
+            raise Refused(405, "only GET and HEAD, without a body")
+        return answer()
+
+
+class OperatorStream(PlainStream):
+    """One connection. `peer` is its address, no tuple for a Unix socket."""
+
+    peer: Any = None
+
+    def __init__(self, operator: Operator) -> None:
+        super().__init__()
+        self._operator = operator
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin to answer."""
+        super().connection_made(transport)
+        self.peer = transport.get_extra_info("peername")
+        self._operator.serve(self)
+
+
+async def _send(exchange: HTTP1Exchange, page: Page) -> None:
+    fields: list[Field] = [
+        (b"content-type", page.media_type.encode()),
+        (b"content-length", b"%d" % len(page.content)),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await exchange.respond(
+        Response(page.status, fields, b"OK" if page.status == 200 else b"Service Unavailable")
+    )
+    if exchange.request.method != b"HEAD":
+        await exchange.send(page.content)
+    await exchange.finish([])
+
+
+def is_this_host(authority: bytes) -> bool:
+    """Whether the authority of a request is an IP address or localhost, with or without a port."""
+    host = authority.decode("ascii", "replace").lower()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    else:
+        host = host.partition(":")[0]
+    if host == "localhost":
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,48 @@
+"""What an operator can ask for: `/metrics`, `/healthz` and `/readyz`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bothways.gateway.held import Held
+from bothways.gateway.observe.board import Board
+from bothways.gateway.observe.health import problems
+
+TEXT = "text/plain; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer."""
+
+    status: int
+    media_type: str
+    content: bytes
+
+
+Answer = Callable[[], Page]
+
+
+def operator_pages(
+    board: Board, held: Callable[[], Held], refresh: Callable[[], None]
+) -> dict[bytes, Answer]:
+    """Return the answers by their paths. held: returns the files in use.  refresh: brings our numbers up to date."""
+
+    def metrics() -> Page:
+        from bothways.gateway.observe.exposition import (  # loaded where it is asked for
+            CONTENT_TYPE,
+            exposition,
+        )
+
+        refresh()
+        return Page(200, CONTENT_TYPE, exposition(board, held()))
+
+    def ready() -> Page:
+        found = problems(board, held(), datetime.now(UTC))
+        if found:
+            return Page(503, TEXT, "".join(f"not ready: {each}\n" for each in found).encode())
+        return Page(200, TEXT, b"ready\n")
+
+    return {b"/metrics": metrics, b"/healthz": lambda: Page(200, TEXT, b"ok\n"), b"/readyz": ready}
