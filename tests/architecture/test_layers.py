@@ -32,7 +32,7 @@ ROWS = (
 INSIDE = {
     "trust": (
         ("der", "files", "work"),
-        ("pem", "distinguished_names", "watched", "key_derivation"),
+        ("pem", "distinguished_names", "watched", "key_derivation", "passphrase"),
         ("parsing", "general_names", "extension_readers"),
         ("extension_structures",),
         ("extensions", "subtrees", "key_identifiers", "precheck", "public_keys"),

@@ -32,8 +32,8 @@ def test_a_short_file_has_the_defaults_of_an_expert(tmp_path: Path) -> None:
     assert (route.name, route.server_names, route.alpn, route.listeners) == ("route 1", None, (), None)
     assert (route.backend, route.backend_tls) == (TCPAddress("localhost", 80), None)
     identity = route.identity
-    assert identity.certificate == str(tmp_path / "c.pem")
-    assert (identity.key, identity.client_ca) == (str(tmp_path / "c.key"), str(tmp_path / "ca.pem"))
+    assert identity.own.certificate == str(tmp_path / "c.pem")
+    assert (identity.own.key, identity.client_ca) == (str(tmp_path / "c.key"), str(tmp_path / "ca.pem"))
     assert (identity.crl, identity.revocation, identity.fetch, identity.fetch_allow) == ((), None, False, ())
     assert route.access.allow is None
 
@@ -110,20 +110,20 @@ crl = "i.crl"
     assert (first.name, first.server_names) == ("database", ("db.example", "*.db.example"))
     assert (first.alpn, first.listeners) == (("postgresql",), ("outside",))
     assert first.backend == UnixAddress("/run/db.sock")
-    assert first.identity.certificate == "/etc/c.pem"
-    assert (first.identity.key, first.identity.crl) == (None, (str(tmp_path / "other.crl"),))
+    assert first.identity.own.certificate == "/etc/c.pem"
+    assert (first.identity.own.key, first.identity.crl) == (None, (str(tmp_path / "other.crl"),))
     assert first.identity.revocation == "tolerant"
     assert [each.name for each in first.access.allow or ()] == [
         "the team",
         "dns a.example or b.example, ou x",
     ]
     assert [each.name for each in first.access.deny] == ["cn mallory"]
-    assert second.identity.certificate == str(tmp_path / "d.pem")
+    assert second.identity.own.certificate == str(tmp_path / "d.pem")
     assert second.identity.crl == (str(tmp_path / "a.crl"), str(tmp_path / "b.crl"))
     assert (second.identity.fetch, second.identity.fetch_allow) == (True, ("ocsp.example",))
     tls = second.backend_tls
     assert tls is not None
-    assert (tls.server_name, tls.ca, tls.key) == (
+    assert (tls.server_name, tls.ca, tls.own.key) == (
         "inner.example",
         str(tmp_path / "inner.pem"),
         str(tmp_path / "e.key"),

@@ -8,6 +8,7 @@ import pytest
 
 import pki
 from bothways import ConfigError
+from bothways.gateway.credential_files import CredentialFiles
 from bothways.gateway.held import Held, Making
 from bothways.trust import files
 from bothways.trust.certificate import ParsedCertificate
@@ -76,14 +77,14 @@ def test_a_key_that_does_not_belong_to_the_certificate_leaves_both_as_they_were(
     one, two = pki.leaf(root, "one"), pki.leaf(root, "two", own_key=pki.key(number=7))
     folder = Folder(cert=one.pem, key=one.key_pem)
     first = folder.made()
-    own = first.credentials("cert", "key")
+    own = first.credentials(CredentialFiles("cert", "key"))
     folder.contents["cert"] = two.pem
     half = folder.made(first.held, "cert")
-    assert half.credentials("cert", "key") is own
+    assert half.credentials(CredentialFiles("cert", "key")) is own
     assert "does not belong" in half.news[0]
     folder.contents["key"] = two.key_pem
     whole = folder.made(half.held, "key")
-    assert whole.credentials("cert", "key").certificate == two.certificate
+    assert whole.credentials(CredentialFiles("cert", "key")).certificate == two.certificate
 
 
 def test_responses_are_read_and_revocations_of_them_stay() -> None:

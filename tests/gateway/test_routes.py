@@ -88,7 +88,7 @@ def test_a_key_under_a_password_is_refused_with_what_to_do(setting: Setting) -> 
         )
     )
     with pytest.raises(
-        ConfigError, match="it is encrypted, and a gateway asks nobody for a password; decrypt it"
+        ConfigError, match="it is encrypted, and a gateway asks nobody for a password; name a file"
     ):
         setting.load()
 

@@ -23,9 +23,10 @@ import click
 
 from bothways.ca.errors import AuditFailed, AuthorityError
 from bothways.errors import ConfigError, TimedOut, TLSError, UsageError
+from bothways.trust import files
+from bothways.trust.passphrase import passphrase_in
 
 DONE, FAILED, MISUSED = 0, 1, 2
-PASSPHRASE_LIMIT = 1024
 LINES_LIMIT, LINE_LIMIT = 40, 600  # limits for text about a peer: lines, and characters in each
 
 # The first class that matches an error determines the exit status; any other error is a failure.
@@ -190,27 +191,10 @@ def passphrase(file: str | None, what: str) -> str | None:
     what: its name in the prompt. Raises ConfigError for a file that cannot be read or starts with an empty line.
     """
     if file is not None:
-        return _first_line(file)
+        return passphrase_in(files.content(file), file)
     if sys.stdin is not None and sys.stdin.isatty():
         return getpass.getpass(f"passphrase for {what}: ", stream=sys.stderr) or None
     return None
-
-
-def _first_line(file: str) -> str:
-    try:
-        with open(
-            file, encoding="utf-8-sig"
-        ) as lines:  # a byte order mark of an editor is not part of the passphrase
-            words = lines.readline(PASSPHRASE_LIMIT + 1).rstrip("\r\n")
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: its first line is not a text in UTF-8") from None
-    if len(words) > PASSPHRASE_LIMIT:
-        raise ConfigError(f"{file}: its first line is longer than {PASSPHRASE_LIMIT} characters")
-    if not words:
-        raise ConfigError(f"{file}: its first line is empty, and a passphrase was expected there")
-    return words
 
 
 def output_is_gone() -> NoReturn:

@@ -172,9 +172,9 @@ def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:
         one, two = route.identity, route.backend_tls
         lists = (*one.crl, *(() if two is None else two.crl))
         yield from ((path, files.MAX_CRL_FILE) for path in lists)
-        others = (one.certificate, one.key, one.client_ca, one.client_cert, *one.ocsp)
+        others = (*one.own.read_files, one.client_ca, one.client_cert, *one.ocsp)
         if two is not None:
-            others += (two.ca, two.certificate, two.key)
+            others += (two.ca, *(() if two.own is None else two.own.read_files))
         yield from ((path, files.MAX_FILE) for path in others if path is not None)
 
 

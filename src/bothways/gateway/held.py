@@ -12,6 +12,7 @@ from hashlib import sha256
 from typing import Protocol, TypeVar
 
 from bothways.errors import ConfigError
+from bothways.gateway.credential_files import CredentialFiles
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore, certificates_in, exact_certificates_in, trusting_nobody
 from bothways.trust.credentials import Credentials
@@ -20,7 +21,6 @@ from bothways.trust.crl_files import replace_changed
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.ocsp import OCSPResponse, responses_in
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.parsing import PassphraseNeeded
 
 T = TypeVar("T")
 
@@ -98,23 +98,13 @@ class Making:
         self.news: list[str] = []
         self.unused: set[str] = set()
 
-    def credentials(self, certificate: str, key: str | None) -> Credentials:
-        """Return those of two files. Raises ConfigError."""
-        paths = (certificate,) if key is None else (certificate, key)
+    def credentials(self, own: CredentialFiles) -> Credentials:
+        """Return those of our files. Raises ConfigError."""
 
-        def make(_: Credentials | None) -> Credentials:
-            try:
-                return Credentials.from_contents(
-                    self._read(certificate), certificate, None if key is None else self._read(key), key or ""
-                )
-            except PassphraseNeeded:
-                locked = key or certificate
-                raise ConfigError(
-                    f"{locked}: it is encrypted, and a gateway asks nobody for a password; decrypt it "
-                    f"(openssl pkey -in {locked} -out KEY) and protect the file by its permissions"
-                ) from None
+        def make(before: Credentials | None) -> Credentials:
+            return own.load(self._read, before)
 
-        return self._once(self.held.credentials, self._before.credentials, paths, make)
+        return self._once(self.held.credentials, self._before.credentials, own.paths, make)
 
     def anchors(self, path: str | None) -> TrustStore:
         """Return those of a file, or those of this system. Raises ConfigError."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bothways.faults import shown
 from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.credential_files import CredentialFiles, is_token_uri
 from bothways.gateway.strict_toml import Table
 from bothways.trust.revocation import PRESETS
 
@@ -19,11 +20,11 @@ SYSTEM = "system"
 class IdentityConfig:
     """Who a route is, and by whom and by which evidence its clients are verified. All but `revocation` are files.
 
-    client_ca, client_cert: the CAs of clients, and certificates of clients that are trusted as they are; one or both.
+    own: our certificate and key.  client_ca, client_cert: the CAs of clients, and certificates of clients that are
+    trusted as they are; one or both.
     """
 
-    certificate: str
-    key: str | None
+    own: CredentialFiles
     client_ca: str | None
     client_cert: str | None
     crl: tuple[str, ...]
@@ -35,18 +36,19 @@ class IdentityConfig:
 
 @dataclass(frozen=True, slots=True)
 class BackendTLS:
-    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  certificate: ours, for mutual TLS."""
+    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  own: ours, for mutual TLS."""
 
     server_name: str
     ca: str | None
-    certificate: str | None
-    key: str | None
+    own: CredentialFiles | None
     crl: tuple[str, ...]
 
 
 def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> IdentityConfig:
     """Read who a route is; what it does not say is as in `common`. folder: that of the file. Raises ConfigError."""
-    certificate, key = _own(table, folder, common)
+    own = credential_files_in(table, folder) or (None if common is None else common.own)
+    if own is None:
+        table.refuse("`certificate` is missing here and in [identity]: a file with our certificate and chain")
     client_ca, client_cert = _trusted(table, folder, common)
     crl, ocsp = table.texts("crl"), table.texts("ocsp")
     preset, allow = table.text("revocation"), table.texts("fetch_allow")
@@ -56,8 +58,7 @@ def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> Id
     if allow and not fetch:
         table.refuse("has an effect only with `fetch = true`", "fetch_allow")
     return IdentityConfig(
-        certificate,
-        key,
+        own,
         client_ca,
         client_cert,
         _files(folder, crl) if crl is not None else () if common is None else common.crl,
@@ -68,16 +69,19 @@ def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> Id
     )
 
 
-def _own(table: Table, folder: Path, common: IdentityConfig | None) -> tuple[str, str | None]:
-    """Return our certificate and its key, which goes with it."""
-    certificate, key = table.text("certificate"), table.text("key")
-    if certificate is not None:
-        return file_in(folder, certificate), None if key is None else file_in(folder, key)
-    if common is None:
-        table.refuse("`certificate` is missing here and in [identity]: a file with our certificate and chain")
-    if key is not None:
-        table.refuse("`key` without `certificate`: name both, as they belong together", "key")
-    return common.certificate, common.key
+def credential_files_in(table: Table, folder: Path) -> CredentialFiles | None:
+    """Read our certificate with its key and their password; None where there is none. Raises ConfigError."""
+    certificate, key, password = table.text("certificate"), table.text("key"), table.text("password_file")
+    if certificate is None:
+        for name, given in (("key", key), ("password_file", password)):
+            if given is not None:
+                table.refuse(f"`{name}` without `certificate`: name both, as they belong together", name)
+        return None
+    return CredentialFiles(
+        file_in(folder, certificate),
+        key if key is None or is_token_uri(key) else file_in(folder, key),
+        None if password is None else file_in(folder, password),
+    )
 
 
 def _trusted(table: Table, folder: Path, common: IdentityConfig | None) -> tuple[str | None, str | None]:
@@ -102,15 +106,12 @@ def backend_tls_in(table: Table, folder: Path, address: Address) -> BackendTLS:
     ca = table.required(
         "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
     )
-    certificate, key, crl = table.text("certificate"), table.text("key"), table.texts("crl")
-    if certificate is None and key is not None:
-        table.refuse("`key` without `certificate`: name both, as they belong together", "key")
+    own, crl = credential_files_in(table, folder), table.texts("crl")
     table.end()
     return BackendTLS(
         name,
         None if ca == SYSTEM else file_in(folder, ca),
-        None if certificate is None else file_in(folder, certificate),
-        None if key is None else file_in(folder, key),
+        own,
         _files(folder, crl or ()),
     )
 

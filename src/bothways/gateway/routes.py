@@ -163,7 +163,7 @@ class _Loading:
         if config.http is not None:
             check_installed()
         server = ServerConfig(
-            credentials=self._making.credentials(identity.certificate, identity.key),
+            credentials=self._making.credentials(identity.own),
             client_anchors=self._making.client_anchors(identity.client_ca, identity.client_cert),
             client_auth="require",
             allow=config.access.refusal,
@@ -181,7 +181,7 @@ class _Loading:
     def _client(self, tls: BackendTLS, route: RouteConfig) -> ClientConfig:
         making, http = self._making, route.http
         by_http = (HTTP2,) if http is not None and http.version == "2" else ()
-        own = None if tls.certificate is None else making.credentials(tls.certificate, tls.key)
+        own = None if tls.own is None else making.credentials(tls.own)
         revocation = Revocation.preset(STRICT, making.lists(tls.crl)) if tls.crl else None
         client = ClientConfig(
             anchors=making.anchors(tls.ca),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from hmac import compare_digest
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -28,6 +29,7 @@ def token_credentials(
     uri: str,
     pin: str | None = None,
     *,
+    before: Credentials | None = None,
     at_once: int = AT_ONCE,
     waiting: int = WAITING,
     seconds: float = SECONDS,
@@ -36,9 +38,14 @@ def token_credentials(
 
     cert: the chain in PEM or DER, the leaf first.  uri: of the key, such as
     pkcs11:token=web;object=server?module-path=/usr/lib/softhsm/libsofthsm2.so.  pin: of the token, unless the URI names
-    a file with it.  The rest is as for `SigningPool`.
+    a file with it.  before: earlier credentials, whose signer is used again if it is for the same key.  The rest is as
+    for `SigningPool`.
     """
-    holder = TokenSigner(KeyURI.parse(uri), pin, at_once=at_once, waiting=waiting, seconds=seconds)
+    where, earlier = KeyURI.parse(uri), None if before is None else before.holder
+    if isinstance(earlier, TokenSigner) and earlier.is_for(where, pin):
+        holder = earlier
+    else:
+        holder = TokenSigner(where, pin, at_once=at_once, waiting=waiting, seconds=seconds)
     credentials = Credentials.external(cert, holder)
     if _spki(holder.public_key) != _spki(credentials.certificate.public_key()):
         raise ConfigError(
@@ -71,6 +78,10 @@ class TokenSigner(SigningPool):
         self._opened_by = os.getpid()
         # This session keeps the process logged in; it is not used to sign.
         self._first, self.public_key = self._open()[::2]
+
+    def is_for(self, uri: KeyURI, pin: str | None) -> bool:
+        """Whether it signs with this key, opened by this PIN."""
+        return uri == self._uri and compare_digest((pin or "").encode(), (self._pin or "").encode())
 
     def __repr__(self) -> str:
         return f"<TokenSigner on {self._label}>"
