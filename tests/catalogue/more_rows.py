@@ -127,6 +127,8 @@ SUITES = (
         s_server("server-rsa", "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256"), Cause.NO_SHARED_SUITE, PEERS, probe=True),
     Row("server-of-cbc", "the server has suites with CBC alone", CLIENT,
         s_server("server-rsa", "-tls1_2 -cipher ECDHE-RSA-AES128-SHA"), Cause.NO_SHARED_SUITE, PEERS, probe=True),
+    Row("server-of-key-transport-with-cbc", "the server has RSA key transport with CBC alone", CLIENT,
+        s_server("server-rsa", "-tls1_2 -cipher AES128-SHA"), Cause.ONLY_KEY_TRANSPORT, PEERS, probe=True),
     Row("server-of-tls-1-1", "the server has TLS 1.1 alone", CLIENT,
         s_server("server", "-tls1_1 -cipher DEFAULT@SECLEVEL=0"), Cause.NO_SHARED_VERSION, PEERS, probe=True),
     Row("server-of-one-suite-13", "we speak TLS 1.3 with one suite, and the server has another", CLIENT,

@@ -119,6 +119,7 @@ BY_ROW: Mapping[str, Mend] = {
     "server-of-tls-1-1": command(s_server()),
     "server-of-dhe": command(s_server("server-rsa")),
     "server-of-cbc": command(s_server("server-rsa")),
+    "server-of-key-transport-with-cbc": command(s_server("server-rsa")),
     "server-of-dhe-by-address": command(s_server("server-rsa")),
     "server-of-pre-shared-keys": command(s_server()),
     "no-shared-scheme-probed": command(s_server("server-rsa")),

@@ -7,7 +7,17 @@ import pytest
 
 from bothways import ConfigError, Credentials
 from bothways.cli import options, terminal
-from bothways.cli.options import ADDRESS, SERVER, Address, NamesType, load_anchors, load_identity
+from bothways.cli.options import (
+    ADDRESS,
+    SERVER,
+    Address,
+    NamesType,
+    Side,
+    Sources,
+    load_anchors,
+    load_identity,
+    profile_words,
+)
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 
 
@@ -197,3 +207,15 @@ def test_a_file_without_a_passphrase_is_reported(tmp_path, content, problem):
         file.write_bytes(content)
     with pytest.raises(ConfigError, match=problem):
         terminal.passphrase(str(file), "a.key")
+
+
+def test_the_options_that_the_commands_of_a_remedy_keep_are_those_that_were_given() -> None:
+    sources = Sources(crl=("a.crl",), revocation="soft-fail", fetch=True, fetch_allow=("10.0.0.0/8",))
+    side = Side("me.pem", None, "word", (), True, sources)
+    named = side.files("ca.pem", *profile_words("web"))
+    assert (named.cert, named.key, named.ca) == ("me.pem", "me.pem", "ca.pem")
+    assert set(named.options) == {
+        ("--password-file", "word"), ("--revocation", "soft-fail"), ("--crl", "a.crl"),
+        ("--fetch-allow", "10.0.0.0/8"), ("--classic",), ("--fetch",), ("--profile", "web"),
+    }  # fmt: skip
+    assert Side(None, None, None, (), False, Sources()).files(None).options == profile_words("private") == ()

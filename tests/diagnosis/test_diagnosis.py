@@ -6,9 +6,12 @@ import json
 from pathlib import Path
 from string import Formatter
 
+import pytest
+
 import bothways.diagnosis
 from bothways.diagnosis import Cause, Explanation, Likely, Party, Weight, facts_of
 from bothways.diagnosis.diagnosis import OWN_FACTS, ranked
+from bothways.diagnosis.situation import OF_SYSTEM
 
 OURS, PEERS = Party.OURS, Party.PEERS
 
@@ -118,8 +121,9 @@ def test_a_command_contains_only_our_own_text_quoted() -> None:
 
 def test_an_incomplete_command_is_not_given() -> None:
     assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA").command == ""
-    assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA", target="a:1").command.startswith(
-        "bothways connect a:1 --ca CA"
+    assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA", target="a:1").command == ""
+    assert likely(Cause.ONLY_KEY_TRANSPORT, ca="CA", target="a:1", classic="--classic").command == (
+        "bothways connect a:1 --ca CA --tls 1.2 --classic"
     )
 
 
@@ -136,6 +140,48 @@ def test_a_command_keeps_the_options_by_which_we_connected() -> None:
     )
     named = likely(Cause.WRONG_NAME, party=PEERS, **facts).command
     assert named == "bothways connect a:1 --starttls mysql --alpn h2 --alpn '{x}' --ca CA --name NAME"
+
+
+KEPT = (
+    ("--password-file", "pass word"), ("--crl", "a.crl"), ("--crl", "b.crl"), ("--fetch",), ("--classic",),
+    ("--profile", "web"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cause", "party", "kept"),
+    [
+        (
+            Cause.WRONG_NAME,
+            PEERS,
+            "--password-file 'pass word' --crl a.crl --crl b.crl --fetch --classic --profile web",
+        ),
+        (Cause.NO_CERTIFICATE, OURS, "--crl a.crl --crl b.crl --fetch --classic --profile web"),
+        (
+            Cause.STATUS_UNKNOWN,
+            OURS,
+            "--password-file 'pass word' --crl a.crl --crl b.crl --fetch --classic --profile web",
+        ),
+        (
+            Cause.FETCH_NOT_ALLOWED,
+            OURS,
+            "--password-file 'pass word' --crl a.crl --crl b.crl --classic --profile web",
+        ),
+    ],
+)
+def test_a_command_verifies_no_less_than_we_did(cause: Cause, party: Party, kept: str) -> None:
+    """Revocation, profile and password stay; the password is not that of another identity."""
+    command = likely(cause, party=party, target="a:1", ca="CA", given_options=KEPT).command
+    assert command.startswith(f"bothways connect a:1 {kept} --ca CA "), command
+
+
+def test_a_command_names_no_file_where_the_anchors_of_the_system_were_used() -> None:
+    found = likely(Cause.WRONG_NAME, party=PEERS, target="a:1", ca=OF_SYSTEM)
+    assert found.command == "bothways connect a:1 --name NAME"
+    assert (
+        "to the trust anchors of this system"
+        in likely(Cause.ROOT_NOT_TRUSTED, party=PEERS, ca=OF_SYSTEM).remedy
+    )
 
 
 def test_the_facts_are_values_for_json() -> None:
@@ -156,7 +202,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
     """Those that `Case.likely` gives to all, and those that a rule gives."""
     known = {"peer", "whose", "who", "other", "address", "host", "target", "name", "cert", "key", "ca", "now"}
     known |= {"detail", "subject", "date", "issuer", "got", "wanted", "usage", "problem"}
-    known |= {"port", "offer", "starttls", "protocol", "later", "by", "also", "source"}
+    known |= {"port", "offer", "starttls", "protocol", "later", "by", "also", "source", "classic", "groups"}
     for cause in Cause:
         row = cause.value
         for text in row:

@@ -13,8 +13,10 @@ import identities
 import pki
 from bothways import Credentials, TrustStore
 from bothways.diagnosis import HandshakeFacts, explain
+from bothways.diagnosis.situation import OwnSide, Situation
 from bothways.errors import PeerFault
 from bothways.faults import Fault
+from bothways.roles import Role, StepId
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, SPAN, alone, holder, host
 from pair import FrozenClock
@@ -266,3 +268,13 @@ def test_an_expired_leaf_alone_of_an_unknown_ca_may_lack_an_intermediate() -> No
     found = talk(mine, identities.server_config(clock=clock)).servers
     shown = [each.cause.name for each in found.shown_causes]
     assert shown == ["CA_NOT_ACCEPTED", "EXPIRED", "INTERMEDIATE_MISSING"]
+
+
+@pytest.mark.parametrize(("got", "party"), [("TLSv1_2", "ours"), ("TLSv1_1", "the peer's")])
+def test_a_version_that_we_do_not_have_is_none_that_we_could_allow(got: str, party: str) -> None:
+    """We offer TLS 1.3 alone, and the server chose another."""
+    error = PeerFault(
+        Fault.UNOFFERED_VERSION, step=StepId("1.2"), peer="server", facts={"got": got, "offered": ["TLSv1_3"]}
+    )
+    ours = OwnSide(Role.CLIENT, versions=(0x0304,), address="localhost:1")
+    assert first(explain(error, Situation(ours))) == ("NO_SHARED_VERSION", party)

@@ -42,7 +42,9 @@ def explained(found: Probed, error: Exception | None = None, **mine: Any) -> Exp
         (Probed((V11,), (CBC,)), {}, "NO_SHARED_VERSION", "the peer's"),
         (Probed((V12,), (0xC02F,)), {"versions": ("1.3",)}, "NO_SHARED_VERSION", "ours"),
         (Probed((V12,), (CBC,)), {}, "NO_SHARED_SUITE", "the peer's"),
-        (Probed((V12,), (TRANSPORT,)), {}, "ONLY_KEY_TRANSPORT", "ours"),
+        (Probed((V12,), (TRANSPORT,)), {}, "ONLY_KEY_TRANSPORT", "the peer's"),
+        (Probed((V12,), (0x9C,)), {}, "ONLY_KEY_TRANSPORT", "ours"),
+        (Probed((V12,), (CBC,)), {"versions": ("1.3",)}, "NO_SHARED_VERSION", "the peer's"),
         (Probed((V13,), (0x1303,)), {"suites": ("TLS_AES_256_GCM_SHA384",)}, "NO_SHARED_SUITE", "ours"),
         (Probed((V13,), (0x1301,), (NamedGroup.secp521r1,)), {"groups": ("x25519",)}, "NO_SHARED_GROUP", "ours"),
         (Probed((V13,), (0x1301,), (NamedGroup.x25519,)), {"groups": HYBRID}, "LARGE_HELLO", "between us"),
@@ -284,3 +286,12 @@ def test_a_server_that_refuses_every_version_has_no_certificate_for_the_one_that
         )
         survey.run()
     assert of_survey(survey) == Probed() and not survey.refused_with
+
+
+def test_a_command_for_suites_or_groups_is_one_that_this_server_answers() -> None:
+    """Suites with CBC are none of ours, whatever is allowed; and it is not told to offer groups that it lacks."""
+    for suite, ending in ((TRANSPORT, ""), (0x9C, " --tls 1.2 --classic")):
+        command = explained(Probed((V12,), (suite,))).first.command
+        assert command.endswith(ending) and bool(command) == bool(ending)
+    large = Probed((V13,), (0x1301,), (NamedGroup.secp384r1,))
+    assert " --groups secp384r1" in explained(large, groups=(*HYBRID, "secp384r1")).first.command

@@ -21,6 +21,7 @@ from bothways.cli.options import (
     Side,
     load_anchors,
     profile_option,
+    profile_words,
     side_options,
 )
 from bothways.cli.pictures import LadderFile, ladder_option
@@ -164,7 +165,7 @@ def command(
         refuse("--probe and --ech exclude each other: probes send the server's name in the clear")
     if picture is not None:
         picture.check()
-    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
+    files = side.files(ca, *profile_words(profile))
     report = _Report(address, profile, as_json, starttls)
     end = _converse(
         _Server(address, name, timeout, probing, starttls), config, files, supply, picture, report

@@ -15,11 +15,19 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.console import console, show
-from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, profile_option, side_options
+from bothways.cli.options import (
+    FILE,
+    SERVER,
+    Address,
+    Side,
+    load_anchors,
+    profile_option,
+    profile_words,
+    side_options,
+)
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.starttls import starttls_option
 from bothways.cli.terminal import DONE, FAILED, refuse, report_error, say, waiting
-from bothways.diagnosis import Files
 from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
@@ -164,7 +172,7 @@ def _server(
     place = Target(address.host, address.port, server_name(name if name is not None else address.host))
     say(f"examining {place} by at most {CONNECTION_LIMIT} connections, one after the other:")
     say(f"  {', '.join(f'{what} ({most})' for what, most in FULL_PLAN.items())}")
-    named = Files(side.cert or "CERT", side.key or "KEY", ca or "CA")
+    named = side.files(ca, *profile_words(anchors.profile))
     with waiting(f"answers from {place}"):
         found = examine(place, config, files=named, path=path, timeout=timeout, starttls=starttls)
     if picture is not None and found.final is not None:

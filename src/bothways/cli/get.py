@@ -20,11 +20,11 @@ from bothways.cli.options import (
     Side,
     load_anchors,
     profile_option,
+    profile_words,
     side_options,
 )
 from bothways.cli.output import Output
 from bothways.cli.terminal import DONE, refuse
-from bothways.diagnosis import Files
 from bothways.errors import ConfigError
 from bothways.http.code import LIBRARIES, Wanted, code
 from bothways.http.location import Location, parse
@@ -189,7 +189,7 @@ def command(
         revocation=own.revocation,
         insecure_rsa_key_transport=own.classic,
     )
-    named = Files(side.cert or "CERT", side.key or side.cert or "KEY", ca or "CA")
+    named = side.files(ca, *profile_words(profile))
     context = RequestContext(url, config, profile, named, name, dial, timeout, max_size, as_json)
     request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)
     deadline = http.Deadline(timeout, max_time)

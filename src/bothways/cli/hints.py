@@ -12,7 +12,10 @@ _CONNECT = re.compile(r"bothways connect \S+(?P<options>.*)")
 _ALPN = re.compile(r" --alpn (\S+)")
 # The ALPN names that `get` offers with each of its options, and without any.
 _HTTP = {(): "", ("h2", "http/1.1"): "", ("http/1.1",): " --http 1.1", ("h2",): " --http 2"}
-_OF_GET = {"--ca", "--name", "--tls", "--classic", "--cert", "--key", "--timeout"}
+_OF_GET = {
+    "--ca", "--name", "--tls", "--classic", "--cert", "--key", "--timeout", "--profile", "--password-file", "--crl",
+    "--revocation", "--fetch", "--fetch-allow", "--fetch-cache",
+}  # fmt: skip
 
 
 def for_get(command: str, url: str) -> str:

@@ -26,6 +26,7 @@ from bothways.trust.revocation import PRESETS, Revocation
 from bothways.trust.verdict import PROFILES, Profile
 
 if TYPE_CHECKING:  # not imported at run time, so that commands without TLS start faster
+    from bothways.diagnosis.situation import Files
     from bothways.tls.config import ClientAuth
 
 
@@ -216,6 +217,11 @@ profile_option = click.option(
 )
 
 
+def profile_words(profile: Profile) -> tuple[tuple[str, ...], ...]:
+    """Return the option by which a command of a remedy has the same profile."""
+    return () if profile == "private" else (("--profile", profile),)
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """Where information about revoked certificates comes from."""
@@ -272,6 +278,28 @@ class Side:
     alpn: tuple[str, ...]
     classic: bool
     sources: Sources
+
+    @property
+    def words(self) -> tuple[tuple[str, ...], ...]:
+        """The options that the commands of a remedy keep: otherwise they would verify less, or ask for a password."""
+        sources = self.sources
+        given = [("--password-file", self.password_file), ("--revocation", sources.revocation)]
+        given += [("--crl", each) for each in sources.crl]
+        given += [("--fetch-allow", each) for each in sources.fetch_allow]
+        given += [("--fetch-cache", sources.fetch_cache)]
+        flags = [("--classic", self.classic), ("--fetch", sources.fetch)]
+        return (
+            *((option, value) for option, value in given if value is not None),
+            *((option,) for option, is_given in flags if is_given),
+        )
+
+    def files(self, ca: str | None, *more: tuple[str, ...]) -> Files:
+        """Return the names of the files of a client, for the commands of a remedy. more: options of its command."""
+        from bothways.diagnosis.situation import OF_SYSTEM, Files  # only where a connection is made
+
+        return Files(
+            self.cert or "CERT", self.key or self.cert or "KEY", ca or OF_SYSTEM, (*self.words, *more)
+        )
 
     def load(self, lists: CRLStore | None = None, *, watched: bool = False) -> LoadedSide:
         """Read the files; exit with status 2 if they cannot be used.

@@ -175,7 +175,7 @@ class Cause(Enum):
         "the {peer} has only cipher suites without forward secrecy (RSA key transport)",
         ours="allow them; then whoever gets the server's private key later can decrypt recorded connections",
         theirs="enable ECDHE cipher suites on the {peer}",
-        our_command="bothways connect {target} --ca {ca} --tls 1.2 --classic",
+        our_command="bothways connect {target} --ca {ca} --tls 1.2 {classic}",
     )
     NO_SHARED_GROUP = Row(
         "no key exchange group is accepted by both sides: {detail}",
@@ -245,7 +245,7 @@ class Cause(Enum):
     LARGE_HELLO = Row(
         "the {peer}, or a device in front of it, cannot process a ClientHello of more than one packet",
         theirs="update the device; until then offer no post-quantum group",
-        their_command="bothways connect {target} --ca {ca} --groups x25519,secp256r1",
+        their_command="bothways connect {target} --ca {ca} --groups {groups}",
     )
     LETS_NOT_IN = Row(
         "the {peer}, or a device in front of it, accepts connections only from known addresses or for known names",

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.situation import OF_SYSTEM
 from bothways.faults import sentence
 
 SHOWN = 4
 MORE = 2
 WIDTH = 100
-OWN_FACTS = ("target", "host", "port", "cert", "key", "ca", "starttls", "later", "offer")
+OWN_FACTS = ("target", "host", "port", "cert", "key", "ca", "starttls", "later", "offer", "classic", "groups")
 GIVEN = (
     "starttls",
     "name",
@@ -76,6 +77,8 @@ class Likely:
             return ""  # other programs would send the server's name in the clear
         if self.facts.get("starttls"):
             template = _through_starttls(template)
+        if self.facts.get("ca") == OF_SYSTEM:
+            template = template.replace(" --ca {ca}", "")
         own = {name: _quoted(self.facts.get(name)) for name in OWN_FACTS}
         return "" if _lacks(template, self.facts) else _with_given(template, self.facts).format(**own)
 
@@ -102,7 +105,28 @@ def _with_given(template: str, facts: Mapping[str, object]) -> str:
     start = "bothways connect {target}"
     given = [name for name in GIVEN if facts.get(f"given_{name}") and f" --{name} " not in template]
     words = "".join(f" --{name} {_quoted(each)}" for name in given for each in _values(facts, name))
+    words += "".join(f" {_joined(each)}" for each in _kept(facts) if _fits(each[0], template))
     return template.replace(start, start + words.replace("{", "{{").replace("}", "}}"), 1)
+
+
+def _kept(facts: Mapping[str, object]) -> tuple[tuple[str, ...], ...]:
+    """Return the further options of our command, each in words."""
+    kept = facts.get("given_options")
+    return kept if isinstance(kept, tuple) else ()
+
+
+def _joined(words: tuple[str, ...]) -> str:
+    return " ".join((words[0], *(_quoted(each) for each in words[1:])))
+
+
+def _fits(option: str, template: str) -> bool:
+    """Whether a command keeps an option: the password is not that of another identity."""
+    if option == "--password-file":
+        return " --cert CERT" not in template
+    return option in REPEATABLE or not re.search(rf" (?:{option}|{{{option[2:]}}})(?= |$)", template)
+
+
+REPEATABLE = ("--crl", "--fetch-allow")
 
 
 def _values(facts: Mapping[str, object], name: str) -> list[str]:

@@ -17,7 +17,7 @@ from bothways.diagnosis.situation import Probed
 from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, group_names, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import SCHEMES
-from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES, VERSIONS
+from bothways.tls.handshake.settings import KEY_TRANSPORT_SUITES, PREFERRED_GROUPS, SUITES, VERSIONS
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
@@ -46,8 +46,13 @@ def _version_found(case: Case, found: Probed) -> list[Likely]:
     if set(found.versions) & set(case.own_side.versions):
         return []
     spoken = listed([version(code) for code in found.versions])
-    party = OURS if set(found.versions) & set(VERSIONS.values()) else PEERS
+    usable = not found.suites or {int(CipherSuite[each]) for each in SUITES} & set(found.suites)
+    party = OURS if usable and set(found.versions) & set(VERSIONS.values()) else PEERS
     detail = f"it supports only {spoken}, and we offer {listed([version(code) for code in case.own_side.versions])}"
+    if not usable:
+        detail += (
+            f"; of its cipher suites there, such as {listed(names(CipherSuite, found.suites))}, we have none"
+        )
     return [case.likely(Cause.NO_SHARED_VERSION, party, LIKELY, PROBE, detail=detail)]
 
 
@@ -56,11 +61,20 @@ def _suite_found(case: Case, found: Probed) -> list[Likely]:
         return []
     spelled = listed(names(CipherSuite, found.suites))
     if KEY_TRANSPORT.issuperset(found.suites):
-        return [case.likely(Cause.ONLY_KEY_TRANSPORT, OURS, LIKELY, f"{PROBE}: it chose {spelled}")]
+        return [_only_key_transport(case, found, spelled)]
     known = {int(CipherSuite[each]) for each in SUITES}
     party = OURS if known & set(found.suites) else PEERS
     detail = f"it has {spelled}, and none of ours"
     return [case.likely(Cause.NO_SHARED_SUITE, party, LIKELY, PROBE, detail=detail)]
+
+
+def _only_key_transport(case: Case, found: Probed, spelled: str) -> Likely:
+    """Suites with GCM can be allowed on our side; those with CBC or older ciphers we do not have."""
+    evidence = f"{PROBE}: it chose {spelled}"
+    if OWN_KEY_TRANSPORT.isdisjoint(found.suites):
+        evidence += ", which we do not have; with RSA key transport we have AES-GCM alone"
+        return case.likely(Cause.ONLY_KEY_TRANSPORT, PEERS, LIKELY, evidence)
+    return case.likely(Cause.ONLY_KEY_TRANSPORT, OURS, LIKELY, evidence, classic="--classic")
 
 
 def _group_found(case: Case, found: Probed) -> list[Likely]:
@@ -120,6 +134,9 @@ KEY_TRANSPORT = frozenset(
     (0x01, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0A, 0x2F, 0x35, 0x3B, 0x3C, 0x3D, 0x41, 0x84, 0x96, 0x9C, 0x9D, 0xBA,
      0xC0, 0xC09C, 0xC09D, 0xC0A0, 0xC0A1)
 )  # fmt: skip
+
+
+OWN_KEY_TRANSPORT = frozenset(int(CipherSuite[each]) for each in KEY_TRANSPORT_SUITES)
 
 
 def versions(case: Case) -> Iterator[Likely]:
@@ -258,4 +275,13 @@ def _large_hello(case: Case) -> Iterator[Likely]:
             BETWEEN,
             POSSIBLE,
             f"ours carries a share for {listed(shares)}, more than 1 KiB",
+            **_smaller(case),
         )
+
+
+def _smaller(case: Case) -> dict[str, object]:
+    """Return the groups without post-quantum ones that the server was found to have, for a command."""
+    found = case.situation.probed
+    known = names(NamedGroup, found.groups) if found is not None else []
+    small = [each for each in PREFERRED_GROUPS if each in known and "MLKEM" not in each]
+    return {"groups": ",".join(small)} if small else {}

@@ -13,8 +13,9 @@ from bothways.diagnosis.own_hello import KEY_TRANSPORT
 from bothways.diagnosis.peer_certificate import refused_for
 from bothways.diagnosis.situation import Chain
 from bothways.faults import Fault, Reason, sentence, shown
-from bothways.iana import CipherSuite
+from bothways.iana import CipherSuite, ProtocolVersion
 from bothways.roles import Progress
+from bothways.tls.handshake.settings import VERSIONS
 from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 from bothways.trust.names import names_of
 
@@ -83,7 +84,10 @@ def _key_and_suite(case: Case) -> Iterator[Likely]:
 
 def _version(case: Case) -> Iterator[Likely]:
     detail = _difference(case)
-    party = OURS if len(case.own_side.versions) == 1 else PEERS
+    got = case.refusal.facts.get("got")
+    known = [ProtocolVersion(code).name for code in VERSIONS.values()]
+    is_ours = len(case.own_side.versions) == 1 and (got is None or str(got) in known)
+    party = OURS if is_ours else PEERS
     yield case.likely(Cause.NO_SHARED_VERSION, party, CERTAIN, detail=detail)
 
 

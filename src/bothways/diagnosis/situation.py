@@ -25,14 +25,19 @@ LISTS_LOOKED_AT = 8
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The names of our files, for the commands of a remedy."""
+    """The names of our files, for the commands of a remedy.
+
+    options: further options of our command that those commands keep, each in words.
+    """
 
     cert: str = "CERT"
     key: str = "KEY"
     ca: str = "CA"
+    options: tuple[tuple[str, ...], ...] = ()
 
 
 UNNAMED = Files()
+OF_SYSTEM = "the trust anchors of this system"  # the name of `ca` where no file was given
 
 
 @dataclass(frozen=True, slots=True)
