@@ -8,7 +8,7 @@ from dataclasses import replace
 from bothways.diagnosis import Probed
 from bothways.diagnosis.situation import Differs, OwnSide
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
-from bothways.doctor.probes import FULL_OFFER, OUTDATED_SUITES, VERSIONS, Offer
+from bothways.doctor.probes import FULL_OFFER, VERSIONS, Offer
 from bothways.doctor.survey import Survey
 from bothways.doctor.unanswered import CONNECTIONS, distinguish, refused_by_alert
 from bothways.errors import StartTLSFailed
@@ -90,11 +90,15 @@ def of_survey(survey: Survey) -> Probed | None:
     versions = tuple(code for code, status in survey.spoken.items() if status == "spoken")
     names = (*survey.suites_13.names, *survey.suites_12.names)
     suites = tuple(int(CipherSuite[each]) for each in names)
-    dated = tuple(code for kind in survey.dated for code in OUTDATED_SUITES[kind])
     groups = tuple(GROUP_CODES[each] for each in survey.groups.names)
     if survey.otherwise is None and not versions and not survey.refused_with:
         return None
-    return replace(survey.otherwise or Probed(), versions=versions, suites=suites or dated, groups=groups)
+    return replace(
+        survey.otherwise or Probed(),
+        versions=versions,
+        suites=suites or tuple(survey.dated_suites),
+        groups=groups,
+    )
 
 
 def _known(code: int | None) -> tuple[int, ...]:

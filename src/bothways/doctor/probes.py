@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bothways.diagnosis.own_hello import OWN_KEY_TRANSPORT
 from bothways.iana import (
     CipherSuite,
     CompressionMethod,
@@ -52,7 +53,9 @@ GOOD_SUITES_12 = (
 OUTDATED_SUITES: Mapping[str, tuple[int, ...]] = {
     "finite-field DHE": _named("_DHE_", without=(*_BROKEN, "CBC")),
     "CBC": _named("DHE_", "CBC", without=_BROKEN),
-    "RSA key transport": _named("TLS_RSA_WITH", without=_BROKEN),
+    "RSA key transport": tuple(
+        dict.fromkeys((*sorted(OWN_KEY_TRANSPORT), *_named("TLS_RSA_WITH", without=_BROKEN)))
+    ),
     "3DES": _named("3DES", without=_NO_SECURITY),
     "RC4": _named("RC4", without=_NO_SECURITY),
     "no protection": tuple(code for part in _NO_SECURITY for code in _named(part)),
@@ -97,7 +100,17 @@ class Offer:
 # What a client of ours offers comes first: many servers choose what the client prefers.
 FULL_OFFER = Offer(
     tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3),
-    tuple(dict.fromkeys((*SUITES_13, *GOOD_SUITES_12, *SUITES_12))),
+    tuple(
+        dict.fromkeys(
+            (
+                *SUITES_13,
+                *GOOD_SUITES_12,
+                *_named("DHE_", without=_BROKEN),
+                *sorted(OWN_KEY_TRANSPORT),
+                *SUITES_12,
+            )
+        )
+    ),
     tuple(dict.fromkeys((*PROBED_GROUPS, *GROUPS))),
 )
 # Suites of TLS_PSK, TLS_DHE_PSK, TLS_RSA_PSK and TLS_ECDHE_PSK (RFC 4279, 5487, 5489, 6655, 7905, 8442), and of

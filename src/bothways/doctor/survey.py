@@ -58,6 +58,7 @@ class Survey:
     suites_13: Choices = NO_CHOICES
     suites_12: Choices = NO_CHOICES
     dated: list[str] = field(default_factory=list)
+    dated_suites: list[int] = field(default_factory=list)
     groups: Choices = NO_CHOICES
     session_ids: bool = False
     tickets: bool = False
@@ -203,8 +204,10 @@ class Survey:
         if not spoken:
             return
         for what, suites in OUTDATED_SUITES.items():
-            if self._ask(Offer(spoken[:1], suites)).kind == "choice":
+            reply = self._ask(Offer(spoken[:1], suites))
+            if reply.kind == "choice":
                 self.dated.append(what)
+                self.dated_suites += [] if reply.suite is None else [reply.suite]
 
     def _groups(self) -> None:
         version = TLS13 if self._speaks(TLS13) else TLS12
