@@ -15,6 +15,7 @@ ROWS = (
     ("iana", "lazy_names", "oids", "roles"),
     ("faults",),
     ("errors",),
+    ("audit_chain",),
     ("trust",),
     ("tls",),
     ("describe", "ca", "fetch", "places", "ticket_keys", "workers"),

@@ -35,7 +35,7 @@ from bothways.gateway.config import Times
 from bothways.gateway.http import identity_fields, link2
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
-from bothways.gateway.observe import board, operator, snapshot
+from bothways.gateway.observe import audit_file, board, operator, snapshot
 from bothways.http import exchange, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
@@ -311,6 +311,9 @@ VALUES = {
     ),
     "identities of clients that metrics of `gateway` name; the others are counted together": str(
         snapshot.IDENTITIES
+    ),
+    "entry of the audit file of `gateway`; the time to wait for its lock": (
+        f"{size(audit_file.ENTRY_LIMIT)}; {seconds(audit_file.LOCK_SECONDS)}"
     ),
     "numbers that a worker of `gateway` counts; its other numbers": (
         f"{size(shared_memory.NUMBERS_BYTES)}; {size(board.STATE_BYTES)}"

@@ -7,8 +7,10 @@ from datetime import UTC, datetime
 
 import click
 
+from bothways.audit_chain import ChainBroken, Head
+from bothways.cli.audit_head import head_option
 from bothways.cli.options import FILE
-from bothways.cli.terminal import DONE, FAILED, refuse, say
+from bothways.cli.terminal import DONE, FAILED, counted, refuse, report_error, say
 from bothways.cli.tickets import Tickets, tickets_options
 from bothways.cli.watching import reporting_reloads
 from bothways.describe.escape import visible
@@ -18,6 +20,7 @@ from bothways.gateway.current import Current
 from bothways.gateway.explain import RouteAnswer, explained
 from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.log import Log
+from bothways.gateway.observe.audit_file import check_usable, verified
 from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.systemd import READY, notify
@@ -87,6 +90,8 @@ def check(context: click.Context, path: str | None) -> int:
     config, routes = _read(context, path)
     for each in routes.warnings():
         say(f"warning: {each}")
+    if config.audit is not None:
+        check_usable(config.audit)
     click.echo(
         f"{config.path}: can be used: {_count(config.listeners, 'listener')}, {_count(routes.all, 'route')}"
     )
@@ -113,6 +118,30 @@ def _warn(routes: Routes, log: Log) -> None:
 
 def _count(several: tuple[object, ...], what: str) -> str:
     return f"{len(several)} {what}{'' if len(several) == 1 else 's'}"
+
+
+@command.group("audit")
+def audit() -> None:
+    """The audit file of a gateway."""
+
+
+@audit.command("verify")
+@click.argument("path", type=FILE, metavar="FILE")
+@head_option
+def verify_audit(path: str, noted: Head | None) -> int:
+    """Verify that nothing in FILE was altered or removed since it was written. Exit status 1 if something was.
+
+    Each entry contains the hash of the one before. Whoever can write to the file could write another one: note the
+    head, which is printed, elsewhere, and pass it with --head.
+    """
+    try:
+        head = verified(path, noted)
+    except ChainBroken as error:
+        report_error(f"{path}: {error}")
+        return FAILED
+    entries = counted(head.number, "entry")
+    click.echo(f"{path}: intact: {entries}" + (f", head {head}" if head.number else ""))
+    return DONE
 
 
 @command.command("explain")

@@ -178,13 +178,18 @@ class ClientProtocol(AdmittedProtocol):
         entry.resumed = self.connection.resumed
         self._gateway.meter.established(entry, self._loop.time() - (entry.asked_at or entry.began))
         self._gateway.meter.decided(entry)
-        why = self._gateway.established(self)
+        why = self._gateway.established(self) or self._not_recorded()
         if why is not None:
             relay.end(why)
             return
         if self._routes is not self._gateway.routes:
             self.use_routes(self._gateway.routes)
         self._loop.call_soon(self._connect)
+
+    def _not_recorded(self) -> Ending | None:
+        """Record that this client is let in; nothing passes for one that cannot be recorded."""
+        problem = self._gateway.auditor.decision(self.entry)
+        return None if problem is None else Ending.of(Code.NOT_RECORDED, problem)
 
     def _connect(self) -> None:
         """Connect to the service, once the client is judged by what counts now; until then nothing reaches it."""
@@ -356,6 +361,8 @@ class ClientProtocol(AdmittedProtocol):
             entry.ending = _ending(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began
         self._gateway.meter.ended(entry)
+        if entry.verdict in ("refused", "withdrawn"):
+            self._gateway.auditor.decision(entry)
         if isinstance(failure, Evicted):
             self._gateway.log.not_logged()
         else:

@@ -95,7 +95,10 @@ class RouteConfig:
 
 @dataclass(frozen=True, slots=True)
 class GatewayConfig:
-    """A whole file. log_format: "text" or "json".  metrics: where metrics and health are served, if anywhere."""
+    """A whole file. log_format: "text" or "json".  metrics: where metrics and health are served, if anywhere.
+
+    audit: the file in which decisions are recorded, if any.
+    """
 
     path: str
     listeners: tuple[ListenerConfig, ...]
@@ -104,6 +107,7 @@ class GatewayConfig:
     times: Times
     log_format: str
     metrics: ListenerConfig | None = None
+    audit: str | None = None
 
     @property
     def all_listeners(self) -> tuple[ListenerConfig, ...]:
@@ -142,6 +146,7 @@ class _Reading:
         limits, times = _limits(table.table("limits")), _times(table.table("times"))
         listeners = self._listeners(table.tables("listener"))
         metrics = self._metrics(table.table("metrics"), listeners)
+        audit = self._audit(table.table("audit"))
         common = table.table("identity")
         identity = None if common is None else identity_in(common, self._folder, None)
         routes = self._routes(table.tables("route"), identity, listeners)
@@ -153,7 +158,7 @@ class _Reading:
         for each in (log, common, table):
             if each is not None:
                 each.end()
-        return GatewayConfig(table.file, listeners, routes, limits, times, log_format, metrics)
+        return GatewayConfig(table.file, listeners, routes, limits, times, log_format, metrics, audit)
 
     # -- listeners -------------------------------------------------------------------------------------
 
@@ -178,6 +183,13 @@ class _Reading:
             if table is not None and made is not None and made.address == each.address:
                 table.refuse(f"the listener {shown(each.name)} has the address {made.address}")
         return made
+
+    def _audit(self, table: Table | None) -> str | None:
+        if table is None:
+            return None
+        path = table.required("file", "where decisions about clients are recorded")
+        table.end()
+        return file_in(self._folder, path)
 
     # -- routes ----------------------------------------------------------------------------------------
 

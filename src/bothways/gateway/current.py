@@ -60,6 +60,11 @@ class Current:
         self._note(reader)
         self._told_expired |= self.routes.expired(datetime.now(UTC)).keys()
 
+    @property
+    def text(self) -> str:
+        """The configuration in use."""
+        return self._text
+
     # -- what changes ----------------------------------------------------------------------------------
 
     def read_again(self) -> Change:

@@ -43,6 +43,7 @@ class Code(Enum):
     STARTTLS_FAILED = (
         "the client did not request TLS as in the protocol of `starttls`, or sent more than that"
     )
+    NOT_RECORDED = "the decision could not be written to the audit file"
     GATEWAY_ENDED = "the gateway ended"
     DEFECT = "a defect of bothways; the log has more"
 

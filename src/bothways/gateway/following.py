@@ -24,7 +24,8 @@ class Following:
         self._looking: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin to look, when the gateway has started."""
+        self._gateway.auditor.change("start", self._current.routes.config.path, self._current.text)
         self._serves(1)
         self._looking = asyncio.get_running_loop().create_task(self._look_on())
 
@@ -42,6 +43,7 @@ class Following:
             except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
                 self._current.refuse(error)
                 self._meter.count(Metric.RELOADS, "refused")
+                self._gateway.auditor.refused_change(self._current.routes.config.path, error)
                 return False
             return True
 
@@ -64,6 +66,7 @@ class Following:
         self._current.take(change)
         self._serves(self._generation + 1)
         self._meter.count(Metric.RELOADS, "taken")
+        self._gateway.auditor.change("reload", self._current.routes.config.path, change.text, change.changed)
 
     def _serves(self, generation: int) -> None:
         self._generation = generation

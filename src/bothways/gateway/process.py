@@ -45,8 +45,12 @@ def serve(log: Log, current: Current, tickets: TicketKeys | None, ready: Callabl
         loop.add_signal_handler(
             signal.SIGUSR2, lambda: log.event("not replaced: SIGUSR2 replaces a gateway with --workers only")
         )
-        following.start()
-        return await process.serve(ready)
+
+        def begin(addresses: list[str]) -> None:
+            following.start()
+            ready(addresses)
+
+        return await process.serve(begin)
 
     return _run(serving)
 

@@ -18,6 +18,8 @@ from bothways.gateway.endings import Code, Ending
 from bothways.gateway.listener_config import METRICS, ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
 from bothways.gateway.log import Log
+from bothways.gateway.observe.audit_file import AuditFile
+from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.meter import Meter, State
 from bothways.gateway.observe.pages import operator_pages
@@ -60,6 +62,7 @@ class Gateway:
         self.board = board or Board()
         self.meter = Meter(self.board.worker(number))
         self._operator: Operator | None = None
+        self.auditor = Auditor(f"worker {number}", log.event)
         self.routes = routes
         self.log = log
         self._listen_on = listen
@@ -83,7 +86,9 @@ class Gateway:
 
     async def start(self) -> list[str]:
         """Listen on every address, or on none: raises OSError or ConfigError. Returns the addresses."""
-        self._listening = await self._listen(self.routes.config.all_listeners)
+        audit = self.auditor.opened(self.routes.config.audit)
+        self._listening = await self._listen_or_discard(self.routes, audit)
+        self.auditor.use(audit)
         self.meter.slot.state.set(SERVING, 1.0)
         self._observing = asyncio.get_running_loop().create_task(self._observe())
         report_shortages(asyncio.get_running_loop(), self.log.event)
@@ -101,6 +106,16 @@ class Gateway:
     def _metrics_address(self) -> ListenerAddress | None:
         metrics = self.routes.config.metrics
         return None if metrics is None else metrics.address
+
+    async def _listen_or_discard(
+        self, routes: Routes, audit: AuditFile | None
+    ) -> dict[ListenerAddress, Server]:
+        """Listen; if that is not possible, an audit file that was opened for it is closed."""
+        try:
+            return await self._listen(routes.config.all_listeners)
+        except BaseException:
+            self.auditor.discard(audit)
+            raise
 
     async def _listen(self, listeners: tuple[ListenerConfig, ...]) -> dict[ListenerAddress, Server]:
         """Listen anew where nothing listens yet; what was opened is closed again if one of them fails."""
@@ -211,7 +226,8 @@ class Gateway:
         Raises OSError or ConfigError where a listener cannot be opened; then the routes stay as they are. Clients whose
         certificates are listed newly are ended first, before this returns; all others follow in slices.
         """
-        opened = {} if self._is_retired else await self._listen(routes.config.all_listeners)
+        audit = self.auditor.opened(routes.config.audit)
+        opened = {} if self._is_retired else await self._listen_or_discard(routes, audit)
         if self._owns_files:
             change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
         leaves = {client: client.leaf for client in self._established}
@@ -221,6 +237,7 @@ class Gateway:
         for address in [each for each in self._listening if each not in wanted]:
             self._listening.pop(address).close()
         self._listening |= opened
+        self.auditor.use(audit)
         self.routes, self.log.form = routes, routes.config.log_format
         self.admission.places.resize(routes.config.limits.handshakes)
         self._openings.resize(routes.config.limits.handshakes)
@@ -310,6 +327,7 @@ class Gateway:
             self._observing.cancel()
         if self._operator is not None:
             await self._operator.close()
+        self.auditor.use(None)
 
 
 def newly_listed(leaves: Iterable[Leaf], before: Routes, routes: Routes) -> set[Leaf]:

@@ -20,6 +20,7 @@ from bothways.gateway.handover import Successor, handed_on
 from bothways.gateway.listener_config import METRICS, ListenerConfig
 from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
+from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, Board
 from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.process import serve_as_worker
@@ -66,6 +67,7 @@ class Workers:
         self._board = Board(count)
         self._meter = Meter(self._board.supervisor)
         self._meter.slot.state.set(GENERATION, 1.0)
+        self._auditor = Auditor("supervisor", log.event)
         self._is_handed_out = False
         self._awaited: dict[
             int, float
@@ -89,9 +91,12 @@ class Workers:
         """Serve until SIGTERM or SIGINT, and return the exit status. Raises OSError where nobody can listen."""
         try:
             self._sockets = self._opened(self._current.routes.config.all_listeners)
+            self._auditor.use(self._auditor.opened(self._current.routes.config.audit))
+            self._auditor.change("start", self._path, self._current.text)
             self._close_what_is_not_wanted()
             return self._supervisor.run()
         finally:
+            self._auditor.use(None)
             self._close_listeners()
             for each in self._channels.values():
                 each.close()
@@ -236,6 +241,7 @@ class Workers:
         """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
         try:
             change = self._current.read_again()
+            audit = self._auditor.opened(change.routes.config.audit)
             listeners = () if self._is_replaced else change.routes.config.all_listeners
             opened = self._opened(listeners)
             if not self._is_replaced:
@@ -243,7 +249,9 @@ class Workers:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             self._current.refuse(error)
             self._meter.count(Metric.RELOADS, "refused")
+            self._auditor.refused_change(self._path, error)
             return False
+        self._auditor.use(audit)
         wanted = {each.address for each in listeners}
         for address in [each for each in self._sockets if each not in wanted]:
             _close(address, self._sockets.pop(address))
@@ -276,6 +284,7 @@ class Workers:
         self._generation += 1
         self._meter.slot.state.set(GENERATION, self._generation)
         self._meter.count(Metric.RELOADS, "taken")
+        self._auditor.change("reload", self._path, change.text, change.changed)
         self._is_handed_out = True
         self._current.take(change)  # whoever is started from here on begins with it
         sealed = SealedGeneration(self._generation, change.text, change.contents, change.changed)

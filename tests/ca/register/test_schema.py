@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import Engine, create_engine, inspect
 from sqlalchemy.engine import make_url
 
+from bothways.audit_chain import Head
 from bothways.ca.errors import RegisterUnusable
 from bothways.ca.register import schema
-from bothways.ca.register.audit_log import Head
 from bothways.ca.register.register import Register
 from bothways.errors import ConfigError
 from ca.databases import execute

@@ -1,14 +1,12 @@
-"""The audit log: who did what and when. Each entry contains the hash of the entry before.
+"""The audit log: who did what and when. Each entry contains the hash of the entry before (`audit_chain`).
 
-The last hash is also in the row of the CA, so that a shortened log is detected. Whoever can write to the database can
-also write a complete new log: a `Head` that was noted elsewhere detects that. The register must agree with the log.
+The last hash is also in the row of the CA, so that a shortened log is detected. The register must agree with the log.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,36 +16,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 from sqlalchemy.engine import Row
 
+from bothways.audit_chain import ChainBroken, ChainCheck, Head
 from bothways.ca.errors import AuditFailed
 from bothways.ca.register.database import streamed
-from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, GENESIS
-from bothways.errors import ConfigError
+from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS
 from bothways.trust import parsing
 
 CRL, IMPORT = "crl", "import"
 CHANGING = ("issue", "renew", "sign", IMPORT, "revoke", "release")
-
-_CHAINED = ("authority", "number", "at", "actor", "action", "subject", "details")
-
-
-class Head(NamedTuple):
-    """The number of entries and the hash of the last one; noted elsewhere, it detects a log that was rewritten."""
-
-    number: int
-    hash: str
-
-    @classmethod
-    def parse(cls, text: str) -> Head:
-        """Read a head as it is written, NUMBER:HASH, or raise ConfigError."""
-        found = re.fullmatch(r"([1-9][0-9]{0,18}):([0-9a-f]{64})", text)
-        if found is None:
-            raise ConfigError(
-                f"{text!a} is not the head of an audit log; write NUMBER:HASH as `ca audit` prints it"
-            )
-        return cls(int(found[1]), found[2])
-
-    def __str__(self) -> str:
-        return f"{self.number}:{self.hash}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +41,6 @@ class AuditEntry:
 Visit = Callable[[AuditEntry], object]
 
 
-def chained(previous: str, row: Mapping[str, object]) -> str:
-    """The hash of an entry, over its fields and the hash of the entry before."""
-    text = json.dumps([previous, *(row[name] for name in _CHAINED)])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def check_audit(connection: Connection, authority: str, visit: Visit | None, noted: Head | None) -> Head:
     """Verify the log of a CA, and compare the register with it, in one transaction; return the head.
 
@@ -85,27 +55,23 @@ def check_audit(connection: Connection, authority: str, visit: Visit | None, not
 
 def _check_chain(connection: Connection, authority: str, visit: Visit | None, noted: Head | None) -> Head:
     query = select(AUDIT).where(AUDIT.c.authority == authority).order_by(AUDIT.c.number)
-    length, previous = 0, GENESIS
-    with streamed(connection, query) as rows:
-        for length, row in enumerate(rows, 1):
-            if row.number != length or row.hash != chained(previous, row._asdict()):
-                raise AuditFailed(f"the audit log is broken at entry {length}: it was altered")
-            previous = row.hash
-            if noted is not None and noted.number == length and noted.hash != previous:
-                raise AuditFailed(f"the audit log was replaced: entry {length} had the hash {noted.hash}")
-            if visit is not None:
-                visit(_entry(row))
-    _check_end(connection, authority, Head(length, previous), noted)
-    return Head(length, previous)
+    check = ChainCheck(noted)
+    try:
+        with streamed(connection, query) as rows:
+            for row in rows:
+                check.take(row._asdict(), row.hash)
+                if visit is not None:
+                    visit(_entry(row))
+        head = check.end()
+    except ChainBroken as error:
+        raise AuditFailed(str(error)) from None
+    _check_end(connection, authority, head)
+    return head
 
 
-def _check_end(connection: Connection, authority: str, head: Head, noted: Head | None) -> None:
+def _check_end(connection: Connection, authority: str, head: Head) -> None:
     query = select(AUTHORITIES.c.audit_length, AUTHORITIES.c.audit_hash).where(AUTHORITIES.c.id == authority)
     stored = Head(*connection.execute(query).one())
-    if noted is not None and noted.number > head.number:
-        raise AuditFailed(
-            f"the audit log was shortened: it has {head.number} entries and had {noted.number} before"
-        )
     if head != stored:
         raise AuditFailed(
             f"the audit log was shortened: it has {head.number} entries and {stored.number} were written"

@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Select, func, insert, select
 
+from bothways.audit_chain import Head
 from bothways.ca.errors import AlreadyExists, RegisterUnusable
-from bothways.ca.register.audit_log import CRL, AuditEntry, Head, Visit, check_audit
+from bothways.ca.register.audit_log import CRL, AuditEntry, Visit, check_audit
 from bothways.ca.register.database import Database, streamed
 from bothways.ca.register.schema import (
     AUDIT,

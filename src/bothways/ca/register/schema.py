@@ -27,10 +27,9 @@ from sqlalchemy import (
     update,
 )
 
+from bothways.audit_chain import GENESIS
 from bothways.ca.errors import RegisterUnusable
 from bothways.ca.register.database import Database
-
-GENESIS = "0" * 64
 
 METADATA = MetaData()
 

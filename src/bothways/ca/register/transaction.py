@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from bothways.audit_chain import chained
 from bothways.ca.crl import REMOVED, Revoked
 from bothways.ca.errors import ImportRefused
-from bothways.ca.register.audit_log import CRL, IMPORT, chained
+from bothways.ca.register.audit_log import CRL, IMPORT
 from bothways.ca.register.database import Conflict
 from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS, PARTITIONS
 from bothways.ca.register.values import (

@@ -5,44 +5,23 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
+from bothways.audit_chain import Head
 from bothways.ca.errors import AuditFailed, AuthorityError
 from bothways.ca.home import files
 from bothways.ca.home.layout import register_of, root_register_of
-from bothways.ca.register.audit_log import AuditEntry, Head
+from bothways.ca.register.audit_log import AuditEntry
+from bothways.cli.audit_head import head_option
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.terminal import counted, say
 from bothways.describe.escape import visible
-from bothways.errors import ConfigError
-
-
-class HeadType(click.ParamType[Head]):
-    """The head of an audit log, as `ca audit` printed it."""
-
-    name = "HEAD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
-        """Read NUMBER:HASH; raises `click.BadParameter`."""
-        if isinstance(value, Head):
-            return value
-        try:
-            return Head.parse(str(value))
-        except ConfigError as error:
-            self.fail(str(error), param, ctx)
 
 
 @click.command("audit")
 @directory_argument
-@click.option(
-    "--head",
-    "noted",
-    type=HeadType(),
-    metavar="NUMBER:HASH",
-    help="The newest entry as noted earlier; it must still be in the log.",
-)
+@head_option
 @json_option
 def command(path: Path, noted: Head | None, as_json: bool) -> None:
     """Verify the audit log and print it. The exit status is 1 if anything was altered.

@@ -1,0 +1,152 @@
+"""The audit file: whole entries of several processes, and every change to it is found."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import resource
+import stat
+from pathlib import Path
+
+import pytest
+
+from bothways import ConfigError
+from bothways.audit_chain import ChainBroken, Head
+from bothways.gateway.observe.audit_file import AuditFile, NotRecorded, check_usable, verified
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "audit.log")
+
+
+def written(path: str, count: int = 4) -> list[bytes]:
+    file = AuditFile(path, "worker 1")
+    for number in range(count):
+        file.append("allowed", f"client {number}", {"rule": "dns ä\n", "route": None, "seconds": 0.5})
+    file.close()
+    return Path(path).read_bytes().splitlines(keepends=True)
+
+
+def test_entries_are_lines_of_json_for_this_user_only_and_go_on_where_they_were(path: str) -> None:
+    lines = written(path) + written(path, 2)[4:]
+    first = json.loads(lines[0])
+    assert list(first) == ["authority", "number", "at", "actor", "action", "subject", "details", "hash"]
+    assert (first["number"], first["actor"], first["details"]["rule"]) == (1, "worker 1", "dns ä\n")
+    seen: list[dict] = []
+    head = verified(path, visit=seen.append)
+    assert head == Head(6, json.loads(lines[-1])["hash"])
+    assert [each["number"] for each in seen] == [1, 2, 3, 4, 5, 6]
+    assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+    check_usable(path)
+
+
+def test_whatever_is_changed_in_a_file_is_found(path: str) -> None:
+    """Every field, the order, a line that is missing or twice, spaces, keys, and an end that is cut."""
+    lines = written(path)
+    head = verified(path)
+    changed = [
+        [*lines[:1], lines[1].replace(b"client 1", b"client 9"), *lines[2:]],
+        [*lines[:1], lines[1].replace(b"allowed", b"refused"), *lines[2:]],
+        [*lines[:1], lines[1].replace(b'"route": null', b'"route": "x"'), *lines[2:]],
+        [*lines[:1], lines[1].replace(b": ", b":"), *lines[2:]],
+        [*lines[:1], lines[1].replace(b'"number": 2', b'"number": 2.0'), *lines[2:]],
+        [*lines[:1], lines[1].replace(b"}\n", b', "more": 1}\n'), *lines[2:]],
+        [lines[0], lines[2], lines[1], lines[3]],
+        [lines[0], *lines[2:]],
+        [lines[0], lines[0], *lines[1:]],
+        lines[1:],
+        [*lines[:3], lines[3][:-1]],
+        [*lines[:3], lines[3][:40]],
+        [*lines[:3], b"x" * 20_000 + b"\n"],
+        [*lines[:3], b"[" * 10_000 + b"\n"],
+        [*lines[:3], b"\n"],
+    ]
+    for each in changed:
+        assert each != lines
+        Path(path).write_bytes(b"".join(each))
+        with pytest.raises(ChainBroken, match="entry [1-5]|too long"):
+            verified(path)
+    Path(path).write_bytes(b"".join(lines[:3]))
+    assert verified(path).number == 3  # a shorter file is whole by itself: that is what a noted head is for
+    with pytest.raises(ChainBroken, match="shortened"):
+        verified(path, head)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_processes_write_to_one_file_and_none_of_their_entries_is_lost(path: str) -> None:
+    children = []
+    for number in range(4):
+        pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                file, done = AuditFile(path, f"worker {number}"), 0
+                while done < 50:
+                    try:
+                        file.append("allowed", f"{number} {done}", {})
+                        done += 1
+                    except NotRecorded:  # the others had the lock for too long
+                        continue
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(pid)
+    assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * 4
+    seen: list[dict] = []
+    assert verified(path, visit=seen.append).number == 200
+    assert len({each["subject"] for each in seen}) == 200
+
+
+def test_a_file_that_was_moved_away_is_followed_by_another_that_names_its_end(path: str) -> None:
+    """As logrotate does it."""
+    file = AuditFile(path, "worker 1")
+    file.append("allowed", "one", {})
+    os.rename(path, path + ".1")
+    file.append("allowed", "two", {})
+    file.close()
+    seen: list[dict] = []
+    verified(path, visit=seen.append)
+    assert [each["action"] for each in seen] == ["continue", "allowed"]
+    assert seen[0]["subject"] == str(verified(path + ".1"))
+
+
+def test_what_cannot_be_recorded_is_said_and_leaves_the_file_whole(path: str, tmp_path: Path) -> None:
+    """A lock that another process holds, an entry that is too long, a disk that is full."""
+    file = AuditFile(path, "worker 1")
+    file.append("allowed", "one", {})
+    with open(path, "rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(NotRecorded, match="another process holds its lock"):
+            file.append("allowed", "two", {})
+    with pytest.raises(NotRecorded, match="at most 16384 are possible"):
+        file.append("allowed", "x" * 20_000, {})
+    size = os.stat(path).st_size
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, before[1]))
+    try:
+        with pytest.raises(NotRecorded, match="no space is left"):
+            file.append("allowed", "three", {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    file.append("allowed", "four", {})
+    file.close()
+    assert verified(path).number == 2
+
+
+def test_a_file_that_cannot_be_gone_on_with_is_refused(path: str, tmp_path: Path) -> None:
+    lines = written(path)
+    Path(path).write_bytes(b"".join(lines)[:-3])
+    for use in (check_usable, lambda each: AuditFile(each, "x")):
+        with pytest.raises(ConfigError, match="does not end with a whole entry; move it away"):
+            use(path)
+        with pytest.raises(ConfigError):
+            use(str(tmp_path / "missing" / "audit.log"))
+    os.symlink(path, tmp_path / "link")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(ConfigError):
+            AuditFile(str(tmp_path / name), "x")
+    with pytest.raises(ConfigError, match="no such file"):
+        verified(str(tmp_path / "nothing"))
