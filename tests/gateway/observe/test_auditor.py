@@ -50,7 +50,7 @@ def test_each_decision_and_each_reload_has_an_entry(setting: Setting) -> None:
         ]  # fmt: skip
         allowed, refused, withdrawn = seen[1], seen[2], seen[5]
         assert (allowed["subject"], allowed["details"]["rule"]) == (
-            "spiffe://testing.example/client", "any verified client",
+            "other.example", "any verified client",
         )  # fmt: skip
         assert allowed["details"]["who"]["dns"] == ["other.example"] and allowed["actor"] == "worker 1"
         assert (refused["subject"], refused["details"]["code"]) == ("", "REVOKED")
