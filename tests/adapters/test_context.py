@@ -287,6 +287,8 @@ def test_each_context_is_for_its_own_side() -> None:
         server_context().wrap_socket(sock)
     with a_socket() as sock, pytest.raises(ConfigError, match="only be specified in client mode"):
         server_context().wrap_socket(sock, server_side=True, server_hostname="localhost")
+    with pytest.raises(ConfigError, match="only be specified in client mode"):
+        server_context().wrap_bio(*bios(), server_side=True, server_hostname="localhost")
 
 
 # -- loading -----------------------------------------------------------------------------------------------

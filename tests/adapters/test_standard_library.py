@@ -19,7 +19,7 @@ import standard_library as theirs
 
 pytestmark = [pytest.mark.network, pytest.mark.filterwarnings("ignore")]
 RUNNING = sys.version_info[:2]
-MEASURED = ((3, 11), (3, 12), (3, 13))
+MEASURED = ((3, 11), (3, 12), (3, 13), (3, 14))
 DRAWN = 30
 
 if not theirs.available():
@@ -27,7 +27,8 @@ if not theirs.available():
     assert not os.environ.get("CI"), missing
     pytest.skip(missing, allow_module_level=True)
 
-# Why a case cannot hold; what it ends in, as a pattern; the cases, with the Python since which there are such.
+# Why a case cannot hold; what it ends in, as a pattern; the cases, with the Python since which there are such. A ? is
+# at those that differ between patch releases of one Python: by whether they exist, or by whether they hold.
 TABLE: list[tuple[str, str, str]] = [
     (
         "the configuration says which cipher suites are spoken",
@@ -39,21 +40,29 @@ TABLE: list[tuple[str, str, str]] = [
         ),
     ),
     (
+        "keys that are shared beforehand are said in the configuration, never asked of a function",
+        "set_psk_(?:client|server)_callback: ",
+        "ContextTests.test_refcycle_psk_client_callback@3.13? ContextTests.test_refcycle_psk_server_callback@3.13?",
+    ),
+    (
         "the configuration says which groups are spoken, and none of finite fields is",
         "set_ecdh_curve: say so|load_dh_params: key exchange",
         (
+            "SSLObjectTests.test_sni_callback_context_released_before_second_client_hello@3.14? "
             "ContextTests.test_set_ecdh_curve ContextTests.test_load_dh_params ThreadedTests.test_ecdh_curve "
             "ThreadedTests.test_dh_params SSLErrorTests.test_lib_reason"
         ),
     ),
     (
         "a server chooses among its credentials by the name that is asked for, and calls nobody",
-        "set_servername_callback: give ServerConfig",
+        "(?:set_servername|sni)_callback: give ServerConfig",
         (
             "ContextTests.test_sni_callback ContextTests.test_sni_callback_refcycle ThreadedTests.test_sni_callback "
             "ThreadedTests.test_sni_callback_alert ThreadedTests.test_sni_callback_raising "
             "ThreadedTests.test_sni_callback_wrong_return_type SimpleBackgroundTests.test_get_server_certificate_sni "
-            "SimpleBackgroundTests.test_get_server_certificate_timeout"
+            "SimpleBackgroundTests.test_get_server_certificate_timeout ContextTests.test_sni_callback_race@3.14? "
+            "ContextTests.test_sni_callback_on_dead_references@3.13? "
+            "SSLObjectTests.test_sni_callback_context_released_and_callback_raises@3.14?"
         ),
     ),
     (
@@ -81,7 +90,8 @@ TABLE: list[tuple[str, str, str]] = [
         (
             "TestSSLDebug.test_keylog_defaults TestSSLDebug.test_keylog_filename TestSSLDebug.test_msg_callback "
             "TestSSLDebug.test_msg_callback_deadlock_bpo43577 TestSSLDebug.test_msg_callback_tls12 "
-            "TestPostHandshakeAuth.test_pha_required_nocert"
+            "TestPostHandshakeAuth.test_pha_required_nocert ContextTests.test_refcycle_msg_callback@3.13? "
+            "ContextTests.test_refcycle_keylog_filename@3.13?"
         ),
     ),
     (
@@ -89,6 +99,7 @@ TABLE: list[tuple[str, str, str]] = [
         "AssertionError",
         (
             "ContextTests.test_options ContextTests.test_verify_flags ContextTests.test_min_max_version "
+            "SSLObjectTests.test_check_hostname_requires_server_hostname@3.14? "
             "ContextTests.test_num_tickest ContextTests.test_hostname_checks_common_name ThreadedTests.test_crl_check "
             "ThreadedTests.test_hostname_checks_common_name"
         ),
@@ -151,12 +162,15 @@ TABLE: list[tuple[str, str, str]] = [
     (
         "a cut is told from an end, on which the server of the tests stops",
         "ConnectionResetError|ConnectionRefusedError",
-        "SimpleBackgroundTests.test_get_server_certificate",
+        "SimpleBackgroundTests.test_get_server_certificate?",
     ),
     (
         "no sessions are given to other connections",
-        "AttributeError: 'NoneType' object has no attribute 'id'|AssertionError: False != None",
-        "ThreadedTests.test_session ThreadedTests.test_session_handling",
+        "AttributeError: 'NoneType' object has no attribute 'id'|AssertionError: (False != None|unexpectedly None)",
+        (
+            "ThreadedTests.test_session ThreadedTests.test_session_handling "
+            "SSLObjectTests.test_server_side_bad_params@3.14?"
+        ),
     ),
     (
         "tls-unique is not given: TLS 1.3 has none",
@@ -165,15 +179,16 @@ TABLE: list[tuple[str, str, str]] = [
     ),
     (
         "it looks at OpenSSL's object, which has no part here",
-        "owner: OpenSSL has no part|object has no attribute 'get_info'|NoOpenSSL object|!= b'",
+        "owner: OpenSSL has no part|object has no attribute .(context|get_info)|NoOpenSSL object|!= b.",
         (
+            "ContextTests.test_delete_sslobject_attributes@3.14? "
             "SimpleBackgroundTests.test_bio_handshake TestPostHandshakeAuth.test_internal_chain_client "
             "TestPostHandshakeAuth.test_internal_chain_server ThreadedTests.test_version_basic"
         ),
     ),
     (
         "who is to be reached is asked for before the kind of the socket is looked at",
-        "server_hostname: missing",
+        "check_hostname requires server_hostname",
         "BasicSocketTests.test_unsupported_dtls",
     ),
     (
@@ -191,13 +206,16 @@ def reasons_for(python: tuple[int, int]) -> dict[str, tuple[str, str]]:
     found = {}
     for reason, ends, cases in TABLE:
         for each in cases.split():
-            case, _, since = each.partition("@")
+            case, _, since = each.rstrip("?").partition("@")
             if not since or python >= tuple(map(int, since.split("."))):
                 found[case] = (reason, ends)
     return found
 
 
 REASONS = reasons_for(RUNNING)
+VARYING = {
+    each.rstrip("?").partition("@")[0] for *_, cases in TABLE for each in cases.split() if each.endswith("?")
+}
 REFUSALS = "|".join(ends for _, ends, _ in TABLE if ends != "AssertionError")
 ALL = list(theirs.cases())
 SAMPLE = set(random.Random(12).sample(ALL, DRAWN))
@@ -206,7 +224,7 @@ SAMPLE = set(random.Random(12).sample(ALL, DRAWN))
 def test_the_table_has_cases_that_there_are() -> None:
     """And most of those that there are run."""
     known = {f"{title}.{name}" for _, title, name in ALL}
-    assert set(REASONS) <= known or RUNNING not in MEASURED
+    assert set(REASONS) - VARYING <= known or RUNNING not in MEASURED
     assert len(ALL) - len(REASONS) > 2 * len(REASONS) * 0.8
 
 
@@ -233,7 +251,7 @@ def test_a_case_of_the_standard_library_holds_for_us_or_the_table_says_why_not(
         assert not wrong or (allowed is not None and allowed in wrong), wrong
         return
     reason, ends = REASONS[f"{title}.{name}"]
-    if RUNNING not in MEASURED and not wrong:
+    if (RUNNING not in MEASURED or f"{title}.{name}" in VARYING) and not wrong:
         pytest.skip(f"it holds on this Python, although {reason}")
     assert wrong, f"it holds after all, although {reason}"
     assert re.search(ends, wrong), wrong

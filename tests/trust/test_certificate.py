@@ -106,7 +106,7 @@ def test_the_year_0_is_refused():
     """RFC 5280 4.1.2.5.2: the parser accepts it, and the period could not be computed later."""
     der = leaf(CA, not_after=datetime(2050, 6, 1, tzinfo=UTC)).der
     parsed = ParsedCertificate(der.replace(b"20500601", b"00000601"))
-    with pytest.raises(ValueError, match="year 0"):
+    with pytest.raises(ValueError, match=r"year 0|year must be in 1\.\.9999"):
         parsed.load()
 
 

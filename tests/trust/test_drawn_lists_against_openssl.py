@@ -217,7 +217,16 @@ OTHERWISE: dict[str, tuple[bool, str]] = {
         True, "any certificate with that name below the anchor may sign; here only by leave of the CAs of the path",
     ),
 }  # fmt: skip
-_ANCHOR = "it asks about the anchor too, of which no list at hand says anything"
+_ANCHOR = "before 3.6 it asks about the anchor too, of which no list at hand says anything"
+
+
+@cache
+def _asks_about_the_anchor() -> bool:
+    """Whether the installed OpenSSL is older than 3.6."""
+    printed = subprocess.run([find("openssl"), "version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in printed.split()[1].split(".")[:2]) < (3, 6)
+
+
 # The same where the issuer is the anchor.
 AT_THE_TOP: dict[str, tuple[bool, str]] = {
     "clean by whom the CA lets sign": (False, _ANCHOR),
@@ -294,10 +303,11 @@ def expected(states: States) -> bool:
 
 def expected_of_openssl(states: States) -> bool:
     views = [OTHERWISE.get(state, (STATES[state][1], ""))[0] for state in states]
-    views[-1] = AT_THE_TOP.get(states[-1], (views[-1], ""))[0]
+    if _asks_about_the_anchor():
+        views[-1] = AT_THE_TOP.get(states[-1], (views[-1], ""))[0]
     # To judge who signs a CRL it looks for no CRL that somebody else signs in turn.
     is_nested = sum("lets sign" in state for state in states) > 1
-    return (all(views) and not is_nested) is not (states in DIFFERENT)
+    return (all(views) and not is_nested) is not (states in DIFFERENT and _asks_about_the_anchor())
 
 
 def ours(states: States) -> Verdict:
@@ -361,4 +371,9 @@ def test_openssl_verifies_a_generated_pki_as_we_do_or_the_table_has_the_reason(
 )
 def test_every_difference_from_openssl_in_the_table_occurs(states: States, tmp_path: Path) -> None:
     """A row that no longer applies is removed."""
+    if not _asks_about_the_anchor() and _ANCHOR in (
+        DIFFERENT.get(states),
+        AT_THE_TOP.get(states[0], (False, ""))[1],
+    ):
+        pytest.skip("OpenSSL 3.6 and later verify this PKI as we do")
     assert by_openssl(states, tmp_path) is not expected(states)

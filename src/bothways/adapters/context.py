@@ -171,7 +171,7 @@ class SSLContext(RefusedSettings, Attributes):
         address: returns the peer's address for explanations.
         """
         config = self._completed()
-        self.check_side(server_side, session)
+        self.check_side(server_side, server_hostname, session)
         if without_io and config.settings.fetch is not None and self._evidence is None:
             refuse(
                 "wrap_bio",
@@ -181,8 +181,14 @@ class SSLContext(RefusedSettings, Attributes):
         name = None if server_side else self.server_name(server_hostname)
         return Conversation(config, self, name, self._answering(config), address=address)
 
-    def check_side(self, server_side: bool, session: object) -> None:
-        """Check that the context is for this side (server_side: a server), and that `session` is None."""
+    def check_side(self, server_side: bool, server_hostname: object, session: object) -> None:
+        """Check that the context is for this side, and that nothing is given that this side cannot have.
+
+        server_side: whether it is for a server.  server_hostname: for a client only.  session: None for both.  Raises
+        ConfigError.
+        """
+        if server_side and server_hostname:
+            raise ConfigError("server_hostname can only be specified in client mode")
         if session is not None:
             refuse("session", "sessions of OpenSSL mean nothing here")
         is_server = self._facts.is_server
@@ -193,7 +199,7 @@ class SSLContext(RefusedSettings, Attributes):
         """Return the server's name for a client. Raises ConfigError for none, and for an invalid one."""
         name = self._encode_hostname(server_hostname)
         if not name:
-            refuse("server_hostname", "missing; a client must say whom it wants to reach")
+            refuse("check_hostname requires server_hostname", "a client must say whom it wants to reach")
         config = self._completed()
         if isinstance(config, ClientConfig):
             target = config.target(name)

@@ -60,9 +60,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     ) -> Self:
         """Take over a socket for a connection of `context`."""
         ours = checked_context(context)
-        if server_side and server_hostname:
-            raise ConfigError("server_hostname can only be specified in client mode")
-        ours.check_side(server_side, session)
+        ours.check_side(server_side, server_hostname, session)
         name = None if server_side else ours.server_name(server_hostname)
         if sock.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE) != socket.SOCK_STREAM:
             raise NotImplementedError("only stream sockets are supported")
