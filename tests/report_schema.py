@@ -226,15 +226,19 @@ def definitions() -> dict[str, Schema]:
         "gateway_explain": of_gateway(),
         "names": shape("every name of a certificate's holder", **names),
         "peer": shape(
-            "who the peer proved to be; names and path are empty, and valid_until is null, for a raw public key",
-            kind={"enum": ["certificate", "raw public key"]},
+            "who the peer proved to be; names and path are empty, and valid_until is null, for a key without one",
+            kind={"enum": ["certificate", "raw public key", "pre-shared key"]},
             **names,
             path=listed(TEXT),
             raw_public_key=or_null(ref("raw_public_key")),
+            pre_shared_key=or_null(ref("pre_shared_key")),
             valid_until=or_null(TIME),
         ),
         "raw_public_key": shape(
             "RFC 7250: the digest of a SubjectPublicKeyInfo, and the name of its pin", sha256=TEXT, pin=TEXT
+        ),
+        "pre_shared_key": shape(
+            "RFC 9258: the identity of an external pre-shared key, and whom it stands for", identity=TEXT, peer=TEXT
         ),
         "error": error(),
         "explanation": shape(

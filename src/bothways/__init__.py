@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from bothways.trust.access import PeerRule
     from bothways.trust.anchors import TrustStore
     from bothways.trust.credentials import Credentials
+    from bothways.trust.external_psks import ExternalPSK, ExternalPSKs
     from bothways.trust.pins import PinnedKeys
     from bothways.trust.raw_key import RawKeyCredentials
 else:
@@ -75,6 +76,7 @@ else:
             "bothways.trust.access": "PeerRule",
             "bothways.trust.anchors": "TrustStore",
             "bothways.trust.credentials": "Credentials",
+            "bothways.trust.external_psks": "ExternalPSK ExternalPSKs",
             "bothways.trust.pins": "PinnedKeys",
             "bothways.trust.raw_key": "RawKeyCredentials",
         },
@@ -103,6 +105,8 @@ __all__ = [
     "Established",
     "Event",
     "EvidenceWanted",
+    "ExternalPSK",
+    "ExternalPSKs",
     "Failed",
     "Fault",
     "InternalError",

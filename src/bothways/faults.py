@@ -157,9 +157,13 @@ class Fault(Enum):
     BAD_BINDER = Row(Alert.DECRYPT_ERROR, "offers a session without having its key, or sent a ClientHello that was altered on the way: the binder is wrong",
                      "RFC 9846 4.3.11", "delete the sessions of the client; if it happens again, look for a device on the network path that alters the traffic")
     UNOFFERED_PSK = Row(Alert.ILLEGAL_PARAMETER, "chose shared key {got}, of {offered} that we offered", "RFC 9846 4.3.11")
-    PSK_OF_OTHER_HASH = Row(Alert.ILLEGAL_PARAMETER, "resumes a session with the cipher suite {got}, whose hash differs from that of {before}",
+    PSK_OF_OTHER_HASH = Row(Alert.ILLEGAL_PARAMETER, "chose a pre-shared key with the cipher suite {got}, whose hash differs from that of {before}",
                             "RFC 9846 4.3.11")
-    PSK_WITHOUT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "resumes a session without a key share, which we did not offer", "RFC 9846 4.3.11")
+    PSK_WITHOUT_SHARE = Row(Alert.ILLEGAL_PARAMETER, "chose a pre-shared key without a key share, which we did not offer", "RFC 9846 4.3.11")
+    UNKNOWN_PSK = Row(Alert.UNKNOWN_PSK_IDENTITY, "offers no pre-shared key that we accept: {problem}", "RFC 9846 4.3.11",
+                      "give both sides the same identity, secret and hash, and each the name of the other")
+    PSK_NOT_CHOSEN = Row(Alert.HANDSHAKE_FAILURE, "chose no pre-shared key of ours, and we have no trust anchors or pins to verify it otherwise", "RFC 9846 4.3.11",
+                         "give both sides the same identity, secret and hash, and each the name of the other")
 
     BAD_INNER_HELLO = Row(Alert.ILLEGAL_PARAMETER, "sent an encrypted ClientHello that {problem}", "RFC 9849 5.1")
     INNER_HELLO_IN_CLEAR = Row(Alert.ILLEGAL_PARAMETER, "sent an encrypted_client_hello of type {got} outside of an encrypted ClientHello", "RFC 9849 7")
@@ -236,6 +240,8 @@ class Fault(Enum):
                       "give the peer a key of P-256, Ed25519 or RSA of at least 2048 bits", check=Check.ENCODING)
     RAW_KEY_NOT_PINNED = Row(Alert.CERTIFICATE_UNKNOWN, "sent a raw public key that is not pinned (SHA-256 {digest})", "RFC 7250 6",
                              "if you know from elsewhere that this is the peer's key, pin it", check=Check.PATH)
+    PSK_REMOVED = Row(Alert.ACCESS_DENIED, "authenticated by a pre-shared key that is not in use any more, that of {name}", "RFC 9846 6.2",
+                      "if it should connect, give both sides a new key", check=Check.PATH)
     WEAK_KEY = Row(Alert.BAD_CERTIFICATE, "sent a certificate with a key that is too weak: {got}", "RFC 9325 4.5",
                    "use P-256, Ed25519 or RSA of at least 2048 bits", check=Check.SIGNATURE)
     REVOKED = Row(Alert.CERTIFICATE_REVOKED, "sent a certificate that was revoked on {revoked_at:%Y-%m-%d %H:%M} ({reason})", "RFC 5280 6.3.3",

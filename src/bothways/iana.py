@@ -355,6 +355,13 @@ class PskKeyExchangeMode(IntEnum):
     psk_dhe_ke = 1
 
 
+class TLSKdf(IntEnum):
+    """The key derivation functions for which external PSKs are imported (RFC 9258 10)."""
+
+    HKDF_SHA256 = 1
+    HKDF_SHA384 = 2
+
+
 class KeyUpdateRequest(IntEnum):
     """KeyUpdateRequest (RFC 9846 4.7.3)."""
 

@@ -33,7 +33,7 @@ ROWS = (
 INSIDE = {
     "trust": (
         ("der", "files", "work"),
-        ("pem", "distinguished_names", "watched", "key_derivation", "passphrase"),
+        ("pem", "distinguished_names", "watched", "key_derivation", "passphrase", "psk_file"),
         ("parsing", "general_names", "extension_readers"),
         ("extension_structures",),
         ("extensions", "subtrees", "key_identifiers", "precheck", "public_keys"),
@@ -42,7 +42,7 @@ INSIDE = {
         ("signatures", "names", "name_constraints", "policies", "crl_entries"),
         ("anchors", "constraints"),
         ("web_profile", "chain_links"),
-        ("credentials", "path_search", "pins"),
+        ("credentials", "path_search", "pins", "external_psks"),
         ("path", "crl", "ocsp", "access_kinds", "raw_key"),
         ("crl_store", "ocsp_store", "access"),
         ("evidence",),

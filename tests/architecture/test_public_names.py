@@ -47,6 +47,8 @@ PUBLIC = {
     "ClientDeclined",
     # who may come in, of those that are trusted
     "PeerRule",
+    "ExternalPSK",
+    "ExternalPSKs",
     "PinnedKeys",
     "RawKeyCredentials",
     "Refusal",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bothways import PinnedKeys, RawKeyCredentials
+from bothways import ExternalPSK, ExternalPSKs, PinnedKeys, RawKeyCredentials
 from bothways.diagnosis import Cause
+from bothways.trust.anchors import NO_ANCHORS
 from catalogue import people
 from catalogue.more_configurations import APACHE, DOVECOT, PROSODY, SLAPD, bridging, checking
 from catalogue.prepared import (
@@ -11,6 +12,8 @@ from catalogue.prepared import (
     IMAP_LOGIN,
     IMAP_WRONG_LOGIN,
     LDAP_SEARCH,
+    PSK_OTHER_SECRET,
+    PSK_SECRET,
     ask_mysql_for_tls,
     mysql_login,
 )
@@ -102,6 +105,28 @@ KEYS = (
         with_(client_anchors=None, client_pins=OF_ANOTHER)),
 )  # fmt: skip
 
+
+def plain_key(own: str, peer: str, identity: str = "k-7f3a") -> ExternalPSKs:
+    secret = bytes.fromhex(PSK_SECRET)
+    return ExternalPSKs(
+        [ExternalPSK(identity=identity, secret=secret, own=own, peer=peer, insecure_without_importer=True)]
+    )
+
+
+ONLY_KEYS = {"psk_peers": plain_key("localhost", "client.example"), "client_anchors": None, "credentials": ()}
+PSKS = (
+    Row("server-with-another-psk", "the server has another pre-shared key under the same identity", CLIENT,
+        f"openssl s_server -accept 127.0.0.1:PORT -www -nocert -tls1_3 -psk_identity k-7f3a -psk {PSK_OTHER_SECRET}",
+        Cause.PSK_NOT_SHARED, OURS,
+        with_(psk_peers=plain_key("client.example", "localhost"), anchors=NO_ANCHORS)),
+    Row("caller-with-another-psk", "the client has another pre-shared key under the same identity", SERVER,
+        f"openssl s_client -connect localhost:PORT -tls1_3 -psk_identity k-7f3a -psk {PSK_OTHER_SECRET}",
+        Cause.PSK_NOT_SHARED, PEERS, with_(**ONLY_KEYS)),
+    Row("caller-with-an-unknown-psk", "we have no pre-shared key of this client", SERVER,
+        f"openssl s_client -connect localhost:PORT -tls1_3 -psk_identity k-0000 -psk {PSK_SECRET}",
+        Cause.PSK_NOT_SHARED, PEERS, with_(**ONLY_KEYS)),
+)  # fmt: skip
+
 RUNTIMES = (
     Row("no-certificate-node", "Node.js requires a certificate, and we have none", CLIENT,
         NODE, Cause.NO_CERTIFICATE, OURS),
@@ -163,4 +188,4 @@ CALLERS = (
         "haproxy -f checks.cfg", Cause.CA_NOT_ACCEPTED, OURS, me("server-unknown", client_auth="none"), checking()),
 )  # fmt: skip
 
-PEER_ROWS = (*APACHES, *DATABASES, *DIRECTORIES, *KEYS, *RUNTIMES, *CALLERS)
+PEER_ROWS = (*APACHES, *DATABASES, *DIRECTORIES, *KEYS, *PSKS, *RUNTIMES, *CALLERS)

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 from bothways.net.starttls import request_tls
@@ -18,6 +19,9 @@ from bothways.starttls import PROTOCOLS, StartTLS
 from interop import peers
 
 PROGRAMS = Path(__file__).with_name("programs")
+# External pre-shared keys in hexadecimal: one that we have, and one that we have not.
+PSK_SECRET = sha256(b"the secret of two sides").hexdigest()
+PSK_OTHER_SECRET = sha256(b"the secret of two others").hexdigest()
 
 
 def filled(text: str, folder: Path, elsewhere: Path) -> str:

@@ -16,7 +16,7 @@ from bothways.trust.pins import PinnedKeys
 from catalogue import people
 from catalogue.configurations import BROKER, HAPROXY, NGINX, STUNNEL
 from catalogue.more_configurations import APACHE, checking
-from catalogue.prepared import IMAP_LOGIN, LDAP_LOGIN
+from catalogue.prepared import IMAP_LOGIN, LDAP_LOGIN, PSK_OTHER_SECRET, PSK_SECRET
 from catalogue.row import CLIENT, OURS, S_CLIENT, Row, Settings, asking, s_server, showing
 from catalogue.stage import REQUEST
 
@@ -92,6 +92,9 @@ tls_13 = command(S_CLIENT)
 python_that_speaks = words("='localhost')\"", "='localhost').sendall(b'hello')\"")
 BY_ROW: Mapping[str, Mend] = {
     "server-without-list": words("-crl_check", "-CRL crl.pem -crl_check"),
+    "server-with-another-psk": words(PSK_OTHER_SECRET, PSK_SECRET),
+    "caller-with-another-psk": words(PSK_OTHER_SECRET, PSK_SECRET),
+    "caller-with-an-unknown-psk": words("k-0000", "k-7f3a"),
     "servers-clock-ahead": words("-attime $(date +%s -d '+1 year')"),
     "servers-clock-behind": words("-attime $(date +%s -d '-2 hours')"),
     "servers-clock-years-behind": words("-attime $(date +%s -d '-3 years')"),

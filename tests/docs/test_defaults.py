@@ -46,7 +46,14 @@ from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
-from bothways.tls.handshake import certificate_compression, client_resumption, message_io, server_resumption
+from bothways.tls.handshake import (
+    certificate_compression,
+    client_resumption,
+    message_io,
+    server_psk,
+    server_resumption,
+)
+from bothways.tls.handshake import identity_fields as handshake_fields
 from bothways.tls.post_handshake import certificate_requests, client_auth, messages
 from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
@@ -57,6 +64,7 @@ from bothways.trust import (
     crl_store,
     distinguished_names,
     extensions,
+    external_psks,
     files,
     key_derivation,
     ocsp_store,
@@ -173,6 +181,15 @@ VALUES = {
     ),
     "time for an answer of Redis": f"{seconds(redis_store.ANSWER_SECONDS)}; no handshake waits for it",
     "secret for ticket keys in Redis, at least": f"{wrapping.SHORTEST_SECRET} bytes",
+    "secret of an external pre-shared key": (
+        f"{external_psks.SMALLEST_SECRET} to {external_psks.LARGEST_SECRET} bytes"
+    ),
+    "identity of such a key; name of a side; context": (
+        f"{external_psks.IDENTITY_LIMIT:,}; {external_psks.NAME_LIMIT}; {external_psks.CONTEXT_LIMIT:,} bytes"
+    ),
+    "external pre-shared keys in a set": f"{external_psks.MOST_KEYS:,}",
+    "such keys that a client offers to one server": str(handshake_fields.KEYS_OFFERED),
+    "identities of one ClientHello that a server looks up": str(server_psk.IDENTITIES_TRIED),
     "sessions of TLS 1.2 that a server keeps by ID": f"{session_ids.SESSIONS:,}",
     "servers that a client remembers; sessions for each": (
         f"{session_store.SERVERS}; {session_store.SESSIONS_EACH}"

@@ -19,6 +19,7 @@ from bothways import (
     ConfigError,
     Credentials,
     Established,
+    ExternalPSKs,
     Failed,
     InternalError,
     PinnedKeys,
@@ -31,10 +32,11 @@ from bothways.doctor.replies import SHOWN, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import CertificateCompressionAlgorithm, HandshakeType, name
-from bothways.roles import Version
+from bothways.roles import Role, Version
 from bothways.starttls import ACCEPTED, PROTOCOLS, AcceptTLS, StartTLS
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
+from bothways.tls.keys.psk_importer import find_psk, usable_psks
 from bothways.tls.record.framing import Framing
 from bothways.tls.resumption.session import decoded_content, encoded_content, new_content
 from bothways.tls.wire import extensions as ext
@@ -70,6 +72,7 @@ from tls.handshake.conversations import (
     anchors,
     client_config,
     identity,
+    psks,
     raw_key,
     server_config,
 )
@@ -321,13 +324,13 @@ def examine_chain(data: bytes) -> bool:
 # -- whole connections ------------------------------------------------------------------------------------
 
 
-def talk_through(data: bytes, resumes: bool = False) -> bool:
+def talk_through(data: bytes, course: str = "") -> bool:
     """Both sides talk while bytes on the wire are changed: places and values are in `data`, four bytes each.
 
     Documented: an event Failed on either side, never for a defect of ours. Who established agrees with
     the other on every byte, so data goes through.
     """
-    talk = CONVERSATIONS["resumed"].pair() if resumes else pair(client_config(), server_config())
+    talk = CONVERSATIONS[course].pair() if course else pair(client_config(), server_config())
     edits = [data[at : at + 4] for at in range(0, len(data) - 3, 4)]
     seen = {True: 0, False: 0}
 
@@ -345,12 +348,12 @@ def talk_through(data: bytes, resumes: bool = False) -> bool:
     return came_through(talk)
 
 
-def mutated_message(by_server: bool, data: bytes, resumes: bool = False) -> bool:
+def mutated_message(by_server: bool, data: bytes, course: str = "") -> bool:
     """One side sends, under the right keys, a message of which bytes were changed, and believes in it itself.
 
     `data` is the number of the message, then changes of its body, four bytes each.
     """
-    talk = CONVERSATIONS["resumed"].pair() if resumes else pair(client_config(), server_config())
+    talk = CONVERSATIONS[course].pair() if course else pair(client_config(), server_config())
     out = machinery(talk.server if by_server else talk.client).out
     sent = iter(range(64))
     which, edits = (data[0] % 6 if data else 0), [data[at : at + 4] for at in range(1, len(data) - 3, 4)]
@@ -511,6 +514,40 @@ def of_kind(kind: str) -> bytes:
     return RawKeyCredentials(pki.key(kind)).public.spki
 
 
+def read_psks(data: bytes) -> bool:
+    """Documented: ConfigError, whose text contains no control characters. What is accepted is a set of keys."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        try:
+            return len(ExternalPSKs.from_file(file.name)) > 0
+        except ConfigError as error:
+            assert str(error).isprintable()
+            return False
+
+
+def psk_files() -> list[bytes]:
+    key = f'[[key]]\nidentity = "k"\nsecret = "{RANDOM.hex()}"\npeer = "device"\nhash = "SHA-384"\n'
+    return [('own = "server"\n' + key + 'context = "00ff"\n').encode()]
+
+
+def find_key(data: bytes) -> bool:
+    """Documented: nothing. What is known has the identity that it was found by, and one hash."""
+    keys = psks("localhost", "client.example")
+    found = find_psk(keys, Role.SERVER, data)
+    if found is None:
+        return False
+    known = {each.identity for each in usable_psks(found.key, Role.SERVER, ("sha256", "sha384"))}
+    assert data == found.identity and data in known
+    return True
+
+
+def identities() -> list[bytes]:
+    [key] = (psks("localhost", "client.example").named(b"key 0", imported=True),)
+    assert key is not None
+    return [each.identity for each in usable_psks(key, Role.SERVER, ("sha256", "sha384"))]
+
+
 TARGETS: dict[str, Target] = {
     **{
         f"TLS 1.3 {HandshakeType(code).name}": Target(partial(read_message, codec), partial(bodies_of, cls))
@@ -547,11 +584,24 @@ TARGETS: dict[str, Target] = {
     "anchors": Target(read_anchors, lambda: [pem(), identity("localhost").der], count=500),
     "raw public key": Target(read_key, raw_keys, count=500),
     "pins": Target(read_pins, lambda: [f"# a\n{'ab' * 32} device 7\n".encode()], count=500),
+    "external PSKs": Target(read_psks, psk_files, count=300),
+    "identity of an external PSK": Target(find_key, identities, count=500),
     "credentials": Target(read_credentials, lambda: [pem() + identity("localhost").key_pem], count=500),
     "connection": Target(talk_through, places, count=150),
     "client": Target(partial(mutated_message, True), mutated_messages, count=200),
     "server": Target(partial(mutated_message, False), mutated_messages, count=200),
-    "resumed connection": Target(partial(talk_through, resumes=True), places, count=150),
-    "client of a session": Target(partial(mutated_message, True, resumes=True), mutated_messages, count=200),
-    "server of a session": Target(partial(mutated_message, False, resumes=True), mutated_messages, count=200),
+    "resumed connection": Target(partial(talk_through, course="resumed"), places, count=150),
+    "client of a session": Target(
+        partial(mutated_message, True, course="resumed"), mutated_messages, count=200
+    ),
+    "server of a session": Target(
+        partial(mutated_message, False, course="resumed"), mutated_messages, count=200
+    ),
+    "connection by an external PSK": Target(partial(talk_through, course="external PSK"), places, count=150),
+    "client of an external PSK": Target(
+        partial(mutated_message, True, course="external PSK"), mutated_messages, count=200
+    ),
+    "server of an external PSK": Target(
+        partial(mutated_message, False, course="external PSK"), mutated_messages, count=200
+    ),
 }

@@ -59,10 +59,10 @@ def test_a_verdict_on_a_pinned_key_has_nothing_of_a_certificate() -> None:
     """RFC 7250 6: no issuer, no names, no end, no revocation."""
     key = raw()
     verdict = PinRequest(key=key, pins=PinnedKeys.from_digests({key.fingerprint: "device 7"})).verify(NOON)
-    assert isinstance(verdict, Trusted) and verdict.pinned is not None
+    assert isinstance(verdict, Trusted) and verdict.by_key is not None
     assert verdict.path == () and verdict.names.subject == "" and verdict.names.count == 0
     assert verdict.valid_until == NO_END
-    assert str(verdict.pinned) == f"raw public key {key.fingerprint} (device 7)"
+    assert str(verdict.by_key) == f"raw public key {key.fingerprint} (device 7)"
     assert [each.outcome for each in verdict.findings] == [
         Outcome.PASSED,
         Outcome.NOT_CHECKED,

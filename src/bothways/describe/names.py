@@ -28,11 +28,13 @@ def peer_name(peer: Peer | None) -> str:
     """Return the short name of an authenticated peer, that of its pin, or that it is anonymous."""
     if peer is not None and peer.raw_key is not None:
         return visible(peer.pin_name) or f"raw public key {peer.raw_key.fingerprint[:16]}"
+    if peer is not None and peer.psk_name:
+        return visible(peer.psk_name)
     return short_name(peer.names if peer is not None else None)
 
 
 def every_name_of(peer: Peer | None) -> str:
-    """Return all names of an authenticated peer on one line; of a raw public key its digest and the pin's name."""
+    """Return all names of an authenticated peer on one line; of one without a certificate what its key is."""
     if peer is None:
         return ANONYMOUS
-    return every_name(peer.names) if peer.verdict.pinned is None else visible(str(peer.verdict.pinned))
+    return every_name(peer.names) if peer.verdict.by_key is None else visible(str(peer.verdict.by_key))

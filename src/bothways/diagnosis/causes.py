@@ -459,6 +459,11 @@ class Cause(Enum):
         ours="have the {peer}'s operator pin our key, which replaces or joins an earlier one",
         theirs="if the {peer}'s operator confirms this fingerprint, pin the key; if not, this is another {peer}",
     )
+    PSK_NOT_SHARED = Row(
+        "{whose} pre-shared key is not one that {other} has: {detail}",
+        ours="give both sides the same identity, secret and hash, and each the name of the other as its peer",
+        theirs="give both sides the same identity, secret and hash, and each the name of the other as its peer",
+    )
     UNUSABLE_KEY = Row(
         "{whose} raw public key cannot be used: {detail}",
         theirs="the {peer} needs a new key, P-256 or RSA of at least 2048 bits",

@@ -84,6 +84,7 @@ BY_FAULT: Mapping[Fault, Cause] = {
     Fault.BAD_ENCODING: Cause.UNREADABLE,
     Fault.BAD_RAW_KEY: Cause.UNUSABLE_KEY,
     Fault.RAW_KEY_NOT_PINNED: Cause.KEY_NOT_PINNED,
+    Fault.PSK_REMOVED: Cause.PSK_NOT_SHARED,
     Fault.CHAIN_TOO_LARGE: Cause.CHAIN_TOO_LARGE,
     Fault.NO_PATH: Cause.CA_NOT_ACCEPTED,
     Fault.PATH_SEARCH_EXHAUSTED: Cause.CHAIN_TOO_LARGE,
@@ -130,6 +131,7 @@ _DETAILS: Mapping[Fault, str] = {
     Fault.UNKNOWN_CRITICAL_EXTENSION: "{oid}",
     Fault.BAD_RAW_KEY: "{problem}",
     Fault.RAW_KEY_NOT_PINNED: "its SHA-256 is {digest}",
+    Fault.PSK_REMOVED: "that of {name} was removed or changed",
     Fault.CHAIN_TOO_LARGE: "{got} {unit}, more than {limit}",
     Fault.PATH_SEARCH_EXHAUSTED: "more work to search than is allowed ({unit} by then: {limit})",
 }

@@ -80,7 +80,12 @@ def situation_of(facts: FailureFacts) -> Situation:
     if facts.complete and "Finished" not in seen.received:
         seen = replace(seen, received=("Finished", *seen.received))
     seen = replace(
-        seen, version=facts.version, data=facts.has_data, closed=facts.closed, progress=facts.progress
+        seen,
+        version=facts.version,
+        data=facts.has_data,
+        closed=facts.closed,
+        progress=facts.progress,
+        by_psk=facts.by_psk,
     )
     return Situation(OwnSide.of_failure(facts), seen, facts.at)
 
@@ -98,7 +103,10 @@ def after_message(seen: Observed, sent: bool, message: Message) -> Observed:
             return replace(seen, offer=offer_of(message))
         case ServerHello() if not is_retry(message):
             return replace(
-                seen, version=chosen_version(message), protocol=chosen_protocol(message.extensions)
+                seen,
+                version=chosen_version(message),
+                protocol=chosen_protocol(message.extensions),
+                by_psk=ext.find(message.extensions or (), ext.SelectedIdentity) is not None,
             )
         case tls13.EncryptedExtensions():
             seen = replace(seen, protocol=chosen_protocol(message.extensions))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import own_hello, own_issuer, own_side
+from bothways.diagnosis import own_hello, own_issuer, own_side, psks
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -25,6 +25,7 @@ def alerted(case: Case, alert: int) -> Iterator[Likely]:
     if alert in ABOUT_CERTIFICATES and case.observed.shows_raw_key:
         yield from own_side.unpinned(case)
         return
+    yield from psks.refused(case, alert)
     for rule in BY_PROGRESS.get(case.progress, {}).get(alert) or ANYWHERE.get(alert) or (_private,):
         yield from rule(case)
 

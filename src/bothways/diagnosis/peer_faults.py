@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bothways.describe.messages import listed
-from bothways.diagnosis import before_tls, network
+from bothways.diagnosis import before_tls, network, psks
 from bothways.diagnosis.case import Case, Rule, one, parsed
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -260,7 +260,7 @@ def _early_data(case: Case) -> Iterator[Likely]:
 
 def _not_authorized(case: Case) -> Iterator[Likely]:
     """Our own rules do not allow a client that is trusted or anonymous."""
-    if case.peer_chain or case.observed.sees_raw_key:
+    if case.peer_chain or case.observed.sees_raw_key or case.observed.by_psk:
         yield case.likely(Cause.NOT_LET_IN, PEERS, CERTAIN, detail=case.refusal.sentence)
     else:
         yield case.likely(Cause.NO_CERTIFICATE, PEERS, CERTAIN, detail=case.refusal.sentence)
@@ -271,6 +271,8 @@ RULES: Mapping[Fault, Rule] = {
     Fault.BAD_RECORD: _altered,
     Fault.BAD_FINISHED: _altered,
     Fault.BAD_BINDER: _bad_binder,
+    Fault.UNKNOWN_PSK: psks.unknown,
+    Fault.PSK_NOT_CHOSEN: psks.not_chosen,
     Fault.DOWNGRADED: _interference,
     Fault.BAD_RENEGOTIATION_INFO: _interference,
     Fault.CHANGED_HELLO: _interference,

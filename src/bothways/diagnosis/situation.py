@@ -50,7 +50,7 @@ class OwnSide:
     starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.  local: a server's own IP
     address, to which the client connected; "" where that is not known.  ech: by which the ClientHello was encrypted.
     rules: which of the trusted clients a server allows; () for all, or where a function decides.  lists: thisUpdate and
-    nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.
+    nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.  has_psks: whether we have external PSKs.
     """
 
     role: Role
@@ -70,6 +70,7 @@ class OwnSide:
     ech: str = ""
     rules: tuple[PeerRule, ...] = ()
     lists: tuple[tuple[datetime, datetime | None], ...] = ()
+    has_psks: bool = False
 
     @classmethod
     def of(
@@ -136,6 +137,7 @@ def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
     crls = None if trust.revocation is None else trust.revocation.crls
     return {
         "anchors": known_anchors(trust),
+        "has_psks": trust.psks is not None,
         "rules": trust.decide.rules if isinstance(trust.decide, ByRules) else (),
         "lists": tuple((each.this_update, each.next_update) for each in islice(crls or (), LISTS_LOOKED_AT)),
     }
@@ -169,7 +171,7 @@ class Observed:
     () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: whether application
     data was received, and sent.  closed: whether we sent close_notify.  progress: how far the connection had come.
     protocol: what the server chose by ALPN.  shows_raw_key, sees_raw_key: whether our Certificate message, and the
-    peer's, contains a raw public key, so that there is no chain.
+    peer's, contains a raw public key, so that there is no chain.  by_psk: the server chose a PSK.
     """
 
     sent: tuple[str, ...] = ()
@@ -186,6 +188,7 @@ class Observed:
     protocol: bytes | None = None
     shows_raw_key: bool = False
     sees_raw_key: bool = False
+    by_psk: bool = False
 
 
 Differs = Literal["schemes", "groups", "size", "nothing"]

@@ -53,7 +53,7 @@ class Access:
         return Decision(
             False,
             None,
-            f"no allow rule holds for {verdict.pinned or verdict.names.subject or 'an empty subject'}",
+            f"no allow rule holds for {verdict.by_key or verdict.names.subject or 'an empty subject'}",
         )
 
     def refusal(self, peer: Peer | None) -> Refusal | None:

@@ -48,4 +48,4 @@ class PeerRules:
 def _who(peer: Peer | None) -> str:
     if peer is None:
         return "a client"
-    return shown(peer.names.subject) if peer.verdict.pinned is None else str(peer.verdict.pinned)
+    return shown(peer.names.subject) if peer.verdict.by_key is None else str(peer.verdict.by_key)

@@ -136,12 +136,17 @@ def peer_facts(peer: Peer | None) -> dict[str, object] | None:
     raw_key = None
     if peer.raw_key is not None:
         raw_key = {"sha256": peer.raw_key.fingerprint, "pin": visible(peer.pin_name)}
+    psk = None
+    if peer.psk_identity is not None:
+        identity = peer.psk_identity.decode("utf-8", "backslashreplace")
+        psk = {"identity": visible(identity), "peer": visible(peer.psk_name)}
     return {
         "kind": peer.kind,
         **names_facts(peer.names),
         "path": [visible(subject_of(each)) for each in peer.path],
         "raw_public_key": raw_key,
-        "valid_until": None if raw_key is not None else peer.verdict.valid_until.isoformat(),
+        "pre_shared_key": psk,
+        "valid_until": peer.verdict.valid_until.isoformat() if peer.kind == "certificate" else None,
     }
 
 

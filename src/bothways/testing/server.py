@@ -47,7 +47,7 @@ class Handshake:
     def _who(self) -> str:
         if self.peer is None:
             return "an anonymous client"
-        return str(self.peer.verdict.pinned or self.peer.names.subject)
+        return str(self.peer.verdict.by_key or self.peer.names.subject)
 
 
 class Server:

@@ -19,27 +19,28 @@ from bothways.tls.defaults import CLOCK, RANDOMNESS
 from bothways.tls.ech.configs import ECHConfigList, checked_ech, versions_with_ech
 from bothways.tls.ech.keys import ECHKeys, checked_ech_keys
 from bothways.tls.events import Observer
-from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.access import Allow, checked_allow
 from bothways.tls.handshake.certificate_compression import CompressedChains
 from bothways.tls.handshake.certificate_types import client_offer
 from bothways.tls.handshake.client import client_handshake
 from bothways.tls.handshake.client_offer import hello_extensions, shares_for
-from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.history import History
+from bothways.tls.handshake.context import new_context
 from bothways.tls.handshake.identity_fields import (
     check_client_auth,
     check_judging,
+    check_key_for,
+    check_nobody_is_judged,
     checked_anchors,
     checked_pins,
+    checked_psks,
     checked_raw_key,
+    checked_server_psks,
     checked_staples,
     only_tls13,
     own_credentials,
     refuses_unknown_name,
     resumes_12,
 )
-from bothways.tls.handshake.message_io import Inbox, Outbox
 from bothways.tls.handshake.server import ServiceRequest, server_handshake
 from bothways.tls.handshake.settings import (
     PREFERRED_GROUPS,
@@ -59,13 +60,13 @@ from bothways.tls.handshake.settings import (
     limits,
     negotiation,
 )
-from bothways.tls.keys.transcript import Transcript
 from bothways.tls.record.protection import LARGEST_RECORD
 from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust.anchors import NO_ANCHORS, TrustStore
 from bothways.trust.credentials import Credentials
+from bothways.trust.external_psks import ExternalPSKs
 from bothways.trust.names import ServerName
 from bothways.trust.names import server_name as parse_server_name
 from bothways.trust.ocsp_store import OCSPStore
@@ -80,9 +81,11 @@ ClientAuth = Literal["none", "request", "require", "later"]
 class ClientConfig:
     """The configuration of a client; immutable, for any number of connections. Raises `ConfigError`.
 
-    anchors: the trust anchors for the certificates of servers; may be left out where `pins` are given.
+    anchors: the trust anchors for the certificates of servers; may be left out where `pins` or `psk_peers` are given.
     pins: the raw public keys (RFC 7250) of servers that are trusted, without certificate, name or revocation. Every
     pinned key may be the server of any connection. With `pins` or `raw_key` only TLS 1.3 is offered.
+    psk_peers: external pre-shared keys (RFC 9258), of which those are offered that stand for the server of a
+    connection. A server that chooses one is verified by it, and gets no certificate of ours. Only TLS 1.3 is offered.
     credentials: one or several, of which the one that fits the server's request is sent; None for an anonymous
     client.
     raw_key: our key without a certificate, for peers that pin its public key (RFC 7250); in TLS 1.3 only.
@@ -130,6 +133,7 @@ class ClientConfig:
     anchors: TrustStore = NO_ANCHORS
     credentials: Credentials | Sequence[Credentials] | None = None
     pins: PinnedKeys | None = None
+    psk_peers: ExternalPSKs | None = field(default=None, repr=False)
     raw_key: RawKeyCredentials | None = None
     versions: tuple[str, ...] = ("1.3", "1.2")
     suites: tuple[str, ...] = SUITES
@@ -164,11 +168,12 @@ class ClientConfig:
         ech = checked_ech(self.ech)
         offer, bounds = _offer(self, versions_with_ech(self.versions) if ech else None), _limits(self)
         pins, raw_key = checked_pins("pins", self.pins), checked_raw_key(self.raw_key, offer)
-        check_judging(self.anchors, self.revocation, self.judge_again, pins)
-        anchors = checked_anchors("anchors", self.anchors, pins)
-        trust = PeerTrust(anchors, self.revocation, self.judge_again, pins=pins)
-        if pins is not None or raw_key is not None:
-            offer = only_tls13(offer, "pins" if raw_key is None else "raw_key")
+        psks = checked_server_psks(self.psk_peers, offer)
+        check_judging(self.anchors, self.revocation, self.judge_again, pins, psks)
+        anchors = checked_anchors("anchors", self.anchors, pins, psks)
+        trust = PeerTrust(anchors, self.revocation, self.judge_again, pins=pins, psks=psks)
+        for what, value in (("raw_key", raw_key), ("pins", pins), ("psk_peers", psks)):
+            offer = offer if value is None else only_tls13(offer, what)
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
         offer = replace(offer, shares=shares_for(offer, self.key_shares))
@@ -187,7 +192,7 @@ class ClientConfig:
             offer,
             asks_status=trust.asks_status,
             shown_later=self.post_handshake_auth,
-            resumes=self.sessions is not None,
+            uses_psks=self.sessions is not None or psks is not None,
             record_size_limit=self.record_size_limit,
         )
         types = client_offer(identity.types, trust.types)
@@ -207,10 +212,11 @@ class ClientConfig:
 
         server_name: the DNS name or IP address that the server's certificate must contain.
         observer: called with a note for each event of the handshake (`bothways.tls.events`).
-        Raises `ConfigError` without a usable server name.
+        Raises `ConfigError` without a usable server name, and for a server that nothing here can verify.
         """
         target = self.target(server_name)
-        hs = _context(Role.CLIENT, self.settings, observer)
+        check_key_for(self.settings.trust, target)
+        hs = new_context(Role.CLIENT, self.settings, observer)
         hs.history.server_name = target.text
         return Connection(self.settings, hs, client_handshake(hs, self.settings, target))
 
@@ -220,13 +226,16 @@ class ServerConfig:
     """The configuration of a server; immutable, for any number of connections. Raises `ConfigError`.
 
     credentials: one, or several of which one is chosen by the server name that the client sends; none where `raw_key`
-    is given.
+    or `psk_peers` is given.
     client_anchors: the trust anchors for the certificates of clients.
     client_pins: the raw public keys (RFC 7250) of clients that are trusted, without certificate or revocation, in
     TLS 1.3 only. Clients with a certificate are accepted too where there are `client_anchors`.
+    psk_peers: external pre-shared keys (RFC 9258), each with the name of the client that it stands for. A client that
+    has one is authenticated by it, and no certificate is used on either side; the others need `credentials` or a
+    `raw_key`, and are refused where a client must be verified and there are neither `client_anchors` nor `client_pins`.
     client_auth: "none", "request" (anonymous clients are accepted, a bad certificate is not), "require" or "later" (no
-    certificate is requested in the handshake, and `Connection.authenticate_client` requests it); with anchors or pins
-    the default is "require".
+    certificate is requested in the handshake, and `Connection.authenticate_client` requests it); with anchors, pins or
+    external PSKs the default is "require".
     unknown_server_name: for a client that sends a server name of no credentials: "first" uses the first ones, "refuse"
     sends an alert.
     allow: which of the trusted clients are allowed to connect; None for all. A `PeerRule`, several of which one has to
@@ -276,6 +285,7 @@ class ServerConfig:
     credentials: Credentials | Sequence[Credentials] = ()
     client_anchors: TrustStore | None = None
     client_pins: PinnedKeys | None = None
+    psk_peers: ExternalPSKs | None = field(default=None, repr=False)
     raw_key: RawKeyCredentials | None = None
     client_auth: ClientAuth | None = None
     allow: Allow | None = None
@@ -312,17 +322,20 @@ class ServerConfig:
     def __post_init__(self) -> None:
         offer, bounds = replace(_offer(self), retry_cookie=self.retry_cookie), _limits(self)
         pins, raw_key = checked_pins("client_pins", self.client_pins), checked_raw_key(self.raw_key, offer)
-        check_judging(self.client_anchors, self.revocation, self.judge_again, pins)
+        psks = checked_psks(self.psk_peers, offer)
+        check_judging(self.client_anchors, self.revocation, self.judge_again, pins, psks)
         staples, keylog = checked_staples(self.staples), checked_keylog(self.insecure_keylog)
         own = own_credentials(self.credentials, offer)
-        if not own and raw_key is None:
-            raise ConfigError("credentials: a server needs a certificate and its key, or a raw_key")
+        if not own and raw_key is None and psks is None:
+            raise ConfigError(
+                "credentials: a server needs a certificate and its key, a raw_key, or psk_peers"
+            )
         if self.client_auth is None:
-            trusts_nobody = self.client_anchors is None and pins is None
+            trusts_nobody = self.client_anchors is None and pins is None and psks is None
             object.__setattr__(self, "client_auth", "none" if trusts_nobody else "require")
         trust, on_request = self._trust(offer)
         if not own or (trust is not None and trust.anchors is NO_ANCHORS):
-            offer = only_tls13(offer, "client_pins" if own else "raw_key")
+            offer = only_tls13(offer, "client_pins" if pins else "psk_peers" if psks else "raw_key")
         refuses = refuses_unknown_name(self.unknown_server_name, own)
         compressed = _compressed(self.compress_with, own)
         identity = Identity(own, staples, compressed, refuses_unknown_name=refuses, raw_key=raw_key)
@@ -336,12 +349,19 @@ class ServerConfig:
     def _trust(self, offer: Negotiation) -> tuple[PeerTrust | None, PeerTrust | None]:
         """Return how clients are verified in the handshake and on request after it; None where they are not."""
         mode = self.client_auth
-        check_client_auth(mode, offer, self.client_anchors, self.client_pins)
+        check_client_auth(mode, offer, self.client_anchors, self.client_pins, self.psk_peers)
         if mode == "none":
-            self._check_that_nobody_is_judged()
+            check_nobody_is_judged(
+                client_anchors=self.client_anchors,
+                client_pins=self.client_pins,
+                psk_peers=self.psk_peers,
+                allow=self.allow,
+                revocation=self.revocation,
+                judge_again=self.judge_again,
+            )
             return None, None
         given = NO_ANCHORS if self.client_anchors is None else self.client_anchors
-        anchors = checked_anchors("client_anchors", given, self.client_pins)
+        anchors = checked_anchors("client_anchors", given, self.client_pins, self.psk_peers)
         if anchors.profile != "private":
             raise ConfigError(
                 f"client_anchors: the {anchors.profile} profile applies to servers only; make this "
@@ -355,20 +375,9 @@ class ServerConfig:
             self.name_authorities,
             checked_allow(self.allow),
             self.client_pins,
+            self.psk_peers,
         )
         return (None if mode == "later" else trust), trust
-
-    def _check_that_nobody_is_judged(self) -> None:
-        if self.client_anchors is not None:
-            raise ConfigError("client_anchors: they are not used, since client_auth is none")
-        if self.client_pins is not None:
-            raise ConfigError("client_pins: they are not used, since client_auth is none")
-        if self.revocation is not None:
-            raise ConfigError("revocation: it is not checked, since client_auth is none")
-        if self.allow is not None:
-            raise ConfigError("allow: it is not used, since client_auth is none")
-        if self.judge_again != "never":
-            raise ConfigError("judge_again: no client is verified, since client_auth is none")
 
     def connection(
         self,
@@ -383,7 +392,7 @@ class ServerConfig:
         `handshake_timeout`, `max_certificate_bytes`, `record_padding`, `insecure_ignore_truncation`,
         `insecure_keylog`, `ech_keys`, `clock` and `randomness`, which are those of this one.
         """
-        hs = _context(Role.SERVER, self.settings, observer)
+        hs = new_context(Role.SERVER, self.settings, observer)
         chosen = None if select is None else partial(_selected_settings, select)
         return Connection(self.settings, hs, server_handshake(hs, self.settings, chosen))
 
@@ -420,24 +429,4 @@ def _limits(config: ClientConfig | ServerConfig) -> Limits:
         record_padding=config.record_padding,
         ignore_truncation=config.insecure_ignore_truncation,
         record_size_limit=config.record_size_limit,
-    )
-
-
-def _context(role: Role, settings: Settings, observer: Observer | None) -> HandshakeContext:
-    """Return the engine of one connection."""
-    if observer is not None:
-        observer = guarded_observer(observer)
-    bounds = settings.limits
-    return HandshakeContext(
-        role,
-        settings.randomness,
-        settings.clock,
-        Transcript(),
-        Outbox(role, observer, bounds.record_padding),
-        Inbox(observer, bounds.max_certificate_bytes),
-        settings.clock.monotonic() + bounds.handshake_timeout,
-        observer,
-        settings.identity.staples,
-        None if settings.keylog is None else guarded_keylog(settings.keylog),
-        history=History(settings),
     )

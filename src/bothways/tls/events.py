@@ -20,18 +20,19 @@ from bothways.roles import Progress, StepId
 from bothways.trust.credentials import KeyHolder
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.raw_public_key import RawPublicKey
-from bothways.trust.verdict import EvidenceRequest, Names, Trusted, Verdict
+from bothways.trust.verdict import EvidenceRequest, Names, PinnedKey, SharedKey, Trusted, Verdict
 
 if TYPE_CHECKING:
     from bothways.tls.wire.flight import Message
 
 
-PeerKind = Literal["certificate", "raw public key"]
+PeerKind = Literal["certificate", "raw public key", "pre-shared key"]
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The authenticated peer: it holds the private key of a certificate, or of a raw public key, that we trust.
+    """The authenticated peer: it holds the private key of a certificate or raw public key that we trust, or the secret
+    of a pre-shared key.
 
     proved_at: the time of its signature, if that was in an earlier session that this connection resumes; else None.
     """
@@ -41,8 +42,11 @@ class Peer:
 
     @property
     def kind(self) -> PeerKind:
-        """What the peer was authenticated by: "certificate" or "raw public key"."""
-        return "certificate" if self.verdict.pinned is None else "raw public key"
+        """What the peer was authenticated by: "certificate", "raw public key" or "pre-shared key"."""
+        key = self.verdict.by_key
+        if key is None:
+            return "certificate"
+        return "raw public key" if isinstance(key, PinnedKey) else "pre-shared key"
 
     @property
     def certificate(self) -> x509.Certificate | None:
@@ -62,12 +66,26 @@ class Peer:
     @property
     def raw_key(self) -> RawPublicKey | None:
         """The raw public key; None for a peer with a certificate (RFC 7250)."""
-        return None if self.verdict.pinned is None else self.verdict.pinned.key
+        key = self.verdict.by_key
+        return key.key if isinstance(key, PinnedKey) else None
 
     @property
     def pin_name(self) -> str:
         """The name that we gave to the pin of its raw public key; "" without one."""
-        return "" if self.verdict.pinned is None else self.verdict.pinned.name
+        key = self.verdict.by_key
+        return key.name if isinstance(key, PinnedKey) else ""
+
+    @property
+    def psk_name(self) -> str:
+        """Whom its external pre-shared key stands for, as `ExternalPSK.peer` says; "" without one (RFC 9258)."""
+        key = self.verdict.by_key
+        return key.name if isinstance(key, SharedKey) else ""
+
+    @property
+    def psk_identity(self) -> bytes | None:
+        """The identity of its external pre-shared key; None without one."""
+        key = self.verdict.by_key
+        return key.identity if isinstance(key, SharedKey) else None
 
 
 @dataclass(frozen=True, slots=True)

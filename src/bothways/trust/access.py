@@ -36,8 +36,10 @@ class PeerRule:
     below the anchor asserts, the CAs also by anyPolicy; policy mappings are not applied.
     key: the kind of the public key: RSA, P-256, P-384, P-521, Ed25519, Ed448; `RSA-3072` for RSA of at least 3072 bits.
     lifetime: the most days for which the certificate is valid from its beginning to its end.
+    psk: whom an external pre-shared key stands for.
 
-    Of a peer with a raw public key only `spki` and `key` can match: it has no certificate.
+    Of a peer without a certificate only what is about its key can match: `spki` and `key` of a raw public key, `psk` of
+    a pre-shared key.
     """
 
     dns: Texts = ()
@@ -55,6 +57,7 @@ class PeerRule:
     policy: Texts = ()
     key: Texts = ()
     lifetime: Texts = ()
+    psk: Texts = ()
     _tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
     _loose_tests: tuple[tuple[str, Test], ...] = field(init=False, repr=False, compare=False)
 
@@ -89,8 +92,8 @@ class PeerRule:
         """Whether a trusted peer may be one that the rule names, though not beyond doubt: for rules that deny.
 
         As `allows`, but one of several common names, attributes or URIs suffices, and so does a wildcard name of the
-        certificate that covers a DNS name of the rule. A raw public key may belong to anybody, so any name may be
-        that of its holder.
+        certificate that covers a DNS name of the rule. A key without a certificate may belong to anybody, so any name
+        may be that of its holder.
         """
         return all(not _can_tell(kind, verdict) or holds(verdict) for kind, holds in self._loose_tests)
 
@@ -105,8 +108,9 @@ class PeerRule:
 
 
 def _can_tell(kind: str, verdict: Trusted) -> bool:
-    """Whether a kind can be compared: with a raw public key only those that are about keys."""
-    return verdict.pinned is None or kind in KINDS_OF_KEYS
+    """Whether a kind can be compared: of a peer without a certificate only those that are about its key."""
+    key = verdict.by_key
+    return key is None or kind in KINDS_OF_KEYS[type(key)]
 
 
 def _texts(kind: str, given: Any) -> tuple[str, ...]:

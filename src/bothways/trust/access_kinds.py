@@ -19,7 +19,7 @@ from bothways.faults import shown
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import attributes, normal, text_of
 from bothways.trust.general_names import is_dns_name, lower_ascii
-from bothways.trust.verdict import Trusted
+from bothways.trust.verdict import PinnedKey, SharedKey, Trusted
 
 COMMON_NAME, ORGANIZATIONAL_UNIT = b"\x55\x04\x03", b"\x55\x04\x0b"
 SPIFFE = "spiffe://"
@@ -261,14 +261,17 @@ def _key(values: tuple[str, ...]) -> Test:
     least = min((int(each.removeprefix("RSA-")) for each in values if each.startswith("RSA-")), default=None)
 
     def holds(verdict: Trusted) -> bool:
-        kind, bits = _key_kind(_leaf(verdict).key if verdict.pinned is None else verdict.pinned.key.key)
+        pinned = verdict.by_key
+        key = pinned.key.key if isinstance(pinned, PinnedKey) else _leaf(verdict).key
+        kind, bits = _key_kind(key)
         return kind in values or (kind == "RSA" and least is not None and bits >= least)
 
     return holds
 
 
 def _key_digest(verdict: Trusted) -> bytes:
-    return _leaf(verdict).key_digest if verdict.pinned is None else verdict.pinned.key.digest
+    pinned = verdict.by_key
+    return pinned.key.digest if isinstance(pinned, PinnedKey) else _leaf(verdict).key_digest
 
 
 def _key_kind(key: PublicKeyTypes) -> tuple[str, int]:
@@ -294,6 +297,10 @@ def _lifetime(values: tuple[str, ...]) -> Test:
     return holds
 
 
+def _psk(values: tuple[str, ...]) -> Test:
+    return lambda verdict: isinstance(verdict.by_key, SharedKey) and verdict.by_key.name in values
+
+
 def _leaf(verdict: Trusted) -> ParsedCertificate:
     return ParsedCertificate(verdict.path_der[0])
 
@@ -314,11 +321,15 @@ COMPILERS: dict[str, Callable[[tuple[str, ...]], Test]] = {
     "policy": _policy,
     "key": _key,
     "lifetime": _lifetime,
+    "psk": _psk,
 }
 
 
-# The kinds that a raw public key has too.
-KINDS_OF_KEYS = frozenset({"spki", "key"})
+# The kinds that a peer without a certificate has.
+KINDS_OF_KEYS: dict[type[PinnedKey | SharedKey], frozenset[str]] = {
+    PinnedKey: frozenset({"spki", "key"}),
+    SharedKey: frozenset({"psk"}),
+}
 
 
 # -- for rules that deny -------------------------------------------------------------------------------------

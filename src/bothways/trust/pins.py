@@ -186,7 +186,7 @@ class PinRequest:
             return Refused((reason,), None, (failed, _NO_VALIDITY, _NO_REVOCATION))
         pinned = PinnedKey(self.key, name)
         passed = Finding("a", Outcome.PASSED, f"it is pinned: {pinned}")
-        return Trusted((), _NO_NAMES, (passed, _NO_VALIDITY, _NO_REVOCATION), NO_END, NO_END, pinned=pinned)
+        return Trusted((), _NO_NAMES, (passed, _NO_VALIDITY, _NO_REVOCATION), NO_END, NO_END, by_key=pinned)
 
 
 def _read(data: bytes, source: str) -> dict[bytes, str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.evidence.fetched import FetchedEvidence
+from bothways.trust.external_psks import PskRequest
 from bothways.trust.names import ServerName
 from bothways.trust.path import LIMITS, Limits, PathRequest, judge_path
 from bothways.trust.pins import PinRequest
@@ -80,4 +81,4 @@ class VerificationRequest(NamedTuple):
         return judge_path(asked, status_check(available))
 
 
-PeerRequest = VerificationRequest | PinRequest
+PeerRequest = VerificationRequest | PinRequest | PskRequest

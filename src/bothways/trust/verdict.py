@@ -92,18 +92,29 @@ class PinnedKey:
         return f"raw public key {self.key.fingerprint}{named}"
 
 
+@dataclass(frozen=True, slots=True)
+class SharedKey:
+    """An external pre-shared key by which a peer is trusted, without the key. name: whom it stands for."""
+
+    identity: bytes
+    name: str
+
+    def __str__(self) -> str:
+        return f"pre-shared key of {shown(self.name)}"
+
+
 SlowCheck = Callable[[], object]  # may run in any thread; its result is stored with the evidence
 
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """The chain leads to a trust anchor and passed every requested check, or the raw public key is pinned.
+    """The chain leads to a trust anchor and passed every requested check, or a key is trusted without a certificate.
 
     `path_der` has the certificates from the leaf to the trust anchor, in DER: an open connection keeps its verdict, and
     objects of `cryptography` take five times the memory. `not_after` is the earliest end of validity among these
     certificates, `valid_until` that among them and the evidence, for evidence with the tolerance for clocks. `wants` is
     evidence that may still be fetched: none, unless an unknown status was accepted. `profile` is the set of rules by
-    which it was verified. `pinned` is the raw public key of a peer without a certificate; it has no path.
+    which it was verified. `by_key` is what a peer without a certificate is trusted by; it has no path.
     """
 
     path_der: tuple[bytes, ...] = field(repr=False)
@@ -113,7 +124,7 @@ class Trusted:
     valid_until: datetime
     wants: tuple[EvidenceRequest, ...] = ()
     profile: Profile = "private"
-    pinned: PinnedKey | None = None
+    by_key: PinnedKey | SharedKey | None = None
 
     @property
     def certificate(self) -> x509.Certificate:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from bothways import (
     ECHKey,
     ECHKeys,
     Event,
+    ExternalPSK,
+    ExternalPSKs,
     PinnedKeys,
     RawKeyCredentials,
     ServerConfig,
@@ -46,6 +49,7 @@ from bothways.tls.wire.tls13 import (
     KeyUpdate,
     NewSessionTicket,
 )
+from bothways.trust.anchors import NO_ANCHORS
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.names import server_name
@@ -100,6 +104,18 @@ def raw_key(name: str) -> RawKeyCredentials:
 def pinned(*names: str) -> PinnedKeys:
     """The keys of these identities, each pinned by its name."""
     return PinnedKeys.from_digests({raw_key(each).public.fingerprint: each for each in names})
+
+
+def psk(own: str, peer: str, number: int = 0, **options: Any) -> ExternalPSK:
+    """A key of these two sides, from the point of view of the first."""
+    both = "|".join(sorted((own, peer)))
+    secret = hashlib.sha256(f"{both} {number}".encode()).digest()
+    return ExternalPSK(**{"identity": f"key {number}", "secret": secret, "own": own, "peer": peer} | options)
+
+
+def psks(own: str, *peers: str, **options: Any) -> ExternalPSKs:
+    """A key for each of these peers."""
+    return ExternalPSKs(psk(own, peer, number, **options) for number, peer in enumerate(peers))
 
 
 def responses(*responses: bytes) -> OCSPStore:
@@ -253,6 +269,17 @@ RETRY = {"groups": ("secp256r1", "x25519")}
 ANONYMOUS_LATER = {"credentials": None, "post_handshake_auth": True}
 RAW_CLIENT: dict[str, Any] = {"raw_key": raw_key("client.example"), "pins": pinned("localhost")}
 RAW_SERVER: dict[str, Any] = {"raw_key": raw_key("localhost"), "client_pins": pinned("client.example")}
+PSK_CLIENT: dict[str, Any] = {
+    "psk_peers": psks("client.example", "localhost"),
+    "anchors": NO_ANCHORS,
+    "credentials": None,
+}
+PSK_SERVER: dict[str, Any] = {
+    "psk_peers": psks("localhost", "client.example"),
+    "client_anchors": None,
+    "credentials": (),
+}
+PLAIN = {"insecure_without_importer": True}
 CONVERSATIONS = {
     each.name: each
     for each in (
@@ -301,6 +328,28 @@ CONVERSATIONS = {
             {"raw_key": RAW_SERVER["raw_key"], "client_auth": "request"},
         ),
         Resumed("resumed, raw public keys", RAW_CLIENT, RAW_SERVER),
+        Conversation("external PSK", PSK_CLIENT, PSK_SERVER),
+        Conversation("external PSK after a retry", PSK_CLIENT, PSK_SERVER | RETRY),
+        Conversation(
+            "external PSK beside certificates",
+            {"psk_peers": PSK_CLIENT["psk_peers"], "sessions": SessionStore()},
+            {"psk_peers": PSK_SERVER["psk_peers"], "tickets": TicketKeys()},
+        ),
+        Conversation(
+            "unknown external PSK beside certificates",
+            {"psk_peers": PSK_CLIENT["psk_peers"]},
+            {"psk_peers": psks("localhost", "other.example")},
+        ),
+        Conversation(
+            "external PSK without the importer",
+            PSK_CLIENT | {"psk_peers": psks("client.example", "localhost", **PLAIN)},
+            PSK_SERVER | {"psk_peers": psks("localhost", "client.example", **PLAIN)},
+        ),
+        Conversation(
+            "external PSK in an encrypted ClientHello",
+            {"psk_peers": PSK_CLIENT["psk_peers"], "ech": ech_keys().config_list},
+            {"psk_peers": PSK_SERVER["psk_peers"], "ech_keys": ech_keys()},
+        ),
     )
 }
 
@@ -328,7 +377,7 @@ def reported(events: Iterable[Event]) -> list[str]:
         peer = getattr(event, "peer", None)
         error = getattr(event, "error", None)
         extra = getattr(event, "data", b"")
-        names = str(peer.verdict.pinned or peer.names.subject) if peer is not None else ""
+        names = str(peer.verdict.by_key or peer.names.subject) if peer is not None else ""
         texts.append(" ".join([type(event).__name__, names, extra.hex(), str(error or "")]).strip())
     return texts
 

@@ -337,16 +337,16 @@ class Rebinding:
         self._change = change
 
     def play(self, client: ClientConfig, server: ServerConfig) -> tuple[Pair, list[Note]]:
-        from bothways.tls.handshake import client_resumption
+        from bothways.tls.handshake import client_psks
 
-        honest = client_resumption.offering
+        honest = client_psks.offering
         notes: list[Note] = []
 
         def altered(hs: Any, hello: ClientHello, offered: Any) -> Any:
             return honest(hs, replace(hello, extensions=tuple(self._change(hello.extensions or ()))), offered)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(client_resumption, "offering", altered)
+            patch.setattr(client_psks, "offering", altered)
             return talk(client, server, client_notes=notes), notes
 
 

@@ -50,6 +50,8 @@ class Labels(NamedTuple):
     empty: bytes
     derived: bytes
     binder: bytes
+    external_binder: bytes
+    imported_binder: bytes
     client_handshake: bytes
     server_handshake: bytes
     client_application: bytes
@@ -69,6 +71,8 @@ def _labels(suite: Suite) -> Labels:
         empty=empty,
         derived=label_head("derived", size, size) + empty,
         binder=label_head("res binder", size, size) + empty,
+        external_binder=label_head("ext binder", size, size) + empty,
+        imported_binder=label_head("imp binder", size, size) + empty,
         client_handshake=label_head("c hs traffic", size, size),
         server_handshake=label_head("s hs traffic", size, size),
         client_application=label_head("c ap traffic", size, size),

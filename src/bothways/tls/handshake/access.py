@@ -96,8 +96,8 @@ class ByRules:
 
 
 def _who(peer: Peer) -> str:
-    if peer.verdict.pinned is not None:
-        return str(peer.verdict.pinned)
+    if peer.verdict.by_key is not None:
+        return str(peer.verdict.by_key)
     return peer.names.subject or "a certificate without a subject"
 
 

@@ -10,7 +10,8 @@ from bothways.tls.crypto.groups import KeyOffer, offer
 from bothways.tls.handshake.client12 import client_handshake_12
 from bothways.tls.handshake.client13 import client_handshake_13
 from bothways.tls.handshake.client_ech import send_encrypted, with_grease
-from bothways.tls.handshake.client_resumption import send_hello, session_to_offer
+from bothways.tls.handshake.client_psks import keys_to_offer, send_hello
+from bothways.tls.handshake.client_resumption import session_to_offer
 from bothways.tls.handshake.client_resumption12 import (
     OfferedSession12,
     known_12,
@@ -41,11 +42,12 @@ def client_handshake(
     hello = client_hello(hs, settings, target, offers, known.offered)
     hs.out.version = max(settings.negotiation.versions)
     hs.inbox.compressions = settings.negotiation.compressions
+    psks = (*(() if session is None else (session,)), *keys_to_offer(settings, target))
     if settings.greases_ech:
-        hello = with_grease(hs, hello, session)
-    offered = Offered(hello, offers, session, key)
+        hello = with_grease(hs, hello, psks)
+    offered = Offered(hello, offers, psks, key)
     if settings.ech is None:
-        offered = offered._replace(hello=send_hello(hs, hello, session))
+        offered = offered._replace(hello=send_hello(hs, hello, psks))
     else:
         offered = send_encrypted(hs, settings.ech, offered, hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13

@@ -30,12 +30,8 @@ from bothways.tls.handshake.client_ech import (
     send_encrypted_again,
     settle,
 )
-from bothways.tls.handshake.client_resumption import (
-    OfferedSession,
-    chosen_session,
-    send_hello,
-    session_keeper,
-)
+from bothways.tls.handshake.client_psks import OfferedKey, OfferedPSK, chosen_psk, of_hash, send_hello
+from bothways.tls.handshake.client_resumption import OfferedSession, session_keeper
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import Own, choose_for_request
 from bothways.tls.handshake.negotiation import (
@@ -73,15 +69,15 @@ from bothways.trust.verdict import Purpose
 class Server(NamedTuple):
     """The authenticated server. It cannot be constructed without the verdict, the signature and the Finished.
 
-    signed: None for a resumed session, whose server signed in an earlier handshake and proves by its Finished that it
-    has the PSK.  proved_at: the time of its signature.
+    signed: None for one that proves by its Finished that it has a PSK.  proved_at: the time of its signature, in an
+    earlier handshake if a session is resumed; None for an external PSK.
     """
 
     verified: Verified
     signed: Signed | SignedByKey | None
     finish: Finish
     request: CertificateRequest | None
-    proved_at: datetime
+    proved_at: datetime | None
 
 
 def client_handshake_13(
@@ -100,8 +96,11 @@ def client_handshake_13(
     offered = settle(hs, suite, offered, answer)
     if is_retry(answer):
         offered, answer = yield from second_hello(hs, suite, offered, answer)
-    session = chosen_session(offered.session, answer, suite)
-    group, secrets = agree(hs, suite, offered, answer, session)
+    psk = chosen_psk(offered.psks, answer, suite)
+    if psk is None and not settings.trust.types:
+        blame(Fault.PSK_NOT_CHOSEN)
+    hs.history.by_psk = isinstance(psk, OfferedKey)
+    group, secrets = agree(hs, suite, offered, answer, psk)
     negotiated = Negotiated(Version.TLS13, suite, group)
     yield Agreed(negotiated)
     encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
@@ -114,30 +113,34 @@ def client_handshake_13(
     own = settings.identity.shown_as(types.client)
     if offered.encrypted is not None and offered.is_rejected:
         target, own = server_name(offered.encrypted.config.public_name), ()
-    if session is None:
+    if psk is None:
         check_server_type(types, settings.trust.types)
         server = yield from server_authentication(hs, settings, target, secrets, types.server)
     else:
-        server = yield from server_of_session(hs, session, secrets)
+        server = yield from server_with_psk(hs, psk, secrets)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, offered.hello.random, application)
     theirs, ours = Protection(suite, application.server), Protection(suite, application.client)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
-    cautions: tuple[Caution, ...] = () if session is None else session.session.cautions
+    session = psk.session if isinstance(psk, OfferedSession) else None
+    cautions: tuple[Caution, ...] = () if session is None else session.cautions
     if server.request is not None:
         cautions = yield from client_authentication(hs, settings, server.request, own, types.client)
     send_finished(hs, suite, secrets.client_finished)
     hs.out.change_keys(ours, Epoch.APPLICATION)
     if offered.is_rejected:
         reject(retry)
-    origin = Origin(suite, server.proved_at, application.resumption(hs.transcript.digest()))
+    keeper = None
+    if server.proved_at is not None:
+        origin = Origin(suite, server.proved_at, application.resumption(hs.transcript.digest()))
+        keeper = session_keeper(hs, settings, target, offered.kept_by, origin, server.verified, cautions)
     return HandshakeResult(
         negotiated._replace(scheme=None if server.signed is None else server.signed.scheme),
         partial(exporter, application.exporter, suite=suite),
         server.verified,
         cautions,
         resumed=session is not None,
-        keeper=session_keeper(hs, settings, target, offered.kept_by, origin, server.verified, cautions),
+        keeper=keeper,
     )
 
 
@@ -146,20 +149,18 @@ def second_hello(
 ) -> Script[tuple[Offered, ServerHello]]:
     """Answer a HelloRetryRequest with the key share and the cookie that it requests (RFC 9846 4.2.4).
 
-    A session is offered again only if its hash is that of the cipher suite chosen by the server.
+    Of the PSKs those are offered again whose hash is that of the cipher suite chosen by the server.
     """
-    hello, shares, session = offered.hello, offered.shares, offered.session
+    hello, shares, psks = offered.hello, offered.shares, of_hash(offered.psks, suite)
     hs.inbox.check_record_ends()
     group = check_retry(hello, retry)
     if group is not None:
         shares = (offer(group, hs.randomness),)
     hello = with_extensions(hello, _extensions_after(retry, hello, shares if group is not None else None))
-    if session is not None and session.session.suite.hash.name != suite.hash.name:
-        session = None
     hs.out.change_cipher_spec()
-    offered = offered._replace(hello=hello, shares=shares, session=session)
+    offered = offered._replace(hello=hello, shares=shares, psks=psks)
     if offered.encrypted is None or offered.is_rejected:
-        offered = offered._replace(hello=send_hello(hs, hello, session))
+        offered = offered._replace(hello=send_hello(hs, hello, psks))
     else:
         offered = send_encrypted_again(hs, offered, offered.encrypted)
     answer = yield from expect(Step.WAIT_SH_AFTER_RETRY, ServerHello)
@@ -181,11 +182,11 @@ def _extensions_after(
 
 
 def agree(
-    hs: HandshakeContext, suite: Suite, offered: Offered, answer: ServerHello, session: OfferedSession | None
+    hs: HandshakeContext, suite: Suite, offered: Offered, answer: ServerHello, psk: OfferedPSK | None
 ) -> tuple[int, HandshakeSecrets]:
     """Derive the handshake keys from both key shares; return the group and the keys (steps 2.4 and 2.5; RFC 9846 7.1).
 
-    session: the one that is resumed, whose PSK goes into the keys.
+    psk: the one that the server chose, which goes into the keys.
     """
     share = server_share(answer)
     ours = next((each for each in offered.shares if each.group == share.group), None)
@@ -193,7 +194,7 @@ def agree(
         blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, share.group))
     if hs.observer is not None:
         _note_choices(hs.observer, offered.hello, suite, share.group)
-    early = EarlySecret(suite) if session is None else session.early
+    early = EarlySecret(suite) if psk is None else psk.early
     secrets = early.handshake(finish(ours, share.key_exchange), hs.transcript.digest())
     hs.log_keys(handshake_lines, offered.hello.random, secrets)
     hs.out.change_cipher_spec()
@@ -231,14 +232,17 @@ def server_authentication(
     return Server(verified, signed, finish, request, hs.clock.now())
 
 
-def server_of_session(
-    hs: HandshakeContext, session: OfferedSession, secrets: HandshakeSecrets
-) -> Script[Server]:
-    """Read the Finished of a resumed session, whose server was verified before the offer (RFC 9846 2.2)."""
+def server_with_psk(hs: HandshakeContext, psk: OfferedPSK, secrets: HandshakeSecrets) -> Script[Server]:
+    """Read the Finished of a server that has the PSK, and verify whom it stands for (RFC 9846 2.2).
+
+    The server of a session was verified before the offer.
+    """
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
-    verified = yield from judge_if_due(hs, session.verified)
-    return Server(verified, None, finish, None, session.session.authenticated)
+    if isinstance(psk, OfferedKey):
+        return Server((yield from judge(hs, psk.request)), None, finish, None, None)
+    verified = yield from judge_if_due(hs, psk.verified)
+    return Server(verified, None, finish, None, psk.session.authenticated)
 
 
 def client_authentication(

@@ -7,6 +7,7 @@ nor data, and the connection ends (RFC 9849 6.1).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple, NoReturn
 
@@ -17,7 +18,7 @@ from bothways.tls.crypto.suites import Suite
 from bothways.tls.ech.configs import SUITES, VERSION, ECHConfigList, encoded_list, usable_configs
 from bothways.tls.ech.confirmation import confirmation, confirmation_in, unconfirmed
 from bothways.tls.ech.inner_hello import INNER, associated_data, encoded_inner, with_payload
-from bothways.tls.handshake.client_resumption import OfferedSession, offering
+from bothways.tls.handshake.client_psks import OfferedPSK, offering
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.offered import EncryptedOffer, Offered
 from bothways.tls.keys.schedule13 import same_secret
@@ -36,7 +37,7 @@ SHOWN_CONFIGS = 200  # characters of a new configuration that a hint has
 def send_encrypted(
     hs: HandshakeContext, configs: ECHConfigList, offered: Offered, hello: ClientHello
 ) -> Offered:
-    """Send `hello` encrypted, with the session of `offered`; return what was offered (RFC 9849 6.1).
+    """Send `hello` encrypted, with the PSKs of `offered`; return what was offered (RFC 9849 6.1).
 
     Until the server answers, the transcript of the connection is that of the outer ClientHello.
     """
@@ -44,9 +45,7 @@ def send_encrypted(
     suite = config.suites[0]
     enc, context = sender(suite, config.public_key, config.info, hs.randomness)
     private = [each for each in hello.extensions or () if isinstance(each, _PRIVATE)]
-    inner, raw = _with_session(
-        hs, with_extensions(hello, (*private, INNER, *_shared(hello))), offered.session
-    )
+    inner, raw = _with_psks(hs, with_extensions(hello, (*private, INNER, *_shared(hello))), offered.psks)
     outer = replace(hello, random=hs.randomness.random(32), extensions=())
     encrypted = _around(hs, inner, EncryptedOffer(config, suite, context, outer, Transcript()), enc)
     hs.send(encrypted.outer)
@@ -57,7 +56,7 @@ def send_encrypted(
 
 def send_encrypted_again(hs: HandshakeContext, offered: Offered, encrypted: EncryptedOffer) -> Offered:
     """Send the second ClientHello, encrypted in the same context (RFC 9849 6.1.5)."""
-    inner, raw = _with_session(hs, offered.hello, offered.session)
+    inner, raw = _with_psks(hs, offered.hello, offered.psks)
     encrypted = _around(hs, inner, encrypted, b"")
     hs.send(encrypted.outer, hashed=raw)
     hs.inbox.offered = codes(inner.extensions) - {code(INNER)}
@@ -89,10 +88,10 @@ def _kept(hs: HandshakeContext, offered: Offered, inner: ClientHello, encrypted:
     return offered._replace(hello=inner, encrypted=encrypted)
 
 
-def _with_session(
-    hs: HandshakeContext, inner: ClientHello, session: OfferedSession | None
+def _with_psks(
+    hs: HandshakeContext, inner: ClientHello, psks: Sequence[OfferedPSK]
 ) -> tuple[ClientHello, bytes]:
-    return (inner, encode_message(inner)) if session is None else offering(hs, inner, session)
+    return offering(hs, inner, psks) if psks else (inner, encode_message(inner))
 
 
 def _shared(hello: ClientHello) -> tuple[ext.Extension, ...]:
@@ -131,7 +130,7 @@ def settle(hs: HandshakeContext, suite: Suite, offered: Offered, answer: ServerH
         return offered
     inner.forget()
     hs.inbox.offered = codes(encrypted.outer.extensions)
-    return offered._replace(hello=encrypted.outer, session=None, kept_by=None, is_rejected=True)
+    return offered._replace(hello=encrypted.outer, psks=(), kept_by=None, is_rejected=True)
 
 
 def check_confirmed_again(hs: HandshakeContext, suite: Suite, offered: Offered, answer: ServerHello) -> None:
@@ -197,17 +196,17 @@ def reject(retry: Retry) -> NoReturn:
     )
 
 
-def with_grease(hs: HandshakeContext, hello: ClientHello, session: OfferedSession | None) -> ClientHello:
+def with_grease(hs: HandshakeContext, hello: ClientHello, psks: Sequence[OfferedPSK]) -> ClientHello:
     """Return a ClientHello that looks as if it contained an encrypted one (RFC 9849 6.2.1).
 
-    session: the one that it will offer, whose PSK would be in the encrypted one too.
+    psks: those that it will offer, which would be in the encrypted one too.
     """
     suite = SUITES[hs.randomness.random(1)[0] % len(SUITES)]
     shared = _shared(hello)
     private = [each for each in hello.extensions or () if isinstance(each, _PRIVATE)]
     inner = with_extensions(hello, (*private, INNER, *shared))
-    if session is not None:
-        inner, _ = offering(hs, inner, session)
+    if psks:
+        inner, _ = offering(hs, inner, psks)
     made_up = ext.EncryptedClientHello(
         ECHClientHelloType.outer,
         suite.kdf,

@@ -34,7 +34,7 @@ def hello_extensions(
     *,
     asks_status: bool,
     shown_later: bool,
-    resumes: bool,
+    uses_psks: bool,
     record_size_limit: int | None = None,
 ) -> Iterator[ext.Extension]:
     """Yield the extensions of every ClientHello, without server_name and key_share (RFC 9846 4.2.2)."""
@@ -58,5 +58,5 @@ def hello_extensions(
             yield ext.CompressCertificate(offer.compressions)
         if shown_later:
             yield ext.PostHandshakeAuth()
-        if resumes:
+        if uses_psks:
             yield ext.PskKeyExchangeModes((PskKeyExchangeMode.psk_dhe_ke,))

@@ -7,12 +7,9 @@ accepted, the session is dropped; the full handshake then reports the reason.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from bothways.faults import Fault, blame
-from bothways.iana import CipherSuite
-from bothways.iana import name as spelled
 from bothways.roles import Version
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.suites import SUITES13, Suite
@@ -24,13 +21,9 @@ from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.verification import known_to_pass, pins_of
 from bothways.tls.keys.schedule13 import EarlySecret
 from bothways.tls.resumption.age import LONGEST
-from bothways.tls.resumption.binders import binders_octets
 from bothways.tls.resumption.session import Origin, Session
 from bothways.tls.resumption.session_store import SessionKey, SessionStore
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import codes
-from bothways.tls.wire.flight import encode_message
-from bothways.tls.wire.hello import ClientHello, ServerHello, with_extensions
 from bothways.tls.wire.tls13 import NewSessionTicket
 from bothways.trust.names import ServerName
 from bothways.trust.pins import PinRequest
@@ -47,6 +40,10 @@ class OfferedSession(NamedTuple):
     session: Session
     early: EarlySecret
     verified: Verified
+
+    def identity_at(self, now: datetime) -> ext.PskIdentity:
+        """Return what is sent: the ticket, with its age at this time (RFC 9846 4.3.11.1)."""
+        return ext.PskIdentity(self.session.ticket, self.session.obfuscated_age(now))
 
 
 def session_to_offer(
@@ -88,52 +85,6 @@ def accepted_now(
         proved_at=session.authenticated,
     )
     return known_to_pass(hs, request)
-
-
-def send_hello(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession | None) -> ClientHello:
-    """Send a ClientHello with the session, if there is one; return the ClientHello that was sent."""
-    raw = None
-    if offered is not None:
-        hello, raw = offering(hs, hello, offered)
-    hs.inbox.offered = codes(hello.extensions)
-    hs.send(hello, raw)
-    return hello
-
-
-def offering(hs: HandshakeContext, hello: ClientHello, offered: OfferedSession) -> tuple[ClientHello, bytes]:
-    """Return a ClientHello that offers a session, and its encoding.
-
-    The binder covers everything before the list of binders (RFC 9846 4.3.11.2).
-    """
-    session = offered.session
-    identity = ext.PskIdentity(session.ticket, session.obfuscated_age(hs.clock.now()))
-    unbound = ext.PreSharedKeys((identity,), (bytes(session.suite.hash_size),))
-    others = hello.extensions or ()
-    start = encode_message(with_extensions(hello, (*others, unbound)))[: -binders_octets(unbound)]
-    binder = offered.early.binder(hs.transcript.with_start(start, session.suite.hash))
-    raw = start + (1 + len(binder)).to_bytes(2, "big") + bytes((len(binder),)) + binder
-    return with_extensions(hello, (*others, ext.PreSharedKeys((identity,), (binder,)))), raw
-
-
-def chosen_session(
-    offered: OfferedSession | None, answer: ServerHello, suite: Suite
-) -> OfferedSession | None:
-    """Return the session that the server resumes; None for a full handshake (RFC 9846 4.3.11)."""
-    extensions = answer.extensions or ()
-    selected = ext.find(extensions, ext.SelectedIdentity)
-    if selected is None:
-        return None
-    if offered is None or selected.index != 0:
-        blame(Fault.UNOFFERED_PSK, got=selected.index, offered=0 if offered is None else 1)
-    if suite.hash.name != offered.session.suite.hash.name:
-        blame(
-            Fault.PSK_OF_OTHER_HASH,
-            got=spelled(CipherSuite, suite.code),
-            before=spelled(CipherSuite, offered.session.suite.code),
-        )
-    if ext.find(extensions, ext.ServerShare) is None:
-        blame(Fault.PSK_WITHOUT_SHARE)
-    return offered
 
 
 class SessionKeeper:

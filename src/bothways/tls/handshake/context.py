@@ -10,6 +10,7 @@ from bothways.roles import Role
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.randomness import Randomness
 from bothways.tls.events import Observer
+from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.certificate_compression import Compressed
 from bothways.tls.handshake.history import History
 from bothways.tls.handshake.message_io import Inbox, Outbox
@@ -97,3 +98,23 @@ class HandshakeContext:
         self.inbox.forget()
         self.out.forget()
         self.transcript.forget()
+
+
+def new_context(role: Role, settings: Settings, observer: Observer | None) -> HandshakeContext:
+    """Return what the scripts of a new connection share."""
+    if observer is not None:
+        observer = guarded_observer(observer)
+    bounds = settings.limits
+    return HandshakeContext(
+        role,
+        settings.randomness,
+        settings.clock,
+        Transcript(),
+        Outbox(role, observer, bounds.record_padding),
+        Inbox(observer, bounds.max_certificate_bytes),
+        settings.clock.monotonic() + bounds.handshake_timeout,
+        observer,
+        settings.identity.staples,
+        None if settings.keylog is None else guarded_keylog(settings.keylog),
+        history=History(settings),
+    )

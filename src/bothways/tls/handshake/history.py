@@ -42,9 +42,9 @@ class FailureFacts:
     """What the engine knows about a failed connection: the `situation` of its error.
 
     own: our certificate chains.  trust: how we verify peers.  address, starttls: as in `History`.  messages: each with
-    True if we sent it.  version: the one chosen.  types: what the Certificate messages contain.  has_data: whether
-    application data was received.  closed: whether we sent close_notify.  complete: whether the handshake was complete.
-    at: the time of the failure, by our clock.
+    True if we sent it.  version: the one chosen.  types: what the Certificate messages contain.  by_psk: an external
+    PSK was chosen instead.  has_data: whether application data was received.  closed: whether we sent close_notify.
+    complete: whether the handshake was complete.  at: the time of the failure, by our clock.
     """
 
     role: Role
@@ -57,6 +57,7 @@ class FailureFacts:
     messages: Sequence[tuple[bool, Message]]
     version: Version | None
     types: CertificateTypes
+    by_psk: bool
     progress: Progress
     has_data: bool
     closed: bool
@@ -80,12 +81,12 @@ class History:
 
     server_name: the server that a client wants to reach.  address: its "HOST:PORT", if known. starttls: the application
     protocol whose STARTTLS was used.  has_data: whether application data was received.  closed: whether we sent
-    close_notify.  types: what the Certificate messages contain.
+    close_notify.  types: what the Certificate messages contain.  by_psk: an external PSK was chosen instead.
     """
 
     __slots__ = (
-        "_complete", "_messages", "_settings", "address", "closed", "has_data", "position", "server_name", "starttls",
-        "types",
+        "_complete", "_messages", "_settings", "address", "by_psk", "closed", "has_data", "position", "server_name",
+        "starttls", "types",
     )  # fmt: skip
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -93,7 +94,7 @@ class History:
         self.position: Progressing | None = None
         self.server_name: str | None = None
         self.address = self.starttls = ""
-        self.has_data = self.closed = False
+        self.has_data = self.closed = self.by_psk = False
         self.types = CertificateTypes()
         self._messages: list[tuple[bool, Message]] = []
         self._complete = False
@@ -151,6 +152,7 @@ class History:
             messages=self.messages,
             version=position.version,
             types=self.types,
+            by_psk=self.by_psk,
             progress=position.progress,
             has_data=self.has_data,
             closed=self.closed,

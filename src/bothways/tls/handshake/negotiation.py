@@ -90,16 +90,16 @@ def read_offer(hello: ClientHello) -> Offer:
     groups = ext.find(extensions, ext.SupportedGroups)
     schemes = ext.find(extensions, ext.SignatureAlgorithms)
     shares = ext.find(extensions, ext.KeyShares)
+    psks, modes = ext.find(extensions, ext.PreSharedKeys), ext.find(extensions, ext.PskKeyExchangeModes)
     for found, extension in (
-        (schemes, ExtensionType.signature_algorithms),
+        (schemes or psks, ExtensionType.signature_algorithms),
         (groups, ExtensionType.supported_groups),
         (shares, ExtensionType.key_share),
     ):
         if found is None:
             _missing(extension, "ClientHello")
-    if groups is None or schemes is None or shares is None:
+    if groups is None or shares is None:
         raise TypeError("unreachable: what is missing was blamed")
-    psks, modes = ext.find(extensions, ext.PreSharedKeys), ext.find(extensions, ext.PskKeyExchangeModes)
     if psks is not None:
         _check_psks(psks, modes)
     _check_entries(groups.groups, NamedGroup, "supported_groups")
@@ -109,7 +109,7 @@ def read_offer(hello: ClientHello) -> Offer:
     return Offer(
         hello,
         groups.groups,
-        schemes.schemes,
+        () if schemes is None else schemes.schemes,
         shares.shares,
         asked_name(extensions),
         protocols.protocols if protocols is not None else None,
@@ -117,6 +117,12 @@ def read_offer(hello: ClientHello) -> Offer:
         psks,
         () if modes is None else modes.modes,
     )
+
+
+def check_schemes(offer: Offer) -> None:
+    """Check that a client sends signature_algorithms, without which no certificate can be used (RFC 9846 9.2)."""
+    if not offer.schemes:
+        _missing(ExtensionType.signature_algorithms, "ClientHello")
 
 
 def _check_psks(psks: ext.PreSharedKeys, modes: ext.PskKeyExchangeModes | None) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bothways.tls.crypto.groups import KeyOffer
 from bothways.tls.crypto.hpke import Context, HpkeSuite
 from bothways.tls.ech.configs import ECHConfig
-from bothways.tls.handshake.client_resumption import OfferedSession
+from bothways.tls.handshake.client_psks import OfferedPSK
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire.hello import ClientHello
@@ -28,7 +28,7 @@ class EncryptedOffer(NamedTuple):
 
 
 class Offered(NamedTuple):
-    """A ClientHello, the private keys of its key shares, and the session that it offers.
+    """A ClientHello, the private keys of its key shares, and the PSKs that it offers, in its order.
 
     kept_by: the key under which the client stores its sessions; None if it stores none.  encrypted: the other of two
     ClientHellos, if it was encrypted.  is_rejected: the server did not decrypt it, and `hello` is the outer one.
@@ -36,7 +36,7 @@ class Offered(NamedTuple):
 
     hello: ClientHello
     shares: Sequence[KeyOffer]
-    session: OfferedSession | None
+    psks: tuple[OfferedPSK, ...]
     kept_by: SessionKey | None
     encrypted: EncryptedOffer | None = None
     is_rejected: bool = False

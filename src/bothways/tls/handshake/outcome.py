@@ -10,6 +10,7 @@ from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Caution, Peer
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.wire.tls13 import NewSessionTicket
+from bothways.trust.external_psks import PskRequest
 from bothways.trust.request import PeerRequest
 
 Exporter = Callable[[str, bytes | None, int], bytes]
@@ -61,6 +62,11 @@ class HandshakeResult(NamedTuple):
     keeper: TicketKeeper | None = None
     settings: Settings | None = None
     may_be_asked: bool = False
+
+    @property
+    def has_external_psk(self) -> bool:
+        """Whether both sides were authenticated by an external PSK, beside which no certificate may be used."""
+        return self.verified is not None and isinstance(self.verified.request, PskRequest)
 
     @property
     def peer(self) -> Peer | None:

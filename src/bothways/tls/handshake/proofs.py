@@ -101,6 +101,23 @@ class Bound:
         self.binder = binder
 
 
+class BoundToKey:
+    """The client has the external PSK that it offers: its binder covers this ClientHello."""
+
+    __slots__ = ("binder",)
+
+    binder: bytes
+
+    def __init__(self, binder: bytes, expected: bytes, problem: str) -> None:
+        """Compare the client's binder with the expected one; blame it if they differ (RFC 9846 4.3.11, E.6).
+
+        problem: what is said on our side.
+        """
+        if not same_secret(binder, expected):
+            blame(Fault.UNKNOWN_PSK, problem=problem)
+        self.binder = binder
+
+
 def check_offered(scheme: int, offered: Sequence[int]) -> None:
     """Blame the peer for a signature scheme that we did not offer (RFC 9846 4.5.2, RFC 5246 7.4.3, 7.4.8)."""
     if scheme not in offered:

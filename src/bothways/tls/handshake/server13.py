@@ -45,6 +45,7 @@ from bothways.tls.handshake.credentials import (
 from bothways.tls.handshake.message_io import EARLY_DATA_LIMIT
 from bothways.tls.handshake.negotiation import (
     Offer,
+    check_schemes,
     check_second_hello,
     choose_group,
     choose_protocol,
@@ -56,6 +57,7 @@ from bothways.tls.handshake.proofs import Signed, SignedByKey
 from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server_ech import ReceivedHello
+from bothways.tls.handshake.server_psk import KnownKey, ProvedKey, known_key, prove_key, refuse_without_key
 from bothways.tls.handshake.server_resumption import Resumed, judge_resumed_client, resume, send_ticket
 from bothways.tls.handshake.session_binding import server_context
 from bothways.tls.handshake.settings import PeerTrust, Settings
@@ -80,16 +82,26 @@ from bothways.trust.request import PeerRequest
 from bothways.trust.verdict import Purpose
 
 
+class Shown(NamedTuple):
+    """How the server authenticates itself without an external PSK. by_name: the server name was used for the choice."""
+
+    credentials: Own
+    scheme: int
+    by_name: bool
+    types: CertificateTypes
+
+
 class Choice(NamedTuple):
-    """What the server chose from a ClientHello. by_name: the server name was used for the choice."""
+    """What the server chose from a ClientHello. key: the external PSK that the client offers; None without a known one.
+
+    shown: None where the server authenticates itself by the key.
+    """
 
     suite: Suite
     group: int
-    credentials: Own
-    scheme: int
     alpn: bytes | None
-    by_name: bool
-    types: CertificateTypes
+    key: KnownKey | None
+    shown: Shown | None
 
 
 def server_handshake_13(
@@ -100,64 +112,82 @@ def server_handshake_13(
     offer = read_offer(hello)
     check_offered_limit(settings.limits.record_size_limit, hello.extensions or ())
     choice = choose(settings, offer)
-    hs.history.types = choice.types
     hs.transcript.choose(choice.suite.hash)
     hs.inbox.ignores_change_cipher_spec = True
     hs.inbox.early_data_left = EARLY_DATA_LIMIT if offer.early_data else 0
+    key, choice = settle_key(hs, settings, offer, choice)
     share = offer.share_of(choice.group)
     if share is None:
         offer, share = yield from retry(hs, settings, offer, choice, received)
-    context = server_context(settings, choice.credentials, offer.server_name)
-    resumed = resume(hs, settings, offer, choice.suite, context)
-    secrets = agree(hs, offer, choice, share, resumed, received)
-    negotiated = Negotiated(
-        Version.TLS13, choice.suite, choice.group, choice.alpn, choice.scheme if resumed is None else None
-    )
+        key, choice = settle_key(hs, settings, offer, choose_again(settings, offer, choice))
+    shown = choice.shown
+    hs.history.types = CertificateTypes(client=None) if shown is None else shown.types
+    context = b"" if shown is None else server_context(settings, shown.credentials, offer.server_name)
+    hs.history.by_psk = key is not None
+    psk = key if shown is None else resume(hs, settings, offer, choice.suite, context)
+    secrets = agree(hs, offer, choice, share, psk, received)
+    scheme = shown.scheme if shown is not None and psk is None else None
+    negotiated = Negotiated(Version.TLS13, choice.suite, choice.group, choice.alpn, scheme)
     yield Agreed(negotiated)
-    own_limit, asked = settings.limits.record_size_limit, offer.hello.extensions or ()
-    limit = answer_limit(hs, own_limit, asked, Version.TLS13)
-    types = () if resumed is not None else tuple(server_answers(offer.hello, choice.types))
-    hs.send(*encrypted_extensions(choice.by_name, choice.alpn, received.retry_configs, (*limit, *types)))
-    if resumed is None:
-        yield from server_authentication(hs, settings, offer, choice)
+    hs.send(*answers(hs, settings, offer, choice, received, signs=psk is None))
+    if shown is not None and psk is None:
+        yield from server_authentication(hs, settings, offer, shown)
     send_finished(hs, choice.suite, secrets.server_finished)
     application = secrets.application(hs.transcript.digest())
     hs.log_keys(application_lines, hello.random, application)
     ours, theirs = Protection(choice.suite, application.server), Protection(choice.suite, application.client)
     hs.out.change_keys(ours, Epoch.APPLICATION)
-    signed = None
-    if settings.trust is not None and resumed is None and choice.types.client is not None:
-        signed = yield from client_authentication(hs, settings, settings.trust, received, choice.types.client)
+    signed, kind = None, None if shown is None or psk is not None else shown.types.client
+    if settings.trust is not None and kind is not None:
+        signed = yield from client_authentication(hs, settings, settings.trust, received, kind)
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
-    if resumed is None:
-        verified = yield from judge_client(hs, settings.trust, client_request(signed, settings.trust))
+    if isinstance(psk, Resumed):
+        verified = yield from judge_resumed_client(hs, settings.trust, psk.verified)
     else:
-        verified = yield from judge_resumed_client(hs, settings.trust, resumed.verified)
-    if PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes:
-        proved_at = hs.clock.now() if resumed is None else resumed.proved_at
+        request = client_request(signed, settings.trust) if psk is None else psk.request
+        verified = yield from judge_client(hs, settings.trust, request)
+    if shown is not None and PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes:
+        proved_at = psk.proved_at if isinstance(psk, Resumed) else hs.clock.now()
         origin = Origin(choice.suite, proved_at, application.resumption(hs.transcript.digest()))
-        send_ticket(hs, settings, context, origin, verified, choice.credentials)
+        send_ticket(hs, settings, context, origin, verified, shown.credentials)
     return HandshakeResult(
         negotiated,
         partial(exporter, application.exporter, suite=choice.suite),
         verified,
-        resumed=resumed is not None,
+        resumed=isinstance(psk, Resumed),
         may_be_asked=ext.find(offer.hello.extensions or (), ext.PostHandshakeAuth) is not None,
     )
 
 
+def answers(
+    hs: HandshakeContext,
+    settings: Settings,
+    offer: Offer,
+    choice: Choice,
+    received: ReceivedHello,
+    *,
+    signs: bool,
+) -> Encoded:
+    """Return the EncryptedExtensions for a ClientHello. signs: whether a Certificate follows."""
+    asked, shown = offer.hello.extensions or (), choice.shown
+    limit = answer_limit(hs, settings.limits.record_size_limit, asked, Version.TLS13)
+    types = tuple(server_answers(offer.hello, shown.types)) if shown is not None and signs else ()
+    by_name = shown is not None and shown.by_name
+    return encrypted_extensions(by_name, choice.alpn, received.retry_configs, (*limit, *types))
+
+
 def server_authentication(
-    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
+    hs: HandshakeContext, settings: Settings, offer: Offer, shown: Shown
 ) -> Script[None]:
     """Send CertificateRequest where clients are verified, Certificate and CertificateVerify (RFC 9846 4.4.2, 4.5)."""
-    if settings.trust is not None and choice.types.client is not None:
-        request, hs.inbox.offered = request_for(settings, settings.trust, choice.types.client)
+    if settings.trust is not None and shown.types.client is not None:
+        request, hs.inbox.offered = request_for(settings, settings.trust, shown.types.client)
         hs.inbox.compressions = settings.negotiation.compressions
         hs.send(*request)
     asked = offer.hello.extensions or ()
-    yield from prove(hs, settings.identity, choice.credentials, choice.scheme, asked)
+    yield from prove(hs, settings.identity, shown.credentials, shown.scheme, asked)
 
 
 def client_request(signed: Signed | SignedByKey | None, trust: PeerTrust | None) -> PeerRequest | None:
@@ -166,10 +196,39 @@ def client_request(signed: Signed | SignedByKey | None, trust: PeerTrust | None)
 
 
 def choose(settings: Settings, offer: Offer) -> Choice:
-    """Choose cipher suite, group, credentials, signature scheme and application protocol (RFC 9846 4.2.1)."""
-    suite = SUITES13[choose_suite(offer.hello.cipher_suites, settings.negotiation.suites_13)]
+    """Choose cipher suite, group, application protocol, and a key or certificate (RFC 9846 4.2.1)."""
+    accepted = settings.negotiation.suites_13
+    found = known_key(settings, offer, accepted)
+    if found is None:
+        key, suite = None, SUITES13[choose_suite(offer.hello.cipher_suites, accepted)]
+    else:
+        key, suite = found
     group = choose_group(offer.groups, settings.negotiation.groups)
     alpn = choose_protocol(offer.protocols, settings.negotiation.protocols)
+    return Choice(suite, group, alpn, key, _shown(settings, offer, key))
+
+
+def choose_again(settings: Settings, offer: Offer, choice: Choice) -> Choice:
+    """Choose a key or certificate from a second ClientHello, in which keys may be missing (RFC 9846 4.2.2)."""
+    found = known_key(settings, offer, (choice.suite.code,))
+    key = None if found is None else found[0]
+    return choice._replace(key=key, shown=choice.shown or _shown(settings, offer, key))
+
+
+def settle_key(
+    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
+) -> tuple[ProvedKey | None, Choice]:
+    """Return the chosen key with the proof that the client has it; blame a client without one where it needs one."""
+    if choice.key is not None:
+        return prove_key(hs, settings, offer, choice.suite, choice.key), choice
+    if choice.shown is None:
+        refuse_without_key(hs, offer, choice.suite)
+    return None, choice
+
+
+def _shown(settings: Settings, offer: Offer, key: KnownKey | None) -> Shown | None:
+    if key is not None or settings.needs_psk:
+        return None
     own, raw_key = settings.identity.own, settings.identity.raw_key
     named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
     fitting: list[Own] = []
@@ -181,10 +240,11 @@ def choose(settings: Settings, offer: Offer) -> Choice:
             fitting.append(raw_key)
     if not fitting:
         refuse_types(accepted, settings.identity.types, "server")
+    check_schemes(offer)
     credentials, scheme = choose_server_credentials(fitting, offer.schemes, settings.negotiation.schemes)
     is_raw = credentials is raw_key
     types = CertificateTypes(RAW if is_raw else X509, client_type(offer.hello, settings))
-    return Choice(suite, group, credentials, scheme, alpn, named is not own and not is_raw, types)
+    return Shown(credentials, scheme, named is not own and not is_raw, types)
 
 
 def retry(
@@ -219,7 +279,7 @@ def agree(
     offer: Offer,
     choice: Choice,
     peer_share: bytes,
-    resumed: Resumed | None,
+    psk: Resumed | ProvedKey | None,
     received: ReceivedHello,
 ) -> HandshakeSecrets:
     """Send the ServerHello and derive the handshake keys (steps 1.2, 2.4, 2.5; RFC 9846 4.2.3, 7.1)."""
@@ -228,14 +288,14 @@ def agree(
         ext.SelectedVersion(ProtocolVersion.TLSv1_3),
         ext.ServerShare(ext.KeyShareEntry(choice.group, share)),
     )
-    if resumed is not None:
-        extensions = (*extensions, ext.SelectedIdentity(resumed.place))
+    if psk is not None:
+        extensions = (*extensions, ext.SelectedIdentity(psk.place))
     hello = _server_hello(offer.hello, choice.suite, hs.randomness.random(32), extensions)
     hs.send(received.confirm(hs, choice.suite, hello))
     _hide_from_middleboxes(hs, offer.hello)
     if hs.observer is not None:
-        _note_choices(hs.observer, offer, choice, resumed)
-    early = EarlySecret(choice.suite) if resumed is None else resumed.early
+        _note_choices(hs.observer, offer, choice, psk)
+    early = EarlySecret(choice.suite) if psk is None else psk.early
     secrets = early.handshake(shared_secret, hs.transcript.digest())
     hs.log_keys(handshake_lines, offer.hello.random, secrets)
     hs.out.change_keys(Protection(choice.suite, secrets.server), Epoch.HANDSHAKE)
@@ -356,7 +416,7 @@ def _hide_from_middleboxes(hs: HandshakeContext, hello: ClientHello) -> None:
         hs.out.change_cipher_spec()
 
 
-def _note_choices(observer: Observer, offer: Offer, choice: Choice, resumed: Resumed | None) -> None:
+def _note_choices(observer: Observer, offer: Offer, choice: Choice, psk: Resumed | ProvedKey | None) -> None:
     suites = tuple(all_spelled(CipherSuite, offer.hello.cipher_suites))
     schemes = tuple(all_spelled(SignatureScheme, offer.schemes))
     observer(Chosen("cipher suite", suites, choice.suite.name, "server"))
@@ -365,9 +425,12 @@ def _note_choices(observer: Observer, offer: Offer, choice: Choice, resumed: Res
             "group", tuple(all_spelled(NamedGroup, offer.groups)), spelled(NamedGroup, choice.group), "server"
         )
     )
-    if resumed is None:
-        observer(Chosen("signature scheme", schemes, spelled(SignatureScheme, choice.scheme), "server"))
-    else:
+    if isinstance(psk, ProvedKey):
+        observer(Proved(StepId.CLIENT_HELLO, f"the binder verifies: the client has {psk}"))
+    elif psk is not None:
         observer(
             Proved(StepId.CLIENT_HELLO, "the binder verifies: the client holds the key of an earlier session")
         )
+    elif choice.shown is not None:
+        chosen = spelled(SignatureScheme, choice.shown.scheme)
+        observer(Chosen("signature scheme", schemes, chosen, "server"))

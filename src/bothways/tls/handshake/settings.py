@@ -40,6 +40,7 @@ from bothways.tls.wire.compression import DISTRIBUTIONS, installed
 from bothways.trust.anchors import NO_ANCHORS, TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.external_psks import ExternalPSKs
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.pins import PinnedKeys
 from bothways.trust.raw_key import RawKeyCredentials
@@ -118,7 +119,8 @@ class Identity:
 class PeerTrust:
     """How the peer is verified: by which trust anchors and evidence, by which pins, and when again.
 
-    pins: the raw public keys that are trusted; None for none.  requires_certificate: an anonymous client is refused.
+    pins, psks: the raw public keys and the external PSKs that are trusted; None for none.  requires_certificate: an
+    anonymous client is refused.
     names_authorities: clients get the names of the anchors. decide: decides which of the trusted clients are allowed to
     connect.
     """
@@ -130,6 +132,7 @@ class PeerTrust:
     names_authorities: bool = False
     decide: Decide | None = None
     pins: PinnedKeys | None = None
+    psks: ExternalPSKs | None = None
 
     @property
     def types(self) -> tuple[int, ...]:
@@ -138,8 +141,8 @@ class PeerTrust:
 
     @property
     def generation(self) -> int:
-        """A number that increases whenever anchors, stored evidence or pins change."""
-        parts = (self.anchors, self.revocation, self.pins)
+        """A number that increases whenever anchors, stored evidence, pins or external PSKs change."""
+        parts = (self.anchors, self.revocation, self.pins, self.psks)
         return sum(0 if each is None else each.generation for each in parts)
 
     @property
@@ -197,6 +200,14 @@ class Settings:
     def trust_when_open(self) -> PeerTrust | None:
         """How the peer of an open connection is verified: as in the handshake, or on request after it."""
         return self.on_request if self.trust is None else self.trust
+
+    @property
+    def needs_psk(self) -> bool:
+        """Whether a server can do no handshake without an external PSK: it has no other key, or accepts no other."""
+        trust = self.trust
+        if trust is None or trust.psks is None:
+            return False
+        return not self.identity.types or (trust.requires_certificate and not trust.types)
 
     @property
     def fetch(self) -> Fetch | None:

@@ -20,6 +20,7 @@ from bothways.tls.handshake.settings import PeerTrust
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
 from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing, read_reply, with_nonces
+from bothways.trust.external_psks import NO_KEYS, PskRequest
 from bothways.trust.names import ServerName
 from bothways.trust.pins import NO_PINS, PinnedKeys, PinRequest
 from bothways.trust.request import PeerRequest, VerificationRequest
@@ -64,6 +65,8 @@ def judged_by(request: PeerRequest, trust: PeerTrust) -> PeerRequest:
     """Return the request about the same peer by other trust anchors and evidence, or pins."""
     if isinstance(request, PinRequest):
         return replace(request, pins=pins_of(trust))
+    if isinstance(request, PskRequest):
+        return replace(request, keys=NO_KEYS if trust.psks is None else trust.psks)
     return request._replace(anchors=trust.anchors, revocation=trust.revocation)
 
 
@@ -151,7 +154,7 @@ def conclude(request: PeerRequest, judgement: Judgement) -> Verified:
     if isinstance(verdict, Refused):
         first = verdict.reasons[0]
         raise Blame(first.fault, first.facts, verdict.reasons, verdict.left_out)
-    kept = request if isinstance(request, PinRequest) else request._replace(leaf=None)
+    kept = request._replace(leaf=None) if isinstance(request, VerificationRequest) else request
     return Verified(Peer(verdict, request.proved_at), kept, judgement.generation)
 
 

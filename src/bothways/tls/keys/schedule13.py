@@ -5,6 +5,8 @@ Keys and IVs are derived in the record layer. No secret appears in a repr.
 
 from __future__ import annotations
 
+from enum import Enum
+
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 from cryptography.hazmat.primitives.hmac import HMAC
 
@@ -21,13 +23,22 @@ from bothways.tls.crypto.hkdf import (
 from bothways.tls.crypto.suites import SUITES13, Suite
 
 
+class PskKind(Enum):
+    """Where a PSK comes from, which the key of its binder depends on (RFC 9846 7.1, RFC 9258 5.2)."""
+
+    RESUMPTION = "an earlier session"
+    EXTERNAL = "outside of TLS"
+    IMPORTED = "outside of TLS, imported"
+
+
 class EarlySecret:
     """The start of the key schedule: from a PSK, or without one (RFC 9846 7.1)."""
 
-    __slots__ = ("_extracted", "suite")
+    __slots__ = ("_extracted", "_kind", "suite")
 
-    def __init__(self, suite: Suite, psk: bytes | None = None) -> None:
+    def __init__(self, suite: Suite, psk: bytes | None = None, kind: PskKind = PskKind.RESUMPTION) -> None:
         self.suite = suite
+        self._kind = kind
         self._extracted = None if psk is None else extract(suite.hash, bytes(suite.hash_size), psk)
 
     def handshake(self, shared_secret: bytes, transcript_hash: bytes) -> HandshakeSecrets:
@@ -37,10 +48,16 @@ class EarlySecret:
         return HandshakeSecrets(suite, extract(suite.hash, salt, shared_secret), transcript_hash)
 
     def binder_key(self) -> bytes:
-        """Return the key of a binder, for the PSK of an earlier session (RFC 9846 7.1)."""
+        """Return the key of a binder (RFC 9846 7.1; of an imported PSK, RFC 9258 5.2)."""
         if self._extracted is None:
             raise ValueError("without a PSK there is no binder")
-        return expand_blocks(self.suite.hash, self._extracted, LABELS[self.suite.code].binder)[0]
+        labels = LABELS[self.suite.code]
+        label = {
+            PskKind.RESUMPTION: labels.binder,
+            PskKind.EXTERNAL: labels.external_binder,
+            PskKind.IMPORTED: labels.imported_binder,
+        }[self._kind]
+        return expand_blocks(self.suite.hash, self._extracted, label)[0]
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """Return the binder: a MAC over the ClientHello without its list of binders (RFC 9846 4.3.11.2)."""

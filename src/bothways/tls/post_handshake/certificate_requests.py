@@ -75,7 +75,9 @@ class CertificateRequests:
         self._authenticated = authenticated
         trust = settings.on_request
         has_certificate = hs.history.types.client != RAW and (trust is None or X509 in trust.types)
-        self._obstacle = obstacle(result.negotiated, result.may_be_asked, has_certificate)
+        self._obstacle = obstacle(
+            result.negotiated, result.may_be_asked, has_certificate, has_external_psk=result.has_external_psk
+        )
         is_possible = settings.on_request is not None and not self._obstacle
         self._handshake = hs.transcript.branch() if is_possible else None
         self._expected: Expected | None = None
@@ -178,11 +180,20 @@ class CertificateRequests:
         return (*warnings, ClientAuthenticated(verified.peer))
 
 
-def obstacle(negotiated: Negotiated, may_be_asked: bool, has_certificate: bool = True) -> str:
+def obstacle(
+    negotiated: Negotiated,
+    may_be_asked: bool,
+    has_certificate: bool = True,
+    *,
+    has_external_psk: bool = False,
+) -> str:
     """Return why a client cannot be asked for its certificate after the handshake; "" if it can.
 
     may_be_asked: it offers post-handshake authentication.  has_certificate: no raw public key was agreed on for it.
+    has_external_psk: it was authenticated by one.
     """
+    if has_external_psk:
+        return "it was authenticated by an external PSK, with which certificates may not be combined (RFC 9846 4.4.2)"
     if not has_certificate:
         return "raw public keys are requested in the handshake only"
     if negotiated.version is Version.TLS12:

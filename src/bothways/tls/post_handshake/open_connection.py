@@ -53,7 +53,8 @@ class OpenConnection:
         if result.negotiated.version is Version.TLS12:
             self.messages = AfterHandshake12(hs.out, life)
             return
-        if settings.identity.is_shown_later and result.negotiated.alpn not in PROTOCOLS_WITHOUT:
+        may_answer = not result.has_external_psk and result.negotiated.alpn not in PROTOCOLS_WITHOUT
+        if settings.identity.is_shown_later and may_answer:
             self._answers = ClientAuthentication(hs, settings, life)
         self.messages = AfterHandshake(hs.inbox, hs.out, life, self._answers, result.keeper)
 
