@@ -37,7 +37,7 @@ ROWS = (
     "workers",
     "serving",
 )
-ON_DEMAND = ("million", "curves")  # take too long to run with the others, or write a file
+ON_DEMAND = ("million", "curves", "gateway")  # take too long to run with the others, write a file, or need Go
 CONFIGURATION = """\
 openssl_conf = start
 [start]
