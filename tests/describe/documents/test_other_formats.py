@@ -37,7 +37,7 @@ TEXT = ROOT.pem.decode()
         (
             b"----BEGIN CERTIFICATE----\nMII\n",
             "a line in it contains BEGIN, but does not begin a PEM block",
-            "five hyphens",
+            "sed -E",
         ),
         (b"Mother wrote this", "neither PEM nor DER", ""),
     ],
@@ -55,7 +55,7 @@ def test_a_file_of_another_kind_is_named(data, what, command):
     ("label", "what", "command"),
     [
         ("OPENSSH PRIVATE KEY", "a private key of OpenSSH", "ssh-keygen -p -m PKCS8"),
-        ("PGP PUBLIC KEY BLOCK", "a file of OpenPGP", ""),
+        ("PGP PUBLIC KEY BLOCK", "a file of OpenPGP", "give a certificate (X.509)"),
     ],
 )
 def test_a_block_of_another_kind_is_named(label, what, command):

@@ -62,20 +62,12 @@ _BY_LABEL = (
         "a private key of OpenSSH",
         "ssh-keygen -p -m PKCS8 -f FILE, which writes the file anew",
     ),
-    _Kind(b"PGP ", "a file of OpenPGP", ""),
-    _Kind(b"SSH2 ", "a key of SSH", _SSH_PUBLIC),
-)
-_LOST_ENDS = (
-    r"sed -E 's/(-----BEGIN [A-Z0-9 ]+-----)/\1\n/g; s/(-----END [A-Z0-9 ]+-----)/\n\1\n/g' FILE > FILE.pem"
-)
-# PEM whose lines were joined, as environment variables and JSON do.
-_JOINED = (
-    (
-        re.compile(rb"-----BEGIN [A-Z0-9 ]+-----\\[nr]"),
-        "its line ends are written as \\n",
-        "printf '%b' \"$(cat FILE)\" > FILE.pem",
+    _Kind(
+        b"PGP ",
+        "a file of OpenPGP",
+        "give a certificate (X.509) and its key: here TLS does not use OpenPGP",
     ),
-    (re.compile(rb"-----BEGIN [A-Z0-9 ]+----- ?[A-Za-z0-9+/]"), "its lines have lost their ends", _LOST_ENDS),
+    _Kind(b"SSH2 ", "a key of SSH", _SSH_PUBLIC),
 )
 _KNOWN = "expected a certificate, key, request, CRL, OCSP response or PKCS#12"
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f:\s]+")
@@ -87,14 +79,6 @@ def by_label(label: str) -> Unreadable | None:
     for kind in _BY_LABEL:
         if label.encode().startswith(kind.start):
             return Unreadable(f"this is {kind.what}", kind.hint)
-    return None
-
-
-def joined(data: bytes) -> Unreadable | None:
-    """Return that PEM has lost the ends of its lines, if it has."""
-    for pattern, text, hint in _JOINED:
-        if pattern.search(data) is not None:
-            return Unreadable(f"this is PEM on one line: {text}", hint)
     return None
 
 

@@ -31,7 +31,8 @@ from bothways.describe.documents.document import Document, Unreadable, damaged
 from bothways.describe.documents.keys import private_key_document, public_key_document
 from bothways.describe.documents.ocsp import request_document as ocsp_request_document
 from bothways.describe.documents.ocsp import response_documents
-from bothways.describe.documents.other_formats import by_label, joined, other_format
+from bothways.describe.documents.other_formats import by_label, other_format
+from bothways.describe.documents.pem_text import altered
 from bothways.describe.documents.request import request_document
 from bothways.trust.parsing import PassphraseNeeded
 
@@ -55,6 +56,17 @@ _KINDS = {
 }
 
 
+# The labels that OpenSSL writes (RFC 7468).
+_LABELS = {
+    "certificate": "CERTIFICATE",
+    "certificate request": "CERTIFICATE REQUEST",
+    "CRL": "X509 CRL",
+    "public key": "PUBLIC KEY",
+    "PKCS#7": "PKCS7",
+    "PKCS#12": "PKCS12",
+}
+
+
 class _Block(NamedTuple):
     """A PEM block: its label, its text, and its data in DER. `problem` says why it is malformed."""
 
@@ -71,7 +83,7 @@ def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterat
     Unreadable for a file of another kind, and `trust.parsing.PassphraseNeeded` after the other documents of the file.
     """
     reader = _Reader(now, password)
-    if (unreadable := joined(data)) is not None:
+    if data[:1] != b"\x30" and (unreadable := altered(data)) is not None:
         raise unreadable
     if _LINE.search(data) is not None and b"-----BEGIN " not in data:
         raise other_format(data)
@@ -100,11 +112,31 @@ class _Reader:
             yield damaged(kind, block.problem)
             return
         try:
-            yield from self._by_label(block)
+            found = list(self._by_label(block))
         except PassphraseNeeded as error:
             self.locked = error
+            return
         except ValueError as error:
-            yield damaged(kind, error)
+            found = [damaged(kind, error)]
+        if found and found[0].damaged and (other := self._mislabelled(block)) is not None:
+            found = [damaged(kind, other)]
+        yield from found
+
+    def _mislabelled(self, block: _Block) -> Unreadable | None:
+        """Return that a block has a label of something else, by what its fields show it to be."""
+        try:
+            parts = _first_fields(first(block.der, "document"))
+            found = next(self._by_shape(parts, block.der) or iter(()), None)
+        except (ValueError, PassphraseNeeded):
+            return None
+        if found is None or found.damaged:
+            return None
+        label = _label_of_key(parts) if found.kind == "private key" else _LABELS.get(found.kind)
+        if label is None or label == block.label:
+            return None
+        article = "" if found.kind == "PKCS#7" else "a "
+        command = f"sed -E 's/(BEGIN|END) {block.label}-----/\\1 {label}-----/' FILE > FILE.pem"
+        return Unreadable(f"this is {article}{found.kind} under the label {block.label}", command)
 
     def from_der(self, data: bytes) -> Iterator[Document]:
         """Describe a DER file; its fields decide what it is."""
@@ -199,6 +231,18 @@ class _Reader:
                 raise
             found = list(read(self._password))
         yield from found
+
+
+def _label_of_key(parts: list[Element]) -> str | None:
+    """Return the label of a private key by its structure: PKCS#8, PKCS#1, or SEC 1 (RFC 7468 10, 13)."""
+    match [each.tag for each in parts[:2]]:
+        case [tag, second] if (tag, second) == (INTEGER, SEQUENCE):
+            return "PRIVATE KEY"
+        case [tag, second] if (tag, second) == (INTEGER, OCTET_STRING):
+            return "EC PRIVATE KEY"
+        case [tag, second] if (tag, second) == (INTEGER, INTEGER):
+            return "RSA PRIVATE KEY"
+    return None
 
 
 def _size(data: bytes) -> int | None:
