@@ -58,6 +58,7 @@ bench: .venv/dev.stamp
 
 gallery: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m gallery $(ARGS)
+	@test -e docs/gallery/gateway-status.png || PYTHONPATH=tests $(BIN)/python -m gallery.status
 
 failures: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m catalogue

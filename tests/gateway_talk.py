@@ -100,15 +100,22 @@ port = 0
         return self.reported()
 
     async def open(
-        self, gateway: Gateway, who: Identity | str | None = "good", name: str = "localhost", **settings: Any
+        self,
+        gateway: Gateway,
+        who: Identity | str | None = "good",
+        name: str = "localhost",
+        *,
+        at: int | None = None,
+        **settings: Any,
     ) -> tuple[StreamReader, StreamWriter]:
-        return await self.connected(gateway, self.mutual.client(who, **settings).config, name)
+        """Connect a client; `at` another port than that of the first listener."""
+        return await self.connected(gateway, self.mutual.client(who, **settings).config, name, at)
 
     async def connected(
-        self, gateway: Gateway, config: ClientConfig, name: str = "localhost"
+        self, gateway: Gateway, config: ClientConfig, name: str = "localhost", at: int | None = None
     ) -> tuple[StreamReader, StreamWriter]:
         """Connect with a configuration, which may have the sessions of earlier connections."""
-        reader, writer = await connect("127.0.0.1", port(gateway), config, name)
+        reader, writer = await connect("127.0.0.1", port(gateway) if at is None else at, config, name)
         self.writers.append(writer)
         return reader, writer
 

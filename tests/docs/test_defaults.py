@@ -35,7 +35,7 @@ from bothways.gateway.config import Times
 from bothways.gateway.http import identity_fields, link2
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
-from bothways.gateway.observe import audit_file, board, operator, snapshot
+from bothways.gateway.observe import audit_file, board, operator, refusals, snapshot, status_page
 from bothways.http import exchange, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
@@ -328,6 +328,10 @@ VALUES = {
     ),
     "identities of clients that metrics of `gateway` name; the others are counted together": str(
         snapshot.IDENTITIES
+    ),
+    "connections that the status page of `gateway` shows; kinds of refusals of each worker; ladders that are drawn": (
+        f"{status_page.CONNECTIONS}; {refusals.GROUPS}; "
+        f"{refusals.AT_ONCE} at once, then one in {seconds(refusals.EVERY_SECONDS)}"
     ),
     "entry of the audit file of `gateway`; the time to wait for its lock": (
         f"{size(audit_file.ENTRY_LIMIT)}; {seconds(audit_file.LOCK_SECONDS)}"

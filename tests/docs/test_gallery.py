@@ -30,6 +30,9 @@ def test_the_page_shows_every_picture_with_its_title_and_leads_to_every_page():
     """Nothing in docs/ is found only by whoever knows its name."""
     shown = re.findall(r"^## (.+)\n[^#]*?!\[(.+)\]\(gallery/(.+)\.svg\)$", PAGE, re.MULTILINE)
     assert shown == [(play.title, play.title, name) for name, play in PLAYS.items()]
-    assert {path.stem for path in FOLDER.iterdir()} == set(PLAYS)
+    assert {path.stem for path in FOLDER.glob("*.svg")} == set(PLAYS)
+    others = {path.name for path in FOLDER.iterdir() if path.suffix != ".svg"}
+    assert others == {"gateway-status.png"}  # python -m gallery.status
+    assert "](gallery/gateway-status.png)" in (Path(DOCS) / "gateway.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\]\(([a-z0-9-]+\.md)\)", PAGE))
     assert linked == {path.name for path in Path(DOCS).glob("*.md")} - {"README.md"}

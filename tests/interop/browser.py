@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from interop.peers import find
@@ -29,15 +30,23 @@ QUIET = (
 PATIENCE = 60
 
 
-def load(home: Path, port: int, *, root: str | None, bundle: Path | None = None, password: str = "") -> str:
+def load(
+    home: Path,
+    port: int,
+    *,
+    root: str | None,
+    bundle: Path | None = None,
+    password: str = "",
+    more: Sequence[str] = (),
+) -> str:
     """Load https://localhost:PORT/; gives the document, or the error that it tells instead.
 
-    root: the file of a root to trust. bundle: a PKCS#12 file with the client's certificate and key.
+    root: the file of a root to trust. bundle: a PKCS#12 file with the client's certificate and key. more: options.
     """
     chromium = find("chromium")
     furnish(home, root, bundle, password)
     allow(home / "profile", f"https://localhost:{port},*")
-    command = [chromium, *QUIET, f"--user-data-dir={home / 'profile'}", "--dump-dom"]
+    command = [chromium, *QUIET, *more, f"--user-data-dir={home / 'profile'}", "--dump-dom"]
     environment = {"HOME": str(home), "PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
     return ended([*command, f"https://localhost:{port}/"], environment)
 

@@ -98,7 +98,8 @@ def check(context: click.Context, path: str | None) -> int:
     for route in routes.all:
         names = ", ".join(route.config.server_names or ("every name",))
         protocols = f" ({', '.join(route.config.alpn)})" if route.config.alpn else ""
-        click.echo(f"  {route.config.name}: {names}{protocols} -> {route.config.backend}")
+        where = route.config.backend or "the status of the gateway"
+        click.echo(f"  {route.config.name}: {names}{protocols} -> {where}")
     return DONE
 
 

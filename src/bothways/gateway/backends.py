@@ -48,9 +48,11 @@ class Unreached:
 async def reach(protocol: Service, route: Route, seconds: float, head: bytes) -> Unreached | None:
     """Connect a protocol to the service of a route; return what prevents it. The parameters are as for `connect`."""
     backend = route.config.backend
+    if backend is None:
+        return Unreached("there is no service")
     try:
         async with asyncio.timeout(seconds):
-            await _connected(protocol, route, head)
+            await _connected(protocol, route, backend, head)
     except TimeoutError:
         return Unreached(f"the backend {backend} did not answer within {seconds:g} seconds", in_time=False)
     except OSError as error:
@@ -62,9 +64,9 @@ async def reach(protocol: Service, route: Route, seconds: float, head: bytes) ->
     return None
 
 
-async def _connected(protocol: Service, route: Route, head: bytes) -> None:
+async def _connected(protocol: Service, route: Route, backend: Address, head: bytes) -> None:
     tls, loop = route.config.backend_tls, asyncio.get_running_loop()
-    sock = await connected_socket(route.config.backend)
+    sock = await connected_socket(backend)
     try:
         if head:
             await loop.sock_sendall(sock, head)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
 from bothways.aio.transport import TLSTransport
+from bothways.describe.recorder import Recorder
 from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.faults import Fault
 from bothways.gateway import backends
@@ -75,9 +76,10 @@ class ClientProtocol(AdmittedProtocol):
         self.entry = Entry(str(listener), "", "", 0.0)
         self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
         base = self._routes.all[0]
+        self._recorder = None if self._routes.config.status is None else Recorder()
         super().__init__(
             gateway.admission,
-            base.server.connection(select=self._select),
+            base.server.connection(select=self._select, observer=self._recorder),
             base.watch,
             self.relay.client,
             evidence=self._find,
@@ -175,7 +177,10 @@ class ClientProtocol(AdmittedProtocol):
         leaf = ParsedCertificate(status.peer.verdict.path_der[0])
         self.leaf = leaf.normal_issuer, leaf.serial
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
-        entry.resumed = self.connection.resumed
+        self._note_agreed()
+        if self._recorder is not None:  # its notes are for those who are refused
+            self._recorder.stop()
+            self._recorder.notes.clear()
         self._gateway.meter.established(entry, self._loop.time() - (entry.asked_at or entry.began))
         self._gateway.meter.decided(entry)
         why = self._gateway.established(self) or self._not_recorded()
@@ -216,14 +221,17 @@ class ClientProtocol(AdmittedProtocol):
         if peer is None or http is None or self._asked is None:
             return
         try:
-            told = identity_fields(peer, own.names.uri, http.identity_fields)
+            told = [] if route.shows_status else identity_fields(peer, own.names.uri, http.identity_fields)
         except OSError as error:
             self.relay.end(Ending.of(Code.FIELDS_LIMIT, str(error)))
             return
         address = self.address_of(self.transport)
         host = self.entry.host if isinstance(address, tuple) else None
         served = Served(self._listener, self._asked, self.connection.alpn, self._routes, route, host, told)
-        self._conversation = Conversation(served, self._reach, self._log_request, self._conversation_ended)
+        answer = self._gateway.status if route.shows_status else None
+        self._conversation = Conversation(
+            served, self._reach, self._log_request, self._conversation_ended, answer
+        )
         self.relay.hand_over(self._conversation.client)
         self._conversation.start()
 
@@ -354,19 +362,23 @@ class ClientProtocol(AdmittedProtocol):
     def _finish_entry(self) -> None:
         entry, failure = self.entry, self.driver.status.failure
         self.count_bytes()
-        entry.version, entry.suite = self.connection.version, self.connection.suite
-        entry.resumed = self.connection.resumed
+        self._note_agreed()
         self._finish_verdict(failure)
         if entry.ending is None:
             entry.ending = _ending(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began
         self._gateway.meter.ended(entry)
+        self._gateway.note_refusal(entry, () if self._recorder is None else self._recorder.notes)
         if entry.verdict in ("refused", "withdrawn"):
             self._gateway.auditor.decision(entry)
         if isinstance(failure, Evicted):
             self._gateway.log.not_logged()
         else:
             self._gateway.log.connection(entry, seconds)
+
+    def _note_agreed(self) -> None:
+        entry, connection = self.entry, self.connection
+        entry.version, entry.suite, entry.resumed = connection.version, connection.suite, connection.resumed
 
     def _finish_verdict(self, failure: Exception | None) -> None:
         """Note what was decided of this client at last, also of one that was let in before."""

@@ -14,12 +14,19 @@ from bothways.faults import shown
 from bothways.gateway.access import ANYBODY, Access, Rule
 from bothways.gateway.addresses import (
     Address,
+    ListenerAddress,
     UnixAddress,
     parsed_address,
 )
 from bothways.gateway.http_config import HTTPConfig, http_in
 from bothways.gateway.identity_config import BackendTLS, IdentityConfig, backend_tls_in, file_in, identity_in
-from bothways.gateway.listener_config import ListenerConfig, listener_in, metrics_in
+from bothways.gateway.listener_config import (
+    STATUS,
+    ListenerConfig,
+    listener_in,
+    metrics_in,
+    operator_listener_in,
+)
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.starttls import Accepted
@@ -78,6 +85,7 @@ class RouteConfig:
     alpn: the application protocols, of which a client has to offer one; none where that is not asked.
     listeners: names of those that it is for; None for all.  proxy_protocol: how the service is told who the client is.
     http: for requests; None passes on bytes.  starttls: the protocol in which its clients request TLS, if they do.
+    backend: None for the one that shows the status of the gateway.
     """
 
     name: str
@@ -86,7 +94,7 @@ class RouteConfig:
     listeners: tuple[str, ...] | None
     identity: IdentityConfig
     access: Access
-    backend: Address
+    backend: Address | None
     backend_tls: BackendTLS | None
     proxy_protocol: ProxyProtocol | None = None
     http: HTTPConfig | None = None
@@ -97,7 +105,8 @@ class RouteConfig:
 class GatewayConfig:
     """A whole file. log_format: "text" or "json".  metrics: where metrics and health are served, if anywhere.
 
-    audit: the file in which decisions are recorded, if any.
+    audit: the file in which decisions are recorded, if any.  status: where the status is shown, if anywhere; then a
+    route is for it.
     """
 
     path: str
@@ -108,11 +117,12 @@ class GatewayConfig:
     log_format: str
     metrics: ListenerConfig | None = None
     audit: str | None = None
+    status: ListenerConfig | None = None
 
     @property
     def all_listeners(self) -> tuple[ListenerConfig, ...]:
         """Where clients come in, then where the operator does."""
-        return self.listeners if self.metrics is None else (*self.listeners, self.metrics)
+        return (*self.listeners, *(each for each in (self.metrics, self.status) if each is not None))
 
 
 def read_config(path: FilePath) -> GatewayConfig:
@@ -145,7 +155,7 @@ class _Reading:
         log_format = "text" if log is None else log.choice("format", "text", ("text", "json"))
         limits, times = _limits(table.table("limits")), _times(table.table("times"))
         listeners = self._listeners(table.tables("listener"))
-        metrics = self._metrics(table.table("metrics"), listeners)
+        metrics = metrics_in(table.table("metrics"), self._folder)
         audit = self._audit(table.table("audit"))
         common = table.table("identity")
         identity = None if common is None else identity_in(common, self._folder, None)
@@ -155,10 +165,21 @@ class _Reading:
                 table.refuse(
                     f"no route is for the listener {shown(listener.name)}: all its clients would be refused"
                 )
+        status = self._status(table.table("status"), identity)
+        if status is not None:
+            routes = (*routes, status[1])
         for each in (log, common, table):
             if each is not None:
                 each.end()
-        return GatewayConfig(table.file, listeners, routes, limits, times, log_format, metrics, audit)
+        config = GatewayConfig(
+            table.file, listeners, routes, limits, times, log_format, metrics, audit,
+            None if status is None else status[0],
+        )  # fmt: skip
+        addresses = [each.address for each in config.all_listeners]
+        twice = next((each for each in addresses if addresses.count(each) > 1), None)
+        if twice is not None:
+            table.refuse(f"two listeners have the address {twice}")
+        return config
 
     # -- listeners -------------------------------------------------------------------------------------
 
@@ -177,12 +198,18 @@ class _Reading:
             listeners.append(made)
         return tuple(listeners)
 
-    def _metrics(self, table: Table | None, listeners: Sequence[ListenerConfig]) -> ListenerConfig | None:
-        made = metrics_in(table, self._folder)
-        for each in listeners:
-            if table is not None and made is not None and made.address == each.address:
-                table.refuse(f"the listener {shown(each.name)} has the address {made.address}")
-        return made
+    def _status(
+        self, table: Table | None, common: IdentityConfig | None
+    ) -> tuple[ListenerConfig, RouteConfig] | None:
+        """Read where and to whom the status is shown."""
+        if table is None:
+            return None
+        listener = operator_listener_in(table, self._folder, STATUS)
+        identity, access = identity_in(table, self._folder, common), _access(table)
+        table.end()
+        name = listener.name
+        route = RouteConfig(name, None, (), (name,), identity, access, None, None, http=HTTPConfig())
+        return listener, route
 
     def _audit(self, table: Table | None) -> str | None:
         if table is None:
@@ -358,3 +385,9 @@ def _covers_names(earlier: tuple[str, ...] | None, later: tuple[str, ...] | None
 def wildcard(name: str) -> str:
     """Return what a route has for every name beside this one: `*.` and all but the first label."""
     return "*." + name.partition(".")[2]
+
+
+def suffix(config: GatewayConfig, address: ListenerAddress) -> str:
+    """Return what is printed after an address at which other than clients of services come in."""
+    kind = next((each.kind for each in config.all_listeners if each.address == address), "clients")
+    return "" if kind == "clients" else f" ({kind})"

@@ -23,8 +23,9 @@ from bothways.gateway.strict_toml import Table
 from bothways.starttls import Accepted, accepted_named
 
 LOOPBACK = "127.0.0.1"
-Kind = Literal["clients", "metrics"]
+Kind = Literal["clients", "metrics", "status"]
 METRICS: Kind = "metrics"
+STATUS: Kind = "status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class ListenerConfig:
 
     mode: the permissions of a Unix socket.  proxies: who announces the clients; or nobody.  starttls: the protocol in
     which clients request TLS; None where it begins with the first byte.  kind: who comes in there: "clients", or the
-    operator, who asks for "metrics".
+    operator, who asks for "metrics" or the "status".
     """
 
     name: str
@@ -71,26 +72,30 @@ def metrics_in(table: Table | None, folder: Path) -> ListenerConfig | None:
     """Read where metrics and health are served; None for nowhere. Raises ConfigError, as `listener_in`."""
     if table is None:
         return None
-    name, unix = "[metrics]", table.text("unix")
-    if unix is not None:
-        address: ListenerAddress = table.made("unix", lambda: unix_address(os.path.normpath(folder / unix)))
-        listener = ListenerConfig(name, address, _mode(table), kind=METRICS)
-    elif table.has("port"):
-        host, port = table.text("host", LOOPBACK) or LOOPBACK, table.whole("port", 0, 0, 65535)
-        address = TCPAddress(table.made("host", lambda: checked_host(host)), port)
-        if not table.flag("insecure_remote") and not is_loopback(host):
-            table.refuse(
-                f"{shown(host)} is not this machine, and whoever connects could read who our clients are; name a "
-                "loopback address, or a Unix socket by `unix`; or allow it by `insecure_remote = true`",
-                "host",
-            )
-        listener = ListenerConfig(name, address, kind=METRICS)
-    else:
+    listener = operator_listener_in(table, folder, METRICS)
+    address, allows = listener.address, table.flag("insecure_remote")
+    if isinstance(address, TCPAddress) and not allows and not is_loopback(address.host):
         table.refuse(
-            "expected `port`, with `host` where it is not 127.0.0.1, or `unix`, the path of a socket"
+            f"{shown(address.host)} is not this machine, and whoever connects could read who our clients are; name "
+            "a loopback address, or a Unix socket by `unix`; or allow it by `insecure_remote = true`",
+            "host",
         )
     table.end()
     return listener
+
+
+def operator_listener_in(table: Table, folder: Path, kind: Kind) -> ListenerConfig:
+    """Read where the operator comes in; other keys are left. Raises ConfigError, as `listener_in`."""
+    name, unix = f"[{kind}]", table.text("unix")
+    if unix is not None:
+        address: ListenerAddress = table.made("unix", lambda: unix_address(os.path.normpath(folder / unix)))
+        return ListenerConfig(name, address, _mode(table), kind=kind)
+    if not table.has("port"):
+        table.refuse(
+            "expected `port`, with `host` where it is not 127.0.0.1, or `unix`, the path of a socket"
+        )
+    host, port = table.text("host", LOOPBACK) or LOOPBACK, table.whole("port", 0, 0, 65535)
+    return ListenerConfig(name, TCPAddress(table.made("host", lambda: checked_host(host)), port), kind=kind)
 
 
 def _mode(table: Table) -> int:

@@ -170,7 +170,7 @@ class Log:
             "seconds": round(seconds, 3),
             "code": entry.code,
             "cause": entry.cause,
-            "ended": _words(entry),
+            "ended": words_of(entry),
             "not_logged": left_out,
         }
 
@@ -200,7 +200,7 @@ class Log:
             f"rule={_quoted(entry.rule)}",
             f"in={entry.received} out={entry.sent} seconds={seconds:.3f}",
             f"code={entry.code or '-'}",
-            f"end={_quoted(_words(entry), WHY_LIMIT)}",
+            f"end={_quoted(words_of(entry), WHY_LIMIT)}",
         ]
         if entry.proxy is not None:
             words.append(f"proxy={entry.proxy}")
@@ -225,7 +225,8 @@ class Log:
         return " ".join(words)
 
 
-def _words(entry: Entry) -> str:
+def words_of(entry: Entry) -> str:
+    """Return why a connection ended, in bounded words without control characters."""
     return "" if entry.ending is None else visible(entry.ending.text, WHY_LIMIT)
 
 

@@ -18,6 +18,7 @@ from bothways.gateway.config import GatewayConfig, RouteConfig, wildcard
 from bothways.gateway.held import Files, Held, Making
 from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
 from bothways.gateway.identity_config import BackendTLS, IdentityConfig
+from bothways.gateway.listener_config import STATUS
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
@@ -45,6 +46,11 @@ class Route:
     client: ClientConfig | None
     watch: Watch
     finder: Finder | None
+
+    @property
+    def shows_status(self) -> bool:
+        """Whether it leads to no service, and shows the status of the gateway."""
+        return self.config.backend is None
 
     def leads_like(self, other: Route) -> bool:
         """Whether clients of both reach the same service, which is verified and told of them alike."""
@@ -81,10 +87,18 @@ class Routes:
 
     def find(self, listener: ListenerAddress, asked: ServiceRequest) -> Route | None:
         """Return the first route that takes a client; None refuses it. listener: where it came in."""
-        name = next((each.name for each in self.config.listeners if each.address == listener), None)
-        if name is None:
+        found = next((each for each in self.config.all_listeners if each.address == listener), None)
+        if found is None:
             return None
-        return next((each for each in self.all if each.takes(name, asked)), None)
+        shows_status = found.kind == STATUS
+        return next(
+            (
+                each
+                for each in self.all
+                if each.shows_status == shows_status and each.takes(found.name, asked)
+            ),
+            None,
+        )
 
     def expired(self, at: datetime) -> dict[bytes, str]:
         """Return which CRLs have expired, by their DER, each with a sentence that says so."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from bothways.aio.admission import Admission
@@ -14,16 +16,18 @@ from bothways.aio.server import Server
 from bothways.gateway.addresses import ListenerAddress, TCPAddress, UnixAddress, is_loopback
 from bothways.gateway.arrival import Arrival
 from bothways.gateway.client import UNIX_CLIENT, ClientProtocol, Leaf
+from bothways.gateway.config import suffix
 from bothways.gateway.endings import Code, Ending
-from bothways.gateway.listener_config import METRICS, ListenerConfig
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
-from bothways.gateway.log import Log
+from bothways.gateway.log import Entry, Log
 from bothways.gateway.observe.audit_file import AuditFile
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.meter import Meter, State
 from bothways.gateway.observe.pages import operator_pages
-from bothways.gateway.observe.snapshot import publish
+from bothways.gateway.observe.refusals import Refusals
+from bothways.gateway.observe.snapshot import live_row, publish
 from bothways.gateway.opening import Opening
 from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced
@@ -34,11 +38,15 @@ from bothways.trust.crl import CRL
 from bothways.trust.verdict import Names
 
 if TYPE_CHECKING:
+    from bothways.describe.recorder import Noted
+    from bothways.gateway.http.messages import Request
     from bothways.gateway.observe.operator import Operator, OperatorStream
+    from bothways.gateway.observe.pages import Page
 
 K = TypeVar("K")
 
 
+CONNECTIONS = 100  # that are shown of each process
 OBSERVE_SECONDS = 1.0  # how often our numbers are brought up to date
 SLICE_SECONDS = 0.02  # of clients that are verified again one after the other, before others are served
 
@@ -63,6 +71,7 @@ class Gateway:
         self.meter = Meter(self.board.worker(number))
         self._operator: Operator | None = None
         self.auditor = Auditor(f"worker {number}", log.event)
+        self._refusals = Refusals()
         self.routes = routes
         self.log = log
         self._listen_on = listen
@@ -96,9 +105,9 @@ class Gateway:
 
     def addresses(self) -> list[str]:
         """Return where clients can connect."""
-        metrics = self._metrics_address
+        config = self.routes.config
         return [
-            bound_address(address, server.sockets[0]) + (f" ({METRICS})" if address == metrics else "")
+            bound_address(address, server.sockets[0]) + suffix(config, address)
             for address, server in self._listening.items()
         ]
 
@@ -270,7 +279,33 @@ class Gateway:
         self.meter.state(State.CONNECTIONS, len(self._established))
         waiting = len(self.clients) - len(self._established) + len(self._preliminary)
         self.meter.state(State.HANDSHAKES_OPEN, waiting)
-        publish(self.meter.slot, self._by_identity)
+        if self.routes.config.status is None:
+            publish(self.meter.slot, self._by_identity)
+            return
+        now = asyncio.get_running_loop().time()
+        newest = islice(reversed(self._established), CONNECTIONS)
+        live = [live_row(each.entry, now - each.entry.began) for each in newest]
+        publish(self.meter.slot, self._by_identity, live, self._refusals.facts())
+
+    def note_refusal(self, entry: Entry, notes: Sequence[Noted]) -> None:
+        """Note a connection that has ended, where refusals are shown. notes: of its handshake."""
+        if self.routes.config.status is not None:
+            self._refusals.note(entry, notes)
+
+    async def status(self, request: Request) -> Page:
+        """Answer a request for the status. Raises Refused."""
+        from bothways.gateway.http.messages import Refused
+        from bothways.gateway.observe.status_page import status_of, status_page
+
+        if request.target.partition(b"?")[0] != b"/":
+            raise Refused(404, "there is /")
+        if request.method not in (b"GET", b"HEAD") or request.has_body:
+            raise Refused(405, "only GET and HEAD, without a body")
+        self.publish()
+        held, loop = self.routes.held, asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            None, lambda: status_page(status_of(self.board, held, datetime.now(UTC)))
+        )
 
     def _operator_at(self, address: ListenerAddress) -> Operator:
         from bothways.gateway.observe.operator import Operator  # h11 is loaded only where HTTP is read

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from bothways.gateway.addresses import UNIX, ListenerAddress, TCPAddress, UnixAddress
+from bothways.gateway.config import suffix
 from bothways.gateway.current import LOOK_SECONDS, Change, Current
 from bothways.gateway.generation import SealedGeneration, acknowledged, channel_pair
 from bothways.gateway.handover import Successor, handed_on
-from bothways.gateway.listener_config import METRICS, ListenerConfig
+from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
 from bothways.gateway.log import Log
 from bothways.gateway.observe.auditor import Auditor
@@ -156,10 +157,10 @@ class Workers:
     def _report_ready(self) -> None:
         if self._handed is not None:
             self._handed.say_ready()
-        metrics = self._metrics_address()
+        config = self._current.routes.config
         self._ready(
             [
-                bound_address(address, each[0]) + (f" ({METRICS})" if address == metrics else "")
+                bound_address(address, each[0]) + suffix(config, address)
                 for address, each in self._sockets.items()
             ]
         )

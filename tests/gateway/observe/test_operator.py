@@ -90,7 +90,7 @@ def test_so_many_connections_are_answered_and_no_more(setting: Setting) -> None:
         ("", "expected `port`, with `host`"),
         ('port = 1\nhots = "x"', "did you mean `host`"),
         ('unix = "m.sock"\nport = 1', "`port`|is not known"),
-        ("port = 5555", "the listener 127.0.0.1:5555 has the address 127.0.0.1:5555"),
+        ("port = 5555", "two listeners have the address 127.0.0.1:5555"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(setting: Setting, table: str, problem: str) -> None:

@@ -13,10 +13,18 @@ from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.counting import Counted
 from bothways.gateway.http.forward import Forwarding, Phases
 from bothways.gateway.http.header_fields import forwarded_fields, request_fields
-from bothways.gateway.http.messages import ClientGone, Field, Refused, Request, ServiceFailed
+from bothways.gateway.http.messages import (
+    ClientGone,
+    Exchange,
+    Field,
+    Refused,
+    Request,
+    Response,
+    ServiceFailed,
+)
 from bothways.gateway.http.request_authority import check_authority
 from bothways.gateway.http.served import Served
-from bothways.gateway.http.server1 import LINGER_SECONDS, HTTP1Exchange, HTTP1Server, Patience
+from bothways.gateway.http.server1 import LINGER_SECONDS, HTTP1Exchange, HTTP1Server, Patience, reason
 from bothways.gateway.http.server2 import HTTP2Exchange, HTTP2Server
 from bothways.gateway.http.services import Services, ToService
 from bothways.gateway.http.streams import ByteStream, PlainStream
@@ -27,6 +35,7 @@ from bothways.gateway.log import RequestEntry
 if TYPE_CHECKING:
     from bothways.gateway.backends import Unreached
     from bothways.gateway.config import Times
+    from bothways.gateway.observe.pages import Page
 
 NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}
 TRAILERS = (b"te", b"trailers")
@@ -38,7 +47,7 @@ class Conversation:
     """One client's connection, from its first request to its end.
 
     reach: connects a stream to the service; returns what prevents it.  tell: is called for each request.  over: is
-    called once, with why it ended.
+    called once, with why it ended.  answer: answers requests instead of a service; raises Refused.
     """
 
     def __init__(
@@ -47,12 +56,14 @@ class Conversation:
         reach: Callable[[ByteStream], Awaitable[Unreached | None]],
         tell: Callable[[RequestEntry], None],
         over: Callable[[Ending], None],
+        answer: Callable[[Request], Awaitable[Page]] | None = None,
     ) -> None:
         self.served = served
         self.client = ByteStream()
         self._reach = reach
         self._tell = tell
         self._over = over
+        self._answer = answer
         http, times = served.route.config.http, served.routes.config.times
         version = "1.1" if http is None else http.version
         self._services = Services(self.connected, version, times.response)
@@ -203,6 +214,9 @@ class Conversation:
         """
         times = self._times
         self.check(exchange.request)
+        if self._answer is not None:
+            await give(exchange, await self._answer(exchange.request))
+            return None
         exchange.request = replace(exchange.request, fields=self._fields_for_service(exchange.request))
         phases = Phases(times.response, times.request_body, times.idle)
         must_be_new = exchange.request.has_body or exchange.request.method not in REPEATABLE
@@ -266,3 +280,19 @@ class Conversation:
     def _finish(self, entry: RequestEntry) -> None:
         entry.seconds = asyncio.get_running_loop().time() - entry.began
         self._tell(entry)
+
+
+async def give(exchange: Exchange, page: Page) -> None:
+    """Send an answer of our own."""
+    fields = [
+        (b"content-type", page.media_type.encode()),
+        (b"content-length", b"%d" % len(page.content)),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        *((name.encode(), value.encode()) for name, value in page.fields),
+    ]
+    phrase = b"OK" if page.status == 200 else reason(page.status)
+    await exchange.respond(Response(page.status, fields, phrase))
+    if exchange.request.method != b"HEAD":
+        await exchange.send(page.content)
+    await exchange.finish([])

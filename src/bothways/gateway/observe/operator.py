@@ -10,8 +10,9 @@ import asyncio
 import ipaddress
 from typing import Any
 
-from bothways.gateway.http.messages import ClientGone, Field, Refused, Request, Response, ServiceFailed
-from bothways.gateway.http.server1 import HTTP1Exchange, HTTP1Server, Patience
+from bothways.gateway.http.conversation import give
+from bothways.gateway.http.messages import ClientGone, Refused, Request, ServiceFailed
+from bothways.gateway.http.server1 import HTTP1Server, Patience
 from bothways.gateway.http.streams import PlainStream
 from bothways.gateway.observe.pages import Answer, Page
 
@@ -53,7 +54,7 @@ class Operator:
         try:
             while (exchange := await server.next_exchange()) is not None:
                 page = self._page(exchange.request, checks_host=self._checks_host and is_tcp)
-                await _send(exchange, page)
+                await give(exchange, page)
                 if not exchange.may_go_on:
                     return
         except Refused as refused:
@@ -90,21 +91,6 @@ class OperatorStream(PlainStream):
         super().connection_made(transport)
         self.peer = transport.get_extra_info("peername")
         self._operator.serve(self)
-
-
-async def _send(exchange: HTTP1Exchange, page: Page) -> None:
-    fields: list[Field] = [
-        (b"content-type", page.media_type.encode()),
-        (b"content-length", b"%d" % len(page.content)),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    await exchange.respond(
-        Response(page.status, fields, b"OK" if page.status == 200 else b"Service Unavailable")
-    )
-    if exchange.request.method != b"HEAD":
-        await exchange.send(page.content)
-    await exchange.finish([])
 
 
 def is_this_host(authority: bytes) -> bool:

@@ -15,11 +15,12 @@ TEXT = "text/plain; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer."""
+    """An answer. fields: more header fields."""
 
     status: int
     media_type: str
     content: bytes
+    fields: tuple[tuple[str, str], ...] = ()
 
 
 Answer = Callable[[], Page]

@@ -4,26 +4,66 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from bothways.describe.escape import visible
+from bothways.gateway.log import Entry
 from bothways.gateway.observe.board import Board, Slot
 from bothways.trust.verdict import Names
+from bothways.workers.shared_memory import DOCUMENT_BYTES
 
 IDENTITIES = 100  # those that have most connections; the others are counted together
 NAME_LIMIT = 120
 
 
-def publish(slot: Slot, connections: Mapping[Names, int]) -> None:
-    """Write the document of a process. connections: how many are open, by the names of their clients."""
+def publish(
+    slot: Slot,
+    connections: Mapping[Names, int],
+    live: Iterable[dict[str, Any]] = (),
+    refusals: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Write the document of a process. connections: how many are open, by the names of their clients.
+
+    live: some of them, as `live_row` returns them.  refusals: as `Refusals.facts` returns them.
+    """
     counts: Counter[str] = Counter()
     for names, count in connections.items():
         counts[identity_text(names)] += count
     most = dict(counts.most_common(IDENTITIES))
     others = counts.total() - sum(most.values())
-    slot.document.write(json.dumps({"identities": most, "others": others}).encode())
+    document = {
+        "identities": most,
+        "others": others,
+        "open": counts.total(),
+        "connections": list(live),
+        "refusals": list(refusals),
+    }
+    text = _encoded(document)
+    if len(text) > DOCUMENT_BYTES:
+        text = _encoded({**document, "refusals": [{**each, "ladder": ""} for each in refusals]})
+    slot.document.write(text)
+
+
+def live_row(entry: Entry, seconds: float) -> dict[str, Any]:
+    """Return what is shown of an open connection, which is there for so many seconds."""
+    return {
+        "who": "" if entry.peer is None else identity_text(entry.peer.names),
+        "client": entry.client,
+        "route": visible(entry.route or "", NAME_LIMIT),
+        "rule": visible(entry.rule or "", NAME_LIMIT),
+        "seconds": round(seconds, 1),
+        "bytes_in": entry.received,
+        "bytes_out": entry.sent,
+        "tls": entry.version or "",
+        "suite": entry.suite or "",
+        "resumed": entry.resumed,
+    }
+
+
+def _encoded(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 
 def documents(board: Board) -> list[dict[str, Any]]:

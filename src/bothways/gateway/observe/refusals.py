@@ -1,0 +1,103 @@
+"""Connections that were refused, by the code of why: how many, the last of them, and the ladder of one of them.
+
+Ladders are drawn only so often, since who fails on purpose must not have us compute.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bothways.describe.escape import visible
+from bothways.describe.recorder import Noted
+from bothways.diagnosis.failure import explain_failure
+from bothways.errors import PeerAlert, PeerFault
+from bothways.gateway.endings import Code
+from bothways.gateway.log import NAME_LIMIT, Entry, words_of
+from bothways.gateway.observe.snapshot import identity_text
+from bothways.gateway.report_limits import Allowance
+
+GROUPS = 40
+LADDER_LIMIT = 6000  # characters
+LADDER_WIDTH = 64
+AT_ONCE, EVERY_SECONDS = 5, 1.0  # ladders that are drawn
+RENEW_SECONDS = 60.0  # how old a ladder may be before another one is drawn
+QUIET = frozenset({Code.CLIENT_LEFT.name, Code.GATEWAY_ENDED.name, Code.CLOSED.name})
+
+
+@dataclass(slots=True)
+class Refusal:
+    """The refusals of one code. at: when the last one was.  client, who, ended: of that one.
+
+    cause, ladder: of one of them; empty where there is none.
+    """
+
+    code: str
+    count: int = 0
+    at: str = ""
+    client: str = ""
+    who: str = ""
+    route: str = ""
+    ended: str = ""
+    cause: str = ""
+    ladder: str = ""
+
+
+class Refusals:
+    """Those of one process."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._clock = clock
+        self._now = now
+        self._groups: OrderedDict[str, Refusal] = OrderedDict()
+        self._drawn: dict[str, float] = {}
+        self._allowance = Allowance(AT_ONCE, EVERY_SECONDS)
+
+    def note(self, entry: Entry, notes: Sequence[Noted]) -> None:
+        """Note a connection that has ended, if it was refused. notes: of its handshake; there may be none."""
+        code = entry.code
+        if entry.verdict == "allowed" or not code or code in QUIET:
+            return
+        group = self._groups.setdefault(code, Refusal(code))
+        self._groups.move_to_end(code)
+        if len(self._groups) > GROUPS:
+            gone, _ = self._groups.popitem(last=False)
+            self._drawn.pop(gone, None)
+        group.count += 1
+        group.at = self._now().isoformat(timespec="seconds")
+        group.client, group.route = entry.client, entry.route or ""
+        group.who = "" if entry.peer is None else identity_text(entry.peer.names)
+        group.ended = words_of(entry)
+        self._draw(group, entry, notes)
+
+    def facts(self) -> list[dict[str, Any]]:
+        """Return all of them, the last one first."""
+        return [asdict(each) for each in reversed(self._groups.values())]
+
+    def _draw(self, group: Refusal, entry: Entry, notes: Sequence[Noted]) -> None:
+        """Draw a ladder of this one, unless there is a young one, or too many were drawn."""
+        now, error = self._clock(), entry.failure
+        drawn = self._drawn.get(group.code)
+        if not isinstance(error, (PeerFault, PeerAlert)) or (
+            drawn is not None and now < drawn + RENEW_SECONDS
+        ):
+            return
+        if not self._allowance.take(now):
+            return
+        from bothways.ladder.layout import lay_out  # loaded where a page is to be shown
+        from bothways.ladder.text import as_text
+
+        causes = explain_failure(error)
+        self._drawn[group.code] = now
+        group.cause = visible(causes.causes[0].cause.name, NAME_LIMIT)
+        picture = lay_out((), notes, self._now(), server_error=error, server_causes=causes)
+        text = as_text(picture, LADDER_WIDTH)
+        group.ladder = text if len(text) <= LADDER_LIMIT else text[:LADDER_LIMIT] + "\n..."

@@ -1,0 +1,58 @@
+"""Refusals by their codes: bounded in number, and in how often a ladder is drawn."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bothways import Fault, PeerFault
+from bothways.describe.recorder import Recorder
+from bothways.gateway.endings import Code, Ending
+from bothways.gateway.log import Entry
+from bothways.gateway.observe.refusals import AT_ONCE, GROUPS, LADDER_LIMIT, RENEW_SECONDS, Refusals
+
+NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+def refused(code: str, error: PeerFault | None = None, verdict: str = "refused") -> Entry:
+    entry = Entry("in", "192.0.2.7:5", "192.0.2.7", 0.0, verdict=verdict)
+    entry.ending, entry.failure = Ending(code, f"{code} \x1b[31m" + "x" * 1000), error
+    return entry
+
+
+def test_those_of_one_code_are_counted_together_and_codes_are_bounded() -> None:
+    refusals = Refusals(lambda: 0.0, lambda: NOON)
+    for number in range(GROUPS + 10):
+        for _ in range(3):
+            refusals.note(refused(f"CODE_{number}"), ())
+    facts = refusals.facts()
+    assert len(facts) == GROUPS and facts[0]["code"] == f"CODE_{GROUPS + 9}"
+    assert {each["count"] for each in facts} == {3}
+    assert all(len(each["ended"]) <= 400 and each["ended"].isprintable() for each in facts)
+
+
+def test_who_leaves_or_is_let_in_is_no_refusal() -> None:
+    refusals = Refusals(lambda: 0.0, lambda: NOON)
+    refusals.note(refused(Code.CLIENT_LEFT.name, verdict="none"), ())
+    refusals.note(refused(Code.CLOSED.name, verdict="allowed"), ())
+    assert refusals.facts() == []
+    refusals.note(refused(Code.ROUTE_GONE.name, verdict="withdrawn"), ())
+    assert [each["code"] for each in refusals.facts()] == ["ROUTE_GONE"]
+
+
+def test_a_ladder_is_drawn_of_one_of_them_and_not_of_each() -> None:
+    """Whoever fails on purpose makes us draw once a minute for each code, and a few at once of all codes."""
+    now, errors = [0.0], [PeerFault(each, step=None, peer="client") for each in list(Fault)[:20]]
+    refusals = Refusals(lambda: now[0], lambda: NOON)
+    notes = Recorder().notes
+
+    def drawn() -> int:
+        return sum(bool(each["cause"]) for each in refusals.facts())
+
+    for error in errors:
+        refusals.note(refused(error.fault.name, error), notes)
+    assert drawn() == AT_ONCE
+    now[0] += RENEW_SECONDS
+    for error in reversed(errors):
+        refusals.note(refused(error.fault.name, error), notes)
+    assert AT_ONCE < drawn() <= 2 * AT_ONCE
+    assert all(len(each["ladder"]) <= LADDER_LIMIT + 10 for each in refusals.facts())
