@@ -44,9 +44,26 @@ NGINX = {
         "gateway": "server { listen 127.0.0.1:PORT ssl; location / { proxy_pass http://127.0.0.1:9; } }",
         "misdirected": "server { listen 127.0.0.1:PORT ssl; ssl_certificate server-names.pem; "
         f"ssl_certificate_key server-names.key; if ($ssl_server_name = localhost) {{ return 421; }} {_PAGE} }}",
+        "page": f"server {{ listen 127.0.0.1:PORT ssl; {_PAGE} }}",
+        "forwarding": "server { listen 127.0.0.1:PORT ssl; location / { proxy_pass http://127.0.0.1:PORT; } }",
         "plain": f"server {{ listen 127.0.0.1:PORT; {_PAGE} }}",
     }.items()
 }
+
+BALANCER = """\
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off; user root; worker_processes 1; pid nginx.pid; error_log stderr crit;
+events {}
+stream { server { listen 127.0.0.1:PORT; proxy_pass unix:FOLDER/balancer-PORT.sock; proxy_protocol on; } }
+http {
+  access_log off;
+  client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+  server {
+    listen unix:FOLDER/balancer-PORT.sock ssl; ssl_certificate server.pem; ssl_certificate_key server.key;
+    return 200 'welcome';
+  }
+}
+"""
 
 _HAPROXY = """\
 global
@@ -123,6 +140,10 @@ HAPROXY = {
     ),
     "gateway": _HAPROXY.format(
         globals="", rest=f"{_BIND}\n  mode http\n  default_backend none\nbackend none\n  mode http\n"
+    ),
+    "tunnel": _HAPROXY.format(
+        globals="",
+        rest=f"{_BIND}\n  default_backend none\nbackend none\n  retries 0\n  server none 127.0.0.1:9\n",
     ),
     "ssh": _HAPROXY.format(
         globals="  lua-load banners.lua",

@@ -37,6 +37,10 @@ APACHE = {
         inside='Require expr %{SSL_CLIENT_VERIFY} == "SUCCESS"',
     ),
     "later": _APACHE.format(rest="SSLVerifyDepth 3", inside="SSLVerifyClient require"),
+    "later in HTTP/2": _APACHE.format(
+        rest="LoadModule http2_module /usr/lib/apache2/modules/mod_http2.so\nProtocols h2 http/1.1\nSSLVerifyDepth 3",
+        inside="SSLVerifyClient require",
+    ),
     "ada alone": _APACHE.format(
         rest="SSLVerifyClient require\nSSLVerifyDepth 3", inside='Require expr %{SSL_CLIENT_S_DN_CN} == "ada"'
     ),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bothways.diagnosis import Cause
 from catalogue import people
-from catalogue.configurations import BROKER, HAPROXY, MQTT_CONNECT, NGINX
+from catalogue.configurations import BALANCER, BROKER, HAPROXY, MQTT_CONNECT, NGINX
 from catalogue.prepared import asking_in
 from catalogue.row import (
     BETWEEN,
@@ -24,6 +24,7 @@ from catalogue.row import (
     showing,
     with_,
 )
+from catalogue.stage import REQUEST
 
 SEVERAL = (
     Row("client-unknown-and-expired", "our certificate has expired, and its CA is none that the server names", CLIENT,
@@ -80,7 +81,14 @@ SERVICES = (
     Row("proxy-password", "a proxy wants a password of its own: HTTP 407", CLIENT,
         "nginx -p . -c proxy.conf", Cause.PROXY_WANTS_LOGIN, BETWEEN, setup=NGINX["proxy"]),
     Row("misdirected", "the server does not serve this name on this connection: HTTP 421", CLIENT,
-        "nginx -p . -c misdirected.conf", Cause.NAME_NOT_SERVED, OURS, setup=NGINX["misdirected"]),
+        "nginx -p . -c misdirected.conf", Cause.MISDIRECTED, OURS, setup=NGINX["misdirected"]),
+    Row("cookies-too-large", "the header of the request is larger than nginx allows: HTTP 400", CLIENT,
+        "nginx -p . -c page.conf", Cause.REQUEST_TOO_LARGE, OURS, setup=NGINX["page"],
+        request=REQUEST.replace(b"\r\n\r\n", b"\r\nCookie: a=" + b"b" * 9000 + b"\r\n\r\n")),
+    Row("forwarded-in-plain", "nginx forwards in plain text to a port that expects TLS: HTTP 400", CLIENT,
+        "nginx -p . -c forwarding.conf", Cause.FORWARDED_IN_PLAIN, PEERS, setup=NGINX["forwarding"]),
+    Row("tunnel-without-a-server", "HAProxy ends TLS, has no server for us, and closes without a word", CLIENT,
+        "haproxy -f tunnel.cfg", Cause.BACKEND_DOWN, PEERS, setup=HAPROXY["tunnel"]),
 )  # fmt: skip
 
 REDIS = (
@@ -154,6 +162,10 @@ BEFORE_TLS = (
         s_server(), Cause.TLS_AT_ONCE, OURS, before=asking_in("postgres"), starttls="postgres"),
     Row("port-behind-a-balancer", "the port expects the header of the PROXY protocol; a probe tells", CLIENT,
         "haproxy -f header.cfg", Cause.WANTS_PROXY_HEADER, PEERS, setup=HAPROXY["header"], probe=True),
+    Row("port-whose-balancer-sends-a-header",
+        "a balancer sends a PROXY header to nginx, which expects none and answers in HTTP; a probe tells",
+        CLIENT, "nginx -p . -c balancer.conf", Cause.PROXY_HEADER, PEERS, setup=BALANCER, probe=True,
+        also=(Cause.SPEAKS_HTTP,)),
     Row("device-that-closes-for-large-hellos",
         "a device on the way closes for a hello of more than one packet; a probe with a small one is answered", CLIENT,
         "haproxy -f small.cfg", Cause.LARGE_HELLO, BETWEEN, setup=HAPROXY["small hellos"], probe=True),

@@ -9,6 +9,7 @@ from catalogue import people
 from catalogue.more_configurations import APACHE, DOVECOT, PROSODY, SLAPD, bridging, checking
 from catalogue.prepared import (
     HTTP2,
+    HTTP2_REQUEST,
     IMAP_LOGIN,
     IMAP_WRONG_LOGIN,
     LDAP_SEARCH,
@@ -49,6 +50,10 @@ APACHES = (
     Row("certificate-wanted-later-apache",
         "Apache wants a certificate for this path alone, after the handshake: HTTP 403", CLIENT,
         apache("later"), Cause.WANTS_CERTIFICATE_LATER, PEERS, me("client"), APACHE["later"]),
+    Row("certificate-wanted-later-in-http-2",
+        "Apache wants a certificate for this path alone, for which HTTP/2 has no means: HTTP_1_1_REQUIRED", CLIENT,
+        apache("later2"), Cause.HTTP1_REQUIRED, OURS, with_(alpn=("h2",)), APACHE["later in HTTP/2"],
+        request=HTTP2_REQUEST, also=(Cause.WANTS_CERTIFICATE_LATER,)),
     Row("client-not-on-apaches-list", "our certificate is good, and Apache lets ada in alone: HTTP 403", CLIENT,
         apache("ada"), Cause.NOT_LET_IN, OURS, me("client-bob"), APACHE["ada alone"]),
     Row("client-too-deep-for-apache", "Apache's SSLVerifyDepth is 1, and our chain has an intermediate", CLIENT,

@@ -130,3 +130,5 @@ IMAP_WRONG_LOGIN = b"a LOGIN ada other\r\n"
 HTTP2 = (
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"  # RFC 9113 3.4: the preface and empty SETTINGS
 )
+# Then HEADERS: GET, https, /, localhost (RFC 7541 A).
+HTTP2_REQUEST = HTTP2 + b"\0\0\x0e\x01\x05\0\0\0\x01\x82\x87\x84\x41\x09localhost"

@@ -137,6 +137,13 @@ BY_ROW: Mapping[str, Mend] = {
     "silent": command(s_server()),
     "database": command(s_server()),
     "backend-down": setup(STUNNEL["echo"]),
+    "port-whose-balancer-sends-a-header": lines("proxy_protocol on; ", ""),
+    "tunnel-without-a-server": setup(
+        HAPROXY["gateway"].replace("mode http\n", "mode http\n  http-request return status 200\n", 1)
+    ),
+    "cookies-too-large": request(b""),
+    "certificate-wanted-later-in-http-2": lines("SSLVerifyClient require"),
+    "forwarded-in-plain": lines("proxy_pass http://127.0.0.1:PORT;", "return 200 'welcome';"),
     "bad-gateway": lines("proxy_pass http://127.0.0.1:9;", "return 200 'welcome';"),
     "unavailable": lines(
         "backend none\n  mode http", "backend none\n  mode http\n  http-request return status 200"

@@ -53,7 +53,7 @@ def test_what_is_suggested_is_done_and_then_it_works(
     assert found is not None
     reported = [each for each in found.shown_causes if each.cause in (row.cause, *row.also)]
     wanted = mended(row)
-    if not all(each.command for each in reported):  # what others do comes first, and then all is sound
+    if not all(each.is_ours_to_do for each in reported):  # what others do comes first, and then all is sound
         works(play(wanted.row, stage, wanted.settings, wanted.enough))
         return
     for each in reported:
@@ -73,7 +73,7 @@ def at_the_database(row: Row, stage: Stage, port: int) -> None:
     found = as_client(port, row.ours(), request=STARTUP, before=before, starttls=starttls)
     assert found is not None
     wanted = mended(row)
-    if found.first.command:
+    if found.first.is_ours_to_do:
         tried(found.first, wanted, STARTUP, stage.folder)
     elif before is None:
         works(play(wanted.row, stage, wanted.settings, wanted.enough))

@@ -205,6 +205,7 @@ def http(status: bytes, body: bytes = b"") -> Callable[[Channel], None]:
     [
         (b"403 Forbidden", b"", 1, "NOT_LET_IN"),
         (b"421 Misdirected Request", b"", 1, "NO_NAME_SENT"),
+        (b"431 Request Header Fields Too Large", b"", 0, "REQUEST_TOO_LARGE"),
         (b"400 Bad Request", b"<h1>The SSL certificate error</h1>", 1, "REVOKED"),
         (b"400 Bad Request", b"no such field", 0, None),
         (b"502 Bad Gateway", b"", 0, "BACKEND_DOWN"),

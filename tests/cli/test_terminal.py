@@ -39,7 +39,11 @@ def ends_with(what: object) -> click.Command:
         (UsageError("closed"), 2, "bothways: closed\n"),
         (Truncated("server"), 1, f"bothways: {Truncated('server')}\n"),
         (InternalError(), 1, f"bothways: {InternalError()}\n"),
-        (ConnectionRefusedError(111, "x"), 1, "bothways: connection refused: no service listens there\n"),
+        (
+            ConnectionRefusedError(111, "x"),
+            1,
+            "bothways: connection refused by the host or by a firewall\n",
+        ),
         (TimeoutError("timed out"), 1, "bothways: the connection timed out\n"),
         (TimedOut("no connection within 3 seconds"), 1, "bothways: no connection within 3 seconds\n"),
         (FileNotFoundError(2, "No such file", "a.pem"), 1, "bothways: a.pem: No such file\n"),

@@ -144,7 +144,7 @@ def test_a_client_of_http_2_alone_leaves_where_no_protocol_was_agreed(
     [
         ({}, "", "BACKEND_DOWN"),
         ({"said": True, "closed": True}, "", "BACKEND_DOWN"),
-        ({"closed": True}, "", "PEER_BREAKS_RULES"),
+        ({"closed": True}, "", "BACKEND_DOWN"),
         ({"closed": True}, "mysql", "PEER_BREAKS_RULES"),
         ({}, "mysql", "PEER_STOPPED"),
         ({"data": True, "closed": True}, "", "PEER_STOPPED"),

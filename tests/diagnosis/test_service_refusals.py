@@ -19,7 +19,7 @@ FATAL = b"E\0\0\0\x60SFATAL\0VFATAL\0C28000\0M%s\0\0"
     [
         (UNSENT, "NO_CERTIFICATE"),
         (b"HTTP/1.1 403 Forbidden\r\n\r\n", "NO_CERTIFICATE"),
-        (b"HTTP/2 421 \r\n\r\n", "NAME_NOT_SERVED"),
+        (b"HTTP/2 421 \r\n\r\n", "MISDIRECTED"),
         (FATAL % b"connection requires a valid client certificate", "NO_CERTIFICATE"),
     ],
 )

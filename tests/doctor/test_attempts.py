@@ -151,7 +151,7 @@ def test_a_services_text_is_explained_although_the_connection_is_reset(
 @pytest.mark.parametrize("in_order", [True, False], ids=["close_notify", "end"])
 @pytest.mark.parametrize("asks", [True, False], ids=["certificates", "none"])
 def test_a_service_that_closes_before_it_was_asked_is_no_service_in_order(in_order: bool, asks: bool):
-    """As a balancer does that has no server behind it; the handshake was complete, and that is what fails nothing."""
+    """As a balancer does that has no server behind it: the handshake was complete, and that is no success."""
 
     def leaving(sock: socket.socket) -> None:
         terms = {"client_auth": "request"} if asks else {"client_anchors": None}
@@ -163,13 +163,13 @@ def test_a_service_that_closes_before_it_was_asked_is_no_service_in_order(in_ord
                 sock.shutdown(socket.SHUT_RDWR)
 
     found = made(leaving)
-    assert (found.succeeded, found.closed) == (True, True)
+    assert (found.succeeded, found.closed) == (False, True)
     assert found.answer is not None and found.answer.first.cause.name == (
         "NO_CERTIFICATE" if asks else "BACKEND_DOWN"
     )
     assert found.answer.first.weight is not Weight.CERTAIN
-    rows = {row.id: row for row in outcome_rows(found.facts(), None, found.answer)}
-    assert rows["outcome.closed"].level == "warning"
+    rows = {row.id: row for row in outcome_rows(found.facts(), None, found.answer, refused=True)}
+    assert (rows["outcome"].subject, rows["outcome.closed"].level) == ("TLS succeeded", "problem")
     assert rows["outcome.closed.cause.1"].cause == found.answer.first.cause.name
 
 

@@ -13,6 +13,7 @@ from bothways import Credentials
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine_files
 from bothways.doctor.page import ISLAND, as_page
 from bothways.doctor.report import Report, as_json
+from bothways.doctor.unanswered import IN_HTTP
 from bothways.starttls import PROTOCOLS
 from bothways.starttls.databases import SSL_REQUEST
 from doctor_talk import Talk, examined, listening, ours, saying
@@ -84,9 +85,10 @@ def test_a_wrong_name_is_the_only_problem():
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n"])
 def test_a_server_without_tls_is_tried_once(said: bytes):
-    """One hello, one handshake that fails."""
+    """One hello, one handshake that fails; and for HTTP what shows who answers in it."""
     found = report(saying(said), identities.client())
-    assert (found.outcome, found.connections, len(found.handshakes)) == ("failed", 2, 1)
+    more = IN_HTTP if said.startswith(b"HTTP/") else 0
+    assert (found.outcome, found.connections, len(found.handshakes)) == ("failed", 2 + more, 1)
     assert found.row("server.tls").level == "problem"
     assert {section.id for section in found.sections} == {"server", "identity", "outcome"}
 
@@ -103,6 +105,27 @@ def greeting(said: bytes) -> Talk:
             pass
 
     return talk
+
+
+def plain_http(sock: socket.socket) -> None:
+    """As nginx without TLS."""
+    status = (
+        b"200 OK"
+        if sock.recv(65536).startswith(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        else b"400 Bad Request"
+    )
+    sock.sendall(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n")
+
+
+def behind_a_balancer(sock: socket.socket) -> None:
+    """As nginx with TLS, whose load balancer sends a PROXY header: it answers that, and not what comes after it."""
+    sock.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+    sock.recv(65536)
+
+
+def behind_a_balancer_with_gnutls(sock: socket.socket) -> None:
+    sock.sendall(bytes([21, 3, 3, 0, 2, 2, 10]))
+    sock.recv(65536)
 
 
 def database_without_tls(sock: socket.socket) -> None:
@@ -135,6 +158,9 @@ MYSQL_GREETING = b"\x4a\0\0\0\x0a8.0.36\0" + bytes(62)
         (greeting(b"220 mail.example ESMTP\r\n"), "SPEAKS_MAIL"),
         (greeting(MYSQL_GREETING), "SPEAKS_DATABASE"),
         (saying(b"HTTP/1.1 400 Bad Request\r\n\r\n"), "SPEAKS_HTTP"),
+        (plain_http, "SPEAKS_HTTP"),
+        (behind_a_balancer, "PROXY_HEADER"),
+        (behind_a_balancer_with_gnutls, "PROXY_HEADER"),
         (behind_a_header, "WANTS_PROXY_HEADER"),
         (database_without_tls, "STARTTLS_NOT_OFFERED"),
         (nameless, "NAME_ROUTED"),
@@ -144,7 +170,8 @@ MYSQL_GREETING = b"\x4a\0\0\0\x0a8.0.36\0" + bytes(62)
         (saying(), "SPEAKS_PLAIN"),
     ],
     ids=[
-        "SSH", "SMTP", "MySQL", "HTTP", "PROXY header", "PostgreSQL without TLS", "routed by name", "unknown name",
+        "SSH", "SMTP", "MySQL", "400 to all", "HTTP", "PROXY header sent",
+        "PROXY header sent to GnuTLS", "PROXY header", "PostgreSQL without TLS", "routed by name", "unknown name",
         "closed at once", "reset at once", "closed",
     ],
 )  # fmt: skip

@@ -61,7 +61,7 @@ def after(seconds: float, answer: object) -> Callable[..., object]:
 
 
 FAULTS = {
-    "down": Row("connection refused: no service listens there", ConnectionRefusedError(111, "refused")),
+    "down": Row("connection refused by the host or by a firewall", ConnectionRefusedError(111, "refused")),
     "silent": Row("no answer within 4.5 seconds", forever, seconds=ROUND),
     "slow": Row("no answer within 4.5 seconds", after(60, ocsp_response(SERVER)), seconds=ROUND),
     "endless": Row("its answer is longer than 65536 bytes", ValueError("its answer is longer than 65536 bytes")),

@@ -121,7 +121,7 @@ def test_without_a_responder_the_body_starts_without_a_staple() -> None:
     said: list[str] = []
     threads = threading.active_count()
     with blocking.renewing(Stapling(credentials, random=bytes), tell=said.append):
-        assert "no service listens there; there is no valid one" in said[0]
+        assert "by the host or by a firewall; there is no valid one" in said[0]
     assert threading.active_count() <= threads + 1
 
 

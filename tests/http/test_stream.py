@@ -9,7 +9,7 @@ import httpcore
 import pytest
 
 from bothways import PeerAlert
-from bothways.http.stream import HEAD_LIMIT, ChannelStream, Deadline
+from bothways.http.stream import HEAD_LIMIT, START_LIMIT, ChannelStream, Deadline
 from bothways.roles import StepId
 
 
@@ -60,13 +60,14 @@ def test_what_comes_before_the_content_is_bounded_and_what_comes_after_is_not():
     assert stream.read(65536)
 
 
-def test_it_is_known_whether_anything_came():
+def test_the_first_bytes_are_kept_up_to_a_limit():
     stream = stream_over(Channel([b""]))
     stream.read(1)
-    assert not stream.has_received
-    stream = stream_over(Channel([b"x"]))
+    assert stream.start == b""
+    stream = stream_over(Channel([b"x", b"y" * START_LIMIT]))
     stream.read(1)
-    assert stream.has_received
+    stream.read(START_LIMIT)
+    assert stream.start == b"x" + b"y" * (START_LIMIT - 1)
 
 
 @pytest.mark.parametrize("broken", [BrokenPipeError(), ConnectionResetError()])

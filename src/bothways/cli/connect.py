@@ -50,6 +50,7 @@ from bothways.diagnosis import (
     facts_of,
     refusal_in,
 )
+from bothways.diagnosis.service_refusals import explain_silence, silence
 from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
@@ -64,6 +65,7 @@ from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
+UNASKED = "the service was asked nothing and said nothing: this does not show whether one answers behind TLS"
 PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 
 
@@ -110,7 +112,7 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 )
 @click.option(
     "--probe", "probing", is_flag=True,
-    help="Where our hello is not answered, ask what the server speaks, by at most six connections more.",
+    help="Where our hello is not answered, ask what the server speaks, by at most eight connections more.",
 )  # fmt: skip
 @ech_option
 @starttls_option
@@ -140,6 +142,9 @@ def command(
     Standard input is sent to the server, and what the server sends is written to standard output. At the end of
     the input close_notify is sent, unless --post-handshake is given; data is read until the server closes, or sends
     nothing for the time of --timeout. While the input is open there is no such limit.
+
+    A server that closes before the end of the input, and has sent nothing, has failed: a load balancer does so that
+    reaches no service.
 
     The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
@@ -271,13 +276,18 @@ class _Server:
 
 @dataclass
 class _End:
-    """How a connection ended. head: the first bytes of the server, which may be a refusal by its service."""
+    """How a connection ended.
+
+    head: the first bytes of the server, which may be a refusal by its service.  unasked: whether it sent nothing, and
+    we had asked nothing.
+    """
 
     head: bytes = b""
     error: Exception | None = None
     why: Explanation | None = None
     refusal: ServiceRefusal | None = None
     reply: Explanation | None = None
+    unasked: bool = False
 
     @property
     def failure(self) -> Exception | None:
@@ -330,6 +340,8 @@ class _Report:
                 self._facts["reply"] = facts_of(end.reply)
             say_json(self._facts)
             return
+        if end.unasked:
+            say(UNASKED)
         if end.error is None and end.reply is not None:
             say("\n".join(bounded(str(end.reply).splitlines())))
         elif end.error is not None and end.why is not None:
@@ -348,14 +360,14 @@ def _copy(
     talk.begin()
     try:
         data = talk.receive()
-        silent = explain_answer(b"", observed.situation()) if data == b"" else None
+        if data == b"":
+            _explain_silent_end(observed, end, input_ended=talk.has_ended)
         if not watched:
             channel.stop_observing()  # later failures are not part of the handshake
         while data:
             end.head += data[: LOOKED_AT - len(end.head)]
             _pass_on(data)
             data = talk.receive()
-        end.reply = silent
     finally:
         if end.head:
             end.refusal = refusal_in(end.head)
@@ -368,3 +380,16 @@ def _pass_on(data: bytes) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         output_is_gone()
+
+
+def _explain_silent_end(observed: HandshakeFacts, end: _End, *, input_ended: bool) -> None:
+    """Explain that the server closed without a word: a failure if it did so while our input was still open.
+
+    At the end of the input we close too, and a service that has nothing to answer may close then.
+    """
+    situation = observed.situation()
+    input_ended = input_ended or situation.observed.closed
+    end.unasked = input_ended and not situation.observed.said
+    if not end.unasked:
+        end.reply = explain_silence(situation)
+        end.refusal = None if input_ended else silence()

@@ -65,6 +65,11 @@ class Conversation:
         self._channel.settimeout(LOOK_SECONDS)
         threading.Thread(target=self._send_input, daemon=True).start()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the input has ended."""
+        return self._has_ended
+
     def receive(self) -> bytes | None:
         """Wait for data; b"" at the end. None where nothing was asked, and nothing came within the limit.
 

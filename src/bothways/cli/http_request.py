@@ -195,9 +195,10 @@ def _asked(
     except (ConfigError, UsageError):
         raise
     except http.NotHTTP as error:
-        why = explain_answer(b"", observed.situation()) if error.silent else None
+        why = explain_answer(error.start, observed.situation())
+        said = f"the server's response is not valid HTTP: {error}" if why is None else why.happened
         report.failed(
-            f"the server's response is not valid HTTP: {error}",
+            said,
             why,
             {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
         )

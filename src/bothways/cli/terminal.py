@@ -216,7 +216,7 @@ def _report_misuse(error: click.ClickException) -> None:
 
 def _network_words(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused: no service listens there"
+        return "connection refused by the host or by a firewall"
     if isinstance(error, TimedOut):
         return str(error)
     if isinstance(error, TimeoutError):

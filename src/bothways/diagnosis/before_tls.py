@@ -12,10 +12,11 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.service_texts import SHUT_OUT, match_text
+from bothways.diagnosis.situation import Probed
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 
-LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
+CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 
 # What a server is, by its first bytes.
@@ -63,6 +64,9 @@ PORTS: Mapping[str, tuple[Cause, str, str]] = {
     "1521": (Cause.SPEAKS_DATABASE, "", "Oracle"),
 }
 AT_ONCE = frozenset(("443", "465", "563", "636", "853", "989", "990", "993", "995", "3269", "5223", "8443"))
+# Of them those of other protocols than HTTP, and others that begin with TLS: NNTP, SQL, Redis, MQTT, AMQP, SIP.
+OTHERS = AT_ONCE - {"443", "8443"} | {"563", "1433", "1521", "5061", "5671", "6380", "6514", "8883"}
+BAD_REQUEST, SERVER_ERRORS = 400, 500
 RECORDS = (b"\x14\3", b"\x15\3", b"\x16\3", b"\x17\3")
 
 
@@ -72,6 +76,12 @@ def name_of(case: Case, other: OtherProtocol | None) -> str:
     if other is OtherProtocol.MAIL_OR_FILES and at_port is not None and at_port[1] in ("ftp", "nntp"):
         return at_port[1]
     return NAMES.get(other, "")
+
+
+def may_speak_http2(case: Case) -> bool:
+    """Whether nothing says that the service speaks another protocol than HTTP: neither STARTTLS nor its port."""
+    port = _port(case)
+    return not case.own_side.starttls and port not in OTHERS and (port not in PORTS or not PORTS[port][1])
 
 
 def by_port(case: Case) -> Iterator[Likely]:
@@ -93,6 +103,72 @@ def by_probes(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, evidence, protocol=title)
     else:
         yield case.likely(cause, PEERS, LIKELY, evidence, starttls=found.starttls)
+
+
+def in_plain(case: Case, other: OtherProtocol | None, observed: str) -> Iterator[Likely]:
+    """Return the causes where a server answers our hello in another protocol.
+
+    other: the protocol, by its first bytes.  observed: what those are. One answer does not say who gave it, so that no
+    cause is certain by it.
+    """
+    if other is OtherProtocol.HTTP_ANSWER:
+        yield from _in_http(case, observed)
+    elif other in PLAIN_SERVERS:
+        yield case.likely(PLAIN_SERVERS[other], PEERS, LIKELY, observed, starttls=name_of(case, other))
+    else:
+        yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, observed)
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _in_http(case: Case, observed: str) -> Iterator[Likely]:
+    """A server of plain HTTP answers in HTTP, and so does a TLS server that gets a PROXY header before our hello."""
+    found = case.situation.probed or Probed()
+    if found.http_status is not None and found.http_status != BAD_REQUEST:
+        if found.speaks_unasked:
+            yield from _refused_unasked(case, found.http_status)
+            return
+        evidence = f"{observed}, and it answers a request in plain HTTP by status {found.http_status}"
+        yield case.likely(Cause.SPEAKS_HTTP, PEERS, CERTAIN, evidence)
+        return
+    yield from with_a_header(case)
+    if not found.speaks_unasked and not found.after_proxy_header:
+        yield case.likely(Cause.SPEAKS_HTTP, PEERS, LIKELY, observed)
+    tells = (
+        ""
+        if case.situation.probed is not None
+        else "; a request in plain HTTP, or --probe, tells which it is"
+    )
+    yield case.likely(
+        Cause.PROXY_HEADER, PEERS, POSSIBLE, f"a TLS server that gets such a header answers so{tells}"
+    )
+    if case.situation.probed is None:
+        yield case.likely(
+            Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE, f"some servers without it answer so{tells}"
+        )
+    yield case.likely(Cause.SPEAKS_HTTP, PEERS, POSSIBLE, observed)
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, POSSIBLE)
+
+
+def _refused_unasked(case: Case, status: int) -> Iterator[Likely]:
+    """It refuses every connection in HTTP, before it has received anything."""
+    evidence = f"it answers in plain HTTP by status {status}, before anything was sent to it"
+    first, second = (Cause.LETS_NOT_IN, Cause.BACKEND_DOWN)
+    if status >= SERVER_ERRORS:
+        first, second = second, first
+    yield case.likely(first, PEERS, LIKELY, evidence)
+    yield case.likely(second, PEERS, POSSIBLE)
+    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, POSSIBLE)
+
+
+def with_a_header(case: Case) -> Iterator[Likely]:
+    """Return that a header of the PROXY protocol is missing, or stands where none is expected, by probes."""
+    found = case.situation.probed
+    if found is not None and found.after_proxy_header:
+        evidence = "a hello behind such a header was answered, and one without was not"
+        yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, LIKELY, evidence)
+    if found is not None and found.speaks_unasked and found.http_status in (None, BAD_REQUEST):
+        evidence = "it refused a connection on which we had sent nothing, so that another had sent something"
+        yield case.likely(Cause.PROXY_HEADER, PEERS, LIKELY, evidence)
 
 
 def failed(case: Case, error: StartTLSFailed) -> Iterator[Likely]:

@@ -124,6 +124,17 @@ class Case:
         return tuple(each for chain in self.own_side.own for each in parsed(chain))
 
     @property
+    def _is_unprobed(self) -> bool:
+        """Whether our hello was refused or not answered, and no other hello has shown why."""
+        return (
+            self.is_client
+            and bool(self.observed.sent)
+            and self.progress is Progress.HELLO
+            and self.situation.probed is None
+            and not self.own_side.ech
+        )
+
+    @property
     def _shows_a_file(self) -> bool:
         """Whether we have a certificate whose file is known by its name."""
         return self.is_client and bool(self.own_side.own) and self.own_side.files.cert != UNNAMED.cert
@@ -169,6 +180,7 @@ class Case:
             "groups": "x25519,secp256r1",
             "also": "",
             "above": False,
+            "unprobed": self._is_unprobed,
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }
         return Likely(cause, party, weight, _plain(evidence), common | facts)

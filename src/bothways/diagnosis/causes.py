@@ -44,6 +44,10 @@ class Cause(Enum):
 
     # -- reaching the peer ---------------------------------------------------------------------------
     NOTHING_LISTENS = Row("nothing listens at {address}", theirs="start the server, or correct host and port")
+    REJECTED = Row(
+        "a firewall rejects connections to {address}",
+        theirs="have the port opened for our address, or go through the proxy that this network needs",
+    )
     HOST_UNKNOWN = Row(
         "the host name has no address: it is misspelled, or known only inside another network",
         ours="correct the name, or connect from a network in which it is known",
@@ -81,7 +85,8 @@ class Cause(Enum):
         their_command="curl -v http://{target}/",
     )
     HTTP_CLIENT = Row(
-        "the client speaks plain HTTP to our TLS port", theirs="have the client use https:// in the URL"
+        "the client speaks plain HTTP to our TLS port",
+        theirs="have the client use https:// in the URL; a proxy that ends TLS in front of us has to begin it again",
     )
     SPEAKS_SSH = Row("an SSH server listens on this port", theirs="use the port of the TLS service")
     SPEAKS_MAIL = Row(
@@ -141,8 +146,8 @@ class Cause(Enum):
         theirs="add the name to the configuration of the router",
     )
     PROXY_HEADER = Row(
-        "something in front of the server sends the header of the PROXY protocol before TLS",
-        theirs="turn it off in the load balancer, or remove the header before TLS begins",
+        "a load balancer in front of the server sends the header of the PROXY protocol before TLS, and the server expects none",
+        theirs="turn the header off in the load balancer, or have the server read it: nginx `listen ... ssl proxy_protocol`, HAProxy `bind ... accept-proxy`, `proxy_from` in the file of `bothways gateway`",
     )
     OLD_SSL = Row("the {peer} begins with an SSL 2.0 hello", theirs="update the {peer}")
     SPEAKS_PLAIN = Row(
@@ -201,9 +206,15 @@ class Cause(Enum):
         our_command="bothways connect {target} --ca {ca} --alpn {offer}",
     )
     NAME_NOT_SERVED = Row(
-        "{other} has no certificate for the name {name}",
+        "{other} does not serve the name {name}",
         ours="connect with a name that the server is configured for",
         theirs="add the name to the server, or have the client use a name that the server has",
+        our_command="bothways connect {target} --ca {ca} --name NAME",
+    )
+    MISDIRECTED = Row(
+        "the host of the request is not served on the connection that its server name selected: {detail}",
+        ours="use the host of the request as the server name of its connection, and a new connection for each host",
+        theirs="have the host of the request served under this server name, by the same route or certificate",
         our_command="bothways connect {target} --ca {ca} --name NAME",
     )
     NO_NAME_SENT = Row(
@@ -489,7 +500,7 @@ class Cause(Enum):
         theirs="if it should be allowed, add a rule for it",
     )
     NOT_ACCEPTED = Row(
-        "the {peer} does not accept {whose} certificate, and its alert does not say why",
+        "the {peer} does not accept {whose} certificate, and does not say why",
         theirs="look at the {peer}'s log",
         ours="have the {peer}'s operator look up the reason in its log",
     )
@@ -554,8 +565,21 @@ class Cause(Enum):
         ours="have the proxy's operator issue credentials, or permit connections without it",
     )
     BACKEND_DOWN = Row(
-        "the {peer} forwards requests, and the service behind it does not answer",
-        theirs="start the service behind it, or correct its address in the configuration of the {peer}",
+        "the {peer} forwards connections, and the service behind it does not answer",
+        theirs="start the service behind it, or correct in the configuration of the {peer} its address, and whether it expects TLS or a PROXY header",
+    )
+    FORWARDED_IN_PLAIN = Row(
+        "the {peer} decrypts what it receives, and forwards it in plain text to a service behind it that expects TLS",
+        theirs="have it use TLS to that service (HAProxy `server ... ssl`, nginx `proxy_pass https://`), or the service's plain port",
+    )
+    HTTP1_REQUIRED = Row(
+        "the server serves this request in HTTP/1.1 alone: most often it authenticates clients of this path after the handshake",
+        ours="send the request in HTTP/1.1",
+        our_command="bothways connect {target} --ca {ca} --alpn http/1.1",
+    )
+    REQUEST_TOO_LARGE = Row(
+        "the request is larger than the server accepts: {detail}",
+        ours="send less of it; or have the limit raised: nginx `large_client_header_buffers` and `client_max_body_size`, Apache `LimitRequestFieldSize`, `LimitRequestLine` and `LimitRequestBody`, Node.js `--max-http-header-size`",
     )
     NO_REQUEST = Row(
         "we sent no complete request within the {peer}'s time limit",

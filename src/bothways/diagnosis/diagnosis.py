@@ -28,6 +28,8 @@ GIVEN = (
     "key",
     "ech",
 )  # options of `connect` with which we connected, as facts: given_NAME
+CONNECT = "bothways connect {target}"
+PROBING = f"{CONNECT} --ca {{ca}} --probe"
 _PLACEHOLDER = re.compile(r"[A-Z]+")
 
 
@@ -69,11 +71,22 @@ class Likely:
         return sentence((ours if self.party is Party.OURS else theirs) or theirs or ours, self.facts)
 
     @property
+    def is_ours_to_do(self) -> bool:
+        """Whether a command does what `remedy` says; without one somebody is asked for it."""
+        return bool(self._template and self.command)
+
+    @property
+    def _template(self) -> str:
+        row = self.cause.value
+        return row.our_command if self.party is Party.OURS else row.their_command
+
+    @property
     def command(self) -> str:
         """A command for our own terminal that helps, or "". Words in capitals are placeholders."""
-        row = self.cause.value
-        template = row.our_command if self.party is Party.OURS else row.their_command
-        if self.facts.get("given_ech") and not template.startswith("bothways connect {target}"):
+        template = self._template
+        if self.facts.get("unprobed") and self.weight is not Weight.CERTAIN:
+            template = _probing(template)
+        if self.facts.get("given_ech") and not template.startswith(CONNECT):
             return ""  # other programs would send the server's name in the clear
         if self.facts.get("starttls"):
             template = _through_starttls(template)
@@ -83,12 +96,23 @@ class Likely:
         return "" if _lacks(template, self.facts) else _with_given(template, self.facts).format(**own)
 
 
+def _probing(template: str) -> str:
+    """Return the command with the option by which more hellos show what a server refuses; without one, that alone."""
+    if not template:
+        return PROBING
+    return (
+        template
+        if "--starttls {starttls}" in template
+        else template.replace(CONNECT, f"{CONNECT} --probe", 1)
+    )
+
+
 def _through_starttls(template: str) -> str:
     """Return the command with the option by which every connection to that server requests TLS."""
     if "{starttls}" in template:
         return template
     for command, option in (
-        ("bothways connect {target}", "--starttls"),
+        (CONNECT, "--starttls"),
         ("s_client -connect {target}", "-starttls"),
     ):
         template = template.replace(command, f"{command} {option} {{starttls}}")
@@ -102,11 +126,10 @@ def _quoted(value: object) -> str:
 
 def _with_given(template: str, facts: Mapping[str, object]) -> str:
     """Return the command with the options by which we connected, except those that it has already."""
-    start = "bothways connect {target}"
     given = [name for name in GIVEN if facts.get(f"given_{name}") and f" --{name} " not in template]
     words = "".join(f" --{name} {_quoted(each)}" for name in given for each in _values(facts, name))
     words += "".join(f" {_joined(each)}" for each in _kept(facts) if _fits(each[0], template))
-    return template.replace(start, start + words.replace("{", "{{").replace("}", "}}"), 1)
+    return template.replace(CONNECT, CONNECT + words.replace("{", "{{").replace("}", "}}"), 1)
 
 
 def _kept(facts: Mapping[str, object]) -> tuple[tuple[str, ...], ...]:
@@ -180,6 +203,7 @@ class Explanation:
         alone = len(shown) == 1
         several_faults = len({each.order for each in shown}) > 1
         seen = ""
+        tried: set[str] = set()
         lines.append(heading([(each.weight is Weight.CERTAIN, each.order) for each in shown]))
         for number, each in enumerate(shown, 1):
             mark = "  " if alone else f"  {number}. "
@@ -190,10 +214,12 @@ class Explanation:
             inner = " " * len(mark)
             evidence = "" if seen.startswith(each.evidence) else each.evidence
             seen = each.evidence or seen
-            todo = "do:   " if each.command else "ask:  "
+            todo = "do:   " if each.is_ours_to_do else "ask:  "
             for name, text in (("seen: ", evidence), (todo, each.remedy)):
                 lines += _wrapped(inner + name, text, width) if text else []
-            lines += [f"{inner}try:  {each.command}"] if each.command else []
+            if each.command and each.command not in tried:
+                lines.append(f"{inner}try:  {each.command}")
+            tried.add(each.command)
         return lines
 
     def __str__(self) -> str:

@@ -31,10 +31,13 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
     """Return the causes of an error of the operating system."""
     match error:
         case ConnectionRefusedError():
+            yield case.likely(Cause.NOTHING_LISTENS, PEERS, LIKELY, "the connection was refused at once")
             yield case.likely(
-                Cause.NOTHING_LISTENS, PEERS, CERTAIN, "its operating system refused the connection"
+                Cause.REJECTED,
+                BETWEEN,
+                POSSIBLE,
+                "from here it looks the same: a connection from the server itself tells",
             )
-            yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
         case socket.gaierror():
             yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server has it")
         case TimeoutError():
@@ -43,6 +46,7 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield from ended_without_alert(case)
         case _ if error.errno in NO_WAY:
             yield case.likely(Cause.UNREACHABLE, OURS, LIKELY, error.strerror or "")
+            yield case.likely(Cause.REJECTED, BETWEEN, POSSIBLE, "some firewalls answer so")
             yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
         case _:
             problem = error.strerror or type(error).__name__
@@ -60,7 +64,7 @@ def timed_out(case: Case) -> Iterator[Likely]:
         yield from _by_port(case)
         word = "it received our hello and sent nothing" if case.is_client else "it connected and sent nothing"
         if case.is_client:
-            yield from _behind_a_header(case)
+            yield from before_tls.with_a_header(case)
             yield from own_hello.probed(case)
         if case.is_client and not _answered(case):
             yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, word)
@@ -93,19 +97,13 @@ def _answered(case: Case) -> bool:
     return case.situation.probed is not None and bool(case.situation.probed.versions)
 
 
-def _behind_a_header(case: Case) -> Iterator[Likely]:
-    if case.situation.probed is not None and case.situation.probed.after_proxy_header:
-        evidence = "a hello behind such a header was answered, and one without was not"
-        yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, LIKELY, evidence)
-
-
 def _is_known(case: Case) -> bool:
     """Whether probes found what the server expects before TLS."""
     found = case.situation.probed
     if found is None:
         return False
     known = found.after_proxy_header or found.without_name or found.closes_at_once or found.reads_hello
-    return known or bool(found.starttls)
+    return known or found.speaks_unasked or bool(found.starttls)
 
 
 def _routed_by_name(case: Case) -> Iterator[Likely]:
@@ -141,6 +139,12 @@ def _closed_at_once(case: Case) -> Iterator[Likely]:
         yield case.likely(
             Cause.LETS_NOT_IN, PEERS, LIKELY, f"{evidence}; from an allowed address it would not"
         )
+        yield case.likely(
+            Cause.PROXY_HEADER,
+            PEERS,
+            LIKELY,
+            f"{evidence}, as a TLS server does that gets such a header from another",
+        )
 
 
 def _closed_after_hello(case: Case) -> Iterator[Likely]:
@@ -164,6 +168,7 @@ def _before_tls(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, name=name)
     if case.situation.probed is None:  # otherwise a hello after such a header was not answered either
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
+        yield case.likely(Cause.PROXY_HEADER, PEERS, POSSIBLE)
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
 
 
@@ -171,6 +176,8 @@ def _no_protocol_chosen(case: Case) -> Iterator[Likely]:
     """Servers of gRPC, or of HTTP/2 only, close a connection for which no protocol was agreed by ALPN."""
     if not case.is_client or case.observed.data or case.observed.protocol is not None:
         return
+    if b"h2" in case.own_side.protocols or not before_tls.may_speak_http2(case):
+        return  # it would have chosen h2
     detail = "we offer none, and then servers of gRPC and HTTP/2 close the connection"
     if case.own_side.protocols:
         offered = listed([each.decode("ascii", "replace") for each in case.own_side.protocols])
@@ -202,7 +209,7 @@ def _service_closed(case: Case) -> Iterator[Likely]:
 def _no_server_behind_proxy(case: Case) -> Iterator[Likely]:
     """It closed before it sent anything, as a proxy does that cannot reach any of its servers.
 
-    A service that was asked for TLS by its own protocol has answered.
+    A service that was asked for TLS by its own protocol has answered; and one that got our certificate may refuse us.
     """
     if (
         not case.own_side.starttls
@@ -211,7 +218,12 @@ def _no_server_behind_proxy(case: Case) -> Iterator[Likely]:
         and not getattr(case.error, "in_record", False)
     ):
         evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
-        yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
+        if case.observed.closed and not case.observed.said:
+            evidence += (
+                "; we had sent close_notify and nothing else: on a connection that stays open (an input that does not "
+                "end) a service that is there waits for us"
+            )
+        yield case.likely(Cause.BACKEND_DOWN, PEERS, own_side.silent_weight(case), evidence)
 
 
 def _ended_after_us(case: Case) -> Iterator[Likely]:
@@ -219,7 +231,8 @@ def _ended_after_us(case: Case) -> Iterator[Likely]:
     if case.observed.closed and not case.observed.said and not case.observed.data:
         evidence = "we sent close_notify, and nothing else, before it ended the connection"
         detail = "it ends connections without close_notify (RFC 9846 6.1)"
-        yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, LIKELY, evidence, detail=detail)
+        weight = LIKELY if case.own_side.starttls else POSSIBLE  # otherwise nobody may be behind it
+        yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, weight, evidence, detail=detail)
 
 
 def _nothing_agreed(case: Case) -> Iterator[Likely]:
@@ -264,7 +277,7 @@ network = one(Cause.CUT, BETWEEN)
 
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
-        _behind_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_probes,
+        before_tls.with_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_probes,
         own_hello.probed, _by_port, _closed_after_hello, _before_tls,
         peer_alerts.lets_not_in, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,

@@ -27,11 +27,21 @@ from bothways.trust.names import names_of
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 SOON_DAYS = 7
+# No alert, or one by which a server says nothing about us.
+SAY_NOTHING = (None, Alert.CLOSE_NOTIFY, Alert.INTERNAL_ERROR, Alert.USER_CANCELED, Alert.GENERAL_ERROR)
 LONG_DAYS = 90
 # Alerts by which TLS implementations refuse a certificate for another name; some close without one.
 NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, None)
 # OpenSSL sends the first for a certificate that is not yet valid.
 CLOCK_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_EXPIRED)
+
+
+def silent_weight(case: Case) -> Weight:
+    """Return how likely it is that nobody answers behind a server that closed without a word.
+
+    Where it got our certificate, or did although it asked for one, it may as well have refused us.
+    """
+    return POSSIBLE if case.chain or case.request is not None else LIKELY
 
 
 # -- was a certificate sent? --------------------------------------------------------------------------------------
@@ -44,14 +54,15 @@ def unpinned(case: Case) -> Iterator[Likely]:
 
 
 def absent(case: Case) -> Iterator[Likely]:
-    """A certificate was requested, and we sent none."""
+    """A certificate was requested, and we sent none: an alert that refuses clients makes that certain."""
     seen, request = case.observed, case.request
+    weight = LIKELY if case.alert in SAY_NOTHING else CERTAIN
     if not case.is_client or request is None or seen.shown is None or seen.shown:
         return
     named = f"; it names {certs.listed_names(request.authorities)}" if request.authorities else ""
     if not case.own_side.own:
         evidence = f"the server asked for one in the handshake{named}"
-        yield case.likely(Cause.NO_CERTIFICATE, OURS, CERTAIN, evidence, detail="none was configured")
+        yield case.likely(Cause.NO_CERTIFICATE, OURS, weight, evidence, detail="none was configured")
         return
     leaves = [ParsedCertificate(chain[0]) for chain in case.own_side.own]
     kinds = listed([described(each.key) for each in leaves])
@@ -60,12 +71,12 @@ def absent(case: Case) -> Iterator[Likely]:
         accepts = listed(names(SignatureScheme, request.schemes))
         detail = f"our key is {kinds}, the server accepts {accepts}"
         yield case.likely(
-            Cause.NO_SHARED_SCHEME, OURS, CERTAIN, "so none of our certificates was sent", detail=detail
+            Cause.NO_SHARED_SCHEME, OURS, weight, "so none of our certificates was sent", detail=detail
         )
         return
     issuers = listed([each.issuer_text for each in leaves])
     detail = f"ours are issued by {issuers}{named}, and the wrong one of several must not be sent"
-    yield case.likely(Cause.CERTIFICATE_WITHHELD, OURS, CERTAIN, detail=detail)
+    yield case.likely(Cause.CERTIFICATE_WITHHELD, OURS, weight, detail=detail)
 
 
 def certificate_not_requested(case: Case) -> Iterator[Likely]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import own_hello, own_issuer, own_side, psks
+from bothways.diagnosis import before_tls, own_hello, own_issuer, own_side, psks
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -57,6 +57,7 @@ device = one(Cause.DEVICE_BETWEEN, BETWEEN)
 stopped = one(Cause.PEER_STOPPED, PEERS)
 misconfigured = one(Cause.PEER_CONFIGURED_WRONG, PEERS)
 lets_not_in = one(Cause.LETS_NOT_IN, PEERS)
+not_ours = one(Cause.PROXY_HEADER, PEERS)
 gave_up = one(Cause.GAVE_UP, PEERS)
 records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
@@ -125,8 +126,16 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
     Progress.HELLO: {
         Alert.HANDSHAKE_FAILURE: (*HELLO_CLIENT, own_hello.large_hello),
         Alert.INTERNAL_ERROR: (own_hello.probed, misconfigured, own_hello.name, own_hello.large_hello),
-        Alert.UNEXPECTED_MESSAGE: (own_hello.probed, one(Cause.SPEAKS_PLAIN, PEERS), own_hello.large_hello, device),
-        Alert.DECODE_ERROR: (own_hello.probed, own_hello.large_hello, own_hello.versions, device, _disagreement),
+        Alert.UNEXPECTED_MESSAGE: (
+            before_tls.with_a_header, own_hello.probed, one(Cause.SPEAKS_PLAIN, PEERS), not_ours, own_hello.large_hello,
+            device,
+        ),
+        Alert.DECODE_ERROR: (
+            before_tls.with_a_header, own_hello.probed, own_hello.large_hello, own_hello.versions, not_ours, device,
+            _disagreement,
+        ),
+        Alert.RECORD_OVERFLOW: (before_tls.with_a_header, not_ours, device, _disagreement),
+        Alert.PROTOCOL_VERSION: (before_tls.with_a_header, own_hello.probed, own_hello.versions),
         Alert.ILLEGAL_PARAMETER: (own_hello.probed, own_hello.large_hello, own_hello.versions, device, _disagreement),
         Alert.CLOSE_NOTIFY: (own_hello.probed, lets_not_in, own_hello.name, stopped),
         Alert.ACCESS_DENIED: (lets_not_in, own_hello.name),

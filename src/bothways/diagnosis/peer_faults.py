@@ -182,15 +182,18 @@ def _not_tls(case: Case) -> Iterator[Likely]:
     head = bytes(start) if isinstance(start, (bytes, bytearray)) else b""
     other = recognise(head)
     observed = f"its first bytes are {head!r}" + (f", as of {other.value}" if other is not None else "")
-    protocol = None if case.is_client else _asks_for_tls(head)
+    if case.is_client:
+        yield from before_tls.in_plain(case, other, observed)
+        return
+    protocol = _asks_for_tls(head)
     if protocol is not None:
         yield case.likely(Cause.STARTTLS_CLIENT, PEERS, CERTAIN, observed, protocol=protocol)
         return
-    cause = (before_tls.PLAIN_SERVERS if case.is_client else PLAIN_CLIENTS).get(other)
+    cause = PLAIN_CLIENTS.get(other)
     if cause is not None:
-        yield case.likely(cause, PEERS, CERTAIN, observed, starttls=before_tls.name_of(case, other))
+        yield case.likely(cause, PEERS, CERTAIN, observed)
         return
-    yield case.likely(Cause.SPEAKS_PLAIN if case.is_client else Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed)
+    yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from bothways.diagnosis import certificates as certs
 from bothways.diagnosis import own_hello, own_issuer, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
@@ -34,7 +35,15 @@ FAILED = (
 )
 SILENCE = "TLS succeeded, and the service behind it closed without an answer; some services refuse clients in this way"
 BUSY = "TLS succeeded in both directions, and the service behind it serves nobody at the moment"
-MEANINGS = {Meaning.NO_BACKEND: FAILED, Meaning.BUSY: BUSY}
+TOO_LARGE = (
+    "TLS succeeded in both directions, and the server refuses this request for its size, not our certificate"
+)
+MEANINGS = {
+    Meaning.NO_BACKEND: FAILED,
+    Meaning.PLAIN_WANTED: FAILED,
+    Meaning.BUSY: BUSY,
+    Meaning.TOO_LARGE: TOO_LARGE,
+}
 
 
 class ServiceRefusal(Exception):
@@ -64,9 +73,15 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
 
 def explain_silence(situation: Situation) -> Explanation:
     """Explain that a service closed the connection after the handshake without a word."""
-    case = Case(ServiceRefusal(ServiceReply("nothing, and closed the connection", None)), situation)
+    case = Case(silence(), situation)
     causes = ranked(each for rule in SILENT for each in rule(case))
-    return Explanation("the server answered: nothing, and closed the connection", SILENCE, causes)
+    what = "answered" if situation.observed.said else "sent"
+    return Explanation(f"the server {what} nothing, and closed the connection", SILENCE, causes)
+
+
+def silence() -> ServiceRefusal:
+    """Return that a service closed the connection without a word as a refusal, so that a command has failed."""
+    return ServiceRefusal(ServiceReply("nothing, and closed the connection", None))
 
 
 def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explanation:
@@ -157,6 +172,15 @@ def _later(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, "the server says so", later=later)
 
 
+def _http1(case: Case) -> Iterator[Likely]:
+    """It ends a request of HTTP/2, in which nobody is authenticated after the handshake (RFC 9113 9.2.1, 9.2.3)."""
+    yield case.likely(Cause.HTTP1_REQUIRED, OURS, LIKELY, f"it answers {shown(_reply(case).text)}")
+    evidence = (
+        "Apache answers so where a certificate is required for some paths alone, which HTTP/2 does not allow"
+    )
+    yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, POSSIBLE, evidence)
+
+
 def _untrusted(case: Case) -> Iterator[Likely]:
     """A service that names its CAs without ours refuses for that, whatever its text says."""
     yield from own_issuer.unnamed_issuer(case)
@@ -233,6 +257,35 @@ def _name(case: Case) -> Iterator[Likely]:
         )
 
 
+def _misdirected(case: Case) -> Iterator[Likely]:
+    """The request's authority is not of this connection (RFC 9110 15.5.20): which name selected it, we know."""
+    asked = case.own_side.server_name
+    if certs.is_address(asked):
+        yield from _name(case)
+    evidence = (
+        "its answer says that this host belongs to another route or certificate than the connection has"
+    )
+    sent = "it has none" if certs.is_address(asked) or asked is None else f"that is {asked}"
+    yield case.likely(Cause.MISDIRECTED, OURS, LIKELY, evidence, detail=sent)
+
+
+def _too_large(case: Case) -> Iterator[Likely]:
+    reply = _reply(case)
+    what = TOO_LONG.get(reply.status or 0, "its header fields, such as cookies or a token")
+    if reply.status not in TOO_LONG and case.chain:
+        what += "; a proxy that passes our certificate on in a header field adds to them"
+    yield case.likely(Cause.REQUEST_TOO_LARGE, OURS, LIKELY, f"it answers {shown(reply.text)}", detail=what)
+
+
+TOO_LONG = {413: "its content", 414: "its URL"}
+
+
+def _forwarded_in_plain(case: Case) -> Iterator[Likely]:
+    """TLS ended in front of the service that answers: what it got was not in TLS, although we sent it in TLS."""
+    evidence = f"over TLS it answers {shown(_reply(case).text)}"
+    yield case.likely(Cause.FORWARDED_IN_PLAIN, PEERS, LIKELY, evidence)
+
+
 def _clock(case: Case) -> Iterator[Likely]:
     """A server that sends the right time has no wrong clock."""
     date = _reply(case).date
@@ -242,6 +295,18 @@ def _clock(case: Case) -> Iterator[Likely]:
 
 def _exceeds_usual_depth(case: Case) -> Iterator[Likely]:
     yield from (each for each in own_issuer.chain_too_long(case) if each.weight is LIKELY)
+
+
+def _nobody_behind(case: Case) -> Iterator[Likely]:
+    evidence = "TLS was complete, and it closed the connection without a word, as a load balancer without a server does"
+    yield case.likely(Cause.BACKEND_DOWN, PEERS, own_side.silent_weight(case), evidence)
+
+
+def _no_request_in_time(case: Case) -> Iterator[Likely]:
+    if not case.observed.said:
+        yield case.likely(
+            Cause.NO_REQUEST, OURS, POSSIBLE, "we had sent nothing when it closed the connection"
+        )
 
 
 by_service = one(Cause.REFUSED_BY_SERVICE, PEERS)
@@ -263,7 +328,8 @@ SILENT: tuple[Rule, ...] = (
     _untrusted,
     own_side.flawed,
     own_side.not_authorized,
-    one(Cause.BACKEND_DOWN, PEERS),
+    _nobody_behind,
+    _no_request_in_time,
     one(Cause.PEER_STOPPED, PEERS),
 )
 RULES: Mapping[Meaning, tuple[Rule, ...]] = {
@@ -298,7 +364,10 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     ),
     Meaning.CERTIFICATE_REVOKED: (_absent, _untrusted, own_side.flawed, own_side.revoked),
     Meaning.LATER_IMPOSSIBLE: (_untrusted, _later),
+    Meaning.HTTP1_WANTED: (_http1, by_service),
     Meaning.WRONG_NAME: (_name, by_service),
+    Meaning.MISDIRECTED: (_misdirected, by_service),
+    Meaning.TOO_LARGE: (_too_large, by_service),
     Meaning.UNWILLING: (_by_status, _untrusted, own_side.flawed, *let_in),
     Meaning.FORBIDDEN: (*let_in, own_issuer.issuer, by_service),
     Meaning.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
@@ -307,5 +376,5 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.BUSY: (_busy, by_service),
     Meaning.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
     Meaning.NO_PROTOCOL: (_no_protocol, by_service),
-    Meaning.PLAIN_WANTED: (by_service,),
+    Meaning.PLAIN_WANTED: (_forwarded_in_plain, by_service),
 }

@@ -14,7 +14,15 @@ from datetime import UTC, datetime
 
 from bothways.diagnosis.http2_reply import Framed, read_http2
 from bothways.diagnosis.service_protocols import read_protocols
-from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LOGINS, PLACES, Meaning, match_text
+from bothways.diagnosis.service_texts import (
+    BACKENDS,
+    CERTIFICATES,
+    LOGINS,
+    PLACES,
+    SIZES,
+    Meaning,
+    match_text,
+)
 from bothways.faults import shown
 
 LOOKED_AT = 16 * 1024
@@ -62,13 +70,15 @@ ABOUT_CERTIFICATES = frozenset(
 
 STATUSES = {
     401: Meaning.LOGIN, 403: Meaning.FORBIDDEN, 407: Meaning.PROXY_LOGIN, 408: Meaning.NO_REQUEST, 421:
-    Meaning.WRONG_NAME, 429: Meaning.BUSY, 495: Meaning.CERTIFICATE_WRONG, 496: Meaning.CERTIFICATE_WANTED, 497:
+    Meaning.MISDIRECTED, 413: Meaning.TOO_LARGE, 414: Meaning.TOO_LARGE, 431: Meaning.TOO_LARGE, 494:
+    Meaning.TOO_LARGE, 429: Meaning.BUSY, 495: Meaning.CERTIFICATE_WRONG, 496: Meaning.CERTIFICATE_WANTED, 497:
     Meaning.PLAIN_WANTED, 502: Meaning.NO_BACKEND, 503: Meaning.NO_BACKEND, 504: Meaning.NO_BACKEND, 525:
     Meaning.NO_BACKEND, 526: Meaning.NO_BACKEND,
 }  # fmt: skip
 # Which texts of a body count, by the status.
 TOLD_BY_BODY = {
-    **dict.fromkeys((400, 495, 496, 497), (CERTIFICATES, PLACES)),
+    400: (CERTIFICATES, PLACES, SIZES),
+    **dict.fromkeys((495, 496, 497), (CERTIFICATES, PLACES)),
     **dict.fromkeys((401, 403), (CERTIFICATES, PLACES, LOGINS)),
     421: (PLACES,),
     503: (BACKENDS,),
@@ -120,9 +130,9 @@ def _framed(framed: Framed) -> ServiceReply | None:
     return ServiceReply(f"{framed.text}, {shown(words)}" if words else framed.text, meaning, framed.status)
 
 
-# https://grpc.io/docs/guides/status-codes; RFC 9113 7: a server that has to request a certificate later wants HTTP/1.1.
+# https://grpc.io/docs/guides/status-codes; RFC 9113 7, 8.7.
 GRPC = {7: Meaning.FORBIDDEN, 8: Meaning.BUSY, 14: Meaning.NO_BACKEND, 16: Meaning.LOGIN}
-ERRORS = {0xB: Meaning.BUSY, 0xD: Meaning.LATER_IMPOSSIBLE}
+ERRORS = {0x7: Meaning.BUSY, 0xB: Meaning.BUSY, 0xD: Meaning.HTTP1_WANTED}
 
 
 def _headers(head: bytes) -> dict[str, str]:

@@ -21,7 +21,10 @@ class Meaning(Enum):
     CERTIFICATE_REVOKED = "the certificate is revoked"
     CERTIFICATE_UNTRUSTED = "the certificate's issuer is not trusted"
     LATER_IMPOSSIBLE = "it would request a certificate after the handshake, and cannot"
+    HTTP1_WANTED = "it serves this request in HTTP/1.1 alone"
     WRONG_NAME = "it does not serve this server name"
+    MISDIRECTED = "the request is for another host than the server name of its connection"
+    TOO_LARGE = "the request, or a part of it, is too large"
     FORBIDDEN = "we are not authorized"
     LOGIN = "it requires credentials other than a certificate"
     PROXY_LOGIN = "a proxy requires credentials"
@@ -110,7 +113,7 @@ PLACES = texts(
         ),
     ),
     (
-        Meaning.WRONG_NAME,
+        Meaning.MISDIRECTED,
         (
             r"invalid hostname",
             r"invalid sni",
@@ -118,6 +121,21 @@ PLACES = texts(
             r"does not match the server name indication",
             r"provided via sni and hostname",
             r"requested host does not match any subject alternative",
+        ),
+    ),
+)
+
+# About the size of a request, with status 400: nginx, Apache, Tomcat, Jetty, Envoy, AWS, Cloudflare, IIS.
+SIZES = texts(
+    (
+        Meaning.TOO_LARGE,
+        (
+            r"headers? (?:fields? )?(?:or cookie )?(?:is |are )?too (?:large|long|big)",
+            r"cookies? (?:is |are )?too (?:large|long|big)",
+            r"request[- ](?:line|ur[il]|url) (?:is )?too (?:large|long|big)",
+            r"size of a request header field exceeds",
+            r"number of request header fields exceeds",
+            r"request (?:entity|body|content) (?:is )?too (?:large|long|big)",
         ),
     ),
 )

@@ -207,6 +207,8 @@ class Probed:
     closes_at_once: whether it closes a connection on which nothing was sent.
     reads_hello: whether it closes a connection for a hello, and not before the hello's last byte.
     unanswered: whether it answered nothing that was tried.
+    speaks_unasked: whether it refuses, in HTTP or by an alert, before anything was sent to it.
+    http_status: the status by which it did that in HTTP, or answered a request in plain HTTP.
     differs: what it refuses in our hello, by pairs of hellos that differ in that alone; None if that was not tried.
     """
 
@@ -221,6 +223,8 @@ class Probed:
     closes_at_once: bool = False
     reads_hello: bool = False
     unanswered: bool = False
+    speaks_unasked: bool = False
+    http_status: int | None = None
     differs: Differs | None = None
 
 

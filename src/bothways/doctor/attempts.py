@@ -124,8 +124,8 @@ class Attempt:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the handshake was completed and the service did not refuse us."""
-        return self.error is None and self.refusal is None
+        """Whether the handshake was completed, and the service neither refused us nor closed without a word."""
+        return self.error is None and self.refusal is None and not self.closed
 
     @property
     def asked_after_handshake(self) -> bool:

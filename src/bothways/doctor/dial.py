@@ -19,6 +19,7 @@ from bothways.trust.names import ServerName
 PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # version 1; the receiver uses the addresses of the connection
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 CHUNK = 16 * 1024
+BEGINNING = 64  # bytes: a status line of HTTP, or an alert
 NO_SERVER_NAME = ServerName("ip", "")  # of this kind a hello contains no server_name
 CONNECTION_LOST = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 ENDED = frozenset({errno.ENOTCONN, errno.ECONNRESET})  # reset by the peer before anything was sent
@@ -109,15 +110,26 @@ class Dialer:
             self.starttls = previous
             return error
 
-    def closes_at_once(self, seconds: float) -> bool:
-        """Whether the server closes a connection within `seconds` if nothing is sent."""
+    def unasked(self, seconds: float) -> bytes | None:
+        """Return what the server sends first if nothing is sent to it: b"" if it closes; None if it waits so long."""
         try:
             with self.connected() as (sock, deadline):
-                return _ends(sock, min(seconds, deadline - time.monotonic()))
+                return _first_bytes(sock, min(seconds, deadline - time.monotonic()))
         except OSError as error:
             if error.errno in ENDED:
-                return True
+                return b""
             raise
+
+    def request_in_plain(self) -> bytes:
+        """Send a request of HTTP without TLS, and return the first bytes of the answer; b"" for none."""
+        host = self.target.requested_host
+        request = (
+            f"GET / HTTP/1.1\r\nHost: {f'[{host}]' if ':' in host else host}\r\nConnection: close\r\n\r\n"
+        )
+        with self.connected() as (sock, deadline):
+            with contextlib.suppress(*CONNECTION_LOST):
+                sock.sendall(request.encode("ascii", "replace"))
+            return _first_bytes(sock, deadline - time.monotonic()) or b""
 
     def closes_after_whole_hello(self, offer: Offer, seconds: float) -> bool:
         """Whether the server waits for the last byte of a hello, and closes the connection after it.
@@ -186,10 +198,15 @@ class Dialer:
 
 def _ends(sock: socket.socket, seconds: float) -> bool:
     """Whether a connection is closed within this time, without a byte."""
+    return _first_bytes(sock, seconds) == b""
+
+
+def _first_bytes(sock: socket.socket, seconds: float) -> bytes | None:
+    """Return what arrives first on a connection: b"" for its end, None for nothing within this time."""
     sock.settimeout(max(0.1, seconds))
     try:
-        return not sock.recv(1)
+        return sock.recv(BEGINNING)
     except CONNECTION_LOST:
-        return True
+        return b""
     except TimeoutError:
-        return False
+        return None

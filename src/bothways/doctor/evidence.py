@@ -10,7 +10,7 @@ from bothways.diagnosis.situation import Differs, OwnSide
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
 from bothways.doctor.probes import FULL_OFFER, VERSIONS, Offer
 from bothways.doctor.survey import Survey
-from bothways.doctor.unanswered import CONNECTIONS, distinguish, refused_by_alert
+from bothways.doctor.unanswered import CONNECTIONS, distinguish, in_http, refused_by_alert
 from bothways.errors import StartTLSFailed
 from bothways.iana import CipherSuite, FormerGroup, NamedGroup
 from bothways.starttls import Protocol
@@ -26,12 +26,13 @@ CONNECTION_SECONDS = 10.0
 def probe(
     target: Target, seconds: float, starttls: Protocol | None = None, ours: OwnSide | None = None
 ) -> Probed | None:
-    """Find out what a server chooses if everything is offered; only ClientHellos are sent.
+    """Find out what a server chooses if everything is offered; ClientHellos are sent, and no handshake is completed.
 
     If that is refused, a hello without the server's name and one with suites of pre-shared keys are tried. If it is
     not answered: whether a connection is closed before anything is sent, a hello after a header of the PROXY
     protocol, one without the server's name, and requests for TLS in protocols whose servers wait for the client;
-    last, whether it waits for the end of a hello before it closes.
+    last, whether it waits for the end of a hello before it closes. If it is answered in HTTP: what the server sends
+    before anything is sent to it, a hello after a header of the PROXY protocol, and a request in plain HTTP.
 
     target: the server.  seconds: for all connections together.  starttls: the protocol by which TLS is requested
     first.  ours: what our hello offered, to find out what the server refuses in it.
@@ -50,7 +51,9 @@ def probe_by(dialer: Dialer, ours: OwnSide | None = None) -> Probed | None:
             waited = time.monotonic() - started
             return distinguish(dialer, reply, waited) if dialer.starttls is None else Probed(unanswered=True)
         if reply.kind == "alert":
-            return refused_by_alert(dialer)
+            return refused_by_alert(dialer, reply.alert)
+        if reply.is_http:
+            return in_http(dialer)
     except (OSError, StartTLSFailed, ConnectionsUsedUp):
         return None
     if reply.kind != "choice" or reply.version is None:

@@ -111,7 +111,7 @@ class Examination:
                 self.final.facts(),
                 self.final.explanation,
                 self.final.answer,
-                refused=self.final.refusal is not None,
+                refused=self.final.error is None and not self.final.succeeded,
             )
             yield "outcome", "The handshake with all that was given", tuple(rows)
 

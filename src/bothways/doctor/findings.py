@@ -280,8 +280,8 @@ def outcome_rows(
 ) -> Iterator[Row]:
     """Return the result of the handshake with everything that was given.
 
-    explanation: of its failure.  answer: of what a service sent over the connection.  refused: whether it refused us
-    by that.
+    explanation: of its failure.  answer: of what a service sent over the connection, or that it closed without a word.
+    refused: whether it refused us by that.
     """
     if final.outcome == "succeeded":
         parts = ", ".join(filter(None, (final.version, final.suite, final.group)))
@@ -302,9 +302,12 @@ def outcome_rows(
             yield from cause_rows(answer, "outcome.reply", "problem" if refused else "warning")
     elif answer is not None:
         yield Row(
-            "outcome.closed", "warning", "the service", "it closed the connection before anything was asked"
+            "outcome.closed", "problem", "the service", "it closed the connection before anything was asked"
         )
-        yield from cause_rows(answer, "outcome.closed", "warning")
+        yield from cause_rows(answer, "outcome.closed")
+    elif final.outcome == "succeeded":
+        text = "it said nothing while we waited, and was asked nothing: --http PATH asks a service of HTTP"
+        yield Row("outcome.unasked", "note", "the service", text)
     for place, warning in enumerate(final.warnings):
         yield Row(f"outcome.warning.{place + 1}", "warning", "mind", warning)
 

@@ -44,6 +44,11 @@ class HelloReply:
     speaks: str = ""
     start: str = ""
 
+    @property
+    def is_http(self) -> bool:
+        """Whether it is an answer in HTTP."""
+        return self.kind == "foreign" and self.start.startswith("HTTP/")
+
 
 CLOSED, SILENCE, GARBLED = HelloReply("closed"), HelloReply("silence"), HelloReply("garbled")
 

@@ -174,7 +174,7 @@ def summary(report: Report) -> str:
     if report.outcome == "succeeded":
         return f"A handshake with {report.examined} succeeds"
     if report.handshakes and report.handshakes[-1].outcome == "succeeded":
-        return f"A handshake with {report.examined} succeeds, and the service refuses us"
+        return f"A handshake with {report.examined} succeeds, and the service behind it does not serve us"
     return f"No handshake with {report.examined} succeeds"
 
 

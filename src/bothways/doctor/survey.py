@@ -21,7 +21,7 @@ from bothways.doctor.probes import (
 )
 from bothways.doctor.replies import HelloReply
 from bothways.doctor.report import Choices, Server, Version, VersionStatus
-from bothways.doctor.unanswered import CONNECTIONS, distinguish, refused_by_alert
+from bothways.doctor.unanswered import CONNECTIONS, distinguish, in_http, refused_by_alert
 from bothways.errors import StartTLSFailed
 from bothways.iana import Alert, CipherSuite, ProtocolVersion, group_names
 from bothways.iana import name as alert_name
@@ -89,6 +89,8 @@ class Survey:
         if reply.kind in ("closed", "silence") and self.dialer.starttls is None:
             self.otherwise = distinguish(self.dialer, reply, waited)
             reply = self.first = self._answered_otherwise(reply)
+        elif reply.is_http and self.dialer.starttls is None:
+            self.otherwise = in_http(self.dialer)
         if self.otherwise is not None and (self.otherwise.closes_at_once or self.otherwise.without_name):
             return
         if reply.kind in ("choice", "alert", "closed"):
@@ -180,7 +182,7 @@ class Survey:
         self.otherwise = Probed()
         if alert != Alert.PROTOCOL_VERSION:
             self.refused_with = alert
-            self.otherwise = refused_by_alert(self.dialer)
+            self.otherwise = refused_by_alert(self.dialer, alert)
             self.spoken = dict.fromkeys(VERSIONS, "not known")
 
     def _suites(self) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 from bothways.diagnosis import Probed
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer
 from bothways.doctor.probes import FULL_OFFER, PRE_SHARED
 from bothways.doctor.replies import HelloReply
 from bothways.errors import StartTLSProblem
+from bothways.iana import Alert, ContentType
 from bothways.starttls import PROTOCOLS
 
 WAITS_FOR_CLIENT = ("postgres", "ldap")  # protocols whose servers send nothing before the client does
 CONNECTIONS = 4 + len(WAITS_FOR_CLIENT)
+IN_HTTP = 3
 AT_ONCE_SECONDS = 1.0
+# Alerts of a server that received no record of TLS.
+NOT_UNDERSTOOD = (Alert.UNEXPECTED_MESSAGE, Alert.DECODE_ERROR, Alert.RECORD_OVERFLOW, Alert.PROTOCOL_VERSION)
+ALERT = bytes((ContentType.alert,))
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?= |\r|\n|\Z)")
 SILENT_SECONDS = 4.0  # for each connection to a server that did not answer the first
 
 
@@ -31,7 +39,7 @@ def distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed | No
 
 
 def _distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed:
-    if reply.kind == "closed" and dialer.closes_at_once(waited + AT_ONCE_SECONDS):
+    if reply.kind == "closed" and dialer.unasked(waited + AT_ONCE_SECONDS) == b"":
         return Probed(closes_at_once=True)
     # Without a name first: a server that answers needs no PROXY header, and may answer one by an alert.
     found = _without_name(dialer, reply) or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
@@ -66,8 +74,32 @@ def _by_starttls(dialer: Dialer, previous: HelloReply) -> Probed | None:
     return None
 
 
-def refused_by_alert(dialer: Dialer) -> Probed:
+def in_http(dialer: Dialer) -> Probed | None:
+    """Distinguish the causes why a server answers a hello in HTTP, by at most `IN_HTTP` connections.
+
+    A server of plain HTTP waits for a request, and answers one; a TLS server answers a load balancer's PROXY header in
+    HTTP by status 400, before anything is sent to it, and whatever is sent. Returns None where time or connections are
+    used up. Raises OSError.
+    """
+    try:
+        unasked = http_status(dialer.unasked(AT_ONCE_SECONDS) or b"")
+        if unasked is not None:
+            return Probed(speaks_unasked=True, http_status=unasked)
+        return _by_proxy_header(dialer) or Probed(http_status=http_status(dialer.request_in_plain()))
+    except ConnectionsUsedUp:
+        return None
+
+
+def http_status(start: bytes) -> int | None:
+    """Return the status with which an answer of HTTP begins (RFC 9112 4); None for anything else."""
+    found = _STATUS.match(start)
+    return None if found is None else int(found[1])
+
+
+def refused_by_alert(dialer: Dialer, alert: int | None) -> Probed:
     """Distinguish the causes why a server refuses, by an alert, a hello that offers everything."""
+    if alert in NOT_UNDERSTOOD and (dialer.unasked(AT_ONCE_SECONDS) or b"")[:1] == ALERT:
+        return Probed(speaks_unasked=True)
     if dialer.target.name.sni is not None and dialer.ask(FULL_OFFER, named=False).kind == "choice":
         return Probed(without_name=True)
     return Probed(pre_shared=dialer.ask(PRE_SHARED).kind == "choice")

@@ -280,7 +280,7 @@ def _timeout_text(seconds: float) -> str:
 
 def _network_error_text(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
-        return "connection refused: no service listens there"
+        return "connection refused by the host or by a firewall"
     if isinstance(error, ConnectionResetError):
         return "it broke the connection off"
     return error.strerror or str(error) or type(error).__name__

@@ -31,10 +31,10 @@ Header = tuple[bytes, bytes]
 
 
 class NotHTTP(Exception):
-    """The server's response is not HTTP. silent: it closed the connection without sending anything."""
+    """The server's response is not HTTP, or it ended the request. start: the first bytes of what it sent."""
 
-    def __init__(self, text: str, *, silent: bool = False) -> None:
-        self.silent = silent
+    def __init__(self, text: str, start: bytes = b"") -> None:
+        self.start = start
         super().__init__(text)
 
 
@@ -133,9 +133,9 @@ def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> I
             size += len(piece)
             pieces += 1
             if size > most:
-                raise NotHTTP(f"its answer is longer than {most} bytes")
+                raise NotHTTP(f"its answer is longer than {most} bytes", stream.start)
             if pieces > FREE_PIECES + size // PIECE_AT_LEAST:
-                raise NotHTTP("its answer comes in crumbs")
+                raise NotHTTP("its answer comes in crumbs", stream.start)
             yield piece
 
 
@@ -147,9 +147,7 @@ def _errors_converted(stream: ChannelStream) -> Iterator[None]:
     except (NotHTTP, TLSError, OSError):
         raise
     except httpcore.WriteError:
-        raise NotHTTP("it closed before the request was sent whole", silent=not stream.has_received) from None
+        raise NotHTTP("it closed before the request was sent whole", stream.start) from None
     except Exception as error:  # noqa: BLE001 - two parsers of others, which raise kinds of their own and ValueError
         text = shown(str(error) or type(error).__name__)
-        raise NotHTTP(
-            f"it does not speak HTTP as it should: {text}", silent=not stream.has_received
-        ) from None
+        raise NotHTTP(f"it does not speak HTTP as it should: {text}", stream.start) from None

@@ -12,6 +12,7 @@ from bothways.errors import TimedOut
 from bothways.net.channel import Channel
 
 HEAD_LIMIT = 256 * 1024
+START_LIMIT = 16 * 1024  # bytes, by which a failure is explained
 
 
 class Deadline:
@@ -35,20 +36,20 @@ class ChannelStream(httpcore.NetworkStream):
 
     TLS errors pass through httpcore unchanged. A broken pipe while a request is sent becomes an error of httpcore,
     since a server may respond before it has read the whole request.
-    Attributes: `head_left`, the bytes left for the head; `has_received`, whether anything was received.
+    Attributes: `head_left`, the bytes left for the head; `start`, the first bytes received, at most `START_LIMIT`.
     """
 
     def __init__(self, channel: Channel, deadline: Deadline) -> None:
         self._channel = channel
         self._deadline = deadline
         self.head_left: float = HEAD_LIMIT
-        self.has_received = False
+        self.start = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - it has its own
         """Return received bytes. Raises TimeoutError, OSError, TLSError; ValueError if the head is too long."""
         self._channel.settimeout(self._deadline.left())
         data = self._channel.recv(max_bytes)
-        self.has_received = self.has_received or bool(data)
+        self.start += data[: START_LIMIT - len(self.start)]
         self.head_left -= len(data)
         if self.head_left < 0:
             raise ValueError(f"its answer does not begin within {HEAD_LIMIT} bytes")

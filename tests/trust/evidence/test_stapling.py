@@ -45,7 +45,7 @@ class Responder:
     def answer(self, request: EvidenceRequest, at: datetime) -> OCSPResponse | Missing:
         self.asked.append(at)
         if self.down is not None and self.down[0] <= at < self.down[1]:
-            return Missing("connection refused: no service listens there")
+            return Missing("connection refused by the host or by a firewall")
         made = NOW - DAY + self.step * ((at - NOW + DAY) // self.step)
         of = next(each for each in (SERVER, BELOW, MIDDLE) if each.der == request.certificate.der)
         times = {"this_update": made, "next_update": made + self.life}
@@ -114,7 +114,7 @@ def test_a_staple_is_kept_while_the_responder_fails_until_it_expires() -> None:
     server.run_until(NOW + 11 * HOUR)
     assert server.staple() is not None
     assert "; the available one is valid until 2026-06-02 00:00" in server.said[-1]
-    assert "could not be renewed: connection refused: no service listens there" in server.said[-1]
+    assert "could not be renewed: connection refused by the host or by a firewall" in server.said[-1]
     server.run_until(NOW + 19 * HOUR)
     assert server.staple() is None
     assert server.said[-1].endswith("; there is no valid one")
