@@ -20,11 +20,10 @@ different things after our hello and after our certificate, so the explanation g
 side brought: who issued our certificate and whom the server names, when it ends, what it is for, which suites
 and groups we leave out, what our clock says. A peer's words are shown escaped, and never become part of a command.
 
-Several faults are told together, in the order of mending. A service that refuses after the handshake fails
-`connect` and `doctor` too (HTTP 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate), and one that
-closes without a word before it was asked anything. Where
-our hello is not answered, `connect --probe` asks what the server speaks by at most eight connections more; `--groups` and
-`--suites` say what to offer.
+Several faults are told together, in the order of mending. A service that refuses after the handshake fails `connect`
+and `doctor` too (HTTP 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate), and one that closes
+without a word before it was asked anything. Where our hello is not answered, `connect --probe` asks what the server
+speaks by at most eight connections more; `--groups` and `--suites` say what to offer.
 
 In a program it takes an observer beside the connection, and one call:
 
