@@ -157,6 +157,25 @@ def test_a_server_that_stays_silent_is_given_up(folder):
     assert b"seen: it received our hello and sent nothing" in done.stderr
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_server_that_closes_without_a_word_while_the_input_is_open_has_failed(version, serve, folder):
+    """As a load balancer that reaches no service; the end of our own input ends a connection in order."""
+    closed = subprocess.Popen(
+        command(serve(lambda channel: channel.shutdown() or channel.recv(1)), "--json", "--tls", version),
+        cwd=folder, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert closed.wait(30) == 1
+    error = report_schema.report("connect", closed.communicate()[1])["error"]
+    assert error["explanation"]["happened"] == "the server sent nothing, and closed the connection"
+    assert "BACKEND_DOWN" in [each["cause"] for each in error["explanation"]["causes"]]
+
+
+def test_an_input_without_a_byte_shows_no_service(serve, folder):
+    done = run(serve(lambda channel: channel.recv(1) or channel.shutdown()), folder)
+    assert done.returncode == 0
+    assert b"asked nothing and said nothing" in done.stderr
+
+
 def test_network_errors_are_reported_to_programs(folder):
     """--json without a connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

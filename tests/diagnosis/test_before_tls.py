@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.diagnosis import Explanation, OwnSide, Probed, Situation, explain
+from bothways.diagnosis import Explanation, OwnSide, Probed, Situation, Weight, explain
 from bothways.diagnosis.before_tls import AT_ONCE, PORTS
-from bothways.errors import StartTLSFailed, StartTLSProblem
+from bothways.errors import PeerFault, StartTLSFailed, StartTLSProblem
+from bothways.faults import Fault
 from bothways.roles import Role
 from starttls.conversations import FAILS, Dialogue, failure
 
@@ -18,6 +19,40 @@ def explained(
 ) -> Explanation:
     ours = OwnSide(Role.CLIENT, address=f"mail.example:{port}", server_name="mail.example", starttls=starttls)
     return explain(error, Situation(ours, probed=probed))
+
+
+HTTP = PeerFault(Fault.NOT_TLS, step=None, peer="server", facts={"start": b"HTTP/", "guess": ""})
+
+
+@pytest.mark.parametrize(
+    ("probed", "cause", "weight", "also"),
+    [
+        (None, "SPEAKS_HTTP", "LIKELY", {"PROXY_HEADER", "WANTS_PROXY_HEADER"}),
+        (Probed(http_status=200), "SPEAKS_HTTP", "CERTAIN", set()),
+        (Probed(http_status=404), "SPEAKS_HTTP", "CERTAIN", set()),
+        (Probed(http_status=400), "SPEAKS_HTTP", "LIKELY", {"PROXY_HEADER"}),
+        (Probed(), "SPEAKS_HTTP", "LIKELY", {"PROXY_HEADER"}),
+        (Probed(speaks_unasked=True, http_status=400), "PROXY_HEADER", "LIKELY", {"SPEAKS_HTTP"}),
+        (Probed(speaks_unasked=True, http_status=403), "LETS_NOT_IN", "LIKELY", {"DEVICE_BETWEEN"}),
+        (Probed(speaks_unasked=True, http_status=503), "BACKEND_DOWN", "LIKELY", {"DEVICE_BETWEEN"}),
+        (Probed(after_proxy_header=True), "WANTS_PROXY_HEADER", "LIKELY", {"SPEAKS_HTTP"}),
+    ],
+    ids=str,
+)
+def test_an_answer_in_http_proves_a_server_of_http_only_with_the_probes_that_exclude_a_header(
+    probed: Probed | None, cause: str, weight: str, also: set[str]
+) -> None:
+    """nginx and Apache with TLS answer a PROXY header of a load balancer in HTTP, by status 400."""
+    found = explained(HTTP, port=443, starttls="", probed=probed)
+    assert (found.first.cause.name, found.first.weight.name) == (cause, weight)
+    assert also <= {each.cause.name for each in found.shown_causes}
+
+
+@pytest.mark.parametrize("start", [b"SSH-2", b"220 m", b"* OK ", b"E\0\0\0\x8a", b"<?xml", b"hello"])
+def test_one_answer_in_another_protocol_makes_no_cause_certain(start: bytes) -> None:
+    """Who gave it, the server or something in front of it, it does not say."""
+    error = PeerFault(Fault.NOT_TLS, step=None, peer="server", facts={"start": start, "guess": ""})
+    assert explained(error, port=443, starttls="").first.weight is Weight.LIKELY
 
 
 CAUSES = [

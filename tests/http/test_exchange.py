@@ -6,8 +6,10 @@ import pytest
 
 import http_talk
 from bothways import ConfigError
+from bothways.diagnosis import OwnSide, Situation, explain_answer
 from bothways.http import exchange as http
 from bothways.http.location import parse
+from bothways.roles import Role
 
 pytestmark = pytest.mark.network
 
@@ -70,6 +72,25 @@ def test_invalid_http2_frames_are_no_response(mutual, frames):
         asked(mutual, respond, alpn=("h2",))
     assert str(caught.value).startswith(("it does not speak HTTP as it should", "it closed before"))
     assert frames.startswith(caught.value.start)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    ["0000040300000000010000000d", "00000807000000000000000000" + "0000000d"],
+    ids=["reset", "GOAWAY"],
+)
+def test_a_request_that_needs_http_1_1_is_explained_by_the_frames_of_the_server(mutual, frame):
+    """RFC 9113 7, HTTP_1_1_REQUIRED: whatever the parser calls it."""
+
+    def respond(channel):
+        channel.recv(1)
+        channel.sendall(bytes.fromhex("000000040000000000" + frame))
+        channel.close(linger=1)
+
+    with pytest.raises(http.NotHTTP) as caught:
+        asked(mutual, respond, alpn=("h2",))
+    found = explain_answer(caught.value.start, Situation(OwnSide(Role.CLIENT)))
+    assert found is not None and found.first.cause.name == "HTTP1_REQUIRED"
 
 
 def test_an_empty_response_differs_from_an_invalid_one(mutual):
