@@ -125,7 +125,9 @@ def test_commands_name_the_files_that_were_given() -> None:
     config.connection("localhost", observer=observed)
     error = PeerAlert(Alert.HANDSHAKE_FAILURE, step=StepId("1.2"), peer="server", state="WAIT_SH")
     commands = [each.command for each in explain(error, observed.situation()).causes]
-    assert "bothways connect localhost:1 --cert me.pem --key me.key --probe --ca ca.pem --name NAME" in commands
+    assert (
+        "bothways connect localhost:1 --cert me.pem --key me.key --probe --ca ca.pem --name NAME" in commands
+    )
 
 
 def test_a_key_below_a_strict_security_level_is_a_cause_without_other_faults() -> None:
