@@ -79,6 +79,7 @@ port = 0
         finally:
             self.following.stop()
             await gateway.close()
+            current.close()
             for writer in self.writers:
                 writer.transport.abort()
             await asyncio.sleep(0)

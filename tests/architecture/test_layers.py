@@ -19,7 +19,7 @@ ROWS = (
     ("trust",),
     ("tls",),
     ("describe", "ca", "fetch", "places", "ticket_keys", "workers"),
-    ("starttls", "diagnosis", "signers"),
+    ("starttls", "diagnosis", "signers", "spiffe"),
     ("net", "aio"),
     ("adapters",),
     ("ssl",),
@@ -100,6 +100,7 @@ EXTRAS = {
     "fetch": {"httpcore"},
     "gateway": {"h11", "h2", "prometheus_client"},
     "http": {"httpcore", "starlette"},
+    "spiffe": {"h2"},
     "ticket_keys": {"redis"},
     "testing": {"pytest"},
 }

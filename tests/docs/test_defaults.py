@@ -41,6 +41,8 @@ from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
 from bothways.signers import SigningPool, pool
+from bothways.spiffe import messages as svid_messages
+from bothways.spiffe import workload_api
 from bothways.starttls import accept_ldap, accepting, talk, xmpp
 from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
@@ -266,6 +268,14 @@ VALUES = {
     "repetition after a failure": f"after {seconds(cache.SHORT_TIME.total_seconds())}",
     "cache in memory": f"{size(cache.MOST_BYTES)}, {cache.MOST_ENTRIES} entries",
     "cache on disk": f"{size(disk_cache.MOST_BYTES)}, {disk_cache.MOST_FILES} files",
+    # SPIFFE Workload API
+    "response of an agent": size(svid_messages.MOST_BYTES),
+    "SVIDs; bundles of federated trust domains": f"{svid_messages.MOST_SVIDS}; {svid_messages.MOST_BUNDLES}",
+    "certificates in a chain or a bundle of an agent": str(svid_messages.MOST_CERTIFICATES),
+    "time for the first SVID when something begins": seconds(workload_api.FIRST_SECONDS),
+    "pauses between attempts to reach an agent": (
+        f"{seconds(workload_api.FIRST_PAUSE)}, doubled up to {seconds(workload_api.LONGEST_PAUSE)}"
+    ),
     # Servers
     "connections of `serve` after the handshake": str(option("serve", "--connections")),
     "handshakes in progress of `serve`": f"as many, {admission.HANDSHAKES} at least",

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+
 import pki
 from bothways import (
     ConfigError,
@@ -33,6 +37,8 @@ from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
 from bothways.iana import CertificateCompressionAlgorithm, HandshakeType, name
 from bothways.roles import Role, Version
+from bothways.spiffe.identities import identities_in
+from bothways.spiffe.stream import StreamEnded, SVIDStream
 from bothways.starttls import ACCEPTED, PROTOCOLS, AcceptTLS, StartTLS
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.crypto.suites import SUITES13
@@ -65,6 +71,7 @@ from bothways.trust.verification import verify
 from inside import machinery
 from openssl_hello import client_hello
 from pair import NOON, Pair, pair, received
+from spiffe import encoded
 from starttls.clients_that_ask import ASKS, HELLO
 from starttls.conversations import TURNS
 from tls.handshake.conversations import (
@@ -468,6 +475,57 @@ def requests_for_tls() -> list[bytes]:
     return [bytes((names.index(each.protocol), 0)) + b"".join(each.said) for each in asked]
 
 
+def hear_an_agent(data: bytes) -> bool:
+    """Documented: StreamEnded. The first byte is the size of the pieces."""
+    stream, size = SVIDStream(), 1 + (data[0] if data else 0)
+    try:
+        for at in range(1, len(data), size):
+            stream.data_to_send()
+            stream.receive(data[at : at + size])
+    except StreamEnded as ended:
+        assert str(ended).isprintable() and len(str(ended)) < 500
+        return False
+    return True
+
+
+def words_of_agents() -> list[bytes]:
+    """A server of h2 that answers with a response, and one that refuses."""
+    found = []
+    for status in (None, b"7"):
+        client, server = SVIDStream(), H2Connection(H2Configuration(client_side=False))
+        server.initiate_connection()
+        server.receive_data(client.data_to_send())
+        head = [(":status", "200"), ("content-type", "application/grpc")]
+        ended = [] if status is None else [("grpc-status", "7"), ("grpc-message", "no%20one")]
+        server.send_headers(1, [*head, *ended])
+        server.send_data(1, b"\0" + len(PLAIN_SVIDS).to_bytes(4) + PLAIN_SVIDS)
+        found.append(b"\xff" + bytes(server.data_to_send()))
+    return found
+
+
+def read_svids(data: bytes) -> bool:
+    """Documented: ConfigError, of which none has a text of the key."""
+    try:
+        identities_in(data, "agent")
+    except ConfigError as error:
+        assert "secret" not in str(error)
+        return False
+    return True
+
+
+PLAIN_SVIDS = encoded.response(
+    encoded.svid(f3=b"secret"), more=encoded.federated(b"spiffe://b.example", encoded.certificate())
+)
+
+
+def svid_responses() -> list[bytes]:
+    """A response that is well-formed and has no certificate, and one with real ones."""
+    ca = pki.root("SPIFFE", alternatives=["URI:spiffe://example.org"])
+    mine = pki.leaf(ca, "a", alternatives=["URI:spiffe://example.org/a"])
+    key = mine.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return [PLAIN_SVIDS, encoded.response(encoded.svid(f2=mine.der, f3=key, f4=ca.der))]
+
+
 def before_tls() -> list[bytes]:
     """What turns to TLS, in single bytes, since a server that does not wait for our words is refused."""
     names = list(PROTOCOLS)
@@ -580,6 +638,8 @@ TARGETS: dict[str, Target] = {
     "answer to the doctor": Target(answer_doctor, answers),
     "server before TLS": Target(ask_for_tls, before_tls),
     "client before TLS": Target(be_asked_for_tls, requests_for_tls),
+    "Workload API": Target(hear_an_agent, words_of_agents),
+    "SVIDs": Target(read_svids, svid_responses),
     "chain at the doctor": Target(examine_chain, lambda: [identity("localhost").der], count=500),
     "anchors": Target(read_anchors, lambda: [pem(), identity("localhost").der], count=500),
     "raw public key": Target(read_key, raw_keys, count=500),

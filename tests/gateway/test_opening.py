@@ -270,7 +270,11 @@ def test_a_listener_begins_to_require_the_request_when_its_file_says_so(setting:
     ("keys", "route", "problem"),
     [
         ('starttls = "ftp"', "", "'ftp'; they can in postgres, smtp, imap, ldap"),
-        ('starttls = "smtp"\n[[listener]]\nname = "other"\nport = 0', "", "differ in `starttls`"),
+        (
+            'starttls = "smtp"\n[[listener]]\nname = "other"\nhost = "127.0.0.2"\nport = 0',
+            "",
+            "differ in `starttls`",
+        ),
         ('starttls = "smtp"', 'mode = "http"', "requests of HTTP do not come in by STARTTLS of SMTP"),
     ],
 )
@@ -287,7 +291,9 @@ def test_routes_of_listeners_that_differ_are_told_apart_by_name(setting: Setting
         'name = "mail"\nlisteners = ["mail"]\nbackend = "127.0.0.1:1"\nallow = "any verified client"',
         'name = "web"\nlisteners = ["web"]\nbackend = "127.0.0.1:2"\nallow = "any verified client"',
     ).read_text()
-    both = 'name = "mail"\nport = 0\nstarttls = "smtp"\n[[listener]]\nname = "web"\nport = 0'
+    both = (
+        'name = "mail"\nport = 0\nstarttls = "smtp"\n[[listener]]\nname = "web"\nhost = "127.0.0.2"\nport = 0'
+    )
     setting.path.write_text(text.replace("port = 0", both, 1))
     mail, web = setting.load().config.routes
     assert mail.starttls is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 
@@ -73,7 +74,7 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
             (say if log.form == "text" else log.event)(f"listening on {each}")
         notify(READY)
 
-    with reporting_reloads(log.event):
+    with reporting_reloads(log.event), contextlib.closing(current):
         if workers is not None:
             return Workers(path, log, current, keys, workers, ready).run()
         return serve(log, current, keys, ready)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bothways.spiffe.identities import TrustDomains
 from bothways.tls.events import Peer
 from bothways.tls.handshake.access import NO_CERTIFICATE, Refusal
 from bothways.trust.access import PeerRule
@@ -34,14 +35,19 @@ class Decision:
 class Access:
     """The rules of one route. allow: None lets in every verified client that no deny rule holds for.
 
-    A deny rule also holds where it is in doubt whether it names the client.
+    A deny rule also holds where it is in doubt whether it names the client.  domains: the trust domains of SPIFFE of
+    which a client has to be; None where clients are not verified by the bundles of any.
     """
 
     allow: Sequence[Rule] | None
     deny: Sequence[Rule] = ()
+    domains: TrustDomains | None = None
 
     def decision(self, verdict: Trusted) -> Decision:
         """Decide about a client that is verified."""
+        stranger = None if self.domains is None else self.domains.problem(verdict)
+        if stranger is not None:
+            return Decision(False, None, stranger)
         for rule in self.deny:
             if rule.peers.may_mean(verdict):
                 return Decision(False, rule.name, f"the deny rule {rule.name} holds")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bothways.aio.admission import AdmittedProtocol, Evicted
@@ -147,6 +148,10 @@ class ClientProtocol(AdmittedProtocol):
         if self._route is None:
             return None
         self.entry.route = self._route.config.name
+        if self._route.ends is not None and datetime.now(UTC) >= self._route.ends:
+            text = f"our SVID expired on {self._route.ends:%Y-%m-%d %H:%M}, and the Workload API has sent no other"
+            self.entry.ending = Ending.of(Code.SVID_EXPIRED, text)
+            return None
         self.watch_by(self._route.watch)
         return self._route.server
 

@@ -14,6 +14,7 @@ from bothways.gateway.config import GatewayConfig, config_text, parsed_config
 from bothways.gateway.held import SYSTEM_ANCHORS, Files, Held, Making
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, made_routes
+from bothways.gateway.sources import Sources
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
 
@@ -54,9 +55,14 @@ class Current:
         self._taken: dict[str, files.Stamp | None] = {}
         self._digests: dict[str, bytes] = {}
         self._unused: set[str] = set()
-        reader = Files()
+        self._sources = Sources()
+        reader = Files(self._sources)
         making = Making(reader, Held(), (), datetime.now(UTC), keeps=False)
-        self.routes = made_routes(parsed_config(path, self._text), tickets, making)
+        try:
+            self.routes = made_routes(parsed_config(path, self._text), tickets, making)
+        except BaseException:
+            self.close()
+            raise
         self._note(reader)
         self._told_expired |= self.routes.expired(datetime.now(UTC)).keys()
 
@@ -65,13 +71,17 @@ class Current:
         """The configuration in use."""
         return self._text
 
+    def close(self) -> None:
+        """End what is followed by a connection; the routes stay."""
+        self._sources.close()
+
     # -- what changes ----------------------------------------------------------------------------------
 
     def read_again(self) -> Change:
         """Read the configuration and all of its files. Raises ConfigError, and then nothing has changed."""
         text = config_text(self._path)
         config = parsed_config(self._path, text)
-        reader = Files()
+        reader = Files(self._sources)
         for path, most in _named_files(config):
             reader(path, most)
         changed = {path for path in reader.contents if self._is_different(path, reader)}
@@ -86,15 +96,17 @@ class Current:
     def look(self) -> Change | None:
         """Read what has changed on disk; a file that cannot be used is told, and leaves the earlier one in use."""
         self._warn_of_expiry()
+        for line in self._sources.poll():
+            self._log.event(line)
         changed = self._changed_files()
         if not changed:
             return None
-        reader = Files()
+        reader = Files(self._sources)
         for path in tuple(changed):
             try:
                 reader(path, files.MAX_CRL_FILE)
             except ConfigError:
-                self._taken[path] = files.stamp(path)  # told below, once
+                self._taken[path] = self._sources.stamp(path)  # told below, once
             else:
                 if not self._is_different(path, reader):
                     changed.discard(path)
@@ -130,6 +142,7 @@ class Current:
         for line in change.news:
             self._log.event(line)
         if change.reads_all:
+            self._sources.keep_only({path for path, _ in _named_files(change.routes.config)})
             self._log.event(f"reloaded: {self._path}")
             for warning in change.routes.warnings():
                 self._log.event(f"warning: {warning}")
@@ -143,7 +156,7 @@ class Current:
     def _changed_files(self) -> set[str]:
         now, changed = files.monotonic(), set()
         for path, taken in self._taken.items():
-            stamp = files.stamp(path)
+            stamp = self._sources.stamp(path)
             seen, since = self._seen.get(path, (taken, now))
             if stamp != seen:
                 since = now

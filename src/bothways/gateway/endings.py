@@ -44,6 +44,7 @@ class Code(Enum):
         "the client did not request TLS as in the protocol of `starttls`, or sent more than that"
     )
     NOT_RECORDED = "the decision could not be written to the audit file"
+    SVID_EXPIRED = "our SVID has expired, and the Workload API has sent no other"
     GATEWAY_ENDED = "the gateway ended"
     DEFECT = "a defect of bothways; the log has more"
 

@@ -13,6 +13,9 @@ from typing import Protocol, TypeVar
 
 from bothways.errors import ConfigError
 from bothways.gateway.credential_files import CredentialFiles
+from bothways.gateway.sources import Sources
+from bothways.gateway.spiffe_config import SpiffeIdentity
+from bothways.spiffe.identities import TrustDomains
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore, certificates_in, exact_certificates_in, trusting_nobody
 from bothways.trust.credentials import Credentials
@@ -62,9 +65,10 @@ class Held:
 
 
 class Files:
-    """Reads files, and keeps of each when it was changed and what was in it."""
+    """Reads files, and keeps of each when it was changed and what was in it. sources: where contents come from."""
 
-    def __init__(self) -> None:
+    def __init__(self, sources: Sources | None = None) -> None:
+        self._sources = sources or Sources()
         self.stamps: dict[str, files.Stamp | None] = {}
         self.digests: dict[str, bytes] = {}
         self.contents: dict[str, bytes] = {}
@@ -72,8 +76,9 @@ class Files:
     def __call__(self, path: str, most: int = files.MAX_FILE) -> bytes:
         """Return the content of a file; what was read once is not read again. Raises ConfigError."""
         if path not in self.contents:
-            self.stamps[path] = files.stamp(path)
-            self.contents[path] = files.content(path, most=most)
+            stamp = self._sources.stamp(path)
+            self.contents[path] = self._sources.content(path, most)
+            self.stamps[path] = stamp or self._sources.stamp(path)
             self.digests[path] = sha256(self.contents[path]).digest()
         return self.contents[path]
 
@@ -98,7 +103,7 @@ class Making:
         self.news: list[str] = []
         self.unused: set[str] = set()
 
-    def credentials(self, own: CredentialFiles) -> Credentials:
+    def credentials(self, own: CredentialFiles | SpiffeIdentity) -> Credentials:
         """Return those of our files. Raises ConfigError."""
 
         def make(before: Credentials | None) -> Credentials:
@@ -133,6 +138,19 @@ class Making:
             return TrustStore(ders, exact=theirs, source=exact if ca is None else ca)
 
         return self._once(self.held.anchors, self._before.anchors, (ca or "", exact), make)
+
+    def domain_anchors(self, own: SpiffeIdentity) -> tuple[TrustStore, TrustDomains]:
+        """Return those of the trust domains of SPIFFE, and which of them vouches for which. Raises ConfigError."""
+        domains: list[TrustDomains] = []
+
+        def make(before: TrustStore | None) -> TrustStore:
+            store, found = own.anchors(self._read, before)
+            domains.append(found)
+            return store
+
+        paths = (*own.paths, *own.domains)
+        store = self._once(self.held.anchors, self._before.anchors, paths, make, quiet=True)
+        return store, domains[0] if domains else own.anchors(self._read, store)[1]
 
     def lists(self, paths: Paths) -> CRLStore:
         """Return the CRLs of several files, with those that were used earlier. Raises ConfigError."""

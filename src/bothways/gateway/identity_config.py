@@ -10,6 +10,7 @@ from pathlib import Path
 from bothways.faults import shown
 from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.credential_files import CredentialFiles, is_token_uri
+from bothways.gateway.spiffe_config import SpiffeIdentity, spiffe_identity_in
 from bothways.gateway.strict_toml import Table
 from bothways.trust.revocation import PRESETS
 
@@ -21,10 +22,10 @@ class IdentityConfig:
     """Who a route is, and by whom and by which evidence its clients are verified. All but `revocation` are files.
 
     own: our certificate and key.  client_ca, client_cert: the CAs of clients, and certificates of clients that are
-    trusted as they are; one or both.
+    trusted as they are; one or both. Both are None where the bundles of SPIFFE say whom to trust.
     """
 
-    own: CredentialFiles
+    own: CredentialFiles | SpiffeIdentity
     client_ca: str | None
     client_cert: str | None
     crl: tuple[str, ...]
@@ -46,10 +47,8 @@ class BackendTLS:
 
 def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> IdentityConfig:
     """Read who a route is; what it does not say is as in `common`. folder: that of the file. Raises ConfigError."""
-    own = credential_files_in(table, folder) or (None if common is None else common.own)
-    if own is None:
-        table.refuse("`certificate` is missing here and in [identity]: a file with our certificate and chain")
-    client_ca, client_cert = _trusted(table, folder, common)
+    own, named = _own(table, folder, common)
+    client_ca, client_cert = _trusted(table, folder, common, named)
     crl, ocsp = table.texts("crl"), table.texts("ocsp")
     preset, allow = table.text("revocation"), table.texts("fetch_allow")
     if preset is not None and preset not in PRESETS:
@@ -84,10 +83,35 @@ def credential_files_in(table: Table, folder: Path) -> CredentialFiles | None:
     )
 
 
-def _trusted(table: Table, folder: Path, common: IdentityConfig | None) -> tuple[str | None, str | None]:
-    """Return whose clients are trusted, and which; a table that names one of both names all that it trusts."""
+def _own(
+    table: Table, folder: Path, common: IdentityConfig | None
+) -> tuple[CredentialFiles | SpiffeIdentity, bool]:
+    """Return who we are, and whether that is an identity of SPIFFE that this table names."""
+    held, spiffe = credential_files_in(table, folder), spiffe_identity_in(table)
+    if held is not None and spiffe is not None:
+        table.refuse(
+            "`spiffe` and `certificate`: name one of them, where our certificate comes from", "spiffe"
+        )
+    own = held or spiffe or (None if common is None else common.own)
+    if own is None:
+        table.refuse(
+            "`certificate` is missing here and in [identity]: a file with our certificate and chain; or `spiffe`, the "
+            "address of a Workload API"
+        )
+    return own, spiffe is not None
+
+
+def _trusted(
+    table: Table, folder: Path, common: IdentityConfig | None, by_bundles: bool
+) -> tuple[str | None, str | None]:
+    """Return whose clients are trusted, and which; a table that names one of both names all that it trusts.
+
+    by_bundles: nobody else is, where nothing is named.
+    """
     ca, exact = table.text("client_ca"), table.text("client_cert")
     if ca is None and exact is None:
+        if by_bundles:
+            return None, None
         if common is None:
             table.refuse(
                 "`client_ca` is missing here and in [identity]: a file with the CAs trusted for clients; or "

@@ -6,7 +6,7 @@ Made whole or not at all; a reload makes another one beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bothways.aio.answers import Finder, own_finder
@@ -19,6 +19,8 @@ from bothways.gateway.held import Files, Held, Making
 from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
 from bothways.gateway.identity_config import BackendTLS, IdentityConfig
 from bothways.gateway.listener_config import STATUS
+from bothways.gateway.sources import Sources
+from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
@@ -38,7 +40,8 @@ STRICT = "require"
 class Route:
     """One route. server: how its clients are verified.  client: how its backend is, None for one without TLS.
 
-    watch: tells its clients that evidence has changed.  finder: fetches evidence, where that is configured.
+    watch: tells its clients that evidence has changed.  finder: fetches evidence, where that is configured.  ends: when
+    our credentials end, and with them the route until there are others; None where that is the matter of clients.
     """
 
     config: RouteConfig
@@ -46,6 +49,7 @@ class Route:
     client: ClientConfig | None
     watch: Watch
     finder: Finder | None
+    ends: datetime | None = None
 
     @property
     def shows_status(self) -> bool:
@@ -142,7 +146,12 @@ def load_routes(config: GatewayConfig, tickets: TicketKeys | None = None) -> Rou
 
     tickets: the keys of session tickets; None issues none.
     """
-    return made_routes(config, tickets, Making(Files(), Held(), (), datetime.now(UTC), keeps=False))
+    sources = Sources()
+    try:
+        making = Making(Files(sources), Held(), (), datetime.now(UTC), keeps=False)
+        return made_routes(config, tickets, making)
+    finally:
+        sources.close()
 
 
 def made_routes(config: GatewayConfig, tickets: TicketKeys | None, making: Making) -> Routes:
@@ -176,9 +185,15 @@ class _Loading:
         revocation = self._revocation(identity)
         if config.http is not None:
             check_installed()
+        credentials, anchors = self._making.credentials(identity.own), None
+        if identity.client_ca is not None or identity.client_cert is not None:
+            anchors = self._making.client_anchors(identity.client_ca, identity.client_cert)
+        elif isinstance(identity.own, SpiffeIdentity):
+            anchors, domains = self._making.domain_anchors(identity.own)
+            config = replace(config, access=replace(config.access, domains=domains))
         server = ServerConfig(
-            credentials=self._making.credentials(identity.own),
-            client_anchors=self._making.client_anchors(identity.client_ca, identity.client_cert),
+            credentials=credentials,
+            client_anchors=anchors,
             client_auth="require",
             allow=config.access.refusal,
             alpn=config.alpn or (PROTOCOLS if config.http is not None else _own_protocols(config.starttls)),
@@ -190,7 +205,8 @@ class _Loading:
         tls = config.backend_tls
         client = None if tls is None else self._client(tls, config)
         watch = Watch(server.settings, LOOK_SECONDS)
-        return Route(config, server, client, watch, own_finder(server.settings))
+        ends = credentials.not_after if isinstance(identity.own, SpiffeIdentity) else None
+        return Route(config, server, client, watch, own_finder(server.settings), ends)
 
     def _client(self, tls: BackendTLS, route: RouteConfig) -> ClientConfig:
         making, http = self._making, route.http

@@ -1,0 +1,146 @@
+"""One call of FetchX509SVID over gRPC (HTTP/2 without TLS), without I/O: bytes in, bytes and responses out.
+
+gRPC over HTTP2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md. The frames are those of h2.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+import h2.events
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.exceptions import H2Error
+
+from bothways.describe.escape import visible
+from bothways.spiffe.messages import MOST_BYTES
+
+PATH = "/SpiffeWorkloadAPI/FetchX509SVID"
+EMPTY_REQUEST = b"\0\0\0\0\0"  # not compressed, 0 bytes
+HEAD = 5
+FRAME_HEAD, FRAME_LIMIT, SETTINGS = 9, 16 * 1024, 4  # RFC 9113 4.1, 4.2, 6.5
+AT_ONCE = 4096  # bytes for h2 in one call: it calls itself for each frame that it does not know
+WORDS = 200  # characters of the agent's text in an error
+INVALID_ARGUMENT, PERMISSION_DENIED = 3, 7
+
+
+class StreamEnded(ConnectionError):
+    """The agent ended the stream, or broke the protocol. status: that of gRPC, None without one."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class SVIDStream:
+    """The client's side of one call, which lasts until one of both sides ends it."""
+
+    def __init__(self) -> None:
+        self._connection = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+        self._connection.initiate_connection()
+        self._connection.send_headers(
+            1,
+            [
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":path", PATH),
+                (":authority", "localhost"),
+                ("te", "trailers"),
+                ("content-type", "application/grpc"),
+                ("user-agent", "bothways"),
+                (
+                    "workload.spiffe.io",
+                    "true",
+                ),  # against requests that a proxy was tricked into (Workload API 3)
+            ],
+        )
+        self._connection.send_data(1, EMPTY_REQUEST, end_stream=True)
+        self._came = bytearray()
+        self._frames = _FrameLengths()
+
+    def data_to_send(self) -> bytes:
+        """Return the bytes to be sent now."""
+        return bytes(self._connection.data_to_send())
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Process bytes of the agent; return the responses that are complete. Raises StreamEnded."""
+        responses: list[bytes] = []
+        self._frames.check(data)
+        try:
+            for at in range(0, len(data), AT_ONCE):
+                for event in self._connection.receive_data(data[at : at + AT_ONCE]):
+                    responses += self._take(event)
+        except H2Error as error:
+            raise StreamEnded(f"what it sent is no HTTP/2: {visible(str(error), WORDS)}") from None
+        return responses
+
+    def _take(self, event: object) -> list[bytes]:
+        match event:
+            case h2.events.ResponseReceived(headers=headers):
+                self._check_head({str(name): str(value) for name, value in headers or ()})
+            case h2.events.DataReceived(data=data, flow_controlled_length=size):
+                self._connection.acknowledge_received_data(size or 0, 1)
+                self._came += data or b""
+                return self._complete()
+            case h2.events.TrailersReceived(headers=headers):
+                self._end({str(name): str(value) for name, value in headers or ()})
+            case h2.events.StreamEnded() | h2.events.StreamReset() | h2.events.ConnectionTerminated():
+                raise StreamEnded("it ended the stream")
+            case _:
+                pass
+        return []
+
+    def _check_head(self, head: dict[str, str]) -> None:
+        if "grpc-status" in head:
+            self._end(head)
+        kind = head.get("content-type", "")
+        if head.get(":status") != "200" or not kind.startswith("application/grpc"):
+            raise StreamEnded("it does not speak gRPC")
+
+    def _end(self, head: dict[str, str]) -> None:
+        status = head.get("grpc-status", "")
+        words = visible(unquote(head.get("grpc-message", "")), WORDS)
+        number = int(status) if status.isascii() and status.isdigit() and len(status) < 4 else None
+        raise StreamEnded(f"it ended the stream with status {visible(status, 8)}: {words}", number)
+
+    def _complete(self) -> list[bytes]:
+        """Take complete messages from what came."""
+        found: list[bytes] = []
+        while len(self._came) >= HEAD:
+            size = int.from_bytes(self._came[1:HEAD])
+            if self._came[0] or size > MOST_BYTES:
+                raise StreamEnded(f"a message that is compressed, or of more than {MOST_BYTES} bytes")
+            if len(self._came) < HEAD + size:
+                break
+            found.append(bytes(self._came[HEAD : HEAD + size]))
+            del self._came[: HEAD + size]
+        return found
+
+
+class _FrameLengths:
+    """Refuses a frame beyond the limit by its head; h2 would wait for all of it first."""
+
+    def __init__(self) -> None:
+        self._head = bytearray()
+        self._left = 0
+        self._is_first = True
+
+    def check(self, data: bytes) -> None:
+        """Follow the frames in these bytes. Raises StreamEnded."""
+        at = 0
+        while at < len(data):
+            if self._left:
+                step = min(self._left, len(data) - at)
+                self._left -= step
+            else:
+                step = min(FRAME_HEAD - len(self._head), len(data) - at)
+                self._head += data[at : at + step]
+                if len(self._head) == FRAME_HEAD:
+                    self._begin(int.from_bytes(self._head[:3]), self._head[3])
+            at += step
+
+    def _begin(self, length: int, kind: int) -> None:
+        if length > FRAME_LIMIT or (self._is_first and kind != SETTINGS):
+            raise StreamEnded("what it sent is no HTTP/2")
+        self._is_first, self._left = False, length
+        self._head.clear()
