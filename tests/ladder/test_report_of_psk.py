@@ -27,4 +27,4 @@ def test_a_peer_with_a_key_is_named_by_it_and_has_nothing_of_a_certificate() -> 
     assert facts["pre_shared_key"] == {"identity": r"k\x1b[31m\xff", "peer": "client.example"}
     assert facts["raw_public_key"] is None and facts["path"] == [] and facts["subject"] == ""
     assert peer_name(peer) == "client.example"
-    assert every_name_of(peer) == "pre-shared key of client.example"
+    assert every_name_of(peer) == "client.example (by a pre-shared key)"

@@ -130,7 +130,7 @@ def test_a_verdict_on_a_key_has_nothing_of_a_certificate() -> None:
     assert isinstance(verdict, Trusted) and verdict.by_key is not None
     assert verdict.path == () and verdict.names.count == 0 and verdict.names.subject == ""
     assert verdict.valid_until == verdict.not_after == NO_END
-    assert str(verdict.by_key) == "pre-shared key of device 7"
+    assert str(verdict.by_key) == "device 7 (by a pre-shared key)"
     assert [each.outcome for each in verdict.findings] == [
         Outcome.PASSED,
         Outcome.NOT_CHECKED,

@@ -24,6 +24,7 @@ from bothways.cli.options import (
     profile_words,
     side_options,
 )
+from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.staples import Staples, Supply, staples_options
 from bothways.cli.starttls import starttls_option
@@ -62,6 +63,7 @@ from bothways.roles import Progress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
+from bothways.trust.anchors import NO_ANCHORS
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
@@ -73,13 +75,14 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 @click.argument("address", type=SERVER, metavar="HOST:PORT")
 @click.option(
     "--ca", type=FILE, metavar="FILE",
-    help="The trusted CA certificates (PEM); by default those of the system.",
+    help="The trusted CA certificates (PEM); by default those of the system, with --psk or --pin none.",
 )  # fmt: skip
 @profile_option
 @side_options(
     cert_required=False,
     alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
 )
+@keys_options("--pin", "servers")
 @click.option(
     "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
 )
@@ -123,6 +126,7 @@ def command(
     ca: str | None,
     profile: Profile,
     side: Side,
+    keys: PeerKeys,
     name: str | None,
     tls: str | None,
     timeout: float,
@@ -149,12 +153,16 @@ def command(
     The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
     """
-    anchors = load_anchors(ca, profile)
+    loaded = keys.load()
+    anchors = load_anchors(ca, profile) if ca is not None or not loaded.verify_peers else NO_ANCHORS
     own = side.load()
     supply = staples.supply(own.credentials, anchors)
     config = ClientConfig(
         anchors=anchors,
         credentials=own.credentials,
+        pins=loaded.pins,
+        psk_peers=loaded.psks,
+        raw_key=loaded.raw_key,
         versions=SPOKEN if tls is None else (tls,),
         suites=SUITES if suites is None else suites,
         groups=PREFERRED_GROUPS if groups is None else groups,
@@ -170,7 +178,7 @@ def command(
         refuse("--probe and --ech exclude each other: probes send the server's name in the clear")
     if picture is not None:
         picture.check()
-    files = side.files(ca, *profile_words(profile))
+    files = side.files(ca, *profile_words(profile), *keys.words)
     report = _Report(address, profile, as_json, starttls)
     end = _converse(
         _Server(address, name, timeout, probing, starttls), config, files, supply, picture, report

@@ -21,6 +21,7 @@ from bothways.cli.options import (
     clients_options,
     side_options,
 )
+from bothways.cli.peer_keys import PeerKeys, keys_options, resume_tls12_option
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.reports import Reports
 from bothways.cli.server_files import RegularCheck, ServerFiles
@@ -45,6 +46,7 @@ from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.process import loop_factory
 from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
+from bothways.tls.ech.keys import ECHKeys
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
 IDLE_SECONDS = 600.0
@@ -53,8 +55,9 @@ FORWARD_IDLE_SECONDS = 3600.0
 
 @click.command("serve")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
-@side_options(cert_required=True, alpn_help="An application protocol (ALPN) to accept; repeatable.")
+@side_options(cert_required=False, alpn_help="An application protocol (ALPN) to accept; repeatable.")
 @clients_options
+@keys_options("--client-pin", "clients")
 @click.option(
     "--connections",
     default=256,
@@ -83,6 +86,7 @@ FORWARD_IDLE_SECONDS = 3600.0
 @accepted_option
 @workers_option
 @tickets_options
+@resume_tls12_option
 @ech_key_option
 @staples_options
 @keylog_option
@@ -102,6 +106,7 @@ def command(
     address: Address,
     side: Side,
     clients: Clients,
+    keys: PeerKeys,
     connections: int,
     exempt_loopback: bool,
     handshake_timeout: float,
@@ -111,6 +116,7 @@ def command(
     starttls: Accepted | None,
     workers: int | None,
     tickets: Tickets,
+    resume_tls12: bool,
     ech_key: tuple[str, ...],
     staples: Staples,
     keylog: bool,
@@ -119,12 +125,17 @@ def command(
     """Accept TLS connections on HOST:PORT from trusted clients. Port 0: any free port.
 
     Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. The files
-    of --cert, --key, --client-ca, --client-cert and --crl are read again when they change, and connections of clients
-    whose certificates are not accepted any more are ended. OCSP responses for our own certificate are renewed in time.
+    of --cert, --key, --client-ca, --client-cert, --client-pin, --psk and --crl are read again when they change, and
+    connections of clients whose certificates or keys are not accepted any more are ended. OCSP responses for our own
+    certificate are renewed in time.
     SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and replaces the workers one after the other.
     """
     if (service is None) == (forward is None):
         refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+    if side.cert is None and side.key is None and keys.psk is None and keys.raw_key is None:
+        refuse(
+            "how this server authenticates itself is missing: --cert FILE, or --raw-key FILE or --psk FILE"
+        )
     if starttls is not None and forward is None:
         refuse(
             f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
@@ -145,7 +156,8 @@ def command(
 
     def load() -> Loaded:
         ours = _with_own_protocol(side, starttls)
-        return _load(ours, clients, staples, ticket_keys, ech_key, handshake_timeout, log_keys)
+        more = _More(ticket_keys, resume_tls12, load_ech_keys(ech_key), handshake_timeout, log_keys)
+        return _load(ours, clients, keys, staples, more)
 
     loaded = Reloadable(load)
 
@@ -183,33 +195,46 @@ class Loaded:
             yield
 
 
+@dataclass(frozen=True, slots=True)
+class _More:
+    """Fields of the configuration that are no files of the server's identity or of its trust."""
+
+    tickets: TicketKeys | None
+    resume_tls12: bool
+    ech_keys: ECHKeys | None
+    handshake_timeout: float
+    log_keys: Callable[[str], None] | None
+
+
 def _load(
     side: Side,
     clients: Clients,
+    keys: PeerKeys,
     staples: Staples,
-    tickets: TicketKeys | None,
-    ech_key: tuple[str, ...],
-    handshake_timeout: float,
-    log_keys: Callable[[str], None] | None,
+    more: _More,
 ) -> Loaded:
-    """Read all files. Raises ConfigError."""
-    read = ServerFiles(side, clients)
-    own = read.own
+    """Read all files. Raises ConfigError. more: other fields of the configuration."""
+    read = ServerFiles(side, clients, keys)
+    own, loaded = read.own, read.loaded_keys
     supply = staples.supply(own.credentials, read.anchors)
     config = ServerConfig(
         client_anchors=read.anchors,
         client_auth=clients.client_auth,
         allow=clients.allow or None,
         credentials=own.credentials or (),
+        client_pins=loaded.pins,
+        psk_peers=loaded.psks,
+        raw_key=loaded.raw_key,
         alpn=own.alpn,
         revocation=own.revocation,
         judge_again=read.judge_again,
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
-        tickets=tickets,
-        ech_keys=load_ech_keys(ech_key),
-        handshake_timeout=handshake_timeout,
-        insecure_keylog=log_keys,
+        tickets=more.tickets,
+        resume_tls12=more.resume_tls12,
+        ech_keys=more.ech_keys,
+        handshake_timeout=more.handshake_timeout,
+        insecure_keylog=more.log_keys,
     )
     checks = read.checks()
     if supply is not None and staples.staple_file:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bothways.cli.options import Clients, LoadedSide, Side
+from bothways.cli.peer_keys import LoadedKeys, PeerKeys
 from bothways.diagnosis.certificates import fault_of_ours
 from bothways.diagnosis.self_check import reasons_against
 from bothways.errors import ConfigError
@@ -16,6 +17,8 @@ from bothways.tls.handshake.settings import JudgeAgain
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_files import CRLFiles
+from bothways.trust.external_psks import WatchedExternalPSKs
+from bothways.trust.pins import WatchedPinnedKeys
 from bothways.trust.verdict import Purpose
 
 RegularCheck = Callable[[], list[str]]
@@ -27,8 +30,10 @@ class ServerFiles:
 
     side: Side
     clients: Clients
+    keys: PeerKeys = field(default_factory=PeerKeys)
     own: LoadedSide = field(init=False)
     anchors: TrustStore | None = field(init=False)
+    loaded_keys: LoadedKeys = field(init=False)
     lists: CRLFiles = field(init=False)
     _doubted: tuple[bytes, ...] = field(init=False, default=())
 
@@ -36,11 +41,16 @@ class ServerFiles:
         self.lists = CRLFiles(self.side.sources.crl)
         self.own = self.side.load(self.lists.store, watched=True)
         self.anchors = self.clients.load_anchors()
+        self.loaded_keys = self.keys.load(watched=True)
         self._refuse_unused()
 
     @property
     def _verifies_clients(self) -> bool:
-        return self.anchors is not None and self.clients.client_auth != "none"
+        return self._trusts_somebody and self.clients.client_auth != "none"
+
+    @property
+    def _trusts_somebody(self) -> bool:
+        return self.anchors is not None or self.keys.verifies_peers
 
     def _refuse_unused(self) -> None:
         """Refuse options that say how clients are verified where nobody is verified."""
@@ -48,7 +58,7 @@ class ServerFiles:
             return
         todo = (
             "add --client-ca FILE or --client-cert FILE"
-            if self.anchors is None
+            if not self._trusts_somebody
             else "remove --client-auth none"
         )
         if self.own.revocation is not None:
@@ -63,7 +73,11 @@ class ServerFiles:
         """When a connected client is verified again: always at the end of its verdict."""
         if not self._verifies_clients:
             return "never"
-        may_change = self.own.revocation is not None or isinstance(self.anchors, WatchedTrustStore)
+        trusted = (self.anchors, self.loaded_keys.psks, self.loaded_keys.pins)
+        watched = any(
+            isinstance(each, WatchedTrustStore | WatchedExternalPSKs | WatchedPinnedKeys) for each in trusted
+        )
+        may_change = self.own.revocation is not None or watched
         return "change" if may_change else "lapse"
 
     def _doubts(self) -> list[str]:
@@ -89,7 +103,7 @@ class ServerFiles:
 
     def _read_changed_credentials(self) -> list[str]:
         """Read changed credentials even without new connections; changes are reported in the log."""
-        for each in (self.own.credentials, self.anchors):
+        for each in (self.own.credentials, self.anchors, self.loaded_keys.psks, self.loaded_keys.pins):
             _ = None if each is None else each.current
         return self._doubts()
 

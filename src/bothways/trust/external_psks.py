@@ -266,7 +266,7 @@ class PskRequest:
             failed = Finding("a", Outcome.FAILED, str(reason))
             return Refused((reason,), None, (failed, _NO_VALIDITY, _NO_REVOCATION))
         shared = SharedKey(self.identity, self.name)
-        passed = Finding("a", Outcome.PASSED, f"it has the {shared}")
+        passed = Finding("a", Outcome.PASSED, f"it has the pre-shared key of {shown(self.name)}")
         return Trusted((), _NO_NAMES, (passed, _NO_VALIDITY, _NO_REVOCATION), NO_END, NO_END, by_key=shared)
 
 

@@ -100,7 +100,7 @@ class SharedKey:
     name: str
 
     def __str__(self) -> str:
-        return f"pre-shared key of {shown(self.name)}"
+        return f"{shown(self.name)} (by a pre-shared key)"
 
 
 SlowCheck = Callable[[], object]  # may run in any thread; its result is stored with the evidence

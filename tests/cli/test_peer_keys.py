@@ -1,0 +1,123 @@
+"""`serve` and `connect` without certificates: by pre-shared keys, and by raw public keys."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from bothways import ConfigError, RawKeyCredentials
+from bothways.cli import connect as connecting
+from bothways.cli import serve
+from cli_scripting import Background, bothways, environment
+
+pytestmark = pytest.mark.network
+
+SECRET = sha256(b"of two").hexdigest()
+OTHER = sha256(b"of others").hexdigest()
+
+
+def write(path: Path, own: str, peer: str, secret: str = SECRET, mode: int = 0o600) -> None:
+    path.write_text(f'own = "{own}"\n[[key]]\nidentity = "k-7f3a"\nsecret = "{secret}"\npeer = "{peer}"\n')
+    path.chmod(mode)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A folder with the keys of both sides, pre-shared and raw, and pins."""
+    write(tmp_path / "server.toml", "localhost", "device 7")
+    write(tmp_path / "client.toml", "device 7", "localhost")
+    for name in ("server", "client"):
+        key = ["openssl", "genpkey", "-algorithm", "ED25519", "-out", str(tmp_path / f"{name}.key")]
+        subprocess.run(key, check=True, capture_output=True)
+        raw = RawKeyCredentials.from_file(tmp_path / f"{name}.key")
+        (tmp_path / f"{name}.pin").write_text(f"{raw.public.fingerprint} {name} 7\n")
+    return tmp_path
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Background]:
+    server = Background(["serve", "127.0.0.1:0", "--echo", *options], folder)
+    try:
+        yield server
+    finally:
+        server.end()
+
+
+def connect(folder: Path, port: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        bothways("connect", f"127.0.0.1:{port}", "--name", "localhost", *options),
+        cwd=folder,
+        env=environment(),
+        input="there and back\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_both_sides_know_each_other_by_a_pre_shared_key(keys: Path) -> None:
+    with serving(keys, "--psk", "server.toml", "--allow", "psk=device 7") as server:
+        done = connect(keys, server.port, "--psk", "client.toml")
+        assert (done.returncode, done.stdout) == (0, "there and back\n"), done.stderr
+        assert "the peer is localhost (by a pre-shared key)" in done.stderr
+        write(keys / "other.toml", "device 7", "localhost", OTHER)
+        done = connect(keys, server.port, "--psk", "other.toml")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "unknown_psk_identity" in done.stderr and "the same identity, secret and hash" in done.stderr
+        assert SECRET not in done.stderr and OTHER not in done.stderr
+
+
+def test_both_sides_know_each_other_by_raw_public_keys(keys: Path) -> None:
+    with serving(keys, "--raw-key", "server.key", "--client-pin", "client.pin") as server:
+        done = connect(keys, server.port, "--raw-key", "client.key", "--pin", "server.pin")
+        assert (done.returncode, done.stdout) == (0, "there and back\n"), done.stderr
+        assert "(server 7)" in done.stderr
+        done = connect(keys, server.port, "--raw-key", "client.key", "--pin", "client.pin")
+        assert done.returncode == 1 and "is not pinned" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["connect", "localhost:1", "--psk", "open.toml"], "open.toml: it contains secrets"),
+        (["serve", "127.0.0.1:0", "--echo", "--psk", "open.toml"], "open.toml: it contains secrets"),
+        (["connect", "localhost:1", "--psk", "client.key"], "client.key: not TOML"),
+        (["connect", "localhost:1", "--psk", "nothing.toml"], "nothing.toml: cannot be read"),
+        (["connect", "localhost:1", "--raw-key", "client.pin"], "client.pin"),
+        (["connect", "localhost:1", "--pin", "client.toml"], "client.toml, line 1: expected a SHA-256"),
+        (["connect", "localhost:1", "--psk", "server.toml"], "a peer of a client has to be a DNS name"),
+        (["connect", "localhost:1", "--psk", "client.toml", "--tls", "1.2"], "need TLS 1.3"),
+        (["serve", "127.0.0.1:0", "--echo"], "how this server authenticates itself is missing"),
+        (
+            ["serve", "127.0.0.1:0", "--echo", "--psk", "server.toml", "--client-auth", "none"],
+            "psk_peers: not used",
+        ),
+        (
+            ["serve", "127.0.0.1:0", "--echo", "--raw-key", "server.key", "--allow", "psk=x"],
+            "--allow: no client certificate is verified",
+        ),
+        (
+            ["serve", "127.0.0.1:0", "--echo", "--psk", "server.toml", "--resume-tls12"],
+            "resume_tls12: it has no effect",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_wrong_use(
+    words: list[str], problem: str, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No secret is in the message."""
+    write(keys / "open.toml", "device 7", "localhost", mode=0o644)
+    monkeypatch.chdir(keys)
+    command = {"serve": serve.command, "connect": connecting.command}[words[0]]
+    result = CliRunner().invoke(command, words[1:], standalone_mode=False)
+    said = f"{result.exception} {result.output}"
+    assert isinstance(result.exception, ConfigError | click.ClickException | SystemExit), result
+    assert problem in said and SECRET not in said
