@@ -31,8 +31,11 @@ from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.certificate import ParsedCertificate
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
     from bothways.gateway.http.conversation import Conversation
     from bothways.gateway.http.streams import ByteStream
+    from bothways.gateway.observe.spans import Spans
     from bothways.gateway.server import Gateway
 
 T = TypeVar("T")
@@ -73,6 +76,8 @@ class ClientProtocol(AdmittedProtocol):
         self._turned_away = False
         self._hello: asyncio.TimerHandle | None = None
         self._counted = 0, 0  # bytes
+        self._spans: Spans | None = None
+        self._span: Span | None = None
         self.leaf: Leaf = b"", b""
         self.entry = Entry(str(listener), "", "", 0.0)
         self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
@@ -188,6 +193,8 @@ class ClientProtocol(AdmittedProtocol):
             self._recorder.notes.clear()
         self._gateway.meter.established(entry, self._loop.time() - (entry.asked_at or entry.began))
         self._gateway.meter.decided(entry)
+        self._spans = self._gateway.spans
+        self._span = None if self._spans is None else self._spans.established(entry)
         why = self._gateway.established(self) or self._not_recorded()
         if why is not None:
             relay.end(why)
@@ -257,6 +264,8 @@ class ClientProtocol(AdmittedProtocol):
 
     def _log_request(self, request: RequestEntry) -> None:
         self._gateway.log.request(self.entry, request)
+        if self._spans is not None and self._span is not None:
+            self._spans.request(self._span, request)
         status = "none" if request.status is None else f"{request.status // 100}xx"
         self._gateway.meter.count(Metric.REQUESTS, self.entry.route or "", status)
 
@@ -373,6 +382,9 @@ class ClientProtocol(AdmittedProtocol):
             entry.ending = _ending(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began
         self._gateway.meter.ended(entry)
+        spans = self._spans or self._gateway.spans
+        if spans is not None:
+            spans.ended(entry, self._span)
         self._gateway.note_refusal(entry, () if self._recorder is None else self._recorder.notes)
         if entry.verdict in ("refused", "withdrawn"):
             self._gateway.auditor.decision(entry)

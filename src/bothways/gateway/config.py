@@ -106,7 +106,7 @@ class GatewayConfig:
     """A whole file. log_format: "text" or "json".  metrics: where metrics and health are served, if anywhere.
 
     audit: the file in which decisions are recorded, if any.  status: where the status is shown, if anywhere; then a
-    route is for it.
+    route is for it.  spans: whether OpenTelemetry gets spans.
     """
 
     path: str
@@ -118,6 +118,7 @@ class GatewayConfig:
     metrics: ListenerConfig | None = None
     audit: str | None = None
     status: ListenerConfig | None = None
+    spans: bool = False
 
     @property
     def all_listeners(self) -> tuple[ListenerConfig, ...]:
@@ -165,6 +166,7 @@ class _Reading:
                 table.refuse(
                     f"no route is for the listener {shown(listener.name)}: all its clients would be refused"
                 )
+        spans = _spans(table.table("traces"))
         status = self._status(table.table("status"), identity)
         if status is not None:
             routes = (*routes, status[1])
@@ -174,6 +176,7 @@ class _Reading:
         config = GatewayConfig(
             table.file, listeners, routes, limits, times, log_format, metrics, audit,
             None if status is None else status[0],
+            spans,
         )  # fmt: skip
         addresses = [each.address for each in config.all_listeners]
         twice = next((each for each in addresses if addresses.count(each) > 1), None)
@@ -269,6 +272,14 @@ class _Reading:
             table.refuse(f"requests of HTTP do not come in by STARTTLS of {route.starttls.title}", "mode")
         table.end()
         return route
+
+
+def _spans(table: Table | None) -> bool:
+    if table is None:
+        return False
+    wanted = table.flag("opentelemetry")
+    table.end()
+    return wanted
 
 
 def _limits(table: Table | None) -> Limits:

@@ -54,7 +54,9 @@ def http_in(table: Table, alpn: tuple[str, ...]) -> HTTPConfig | None:
     return HTTPConfig(names, table.choice("backend_http", VERSIONS[0], VERSIONS))
 
 
-def check_installed(key: str = '`mode = "http"`', packages: Sequence[str] = ("h11", "h2")) -> None:
+def check_installed(
+    key: str = '`mode = "http"`', packages: Sequence[str] = ("h11", "h2"), install: str = INSTALL
+) -> None:
     """Raise ConfigError where packages are missing that a key of the file needs: by default those that read HTTP."""
     if any(find_spec(each) is None for each in packages):
-        raise ConfigError(f"{key} needs {' and '.join(packages)}, which are not installed: {INSTALL}")
+        raise ConfigError(f"{key} needs {' and '.join(packages)}, which are not installed: {install}")

@@ -171,6 +171,8 @@ class _Loading:
         """Return all of them."""
         if self._config.metrics is not None:
             check_installed("[metrics]", ("prometheus_client", "h11"))
+        if self._config.spans:
+            check_installed("[traces]", ("opentelemetry",), "pip install 'bothways[traces]'")
         made = tuple(self._named(each) for each in self._config.routes)
         return Routes(self._config, made, self._making.held)
 

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from bothways.gateway.http.messages import Request
     from bothways.gateway.observe.operator import Operator, OperatorStream
     from bothways.gateway.observe.pages import Page
+    from bothways.gateway.observe.spans import Spans
 
 K = TypeVar("K")
 
@@ -72,6 +73,7 @@ class Gateway:
         self._operator: Operator | None = None
         self.auditor = Auditor(f"worker {number}", log.event)
         self._refusals = Refusals()
+        self._spans: Spans | None = None
         self.routes = routes
         self.log = log
         self._listen_on = listen
@@ -286,6 +288,19 @@ class Gateway:
         newest = islice(reversed(self._established), CONNECTIONS)
         live = [live_row(each.entry, now - each.entry.began) for each in newest]
         publish(self.meter.slot, self._by_identity, live, self._refusals.facts())
+
+    @property
+    def spans(self) -> Spans | None:
+        """What makes spans, where the configuration wants them."""
+        if not self.routes.config.spans:
+            return None
+        if self._spans is None:
+            from bothways.gateway.observe.spans import (
+                Spans,  # OpenTelemetry is loaded only where it is wanted
+            )
+
+            self._spans = Spans(asyncio.get_running_loop().time)
+        return self._spans
 
     def note_refusal(self, entry: Entry, notes: Sequence[Noted]) -> None:
         """Note a connection that has ended, where refusals are shown. notes: of its handshake."""
