@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -10,7 +12,7 @@ from cryptography.x509.oid import NameOID
 import pki
 from bothways import ConfigError, TrustStore
 from bothways.trust import Purpose, Trusted, verify
-from bothways.trust.access import PeerRule
+from bothways.trust.access import AnyOf, PeerRule
 
 ROOT = pki.root("Access Root")
 
@@ -165,3 +167,29 @@ def test_a_rule_is_read_as_it_is_written_on_a_command_line():
     for wrong in ("", "=", "dns", "dns=", "=a.example", "name=a", "_tests=a", "dns =a.example"):
         with pytest.raises(ConfigError, match="expected KIND=VALUE"):
             PeerRule.parse(wrong)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rules_are_compared_together_with_the_result_of_each_alone(seed: int) -> None:
+    """Those of one kind become one test; those of several kinds stay alone."""
+    draw = random.Random(seed)
+    cases = [(given, alternatives) for given, alternatives, *_ in (*ALLOWED, *REFUSED)]
+    rules = [PeerRule(**given) for given, _ in draw.sample(cases, 4)]
+    together = AnyOf(rules)
+    for _, alternatives in draw.sample(cases, 10):
+        verdict = trusted(*alternatives)
+        assert together.allows(verdict) == any(each.allows(verdict) for each in rules)
+
+
+def test_rules_of_each_kind_are_joined_without_loss() -> None:
+    """The weakest of several limits holds, as where each is compared alone."""
+    verdict = trusted("IP:192.0.2.7", "EMAIL:ada@a.example")
+    for holding, other in (
+        ({"lifetime": "20000"}, {"lifetime": "1"}),
+        ({"key": "P-256"}, {"key": "RSA-3072"}),
+        ({"ip": "192.0.2.0/28"}, {"ip": "192.0.2.16/28"}),
+        ({"email": "*@a.example"}, {"email": "ada@b.example"}),
+        ({"dn": "CN=Ada"}, {"dn": "O=Ada"}),
+    ):
+        assert AnyOf([PeerRule(**other), PeerRule(**holding)]).allows(verdict)
+        assert not AnyOf([PeerRule(**other), PeerRule(**other)]).allows(verdict)

@@ -7,7 +7,7 @@ import logging
 from bothways.errors import ConfigError, logged
 from bothways.faults import shown
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule, Texts
+from bothways.trust.access import AnyOf, PeerRule, Texts
 
 logger = logging.getLogger("bothways")
 
@@ -28,12 +28,13 @@ class PeerRules:
             self._rules = (*rules, PeerRule(**kinds)) if kinds else rules
         except TypeError as error:
             raise ConfigError(f"rules: {error}") from None
+        self._any = AnyOf(self._rules)
 
     def objection(self, peer: Peer | None) -> str | None:
         """Return why a peer is not allowed, for our own log; None if it is."""
         if peer is None:
             return "it showed no certificate to us"
-        if not self._rules or any(each.allows(peer.verdict) for each in self._rules):
+        if not self._rules or self._any.allows(peer.verdict):
             return None
         return f"none of these holds: {'; '.join(map(str, self._rules))}"
 

@@ -84,6 +84,11 @@ class PeerRule:
             raise ConfigError(f"{shown(text)}: expected KIND=VALUE, where KIND is one of {kinds}")
         return cls(**{kind: value})
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds that are given, such as "dns"."""
+        return tuple(kind for kind, _ in self._tests)
+
     def allows(self, verdict: Trusted) -> bool:
         """Whether a trusted peer with this verdict matches the rule."""
         return self.failing(verdict) is None
@@ -105,6 +110,28 @@ class PeerRule:
     def __str__(self) -> str:
         given = ((kind, getattr(self, kind)) for kind in COMPILERS)
         return ", ".join(f"{kind} {' or '.join(values)}" for kind, values in given if values)
+
+
+class AnyOf:
+    """Rules of which one has to match. Those of one kind each are compared together, by that kind.
+
+    So the time does not grow with their number; only rules that name several kinds are compared one by one.
+    """
+
+    def __init__(self, rules: Iterable[PeerRule]) -> None:
+        values: dict[str, list[str]] = {}
+        several: list[PeerRule] = []
+        for each in rules:
+            (kind, *more) = each.kinds
+            if more:
+                several.append(each)
+            else:
+                values.setdefault(kind, []).extend(getattr(each, kind))
+        self._rules = (*(PeerRule(**{kind: found}) for kind, found in values.items()), *several)
+
+    def allows(self, verdict: Trusted) -> bool:
+        """Whether a trusted peer with this verdict matches one of the rules."""
+        return any(each.allows(verdict) for each in self._rules)
 
 
 def _can_tell(kind: str, verdict: Trusted) -> bool:

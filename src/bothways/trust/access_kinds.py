@@ -6,7 +6,7 @@ Text of a certificate is never used as a pattern. A value that no certificate ca
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -67,9 +67,8 @@ def _dns(values: tuple[str, ...]) -> Test:
 
 
 def _uri(values: tuple[str, ...]) -> Test:
-    ids = tuple(_spiffe_pattern(each) for each in values if each.startswith(SPIFFE))
-    others = {each for each in values if not each.startswith(SPIFFE)}
-    for each in others:
+    exact, ids, patterns = _uris(values)
+    for each in exact:
         if not _URI.fullmatch(each):
             raise ConfigError(f"uri: {shown(each)} is not a URI")
         if "*" in each:
@@ -77,11 +76,22 @@ def _uri(values: tuple[str, ...]) -> Test:
 
     def holds(verdict: Trusted) -> bool:
         found = verdict.names.uri
-        if any(each in others for each in found):
+        if not exact.isdisjoint(found):
             return True
-        return len(found) == 1 and any(pattern.fullmatch(found[0]) for pattern in ids)
+        return len(found) == 1 and (found[0] in ids or any(each.fullmatch(found[0]) for each in patterns))
 
     return holds
+
+
+def _uris(values: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str], tuple[re.Pattern[str], ...]]:
+    """Return the URIs that are no SPIFFE IDs, the SPIFFE IDs without wildcards, and the others as patterns."""
+    spiffe = [each for each in values if each.startswith(SPIFFE)]
+    patterns = {each: _spiffe_pattern(each) for each in spiffe}  # which checks each of them
+    return (
+        frozenset(values).difference(spiffe),
+        frozenset(each for each in spiffe if "*" not in each),
+        tuple(pattern for each, pattern in patterns.items() if "*" in each),
+    )
 
 
 def _spiffe_pattern(value: str) -> re.Pattern[str]:
@@ -111,15 +121,17 @@ _ANY_SEGMENT = r"/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
 
 
 def _cn(values: tuple[str, ...]) -> Test:
-    return lambda verdict: _one_of(subject_values(verdict, COMMON_NAME), values)
+    wanted = frozenset(values)
+    return lambda verdict: _one_of(subject_values(verdict, COMMON_NAME), wanted)
 
 
-def _one_of(found: list[str], values: tuple[str, ...]) -> bool:
+def _one_of(found: list[str], values: Set[str]) -> bool:
     return len(found) == 1 and found[0] in values
 
 
 def _ou(values: tuple[str, ...]) -> Test:
-    return lambda verdict: any(each in values for each in subject_values(verdict, ORGANIZATIONAL_UNIT))
+    wanted = frozenset(values)
+    return lambda verdict: not wanted.isdisjoint(subject_values(verdict, ORGANIZATIONAL_UNIT))
 
 
 def subject_values(verdict: Trusted, kind: bytes) -> list[str]:
@@ -152,7 +164,6 @@ def _named(kind: str, value: str) -> bytes:
 
 
 def _dn(values: tuple[str, ...]) -> Test:
-    wanted: dict[bytes, set[str]] = {}
     for each in values:
         kind, _, text = each.partition("=")
         if kind not in ATTRIBUTES or not text:
@@ -160,12 +171,18 @@ def _dn(values: tuple[str, ...]) -> Test:
                 f"dn: {shown(each)} is not an attribute; expected TYPE=VALUE, where TYPE is one of "
                 f"{', '.join(ATTRIBUTES)}"
             )
+    wanted = _attributes(values)
+    return lambda verdict: any(
+        _one_of(subject_values(verdict, kind), texts) for kind, texts in wanted.items()
+    )
+
+
+def _attributes(values: tuple[str, ...]) -> dict[bytes, set[str]]:
+    """Return the values of attributes by kind, from TYPE=VALUE."""
+    wanted: dict[bytes, set[str]] = {}
+    for kind, _, text in (each.partition("=") for each in values):
         wanted.setdefault(ATTRIBUTES[kind], set()).add(text)
-
-    def holds(verdict: Trusted) -> bool:
-        return any(_one_of(subject_values(verdict, kind), tuple(texts)) for kind, texts in wanted.items())
-
-    return holds
+    return wanted
 
 
 def _fingerprint(values: tuple[str, ...]) -> Test:
@@ -216,16 +233,22 @@ def _mailbox(text: str) -> tuple[str, str] | None:
 
 
 def _ip(values: tuple[str, ...]) -> Test:
-    networks = []
+    networks: dict[tuple[int, int], set[int]] = {}  # by version and bits after the prefix: the prefixes
     for each in values:
         try:
-            networks.append(ip_network(each))
+            network = ip_network(each)
         except ValueError:
             raise ConfigError(f"ip: {shown(each)} is neither an IP address nor a network") from None
+        rest = network.max_prefixlen - network.prefixlen
+        networks.setdefault((network.version, rest), set()).add(int(network.network_address) >> rest)
 
     def holds(verdict: Trusted) -> bool:
         addresses = [address for each in verdict.names.ip if (address := _address(each)) is not None]
-        return any(address in network for address in addresses for network in networks)
+        return any(
+            address.version == version and int(address) >> rest in prefixes
+            for address in addresses
+            for (version, rest), prefixes in networks.items()
+        )
 
     return holds
 
@@ -242,9 +265,11 @@ def _policy(values: tuple[str, ...]) -> Test:
         if not _OBJECT_IDENTIFIER.fullmatch(each) or each == ANY_POLICY:
             raise ConfigError(f"policy: {shown(each)} is not the object identifier of a policy")
 
+    wanted = frozenset(values)
+
     def holds(verdict: Trusted) -> bool:
         leaf, *cas = map(_policies, verdict.path_der[:-1])
-        return any(each in leaf and all(each in ca or ANY_POLICY in ca for ca in cas) for each in values)
+        return any(all(each in ca or ANY_POLICY in ca for ca in cas) for each in leaf & wanted)
 
     return holds
 
@@ -347,27 +372,29 @@ def _loose_dns(values: tuple[str, ...]) -> Test:
 
 
 def _loose_uri(values: tuple[str, ...]) -> Test:
-    others = {each for each in values if not each.startswith(SPIFFE)}
-    ids = tuple(_spiffe_pattern(each) for each in values if each.startswith(SPIFFE))
+    exact, ids, patterns = _uris(values)
+    whole = exact | ids
     return lambda verdict: any(
-        each in others or any(pattern.fullmatch(each) for pattern in ids) for each in verdict.names.uri
+        each in whole or any(pattern.fullmatch(each) for pattern in patterns) for each in verdict.names.uri
     )
 
 
 def _loose_cn(values: tuple[str, ...]) -> Test:
-    return lambda verdict: _may_have(verdict, COMMON_NAME, values)
+    wanted = frozenset(values)
+    return lambda verdict: _may_have(verdict, COMMON_NAME, wanted)
 
 
 def _loose_ou(values: tuple[str, ...]) -> Test:
-    return lambda verdict: _may_have(verdict, ORGANIZATIONAL_UNIT, values)
+    wanted = frozenset(values)
+    return lambda verdict: _may_have(verdict, ORGANIZATIONAL_UNIT, wanted)
 
 
 def _loose_dn(values: tuple[str, ...]) -> Test:
-    wanted = [(ATTRIBUTES[kind], text) for kind, _, text in (each.partition("=") for each in values)]
-    return lambda verdict: any(_may_have(verdict, kind, (text,)) for kind, text in wanted)
+    wanted = _attributes(values)
+    return lambda verdict: any(_may_have(verdict, kind, texts) for kind, texts in wanted.items())
 
 
-def _may_have(verdict: Trusted, kind: bytes, values: tuple[str, ...]) -> bool:
+def _may_have(verdict: Trusted, kind: bytes, values: Set[str]) -> bool:
     """Whether one of the attributes of a kind has one of the values, or cannot be decoded, so that it may have one."""
     try:
         relatives = attributes(_leaf(verdict).subject)

@@ -22,7 +22,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.chain_links import follows, instead_of_issuer, key_difference, spelled
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
-from bothways.trust.names import ServerName, names_of
+from bothways.trust.names import ServerName, lookup_names, names_of
 from bothways.trust.names import matches as names_stand_for
 from bothways.trust.parsing import (
     EncodingError,
@@ -69,11 +69,13 @@ class Credentials:
 
     Attributes: `chain` (DER, the leaf first, then each one's issuer, without the root), `certificates` (the
     same, parsed), `certificate` (the leaf), `key` (None where it is held elsewhere), `holder` (who signs then; None
-    where the caller of a connection does), `names`, and `not_after` (the first moment at which one of the chain ends).
+    where the caller of a connection does), `names`, `server_names` (the DNS names for which the leaf is valid, in lower
+    case), and `not_after` (the first moment at which one of the chain ends).
     """
 
     __slots__ = (
         "_issuers", "_usages", "certificate", "certificates", "chain", "holder", "key", "names", "not_after",
+        "server_names",
     )  # fmt: skip
 
     def __init__(
@@ -86,6 +88,7 @@ class Credentials:
         self.key: PrivateKey | None = key
         self.holder: KeyHolder | None = holder
         self.names: Names = names_of(chain[0])
+        self.server_names = lookup_names(self.names)
         self.not_after = min(each.not_after for each in chain)
         self._usages = frozenset(usage for usage in KEY_USAGES if _allows(chain[0], usage))
         self._issuers = {each.issuer for each in chain} | {each.normal_issuer for each in chain}

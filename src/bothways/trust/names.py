@@ -129,6 +129,16 @@ def _dns_matches(presented: str, wanted: str) -> bool:
     return "." in rest and is_dns_name(rest) and wanted.partition(".")[2] == rest
 
 
+def lookup_names(names: Names) -> tuple[str, ...]:
+    """Return the DNS names that can match a wanted one, in lower case; with *. for one more label (RFC 9525 6.3)."""
+    return tuple(dict.fromkeys(filter(_can_match, map(lower_ascii, names.dns))))
+
+
+def _can_match(presented: str) -> bool:
+    rest = presented.removeprefix("*.")
+    return is_dns_name(rest) and (rest == presented or "." in rest)
+
+
 def name_reasons(certificate: ParsedCertificate, names: Names, wanted: ServerName) -> list[Reason]:
     """Return the reason where a certificate is not valid for the wanted name; else an empty list."""
     if matches(names, wanted):

@@ -16,6 +16,7 @@ from bothways.tls.handshake.credentials import (
     choose_server_credentials,
     credentials_for,
 )
+from bothways.tls.handshake.own_credentials import OwnCredentials
 from faults import Walked, blames
 from pki import intermediate, leaf, root
 from tls.handshake.conversations import authority, credentials, credentials_of
@@ -35,11 +36,11 @@ def test_scheme_is_one_of_both_sides_and_of_the_key() -> None:
 def test_server_takes_the_first_credentials_of_the_name_whose_key_fits() -> None:
     """RFC 9846 4.5.1.2: the name first, then the scheme."""
     ec, rsa, other = credentials("localhost"), credentials("localhost", "RSA-2048"), credentials("a.example")
-    own = (other, ec, rsa)
+    own = OwnCredentials((other, ec, rsa))
     every = (ECDSA, RSA_PSS)
 
     def choose(name: str | None, offered: tuple[int, ...], refuse: bool = False) -> tuple[Credentials, int]:
-        return choose_server_credentials(credentials_for(own, name, refuse), offered, every)
+        return choose_server_credentials(credentials_for(own, name, refuse)[0], offered, every)
 
     assert choose("localhost", every) == (ec, ECDSA)
     assert choose("localhost", (RSA_PSS,)) == (rsa, RSA_PSS)
@@ -68,8 +69,8 @@ def test_server_takes_the_first_credentials_of_the_name_whose_key_fits() -> None
 def test_wildcard_matches_one_label(wildcard: str, name: str, stands: bool) -> None:
     """RFC 9525 6.3: the server's choice follows the client's rule."""
     own = (credentials("a.example"), credentials(wildcard))
-    named = credentials_for(own, name, False)
-    assert list(named) == list(own[1:] if stands else own)
+    named, by_name = credentials_for(OwnCredentials(own), name, False)
+    assert (named, by_name) == ((own[1:], True) if stands else (own[:1], False))
 
 
 def test_long_list_of_schemes_is_gone_through_once_for_all_credentials() -> None:

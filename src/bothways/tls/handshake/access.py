@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 from bothways.errors import ConfigError
 from bothways.faults import Fault, blame
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule
+from bothways.trust.access import AnyOf, PeerRule
 
 logger = logging.getLogger("bothways")
 
@@ -85,12 +85,16 @@ class ByRules:
     """Allows the clients that match at least one of the rules."""
 
     rules: tuple[PeerRule, ...]
+    _any: AnyOf = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_any", AnyOf(self.rules))
 
     def __call__(self, peer: Peer | None) -> Refusal | None:
         """Decide about a client."""
         if peer is None:
             return NO_CERTIFICATE
-        if any(each.allows(peer.verdict) for each in self.rules):
+        if self._any.allows(peer.verdict):
             return None
         return Refusal(f"no rule holds for {_who(peer)}")
 

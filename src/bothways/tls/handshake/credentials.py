@@ -14,6 +14,7 @@ from bothways.tls.events import Caution
 from bothways.tls.handshake.certificate_types import RAW, X509
 from bothways.tls.handshake.negotiation import request_schemes
 from bothways.tls.handshake.oid_filters import holds
+from bothways.tls.handshake.own_credentials import OwnCredentials
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
 from bothways.trust.credentials import Credentials
@@ -43,16 +44,17 @@ def choose_server_credentials(
 
 
 def credentials_for(
-    own: Sequence[Credentials], server_name: str | None, refuse_unknown: bool
-) -> Sequence[Credentials]:
-    """Return the credentials for the server name that the client sent; without a match, all (RFC 6066 3).
+    own: OwnCredentials, server_name: str | None, refuse_unknown: bool
+) -> tuple[Sequence[Credentials], bool]:
+    """Return the credentials for the server name that the client sent, and whether there are any (RFC 6066 3).
 
+    Without a match, those that differ by their kind of key are returned.
     refuse_unknown: blame a client whose server name matches no credentials.
     """
-    named = [each for each in own if server_name is not None and each.matches(server_name)]
+    named = () if server_name is None else own.named(server_name)
     if server_name is not None and not named and refuse_unknown:
         blame(Fault.UNKNOWN_SERVER_NAME, name=server_name)
-    return named or own
+    return (named, True) if named else (own.of_each_kind, False)
 
 
 def choose_scheme(

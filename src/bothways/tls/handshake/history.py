@@ -143,7 +143,7 @@ class History:
             return None
         return FailureFacts(
             role=position.role,
-            own=tuple(each.chain for each in settings.identity.own),
+            own=settings.identity.indexed.chains,
             trust=settings.trust_when_open,
             offer=settings.negotiation,
             server_name=self.server_name,

@@ -107,9 +107,8 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
     A cipher suite determines the type of the signing key, so suite, credentials and scheme are chosen together; an
     ECDSA key must be on a curve that the client offers (RFC 8422 5.3).
     """
-    own = settings.identity.own
-    named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
-    by_name = named is not own
+    own = settings.identity.indexed
+    named, by_name = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
     shared = shared_suites_12(settings.negotiation.suites, offer)
     groups = [group for group in settings.negotiation.groups if group in CLASSIC_GROUPS]
     group = next((group for group in groups if group in offer.groups), None)

@@ -229,8 +229,8 @@ def settle_key(
 def _shown(settings: Settings, offer: Offer, key: KnownKey | None) -> Shown | None:
     if key is not None or settings.needs_psk:
         return None
-    own, raw_key = settings.identity.own, settings.identity.raw_key
-    named = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
+    own, raw_key = settings.identity.indexed, settings.identity.raw_key
+    named, by_name = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
     fitting: list[Own] = []
     accepted = types_offered_for_server(offer.hello)
     for each in accepted:
@@ -244,7 +244,7 @@ def _shown(settings: Settings, offer: Offer, key: KnownKey | None) -> Shown | No
     credentials, scheme = choose_server_credentials(fitting, offer.schemes, settings.negotiation.schemes)
     is_raw = credentials is raw_key
     types = CertificateTypes(RAW if is_raw else X509, client_type(offer.hello, settings))
-    return Shown(credentials, scheme, named is not own and not is_raw, types)
+    return Shown(credentials, scheme, by_name and not is_raw, types)
 
 
 def retry(

@@ -31,6 +31,7 @@ from bothways.tls.ech.configs import ECHConfigList
 from bothways.tls.ech.keys import ECHKeys
 from bothways.tls.handshake.access import Decide
 from bothways.tls.handshake.certificate_compression import CompressedChains
+from bothways.tls.handshake.own_credentials import CurrentCredentials, OwnCredentials
 from bothways.tls.record.protection import LARGEST_RECORD, SMALLEST_RECORD
 from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
@@ -97,6 +98,10 @@ class Identity:
     refuses_unknown_name: bool = False
     is_shown_later: bool = False
     raw_key: RawKeyCredentials | None = None
+    _current: CurrentCredentials = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_current", CurrentCredentials(self.configured))
 
     @property
     def types(self) -> tuple[int, ...]:
@@ -112,7 +117,12 @@ class Identity:
     @property
     def own(self) -> tuple[Credentials, ...]:
         """The current credentials."""
-        return tuple([each.current for each in self.configured])
+        return self._current.value.all
+
+    @property
+    def indexed(self) -> OwnCredentials:
+        """The same, to be found by their names."""
+        return self._current.value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
