@@ -78,12 +78,17 @@ def main() -> None:
     runs = int(sys.argv[1])
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        (folder / "ca.pem").write_bytes(identities.root().pem)
-        for who, issued in (("server", identities.server()), ("client", identities.client())):
-            (folder / f"{who}.pem").write_bytes(issued.chain_pem)
-            (folder / f"{who}.key").write_bytes(issued.key_pem)
+        write_identities(folder)
         for loop in LOOPS:
             measure(loop, runs, folder)
+
+
+def write_identities(folder: Path) -> None:
+    """Write the certificates and keys of both ends."""
+    (folder / "ca.pem").write_bytes(identities.root().pem)
+    for who, issued in (("server", identities.server()), ("client", identities.client())):
+        (folder / f"{who}.pem").write_bytes(issued.chain_pem)
+        (folder / f"{who}.key").write_bytes(issued.key_pem)
 
 
 def measure(loop: str, runs: int, folder: Path) -> None:

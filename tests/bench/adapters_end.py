@@ -1,8 +1,8 @@
 """One end of a measurement over loopback, a process of its own: told what to do by lines, it tells what that cost.
 
 `python -m bench.adapters_end server|client ssl|context|transport asyncio|uvloop FOLDER`. A server prints its port, then
-for each line its processor seconds so far; a client reads `connect|request|stream PORT COUNT` and prints those that it
-took.
+for each line its processor seconds so far; a client reads `connect|request|stream|hold PORT COUNT` and prints those
+that it took. `hold` keeps so many connections open, which then are idle.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from bothways.ssl import SSLContext
 MIB = bytes(1 << 20)
 REQUEST = bytes(1024)
 ECHO, SINK = b"E", b"S"
+HELD: list[tuple[Any, Any]] = []
 
 
 class End:
@@ -108,12 +109,15 @@ async def measure(
 ) -> float:
     """Return the processor seconds that so many of something take."""
     began = process_time()
-    if what == "connect":
+    if what in ("connect", "hold"):
         for _ in range(count):
             reader, writer = await connect(port)
             writer.write(ECHO + b"?")
             await reader.readexactly(1)
-            await closed(writer)
+            if what == "hold":
+                HELD.append((reader, writer))
+            else:
+                await closed(writer)
         return process_time() - began
     reader, writer = await connect(port)
     if what == "request":

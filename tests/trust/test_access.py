@@ -13,6 +13,7 @@ import pki
 from bothways import ConfigError, TrustStore
 from bothways.trust import Purpose, Trusted, verify
 from bothways.trust.access import AnyOf, PeerRule
+from bothways.trust.access_kinds import COMPILERS
 
 ROOT = pki.root("Access Root")
 
@@ -171,10 +172,12 @@ def test_a_rule_is_read_as_it_is_written_on_a_command_line():
 
 @pytest.mark.parametrize("seed", range(8))
 def test_rules_are_compared_together_with_the_result_of_each_alone(seed: int) -> None:
-    """Those of one kind become one test; those of several kinds stay alone."""
+    """Those that differ by one kind become one."""
     draw = random.Random(seed)
     cases = [(given, alternatives) for given, alternatives, *_ in (*ALLOWED, *REFUSED)]
     rules = [PeerRule(**given) for given, _ in draw.sample(cases, 4)]
+    rules += [PeerRule(**{"issuer": "CN=Access Root", **given}) for given, _ in draw.sample(cases, 3)]
+    rules += [PeerRule(**{"issuer": "CN=Other", **given}) for given, _ in draw.sample(cases, 3)]
     together = AnyOf(rules)
     for _, alternatives in draw.sample(cases, 10):
         verdict = trusted(*alternatives)
@@ -193,3 +196,32 @@ def test_rules_of_each_kind_are_joined_without_loss() -> None:
     ):
         assert AnyOf([PeerRule(**other), PeerRule(**holding)]).allows(verdict)
         assert not AnyOf([PeerRule(**other), PeerRule(**other)]).allows(verdict)
+
+
+def test_rules_are_joined_only_where_they_require_the_same_otherwise() -> None:
+    """A name of one rule does not go with the issuer of another."""
+    rules = [
+        PeerRule(dns="a.example", issuer="CN=Access Root"),
+        PeerRule(dns="b.example", issuer="CN=Other"),
+        PeerRule(dns=["c.example", "d.example"], issuer="CN=Access Root"),
+    ]
+    allowed = [each for each in "abcd" if AnyOf(rules).allows(trusted(f"DNS:{each}.example"))]
+    assert allowed == ["a", "c", "d"]
+
+
+def test_every_kind_of_rule_has_its_place_among_those_that_name_a_peer() -> None:
+    """A rule of each kind can be one of several."""
+    for kind in COMPILERS:
+        value = {
+            "ip": "192.0.2.1",
+            "policy": "1.2.3",
+            "key": "RSA",
+            "lifetime": "1",
+            "email": "a@b.example",
+        }.get(kind)
+        digest = "0" * 64 if kind in ("fingerprint", "spki", "anchor") else None
+        name = "CN=A" if kind in ("issuer", "subject", "dn") else None
+        uri = "urn:a" if kind == "uri" else None
+        assert not AnyOf([PeerRule(**{kind: value or digest or name or uri or "a.example"})]).allows(
+            trusted()
+        )

@@ -16,6 +16,12 @@ from bothways.trust.verdict import Trusted
 
 Texts = str | Iterable[str]
 
+# Kinds of rules: those first that differ most from peer to peer.
+_NAMING = (
+    "fingerprint", "spki", "uri", "dns", "email", "ip", "subject", "cn", "dn", "ou", "issuer", "anchor", "policy",
+    "key", "lifetime",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class PeerRule:
@@ -113,21 +119,21 @@ class PeerRule:
 
 
 class AnyOf:
-    """Rules of which one has to match. Those of one kind each are compared together, by that kind.
+    """Rules of which one has to match. Those that differ by one kind alone are joined, and compared together.
 
-    So the time does not grow with their number; only rules that name several kinds are compared one by one.
+    So the time does not grow with the number of rules, as long as each names its peers by one kind, and requires the
+    same of them otherwise.
     """
 
     def __init__(self, rules: Iterable[PeerRule]) -> None:
-        values: dict[str, list[str]] = {}
-        several: list[PeerRule] = []
+        joined: dict[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], list[str]] = {}
         for each in rules:
-            (kind, *more) = each.kinds
-            if more:
-                several.append(each)
-            else:
-                values.setdefault(kind, []).extend(getattr(each, kind))
-        self._rules = (*(PeerRule(**{kind: found}) for kind, found in values.items()), *several)
+            naming = min(each.kinds, key=_NAMING.index)
+            others = tuple((kind, getattr(each, kind)) for kind in each.kinds if kind != naming)
+            joined.setdefault((naming, others), []).extend(getattr(each, naming))
+        self._rules = tuple(
+            PeerRule(**{naming: values, **dict(others)}) for (naming, others), values in joined.items()
+        )
 
     def allows(self, verdict: Trusted) -> bool:
         """Whether a trusted peer with this verdict matches one of the rules."""
