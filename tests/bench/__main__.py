@@ -37,7 +37,12 @@ ROWS = (
     "workers",
     "serving",
 )
-ON_DEMAND = ("million", "curves", "gateway")  # take too long to run with the others, write a file, or need Go
+ON_DEMAND = (
+    "million",
+    "curves",
+    "serving_curves",
+    "gateway",
+)  # take too long to run with the others, write a file, or need Go
 CONFIGURATION = """\
 openssl_conf = start
 [start]

@@ -1,6 +1,4 @@
-"""How judging and serving grow with what they are given.
-
-`make bench ARGS=curves` prints every run and draws the picture in docs.
+"""How judging grows with what it is given: `make bench ARGS=curves` prints every run and draws the picture in docs.
 
 A curve has a point for each size, measured by turns with the others; what should not matter shows as a flat line.
 """
@@ -16,23 +14,18 @@ from html import escape
 from itertools import pairwise
 from math import floor, log10
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bench.adapters import Process, write_identities
 from bench.measure import Contender, by_turns, show
 from bench.revocation import long_list
-from bothways import ClientConfig, Credentials, PeerRule, ServerConfig
-from bothways.trust import CRLStore, Purpose, Refused, Revocation, Trusted, TrustStore, verify
-from bothways.trust.access import AnyOf
+from bothways.trust import CRLStore, Purpose, Refused, Revocation, TrustStore, verify
 from bothways.trust.crl import CRL
 from pki import NOW, Issued, intermediate, leaf, root
 
 PICTURE = Path(__file__).parents[2] / "docs/benchmarks/curves.svg"
 SECONDS = 0.1
 COUNTS = (1, 10, 100, 1_000, 10_000)
-REQUESTS = 1500
 NAMESAKES = (1, 5, 20, 100, 1_000)
 LENGTHS = (2, 3, 5, 8, 10)
 ENTRIES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -61,25 +54,20 @@ class Curve:
 
 def main(runs: int) -> None:
     """Measure every curve, print it, and draw them all."""
-    made = (
-        anchors,
-        namesakes,
-        unnamed_namesakes,
-        path_lengths,
-        crl_entries,
-        server_names,
-        rules,
-        rules_of_two_kinds,
-    )
-    curves = [*(make() for make in made), IdleCurve("A request beside idle connections", "connections")]
+    curves = [anchors(), namesakes(), unnamed_namesakes(), path_lengths(), crl_entries()]
+    measure_and_draw(curves, runs, PICTURE)
+
+
+def measure_and_draw(curves: Sequence[Curve], runs: int, picture: Path) -> None:
+    """Measure every curve, print it, and draw them all into one file."""
     for each in curves:
         each.measure(runs)
         for size, contender in each.points:
             contender.note = "refused" if size in each.refused else ""
         show(f"{each.title}: microseconds by {each.unit}", [contender for _, contender in each.points])
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(draw(curves))
-    print(f"\ndrawn: {PICTURE}")
+    picture.parent.mkdir(exist_ok=True)
+    picture.write_text(draw(curves))
+    print(f"\ndrawn: {picture}")
 
 
 def anchors() -> Curve:
@@ -135,85 +123,6 @@ def crl_entries() -> Curve:
         policy = Revocation(crls=CRLStore([CRL(long_list(ca, serials[:count]))]))
         curve.add(count, judging(judged, [ca.der], policy))
     return curve
-
-
-def server_names() -> Curve:
-    """A server with a certificate for each of so many names; a client requests the last of them.
-
-    What is measured is from its ClientHello to the end of the server's first flight.
-    """
-    curve = Curve("A ClientHello to a server of many names", "names")
-    issued = leaf(root("Names CA"), "name-00000.example")
-    anchors_ = TrustStore.from_pem(issued.above[-1].pem)
-    numbers = (b"name-%05d.example" % number for number in range(max(COUNTS)))
-    own = [
-        Credentials.from_pem(issued.der.replace(b"name-00000.example", each), issued.key_pem)
-        for each in numbers
-    ]
-    for count in COUNTS:
-        server = ServerConfig(credentials=own[:count])
-        client = ClientConfig(anchors=anchors_).connection(f"name-{count - 1:05d}.example")
-        hello = client.data_to_send()
-        curve.add(count, partial(answer, server, hello))
-    return curve
-
-
-def answer(server: ServerConfig, hello: bytes) -> bytes:
-    connection = server.connection()
-    connection.receive(hello)
-    return connection.data_to_send()
-
-
-def rules() -> Curve:
-    """Who is allowed by the last of so many rules, each about another DNS name."""
-    return _rules("Rules about one kind each", lambda name: PeerRule(dns=name))
-
-
-def rules_of_two_kinds() -> Curve:
-    """The same where each rule also names the issuer."""
-    return _rules("Rules about two kinds each", lambda name: PeerRule(dns=name, issuer="CN=Rules CA"))
-
-
-def _rules(title: str, rule: Callable[[str], PeerRule]) -> Curve:
-    curve = Curve(title, "rules")
-    ca = root("Rules CA")
-    issued = leaf(ca, "last.example", alternatives=["DNS:last.example"], usage=("clientAuth",))
-    verdict = verify(issued.chain, TrustStore([ca.der]), purpose=Purpose.CLIENT, name=None, at=NOW)
-    if not isinstance(verdict, Trusted):
-        raise TypeError("a client's certificate that is not trusted")
-    others = [rule(f"name-{number:05d}.example") for number in range(max(COUNTS) - 1)]
-    for count in COUNTS:
-        together = AnyOf([*others[: count - 1], rule("last.example")])
-        curve.add(count, partial(together.allows, verdict))
-    return curve
-
-
-@dataclass
-class IdleCurve(Curve):
-    """Requests of 1 kB to an asyncio server beside so many idle connections: its processor time for each."""
-
-    def measure(self, runs: int) -> None:
-        """Open the connections, then measure every point by turns."""
-        with TemporaryDirectory(prefix="bench-") as name:
-            folder = Path(name)
-            write_identities(folder)
-            ends = [
-                [Process(side, "transport", "asyncio", folder) for side in ("server", "client")]
-                for _ in COUNTS
-            ]
-            try:
-                for count, (server, client) in zip(COUNTS, ends, strict=True):
-                    client.tell(f"hold {server.first} {count}")
-                    self.points.append((count, Contender(f"{count:,}", lambda: None)))
-                for _ in range(runs):
-                    for (_, contender), (server, client) in zip(self.points, ends, strict=True):
-                        before = server.tell("time")
-                        client.tell(f"request {server.first} {REQUESTS}")
-                        contender.times.append((server.tell("time") - before) / REQUESTS * 1e6)
-            finally:
-                for server, client in ends:
-                    client.end()
-                    server.end()
 
 
 def judging(
