@@ -37,12 +37,8 @@ ROWS = (
     "workers",
     "serving",
 )
-ON_DEMAND = (
-    "million",
-    "curves",
-    "serving_curves",
-    "gateway",
-)  # take too long to run with the others, write a file, or need Go
+# Those that take too long to run with the others, write a file, or need Go.
+ON_DEMAND = ("million", "curves", "serving_curves", "gateway")
 CONFIGURATION = """\
 openssl_conf = start
 [start]
