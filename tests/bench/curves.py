@@ -189,10 +189,11 @@ def _panel(curve: Curve, low: int, high: int) -> Iterator[str]:
     places = [(x(size), y(contender.median), size, contender.median) for size, contender in curve.points]
     line = " ".join(f"M{a} {b}L{c} {d}" for (a, b, *_), (c, d, *_) in pairwise(places))
     yield f'<path class="line" d="{line}"/>'
-    for across, down, size, time in places:
+    for place, (across, down, size, time) in enumerate(places):
         refused = size in curve.refused
         yield f'<circle class="{"bad" if refused else "dot"}" cx="{across}" cy="{down}" r="4"/>'
-        yield f'<text class="middle" x="{across}" y="{down - 10}">{_time(time)}</text>'
+        anchor = "" if place == 0 else ' class="middle"'  # the first is beside the times of the axis
+        yield f'<text{anchor} x="{across}" y="{down - 10}">{_time(time)}</text>'
         if refused:
             yield f'<text class="soft middle" x="{across}" y="{down + 20}">refused</text>'
 

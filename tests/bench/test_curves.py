@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from bench import curves
+from bench import curves, serving_curves
 from bench.curves import PICTURE, Curve, draw
 from bench.measure import Contender
 from bothways.trust import Refused, Trusted
@@ -43,3 +43,15 @@ def test_the_picture_of_the_guide_has_every_curve() -> None:
         "CRL at hand",
     ):
         assert title in picture and f"* **{title.partition(', every')[0]}**" in guide
+
+
+def test_the_picture_of_serving_has_every_curve() -> None:
+    """docs/benchmarks.md says a sentence about each."""
+    guide = (PICTURE.parents[1] / "benchmarks.md").read_text()
+    for title in (
+        "A ClientHello to a server of many names",
+        "Rules about one kind each",
+        "Rules about two kinds each",
+        "A request beside idle connections",
+    ):
+        assert title in serving_curves.PICTURE.read_text() and f"* **{title}**" in guide

@@ -18,8 +18,8 @@ Texts = str | Iterable[str]
 
 # Kinds of rules: those first that differ most from peer to peer.
 _NAMING = (
-    "fingerprint", "spki", "uri", "dns", "email", "ip", "subject", "cn", "dn", "ou", "issuer", "anchor", "policy",
-    "key", "lifetime",
+    "fingerprint", "spki", "psk", "uri", "dns", "email", "ip", "subject", "cn", "dn", "ou", "issuer", "anchor",
+    "policy", "key", "lifetime",
 )  # fmt: skip
 
 

@@ -323,7 +323,8 @@ def _lifetime(values: tuple[str, ...]) -> Test:
 
 
 def _psk(values: tuple[str, ...]) -> Test:
-    return lambda verdict: isinstance(verdict.by_key, SharedKey) and verdict.by_key.name in values
+    wanted = frozenset(values)
+    return lambda verdict: isinstance(verdict.by_key, SharedKey) and verdict.by_key.name in wanted
 
 
 def _leaf(verdict: Trusted) -> ParsedCertificate:
