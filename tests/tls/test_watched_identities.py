@@ -175,5 +175,5 @@ def test_what_cannot_be_read_at_first_is_an_error_at_once(folder: Path) -> None:
 
 
 def test_anchors_that_cannot_change_are_no_reason_to_judge_again() -> None:
-    with pytest.raises(ConfigError, match="nor are anchors or pins watched"):
+    with pytest.raises(ConfigError, match="nor are anchors, pins or external PSKs watched"):
         identities.server_config(judge_again="change")

@@ -203,7 +203,7 @@ def test_what_cannot_decide_is_an_error_of_the_configuration(allow: Any, problem
 
 def test_no_authorization_without_client_verification() -> None:
     """It would never be asked."""
-    with pytest.raises(ConfigError, match="^allow: it is not used, since client_auth is none"):
+    with pytest.raises(ConfigError, match="^allow: not used, since client_auth is none"):
         ServerConfig(credentials=credentials("localhost"), allow=OURS)
 
 
