@@ -198,6 +198,11 @@ PEOPLE: dict[str, Callable[[], Person]] = {
         server(unnamed_keys(), key_identifiers=False), unnamed_keys(pki.key("P-256", 97))
     ),
     "server-of-an-early-root": lambda: whole(server(pki.intermediate(early_root(), "Acme Issuing 6", **CA))),
+    "server-below-a-ca-for-clients": lambda: whole(
+        server(pki.intermediate(root(), "Acme Clients", usage=("clientAuth",), **CA))
+    ),
+    "server-of-a-wildcard": lambda: whole(server(alternatives=("DNS:*.acme.example",))),
+    "client-that-is-a-ca": lambda: whole(pki.intermediate(issuing(), "ada", **CA)),
     "server-inspected": lambda: whole(server(root("Fortinet CA SSL Inspection"))),
     "server-misused-elsewhere": lambda: whole(
         server(usage=("clientAuth",), alternatives=("DNS:elsewhere.example",))

@@ -14,6 +14,9 @@ from bothways import TrustStore
 from bothways.diagnosis import Explanation, Weight
 from bothways.diagnosis.clocks import RELEASED
 from bothways.errors import PeerFault
+from bothways.trust.crl import CRL
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, holder, host, refused_client
 from pair import FrozenClock
@@ -184,3 +187,24 @@ def test_two_certificates_that_are_not_valid_yet_are_evidence_for_a_clock_that_i
         mine = {"credentials": identities.credentials(who)} if who is not None else {}
         config = identities.client_config(None, anchors=TrustStore([old.der]), clock=early, **mine)
         assert talk(config, server).clients.first.cause.name == first_cause
+
+
+@pytest.mark.parametrize(
+    ("issued", "expected"),
+    [
+        (timedelta(days=2), [("OUR_CLOCK", "LIKELY"), ("STATUS_UNKNOWN", "LIKELY")]),
+        (timedelta(days=-9), [("STATUS_UNKNOWN", "CERTAIN")]),
+    ],
+    ids=["later", "outdated"],
+)
+def test_a_crl_that_is_not_valid_yet_raises_doubts_about_our_clock(
+    issued: timedelta, expected: list[tuple[str, str]]
+) -> None:
+    """The certificates are valid by it; one that is out of date says nothing about a clock."""
+    begins = NOW + issued
+    made = [
+        pki.crl(by, this_update=begins, next_update=begins + timedelta(days=3))
+        for by in (identities.root(), identities.middle())
+    ]
+    found = refused_server(host(), revocation=Revocation(crls=CRLStore(map(CRL, made))))
+    assert reported(found)[: len(expected)] == expected

@@ -117,6 +117,16 @@ def test_our_own_clock_is_suspected_when_all_that_we_have_is_out_of_date() -> No
     assert first(found) == ("OUR_CLOCK", "ours")
 
 
+def test_a_client_certificate_that_may_not_sign_is_found_by_ourselves() -> None:
+    """As that of a CA: OpenSSL says unsupported_certificate, Java certificate_unknown, GnuTLS internal_error."""
+    authority = pki.intermediate(identities.middle(), "Ada", **SPAN)
+    config = identities.client_config(None, credentials=identities.credentials(authority))
+    situation = talk(config).client.situation()
+    for alert in (Alert.UNSUPPORTED_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, Alert.INTERNAL_ERROR):
+        error = PeerAlert(alert, step=StepId("3.3"), peer="server", progress=Progress.JUDGED)
+        assert first(explain(error, situation)) == ("WRONG_KEY_USAGE", "ours")
+
+
 def test_commands_name_the_files_that_were_given() -> None:
     config = identities.client_config(identities.client())
     observed = HandshakeFacts(

@@ -106,13 +106,13 @@ def test_a_clock_that_is_before_the_issue_of_a_crl_is_behind() -> None:
 ANEW = {"own_key": pki.key("P-256", 41), **identities.SPAN}
 
 
-def sending(issued: pki.Issued, *others: pki.Issued) -> Any:
+def sending(issued: pki.Issued, *others: pki.Issued, name: str = "localhost") -> Any:
     """A server whose chain is as it is given, whatever it is."""
     chain = (issued.der, *(each.der for each in others))
-    verdict = verify(chain, ANCHORS, purpose=Purpose.SERVER, name="localhost", at=NOW)
+    verdict = verify(chain, ANCHORS, purpose=Purpose.SERVER, name=name, at=NOW)
     assert isinstance(verdict, Refused)
     return explain_verdict(
-        verdict, chain, ANCHORS, purpose=Purpose.SERVER, name="localhost", at=NOW, files=Files(ca="ca.pem")
+        verdict, chain, ANCHORS, purpose=Purpose.SERVER, name=name, at=NOW, files=Files(ca="ca.pem")
     )
 
 

@@ -328,11 +328,6 @@ def certificates_of_issuer(
     return [each for each in known.values() if follows(certificate, each)]
 
 
-def is_address(name: str | None) -> bool:
-    """Whether a name is an IP address, which no server_name extension carries."""
-    return name is not None and (":" in name or name.replace(".", "").isdigit())
-
-
 def has_issuer_url(certificate: ParsedCertificate) -> bool:
     """Whether a certificate has the URL of its issuer's certificate, as those issued by an intermediate usually do."""
     try:

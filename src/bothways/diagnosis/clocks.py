@@ -40,7 +40,7 @@ def wrong_clock(case: Case, *, ahead: bool) -> tuple[Weight, str] | None:
         if len(known) >= enough and len(names) > 1:
             word = "expired" if ahead else "not yet valid"
             return Weight.LIKELY, f"by it {_listed(names)} would be {word}, and nothing is valid"
-    found = _overdue(case) if ahead else _issued_later(case)
+    found = _overdue(case) if ahead else issued_later(case)
     if found is not None:
         return Weight.LIKELY, found
     if not ahead and _are_both_early(case):
@@ -78,7 +78,7 @@ def _both_expired(case: Case) -> tuple[datetime, datetime] | None:
     return leaves[0].not_after, leaves[1].not_after
 
 
-def _issued_later(case: Case) -> str | None:
+def issued_later(case: Case) -> str | None:
     """Return the evidence that a CRL of ours was issued after the time that our clock shows."""
     latest = max((issued for issued, _ in case.own_side.lists), default=None)
     if latest is None or latest - case.situation.now < SKEW:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 
 from bothways.describe.messages import listed
 from bothways.diagnosis import before_tls, own_hello, own_issuer, own_side, peer_alerts
-from bothways.diagnosis import certificates as certs
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack
 from bothways.roles import Progress, Role, Version
 
@@ -122,7 +122,7 @@ def _reads_hello(case: Case) -> Iterator[Likely]:
         "TLS server that fails cannot be told from that: its log tells"
     )
     name = case.own_side.server_name
-    if certs.is_address(name):
+    if is_address(name):
         yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, evidence, name=name)
     elif name is not None:
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, LIKELY, evidence, name=name)
@@ -164,7 +164,7 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     if _answered(case) or _is_known(case):
         return
     name = case.own_side.server_name
-    if name is not None and not certs.is_address(name):
+    if name is not None and not is_address(name):
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, name=name)
     if case.situation.probed is None:  # otherwise a hello after such a header was not answered either
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bothways.describe.messages import listed, version
-from bothways.diagnosis import certificates as certs
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.situation import Probed
 from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, group_names, names
 from bothways.roles import Version
@@ -226,7 +226,7 @@ def protocols(case: Case) -> Iterator[Likely]:
 def nothing_accepted(case: Case) -> Iterator[Likely]:
     """A server that refuses whatever is offered, with its name and without, has nothing to choose itself."""
     found = case.situation.probed
-    if case.is_client and found == Probed() and not certs.is_address(case.own_side.server_name):
+    if case.is_client and found == Probed() and not is_address(case.own_side.server_name):
         evidence = (
             "it refuses a hello that offers everything, with our name and without one, as a server does whose "
             "certificate fits none of its cipher suites"
@@ -239,7 +239,7 @@ def name(case: Case) -> Iterator[Likely]:
     asked, found = case.own_side.server_name, case.situation.probed
     if not case.is_client or (found is not None and (found.versions or found.pre_shared)):
         return  # it answered hellos with that name
-    if certs.is_address(asked):
+    if is_address(asked):
         refused = found == Probed()
         evidence = (
             "it refuses a hello that offers everything, so that only a name is missing" if refused else ""

@@ -11,6 +11,7 @@ from bothways.diagnosis import clocks
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.near_names import is_address, why_not
 from bothways.diagnosis.situation import UNNAMED
 from bothways.faults import OF_ANCHOR, Fault, Reason, sentence
 from bothways.trust.certificate import ParsedCertificate
@@ -26,10 +27,14 @@ PERIOD = (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID)
 
 def refused_for(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
     """Every reason has to be corrected, in their order; reasons that one wrong clock explains count as one."""
-    period = next((at for at, each in enumerate(reasons) if each.fault in PERIOD), 0)
-    doubtful = any(_clock(case, each) for each in reasons if each.fault in PERIOD)
+    of_clock: tuple[Fault, ...] = ()
+    if any(_clock(case, each) for each in reasons if each.fault in PERIOD):
+        of_clock = PERIOD
+    if clocks.issued_later(case) is not None:
+        of_clock += (Fault.REVOCATION_UNKNOWN,)
+    begins = next((at for at, each in enumerate(reasons) if each.fault in of_clock), 0)
     for at, reason in enumerate(reasons):
-        order = period if doubtful and reason.fault in PERIOD else at
+        order = begins if reason.fault in of_clock else at
         for likely in _of_reason(case, reason):
             yield replace(likely, order=order)
     for likely in _not_allowed_either(case, reasons):
@@ -74,7 +79,13 @@ def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
                     Cause.FETCH_NOT_ALLOWED, OURS, CERTAIN, whose=whose, source=source, detail=detail
                 )
             else:
-                yield certs.cause_of(case, reason, OURS, CERTAIN, whose=whose)
+                later = clocks.issued_later(
+                    case
+                )  # a CRL that is not valid yet: a CA's clock, or more often ours
+                if later is not None:
+                    yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, later)
+                weight = CERTAIN if later is None else LIKELY
+                yield certs.cause_of(case, reason, OURS, weight, whose=whose)
         case _:
             yield certs.cause_of(case, reason, PEERS, CERTAIN)
 
@@ -261,8 +272,9 @@ def _clock(case: Case, reason: Reason) -> tuple[Weight, str] | None:
 
 def _name(case: Case, reason: Reason) -> Iterator[Likely]:
     asked, leaf = case.own_side.server_name, case.peer_chain[:1]
-    if not certs.is_address(asked):
-        yield certs.cause_of(case, reason, PEERS, CERTAIN)
+    if not is_address(asked):
+        near = why_not(asked, names_of(leaf[0])) if asked is not None and leaf else ""
+        yield certs.cause_of(case, reason, PEERS, CERTAIN, near)
         return
     if leaf and asked in names_of(leaf[0]).dns:
         evidence = "an IP address is compared with iPAddress entries only (RFC 9525 6.2, RFC 5280 4.2.1.6)"

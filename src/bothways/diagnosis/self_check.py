@@ -32,7 +32,10 @@ def reasons_against(
 def _reasons(
     chain: list[bytes], store: TrustStore, purpose: Purpose, name: str | None, at: datetime
 ) -> tuple[Reason, ...]:
-    verdict = verify(chain, store, purpose=purpose, name=name, at=at, key_usage=None)
+    usage = (
+        "digitalSignature" if purpose is Purpose.CLIENT else None
+    )  # the one way in which clients use their key
+    verdict = verify(chain, store, purpose=purpose, name=name, at=at, key_usage=usage)
     return verdict.reasons if isinstance(verdict, Refused) else ()
 
 

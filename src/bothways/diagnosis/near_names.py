@@ -1,0 +1,67 @@
+"""Why a name of a certificate that looks like the one that was asked for is another one (RFC 9525 6.3)."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from bothways.trust.verdict import Names
+
+LOOKED_AT = 100  # names of one certificate
+
+
+def is_address(name: str | None) -> bool:
+    """Whether a name is an IP address, which no server_name extension contains."""
+    try:
+        ipaddress.ip_address(name or "")
+    except ValueError:
+        return False
+    return True
+
+
+def why_not(asked: str, names: Names) -> str:
+    """Return why the name that comes nearest does not count, or "" where none comes near."""
+    asked = asked.lower().rstrip(".")
+    return next((text for each in names.dns[:LOOKED_AT] for text in _reasons(asked, each.lower())), "") or (
+        "it has only names of another kind, such as mailboxes and URIs, which are not compared with a host"
+        if not names.dns and (names.email or names.uri) and not names.ip
+        else ""
+    )
+
+
+def _reasons(asked: str, name: str) -> Iterator[str]:
+    if name != (bare := name.strip(" .\t")) and bare == asked:
+        yield "the name in it ends with a dot or has a blank beside it, so that it is no valid DNS name"
+    first, _, rest = name.partition(".")
+    if first == "*" and rest:
+        yield from _of_wildcard(asked, rest)
+    elif "*" in name and _is_like(asked, name):
+        yield "a wildcard has to be the whole first label, and the only one"
+    if asked in (f"www.{name}", name.removeprefix("www.")) and asked != name:
+        yield "the two differ in www alone, and each has to be in the certificate"
+
+
+def _of_wildcard(asked: str, rest: str) -> Iterator[str]:
+    if asked == rest:
+        yield f"*.{rest} does not stand for {rest} itself"
+    elif "*" in rest:
+        if _is_like(asked, f"*.{rest}"):
+            yield "a wildcard has to be the whole first label, and the only one"
+    elif asked.endswith(f".{rest}"):
+        if "." not in rest:
+            yield "a wildcard is not accepted directly below a top-level domain"
+        elif asked.count(".") > rest.count(".") + 1:
+            yield "a wildcard stands for exactly one label"
+
+
+def _is_like(asked: str, name: str) -> bool:
+    """Whether each label would match if a wildcard could be anywhere."""
+    labels, wanted = name.split("."), asked.split(".")
+    return len(labels) == len(wanted) and all(map(_label_is_like, wanted, labels))
+
+
+def _label_is_like(asked: str, label: str) -> bool:
+    before, star, after = label.partition("*")
+    if not star:
+        return asked == label
+    return len(asked) >= len(before) + len(after) and asked.startswith(before) and asked.endswith(after)

@@ -1,0 +1,81 @@
+"""Names that look alike and are not: why the certificate does not count for the one that was asked for."""
+
+from __future__ import annotations
+
+import pytest
+
+import identities
+from bothways.diagnosis.near_names import LOOKED_AT, is_address, why_not
+from bothways.trust.verdict import Names
+from diagnosis.test_own_side import host
+from diagnosis.test_peer_certificate import sending
+
+
+def names(*dns: str, **others: tuple[str, ...]) -> Names:
+    return Names("CN=host", dns=dns, **others)
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "why"),
+    [
+        ("example.com", "*.example.com", "*.example.com does not stand for example.com itself"),
+        ("a.b.example.com", "*.example.com", "a wildcard stands for exactly one label"),
+        ("A.b.Example.com.", "*.EXAMPLE.com", "a wildcard stands for exactly one label"),
+        ("www.example.com", "w*.example.com", "a wildcard has to be the whole first label, and the only one"),
+        (
+            "a.b.example.com",
+            "*.*.example.com",
+            "a wildcard has to be the whole first label, and the only one",
+        ),
+        (
+            "a.b.example.com",
+            "a.*.example.com",
+            "a wildcard has to be the whole first label, and the only one",
+        ),
+        ("localhost", "*", "a wildcard has to be the whole first label, and the only one"),
+        ("example.com", "*.com", "a wildcard is not accepted directly below a top-level domain"),
+        ("host.example", "host.example.", "the name in it ends with a dot or has a blank beside it"),
+        ("host.example", "host.example ", "the name in it ends with a dot or has a blank beside it"),
+        ("www.example.com", "example.com", "the two differ in www alone"),
+        ("example.com", "www.example.com", "the two differ in www alone"),
+        ("example.com", "elsewhere.example", ""),
+        ("host.example.com", "w*.example.com", ""),
+        ("com", "*.example.com", ""),
+    ],
+)
+def test_why_a_name_that_comes_near_does_not_count(asked: str, name: str, why: str) -> None:
+    assert why_not(asked, names("unlike.example", name)).startswith(why)
+    assert bool(why_not(asked, names(name))) == bool(why)
+
+
+def test_names_of_other_kinds_are_told_where_there_are_no_others() -> None:
+    others = {"email": ("a@host.example",), "uri": ("https://host.example/",)}
+    assert "mailboxes and URIs" in why_not("host.example", names(**others))
+    assert why_not("host.example", names("else.example", **others)) == ""
+    assert why_not("host.example", names()) == ""
+
+
+def test_so_many_names_are_looked_at_and_no_more() -> None:
+    many = [f"h{n}.example" for n in range(LOOKED_AT)]
+    assert why_not("example.com", names(*many, "*.example.com")) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("127.0.0.1", True), ("::1", True), ("0:0:0:0:0:0:0:1", True), ("1.2.3", False), ("https://host.example/", False),
+     ("host.example", False), ("", False), (None, False)],
+)  # fmt: skip
+def test_an_address_is_told_from_a_name_and_from_a_uri(name: str | None, is_one: bool) -> None:
+    assert is_address(name) is is_one
+
+
+def test_the_reason_is_the_evidence_of_the_cause() -> None:
+    found = sending(host(alternatives=["DNS:*.example.com"]), identities.middle(), name="a.b.example.com")
+    assert (
+        found.first.cause.name == "WRONG_NAME"
+        and found.first.evidence == "a wildcard stands for exactly one label"
+    )
+    other = sending(
+        host(alternatives=["DNS:host.example"]), identities.middle(), name="https://host.example/"
+    )
+    assert other.first.cause.name == "WRONG_NAME" and other.first.evidence == ""
