@@ -175,6 +175,13 @@ def test_a_command_verifies_no_less_than_we_did(cause: Cause, party: Party, kept
     assert command.startswith(f"bothways connect a:1 {kept} --ca CA "), command
 
 
+def test_the_certificate_of_pkcs12_is_not_copied_by_a_command_for_pem() -> None:
+    assert likely(Cause.INTERMEDIATE_MISSING, party=OURS, cert="me.pem").command.startswith(
+        "(openssl x509 -in me.pem"
+    )
+    assert likely(Cause.INTERMEDIATE_MISSING, party=OURS, cert="me.P12").command == ""
+
+
 def test_a_command_names_no_file_where_the_anchors_of_the_system_were_used() -> None:
     found = likely(Cause.WRONG_NAME, party=PEERS, target="a:1", ca=OF_SYSTEM)
     assert found.command == "bothways connect a:1 --name NAME"

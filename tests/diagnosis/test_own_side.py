@@ -127,6 +127,19 @@ def test_a_client_certificate_that_may_not_sign_is_found_by_ourselves() -> None:
         assert first(explain(error, situation)) == ("WRONG_KEY_USAGE", "ours")
 
 
+@pytest.mark.parametrize(("named", "cause"), [(True, "DEPTH_LIMIT"), (False, "NOT_LET_IN")])
+def test_internal_error_is_of_a_depth_where_the_server_names_its_cas(named: bool, cause: str) -> None:
+    """As Apache does; an application that refuses by a callback of its own may name none."""
+    situation = talk(
+        identities.client_config(None, credentials=identities.credentials(holder()))
+    ).client.situation()
+    assert situation.observed.request is not None
+    asked = situation.observed.request if named else replace(situation.observed.request, authorities=())
+    error = PeerAlert(Alert.INTERNAL_ERROR, step=StepId("3.3"), peer="server", progress=Progress.JUDGED)
+    seen = replace(situation, observed=replace(situation.observed, request=asked))
+    assert explain(error, seen).first.cause.name == cause
+
+
 def test_commands_name_the_files_that_were_given() -> None:
     config = identities.client_config(identities.client())
     observed = HandshakeFacts(

@@ -86,6 +86,8 @@ class Likely:
         template = self._template
         if self.facts.get("unprobed") and self.weight is not Weight.CERTAIN:
             template = _probing(template)
+        if template.startswith("(openssl x509") and _is_bundle(self.facts.get("cert")):
+            return ""  # its certificate is not in PEM, and its key is in the same file
         if self.facts.get("given_ech") and not template.startswith(CONNECT):
             return ""  # other programs would send the server's name in the clear
         if self.facts.get("starttls"):
@@ -105,6 +107,11 @@ def _probing(template: str) -> str:
         if "--starttls {starttls}" in template
         else template.replace(CONNECT, f"{CONNECT} --probe", 1)
     )
+
+
+def _is_bundle(path: object) -> bool:
+    """Whether a file is PKCS#12 by its name."""
+    return str(path).lower().endswith((".p12", ".pfx"))
 
 
 def _through_starttls(template: str) -> str:

@@ -141,6 +141,9 @@ def chain_too_long(case: Case) -> Iterator[Likely]:
         evidence += (
             "; OpenSSL sends the same alert for a depth limit and for a missing CRL: the log tells which"
         )
+    names_none = case.request is None or not case.request.authorities
+    if by_apache and names_none:  # which names the CAs that it trusts: applications refuse by that alert too
+        usual = True
     weight = LIKELY if case.is_client and not usual else POSSIBLE
     yield case.likely(Cause.DEPTH_LIMIT, PEERS, weight, evidence, detail=DEPTHS)
 

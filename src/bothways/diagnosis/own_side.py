@@ -393,7 +393,11 @@ def not_authorized(case: Case) -> Iterator[Likely]:
         evidence = "our own verification finds nothing wrong with it" + (
             ", and the server names its CA" if named else ""
         )
-        yield case.likely(Cause.NOT_LET_IN, OURS, POSSIBLE, evidence, subject=case.chain[0].subject_text)
+        by_function = case.alert == Alert.INTERNAL_ERROR and not (case.request and case.request.authorities)
+        if by_function:
+            evidence += "; applications that refuse a client by a function of their own send this alert"
+        weight = LIKELY if by_function else POSSIBLE
+        yield case.likely(Cause.NOT_LET_IN, OURS, weight, evidence, subject=case.chain[0].subject_text)
 
 
 def refused_by_gnutls(case: Case) -> Iterator[Likely]:

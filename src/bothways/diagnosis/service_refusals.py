@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bothways.diagnosis import certificates as certs
 from bothways.diagnosis import own_hello, own_issuer, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
+from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.service_reply import ServiceReply, read_reply
 from bothways.diagnosis.service_texts import Meaning
 from bothways.diagnosis.situation import Situation
@@ -260,12 +260,12 @@ def _name(case: Case) -> Iterator[Likely]:
 def _misdirected(case: Case) -> Iterator[Likely]:
     """The request's authority is not of this connection (RFC 9110 15.5.20): which name selected it, we know."""
     asked = case.own_side.server_name
-    if certs.is_address(asked):
+    if is_address(asked):
         yield from _name(case)
     evidence = (
         "its answer says that this host belongs to another route or certificate than the connection has"
     )
-    sent = "it has none" if certs.is_address(asked) or asked is None else f"that is {asked}"
+    sent = "it has none" if is_address(asked) or asked is None else f"that is {asked}"
     yield case.likely(Cause.MISDIRECTED, OURS, LIKELY, evidence, detail=sent)
 
 
