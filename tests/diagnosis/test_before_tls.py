@@ -37,7 +37,7 @@ HTTP = PeerFault(Fault.NOT_TLS, step=None, peer="server", facts={"start": b"HTTP
         (Probed(speaks_unasked=True, http_status=503), "BACKEND_DOWN", "LIKELY", {"DEVICE_BETWEEN"}),
         (Probed(after_proxy_header=True), "WANTS_PROXY_HEADER", "LIKELY", {"SPEAKS_HTTP"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
 def test_an_answer_in_http_proves_a_server_of_http_only_with_the_probes_that_exclude_a_header(
     probed: Probed | None, cause: str, weight: str, also: set[str]
