@@ -273,7 +273,7 @@ def test_every_field_is_described_on_the_class_that_the_user_holds(config: type)
 def test_fields_that_both_have_are_the_same() -> None:
     """By type, default and description."""
     client, server = given(ClientConfig), given(ServerConfig)
-    # Of a server credentials are needed, and chosen otherwise; external PSKs stand for its clients, and need no order.
+    # A server needs credentials, and chooses them otherwise; its external PSKs stand for clients.
     shared = client.keys() & server.keys() - {"credentials", "psk_peers"}
     assert len(shared) > 15
     assert {name: client[name] for name in shared} == {name: server[name] for name in shared}
