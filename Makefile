@@ -16,7 +16,7 @@ JOBS ?= $(shell python3 -c 'import os; print((os.cpu_count() or 1) + 1)')
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test test-all check format bench gallery failures rooms figures manual image site clean
+.PHONY: help demo test test-all check format bench soak gallery failures rooms figures manual image site clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-all  the same with the full counts of every sweep"
 	@echo "make check     format, lint, types, layers (a minute)"
 	@echo "make bench     the budgets, side by side with other TLS stacks; AGAINST=REF compares with another commit"
+	@echo "make soak      ten minutes of a gateway under good and hostile peers, while everything changes; ARGS=\"--minutes 1\""
 	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
 	@echo "make failures  docs/failures.md and the refusal in README, written anew from the catalogue of failures"
 	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
@@ -55,6 +56,9 @@ format: .venv/dev.stamp
 
 bench: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m bench $(if $(AGAINST),--against '$(AGAINST)') $(ARGS)
+
+soak: .venv/dev.stamp
+	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
 
 gallery: .venv/dev.stamp
 	PYTHONPATH=tests $(BIN)/python -m gallery $(ARGS)

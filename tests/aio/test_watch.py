@@ -277,6 +277,29 @@ async def test_few_are_judged_in_one_turn_of_the_loop():
 
 
 @run
+async def test_a_defect_with_one_connection_keeps_no_other_from_being_judged():
+    watch = Watch(identities.server_config().settings)
+    judged: list[str] = []
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _loop, context: reported.append(context["exception"])
+    )
+
+    def fail() -> None:
+        raise RuntimeError("a defect")
+
+    def judge() -> None:
+        judged.append("the other")
+
+    watch.call_soon(fail)
+    watch.call_soon(judge)
+    await asyncio.sleep(0.02)
+    watch.call_soon(judge)
+    await asyncio.sleep(0.02)
+    assert judged and len(reported) == 1
+
+
+@run
 async def test_no_timer_runs_where_no_evidence_can_change():
     """Most servers judge once."""
     watch = Watch(identities.server_config().settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
@@ -482,5 +483,58 @@ def test_a_certificate_that_is_nobodys_ca_is_pinned_and_withdrawn_with_its_pin(s
                     await reader.read()
                 reported = await setting.until_reported(2)
         assert [each["verdict"] for each in reported] == ["refused", "withdrawn"]
+
+    asyncio.run(talk())
+
+
+def test_a_client_that_is_leaving_keeps_no_other_from_being_verified_again(setting: Setting) -> None:
+    """Its connection has ended and its socket is still there, when a file is read again."""
+
+    async def talk() -> None:
+        leaving = setting.mutual.identity("client", dns=["leaving.example"])
+        async with asyncio.timeout(30), service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                for _ in range(3):
+                    await setting.open(gateway)
+                reader, _ = await setting.open(gateway, leaving)
+                await until(lambda: len(behind.writers) == 4)
+                for each in gateway.clients:
+                    if "leaving.example" not in each.entry.peer.names.dns:
+                        each.eof_received()
+                setting.mutual.revoke(leaving)
+                assert await setting.reload()
+                with pytest.raises(PeerAlert, match="certificate_revoked"):
+                    await reader.read()
+        assert not [each for each in setting.events() if "cannot be verified" in each]
+
+    asyncio.run(talk())
+
+
+def test_a_client_that_cannot_be_verified_again_is_ended_and_the_others_are_verified(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def talk() -> None:
+        async with asyncio.timeout(30), service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                broken, _ = await setting.open(gateway)
+                await until(lambda: len(behind.writers) == 1)
+                denied, _ = await setting.open(gateway, setting.mutual.identity("client", dns=["a.example"]))
+                await until(lambda: len(behind.writers) == 2)
+                [first] = [each for each in gateway.clients if "client.example" in each.entry.peer.names.dns]
+
+                def fail() -> None:
+                    raise RuntimeError("a defect")
+
+                monkeypatch.setattr(first, "catch_up", fail)
+                setting.write(behind.route(ANYBODY, '[[route.deny]]\ndns = "a.example"'))
+                assert await setting.reload()
+                with pytest.raises(PeerAlert, match="access_denied"):
+                    await denied.read()
+                with contextlib.suppress(ConnectionError, Truncated):
+                    assert await broken.read() == b""
+        assert any("cannot be verified again" in each for each in setting.events())
+        assert {each["code"] for each in setting.reported()} >= {"DEFECT", "ACCESS_REFUSED"}
 
     asyncio.run(talk())

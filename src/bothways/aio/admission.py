@@ -142,9 +142,11 @@ class AdmittedProtocol(TLSProtocol):
     def judge_by(self, settings: Settings, watch: Watch) -> None:
         """Verify an established client again soon, with another configuration, which is used from then on.
 
-        No data passes before that.
+        No data passes before that. A connection that has ended passes none, and is not verified.
         """
         self.watch_by(watch)
+        if self._is_over or self._lost:
+            return
         self.connection.judge_by(settings)
         watch.call_soon(self._judge_if_due)
 

@@ -68,10 +68,12 @@ class Watch:
         self._check_later()
 
     def _call_some(self) -> None:
-        for judge_if_due in list(self._due)[:PER_TURN]:
-            if judge_if_due in self._due:  # it may have been removed meanwhile
-                del self._due[judge_if_due]
-                judge_if_due()
-        self._is_scheduled = bool(self._due)
-        if self._is_scheduled:
-            asyncio.get_running_loop().call_soon(self._call_some)
+        try:
+            for judge_if_due in list(self._due)[:PER_TURN]:
+                if judge_if_due in self._due:  # it may have been removed meanwhile
+                    del self._due[judge_if_due]
+                    judge_if_due()
+        finally:  # a defect with one connection keeps no other from being verified
+            self._is_scheduled = bool(self._due)
+            if self._is_scheduled:
+                asyncio.get_running_loop().call_soon(self._call_some)

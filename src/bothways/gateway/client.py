@@ -342,8 +342,8 @@ class ClientProtocol(AdmittedProtocol):
             uppers = self._conversation.services_reached()
         for upper in uppers:
             if isinstance(upper, TLSTransport) and not upper.is_closing():
-                upper.tls.connection.judge_by(route.client.settings)
-                with contextlib.suppress(TLSError, OSError):  # the relay hears of it
+                with contextlib.suppress(TLSError, OSError):  # the relay hears of it, or it has ended already
+                    upper.tls.connection.judge_by(route.client.settings)
                     upper.tls.judge_again()
 
     def _withdraw(self, code: Code, why: str) -> None:

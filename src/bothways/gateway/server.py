@@ -265,7 +265,12 @@ class Gateway:
             while self._behind and loop.time() < end:
                 client = next(iter(self._behind))
                 del self._behind[client]
-                client.catch_up()
+                try:
+                    client.catch_up()
+                except Exception as error:  # noqa: BLE001 - all others are verified nevertheless
+                    self.log.event(f"a client that cannot be verified again is ended: {error!r}")
+                    client.relay.end(Ending.of(Code.DEFECT, "it could not be verified again"))
+                    client.abort()
             await asyncio.sleep(0)
 
     # -- seen from outside -----------------------------------------------------------------------------
