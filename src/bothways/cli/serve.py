@@ -27,6 +27,7 @@ from bothways.cli.reports import Reports
 from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
+from bothways.cli.spiffe import Workload, allowing, workload_options
 from bothways.cli.staples import Staples, Supply, staples_options
 from bothways.cli.starttls import accepted_option
 from bothways.cli.terminal import DONE, refuse, say
@@ -56,6 +57,7 @@ FORWARD_IDLE_SECONDS = 3600.0
 @click.command("serve")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
 @side_options(cert_required=False, alpn_help="An application protocol (ALPN) to accept; repeatable.")
+@workload_options
 @clients_options
 @keys_options("--client-pin", "clients")
 @click.option(
@@ -105,6 +107,7 @@ FORWARD_IDLE_SECONDS = 3600.0
 def command(
     address: Address,
     side: Side,
+    workload: Workload,
     clients: Clients,
     keys: PeerKeys,
     connections: int,
@@ -132,14 +135,17 @@ def command(
     """
     if (service is None) == (forward is None):
         refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
-    if side.cert is None and side.key is None and keys.psk is None and keys.raw_key is None:
+    own = (side.cert, side.key, keys.psk, keys.raw_key, workload.spiffe)
+    if all(each is None for each in own):
         refuse(
-            "how this server authenticates itself is missing: --cert FILE, or --raw-key FILE or --psk FILE"
+            "how this server authenticates itself is missing: --cert FILE, or --raw-key FILE or --psk FILE, "
+            "or --spiffe unix:PATH"
         )
     if starttls is not None and forward is None:
         refuse(
             f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
         )
+    workload.check(side)
     asks = clients.client_auth == "later"
     if asks and service != "page":
         refuse("--client-auth later: only --page asks for a certificate after the handshake")
@@ -157,14 +163,16 @@ def command(
     def load() -> Loaded:
         ours = _with_own_protocol(side, starttls)
         more = _More(ticket_keys, resume_tls12, load_ech_keys(ech_key), handshake_timeout, log_keys)
-        return _load(ours, clients, keys, staples, more)
+        return _load(ours, workload, clients, keys, staples, more)
 
     loaded = Reloadable(load)
 
     def work(sockets: Sockets, ready: Ready) -> None:
         with loaded.current.kept_up_to_date():
             config = loaded.current.config
-            serving = Serving(config, files, make_service, picture, Reports(), admission, starttls)
+            serving = Serving(
+                config, files, make_service, picture, Reports(), admission, starttls, loaded.current.may_serve
+            )
             with asyncio.Runner(loop_factory=loop_factory()) as runner:
                 runner.run(serving.run(sockets[0], ready))
 
@@ -180,11 +188,15 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The configuration by what files say, and what keeps it up to date. supply: of staples, None for none."""
+    """The configuration by what files say, and what keeps it up to date.
+
+    supply: of staples, None for none.  may_serve: whether our certificate may be shown now; None where it always may.
+    """
 
     config: ServerConfig
     checks: list[RegularCheck]
     supply: Supply | None
+    may_serve: Callable[[], bool] | None
 
     @contextlib.contextmanager
     def kept_up_to_date(self) -> Iterator[None]:
@@ -208,19 +220,21 @@ class _More:
 
 def _load(
     side: Side,
+    workload: Workload,
     clients: Clients,
     keys: PeerKeys,
     staples: Staples,
     more: _More,
 ) -> Loaded:
     """Read all files. Raises ConfigError. more: other fields of the configuration."""
-    read = ServerFiles(side, clients, keys)
+    followed = workload.load()
+    read = ServerFiles(side, clients, keys, followed)
     own, loaded = read.own, read.loaded_keys
     supply = staples.supply(own.credentials, read.anchors)
     config = ServerConfig(
         client_anchors=read.anchors,
         client_auth=clients.client_auth,
-        allow=clients.allow or None,
+        allow=allowing(clients, followed),
         credentials=own.credentials or (),
         client_pins=loaded.pins,
         psk_peers=loaded.psks,
@@ -239,7 +253,7 @@ def _load(
     checks = read.checks()
     if supply is not None and staples.staple_file:
         checks.append(supply.read_changed)
-    return Loaded(config, checks, supply)
+    return Loaded(config, checks, supply, None if followed is None else lambda: not followed.has_expired)
 
 
 def _with_own_protocol(side: Side, starttls: Accepted | None) -> Side:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from bothways.cli.options import Clients, LoadedSide, Side
 from bothways.cli.peer_keys import LoadedKeys, PeerKeys
@@ -21,16 +22,23 @@ from bothways.trust.external_psks import WatchedExternalPSKs
 from bothways.trust.pins import WatchedPinnedKeys
 from bothways.trust.verdict import Purpose
 
+if TYPE_CHECKING:
+    from bothways.spiffe.followed import FollowedIdentity
+
 RegularCheck = Callable[[], list[str]]
 
 
 @dataclass(slots=True)
 class ServerFiles:
-    """The content of a server's files; `checks` follow them. Raises ConfigError."""
+    """The content of a server's files; `checks` follow them. Raises ConfigError.
+
+    followed: our identity, where it comes from a Workload API and not from files.
+    """
 
     side: Side
     clients: Clients
     keys: PeerKeys = field(default_factory=PeerKeys)
+    followed: FollowedIdentity | None = None
     own: LoadedSide = field(init=False)
     anchors: TrustStore | None = field(init=False)
     loaded_keys: LoadedKeys = field(init=False)
@@ -41,6 +49,9 @@ class ServerFiles:
         self.lists = CRLFiles(self.side.sources.crl)
         self.own = self.side.load(self.lists.store, watched=True)
         self.anchors = self.clients.load_anchors()
+        if self.followed is not None:
+            self.own = replace(self.own, credentials=self.followed.credentials)
+            self.anchors = self.anchors or self.followed.anchors
         self.loaded_keys = self.keys.load(watched=True)
         self._refuse_unused()
 

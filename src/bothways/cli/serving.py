@@ -41,6 +41,7 @@ class Serving:
     """Serves clients until a signal comes.
 
     service: makes what is done for one client.  starttls: the protocol in which clients request TLS first, if they do.
+    may_serve: whether our certificate may be shown now; None where it always may.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Serving:
         reports: Reports,
         admission: Admission,
         starttls: Accepted | None = None,
+        may_serve: Callable[[], bool] | None = None,
     ) -> None:
         self._config = config
         self._files = files
@@ -60,6 +62,7 @@ class Serving:
         self._reports = reports
         self._admission = admission
         self._starttls = starttls
+        self._may_serve = may_serve
         self._watch = Watch(config.settings)
         self._finder = own_finder(config.settings)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -132,8 +135,9 @@ class Serving:
     async def _serve(self, client: Client, transport: asyncio.Transport, arrival: Arrival) -> None:
         """Do the handshake with a client and serve it; any failure is reported."""
         service, recorder = self._service(), None if self._picture is None else Recorder()
-        chosen = None if arrival.needs_alpn is None else functools.partial(self._for, arrival.needs_alpn)
-        connection = self._config.connection(observer=recorder, select=chosen)
+        chosen = functools.partial(self._config_for, arrival.needs_alpn)
+        is_free = arrival.needs_alpn is None and self._may_serve is None
+        connection = self._config.connection(observer=recorder, select=None if is_free else chosen)
         tls = service.begin(connection, self._watch, self._finder, client)
         local = _local_address(transport)
         try:
@@ -166,9 +170,14 @@ class Serving:
                 await asyncio.to_thread(self._reports.failed, client.address.host, told, known=known)
             await tls.until_lost()
 
-    def _for(self, protocol: str, asked: ServiceRequest) -> ServerConfig | None:
-        """Return the configuration for a client that began with TLS at once, if it offers a protocol by ALPN."""
-        return self._config if protocol.encode() in (asked.protocols or ()) else None
+    def _config_for(self, protocol: str | None, asked: ServiceRequest) -> ServerConfig | None:
+        """Return the configuration for a client; None refuses it.
+
+        protocol: what one that began with TLS at once has to offer by ALPN; None asks for nothing.
+        """
+        if self._may_serve is not None and not self._may_serve():
+            return None
+        return self._config if protocol is None or protocol.encode() in (asked.protocols or ()) else None
 
     async def _handshake(
         self, client: Client, tls: ServedProtocol, recorder: Recorder | None, local: str

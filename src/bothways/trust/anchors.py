@@ -20,7 +20,7 @@ from bothways.trust import files, pem
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.issuers import SameSubject
 from bothways.trust.verdict import PROFILES, Profile, Purpose
-from bothways.trust.watched import Renewed
+from bothways.trust.watched import Newest, Renewed
 
 REMEMBERED_PATHS = 1024
 REMEMBERED_CERTIFICATES = 256
@@ -282,7 +282,7 @@ def trusting_nobody() -> TrustStore:
 class WatchedTrustStore(TrustStore):
     """The trust anchors in a file that may change. Made by `TrustStore.watched`."""
 
-    def __init__(self, renewed: Renewed[TrustStore]) -> None:
+    def __init__(self, renewed: Newest[TrustStore]) -> None:
         self._renewed = renewed
 
     @property

@@ -33,7 +33,7 @@ from bothways.trust.parsing import (
     private_key,
 )
 from bothways.trust.verdict import Names
-from bothways.trust.watched import Renewed
+from bothways.trust.watched import Newest, Renewed
 
 PrivateKey = (
     rsa.RSAPrivateKey
@@ -218,7 +218,7 @@ class WatchedCredentials(Credentials):
 
     __slots__ = ("_renewed",)
 
-    def __init__(self, renewed: Renewed[Credentials]) -> None:
+    def __init__(self, renewed: Newest[Credentials]) -> None:
         self._renewed = renewed
 
     @property

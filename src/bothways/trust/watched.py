@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from bothways.errors import ConfigError, logged
 from bothways.trust import files
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 logger = logging.getLogger("bothways.files")
 
@@ -109,6 +110,21 @@ class Watched(Generic[T]):
     def _content(self, path: str, *, waits: bool) -> list[T]:
         [data] = self._followed[path].read(waits=waits, most=self._most)
         return self._read(data, path)
+
+
+class Newest(Protocol[T_co]):
+    """A value that is made again when what it comes from changes. generation: how often it was."""
+
+    @property
+    def value(self) -> T_co:
+        """The newest value."""
+
+    @property
+    def generation(self) -> int:
+        """The number of new values since the first one."""
+
+    def accept_only(self, check: Callable[[Any], object]) -> None:
+        """Refuse later values for which `check` raises ConfigError."""
 
 
 class Renewed(Generic[T]):
