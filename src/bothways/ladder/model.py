@@ -215,7 +215,8 @@ def headline(ladder: Ladder) -> str:
         return f"A handshake that failed{where}"
     if ladder.outcome == "unfinished":
         return "A handshake that did not finish"
-    mutual = any(each.id is StepId.CLIENT_CERTIFICATE and each.status == "done" for each in ladder.steps)
+    shown = (StepId.CLIENT_CERTIFICATE, StepId.CLIENT_VERDICT.part("a"))
+    mutual = any(each.id in shown and each.status == "done" for each in ladder.steps)
     return "A mutual handshake" if mutual else "A one-way handshake"
 
 

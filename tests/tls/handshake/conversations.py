@@ -333,7 +333,7 @@ CONVERSATIONS = {
         Conversation(
             "external PSK beside certificates",
             {"psk_peers": PSK_CLIENT["psk_peers"], "sessions": SessionStore()},
-            {"psk_peers": PSK_SERVER["psk_peers"], "tickets": TicketKeys()},
+            {"psk_peers": PSK_SERVER["psk_peers"]},
         ),
         Conversation(
             "unknown external PSK beside certificates",

@@ -200,6 +200,14 @@ def test_keys_are_in_the_encrypted_hello_only() -> None:
     assert not set(outside.binders) & set(inside.binders)
 
 
+def test_a_hello_that_only_looks_encrypted_offers_keys_too() -> None:
+    """RFC 9849 6.2: grease beside real keys, whose binders cover it."""
+    made = pair(client_config(**PSK_CLIENT | {"ech": "grease"}), server_config(**PSK_SERVER))
+    made.exchange()
+    assert made.server.peer is not None and made.server.peer.kind == "pre-shared key"
+    assert offered(hello(ech="grease")) is not None
+
+
 def test_a_server_without_the_key_for_ech_cannot_stand_for_the_key() -> None:
     """It is to be authenticated for the public name, and nothing can do that here (RFC 9849 6.1.6)."""
     conversation = CONVERSATIONS["external PSK in an encrypted ClientHello"]

@@ -19,7 +19,11 @@ from tls.handshake.conversations import client_config, credentials, pinned, raw_
         (ClientConfig, {"pins": ["aa"]}, "never trusted without a pin"),
         (ClientConfig, {"pins": pinned("a"), "versions": ("1.2",)}, "pins: raw public keys need TLS 1.3"),
         (ClientConfig, {"pins": pinned("a"), "raw_key": "key"}, "expected RawKeyCredentials, not str"),
-        (ClientConfig, {"pins": pinned("a"), "judge_again": "change"}, "nor are anchors or pins watched"),
+        (
+            ClientConfig,
+            {"pins": pinned("a"), "judge_again": "change"},
+            "nor are anchors, pins or external PSKs watched",
+        ),
         (
             ClientConfig,
             {"pins": pinned("a"), "revocation": Revocation(crls=CRLStore())},
@@ -30,17 +34,17 @@ from tls.handshake.conversations import client_config, credentials, pinned, raw_
             {"pins": pinned("a"), "raw_key": raw_key("a"), "schemes": ("ed25519",)},
             "raw_key: no scheme in `schemes` fits",
         ),
-        (ServerConfig, {}, "or a raw_key"),
+        (ServerConfig, {}, "a raw_key, or psk_peers"),
         (
             ServerConfig,
             {"raw_key": raw_key("a"), "versions": ("1.2",)},
             "raw_key: raw public keys need TLS 1.3",
         ),
-        (ServerConfig, {"raw_key": raw_key("a"), "unknown_server_name": "refuse"}, "has no names"),
+        (ServerConfig, {"raw_key": raw_key("a"), "unknown_server_name": "refuse"}, "there are no names"),
         (
             ServerConfig,
             {"raw_key": raw_key("a"), "client_pins": pinned("a"), "client_auth": "none"},
-            "client_pins: they are not used",
+            "client_pins: not used",
         ),
         (ServerConfig, {"raw_key": raw_key("a"), "client_auth": "require"}, "client_anchors: missing"),
         (

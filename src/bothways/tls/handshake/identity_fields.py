@@ -123,7 +123,7 @@ def checked_raw_key(raw_key: object, offer: Negotiation) -> RawKeyCredentials | 
 def only_tls13(offer: Negotiation, why: str) -> Negotiation:
     """Return the offer without TLS 1.2, where the field `why` needs 1.3. Raises ConfigError without TLS 1.3."""
     if Version.TLS13 not in offer.versions:
-        raise ConfigError(f"{why}: it needs TLS 1.3, which is not in `versions`")
+        raise ConfigError(f"{why}: raw public keys need TLS 1.3, which is not in `versions`")
     return replace(offer, versions=(Version.TLS13,), suites=offer.suites_13)
 
 
