@@ -95,7 +95,7 @@ GONE_WITHIN = (
     (
         "tls",
         "heed heeded go_without go_on_without has_news",
-        "process_events, has_effect, continue_without_answer",
+        "has_effect, continue_without_answer",
     ),
     ("net adapters", "meet_refusal say_goodbye shake_hands", "process_received_alert, send_close_notify"),
     ("cli", "kept_fresh told_apart complain", "renewing, explaining_file_kinds, report_error"),

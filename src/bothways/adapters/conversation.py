@@ -16,7 +16,7 @@ from bothways.signers.waiting import wait_for_answer
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Answers, ConnectionStatus, Driver
-from bothways.tls.events import Data, EvidenceWanted, Peer, Request, SignatureWanted
+from bothways.tls.events import EvidenceWanted, Peer, Request, SignatureWanted
 from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
 from bothways.tls.wire.tls13 import Certificate
 from bothways.trust.evidence.http_exchange import EvidenceReply
@@ -147,15 +147,12 @@ class Conversation:
     def receive_data(self, record: bytes) -> bytes | None:
         """Return the content of a record of application data on the fast path.
 
-        None for any other record, which is then not processed.
+        None for any other record, of which the driver then has what follows.
         """
-        events = self.connection.receive(record)
-        if len(events) == 1:
-            event = events[0]
-            if type(event) is Data:
-                return event.data
-        self.answer_requests(self.driver.process_events(events))
-        return None
+        content = self.connection.receive_data(record)
+        if content is None:
+            self.answer_requests(self.driver.receive(record))
+        return content
 
     def read(self, size: int) -> bytes:
         """Return one piece of the data received; b"" if another thread has read it."""
@@ -171,7 +168,7 @@ class Conversation:
     @property
     def pending(self) -> int:
         """Return the number of bytes that can be read at once."""
-        return sum(map(len, self.incoming))
+        return sum(map(len, self.incoming)) if self.incoming else 0
 
     def drive(self, act: Callable[[], T], late: str, again: Callable[[], OSError] | None) -> T:
         """Call `act` on the socket, and convert its exceptions into those of `ssl`.

@@ -141,9 +141,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         """Encrypt all of the data, and return its length."""
         talk = self._talk
         if talk.is_plain and type(data) is bytes and talk.status.failure is None:
-            connection = talk.connection
-            connection.send(data)
-            self._outgoing.write(connection.data_to_send())
+            self._outgoing.write(talk.connection.send_data(data))
             return len(data)
         if not talk.status.established:
             self.do_handshake()

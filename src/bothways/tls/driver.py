@@ -341,10 +341,6 @@ class Driver:
         """Whether our alert was sent, so that we wait for the peer's end of file before the socket is closed."""
         return self.status.failure is not None and not self.status.ended_by_peer
 
-    def process_events(self, events: Iterable[Event]) -> list[Request]:
-        """Process events that the caller got from the connection itself, on the fast path for data."""
-        return self._take(events)
-
     def _take(self, events: Iterable[Event]) -> list[Request]:
         status = self.status
         was_open, known = status.established, len(status.warnings)
