@@ -17,6 +17,7 @@ from bothways.cli.serve import idle_limit
 from bothways.net import Channel, connect, wrap
 from cli_scripting import bothways, environment
 from cli_talk import IDENTITY, ada
+from interop.peers import find
 
 HERE = Address("127.0.0.1", 80)
 
@@ -113,3 +114,25 @@ def test_a_trusted_client_that_no_rule_names_is_refused(start):
     with ada(server) as channel:
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_reported"), [("elsewhere.example", True), ("localhost", False)], ids=["another", "ours"]
+)
+def test_a_client_that_closes_in_order_since_our_certificate_has_another_name_is_explained(
+    start, folder, name, is_reported
+):
+    """curl compares the name after the handshake, and then sends close_notify and nothing else."""
+    server = start("--page")
+    words = ["-sS", "--max-time", "10", "--cacert", "ca.pem", "--resolve", f"{name}:{server.port}:127.0.0.1"]
+    done = subprocess.run(
+        [find("curl"), *words, f"https://{name}:{server.port}/"],
+        cwd=folder, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert ("no alternative certificate subject name" in done.stderr) == is_reported
+    wanted = "not for elsewhere.example" if is_reported else "is an anonymous client"
+    end = time.monotonic() + 20
+    while wanted not in server.printed and time.monotonic() < end:
+        time.sleep(0.02)
+    assert wanted in server.printed, server.printed
+    assert ("the client closed the connection before it sent anything" in server.printed) == is_reported

@@ -21,12 +21,13 @@ from bothways.describe.escape import visible
 from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts
-from bothways.diagnosis.failure import explain_failure
+from bothways.diagnosis.failure import explain_departure, explain_failure
 from bothways.errors import StartTLSFailed, TLSError, Truncated
 from bothways.gateway.listening import BACKLOG
 from bothways.gateway.shortage import report_shortages
 from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
+from bothways.tls.connection import Connection
 from bothways.tls.driver import LINGER_SECONDS, ConnectionStatus
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.verdict import Outcome
@@ -158,6 +159,7 @@ class Serving:
             say("\n".join(bounded([name, *_warnings(tls.driver.status)])))
             connection.stop_observing()  # later failures are not part of the handshake
             await service.talk(tls)
+            await asyncio.to_thread(self._report_departure, client, connection, local)
         except (TLSError, OSError) as error:
             tls.close(LINGER_SECONDS)
             if client.ended and not client.established:
@@ -169,6 +171,18 @@ class Serving:
                 told = functools.partial(self._failure, client, error, local)
                 await asyncio.to_thread(self._reports.failed, client.address.host, told, known=known)
             await tls.until_lost()
+
+    def _report_departure(self, client: Client, connection: Connection, local: str) -> None:
+        """Report a client that closed in order without a word, if something is wrong with our certificate for it."""
+        facts = connection.history.facts()
+        if facts is None or facts.has_data:
+            return
+        why = explain_departure(facts, files=self._files, address=str(client.address), local=local)
+        if why is not None:
+            lines = [f"{client.address} ended: {why.happened}", *(f"    {line}" for line in why.lines())]
+            self._reports.failed(
+                client.address.host, lambda: lines, known=facts.complete and client.established
+            )
 
     def _config_for(self, protocol: str | None, asked: ServiceRequest) -> ServerConfig | None:
         """Return the configuration for a client; None refuses it.

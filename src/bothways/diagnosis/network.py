@@ -248,6 +248,17 @@ def _nothing_agreed(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY, evidence, detail=detail, offer=offer)
 
 
+def departure(case: Case) -> Iterator[Likely]:
+    """Return what may have made a client close in order, that said nothing: only what is known to be wrong with us.
+
+    So curl closes that does not accept the name in our certificate, which it compares after the handshake.
+    """
+    if case.is_client or case.observed.data or not case.chain:
+        return
+    found = (each for rule in (_nothing_agreed, own_side.flawed, own_side.wrong_name) for each in rule(case))
+    yield from (each for each in found if each.weight >= LIKELY)
+
+
 def _client_left(case: Case) -> Iterator[Likely]:
     """A client that closes after its handshake: Python, wget and Node verify our certificate only then."""
     if case.is_client or case.observed.data or not case.chain:

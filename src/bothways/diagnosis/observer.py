@@ -75,10 +75,12 @@ def situation_of(facts: FailureFacts) -> Situation:
     types = facts.types
     own, peer = (types.client, types.server) if facts.role is Role.CLIENT else (types.server, types.client)
     seen = Observed(shows_raw_key=own == RAW, sees_raw_key=peer == RAW)
-    for sent, message in facts.messages:
+    for sent, message in facts.messages[: facts.in_handshake]:
         seen = after_message(seen, sent, message)
     if facts.complete and "Finished" not in seen.received:
-        seen = replace(seen, received=("Finished", *seen.received))
+        seen = replace(seen, received=(*seen.received, "Finished"))
+    for sent, message in facts.messages[facts.in_handshake :]:
+        seen = after_message(seen, sent, message)
     seen = replace(
         seen,
         version=facts.version,

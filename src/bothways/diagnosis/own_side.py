@@ -115,8 +115,8 @@ def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
 
 
 def _agrees(case: Case, reason: Reason) -> bool:
-    """Whether the peer's alert is the one that bothways or OpenSSL sends for this reason."""
-    return case.alert == reason.fault.alert or case.alert == OPENSSL_ALERTS.get(reason.fault)
+    """Whether the peer's alert is the one that bothways or OpenSSL sends for this reason; no alert says nothing."""
+    return case.alert is not None and case.alert in (reason.fault.alert, OPENSSL_ALERTS.get(reason.fault))
 
 
 # OpenSSL sends unknown_ca for an invalid CA and for an exceeded path length.

@@ -44,7 +44,8 @@ class FailureFacts:
     own: our certificate chains.  trust: how we verify peers.  address, starttls: as in `History`.  messages: each with
     True if we sent it.  version: the one chosen.  types: what the Certificate messages contain.  by_psk: an external
     PSK was chosen instead.  has_data: whether application data was received.  closed: whether we sent close_notify.
-    complete: whether the handshake was complete.  at: the time of the failure, by our clock.
+    complete: whether the handshake was complete.  in_handshake: how many of the messages came before that.  at: the
+    time of the failure, by our clock.
     """
 
     role: Role
@@ -62,6 +63,7 @@ class FailureFacts:
     has_data: bool
     closed: bool
     complete: bool
+    in_handshake: int
     at: datetime
 
 
@@ -85,8 +87,8 @@ class History:
     """
 
     __slots__ = (
-        "_complete", "_messages", "_settings", "address", "by_psk", "closed", "has_data", "position", "server_name",
-        "starttls", "types",
+        "_complete", "_in_handshake", "_messages", "_settings", "address", "by_psk", "closed", "has_data", "position",
+        "server_name", "starttls", "types",
     )  # fmt: skip
 
     def __init__(self, settings: Settings | None = None) -> None:
@@ -98,6 +100,7 @@ class History:
         self.types = CertificateTypes()
         self._messages: list[tuple[bool, Message]] = []
         self._complete = False
+        self._in_handshake = 0
 
     @property
     def messages(self) -> tuple[tuple[bool, Message], ...]:
@@ -131,6 +134,7 @@ class History:
             if (lasting := _lasting(sent, message)) is not None
         ]
         self._complete = True
+        self._in_handshake = len(self._messages)
 
     def reached_at(self, address: str, starttls: str = "") -> None:
         """Set the address of the server, and the protocol whose STARTTLS was used."""
@@ -157,6 +161,7 @@ class History:
             has_data=self.has_data,
             closed=self.closed,
             complete=self._complete,
+            in_handshake=self._in_handshake if self._complete else len(self._messages),
             at=settings.clock.now(),
         )
 
