@@ -46,6 +46,7 @@ NGINX = {
         f"ssl_certificate_key server-names.key; if ($ssl_server_name = localhost) {{ return 421; }} {_PAGE} }}",
         "page": f"server {{ listen 127.0.0.1:PORT ssl; {_PAGE} }}",
         "forwarding": "server { listen 127.0.0.1:PORT ssl; location / { proxy_pass http://127.0.0.1:PORT; } }",
+        "http 2 in plain": f"server {{ listen 127.0.0.1:PORT http2; {_PAGE} }}",
         "plain": f"server {{ listen 127.0.0.1:PORT; {_PAGE} }}",
     }.items()
 }

@@ -244,6 +244,8 @@ WIRE = (
         "nobody", Cause.NOTHING_LISTENS, PEERS),
     Row("plain-http", "the server speaks plain HTTP on this port", CLIENT,
         "nginx -p . -c plain.conf", Cause.SPEAKS_HTTP, PEERS, setup=NGINX["plain"]),
+    Row("plain-http-2", "the server speaks HTTP/2 without TLS on this port", CLIENT,
+        "nginx -p . -c plain2.conf", Cause.SPEAKS_HTTP2, PEERS, setup=NGINX["http 2 in plain"]),
     Row("ssh", "an SSH server listens there", CLIENT,
         "haproxy -f ssh.cfg", Cause.SPEAKS_SSH, PEERS, setup=HAPROXY["ssh"]),
     Row("smtp", "a mail server listens there, which wants STARTTLS", CLIENT,

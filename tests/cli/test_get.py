@@ -216,6 +216,27 @@ def test_a_service_that_closes_without_a_word_is_explained(ask, mutual):
     assert "  do: " in done.err or "  ask: " in done.err
 
 
+@pytest.mark.parametrize(
+    ("said", "cause", "text"),
+    [
+        (b"* OK IMAP4rev1 ready\r\n", "OTHER_SERVICE", "it answers in IMAP"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "OTHER_SERVICE", "it answers in SSH"),
+        (b"-ERR unknown command\r\n", "OTHER_SERVICE", "it answers in Redis or POP3"),
+        (
+            bytes.fromhex("000000040000000000"),
+            "NO_SHARED_PROTOCOL",
+            "it speaks HTTP/2, and chose no protocol",
+        ),
+    ],
+    ids=["IMAP", "SSH", "Redis", "HTTP/2"],
+)
+def test_a_service_of_another_protocol_behind_tls_is_named(ask, mutual, said, cause, text):
+    done = ask(mutual.server(respond=http_talk.answering(said)).url, "--json")
+    found = report_schema.report("get", done.err)["error"]["explanation"]["causes"][0]
+    assert (done.status, found["cause"]) == (1, cause)
+    assert text in found["text"]
+
+
 # -- answers that are none ---------------------------------------------------------------------------------
 
 

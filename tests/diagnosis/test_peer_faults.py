@@ -93,6 +93,7 @@ PLAIN = [
     (b"J\0\0\0\x0a8.0.33\0", "SPEAKS_DATABASE"),
     (b"E\0\0\0\x8aSFATAL", "SPEAKS_DATABASE"),
     (b"\x80\x2e\x01\x00\x02", "OLD_SSL"),
+    (bytes.fromhex("000012040000000000") + bytes(18), "SPEAKS_HTTP2"),
     (b"hello there", "SPEAKS_PLAIN"),
 ]
 

@@ -35,6 +35,7 @@ from bothways.diagnosis import (
     explain_ended,
     facts_of,
 )
+from bothways.diagnosis.service_refusals import explain_other_protocol
 from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
@@ -195,7 +196,8 @@ def _asked(
     except (ConfigError, UsageError):
         raise
     except http.NotHTTP as error:
-        why = explain_answer(error.start, observed.situation())
+        situation = observed.situation()
+        why = explain_answer(error.start, situation) or explain_other_protocol(error.start, situation)
         said = f"the server's response is not valid HTTP: {error}" if why is None else why.happened
         report.failed(
             said,

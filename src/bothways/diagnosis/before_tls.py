@@ -22,6 +22,7 @@ OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 # What a server is, by its first bytes.
 PLAIN_SERVERS: Mapping[OtherProtocol | None, Cause] = {
     OtherProtocol.HTTP_ANSWER: Cause.SPEAKS_HTTP,
+    OtherProtocol.HTTP2: Cause.SPEAKS_HTTP2,
     OtherProtocol.SSH: Cause.SPEAKS_SSH,
     OtherProtocol.MAIL_OR_FILES: Cause.SPEAKS_MAIL,
     OtherProtocol.POP3: Cause.SPEAKS_MAIL,

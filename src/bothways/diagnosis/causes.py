@@ -84,6 +84,11 @@ class Cause(Enum):
         theirs="use its HTTPS port, often 443 or 8443",
         their_command="curl -v http://{target}/",
     )
+    SPEAKS_HTTP2 = Row(
+        "the server speaks HTTP/2 without TLS on this port, as gRPC servers do that have no credentials",
+        theirs="have TLS turned on in the server, or use its port with TLS",
+        their_command="curl -v --http2-prior-knowledge http://{target}/",
+    )
     HTTP_CLIENT = Row(
         "the client speaks plain HTTP to our TLS port",
         theirs="have the client use https:// in the URL; a proxy that ends TLS in front of us has to begin it again",
@@ -567,6 +572,10 @@ class Cause(Enum):
     BACKEND_DOWN = Row(
         "the {peer} forwards connections, and the service behind it does not answer",
         theirs="start the service behind it, or correct in the configuration of the {peer} its address, and whether it expects TLS or a PROXY header",
+    )
+    OTHER_SERVICE = Row(
+        "the service does not speak HTTP: {detail}",
+        ours="use the port of the HTTP service, or a client of that protocol",
     )
     FORWARDED_IN_PLAIN = Row(
         "the {peer} decrypts what it receives, and forwards it in plain text to a service behind it that expects TLS",

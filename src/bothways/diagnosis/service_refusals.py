@@ -21,6 +21,7 @@ from bothways.diagnosis.situation import Situation
 from bothways.errors import PeerAlert, PeerFault
 from bothways.faults import shown
 from bothways.roles import Version
+from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
@@ -35,6 +36,7 @@ FAILED = (
 )
 SILENCE = "TLS succeeded, and the service behind it closed without an answer; some services refuse clients in this way"
 BUSY = "TLS succeeded in both directions, and the service behind it serves nobody at the moment"
+NOT_HTTP = "TLS succeeded in both directions, and the service behind it is not one of the protocol that was requested"
 TOO_LARGE = (
     "TLS succeeded in both directions, and the server refuses this request for its size, not our certificate"
 )
@@ -82,6 +84,27 @@ def explain_silence(situation: Situation) -> Explanation:
 def silence() -> ServiceRefusal:
     """Return that a service closed the connection without a word as a refusal, so that a command has failed."""
     return ServiceRefusal(ServiceReply("nothing, and closed the connection", None))
+
+
+def explain_other_protocol(data: bytes, situation: Situation) -> Explanation | None:
+    """Explain the first bytes of a service that answers a request of HTTP in another protocol; None for one unknown.
+
+    data: the first bytes received over the established connection.  situation: as for `explain`.
+    """
+    other = recognise(data)
+    if other is None or other is OtherProtocol.HTTP_ANSWER:
+        return None
+    name = other.value.partition(",")[0].removesuffix(" in the clear")
+    case = Case(ServiceRefusal(ServiceReply(f"in {name}", None)), situation)
+    evidence = f"its first bytes are {data[:16]!r}, as of {name}"
+    if other is OtherProtocol.HTTP2 and situation.observed.protocol is None:
+        detail = (
+            "it speaks HTTP/2, and chose no protocol; a proxy that ends TLS in front of it has to choose h2"
+        )
+        cause = case.likely(Cause.NO_SHARED_PROTOCOL, PEERS, LIKELY, evidence, detail=detail)
+    else:
+        cause = case.likely(Cause.OTHER_SERVICE, OURS, LIKELY, evidence, detail=f"it answers in {name}")
+    return Explanation(f"the server answered in {name}", NOT_HTTP, (cause,))
 
 
 def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explanation:

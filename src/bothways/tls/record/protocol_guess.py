@@ -13,6 +13,7 @@ class OtherProtocol(Enum):
 
     HTTP_ANSWER = "HTTP in the clear"
     HTTP_REQUEST = "an HTTP request in the clear"
+    HTTP2 = "HTTP/2 in the clear"
     SSH = "SSH"
     MAIL_OR_FILES = "SMTP or FTP, which may want STARTTLS or AUTH TLS first"
     POP3 = "POP3, which may want STLS first"
@@ -57,6 +58,8 @@ def recognise(start: bytes) -> OtherProtocol | None:
     for other, beginnings in BEGINNINGS:
         if start.startswith(beginnings):
             return other
+    if start[:1] == b"\0" and start[3:5] == b"\x04\0":  # SETTINGS, with which a server begins (RFC 9113 3.4)
+        return OtherProtocol.HTTP2
     if start[3:5] == b"\0\x0a":  # the length and number of a packet, then version 10 of the greeting
         return OtherProtocol.MYSQL
     if len(start) > 2 and start[0] & 0x80 and start[2] == 1:  # RFC 5246 E.2
