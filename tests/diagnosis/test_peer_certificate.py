@@ -159,3 +159,12 @@ def test_an_environment_is_not_mixed_where_one_of_our_anchors_is_of_the_same() -
         identities.server_config(credentials=identities.credentials(host(identities.root("Acme Root 2030")))),
     ).clients
     assert "WRONG_ENVIRONMENT" not in [each.cause.name for each in found.causes]
+
+
+def test_a_certificate_with_the_name_of_its_ca_is_not_self_signed() -> None:
+    """Guides tell to give CA and server the same name; we trust another CA of that name, or none."""
+    namesake = pki.root("host", own_key=pki.key("P-256", 72), **identities.SPAN)
+    found = sending(host(namesake))
+    assert found.first.cause.name == "CA_NOT_ACCEPTED", found
+    alone = sending(pki.leaf(None, "host", ca=None, alternatives=["DNS:localhost"], **identities.SPAN))
+    assert (alone.first.cause.name, alone.first.weight.name) == ("SELF_SIGNED", "CERTAIN")

@@ -12,6 +12,7 @@ from bothways.trust.chain_links import (
     SIGNATURES,
     follows,
     instead_of_issuer,
+    is_self_signed,
     key_difference,
     linked,
     may_issue,
@@ -38,6 +39,17 @@ def test_a_chain_is_followed_by_its_signatures_in_any_order() -> None:
     path, rest = linked(parsed(LEAF, OTHER, ROOT, ISSUING))
     assert names(path) == ["CN=bank.example", "CN=Acme Issuing", "CN=Acme Root"]
     assert names(rest) == ["CN=Acme Other"]
+
+
+def test_a_ca_that_changed_its_key_is_no_root() -> None:
+    """Its new key is certified by the old one (RFC 4210 4.4): that certificate has to be sent."""
+    newer = pki.intermediate(ROOT, "Acme Root", own_key=pki.key("P-256", 61))
+    leaf = pki.leaf(newer, "bank.example")
+    path, rest = linked(parsed(leaf, ROOT, newer))
+    assert [each.der for each in path] == [leaf.der, newer.der, ROOT.der] and not rest
+    assert [is_self_signed(each) for each in path] == [False, False, True]
+    for sent in (leaf.pem + newer.pem, leaf.pem + newer.pem + ROOT.pem):
+        assert list(Credentials.from_pem(sent, leaf.key_pem).chain) == [leaf.der, newer.der]
 
 
 def test_a_ca_of_the_same_name_with_another_key_does_not_follow() -> None:

@@ -10,6 +10,7 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.stacks import Stack
 from bothways.iana import Alert
+from bothways.trust.chain_links import is_self_signed
 from bothways.trust.distinguished_names import dn_text
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -44,7 +45,7 @@ def issuer(case: Case) -> Iterator[Likely]:
         return
     last = chain[-1]
     name = last.issuer_text
-    if len(chain) == 1 and last.is_self_issued:
+    if len(chain) == 1 and is_self_signed(last):
         yield case.likely(
             Cause.SELF_SIGNED, OURS, LIKELY, f"its issuer and its subject are the same: {name}", issuer=name
         )

@@ -15,7 +15,7 @@ from bothways.diagnosis.near_names import is_address, why_not
 from bothways.diagnosis.situation import UNNAMED
 from bothways.faults import OF_ANCHOR, Fault, Reason, sentence
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import instead_of_issuer, key_difference, linked, names_key_of
+from bothways.trust.chain_links import instead_of_issuer, is_self_signed, key_difference, linked, names_key_of
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Trusted
 from bothways.trust.verification import verify
@@ -117,11 +117,11 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
     chain = case.peer_chain
     issuer = str(reason.facts.get("issuer", "?"))
     last = next((each for each in chain if each.subject_text == reason.subject), chain[0] if chain else None)
-    anchor = certs.knows(case.own_side.anchors, last)[0] if last is not None else None
-    if last is not None and last.is_self_issued and len(chain) == 1:
+    anchor, signed = certs.knows(case.own_side.anchors, last) if last is not None else (None, False)
+    if last is not None and len(chain) == 1 and is_self_signed(last):
         evidence = f"its issuer and its subject are the same: {issuer}"
         yield case.likely(Cause.SELF_SIGNED, PEERS, CERTAIN, evidence, issuer=issuer)
-    elif anchor is not None:
+    elif anchor is not None and not signed:
         evidence = f"we trust {anchor.subject_text}, and its key did not sign what the {case.role.peer} sent"
         yield case.likely(Cause.CA_REPLACED, PEERS, CERTAIN, evidence, issuer=issuer)
     else:
@@ -143,7 +143,7 @@ def _unknown_issuer(case: Case, issuer: str, last: ParsedCertificate | None) -> 
     mixed = _mixed(case, issuer)
     if mixed:
         yield case.likely(Cause.WRONG_ENVIRONMENT, BETWEEN, LIKELY, sent, detail=mixed)
-    if last is not None and last.is_self_issued:
+    if last is not None and is_self_signed(last):
         yield case.likely(Cause.ROOT_NOT_TRUSTED, PEERS, LIKELY, sent, issuer=issuer)
         return
     above = "" if mixed or last is None or len(case.peer_chain) > 1 else _above(case, issuer, last)
@@ -169,9 +169,9 @@ def _wrong_intermediate(case: Case, sent: str) -> Iterator[Likely]:
     path, rest = linked(case.peer_chain)
     child = path[-1]
     other = instead_of_issuer(child, rest)
-    if other is None or child.is_self_issued:
+    if other is None or is_self_signed(child):
         return
-    if other.is_self_issued and not other.is_named_issuer_of(child):
+    if is_self_signed(other) and not other.is_named_issuer_of(child):
         evidence = (
             f"{sent}; the root {other.subject_text}, which it sends, did not issue {child.subject_text}"
         )

@@ -15,7 +15,7 @@ from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import follows, key_difference, linked
+from bothways.trust.chain_links import follows, is_self_signed, key_difference, linked
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Outcome, Trusted, Verdict
 
@@ -194,11 +194,6 @@ def _missing(top: ParsedCertificate, rest: Sequence[ParsedCertificate], anchors:
     if ours is not None:
         return f"is one of our trust anchors, with another key: {key_difference(top, ours)}"
     return "was not sent and is not one of our trust anchors"
-
-
-def is_self_signed(certificate: ParsedCertificate) -> bool:
-    """Whether the issuer of a certificate is its subject."""
-    return certificate.is_self_issued
 
 
 def signed_with(certificate: ParsedCertificate) -> str:

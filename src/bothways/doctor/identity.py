@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bothways.describe.documents import key_text
 from bothways.describe.names import every_name
-from bothways.doctor.chain import days_rows, is_self_signed, own_reason_rows, shown, signed_with
+from bothways.doctor.chain import days_rows, own_reason_rows, shown, signed_with
 from bothways.doctor.report import Level, Row, counted
 from bothways.faults import Fault
 from bothways.iana import ClientCertificateType, SignatureScheme
@@ -18,7 +18,7 @@ from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.handshake.negotiation12 import is_rsa
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import linked
+from bothways.trust.chain_links import is_self_signed, linked
 from bothways.trust.credentials import Credentials
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify

@@ -22,7 +22,7 @@ def linked(chain: Sequence[ParsedCertificate]) -> tuple[list[ParsedCertificate],
     """Return the leaf with the issuers that follow it, and the certificates that are left over."""
     path, rest = [chain[0]], list(chain[1:])
     left = SIGNATURES
-    while rest and not path[-1].is_self_issued:
+    while rest and not is_self_signed(path[-1]):
         named = most_likely_first(path[-1], [each for each in rest if each.is_named_issuer_of(path[-1])])[
             :left
         ]
@@ -41,6 +41,11 @@ def follows(child: ParsedCertificate, issuer: ParsedCertificate) -> bool:
     That is so for a weak hash or a weak key, of which no more can be said than that. The names have been compared.
     """
     return is_signed_weakly(child) or has_weak_key(issuer) or is_signed_by(child, issuer)
+
+
+def is_self_signed(certificate: ParsedCertificate) -> bool:
+    """Whether a certificate is a root's; one of a new key, signed with the old one, has the same two names."""
+    return certificate.is_self_issued and follows(certificate, certificate)
 
 
 def instead_of_issuer(

@@ -19,7 +19,7 @@ from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import follows, instead_of_issuer, key_difference, spelled
+from bothways.trust.chain_links import follows, instead_of_issuer, is_self_signed, key_difference, spelled
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, lookup_names, names_of
@@ -400,7 +400,7 @@ def _in_order(
     """Follow the issuers from the leaf, without the root; a remainder means a missing issuer (RFC 9846 4.5.1)."""
     chain = [leaf]
     rest = list(others)
-    while rest and not chain[-1].is_self_issued:
+    while rest and not is_self_signed(chain[-1]):
         issuer = next(
             (each for each in rest if each.is_named_issuer_of(chain[-1]) and follows(chain[-1], each)),
             None,
@@ -413,4 +413,4 @@ def _in_order(
         raise ConfigError(
             f"{source}: a chain of {len(chain)} certificates; at most {_MAX_CHAIN} are accepted"
         )
-    return chain[:-1] if len(chain) > 1 and chain[-1].is_self_issued else chain
+    return chain[:-1] if len(chain) > 1 and is_self_signed(chain[-1]) else chain

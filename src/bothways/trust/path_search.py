@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import Edge, TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import key_difference
+from bothways.trust.chain_links import is_self_signed, key_difference
 from bothways.trust.constraints import has_weak_key, is_signed_weakly
 from bothways.trust.issuers import most_likely_first
 from bothways.trust.signatures import is_signed_by
@@ -237,7 +237,7 @@ def _advice(search: PathSearch, end: End) -> str:
             f"a CA named {last.issuer_text} is known here, but with another key: it was probably created "
             "again; issue the certificate again or replace the trust anchor"
         )
-    if last.is_self_issued:
+    if is_self_signed(last):
         if len(path) == 1:
             return "the certificate is self-signed: if it is the one you expect, add it to the trust anchors"
         return (
