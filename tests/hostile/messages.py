@@ -23,6 +23,8 @@ from hostile import chains
 from hostile.der import name, tlv
 from hostile.talks import (
     COMPRESSED,
+    KEYED,
+    KEYED_OR_CERTIFIED,
     MUTUAL,
     MUTUAL12,
     ONE_WAY,
@@ -210,6 +212,26 @@ for _kind, _liar, _courses, _places in _HOLDERS:
     for _title, (_extension, _data) in LISTS.items():
         if _may_stand(_extension, _places):
             _enter(f"{_kind.__name__}: {_title}", _liar, _courses, _with_list(_kind, _extension, _data))
+
+
+def imported_keys(count: int, size: int) -> bytes:
+    """So many identities of imported PSKs, each with so many bytes of context, and a binder for each (RFC 9258 5.1)."""
+    one = vector(2, vector(2, b"key 0") + vector(2, bytes(size)) + b"\3\4\0\1") + bytes(4)
+    return vector(2, one * count) + vector(2, vector(1, bytes(32)) * count)
+
+
+for _title, _keys in (
+    ("many imported keys", lambda size: imported_keys(size // 64, 8)),
+    ("eight large imported keys", lambda size: imported_keys(8, (size - 600) // 8)),
+    ("one large imported key", lambda size: imported_keys(1, size - 200)),
+):
+    for _course in (KEYED, KEYED_OR_CERTIFIED):
+        _enter(
+            f"ClientHello: {_title}, {_course.name}",
+            Role.CLIENT,
+            {"1.3": _course},
+            _with_list(ClientHello, X.pre_shared_key, _keys),
+        )
 
 
 # -- many extensions -----------------------------------------------------------------------------------

@@ -149,6 +149,8 @@ TRANSPORT12 = conversations12.conversation(
     conversations12.classic(**_CLIENT),
     conversations12.classic(credentials=conversations12.deciphering()),
 )
+KEYED = conversations.CONVERSATIONS["external PSK"]
+KEYED_OR_CERTIFIED = conversations.CONVERSATIONS["external PSK beside certificates"]
 RETRIED = conversations.CONVERSATIONS["mutual after a retry"]
 STAPLED = conversations.CONVERSATIONS["stapled by both"]
 STAPLED12 = conversations12.CONVERSATIONS["stapled"]

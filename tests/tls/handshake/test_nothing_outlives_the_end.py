@@ -252,11 +252,14 @@ def too_late(end: Connection) -> None:
 
 @pytest.mark.parametrize("how", [cut, canceled, too_late])
 @pytest.mark.parametrize("flights", [0, 1, 2])
-def test_handshake_that_is_given_up_holds_nothing(how: Callable[[Connection], None], flights: int) -> None:
+@pytest.mark.parametrize("course", ["mutual after a retry", "external PSK after a retry"])
+def test_handshake_that_is_given_up_holds_nothing(
+    how: Callable[[Connection], None], flights: int, course: str
+) -> None:
     """Cut, canceled or out of time, wherever it stood."""
     with drawing() as drawn:
         clock = FrozenClock()
-        talk = start(drawn, "mutual after a retry", clock=clock)
+        talk = start(drawn, course, clock=clock)
         for _ in range(flights):
             talk.server_events += talk.server.receive(talk.client.data_to_send())
             talk.client_events += talk.client.receive(
