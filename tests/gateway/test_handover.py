@@ -7,12 +7,14 @@ import os
 import re
 import signal
 import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from bothways import PeerAlert
 from bothways.gateway.handover import VARIABLE, handed_on
+from bothways.gateway.observe.audit_file import verified
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
@@ -27,13 +29,17 @@ def says(channel, word: bytes) -> bool:
 
 
 def test_a_gateway_is_replaced_without_a_connection_lost(setting: Setting) -> None:
-    """Those that are open go on where they are and are still judged; new ones are served throughout."""
+    """Those that are open go on where they are and are still judged; new ones are served throughout.
+
+    Metrics are those of the new one, which begins at 0, and both write to one audit file.
+    """
     leaving = setting.mutual.identity("client", dns=["leaving.example"])
     successor = 0
     with behind() as port, contextlib.ExitStack() as stack:
         setting.write(
-            f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1}, limits={"per_address": 5000}
-        )
+            f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1}, limits={"per_address": 5000},
+            metrics={"host": "localhost", "port": 0}, audit={"file": "audit.log"},
+        )  # fmt: skip
         server = Background(["gateway", "-c", "gateway.toml", "--workers", "2"], setting.folder)
         try:
             number = int(server.port)
@@ -77,6 +83,15 @@ def test_a_gateway_is_replaced_without_a_connection_lost(setting: Setting) -> No
             assert server.process.wait(30) == 0
             with connect() as channel:
                 assert says(channel, b"four")
+            where = f"http://localhost:{server.printed.partition(' (metrics)')[0].rpartition(':')[2]}"
+            with urllib.request.urlopen(f"{where}/readyz", timeout=20) as answer:
+                assert answer.read() == b"ready\n"
+            with urllib.request.urlopen(f"{where}/metrics", timeout=20) as answer:
+                assert b"bothways_gateway_workers_serving 2.0" in answer.read()
+            entries: list[dict] = []
+            verified(str(setting.folder / "audit.log"), visit=entries.append)
+            actions = [each["action"] for each in entries]
+            assert actions.count("start") == 2 and actions.count("withdrawn") == 1
         finally:
             if successor:
                 os.kill(successor, signal.SIGTERM)

@@ -19,6 +19,7 @@ from bothways.gateway.held import Files, Held, Making
 from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
 from bothways.gateway.identity_config import BackendTLS, IdentityConfig
 from bothways.gateway.listener_config import STATUS
+from bothways.gateway.observe.refusals import load_ladders
 from bothways.gateway.sources import Sources
 from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.starttls import Accepted
@@ -171,6 +172,8 @@ class _Loading:
         """Return all of them."""
         if self._config.metrics is not None:
             check_installed("[metrics]", ("prometheus_client", "h11"))
+        if self._config.status is not None:
+            load_ladders()
         if self._config.spans:
             check_installed("[traces]", ("opentelemetry",), "pip install 'bothways[traces]'")
         made = tuple(self._named(each) for each in self._config.routes)

@@ -331,9 +331,9 @@ class Gateway:
         from bothways.gateway.observe.operator import Operator  # h11 is loaded only where HTTP is read
 
         if self._operator is None:
-            pages = operator_pages(self.board, lambda: self.routes.held, self.publish)
+            pages = operator_pages(self.board, lambda: self.routes.held)
             is_local = not isinstance(address, TCPAddress) or is_loopback(address.host)
-            self._operator = Operator(pages, checks_host=is_local)
+            self._operator = Operator(pages, self.publish, checks_host=is_local)
         return self._operator
 
     async def _observe(self) -> None:

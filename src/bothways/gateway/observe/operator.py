@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Callable
 from typing import Any
 
 from bothways.gateway.http.conversation import give
 from bothways.gateway.http.messages import ClientGone, Refused, Request, ServiceFailed
 from bothways.gateway.http.server1 import HTTP1Server, Patience
 from bothways.gateway.http.streams import PlainStream
-from bothways.gateway.observe.pages import Answer, Page
+from bothways.gateway.observe.pages import METRICS, Answer, Page
 
 MOST_CONNECTIONS = 32
 PATIENCE = Patience(between=10.0, head=5.0, taking=10.0)
@@ -22,9 +23,16 @@ METHODS = (b"GET", b"HEAD")
 
 
 class Operator:
-    """Answers on one listener. answers: by path.  checks_host: refuse requests that name another host than this one."""
+    """Answers on one listener, in threads, as there may be much to sum up.
 
-    def __init__(self, answers: dict[bytes, Answer], *, checks_host: bool = True) -> None:
+    answers: by path.  refresh: brings the numbers of this process up to date, before metrics are read.  checks_host:
+    refuse requests that name another host than this one.
+    """
+
+    def __init__(
+        self, answers: dict[bytes, Answer], refresh: Callable[[], None], *, checks_host: bool = True
+    ) -> None:
+        self._refresh = refresh
         self._answers = answers
         self._checks_host = checks_host
         self._tasks: dict[asyncio.Task[None], OperatorStream] = {}
@@ -53,7 +61,7 @@ class Operator:
         server, is_tcp = HTTP1Server(stream, PATIENCE), isinstance(stream.peer, tuple)
         try:
             while (exchange := await server.next_exchange()) is not None:
-                page = self._page(exchange.request, checks_host=self._checks_host and is_tcp)
+                page = await self._page(exchange.request, checks_host=self._checks_host and is_tcp)
                 await give(exchange, page)
                 if not exchange.may_go_on:
                     return
@@ -64,17 +72,20 @@ class Operator:
         finally:
             stream.close()
 
-    def _page(self, request: Request, *, checks_host: bool) -> Page:
+    async def _page(self, request: Request, *, checks_host: bool) -> Page:
         """Return the answer to a request. Raises Refused."""
         if checks_host and not is_this_host(request.authority):
             raise Refused(421, "the host of the request is neither an IP address nor localhost")
-        answer = self._answers.get(request.target.partition(b"?")[0])
+        path = request.target.partition(b"?")[0]
+        answer = self._answers.get(path)
         if answer is None:
             known = ", ".join(each.decode() for each in self._answers)
             raise Refused(404, f"there is {known}")
         if request.method not in METHODS or request.has_body:
             raise Refused(405, "only GET and HEAD, without a body")
-        return answer()
+        if path == METRICS:
+            self._refresh()
+        return await asyncio.get_running_loop().run_in_executor(None, answer)
 
 
 class OperatorStream(PlainStream):

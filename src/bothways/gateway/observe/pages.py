@@ -10,6 +10,7 @@ from bothways.gateway.held import Held
 from bothways.gateway.observe.board import Board
 from bothways.gateway.observe.health import problems
 
+METRICS = b"/metrics"
 TEXT = "text/plain; charset=utf-8"
 
 
@@ -26,10 +27,8 @@ class Page:
 Answer = Callable[[], Page]
 
 
-def operator_pages(
-    board: Board, held: Callable[[], Held], refresh: Callable[[], None]
-) -> dict[bytes, Answer]:
-    """Return the answers by their paths. held: returns the files in use.  refresh: brings our numbers up to date."""
+def operator_pages(board: Board, held: Callable[[], Held]) -> dict[bytes, Answer]:
+    """Return the answers by their paths, for a thread. held: returns the files in use."""
 
     def metrics() -> Page:
         from bothways.gateway.observe.exposition import (  # loaded where it is asked for
@@ -37,7 +36,6 @@ def operator_pages(
             exposition,
         )
 
-        refresh()
         return Page(200, CONTENT_TYPE, exposition(board, held()))
 
     def ready() -> Page:
@@ -46,4 +44,4 @@ def operator_pages(
             return Page(503, TEXT, "".join(f"not ready: {each}\n" for each in found).encode())
         return Page(200, TEXT, b"ready\n")
 
-    return {b"/metrics": metrics, b"/healthz": lambda: Page(200, TEXT, b"ok\n"), b"/readyz": ready}
+    return {METRICS: metrics, b"/healthz": lambda: Page(200, TEXT, b"ok\n"), b"/readyz": ready}

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 from bothways.describe.escape import visible
@@ -45,6 +46,12 @@ class Refusal:
     ended: str = ""
     cause: str = ""
     ladder: str = ""
+
+
+def load_ladders() -> None:
+    """Load what draws ladders, so that no event loop waits for it."""
+    for name in ("layout", "text"):
+        import_module(f"bothways.ladder.{name}")
 
 
 class Refusals:
