@@ -56,13 +56,14 @@ def test_both_sides_establish_and_talk(conversation: Conversation) -> None:
     talk.exchange()
     assert talk.client.established and talk.server.established
     assert talk.client.peer is not None
-    by_key = conversation.client.get("pins") is not None
-    assert talk.client.peer.kind == ("raw public key" if by_key else "certificate")
-    assert (
-        talk.client.peer.pin_name == "localhost" if by_key else talk.client.peer.names.dns == ("localhost",)
-    )
+    peer, kind = talk.client.peer, "raw public key" if "pins" in conversation.client else "certificate"
+    if "psk_peers" in conversation.client and "unknown" not in conversation.name:
+        kind = "pre-shared key"
+    assert peer.kind == kind
+    names = {"certificate": peer.names.dns, "raw public key": (peer.pin_name,)}
+    assert names.get(kind, (peer.psk_name,)) == ("localhost",)
     asked = conversation.server.get("client_auth") != "none" and "credentials" not in conversation.client
-    assert (talk.server.peer is not None) == asked
+    assert (talk.server.peer is not None) == (asked or kind == "pre-shared key")
     talk.client.send(b"ping")
     talk.server.send(b"pong")
     talk.exchange()
