@@ -90,6 +90,8 @@ CAUSES = [
     ("OTHER_PROTOCOL", "SMTP", "SSH-2.0", b"SSH-2", "SPEAKS_SSH", ""),
     ("OTHER_PROTOCOL", "SMTP", "HTTP/1.1 400", b"HTTP/", "SPEAKS_HTTP", "curl"),
     ("OTHER_PROTOCOL", "SMTP", "hello", b"hello", "SPEAKS_PLAIN", ""),
+    ("SPOKE_AHEAD", "SMTP", '500 Error: command "PROXY" not recognized', b"220 m", "PROXY_HEADER", ""),
+    ("MALFORMED", "IMAP", "PROXY BAD Error in IMAP command TCP4", b"* OK ", "PROXY_HEADER", ""),
     ("SPOKE_AHEAD", "SMTP", "250 injected", b"220 m", "AHEAD_OF_TLS", ""),
     ("MALFORMED", "SMTP", "220 x", b"220 x", "PEER_BREAKS_RULES", ""),
     ("TOO_MUCH", "SMTP", "220 x", b"220 x", "BEYOND_OUR_LIMITS", ""),

@@ -5,6 +5,7 @@ What a peer sends there is not authenticated, so no cause is certain; texts of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 
 from bothways.diagnosis import own_hello
@@ -68,6 +69,7 @@ AT_ONCE = frozenset(("443", "465", "563", "636", "853", "989", "990", "993", "99
 # Of them those of other protocols than HTTP, and others that begin with TLS: NNTP, SQL, Redis, MQTT, AMQP, SIP.
 OTHERS = AT_ONCE - {"443", "8443"} | {"563", "1433", "1521", "5061", "5671", "6380", "6514", "8883"}
 BAD_REQUEST, SERVER_ERRORS = 400, 500
+_HEADER = re.compile(r"\bPROXY\b")  # an unknown command, as mail servers quote it
 RECORDS = (b"\x14\3", b"\x15\3", b"\x16\3", b"\x17\3")
 
 
@@ -174,6 +176,9 @@ def with_a_header(case: Case) -> Iterator[Likely]:
 
 def failed(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     """Return the causes where a server did not start TLS when it was asked to."""
+    if _HEADER.search(error.said):
+        evidence = f"{_quoting(error)}: that is the first word of such a header, which we did not send"
+        yield case.likely(Cause.PROXY_HEADER, PEERS, LIKELY, evidence)
     yield from RULES[error.problem](case, error)
 
 
@@ -232,7 +237,8 @@ def _other(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
 
 
 def _data_before_tls(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
-    yield case.likely(Cause.AHEAD_OF_TLS, BETWEEN, LIKELY, _quoting(error))
+    weight = POSSIBLE if _HEADER.search(error.said) else LIKELY
+    yield case.likely(Cause.AHEAD_OF_TLS, BETWEEN, weight, _quoting(error))
     yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=error.sentence)
 
 
@@ -265,6 +271,7 @@ def _closed_silently(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     yield case.likely(Cause.SPEAKS_PLAIN, PEERS, POSSIBLE)
     if not error.said:
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
+        yield case.likely(Cause.PROXY_HEADER, PEERS, POSSIBLE)
     yield case.likely(Cause.SLOW if late else Cause.LETS_NOT_IN, BETWEEN if late else PEERS, POSSIBLE)
 
 
