@@ -243,7 +243,7 @@ def test_a_service_of_another_protocol_behind_tls_is_named(ask, mutual, said, ca
 @pytest.mark.parametrize(
     ("answer", "printed"),
     [
-        (b"SSH-2.0-OpenSSH_9.9\r\n", "does not speak HTTP as it should"),
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "the server answered in SSH"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000, "does not begin within"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300_000, "does not speak HTTP as it should"),
         (
