@@ -65,6 +65,6 @@ def test_the_file_is_checked_with_its_metrics_and_what_is_missing_is_named(setti
     ):
         done = subprocess.run(
             [sys.executable, "-c", before + run],
-            cwd=setting.folder, capture_output=True, text=True, check=False,
+            cwd=setting.folder, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False,
         )  # fmt: skip
         assert (done.returncode, said in done.stdout + done.stderr) == (status, True), done

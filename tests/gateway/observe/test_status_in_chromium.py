@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from bothways.testing import Identity, MutualTLS
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
+from http_callers import until
 from interop import browser
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
@@ -28,6 +29,7 @@ def test_chromium_shows_it_to_a_client_of_its_rules_and_to_nobody_else(tmp_path:
         admin = mutual.identity("client", dns=["admin.example"])
         server = Background(["gateway", "-c", "gateway.toml"], setting.folder)
         try:
+            until(lambda: " (status)" in server.printed)
             port = int(server.printed.partition(" (status)")[0].rpartition(":")[2])
             shown = load(tmp_path, port, mutual, admin)
             assert "<h1>Status of the gateway</h1>" in shown and "admin.example" in shown
