@@ -13,12 +13,12 @@ from h2.connection import H2Connection
 from h2.exceptions import H2Error
 
 from bothways.describe.escape import visible
+from bothways.http2_frames import BadFrame, FrameLengths
 from bothways.spiffe.messages import MOST_BYTES
 
 PATH = "/SpiffeWorkloadAPI/FetchX509SVID"
 EMPTY_REQUEST = b"\0\0\0\0\0"  # not compressed, 0 bytes
 HEAD = 5
-FRAME_HEAD, FRAME_LIMIT, SETTINGS = 9, 16 * 1024, 4  # RFC 9113 4.1, 4.2, 6.5
 AT_ONCE = 4096  # bytes for h2 in one call: it calls itself for each frame that it does not know
 WORDS = 200  # characters of the agent's text in an error
 INVALID_ARGUMENT, PERMISSION_DENIED = 3, 7
@@ -56,7 +56,7 @@ class SVIDStream:
         )
         self._connection.send_data(1, EMPTY_REQUEST, end_stream=True)
         self._came = bytearray()
-        self._frames = _FrameLengths()
+        self._frames = FrameLengths()
 
     def data_to_send(self) -> bytes:
         """Return the bytes to be sent now."""
@@ -65,12 +65,12 @@ class SVIDStream:
     def receive(self, data: bytes) -> list[bytes]:
         """Process bytes of the agent; return the responses that are complete. Raises StreamEnded."""
         responses: list[bytes] = []
-        self._frames.check(data)
         try:
+            self._frames.check(data)
             for at in range(0, len(data), AT_ONCE):
                 for event in self._connection.receive_data(data[at : at + AT_ONCE]):
                     responses += self._take(event)
-        except H2Error as error:
+        except (H2Error, BadFrame) as error:
             raise StreamEnded(f"what it sent is no HTTP/2: {visible(str(error), WORDS)}") from None
         return responses
 
@@ -115,32 +115,3 @@ class SVIDStream:
             found.append(bytes(self._came[HEAD : HEAD + size]))
             del self._came[: HEAD + size]
         return found
-
-
-class _FrameLengths:
-    """Refuses a frame beyond the limit by its head; h2 would wait for all of it first."""
-
-    def __init__(self) -> None:
-        self._head = bytearray()
-        self._left = 0
-        self._is_first = True
-
-    def check(self, data: bytes) -> None:
-        """Follow the frames in these bytes. Raises StreamEnded."""
-        at = 0
-        while at < len(data):
-            if self._left:
-                step = min(self._left, len(data) - at)
-                self._left -= step
-            else:
-                step = min(FRAME_HEAD - len(self._head), len(data) - at)
-                self._head += data[at : at + step]
-                if len(self._head) == FRAME_HEAD:
-                    self._begin(int.from_bytes(self._head[:3]), self._head[3])
-            at += step
-
-    def _begin(self, length: int, kind: int) -> None:
-        if length > FRAME_LIMIT or (self._is_first and kind != SETTINGS):
-            raise StreamEnded("what it sent is no HTTP/2")
-        self._is_first, self._left = False, length
-        self._head.clear()

@@ -279,8 +279,14 @@ def header_bomb(client: Client) -> bytes:
     return frame.serialize()
 
 
+def long_frame(client: Client) -> bytes:
+    """Its head alone: h2 would collect 16 MiB before it refuses them."""
+    return (2**24 - 1).to_bytes(3) + bytes((0x77,)) + bytes(5)
+
+
 @pytest.mark.parametrize(
-    "attack", [rapid_reset, pings, settings, small_windows, empty_data, continuations, header_bomb]
+    "attack",
+    [rapid_reset, pings, settings, small_windows, empty_data, continuations, header_bomb, long_frame],
 )
 def test_a_client_that_costs_more_than_it_brings_is_ended_and_no_other(setting: Setting, attack: Any) -> None:
     """Rapid reset (CVE-2023-44487), floods of frames (CVE-2019-9512 and others), of continuations, bombs of fields."""

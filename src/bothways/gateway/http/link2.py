@@ -20,6 +20,7 @@ from h2.settings import SettingCodes, Settings
 
 from bothways.gateway.http.messages import End, Field
 from bothways.gateway.http.streams import ByteStream
+from bothways.http2_frames import PREFACE, BadFrame, FrameLengths
 
 STREAMS = 100  # requests at once on one connection
 STREAM_WINDOW = 64 * 1024 - 1
@@ -164,6 +165,7 @@ class Link2:
         self.taking = taking
         self.streams: dict[int, Stream2] = {}
         self.budget = Budget(asyncio.get_running_loop().time)
+        self._lengths = FrameLengths(skipped=0 if client_side else PREFACE)
         self.peer_leaves = False  # it takes no more requests
         self._begun, self._headed = begun, headed
         config = H2Configuration(client_side=client_side, header_encoding=None)
@@ -208,11 +210,14 @@ class Link2:
         if not data:
             return False
         try:
+            self._lengths.check(data)
             for event in self.http.receive_data(data):
                 self._take(event)
-        except (H2Error, TooCostly) as error:
+        except (H2Error, TooCostly, BadFrame) as error:
             if isinstance(error, TooCostly):
                 self.http.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+            elif isinstance(error, BadFrame):
+                self.http.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
             self.flush_soon()
             raise ConnectionAbortedError(f"not HTTP/2 as it should be: {error}") from None
         await self.flush()

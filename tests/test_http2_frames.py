@@ -1,0 +1,38 @@
+"""Frames are refused by their heads, however they are delivered."""
+
+from __future__ import annotations
+
+import pytest
+
+from bothways.http2_frames import HEAD, LIMIT, PREFACE, BadFrame, FrameLengths
+
+SETTINGS, DATA = 4, 0
+
+
+def frame(kind: int, length: int, content: int | None = None) -> bytes:
+    return (
+        length.to_bytes(3) + bytes((kind,)) + bytes(HEAD - 4) + bytes(length if content is None else content)
+    )
+
+
+@pytest.mark.parametrize("step", [1, 2, 8, 9, 10, 4096, 1 << 20])
+def test_frames_up_to_the_limit_pass_however_they_are_split(step: int) -> None:
+    data = bytes(PREFACE) + frame(SETTINGS, 0) + frame(DATA, LIMIT) + frame(DATA, 0) + frame(DATA, 1)
+    lengths = FrameLengths(skipped=PREFACE)
+    for at in range(0, len(data), step):
+        lengths.check(data[at : at + step])
+
+
+@pytest.mark.parametrize("step", [1, 7, 9, 4096])
+def test_a_longer_frame_is_refused_by_its_head_alone(step: int) -> None:
+    lengths = FrameLengths()
+    lengths.check(frame(SETTINGS, 6) + frame(DATA, LIMIT))
+    data = frame(DATA, LIMIT + 1, 0)
+    with pytest.raises(BadFrame, match="16385"):
+        for at in range(0, len(data), step):
+            lengths.check(data[at : at + step])
+
+
+def test_the_first_frame_has_settings() -> None:
+    with pytest.raises(BadFrame, match="SETTINGS"):
+        FrameLengths().check(frame(DATA, 1))
