@@ -10,7 +10,9 @@ from cli_scripting import bothways
 
 
 def run(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(bothways(*words), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        bothways(*words), capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+    )
 
 
 def test_a_file_is_verified_against_a_head_that_was_noted(tmp_path: Path) -> None:
