@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import h2.config
 import h2.connection
@@ -81,3 +81,26 @@ def _speak_h2(channel: Channel, status: int | None, content: bytes) -> None:
                     server.send_data(event.stream_id, reported[start : start + FRAME])
                 server.end_stream(event.stream_id)
         channel.sendall(server.data_to_send())
+
+
+def answering_grpc(
+    headers: Iterable[tuple[str, str]], trailers: Iterable[tuple[str, str]] = (), content: bytes = b""
+) -> Respond:
+    """Answer a request of HTTP/2 by these fields; without trailers and content the headers end the stream."""
+
+    def respond(channel: Channel) -> None:
+        server = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
+        server.initiate_connection()
+        channel.sendall(server.data_to_send())
+        while data := channel.recv(65536):
+            for event in server.receive_data(data):
+                if isinstance(event, h2.events.StreamEnded):
+                    fields = [(":status", "200"), ("content-type", "application/grpc"), *headers]
+                    server.send_headers(event.stream_id, fields, end_stream=not trailers and not content)
+                    if content:
+                        server.send_data(event.stream_id, content, end_stream=not trailers)
+                    if trailers:
+                        server.send_headers(event.stream_id, list(trailers), end_stream=True)
+            channel.sendall(server.data_to_send())
+
+    return respond

@@ -237,6 +237,48 @@ def test_a_service_of_another_protocol_behind_tls_is_named(ask, mutual, said, ca
     assert text in found["text"]
 
 
+@pytest.mark.parametrize(
+    ("headers", "trailers", "content", "status", "cause"),
+    [
+        ([("grpc-status", "16"), ("grpc-message", "token%20missing")], [], b"", 1, "WANTS_LOGIN"),
+        ([("grpc-status", "7")], [], b"", 1, "NOT_LET_IN"),
+        ([], [("grpc-status", "16")], b"\0\0\0\0\0", 1, "WANTS_LOGIN"),
+        ([], [("grpc-status", "5")], b"", 1, None),
+        ([], [("grpc-status", "0")], b"\0\0\0\0\0", 0, None),
+        ([("grpc-status", "0")], [], b"", 0, None),
+        ([], [], b"", 0, None),
+    ],
+)
+def test_a_status_of_grpc_refuses_under_http_200(ask, mutual, headers, trailers, content, status, cause):
+    respond = http_talk.answering_grpc(headers, trailers, content)
+    server = mutual.server(client_auth="require", alpn=("h2",), respond=respond)
+    done = ask(
+        server.url, "--json", "-X", "POST", "-H", "te: trailers", "-H", "content-type: application/grpc"
+    )
+    error = report_schema.report("get", done.err).get("error")
+    assert done.status == status
+    assert (error is None) is (status == 0)
+    why = error and error["explanation"]
+    assert (why["causes"][0]["cause"] if why else None) == cause
+    if headers and status and "%20" in headers[-1][1]:
+        assert "grpc-status 16 (UNAUTHENTICATED), token missing" in why["happened"]
+
+
+def test_a_reset_stream_is_told_by_the_name_of_its_code(ask, mutual):
+    """RFC 9113 6.4, 7: INTERNAL_ERROR is HTTP as it should be."""
+
+    def respond(channel):
+        channel.recv(1)
+        channel.sendall(bytes.fromhex("000000040000000000" + "00000403000000000100000002"))
+        channel.close(linger=1)
+
+    done = ask(mutual.server(alpn=("h2",), respond=respond).url, "--json")
+    error = report_schema.report("get", done.err)["error"]
+    assert done.status == 1
+    assert error["text"] == "it ended the request with the error INTERNAL_ERROR of HTTP/2"
+    assert [each["cause"] for each in error["explanation"]["causes"]] == ["REFUSED_BY_SERVICE"]
+
+
 # -- answers that are none ---------------------------------------------------------------------------------
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import identities
-from bothways.diagnosis import OwnSide, Situation, Weight, explain_answer
-from bothways.roles import Role
+from bothways.diagnosis import OwnSide, Situation, Weight, explain_answer, explain_ended
+from bothways.errors import Truncated
+from bothways.roles import Progress, Role
 from diagnosis.talks import client, first, talk
 
 UNSENT = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\n\r\n<title>400 No required SSL certificate was sent</title>"
@@ -37,6 +38,35 @@ def test_a_client_with_a_certificate_is_told_what_may_be_wrong_with_it() -> None
     for answer in (b"HTTP/1.1 403 Forbidden\r\n", FATAL % b'"trust" authentication failed for user "ada"'):
         found = explain_answer(answer, talk().client.situation())
         assert found is not None and first(found) == ("NOT_LET_IN", "ours")
+
+
+@pytest.mark.parametrize(
+    ("answer", "led_by", "causes"),
+    [
+        (b"\x20\x02\x00\x05", "WANTS_LOGIN", ["WANTS_LOGIN", "NOT_LET_IN", "REFUSED_BY_SERVICE"]),
+        (b"\x20\x02\x00\x04", "WANTS_LOGIN", ["WANTS_LOGIN", "NOT_LET_IN", "REFUSED_BY_SERVICE"]),
+        (b"-NOPERM this user has no permissions\r\n", "NOT_LET_IN", ["NOT_LET_IN", "REFUSED_BY_SERVICE"]),
+    ],
+)
+def test_who_answers_after_it_verified_us_trusts_our_ca_and_has_not_stopped(
+    answer: bytes, led_by: str, causes: list[str]
+) -> None:
+    situation = talk().client.situation()
+    found = explain_answer(answer, situation)
+    assert found is not None and [each.cause.name for each in found.causes] == causes
+    ended = explain_ended(answer, Truncated("server", progress=Progress.ACCEPTED), situation)
+    assert ended.first.cause.name == led_by
+    assert not {"CA_NOT_ACCEPTED", "PEER_STOPPED", "CUT"} & {each.cause.name for each in ended.causes}
+
+
+def test_dovecot_calls_a_certificate_none_where_it_has_no_crl() -> None:
+    text = b"a1 NO [ALERT] Client didn't present valid SSL certificate\r\n"
+    found = explain_answer(text, talk().client.situation())
+    assert found is not None and first(found) == ("STATUS_UNKNOWN", "the peer's")
+    assert "ssl_require_crl" in found.first.text
+    unsent = talk(identities.client_config(), identities.server_config(client_auth="request"))
+    found = explain_answer(text, unsent.client.situation())
+    assert found is not None and "STATUS_UNKNOWN" not in {each.cause.name for each in found.causes}
 
 
 def test_a_server_that_closes_after_its_request_may_not_authorize_us() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import http_talk
@@ -70,7 +72,9 @@ def test_invalid_http2_frames_are_no_response(mutual, frames):
 
     with pytest.raises(http.NotHTTP) as caught:
         asked(mutual, respond, alpn=("h2",))
-    assert str(caught.value).startswith(("it does not speak HTTP as it should", "it closed before"))
+    assert str(caught.value).startswith(
+        ("it does not speak HTTP as it should", "it closed before", "it ended")
+    )
     assert frames.startswith(caught.value.start)
 
 
@@ -87,10 +91,24 @@ def test_a_request_that_needs_http_1_1_is_explained_by_the_frames_of_the_server(
         channel.sendall(bytes.fromhex("000000040000000000" + frame))
         channel.close(linger=1)
 
-    with pytest.raises(http.NotHTTP) as caught:
+    with pytest.raises(
+        http.EndedByCode, match="^it ended the request with the error HTTP_1_1_REQUIRED of HTTP/2$"
+    ) as caught:
         asked(mutual, respond, alpn=("h2",))
     found = explain_answer(caught.value.start, Situation(OwnSide(Role.CLIENT)))
     assert found is not None and found.first.cause.name == "HTTP1_REQUIRED"
+
+
+def test_te_is_named_by_connection_in_http_1_1_alone(mutual):
+    """RFC 9110 10.1.4, RFC 9113 8.2.2."""
+    te = ((b"TE", b"trailers"),)
+    for alpn, respond, named in (
+        ("http/1.1", http_talk.answer_http, "TE"),
+        ("h2", http_talk.answer_h2, None),
+    ):
+        content = asked(mutual, respond, alpn=(alpn,), headers=te)[1]
+        sent = {name.lower(): value for name, value in json.loads(content)["headers"].items()}
+        assert (sent["te"], sent.get("connection")) == ("trailers", named)
 
 
 def test_an_empty_response_differs_from_an_invalid_one(mutual):

@@ -40,6 +40,8 @@ _VALUE = re.compile(r"[\x20-\x7e\t\xa0-\xff]*")
 # Headers set by the connection; others would allow request smuggling.
 OWN_HEADERS = {"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"}
 
+ALLOWED = {("te", "trailers")}  # RFC 9113 8.2.2; gRPC requires it
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -69,7 +71,7 @@ class HeaderType(click.ParamType[Header]):
             self.fail(f"{value!a} is not a header; expected one like 'Accept: application/json'", param, ctx)
         if not _VALUE.fullmatch(text):
             self.fail(f"{name}: its value has a character that is not allowed in a header", param, ctx)
-        if name.lower() in OWN_HEADERS:
+        if name.lower() in OWN_HEADERS and (name.lower(), text.lower()) not in ALLOWED:
             self.fail(f"{name}: this header is set by the connection itself", param, ctx)
         return Header(name, text)
 

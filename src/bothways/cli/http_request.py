@@ -35,8 +35,9 @@ from bothways.diagnosis import (
     explain_ended,
     facts_of,
 )
+from bothways.diagnosis.http2_reply import grpc_text, read_http2
 from bothways.diagnosis.service_refusals import explain_other_protocol
-from bothways.diagnosis.service_reply import LOOKED_AT
+from bothways.diagnosis.service_reply import LOOKED_AT, grpc_status
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
@@ -190,15 +191,18 @@ def _asked(
             if ended is not None:
                 return _cut_off(answer, start, ended, observed, report)
             report.answered(answer, size)
-            if answer.status >= 400:
+            refused = answer.status >= 400 or _grpc_status(answer) != 0
+            if refused:
                 _explain_status(answer, start, observed, report)
-            return FAILED if answer.status >= 400 else following or DONE
+            return FAILED if refused else following or DONE
     except (ConfigError, UsageError):
         raise
     except http.NotHTTP as error:
         situation = observed.situation()
         why = explain_answer(error.start, situation) or explain_other_protocol(error.start, situation)
-        said = f"the server's response is not valid HTTP: {error}" if why is None else why.happened
+        is_valid = isinstance(error, http.EndedByCode)
+        said = f"the server's response{'' if is_valid else ' is not valid HTTP'}: {error}"
+        said = said if why is None else why.happened
         report.failed(
             said,
             why,
@@ -273,20 +277,41 @@ def _not_followed(report: _Report, text: str) -> int:
 def _explain_status(answer: Answer, start: bytes, observed: HandshakeFacts, report: _Report) -> None:
     """Report why a service may have refused the client, in the words of a refusal in the handshake."""
     why = explain_answer(_head(answer) + start, observed.situation())
+    grpc = _grpc_status(answer)
+    line = grpc_text(grpc) if grpc else _status_line(answer)
     meaning = SERVICE_FAILED if answer.status >= 500 else REQUEST_REFUSED
     facts = {
         "kind": "Status",
-        "text": f"the server answered {_status_line(answer)}",
+        "text": f"the server answered {line}",
         "meaning": meaning,
         "explanation": None if why is None else facts_of(why),
     }
-    report.failed(f"the server answered {_status_line(answer)}", why, facts, f"That means: {meaning}.")
+    report.failed(f"the server answered {line}", why, facts, f"That means: {meaning}.")
+
+
+def _grpc_status(answer: Answer) -> int:
+    """Return the status of gRPC, by which it refuses under HTTP 200; 0 for success, and for what is not gRPC.
+
+    It is in the headers of a response without content, and otherwise in trailers, which count where they are among
+    the first bytes of the connection.
+    """
+    headers = {"content-type": answer.header("content-type"), "grpc-status": answer.header("grpc-status")}
+    if (status := grpc_status(answer.status, headers)) is not None:
+        return status
+    framed = (
+        read_http2(answer.received())
+        if grpc_status(answer.status, headers | {"grpc-status": "0"}) == 0
+        else None
+    )
+    return framed.grpc or 0 if framed is not None else 0
 
 
 def _head(answer: Answer) -> bytes:
     """Return the head of a response in the form of HTTP/1.1."""
     line = f"{answer.version} {answer.status} {answer.reason}".encode("latin-1", "replace")
-    fields = (b": ".join(each) for each in answer.headers[:HEADERS_TOLD])
+    fields = [b": ".join(each) for each in answer.headers[:HEADERS_TOLD]]
+    grpc = _grpc_status(answer)
+    fields += [b"grpc-status: %d" % grpc] if grpc else []
     return b"\r\n".join((line, *fields, b"", b""))
 
 

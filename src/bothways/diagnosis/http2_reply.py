@@ -23,8 +23,15 @@ _HUFFMAN: Mapping[str, str] = {
 }  # fmt: skip
 _SYMBOLS: Mapping[str, str] = {bits: symbol for symbol, bits in _HUFFMAN.items()}
 ERROR_NAMES: Mapping[int, str] = {
-    0x1: "PROTOCOL_ERROR", 0x2: "INTERNAL_ERROR", 0x7: "REFUSED_STREAM", 0xB: "ENHANCE_YOUR_CALM",
-    0xC: "INADEQUATE_SECURITY", 0xD: "HTTP_1_1_REQUIRED",
+    0x1: "PROTOCOL_ERROR", 0x2: "INTERNAL_ERROR", 0x3: "FLOW_CONTROL_ERROR", 0x4: "SETTINGS_TIMEOUT",
+    0x5: "STREAM_CLOSED", 0x6: "FRAME_SIZE_ERROR", 0x7: "REFUSED_STREAM", 0x8: "CANCEL", 0x9: "COMPRESSION_ERROR",
+    0xA: "CONNECT_ERROR", 0xB: "ENHANCE_YOUR_CALM", 0xC: "INADEQUATE_SECURITY", 0xD: "HTTP_1_1_REQUIRED",
+}  # fmt: skip
+# https://grpc.io/docs/guides/status-codes
+GRPC_NAMES: Mapping[int, str] = {
+    1: "CANCELLED", 2: "UNKNOWN", 3: "INVALID_ARGUMENT", 4: "DEADLINE_EXCEEDED", 5: "NOT_FOUND", 6: "ALREADY_EXISTS",
+    7: "PERMISSION_DENIED", 8: "RESOURCE_EXHAUSTED", 9: "FAILED_PRECONDITION", 10: "ABORTED", 11: "OUT_OF_RANGE",
+    12: "UNIMPLEMENTED", 13: "INTERNAL", 14: "UNAVAILABLE", 15: "DATA_LOSS", 16: "UNAUTHENTICATED",
 }  # fmt: skip
 
 
@@ -50,9 +57,14 @@ class Framed(NamedTuple):
     def text(self) -> str:
         """What they say, as text."""
         parts = [f"HTTP/2 {self.status}"] if self.status is not None else []
-        parts += [f"grpc-status {self.grpc}"] if self.grpc is not None else []
+        parts += [grpc_text(self.grpc)] if self.grpc is not None else []
         parts += [ERROR_NAMES.get(self.error, f"error {self.error}")] if self.error else []
         return ", ".join(parts)
+
+
+def grpc_text(status: int) -> str:
+    """Return a status of gRPC in words."""
+    return f"grpc-status {status}" + (f" ({GRPC_NAMES[status]})" if status in GRPC_NAMES else "")
 
 
 def read_http2(data: bytes) -> Framed | None:

@@ -17,10 +17,14 @@ MESSAGES_LOOKED_AT = 16
 
 
 class Found(NamedTuple):
-    """What a reply says about us, and its text."""
+    """What a reply says about us, and its text.
+
+    verifies: whether services of this protocol verify a client's certificate in the handshake, or complete none.
+    """
 
     text: str
     meaning: Meaning
+    verifies: bool = False
 
 
 def read_protocols(data: bytes) -> Found | None:
@@ -33,6 +37,14 @@ def _judged(text: str, meaning: Meaning | None) -> Found | None:
     about = match_text(text, CERTIFICATES)
     meaning = meaning if about is None else about.meaning
     return None if meaning is None else Found(text, meaning)
+
+
+def _verified(found: Found | None) -> Found | None:
+    """As it is, unless it speaks of a certificate."""
+    return found._replace(verifies=found.meaning in PAST_CERTIFICATES) if found is not None else None
+
+
+PAST_CERTIFICATES = (Meaning.LOGIN, Meaning.FORBIDDEN, Meaning.NOT_AUTHORIZED)
 
 
 def _decoded(raw: bytes) -> str:
@@ -50,7 +62,7 @@ def _postgresql(data: bytes) -> Found | None:
     code = fields.get(b"C", b"").decode("ascii", "replace")
     text = _decoded(fields.get(b"M", b""))
     by_text = next((meaning for words, meaning in POSTGRESQL_TEXTS if words in text), None)
-    return _judged(text, by_text or SQL_STATES.get(code) or SQL_STATES.get(code[:2]))
+    return _verified(_judged(text, by_text or SQL_STATES.get(code) or SQL_STATES.get(code[:2])))
 
 
 def _mysql(data: bytes) -> Found | None:
@@ -59,7 +71,7 @@ def _mysql(data: bytes) -> Found | None:
         return None
     code = int.from_bytes(data[5:7], "little")
     text = _decoded(data[13:] if data[7:8] == b"#" else data[7:])
-    return _judged(text, MYSQL.get(code))
+    return _verified(_judged(text, MYSQL.get(code)))
 
 
 POSTGRESQL_TEXTS: Sequence[tuple[str, Meaning]] = (
@@ -146,15 +158,15 @@ def _mqtt(data: bytes) -> Found | None:
     if len(data) < 4 or data[0] != 0x20 or data[1] > 127 or data[3] not in MQTT:
         return None
     text, meaning = MQTT[data[3]]
-    return Found(f"MQTT refused the connection: {text}", meaning)
+    return _verified(Found(f"MQTT refused the connection: {text}", meaning))
 
 
 MQTT: Mapping[int, tuple[str, Meaning]] = {
     3: ("server unavailable", Meaning.BUSY),
     4: ("bad user name or password", Meaning.LOGIN),
-    5: ("not authorized", Meaning.FORBIDDEN),
+    5: ("not authorized", Meaning.NOT_AUTHORIZED),
     0x86: ("bad user name or password", Meaning.LOGIN),
-    0x87: ("not authorized", Meaning.FORBIDDEN),
+    0x87: ("not authorized", Meaning.NOT_AUTHORIZED),
     0x88: ("server unavailable", Meaning.BUSY),
     0x89: ("server busy", Meaning.BUSY),
     0x8A: ("banned", Meaning.FORBIDDEN),
@@ -170,7 +182,8 @@ def _amqp(data: bytes) -> Found | None:
     if match is None:
         return None
     code = int.from_bytes(match[1], "big")
-    return _judged(f"AMQP {code}: {_decoded(data[match.end() : match.end() + match[2][0]])}", AMQP.get(code))
+    text = _decoded(data[match.end() : match.end() + match[2][0]])
+    return _verified(_judged(f"AMQP {code}: {text}", AMQP.get(code)))
 
 
 _AMQP_CLOSE = re.compile(rb"\x01\0\0....\0\x0a\0\x32(..)(.)", re.DOTALL)
@@ -220,11 +233,15 @@ def _line(line: str) -> Found | None:
         return None
     found = match_text(line, CERTIFICATES, LINES, LOGINS, BACKENDS)
     meaning = CODES.get(line[:3]) if found is None else found.meaning
-    return None if meaning is None else Found(line, meaning)
+    if meaning is None:
+        return None
+    said = Found(line, meaning)
+    return _verified(said) if _OF_REDIS.match(line) else said
 
 
 LINES_BEGIN = (b"* ", b"-", b"+OK", b"a", b"A", b"2", b"4", b"5", b"INFO ", b"ERROR")
 _REFUSING = re.compile(r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |ERROR", re.IGNORECASE)
+_OF_REDIS = re.compile(r"-(?!ERR)[A-Z]+ ")  # NOPERM, NOAUTH, WRONGPASS; POP3 and NATS have -ERR alone
 # RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1.
 CODES: Mapping[str, Meaning] = {
     "421": Meaning.BUSY, "450": Meaning.BUSY, "451": Meaning.BUSY, "452": Meaning.BUSY, "454": Meaning.BUSY,

@@ -43,6 +43,7 @@ TOO_LARGE = (
 MEANINGS = {
     Meaning.NO_BACKEND: FAILED,
     Meaning.PLAIN_WANTED: FAILED,
+    Meaning.FAILED: FAILED,
     Meaning.BUSY: BUSY,
     Meaning.TOO_LARGE: TOO_LARGE,
 }
@@ -120,7 +121,12 @@ def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explan
     if answer is None:
         return ended
     end = f"{answer.happened}; then {ended.happened}"
-    return Explanation(end, answer.usually, ranked((*answer.causes, *ended.causes)))
+    further = (each for each in ended.causes if each.cause not in BEFORE_AN_ANSWER or not refusal_in(data))
+    return Explanation(end, answer.usually, ranked((*answer.causes, *further)))
+
+
+# How a connection ends on which a service has refused us, needs no cause of its own.
+BEFORE_AN_ANSWER = (Cause.PEER_STOPPED, Cause.CUT)
 
 
 def _of_any_status(data: bytes, situation: Situation) -> Explanation | None:
@@ -206,7 +212,24 @@ def _http1(case: Case) -> Iterator[Likely]:
 
 def _untrusted(case: Case) -> Iterator[Likely]:
     """A service that names its CAs without ours refuses for that, whatever its text says."""
-    yield from own_issuer.unnamed_issuer(case)
+    if not _reply(case).verifies:
+        yield from own_issuer.unnamed_issuer(case)
+
+
+def _issuer(case: Case) -> Iterator[Likely]:
+    """Not where the handshake that succeeded shows that our CA is trusted."""
+    if not _reply(case).verifies:
+        yield from own_issuer.issuer(case)
+
+
+def _no_list(case: Case) -> Iterator[Likely]:
+    """It got our certificate and calls it none, as Dovecot does, which requires a CRL of each CA by default."""
+    if case.chain and not _is_http(case) and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
+        evidence = (
+            "it got our certificate, and calls it none that is valid; Dovecot does so where it has no CRL"
+        )
+        detail = f"{LISTS}, which Dovecot requires unless ssl_require_crl is no"
+        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, evidence, whose="our", detail=detail)
 
 
 def _login_named(case: Case) -> Iterator[Likely]:
@@ -219,6 +242,12 @@ def _login_named(case: Case) -> Iterator[Likely]:
 def _login(case: Case) -> Iterator[Likely]:
     evidence = "its answer mentions credentials, and no certificate"
     yield case.likely(Cause.WANTS_LOGIN, OURS, POSSIBLE if _is_http(case) else LIKELY, evidence)
+
+
+def _perhaps_login(case: Case) -> Iterator[Likely]:
+    """Brokers send one code for a client that may not and for one without a user name and a password."""
+    evidence = "it sends the same code where a user name and a password are missing"
+    yield case.likely(Cause.WANTS_LOGIN, OURS, POSSIBLE, evidence)
 
 
 def _proxy_login(case: Case) -> Iterator[Likely]:
@@ -362,6 +391,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
         _untrusted,
         own_side.flawed,
         _certificate_not_requested,
+        _no_list,
         own_issuer.issuer,
         own_side.not_authorized,
         by_service,
@@ -392,7 +422,9 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.MISDIRECTED: (_misdirected, by_service),
     Meaning.TOO_LARGE: (_too_large, by_service),
     Meaning.UNWILLING: (_by_status, _untrusted, own_side.flawed, *let_in),
-    Meaning.FORBIDDEN: (*let_in, own_issuer.issuer, by_service),
+    Meaning.FORBIDDEN: (*let_in, _issuer, by_service),
+    Meaning.NOT_AUTHORIZED: (_perhaps_login, *let_in, by_service),
+    Meaning.FAILED: (_by_status,),
     Meaning.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
     Meaning.PROXY_LOGIN: (_proxy_login,),
     Meaning.NO_BACKEND: (_backend, by_service),

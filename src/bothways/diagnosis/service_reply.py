@@ -11,8 +11,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import unquote
 
-from bothways.diagnosis.http2_reply import Framed, read_http2
+from bothways.diagnosis.http2_reply import Framed, grpc_text, read_http2
 from bothways.diagnosis.service_protocols import read_protocols
 from bothways.diagnosis.service_texts import (
     BACKENDS,
@@ -27,7 +28,12 @@ from bothways.faults import shown
 
 LOOKED_AT = 16 * 1024
 HEADERS_LOOKED_AT = 64
-KEPT_HEADERS = frozenset({"date", "server", "www-authenticate", "proxy-authenticate", "retry-after"})
+KEPT_HEADERS = frozenset(
+    {
+        "date", "server", "www-authenticate", "proxy-authenticate", "retry-after", "content-type", "grpc-status",
+        "grpc-message",
+    }
+)  # fmt: skip
 
 
 # Statuses by which a service refuses a client for its identity; others concern only the service.
@@ -36,7 +42,10 @@ REFUSED_STATUSES = frozenset({401, 403, 407, 421, 495, 496, 497})
 
 @dataclass(frozen=True, slots=True)
 class ServiceReply:
-    """A reply in short. status: of HTTP. login: the authentication schemes that it names. date: the time it sent."""
+    """A reply in short. status: of HTTP. login: the authentication schemes that it names. date: the time it sent.
+
+    verifies: whether services of its protocol verify our certificate in the handshake, which this one completed.
+    """
 
     text: str
     meaning: Meaning | None
@@ -44,6 +53,7 @@ class ServiceReply:
     server: str = ""
     login: str = ""
     date: datetime | None = None
+    verifies: bool = False
 
     @property
     def refuses(self) -> bool:
@@ -52,7 +62,13 @@ class ServiceReply:
             return self.status in REFUSED_STATUSES or (
                 self.status == 400 and self.meaning in ABOUT_CERTIFICATES
             )
-        return self.meaning not in (None, Meaning.NO_BACKEND, Meaning.NO_REQUEST, Meaning.BUSY)
+        return self.meaning not in (
+            None,
+            Meaning.NO_BACKEND,
+            Meaning.NO_REQUEST,
+            Meaning.BUSY,
+            Meaning.FAILED,
+        )
 
 
 ABOUT_CERTIFICATES = frozenset(
@@ -93,7 +109,9 @@ def read_reply(data: bytes) -> ServiceReply | None:
     if (framed := read_http2(data)) is not None:
         return _framed(framed)
     found = read_protocols(data)
-    return None if found is None else ServiceReply(shown(found.text), found.meaning)
+    if found is None:
+        return None
+    return ServiceReply(shown(found.text), found.meaning, verifies=found.verifies)
 
 
 # -- HTTP ------------------------------------------------------------------------------------------------
@@ -108,6 +126,9 @@ def _http(data: bytes) -> ServiceReply | None:
     status = int(match.group(1))
     head, _, body = data.partition(b"\r\n\r\n")
     headers = _headers(head)
+    if (grpc := grpc_status(status, headers)) is not None:
+        words = shown(unquote(headers.get("grpc-message", "")))
+        return ServiceReply(f"{grpc_text(grpc)}, {words}" if words else grpc_text(grpc), GRPC.get(grpc))
     meaning, words = _meaning(status, headers, body)
     line = shown(match.group().decode("latin-1").strip())
     return ServiceReply(
@@ -118,6 +139,13 @@ def _http(data: bytes) -> ServiceReply | None:
         login=headers.get("proxy-authenticate" if status == 407 else "www-authenticate", ""),
         date=_date(headers.get("date", "")),
     )
+
+
+def grpc_status(status: int, headers: Mapping[str, str]) -> int | None:
+    """Return the status of gRPC in an answer of HTTP 200, or None. headers: by names in lower case."""
+    text = headers.get("grpc-status", "")
+    is_grpc = status == 200 and headers.get("content-type", "").lower().startswith("application/grpc")
+    return int(text) if is_grpc and re.fullmatch(r"[0-9]{1,3}", text) else None
 
 
 def _framed(framed: Framed) -> ServiceReply | None:
@@ -132,7 +160,14 @@ def _framed(framed: Framed) -> ServiceReply | None:
 
 # https://grpc.io/docs/guides/status-codes; RFC 9113 7, 8.7.
 GRPC = {7: Meaning.FORBIDDEN, 8: Meaning.BUSY, 14: Meaning.NO_BACKEND, 16: Meaning.LOGIN}
-ERRORS = {0x7: Meaning.BUSY, 0xB: Meaning.BUSY, 0xD: Meaning.HTTP1_WANTED}
+ERRORS = {
+    0x1: Meaning.FAILED,
+    0x2: Meaning.FAILED,
+    0x8: Meaning.FAILED,
+    0x7: Meaning.BUSY,
+    0xB: Meaning.BUSY,
+    0xD: Meaning.HTTP1_WANTED,
+}
 
 
 def _headers(head: bytes) -> dict[str, str]:

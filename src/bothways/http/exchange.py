@@ -7,12 +7,13 @@ Violations of HTTP raise `NotHTTP`, whichever parser finds them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import httpcore
 
+from bothways.diagnosis.http2_reply import ERROR_NAMES
 from bothways.errors import ConfigError, TLSError
 from bothways.faults import shown
 from bothways.http.location import Location
@@ -38,6 +39,10 @@ class NotHTTP(Exception):
         super().__init__(text)
 
 
+class EndedByCode(NotHTTP):
+    """The server ended the request by an error code of HTTP/2, which is HTTP as it should be (RFC 9113 5.4, 7)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """Method, location, headers other than Host and Content-Length, and body (None: no body)."""
@@ -50,13 +55,17 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: version such as "HTTP/1.1", status, reason, headers, and the pieces of its content."""
+    """A response: version such as "HTTP/1.1", status, reason, headers, and the pieces of its content.
+
+    received: returns the first bytes of the connection up to now, as they came, at most `stream.START_LIMIT`.
+    """
 
     version: str
     status: int
     reason: str
     headers: tuple[Header, ...]
     content: Iterator[bytes]
+    received: Callable[[], bytes] = bytes
 
     def header(self, name: str) -> str:
         """Return the first header with this name, which is in lower case; "" without one."""
@@ -92,7 +101,7 @@ def exchange(channel: Channel, request: Request, deadline: Deadline, most: int) 
             port=request.location.port,
             target=request.location.target,
         ),
-        headers=_headers(request),
+        headers=_headers(request, channel.alpn),
         content=request.body,
     )
     with _errors_converted(stream):
@@ -104,6 +113,7 @@ def exchange(channel: Channel, request: Request, deadline: Deadline, most: int) 
         response.extensions.get("reason_phrase", b"").decode("latin-1"),
         tuple(response.headers),
         _bounded(response, stream, most),
+        lambda: stream.start,
     )
 
 
@@ -114,14 +124,16 @@ def _connection(
     return kind(asked.url.origin, stream)
 
 
-def _headers(request: Request) -> list[Header]:
-    """Return all headers; a body has a Content-Length (RFC 9112 6.2)."""
+def _headers(request: Request, protocol: str | None) -> list[Header]:
+    """Return all headers; a body has a Content-Length (RFC 9112 6.2), and TE a Connection (RFC 9110 10.1.4)."""
     own = {key.lower() for key, _ in request.headers}
     headers = list(request.headers)
     if b"host" not in own:
         headers.insert(0, (b"Host", request.location.authority.encode()))
     if request.body is not None:
         headers.append((b"Content-Length", str(len(request.body)).encode()))
+    if b"te" in own and protocol != HTTP2:
+        headers.append((b"Connection", b"TE"))
     return headers
 
 
@@ -148,6 +160,20 @@ def _errors_converted(stream: ChannelStream) -> Iterator[None]:
         raise
     except httpcore.WriteError:
         raise NotHTTP("it closed before the request was sent whole", stream.start) from None
+    except httpcore.RemoteProtocolError as error:
+        raise _ended(error, stream.start) from None
     except Exception as error:  # noqa: BLE001 - two parsers of others, which raise kinds of their own and ValueError
-        text = shown(str(error) or type(error).__name__)
-        raise NotHTTP(f"it does not speak HTTP as it should: {text}", stream.start) from None
+        raise _violation(error, stream.start) from None
+
+
+def _violation(error: Exception, start: bytes) -> NotHTTP:
+    return NotHTTP(f"it does not speak HTTP as it should: {shown(str(error) or type(error).__name__)}", start)
+
+
+def _ended(error: httpcore.RemoteProtocolError, start: bytes) -> NotHTTP:
+    """Return the error code of HTTP/2 by which the server ended the request, if that is what it did."""
+    code = getattr(error.args[0], "error_code", None) if error.args else None  # of an event of h2
+    if not isinstance(code, int):
+        return _violation(error, start)
+    name = ERROR_NAMES.get(int(code), f"number {int(code)}")
+    return EndedByCode(f"it ended the request with the error {name} of HTTP/2", start)
