@@ -147,6 +147,26 @@ def test_the_program_of_the_guide_greets_its_client_by_name(setting: Setting) ->
         assert curl(setting, ours) == "Hello good client\n"
 
 
+def test_the_ten_lines_of_the_readme_greet_their_client_by_name(setting: Setting) -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    [program], [config] = (
+        re.findall(r"```js\n(.*?)```", page, re.S),
+        re.findall(r"```toml\n(.*?)```", page, re.S),
+    )
+    assert sum(bool(line.strip()) for line in (program + config).splitlines()) <= 10
+    mine, port = setting.mutual.identity("server"), free_port()
+    for name, path in (("server.pem", mine.cert), ("server.key", mine.key), ("root.pem", setting.mutual.ca)):
+        config = config.replace(name, str(path))
+    setting.path.write_text(config.replace("8443", "0").replace("8000", str(port)))
+    (setting.folder / "greet.mjs").write_text(program.replace("8000", str(port)))
+    with running([find("node"), "greet.mjs"], port, setting.folder):
+        server = Background(["gateway", "-c", "gateway.toml"], setting.folder)
+        try:
+            assert curl(setting, str(server.port)) == "Hello good client\n"
+        finally:
+            server.end()
+
+
 CALLER = """
 const https = require('https'), fs = require('fs')
 const [port, ca, cert, key] = process.argv.slice(2)
