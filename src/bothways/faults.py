@@ -248,7 +248,7 @@ class Fault(Enum):
                   "the peer needs a new certificate", check=Check.REVOCATION)
     REVOCATION_UNKNOWN = Row(Alert.CERTIFICATE_UNKNOWN, "sent a certificate whose revocation status cannot be determined: {problem}", "RFC 5280 6.3.3",
                              "{advice}", check=Check.STATUS)
-    STAPLE_REQUIRED = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent no valid OCSP response with a certificate that requires one: {problem}", "RFC 7633 4.2.3.1",
+    STAPLE_REQUIRED = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent no valid OCSP response, which {required_by} requires: {problem}", "RFC 7633 4.2.3.1",
                           "have the peer staple a current OCSP response of its CA", check=Check.STATUS)
     BAD_STAPLE = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "stapled an OCSP response that does not prove the status of its certificate: {problem}", "RFC 6066 8",
                      "have the peer staple the response of its own CA; if it does, look for a device on the network path that alters the traffic", check=Check.STATUS)

@@ -36,12 +36,12 @@ def reported(found: Explanation) -> list[tuple[str, str]]:
 
 
 def test_an_expired_anchor_is_no_evidence_for_a_wrong_clock() -> None:
-    """The server's chain is valid by our clock, so the clock is right."""
+    """It leads, and our clock is doubted as far as nothing but it says that the anchor expired."""
     old = pki.root("Test Root", **LATE)
     found = refused_server(
         host(pki.intermediate(old, "Below", **identities.SPAN)), anchors=TrustStore([old.der])
     )
-    assert reported(found) == [("ANCHOR_EXPIRED", "CERTAIN")]
+    assert reported(found) == [("ANCHOR_EXPIRED", "LIKELY"), ("OUR_CLOCK", "POSSIBLE")]
     assert (
         "CN=Test Root" in found.first.text
         and found.first.command == "bothways connect localhost:8443 --ca CA"
@@ -87,14 +87,16 @@ def test_whatever_is_wrong_with_an_anchor_lies_with_us(options: dict[str, Any], 
     anchor = pki.root("Test Root", **options)
     below = pki.intermediate(anchor, "Below", **identities.SPAN)
     found = refused_server(host(below), anchors=TrustStore([anchor.der]))
-    assert reported(found)[0] == ("ANCHOR_UNUSABLE", "CERTAIN") and first(found)[1] == "ours"
+    weight = "LIKELY" if detail == "is not valid before" else "CERTAIN"
+    assert reported(found)[0] == ("ANCHOR_UNUSABLE", weight) and first(found)[1] == "ours"
+    assert ("OUR_CLOCK" in dict(reported(found))) == (weight == "LIKELY")
     assert detail in found.first.text
 
 
 def test_an_anchor_that_a_peer_sends_as_its_own_certificate_is_the_peers() -> None:
     """Trusted itself, it is still what the peer has to renew."""
     alone = host(**LATE)
-    assert reported(refused_server(alone, anchors=TrustStore([alone.der]))) == [("EXPIRED", "CERTAIN")]
+    assert reported(refused_server(alone, anchors=TrustStore([alone.der]))) == SAID_BY_OUR_CLOCK
 
 
 def test_a_server_explains_its_own_expired_anchor_likewise() -> None:
@@ -103,7 +105,7 @@ def test_a_server_explains_its_own_expired_anchor_likewise() -> None:
     issued = holder(pki.intermediate(old, "Below", **identities.SPAN))
     serving = identities.server_config(client_anchors=TrustStore([old.der]), clock=clock)
     found = talk(client(issued, clock=clock), serving).servers
-    assert reported(found) == [("ANCHOR_EXPIRED", "CERTAIN")]
+    assert reported(found) == [("ANCHOR_EXPIRED", "LIKELY"), ("OUR_CLOCK", "POSSIBLE")]
 
 
 def test_a_client_is_told_that_the_ca_it_knows_for_its_certificate_expired() -> None:
@@ -132,20 +134,59 @@ def test_an_anchor_of_the_peer_that_we_do_not_have_may_have_expired(knows: str, 
     assert "EXPIRED" not in [each.cause.name for each in found.causes]
 
 
-def test_a_certificate_that_expired_is_certain_where_something_else_is_valid() -> None:
+SAID_BY_OUR_CLOCK = [("EXPIRED", "LIKELY"), ("OUR_CLOCK", "POSSIBLE")]
+
+
+def test_what_our_clock_alone_says_is_not_certain() -> None:
+    """A clock that is ahead finds the same, whatever else is valid by it."""
     found = refused_server(host(**LATE))
+    assert reported(found) == SAID_BY_OUR_CLOCK
+    assert found.first.command == "" and "our clock says" in found.first.evidence
+
+
+@pytest.mark.parametrize("made", ["an anchor", "a CRL"])
+def test_a_certificate_expired_for_certain_where_something_of_ours_was_made_after_its_end(made: str) -> None:
+    """Whatever our clock shows, the time was later."""
+    start, since = identities.START, NOW - timedelta(hours=6)
+    ended = {"not_before": start, "not_after": start + timedelta(hours=12)}
+    anchors: list[bytes] = [identities.root().der]
+    asked: dict[str, Any] = {}
+    if made == "an anchor":
+        anchors.append(pki.root("Another Root", not_before=since, not_after=identities.END).der)
+    else:
+        crls = [
+            pki.crl(by, this_update=since, next_update=since + timedelta(days=9))
+            for by in (identities.root(), identities.middle())
+        ]
+        asked["revocation"] = Revocation(crls=CRLStore(map(CRL, crls)))
+    issued = host(**ended)
+    found = refused_server(issued, anchors=TrustStore(anchors), **asked)
     assert reported(found) == [("EXPIRED", "CERTAIN")]
+    assert "later than its end" in found.first.evidence
+
+
+@pytest.mark.parametrize("role", ["client", "server"])
+def test_a_certificate_that_is_not_valid_yet_raises_doubts_about_our_clock_on_both_sides(role: str) -> None:
+    later = NOW + timedelta(days=21)
+    if role == "client":
+        found = refused_server(host(not_before=later))
+    else:
+        found = talk(
+            client(holder(not_before=later), clock=FrozenClock(NOW)),
+            identities.server_config(clock=FrozenClock(NOW)),
+        ).servers
+    assert reported(found) == [("NOT_YET_VALID", "LIKELY"), ("OUR_CLOCK", "LIKELY")]
 
 
 def test_a_certificate_and_the_ca_above_it_that_both_expired_are_both_reported() -> None:
-    """Each has to be renewed; our own certificate is valid, so the clock is right."""
+    """Each has to be renewed, unless our clock is wrong."""
     found = refused_server(host(pki.intermediate(identities.root(), "Outlived", **LATE), **LATE))
-    assert [name for name, _ in reported(found)] == ["EXPIRED", "EXPIRED"]
+    assert [name for name, _ in reported(found)] == ["EXPIRED", "EXPIRED", "OUR_CLOCK"]
     assert (
         "the server's certificate" in found.shown_causes[0].text
         and "CN=Outlived" in found.shown_causes[1].text
     )
-    assert "Causes, each to be corrected, in this order:" in str(found)
+    assert "Causes, in the order in which to correct them:" in str(found)
 
 
 def test_a_clock_before_the_release_is_wrong() -> None:
@@ -169,7 +210,7 @@ def test_the_faults_of_a_client_are_in_the_order_of_correction() -> None:
         identities.server_config(clock=FrozenClock(NOW)),
     ).servers
     assert [name for name, _ in reported(found)][:2] == ["CA_NOT_ACCEPTED", "EXPIRED"]
-    assert dict(reported(found))["EXPIRED"] == "CERTAIN"
+    assert dict(reported(found))["EXPIRED"] == "LIKELY"
 
 
 def test_a_client_with_two_faults_is_told_both_whatever_the_alert_says() -> None:

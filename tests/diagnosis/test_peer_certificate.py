@@ -10,8 +10,11 @@ import pytest
 import identities
 import pki
 from bothways import PeerRule, TrustStore
-from bothways.diagnosis import Files, explain_verdict
+from bothways.diagnosis import Files, OwnSide, Situation, explain, explain_verdict
 from bothways.diagnosis.failure import explain_failure
+from bothways.errors import PeerFault
+from bothways.faults import Fault, Reason
+from bothways.roles import Role
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
@@ -40,6 +43,8 @@ def test_a_client_that_no_rule_allows_is_told_that_besides_what_is_wrong_with_it
     """A new certificate for the same name would be refused too."""
     made = called_by(holder(**flaw), allow=PeerRule(cn="somebody else"))
     expected = [(cause, "CERTAIN"), ("NOT_LET_IN", "CERTAIN")]
+    if cause == "EXPIRED":  # by our clock alone
+        expected = [(cause, "LIKELY"), ("NOT_LET_IN", "CERTAIN"), ("OUR_CLOCK", "POSSIBLE")]
     assert reported(made.servers) == reported(explain_failure(made.pair.server_failure)) == expected
 
 
@@ -48,7 +53,10 @@ def test_a_client_that_a_rule_or_a_function_may_allow_is_told_of_its_certificate
     issued = holder(**LATE)
     name = issued.certificate.subject.rfc4514_string().partition("=")[2]
     rule = PeerRule(cn=name) if allow == "the client" else allow
-    assert reported(called_by(issued, allow=rule).servers) == [("EXPIRED", "CERTAIN")]
+    assert reported(called_by(issued, allow=rule).servers) == [
+        ("EXPIRED", "LIKELY"),
+        ("OUR_CLOCK", "POSSIBLE"),
+    ]
 
 
 def test_a_client_of_an_unknown_ca_is_not_measured_by_our_rules() -> None:
@@ -70,8 +78,8 @@ def lists(now: Any) -> Revocation:
         (40, 41, False, ["EXPIRED", "OUR_CLOCK"]),
         (40, 41, True, ["OUR_CLOCK", "EXPIRED"]),
         (10, 41, False, ["OUR_CLOCK", "EXPIRED"]),
-        (10, 39, False, ["EXPIRED"]),
-        (10, 39, True, ["EXPIRED"]),
+        (10, 39, False, ["EXPIRED", "only possible"]),
+        (10, 39, True, ["EXPIRED", "only possible"]),
     ],
 )
 def test_a_clock_that_may_be_ahead_makes_no_certificate_expired_for_certain(
@@ -93,8 +101,11 @@ def test_a_clock_that_may_be_ahead_makes_no_certificate_expired_for_certain(
         ),
     )
     found = [each for each in reported(made.servers) if each[0] in ("EXPIRED", "OUR_CLOCK")]
+    if expected[1] == "only possible":
+        assert found == [("EXPIRED", "LIKELY"), ("OUR_CLOCK", "POSSIBLE")]
+        return
     assert [cause for cause, _ in found] == expected
-    assert {weight for _, weight in found} == {"CERTAIN" if expected == ["EXPIRED"] else "LIKELY"}
+    assert {weight for _, weight in found} == {"LIKELY"}
 
 
 def test_a_clock_that_is_before_the_issue_of_a_crl_is_behind() -> None:
@@ -168,3 +179,55 @@ def test_a_certificate_with_the_name_of_its_ca_is_not_self_signed() -> None:
     assert found.first.cause.name == "CA_NOT_ACCEPTED", found
     alone = sending(pki.leaf(None, "host", ca=None, alternatives=["DNS:localhost"], **identities.SPAN))
     assert (alone.first.cause.name, alone.first.weight.name) == ("SELF_SIGNED", "CERTAIN")
+
+
+@pytest.mark.parametrize("ours_is_later", [False, True])
+def test_two_cas_of_one_name_are_not_called_one_for_certain(ours_is_later: bool) -> None:
+    """Clusters whose CAs have the same name: what a stranger sends does not tell a new key from another CA."""
+    start = identities.START
+    issued = host(pki.root("kubernetes", own_key=pki.key("P-256", 41), **identities.SPAN))
+    begins = start + timedelta(hours=1 if ours_is_later else -1)
+    ours = pki.root("kubernetes", own_key=pki.key("P-256", 42), not_before=begins, not_after=identities.END)
+    trusted = TrustStore([ours.der])
+    verdict = verify([issued.der], trusted, purpose=Purpose.SERVER, name="localhost", at=NOW)
+    assert isinstance(verdict, Refused)
+    found = explain_verdict(
+        verdict,
+        [issued.der],
+        trusted,
+        purpose=Purpose.SERVER,
+        name="localhost",
+        at=NOW,
+        files=Files(ca="ca.pem"),
+    )
+    assert reported(found) == [("CA_REPLACED", "LIKELY"), ("CA_NOT_ACCEPTED", "POSSIBLE")]
+    assert "two CAs have that name" in found.first.text and "old" not in found.first.text
+    assert "fingerprint" in found.first.remedy
+    assert ("ours is the later one" in found.first.evidence) == ours_is_later
+
+
+STALE = "not current"
+
+
+@pytest.mark.parametrize(
+    ("by", "staple", "expected"),
+    [
+        ("our configuration", None, [("STAPLE_MISSING", "CERTAIN")]),
+        ("our configuration", STALE, [("BAD_STAPLE", "LIKELY"), ("OUR_CLOCK", "POSSIBLE")]),
+        ("the certificate itself", STALE, [("BAD_STAPLE", "LIKELY"), ("OUR_CLOCK", "POSSIBLE")]),
+    ],
+)
+def test_a_staple_that_does_not_count_is_no_missing_one_and_who_requires_it_is_said(
+    by: str, staple: str | None, expected: list[tuple[str, str]]
+) -> None:
+    """The unknown status is no fault of its own: a good staple makes it known."""
+    problem = "it sent none" if staple is None else "its OCSP response is not current"
+    facts = {"problem": problem, "required_by": by, "stapled": staple is not None}
+    reasons = (
+        Reason(Fault.STAPLE_REQUIRED, 0, "CN=a", facts),
+        Reason(Fault.REVOCATION_UNKNOWN, 0, "CN=a", {"problem": problem, "advice": "", "not_allowed": ""}),
+    )
+    error = PeerFault(Fault.STAPLE_REQUIRED, step=None, peer="server", facts=facts, reasons=reasons)
+    found = explain(error, Situation(OwnSide(Role.CLIENT), now=NOW))
+    assert reported(found) == expected
+    assert staple is not None or f"which {by} requires" in found.first.text

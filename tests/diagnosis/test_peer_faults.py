@@ -262,13 +262,13 @@ def test_a_server_is_told_that_an_expired_client_lacks_its_intermediate_too() ->
 
 
 def test_an_expired_leaf_alone_of_an_unknown_ca_may_lack_an_intermediate() -> None:
-    """That it has expired is certain, and says nothing of who issued it: both alternatives are shown."""
+    """That it has expired says nothing of who issued it: both alternatives are shown, and our clock's."""
     clock = FrozenClock(identities.START + timedelta(days=1))
     middle = pki.intermediate(identities.root("Omega"), "Alpha", **SPAN)
     mine = identities.client_config(None, credentials=alone(holder(middle, **LATE)), clock=clock)
     found = talk(mine, identities.server_config(clock=clock)).servers
     shown = [each.cause.name for each in found.shown_causes]
-    assert shown == ["CA_NOT_ACCEPTED", "EXPIRED", "INTERMEDIATE_MISSING"]
+    assert shown == ["CA_NOT_ACCEPTED", "EXPIRED", "INTERMEDIATE_MISSING", "OUR_CLOCK"]
 
 
 @pytest.mark.parametrize(("got", "party"), [("TLSv1_2", "ours"), ("TLSv1_1", "the peer's")])

@@ -287,7 +287,7 @@ class Cause(Enum):
     CA_NOT_ACCEPTED = Row(
         "{whose} certificate was issued by a CA that {other} does not trust: {detail}",
         ours="use a certificate of a CA that the {peer} trusts, or have our CA added to its trust anchors",
-        theirs="if that CA should be trusted here, add its root to {ca}; otherwise have the {peer} use a certificate of a CA that we trust",
+        theirs="if that CA should be trusted here, add its root, from its operator, to {ca}; otherwise have the {peer} use a certificate of a CA that we trust",
         our_command=OTHER_IDENTITY,
         their_command=OTHER_ANCHOR,
     )
@@ -310,13 +310,15 @@ class Cause(Enum):
     )
     ROOT_NOT_TRUSTED = Row(
         "{whose} chain ends at a root that {other} does not trust: {issuer}",
-        theirs="if that root should be trusted here, add it to {ca}",
+        theirs="if its CA's operator confirms the fingerprint of that root by another way, add it to {ca}",
         their_command=OTHER_ANCHOR,
     )
     CA_REPLACED = Row(
-        "the CA {issuer} has a new key: the CA certificate of that name that {other} has contains the old one",
-        ours="have our certificate issued again, or the new CA certificate installed at the {peer}",
-        theirs="install the CA's new certificate here, or have the {peer}'s certificate issued again",
+        "the CA certificate {issuer} that {other} has is for another key: that CA was set up again, or two CAs have that name",
+        ours="compare the fingerprints of both CA certificates with the {peer}'s operator: if the CA was set up again, "
+        "have our certificate issued again, or its new certificate installed at the {peer}",
+        theirs="ask the CA's operator for the fingerprint of its certificate, by another way than this connection: if it "
+        "was set up again, install that certificate here, or have the {peer}'s issued again; otherwise this is another {peer}",
         our_command=OTHER_IDENTITY,
         their_command=OTHER_ANCHOR,
     )
@@ -376,7 +378,7 @@ class Cause(Enum):
         our_command="bothways connect {target} --ca {ca} --fetch --fetch-allow HOST",
     )
     STAPLE_MISSING = Row(
-        "{whose} certificate requires a stapled OCSP response, and no valid one was sent: {detail}",
+        "{whose} certificate came without a valid stapled OCSP response, which {required_by} requires: {detail}",
         ours="staple a current OCSP response of our CA",
         theirs="enable OCSP stapling on the {peer}: nginx `ssl_stapling on`, Apache `SSLUseStapling on`",
     )

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.diagnosis import Weight
+from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
 
 RELEASED = datetime(2026, 1, 1, tzinfo=UTC)  # set by each release: a correct clock shows no earlier time
@@ -63,16 +64,40 @@ def _overdue(case: Case) -> str | None:
     return None
 
 
-def doubtful(case: Case) -> str | None:
-    """Return why our clock may be ahead, though an expired certificate is more common; None where nothing says so."""
+def doubt(case: Case, reason: Reason) -> tuple[Weight, str]:
+    """Return how likely it is that our clock is wrong, by which something is outside its validity period.
+
+    Certificates expire, so that a clock is not the first thing to doubt; few are installed before they are valid.
+    """
+    if reason.fault is Fault.CERTIFICATE_NOT_YET_VALID:
+        return (
+            Weight.LIKELY,
+            "clocks are behind more often than certificates are installed before they are valid",
+        )
     if _both_expired(case) is None:
+        return Weight.POSSIBLE, ""
+    return Weight.LIKELY, "by it our own certificate would have expired too: compare it with another clock"
+
+
+def made_after(case: Case, ends: object) -> str | None:
+    """Return the evidence that a time has passed, whatever our clock shows; None where there is none.
+
+    What we have ourselves was made before now: this release, CRLs, our certificate and our trust anchors.
+    """
+    if not isinstance(ends, datetime):
         return None
-    return "by it our own certificate would have expired too: compare it with another clock"
+    made = [(RELEASED, "this release of bothways")]
+    made += [(issued, "a CRL that we have") for issued, _ in case.own_side.lists]
+    made += [(each.not_before, "our own certificate") for each in _own_leaf(case)]
+    made += [(each.not_before, f"our trust anchor {each.subject_text}") for each in _anchors(case)]
+    made = [each for each in made if ends < each[0] <= case.situation.now]
+    latest = max(made, default=None, key=lambda each: each[0])
+    return None if latest is None else f"{latest[1]} is of {latest[0]:%Y-%m-%d}, later than its end"
 
 
 def _both_expired(case: Case) -> tuple[datetime, datetime] | None:
     """Return when the leaf certificates of both sides expired; None unless both have."""
-    leaves = [*case.peer_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.own_side.own[:1])]
+    leaves = [*case.peer_chain[:1], *_own_leaf(case)]
     if len(leaves) < 2 or not all(_outside(each, case.situation.now, ahead=True) for each in leaves):
         return None
     return leaves[0].not_after, leaves[1].not_after
@@ -88,7 +113,7 @@ def issued_later(case: Case) -> str | None:
 
 def _are_both_early(case: Case) -> bool:
     """Whether both sides use a certificate that is not valid yet: one may be a mistake, two are a clock."""
-    leaves = [*case.peer_chain[:1], *(ParsedCertificate(chain[0]) for chain in case.own_side.own[:1])]
+    leaves = [*case.peer_chain[:1], *_own_leaf(case)]
     return len(leaves) > 1 and all(_outside(each, case.situation.now, ahead=False) for each in leaves)
 
 
@@ -101,12 +126,22 @@ def _known(case: Case) -> Iterator[tuple[str, ParsedCertificate]]:
     """Return the certificates whose validity periods are evidence about our clock, each with its name."""
     for certificate in case.peer_chain:
         yield f"the {case.role.peer}'s chain", certificate
-    for chain in case.own_side.own[:1]:
-        yield "our own certificate", ParsedCertificate(chain[0])
+    for certificate in _own_leaf(case):
+        yield "our own certificate", certificate
+    for certificate in _anchors(case):
+        yield "every CA that we trust", certificate
+
+
+def _own_leaf(case: Case) -> list[ParsedCertificate]:
+    return [ParsedCertificate(chain[0]) for chain in case.own_side.own[:1]]
+
+
+def _anchors(case: Case) -> list[ParsedCertificate]:
+    """Return our trust anchors, where they are few: a large store has some of every age."""
     anchors = case.own_side.anchors
-    if anchors is not None and len(anchors) <= ANCHORS_LOOKED_AT:
-        for each in anchors.certificates:
-            yield "every CA that we trust", ParsedCertificate(each.public_bytes(Encoding.DER))
+    if anchors is None or len(anchors) > ANCHORS_LOOKED_AT:
+        return []
+    return [ParsedCertificate(each.public_bytes(Encoding.DER)) for each in anchors.certificates]
 
 
 def _outside(certificate: ParsedCertificate, now: datetime, *, ahead: bool) -> bool:

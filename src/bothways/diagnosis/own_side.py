@@ -108,9 +108,14 @@ def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
     )
     if reason.fault in (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID):
         evidence = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
+        agrees = case.alert == Alert.CERTIFICATE_EXPIRED and reason.fault is Fault.CERTIFICATE_EXPIRED
         clock = clocks.wrong_clock(case, ahead=reason.fault is Fault.CERTIFICATE_EXPIRED)
         if clock is not None and not agrees:
             yield case.likely(Cause.OUR_CLOCK, OURS, *clock)
+        yield certs.cause_of(case, reason, OURS, CERTAIN if agrees else LIKELY, evidence)
+        if not agrees and clocks.made_after(case, reason.facts.get("not_after")) is None:
+            yield case.likely(Cause.OUR_CLOCK, OURS, *clocks.doubt(case, reason))
+        return
     yield certs.cause_of(case, reason, OURS, CERTAIN if agrees else LIKELY, evidence)
 
 
@@ -304,9 +309,9 @@ def _bits(certificate: ParsedCertificate) -> int:
 
 def staple(case: Case) -> Iterator[Likely]:
     """The peer requires a stapled OCSP response with our certificate."""
-    yield case.likely(
-        Cause.STAPLE_MISSING, OURS, LIKELY, "the alert is for that alone", detail="see the peer's policy"
-    )
+    evidence, by = "the alert is for that alone", f"the certificate itself or the {case.role.peer}"
+    detail = "see the peer's policy"
+    yield case.likely(Cause.STAPLE_MISSING, OURS, LIKELY, evidence, detail=detail, required_by=by)
     yield case.likely(
         Cause.BAD_STAPLE, OURS, POSSIBLE, detail="it is for another certificate, or out of date"
     )

@@ -27,6 +27,10 @@ PERIOD = (Fault.CERTIFICATE_EXPIRED, Fault.CERTIFICATE_NOT_YET_VALID)
 
 def refused_for(case: Case, reasons: tuple[Reason, ...]) -> Iterator[Likely]:
     """Every reason has to be corrected, in their order; reasons that one wrong clock explains count as one."""
+    if any(each.fault is Fault.STAPLE_REQUIRED for each in reasons):  # by which the status would be known too
+        reasons = tuple(
+            each for each in reasons if each.position or each.fault is not Fault.REVOCATION_UNKNOWN
+        )
     of_clock: tuple[Fault, ...] = ()
     if any(_clock(case, each) for each in reasons if each.fault in PERIOD):
         of_clock = PERIOD
@@ -70,6 +74,9 @@ def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
         case Fault.BAD_STAPLE:
             yield certs.cause_of(case, reason, PEERS, LIKELY)
             yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+        case Fault.STAPLE_REQUIRED if reason.facts.get("stapled"):
+            yield case.likely(Cause.BAD_STAPLE, PEERS, LIKELY, detail=reason.facts.get("problem", ""))
+            yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
         case Fault.REVOCATION_UNKNOWN:
             # Our own side has to provide CRLs and OCSP responses.
             whose = f"the {case.role.peer}'s"
@@ -107,8 +114,8 @@ def _bad_signature(case: Case, reason: Reason) -> Iterator[Likely]:
         yield case.likely(Cause.WRONG_INTERMEDIATE, PEERS, LIKELY, evidence, **_instead(case, child, other))
         yield certs.cause_of(case, reason, PEERS, POSSIBLE)
     else:
-        evidence = f"we trust {issuer}, and its key did not sign what the {case.role.peer} sent"
-        yield case.likely(Cause.CA_REPLACED, PEERS, LIKELY, evidence, issuer=issuer)
+        anchor = certs.knows(case.own_side.anchors, child)[0]
+        yield from _other_key(case, str(issuer), anchor, child)
         yield certs.cause_of(case, reason, PEERS, POSSIBLE)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
@@ -122,10 +129,25 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
         evidence = f"its issuer and its subject are the same: {issuer}"
         yield case.likely(Cause.SELF_SIGNED, PEERS, CERTAIN, evidence, issuer=issuer)
     elif anchor is not None and not signed:
-        evidence = f"we trust {anchor.subject_text}, and its key did not sign what the {case.role.peer} sent"
-        yield case.likely(Cause.CA_REPLACED, PEERS, CERTAIN, evidence, issuer=issuer)
+        yield from _other_key(case, issuer, anchor, last)
     else:
         yield from _unknown_issuer(case, issuer, last)
+
+
+def _other_key(
+    case: Case, issuer: str, anchor: ParsedCertificate | None, child: ParsedCertificate | None
+) -> Iterator[Likely]:
+    """Our trust anchor has the name of an issuer and another key: the CA changed it, or two CAs have one name.
+
+    Neither is told from the other by what a stranger sends. What was issued before our trust anchor begins shows that
+    ours is the later one, if they are of one CA.
+    """
+    evidence = f"we trust {issuer}, and its key did not sign what the {case.role.peer} sent"
+    if anchor is not None and child is not None and child.not_before < anchor.not_before:
+        evidence += f", which begins on {child.not_before:%Y-%m-%d}, before ours does: ours is the later one"
+    yield case.likely(Cause.CA_REPLACED, PEERS, LIKELY, evidence, issuer=issuer)
+    detail = f"another CA may be named {issuer} too, and ours is of another environment"
+    yield case.likely(Cause.CA_NOT_ACCEPTED, PEERS, POSSIBLE, detail=detail)
 
 
 def _unknown_issuer(case: Case, issuer: str, last: ParsedCertificate | None) -> Iterator[Likely]:
@@ -224,21 +246,23 @@ def _mixed(case: Case, issuer: str) -> str:
 
 
 def _period(case: Case, reason: Reason) -> Iterator[Likely]:
-    """A certificate or a trust anchor outside its validity period, or a clock that is wrong."""
-    expired = reason.fault is Fault.CERTIFICATE_EXPIRED
+    """A certificate or a trust anchor outside its validity period, or a clock that is wrong.
+
+    By our clock alone none of them is certain. That it expired is where something else was made later than its end;
+    that it is not valid yet never is: nothing that was made earlier shows that it is not later by now.
+    """
     says = f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC"
-    clock = _clock(case, reason)
+    later = clocks.made_after(case, reason.facts.get("not_after"))
+    clock = _clock(case, reason) if later is None else None
     if clock is not None:
         yield case.likely(Cause.OUR_CLOCK, OURS, *clock)
-    doubt = clocks.doubtful(case) if clock is None and expired else None
-    weight = CERTAIN if clock is None and doubt is None else LIKELY
+    weight, seen = (LIKELY, says) if later is None else (CERTAIN, f"{says}, and {later}")
     if "anchor" in reason.facts:
-        yield _unusable_anchor(case, reason, weight, says)
+        yield _unusable_anchor(case, reason, weight, seen)
     else:
-        yield certs.cause_of(case, reason, PEERS, weight, says)
-    if doubt is not None:
-        yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, doubt)
-    yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
+        yield certs.cause_of(case, reason, PEERS, weight, seen)
+    if later is None:
+        yield case.likely(Cause.OUR_CLOCK, OURS, *clocks.doubt(case, reason))
 
 
 def _anchor(case: Case, reason: Reason) -> Iterator[Likely]:

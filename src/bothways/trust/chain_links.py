@@ -45,7 +45,10 @@ def follows(child: ParsedCertificate, issuer: ParsedCertificate) -> bool:
 
 def is_self_signed(certificate: ParsedCertificate) -> bool:
     """Whether a certificate is a root's; one of a new key, signed with the old one, has the same two names."""
-    return certificate.is_self_issued and follows(certificate, certificate)
+    named, own = certificate.authority_key_identifier, certificate.subject_key_identifier
+    if not certificate.is_self_issued or (named is not None and own is not None and named != own):
+        return False
+    return follows(certificate, certificate)
 
 
 def instead_of_issuer(

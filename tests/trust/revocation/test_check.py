@@ -162,7 +162,11 @@ def test_a_must_staple_certificate_is_refused_without_a_good_staple():
     chain, clean = MUST_STAPLE.chain, {"lists": CLEAN, "staples": [None]}
     missing = answered(chain=chain, **clean)
     assert refusals(missing) == [(Fault.STAPLE_REQUIRED, 0)]
-    assert missing.reasons[0].facts == {"problem": "it sent none"}
+    assert missing.reasons[0].facts == {
+        "problem": "it sent none",
+        "required_by": "the certificate itself",
+        "stapled": False,
+    }
     assert missing.reasons[0].fault.alert is Alert.BAD_CERTIFICATE_STATUS_RESPONSE
     assert refusals(answered(chain=chain, unknown="accept", **clean)) == [(Fault.STAPLE_REQUIRED, 0)]
     forged = altered_response(ocsp_response(MUST_STAPLE))

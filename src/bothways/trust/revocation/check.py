@@ -183,7 +183,9 @@ class RevocationCheck:
         if result is not None and not isinstance(result, Unknown):
             return []
         problem = "it sent none" if result is None else result.problem
-        return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, {"problem": problem})]
+        by = "the certificate itself" if _must_staple(leaf) else "our configuration"
+        facts: dict[str, object] = {"problem": problem, "required_by": by, "stapled": result is not None}
+        return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, facts)]
 
 
 def _must_staple(certificate: ParsedCertificate) -> bool:
