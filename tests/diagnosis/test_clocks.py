@@ -234,14 +234,15 @@ def test_two_certificates_that_are_not_valid_yet_are_evidence_for_a_clock_that_i
     ("issued", "expected"),
     [
         (timedelta(days=2), [("OUR_CLOCK", "LIKELY"), ("STATUS_UNKNOWN", "LIKELY")]),
+        (timedelta(hours=-73), [*[("STATUS_UNKNOWN", "LIKELY")] * 2, ("OUR_CLOCK", "POSSIBLE")]),
         (timedelta(days=-9), [("STATUS_UNKNOWN", "CERTAIN")]),
     ],
-    ids=["later", "outdated"],
+    ids=["later", "just outdated", "outdated before our certificate was issued"],
 )
 def test_a_crl_that_is_not_valid_yet_raises_doubts_about_our_clock(
     issued: timedelta, expected: list[tuple[str, str]]
 ) -> None:
-    """The certificates are valid by it; one that is out of date says nothing about a clock."""
+    """The certificates are valid by it; one that is out of date is that for certain where its end is long past."""
     begins = NOW + issued
     made = [
         pki.crl(by, this_update=begins, next_update=begins + timedelta(days=3))

@@ -111,6 +111,12 @@ def issued_later(case: Case) -> str | None:
     return f"a CRL that we have was issued on {latest:%Y-%m-%d %H:%M} UTC, later than that"
 
 
+def is_a_list_overdue(case: Case) -> bool:
+    """Whether a CRL of ours is out of date by our clock, and nothing else shows that its nextUpdate has passed."""
+    ends = [ends_at for _, ends_at in case.own_side.lists if ends_at is not None]
+    return any(each < case.situation.now and made_after(case, each) is None for each in ends)
+
+
 def _are_both_early(case: Case) -> bool:
     """Whether both sides use a certificate that is not valid yet: one may be a mistake, two are a clock."""
     leaves = [*case.peer_chain[:1], *_own_leaf(case)]

@@ -86,15 +86,20 @@ def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
                     Cause.FETCH_NOT_ALLOWED, OURS, CERTAIN, whose=whose, source=source, detail=detail
                 )
             else:
-                later = clocks.issued_later(
-                    case
-                )  # a CRL that is not valid yet: a CA's clock, or more often ours
-                if later is not None:
-                    yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, later)
-                weight = CERTAIN if later is None else LIKELY
-                yield certs.cause_of(case, reason, OURS, weight, whose=whose)
+                yield from _status_unknown(case, reason, whose)
         case _:
             yield certs.cause_of(case, reason, PEERS, CERTAIN)
+
+
+def _status_unknown(case: Case, reason: Reason, whose: str) -> Iterator[Likely]:
+    """What we have does not say it. That a CRL is not valid yet, or no longer, our clock alone says."""
+    later = clocks.issued_later(case)
+    if later is not None:
+        yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, later)
+    overdue = clocks.is_a_list_overdue(case)
+    yield certs.cause_of(case, reason, OURS, LIKELY if later or overdue else CERTAIN, whose=whose)
+    if overdue:
+        yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
 
 
 def _bad_signature(case: Case, reason: Reason) -> Iterator[Likely]:
