@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import pki
 from bothways import ConfigError, Credentials, TrustStore
-from bothways.cli.file_kinds import Wanted, explaining_file_kinds, refuse_others
+from bothways.cli.file_kinds import Wanted, explaining_file_kinds, for_file, refuse_others
 from bothways.cli.options import Sources, load_anchors, load_identity
 from bothways.testing import MutualTLS
 from bothways.trust import files
@@ -344,15 +344,15 @@ MADE = [
     ("--cert", "two.der", "two.der.pem"),
     ("--ca", "more.der", "more.der.der"),
     ("--cert", "bare.b64", "bare.b64.der"),
-    ("--cert", "wide.pem", "wide.pem.pem"),
+    ("--cert", "wide.pem", "wide-new.pem"),
     ("--cert", "chain.p7b", "chain.p7b.pem"),
     ("--cert", "chain-der.p7b", "chain-der.p7b.pem"),
     ("--key", "my.p12", "my.p12.key"),
-    ("--cert", "escaped.pem", "escaped.pem.pem"),
-    ("--ca", "quoted.pem", "quoted.pem.pem"),
-    ("--cert", "one-line.pem", "one-line.pem.pem"),
-    ("--ca", "blanks.pem", "blanks.pem.pem"),
-    ("--ca", "trusted.pem", "trusted.pem.pem"),
+    ("--cert", "escaped.pem", "escaped-new.pem"),
+    ("--ca", "quoted.pem", "quoted-new.pem"),
+    ("--cert", "one-line.pem", "one-line-new.pem"),
+    ("--ca", "blanks.pem", "blanks-new.pem"),
+    ("--ca", "trusted.pem", "trusted-new.pem"),
     ("--key", "ssh.key", "ssh.key"),
     ("--cert", "real.jks", "real.jks.p12"),
 ]
@@ -429,3 +429,15 @@ def test_a_huge_file_is_refused_before_it_is_read_whole(mine, option):
     with Path("huge.pem").open("wb") as file:
         file.truncate(files.MAX_FILE + 1)
     assert "the limit for it" in advice(lambda: OPTIONS[option]("huge.pem"))[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "command"),
+    [
+        ("a.crt", "iconv -f UTF-16 -t UTF-8 a.crt > a.crt.pem"),
+        ("a.pem", "iconv -f UTF-16 -t UTF-8 a.pem > a-new.pem"),
+        ("my FILE.pem", "iconv -f UTF-16 -t UTF-8 'my FILE.pem' > 'my FILE-new.pem'"),
+    ],
+)
+def test_a_command_writes_another_file_than_it_reads(path, command):
+    assert for_file("iconv -f UTF-16 -t UTF-8 FILE > FILE.pem", path) == command

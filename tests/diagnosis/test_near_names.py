@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import identities
-from bothways.diagnosis.near_names import LOOKED_AT, is_address, why_not
+from bothways.diagnosis.near_names import LOOKED_AT, is_address, matches_nothing, why_not
 from bothways.trust.verdict import Names
 from diagnosis.test_own_side import host
 from diagnosis.test_peer_certificate import sending
@@ -79,3 +79,29 @@ def test_the_reason_is_the_evidence_of_the_cause() -> None:
         host(alternatives=["DNS:host.example"]), identities.middle(), name="https://host.example/"
     )
     assert other.first.cause.name == "WRONG_NAME" and other.first.evidence == ""
+
+
+@pytest.mark.parametrize(
+    ("dns", "nothing"),
+    [
+        (("w*.judge.example",), True),
+        (("127.0.0.1",), True),
+        (("*.*.example", "*.com"), True),
+        ((), True),
+        (("w*.judge.example", "judge.example"), False),
+        (("*.judge.example",), False),
+    ],
+)
+def test_names_that_no_client_can_ask_for(dns: tuple[str, ...], nothing: bool) -> None:
+    """RFC 9525 6.3: a wildcard is the whole first label, an address is in no dNSName."""
+    assert matches_nothing(names(*dns)) is nothing
+    assert not matches_nothing(names(*dns, ip=("127.0.0.1",)))
+
+
+def test_no_name_is_told_where_none_can_match() -> None:
+    """RFC 9525 6.3."""
+    found = sending(host(alternatives=["DNS:w*.judge.example"]), identities.middle()).first
+    assert found.cause.name == "WRONG_NAME" and not found.command
+    assert found.remedy == (
+        "no name that is given to a client matches one of these (RFC 9525 6.3): have it issued for this one"
+    )

@@ -93,3 +93,16 @@ def test_a_client_that_sends_an_expired_leaf_alone_is_told_both() -> None:
     error = PeerAlert(Alert.UNKNOWN_CA, step=StepId("3.3"), peer="server", state="CONNECTED")
     causes = [each.cause.name for each in explain(error, situation).causes]
     assert causes[:2] == ["INTERMEDIATE_MISSING", "EXPIRED"]
+
+
+def test_java_refuses_a_long_chain_by_handshake_failure_after_the_suite_was_chosen() -> None:
+    names = [name for name, _ in refused(Alert.HANDSHAKE_FAILURE, holder(), (), Role.CLIENT)]
+    assert "DEPTH_LIMIT" in names and "NO_SHARED_SUITE" not in names
+    names = [name for name, _ in refused(Alert.HANDSHAKE_FAILURE, holder(), OPENSSL_3_0, Role.CLIENT)]
+    assert "DEPTH_LIMIT" not in names and "NO_SHARED_SUITE" not in names
+
+
+def test_a_client_that_compares_names_by_itself_says_internal_error() -> None:
+    """So does stunnel (checkHost), which sends no server name: a depth limit is the rarer reason."""
+    names = [name for name, _ in refused(Alert.INTERNAL_ERROR, host(), OPENSSL_3_0, asked=None)]
+    assert names.index("WRONG_NAME") < names.index("DEPTH_LIMIT")

@@ -231,3 +231,14 @@ def test_a_staple_that_does_not_count_is_no_missing_one_and_who_requires_it_is_s
     found = explain(error, Situation(OwnSide(Role.CLIENT), now=NOW))
     assert reported(found) == expected
     assert staple is not None or f"which {by} requires" in found.first.text
+
+
+@pytest.mark.parametrize(("reason", "lifted"), [("certificate_hold", True), ("key_compromise", False)])
+def test_a_hold_may_be_lifted(reason: str, lifted: bool) -> None:
+    """RFC 5280 5.3.1: no other revocation can be."""
+    who, span = holder(), {"this_update": NOW, "next_update": NOW + timedelta(hours=1)}
+    lists = [pki.crl(identities.middle(), (who, reason), **span), pki.crl(identities.root(), **span)]
+    found = called_by(who, revocation=Revocation(crls=CRLStore(map(CRL, lists)))).servers.first
+    assert found.cause.name == "REVOKED"
+    assert ("lift the hold" in found.remedy) is lifted
+    assert ("does not become valid again" in found.remedy) is not lifted

@@ -79,6 +79,17 @@ def test_a_server_that_closes_after_its_request_may_not_authorize_us() -> None:
     assert explain_answer(b"", talk(identities.client_config(), one_way).client.situation()) is None
 
 
+@pytest.mark.parametrize(("offered", "told"), [(("http/1.1",), True), (("h2", "http/1.1"), False)])
+def test_who_chose_no_protocol_may_serve_http_2_alone(offered: tuple[str, ...], told: bool) -> None:
+    """Go lets a client in that offers http/1.1 alone, and closes on its request."""
+    server = identities.server_config(client_anchors=None)
+    made = talk(identities.client_config(None, alpn=offered), server)
+    made.pair.client.send(b"a question")
+    found = explain_answer(b"", made.client.situation())
+    assert found is not None
+    assert ("NO_SHARED_PROTOCOL" in {each.cause.name for each in found.causes}) is told
+
+
 def test_a_server_that_did_not_ask_wants_one_later() -> None:
     server = identities.server_config(client_anchors=None)
     found = explain_answer(b"HTTP/1.1 403 Forbidden\r\n\r\n", talk(client(), server).client.situation())

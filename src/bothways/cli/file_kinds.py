@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -105,8 +106,22 @@ def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:
 
 def _error(path: str, found: _Finding) -> ConfigError:
     where = visible(path, 600)
-    hint = found.hint.replace("FILE", shlex.quote(where))
+    hint = for_file(found.hint, where)
     return ConfigError(f"{where}: {found.text}" + (f"\nHint: {hint}" if hint else ""))
+
+
+def for_file(hint: str, path: str) -> str:
+    """Return a hint with a file's name in the place of FILE; what its command writes has a name of its own."""
+
+    def named(match: re.Match[str]) -> str:
+        suffix = match[1] or ""
+        stem = path.removesuffix(suffix)
+        return shlex.quote(path if not suffix else f"{stem}{'' if stem == path else '-new'}{suffix}")
+
+    return _FILE.sub(named, hint)
+
+
+_FILE = re.compile(r"\bFILE(\.(?:pem|p12|key|pub|unpacked)\b)?")
 
 
 def _explained(path: str, wanted: Wanted) -> _Finding | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from bothways.cli.file_kinds import for_file
 from bothways.cli.options import FILE
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import DONE, MISUSED, passphrase, report_error
@@ -74,7 +74,7 @@ class _Page:
                 f"{shown}: its content is encrypted: a passphrase is required", "give --password-file"
             )
         except Unreadable as error:
-            report_error(f"{shown}: {error}", error.hint.replace("FILE", shlex.quote(shown)))
+            report_error(f"{shown}: {error}", for_file(error.hint, shown))
         return MISUSED
 
     def _show(self, path: str, shown: str) -> int:
@@ -91,7 +91,7 @@ class _Page:
         for document in documents(data, now, self._password or (lambda: _asked(shown))):
             sys.stdout.write(self._words(shown, document) + "\n")
             if document.damaged:
-                hint = document.hint.replace("FILE", shlex.quote(shown))
+                hint = for_file(document.hint, shown)
                 report_error(f"{shown}: the {document.kind} cannot be read: {document.damaged}", hint)
                 status = MISUSED
         return status

@@ -181,6 +181,8 @@ class Case:
             "also": "",
             "above": False,
             "unprobed": self._is_unprobed,
+            "lasting": "a revoked certificate does not become valid again",
+            "naming": "connect with a name that it contains, or ",
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }
         return Likely(cause, party, weight, _plain(evidence), common | facts)

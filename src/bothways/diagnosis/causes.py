@@ -359,10 +359,10 @@ class Cause(Enum):
     )
     REVOKED = Row(
         "{subject} was revoked{detail}",
-        ours="have a new one issued{by}; a revoked certificate does not become valid again",
-        theirs="the {peer} needs a new certificate; a revoked one does not become valid again",
-        ours_above="have a new certificate issued by another CA; a revoked CA does not become valid again",
-        theirs_above="the {peer} needs a certificate of another CA; a revoked CA does not become valid again",
+        ours="have a new one issued{by}; {lasting}",
+        theirs="the {peer} needs a new certificate; {lasting}",
+        ours_above="have a new certificate issued by another CA; {lasting}",
+        theirs_above="the {peer} needs a certificate of another CA; {lasting}",
     )
     STATUS_UNKNOWN = Row(
         "the revocation status of {whose} certificate cannot be determined: {detail}",
@@ -402,7 +402,7 @@ class Cause(Enum):
     WRONG_NAME = Row(
         "{whose} certificate is for {got}, not for {wanted}",
         ours="have one issued for that name",
-        theirs="connect with a name that it contains, or have it issued for this one",
+        theirs="{naming}have it issued for this one",
         their_command="bothways connect {target} --ca {ca} --name NAME",
     )
     NO_ALTERNATIVE_NAME = Row(

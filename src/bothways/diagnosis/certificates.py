@@ -23,6 +23,7 @@ from bothways.roles import Role
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.chain_links import follows
+from bothways.trust.crl_entries import HOLD
 from bothways.trust.distinguished_names import dn_text, normal
 from bothways.trust.verdict import Purpose
 
@@ -154,6 +155,8 @@ def cause_of(
         "also": WHERE_ISSUED[usage],
         "above": bool(reason.position),
     }
+    if reason.fault is Fault.REVOKED and facts.get("reason") == HOLD:
+        facts["lasting"] = "or ask its CA to lift the hold, as only this revocation can be (RFC 5280 5.3.1)"
     return case.likely(BY_FAULT[reason.fault], party, weight, evidence, **facts | more)
 
 

@@ -84,6 +84,8 @@ class Likely:
     def command(self) -> str:
         """A command for our own terminal that helps, or "". Words in capitals are placeholders."""
         template = self._template
+        if self.facts.get("no_command"):
+            return ""
         if self.facts.get("unprobed") and self.weight is not Weight.CERTAIN:
             template = _probing(template)
         if template.startswith("(openssl x509") and _is_bundle(self.facts.get("cert")):

@@ -29,6 +29,17 @@ def why_not(asked: str, names: Names) -> str:
     )
 
 
+def matches_nothing(names: Names) -> bool:
+    """Whether no host name and no address can match these names (RFC 9525 6.3): a client cannot choose another."""
+    return not names.ip and not any(_can_match(each.lower()) for each in names.dns)
+
+
+def _can_match(name: str) -> bool:
+    first, _, rest = name.partition(".")
+    wild = "*" in rest or "." not in rest if first == "*" else "*" in name
+    return not wild and not is_address(name) and name == name.strip(" .\t")
+
+
 def _reasons(asked: str, name: str) -> Iterator[str]:
     if name != (bare := name.strip(" .\t")) and bare == asked:
         yield "the name in it ends with a dot or has a blank beside it, so that it is no valid DNS name"

@@ -172,7 +172,7 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
 
 
-def _no_protocol_chosen(case: Case) -> Iterator[Likely]:
+def no_protocol_chosen(case: Case) -> Iterator[Likely]:
     """Servers of gRPC, or of HTTP/2 only, close a connection for which no protocol was agreed by ALPN."""
     if not case.is_client or case.observed.data or case.observed.protocol is not None:
         return
@@ -279,7 +279,7 @@ def _closed_while_judging(case: Case) -> Iterator[Likely]:
 
 
 def _by_protocol(case: Case) -> Iterator[Likely]:
-    yield from (each for each in _no_protocol_chosen(case) if each.weight is LIKELY)
+    yield from (each for each in no_protocol_chosen(case) if each.weight is LIKELY)
 
 
 UNSAID: tuple[Rule, ...] = (own_side.not_authorized, own_side.perhaps_revoked, own_side.clock)
@@ -298,11 +298,11 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
         own_side.absent, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
         own_issuer.partial_chain, _by_protocol, own_issuer.issuer,
         *UNSAID, _closed_after_certificate, own_side.certificate_not_requested, peer_alerts.second_handshake,
-        _no_protocol_chosen, _no_server_behind_proxy, peer_alerts.stopped, network,
+        no_protocol_chosen, _no_server_behind_proxy, peer_alerts.stopped, network,
     ),
     (Role.CLIENT, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _service_closed, _no_server_behind_proxy, peer_alerts.stopped,
-        _no_protocol_chosen, _ended_after_us, network,
+        no_protocol_chosen, _ended_after_us, network,
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (

@@ -149,6 +149,18 @@ def chain_too_long(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.DEPTH_LIMIT, PEERS, weight, evidence, detail=DEPTHS)
 
 
+def beyond_javas_limit(case: Case) -> Iterator[Likely]:
+    """Java sends handshake_failure for a chain with more certificates than its limit, which is 10 by default."""
+    count = len(case.chain)
+    if count < USUAL_DEPTH or case.stack not in (Stack.JAVA, None) or is_issuer_unnamed(case):
+        return
+    evidence = f"we sent {_counted(count)}; Java sends this alert for a chain beyond its limit"
+    yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, evidence, detail=OF_JAVA)
+
+
+OF_JAVA = "jdk.tls.maxCertificateChainLength, or that for inbound chains, may be lower than its default of 10"
+
+
 def _counted(certificates: int) -> str:
     return "one certificate" if certificates == 1 else f"{certificates} certificates"
 

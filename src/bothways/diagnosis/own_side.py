@@ -324,9 +324,9 @@ def wrong_name(case: Case) -> Iterator[Likely]:
     asked = case.observed.offer.server_name if case.observed.offer is not None else None
     names = names_of(case.chain[0])
     covered = case.own_side.local in names.ip
-    if asked is None and not (
-        covered and case.stack is Stack.OPENSSL
-    ):  # which sends every name that it wants
+    # OpenSSL sends every name that it wants; a program that compares by itself says internal_error.
+    sent_none = covered and case.stack is Stack.OPENSSL and case.alert != Alert.INTERNAL_ERROR
+    if asked is None and not sent_none:
         evidence = (
             "it sent no server name: it connected by address, or by "
             "a name without dots, which Java does not send"
@@ -409,8 +409,8 @@ def refused_by_gnutls(case: Case) -> Iterator[Likely]:
     """GnuTLS sends access_denied for every certificate that it does not accept, and does not authorize by itself."""
     if case.stack is Stack.GNUTLS:
         yield from anchor_expired(case)
+        yield from clock(case)  # for which the dates speak; nothing speaks for a revocation
         yield from perhaps_revoked(case)
-        yield from clock(case)
         if case.chain and _bits(case.chain[0]) < STRICT_RSA_BITS:
             yield from weak_key(case)
 

@@ -146,9 +146,11 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
         Alert.CLOSE_NOTIFY: (stopped, device),
     },
     Progress.JUDGED: {
-        Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, one(Cause.NO_SHARED_SUITE, PEERS)),
+        # The server's choice of a cipher suite is known by then.
+        Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, own_issuer.beyond_javas_limit),
         Alert.INTERNAL_ERROR: (
-            *CERTIFICATE[:3], own_issuer.chain_too_long, own_side.not_authorized, misconfigured, stopped,
+            *CERTIFICATE[:3], own_side.wrong_name, own_issuer.chain_too_long, own_side.not_authorized, misconfigured,
+            stopped,
         ),
         Alert.CLOSE_NOTIFY: (
             own_side.absent, own_side.flawed, own_issuer.issuer, own_side.wrong_name, gave_up,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from bothways.diagnosis import clocks
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.diagnosis.near_names import is_address, why_not
+from bothways.diagnosis.near_names import is_address, matches_nothing, why_not
 from bothways.diagnosis.situation import UNNAMED
 from bothways.faults import OF_ANCHOR, Fault, Reason, sentence
 from bothways.trust.certificate import ParsedCertificate
@@ -301,6 +301,19 @@ def _clock(case: Case, reason: Reason) -> tuple[Weight, str] | None:
 
 def _name(case: Case, reason: Reason) -> Iterator[Likely]:
     asked, leaf = case.own_side.server_name, case.peer_chain[:1]
+    for each in _name_of(case, reason, asked, leaf):
+        nothing = (
+            {"naming": NOTHING, "no_command": True} if leaf and matches_nothing(names_of(leaf[0])) else {}
+        )
+        yield replace(each, facts={**each.facts, **nothing})
+
+
+NOTHING = "no name that is given to a client matches one of these (RFC 9525 6.3): "
+
+
+def _name_of(
+    case: Case, reason: Reason, asked: str | None, leaf: Sequence[ParsedCertificate]
+) -> Iterator[Likely]:
     if not is_address(asked):
         near = why_not(asked, names_of(leaf[0])) if asked is not None and leaf else ""
         yield certs.cause_of(case, reason, PEERS, CERTAIN, near)

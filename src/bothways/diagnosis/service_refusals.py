@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bothways.diagnosis import own_hello, own_issuer, own_side
+from bothways.diagnosis import network, own_hello, own_issuer, own_side
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
@@ -354,6 +354,12 @@ def _nobody_behind(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.BACKEND_DOWN, PEERS, own_side.silent_weight(case), evidence)
 
 
+def _without_protocol(case: Case) -> Iterator[Likely]:
+    """Servers of HTTP/2 alone let a client in that offers HTTP/1.1, as Go does, and close on its request."""
+    for each in network.no_protocol_chosen(case):
+        yield replace(each, weight=POSSIBLE, evidence="")
+
+
 def _no_request_in_time(case: Case) -> Iterator[Likely]:
     if not case.observed.said:
         yield case.likely(
@@ -381,6 +387,7 @@ SILENT: tuple[Rule, ...] = (
     own_side.flawed,
     own_side.not_authorized,
     _nobody_behind,
+    _without_protocol,
     _no_request_in_time,
     one(Cause.PEER_STOPPED, PEERS),
 )
