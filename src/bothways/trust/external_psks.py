@@ -140,7 +140,7 @@ class ExternalPSKs:
             secret = sha256(each.secret).digest()
             if secret in secrets:
                 raise ConfigError(
-                    f"the key {each.label} has the secret of another one; each pair of peers has "
+                    f"the key {each.label} has the secret of another one; each pair of peers has"
                     " its own, and one with the importer is used for nothing else (RFC 9257 4, RFC 9258 4)"
                 )
             found[place] = each
