@@ -182,8 +182,10 @@ def no_protocol_chosen(case: Case) -> Iterator[Likely]:
     if case.own_side.protocols:
         offered = listed([each.decode("ascii", "replace") for each in case.own_side.protocols])
         detail = f"it chose none of what we offer ({offered}), and then servers of gRPC and HTTP/2 close the connection"
-    # gRPC uses BoringSSL; and a server that requests no certificate does not close for lack of one.
-    told = case.stack is Stack.BORINGSSL or (case.request is None and bool(case.own_side.own))
+    # gRPC uses BoringSSL; and a server that requests no certificate does not close for lack of one. A proxy that
+    # reaches no server has sent its session tickets by then.
+    is_early = bool(case.own_side.own) or case.progress is Progress.JUDGED
+    told = case.stack is Stack.BORINGSSL or (case.request is None and is_early)
     evidence = "it closed right after the handshake, for which it needed nothing more from us" if told else ""
     weight = LIKELY if told else POSSIBLE
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, weight, evidence, detail=detail, offer="h2")
