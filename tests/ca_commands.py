@@ -14,7 +14,7 @@ def ca(*words: str, error: str = "") -> Result:
     result = CliRunner().invoke(command, words)
     if error:
         reported = str(result.exception) if isinstance(result.exception, TLSError) else result.stderr
-        assert error in reported
+        assert error in reported, reported
         assert result.exit_code != 0
     else:
         assert result.exception is None, result.exception

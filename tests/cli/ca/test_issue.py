@@ -71,7 +71,7 @@ def test_an_authority_below_may_do_what_it_was_given(folder: Path) -> None:
         ),
         (
             ("--profile", "client", "--name", "a", "--p12", "--p12-password-file", "nowhere"),
-            "nowhere: No such file or directory",
+            "nowhere: cannot be read: No such file or directory",
         ),
     ],
 )

@@ -11,6 +11,7 @@ from bothways.tls.record.protocol_guess import BEGINNINGS, OtherProtocol, recogn
 STARTS = {
     OtherProtocol.HTTP_ANSWER: b"HTTP/1.1 400 Bad Request\r\n",
     OtherProtocol.HTTP_REQUEST: b"OPTIONS * HTTP/1.1\r\n",
+    OtherProtocol.HTTP2: bytes.fromhex("000012040000000000") + bytes(18),
     OtherProtocol.SSH: b"SSH-2.0-OpenSSH_9.2\r\n",
     OtherProtocol.MAIL_OR_FILES: b"220 mail.example ESMTP\r\n",
     OtherProtocol.POP3: b"+OK ready\r\n",
