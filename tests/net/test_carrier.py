@@ -142,6 +142,42 @@ def test_a_channel_runs_over_a_socket_of_ssl(tmp_path: Path) -> None:
             assert talk(channel) == INNER
 
 
+class Reused:
+    """Something whose descriptor is that of another connection as soon as it is closed."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+        self.reading = threading.Event()
+        self.was_read_when_closed: bool | None = None
+        self._is_read = False
+
+    def recv(self, size: int) -> bytes:
+        self._is_read = True
+        self.reading.set()
+        self.ended.wait(10)
+        self._is_read = False
+        return b""
+
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def shutdown(self, how: int) -> None:
+        self.ended.set()
+
+    def close(self) -> None:
+        self.was_read_when_closed = self._is_read
+        self.ended.set()
+
+
+def test_nothing_is_closed_beneath_the_thread_that_reads_it() -> None:
+    below = Reused()
+    carrier = StreamCarrier(below)
+    assert carrier.receive(0.01) is None
+    assert below.reading.wait(10)
+    carrier.close()
+    assert below.was_read_when_closed is False
+
+
 @pytest.mark.parametrize("carrier", CARRIERS, ids=lambda each: each.__name__)
 def test_time_limits_hold_over_whatever_it_is(carrier: Callable[[socket.socket, bool], Any]) -> None:
     """Of the handshake, and of a call; after one the channel is usable."""

@@ -15,6 +15,7 @@ from bothways.errors import Truncated
 READ_SIZE = 64 * 1024
 CUT = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 AHEAD = 4  # pieces that are read in advance from an object that is not a socket
+READER_SECONDS = 1.0  # for the thread that reads to end before its object is closed
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 
 
@@ -187,8 +188,18 @@ class StreamCarrier:
         self.end_receiving()
 
     def close(self) -> None:
-        """Close the object, if it has `close`."""
+        """Close the object, if it has `close`.
+
+        The thread that reads is woken and ends first: a descriptor that is closed beneath it may soon be that of
+        another connection, whose bytes it would take.
+        """
         self._closed = True
+        if self._reader is not None and hasattr(self._below, "close"):
+            self._call("shutdown", socket.SHUT_RDWR)
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    self._came.get_nowait()
+            self._reader.join(READER_SECONDS)
         self._call("close")
         self.end_receiving()
 
