@@ -106,8 +106,8 @@ BROKERS = (
         "mosquitto -c broker.conf", Cause.NO_CERTIFICATE, OURS, setup=BROKER["open"], request=MQTT_CONNECT),
     Row("client-expired-mosquitto", "our certificate has expired", CLIENT,
         "mosquitto -c broker.conf", Cause.EXPIRED, OURS, me("client-expired"), BROKER["open"], request=MQTT_CONNECT),
-    Row("client-not-let-in-by-mosquitto", "our certificate is good, and the broker wants a password as well", CLIENT,
-        "mosquitto -c broker.conf", Cause.NOT_LET_IN, OURS, me("client"), BROKER["password"], request=MQTT_CONNECT),
+    Row("password-wanted-by-mosquitto", "our certificate is good, and the broker wants a password as well", CLIENT,
+        "mosquitto -c broker.conf", Cause.WANTS_LOGIN, OURS, me("client"), BROKER["password"], request=MQTT_CONNECT),
 )  # fmt: skip
 
 CHAINS = (

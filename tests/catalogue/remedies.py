@@ -112,7 +112,7 @@ BY_ROW: Mapping[str, Mend] = {
     "client-not-pinned": lines("client.pem", "client-bob.pem"),
     "client-forbidden": lines("CN=ada", "CN=bob"),
     "client-not-on-apaches-list": lines('"ada"', '"bob"'),
-    "client-not-let-in-by-mosquitto": setup(BROKER["open"]),
+    "password-wanted-by-mosquitto": setup(BROKER["open"]),
     "client-not-let-in-by-mariadb": words("users.sql", "changes.sql"),
     "certificate-wanted-later": setup(NGINX["required"]),
     "certificate-wanted-by-renegotiation": command(asking("-tls1_2")),
