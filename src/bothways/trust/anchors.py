@@ -20,7 +20,7 @@ from bothways.trust import files, pem
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.issuers import SameSubject
 from bothways.trust.verdict import PROFILES, Profile, Purpose
-from bothways.trust.watched import Newest, Renewed
+from bothways.trust.watched import Renewed, Replaceable
 
 REMEMBERED_PATHS = 1024
 REMEMBERED_CERTIFICATES = 256
@@ -279,21 +279,8 @@ def trusting_nobody() -> TrustStore:
     return _NoAnchors()
 
 
-class WatchedTrustStore(TrustStore):
+class WatchedTrustStore(Replaceable[TrustStore], TrustStore):  # type: ignore[override]  # its generation is not fixed
     """The trust anchors in a file that may change. Made by `TrustStore.watched`."""
-
-    def __init__(self, renewed: Newest[TrustStore]) -> None:
-        self._renewed = renewed
-
-    @property
-    def current(self) -> TrustStore:
-        """The trust anchors in the file, at its last valid state."""
-        return self._renewed.value
-
-    @property
-    def generation(self) -> int:  # type: ignore[override]
-        """How many changes of the file were taken over."""
-        return self._renewed.generation
 
     def __getattr__(self, name: str) -> Any:
         """Return an attribute of the current trust anchors."""

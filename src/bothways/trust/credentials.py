@@ -33,7 +33,7 @@ from bothways.trust.parsing import (
     private_key,
 )
 from bothways.trust.verdict import Names
-from bothways.trust.watched import Newest, Renewed
+from bothways.trust.watched import Renewed, Replaceable
 
 PrivateKey = (
     rsa.RSAPrivateKey
@@ -213,18 +213,8 @@ class Credentials:
         return any(each in self._issuers or normal(each) in self._issuers for each in authorities)
 
 
-class WatchedCredentials(Credentials):
+class WatchedCredentials(Replaceable[Credentials], Credentials):
     """Credentials in files that may change. Make them with `Credentials.watched`."""
-
-    __slots__ = ("_renewed",)
-
-    def __init__(self, renewed: Newest[Credentials]) -> None:
-        self._renewed = renewed
-
-    @property
-    def current(self) -> Credentials:
-        """The credentials in the files, at their last valid state."""
-        return self._renewed.value
 
     def accept_only(self, check: Callable[[Credentials], object]) -> None:
         """Refuse later changes for which `check` raises ConfigError."""

@@ -20,7 +20,7 @@ from bothways.trust.names import ServerName, server_name
 from bothways.trust.psk_file import read_entries
 from bothways.trust.raw_public_key import NO_END
 from bothways.trust.verdict import Finding, Names, Outcome, Refused, SharedKey, Trusted, Verdict
-from bothways.trust.watched import Renewed
+from bothways.trust.watched import Renewed, Replaceable
 
 HASHES = ("SHA-256", "SHA-384")
 # In bytes: RFC 9257 6 requires 128 bits; the upper limits are our own.
@@ -214,23 +214,8 @@ class ExternalPSKs:
         return f"<{type(self).__name__} of {len(self)}>"
 
 
-class WatchedExternalPSKs(ExternalPSKs):
+class WatchedExternalPSKs(Replaceable[ExternalPSKs], ExternalPSKs):  # type: ignore[override]  # its generation is not fixed
     """The keys in a file that may change. Made by `ExternalPSKs.watched`."""
-
-    __slots__ = ("_renewed",)
-
-    def __init__(self, renewed: Renewed[ExternalPSKs]) -> None:
-        self._renewed = renewed
-
-    @property
-    def current(self) -> ExternalPSKs:
-        """The keys in the file, at its last valid state."""
-        return self._renewed.value
-
-    @property
-    def generation(self) -> int:  # type: ignore[override]
-        """How many changes of the file were taken over."""
-        return self._renewed.generation
 
 
 NO_KEYS = ExternalPSKs(())

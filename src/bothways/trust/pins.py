@@ -19,7 +19,7 @@ from bothways.trust.constraints import key_weakness
 from bothways.trust.parsing import EncodingError
 from bothways.trust.raw_public_key import NO_END, RawPublicKey, read_raw_key
 from bothways.trust.verdict import Finding, Names, Outcome, PinnedKey, Refused, Trusted, Verdict
-from bothways.trust.watched import Renewed
+from bothways.trust.watched import Renewed, Replaceable
 
 MOST_PINS = 100_000
 NAME_LIMIT = 255
@@ -128,23 +128,8 @@ class PinnedKeys:
         return self
 
 
-class WatchedPinnedKeys(PinnedKeys):
+class WatchedPinnedKeys(Replaceable[PinnedKeys], PinnedKeys):  # type: ignore[override]  # its generation is not fixed
     """The pins in a file that may change. Made by `PinnedKeys.watched`."""
-
-    __slots__ = ("_renewed",)
-
-    def __init__(self, renewed: Renewed[PinnedKeys]) -> None:
-        self._renewed = renewed
-
-    @property
-    def current(self) -> PinnedKeys:
-        """The pins in the file, at its last valid state."""
-        return self._renewed.value
-
-    @property
-    def generation(self) -> int:  # type: ignore[override]
-        """How many changes of the file were taken over."""
-        return self._renewed.generation
 
 
 NO_PINS = PinnedKeys({})

@@ -127,6 +127,26 @@ class Newest(Protocol[T_co]):
         """Refuse later values for which `check` raises ConfigError."""
 
 
+class Replaceable(Generic[T]):
+    """The first base of a class whose values may be replaced: what is current, and how often it was replaced.
+
+    renewed: makes new values.
+    """
+
+    def __init__(self, renewed: Newest[T]) -> None:
+        self._renewed = renewed
+
+    @property
+    def current(self) -> T:
+        """The last valid value."""
+        return self._renewed.value
+
+    @property
+    def generation(self) -> int:
+        """How many changes were taken over."""
+        return self._renewed.generation
+
+
 class Renewed(Generic[T]):
     """A value made from several files, and made again when they change; if that fails, the last value stays.
 
