@@ -27,6 +27,7 @@ ELSEWHERE = {
     "cli/demo/identities.py": "cli/demo/test_scenes.py",
     "cli/demo/mitm.py": "cli/demo/test_scenes.py",
     "cli/http_request.py": "cli/test_get.py",
+    "cli/parsed_type.py": "cli/test_options.py",
     "cli/verify.py": "cli/test_scripts.py",
     "diagnosis/peer_alerts.py": "diagnosis/test_diagnose.py",
     "diagnosis/case.py": "diagnosis/test_diagnose.py",

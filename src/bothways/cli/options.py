@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from bothways.cli.file_kinds import Wanted, explaining_file_kinds
+from bothways.cli.parsed_type import ParsedType
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
 from bothways.trust.access import PeerRule
@@ -112,20 +113,7 @@ class NamesType(click.ParamType[tuple[str, ...]]):
         return self._known.get(name.strip().lower(), name.strip())
 
 
-class PeerRuleType(click.ParamType[PeerRule]):
-    """KIND=VALUE: a rule about the names of a peer."""
-
-    name = "KIND=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> PeerRule:
-        """Parse a rule; raises `click.BadParameter`."""
-        try:
-            return value if isinstance(value, PeerRule) else PeerRule.parse(str(value))
-        except ConfigError as error:
-            self.fail(str(error), param, ctx)
-
-
-PEER_RULE = PeerRuleType()
+PEER_RULE = ParsedType("KIND=VALUE", PeerRule, PeerRule.parse)
 ADDRESS = AddressType()
 SERVER = ServerType()
 FILE = click.Path(dir_okay=False)

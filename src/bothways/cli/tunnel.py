@@ -8,7 +8,7 @@ import signal
 import click
 
 from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, side_options
-from bothways.cli.starttls import ProtocolType
+from bothways.cli.starttls import PROTOCOL
 from bothways.cli.terminal import DONE, bounded, headline, refuse, say
 from bothways.cli.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
@@ -48,7 +48,7 @@ IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 )
 @click.option(
     "--starttls",
-    type=ProtocolType(),
+    type=PROTOCOL,
     metavar="NAME",
     help=f"Request TLS in this protocol first: {', '.join(CLIENT_SPEAKS_FIRST)}.",
 )
