@@ -133,29 +133,16 @@ def command(
     certificate are renewed in time.
     SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and replaces the workers one after the other.
     """
-    if (service is None) == (forward is None):
-        refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
-    own = (side.cert, side.key, keys.psk, keys.raw_key, workload.spiffe)
-    if all(each is None for each in own):
-        refuse(
-            "how this server authenticates itself is missing: --cert FILE, or --raw-key FILE or --psk FILE, "
-            "or --spiffe unix:PATH"
-        )
-    if starttls is not None and forward is None:
-        refuse(
-            f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
-        )
-    workload.check(side)
-    asks = clients.client_auth == "later"
-    if asks and service != "page":
-        refuse("--client-auth later: only --page asks for a certificate after the handshake")
+    _check(side, workload, keys, clients, service, forward, starttls)
     ticket_keys, log_keys = tickets.load(), load_keylog(keylog)
     if picture is not None:
         picture.check()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.trusted or "CA")
     limit = idle_limit(idle_timeout, forward)
     make_service = (
-        _service(service, limit, asks=asks) if forward is None else _forward(forward, limit, starttls)
+        _service(service, limit, asks=clients.client_auth == "later")
+        if forward is None
+        else _forward(forward, limit, starttls)
     )
     admission = Admission(connections, exempt_loopback=exempt_loopback)
     allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
@@ -184,6 +171,33 @@ def command(
             return serve_in_workers(places, work, ready=ready, may_replace=loaded.read_again)
         work(places[0], ready)
     return DONE
+
+
+def _check(
+    side: Side,
+    workload: Workload,
+    keys: PeerKeys,
+    clients: Clients,
+    service: str | None,
+    forward: Address | None,
+    starttls: Accepted | None,
+) -> None:
+    """Refuse options that do not go together."""
+    if (service is None) == (forward is None):
+        refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+    own = (side.cert, side.key, keys.psk, keys.raw_key, workload.spiffe)
+    if all(each is None for each in own):
+        refuse(
+            "how this server authenticates itself is missing: --cert FILE, or --raw-key FILE or --psk FILE, "
+            "or --spiffe unix:PATH"
+        )
+    if starttls is not None and forward is None:
+        refuse(
+            f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
+        )
+    workload.check(side)
+    if clients.client_auth == "later" and service != "page":
+        refuse("--client-auth later: only --page asks for a certificate after the handshake")
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,41 +85,63 @@ def serve_as_worker(
     async def serving() -> int:
         forget()
         follow(tickets)
-        loop, in_turn = asyncio.get_running_loop(), asyncio.Lock()
+        loop = asyncio.get_running_loop()
         gateway = Gateway(routes, log, listen, board=board, number=number)
         gateway.serves(generation)
         process = _Process(gateway, log)
-
-        async def take(generation: Generation) -> None:
-            async with in_turn:
-                try:
-                    before = process.gateway.routes
-                    made = await loop.run_in_executor(None, _made, path, generation, before, tickets)
-                    await process.gateway.take(made)
-                    process.gateway.serves(generation.number)
-                except Exception as error:  # noqa: BLE001 - its clients were let in by what is no longer in use
-                    log.event(
-                        f"a configuration that was checked is not taken, so this worker ends: {error!r}"
-                    )
-                    process.end(FAILED, at_once=True)
-                else:
-                    acknowledge(channel, generation.number)
-
-        def read_generations() -> None:
-            try:
-                while (generation := received(channel)) is not None:
-                    sockets.update(generation.sockets)
-                    process.keep(take(generation))
-            except (EOFError, OSError):
-                loop.remove_reader(channel)
-                process.end(FAILED)
-
-        loop.add_reader(channel, read_generations)
+        loop.add_reader(channel, _Generations(process, log, path, tickets, sockets, channel).read)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor acts on it
         loop.add_signal_handler(RETIRE, lambda: process.keep(process.retire()))
         return await process.serve(lambda _: ready())
 
     return _run(serving)
+
+
+class _Generations:
+    """Takes what the supervisor hands out, one after the other; the arguments are those of `serve_as_worker`."""
+
+    def __init__(
+        self,
+        process: _Process,
+        log: Log,
+        path: str,
+        tickets: TicketKeys | None,
+        sockets: dict[str, socket.socket],
+        channel: socket.socket,
+    ) -> None:
+        self._process = process
+        self._log = log
+        self._path = path
+        self._tickets = tickets
+        self._sockets = sockets
+        self._channel = channel
+        self._in_turn = asyncio.Lock()
+
+    def read(self) -> None:
+        """Read what has come; at the end of the supervisor, end too."""
+        try:
+            while (generation := received(self._channel)) is not None:
+                self._sockets.update(generation.sockets)
+                self._process.keep(self._take(generation))
+        except (EOFError, OSError):
+            asyncio.get_running_loop().remove_reader(self._channel)
+            self._process.end(FAILED)
+
+    async def _take(self, generation: Generation) -> None:
+        gateway, loop = self._process.gateway, asyncio.get_running_loop()
+        async with self._in_turn:
+            try:
+                before = gateway.routes
+                made = await loop.run_in_executor(None, _made, self._path, generation, before, self._tickets)
+                await gateway.take(made)
+                gateway.serves(generation.number)
+            except Exception as error:  # noqa: BLE001 - its clients were let in by what is no longer in use
+                self._log.event(
+                    f"a configuration that was checked is not taken, so this worker ends: {error!r}"
+                )
+                self._process.end(FAILED, at_once=True)
+            else:
+                acknowledge(self._channel, generation.number)
 
 
 def _made(path: str, generation: Generation, before: Routes, tickets: TicketKeys | None) -> Routes:
