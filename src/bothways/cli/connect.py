@@ -154,7 +154,7 @@ def command(
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
     """
     loaded = keys.load()
-    anchors = load_anchors(ca, profile) if ca is not None or not loaded.verify_peers else NO_ANCHORS
+    anchors = load_anchors(ca, profile) if ca is not None or not keys.verifies_peers else NO_ANCHORS
     own = side.load()
     supply = staples.supply(own.credentials, anchors)
     config = ClientConfig(

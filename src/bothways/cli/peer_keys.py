@@ -25,11 +25,6 @@ class LoadedKeys:
     pins: PinnedKeys | None = None
     raw_key: RawKeyCredentials | None = None
 
-    @property
-    def verify_peers(self) -> bool:
-        """Whether a peer without a certificate can be verified."""
-        return self.psks is not None or self.pins is not None
-
 
 @dataclass(frozen=True, slots=True)
 class PeerKeys:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+from bothways.http2_frames import HEAD
+
 FRAMES_LOOKED_AT = 64
 PADDED, PRIORITY = 0x08, 0x20
 # RFC 7541 A: the statuses that one byte encodes, and the entries with the name ":status".
@@ -97,11 +99,11 @@ def _frames(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     """Yield the frames; the last one may be incomplete (RFC 9113 4.1)."""
     at = 0
     for _ in range(FRAMES_LOOKED_AT):
-        if len(data) < at + 9:
+        if len(data) < at + HEAD:
             return
         length = int.from_bytes(data[at : at + 3], "big")
-        yield data[at + 3], data[at + 4], data[at + 9 : at + 9 + length]
-        at += 9 + length
+        yield data[at + 3], data[at + 4], data[at + HEAD : at + HEAD + length]
+        at += HEAD + length
 
 
 def _unpadded(payload: bytes, flags: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bothways.doctor.report import Level, Report, Row, Section, as_json, counted, moment, summary
-from bothways.ladder.html_style import BASE, card_parts, document, escaped
+from bothways.ladder.html_style import BASE, REPORT, card_parts, document, escaped
 
 SIGNS: dict[Level, str] = {"good": "✓", "note": "·", "warning": "!", "problem": "✗", "unknown": "?"}
 WORDS: dict[Level, str] = {
@@ -26,19 +26,12 @@ ISLAND = '<script type="application/json" id="examination">'
 
 STYLE = (
     BASE
+    + REPORT
     + """
-.verdict{margin:1rem 0 0;padding:.9rem 1.1rem;border:1px solid var(--passed);border-left-width:.5rem;
-border-radius:.5rem;background:var(--card)}
-.verdict.bad{border-color:var(--failed);background:var(--alarm)}
-.verdict p{margin:0}
-.verdict ul{margin:.5rem 0 0;padding-left:1.2rem}
 .warned{color:var(--plain)}
-.section{margin-top:1.6rem;padding:.9rem 1.1rem 1rem;border:1px solid var(--edge);border-radius:.5rem;
-background:var(--card)}
 .section>h2{margin-bottom:.5rem;font-size:1.15rem}
 .rows{margin:0;padding:0;list-style:none}
 .rows>li{display:grid;grid-template-columns:1.5rem 10.5rem 1fr;gap:0 .7rem;padding:.4rem 0;line-height:1.4}
-.rows>li+li{border-top:1px solid var(--edge)}
 .rows>li:target{outline:3px solid var(--application)}
 .mark{font-weight:700;text-align:center}
 .subject{color:var(--soft)}
@@ -47,7 +40,6 @@ background:var(--card)}
 .hint::before{content:"→ ";font-style:normal}
 .rows code{display:block;margin-top:.3rem;padding:.3rem .6rem;border:1px solid var(--edge);border-radius:.3rem;
 background:var(--band);font:.86em/1.4 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
-.foot{margin-top:2rem;color:var(--soft);font-size:.85rem}
 @media (max-width:40rem){
 .section{padding:.7rem .7rem .8rem}
 .rows>li{grid-template-columns:1.3rem 1fr}

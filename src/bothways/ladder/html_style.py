@@ -62,6 +62,19 @@ body{max-width:none;padding:0;font-size:10pt;background:none}
 """
 )
 
+# Of pages that begin with a verdict and go on in sections of rows.
+REPORT = """
+.verdict{margin:1rem 0 0;padding:.9rem 1.1rem;border:1px solid var(--passed);border-left-width:.5rem;
+border-radius:.5rem;background:var(--card)}
+.verdict.bad{border-color:var(--failed);background:var(--alarm)}
+.verdict p{margin:0}
+.verdict ul{margin:.5rem 0 0;padding-left:1.2rem}
+.section{margin-top:1.6rem;padding:.9rem 1.1rem 1rem;border:1px solid var(--edge);border-radius:.5rem;
+background:var(--card)}
+.rows>li+li{border-top:1px solid var(--edge)}
+.foot{margin-top:2rem;color:var(--soft);font-size:.85rem}
+"""
+
 
 def policy(style: str) -> str:
     """Return the content security policy of a page: its one style sheet by its digest, and nothing else."""

@@ -17,7 +17,7 @@ from bothways.gateway.observe.evidence import Evidence, Expiring, evidence, expi
 from bothways.gateway.observe.health import problems
 from bothways.gateway.observe.pages import Page
 from bothways.gateway.observe.snapshot import documents
-from bothways.ladder.html_style import BASE, document, escaped, policy
+from bothways.ladder.html_style import BASE, REPORT, document, escaped, policy
 
 CONNECTIONS = 100
 ROWS = 50
@@ -28,24 +28,17 @@ ISLAND = '<script type="application/json" id="status">'
 
 STYLE = (
     BASE
+    + REPORT
     + """
-.verdict{margin:1rem 0 0;padding:.9rem 1.1rem;border:1px solid var(--passed);border-left-width:.5rem;
-border-radius:.5rem;background:var(--card)}
-.verdict.bad{border-color:var(--failed);background:var(--alarm)}
-.verdict p{margin:0}
-.verdict ul{margin:.5rem 0 0;padding-left:1.2rem}
 .counts{display:grid;grid-template-columns:repeat(auto-fit,minmax(8rem,1fr));gap:.7rem;margin:1rem 0 0}
 .counts>div{display:flex;flex-direction:column-reverse;padding:.6rem .8rem;border:1px solid var(--edge);
 border-radius:.5rem;background:var(--card)}
 .counts dt{color:var(--soft);font-size:.85rem;line-height:1.3}
 .counts dd{font-size:1.5rem;line-height:1.2;font-variant-numeric:tabular-nums}
-.section{margin-top:1.6rem;padding:.9rem 1.1rem 1rem;border:1px solid var(--edge);border-radius:.5rem;
-background:var(--card)}
 .section>h2{font-size:1.15rem}
 .section>p{margin:.3rem 0 0;color:var(--soft)}
 .rows{margin:.5rem 0 0;padding:0;list-style:none}
 .rows>li{padding:.5rem 0;line-height:1.4}
-.rows>li+li{border-top:1px solid var(--edge)}
 .head{display:flex;flex-wrap:wrap;gap:0 .8rem;justify-content:space-between;align-items:baseline}
 .head b{font-weight:650}
 .when{color:var(--soft);font-size:.9rem}
@@ -56,7 +49,6 @@ summary{cursor:pointer;color:var(--application);font-size:.9rem;padding:.35rem 0
 pre{margin:.2rem 0 0;padding:.6rem .7rem;overflow-x:auto;border:1px solid var(--edge);border-radius:.3rem;
 background:var(--band);font:.74rem/1.45 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;
 overflow-wrap:normal}
-.foot{margin-top:2rem;color:var(--soft);font-size:.85rem}
 @media (max-width:40rem){.section{padding:.7rem .7rem .8rem}pre{font-size:.66rem}.counts{grid-template-columns:1fr 1fr}}
 @media print{.rows>li{break-inside:avoid}pre{overflow:visible;white-space:pre-wrap}}
 """
