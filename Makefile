@@ -55,31 +55,31 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format .
 
 bench: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m bench $(if $(AGAINST),--against '$(AGAINST)') $(ARGS)
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m bench $(if $(AGAINST),--against '$(AGAINST)') $(ARGS)
 
 soak: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m soak $(ARGS)
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m soak $(ARGS)
 
 gallery: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m gallery $(ARGS)
-	@test -e docs/gallery/gateway-status.png || PYTHONPATH=tests $(BIN)/python -m gallery.status
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m gallery $(ARGS)
+	@test -e docs/gallery/gateway-status.png || PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m gallery.status
 
 failures: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m catalogue
-	PYTHONPATH=tests $(BIN)/python -m report_schema
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m catalogue
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m report_schema
 
 rooms: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m architecture.picture
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m architecture.picture
 
 manual: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m distribution
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m distribution
 
 site: .venv/dev.stamp
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site
 	@echo "open build/site/index.html"
 
 figures: .venv/dev.stamp
-	PYTHONPATH=tests $(BIN)/python -m architecture.figures
+	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m architecture.figures
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'

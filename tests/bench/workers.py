@@ -7,7 +7,6 @@ takes half of the processor time that one takes for all of it; both figures are 
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import subprocess
 import sys
@@ -22,10 +21,10 @@ from tempfile import TemporaryDirectory
 import identities
 from bothways import ClientConfig, Credentials, TrustStore
 from bothways.net import connect
+from processes import children, spent
 
 COUNT = 300
 AT_ONCE = 4
-TICKS = os.sysconf("SC_CLK_TCK")
 COMMANDS = {
     "a new mutual connection and a page, serve": (
         "serve", "127.0.0.1:0", "--cert", "server.pem", "--key", "server.key", "--client-ca", "ca.pem", "--page",
@@ -129,16 +128,6 @@ def crl(port: int) -> None:
     if asking.getresponse().read()[:1] != b"\x30":
         raise RuntimeError("no CRL")
     asking.close()
-
-
-def children(pid: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def spent(pid: int) -> float:
-    """Return the processor seconds of a process so far."""
-    values = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(values[11]) + int(values[12])) / TICKS
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 from bothways import ECHKey
 from cli_scripting import Background, bothways, environment
+from cli_talk import there_and_back
 
 pytestmark = pytest.mark.network
 
@@ -26,17 +27,7 @@ def key(folder: Path) -> ECHKey:
 
 
 def connect(port: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    words = ("connect", f"127.0.0.1:{port}", "--ca", "ca.pem", "--cert", "ada.pem", "--key", "ada.key")
-    return subprocess.run(
-        bothways(*words, *options),
-        cwd=folder,
-        env=environment(),
-        input="there and back\n",
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return there_and_back(folder, port, "--ca", "ca.pem", "--cert", "ada.pem", "--key", "ada.key", *options)
 
 
 def test_a_hello_is_encrypted_by_file_and_by_text(start: Start, folder: Path, key: ECHKey) -> None:

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from bothways import ConfigError, RawKeyCredentials
 from bothways.cli import connect as connecting
 from bothways.cli import serve
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
+from cli_talk import there_and_back
 
 pytestmark = pytest.mark.network
 
@@ -51,16 +52,7 @@ def serving(folder: Path, *options: str) -> Iterator[Background]:
 
 
 def connect(folder: Path, port: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        bothways("connect", f"127.0.0.1:{port}", "--name", "localhost", *options),
-        cwd=folder,
-        env=environment(),
-        input="there and back\n",
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    return there_and_back(folder, port, "--name", "localhost", *options)
 
 
 def test_both_sides_know_each_other_by_a_pre_shared_key(keys: Path) -> None:

@@ -19,6 +19,7 @@ from ca_commands import init
 from cli_scripting import Background
 from cli_talk import ada
 from http_callers import until
+from processes import children
 
 pytestmark = [
     pytest.mark.network,
@@ -27,10 +28,9 @@ pytestmark = [
 ANY_PORT = Address("127.0.0.1", 0)
 
 
-def children(server: Background) -> set[int]:
+def workers(server: Background) -> set[int]:
     """The processes of its workers."""
-    pid = server.process.pid
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return set(children(server.process.pid))
 
 
 def answers(server: Background) -> bool:
@@ -56,21 +56,21 @@ def test_workers_have_sockets_of_one_port_and_one_process_shares_its_port_with_n
 def test_workers_of_serve_are_started_anew_and_replaced_and_end_together(start, folder) -> None:
     """One that is killed has a successor; SIGHUP replaces all by what files say, unless that is wrong."""
     server = start("--client-ca", "ca.pem", "--echo", "--workers", "2")
-    first = children(server)
+    first = workers(server)
     assert len(first) == 2 and all(answers(server) for _ in range(6))
     os.kill(min(first), signal.SIGKILL)
-    until(lambda: len(children(server)) == 2 and min(first) not in children(server))
+    until(lambda: len(workers(server)) == 2 and min(first) not in workers(server))
     assert all(answers(server) for _ in range(6))
     assert "ended with signal 9" in server.printed
     good = (folder / "ca.pem").read_bytes()
     (folder / "ca.pem").write_bytes(b"no certificate any more")
-    second = children(server)
+    second = workers(server)
     server.process.send_signal(signal.SIGHUP)
     until(lambda: "the workers are not replaced: " in server.printed)
-    assert children(server) == second
+    assert workers(server) == second
     (folder / "ca.pem").write_bytes(good + identities.root("Another Root").pem)
     server.process.send_signal(signal.SIGHUP)
-    until(lambda: len(children(server)) == 2 and not children(server) & second)
+    until(lambda: len(workers(server)) == 2 and not workers(server) & second)
     assert answers(server)
     assert server.end() == 0
     assert server.printed.count("is Ada") == 13

@@ -19,6 +19,7 @@ from bothways.testing import Identity
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
+from processes import children
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
@@ -34,8 +35,7 @@ def running(setting: Setting, *more: str) -> Iterator[Background]:
 
 
 def workers(server: Background) -> list[int]:
-    pid = server.process.pid
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children(server.process.pid)
 
 
 def says(channel: Channel, word: bytes) -> bool:

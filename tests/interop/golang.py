@@ -17,6 +17,13 @@ def built(config: pytest.Config, folders: pytest.TempPathFactory, name: str = "p
     go = find("go")
     cache = config.cache
     kept = cache.mkdir("go") if cache is not None else folders.mktemp("go")
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of tests that run at once, one compiles what all need
+        return compiled(go, Path(__file__).parent / "go" / f"{name}.go", kept)
+
+
+def compiled(go: str, source: Path, kept: Path) -> str:
+    """Compile a program without a network, and return its path. kept: the folder for it and for what Go keeps."""
     environment = os.environ | {
         "GOCACHE": str(kept / "build"),
         "GOPATH": str(kept / "path"),
@@ -26,16 +33,13 @@ def built(config: pytest.Config, folders: pytest.TempPathFactory, name: str = "p
         "GOTOOLCHAIN": "local",
         "CGO_ENABLED": "0",
     }
-    program = kept / name
-    source = Path(__file__).parent / "go" / f"{name}.go"
-    with (kept / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of tests that run at once, one compiles what all need
-        done = subprocess.run(
-            [go, "build", "-o", str(program), str(source)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    program = kept / source.stem
+    done = subprocess.run(
+        [go, "build", "-o", str(program), str(source)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return str(program)

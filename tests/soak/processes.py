@@ -9,11 +9,6 @@ from statistics import median
 GROWTH, SLACK_KIB, SLACK_DESCRIPTORS = 1.10, 8 * 1024, 40
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that a process has started, the oldest first."""
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 @dataclass
 class Samples:
     """What a process that lives through the whole soak takes."""

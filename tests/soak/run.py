@@ -13,9 +13,10 @@ from pathlib import Path
 
 from bothways.testing import MutualTLS
 from cli_scripting import Background
+from processes import children
 from soak.clients import DENIED, Change, Clients
 from soak.ledger import Ledger
-from soak.processes import Samples, children
+from soak.processes import Samples
 
 GOOD, REFUSED, HOSTILE = 12, 3, 4
 TAKEN = "what was read is taken by all workers"

@@ -15,6 +15,7 @@ from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
 from operator_talk import asked, samples
+from processes import children
 
 pytestmark = [
     pytest.mark.network,
@@ -65,7 +66,7 @@ def test_counters_of_a_worker_that_is_killed_are_not_lost_and_not_counted_twice(
         until(lambda: samples(path)["bytes_total", "in", "route 1"] == 60)
 
         pid = server.process.pid
-        first = int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+        first = children(pid)[0]
         os.kill(first, signal.SIGKILL)
         until(lambda: samples(path).get(("workers_ended_total",)) == 1)
         until(lambda: ready() == (200, "ready\n"))
