@@ -25,4 +25,4 @@ def test_the_image_has_extras_that_there_are_and_runs_as_nobody_in_particular() 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     [extras] = re.findall(r"bothways\[([a-z,]+)\]", text)
     assert set(extras.split(",")) <= set(project["optional-dependencies"])
-    assert text.index("USER bothways") < text.index("ENTRYPOINT")
+    assert text.index("USER 10001:10001") < text.index("ENTRYPOINT")  # a number, as runAsNonRoot wants it
