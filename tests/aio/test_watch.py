@@ -7,12 +7,13 @@ import logging
 import tempfile
 import threading
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 import identities
+import pki
 from aio_talk import closed, echo, open_to, quiet, run, serving
 from bothways import Alert, Caution, Fault, PeerAlert, PeerFault, TrustStore
 from bothways.aio import watch as source
@@ -328,3 +329,40 @@ async def test_a_client_whose_authority_is_taken_out_of_a_watched_file_loses_its
             assert caught.value.alert == Alert.UNKNOWN_CA
             await worker.until(lambda: worker.ended)
             await closed(writer)
+
+
+class SettableClock:
+    """The clock of this machine, which somebody sets."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        return CLOCK.now() + self.ahead
+
+    def monotonic(self) -> float:
+        return CLOCK.monotonic()
+
+
+@pytest.mark.network
+@run
+async def test_a_clock_that_is_set_ends_at_once_whose_verdict_is_over_and_nobody_else():
+    """The timer of the verdict is of the monotonic clock, and an hour away."""
+    span = {"not_before": identities.START, "not_after": identities.START + timedelta(days=3)}
+    short = pki.leaf(identities.middle(), "Short", alternatives=(), usage=("clientAuth",), **span)
+    for judging in ({"judge_again": "lapse"}, policy()[1]):
+        clock, worker = SettableClock(), Worker()
+        config = identities.server_config(clock=clock, **judging)
+        async with serving(worker, config) as server:
+            reader, writer = await open_to(server, identities.client_config(short))
+            other_reader, other = await open_to(server)
+            await worker.until(lambda here=worker.here: len(here) == 2)
+            clock.ahead = timedelta(days=-2)
+            await asyncio.sleep(0.1)
+            clock.ahead = timedelta(days=3)
+            with pytest.raises(PeerAlert, match="certificate_expired"):
+                await reader.read(1)
+            other.write(b"still here")
+            assert await other_reader.readexactly(10) == b"still here"
+            await writer.wait_closed()
+            await closed(other)

@@ -209,13 +209,16 @@ def test_evidence_that_changes_during_the_handshake_is_used_at_its_end() -> None
     assert isinstance(talk.client.failure, PeerFault)
 
 
-def test_the_wall_clock_is_checked_at_least_once_an_hour() -> None:
+@pytest.mark.parametrize("seconds", [0.0, LOOK_SECONDS])
+def test_the_wall_clock_is_checked_at_each_look_and_at_least_once_an_hour(seconds: float) -> None:
     """Machines sleep, and clocks are set: the monotonic one tells nothing of it."""
     talk = Talk(Role.SERVER, "1.3", None)
     start = talk.clock.monotonic()
     assert talk.judge.next_deadline() == start + LOOK_SECONDS
+    talk.judge.tick()
+    assert talk.judge.failure is None
     talk.clock.at += timedelta(days=400)  # the machine slept
-    talk.clock.seconds += LOOK_SECONDS
+    talk.clock.seconds += seconds
     talk.judge.tick()
     assert isinstance(talk.judge.failure, PeerFault)
     assert talk.judge.failure.fault is Fault.CERTIFICATE_EXPIRED

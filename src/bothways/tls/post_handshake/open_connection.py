@@ -93,7 +93,7 @@ class OpenConnection:
         requests, again = self.requests, self.revalidation
         if requests is not None and requests.deadline is not None and now >= requests.deadline:
             return requests.refuse_late
-        if again is not None and again.deadline is not None and now >= again.deadline:
+        if again is not None and again.is_due(now):
             return again.judge_if_due
         return None
 

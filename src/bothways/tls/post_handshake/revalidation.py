@@ -58,6 +58,12 @@ class Revalidation:
         has_changed = self._judge_again == "change" and verified.generation != verified.request.generation
         return self._is_due or has_changed
 
+    def is_due(self, now: float) -> bool:
+        """Whether `judge_if_due` is to be called. now: on the monotonic clock; the other one may have been set."""
+        if self.deadline is None:
+            return False
+        return now >= self.deadline or (self._judge_again != "never" and self._clock.now() > self._look_at)
+
     def judge_by(self, settings: Settings) -> None:
         """Verify the peer soon with other settings, even while a verification with the old ones is running."""
         trust = settings.trust_when_open
@@ -179,6 +185,10 @@ class AnonymousRevalidation:
         """Whether anchors or evidence have changed since the last check, and `judge_again` reacts to that."""
         has_changed = self._trust.judge_again == "change" and self._trust.generation != self._generation
         return self._is_due or has_changed
+
+    def is_due(self, now: float) -> bool:
+        """Whether `judge_if_due` is to be called. now: on the monotonic clock."""
+        return self.deadline is not None and now >= self.deadline
 
     def judge_by(self, settings: Settings) -> None:
         """Check authorization soon with other settings."""
