@@ -138,6 +138,7 @@ def rule(text: str) -> str:
 OTHER_LISTENER = "[[listener]]\nname = 'b'\nport = 1\n"
 ALL = IDENTITY + LISTENER + ROUTE
 
+SPIFFE_TLS = "[route.backend_tls]\nspiffe = 'unix:/a'\n"
 BROKEN = [
     ("", "no [[listener]]: nobody could connect"),
     (IDENTITY + LISTENER, "no [[route]]: every client would be refused"),
@@ -179,6 +180,12 @@ BROKEN = [
     (ALL + "[route.backend_tls]\nserver_name = 'a'", "`ca` is missing"),
     (ALL.replace("localhost:80", "unix:x") + "[route.backend_tls]\nca = 'a'", "`server_name` is missing"),
     (ALL + "[route.backend_tls]\nca = 'a'\nkey = 'k'", "`key` without `certificate`"),
+    (ALL + SPIFFE_TLS, "`server_name` is missing: the SPIFFE ID of the backend"),
+    (ALL + SPIFFE_TLS + "server_name = 'db.example'", "server_name: expected the SPIFFE ID of the backend"),
+    (ALL + SPIFFE_TLS + "ca = 'a'\ntrust_domains = 'b'", "trust_domains: is not known"),
+    (ALL + SPIFFE_TLS + "certificate = 'b'", "`spiffe` and `certificate`: name one of them"),
+    (ALL + SPIFFE_TLS.replace("unix:/a", "a"), "is no address of a Workload API"),
+    (ALL + SPIFFE_TLS.replace("spiffe", "spiffe_id"), "`spiffe_id` without `spiffe`"),
     (ALL + ROUTE, "line 10: route[2]: never used, since the route route 1"),
     (IDENTITY + LISTENER + 2 * (ROUTE + "name = 'a'\nalpn = 'x'\n"), "another route is called a;"),
     (ALL + "server_names = '*.a.example'\n" + ROUTE + "server_names = 'b.a.example'", "never used,"),

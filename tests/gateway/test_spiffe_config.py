@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +14,10 @@ from typing import Any
 import pytest
 
 import pki
-from bothways import ClientConfig, ConfigError, Credentials, PeerAlert, TrustStore
+from bothways import ClientConfig, ConfigError, Credentials, PeerAlert, Truncated, TrustStore
 from bothways.aio import connect
+from bothways.gateway.backends import reach
+from bothways.gateway.relay import Relay
 from bothways.gateway.server import Gateway
 from bothways.net import connect as connect_socket
 from cli_scripting import Background
@@ -231,3 +236,145 @@ def test_an_agent_that_is_not_there_refuses_the_file(setting: Setting, tmp_path:
     setting.path.write_text(text.replace("spiffe = ", "spiffe_id = "))
     with pytest.raises(ConfigError, match="`spiffe_id` without `spiffe`"):
         setting.load()
+
+
+# -- towards a service -----------------------------------------------------------------------------------
+
+DB = "spiffe://example.org/db"
+
+
+@contextlib.asynccontextmanager
+async def service_of(who: pki.Issued, folder: Path, seen: list[Any]) -> AsyncIterator[str]:
+    """A service of OpenSSL that requires a certificate of our CA; `seen` gets the URIs of each client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    chain = folder / "service.pem"
+    chain.write_bytes(who.chain_pem + who.key_pem)
+    context.load_cert_chain(chain)
+    context.load_verify_locations(cadata=CA.pem.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(writer.get_extra_info("peercert")["subjectAltName"])
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(100):
+                writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(echo, "127.0.0.1", 0, ssl=context)
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+
+
+def towards(served: Agent, address: str, name: str = DB) -> str:
+    tls = f'[route.backend_tls]\nspiffe = "{served.address}"\nserver_name = "{name}"'
+    return f"{route(address)}\n{tls}"
+
+
+async def answered(setting: Setting, gateway: Gateway) -> Any:
+    reader, writer = await setting.open(gateway)
+    writer.write(b"x")
+    return reader, await read(reader)
+
+
+async def read(reader: Any) -> bytes:
+    """What comes, or nothing where it is cut."""
+    try:
+        return bytes(await reader.read(1))
+    except Truncated:
+        return b""
+
+
+def test_a_service_sees_our_svid_and_has_to_have_its_spiffe_id(setting: Setting, served: Agent) -> None:
+    """When its CA leaves the bundle its open connections end, and others do not begin."""
+    seen: list[Any] = []
+
+    async def talk() -> None:
+        async with service_of(workload(CA, DB), setting.folder, seen) as address:
+            setting.write(towards(served, address))
+            async with setting.gateway() as gateway:
+                reader, first_byte = await answered(setting, gateway)
+                assert (first_byte, seen) == (b"x", [(("URI", ID),)])
+                served.send(response(svid(workload(CA, ID, own_key=pki.key("P-256", 9)), ID, CA, NEXT)))
+                await until(lambda: len(trusted(gateway)) == 2)
+                assert (await answered(setting, gateway))[1] == b"x"
+                assert not reader.at_eof()
+                served.send(response(svid(OURS, ID, NEXT)))
+                assert await read(reader) == b""
+                assert trusted(gateway) == (NEXT.certificate,)
+                assert (await answered(setting, gateway))[1] == b""
+                reported = await setting.until_reported(3)
+        assert reported[-1]["code"] == "BACKEND_UNREACHABLE"
+
+    asyncio.run(talk())
+
+
+def trusted(gateway: Gateway) -> Any:
+    towards = gateway.routes.all[0].client
+    assert towards is not None
+    return towards.anchors.certificates
+
+
+@pytest.mark.parametrize(
+    "stranger",
+    [
+        workload(CA, "spiffe://example.org/dbs"),
+        workload(OTHER, DB),
+        pki.leaf(CA, "db", alternatives=[f"URI:{DB}", "URI:spiffe://example.org/x"], **_span()),
+        pki.leaf(CA, "db", alternatives=["DNS:db.example"], **_span()),
+        pki.intermediate(
+            CA, "db", alternatives=[f"URI:{DB}"], key_usage=("digital_signature", "key_cert_sign"), **_span()
+        ),
+    ],
+    ids=["another id", "another domain", "two uris", "no uri", "a ca"],
+)
+def test_a_service_without_this_spiffe_id_gets_nothing(
+    setting: Setting, tmp_path: Path, stranger: pki.Issued
+) -> None:
+    """Nor is one believed whose CA vouches for another trust domain, though that is federated."""
+    seen: list[Any] = []
+
+    async def talk(served: Agent) -> None:
+        async with service_of(stranger, setting.folder, seen) as address:
+            setting.write(towards(served, address))
+            async with setting.gateway() as gateway:
+                assert (await answered(setting, gateway))[1] == b""
+                [line] = await setting.until_reported()
+        assert (line["code"], line["verdict"]) == ("BACKEND_UNREACHABLE", "allowed")
+        assert "the server sent a certificate" in line["ended"]
+
+    with agent(tmp_path / "federated.sock", first(federated={"spiffe://other.example": (OTHER,)})) as served:
+        asyncio.run(talk(served))
+
+
+def test_a_federated_service_is_verified_by_the_bundle_of_its_domain(
+    setting: Setting, tmp_path: Path
+) -> None:
+    theirs = "spiffe://other.example/db"
+    seen: list[Any] = []
+
+    async def talk(served: Agent) -> None:
+        async with service_of(workload(OTHER, theirs), setting.folder, seen) as address:
+            setting.write(towards(served, address, theirs))
+            async with setting.gateway() as gateway:
+                assert (await answered(setting, gateway))[1] == b"x"
+                assert trusted(gateway) == (OTHER.certificate,)
+
+    with agent(tmp_path / "federated.sock", first(federated={"spiffe://other.example": (OTHER,)})) as served:
+        asyncio.run(talk(served))
+    assert seen == [(("URI", ID),)]
+
+
+def test_an_svid_that_has_expired_is_not_shown_to_a_service(setting: Setting, served: Agent) -> None:
+    async def talk() -> None:
+        write(setting, served, towards(served, "127.0.0.1:1"))
+        made = setting.load().all[0]
+        assert made.service_ends == OURS.certificate.not_valid_after_utc
+        ended = replace(made, service_ends=datetime.now(UTC) - timedelta(seconds=1))
+        relay = Relay(lambda _: None, lambda _: None, idle=1, half_closed=1)
+        problem = await reach(relay.service, ended, 1, b"")
+        assert problem is not None
+        assert "our SVID expired on" in problem.text
+
+    asyncio.run(talk())

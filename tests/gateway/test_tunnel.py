@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bothways import ClientConfig, ServerConfig
+from bothways import ClientConfig, ConfigError, ServerConfig
 from bothways.aio import Server, start_server
 from bothways.gateway import tunnel as module
 from bothways.gateway.addresses import TCPAddress, UnixAddress
@@ -186,5 +186,29 @@ def test_only_so_many_connections_are_taken(setting: Setting, monkeypatch: pytes
             assert ends[0][0] == "there are 1 connections, and no more are taken"
             writer.close()
             other.close()
+
+    asyncio.run(talk())
+
+
+def test_nobody_is_connected_while_our_certificate_may_not_be_shown(setting: Setting) -> None:
+    ends: Ends = []
+    allowed: list[bool] = []
+
+    async def talk() -> None:
+        options = {"may_show": lambda: bool(allowed)}
+        async with tls_server(setting) as server, tunnel(setting, port(server), ends, **options) as path:
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+            await until(lambda: ends)
+            [(why, error)] = ends
+            assert "our SVID has expired" in why
+            assert isinstance(error, ConfigError)
+            allowed.append(True)
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            writer.write_eof()
+            assert await reader.read() == b"good client"
+            writer.close()
 
     asyncio.run(talk())

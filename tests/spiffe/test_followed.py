@@ -121,3 +121,15 @@ def test_an_identity_that_the_agent_does_not_have_is_refused(served: Agent) -> N
     with pytest.raises(ConfigError, match="no bundle of the trust domain other"):
         FollowedIdentity(api, None, ["other"])
     api.close()
+
+
+def test_a_client_trusts_the_bundle_of_the_domain_of_its_server_alone(tmp_path: Path) -> None:
+    """Not our own: another domain's CA could not vouch for the server, and neither may ours."""
+    other = authority("other.example")
+    both = response(svid(workload(CA, ID), ID, CA), federated={"spiffe://other.example": (other,)})
+    with agent(tmp_path / "federated.sock", both) as served:
+        api = WorkloadAPI(served.address)
+        made = FollowedIdentity(api, None, ["other.example"], with_own=False)
+        assert made.anchors.current.certificates == (other.certificate,)
+        assert made.credentials.current.names.uri == (ID,)
+        api.close()

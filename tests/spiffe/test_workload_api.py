@@ -15,6 +15,7 @@ import pytest
 import pki
 from bothways import ConfigError
 from bothways.spiffe import workload_api
+from bothways.spiffe.addresses import ENVIRONMENT, found_address
 from bothways.spiffe.workload_api import WorkloadAPI
 from spiffe.agent import Agent, agent, authority, response, svid, workload
 
@@ -205,3 +206,15 @@ def test_only_sockets_of_this_machine_are_addresses(address: str) -> None:
     """A private key comes this way, without TLS."""
     with pytest.raises(ConfigError, match="is no address of a Workload API"):
         WorkloadAPI(address)
+
+
+def test_the_address_may_be_that_in_the_environment() -> None:
+    """SPIFFE Workload Endpoint 4."""
+    assert found_address("unix:/a", {}) == "unix:/a"
+    assert found_address(ENVIRONMENT, {ENVIRONMENT: "unix:///b"}) == "unix:///b"
+    for environment, problem in (
+        ({}, "SPIFFE_ENDPOINT_SOCKET is not set"),
+        ({ENVIRONMENT: "tcp://127.0.0.1:1"}, "the environment variable SPIFFE_ENDPOINT_SOCKET: tcp:"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            found_address(ENVIRONMENT, environment)

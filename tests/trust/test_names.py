@@ -17,7 +17,7 @@ from bothways.trust.names import (
 )
 from bothways.trust.verdict import Names
 from pki import der as encode
-from pki import issue, leaf, root
+from pki import intermediate, issue, leaf, root
 from raw_certificates import alternatives, general_name, sequence, smtp_utf8_mailbox
 
 ROOT = root()
@@ -116,6 +116,36 @@ def test_uris_match_whole_with_scheme_and_authority_in_any_case():
     assert matches(names, server_name("spiffe://example.org/ns/a"))
     assert not matches(names, server_name("spiffe://example.org/ns/A"))
     assert not matches(names, server_name("spiffe://example.org/ns/a/b"))
+
+
+@pytest.mark.parametrize(
+    ("issued", "got"),
+    [
+        (leaf(ROOT, "a", alternatives=["URI:spiffe://e/a", "DNS:a.example"]), None),
+        (leaf(ROOT, "a", alternatives=["URI:spiffe://e/b"]), ("spiffe://e/b",)),
+        (
+            leaf(ROOT, "a", alternatives=["URI:spiffe://e/a", "URI:spiffe://e/b"]),
+            ("spiffe://e/a", "spiffe://e/b"),
+        ),
+        (leaf(ROOT, "a", alternatives=["URI:spiffe://e/a", "URI:urn:a"]), ("spiffe://e/a", "urn:a")),
+        (intermediate(ROOT, "a", alternatives=["URI:spiffe://e/a"]), ("the CA spiffe://e/a",)),
+        (
+            leaf(ROOT, "a", alternatives=["URI:spiffe://e/a"], key_usage=("digital_signature", "crl_sign")),
+            ("the CA spiffe://e/a",),
+        ),
+    ],
+)
+def test_a_spiffe_id_is_the_only_uri_of_a_certificate_that_signs_no_others(issued, got):
+    """X509-SVID 2 and 5.2."""
+    certificate = ParsedCertificate(issued.der)
+    reasons = name_reasons(certificate, names_of(certificate), server_name("spiffe://e/a"))
+    assert [(each.fault, each.facts["got"]) for each in reasons] == (
+        [] if got is None else [(Fault.NAME_MISMATCH, got)]
+    )
+
+
+def test_another_uri_may_be_one_of_several():
+    assert matches(Names("", uri=("urn://e/a", "urn://e/b")), server_name("urn://e/a"))
 
 
 def test_every_kind_of_name_is_collected():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import click
 
+from bothways.cli.client_side import load_client
 from bothways.cli.conversation import Conversation
 from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
@@ -19,13 +20,13 @@ from bothways.cli.options import (
     Address,
     NamesType,
     Side,
-    load_anchors,
     profile_option,
     profile_words,
     side_options,
 )
 from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.pictures import LadderFile, ladder_option
+from bothways.cli.spiffe import Workload, client_workload_options
 from bothways.cli.staples import Staples, Supply, staples_options
 from bothways.cli.starttls import starttls_option
 from bothways.cli.terminal import (
@@ -63,7 +64,6 @@ from bothways.roles import Progress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
-from bothways.trust.anchors import NO_ANCHORS
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
@@ -82,6 +82,7 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
     cert_required=False,
     alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
 )
+@client_workload_options
 @keys_options("--pin", "servers")
 @click.option(
     "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
@@ -126,6 +127,7 @@ def command(
     ca: str | None,
     profile: Profile,
     side: Side,
+    workload: Workload,
     keys: PeerKeys,
     name: str | None,
     tls: str | None,
@@ -153,16 +155,15 @@ def command(
     The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
     """
-    loaded = keys.load()
-    anchors = load_anchors(ca, profile) if ca is not None or not keys.verifies_peers else NO_ANCHORS
-    own = side.load()
-    supply = staples.supply(own.credentials, anchors)
+    loaded = load_client(side, workload, keys, ca, name or address.host, profile)
+    own = loaded.own
+    supply = staples.supply(own.credentials, loaded.anchors)
     config = ClientConfig(
-        anchors=anchors,
+        anchors=loaded.anchors,
         credentials=own.credentials,
-        pins=loaded.pins,
-        psk_peers=loaded.psks,
-        raw_key=loaded.raw_key,
+        pins=loaded.keys.pins,
+        psk_peers=loaded.keys.psks,
+        raw_key=loaded.keys.raw_key,
         versions=SPOKEN if tls is None else (tls,),
         suites=SUITES if suites is None else suites,
         groups=PREFERRED_GROUPS if groups is None else groups,
@@ -178,7 +179,7 @@ def command(
         refuse("--probe and --ech exclude each other: probes send the server's name in the clear")
     if picture is not None:
         picture.check()
-    files = side.files(ca, *profile_words(profile), *keys.words)
+    files = side.files(ca, *profile_words(profile), *workload.words, *keys.words)
     report = _Report(address, profile, as_json, starttls)
     end = _converse(
         _Server(address, name, timeout, probing, starttls), config, files, supply, picture, report

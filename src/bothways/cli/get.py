@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bothways.cli.client_side import load_client
 from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.options import (
     ADDRESS,
@@ -18,12 +19,13 @@ from bothways.cli.options import (
     SPOKEN,
     Address,
     Side,
-    load_anchors,
     profile_option,
     profile_words,
     side_options,
 )
 from bothways.cli.output import Output
+from bothways.cli.peer_keys import PeerKeys
+from bothways.cli.spiffe import Workload, client_workload_options
 from bothways.cli.terminal import DONE, refuse
 from bothways.errors import ConfigError
 from bothways.http.code import LIBRARIES, Wanted, code
@@ -86,6 +88,7 @@ class HeaderType(click.ParamType[Header]):
 )
 @profile_option
 @side_options(cert_required=False, alpn_help=None)
+@client_workload_options
 @click.option(
     "--name",
     metavar="NAME",
@@ -151,6 +154,7 @@ def command(
     ca: str | None,
     profile: Profile,
     side: Side,
+    workload: Workload,
     name: str | None,
     tls: str | None,
     only: str | None,
@@ -176,22 +180,23 @@ def command(
     if data is not None and not any(each.name.lower() == "content-type" for each in headers):
         headers = (*headers, Header("Content-Type", FORM))
     if library is not None:
-        _refuse_options_not_in_code(side, only=only, dial=dial, follow=follow)
+        _refuse_options_not_in_code(side, workload, only=only, dial=dial, follow=follow)
         wanted = _wanted(verb, location, headers, data, output, ca, profile, side, tls, name, timeout)
         sys.stdout.write(code(library, wanted))
         return DONE
     http = load_http()
     body = _body(data)
-    own = side.load()
+    loaded = load_client(side, workload, PeerKeys(), ca, name or location.host, profile)
+    own = loaded.own
     config = ClientConfig(
-        anchors=load_anchors(ca, profile),
+        anchors=loaded.anchors,
         credentials=own.credentials,
         versions=SPOKEN if tls is None else (tls,),
         alpn=http.protocols(body, only),
         revocation=own.revocation,
         insecure_rsa_key_transport=own.classic,
     )
-    named = side.files(ca, *profile_words(profile))
+    named = side.files(ca, *profile_words(profile), *workload.words)
     context = RequestContext(url, config, profile, named, name, dial, timeout, max_size, as_json)
     request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)
     deadline = http.Deadline(timeout, max_time)
@@ -240,10 +245,12 @@ def _version() -> str:
         return "unknown"
 
 
-def _refuse_options_not_in_code(side: Side, *, only: str | None, dial: Address | None, follow: bool) -> None:
+def _refuse_options_not_in_code(
+    side: Side, workload: Workload, *, only: str | None, dial: Address | None, follow: bool
+) -> None:
     left_out = {
         "--http": only, "--connect-to": dial, "--location": follow, "--classic": side.classic,
-        "--fetch": side.sources.fetch,
+        "--fetch": side.sources.fetch, "--spiffe": workload.spiffe,
     }  # fmt: skip
     given = [option for option, value in left_out.items() if value]
     if given:

@@ -22,6 +22,7 @@ from bothways.cli.options import (
     side_options,
 )
 from bothways.cli.server_files import RegularCheck, ServerFiles
+from bothways.cli.spiffe import Workload, allowing, workload_options
 from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import checking_regularly
@@ -45,10 +46,14 @@ ALPN = ("http/1.1",)
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """The configuration of one process, and how it follows its files."""
+    """The configuration of one process, and how it follows its files.
+
+    may_serve: whether our certificate may be shown now; None where it always may.
+    """
 
     config: ServerConfig
     checks: list[RegularCheck]
+    may_serve: Callable[[], bool] | None = None
 
 
 @click.command("run")
@@ -62,7 +67,8 @@ class Serving:
     metavar="HOST:PORT",
     help="The address to listen on; port 0: any free port.",
 )
-@side_options(cert_required=True, alpn_help=None)
+@side_options(cert_required=False, alpn_help=None)
+@workload_options
 @clients_options
 @tickets_options
 @workers_option
@@ -82,6 +88,7 @@ def command(
     app: str,
     address: Address,
     side: Side,
+    workload: Workload,
     clients: Clients,
     tickets: Tickets,
     workers: int | None,
@@ -100,11 +107,12 @@ def command(
     module, colon, attribute = app.partition(":")
     if not (colon and module and attribute):
         refuse(f"{app!a} does not name an application; expected MODULE:APP, such as app:app")
+    workload.check_required(side)
     _check_installed()
     sys.path.insert(0, os.getcwd())
 
     def load() -> Serving:
-        return _load(side, clients, tickets)
+        return _load(side, workload, clients, tickets)
 
     loaded = Reloadable(load)
     with tcp_socket(TCPAddress(*address)) as listener:
@@ -144,16 +152,17 @@ def _check_installed() -> None:
             refuse(f"run requires the package {name}, which is not installed", INSTALL)
 
 
-def _load(side: Side, clients: Clients, tickets: Tickets) -> Serving:
+def _load(side: Side, workload: Workload, clients: Clients, tickets: Tickets) -> Serving:
     """Read all files. Raises ConfigError."""
     if clients.client_auth == "later":
         raise ConfigError("--client-auth later: an ASGI application has no way to ask for a certificate")
-    read = ServerFiles(side, clients)
+    followed = workload.load()
+    read = ServerFiles(side, clients, followed=followed)
     own = read.own
     config = ServerConfig(
         client_anchors=read.anchors,
         client_auth=clients.client_auth,
-        allow=clients.allow or None,
+        allow=allowing(clients, followed),
         credentials=own.credentials or (),
         alpn=ALPN,
         revocation=own.revocation,
@@ -161,7 +170,7 @@ def _load(side: Side, clients: Clients, tickets: Tickets) -> Serving:
         tickets=tickets.load(),
         insecure_rsa_key_transport=own.classic,
     )
-    return Serving(config, read.checks())
+    return Serving(config, read.checks(), None if followed is None else lambda: not followed.has_expired)
 
 
 def serve(
@@ -200,7 +209,12 @@ def serve(
     config = uvicorn.Config(
         app,
         factory=factory,
-        http=ours.over(httptools.HttpToolsProtocol, serving.config, idle_timeout=idle_timeout),
+        http=ours.over(
+            httptools.HttpToolsProtocol,
+            serving.config,
+            idle_timeout=idle_timeout,
+            may_serve=serving.may_serve,
+        ),
         ws=ours.with_caller(websockets.WebSocketsSansIOProtocol),
         log_config=LOGGING,
         proxy_headers=False,

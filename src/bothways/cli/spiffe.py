@@ -1,17 +1,19 @@
-"""The options --spiffe: a server has its identity and its trust from the Workload API of SPIFFE."""
+"""The options --spiffe: identity and trust from the Workload API of SPIFFE."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
 
-from bothways.cli.options import Clients, Side, gathered
+from bothways.cli.options import Clients, Command, Side, gathered
 from bothways.cli.terminal import refuse
 from bothways.errors import ConfigError
-from bothways.spiffe.addresses import checked_address
+from bothways.faults import shown
+from bothways.spiffe.addresses import ENVIRONMENT, found_address
 from bothways.spiffe.identities import checked_domain, trust_domain
 from bothways.tls.events import Peer
 from bothways.tls.handshake.access import NO_CERTIFICATE, Decide, Refusal, checked_allow
@@ -19,7 +21,6 @@ from bothways.tls.handshake.access import NO_CERTIFICATE, Decide, Refusal, check
 if TYPE_CHECKING:
     from bothways.spiffe.followed import FollowedIdentity
     from bothways.spiffe.workload_api import WorkloadAPI
-
 
 _apis: dict[str, WorkloadAPI] = {}  # of this process: a reload goes on with the same connection
 
@@ -32,6 +33,12 @@ class Workload:
     spiffe_id: str | None = None
     trust_domain: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> tuple[tuple[str, ...], ...]:
+        """The options of a client that the commands of a remedy keep."""
+        given = (("--spiffe", self.spiffe), ("--spiffe-id", self.spiffe_id))
+        return tuple((option, value) for option, value in given if value is not None)
+
     def check(self, side: Side) -> None:
         """Refuse options that do not belong together; exit with status 2."""
         if self.spiffe is None:
@@ -40,22 +47,44 @@ class Workload:
         elif side.cert is not None or side.key is not None:
             refuse("--spiffe gives our certificate and key: remove --cert and --key")
 
+    def check_required(self, side: Side) -> None:
+        """Refuse a command without any identity, too."""
+        self.check(side)
+        if self.spiffe is None and side.cert is None:
+            refuse("how we authenticate ourselves is missing: --cert FILE, or --spiffe")
+
     def load(self) -> FollowedIdentity | None:
-        """Call the agent and wait for the first identity; None where no agent is named. Raises ConfigError."""
+        """Call the agent and wait for the first identity; None where no agent is named. Raises ConfigError.
+
+        The anchors are those of our trust domain and of the others that are named.
+        """
+        return None if self.spiffe is None else self._followed(self.spiffe, self.trust_domain, with_own=True)
+
+    def load_for(self, server: str) -> FollowedIdentity | None:
+        """The same, with the anchors of the trust domain of a server alone, which is named by its SPIFFE ID."""
         if self.spiffe is None:
             return None
+        domain = trust_domain(server)
+        if domain is None:
+            raise ConfigError(
+                f"--spiffe: {shown(server)} is no SPIFFE ID, so no bundle says whom to trust for it\nHint: "
+                "--name spiffe://DOMAIN/PATH, the SPIFFE ID of the server; or --ca FILE for a server with another name"
+            )
+        return self._followed(self.spiffe, (domain,), with_own=False)
+
+    def _followed(self, given: str, domains: Sequence[str], *, with_own: bool) -> FollowedIdentity:
         if find_spec("h2") is None:
             raise ConfigError("--spiffe needs h2, which is not installed: pip install 'bothways[gateway]'")
         if self.spiffe_id is not None and trust_domain(self.spiffe_id) is None:
             raise ConfigError(f"--spiffe-id: {self.spiffe_id!a} is no SPIFFE ID")
-        domains = [checked_domain(each) for each in self.trust_domain]
-        checked_address(self.spiffe)
+        checked = [checked_domain(each) for each in domains]
+        address = found_address(given)
         from bothways.spiffe.followed import FollowedIdentity  # h2 is loaded only where it is needed
         from bothways.spiffe.workload_api import WorkloadAPI
 
-        if self.spiffe not in _apis:
-            _apis[self.spiffe] = WorkloadAPI(self.spiffe)
-        return FollowedIdentity(_apis[self.spiffe], self.spiffe_id, domains)
+        if address not in _apis:
+            _apis[address] = WorkloadAPI(address)
+        return FollowedIdentity(_apis[address], self.spiffe_id, checked, with_own=with_own)
 
 
 def allowing(clients: Clients, followed: FollowedIdentity | None) -> Decide | None:
@@ -76,17 +105,35 @@ def allowing(clients: Clients, followed: FollowedIdentity | None) -> Decide | No
     return decide
 
 
+def _of_client(spiffe: str | None, spiffe_id: str | None) -> Workload:
+    return Workload(spiffe, spiffe_id)
+
+
+def _spiffe_option(gives: str) -> Callable[[Command], Command]:
+    return click.option(
+        "--spiffe",
+        is_flag=False,
+        flag_value=ENVIRONMENT,
+        metavar="[unix:PATH]",
+        help=f"Have {gives} from this Workload API of SPIFFE, instead of --cert; without an address from that in "
+        f"{ENVIRONMENT}.",
+    )
+
+
+_spiffe_id_option = click.option(
+    "--spiffe-id", metavar="ID", help="Which SPIFFE ID is ours; by default the first of the Workload API."
+)
+client_workload_options = gathered(
+    "workload",
+    _of_client,
+    _spiffe_option("our certificate, and the CAs of the trust domain of the server (--name),"),
+    _spiffe_id_option,
+)
 workload_options = gathered(
     "workload",
     Workload,
-    click.option(
-        "--spiffe",
-        metavar="unix:PATH",
-        help="Have our certificate and the CAs of clients from this Workload API of SPIFFE, instead of --cert.",
-    ),
-    click.option(
-        "--spiffe-id", metavar="ID", help="Which SPIFFE ID is ours; by default the first of the Workload API."
-    ),
+    _spiffe_option("our certificate and the CAs of clients"),
+    _spiffe_id_option,
     click.option(
         "--trust-domain",
         multiple=True,

@@ -7,11 +7,15 @@ import signal
 
 import click
 
-from bothways.cli.options import FILE, SERVER, Address, Side, load_anchors, side_options
+from bothways.cli.client_side import load_client
+from bothways.cli.options import FILE, SERVER, Address, Side, side_options
+from bothways.cli.peer_keys import PeerKeys
+from bothways.cli.spiffe import Workload, client_workload_options
 from bothways.cli.starttls import PROTOCOL
 from bothways.cli.terminal import DONE, bounded, headline, refuse, say
 from bothways.cli.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
+from bothways.errors import ConfigError
 from bothways.gateway.addresses import Address as Endpoint
 from bothways.gateway.addresses import TCPAddress, UnixAddress, parsed_address, unix_address
 from bothways.gateway.report_limits import ReportLimits
@@ -35,9 +39,10 @@ IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
     help="The trusted CA certificates (PEM); by default those of the system.",
 )
 @side_options(
-    cert_required=True,
+    cert_required=False,
     alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
 )
+@client_workload_options
 @click.option(
     "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
 )
@@ -65,6 +70,7 @@ def command(
     address: Address,
     ca: str | None,
     side: Side,
+    workload: Workload,
     name: str | None,
     insecure_tcp: bool,
     starttls: Protocol | None,
@@ -76,6 +82,7 @@ def command(
     The files of --cert, --key, --ca and --crl are read again when they change, and connections to a server that is not
     accepted any more are ended. SIGINT or SIGTERM ends it.
     """
+    workload.check_required(side)
     where = _local(local, insecure_tcp)
     if starttls is not None and starttls.name not in CLIENT_SPEAKS_FIRST:
         refuse(
@@ -83,7 +90,9 @@ def command(
             f"possible are {', '.join(CLIENT_SPEAKS_FIRST)}",
         )
     lists = CRLFiles(side.sources.crl)
-    own, anchors = side.load(lists.store, watched=True), load_anchors(ca, watched=True)
+    target = name or address.host
+    loaded = load_client(side, workload, PeerKeys(), ca, target, lists=lists.store, watched=True)
+    own, anchors = loaded.own, loaded.anchors
     may_change = own.revocation is not None or isinstance(anchors, WatchedTrustStore)
     config = ClientConfig(
         anchors=anchors,
@@ -94,9 +103,10 @@ def command(
         insecure_rsa_key_transport=own.classic,
         handshake_timeout=timeout,
     )
-    target = name or address.host
     config.target(target)
-    settings = TunnelSettings(config, TCPAddress(*address), target, starttls, connect=timeout)
+    settings = TunnelSettings(
+        config, TCPAddress(*address), target, starttls, lambda: loaded.may_show, timeout
+    )
 
     def read_changed_crls() -> list[str]:
         _ = config.settings.identity.own, anchors.current
@@ -131,7 +141,8 @@ async def _serve(settings: TunnelSettings, where: Endpoint) -> None:
     def report(why: str, error: Exception | None) -> None:
         if error is None or not limits.may_report("local"):
             return
-        causes = explain_failure(error, address=str(settings.server)).lines()
+        is_ours = isinstance(error, ConfigError)  # a matter of this side before anything was connected
+        causes = [] if is_ours else explain_failure(error, address=str(settings.server)).lines()
         say(
             "\n".join(
                 bounded(

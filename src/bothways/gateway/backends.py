@@ -15,7 +15,7 @@ from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.relay import PlainEnd, Relay, TLSEnd
-from bothways.gateway.routes import Route
+from bothways.gateway.routes import Route, svid_problem
 from bothways.starttls import Accepted, greeting_of
 
 Way = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[object]]
@@ -50,6 +50,9 @@ async def reach(protocol: Service, route: Route, seconds: float, head: bytes) ->
     backend = route.config.backend
     if backend is None:
         return Unreached("there is no service")
+    problem = svid_problem(route.service_ends)
+    if problem is not None:
+        return Unreached(f"the backend {backend}: {problem}")
     try:
         async with asyncio.timeout(seconds):
             await _connected(protocol, route, backend, head)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import Coroutine
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from bothways.aio.admission import AdmittedProtocol, Evicted
@@ -23,7 +22,7 @@ from bothways.gateway.observe.meter import Metric, Timing
 from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
-from bothways.gateway.routes import Route, Routes, is_same_trust
+from bothways.gateway.routes import Route, Routes, is_same_trust, svid_problem
 from bothways.places import source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted, Peer
@@ -153,9 +152,9 @@ class ClientProtocol(AdmittedProtocol):
         if self._route is None:
             return None
         self.entry.route = self._route.config.name
-        if self._route.ends is not None and datetime.now(UTC) >= self._route.ends:
-            text = f"our SVID expired on {self._route.ends:%Y-%m-%d %H:%M}, and the Workload API has sent no other"
-            self.entry.ending = Ending.of(Code.SVID_EXPIRED, text)
+        problem = svid_problem(self._route.ends)
+        if problem is not None:
+            self.entry.ending = Ending.of(Code.SVID_EXPIRED, problem)
             return None
         self.watch_by(self._route.watch)
         return self._route.server

@@ -139,18 +139,21 @@ class Making:
 
         return self._once(self.held.anchors, self._before.anchors, (ca or "", exact), make)
 
-    def domain_anchors(self, own: SpiffeIdentity) -> tuple[TrustStore, TrustDomains]:
-        """Return those of the trust domains of SPIFFE, and which of them vouches for which. Raises ConfigError."""
+    def domain_anchors(self, own: SpiffeIdentity, only: str | None = None) -> tuple[TrustStore, TrustDomains]:
+        """Return those of the trust domains of SPIFFE, and which of them vouches for which. Raises ConfigError.
+
+        only: one trust domain; None for all of them.
+        """
         domains: list[TrustDomains] = []
 
         def make(before: TrustStore | None) -> TrustStore:
-            store, found = own.anchors(self._read, before)
+            store, found = own.anchors(self._read, before, only)
             domains.append(found)
             return store
 
-        paths = (*own.paths, *own.domains)
+        paths = (*own.paths, *own.domains) if only is None else (own.source, f"bundle of {only}")
         store = self._once(self.held.anchors, self._before.anchors, paths, make, quiet=True)
-        return store, domains[0] if domains else own.anchors(self._read, store)[1]
+        return store, domains[0] if domains else own.anchors(self._read, store, only)[1]
 
     def lists(self, paths: Paths) -> CRLStore:
         """Return the CRLs of several files, with those that were used earlier. Raises ConfigError."""

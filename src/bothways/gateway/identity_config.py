@@ -12,6 +12,7 @@ from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.credential_files import CredentialFiles, is_token_uri
 from bothways.gateway.spiffe_config import SpiffeIdentity, spiffe_identity_in
 from bothways.gateway.strict_toml import Table
+from bothways.spiffe.identities import trust_domain
 from bothways.trust.revocation import PRESETS
 
 SYSTEM = "system"
@@ -37,12 +38,16 @@ class IdentityConfig:
 
 @dataclass(frozen=True, slots=True)
 class BackendTLS:
-    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  own: ours, for mutual TLS."""
+    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  own: ours, for mutual TLS.
+
+    trust_domain: of SPIFFE, whose bundle alone says whom to trust, in place of `ca`.
+    """
 
     server_name: str
     ca: str | None
-    own: CredentialFiles | None
+    own: CredentialFiles | SpiffeIdentity | None
     crl: tuple[str, ...]
+    trust_domain: str | None = None
 
 
 def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> IdentityConfig:
@@ -88,10 +93,7 @@ def _own(
 ) -> tuple[CredentialFiles | SpiffeIdentity, bool]:
     """Return who we are, and whether that is an identity of SPIFFE that this table names."""
     held, spiffe = credential_files_in(table, folder), spiffe_identity_in(table)
-    if held is not None and spiffe is not None:
-        table.refuse(
-            "`spiffe` and `certificate`: name one of them, where our certificate comes from", "spiffe"
-        )
+    _check_one_source(table, held, spiffe)
     own = held or spiffe or (None if common is None else common.own)
     if own is None:
         table.refuse(
@@ -99,6 +101,13 @@ def _own(
             "address of a Workload API"
         )
     return own, spiffe is not None
+
+
+def _check_one_source(table: Table, held: CredentialFiles | None, spiffe: SpiffeIdentity | None) -> None:
+    if held is not None and spiffe is not None:
+        table.refuse(
+            "`spiffe` and `certificate`: name one of them, where our certificate comes from", "spiffe"
+        )
 
 
 def _trusted(
@@ -124,19 +133,33 @@ def _trusted(
 def backend_tls_in(table: Table, folder: Path, address: Address) -> BackendTLS:
     """Read how a service is verified that is reached by TLS. folder: that of the file. Raises ConfigError."""
     host = address.host if isinstance(address, TCPAddress) else None
-    name = table.text("server_name", host)
-    if name is None:
-        table.refuse("`server_name` is missing: the name that the certificate of the backend must have")
-    ca = table.required(
-        "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
-    )
-    own, crl = credential_files_in(table, folder), table.texts("crl")
+    own, spiffe = credential_files_in(table, folder), spiffe_identity_in(table, federated=False)
+    _check_one_source(table, own, spiffe)
+    ca = domain = None
+    if spiffe is not None and not table.has("ca"):
+        name = table.required(
+            "server_name", "the SPIFFE ID of the backend; or name in `ca` who is trusted for it instead"
+        )
+        domain = trust_domain(name)
+        if domain is None:
+            table.refuse(
+                "expected the SPIFFE ID of the backend, such as spiffe://example.org/db", "server_name"
+            )
+    else:
+        name = table.text("server_name", host) or ""
+        if not name:
+            table.refuse("`server_name` is missing: the name that the certificate of the backend must have")
+        ca = table.required(
+            "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
+        )
+    crl = table.texts("crl")
     table.end()
     return BackendTLS(
         name,
-        None if ca == SYSTEM else file_in(folder, ca),
-        own,
+        None if ca is None or ca == SYSTEM else file_in(folder, ca),
+        own or spiffe,
         _files(folder, crl or ()),
+        domain,
     )
 
 

@@ -15,6 +15,7 @@ from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import GatewayConfig, RouteConfig, wildcard
+from bothways.gateway.credential_files import CredentialFiles
 from bothways.gateway.held import Files, Held, Making
 from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
 from bothways.gateway.identity_config import BackendTLS, IdentityConfig
@@ -27,6 +28,7 @@ from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server import ServiceRequest
 from bothways.tls.handshake.settings import JudgeAgain
 from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_files import expired_in, expiry
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.general_names import lower_ascii
@@ -43,6 +45,7 @@ class Route:
 
     watch: tells its clients that evidence has changed.  finder: fetches evidence, where that is configured.  ends: when
     our credentials end, and with them the route until there are others; None where that is the matter of clients.
+    service_ends: the same of those that are shown to the service.
     """
 
     config: RouteConfig
@@ -51,6 +54,7 @@ class Route:
     watch: Watch
     finder: Finder | None
     ends: datetime | None = None
+    service_ends: datetime | None = None
 
     @property
     def shows_status(self) -> bool:
@@ -129,6 +133,13 @@ class Routes:
             for asked in route.config.server_names or ():
                 if not own.matches(asked.replace("*", "any-name", 1)):
                     yield f"route {name}: our certificate does not stand for {asked}"
+
+
+def svid_problem(end: datetime | None) -> str | None:
+    """Return why our SVID is not shown to anybody; None where it may be. end: when it ends, None for no SVID."""
+    if end is None or datetime.now(UTC) < end:
+        return None
+    return f"our SVID expired on {end:%Y-%m-%d %H:%M}, and the Workload API has sent no other"
 
 
 def is_same_trust(one: ServerConfig | ClientConfig, other: ServerConfig | ClientConfig) -> bool:
@@ -210,8 +221,12 @@ class _Loading:
         tls = config.backend_tls
         client = None if tls is None else self._client(tls, config)
         watch = Watch(server.settings, LOOK_SECONDS)
-        ends = credentials.not_after if isinstance(identity.own, SpiffeIdentity) else None
-        return Route(config, server, client, watch, own_finder(server.settings), ends)
+        ends, service_ends = self._end(identity.own), None if tls is None else self._end(tls.own)
+        return Route(config, server, client, watch, own_finder(server.settings), ends, service_ends)
+
+    def _end(self, own: CredentialFiles | SpiffeIdentity | None) -> datetime | None:
+        """Return from when on credentials are not shown to anybody; None where a peer has to see to it."""
+        return self._making.credentials(own).not_after if isinstance(own, SpiffeIdentity) else None
 
     def _client(self, tls: BackendTLS, route: RouteConfig) -> ClientConfig:
         making, http = self._making, route.http
@@ -219,7 +234,7 @@ class _Loading:
         own = None if tls.own is None else making.credentials(tls.own)
         revocation = Revocation.preset(STRICT, making.lists(tls.crl)) if tls.crl else None
         client = ClientConfig(
-            anchors=making.anchors(tls.ca),
+            anchors=self._anchors_of_service(tls),
             credentials=own,
             alpn=by_http or _own_protocols(route.starttls),
             revocation=revocation,
@@ -228,6 +243,11 @@ class _Loading:
         )
         client.target(tls.server_name)
         return client
+
+    def _anchors_of_service(self, tls: BackendTLS) -> TrustStore:
+        if tls.trust_domain is None or not isinstance(tls.own, SpiffeIdentity):
+            return self._making.anchors(tls.ca)
+        return self._making.domain_anchors(tls.own, tls.trust_domain)[0]
 
     def _revocation(self, identity: IdentityConfig) -> Revocation | None:
         """Return how revocation is checked; None where no source is named and no preset asked for."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bothways.aio.client import create_connection
-from bothways.errors import TimedOut, TLSError
+from bothways.errors import ConfigError, TimedOut, TLSError
 from bothways.gateway.addresses import Address, UnixAddress
 from bothways.gateway.backends import connected_socket
 from bothways.gateway.endings import Code, Ending, ending_of
@@ -35,13 +35,14 @@ class TunnelSettings:
 
     server: where it leads to.  name: what the server's certificate must contain.  starttls: the protocol in which TLS
     is requested first; one in which the client speaks first, since what the server says before is taken from it.
-    connect, idle, half_closed: seconds, as for a gateway.
+    may_show: whether our certificate may be shown now.  connect, idle, half_closed: seconds, as for a gateway.
     """
 
     config: ClientConfig
     server: Address
     name: str
     starttls: Protocol | None = None
+    may_show: Callable[[], bool] = lambda: True
     connect: float = 30.0
     idle: float = 3600.0
     half_closed: float = 600.0
@@ -103,6 +104,11 @@ class Tunnel:
             self._relays[relay] = None
             text = f"there are {CONNECTIONS} connections, and no more are taken"
             relay.failed(Ending.of(Code.CONNECTIONS_LIMIT, text))
+            return
+        if not self._settings.may_show():
+            self._relays[relay] = None
+            text = Code.SVID_EXPIRED.value
+            relay.failed(Ending.of(Code.SVID_EXPIRED, text), ConfigError(text))
             return
         self._relays[relay] = asyncio.get_running_loop().create_task(self._connect(relay))
 

@@ -16,6 +16,7 @@ from bothways.aio.watch import Watch
 from bothways.http.asgi import WithCaller
 from bothways.http.caller import Caller, of_transport
 from bothways.tls.config import ServerConfig
+from bothways.tls.handshake.server import ServiceRequest
 
 Protocol = type[asyncio.Protocol]
 SECURE = {"http": "https", "ws": "wss"}
@@ -52,27 +53,35 @@ def over(
     *,
     handshakes: int = HANDSHAKES,
     idle_timeout: float | None = None,
+    may_serve: Callable[[], bool] | None = None,
 ) -> Callable[..., asyncio.BaseProtocol]:
     """Return a factory of uvicorn's protocol for each authenticated client, over our transport.
 
     Clients are verified as `config` says, also again while their connection is open: the connection of a revoked client
     ends even if it is idle.  handshakes: the largest number of handshakes at the same time, as for
-    `bothways.aio.start_server`.  idle_timeout: seconds without data after which a connection ends.
+    `bothways.aio.start_server`.  idle_timeout: seconds without data after which a connection ends.  may_serve: whether
+    our certificate may be shown now, asked for each client; one is refused with the alert unrecognized_name otherwise.
     """
-    return Connections(with_caller(protocol), config, handshakes, idle_timeout).made
+    return Connections(with_caller(protocol), config, handshakes, idle_timeout, may_serve).made
 
 
 class Connections:
     """The connections of one server in one process."""
 
     def __init__(
-        self, protocol: Protocol, config: ServerConfig, handshakes: int, idle_timeout: float | None
+        self,
+        protocol: Protocol,
+        config: ServerConfig,
+        handshakes: int,
+        idle_timeout: float | None,
+        may_serve: Callable[[], bool] | None,
     ) -> None:
         self._protocol = protocol
         self._config = config
         self._finder = own_finder(config.settings)
         self._admission = Admission(handshakes)
         self._idle_timeout = idle_timeout
+        self._may_serve = may_serve
         self._watch: Watch | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -81,12 +90,15 @@ class Connections:
         app = cast(Callable[..., asyncio.Protocol], self._protocol)(**arguments)
         return AdmittedProtocol(
             self._admission,
-            self._config.connection(),
+            self._config.connection(select=None if self._may_serve is None else self._config_now),
             self._watched(),
             app,
             evidence=self._finder,
             idle_timeout=self._idle_timeout,
         )
+
+    def _config_now(self, _asked: ServiceRequest) -> ServerConfig | None:
+        return self._config if self._may_serve is None or self._may_serve() else None
 
     def _watched(self) -> Watch:
         """Return the `Watch` of this process, which verifies the open connections again."""

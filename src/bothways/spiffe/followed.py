@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from bothways.errors import ConfigError, logged
-from bothways.spiffe.identities import TrustDomains, trust_domain
+from bothways.spiffe.identities import TrustDomains
 from bothways.spiffe.workload_api import WorkloadAPI
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.credentials import Credentials, WatchedCredentials
@@ -30,9 +30,9 @@ class _Taken(NamedTuple):
 class FollowedIdentity:
     """One identity of a Workload API. Waits for the first response; raises ConfigError.
 
-    spiffe_id: None for the default one.  domains: the trust domains besides our own whose peers are trusted.  now:
-    returns monotonic seconds.  Each use looks for what has come, at most once a second. Attributes: `credentials` and
-    `anchors`, for a configuration.
+    spiffe_id: None for the default one.  domains: the trust domains whose peers are trusted; those of our own domain
+    are, too, unless `with_own` is false.  now: returns monotonic seconds.  Each use looks for what has come, at most
+    once a second. Attributes: `credentials` and `anchors`, for a configuration.
     """
 
     def __init__(
@@ -41,9 +41,11 @@ class FollowedIdentity:
         spiffe_id: str | None = None,
         domains: Sequence[str] = (),
         *,
+        with_own: bool = True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._api, self._spiffe_id, self._extra, self._now = api, spiffe_id, tuple(domains), now
+        self._with_own = with_own
         self._lock = threading.Lock()
         self._checks: list[Callable[[Credentials], object]] = []
         self._taken = self._made(0, None)
@@ -94,8 +96,8 @@ class FollowedIdentity:
 
     def _made(self, generation: int, before: TrustStore | None) -> _Taken:
         found = self._api.identities()
-        own = trust_domain(self._spiffe_id or found.default) or ""
-        anchors, domains = found.trusted(tuple(dict.fromkeys((own, *self._extra))), self._api.source)
+        own = (found.own_domain(self._spiffe_id),) if self._with_own else ()
+        anchors, domains = found.trusted((*own, *self._extra), self._api.source)
         same = before is not None and before.digest == anchors.digest
         return _Taken(
             found.credentials(self._spiffe_id), before if same and before else anchors, domains, generation

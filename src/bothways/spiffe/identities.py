@@ -10,8 +10,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
-
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.spiffe.messages import SVID, BadResponse, X509Response, decoded
@@ -19,9 +17,9 @@ from bothways.trust import pem
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.credentials import Credentials
+from bothways.trust.names import SPIFFE, may_sign_others
 from bothways.trust.verdict import Names, Trusted
 
-SCHEME = "spiffe://"
 _ID = re.compile(r"spiffe://([a-z0-9._-]{1,255})((?:/[A-Za-z0-9._-]+)+)")
 _ID_LIMIT = 2048
 _DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
@@ -37,7 +35,7 @@ def trust_domain(spiffe_id: str) -> str | None:
 
 def checked_domain(text: str) -> str:
     """Return the name of a trust domain, with or without spiffe:// before it. Raises ConfigError."""
-    name = text.removeprefix(SCHEME)
+    name = text.removeprefix(SPIFFE)
     if _DOMAIN.fullmatch(name) is None:
         raise ConfigError(f"{shown(text)} is no trust domain; expected a name such as example.org")
     return name
@@ -57,7 +55,7 @@ class TrustDomains:
         domain = None if len(verdict.names.uri) != 1 else trust_domain(verdict.names.uri[0])
         if domain is None:
             return "its certificate has no SPIFFE ID"
-        if is_authority(verdict.path_der[0]):
+        if may_sign_others(ParsedCertificate(verdict.path_der[0])):
             return "its certificate is one of a CA, and no SVID of a workload"
         if verdict.path_der[-1] not in self.anchors.get(domain, frozenset()):
             return f"its trust anchor does not vouch for the trust domain {domain}"
@@ -80,8 +78,13 @@ class Identities:
             raise ConfigError(f"the Workload API has no SVID of {shown(spiffe_id)}; it has {known}")
         return found
 
+    def own_domain(self, spiffe_id: str | None) -> str:
+        """Return the trust domain of a SPIFFE ID, None for the default one."""
+        return trust_domain(spiffe_id or self.default) or ""
+
     def trusted(self, domains: Collection[str], source: str) -> tuple[TrustStore, TrustDomains]:
         """Return the anchors of these trust domains, and which of them vouches for which. Raises ConfigError."""
+        domains = tuple(dict.fromkeys(domains))
         missing = [each for each in domains if each not in self.bundles]
         if missing:
             raise ConfigError(
@@ -115,7 +118,7 @@ def _identities(response: X509Response, source: str, at: datetime | None) -> Ide
             raise BadResponse(f"two bundles of the trust domain {domain}")
         own.setdefault(svid.spiffe_id, _credentials(svid, source, at))
     for name, bundle in response.federated.items():
-        domain = name.removeprefix(SCHEME)
+        domain = name.removeprefix(SPIFFE)
         if _DOMAIN.fullmatch(domain) is None or domain in bundles:
             raise BadResponse(f"a federated bundle of {shown(name)}, which is no other trust domain")
         bundles[domain] = bundle
@@ -128,7 +131,7 @@ def _credentials(svid: SVID, source: str, at: datetime | None) -> Credentials:
     chain = b"".join(pem.encoded("CERTIFICATE", each) for each in svid.chain)
     what = f"{source}: SVID of {svid.spiffe_id}"
     credentials = Credentials.from_contents(chain, what, svid.key, what)
-    if is_authority(credentials.chain[0]):
+    if may_sign_others(ParsedCertificate(credentials.chain[0])):
         raise BadResponse(f"the certificate of {svid.spiffe_id} is one of a CA")
     if credentials.chain[0] != svid.chain[0]:
         raise BadResponse(f"the key of {svid.spiffe_id} does not belong to the first certificate")
@@ -137,14 +140,6 @@ def _credentials(svid: SVID, source: str, at: datetime | None) -> Credentials:
     if at is not None and credentials.not_after <= at:
         raise BadResponse(f"the SVID of {svid.spiffe_id} expired on {credentials.not_after:%Y-%m-%d %H:%M}")
     return credentials
-
-
-def is_authority(der: bytes) -> bool:
-    """Whether a certificate may sign others, which that of a workload may not (X509-SVID 5.2). Raises ValueError."""
-    leaf = ParsedCertificate(der)
-    constraints, usage = leaf.extension(x509.BasicConstraints), leaf.extension(x509.KeyUsage)
-    signs = usage is not None and (usage.key_cert_sign or usage.crl_sign)
-    return signs or (constraints is not None and constraints.ca)
 
 
 def only_id(names: Names) -> str | None:

@@ -200,12 +200,17 @@ class ClientConfig:
         object.__setattr__(self, "settings", settings)
 
     def target(self, server_name: str | None) -> ServerName:
-        """Return the server that a connection wants to reach; `ConfigError` if that cannot be a server's name."""
+        """Return the server that a connection wants to reach.
+
+        Raises `ConfigError` if that cannot be a server's name, and for a server that nothing here can verify.
+        """
         if server_name is None:
             raise ConfigError(
                 "server_name: missing; a client needs the name of its server: a DNS name or an IP address"
             )
-        return parse_server_name(server_name)
+        target = parse_server_name(server_name)
+        check_key_for(self.settings.trust, target)
+        return target
 
     def connection(self, server_name: str | None = None, *, observer: Observer | None = None) -> Connection:
         """Start a connection; its ClientHello is ready to be sent.
@@ -215,7 +220,6 @@ class ClientConfig:
         Raises `ConfigError` without a usable server name, and for a server that nothing here can verify.
         """
         target = self.target(server_name)
-        check_key_for(self.settings.trust, target)
         hs = new_context(Role.CLIENT, self.settings, observer)
         hs.history.server_name = target.text
         return Connection(self.settings, hs, client_handshake(hs, self.settings, target))

@@ -19,10 +19,10 @@ from bothways.faults import shown
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import attributes, normal, text_of
 from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.names import SPIFFE
 from bothways.trust.verdict import PinnedKey, SharedKey, Trusted
 
 COMMON_NAME, ORGANIZATIONAL_UNIT = b"\x55\x04\x03", b"\x55\x04\x0b"
-SPIFFE = "spiffe://"
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x5b\x5d-\x7e]+")

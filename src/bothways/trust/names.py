@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Literal
 
+from cryptography import x509
+
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
@@ -19,6 +21,7 @@ from bothways.trust.work import Step, WorkBudget
 
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and IDNA 2008 map these to different labels
 NO_NAMES = Names("(unreadable)")
+SPIFFE = "spiffe://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +116,15 @@ def _collected(certificate: ParsedCertificate) -> Names:
 
 
 def matches(names: Names, wanted: ServerName) -> bool:
-    """Whether one of the presented names is the wanted one (RFC 9525 6.3 to 6.5)."""
+    """Whether one of the presented names is the wanted one (RFC 9525 6.3 to 6.5).
+
+    A SPIFFE ID has to be the only URI (X509-SVID 2).
+    """
     if wanted.kind == "ip":
         return wanted.text in names.ip
     if wanted.kind == "uri":
+        if wanted.text.startswith(SPIFFE) and len(names.uri) != 1:
+            return False
         return any(_canonical_uri(each) == wanted.text for each in names.uri)
     return any(_dns_matches(lower_ascii(each), wanted.text) for each in names.dns)
 
@@ -140,8 +148,12 @@ def _can_match(presented: str) -> bool:
 
 
 def name_reasons(certificate: ParsedCertificate, names: Names, wanted: ServerName) -> list[Reason]:
-    """Return the reason where a certificate is not valid for the wanted name; else an empty list."""
-    if matches(names, wanted):
+    """Return the reason where a certificate is not valid for the wanted name; else an empty list.
+
+    That of a CA has no SPIFFE ID of a workload (X509-SVID 5.2).
+    """
+    of_authority = wanted.text.startswith(SPIFFE) and may_sign_others(certificate)
+    if matches(names, wanted) and not of_authority:
         return []
     subject = certificate.subject_text
     if certificate.alternative_names is None:
@@ -150,4 +162,13 @@ def name_reasons(certificate: ParsedCertificate, names: Names, wanted: ServerNam
     presented = names.dns + names.ip + names.uri or names.email
     if wanted.kind == "ip":  # which a DNS name with the same letters does not match (RFC 9525 6.2)
         presented = tuple(f"the DNS name {each}" if each == wanted.text else each for each in presented)
+    if of_authority:
+        presented = tuple(f"the CA {each}" for each in presented)
     return [Reason(Fault.NAME_MISMATCH, 0, subject, {"got": presented, "wanted": wanted.text})]
+
+
+def may_sign_others(certificate: ParsedCertificate) -> bool:
+    """Whether a certificate is one of a CA, by its constraints or the usages of its key. Raises ValueError."""
+    constraints, usage = certificate.extension(x509.BasicConstraints), certificate.extension(x509.KeyUsage)
+    signs = usage is not None and (usage.key_cert_sign or usage.crl_sign)
+    return signs or (constraints is not None and constraints.ca)

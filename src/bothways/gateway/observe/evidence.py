@@ -47,7 +47,7 @@ class Evidence:
 def expiring(held: Held) -> list[Expiring]:
     """Return our certificates and the trust anchors in files, those that expire first before the others."""
     found = [*islice(_own(held), MOST), *islice(_anchors(held), MOST)]
-    return sorted(found, key=lambda each: each.end)
+    return sorted(dict.fromkeys(found), key=lambda each: each.end)
 
 
 def evidence(held: Held) -> list[Evidence]:
