@@ -57,6 +57,11 @@ PEERS = {
         "the Debian package postgresql",
         "/usr/lib/postgresql/*/bin",  # where Debian keeps a server's programs
     ),
+    "systemd-analyze": Peer(("systemd-analyze",), ("--version",), (), "the Debian package systemd"),
+    "systemd-sysusers": Peer(("systemd-sysusers",), ("--version",), (), "the Debian package systemd"),
+    "systemd-socket-activate": Peer(
+        ("systemd-socket-activate",), ("--version",), (), "the Debian package systemd"
+    ),
     "redis-server": Peer(("redis-server",), ("--version",), (6, 0), "the Debian package redis-server"),
     "mosquitto": Peer(("mosquitto",), ("-h",), (2, 0), "the Debian package mosquitto", "/usr/sbin"),
     "redis-cli": Peer(("redis-cli",), ("--version",), (6, 0), "the Debian package redis-tools"),
