@@ -38,6 +38,9 @@ help:
 demo: .venv/run.stamp
 	@$(BIN)/bothways demo $(ARGS)
 
+# Tests start a thousand interpreters: the bytecode of what these import is kept, whatever the caller has set.
+test test-all check: export PYTHONDONTWRITEBYTECODE :=
+
 test: .venv/dev.stamp
 	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist worksteal $(ARGS)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import settings
 settings.register_profile("sample", deadline=None, derandomize=True, database=None)
 settings.register_profile("full", deadline=None, max_examples=1000)
 
-
 LONG_ID = 16
+
+# While tests are collected, objects only become more, and nothing is found among them again and again.
+gc.disable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +36,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("full"):
             item.add_marker(skip)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """From here on the collector looks only at what tests make: a million objects of the modules stay as they are."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
 
 import pytest
 
 
 @pytest.fixture(scope="module", autouse=True)
-def rubbish_of_others() -> Iterator[None]:
-    """Within, the garbage collector looks only at what was made since."""
+def rubbish_of_others() -> None:
+    """From here on the garbage collector looks only at what is made within."""
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
