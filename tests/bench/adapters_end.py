@@ -60,16 +60,17 @@ class End:
             return lambda port: asyncio.open_connection("localhost", port, ssl=ours)
         return lambda port: aio.connect("localhost", port, config)
 
-    async def serve(self) -> Any:
+    async def serve(self, handler: Callable[[Any, Any], Awaitable[None]], port: int = 0) -> Any:
         """Begin to serve."""
         if self.kind == "ssl":
             context = self._openssl(ssl.PROTOCOL_TLS_SERVER, "server")
-            return await asyncio.start_server(talk, "localhost", 0, ssl=context, backlog=1024)
+            return await asyncio.start_server(handler, "localhost", port, ssl=context, backlog=1024)
         anchors = TrustStore.from_file(self._folder / "ca.pem")
         config = ServerConfig(client_anchors=anchors, **self._ours("server"))
         if self.kind == "context":
-            return await asyncio.start_server(talk, "localhost", 0, ssl=SSLContext(config), backlog=1024)
-        return await aio.start_server(talk, "localhost", 0, config)
+            ours = SSLContext(config)
+            return await asyncio.start_server(handler, "localhost", port, ssl=ours, backlog=1024)
+        return await aio.start_server(handler, "localhost", port, config)
 
 
 async def talk(reader: Any, writer: Any) -> None:
@@ -90,7 +91,7 @@ async def talk(reader: Any, writer: Any) -> None:
 
 
 async def serve(end: End) -> None:
-    server = await end.serve()
+    server = await end.serve(talk)
     print(server.sockets[0].getsockname()[1], flush=True)
     over = asyncio.Event()
 

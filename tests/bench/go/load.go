@@ -1,10 +1,14 @@
-// The load of `make bench ARGS=gateway`: one client with a certificate, and the service behind what is measured.
+// The load of `make bench ARGS="gateway servers"`: one client with a certificate, and the service behind what is measured.
+//
+// With -http the client requests a page in place of an echo, and the service answers each request by one; with -cert too
+// the service is itself a server of mutual TLS.
 //
 // The service reads a letter and eight bytes of a number, and then does with so many bytes what the letter says: `e`
 // echoes them, `u` reads them and answers with one byte, `d` sends them. The client prints one JSON object.
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/binary"
@@ -13,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"sort"
 	"sync"
@@ -32,6 +37,7 @@ var (
 	count    = flag.Int("count", 1, "how many connections, or requests, all in all")
 	size     = flag.Int64("size", 1000, "bytes of a request, or of one stream")
 	download = flag.Bool("download", false, "the service sends the stream")
+	pages    = flag.Bool("http", false, "HTTP/1.1: a page for each request")
 )
 
 type result struct {
@@ -72,6 +78,9 @@ func service() {
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
+	if *pages {
+		check(serveHTTP(listener))
+	}
 	for {
 		conn, err := listener.Accept()
 		check(err)
@@ -108,6 +117,18 @@ func serve(conn net.Conn) {
 	}
 }
 
+func serveHTTP(listener net.Listener) error {
+	page := make([]byte, 1000)
+	if *cert != "" {
+		config := configuration()
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, config.RootCAs
+		listener = tls.NewListener(listener, config)
+	}
+	return http.Serve(listener, http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		out.Write(page)
+	}))
+}
+
 func configuration() *tls.Config {
 	own, err := tls.LoadX509KeyPair(*cert, *key)
 	check(err)
@@ -138,9 +159,25 @@ func send(conn net.Conn, what byte, length int64, data []byte) {
 }
 
 func echoed(conn *tls.Conn, length int64) *tls.Conn {
+	if *pages {
+		return requested(conn)
+	}
 	data := make([]byte, length)
 	send(conn, 'e', length, data)
 	_, err := io.ReadFull(conn, data)
+	check(err)
+	return conn
+}
+
+func requested(conn *tls.Conn) *tls.Conn {
+	_, err := conn.Write([]byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+	check(err)
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	check(err)
+	if answer.StatusCode != 200 {
+		check(fmt.Errorf("answered with %s", answer.Status))
+	}
+	_, err = io.Copy(io.Discard, answer.Body)
 	check(err)
 	return conn
 }
