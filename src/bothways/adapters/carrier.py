@@ -11,13 +11,17 @@ import os
 import select
 import socket
 import ssl
+import threading
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from bothways.adapters.records import SocketRecords
 from bothways.net.carrier import CUT, Carrier, deadline_in, left
+from bothways.net.pipe import Pipe
 
+T = TypeVar("T")
+CALL_SECONDS = 1.0  # for a call of the system to end before the descriptor is closed beneath it
 _AT_ONCE = getattr(socket, "MSG_DONTWAIT", 0)
 _IS_POSIX = os.name == "posix"
 _AGAIN = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -25,10 +29,12 @@ _plain = socket.socket
 
 
 class OwnCarrier:
-    """The descriptor of an SSLSocket, which closes it itself."""
+    """The descriptor of an SSLSocket, which closes it itself, by `release`."""
 
     def __init__(self, owner: socket.socket) -> None:
         self._owner = weakref.ref(owner)
+        # Each held for one call of the system; reentrant, since a handler of a signal may close the socket within it.
+        self._receiving, self._sending = threading.RLock(), threading.RLock()
         self._records = SocketRecords()
         self._over = False
 
@@ -84,6 +90,18 @@ class OwnCarrier:
         owner = self._owner()
         return -1 if owner is None else owner.fileno()
 
+    def release(self, act: Callable[[], T]) -> T:
+        """Call `act`, which closes or detaches the descriptor, while no thread receives or sends by its number.
+
+        The number may be that of another connection afterwards.
+        """
+        held = [each for each in (self._receiving, self._sending) if each.acquire(timeout=CALL_SECONDS)]
+        try:
+            return act()
+        finally:
+            for each in held:
+                each.release()
+
     def _socket(self) -> socket.socket:
         owner = self._owner()
         if owner is None:
@@ -105,18 +123,22 @@ class OwnCarrier:
     def _receive(self, owner: socket.socket, size: int) -> bytes:
         """Return what can be read now. It reads the descriptor, since a socket with a time limit would wait."""
         if _AT_ONCE and owner.gettimeout() is None:
-            return _plain.recv(owner, size, _AT_ONCE)
+            with self._receiving:
+                return _plain.recv(owner, size, _AT_ONCE)
         if _IS_POSIX:
-            return os.read(owner.fileno(), size)
+            with self._receiving:
+                return os.read(owner.fileno(), size)
         if not self._wait(owner, 0, writing=False):
             raise BlockingIOError
         return _plain.recv(owner, size)
 
     def _send(self, owner: socket.socket, data: memoryview) -> int:
         if _AT_ONCE and owner.gettimeout() is None:
-            return _plain.send(owner, data, _AT_ONCE)
+            with self._sending:
+                return _plain.send(owner, data, _AT_ONCE)
         if _IS_POSIX:
-            return os.write(owner.fileno(), data)
+            with self._sending:
+                return os.write(owner.fileno(), data)
         if not self._wait(owner, 0, writing=True):
             raise BlockingIOError
         return _plain.send(owner, data)
@@ -124,13 +146,14 @@ class OwnCarrier:
     def _wait(self, owner: socket.socket, seconds: float | None, *, writing: bool) -> bool:
         if owner.gettimeout() == 0:
             seconds = 0
-        if owner.fileno() < 0:
+        descriptor = owner.fileno()
+        if descriptor < 0:
             return False
         if not hasattr(select, "poll"):
-            mine = [owner]
+            mine = [descriptor]
             return any(select.select([] if writing else mine, mine if writing else [], [], seconds))
         waiter = select.poll()
-        waiter.register(owner, select.POLLOUT if writing else select.POLLIN)
+        waiter.register(descriptor, select.POLLOUT if writing else select.POLLIN)
         return bool(waiter.poll(None if seconds is None else seconds * 1000))
 
     def _shut(self, how: int) -> None:
@@ -172,6 +195,12 @@ def check_open(carrier: Carrier) -> None:
     """Raise OSError if nothing more can be sent or received."""
     if carrier.is_closed:
         raise OSError(errno.EBADF, "the connection is closed")
+
+
+def released(pipe: Pipe | None, act: Callable[[], T]) -> T:
+    """Call `act`, which closes or detaches the descriptor below a pipe, while no thread uses its number."""
+    carrier = None if pipe is None else pipe.carrier
+    return carrier.release(act) if isinstance(carrier, OwnCarrier) else act()
 
 
 def close_below(below: Any, timeout: float | None) -> None:

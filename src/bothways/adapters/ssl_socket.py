@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from bothways.adapters import forks
 from bothways.adapters.bare_socket import address_of, is_connected
-from bothways.adapters.carrier import LayeredCarrier, OwnCarrier, check_open, close_below
+from bothways.adapters.carrier import LayeredCarrier, OwnCarrier, check_open, close_below, released
 from bothways.adapters.conversation import Conversation, writable
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, want_write, zero_return
@@ -368,13 +368,13 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         return self._bare()
 
     def _bare(self) -> Any:
-        self._talk = self._pipe = None
         if self._below is not None:
+            self._talk = self._pipe = None
             below, self._below = self._below, None
             below.settimeout(self.gettimeout())
             self.close()
             return below
-        bare = _plain(self.family, self.type, self.proto, fileno=_plain.detach(self))
+        bare = _plain(self.family, self.type, self.proto, fileno=self.detach())
         bare.settimeout(self.timeout)
         return bare
 
@@ -408,14 +408,14 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 if self._pipe is not None and self._pipe.has_unsent:
                     self._pipe.carrier.abort()  # wakes a thread that waits for the peer
         below, self._below = self._below, None
-        _plain._real_close(self)  # type: ignore[attr-defined]
+        released(self._pipe, partial(_plain._real_close, self))  # type: ignore[attr-defined]
         if below is not None:
             close_below(below, self.timeout)
 
     def detach(self) -> int:
         """Release the descriptor, without TLS."""
-        self._talk = self._pipe = None
-        return _plain.detach(self)
+        pipe, self._talk, self._pipe = self._pipe, None, None
+        return released(pipe, partial(_plain.detach, self))
 
     # -- internals -------------------------------------------------------------------------------------
 
