@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.http2_frames import HEAD, LIMIT, PREFACE, BadFrame, FrameLengths
+from bothways.http2_frames import (
+    COST_AT_ONCE,
+    COST_PER_SECOND,
+    HEAD,
+    LIMIT,
+    PREFACE,
+    BadFrame,
+    Budget,
+    FrameLengths,
+    TooCostly,
+)
 
 SETTINGS, DATA = 4, 0
 
@@ -19,8 +29,7 @@ def frame(kind: int, length: int, content: int | None = None) -> bytes:
 def test_frames_up_to_the_limit_pass_however_they_are_split(step: int) -> None:
     data = bytes(PREFACE) + frame(SETTINGS, 0) + frame(DATA, LIMIT) + frame(DATA, 0) + frame(DATA, 1)
     lengths = FrameLengths(skipped=PREFACE)
-    for at in range(0, len(data), step):
-        lengths.check(data[at : at + step])
+    assert sum(lengths.check(data[at : at + step]) for at in range(0, len(data), step)) == 4
 
 
 @pytest.mark.parametrize("step", [1, 7, 9, 4096])
@@ -36,3 +45,17 @@ def test_a_longer_frame_is_refused_by_its_head_alone(step: int) -> None:
 def test_the_first_frame_has_settings() -> None:
     with pytest.raises(BadFrame, match="SETTINGS"):
         FrameLengths().check(frame(DATA, 1))
+
+
+def test_a_budget_comes_back_by_time_and_by_what_is_brought() -> None:
+    now = 0.0
+    budget = Budget(lambda: now)
+    budget.spend(COST_AT_ONCE)
+    with pytest.raises(TooCostly):
+        budget.spend(1.0)
+    now = 1.0
+    budget.spend(COST_PER_SECOND - 1)
+    budget.earn(10.0)
+    budget.spend(10.0)
+    with pytest.raises(TooCostly):
+        budget.spend(1.0)

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from architecture.sources import ROOT
-from bothways import places
+from bothways import http2_frames, places
 from bothways.aio import admission as aio_admission
 from bothways.aio import start_server
 from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
@@ -272,6 +272,11 @@ VALUES = {
     "response of an agent": size(svid_messages.MOST_BYTES),
     "SVIDs; bundles of federated trust domains": f"{svid_messages.MOST_SVIDS}; {svid_messages.MOST_BUNDLES}",
     "certificates in a chain or a bundle of an agent": str(svid_messages.MOST_CERTIFICATES),
+    "fields of a message of an agent": str(svid_messages.MOST_FIELDS),
+    "frames of an agent that bring nothing: at once; more each second": (
+        f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
+    ),
+    "time for what an agent sends, in one look": f"{workload_api.AT_ONCE_SECONDS * 1000:g} ms",
     "time for the first SVID when something begins": seconds(workload_api.FIRST_SECONDS),
     "pauses between attempts to reach an agent": (
         f"{seconds(workload_api.FIRST_PAUSE)}, doubled up to {seconds(workload_api.LONGEST_PAUSE)}"
@@ -308,9 +313,9 @@ VALUES = {
         f"{size(link2.STREAM_WINDOW)}; {size(link2.CONNECTION_WINDOW)}"
     ),
     "frames of HTTP/2 that bring nothing: at once; more each second": (
-        f"{link2.COST_AT_ONCE:g}; {link2.COST_PER_SECOND:g}"
+        f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
     ),
-    "what a reset of a stream counts, in such frames": f"{link2.COST_OF_RESET:g}",
+    "what a reset of a stream counts, in such frames": f"{http2_frames.COST_OF_RESET:g}",
     "requests of one connection to `gateway` that are made at once to a service of HTTP/1.1; others wait": (
         str(http_services.BUSY)
     ),

@@ -8,6 +8,7 @@ from bothways.spiffe.messages import (
     MOST_BUNDLES,
     MOST_BYTES,
     MOST_CERTIFICATES,
+    MOST_FIELDS,
     MOST_SVIDS,
     BadResponse,
     decoded,
@@ -86,6 +87,7 @@ def test_no_part_of_a_response_is_taken_for_a_whole(end: int) -> None:
         (b"\x80", "cut off"),
         (varint(1 << 3 | 2) + varint(2**62), "cut off"),
         (bytes(MOST_BYTES + 1), "at most"),
+        ((varint(9 << 3) + b"\x01") * 2000, f"more than {MOST_FIELDS} fields"),
     ],
 )
 def test_what_is_no_response_is_refused(data: bytes, problem: str) -> None:

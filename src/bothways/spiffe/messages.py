@@ -14,6 +14,7 @@ MOST_BYTES = 1024 * 1024  # of a response
 MOST_SVIDS = 16
 MOST_BUNDLES = 64  # of federated trust domains
 MOST_CERTIFICATES = 64  # in a chain or a bundle
+MOST_FIELDS = 1024  # of a message
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
@@ -90,8 +91,11 @@ def _single(data: bytes, what: str) -> dict[int, bytes]:
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes | None]]:
     """Yield the number of each field with its bytes; None for those of another type, which are skipped."""
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
+        if count > MOST_FIELDS:
+            raise BadResponse(f"a message of more than {MOST_FIELDS} fields")
         tag, at = _varint(data, at)
         number, kind = tag >> 3, tag & 7
         if not 0 < number < 2**29:

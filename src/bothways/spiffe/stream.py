@@ -5,21 +5,24 @@ gRPC over HTTP2, https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import unquote
 
 import h2.events
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.exceptions import H2Error
 
 from bothways.describe.escape import visible
-from bothways.http2_frames import BadFrame, FrameLengths
+from bothways.http2_engine import http2_connection
+from bothways.http2_frames import BadFrame, Budget, FrameLengths, TooCostly
 from bothways.spiffe.messages import MOST_BYTES
 
 PATH = "/SpiffeWorkloadAPI/FetchX509SVID"
 EMPTY_REQUEST = b"\0\0\0\0\0"  # not compressed, 0 bytes
 HEAD = 5
 AT_ONCE = 4096  # bytes for h2 in one call: it calls itself for each frame that it does not know
+HEAD_LIMIT = 16 * 1024  # bytes of the fields of one head
 WORDS = 200  # characters of the agent's text in an error
 INVALID_ARGUMENT, PERMISSION_DENIED = 3, 7
 
@@ -33,10 +36,10 @@ class StreamEnded(ConnectionError):
 
 
 class SVIDStream:
-    """The client's side of one call, which lasts until one of both sides ends it."""
+    """The client's side of one call, which lasts until one of both sides ends it. clock: the time in seconds."""
 
-    def __init__(self) -> None:
-        self._connection = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._connection = http2_connection(client_side=True, head_limit=HEAD_LIMIT)
         self._connection.initiate_connection()
         self._connection.send_headers(
             1,
@@ -57,6 +60,7 @@ class SVIDStream:
         self._connection.send_data(1, EMPTY_REQUEST, end_stream=True)
         self._came = bytearray()
         self._frames = FrameLengths()
+        self._budget = Budget(clock)
 
     def data_to_send(self) -> bytes:
         """Return the bytes to be sent now."""
@@ -66,24 +70,27 @@ class SVIDStream:
         """Process bytes of the agent; return the responses that are complete. Raises StreamEnded."""
         responses: list[bytes] = []
         try:
-            self._frames.check(data)
             for at in range(0, len(data), AT_ONCE):
-                for event in self._connection.receive_data(data[at : at + AT_ONCE]):
+                part = data[at : at + AT_ONCE]
+                self._budget.spend(self._frames.check(part))
+                for event in self._connection.receive_data(part):
                     responses += self._take(event)
-        except (H2Error, BadFrame) as error:
+        except (H2Error, BadFrame, TooCostly) as error:
             raise StreamEnded(f"what it sent is no HTTP/2: {visible(str(error), WORDS)}") from None
         return responses
 
     def _take(self, event: object) -> list[bytes]:
         match event:
             case h2.events.ResponseReceived(headers=headers):
-                self._check_head({str(name): str(value) for name, value in headers or ()})
+                self._check_head(_texts(headers))
             case h2.events.DataReceived(data=data, flow_controlled_length=size):
                 self._connection.acknowledge_received_data(size or 0, 1)
-                self._came += data or b""
+                if data:
+                    self._budget.earn(1 + len(data) / 1024)
+                    self._came += data
                 return self._complete()
             case h2.events.TrailersReceived(headers=headers):
-                self._end({str(name): str(value) for name, value in headers or ()})
+                self._end(_texts(headers))
             case h2.events.StreamEnded() | h2.events.StreamReset() | h2.events.ConnectionTerminated():
                 raise StreamEnded("it ended the stream")
             case _:
@@ -115,3 +122,12 @@ class SVIDStream:
             found.append(bytes(self._came[HEAD : HEAD + size]))
             del self._came[: HEAD + size]
         return found
+
+
+def _texts(headers: Any) -> dict[str, str]:
+    """Return header fields of h2 as text, whatever their bytes are."""
+    return {_text(name): _text(value) for name, value in headers or ()}
+
+
+def _text(data: bytes) -> str:
+    return bytes(data).decode("utf-8", "backslashreplace")

@@ -24,7 +24,9 @@ PREFIX = "spiffe:"  # how the source is called in texts
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between attempts to connect
 FIRST_SECONDS = 10.0  # for the first response when something begins
 ANSWER_SECONDS = 30.0  # for the first response of a later connection
-READ_AT_ONCE, READS_AT_ONCE = 64 * 1024, 64
+READ_AT_ONCE, READS_AT_ONCE = 4 * 1024, 1024
+AT_ONCE_SECONDS = 0.01  # for what an agent sends, in one poll
+MOST_UNSENT = 64 * 1024  # bytes that an agent has not taken
 
 
 class WorkloadAPI:
@@ -113,16 +115,18 @@ class WorkloadAPI:
             sock.close()
             self._fail(f"cannot be reached: {error.strerror or error}")
             return
-        self._socket, self._stream = sock, SVIDStream()
+        self._socket, self._stream = sock, SVIDStream(self._now)
         self._answer_by = self._now() + ANSWER_SECONDS
 
     def _exchange(self, sock: socket.socket) -> None:
-        stream = self._stream
+        stream, until = self._stream, self._now() + AT_ONCE_SECONDS
         if stream is None:
             return
         try:
             self._send(sock, stream)
             for _ in range(READS_AT_ONCE):
+                if self._now() >= until:
+                    break
                 try:
                     data = sock.recv(READ_AT_ONCE)
                 except (BlockingIOError, InterruptedError):
@@ -143,7 +147,7 @@ class WorkloadAPI:
 
     def _send(self, sock: socket.socket, stream: SVIDStream) -> None:
         self._unsent += stream.data_to_send()
-        if len(self._unsent) > READ_AT_ONCE:
+        if len(self._unsent) > MOST_UNSENT:
             raise StreamEnded("it takes nothing of what is sent to it")
         if self._unsent:
             try:

@@ -12,49 +12,19 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import h2.events
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
-from h2.settings import SettingCodes, Settings
+from h2.settings import SettingCodes
 
 from bothways.gateway.http.messages import End, Field
 from bothways.gateway.http.streams import ByteStream
-from bothways.http2_frames import PREFACE, BadFrame, FrameLengths
+from bothways.http2_engine import http2_connection
+from bothways.http2_frames import COST_OF_RESET, PREFACE, BadFrame, Budget, FrameLengths, TooCostly
 
 STREAMS = 100  # requests at once on one connection
 STREAM_WINDOW = 64 * 1024 - 1
 CONNECTION_WINDOW = 1024 * 1024  # bytes of bodies that may be held for all streams
 READ_AT_ONCE = 4 * 1024
-# What a peer may cost by frames that bring nothing: so much at once, and so much more each second, for each KiB of a
-# body, and for each request. A reset costs more than another frame, since a request was begun for it.
-COST_AT_ONCE, COST_PER_SECOND, COST_OF_RESET = 2000.0, 200.0, 20.0
-
-
-class TooCostly(ConnectionError):
-    """The peer sends frames that bring nothing."""
-
-
-class Budget:
-    """How much a peer may still cost. clock: the time in seconds."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._left = COST_AT_ONCE
-        self._since = clock()
-
-    def spend(self, cost: float) -> None:
-        """Take something. Raises TooCostly."""
-        now = self._clock()
-        self.earn((now - self._since) * COST_PER_SECOND)
-        self._since = now
-        self._left -= cost
-        if self._left < 0:
-            raise TooCostly("it sent too many frames that bring nothing")
-
-    def earn(self, credit: float) -> None:
-        """Give something back, since the peer brought something."""
-        self._left = min(self._left + credit, COST_AT_ONCE)
 
 
 class Stream2:
@@ -168,18 +138,11 @@ class Link2:
         self._lengths = FrameLengths(skipped=0 if client_side else PREFACE)
         self.peer_leaves = False  # it takes no more requests
         self._begun, self._headed = begun, headed
-        config = H2Configuration(client_side=client_side, header_encoding=None)
-        self.http = H2Connection(config)
-        values = {
+        settings = {
             SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
-            SettingCodes.MAX_HEADER_LIST_SIZE: head_limit,
             SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
-            SettingCodes.ENABLE_PUSH: 0,
         }
-        if not client_side:
-            del values[SettingCodes.ENABLE_PUSH]
-        self.http.local_settings = Settings(client=client_side, initial_values=values)
-        self.http.decoder.max_header_list_size = head_limit
+        self.http = http2_connection(client_side=client_side, head_limit=head_limit, settings=settings)
 
     async def start(self) -> None:
         """Send our preface and settings."""
@@ -210,7 +173,7 @@ class Link2:
         if not data:
             return False
         try:
-            self._lengths.check(data)
+            self.budget.spend(self._lengths.check(data))
             for event in self.http.receive_data(data):
                 self._take(event)
         except (H2Error, TooCostly, BadFrame) as error:
@@ -230,40 +193,40 @@ class Link2:
             stream.end(int(ErrorCodes.CONNECT_ERROR))
 
     def _take(self, event: Any) -> None:
+        """Take what a frame meant. The head of each was paid for already; what it brought is given back."""
         stream = self.streams.get(getattr(event, "stream_id", None) or 0)
         if isinstance(event, h2.events.RequestReceived):
-            self.budget.earn(COST_OF_RESET / 2)
+            self.budget.earn(1 + COST_OF_RESET / 2)
             made = self.streams[event.stream_id] = Stream2(self, event.stream_id)
             if self._begun is not None:
                 self._begun(made, event)
         elif isinstance(event, h2.events.DataReceived):
             self._take_data(stream, event)
         elif isinstance(event, (h2.events.ResponseReceived, h2.events.InformationalResponseReceived)):
+            if isinstance(event, h2.events.ResponseReceived):
+                self.budget.earn(1 + COST_OF_RESET / 2)
             if stream is not None and self._headed is not None:
                 self._headed(stream, event)
         elif isinstance(event, h2.events.TrailersReceived):
+            self.budget.earn(1)
             if stream is not None:
                 stream.came(End(fields_of(event.headers)))
         elif isinstance(event, h2.events.StreamEnded):
             if stream is not None:
                 stream.came(End())
         elif isinstance(event, h2.events.StreamReset):
-            self.budget.spend(COST_OF_RESET)
+            self.budget.spend(COST_OF_RESET - 1)
             if stream is not None:
                 stream.end(int(event.error_code))
         elif isinstance(event, h2.events.ConnectionTerminated):
             self.peer_leaves = True
-        else:
-            self.budget.spend(1.0)
-            if isinstance(event, (h2.events.WindowUpdated, h2.events.RemoteSettingsChanged)):
-                for each in (stream,) if stream is not None else tuple(self.streams.values()):
-                    each.room.set()
+        elif isinstance(event, (h2.events.WindowUpdated, h2.events.RemoteSettingsChanged)):
+            for each in (stream,) if stream is not None else tuple(self.streams.values()):
+                each.room.set()
 
     def _take_data(self, stream: Stream2 | None, event: Any) -> None:
         if event.data:
-            self.budget.earn(len(event.data) / 1024)
-        else:
-            self.budget.spend(1.0)
+            self.budget.earn(1 + len(event.data) / 1024)
         if stream is None:
             self.acknowledge(event.stream_id, event.flow_controlled_length)
         elif event.flow_controlled_length:
