@@ -28,3 +28,13 @@ def test_a_client_is_told_what_its_hello_leaves_out(
 def test_a_client_is_told_of_a_name_that_the_server_does_not_serve() -> None:
     server = identities.server_config(unknown_server_name="refuse")
     assert first(talk(client(), server, "elsewhere.example").clients) == ("NAME_NOT_SERVED", "ours")
+
+
+def test_what_tls_1_2_does_not_have_is_not_called_left_out() -> None:
+    """A hello for TLS 1.2 alone has neither hybrid groups nor ML-DSA, without any configuration."""
+    server = identities.server_config(versions=("1.2",), suites=("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",))
+    hello = client(versions=("1.2",), suites=("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",))
+    found = talk(hello, server).clients
+    assert first(found) == ("NO_SHARED_SUITE", "ours")
+    evidence = " ".join(each.evidence for each in found.causes if each.cause.name != "NO_SHARED_SUITE")
+    assert "X25519MLKEM768" not in evidence and "leaves others out" not in evidence

@@ -5,13 +5,21 @@ from __future__ import annotations
 import pytest
 
 from bothways.diagnosis import refusal_in
-from bothways.diagnosis.service_protocols import LINES_LOOKED_AT, read_protocols
+from bothways.diagnosis.service_protocols import LINES_LOOKED_AT, MESSAGES_LOOKED_AT, read_protocols
 from bothways.diagnosis.service_texts import Meaning
 
 
-def postgresql(code: str, message: str) -> bytes:
-    body = f"SFATAL\0VFATAL\0C{code}\0M{message}\0\0".encode()
-    return b"E" + (len(body) + 4).to_bytes(4, "big") + body
+def of_postgresql(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def postgresql(code: str, message: str, severity: str = "FATAL") -> bytes:
+    return of_postgresql(b"E", f"S{severity}\0V{severity}\0C{code}\0M{message}\0\0".encode())
+
+
+OK = of_postgresql(b"R", bytes(4))  # AuthenticationOk
+STATUS = of_postgresql(b"S", b"TimeZone\0UTC\0")
+READY = of_postgresql(b"Z", b"I")
 
 
 def mysql(code: int, text: str, state: str = "#28000") -> bytes:
@@ -23,6 +31,11 @@ def ldap(code: int, text: str = "", tag: int = 0x61) -> bytes:
     body = bytes((10, 1, code, 4, 0, 4, len(text))) + text.encode()
     message = b"\x02\x01\x01" + bytes((tag, len(body))) + body
     return b"\x30" + bytes((len(message),)) + message
+
+
+def amqp_start() -> bytes:
+    body = b"\0\x0a\0\x0a\0\x09" + bytes(40)
+    return b"\x01\0\0" + len(body).to_bytes(4, "big") + body + b"\xce"
 
 
 def amqp(code: int, text: str) -> bytes:
@@ -39,6 +52,16 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (postgresql("53300", "sorry, too many clients already"), Meaning.BUSY, False),
     (postgresql("57P03", "the database system is starting up"), Meaning.BUSY, False),
     (postgresql("42P01", "no such table"), None, False),
+    (OK + STATUS + postgresql("53300", "remaining connection slots are reserved"), Meaning.BUSY, False),
+    (OK + postgresql("3D000", 'database "x" does not exist'), Meaning.UNWILLING, True),
+    (OK + postgresql("42501", 'permission denied for database "x"'), Meaning.FORBIDDEN, True),
+    (OK + STATUS * 14 + READY + postgresql("42501", "permission denied for table t", "ERROR"), None, False),
+    (OK + READY + postgresql("57P01", "terminating connection due to administrator command"), Meaning.BUSY, False),
+    (OK + STATUS * MESSAGES_LOOKED_AT + postgresql("28000", "no"), None, False),
+    (b"SSH-2.0-OpenSSH_9.2\r\n", None, False),
+    (b"R\0\0\0\x03" + postgresql("28000", "no"), None, False),
+    (mysql(2, "x")[:4] + b"\x0a5.5" + mysql(1045, "Access denied"), None, False),
+    (b"\x01\0\0\x00\x01" + mysql(1045, "Access denied for user 'ada'@'x'"), Meaning.FORBIDDEN, True),
     (mysql(1045, "Access denied for user 'ada'@'x'"), Meaning.FORBIDDEN, True),
     (mysql(1040, "Too many connections", "#08004"), Meaning.BUSY, False),
     (mysql(1130, "Host '1.2.3.4' is not allowed to connect to this MariaDB server", ""), Meaning.FORBIDDEN, True),
@@ -55,6 +78,9 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (ldap(52, tag=0x78), Meaning.BUSY, False),
     (ldap(0), None, False),
     (ldap(0) + ldap(50, tag=0x65), Meaning.FORBIDDEN, True),
+    *((ldap(50, tag=tag), Meaning.FORBIDDEN, True) for tag in (0x67, 0x69, 0x6B, 0x6D, 0x6F)),
+    (ldap(8, "modifications require authentication", tag=0x6B), Meaning.LOGIN, True),
+    (ldap(50, tag=0x64), None, False),
     (ldap(49, "client certificate has expired"), Meaning.CERTIFICATE_EXPIRED, True),
     (b"\x30\x84\0\0\0\x10\x02\x01\x01\x61\x84\0\0\0\x07\x0a\x01\x31\x04\0\x04\0", Meaning.LOGIN, True),
     (b"\x30\x85", None, False),
@@ -63,11 +89,16 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (b"\x20\x02\x00\x03", Meaning.BUSY, False),
     (b"\x20\x03\x00\x8a\0", Meaning.FORBIDDEN, True),
     (b"\x20\x02\x00\x00", None, False),
+    (b"\x20\x02\x00\x00\xe0\x02\x87\x00", Meaning.NOT_AUTHORIZED, True),
+    (b"\x20\x02\x00\x00\xe0\x00", None, False),
+    (b"\x20\x83\x01\x00\x87" + bytes(200), Meaning.NOT_AUTHORIZED, True),
+    (b"\x20\xff\xff\xff\x7f\x87", None, False),
+    (amqp_start() + amqp(403, "ACCESS_REFUSED"), Meaning.LOGIN, True),
     (amqp(403, "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN"), Meaning.LOGIN, True),
     (amqp(530, "NOT_ALLOWED - access to vhost '/' refused"), Meaning.FORBIDDEN, True),
     (amqp(200, "bye"), None, False),
     (b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>", Meaning.LOGIN, True),
-    (b"<?xml version='1.0'?><stream:stream><stream:error><host-unknown xmlns='x'/>", Meaning.WRONG_NAME, True),
+    (b"<?xml version='1.0'?><stream:stream><stream:error><host-unknown xmlns='x'/>", Meaning.NO_SUCH_HOST, True),
     (b"<stream:stream><stream:features/>", None, False),
     (b"-NOAUTH Authentication required.\r\n", Meaning.LOGIN, True),
     (b"-DENIED Redis is running in protected mode", Meaning.FORBIDDEN, True),

@@ -103,6 +103,8 @@ def after_message(seen: Observed, sent: bool, message: Message) -> Observed:
     match message:
         case ClientHello() if not sent:
             return replace(seen, offer=offer_of(message))
+        case ClientHello():
+            return replace(seen, offers_raw_keys=_without_certificates(message))
         case ServerHello() if not is_retry(message):
             return replace(
                 seen,
@@ -133,6 +135,16 @@ def _with_types(seen: Observed, sent: bool, message: tls13.EncryptedExtensions) 
         shows_raw_key=ours is not None and ours.type == RAW,
         sees_raw_key=theirs is not None and theirs.type == RAW,
     )
+
+
+def _without_certificates(hello: ClientHello) -> tuple[Role, ...]:
+    """Return the sides for which our hello offers raw public keys alone."""
+    extensions = hello.extensions or ()
+    offered = (
+        (Role.SERVER, ext.find(extensions, ext.ServerCertificateTypes)),
+        (Role.CLIENT, ext.find(extensions, ext.ClientCertificateTypes)),
+    )
+    return tuple(role for role, types in offered if types is not None and set(types.types) == {RAW})
 
 
 def offer_of(hello: ClientHello) -> Offer:

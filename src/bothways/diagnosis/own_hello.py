@@ -5,7 +5,7 @@ A rule examines one question and yields the causes that it finds, with the evide
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from bothways.describe.messages import listed, version
@@ -16,7 +16,8 @@ from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.situation import Probed
 from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, group_names, names
 from bothways.roles import Version
-from bothways.tls.crypto.signing import SCHEMES
+from bothways.tls.crypto.groups import CLASSIC_GROUPS
+from bothways.tls.crypto.signing import SCHEMES, SCHEMES12
 from bothways.tls.handshake.settings import KEY_TRANSPORT_SUITES, PREFERRED_GROUPS, SUITES, VERSIONS
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -188,7 +189,8 @@ def groups(case: Case) -> Iterator[Likely]:
     if case.situation.probed is not None:
         return
     offered = names(NamedGroup, case.own_side.groups)
-    missing = [each for each in PREFERRED_GROUPS if each not in offered]
+    could = _usable(case, [int(NamedGroup[each]) for each in PREFERRED_GROUPS], CLASSIC_GROUPS)
+    missing = [each for each in group_names(could) if each not in offered]
     if case.own_side.groups and missing:
         detail = f"we offer {listed(offered)}"
         evidence = f"our configuration leaves out {listed(missing)}"
@@ -208,7 +210,14 @@ def schemes(case: Case) -> Iterator[Likely]:
 
 
 def _leaves_out_schemes(case: Case) -> bool:
-    return bool(case.own_side.schemes) and set(case.own_side.schemes) < set(SCHEMES)
+    could = _usable(case, SCHEMES, SCHEMES12)
+    return bool(case.own_side.schemes) and set(case.own_side.schemes) < set(could)
+
+
+def _usable(case: Case, codes: Iterable[int], in_12: Collection[int]) -> list[int]:
+    """Return those that a version which we offer has: TLS 1.2 has neither hybrid groups nor ML-DSA."""
+    versions = case.own_side.versions
+    return [each for each in codes if not versions or Version.TLS13 in versions or each in in_12]
 
 
 def _scheme_left_out(case: Case, evidence: str) -> Likely:

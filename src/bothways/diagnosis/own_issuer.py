@@ -102,8 +102,7 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
     found = certs.highest_named(case.chain, named)
     seen = f"{sent}; the server names {found}"
     if anchor is not None and not signed:
-        evidence = f"{seen}; the CA of that name that we trust did not sign it"
-        yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=name)
+        yield from namesake(case, seen)
     elif case.alert == Alert.UNKNOWN_CA:
         yield from partial_chain(case)
         is_deep = list(chain_too_long(case))
@@ -112,6 +111,21 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
         yield from is_deep
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
         yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
+
+
+def namesake(case: Case, seen: str = "") -> Iterator[Likely]:
+    """Our own trust anchor has the name of our certificate's issuer and another key, as of another cluster.
+
+    seen: what else was seen of it.
+    """
+    if not case.chain:
+        return
+    last = case.chain[-1]
+    anchor, signed = certs.knows(case.own_side.anchors, last)
+    if anchor is not None and not signed:
+        seen = seen or f"we sent {certs.described(case.chain)}"
+        evidence = f"{seen}; the CA of that name that we trust did not sign it"
+        yield case.likely(Cause.CA_REPLACED, OURS, LIKELY, evidence, issuer=last.issuer_text)
 
 
 def partial_chain(case: Case) -> Iterator[Likely]:

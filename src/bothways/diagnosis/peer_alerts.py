@@ -53,6 +53,16 @@ def second_handshake(case: Case) -> Iterator[Likely]:
         )
 
 
+def other_kind(case: Case) -> Iterator[Likely]:
+    """Our hello offers raw public keys alone, and the server has none, or accepts none (RFC 7250 4.2)."""
+    sides = case.observed.offers_raw_keys
+    if sides:
+        which = " and ".join(f"the {each.value}" for each in sides)
+        evidence = f"our hello allows a raw public key and no certificate for {which}, and it refused that"
+        detail = "it uses certificates alone there"
+        yield case.likely(Cause.OTHER_KIND_OF_IDENTITY, OURS, LIKELY, evidence, detail=detail)
+
+
 device = one(Cause.DEVICE_BETWEEN, BETWEEN)
 stopped = one(Cause.PEER_STOPPED, PEERS)
 misconfigured = one(Cause.PEER_CONFIGURED_WRONG, PEERS)
@@ -140,6 +150,7 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
         Alert.CLOSE_NOTIFY: (own_hello.probed, lets_not_in, own_hello.name, stopped),
         Alert.ACCESS_DENIED: (lets_not_in, own_hello.name),
         Alert.INSUFFICIENT_SECURITY: (own_hello.probed, own_hello.suites, own_hello.groups, own_hello.versions),
+        Alert.UNSUPPORTED_CERTIFICATE: (other_kind, own_hello.schemes, device),
     },
     Progress.CHOSEN: {
         Alert.HANDSHAKE_FAILURE: (own_hello.probed, own_hello.groups, own_hello.schemes, misconfigured),
@@ -158,6 +169,8 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
         ),
     },
     Progress.ACCEPTED: {
+        # What the first handshake chose, a second one can choose again.
+        Alert.HANDSHAKE_FAILURE: (second_handshake, own_side.absent, *CERTIFICATE),
         Alert.INTERNAL_ERROR: (second_handshake, stopped, misconfigured),
     },
 }  # fmt: skip

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LINES, LOGINS, Meaning, match_text, texts
 
 LINES_LOOKED_AT = 16
-MESSAGES_LOOKED_AT = 16
+MESSAGES_LOOKED_AT = 32  # PostgreSQL sends some fifteen before it refuses a user whom it has authenticated
+MESSAGE_LIMIT = 16 * 1024
 
 
 class Found(NamedTuple):
@@ -51,14 +52,52 @@ def _decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
 
 
+class Message(NamedTuple):
+    """A message of a binary protocol: what is before its content, and the content, which may be incomplete."""
+
+    head: bytes
+    content: bytes
+
+
+def _messages(data: bytes, bounds: Callable[[bytes, int], tuple[int, int] | None]) -> Iterator[Message]:
+    """Yield the first messages. bounds: where the content of the one at a place begins and ends; None for none."""
+    at = 0
+    for _ in range(MESSAGES_LOOKED_AT):
+        found = bounds(data, at) if at < len(data) else None
+        if found is None or found[1] - at > MESSAGE_LIMIT:
+            return
+        start, end = found
+        yield Message(data[at:start], data[start:end])
+        at = end
+
+
 # -- databases -------------------------------------------------------------------------------------------
 
 
 def _postgresql(data: bytes) -> Found | None:
-    """An ErrorResponse: fields of a letter and a text that ends in a zero byte (PostgreSQL 55.7, appendix A)."""
-    if data[:1] != b"E" or data[1:3] != b"\0\0":
+    """The first ErrorResponse that ends a connection: some come after AuthenticationOk (PostgreSQL 55.7, appendix A).
+
+    An error behind ReadyForQuery which does not end it is about a query.
+    """
+    ready = False
+    for head, content in _messages(data, _of_postgresql):
+        ready = ready or head[:1] == b"Z"
+        if head[:1] == b"E":
+            fields = {each[:1]: each[1:] for each in content.split(b"\0") if each}
+            if not ready or (fields.get(b"V") or fields.get(b"S")) in (b"FATAL", b"PANIC"):
+                return _postgresql_error(fields)
+    return None
+
+
+def _of_postgresql(data: bytes, at: int) -> tuple[int, int] | None:
+    size = int.from_bytes(data[at + 1 : at + 5], "big")
+    if data[at : at + 1] not in (b"E", b"K", b"N", b"R", b"S", b"Z") or size < 4:
         return None
-    fields = {each[:1]: each[1:] for each in data[5:].split(b"\0") if each}
+    return at + 5, at + 1 + size
+
+
+def _postgresql_error(fields: Mapping[bytes, bytes]) -> Found | None:
+    """What the fields of an ErrorResponse say, each a letter and a text."""
     code = fields.get(b"C", b"").decode("ascii", "replace")
     text = _decoded(fields.get(b"M", b""))
     by_text = next((meaning for words, meaning in POSTGRESQL_TEXTS if words in text), None)
@@ -67,11 +106,16 @@ def _postgresql(data: bytes) -> Found | None:
 
 def _mysql(data: bytes) -> Found | None:
     """An ERR packet: three bytes of length, a number, 0xFF, the code, perhaps "#" and a state, a text."""
-    if len(data) < 8 or data[4] != 0xFF or int.from_bytes(data[:3], "little") + 4 > len(data):
-        return None
-    code = int.from_bytes(data[5:7], "little")
-    text = _decoded(data[13:] if data[7:8] == b"#" else data[7:])
-    return _verified(_judged(text, MYSQL.get(code)))
+    for head, content in _messages(data, _of_mysql):
+        if content[:1] == b"\xff" and 4 <= len(content) == int.from_bytes(head[:3], "little"):
+            code = int.from_bytes(content[1:3], "little")
+            text = _decoded(content[9:] if content[3:4] == b"#" else content[3:])
+            return _verified(_judged(text, MYSQL.get(code)))
+    return None
+
+
+def _of_mysql(data: bytes, at: int) -> tuple[int, int]:
+    return at + 4, at + 4 + int.from_bytes(data[at : at + 3], "little")
 
 
 POSTGRESQL_TEXTS: Sequence[tuple[str, Meaning]] = (
@@ -80,7 +124,8 @@ POSTGRESQL_TEXTS: Sequence[tuple[str, Meaning]] = (
     ("no password supplied", Meaning.LOGIN),
 )
 SQL_STATES: Mapping[str, Meaning] = {
-    "28P01": Meaning.LOGIN, "28": Meaning.FORBIDDEN, "53": Meaning.BUSY, "57P03": Meaning.BUSY, "57P01": Meaning.BUSY,
+    "28P01": Meaning.LOGIN, "28": Meaning.FORBIDDEN, "3D000": Meaning.UNWILLING, "42501": Meaning.FORBIDDEN,
+    "53": Meaning.BUSY, "57P03": Meaning.BUSY, "57P01": Meaning.BUSY,
 }  # fmt: skip
 MYSQL: Mapping[int, Meaning] = {
     1040: Meaning.BUSY, 1053: Meaning.BUSY, 1203: Meaning.BUSY, 1226: Meaning.BUSY, 1041: Meaning.BUSY,
@@ -94,34 +139,32 @@ MYSQL: Mapping[int, Meaning] = {
 
 def _ldap(data: bytes) -> Found | None:
     """The first response with a result code that refuses (RFC 4511 4.1.9, 4.4.1, appendix A)."""
-    for content in _ldap_messages(data):
+    for _, content in _messages(data, _of_ldap):
         match = _LDAP_RESULT.match(content)
         code = match[1][0] if match is not None else 0
         if code in LDAP:
             text, meaning = LDAP[code]
             words = "".join(chr(each) for each in content[match.end() :] if 32 <= each < 127) if match else ""
-            if meaning is Meaning.UNWILLING and match_text(words.lower(), LDAP_WANTS_LOGIN) is not None:
+            if code in LDAP_BY_TEXT and match_text(words.lower(), LDAP_WANTS_LOGIN) is not None:
                 meaning = Meaning.LOGIN
             return _judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), meaning)
     return None
 
 
 _LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"
-_LDAP_RESULT = re.compile(rb"\x02[\x01-\x04].{1,4}?[\x61\x65\x78]" + _LENGTH + rb"\x0a\x01(.)", re.DOTALL)
+# All that have a result: bind, search done, modify, add, delete, modify DN, compare, extended.
+_LDAP_RESULT = re.compile(
+    rb"\x02[\x01-\x04].{1,4}?[\x61\x65\x67\x69\x6b\x6d\x6f\x78]" + _LENGTH + rb"\x0a\x01(.)", re.DOTALL
+)
 
 
-def _ldap_messages(data: bytes) -> Iterator[bytes]:
-    """Yield the content of the first messages; the last one may be incomplete."""
-    at = 0
-    for _ in range(MESSAGES_LOOKED_AT):
-        if data[at : at + 1] != b"\x30" or len(data) < at + 2:
-            return
-        size = data[at + 1] & 0x7F if data[at + 1] & 0x80 else 0
-        start = at + 2 + size
-        if size > 4:
-            return
-        at = start + (int.from_bytes(data[at + 2 : start], "big") if size else data[at + 1])
-        yield data[start:at]
+def _of_ldap(data: bytes, at: int) -> tuple[int, int] | None:
+    if data[at : at + 1] != b"\x30" or len(data) < at + 2:
+        return None
+    size = data[at + 1] & 0x7F if data[at + 1] & 0x80 else 0
+    start = at + 2 + size
+    length = int.from_bytes(data[at + 2 : start], "big") if size else data[at + 1]
+    return None if size > 4 else (start, start + length)
 
 
 LDAP: Mapping[int, tuple[str, Meaning]] = {
@@ -136,12 +179,14 @@ LDAP: Mapping[int, tuple[str, Meaning]] = {
     52: ("unavailable", Meaning.BUSY),
     53: ("unwillingToPerform", Meaning.UNWILLING),
 }
-# Texts of OpenLDAP and 389 Directory Server with unwillingToPerform, which servers send for many reasons.
+# Texts of OpenLDAP and 389 Directory Server with codes that servers send for many reasons.
+LDAP_BY_TEXT = (8, 53)
 LDAP_WANTS_LOGIN = texts(
     (
         Meaning.LOGIN,
         (
-            r"authentication required",
+            r"authentication (?:is )?required",
+            r"requires? authentication",
             r"unauthenticated bind",
             r"anonymous bind",
             r"simple (?:authentication|bind)",
@@ -154,13 +199,26 @@ LDAP_WANTS_LOGIN = texts(
 
 
 def _mqtt(data: bytes) -> Found | None:
-    """A CONNACK that refuses: versions 3.1.1 (3.2.2.3) and 5 (3.2.2.2)."""
-    if len(data) < 4 or data[0] != 0x20 or data[1] > 127 or data[3] not in MQTT:
+    """A CONNACK that refuses, or an end with a reason after it: versions 3.1.1 (3.2.2.3) and 5 (3.2.2.2, 3.14.2.1)."""
+    if data[:1] not in (b"\x20", b"\xe0"):
         return None
-    text, meaning = MQTT[data[3]]
-    return _verified(Found(f"MQTT refused the connection: {text}", meaning))
+    for head, content in _messages(data, _of_mqtt):
+        at = MQTT_REASONS.get(head[0])
+        if at is not None and content[at : at + 1] and content[at] in MQTT:
+            text, meaning = MQTT[content[at]]
+            return _verified(Found(f"MQTT refused the connection: {text}", meaning))
+    return None
 
 
+def _of_mqtt(data: bytes, at: int) -> tuple[int, int] | None:
+    """The length has seven bits a byte, and at most two of them here."""
+    first, second = (data[at + 1 : at + 3] + b"\0\0")[:2]
+    if first < 0x80:
+        return at + 2, at + 2 + first
+    return None if second >= 0x80 else (at + 3, at + 3 + (first & 0x7F | second << 7))
+
+
+MQTT_REASONS = {0x20: 1, 0xE0: 0}  # where CONNACK and DISCONNECT have their reason
 MQTT: Mapping[int, tuple[str, Meaning]] = {
     3: ("server unavailable", Meaning.BUSY),
     4: ("bad user name or password", Meaning.LOGIN),
@@ -177,16 +235,23 @@ MQTT: Mapping[int, tuple[str, Meaning]] = {
 
 
 def _amqp(data: bytes) -> Found | None:
-    """A frame with connection.close (AMQP 0-9-1, 1.4.2.7): a code and a text."""
-    match = _AMQP_CLOSE.match(data)
-    if match is None:
+    """The first frame with connection.close (AMQP 0-9-1, 1.4.2.7): a code and a text."""
+    for _, content in _messages(data, _of_amqp):
+        if content.startswith(AMQP_CLOSE) and len(content) >= 7:
+            code = int.from_bytes(content[4:6], "big")
+            text = _decoded(content[7 : 7 + content[6]])
+            return _verified(_judged(f"AMQP {code}: {text}", AMQP.get(code)))
+    return None
+
+
+def _of_amqp(data: bytes, at: int) -> tuple[int, int] | None:
+    """A frame of a method: its type, a channel, the size, and a byte behind the content."""
+    if data[at : at + 1] != b"\x01" or len(data) < at + 7:
         return None
-    code = int.from_bytes(match[1], "big")
-    text = _decoded(data[match.end() : match.end() + match[2][0]])
-    return _verified(_judged(f"AMQP {code}: {text}", AMQP.get(code)))
+    return at + 7, at + 8 + int.from_bytes(data[at + 3 : at + 7], "big")
 
 
-_AMQP_CLOSE = re.compile(rb"\x01\0\0....\0\x0a\0\x32(..)(.)", re.DOTALL)
+AMQP_CLOSE = b"\0\x0a\0\x32"  # class connection, method close
 AMQP: Mapping[int, Meaning] = {
     403: Meaning.LOGIN,
     530: Meaning.FORBIDDEN,
@@ -208,8 +273,8 @@ XMPP: Mapping[bytes, Meaning] = {
     b"credentials-expired": Meaning.LOGIN,
     b"account-disabled": Meaning.FORBIDDEN,
     b"policy-violation": Meaning.FORBIDDEN,
-    b"host-unknown": Meaning.WRONG_NAME,
-    b"host-gone": Meaning.WRONG_NAME,
+    b"host-unknown": Meaning.NO_SUCH_HOST,
+    b"host-gone": Meaning.NO_SUCH_HOST,
     b"resource-constraint": Meaning.BUSY,
     b"system-shutdown": Meaning.BUSY,
     b"temporary-auth-failure": Meaning.BUSY,

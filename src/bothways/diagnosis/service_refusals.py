@@ -6,26 +6,19 @@ was requested and sent, and what our own verification finds, is considered befor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-
-from bothways.diagnosis import network, own_hello, own_issuer, own_side
-from bothways.diagnosis.case import Case, Rule, one
+from bothways.diagnosis import service_rules
+from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
-from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
-from bothways.diagnosis.near_names import is_address
-from bothways.diagnosis.service_reply import ServiceReply, read_reply
+from bothways.diagnosis.diagnosis import Explanation, Weight, ranked
+from bothways.diagnosis.service_reply import ServiceRefusal, ServiceReply, read_reply
 from bothways.diagnosis.service_texts import Meaning
 from bothways.diagnosis.situation import Situation
 from bothways.errors import PeerAlert, PeerFault
-from bothways.faults import shown
-from bothways.roles import Version
 from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 
-OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
-LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
-SKEW_SECONDS = 120
+OURS, PEERS = Party.OURS, Party.PEERS
+LIKELY = Weight.LIKELY
 
 MEANING = (
     "TLS succeeded, and the service behind it refuses: its own rules require more than the handshake did"
@@ -49,14 +42,6 @@ MEANINGS = {
 }
 
 
-class ServiceRefusal(Exception):
-    """The reply by which a service refused us. Never raised: an explanation contains it in place of an error."""
-
-    def __init__(self, reply: ServiceReply) -> None:
-        super().__init__(f"the service answered: {reply.text}")
-        self.reply = reply
-
-
 def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     """Explain the first bytes of a service, if by them it refuses a client for its certificate or name, or return None.
 
@@ -69,7 +54,7 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
     if reply is None or reply.meaning is None:
         return None
     case = Case(ServiceRefusal(reply), situation)
-    causes = ranked(each for rule in (_clocks, *RULES[reply.meaning]) for each in rule(case))
+    causes = ranked(each for rule in service_rules.of_meaning(reply.meaning) for each in rule(case))
     causes = causes or (case.likely(Cause.REFUSED_BY_SERVICE, PEERS),)
     return Explanation(f"the server answered: {reply.text}", MEANINGS.get(reply.meaning, MEANING), causes)
 
@@ -77,7 +62,7 @@ def explain_answer(data: bytes, situation: Situation) -> Explanation | None:
 def explain_silence(situation: Situation) -> Explanation:
     """Explain that a service closed the connection after the handshake without a word."""
     case = Case(silence(), situation)
-    causes = ranked(each for rule in SILENT for each in rule(case))
+    causes = ranked(each for rule in service_rules.SILENT for each in rule(case))
     what = "answered" if situation.observed.said else "sent"
     return Explanation(f"the server {what} nothing, and closed the connection", SILENCE, causes)
 
@@ -135,308 +120,14 @@ def _of_any_status(data: bytes, situation: Situation) -> Explanation | None:
     if reply is None or reply.status is None or reply.status < 400:
         return None
     case = Case(ServiceRefusal(reply), situation)
-    rules: tuple[Rule, ...] = (_absent, _untrusted, own_side.flawed) if reply.status == 400 else ()
-    causes = ranked([*(each for rule in rules for each in rule(case)), *_by_status(case)])
+    further = service_rules.BAD_REQUEST if reply.status == 400 else ()
+    causes = ranked(each for rule in (*further, service_rules.by_status) for each in rule(case))
     return Explanation(
         f"the server answered: {reply.text}", MEANING if reply.status < 500 else FAILED, causes
     )
-
-
-def _by_status(case: Case) -> Iterator[Likely]:
-    yield case.likely(Cause.REFUSED_BY_SERVICE, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
 
 
 def refusal_in(data: bytes) -> ServiceRefusal | None:
     """Return the first bytes of a service as a refusal of us, so that a command has failed, or None."""
     reply = read_reply(data)
     return ServiceRefusal(reply) if reply is not None and reply.refuses else None
-
-
-def _reply(case: Case) -> ServiceReply:
-    return case.error.reply if isinstance(case.error, ServiceRefusal) else ServiceReply("", None)
-
-
-# -- rules ---------------------------------------------------------------------------------------------------
-
-
-def _clocks(case: Case) -> Iterator[Likely]:
-    """The server sends its time: our certificate may not be valid by it, though it is by our clock."""
-    reply, chain, now = _reply(case), case.chain, case.situation.now
-    if reply.date is None or not chain or abs((reply.date - now).total_seconds()) <= SKEW_SECONDS:
-        return
-    if reply.meaning not in (Meaning.CERTIFICATE_WRONG, Meaning.CERTIFICATE_EXPIRED):
-        return
-    outside = any(not each.not_before <= reply.date <= each.not_after for each in chain)
-    inside = all(each.not_before <= now <= each.not_after for each in chain)
-    if outside and inside:
-        evidence = (
-            f'its answer says "Date: {reply.date:%Y-%m-%d %H:%M} UTC", when our certificate is not valid'
-        )
-        yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY, evidence)
-
-
-def _unsent(case: Case) -> Iterator[Likely]:
-    if case.request is None and case.own_side.own:
-        yield from _certificate_not_requested(case)
-    elif not case.chain:
-        yield case.likely(Cause.NO_CERTIFICATE, OURS, LIKELY, "the server says so", detail="none was sent")
-
-
-def _absent(case: Case) -> Iterator[Likely]:
-    """As in the handshake, but a service may have other reasons: no cause is certain."""
-    for each in own_side.absent(case):
-        yield case.likely(each.cause, each.party, LIKELY, each.evidence, **dict(each.facts))
-
-
-def _certificate_not_requested(case: Case) -> Iterator[Likely]:
-    """It requires a certificate, and did not request one in the handshake."""
-    if case.is_client and case.request is None:
-        evidence = "no CertificateRequest came in the handshake"
-        weight = LIKELY if case.own_side.own else POSSIBLE
-        yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, weight, evidence)
-
-
-def _later(case: Case) -> Iterator[Likely]:
-    later = "--post-handshake" if case.observed.version == Version.TLS13 and case.own_side.own else ""
-    yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, LIKELY, "the server says so", later=later)
-
-
-def _http1(case: Case) -> Iterator[Likely]:
-    """It ends a request of HTTP/2, in which nobody is authenticated after the handshake (RFC 9113 9.2.1, 9.2.3)."""
-    yield case.likely(Cause.HTTP1_REQUIRED, OURS, LIKELY, f"it answers {shown(_reply(case).text)}")
-    evidence = (
-        "Apache answers so where a certificate is required for some paths alone, which HTTP/2 does not allow"
-    )
-    yield case.likely(Cause.WANTS_CERTIFICATE_LATER, PEERS, POSSIBLE, evidence)
-
-
-def _untrusted(case: Case) -> Iterator[Likely]:
-    """A service that names its CAs without ours refuses for that, whatever its text says."""
-    if not _reply(case).verifies:
-        yield from own_issuer.unnamed_issuer(case)
-
-
-def _issuer(case: Case) -> Iterator[Likely]:
-    """Not where the handshake that succeeded shows that our CA is trusted."""
-    if not _reply(case).verifies:
-        yield from own_issuer.issuer(case)
-
-
-def _no_list(case: Case) -> Iterator[Likely]:
-    """It got our certificate and calls it none, as Dovecot does, which requires a CRL of each CA by default."""
-    if case.chain and not _is_http(case) and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
-        evidence = (
-            "it got our certificate, and calls it none that is valid; Dovecot does so where it has no CRL"
-        )
-        detail = f"{LISTS}, which Dovecot requires unless ssl_require_crl is no"
-        yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, evidence, whose="our", detail=detail)
-
-
-def _login_named(case: Case) -> Iterator[Likely]:
-    """It names the schemes of the credentials that it requires (RFC 9110 11.6.1)."""
-    schemes = _reply(case).login
-    if schemes:
-        yield case.likely(Cause.WANTS_LOGIN, OURS, LIKELY, f"it names {schemes}")
-
-
-def _login(case: Case) -> Iterator[Likely]:
-    evidence = "its answer mentions credentials, and no certificate"
-    yield case.likely(Cause.WANTS_LOGIN, OURS, POSSIBLE if _is_http(case) else LIKELY, evidence)
-
-
-def _perhaps_login(case: Case) -> Iterator[Likely]:
-    """Brokers send one code for a client that may not and for one without a user name and a password."""
-    evidence = "it sends the same code where a user name and a password are missing"
-    yield case.likely(Cause.WANTS_LOGIN, OURS, POSSIBLE, evidence)
-
-
-def _proxy_login(case: Case) -> Iterator[Likely]:
-    evidence = f"it names {_reply(case).login}" if _reply(case).login else "that is what the status says"
-    yield case.likely(Cause.PROXY_WANTS_LOGIN, BETWEEN, LIKELY, evidence)
-
-
-def _is_http(case: Case) -> bool:
-    return _reply(case).status is not None
-
-
-def _backend(case: Case) -> Iterator[Likely]:
-    yield case.likely(Cause.BACKEND_DOWN, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
-
-
-def _busy(case: Case) -> Iterator[Likely]:
-    yield case.likely(Cause.SERVICE_BUSY, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
-
-
-def _as_the_answer_says(case: Case) -> Iterator[Likely]:
-    """It names a certificate's issuer as the reason, and its CAs are not known: its text is the only evidence."""
-    for each in own_issuer.issuer(case):
-        yield replace(each, weight=LIKELY) if each.cause is Cause.CA_NOT_ACCEPTED else each
-
-
-def _not_told_apart(case: Case) -> Iterator[Likely]:
-    """Servers that verify with OpenSSL and respond with a page send the same text for every reason."""
-    if not case.chain or case.own_reasons or own_issuer.is_issuer_unnamed(case):
-        return
-    how = "its answer is the same for each of these; nginx writes which it was to its error log"
-    yield own_side.revoked_by(case, POSSIBLE, how)
-    yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, how, whose="our", detail=LISTS)
-    if len(case.chain) == own_issuer.USUAL_DEPTH:
-        detail = "nginx accepts no intermediate where ssl_verify_depth is 0"
-        yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, how, detail=detail)
-
-
-LISTS = "it may have no current certificate revocation list (CRL) of each CA of our chain"
-
-
-def _expired(case: Case) -> Iterator[Likely]:
-    yield case.likely(
-        Cause.EXPIRED, OURS, POSSIBLE, date="a date that the server knows", subject="our certificate"
-    )
-
-
-def _no_protocol(case: Case) -> Iterator[Likely]:
-    """It serves HTTP/2 alone, and answers a client with which it has agreed no protocol in HTTP/1."""
-    if case.is_client and case.observed.protocol is None:
-        detail = "we offer none, and it serves HTTP/2 alone"
-        evidence = "that is what the answer says"
-        yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY, evidence, detail=detail, offer="h2")
-
-
-def _name(case: Case) -> Iterator[Likely]:
-    for each in own_hello.name(case):
-        yield case.likely(
-            each.cause, each.party, LIKELY, "that is what the answer says", name=each.facts["name"]
-        )
-
-
-def _misdirected(case: Case) -> Iterator[Likely]:
-    """The request's authority is not of this connection (RFC 9110 15.5.20): which name selected it, we know."""
-    asked = case.own_side.server_name
-    if is_address(asked):
-        yield from _name(case)
-    evidence = (
-        "its answer says that this host belongs to another route or certificate than the connection has"
-    )
-    sent = "it has none" if is_address(asked) or asked is None else f"that is {asked}"
-    yield case.likely(Cause.MISDIRECTED, OURS, LIKELY, evidence, detail=sent)
-
-
-def _too_large(case: Case) -> Iterator[Likely]:
-    reply = _reply(case)
-    what = TOO_LONG.get(reply.status or 0, "its header fields, such as cookies or a token")
-    if reply.status not in TOO_LONG and case.chain:
-        what += "; a proxy that passes our certificate on in a header field adds to them"
-    yield case.likely(Cause.REQUEST_TOO_LARGE, OURS, LIKELY, f"it answers {shown(reply.text)}", detail=what)
-
-
-TOO_LONG = {413: "its content", 414: "its URL"}
-
-
-def _forwarded_in_plain(case: Case) -> Iterator[Likely]:
-    """TLS ended in front of the service that answers: what it got was not in TLS, although we sent it in TLS."""
-    evidence = f"over TLS it answers {shown(_reply(case).text)}"
-    yield case.likely(Cause.FORWARDED_IN_PLAIN, PEERS, LIKELY, evidence)
-
-
-def _clock(case: Case) -> Iterator[Likely]:
-    """A server that sends the right time has no wrong clock."""
-    date = _reply(case).date
-    if date is None or abs((date - case.situation.now).total_seconds()) > SKEW_SECONDS:
-        yield from own_side.clock(case)
-
-
-def _exceeds_usual_depth(case: Case) -> Iterator[Likely]:
-    yield from (each for each in own_issuer.chain_too_long(case) if each.weight is LIKELY)
-
-
-def _nobody_behind(case: Case) -> Iterator[Likely]:
-    evidence = "TLS was complete, and it closed the connection without a word, as a load balancer without a server does"
-    yield case.likely(Cause.BACKEND_DOWN, PEERS, own_side.silent_weight(case), evidence)
-
-
-def _without_protocol(case: Case) -> Iterator[Likely]:
-    """Servers of HTTP/2 alone let a client in that offers HTTP/1.1, as Go does, and close on its request."""
-    for each in network.no_protocol_chosen(case):
-        yield replace(each, weight=POSSIBLE, evidence="")
-
-
-def _no_request_in_time(case: Case) -> Iterator[Likely]:
-    if not case.observed.said:
-        yield case.likely(
-            Cause.NO_REQUEST, OURS, POSSIBLE, "we had sent nothing when it closed the connection"
-        )
-
-
-by_service = one(Cause.REFUSED_BY_SERVICE, PEERS)
-let_in: tuple[Rule, ...] = (
-    _absent,
-    _untrusted,
-    own_side.flawed,
-    _certificate_not_requested,
-    own_side.not_authorized,
-)
-WRONG: tuple[Rule, ...] = (
-    _absent, _untrusted, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
-    own_issuer.partial_chain, _exceeds_usual_depth,
-    own_issuer.issuer, _not_told_apart, _clock, own_side.not_authorized, own_side.no_known_reason,
-)  # fmt: skip
-
-SILENT: tuple[Rule, ...] = (
-    _absent,
-    _untrusted,
-    own_side.flawed,
-    own_side.not_authorized,
-    _nobody_behind,
-    _without_protocol,
-    _no_request_in_time,
-    one(Cause.PEER_STOPPED, PEERS),
-)
-RULES: Mapping[Meaning, tuple[Rule, ...]] = {
-    Meaning.CERTIFICATE_WANTED: (
-        _absent,
-        _unsent,
-        _untrusted,
-        own_side.flawed,
-        _certificate_not_requested,
-        _no_list,
-        own_issuer.issuer,
-        own_side.not_authorized,
-        by_service,
-    ),
-    Meaning.CERTIFICATE_WRONG: WRONG,
-    Meaning.CERTIFICATE_UNTRUSTED: (
-        _absent,
-        _untrusted,
-        _as_the_answer_says,
-        own_side.flawed,
-        own_side.no_known_reason,
-        _certificate_not_requested,
-    ),
-    # A text proves nothing: what was requested, named and sent is weighed first, whatever it says.
-    Meaning.CERTIFICATE_EXPIRED: (
-        _absent,
-        _untrusted,
-        own_side.flawed,
-        own_side.anchor_expired,
-        _clock,
-        _expired,
-        own_issuer.issuer,
-    ),
-    Meaning.CERTIFICATE_REVOKED: (_absent, _untrusted, own_side.flawed, own_side.revoked),
-    Meaning.LATER_IMPOSSIBLE: (_untrusted, _later),
-    Meaning.HTTP1_WANTED: (_http1, by_service),
-    Meaning.WRONG_NAME: (_name, by_service),
-    Meaning.MISDIRECTED: (_misdirected, by_service),
-    Meaning.TOO_LARGE: (_too_large, by_service),
-    Meaning.UNWILLING: (_by_status, _untrusted, own_side.flawed, *let_in),
-    Meaning.FORBIDDEN: (*let_in, _issuer, by_service),
-    Meaning.NOT_AUTHORIZED: (_perhaps_login, *let_in, by_service),
-    Meaning.FAILED: (_by_status,),
-    Meaning.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
-    Meaning.PROXY_LOGIN: (_proxy_login,),
-    Meaning.NO_BACKEND: (_backend, by_service),
-    Meaning.BUSY: (_busy, by_service),
-    Meaning.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
-    Meaning.NO_PROTOCOL: (_no_protocol, by_service),
-    Meaning.PLAIN_WANTED: (_forwarded_in_plain, by_service),
-}

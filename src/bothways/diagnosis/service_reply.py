@@ -71,6 +71,14 @@ class ServiceReply:
         )
 
 
+class ServiceRefusal(Exception):
+    """The reply by which a service refused us. Never raised: an explanation contains it in place of an error."""
+
+    def __init__(self, reply: ServiceReply) -> None:
+        super().__init__(f"the service answered: {reply.text}")
+        self.reply = reply
+
+
 ABOUT_CERTIFICATES = frozenset(
     {
         Meaning.CERTIFICATE_WANTED,

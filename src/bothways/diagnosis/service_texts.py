@@ -23,6 +23,7 @@ class Meaning(Enum):
     LATER_IMPOSSIBLE = "it would request a certificate after the handshake, and cannot"
     HTTP1_WANTED = "it serves this request in HTTP/1.1 alone"
     WRONG_NAME = "it does not serve this server name"
+    NO_SUCH_HOST = "it does not serve the host that the request names"
     MISDIRECTED = "the request is for another host than the server name of its connection"
     TOO_LARGE = "the request, or a part of it, is too large"
     FORBIDDEN = "we are not authorized"
@@ -112,6 +113,15 @@ PLACES = texts(
             r"speaking plain http to an ssl",
             r"sent an http request to an https",
             r"combination of host and port requires tls",
+        ),
+    ),
+    (
+        Meaning.WRONG_NAME,
+        (
+            r"did not provide a hostname using server name indication",
+            r"(?:no|missing|without) (?:tls )?(?:sni|server name indication)\b",
+            r"(?:sni|server name indication) (?:is )?(?:required|missing|not (?:sent|provided|present))",
+            r"requires? (?:tls )?(?:sni|server name indication)\b",
         ),
     ),
     (

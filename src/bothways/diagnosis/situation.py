@@ -172,6 +172,7 @@ class Observed:
     data was received, and sent.  closed: whether we sent close_notify.  progress: how far the connection had come.
     protocol: what the server chose by ALPN.  shows_raw_key, sees_raw_key: whether our Certificate message, and the
     peer's, contains a raw public key, so that there is no chain.  by_psk: the server chose a PSK.
+    offers_raw_keys: the sides for which our ClientHello offers raw public keys and no certificate.
     """
 
     sent: tuple[str, ...] = ()
@@ -189,6 +190,7 @@ class Observed:
     shows_raw_key: bool = False
     sees_raw_key: bool = False
     by_psk: bool = False
+    offers_raw_keys: tuple[Role, ...] = ()
 
 
 Differs = Literal["schemes", "groups", "size", "nothing"]

@@ -1,0 +1,65 @@
+"""A refusal of a service is explained by what was requested, named and sent, before the text of its answer counts."""
+
+from __future__ import annotations
+
+import pytest
+
+import identities
+import pki
+from bothways import TrustStore
+from bothways.diagnosis import Explanation, explain_answer
+from diagnosis.talks import first, talk
+from diagnosis.test_own_side import holder, host
+
+NO_HOST = b"<?xml version='1.0'?><stream:stream><stream:error><host-unknown xmlns='x'/>"
+NO_SNI = (
+    b"HTTP/1.1 403 Forbidden\r\n\r\n<p>Reason: The client software did not provide a hostname using Server Name "
+    b"Indication (SNI), which is required to access this server.</p>"
+)
+UNAUTHORIZED = b'HTTP/1.1 401 Unauthorized\r\n\r\n{"kind":"Status","message":"Unauthorized","code":401}'
+
+
+def explained(answer: bytes, name: str = "localhost") -> Explanation:
+    found = explain_answer(answer, talk(name=name).client.situation())
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_a_host_that_xmpp_does_not_serve_is_that_of_the_stream_and_not_of_the_connection(name: str) -> None:
+    found = explained(NO_HOST, name)
+    assert first(found) == ("NAME_NOT_SERVED", "ours")
+    assert "`to`" in found.first.text and not found.first.command
+
+
+def test_a_server_that_misses_the_server_name_is_believed() -> None:
+    assert first(explained(NO_SNI, "127.0.0.1")) == ("NO_NAME_SENT", "ours")
+
+
+@pytest.mark.parametrize("answer", [UNAUTHORIZED, b"HTTP/1.1 403 Forbidden\r\n\r\n"])
+def test_our_certificate_is_of_another_ca_of_the_name_that_our_anchor_has(answer: bytes) -> None:
+    """As of two clusters whose CAs have one name: the server verifies by one of them, and we have the other's file."""
+    of_our_certificate, of_the_server = (
+        pki.root("kubernetes", own_key=pki.key("P-256", number), **identities.SPAN) for number in (77, 78)
+    )
+    config = identities.client_config(
+        None,
+        anchors=TrustStore([of_the_server.der]),
+        credentials=identities.credentials(holder(of_our_certificate, key_identifiers=False)),
+    )
+    server = identities.server_config(
+        credentials=identities.credentials(host(of_the_server, key_identifiers=False)),
+        client_anchors=TrustStore([of_our_certificate.der]),
+        client_auth="request",
+    )
+    found = explain_answer(answer, talk(config, server).client.situation())
+    assert found is not None and first(found) == ("CA_REPLACED", "ours")
+    assert "did not sign it" in found.first.evidence
+
+
+def test_a_status_that_names_no_credentials_is_not_said_to_mention_them() -> None:
+    login = next(each for each in explained(UNAUTHORIZED).causes if each.cause.name == "WANTS_LOGIN")
+    assert "mentions" not in login.evidence and "401" in login.evidence
+    told = b"HTTP/1.1 401 Unauthorized\r\n\r\nmissing authentication token"
+    login = next(each for each in explained(told).causes if each.cause.name == "WANTS_LOGIN")
+    assert "mentions credentials" in login.evidence
