@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from fractions import Fraction
 from typing import Any
 
 import click
@@ -28,7 +29,15 @@ from bothways.diagnosis import service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
-from bothways.gateway import handover, proxy_header, report_limits, strict_toml, tunnel
+from bothways.gateway import (
+    authority_config,
+    authority_source,
+    handover,
+    proxy_header,
+    report_limits,
+    strict_toml,
+    tunnel,
+)
 from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
@@ -268,6 +277,15 @@ VALUES = {
     "repetition after a failure": f"after {seconds(cache.SHORT_TIME.total_seconds())}",
     "cache in memory": f"{size(cache.MOST_BYTES)}, {cache.MOST_ENTRIES} entries",
     "cache on disk": f"{size(disk_cache.MOST_BYTES)}, {disk_cache.MOST_FILES} files",
+    # Our own CA as a source of a gateway
+    "lifetime of a certificate that is issued for a gateway": f"{authority_config.LIFETIME_HOURS} h",
+    "part of the lifetime after which another one is issued": str(
+        Fraction(authority_source.RENEWED_AFTER).limit_denominator(10)
+    ),
+    "how often the directory is looked at; pause after a failure": (
+        f"{seconds(authority_source.LOOK_SECONDS)}; {seconds(authority_source.PAUSE_SECONDS)}"
+    ),
+    "time that other issuers are waited for": seconds(authority_source.LOCK_SECONDS),
     # SPIFFE Workload API
     "response of an agent": size(svid_messages.MOST_BYTES),
     "SVIDs; bundles of federated trust domains": f"{svid_messages.MOST_SVIDS}; {svid_messages.MOST_BUNDLES}",

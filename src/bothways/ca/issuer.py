@@ -6,7 +6,9 @@ in between there is nothing that others could have seen.
 
 from __future__ import annotations
 
+import getpass
 import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -47,6 +49,16 @@ from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify
 
 T = TypeVar("T")
+
+
+def local_actor() -> str:
+    """The actor in the audit log: user and machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
 
 PROFILES = frozenset(profile.value for profile in Profile)
 
@@ -112,16 +124,18 @@ class Issuer:
         actor: str = "",
         now: Now = utc_now,
         random: Random = os.urandom,
+        lock_seconds: float | None = None,
     ) -> Issuer:
         """Open the CA of a directory.
 
-        passphrase: of the key; pin: of the token that holds it. Raises AuthorityError for what is missing or damaged,
+        passphrase: of the key; pin: of the token that holds it. lock_seconds: how long other issuers are waited for;
+        None for the usual time. Raises AuthorityError for what is missing or damaged,
         PassphraseNeeded and WrongPassphrase.
         """
         settings = files.read_settings(path)
         authority = load_authority(path, settings, passphrase, pin=pin, now=now, random=random)
         try:
-            register = open_register(path, settings, authority.certificate)
+            register = open_register(path, settings, authority.certificate, lock_seconds)
         except BaseException:
             close_key(authority.key)
             raise

@@ -19,7 +19,14 @@ from bothways.gateway.addresses import (
     parsed_address,
 )
 from bothways.gateway.http_config import HTTPConfig, http_in
-from bothways.gateway.identity_config import BackendTLS, IdentityConfig, backend_tls_in, file_in, identity_in
+from bothways.gateway.identity_config import (
+    BackendTLS,
+    IdentityConfig,
+    backend_tls_in,
+    file_in,
+    identity_in,
+    named_for,
+)
 from bothways.gateway.listener_config import (
     STATUS,
     ListenerConfig,
@@ -208,7 +215,7 @@ class _Reading:
         if table is None:
             return None
         listener = operator_listener_in(table, self._folder, STATUS)
-        identity, access = identity_in(table, self._folder, common), _access(table)
+        identity, access = named_for(table, identity_in(table, self._folder, common), None), _access(table)
         table.end()
         name = listener.name
         route = RouteConfig(name, None, (), (name,), identity, access, None, None, http=HTTPConfig())
@@ -260,7 +267,7 @@ class _Reading:
             None if names is None else tuple(_server_name(table, each) for each in names),
             alpn,
             wanted,
-            identity_in(table, self._folder, common),
+            named_for(table, identity_in(table, self._folder, common), names),
             _access(table),
             address,
             None if tls is None else backend_tls_in(tls, self._folder, address),

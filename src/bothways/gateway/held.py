@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Protocol, TypeVar
 
 from bothways.errors import ConfigError
-from bothways.gateway.credential_files import CredentialFiles
+from bothways.gateway.identity_config import Own
 from bothways.gateway.sources import Sources
 from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.spiffe.identities import TrustDomains
@@ -103,7 +103,7 @@ class Making:
         self.news: list[str] = []
         self.unused: set[str] = set()
 
-    def credentials(self, own: CredentialFiles | SpiffeIdentity) -> Credentials:
+    def credentials(self, own: Own) -> Credentials:
         """Return those of our files. Raises ConfigError."""
 
         def make(before: Credentials | None) -> Credentials:

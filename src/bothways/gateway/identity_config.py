@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bothways.faults import shown
 from bothways.gateway.addresses import Address, TCPAddress
+from bothways.gateway.authority_config import AuthorityIdentity, authority_identity_in, holder_of
 from bothways.gateway.credential_files import CredentialFiles, is_token_uri
 from bothways.gateway.spiffe_config import SpiffeIdentity, spiffe_identity_in
 from bothways.gateway.strict_toml import Table
@@ -16,6 +17,7 @@ from bothways.spiffe.identities import trust_domain
 from bothways.trust.revocation import PRESETS
 
 SYSTEM = "system"
+Own = CredentialFiles | SpiffeIdentity | AuthorityIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class IdentityConfig:
     trusted as they are; one or both. Both are None where the bundles of SPIFFE say whom to trust.
     """
 
-    own: CredentialFiles | SpiffeIdentity
+    own: Own
     client_ca: str | None
     client_cert: str | None
     crl: tuple[str, ...]
@@ -54,6 +56,7 @@ def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> Id
     """Read who a route is; what it does not say is as in `common`. folder: that of the file. Raises ConfigError."""
     own, named = _own(table, folder, common)
     client_ca, client_cert = _trusted(table, folder, common, named)
+    own_lists = (named.lists,) if isinstance(named, AuthorityIdentity) and client_ca == named.root else None
     crl, ocsp = table.texts("crl"), table.texts("ocsp")
     preset, allow = table.text("revocation"), table.texts("fetch_allow")
     if preset is not None and preset not in PRESETS:
@@ -65,12 +68,30 @@ def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> Id
         own,
         client_ca,
         client_cert,
-        _files(folder, crl) if crl is not None else () if common is None else common.crl,
+        _files(folder, crl) if crl is not None else own_lists or (() if common is None else common.crl),
         _files(folder, ocsp) if ocsp is not None else () if common is None else common.ocsp,
         preset if preset is not None or common is None else common.revocation,
         fetch,
         allow if allow is not None else () if common is None else common.fetch_allow,
     )
+
+
+def named_for(table: Table, identity: IdentityConfig, names: Sequence[str] | None) -> IdentityConfig:
+    """Return the identity of a route: a certificate that our CA issues has its names, unless others are given.
+
+    Raises ConfigError.
+    """
+    own = identity.own
+    if not isinstance(own, AuthorityIdentity) or own.names:
+        return identity
+    if not names:
+        table.refuse(
+            "`names` is missing here and in [identity], and there are no `server_names`: the names of the certificate "
+            "that our CA issues"
+        )
+    own = own._replace(names=tuple(names))
+    table.made("server_names", lambda: holder_of(own.names))
+    return replace(identity, own=own)
 
 
 def credential_files_in(table: Table, folder: Path) -> CredentialFiles | None:
@@ -88,39 +109,41 @@ def credential_files_in(table: Table, folder: Path) -> CredentialFiles | None:
     )
 
 
-def _own(
-    table: Table, folder: Path, common: IdentityConfig | None
-) -> tuple[CredentialFiles | SpiffeIdentity, bool]:
-    """Return who we are, and whether that is an identity of SPIFFE that this table names."""
+def _own(table: Table, folder: Path, common: IdentityConfig | None) -> tuple[Own, Own | None]:
+    """Return who we are, and the same if this table names it."""
+    issued = authority_identity_in(table, folder)  # first: it may have a password_file without a certificate
     held, spiffe = credential_files_in(table, folder), spiffe_identity_in(table)
-    _check_one_source(table, held, spiffe)
-    own = held or spiffe or (None if common is None else common.own)
+    _check_one_source(table, certificate=held, spiffe=spiffe, authority=issued)
+    named = held or spiffe or issued
+    own = named or (None if common is None else common.own)
     if own is None:
         table.refuse(
             "`certificate` is missing here and in [identity]: a file with our certificate and chain; or `spiffe`, the "
-            "address of a Workload API"
+            "address of a Workload API; or `authority`, the directory of our own CA"
         )
-    return own, spiffe is not None
+    return own, named
 
 
-def _check_one_source(table: Table, held: CredentialFiles | None, spiffe: SpiffeIdentity | None) -> None:
-    if held is not None and spiffe is not None:
-        table.refuse(
-            "`spiffe` and `certificate`: name one of them, where our certificate comes from", "spiffe"
-        )
+def _check_one_source(table: Table, **named: Own | None) -> None:
+    several = [key for key, each in named.items() if each is not None]
+    if len(several) > 1:
+        shown_keys = " and ".join(f"`{each}`" for each in reversed(several))
+        table.refuse(f"{shown_keys}: name one of them, where our certificate comes from", several[-1])
 
 
 def _trusted(
-    table: Table, folder: Path, common: IdentityConfig | None, by_bundles: bool
+    table: Table, folder: Path, common: IdentityConfig | None, named: Own | None
 ) -> tuple[str | None, str | None]:
     """Return whose clients are trusted, and which; a table that names one of both names all that it trusts.
 
-    by_bundles: nobody else is, where nothing is named.
+    named: who we are, if the table says it. A Workload API and our own CA say whom to trust where nothing else does.
     """
     ca, exact = table.text("client_ca"), table.text("client_cert")
     if ca is None and exact is None:
-        if by_bundles:
+        if isinstance(named, SpiffeIdentity):
             return None, None
+        if isinstance(named, AuthorityIdentity):
+            return named.root, None
         if common is None:
             table.refuse(
                 "`client_ca` is missing here and in [identity]: a file with the CAs trusted for clients; or "
@@ -134,7 +157,7 @@ def backend_tls_in(table: Table, folder: Path, address: Address) -> BackendTLS:
     """Read how a service is verified that is reached by TLS. folder: that of the file. Raises ConfigError."""
     host = address.host if isinstance(address, TCPAddress) else None
     own, spiffe = credential_files_in(table, folder), spiffe_identity_in(table, federated=False)
-    _check_one_source(table, own, spiffe)
+    _check_one_source(table, certificate=own, spiffe=spiffe)
     ca = domain = None
     if spiffe is not None and not table.has("ca"):
         name = table.required(

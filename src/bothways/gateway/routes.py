@@ -15,10 +15,9 @@ from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import GatewayConfig, RouteConfig, wildcard
-from bothways.gateway.credential_files import CredentialFiles
 from bothways.gateway.held import Files, Held, Making
 from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
-from bothways.gateway.identity_config import BackendTLS, IdentityConfig
+from bothways.gateway.identity_config import BackendTLS, IdentityConfig, Own
 from bothways.gateway.listener_config import STATUS
 from bothways.gateway.observe.refusals import load_ladders
 from bothways.gateway.sources import Sources
@@ -156,9 +155,9 @@ def is_same_trust(one: ServerConfig | ClientConfig, other: ServerConfig | Client
 def load_routes(config: GatewayConfig, tickets: TicketKeys | None = None) -> Routes:
     """Read every file that a configuration names. Raises ConfigError, which names the route.
 
-    tickets: the keys of session tickets; None issues none.
+    tickets: the keys of session tickets; None issues none. Our own CA issues nothing for it.
     """
-    sources = Sources()
+    sources = Sources(issues=False)
     try:
         making = Making(Files(sources), Held(), (), datetime.now(UTC), keeps=False)
         return made_routes(config, tickets, making)
@@ -224,7 +223,7 @@ class _Loading:
         ends, service_ends = self._end(identity.own), None if tls is None else self._end(tls.own)
         return Route(config, server, client, watch, own_finder(server.settings), ends, service_ends)
 
-    def _end(self, own: CredentialFiles | SpiffeIdentity | None) -> datetime | None:
+    def _end(self, own: Own | None) -> datetime | None:
         """Return from when on credentials are not shown to anybody; None where a peer has to see to it."""
         return self._making.credentials(own).not_after if isinstance(own, SpiffeIdentity) else None
 

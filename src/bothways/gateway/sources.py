@@ -1,52 +1,84 @@
-"""Where the contents come from that a gateway names: files, and the Workload API of SPIFFE."""
+"""Where the contents come from that a gateway names: files, the Workload API of SPIFFE, and the directory of our CA."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
+from bothways.gateway.authority_config import CERTIFICATE, LISTS
 from bothways.gateway.http_config import check_installed
 from bothways.trust import files
-
-if TYPE_CHECKING:
-    from bothways.spiffe.workload_api import WorkloadAPI
 
 SPIFFE = "spiffe:"
 
 
-class Sources:
-    """Reads contents; of a Workload API the newest response is the content. `close` ends what is open."""
+class Followed(Protocol):
+    """A source whose content changes by itself. generation: it rises with each other content."""
 
-    def __init__(self) -> None:
-        self._apis: dict[str, WorkloadAPI] = {}
+    generation: int
+
+    def first(self) -> bytes:
+        """Return the newest content, after waiting within a bound for one if there was none. Raises ConfigError."""
+
+    def poll(self) -> list[str]:
+        """Take what has come; returns what there is to report."""
+
+    def close(self) -> None:
+        """End what is open."""
+
+
+class Sources:
+    """Reads contents; of what is followed the newest is the content. `close` ends what is open.
+
+    issues: whether our CA may issue; false for a check.
+    """
+
+    def __init__(self, *, issues: bool = True) -> None:
+        self._issues = issues
+        self._followed: dict[str, Followed] = {}
 
     def content(self, path: str, most: int = files.MAX_FILE) -> bytes:
         """Return the content of at most so many bytes. Raises ConfigError."""
-        return self._api(path).first() if path.startswith(SPIFFE) else files.content(path, most=most)
+        return self._source(path).first() if is_followed(path) else files.content(path, most=most)
 
     def stamp(self, path: str) -> files.Stamp | None:
         """Return what differs when the content has changed; None where it cannot be read."""
-        if not path.startswith(SPIFFE):
+        if not is_followed(path):
             return files.stamp(path)
-        api = self._apis.get(path)
-        return None if api is None else files.Stamp(0, 0, 0, api.generation, 0)
+        followed = self._followed.get(path)
+        return None if followed is None else files.Stamp(0, 0, 0, followed.generation, 0)
 
     def poll(self) -> list[str]:
-        """Take what has come of Workload APIs; returns what there is to report."""
-        return [line for each in self._apis.values() for line in each.poll()]
+        """Take what has come of all that is followed; returns what there is to report."""
+        return [line for each in self._followed.values() for line in each.poll()]
 
     def keep_only(self, paths: set[str]) -> None:
-        """End the connections to Workload APIs that are not among these paths."""
-        for path in [each for each in self._apis if each not in paths]:
-            self._apis.pop(path).close()
+        """End what is followed and not among these paths."""
+        for path in [each for each in self._followed if each not in paths]:
+            self._followed.pop(path).close()
 
     def close(self) -> None:
-        """End all connections."""
+        """End everything."""
         self.keep_only(set())
 
-    def _api(self, path: str) -> WorkloadAPI:
-        if path not in self._apis:
+    def _source(self, path: str) -> Followed:
+        if path not in self._followed:
+            self._followed[path] = self._made(path)
+        return self._followed[path]
+
+    def _made(self, path: str) -> Followed:
+        if path.startswith(SPIFFE):
             check_installed("`spiffe`", ("h2",))
             from bothways.spiffe.workload_api import WorkloadAPI  # h2 is loaded only where it is needed
 
-            self._apis[path] = WorkloadAPI(path.removeprefix(SPIFFE))
-        return self._apis[path]
+            return WorkloadAPI(path.removeprefix(SPIFFE))
+        check_installed("`authority`", ("sqlalchemy",), "pip install 'bothways[ca]'")
+        from bothways.gateway.authority_source import (
+            source_of,  # SQLAlchemy is loaded only where it is needed
+        )
+
+        return source_of(path, issues=self._issues)
+
+
+def is_followed(path: str) -> bool:
+    """Whether a path names no file, but what is followed."""
+    return path.startswith((SPIFFE, CERTIFICATE, LISTS))

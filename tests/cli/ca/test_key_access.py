@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bothways.ca.issuer import local_actor
 from bothways.cli.ca import key_access
 from ca.tokens import PIN, new_token
 from ca_commands import ca, client, init, rows
@@ -43,8 +44,8 @@ def test_a_person_is_asked_twice_for_a_new_one_and_once_for_an_old_one(
 
 def test_the_log_says_who_and_where(folder: Path) -> None:
     init("--no-intermediate")
-    assert {entry["actor"] for entry in rows("audit", "ca")} == {key_access.actor()}
-    assert "@" in key_access.actor()
+    assert {entry["actor"] for entry in rows("audit", "ca")} == {local_actor()}
+    assert "@" in local_actor()
 
 
 @pytest.mark.interop

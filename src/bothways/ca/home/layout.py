@@ -70,13 +70,16 @@ def close_key(key: SigningKey) -> None:
         key.close()
 
 
-def open_register(path: Path, settings: files.Settings, certificate: x509.Certificate) -> Register:
-    """Open the register of a CA."""
+def open_register(
+    path: Path, settings: files.Settings, certificate: x509.Certificate, lock_seconds: float | None = None
+) -> Register:
+    """Open the register of a CA; `lock_seconds` as for `Register.open`."""
     if not settings.database_url and not (path / "register.db").is_file():
         raise FileUnusable(
             f"{path / 'register.db'}: is missing; without the register no certificate can be issued"
         )
-    return Register.open(settings.database_url or default_database_url(path), identifier_of(certificate))
+    url = settings.database_url or default_database_url(path)
+    return Register.open(url, identifier_of(certificate), lock_seconds)
 
 
 def register_of(path: Path) -> Register:

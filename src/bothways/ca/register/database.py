@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event
@@ -43,13 +44,13 @@ class Conflict(Exception):
 
 
 class Database:
-    """One database, and the transactions on it."""
+    """One database, and the transactions on it. lock_seconds: how long others are waited for; None for the usual."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, lock_seconds: float | None = None) -> None:
         parsed = _read_url(url)
         self._label = f"the database {_public(parsed)}"
         with _database_errors(self._label):
-            self._engine = _engine(parsed)
+            self._engine = _engine(parsed, LOCK_SECONDS if lock_seconds is None else lock_seconds)
         self._read_engine = self._autocommit_engine = self._engine
         if self._engine.dialect.name == "postgresql":
             self._autocommit_engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -147,10 +148,10 @@ def _public(url: URL) -> str:
     return shown.replace(POSTGRESQL, "postgresql", 1)
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, lock_seconds: float) -> Engine:
     if url.drivername == SQLITE:
         engine = create_engine(url)
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, lock_seconds))
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     # The server may be restarted while a service runs: connections are tested before they are used.
@@ -160,22 +161,24 @@ def _engine(url: URL) -> Engine:
         isolation_level="READ COMMITTED",
         connect_args={} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS},
     )
-    event.listen(engine, "connect", _prepare_postgresql)
+    event.listen(engine, "connect", partial(_prepare_postgresql, lock_seconds))
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+def _prepare_sqlite(
+    lock_seconds: float, connection: sqlite3.Connection, _record: ConnectionPoolEntry
+) -> None:
     """Make commits durable, and let readers and one writer work at the same time."""
     connection.isolation_level = None  # BEGIN is sent explicitly
-    connection.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000:.0f}")
-    _write_ahead(connection)
+    connection.execute(f"PRAGMA busy_timeout = {lock_seconds * 1000:.0f}")
+    _write_ahead(connection, lock_seconds)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
+def _write_ahead(connection: sqlite3.Connection, lock_seconds: float) -> None:
     """Switch to the write-ahead log; SQLite itself does not wait for another connection that does the same."""
-    deadline = time.monotonic() + LOCK_SECONDS
+    deadline = time.monotonic() + lock_seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -192,10 +195,12 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _prepare_postgresql(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+def _prepare_postgresql(
+    lock_seconds: float, connection: DBAPIConnection, _record: ConnectionPoolEntry
+) -> None:
     """Make commits durable, and limit how long a lock is awaited and an idle transaction is kept."""
     cursor = connection.cursor()
-    cursor.execute(f"SET lock_timeout = {LOCK_SECONDS * 1000:.0f}")
+    cursor.execute(f"SET lock_timeout = {lock_seconds * 1000:.0f}")
     cursor.execute(f"SET idle_in_transaction_session_timeout = {IDLE_SECONDS * 1000}")
     cursor.execute(
         "SELECT set_config('synchronous_commit', 'on', false) "

@@ -73,9 +73,12 @@ class Register:
         return cls(database, authority)
 
     @classmethod
-    def open(cls, url: str, authority: str) -> Register:
-        """Open the register of a CA and migrate its tables to this version; raises RegisterUnusable."""
-        with _closed_on_failure(Database(url)) as database:
+    def open(cls, url: str, authority: str, lock_seconds: float | None = None) -> Register:
+        """Open the register of a CA and migrate its tables to this version; raises RegisterUnusable.
+
+        lock_seconds: how long other issuers are waited for; None for the usual time.
+        """
+        with _closed_on_failure(Database(url, lock_seconds)) as database:
             migrate(database)
             with database.read_transaction() as connection:
                 if not _is_known(connection, authority):

@@ -16,10 +16,10 @@ from bothways.ca.import_existing import (
     read_earlier_crl,
     read_existing,
 )
-from bothways.ca.issuer import Issuer
+from bothways.ca.issuer import Issuer, local_actor
 from bothways.ca.keys import SigningKey
 from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key
-from bothways.cli.ca.key_access import KeyAccess, actor
+from bothways.cli.ca.key_access import KeyAccess
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import counted, passphrase, refuse, say
 from bothways.trust.files import content
@@ -43,10 +43,10 @@ class ImportSource:
         authority = Authority(existing.certificate, existing.key, existing.parents)
         earlier = self.crl and read_earlier_crl(content(self.crl), self.crl, authority)
         secret = key_access.new_passphrase() if key is None else None
-        import_authority(path, existing, options, secret, crl_number=self.crl_number, actor=actor())
+        import_authority(path, existing, options, secret, crl_number=self.crl_number, actor=local_actor())
         if isinstance(key, TokenKey):
             key.close()
-        issuer = Issuer.open(path, secret, pin=key_access.pin(), actor=actor())
+        issuer = Issuer.open(path, secret, pin=key_access.pin(), actor=local_actor())
         if earlier:
             new = import_crl(issuer, earlier)
             say(

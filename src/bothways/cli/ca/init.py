@@ -10,12 +10,12 @@ from cryptography import x509
 
 from bothways.ca.crl_schedule import PARTITION_SIZE
 from bothways.ca.home.init import InitOptions
-from bothways.ca.issuer import Issuer
+from bothways.ca.issuer import Issuer, local_actor
 from bothways.ca.keys import KeyType
 from bothways.ca.profiles import UNCONSTRAINED, Constraints
 from bothways.ca.register.database import has_password
 from bothways.cli.ca.import_source import ImportSource, import_source_options
-from bothways.cli.ca.key_access import KeyAccess, actor, key_access_options
+from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
 from bothways.cli.terminal import refuse, say
 from bothways.describe.escape import visible
@@ -119,7 +119,11 @@ def command(
 def _create(path: Path, options: InitOptions, key_access: KeyAccess) -> None:
     in_files = options.intermediate or not options.key_uri
     issuer = Issuer.create(
-        path, options, key_access.new_passphrase() if in_files else None, pin=key_access.pin(), actor=actor()
+        path,
+        options,
+        key_access.new_passphrase() if in_files else None,
+        pin=key_access.pin(),
+        actor=local_actor(),
     )
     issuer.close()
     root = issuer.authority.root

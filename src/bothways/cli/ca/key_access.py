@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import os
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ from pathlib import Path
 import click
 
 from bothways.ca.home.files import read_settings
-from bothways.ca.issuer import Issuer
+from bothways.ca.issuer import Issuer, local_actor
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import passphrase, refuse
 from bothways.trust.parsing import PassphraseNeeded
@@ -33,9 +31,9 @@ class KeyAccess:
         """Open the CA of a directory; prompt for the passphrase only if it is needed and there is a terminal."""
         given = None if self.insecure_no_passphrase else self._given()
         try:
-            return Issuer.open(path, given, pin=self.pin(), actor=actor())
+            return Issuer.open(path, given, pin=self.pin(), actor=local_actor())
         except PassphraseNeeded as error:
-            return Issuer.open(path, _typed(path, error), actor=actor())
+            return Issuer.open(path, _typed(path, error), actor=local_actor())
 
     def for_workers(self, path: Path) -> Callable[[], Issuer]:
         """Return what opens the CA of a directory in each of several processes; only here a prompt may ask.
@@ -46,10 +44,10 @@ class KeyAccess:
         given, pin = None if self.insecure_no_passphrase else self._given(), self.pin()
         if not read_settings(path).key_uri:
             try:
-                Issuer.open(path, given, actor=actor()).close()
+                Issuer.open(path, given, actor=local_actor()).close()
             except PassphraseNeeded as error:
                 given = _typed(path, error)
-        return lambda: Issuer.open(path, given, pin=pin, actor=actor())
+        return lambda: Issuer.open(path, given, pin=pin, actor=local_actor())
 
     def new_passphrase(self) -> bytes | None:
         """The passphrase for the keys of a new CA; a prompt asks for it twice."""
@@ -102,12 +100,3 @@ key_access_options = gathered(
         help=f"A file; its first line is the token's PIN; by default from ${PIN}.",
     ),
 )
-
-
-def actor() -> str:
-    """The actor in the audit log: user and machine."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
