@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bothways import TLSError
+from bothways import ClientConfig, TLSError
 from bothways.aio import StreamReader, StreamWriter, connect
 from bothways.testing import Identity
 from cli_scripting import Background
@@ -161,9 +161,12 @@ class Load:
 
     # -- clients ---------------------------------------------------------------------------------------
 
-    async def open(self, count: int, who: Identity | str = "good", **settings: Any) -> list[Talk]:
+    async def open(
+        self, count: int, who: ClientConfig | Identity | str = "good", **settings: Any
+    ) -> list[Talk]:
         """Connect so many more clients; each has sent its number and had its first turn."""
-        turns, config = asyncio.Semaphore(AT_ONCE), self.setting.mutual.client(who, **settings).config
+        made = who if isinstance(who, ClientConfig) else self.setting.mutual.client(who, **settings).config
+        turns, config = asyncio.Semaphore(AT_ONCE), made
 
         async def opened(number: int) -> Talk:
             async with turns:
@@ -333,7 +336,12 @@ def _port(line: dict[str, Any]) -> int:
 
 @contextlib.asynccontextmanager
 async def loaded(
-    setting: Setting, count: int, route: str = "", *more: str, **tables: Any
+    setting: Setting,
+    count: int,
+    route: str = "",
+    *more: str,
+    who: ClientConfig | Identity | str = "good",
+    **tables: Any,
 ) -> AsyncIterator[Load]:
     """Run a gateway of two workers, with so many clients through it.
 
@@ -347,7 +355,7 @@ async def loaded(
     gateway = await asyncio.to_thread(Background, words, setting.folder)
     load = Load(setting, service, gateway)
     try:
-        await load.open(count)
+        await load.open(count, who)
         yield load
     finally:
         service.go_on()

@@ -6,21 +6,26 @@ Every client and the service check each byte by content; see `gateway_load`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+import identities
 from bothways import PeerAlert, Truncated
 from bothways.aio import connect
+from fetch.authorities import Authority, authority
 from gateway_load import LARGEST, by_turns, codes, loaded
 from gateway_talk import ANYBODY, Setting
 from interop.peers import find
 from interop.programs import free_port
 from processes import children
+from ticket_keys.redis_server import redis_server
 
 pytestmark = [
     pytest.mark.network,
@@ -251,3 +256,54 @@ def faked_clock(shown: Path) -> dict[str, str]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_DONT_RESET": "1",
     }
+
+
+def test_ticket_keys_whose_redis_is_gone_end_nobody_and_keep_nobody_out(setting: Setting, count: int) -> None:
+    """Both workers resume sessions by the keys at hand, and one that is started meanwhile serves without."""
+    secret = setting.folder / "secret"
+    secret.write_text("5a" * 32 + "\n")
+    secret.chmod(0o600)
+
+    async def lose(url: str, stop: Callable[[], None]) -> None:
+        words = ("--ticket-keys", url, "--ticket-secret", "secret")
+        async with loaded(setting, count, "", *words) as load:
+            stop()
+            config = setting.mutual.client().config
+            resumed = [(await load.open(1, config))[0].writer.resumed for _ in range(8)]
+            assert resumed == [False] + [True] * 7
+            async with load.talking(load.talks):
+                old = children(load.gateway.process.pid)
+                os.kill(old[0], signal.SIGKILL)
+                await load.until(lambda: len({*children(load.gateway.process.pid)} - {old[0]}) == 2)
+            lost = [talk for talk in load.talks if talk.error is not None]
+            assert len(lost) < len(load.talks)
+            assert len(await load.open(8, config)) == 8
+            await load.finish({}, untold=lost)
+
+    with contextlib.ExitStack() as stack:
+        asyncio.run(lose(stack.enter_context(redis_server(setting.folder)), stack.close))
+
+
+def test_a_responder_that_is_gone_ends_nobody_and_only_new_clients_are_refused(
+    setting: Setting, count: int
+) -> None:
+    """Who is connected was found good by it; evidence at hand is used for who comes again."""
+
+    async def lose(known: Authority, stop: Callable[[], None]) -> None:
+        (setting.folder / "root.pem").write_bytes(identities.root().pem)
+        route = 'client_ca = "root.pem"\nfetch = true\nfetch_allow = ["127.0.0.1"]'
+        ada, bea, _ = (identities.client_config(each, anchors=mutual.anchors) for each in known.clients)
+        async with loaded(setting, count, route, who=ada, crl=False) as load:
+            asked = len(known.asked)
+            async with load.talking(load.talks):
+                stop()
+                with pytest.raises((PeerAlert, ConnectionError)):
+                    await load.open(1, bea)
+                assert len(await load.open(6, ada)) == 6
+            assert len(known.asked) == asked
+            await load.finish({})
+            assert codes(load.lines())["REVOCATION_UNKNOWN"] == 1
+
+    mutual = setting.mutual
+    with contextlib.ExitStack() as stack:
+        asyncio.run(lose(stack.enter_context(authority()), stack.close))
