@@ -94,7 +94,7 @@ def test_loopback_may_be_exempt_and_gives_way_to_others_all_the_same() -> None:
 
 def test_the_place_of_the_address_that_holds_most_goes_first_whatever_its_progress() -> None:
     """The others are slower by far, and older."""
-    many = [place("192.0.2.1", age=0.5, moved=4000), place("192.0.2.1", age=0.5, moved=3000)]
+    many = [place("192.0.2.1", age=1.5, moved=9000), place("192.0.2.1", age=1.5, moved=8000)]
     few = [place(f"198.51.100.{number}", age=60.0) for number in range(6)]
     places = filled(*few, *many)
     assert places.enter(place("203.0.113.1"), NOW) is many[1]
@@ -129,9 +129,13 @@ def test_where_the_largest_only_works_the_next_gives_way_and_at_last_the_newcome
         # an honest slow client, and one of those that are always young
         ({"age": 4.0, "moved": 4000}, {"age": 3.0, "moved": 120}),
         ({"age": 9.0, "moved": 4500}, {"age": 1.5, "moved": 111}),
-        # who had no time to say anything yet, and who has begun and stopped
+        # two that had little time yet, whatever they said in it: beginnings cost those who flood nothing
         ({"age": 0.1}, {"age": 0.2, "moved": 111}),
-        ({"age": 0.9}, {"age": 0.05, "moved": 1}),
+        ({"age": 0.05, "moved": 1}, {"age": 0.9}),
+        ({"age": 0.2, "moved": 300}, {"age": 0.3, "moved": 120_000}),
+        # one that had time, however much it said, and one that had little
+        ({"age": 0.5, "moved": 300}, {"age": 1.5, "moved": 120_000}),
+        ({"age": 0.5}, {"age": 1.5, "moved": 111}),
         # two that said nothing: the time of the older is over first
         ({"age": 0.1}, {"age": 0.2}),
         ({"age": 3.0}, {"age": 4.0}),
@@ -208,6 +212,28 @@ def test_renewed_beginnings_from_many_prefixes_never_cost_a_client_its_place(pre
                 good.moved += 200
         places.leave(good)
     assert len(places) <= 512
+
+
+@pytest.mark.parametrize("prefixes", [600, 100_000])
+@pytest.mark.parametrize("sent", [0, 120_000])
+def test_whatever_is_sent_from_however_many_prefixes_costs_nobody_a_place_that_is_needed_for_a_moment(
+    prefixes: int, sent: int
+) -> None:
+    """With as many prefixes as places each holds one; who is done before so many have come is not ended for them."""
+    drawn = random.Random(prefixes)
+    places = Places(512)
+    for number in range(512):
+        places.enter(place(source_of(f"2001:db8:0:{number:x}::1"), moved=sent), NOW)
+    good, now = Place(source_of("2001:db8:ffff::1"), lambda: None, NOW), NOW
+    assert places.enter(good, now) is not good
+    good.moved = 300
+    for _ in range(500):
+        now += 0.0005
+        number = drawn.randrange(prefixes)
+        host = f"2001:db8:{number >> 16:x}:{number & 0xFFFF:x}::1"
+        newcomer = Place(source_of(host), lambda: None, now)
+        assert places.enter(newcomer, now) is not good
+        newcomer.moved = sent
 
 
 def test_what_a_newcomer_costs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 SHARE = 4  # one address may hold at most a quarter of all places
-GRACE = 1.0  # seconds without expected progress: a round trip, and one retransmission
+GRACE = 1.0  # seconds in which no progress is expected: a round trip, and one retransmission
 LEAST_RATE = 500.0  # bytes per second: the expected rate of a client
 CREDIT = 1000.0  # bytes credited at the start, so that a single early packet makes little difference
 LOOKED_AT = 512  # places compared for each new connection, which bounds the time
@@ -189,7 +189,11 @@ def _least(places: Iterator[Place] | dict[Place, None], newcomer: Place, now: fl
 
 
 def rank(place: Place, now: float) -> tuple[bool, float]:
-    """Return the sort key of a place at the time `now`: by progress; new connections come last, the oldest first."""
-    if not place.moved and now - place.since < GRACE:
+    """Return the sort key of a place at the time `now`: by progress; new connections come last, the oldest first.
+
+    Of a new connection it does not count how much was sent: that is free, and those who flood would be kept for it.
+    Whoever needs less than `GRACE` seconds is ended only if as many newer connections have come as there are places.
+    """
+    if now - place.since < GRACE:
         return True, place.since
     return False, progress(place, now)
