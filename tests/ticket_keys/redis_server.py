@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -13,9 +14,29 @@ import redis
 from interop.peers import find
 
 
+@dataclass
+class RedisServer:
+    """A server that runs. url: where it is."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End it at once, as by a loss of power."""
+        self.process.kill()
+        self.process.wait()
+
+
 @contextlib.contextmanager
 def redis_server(folder: Path, *options: str) -> Iterator[str]:
     """Run a server while the block lasts, and return its URL."""
+    with running_redis(folder, *options) as server:
+        yield server.url
+
+
+@contextlib.contextmanager
+def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
+    """Run a server while the block lasts, or until it is killed."""
     path = folder / "redis.sock"
     command = [
         find("redis-server"),
@@ -31,7 +52,7 @@ def redis_server(folder: Path, *options: str) -> Iterator[str]:
     with subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL) as process:
         try:
             _wait_for(path)
-            yield f"unix://{path}"
+            yield RedisServer(f"unix://{path}", process)
         finally:
             process.kill()
 

@@ -1,0 +1,28 @@
+"""`python -m fleet`: gateways on this machine that share Redis, under a storm of clients, and what that took."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from fleet.storm import Storm
+
+
+def main() -> int:
+    """Run a storm, print its figures, and return the exit status: 1 if something was lost."""
+    parser = argparse.ArgumentParser(prog="python -m fleet", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=30.0, help="of the storm (default: 30)")
+    parser.add_argument("--gateways", type=int, default=3, help="how many (default: 3)")
+    asked = parser.parse_args()
+    with TemporaryDirectory(prefix="fleet-") as name:
+        storm = Storm(Path(name), asked.seconds, asked.gateways)
+        asyncio.run(storm.run())
+    print("\n".join([*storm.figures, *storm.wrong[:20]]))
+    return 1 if storm.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
