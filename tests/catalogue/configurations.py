@@ -47,10 +47,23 @@ NGINX = {
         "page": f"server {{ listen 127.0.0.1:PORT ssl; {_PAGE} }}",
         "forwarding": "server { listen 127.0.0.1:PORT ssl; location / { proxy_pass http://127.0.0.1:PORT; } }",
         "http 2 in plain": f"server {{ listen 127.0.0.1:PORT http2; {_PAGE} }}",
+        "suites of another key": "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; "
+        "server { listen 127.0.0.1:PORT ssl; ssl_certificate server-rsa.pem; ssl_certificate_key server-rsa.key; "
+        f"{_PAGE} }}",
         "plain": f"server {{ listen 127.0.0.1:PORT; {_PAGE} }}",
     }.items()
 }
 
+# Passes TLS on by the server name that it reads in the hello, to where nobody listens.
+DEAD_ROUTER = """\
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off; worker_processes 1; pid nginx.pid; error_log stderr crit;
+events {}
+stream {
+  map $ssl_preread_server_name $upstream { default 127.0.0.1:9; }
+  server { listen 127.0.0.1:PORT; ssl_preread on; proxy_pass $upstream; }
+}
+"""
 BALANCER = """\
 load_module /usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off; user root; worker_processes 1; pid nginx.pid; error_log stderr crit;
@@ -146,6 +159,11 @@ HAPROXY = {
         globals="",
         rest=f"{_BIND}\n  default_backend none\nbackend none\n  retries 0\n  server none 127.0.0.1:9\n",
     ),
+    "balancer without a server": _HAPROXY.format(
+        globals="",
+        rest="frontend us\n  bind 127.0.0.1:PORT\n  default_backend none\nbackend none\n  retries 0\n"
+        "  server none 127.0.0.1:9\n",
+    ),
     "ssh": _HAPROXY.format(
         globals="  lua-load banners.lua",
         rest="frontend us\n  bind 127.0.0.1:PORT\n  tcp-request content use-service lua.ssh\n",
@@ -180,6 +198,20 @@ accept = 127.0.0.1:PORT
 cert = server.pem
 key = server.key
 {rest}
+"""
+# A client of ours, which compares by itself the name in our certificate.
+STUNNEL_CALLS = """\
+foreground = yes
+pid =
+debug = err
+[us]
+client = yes
+accept = FOLDER/stunnel-PORT.sock
+exec = /bin/cat
+connect = 127.0.0.1:PORT
+CAfile = root.pem
+verifyChain = yes
+checkHost = localhost
 """
 _ECHO = "exec = /bin/cat\nexecArgs = cat"
 STUNNEL = {

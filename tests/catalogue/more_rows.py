@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bothways.diagnosis import Cause
 from catalogue import people
-from catalogue.configurations import BALANCER, BROKER, HAPROXY, MQTT_CONNECT, NGINX
+from catalogue.configurations import BALANCER, BROKER, DEAD_ROUTER, HAPROXY, MQTT_CONNECT, NGINX
 from catalogue.prepared import asking_in
 from catalogue.row import (
     BETWEEN,
@@ -151,6 +151,12 @@ SUITES = (
     Row("server-of-dhe-by-address", "the same by address: that no name was sent is no reason", CLIENT,
         s_server("server-rsa", "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256"), Cause.NO_SHARED_SUITE, PEERS,
         asked="127.0.0.1"),
+    Row("server-of-suites-for-another-key", "the server's suites are for ECDSA alone, and its key is RSA", CLIENT,
+        "nginx -p . -c key.conf", Cause.PEER_CONFIGURED_WRONG, PEERS, setup=NGINX["suites of another key"],
+        probe=True),
+    Row("server-of-suites-for-another-key-by-address", "the same by address: with a name it refuses just the same",
+        CLIENT, "nginx -p . -c key.conf", Cause.PEER_CONFIGURED_WRONG, PEERS, setup=NGINX["suites of another key"],
+        asked="127.0.0.1", probe=True),
     Row("server-of-pre-shared-keys", "the server has no certificate, and knows its clients by pre-shared keys", CLIENT,
         f"{S_SERVER} -nocert -psk 1a2b3c -tls1_2 -cipher PSK", Cause.NO_SHARED_SUITE, PEERS, probe=True),
     Row("no-shared-scheme-probed", "the server has an ECDSA key, and we accept RSA alone; a probe tells", CLIENT,
@@ -179,6 +185,16 @@ BEFORE_TLS = (
         "haproxy -f router.cfg", Cause.NAME_ROUTED, BETWEEN, setup=HAPROXY["router"], probe=True),
     Row("router-by-address", "the same, and we connect by address, so that our hello has no name", CLIENT,
         "haproxy -f router.cfg", Cause.NO_NAME_SENT, OURS, setup=HAPROXY["router"], asked="127.0.0.1", probe=True),
+    Row("router-without-a-server", "a router by server name reaches no server, and closes", CLIENT,
+        "nginx -p . -c router.conf", Cause.NAME_ROUTED, BETWEEN, setup=DEAD_ROUTER, probe=True,
+        also=(Cause.BACKEND_DOWN,)),
+    Row("balancer-without-a-server", "a load balancer that passes TLS on reaches no server; a probe tells", CLIENT,
+        "haproxy -f balancer.cfg", Cause.BACKEND_DOWN, PEERS, setup=HAPROXY["balancer without a server"], probe=True),
+    Row("redis-in-the-clear", "Redis listens there without TLS, and waits for the end of a line; a probe tells", CLIENT,
+        "redis-server --port PORT --bind 127.0.0.1 --save ''", Cause.SPEAKS_PLAIN, PEERS,
+        with_(handshake_timeout=0.5), probe=True),
+    Row("mosquitto-in-the-clear", "mosquitto listens there without TLS, and closes for our first bytes; a probe tells",
+        CLIENT, "mosquitto -p PORT", Cause.SPEAKS_PLAIN, PEERS, probe=True),
     Row("host-unknown", "the host name has no address", CLIENT,
         s_server(), Cause.HOST_UNKNOWN, OURS, asked="nobody.invalid"),
     Row("caller-with-ldap-starttls", "an LDAP client asks for TLS in its own words", SERVER,

@@ -135,6 +135,14 @@ BY_ROW: Mapping[str, Mend] = {
     "nothing-listens": command(s_server()),
     "ssh": command(s_server()),
     "silent": command(s_server()),
+    "server-of-suites-for-another-key": lines("server-rsa", "server"),
+    "server-of-suites-for-another-key-by-address": lines("server-rsa", "server"),
+    "router-without-a-server": lambda row: replace(
+        row, command="haproxy -f router.cfg", setup=HAPROXY["router of all"]
+    ),
+    "balancer-without-a-server": setup(HAPROXY["router of all"]),
+    "redis-in-the-clear": command(s_server()),
+    "mosquitto-in-the-clear": command(s_server()),
     "database": command(s_server()),
     "backend-down": setup(STUNNEL["echo"]),
     "port-whose-balancer-sends-a-header": lines("proxy_protocol on; ", ""),

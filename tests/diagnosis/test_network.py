@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 import identities
-from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Situation, explain
+from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Situation, Weight, explain
 from bothways.diagnosis.situation import Request
 from bothways.errors import TimedOut, Truncated
 from bothways.roles import Progress, Role, StepId
@@ -21,10 +21,10 @@ from pair import Pair
 RESET = ConnectionResetError(104, "Connection reset by peer")
 
 
-def cut(config, flights: int, error: Exception, role: str = "client"):
+def cut(config, flights: int, error: Exception, role: str = "client", port: int = 8443):
     """End the connection after so many flights of the server, and explain it to one side."""
     observed = HandshakeFacts(
-        config if role == "client" else identities.server_config(), "localhost", address="localhost:8443"
+        config if role == "client" else identities.server_config(), "localhost", address=f"localhost:{port}"
     )
     observers = {"client": (observed, None), "server": (None, observed)}[role]
     server = identities.server_config()
@@ -39,10 +39,17 @@ def cut(config, flights: int, error: Exception, role: str = "client"):
 
 
 @pytest.mark.parametrize("error", [Truncated("server", step=StepId("1.2")), RESET], ids=repr)
-def test_a_close_at_the_hello_suggests_another_protocol(error: Exception) -> None:
-    found = cut(client(), 0, error)
-    assert first(found) == ("SPEAKS_PLAIN", "the peer's")
+@pytest.mark.parametrize(("port", "cause"), [(8443, "BACKEND_DOWN"), (12345, "SPEAKS_PLAIN")])
+def test_a_close_at_the_hello_tells_no_service_without_tls_from_what_stands_before_one(
+    error: Exception, port: int, cause: str
+) -> None:
+    """At a port where TLS is usual, another protocol is the last to think of."""
+    found = cut(client(), 0, error, port=port)
+    assert first(found) == (cause, "the peer's")
     assert "before it sent anything in TLS" in found.usually
+    names = {each.cause.name for each in found.causes if each.weight is Weight.POSSIBLE}
+    assert {"SPEAKS_PLAIN", "BACKEND_DOWN", "WANTS_PROXY_HEADER", "NAME_ROUTED", "LETS_NOT_IN"} <= names
+    assert found.first.weight is Weight.POSSIBLE
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def reads_and_closes(sock: socket.socket) -> None:
     [
         (closes_at_once, Probed(closes_at_once=True), ["BACKEND_DOWN", "LETS_NOT_IN", "PROXY_HEADER"]),
         (routes_by_name, Probed(without_name=True), ["NAME_ROUTED"]),
-        (reads_and_closes, Probed(unanswered=True), ["SPEAKS_PLAIN"]),
+        (reads_and_closes, Probed(unanswered=True, closes_early=True), ["SPEAKS_PLAIN"]),
     ],
     ids=["closes at once", "routes by name", "reads and closes"],
 )
@@ -143,7 +143,7 @@ def test_causes_of_a_close_before_tls_are_distinguished(talk: Any, found: Probed
     reported = explained(probed, ConnectionResetError())
     likely = [each.cause.name for each in reported.causes if each.weight is Weight.LIKELY]
     assert likely == causes
-    assert ("cannot be told" in reported.first.evidence) == (causes == ["SPEAKS_PLAIN"])
+    assert ("before it has received a whole hello" in reported.first.evidence) == (causes == ["SPEAKS_PLAIN"])
     assert "WANTS_PROXY_HEADER" not in [each.cause.name for each in reported.causes]
 
 
@@ -195,16 +195,25 @@ def test_a_server_that_answers_without_the_name_only_does_not_serve_it() -> None
 
 
 @pytest.mark.parametrize(
-    "found", [None, Probed(), Probed((V12,), (CBC,))], ids=["none", "refused", "answered"]
+    ("found", "cause", "weight"),
+    [
+        (None, "NO_SHARED_GROUP", "LIKELY"),
+        (Probed(differs_by_name=False), "PEER_CONFIGURED_WRONG", "LIKELY"),
+        (Probed(differs_by_name=True), "NO_NAME_SENT", "LIKELY"),
+        (Probed((V12,), (CBC,)), "NO_SHARED_SUITE", "LIKELY"),
+    ],
+    ids=["none", "refused alike", "refused otherwise", "answered"],
 )
-def test_an_address_instead_of_a_name_is_a_cause_after_those_with_evidence(found: Probed | None) -> None:
-    """Only where a hello that offers everything is refused too is a name what is missing."""
+def test_an_address_instead_of_a_name_is_a_cause_after_those_with_evidence(
+    found: Probed | None, cause: str, weight: str
+) -> None:
+    """Only where a hello with a name is answered otherwise is a name what is missing."""
     config = client()
     observed = HandshakeFacts(config, "127.0.0.1", address="127.0.0.1:8443")
     config.connection("127.0.0.1", observer=observed)
     refused = PeerAlert(Alert.HANDSHAKE_FAILURE, step=StepId("1.2"), peer="server", state="WAIT_SH")
     reported = explain(refused, replace(observed.situation(), probed=found))
-    assert (reported.first.cause.name == "NO_NAME_SENT") == (found == Probed())
+    assert (reported.first.cause.name, reported.first.weight.name) == (cause, weight)
 
 
 def test_schemes_that_we_leave_out_are_what_differs_from_a_hello_with_all() -> None:
@@ -232,7 +241,8 @@ def test_who_has_read_a_hello_and_closes_has_no_route_for_its_name(name: str, ca
     config.connection(name, observer=observed)
     found = Probed(unanswered=True, reads_hello=True)
     reported = explain(ConnectionResetError(), replace(observed.situation(), probed=found))
-    assert reported.first.cause.name == cause and reported.first.weight is Weight.LIKELY
+    likely = [each.cause.name for each in reported.causes if each.weight is Weight.LIKELY]
+    assert likely == [cause, "BACKEND_DOWN"], "a router that has a route, and reaches nobody, does the same"
     assert "SPEAKS_PLAIN" not in [each.cause.name for each in reported.causes]
 
 

@@ -112,14 +112,14 @@ def test_a_port_that_requires_a_proxy_header_is_recognised():
 
 
 def test_a_silent_server_is_asked_what_else_it_expects():
-    """A header of the PROXY protocol, or a request for TLS; the hellos of a survey are not sent."""
+    """Lines of text, a PROXY header, or a request for TLS; the hellos of a survey are not sent."""
 
     def silent(sock: socket.socket) -> None:
         while sock.recv(65536):
             pass
 
     survey, accepted = surveyed(silent, timeout=0.2)
-    assert (survey.server().speaks, accepted) == ("nothing", 3)
+    assert (survey.server().speaks, accepted) == ("nothing", 4)
 
 
 def test_a_server_that_stops_answering_is_left_alone():
@@ -192,4 +192,4 @@ def test_a_database_that_is_silent_after_starting_tls_is_left():
     survey, accepted = surveyed(database, timeout=0.2)
     assert survey.server().speaks == "nothing"
     assert survey.server().cut_short == "the server stopped answering in time"
-    assert accepted == 4
+    assert accepted == 5

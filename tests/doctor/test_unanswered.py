@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from bothways.doctor.evidence import PROBES, probe
 from bothways.doctor.replies import CLOSED, SILENCE
 from bothways.doctor.unanswered import CONNECTIONS, distinguish
 from bothways.trust.names import server_name
-from doctor_talk import dialer_to, listening
+from doctor_talk import Talk, dialer_to, listening
 
 pytestmark = pytest.mark.network
 
@@ -27,7 +28,7 @@ def test_the_connections_are_limited_and_so_is_the_time_of_each():
 
     with listening(lambda sock: sock.recv(65536)) as server:
         dialer = dialer_to(server.port, limit=CONNECTIONS)
-        assert distinguish(dialer, CLOSED, 0) == Probed(unanswered=True)
+        assert distinguish(dialer, CLOSED, 0) == Probed(unanswered=True, closes_early=True)
         assert dialer.connections == CONNECTIONS
         assert distinguish(dialer, CLOSED, 0) is None
     with listening(silent) as server:
@@ -74,4 +75,76 @@ def refuses_by_alert(sock: socket.socket) -> None:
 def test_an_alert_for_a_proxy_header_is_no_sign_that_one_is_wanted() -> None:
     with listening(refuses_by_alert) as server:
         found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 5)
-    assert found == Probed(unanswered=True)
+    assert found == Probed(unanswered=True, closes_early=True)
+
+
+def names(hello: bytes) -> bool:
+    return b"name.invalid" in hello
+
+
+@pytest.mark.parametrize(
+    ("answers", "differs"),
+    [
+        ((0x28, 0x28), False),
+        ((0x28, 0x70), True),
+        ((0x28, None), True),
+        ((None, 0x70), True),
+        ((None, None), None),
+    ],
+)
+def test_by_address_a_name_is_tried_too(answers: tuple[int | None, int | None], differs: bool | None) -> None:
+    """It says nothing where a hello with a name and one without are answered alike.
+
+    answers: the alert without a name, and with one; None: it closes.
+    """
+
+    def talk(sock: socket.socket) -> None:
+        got = sock.recv(65536)
+        alert = answers[names(got)]
+        if alert is not None and got.startswith(b"\x16"):
+            sock.sendall(bytes([21, 3, 3, 0, 2, 2, alert]))
+
+    with listening(talk) as server:
+        found = probe(Target("127.0.0.1", server.port, server_name("127.0.0.1")), 5)
+        assert server.accepted <= PROBES
+    assert found is not None and found.differs_by_name is differs
+
+
+def lines(answer: bytes, wanted: bytes = b"PING\r\n") -> Talk:
+    """As a service whose requests end with a line: it keeps a hello, and answers a line that it knows."""
+
+    def talk(sock: socket.socket) -> None:
+        got = b""
+        while data := sock.recv(65536):
+            got += data
+            if got.endswith(wanted):
+                sock.sendall(answer)
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("talk", "found"),
+    [
+        (lines(b"+PONG\r\n"), Probed(answer="+PONG")),
+        (lines(b"ERROR\r\n"), Probed(answer="ERROR")),
+        (lines(b"HTTP/1.0 404 Not Found\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n"), Probed(http_status=404)),
+        (lines(b"\x1b[2J\xff\r\n"), Probed(answer="\\x1b[2J\xff")),
+        (lines(b"a" * 5000), Probed(answer="a" * 37 + "...")),
+        (lines(bytes([21, 3, 3, 0, 2, 2, 10])), Probed(unanswered=True)),
+        (lines(b""), Probed(unanswered=True)),
+    ],
+    ids=["Redis", "memcached", "HTTP", "bytes", "long", "an alert", "nothing"],
+)
+def test_who_waits_for_the_end_of_a_line_is_asked_in_lines(
+    talk: Talk, found: Probed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it answers is escaped, and of limited length."""
+    monkeypatch.setattr("bothways.doctor.unanswered.LINE_SECONDS", 0.2)
+    with listening(talk) as server:
+        dialer = dialer_to(server.port, timeout=0.6)
+        got = distinguish(dialer, SILENCE, 0)
+        assert dialer.connections <= CONNECTIONS
+    assert got is not None
+    assert replace(got, answer="") == replace(found, answer="") if got.http_status else got == found
+    assert len(got.answer) <= 40

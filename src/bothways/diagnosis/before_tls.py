@@ -64,6 +64,10 @@ PORTS: Mapping[str, tuple[Cause, str, str]] = {
     "3306": (Cause.SPEAKS_DATABASE, "mysql", "MySQL"),
     "1433": (Cause.SPEAKS_DATABASE, "", "SQL Server"),
     "1521": (Cause.SPEAKS_DATABASE, "", "Oracle"),
+    "6379": (Cause.SPEAKS_PLAIN, "", "Redis without TLS"),
+    "1883": (Cause.SPEAKS_PLAIN, "", "MQTT without TLS"),
+    "5672": (Cause.SPEAKS_PLAIN, "", "AMQP without TLS"),
+    "11211": (Cause.SPEAKS_PLAIN, "", "memcached without TLS"),
 }
 AT_ONCE = frozenset(("443", "465", "563", "636", "853", "989", "990", "993", "995", "3269", "5223", "8443"))
 # Of them those of other protocols than HTTP, and others that begin with TLS: NNTP, SQL, Redis, MQTT, AMQP, SIP.
@@ -87,6 +91,11 @@ def may_speak_http2(case: Case) -> bool:
     return not case.own_side.starttls and port not in OTHERS and (port not in PORTS or not PORTS[port][1])
 
 
+def is_port_of_tls(case: Case) -> bool:
+    """Whether TLS is usual at that port, from the first byte."""
+    return _port(case) in AT_ONCE | OTHERS
+
+
 def by_port(case: Case) -> Iterator[Likely]:
     """Return the service that usually listens at a port, where no TLS came from it."""
     if case.is_client and _port(case) in PORTS:
@@ -106,6 +115,21 @@ def by_probes(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, evidence, protocol=title)
     else:
         yield case.likely(cause, PEERS, LIKELY, evidence, starttls=found.starttls)
+
+
+def by_lines(case: Case) -> Iterator[Likely]:
+    """Return what a server speaks that answered a line of plain text, and said nothing to a hello."""
+    found = case.situation.probed
+    if found is None or not case.is_client or not found.answer:
+        return
+    cause = Cause.SPEAKS_PLAIN if found.http_status is None else Cause.SPEAKS_HTTP
+    redis = ", as Redis does" if found.answer.startswith(REDIS) else ""
+    evidence = f'it keeps a hello as a line without an end, and answers "PING" by "{found.answer}"{redis}'
+    yield case.likely(cause, PEERS, LIKELY, evidence)
+
+
+# To PING: also where a password is missing, or where it accepts connections from its own host alone.
+REDIS = ("+PONG", "-NOAUTH ", "-DENIED Redis", "-NOPERM ")
 
 
 def in_plain(case: Case, other: OtherProtocol | None, observed: str) -> Iterator[Likely]:

@@ -61,12 +61,15 @@ def timed_out(case: Case) -> Iterator[Likely]:
         return
     if not case.observed.received:
         yield from before_tls.by_probes(case)
+        yield from before_tls.by_lines(case)
         yield from _by_port(case)
         word = "it received our hello and sent nothing" if case.is_client else "it connected and sent nothing"
+        if case.is_client and case.situation.probed is not None and case.situation.probed.unanswered:
+            word += f"; {PROBED_IN_VAIN} were not answered either"
         if case.is_client:
             yield from before_tls.with_a_header(case)
             yield from own_hello.probed(case)
-        if case.is_client and not _answered(case):
+        if case.is_client and not _answered(case) and not _is_known(case):
             yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, word)
             yield from own_hello.large_hello(case)
         elif not case.is_client:
@@ -103,7 +106,7 @@ def _is_known(case: Case) -> bool:
     if found is None:
         return False
     known = found.after_proxy_header or found.without_name or found.closes_at_once or found.reads_hello
-    return known or found.speaks_unasked or bool(found.starttls)
+    return known or found.speaks_unasked or bool(found.starttls or found.differs_by_name or found.answer)
 
 
 def _routed_by_name(case: Case) -> Iterator[Likely]:
@@ -111,6 +114,9 @@ def _routed_by_name(case: Case) -> Iterator[Likely]:
     if found is not None and found.without_name and name is not None:
         evidence = "a hello without a server name was answered, and one with it was not"
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, LIKELY, evidence, name=name)
+    if found is not None and found.differs_by_name and name is not None:
+        evidence = "a hello with a server name was answered, and one without was not"
+        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, evidence, name=name)
 
 
 def _reads_hello(case: Case) -> Iterator[Likely]:
@@ -118,15 +124,15 @@ def _reads_hello(case: Case) -> Iterator[Likely]:
     if case.situation.probed is None or not case.situation.probed.reads_hello:
         return
     evidence = (
-        "it waits for the last byte of a hello and then closes, as routers by server name do that have no route; a "
-        "TLS server that fails cannot be told from that: its log tells"
+        "it waits for the last byte of a hello and then closes, as routers by server name do that have no route, or "
+        "reach no server; a TLS server that fails cannot be told from that: its log tells"
     )
     name = case.own_side.server_name
     if is_address(name):
         yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY, evidence, name=name)
     elif name is not None:
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, LIKELY, evidence, name=name)
-    yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
+    yield case.likely(Cause.BACKEND_DOWN, PEERS, LIKELY, evidence)
 
 
 def _closed_at_once(case: Case) -> Iterator[Likely]:
@@ -147,29 +153,44 @@ def _closed_at_once(case: Case) -> Iterator[Likely]:
         )
 
 
-def _closed_after_hello(case: Case) -> Iterator[Likely]:
-    if _answered(case) or _is_known(case):
-        return
-    evidence = "it closed the connection after our hello, and sent nothing in TLS"
-    if case.situation.probed is not None and case.situation.probed.unanswered:
-        evidence += (
-            "; smaller hellos, without our name or behind a PROXY header, were not answered either: from "
-            "here this cannot be told from a router or load balancer that has no server for us; its log tells"
-        )
-    yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, evidence)
+PROBED_IN_VAIN = "smaller hellos, one behind a PROXY header, and requests of other protocols"
 
 
 def _before_tls(case: Case) -> Iterator[Likely]:
-    """Causes in front of a server that close without TLS; on the wire they cannot be distinguished."""
+    """Services without TLS, and what stands in front of a server: all close for a hello, and nothing tells which.
+
+    A port at which TLS is usual, or a hello that was read to its end, speaks against the first. One that does not wait
+    for the end of a hello does not speak TLS.
+    """
     if _answered(case) or _is_known(case):
         return
-    name = case.own_side.server_name
+    name, probed = case.own_side.server_name, case.situation.probed
+    evidence = "it closed the connection after our hello, and sent nothing in TLS"
+    if probed is not None and probed.unanswered:
+        evidence += f"; {PROBED_IN_VAIN} were not answered either"
+    if probed is not None and probed.closes_early:
+        evidence += "; and it closes before it has received a whole hello"
+        plain = case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, evidence)
+    else:
+        evidence += (
+            "; from here a service without TLS, a router and a load balancer look the same: its log tells"
+        )
+        plain = case.likely(Cause.SPEAKS_PLAIN, PEERS, POSSIBLE, evidence)
+    usual = before_tls.is_port_of_tls(case)
+    if not usual:
+        yield plain
+    yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
     if name is not None and not is_address(name):
-        yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, name=name)
-    if case.situation.probed is None:  # otherwise a hello after such a header was not answered either
-        yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE)
+        yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, evidence, name=name)
+    elif name is not None:
+        yield case.likely(Cause.NO_NAME_SENT, OURS, POSSIBLE, evidence, name=name)
+    if probed is None:  # otherwise a hello after such a header was not answered either
+        yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE, evidence)
+    yield from peer_alerts.lets_not_in(case)
+    if usual:
+        yield plain
+    if probed is None:
         yield case.likely(Cause.PROXY_HEADER, PEERS, POSSIBLE)
-    yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE)
 
 
 def no_protocol_chosen(case: Case) -> Iterator[Likely]:
@@ -291,7 +312,7 @@ network = one(Cause.CUT, BETWEEN)
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
         before_tls.with_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_probes,
-        own_hello.probed, _by_port, _closed_after_hello, _before_tls,
+        own_hello.probed, _by_port, _before_tls,
         peer_alerts.lets_not_in, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,
     ),

@@ -233,12 +233,14 @@ def protocols(case: Case) -> Iterator[Likely]:
 
 
 def nothing_accepted(case: Case) -> Iterator[Likely]:
-    """A server that refuses whatever is offered, with its name and without, has nothing to choose itself."""
+    """A server that refuses whatever is offered, with a name and without, has nothing to choose itself."""
     found = case.situation.probed
-    if case.is_client and found == Probed() and not is_address(case.own_side.server_name):
+    by_address = is_address(case.own_side.server_name)
+    if case.is_client and found == (Probed(differs_by_name=False) if by_address else Probed()):
+        names = "without a server name and with one alike" if by_address else "with our name and without one"
         evidence = (
-            "it refuses a hello that offers everything, with our name and without one, as a server does whose "
-            "certificate fits none of its cipher suites"
+            f"it refuses a hello that offers everything, {names}, as a server does whose certificate fits none of its "
+            "cipher suites"
         )
         yield case.likely(Cause.PEER_CONFIGURED_WRONG, PEERS, LIKELY, evidence)
 
@@ -249,11 +251,9 @@ def name(case: Case) -> Iterator[Likely]:
     if not case.is_client or (found is not None and (found.versions or found.pre_shared)):
         return  # it answered hellos with that name
     if is_address(asked):
-        refused = found == Probed()
-        evidence = (
-            "it refuses a hello that offers everything, so that only a name is missing" if refused else ""
-        )
-        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY if refused else POSSIBLE, evidence, name=asked)
+        differs = found is not None and found.differs_by_name
+        evidence = "a hello with a server name is answered otherwise than one without" if differs else ""
+        yield case.likely(Cause.NO_NAME_SENT, OURS, LIKELY if differs else POSSIBLE, evidence, name=asked)
     else:
         nameless = case.alert is not None and found is not None and found.without_name
         evidence = "a hello without a server name was answered" if nameless else ""

@@ -208,6 +208,10 @@ class Probed:
     pre_shared: whether it answered only a hello with cipher suites of pre-shared keys or passwords (PSK, SRP).
     closes_at_once: whether it closes a connection on which nothing was sent.
     reads_hello: whether it closes a connection for a hello, and not before the hello's last byte.
+    closes_early: whether it closes a connection for the first part of a hello.
+    differs_by_name: of a server that we reach by address, whether a hello with a server name is answered otherwise than
+    one without; None if that was not tried.
+    answer: what it answers to a line of plain text, where it says nothing to a hello; escaped, of limited length.
     unanswered: whether it answered nothing that was tried.
     speaks_unasked: whether it refuses, in HTTP or by an alert, before anything was sent to it.
     http_status: the status by which it did that in HTTP, or answered a request in plain HTTP.
@@ -224,6 +228,9 @@ class Probed:
     pre_shared: bool = False
     closes_at_once: bool = False
     reads_hello: bool = False
+    closes_early: bool = False
+    differs_by_name: bool | None = None
+    answer: str = ""
     unanswered: bool = False
     speaks_unasked: bool = False
     http_status: int | None = None

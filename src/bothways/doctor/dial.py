@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from bothways.doctor.probes import Offer, offer_record
 from bothways.doctor.replies import CLOSED, LIMIT, HelloReply, ReplyReader
@@ -21,6 +22,11 @@ CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 CHUNK = 16 * 1024
 BEGINNING = 64  # bytes: a status line of HTTP, or an alert
 NO_SERVER_NAME = ServerName("ip", "")  # of this kind a hello contains no server_name
+SOME_NAME = ServerName("dns", "name.invalid")  # which no server has (RFC 2606 2)
+LINES = (
+    b"PING\r\n",
+    b"GET / HTTP/1.0\r\n\r\n",
+)  # requests of protocols whose servers wait for the end of a line
 CONNECTION_LOST = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError)
 ENDED = frozenset({errno.ENOTCONN, errno.ECONNRESET})  # reset by the peer before anything was sent
 
@@ -131,10 +137,26 @@ class Dialer:
                 sock.sendall(request.encode("ascii", "replace"))
             return _first_bytes(sock, deadline - time.monotonic()) or b""
 
-    def closes_after_whole_hello(self, offer: Offer, seconds: float) -> bool:
-        """Whether the server waits for the last byte of a hello, and closes the connection after it.
+    def answer_to_lines(self, seconds: float) -> bytes:
+        """Return the first bytes of the answer to `LINES`, which are sent one after the other; b"" for none.
 
-        Then it has read the hello, as TLS servers and routers by name do; others close after its first bytes.
+        seconds: how long to wait for the answer to the first.
+        """
+        with self.connected() as (sock, deadline):
+            for line in LINES:
+                with contextlib.suppress(*CONNECTION_LOST):
+                    sock.sendall(line)
+                wait = deadline - time.monotonic()
+                answer = _first_bytes(sock, min(seconds, wait) if line is LINES[0] else wait)
+                if answer is not None:
+                    return answer
+        return b""
+
+    def closes_for_hello(self, offer: Offer, seconds: float) -> Literal["early", "whole"] | None:
+        """Return when the server closes a connection for a hello: before the last byte, after it, or not at all.
+
+        One that waits for the last byte has read the hello, as TLS servers and routers by name do; services of other
+        protocols close after its first bytes.
         seconds: how long it has to wait.
         """
         hello = offer_record(self.target.name, offer)
@@ -142,22 +164,24 @@ class Dialer:
             try:
                 sock.sendall(hello[:-1])
                 if _ends(sock, min(seconds, deadline - time.monotonic())):
-                    return False
+                    return "early"
                 sock.sendall(hello[-1:])
             except CONNECTION_LOST:
-                return False
-            return _ends(sock, deadline - time.monotonic())
+                return "early"
+            return "whole" if _ends(sock, deadline - time.monotonic()) else None
 
-    def ask(self, offer: Offer, *, until_key_exchange: bool = False, named: bool = True) -> HelloReply:
+    def ask(
+        self, offer: Offer, *, until_key_exchange: bool = False, name: ServerName | None = None
+    ) -> HelloReply:
         """Send a hello and return the reply. Raises OSError for an unreachable server, and ConnectionsUsedUp.
 
         offer: the content of the hello.  until_key_exchange: whether to read up to the ServerKeyExchange of TLS 1.2.
-        named: whether the hello contains the server's name.
+        name: the server name in the hello; by default the target's.
         """
         try:
             with self.connected() as (sock, deadline):
-                name = self.target.name if named else NO_SERVER_NAME
-                answer = self._answer(sock, deadline, offer_record(name, offer), until_key_exchange)
+                hello = offer_record(name or self.target.name, offer)
+                answer = self._answer(sock, deadline, hello, until_key_exchange)
                 if answer.kind == "choice":
                     with contextlib.suppress(OSError):
                         sock.sendall(CLOSE_NOTIFY)

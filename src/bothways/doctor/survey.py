@@ -91,7 +91,8 @@ class Survey:
             reply = self.first = self._answered_otherwise(reply)
         elif reply.is_http and self.dialer.starttls is None:
             self.otherwise = in_http(self.dialer)
-        if self.otherwise is not None and (self.otherwise.closes_at_once or self.otherwise.without_name):
+        found = self.otherwise
+        if found is not None and (found.closes_at_once or found.without_name or found.differs_by_name):
             return
         if reply.kind in ("choice", "alert", "closed"):
             self._versions(reply)
@@ -161,6 +162,10 @@ class Survey:
             return HelloReply("foreign", speaks="TLS only after the header of the PROXY protocol")
         if found.without_name:
             return HelloReply("foreign", speaks="TLS only for hellos without this server name")
+        if found.differs_by_name:
+            return HelloReply("foreign", speaks="TLS only for hellos with a server name")
+        if found.answer:
+            return HelloReply("foreign", speaks="another protocol than TLS", start=found.answer)
         return reply
 
     def _versions(self, first: HelloReply) -> None:

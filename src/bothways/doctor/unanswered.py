@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
+from bothways.describe.escape import visible
 from bothways.diagnosis import Probed
-from bothways.doctor.dial import ConnectionsUsedUp, Dialer
+from bothways.doctor.dial import NO_SERVER_NAME, SOME_NAME, ConnectionsUsedUp, Dialer
 from bothways.doctor.probes import FULL_OFFER, PRE_SHARED
 from bothways.doctor.replies import HelloReply
 from bothways.errors import StartTLSProblem
@@ -20,7 +21,9 @@ AT_ONCE_SECONDS = 1.0
 NOT_UNDERSTOOD = (Alert.UNEXPECTED_MESSAGE, Alert.DECODE_ERROR, Alert.RECORD_OVERFLOW, Alert.PROTOCOL_VERSION)
 ALERT = bytes((ContentType.alert,))
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?= |\r|\n|\Z)")
-SILENT_SECONDS = 4.0  # for each connection to a server that did not answer the first
+SILENT_SECONDS = 3.5  # for each connection to a server that did not answer the first
+LINE_SECONDS = 1.5
+SHOWN = 40  # characters of an answer in another protocol
 
 
 def distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed | None:
@@ -41,19 +44,34 @@ def distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed | No
 def _distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed:
     if reply.kind == "closed" and dialer.unasked(waited + AT_ONCE_SECONDS) == b"":
         return Probed(closes_at_once=True)
-    # Without a name first: a server that answers needs no PROXY header, and may answer one by an alert.
-    found = _without_name(dialer, reply) or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
+    # By name first: a server that answers needs no PROXY header, and may answer one by an alert.
+    found = _by_name(dialer, reply) or _by_lines(dialer, reply)
+    found = found or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
     if found is None and reply.kind == "closed":
-        read = dialer.closes_after_whole_hello(FULL_OFFER, AT_ONCE_SECONDS)
-        return Probed(unanswered=True, reads_hello=read)
+        closes = dialer.closes_for_hello(FULL_OFFER, AT_ONCE_SECONDS)
+        return Probed(unanswered=True, reads_hello=closes == "whole", closes_early=closes == "early")
     return found or Probed(unanswered=True)
 
 
-def _without_name(dialer: Dialer, previous: HelloReply) -> Probed | None:
-    if previous.kind != "closed" or dialer.target.name.sni is None:
+def _by_name(dialer: Dialer, previous: HelloReply) -> Probed | None:
+    """Whether the server answers a hello without our name; or one with a name, where ours is an address."""
+    if previous.kind != "closed":
         return None
-    reply = dialer.ask(FULL_OFFER, named=False)
-    return Probed(without_name=True) if reply.kind in ("choice", "alert") else None
+    is_address = dialer.target.name.sni is None
+    reply = dialer.ask(FULL_OFFER, name=SOME_NAME if is_address else NO_SERVER_NAME)
+    if reply.kind not in ("choice", "alert"):
+        return None
+    return Probed(differs_by_name=True) if is_address else Probed(without_name=True)
+
+
+def _by_lines(dialer: Dialer, previous: HelloReply) -> Probed | None:
+    """What the server answers in plain text: one that waits for the end of a line is silent after a hello."""
+    if previous.kind != "silence":
+        return None
+    answer = dialer.answer_to_lines(LINE_SECONDS)
+    if not answer or answer[:1] == ALERT:
+        return None
+    return Probed(answer=visible(answer.decode("latin-1").strip(), SHOWN), http_status=http_status(answer))
 
 
 def _by_proxy_header(dialer: Dialer) -> Probed | None:
@@ -100,6 +118,14 @@ def refused_by_alert(dialer: Dialer, alert: int | None) -> Probed:
     """Distinguish the causes why a server refuses, by an alert, a hello that offers everything."""
     if alert in NOT_UNDERSTOOD and (dialer.unasked(AT_ONCE_SECONDS) or b"")[:1] == ALERT:
         return Probed(speaks_unasked=True)
-    if dialer.target.name.sni is not None and dialer.ask(FULL_OFFER, named=False).kind == "choice":
+    if dialer.target.name.sni is None:
+        reply = dialer.ask(FULL_OFFER, name=SOME_NAME)
+        differs = None if reply.kind == "silence" else (reply.kind, reply.alert) != ("alert", alert)
+        return Probed(differs_by_name=differs, pre_shared=not differs and _knows_pre_shared_keys(dialer))
+    if dialer.ask(FULL_OFFER, name=NO_SERVER_NAME).kind == "choice":
         return Probed(without_name=True)
-    return Probed(pre_shared=dialer.ask(PRE_SHARED).kind == "choice")
+    return Probed(pre_shared=_knows_pre_shared_keys(dialer))
+
+
+def _knows_pre_shared_keys(dialer: Dialer) -> bool:
+    return dialer.ask(PRE_SHARED).kind == "choice"
