@@ -17,6 +17,7 @@ from jsonschema import Draft202012Validator
 
 from bothways.ca.import_existing import OTHER
 from bothways.ca.profiles import Profile
+from bothways.cli.file_kinds import UnusableFile
 from bothways.diagnosis import Cause, Party, Weight
 from bothways.doctor import report as doctor
 from bothways.errors import StartTLSProblem
@@ -24,6 +25,7 @@ from bothways.faults import Fault
 from bothways.ladder import by_step
 from bothways.ladder.model import Card
 from bothways.starttls import PROTOCOLS
+from bothways.trust.credentials import KeyMismatch
 from bothways.trust.verdict import PROFILES, Outcome
 
 Schema = dict[str, Any]
@@ -123,7 +125,10 @@ def kinds_of_error() -> dict[str, Schema]:
         "Status": ("the HTTP status is 400 or higher", {"meaning": TEXT, **EXPLAINED}),
         "NotHTTP": ("the response is not HTTP", EXPLAINED),
         "Redirect": ("a redirect is not followed", {}),
-        "Misuse": ("wrong use, or a file that cannot be read; the exit status is 2", {"hint": TEXT}),
+        "Misuse": (
+            "wrong use, or a file that cannot be read; the exit status is 2",
+            {"code": codes(("WRONG_USE", UnusableFile.code, KeyMismatch.code)), "hint": TEXT},
+        ),
     }
     return {
         kind: shape(says, ("explanation",), kind={"const": kind}, **plain, **keys)

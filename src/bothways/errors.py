@@ -211,7 +211,13 @@ class AuthenticationUnavailable(TLSError):
 
 
 class ConfigError(TLSError, ValueError):
-    """A configuration, a file or credentials cannot be used; raised when they are loaded, never in a handshake."""
+    """A configuration, a file or credentials cannot be used; raised when they are loaded, never in a handshake.
+
+    Attribute: `code`, stable, for programs: "UNREADABLE" for a file that is not what it should be, "KEY_MISMATCH" for a
+    private key of another certificate, "WRONG_USE" for all others.
+    """
+
+    code = "WRONG_USE"
 
 
 class TimedOut(TimeoutError):

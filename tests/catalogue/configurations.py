@@ -206,9 +206,9 @@ pid =
 debug = err
 [us]
 client = yes
-accept = FOLDER/stunnel-PORT.sock
-exec = /bin/cat
 connect = 127.0.0.1:PORT
+exec = /bin/echo
+execArgs = echo hello
 CAfile = root.pem
 verifyChain = yes
 checkHost = localhost

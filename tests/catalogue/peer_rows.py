@@ -6,6 +6,7 @@ from bothways import ExternalPSK, ExternalPSKs, PinnedKeys, RawKeyCredentials
 from bothways.diagnosis import Cause
 from bothways.trust.anchors import NO_ANCHORS
 from catalogue import people
+from catalogue.configurations import STUNNEL_CALLS
 from catalogue.more_configurations import APACHE, DOVECOT, PROSODY, SLAPD, bridging, checking
 from catalogue.prepared import (
     HTTP2,
@@ -18,7 +19,7 @@ from catalogue.prepared import (
     ask_mysql_for_tls,
     mysql_login,
 )
-from catalogue.row import CLIENT, CURL, OURS, PEERS, SERVER, Row, me, with_
+from catalogue.row import CLIENT, CURL, OURS, PEERS, SERVER, Row, me, showing, with_
 
 MARIADB = (
     "mariadbd --no-defaults --user=root --datadir=FOLDER/db --bind-address=127.0.0.1 --port=PORT "
@@ -187,6 +188,13 @@ CALLERS = (
         "a broker that bridges to us finds another name in our certificate: internal_error", SERVER,
         "mosquitto -c bridge.conf", Cause.WRONG_NAME, OURS, me("server-elsewhere", client_auth="none"),
         bridging()),
+    Row("our-certificate-for-another-name-stunnel",
+        "stunnel compares another name than it sends, and finds none in our certificate: internal_error",
+        SERVER, "stunnel calls.conf", Cause.WRONG_NAME, OURS, me("server-elsewhere", client_auth="none"),
+        STUNNEL_CALLS),
+    Row("caller-with-a-renewed-certificate", "we trust the client's certificate as it is, and it has a new one", SERVER,
+        showing("client-fresh"), Cause.CERTIFICATE_NOT_PINNED, PEERS,
+        lambda: {"client_anchors": people.TrustStore((), exact=[people.person("client").issued.der])}),
     Row("caller-without-certificate-haproxy", "HAProxy checks us as its server, without a certificate", SERVER,
         "haproxy -f checks.cfg", Cause.NO_CERTIFICATE, PEERS, setup=checking()),
     Row("our-certificate-of-unknown-ca-haproxy", "HAProxy, whose server we are, does not trust our CA", SERVER,

@@ -170,6 +170,7 @@ BY_ROW: Mapping[str, Mend] = {
     "caller-without-certificate-ldap": command(LDAPS),
     "caller-without-certificate-haproxy": setup(checking("client", "hello")),
     "caller-not-allowed": words("client-bob", "client"),
+    "caller-with-a-renewed-certificate": lambda row: row,
     "caller-with-another-key": command(showing("client")),
     "caller-without-extended-main-secret": command(showing("client")),
     "caller-of-tls-1-1": tls_13,
@@ -206,6 +207,11 @@ def _pinned(person: str) -> PinnedKeys:
 PINS_BY_ROW: Mapping[str, Callable[[], Settings]] = {
     "server-with-an-unpinned-key": lambda: {"pins": _pinned("server")},
     "caller-with-an-unpinned-key": lambda: {"client_pins": _pinned("client")},
+    "caller-with-a-renewed-certificate": lambda: {
+        "client_anchors": people.TrustStore(
+            (), exact=[people.person(each).issued.der for each in ("client", "client-fresh")]
+        )
+    },
     "caller-of-certificates": lambda: {
         "client_anchors": people.TrustStore([people.root().der]),
         "client_pins": None,

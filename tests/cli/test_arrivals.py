@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -209,6 +210,15 @@ def test_a_client_that_leaves_early_or_speaks_no_tls_is_told_of_at_once(start, p
         client.sendall(printed)
         client.shutdown(socket.SHUT_WR)
         until_printed(server, " ended: ")
+    assert server.end() == 0
+
+
+def test_a_client_that_resets_at_once_is_told_of_too(start):
+    """As health checks do: its address is not known any more when uvloop asks for it."""
+    server = start("--echo")
+    with socket.create_connection(("127.0.0.1", int(server.port)), 20) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    until_printed(server, "port scan or a health check")
     assert server.end() == 0
 
 

@@ -432,6 +432,20 @@ def test_a_file_that_takes_no_more_is_reported_in_the_one_object_of_the_report(a
     assert "/dev/full" in reported["error"]["text"]
 
 
+def test_what_is_wrong_with_a_file_has_a_stable_code(ask, mutual):
+    """A script need not read the text."""
+    mine, other = mutual.identity("client"), mutual.identity("server")
+    for options, code in (
+        (["--cert", mine.cert, "--key", other.key], "KEY_MISMATCH"),
+        (["--cert", other.key], "UNREADABLE"),
+        (["--cert", "nowhere.pem"], "UNREADABLE"),
+        (["--key", mine.key], "WRONG_USE"),
+    ):
+        done = ask("https://localhost:1/", "--json", *options, who=None)
+        reported = report_schema.report("get", done.err)
+        assert (done.status, reported["error"]["code"]) == (2, code), options
+
+
 @pytest.mark.parametrize(
     ("arguments", "printed"),
     [

@@ -14,7 +14,7 @@ from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, SPAN, alone, holder, host, refused, refused_client
-from diagnosis.test_stacks import OPENSSL_3_0
+from diagnosis.test_stacks import GO, OPENSSL_3_0
 
 
 def test_a_renewed_ca_is_distinguished_from_a_missing_one() -> None:
@@ -49,7 +49,7 @@ def deep() -> pki.Issued:
 @pytest.mark.parametrize(
     ("alert", "who", "first_cause", "second"),
     [
-        (Alert.UNKNOWN_CA, holder(), "STATUS_UNKNOWN", "DEPTH_LIMIT"),
+        (Alert.UNKNOWN_CA, holder(), "STATUS_UNKNOWN", "CA_REPLACED"),
         (Alert.UNKNOWN_CA, deep(), "DEPTH_LIMIT", "STATUS_UNKNOWN"),
         (Alert.INTERNAL_ERROR, holder(), "DEPTH_LIMIT", "NOT_LET_IN"),
         (Alert.INTERNAL_ERROR, holder(identities.root()), "DEPTH_LIMIT", "NOT_LET_IN"),
@@ -58,9 +58,11 @@ def deep() -> pki.Issued:
 def test_a_server_that_names_our_ca_may_have_a_lower_limit_or_no_list(
     alert: Alert, who: pki.Issued, first_cause: str, second: str
 ) -> None:
-    """OpenSSL sends unknown_ca for both, so both are shown. Apache sends internal_error, and counts the root."""
-    names = [name for name, _ in refused(alert, who, OPENSSL_3_0, Role.CLIENT)]
-    assert names[:2] == [first_cause, second]
+    """OpenSSL sends unknown_ca for both, and for a CA whose key changed. Apache sends internal_error."""
+    found = refused(alert, who, OPENSSL_3_0, Role.CLIENT)
+    names = [name for name, _ in found]
+    assert names[:2] == [first_cause, second] and "DEPTH_LIMIT" in names[:4]
+    assert ("STATUS_UNKNOWN", "LIKELY") not in found, "nothing but the alert speaks for it"
 
 
 def test_a_client_of_openssl_may_have_such_limits_too() -> None:
@@ -103,6 +105,25 @@ def test_java_refuses_a_long_chain_by_handshake_failure_after_the_suite_was_chos
 
 
 def test_a_client_that_compares_names_by_itself_says_internal_error() -> None:
-    """So does stunnel (checkHost), which sends no server name: a depth limit is the rarer reason."""
-    names = [name for name, _ in refused(Alert.INTERNAL_ERROR, host(), OPENSSL_3_0, asked=None)]
-    assert names.index("WRONG_NAME") < names.index("DEPTH_LIMIT")
+    """So does stunnel (checkHost), which sends the address as a name: a depth limit is the rarer reason."""
+    for asked in (None, "127.0.0.1", "localhost"):
+        found = refused(Alert.INTERNAL_ERROR, host(), OPENSSL_3_0, asked=asked)
+        assert found[0] == ("WRONG_NAME", "LIKELY"), asked
+    assert "WRONG_NAME" not in [
+        name for name, _ in refused(Alert.INTERNAL_ERROR, host(), GO, asked="localhost")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("role", "firsts"), [(Role.CLIENT, "STATUS_UNKNOWN"), (Role.SERVER, "ANCHOR_EXPIRED")]
+)
+def test_who_says_that_we_expired_may_trust_an_expired_root_or_have_an_old_list(
+    role: Role, firsts: str
+) -> None:
+    """Servers check revocation; clients have CRLs seldom."""
+    who = holder() if role is Role.CLIENT else host()
+    names = [
+        name for name, _ in refused(Alert.CERTIFICATE_EXPIRED, who, OPENSSL_3_0, role, asked="localhost")
+    ]
+    others = [each for each in names if each in ("STATUS_UNKNOWN", "ANCHOR_EXPIRED")]
+    assert names[0] == "PEERS_CLOCK" and others[0] == firsts and len(others) == 2

@@ -271,3 +271,39 @@ def test_a_fault_of_a_ca_is_corrected_there_and_not_by_a_new_leaf() -> None:
     assert (
         "CN=Test Late in our chain" in found.first.text and "that CA's new certificate" in found.first.remedy
     )
+
+
+@pytest.mark.parametrize(
+    ("alert", "weight"),
+    [
+        (Alert.CERTIFICATE_REQUIRED, "CERTAIN"),
+        (Alert.BAD_CERTIFICATE, "CERTAIN"),
+        (Alert.ACCESS_DENIED, "LIKELY"),
+        (Alert.HANDSHAKE_FAILURE, "LIKELY"),
+        (Alert.INTERNAL_ERROR, "LIKELY"),
+    ],
+)
+def test_that_none_was_sent_is_certain_where_the_alert_speaks_of_certificates(
+    alert: Alert, weight: str
+) -> None:
+    """access_denied may be for our address, or for the name that we asked for."""
+    seen = Observed(request=Request(OPENSSL_3_0, ()), shown=(), progress=Progress.JUDGED)
+    error = PeerAlert(alert, step=StepId("3.3"), peer="server", state="x", progress=Progress.JUDGED)
+    found = explain(error, Situation(OwnSide(Role.CLIENT), seen)).first
+    assert (found.cause.name, found.weight.name) == ("NO_CERTIFICATE", weight)
+
+
+@pytest.mark.parametrize(
+    ("alert", "who", "cause", "weight"),
+    [
+        (Alert.CERTIFICATE_EXPIRED, holder(**LATE), "EXPIRED", "CERTAIN"),
+        (Alert.UNSUPPORTED_CERTIFICATE, holder(usage=("serverAuth",)), "WRONG_USE", "CERTAIN"),
+        (Alert.BAD_CERTIFICATE, holder(key_kind="RSA-1024"), "WEAK_KEY", "LIKELY"),
+        (Alert.CERTIFICATE_UNKNOWN, holder(**LATE), "EXPIRED", "LIKELY"),
+    ],
+)
+def test_a_fault_of_ours_is_certain_where_the_alert_is_for_it_alone(
+    alert: Alert, who: pki.Issued, cause: str, weight: str
+) -> None:
+    """OpenSSL sends bad_certificate for many: that our key is weak does not show that it was the reason."""
+    assert dict(refused(alert, who, OPENSSL_3_0, Role.CLIENT))[cause] == weight

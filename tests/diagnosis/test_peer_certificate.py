@@ -238,7 +238,40 @@ def test_a_hold_may_be_lifted(reason: str, lifted: bool) -> None:
     """RFC 5280 5.3.1: no other revocation can be."""
     who, span = holder(), {"this_update": NOW, "next_update": NOW + timedelta(hours=1)}
     lists = [pki.crl(identities.middle(), (who, reason), **span), pki.crl(identities.root(), **span)]
-    found = called_by(who, revocation=Revocation(crls=CRLStore(map(CRL, lists)))).servers.first
+    told = called_by(who, revocation=Revocation(crls=CRLStore(map(CRL, lists)))).servers
+    found = told.first
     assert found.cause.name == "REVOKED"
+    assert ("lift the hold" in told.usually) is lifted
+    assert ("lost or stolen" in told.usually) is not lifted
     assert ("lift the hold" in found.remedy) is lifted
     assert ("does not become valid again" in found.remedy) is not lifted
+
+
+def pinned(*peers: pki.Issued, cas: tuple[pki.Issued, ...] = ()) -> TrustStore:
+    return TrustStore([each.der for each in cas], exact=[each.der for each in peers])
+
+
+def test_a_renewed_certificate_of_a_client_that_is_trusted_by_its_own_is_told_as_such() -> None:
+    """A CA is beside the point where certificates are trusted one by one; the former is known by its subject."""
+    old, new = holder(), holder()
+    for renewed in (new, pki.leaf(None, "Ada", ca=None, alternatives=(), **identities.SPAN)):
+        told = called_by(renewed, client_anchors=pinned(old)).servers
+        assert reported(told) == [("CERTIFICATE_NOT_PINNED", "CERTAIN")]
+        assert "the one of CN=Ada begins on" in told.first.text and "one by one" in told.usually
+    both = called_by(holder(stranger_ca()), client_anchors=pinned(old, cas=(identities.root(),))).servers
+    assert reported(both)[0] == ("CERTIFICATE_NOT_PINNED", "LIKELY")
+    assert ("CA_NOT_ACCEPTED", "LIKELY") in reported(both)
+
+
+def test_a_client_that_is_none_of_those_trusted_by_their_own_is_told_so() -> None:
+    told = called_by(holder(name="Bob"), client_anchors=pinned(holder())).servers
+    assert (
+        reported(told) == [("CERTIFICATE_NOT_PINNED", "CERTAIN")]
+        and "none of them is of CN=Bob" in told.first.text
+    )
+    both = called_by(holder(stranger_ca(), "Bob"), client_anchors=pinned(holder(), cas=(identities.root(),)))
+    assert "CERTIFICATE_NOT_PINNED" not in [cause for cause, _ in reported(both.servers)]
+
+
+def stranger_ca() -> pki.Issued:
+    return identities.root("Another Root")

@@ -13,7 +13,7 @@ from bothways.diagnosis import Cause
 from bothways.faults import Fault
 
 WHOLE = json.loads(report_schema.PATH.read_text(encoding="utf-8"))
-MISUSE = {"error": {"kind": "Misuse", "text": "no such file", "hint": ""}}
+MISUSE = {"error": {"kind": "Misuse", "text": "no such file", "code": "UNREADABLE", "hint": ""}}
 
 
 def test_the_schema_is_that_of_the_code() -> None:

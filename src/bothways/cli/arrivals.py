@@ -24,8 +24,9 @@ class Arrival(ReadingProtocol):
     """The protocol of a connection until its first record is complete, or is no handshake record.
 
     hello_seconds: the time for a client to send a ClientHello.  begin: called once with this arrival when there is
-    something to answer; reading is paused then.  on_silence: called with a client that sent nothing in time and with
-    what ended its connection.  here: has all arrivals that have not begun and are not gone.  starttls: the protocol in
+    something to answer; reading is paused then.  on_silence: called with a client that sent nothing in time, and with
+    what ended its connection; with None for one that has reset it so early that the system does not know its address
+    any more.  here: has all arrivals that have not begun and are not gone.  starttls: the protocol in
     which the client requests TLS first, if it does.  Attributes: `data`, all of TLS that was received; `has_ended`,
     whether the end of file follows it; `client`, which is None where there is no place; `needs_alpn`, the application
     protocol that the client has to offer.
@@ -36,7 +37,7 @@ class Arrival(ReadingProtocol):
         admission: Admission,
         hello_seconds: float,
         begin: Callable[[Arrival], None],
-        on_silence: Callable[[Client, Exception], None],
+        on_silence: Callable[[Client | None, Exception], None],
         here: set[Arrival],
         starttls: Accepted | None = None,
     ) -> None:
@@ -61,7 +62,8 @@ class Arrival(ReadingProtocol):
         self._here.add(self)
         name, own = transport.get_extra_info("peername"), transport.get_extra_info("socket")
         if not isinstance(name, tuple) or own is None:
-            self.cut()  # the client has closed already
+            self.cut()
+            self._on_silence(None, Truncated("client"))
             return
         with contextlib.suppress(OSError):
             own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -85,16 +85,24 @@ LOOKED_AT = 1000  # documents of one file
 def explaining_file_kinds(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
     """If one of these files cannot be used, report its type and the command that converts it.
 
-    Raises ConfigError, like the body.
+    Raises ConfigError, like the body, with the code UNREADABLE if it has no other.
     """
     try:
         yield
-    except ConfigError:
+    except ConfigError as error:
         for path, want in wanted:
             found = None if path is None else _explained(path, want)
             if found is not None:
                 raise _error(str(path), found) from None
+        if error.code == ConfigError.code:
+            error.code = UnusableFile.code
         raise
+
+
+class UnusableFile(ConfigError):
+    """A file is not what it should be."""
+
+    code = "UNREADABLE"
 
 
 def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:
@@ -107,7 +115,7 @@ def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:
 def _error(path: str, found: _Finding) -> ConfigError:
     where = visible(path, 600)
     hint = for_file(found.hint, where)
-    return ConfigError(f"{where}: {found.text}" + (f"\nHint: {hint}" if hint else ""))
+    return UnusableFile(f"{where}: {found.text}" + (f"\nHint: {hint}" if hint else ""))
 
 
 def for_file(hint: str, path: str) -> str:

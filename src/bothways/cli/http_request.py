@@ -147,7 +147,8 @@ def ask(context: RequestContext, request: Request, deadline: Any, sink: Output, 
         if not context.as_json:
             raise
         text = in_options(str(error))
-        report.failed(text, None, {"kind": "Misuse", "text": text, "hint": ""})
+        code = error.code if isinstance(error, ConfigError) else ConfigError.code
+        report.failed(text, None, {"kind": "Misuse", "text": text, "code": code, "hint": ""})
         following = MISUSED
     except BaseException:
         report.end()

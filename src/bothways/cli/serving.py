@@ -36,6 +36,8 @@ HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the hands
 ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
 LAST_TURNS = 8  # turns of the event loop in which everything is ended
 NOTHING_SENT = "the client closed the connection before it sent anything"
+RESET = "the client reset the connection at once, before its address was read"
+SOMEBODY = "a client"
 
 
 class Serving:
@@ -94,9 +96,9 @@ class Serving:
             self._admission, hello_seconds, self._begin, self._report_silence, self._arrivals, self._starttls
         )
 
-    def _report_silence(self, client: Client, error: Exception) -> None:
-        """Report a client that sent no ClientHello."""
-        if client.ended:
+    def _report_silence(self, client: Client | None, error: Exception) -> None:
+        """Report a client that sent no ClientHello; None has reset the connection, and its address is not known."""
+        if client is not None and client.ended:
             self._reports.count_unreported()
             return
         observed = HandshakeFacts(self._config)
@@ -104,11 +106,11 @@ class Serving:
 
         def lines() -> list[str]:
             if isinstance(error, StartTLSFailed):  # who has not begun TLS has no certificate to be blamed for
-                return [f"{client.address} ended: {error}"]
+                return [f"{SOMEBODY if client is None else client.address} ended: {error}"]
             error.situation = observed.situation()  # type: ignore[attr-defined]
-            return self._failure(client, error, words=words)
+            return self._failure(client, error, words=RESET if client is None else words)
 
-        self._reports.failed(client.address.host, lines)
+        self._reports.failed("" if client is None else client.address.host, lines)
 
     def _begin(self, arrival: Arrival) -> None:
         task = asyncio.get_running_loop().create_task(self._converse(arrival))
@@ -207,15 +209,19 @@ class Serving:
             )
         tls.driver.status.raise_failure()
 
-    def _failure(self, client: Client, error: Exception, local: str = "", words: str = "") -> list[str]:
+    def _failure(
+        self, client: Client | None, error: Exception, local: str = "", words: str = ""
+    ) -> list[str]:
         """Return lines about what ended a connection, and its causes."""
-        if client.ended:
-            return [f"{client.address} ended: its place was given to an address with fewer connections"]
+        who = SOMEBODY if client is None else str(client.address)
+        if client is not None and client.ended:
+            return [f"{who} ended: its place was given to an address with fewer connections"]
         causes = self._explained(client, error, local).lines()
-        return [f"{client.address} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
+        return [f"{who} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
 
-    def _explained(self, client: Client, error: Exception, local: str) -> Explanation:
-        return explain_failure(error, files=self._files, address=str(client.address), local=local)
+    def _explained(self, client: Client | None, error: Exception, local: str) -> Explanation:
+        address = "" if client is None else str(client.address)
+        return explain_failure(error, files=self._files, address=address, local=local)
 
 
 def _local_address(transport: asyncio.Transport) -> str:

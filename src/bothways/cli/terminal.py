@@ -68,7 +68,8 @@ def reported(error: TLSError | OSError) -> int:
     """Report an error that ends a process, and return its exit status."""
     status = status_of(error)
     kind = "Misuse" if status == MISUSED else type(error).__name__
-    misused(in_options(described(error)), kind=kind)
+    code = error.code if isinstance(error, ConfigError) else ConfigError.code
+    misused(in_options(described(error)), kind=kind, code=code)
     return status
 
 
@@ -134,16 +135,16 @@ def refuse(text: str, hint: str = "") -> NoReturn:
 REPORT_ON_ERROR = ("connect", "get", "serve", "run", "tunnel")
 
 
-def misused(text: str, hint: str = "", *, kind: str = "Misuse") -> None:
+def misused(text: str, hint: str = "", *, kind: str = "Misuse", code: str = ConfigError.code) -> None:
     """Report wrong use or an unreadable file; with --json as one JSON object, where the command writes its JSON.
 
-    kind: the name of the error, if it is not wrong use.
+    kind: the name of the error, if it is not wrong use.  code: of `ConfigError`, where it is.
     """
     words = sys.argv[1:]
     if "--json" not in words:
         report_error(text, hint)
         return
-    facts = {"kind": kind, "text": text} | ({"hint": hint} if kind == "Misuse" else {})
+    facts = {"kind": kind, "text": text} | ({"code": code, "hint": hint} if kind == "Misuse" else {})
     report = json.dumps({"error": facts})
     if words[0] in REPORT_ON_ERROR:
         say(report)

@@ -477,6 +477,11 @@ class Cause(Enum):
         ours="have the {peer}'s operator pin our key, which replaces or joins an earlier one",
         theirs="if the {peer}'s operator confirms this fingerprint, pin the key; if not, this is another {peer}",
     )
+    CERTIFICATE_NOT_PINNED = Row(
+        "{whose} certificate is none of those that {other} trusts as they are, one by one: {detail}",
+        theirs="if the {peer}'s operator confirms the fingerprint of the new one, by another way than this connection, put "
+        "it into {pins}, beside the old one or in its place; otherwise this is another {peer}",
+    )
     PSK_NOT_SHARED = Row(
         "{whose} pre-shared key is not one that {other} has: {detail}",
         ours="give both sides the same identity, secret and hash, and each the name of the other as its peer",

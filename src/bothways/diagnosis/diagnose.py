@@ -15,6 +15,7 @@ from bothways.faults import Check, Fault, shown
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.alert_meanings import meaning_of
 from bothways.trust.anchors import TrustStore
+from bothways.trust.crl_entries import HOLD
 from bothways.trust.verdict import Purpose, Refused
 
 
@@ -124,6 +125,8 @@ CHECK_MEANS: Mapping[Check, str] = {
     Check.NAME: "its certificate is genuine, and for another name: of the same host, or of another one",
     Check.STATUS: "the revocation status of its certificate is unknown, and unknown is refused by this configuration",
 }
+NOT_PINNED = "certificates are trusted one by one: it has a new one, or is another peer"
+ON_HOLD = "its CA has suspended the certificate, and may lift the hold (RFC 5280 5.3.1)"
 OUR_ANCHOR = "its certificate leads to a trust anchor that is ours, and it is that one which cannot be used"
 NOTHING_SHARED = "both sides use TLS, and have no such parameter in common"
 FAULT_MEANS: Mapping[Fault, str] = {
@@ -166,6 +169,11 @@ BREACH = (
 BEFORE_TLS = "TLS has not begun: nothing that was received so far is authenticated"
 
 
+def _pins_alone(case: Case) -> bool:
+    anchors = case.own_side.anchors
+    return anchors is not None and 0 < len(anchors.exact) == len(anchors)
+
+
 def _usual_meaning(case: Case) -> str:
     match case.error:
         case PeerAlert():
@@ -174,6 +182,10 @@ def _usual_meaning(case: Case) -> str:
         case PeerFault():
             if "anchor" in case.error.facts:
                 return OUR_ANCHOR
+            if case.error.facts.get("reason") == HOLD:
+                return ON_HOLD
+            if case.error.fault is Fault.NO_PATH and _pins_alone(case):
+                return NOT_PINNED
             check = case.error.fault.check
             return FAULT_MEANS.get(case.error.fault, BREACH if check is None else CHECK_MEANS[check])
         case StartTLSFailed():

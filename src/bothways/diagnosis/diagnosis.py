@@ -321,6 +321,7 @@ TOPICS: Mapping[str, frozenset[Cause]] = {
     "who issued it": frozenset(
         {
             Cause.CA_NOT_ACCEPTED,
+            Cause.CERTIFICATE_NOT_PINNED,
             Cause.INTERMEDIATE_MISSING,
             Cause.SELF_SIGNED,
             Cause.ROOT_NOT_TRUSTED,

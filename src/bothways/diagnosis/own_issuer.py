@@ -107,9 +107,9 @@ def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:
         yield from partial_chain(case)
         is_deep = list(chain_too_long(case))
         yield from (each for each in is_deep if each.weight is LIKELY)
-        yield _no_crl(case, POSSIBLE if case.own_reasons else LIKELY, seen)
+        yield _no_crl(case, POSSIBLE, seen)
+        yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, seen, issuer=name)
         yield from is_deep
-        yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, issuer=name)
         yield case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE)
 
 

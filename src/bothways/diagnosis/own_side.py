@@ -16,6 +16,7 @@ from bothways.diagnosis import clocks, own_issuer
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack, has_strict_level
 from bothways.faults import Fault, Reason, shown
 from bothways.iana import Alert, SignatureScheme, names
@@ -27,8 +28,16 @@ from bothways.trust.names import names_of
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 SOON_DAYS = 7
-# No alert, or one by which a server says nothing about us.
-SAY_NOTHING = (None, Alert.CLOSE_NOTIFY, Alert.INTERNAL_ERROR, Alert.USER_CANCELED, Alert.GENERAL_ERROR)
+# Alerts that speak of a client's certificate: where none was sent, they can mean nothing else.
+SPEAK_OF_CERTIFICATES = (
+    Alert.CERTIFICATE_REQUIRED, Alert.NO_CERTIFICATE, Alert.BAD_CERTIFICATE, Alert.UNSUPPORTED_CERTIFICATE,
+    Alert.CERTIFICATE_UNKNOWN, Alert.UNKNOWN_CA, Alert.CERTIFICATE_UNOBTAINABLE,
+)  # fmt: skip
+# Alerts that are for one fault alone; the others are for many.
+SPECIFIC = (
+    Alert.CERTIFICATE_EXPIRED, Alert.CERTIFICATE_REVOKED, Alert.UNSUPPORTED_CERTIFICATE,
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE,
+)  # fmt: skip
 LONG_DAYS = 90
 # Alerts by which TLS implementations refuse a certificate for another name; some close without one.
 NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, None)
@@ -54,9 +63,9 @@ def unpinned(case: Case) -> Iterator[Likely]:
 
 
 def absent(case: Case) -> Iterator[Likely]:
-    """A certificate was requested, and we sent none: an alert that refuses clients makes that certain."""
+    """A certificate was requested, and we sent none: an alert that speaks of certificates makes that certain."""
     seen, request = case.observed, case.request
-    weight = LIKELY if case.alert in SAY_NOTHING else CERTAIN
+    weight = CERTAIN if case.alert in SPEAK_OF_CERTIFICATES else LIKELY
     if not case.is_client or request is None or seen.shown is None or seen.shown:
         return
     named = f"; it names {certs.listed_names(request.authorities)}" if request.authorities else ""
@@ -89,7 +98,10 @@ def certificate_not_requested(case: Case) -> Iterator[Likely]:
 
 
 def flawed(case: Case) -> Iterator[Likely]:
-    """Reasons for which we would refuse our own chain: each has to be corrected; first those that fit the alert."""
+    """Reasons for which we would refuse our own chain: each has to be corrected; first those that fit the alert.
+
+    Only an alert that is for one fault alone makes it certain that this was what the peer refused.
+    """
     reasons = [each for each in case.own_reasons if each.fault is not Fault.NO_PATH]
     reasons.sort(key=lambda each: not _agrees(case, each))
     begins = 1 if own_issuer.is_issuer_unnamed(case) else 0
@@ -116,7 +128,8 @@ def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
         if not agrees and clocks.made_after(case, reason.facts.get("not_after")) is None:
             yield case.likely(Cause.OUR_CLOCK, OURS, *clocks.doubt(case, reason))
         return
-    yield certs.cause_of(case, reason, OURS, CERTAIN if agrees else LIKELY, evidence)
+    is_told = agrees and case.alert in SPECIFIC
+    yield certs.cause_of(case, reason, OURS, CERTAIN if is_told else LIKELY, evidence)
 
 
 def _agrees(case: Case, reason: Reason) -> bool:
@@ -177,9 +190,12 @@ def expired_by_alert(case: Case) -> Iterator[Likely]:
         return
     yield from anchor_expired(case)
     found = [case.likely(each.cause, each.party, LIKELY, each.evidence) for each in clock(case)]
+    anchor = _anchor_may_have_expired(case)
+    if not case.is_client:  # clients have CRLs seldom
+        found.append(anchor)
     if case.stack is not Stack.GO:  # which has no CRLs
         found.insert(0 if _lasts_long(case) else len(found), _outdated_list(case))
-    yield from (*found, _anchor_may_have_expired(case))
+    yield from (*found, anchor)
 
 
 def _anchor_may_have_expired(case: Case) -> Likely:
@@ -322,6 +338,12 @@ def wrong_name(case: Case) -> Iterator[Likely]:
     if case.is_client or not case.chain:
         return
     asked = case.observed.offer.server_name if case.observed.offer is not None else None
+    compares = case.alert == Alert.INTERNAL_ERROR and case.stack is Stack.OPENSSL
+    if compares and asked is not None:
+        yield _compared_by_itself(case, asked)
+        return
+    if is_address(asked):
+        asked = None
     names = names_of(case.chain[0])
     covered = case.own_side.local in names.ip
     # OpenSSL sends every name that it wants; a program that compares by itself says internal_error.
@@ -339,9 +361,24 @@ def wrong_name(case: Case) -> Iterator[Likely]:
         elif lacking:
             evidence += "; our certificate has neither"
         cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
-        weight = LIKELY if _lacks_address(case, lacking, names.ip) else POSSIBLE
+        if compares:
+            evidence += f"; {BY_ITSELF}"
+        weight = LIKELY if compares or _lacks_address(case, lacking, names.ip) else POSSIBLE
         wanted = "the name that the client used" if covered else "the address that the client connected to"
         yield case.likely(cause, OURS, weight, evidence, got=_names(case), wanted=wanted)
+
+
+BY_ITSELF = "programs that compare names by themselves (stunnel's checkHost, mosquitto) send this alert"
+
+
+def _compared_by_itself(case: Case, asked: str) -> Likely:
+    """A client may compare another name than it sends: stunnel sends the address that it connects to."""
+    names = names_of(case.chain[0])
+    evidence = f"it sent the server name {shown(asked)}, and may compare another one; {BY_ITSELF}"
+    cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
+    return case.likely(
+        cause, OURS, LIKELY, evidence, got=_names(case), wanted="the name that the client compares"
+    )
 
 
 def wrong_address(case: Case) -> Iterator[Likely]:
@@ -400,7 +437,9 @@ def not_authorized(case: Case) -> Iterator[Likely]:
         )
         by_function = case.alert == Alert.INTERNAL_ERROR and not (case.request and case.request.authorities)
         if by_function:
-            evidence += "; applications that refuse a client by a function of their own send this alert"
+            evidence += (
+                f"; applications that refuse a {case.role.peer} by a function of their own send this alert"
+            )
         weight = LIKELY if by_function else POSSIBLE
         yield case.likely(Cause.NOT_LET_IN, OURS, weight, evidence, subject=case.chain[0].subject_text)
 

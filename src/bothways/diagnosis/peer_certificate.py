@@ -129,6 +129,10 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
     chain = case.peer_chain
     issuer = str(reason.facts.get("issuer", "?"))
     last = next((each for each in chain if each.subject_text == reason.subject), chain[0] if chain else None)
+    pinned = list(_not_pinned(case))
+    yield from pinned
+    if any(each.weight is CERTAIN for each in pinned):
+        return
     anchor, signed = certs.knows(case.own_side.anchors, last) if last is not None else (None, False)
     if last is not None and len(chain) == 1 and is_self_signed(last):
         evidence = f"its issuer and its subject are the same: {issuer}"
@@ -137,6 +141,31 @@ def _no_path(case: Case, reason: Reason) -> Iterator[Likely]:
         yield from _other_key(case, issuer, anchor, last)
     else:
         yield from _unknown_issuer(case, issuer, last)
+
+
+def _not_pinned(case: Case) -> Iterator[Likely]:
+    """Where certificates are trusted one by one, one of the same name is the former of this peer: it has a new one."""
+    anchors, chain = case.own_side.anchors, case.peer_chain
+    pins = anchors.exact if anchors is not None else ()
+    if anchors is None or not pins or not chain:
+        return
+    leaf, alone = chain[0], len(pins) == len(anchors)
+    former = next((each for each in pins if each.normal_subject == leaf.normal_subject), None)
+    if former is None and not alone:
+        return
+    file = case.own_side.files.ca
+    facts = {"pins": file if alone and file != UNNAMED.ca else "the file of those certificates"}
+    if former is None:
+        detail = f"none of them is of {leaf.subject_text}"
+    else:
+        key = "the same key" if former.key_digest == leaf.key_digest else "another key"
+        detail = (
+            f"the one of {leaf.subject_text} begins on {former.not_before:%Y-%m-%d}, that of the {case.role.peer} on "
+            f"{leaf.not_before:%Y-%m-%d} and has {key}"
+        )
+    yield case.likely(
+        Cause.CERTIFICATE_NOT_PINNED, PEERS, CERTAIN if alone else LIKELY, detail=detail, **facts
+    )
 
 
 def _other_key(

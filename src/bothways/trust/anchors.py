@@ -218,6 +218,11 @@ class TrustStore:
         return tuple(anchor.x509 for anchor in self._anchors.values())
 
     @property
+    def exact(self) -> tuple[ParsedCertificate, ...]:
+        """The certificates of peers that are trusted as they are, whoever issued them."""
+        return tuple(self._exact.values())
+
+    @property
     def readable_names(self) -> tuple[str, ...]:
         """The names of the first few trust anchors, as text."""
         few = [each.subject_text for each in list(self._anchors.values())[:3]]

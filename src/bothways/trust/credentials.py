@@ -50,6 +50,12 @@ _MAX_CHAIN = 16
 KEY_USAGES = ("digital_signature", "key_encipherment")
 
 
+class KeyMismatch(ConfigError):
+    """A private key belongs to another certificate."""
+
+    code = "KEY_MISMATCH"
+
+
 class KeyHolder(Protocol):
     """Signs with a private key that is held elsewhere, such as a `bothways.signers.SigningPool`.
 
@@ -360,7 +366,7 @@ def _leaf_of(
     ]
     if not fitting:
         subject = shown(pool[0].subject_text)
-        raise ConfigError(
+        raise KeyMismatch(
             f"{key_source}: the private key does not belong to the certificate of {subject} in {source}"
         )
     return next((each for each in fitting if not each.is_self_issued), fitting[0])
