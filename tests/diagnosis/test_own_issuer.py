@@ -14,7 +14,7 @@ from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, SPAN, alone, holder, host, refused, refused_client
-from diagnosis.test_stacks import GO, OPENSSL_3_0
+from diagnosis.test_stacks import OPENSSL_3_0
 
 
 def test_a_renewed_ca_is_distinguished_from_a_missing_one() -> None:
@@ -102,16 +102,6 @@ def test_java_refuses_a_long_chain_by_handshake_failure_after_the_suite_was_chos
     assert "DEPTH_LIMIT" in names and "NO_SHARED_SUITE" not in names
     names = [name for name, _ in refused(Alert.HANDSHAKE_FAILURE, holder(), OPENSSL_3_0, Role.CLIENT)]
     assert "DEPTH_LIMIT" not in names and "NO_SHARED_SUITE" not in names
-
-
-def test_a_client_that_compares_names_by_itself_says_internal_error() -> None:
-    """So does stunnel (checkHost), which sends the address as a name: a depth limit is the rarer reason."""
-    for asked in (None, "127.0.0.1", "localhost"):
-        found = refused(Alert.INTERNAL_ERROR, host(), OPENSSL_3_0, asked=asked)
-        assert found[0] == ("WRONG_NAME", "LIKELY"), asked
-    assert "WRONG_NAME" not in [
-        name for name, _ in refused(Alert.INTERNAL_ERROR, host(), GO, asked="localhost")
-    ]
 
 
 @pytest.mark.parametrize(

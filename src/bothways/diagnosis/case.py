@@ -182,6 +182,7 @@ class Case:
             "above": False,
             "unprobed": self._is_unprobed,
             "lasting": "a revoked certificate does not become valid again",
+            "pins": "the file of those certificates",
             "naming": "connect with a name that it contains, or ",
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator, Mapping
 
 from bothways.describe.messages import listed
-from bothways.diagnosis import before_tls, own_hello, own_issuer, own_side, peer_alerts
+from bothways.diagnosis import before_tls, own_hello, own_issuer, own_name, own_side, peer_alerts
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -278,7 +278,7 @@ def departure(case: Case) -> Iterator[Likely]:
     """
     if case.is_client or case.observed.data or not case.chain:
         return
-    found = (each for rule in (_nothing_agreed, own_side.flawed, own_side.wrong_name) for each in rule(case))
+    found = (each for rule in (_nothing_agreed, own_side.flawed, own_name.wrong_name) for each in rule(case))
     yield from (each for each in found if each.weight >= LIKELY)
 
 
@@ -289,7 +289,7 @@ def _client_left(case: Case) -> Iterator[Likely]:
     yield from _nothing_agreed(case)
     for rule in (
         own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
-        own_side.wrong_name, own_side.clock,
+        own_name.wrong_name, own_side.clock,
     ):  # fmt: skip
         yield from rule(case)
 
@@ -330,7 +330,7 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (
         own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
-        own_side.wrong_name, own_side.clock, _closed_while_judging, peer_alerts.gave_up, network,
+        own_name.wrong_name, own_side.clock, _closed_while_judging, peer_alerts.gave_up, network,
     ),
     (Role.SERVER, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _client_left, peer_alerts.gave_up, peer_alerts.stopped, network,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import before_tls, own_hello, own_issuer, own_side, psks
+from bothways.diagnosis import before_tls, own_hello, own_issuer, own_name, own_side, psks
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -73,9 +73,9 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_side.wrong_address,
+    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_name.wrong_address,
     own_issuer.issuer,
-    own_side.wrong_name, own_side.below_strict_levels,
+    own_name.wrong_name, own_side.below_strict_levels,
     own_side.clients_clock, own_side.not_authorized, own_side.clock, own_side.no_known_reason,
 )  # fmt: skip
 
@@ -99,7 +99,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.CERTIFICATE_REVOKED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.revoked),
     Alert.CERTIFICATE_EXPIRED: (own_issuer.unnamed_issuer, own_side.flawed, own_side.expired_by_alert),
     Alert.CERTIFICATE_UNKNOWN: (
-        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_side.wrong_name,
+        own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_name.wrong_name,
         own_issuer.issuer, own_side.status, *CERTIFICATE,
     ),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
@@ -160,11 +160,11 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
         # The server's choice of a cipher suite is known by then.
         Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, own_issuer.beyond_javas_limit),
         Alert.INTERNAL_ERROR: (
-            *CERTIFICATE[:3], own_side.wrong_name, own_issuer.chain_too_long, own_side.not_authorized, misconfigured,
+            *CERTIFICATE[:3], own_name.wrong_name, own_issuer.chain_too_long, own_side.not_authorized, misconfigured,
             stopped,
         ),
         Alert.CLOSE_NOTIFY: (
-            own_side.absent, own_side.flawed, own_issuer.issuer, own_side.wrong_name, gave_up,
+            own_side.absent, own_side.flawed, own_issuer.issuer, own_name.wrong_name, gave_up,
             own_side.not_authorized, stopped,
         ),
     },

@@ -154,7 +154,7 @@ def _not_pinned(case: Case) -> Iterator[Likely]:
     if former is None and not alone:
         return
     file = case.own_side.files.ca
-    facts = {"pins": file if alone and file != UNNAMED.ca else "the file of those certificates"}
+    facts = {"pins": file} if alone and file != UNNAMED.ca else {}
     if former is None:
         detail = f"none of them is of {leaf.subject_text}"
     else:

@@ -1,0 +1,89 @@
+"""Whether a client finds its server's name in our certificate, where it sent none that could be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.near_names import is_address
+from bothways.diagnosis.stacks import Stack
+from bothways.faults import shown
+from bothways.iana import Alert
+from bothways.trust.names import names_of
+
+LIKELY, POSSIBLE, OURS = Weight.LIKELY, Weight.POSSIBLE, Party.OURS
+# Alerts by which TLS implementations refuse a certificate for another name; some close without one.
+NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, None)
+
+
+def wrong_name(case: Case) -> Iterator[Likely]:
+    """A client refused our certificate, and sent no server name that could be compared with it."""
+    if case.is_client or not case.chain:
+        return
+    asked = case.observed.offer.server_name if case.observed.offer is not None else None
+    compares = case.alert == Alert.INTERNAL_ERROR and case.stack is Stack.OPENSSL
+    if compares and asked is not None:
+        yield _compared_by_itself(case, asked)
+        return
+    if is_address(asked):
+        asked = None
+    names = names_of(case.chain[0])
+    covered = case.own_side.local in names.ip
+    # OpenSSL sends every name that it wants; a program that compares by itself says internal_error.
+    sent_none = covered and case.stack is Stack.OPENSSL and case.alert != Alert.INTERNAL_ERROR
+    if asked is None and not sent_none:
+        evidence = (
+            "it sent no server name: it connected by address, or by "
+            "a name without dots, which Java does not send"
+        )
+        lacking = not names.ip and all("." in each for each in names.dns)
+        local = case.own_side.local
+        if local:
+            evidence += f"; it reached us at {local}, which our certificate "
+            evidence += "has" if covered else "does not have"
+        elif lacking:
+            evidence += "; our certificate has neither"
+        cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
+        if compares:
+            evidence += f"; {BY_ITSELF}"
+        weight = LIKELY if compares or _lacks_address(case, lacking, names.ip) else POSSIBLE
+        wanted = "the name that the client used" if covered else "the address that the client connected to"
+        yield case.likely(cause, OURS, weight, evidence, got=_names(case), wanted=wanted)
+
+
+BY_ITSELF = "programs that compare names by themselves (stunnel's checkHost, mosquitto) send this alert"
+
+
+def _compared_by_itself(case: Case, asked: str) -> Likely:
+    """A client may compare another name than it sends: stunnel sends the address that it connects to."""
+    names = names_of(case.chain[0])
+    evidence = f"it sent the server name {shown(asked)}, and may compare another one; {BY_ITSELF}"
+    cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
+    return case.likely(
+        cause, OURS, LIKELY, evidence, got=_names(case), wanted="the name that the client compares"
+    )
+
+
+def wrong_address(case: Case) -> Iterator[Likely]:
+    """Without the address that a client used no CA helps: it is told before the issuer."""
+    if case.own_side.local:
+        yield from (each for each in wrong_name(case) if each.weight is LIKELY)
+
+
+def _lacks_address(case: Case, lacking: bool, addresses: Collection[str]) -> bool:
+    """Whether a client that sent no name refused us by the alert for a certificate without its address.
+
+    lacking: whether our certificate has neither addresses nor names without dots. Clients with OpenSSL send every
+    name, and so do those with GnuTLS that send alerts; Java and OpenLDAP do not.
+    """
+    if case.alert not in NAME_ALERTS or case.own_side.local in addresses:
+        return False
+    by_gnutls = case.stack is Stack.GNUTLS and case.alert == Alert.BAD_CERTIFICATE
+    return lacking or bool(case.own_side.local and (by_gnutls or case.stack is Stack.OPENSSL))
+
+
+def _names(case: Case) -> str:
+    found = names_of(case.chain[0])
+    return shown(found.dns + found.ip) or found.subject
