@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from html import escape
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +33,7 @@ Place = str | tuple[str, str]
 Arrow = tuple[str, str]
 
 
+@cache
 def pictures() -> dict[str, str]:
     """Every picture by its file's name."""
     return {
@@ -85,8 +87,8 @@ def draw(title: str, rows: Iterable[Iterable[str]], arrows: set[Arrow]) -> str:
 
 def _arrows(prefix: str) -> Iterator[Arrow]:
     for name, tree in modules().items():
-        for imported in imports(tree):
-            if name.startswith(prefix) and imported.module.startswith(prefix):
+        for imported in imports(tree) if name.startswith(prefix) else ():
+            if imported.module.startswith(prefix):
                 start, end = (each.removeprefix(prefix).split(".")[0] for each in (name, imported.module))
                 if start != end and not start.startswith("__"):
                     yield start, end

@@ -31,8 +31,19 @@ def modules() -> dict[str, ast.Module]:
     return trees
 
 
-def imports(tree: ast.Module) -> Iterator[Import]:
+@cache
+def nodes(tree: ast.Module) -> list[ast.AST]:
+    """All nodes of a module's tree, walked once for all who look for something in it."""
+    return list(ast.walk(tree))
+
+
+@cache
+def imports(tree: ast.Module) -> list[Import]:
     """Every import in a module; `from a import b` names a.b where that is a module of ours, else a."""
+    return list(_imports(tree))
+
+
+def _imports(tree: ast.Module) -> Iterator[Import]:
     for node, lazy in _walk(tree, lazy=False):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -44,6 +55,7 @@ def imports(tree: ast.Module) -> Iterator[Import]:
                 yield Import(inner if is_ours(inner) else module, node.lineno, lazy)
 
 
+@cache
 def is_ours(dotted: str) -> bool:
     """Whether a dotted name is a module or a package in the source tree."""
     path = SOURCE.joinpath(*dotted.split("."))
@@ -52,7 +64,7 @@ def is_ours(dotted: str) -> bool:
 
 def calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
     """The dotted end of every call, such as `datetime.now`, with its line."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
             prefix = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", "")
@@ -62,7 +74,10 @@ def calls(tree: ast.Module) -> Iterator[tuple[str, int]]:
 
 
 def _walk(node: ast.AST, *, lazy: bool) -> Iterator[tuple[ast.AST, bool]]:
+    """Every statement, and whether it stands in a function."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue  # no statement is in an expression, and they are most of a tree
         yield child, lazy
-        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
         yield from _walk(child, lazy=lazy or inside)

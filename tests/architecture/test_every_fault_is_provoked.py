@@ -10,9 +10,11 @@ import ast
 import importlib
 import re
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from architecture.sources import modules, nodes
 from bothways.faults import Fault
 from tamper import Refusal
 
@@ -22,6 +24,7 @@ TABLES = re.compile(
 )
 
 
+@cache
 def modules_with_refusals() -> list[ModuleType]:
     """All test modules below tests/ that have a table of refusals at their top."""
     found = []
@@ -79,12 +82,11 @@ def test_no_row_stands_twice() -> None:
 
 def test_every_fault_is_raised_by_somebody() -> None:
     """A row that no source names is dead, whatever a test says."""
-    source = TESTS.parent / "src" / "bothways"
-    named: set[str] = set()
-    for path in source.rglob("*.py"):
-        if path.name == "faults.py":
-            continue
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Fault":
-                named.add(node.attr)
+    named = {
+        node.attr
+        for module, tree in modules().items()
+        if module != "bothways.faults"
+        for node in nodes(tree)
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Fault"
+    }
     assert sorted(fault.name for fault in Fault if fault.name not in named) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from architecture.sources import modules
+from architecture.sources import modules, nodes
 
 ID = re.compile(r"[1-4]\.[1-5][abc]?")
 BEGINNING = re.compile(r"[1-4](\.([1-5][abc]?)?)?")
@@ -18,7 +18,7 @@ def test_no_step_id_is_compared_as_text() -> None:
         f"{name}:{node.lineno}"
         for name, tree in modules().items()
         if name != "bothways.roles"
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if _compares_text(node) or _reads_letters(node)
     ]
     assert not wrong
@@ -29,7 +29,7 @@ def test_no_parameter_says_by_itself_whether_it_is_one_version() -> None:
     wrong = [
         f"{name}:{node.lineno}"
         for name, tree in modules().items()
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.arg) and node.arg in {"tls12", "tls13", "is_12", "is_13"}
     ]
     assert not wrong

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 from cryptography import x509
 
-from architecture.sources import modules
+from architecture.sources import modules, nodes
 from bothways.trust.extensions import CONSULTED
 
 GATE = {"trust.parsing", "trust.extension_structures", "trust.extensions"}
@@ -82,7 +83,7 @@ def test_nothing_else_loads_what_came_from_elsewhere() -> None:
     """Certificates, CRLs, requests, OCSP, keys, PKCS#12, and names."""
     wrong = []
     for name, tree in _others():
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("cryptography"):
                 loads = [alias.name for alias in node.names if alias.name.startswith("load_")]
                 wrong += [f"{name}:{node.lineno} imports {each}" for each in loads]
@@ -149,8 +150,8 @@ def test_every_kind_of_extension_that_trust_reads_refuses_a_certificate_when_it_
     """Else `ParsedCertificate.extension` would say that it is not there, and its rule would pass."""
     kinds = set()
     for name, tree in modules().items():
-        for node in ast.walk(tree):
-            if name.startswith("bothways.trust") and isinstance(node, ast.Call) and _is_question(node.func):
+        for node in nodes(tree) if name.startswith("bothways.trust") else ():
+            if isinstance(node, ast.Call) and _is_question(node.func):
                 kinds |= {ast.unparse(each).removeprefix("x509.") for each in node.args[:1]}
     asked = {getattr(x509, kind).oid for kind in kinds - {"kind"}}
     assert len(asked) > 8
@@ -175,14 +176,13 @@ def _others() -> Iterator[tuple[str, ast.Module]]:
 
 
 def _loads(node: ast.Attribute) -> bool:
-    owner = ast.unparse(node.value)
     if node.attr == "from_bytes":
-        return owner.rpartition(".")[2] == "Name"
+        return _last_name(node.value) == "Name"
     return node.attr.startswith(("load_der_", "load_pem_", "load_ssh_", "load_pkcs12", "load_key_and"))
 
 
 def _names(tree: ast.Module) -> Iterator[tuple[str, int]]:
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Name):
             yield node.id, node.lineno
         elif isinstance(node, ast.Attribute):
@@ -191,19 +191,26 @@ def _names(tree: ast.Module) -> Iterator[tuple[str, int]]:
             yield from ((alias.name, node.lineno) for alias in node.names)
 
 
-def _unguarded(tree: ast.Module) -> Iterator[tuple[ast.Attribute, str]]:
+@cache
+def _unguarded(tree: ast.Module) -> list[tuple[ast.Attribute, str]]:
     """Every attribute that is read outside of the arguments of `attempt` and `readable`, and in which function."""
     guarded = {
         id(inner)
-        for call in ast.walk(tree)
+        for call in nodes(tree)
         if isinstance(call, ast.Call)
-        and ast.unparse(call.func).rpartition(".")[2] in CARRIERS | {"read_needed", "read_extensions"}
+        and _last_name(call.func) in CARRIERS | {"read_needed", "read_extensions"}
         for argument in call.args
         for inner in ast.walk(argument)
     }
-    for node, function in _attributes(tree):
-        if id(node) not in guarded and isinstance(node.ctx, ast.Load):
-            yield node, function
+    return [
+        (node, function)
+        for node, function in _attributes(tree)
+        if id(node) not in guarded and isinstance(node.ctx, ast.Load)
+    ]
+
+
+def _last_name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def _attributes(tree: ast.AST, within: str = "") -> Iterator[tuple[ast.Attribute, str]]:
@@ -219,7 +226,7 @@ def _attributes(tree: ast.AST, within: str = "") -> Iterator[tuple[ast.Attribute
 def _imports_messages(tree: ast.Module) -> bool:
     return any(
         isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bothways.tls.wire")
-        for node in ast.walk(tree)
+        for node in nodes(tree)
     )
 
 

@@ -53,9 +53,14 @@ def privates(tree: ast.Module) -> Iterator[str]:
             yield f"{node.lineno}: {ast.unparse(node)}"
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bothways"):
             yield from (f"{node.lineno}: {each.name}" for each in node.names if is_private(each.name))
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("setattr", "getattr")):
+        elif isinstance(node, ast.Call) and name_of(node.func).endswith(("setattr", "getattr")):
             names = (each.value for each in node.args[1:2] if isinstance(each, ast.Constant))
             yield from (f"{node.lineno}: {name}" for name in names if is_private(str(name)))
+
+
+def name_of(function: ast.expr) -> str:
+    """The last name of what is called."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
 def is_private(name: str) -> bool:

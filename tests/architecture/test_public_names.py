@@ -9,7 +9,7 @@ import sys
 import pytest
 
 import bothways
-from architecture.sources import SOURCE, modules
+from architecture.sources import SOURCE, modules, nodes
 from bothways import trust
 
 PUBLIC = {
@@ -135,7 +135,7 @@ def test_whoever_judges_outside_the_engine_does_so_by_verify() -> None:
         f"{name}:{node.lineno} imports {alias.name} of {node.module}"
         for name, tree in modules().items()
         if not name.startswith("bothways.trust")
-        for node in ast.walk(tree)
+        for node in nodes(tree)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bothways.trust")
         for alias in node.names
         if alias.name in ("judge", "status_check")

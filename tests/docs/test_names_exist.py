@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from architecture.sources import ROOT, modules
+from architecture.sources import ROOT, modules, nodes
 from bothways.cli.commands import bothways
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -143,7 +143,7 @@ def parameters() -> frozenset[str]:
     """The names of all parameters and of all fields of classes in the sources."""
     names = set()
     for tree in modules().values():
-        for node in ast.walk(tree):
+        for node in nodes(tree):
             if isinstance(node, ast.arg):
                 names.add(node.arg)
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
