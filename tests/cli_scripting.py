@@ -14,17 +14,16 @@ In what is printed `...` stands for any text, and alone on a line for any lines.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SOURCES = Path(__file__).parents[1] / "src"
+from command_line import bothways, environment, run_command, start_command
+
 SECONDS = 30
 
 
@@ -67,19 +66,11 @@ def parsed(text: str) -> list[Command]:
     return commands
 
 
-def bothways(*arguments: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "bothways.cli", *arguments]
-
-
-def environment(**extra: str) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(SOURCES), "PYTHONUNBUFFERED": "1", "COLUMNS": "100"} | extra
-
-
 class Background:
     """A server in the background; what it says is collected."""
 
     def __init__(self, words: list[str], folder: Path) -> None:
-        self.process = subprocess.Popen(
+        self.process = start_command(
             bothways(*words), cwd=folder, env=environment(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -138,7 +129,7 @@ def _run(command: Command, script: Path, folder: Path, servers: dict[str, Backgr
     if command.name is not None:
         servers[command.name] = Background(words, folder)
         return
-    done = subprocess.run(
+    done = run_command(
         bothways(*words), cwd=folder, env=environment(), capture_output=True, text=True, timeout=SECONDS,
         input="".join(f"{line}\n" for line in command.stdin), check=False,
     )  # fmt: skip

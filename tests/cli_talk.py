@@ -8,7 +8,8 @@ from pathlib import Path
 
 import identities
 from bothways.net import Channel, connect
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
+from command_line import bothways, environment, run_command
 
 IDENTITY = ["--cert", "server.pem", "--key", "server.key"]
 
@@ -21,7 +22,7 @@ def ada(server: Background, host: str = "127.0.0.1", **options) -> Channel:
 
 def there_and_back(folder: Path, port: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run `bothways connect` to an echo server, and send it this line."""
-    return subprocess.run(
+    return run_command(
         bothways("connect", f"127.0.0.1:{port}", *options),
         cwd=folder,
         env=environment(),

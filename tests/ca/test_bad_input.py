@@ -24,7 +24,7 @@ from bothways.trust.parsing import WrongPassphrase
 from ca.databases import Cluster, execute
 from ca.issuers import DAY, NOW, Clock, client, new_issuer
 from ca.records import new_register, record
-from cli_scripting import environment
+from command_line import environment
 
 LIMITS = Constraints(permitted_dns=("example.com",))
 

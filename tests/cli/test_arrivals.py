@@ -6,7 +6,6 @@ import resource
 import signal
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -16,8 +15,8 @@ import pytest
 import identities
 from bothways import TLSError
 from bothways.net import Channel, connect
-from cli_scripting import bothways, environment
 from cli_talk import IDENTITY, ada
+from command_line import bothways, environment, run_command
 
 pytestmark = pytest.mark.network
 
@@ -45,7 +44,7 @@ def test_server_listens_on_ipv6_too(start):
 def test_a_port_that_is_taken_is_reported(start, folder):
     """Status 1: the network refused."""
     server = start("--echo")
-    done = subprocess.run(
+    done = run_command(
         bothways("serve", f"127.0.0.1:{server.port}", *IDENTITY, "--echo"),
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip

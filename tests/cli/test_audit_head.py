@@ -6,12 +6,18 @@ import subprocess
 from pathlib import Path
 
 from bothways.gateway.observe.audit_file import AuditFile
-from cli_scripting import bothways
+from command_line import bothways, environment, run_command
 
 
 def run(words: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        bothways(*words), capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+    return run_command(
+        bothways(*words),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment(),
     )
 
 

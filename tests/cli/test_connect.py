@@ -17,7 +17,7 @@ import identities
 import report_schema
 from bothways import TLSError
 from bothways.net import Channel, wrap
-from cli_scripting import bothways, environment
+from command_line import bothways, environment, run_command, start_command
 
 pytestmark = pytest.mark.network
 
@@ -52,7 +52,7 @@ def command(port: int, *more: str) -> list[str]:
 
 
 def run(port: int, folder: Path, *more: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(
+    return run_command(
         command(port, *more),
         cwd=folder,
         env=environment(),
@@ -86,7 +86,7 @@ def test_the_anchors_of_the_system_are_trusted_where_no_file_is_named(serve, fol
     """Here those that SSL_CERT_FILE names."""
     port = serve(lambda channel: channel.sendall(b"hello"))
     words = bothways("connect", f"127.0.0.1:{port}", "--cert", "ada.pem", "--key", "ada.key")
-    done = subprocess.run(
+    done = run_command(
         words, cwd=folder, env=environment(SSL_CERT_FILE="ca.pem"), input=b"", capture_output=True, timeout=30
     )
     assert (done.returncode, done.stdout) == (0, b"hello"), done.stderr
@@ -95,7 +95,7 @@ def test_the_anchors_of_the_system_are_trusted_where_no_file_is_named(serve, fol
 def test_the_servers_end_ends_the_command_though_input_goes_on(serve, folder):
     """The peer closed: nothing is left to wait for."""
     port = serve(lambda channel: channel.sendall(b"bye\n"))
-    with subprocess.Popen(
+    with start_command(
         command(port), cwd=folder, env=environment(),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     ) as process:  # fmt: skip
@@ -137,7 +137,7 @@ def test_a_cut_is_reported_to_programs(serve, folder):
 def test_nobody_reading_our_output_is_a_quiet_end(serve, folder):
     """As with any filter: no traceback, no words."""
     port = serve(lambda channel: channel.sendall(bytes(10_000_000)))
-    with subprocess.Popen(
+    with start_command(
         command(port), cwd=folder, env=environment(),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
@@ -160,7 +160,7 @@ def test_a_server_that_stays_silent_is_given_up(folder):
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_a_server_that_closes_without_a_word_while_the_input_is_open_has_failed(version, serve, folder):
     """As a load balancer that reaches no service; the end of our own input ends a connection in order."""
-    closed = subprocess.Popen(
+    closed = start_command(
         command(serve(lambda channel: channel.shutdown() or channel.recv(1)), "--json", "--tls", version),
         cwd=folder, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -196,7 +196,7 @@ def test_an_interrupt_ends_it_with_one_word(serve, folder):
         channel.recv(1)
 
     port = serve(wait)
-    with subprocess.Popen(
+    with start_command(
         command(port), cwd=folder, env=environment(),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
@@ -292,7 +292,7 @@ def test_a_url_is_taken_for_the_server_that_it_names(serve, folder):
     port = serve(lambda channel: channel.sendall(b"hello"))
     words = command(port)
     words = [each.replace(f"127.0.0.1:{port}", f"https://127.0.0.1:{port}/status?x=1") for each in words]
-    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, timeout=20, check=False)
+    done = run_command(words, cwd=folder, env=environment(), capture_output=True, timeout=20, check=False)
     assert (done.returncode, done.stdout) == (0, b"hello")
 
 
@@ -312,7 +312,7 @@ def test_a_url_is_taken_for_the_server_that_it_names(serve, folder):
 )
 def test_wrong_use_is_one_json_object_too(words: list[str], folder):
     """Where the report would stand: of connect on standard error, of the others on standard output."""
-    done = subprocess.run(
+    done = run_command(
         bothways(*words, "--json"),
         cwd=folder,
         env=environment(),

@@ -13,14 +13,14 @@ import identities
 import pki
 import report_schema
 from bothways.cli import commands, terminal
-from cli_scripting import bothways, environment
+from command_line import bothways, environment, run_command
 from doctor_talk import listening, saying
 
 ADA = ["--ca", "ca.pem", "--cert", "ada.pem", "--key", "ada.key"]
 
 
 def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
+    done = run_command(
         bothways("doctor", *words), cwd=folder, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
         text=True, timeout=60, check=False,
     )  # fmt: skip

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bothways import ECHKey
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
 from cli_talk import there_and_back
+from command_line import bothways, environment, run_command
 
 pytestmark = pytest.mark.network
 
@@ -70,7 +71,7 @@ def test_what_is_no_configuration_is_wrong_use(folder: Path) -> None:
         assert done.returncode == 2 and "--ech" in done.stderr, done.stderr
     words = ("serve", "127.0.0.1:0", "--cert", "server.pem", "--key", "server.key", "--echo")
     for wrong, problem in (("ada.pem", "ECHCONFIG"), ("nothing.pem", "cannot be read")):
-        done = subprocess.run(
+        done = run_command(
             bothways(*words, "--ech-key", wrong),
             cwd=folder,
             env=environment(),

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 import identities
 from bothways.cli import verify
 from bothways.cli.terminal import DONE, FAILED
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
+from command_line import bothways, environment, run_command
 from fetch.authorities import Authority, authority
 
 pytestmark = pytest.mark.network
@@ -115,6 +116,6 @@ def connect(server: Background, who: str, folder: Path, *options: str) -> subpro
         f"{who}.key",
     ]
     command = bothways(*words, *options)
-    return subprocess.run(
+    return run_command(
         command, cwd=folder, env=environment(), input=b"hello\n", capture_output=True, timeout=30
     )

@@ -13,15 +13,16 @@ import pytest
 import identities
 from bothways.cli import commands, terminal
 from bothways.net import connect
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
 from cli_talk import IDENTITY, ada
+from command_line import bothways, environment, run_command
 
 ADA = ["--ca", "ca.pem", "--cert", "ada.pem", "--key", "ada.key"]
 
 
 def run(folder: Path, *words: str, log: Path | None) -> subprocess.CompletedProcess[str]:
     extra = {"SSLKEYLOGFILE": str(log)} if log is not None else {}
-    return subprocess.run(
+    return run_command(
         bothways(*words), cwd=folder, env=environment(**extra), input="", capture_output=True, text=True,
         timeout=30, check=False,
     )  # fmt: skip

@@ -7,7 +7,6 @@ import json
 import logging
 import random
 import socket
-import subprocess
 import threading
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from bothways.aio import start_server
 from bothways.cli.terminal import LINE_LIMIT, LINES_LIMIT
 from bothways.errors import LOG_LIMIT
 from bothways.net import connect, wrap
-from cli_scripting import bothways, environment
+from command_line import bothways, environment, run_command
 
 pytestmark = pytest.mark.network
 
@@ -143,7 +142,7 @@ def test_no_line_of_a_client_grows_with_a_servers_chain(folder: Path, kind: str,
     chain = pki.leaf(identities.middle(), "server", **trusted) if kind == "trusted" else long_winded(kind)
     server = Impostor(chain)
     try:
-        done = subprocess.run(
+        done = run_command(
             bothways("connect", f"localhost:{server.port}", "--ca", "ca.pem", *["--json"] * (form == "json")),
             cwd=folder, env=environment(), input="", capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip

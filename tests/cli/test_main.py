@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from cli_scripting import bothways, environment
+from command_line import bothways, environment
 
 
 def run(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 
 import pytest
 
 import identities
 from bothways.net import connect
-from cli_scripting import bothways, environment
 from cli_talk import IDENTITY, ada, read_all
+from command_line import bothways, environment, run_command
 
 pytestmark = pytest.mark.network
 
@@ -113,7 +112,7 @@ def test_page_asks_for_the_certificate_when_it_has_read_the_request(start):
 )
 def test_who_asks_nobody_later_takes_no_such_option(command, folder):
     """It would have no effect: nobody would ever be asked."""
-    done = subprocess.run(
+    done = run_command(
         bothways(*command, *IDENTITY, "--client-ca", "ca.pem", "--client-auth", "later"),
         cwd=folder,
         env=environment(),

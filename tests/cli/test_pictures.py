@@ -17,8 +17,8 @@ from bothways.ladder.formats import FORMS
 from bothways.ladder.json_form import as_json, from_json, from_page
 from bothways.ladder.model import Ladder
 from bothways.net import connect
-from cli_scripting import bothways, environment
 from cli_talk import ada
+from command_line import bothways, environment, run_command
 from explain_talks import ladder_of
 
 pytestmark = pytest.mark.network
@@ -27,7 +27,7 @@ CLIENT = ["--ca", "ca.pem", "--cert", "ada.pem", "--key", "ada.key"]
 
 
 def run(folder: Path, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_command(
         bothways(*words), cwd=folder, env=environment(), input=stdin, capture_output=True, text=True, timeout=60,
         check=False,
     )  # fmt: skip

@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -23,7 +22,8 @@ from bothways.cli.run import ExplainingFormatter, RateLimitFilter
 from bothways.cli.terminal import run
 from bothways.net import connect
 from bothways.testing import MutualTLS
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
+from command_line import bothways, environment, run_command
 from http_callers import context, get, until
 from pair import Pair
 
@@ -255,7 +255,7 @@ def test_workers_that_cannot_start_end_the_service(mutual):
     words = bothways(
         "run", "nothing_such:app", "--listen", "127.0.0.1:0", "--cert", str(mine.pem), "--workers", "2"
     )
-    ended = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
+    ended = run_command(words, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1
     assert 'Could not import module "nothing_such"' in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -15,8 +15,8 @@ from bothways import PeerAlert, Truncated
 from bothways.cli.options import Address
 from bothways.cli.serve import idle_limit
 from bothways.net import Channel, connect, wrap
-from cli_scripting import bothways, environment
 from cli_talk import IDENTITY, ada
+from command_line import bothways, environment, run_command
 from interop.peers import find
 
 HERE = Address("127.0.0.1", 80)
@@ -52,7 +52,7 @@ def test_silence_has_a_limit_by_default_in_every_mode(given, forward, limit):
 
 
 def test_a_limit_that_is_none_is_refused(folder):
-    done = subprocess.run(
+    done = run_command(
         bothways("serve", "127.0.0.1:0", *IDENTITY, "--echo", "--idle-timeout", "-1"),
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=20, check=False,
     )  # fmt: skip

@@ -12,11 +12,11 @@ import identities
 import pki
 from bothways.ca.authority import Authority
 from bothways.ca.crl import Revoked, build_crl
-from cli_scripting import bothways, environment
+from command_line import bothways, environment, run_command, start_command
 
 
 def show(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_command(
         bothways("show", *words),
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
         stdin=subprocess.DEVNULL,
@@ -26,7 +26,7 @@ def show(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_whoever_reads_only_the_beginning_ends_it_quietly(folder):
     """`bothways show F | head -1`."""
     (folder / "many.pem").write_bytes(identities.root().pem * 2_000)
-    with subprocess.Popen(
+    with start_command(
         bothways("show", "many.pem"),
         cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as shown:  # fmt: skip

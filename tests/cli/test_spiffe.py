@@ -21,7 +21,8 @@ from bothways import ClientConfig, ConfigError, Credentials, PeerAlert, TrustSto
 from bothways.cli.options import Side, Sources
 from bothways.cli.spiffe import Workload
 from bothways.net import connect
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
+from command_line import bothways, environment, run_command, start_command
 from spiffe.agent import Agent, agent, authority, response, svid, workload
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
@@ -112,7 +113,7 @@ def test_what_names_no_identity_is_refused(workload_of: Workload, problem: str) 
 
 
 def test_a_command_without_an_identity_ends_with_status_2(tmp_path: Path) -> None:
-    done = subprocess.run(
+    done = run_command(
         bothways("serve", "127.0.0.1:0", "--echo", "--spiffe", f"unix:{tmp_path}/nothing"),
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
@@ -133,7 +134,7 @@ def both(*bundle: pki.Issued) -> bytes:
 
 
 def ran(folder: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_command(
         bothways(*words), cwd=folder, env=environment(**environ), capture_output=True, text=True,
         stdin=subprocess.DEVNULL, timeout=60, check=False,
     )  # fmt: skip
@@ -204,7 +205,7 @@ def greeting(path: Path) -> tuple[socket.socket, bytes]:
 
 @contextlib.contextmanager
 def tunnel(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
+    process = start_command(
         bothways("tunnel", "t.sock", *words), cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None

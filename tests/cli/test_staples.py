@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -16,8 +15,9 @@ from bothways.cli import connect as connecting
 from bothways.net import connect
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
 from cli_talk import IDENTITY
+from command_line import bothways, environment, run_command
 from fetch.responders import Asked, answering, reply
 from trust.evidence.evidence_requests import access
 
@@ -133,7 +133,7 @@ def test_a_client_fetches_its_staple_and_sends_it_to_a_server_that_asks(folder):
         try:
             words = ["connect", f"localhost:{server.port}", "--ca", "ca.pem", "--cert", "ada.pem"]
             words += ["--key", "ada.key", "--staple", "--json"]
-            done = subprocess.run(
+            done = run_command(
                 bothways(*words),
                 cwd=folder,
                 env=environment(),

@@ -15,8 +15,9 @@ import report_schema
 from bothways import PeerAlert
 from bothways.net import connect
 from bothways.starttls import PROTOCOLS
-from cli_scripting import Background, bothways, environment
+from cli_scripting import Background
 from cli_talk import ada
+from command_line import bothways, environment, run_command
 from doctor_talk import Listener, listening, ours, saying
 
 pytestmark = pytest.mark.network
@@ -37,7 +38,7 @@ def mail(sock: socket.socket) -> None:
 def run(
     server: Listener, folder: Path, *words: str, command: str = "connect"
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_command(
         bothways(command, f"127.0.0.1:{server.port}", *IDENTITY, *words),
         cwd=folder, env=environment(), input="x", capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
@@ -95,7 +96,7 @@ def test_the_doctor_names_the_option_where_a_service_has_to_be_asked(folder):
 @pytest.mark.parametrize("command", ["connect", "doctor"])
 def test_a_protocol_that_is_not_known_is_wrong_use(command: str, folder):
     """Told with those that are."""
-    done = subprocess.run(
+    done = run_command(
         bothways(command, "127.0.0.1:1", "--starttls", "gopher"),
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
@@ -187,7 +188,7 @@ def test_a_service_that_does_not_greet_is_reported_and_its_client_gets_nothing(f
     ],
 )
 def test_serve_refuses_what_it_cannot_do(folder, words: tuple[str, ...], problem: str):
-    done = subprocess.run(
+    done = run_command(
         bothways("serve", "127.0.0.1:0", *IDENTITY_OF_SERVER, *words),
         cwd=folder, env=environment(), capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bothways.testing import MutualTLS
-from cli_scripting import bothways, environment
+from command_line import bothways, environment, run_command, start_command
 from interop.peers import find
 from interop.programs import free_port
 from library_services import running
@@ -34,7 +34,7 @@ def words(mutual: MutualTLS, *more: str) -> list[str]:
 @contextlib.contextmanager
 def tunnel(mutual: MutualTLS, *more: str) -> Iterator[subprocess.Popen[str]]:
     folder = mutual.ca.parent
-    process = subprocess.Popen(
+    process = start_command(
         bothways(*words(mutual, *more)), cwd=folder, env=environment(), stderr=subprocess.PIPE, text=True
     )
     try:
@@ -97,7 +97,7 @@ def test_a_failure_is_explained_and_the_tunnel_goes_on(mutual: MutualTLS) -> Non
 def test_wrong_use_is_reported_with_what_to_do(
     mutual: MutualTLS, local: str, more: tuple[str, ...], problem: str
 ) -> None:
-    done = subprocess.run(
+    done = run_command(
         bothways(*words(mutual, local, "localhost:1", *more)),
         cwd=mutual.ca.parent, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

@@ -16,7 +16,7 @@ import pytest
 
 from architecture.sources import ROOT
 from bothways.testing import MutualTLS
-from cli_scripting import bothways, environment
+from command_line import bothways, environment
 from gateway_talk import ANYBODY, behind
 from interop.peers import find
 

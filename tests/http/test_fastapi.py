@@ -13,7 +13,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from bothways.http.fastapi import Require
 from bothways.http.uvicorn import over, with_caller
 from bothways.tls.events import Peer
-from cli_scripting import environment
+from command_line import environment
 from http_callers import context, get, served, server_config
 
 pytestmark = pytest.mark.network

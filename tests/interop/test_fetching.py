@@ -25,7 +25,7 @@ from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
 from bothways.trust.verification import verify as judge
-from cli_scripting import bothways, environment
+from command_line import bothways, environment
 from interop.peers import find
 from interop.programs import free_port, running
 from trust.evidence.evidence_requests import access

@@ -15,7 +15,7 @@ from bothways.diagnosis import explain
 from bothways.diagnosis.observer import HandshakeFacts
 from bothways.net import connect
 from bothways.tls.handshake.settings import PREFERRED_GROUPS
-from cli_scripting import bothways, environment
+from command_line import bothways, environment, run_command
 from interop.peers import find
 from interop.starttls_servers import SERVERS
 from library_services import Files
@@ -38,7 +38,7 @@ def served(
 
 
 def run(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_command(
         words,
         cwd=folder,
         env=environment(),

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bothways import testing
-from cli_scripting import environment
+from command_line import environment
 
 
 def test_every_public_name_is_there():

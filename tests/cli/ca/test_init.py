@@ -12,7 +12,7 @@ from bothways.ca.authority import Authority
 from bothways.ca.profiles import Profile
 from bothways.cli.ca import COMMANDS
 from ca_commands import ca, client, init, rows
-from cli_scripting import environment
+from command_line import environment
 from interop import peers
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import report_schema
 from bothways.describe.steps import STEPS
 from bothways.faults import Fault
-from cli_scripting import bothways, environment
+from command_line import bothways, environment, run_command
 
 command = import_module("bothways.cli.demo.command")  # the module; the package has the command itself
 
@@ -35,7 +35,7 @@ SCENES = (
 
 
 def run(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_command(
         bothways("demo", *arguments),
         env=environment(**extra),
         capture_output=True,
