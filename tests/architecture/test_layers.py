@@ -43,7 +43,7 @@ INSIDE = {
         ("anchors", "constraints"),
         ("web_profile", "chain_links"),
         ("credentials", "path_search", "pins", "external_psks"),
-        ("path", "crl", "ocsp", "access_kinds", "raw_key"),
+        ("path", "crl", "ocsp", "access_kinds", "raw_key", "renewal"),
         ("crl_store", "ocsp_store", "access"),
         ("evidence",),
         ("crl_files",),

@@ -23,7 +23,6 @@ ELSEWHERE = {
     "cli/ca/root.py": "cli/ca/test_init.py",
     "cli/ca/serve.py": "ca_server/test_app.py",
     "ca/register/values.py": "ca/register/test_register.py",
-    "cli/client_side.py": "cli/test_spiffe.py",
     "cli/commands.py": "cli/test_main.py",
     "cli/demo/identities.py": "cli/demo/test_scenes.py",
     "cli/demo/mitm.py": "cli/demo/test_scenes.py",

@@ -188,3 +188,14 @@ def test_a_certificate_that_every_client_would_refuse_is_warned_of_at_the_start_
     mine.key.write_bytes(sound[1])
     with serving(mutual, command, "--client-ca", str(mutual.ca)) as server:
         assert "warning" not in server.printed.partition("listening on")[0]
+
+
+def test_a_certificate_that_was_not_renewed_in_time_is_warned_of_once(mutual):
+    """At the start, and when another one takes its place; a sound one is no matter."""
+    good, soon = mutual.identity("server"), mutual.identity("server", lifetime=timedelta(minutes=5))
+    for mine, count in ((good, 0), (soon, 1)):
+        side = Side(str(mine.cert), str(mine.key), None, (), False, Sources())
+        read = ServerFiles(side, Clients(None, None, ()))
+        said = [line for _ in range(2) for check in read.checks() for line in check()]
+        assert [line for line in said if "was not renewed yet" in line] == said
+        assert len(said) == count

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import timedelta
 
 import pytest
 
 from bothways import ConfigError
+from bothways.gateway import current as module
 from bothways.gateway.current import Change, Current
 from bothways.gateway.log import Log
 from gateway_talk import ANYBODY, Setting
@@ -111,3 +113,20 @@ def test_whatever_was_read_again_on_demand_has_all_contents(current: Current, se
         current.read_again()
     current.refuse(ValueError("x"))
     assert setting.events() == ["not reloaded, the earlier configuration stays in use: x"]
+
+
+def test_a_certificate_that_its_source_did_not_renew_is_told_once(
+    current: Current, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EXPIRY_SECONDS", 0.0)
+    mutual = setting.mutual
+    good, soon = mutual.identity("server"), mutual.identity("server", lifetime=timedelta(minutes=5))
+    assert current.look() is None
+    assert setting.events() == []
+    replaced(good.cert, soon.cert.read_bytes())
+    replaced(good.key, soon.key.read_bytes())
+    current.take(looked(current))
+    for _ in range(3):
+        assert current.look() is None
+    told = [each for each in setting.events() if "was not renewed yet" in each]
+    assert len(told) == 1 and told[0].startswith(f"warning: {good.cert}: our certificate (")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bothways.cli.options import LoadedSide, Side, load_anchors
 from bothways.cli.peer_keys import LoadedKeys, PeerKeys
 from bothways.cli.spiffe import Workload
 from bothways.cli.terminal import refuse
+from bothways.cli.watching import RegularCheck
 from bothways.trust.anchors import NO_ANCHORS, TrustStore
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.renewal import Overdue
 from bothways.trust.verdict import Profile
 
 if TYPE_CHECKING:
@@ -30,6 +33,17 @@ class ClientSide:
     def may_show(self) -> bool:
         """Whether our certificate may be shown now."""
         return self.followed is None or not self.followed.has_expired
+
+    def renewal_check(self) -> RegularCheck:
+        """Return a function that looks at our certificate, and returns lines where it was not renewed in time."""
+        late = Overdue()
+
+        def check() -> list[str]:
+            own = self.own.credentials
+            several = [] if own is None else [("", own.current)]
+            return [f"warning: {each}" for each in late.news(several, datetime.now(UTC))]
+
+        return check
 
 
 def load_client(

@@ -20,6 +20,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.external_psks import WatchedExternalPSKs
 from bothways.trust.pins import WatchedPinnedKeys
+from bothways.trust.renewal import Overdue
 from bothways.trust.verdict import Purpose
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class ServerFiles:
     loaded_keys: LoadedKeys = field(init=False)
     lists: CRLFiles = field(init=False)
     _doubted: tuple[bytes, ...] = field(init=False, default=())
+    _overdue: Overdue = field(init=False, default_factory=Overdue)
 
     def __post_init__(self) -> None:
         self.lists = CRLFiles(self.side.sources.crl)
@@ -92,14 +94,21 @@ class ServerFiles:
         return "change" if may_change else "lapse"
 
     def _doubts(self) -> list[str]:
-        """Return lines about what is wrong with our own certificate, once for each; clients refuse it for that."""
+        """Return lines about what is wrong with our own certificate, once for each; clients refuse it for that.
+
+        One that was not renewed in time is told, too.
+        """
         own, now = self.own.credentials, datetime.now(UTC)
-        if own is None or tuple(own.chain) == self._doubted:
+        if own is None:
             return []
+        late = [f"warning: {each}" for each in self._overdue.news([("", own.current)], now)]
+        if tuple(own.chain) == self._doubted:
+            return late
         self._doubted = tuple(own.chain)
         chain = [ParsedCertificate(each) for each in self._doubted]
         reasons = reasons_against(chain, Purpose.SERVER, ANY_NAME, now)
-        return [_doubt(reason, now) for reason in reasons if reason.fault is not Fault.NAME_MISMATCH]
+        doubts = [_doubt(reason, now) for reason in reasons if reason.fault is not Fault.NAME_MISMATCH]
+        return doubts if now >= own.not_after else [*doubts, *late]
 
     def checks(self) -> list[RegularCheck]:
         """Return the functions to be called regularly; each returns lines to be printed."""

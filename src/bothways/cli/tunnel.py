@@ -112,7 +112,7 @@ def command(
         _ = config.settings.identity.own, anchors.current
         return lists.read_changed() if side.sources.crl else []
 
-    checks: list[RegularCheck] = [read_changed_crls]
+    checks: list[RegularCheck] = [read_changed_crls, loaded.renewal_check()]
     with checking_regularly(checks):
         asyncio.run(_serve(settings, where))
     return DONE

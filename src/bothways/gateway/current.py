@@ -17,6 +17,7 @@ from bothways.gateway.routes import Routes, made_routes
 from bothways.gateway.sources import Sources
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
+from bothways.trust.renewal import Overdue
 
 LOOK_SECONDS = 0.1  # how often files are looked at: what is in them counts within a second
 SETTLED_SECONDS = 0.2  # how long a file that is being written has to stay as it is before it is read
@@ -65,6 +66,8 @@ class Current:
             raise
         self._note(reader)
         self._told_expired |= self.routes.expired(datetime.now(UTC)).keys()
+        self._overdue = Overdue()
+        self._not_renewed()  # whoever starts tells them as warnings
 
     @property
     def text(self) -> str:
@@ -146,6 +149,7 @@ class Current:
             self._log.event(f"reloaded: {self._path}")
             for warning in change.routes.warnings():
                 self._log.event(f"warning: {warning}")
+            self._not_renewed()
 
     def refuse(self, error: Exception) -> None:
         """Tell why a change is not taken."""
@@ -173,7 +177,7 @@ class Current:
         self._digests |= reader.digests
 
     def _warn_of_expiry(self) -> None:
-        """Say which CRLs have expired, each once."""
+        """Say which CRLs have expired and which of our certificates were not renewed in time, each once."""
         if files.monotonic() < self._looked_for_expiry + EXPIRY_SECONDS:
             return
         self._looked_for_expiry = files.monotonic()
@@ -182,6 +186,13 @@ class Current:
             if der not in self._told_expired:
                 self._log.event(line)
         self._told_expired = set(expired)
+        for line in self._not_renewed():
+            self._log.event(f"warning: {line}")
+
+    def _not_renewed(self) -> list[str]:
+        """Return which of our certificates should have been renewed, unless that was told."""
+        own = ((paths[0], each) for paths, each in self.routes.held.credentials.items())
+        return self._overdue.news(own, datetime.now(UTC))
 
 
 def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:

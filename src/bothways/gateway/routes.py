@@ -31,9 +31,9 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_files import expired_in, expiry
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.general_names import lower_ascii
+from bothways.trust.renewal import overdue
 from bothways.trust.revocation import Revocation
 
-SOON_DAYS = 7
 LOOK_SECONDS = 0.25  # how often fetched evidence is looked at: a revocation counts within a second
 STRICT = "require"
 
@@ -124,11 +124,9 @@ class Routes:
         for route in self.all:
             name = visible(route.config.name)
             own = route.server.settings.identity.own[0]
-            end = own.certificate.not_valid_after_utc
-            if end < now:
-                yield f"route {name}: our certificate expired on {end:%Y-%m-%d %H:%M}; renew it"
-            elif (end - now).days < SOON_DAYS:
-                yield f"route {name}: our certificate expires on {end:%Y-%m-%d %H:%M}; renew it"
+            sentence = overdue(own, now)
+            if sentence is not None:
+                yield f"route {name}: {sentence}"
             for asked in route.config.server_names or ():
                 if not own.matches(asked.replace("*", "any-name", 1)):
                     yield f"route {name}: our certificate does not stand for {asked}"

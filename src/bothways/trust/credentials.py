@@ -76,12 +76,12 @@ class Credentials:
     Attributes: `chain` (DER, the leaf first, then each one's issuer, without the root), `certificates` (the
     same, parsed), `certificate` (the leaf), `key` (None where it is held elsewhere), `holder` (who signs then; None
     where the caller of a connection does), `names`, `server_names` (the DNS names for which the leaf is valid, in lower
-    case), and `not_after` (the first moment at which one of the chain ends).
+    case), and `not_before` and `not_after` (the time in which all of the chain are valid).
     """
 
     __slots__ = (
         "_issuers", "_usages", "certificate", "certificates", "chain", "holder", "key", "names", "not_after",
-        "server_names",
+        "not_before", "server_names",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +95,7 @@ class Credentials:
         self.holder: KeyHolder | None = holder
         self.names: Names = names_of(chain[0])
         self.server_names = lookup_names(self.names)
+        self.not_before = max(each.not_before for each in chain)
         self.not_after = min(each.not_after for each in chain)
         self._usages = frozenset(usage for usage in KEY_USAGES if _allows(chain[0], usage))
         self._issuers = {each.issuer for each in chain} | {each.normal_issuer for each in chain}

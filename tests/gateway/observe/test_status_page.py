@@ -67,7 +67,7 @@ def test_the_page_says_what_is_ahead_and_what_is_over() -> None:
         status(
             expiring=[
                 Expiring("a.pem", "own", "CN=gone", NOW, NOW - timedelta(days=3)),
-                Expiring("b.pem", "own", "CN=soon", NOW, NOW + timedelta(days=13)),
+                Expiring("b.pem", "own", "CN=soon", NOW - timedelta(days=77), NOW + timedelta(days=13)),
                 Expiring("c.pem", "anchor", "CN=later", NOW, NOW + timedelta(days=400)),
             ],
             evidence=[

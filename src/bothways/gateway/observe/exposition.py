@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -25,6 +25,7 @@ from bothways.gateway.observe import meter
 from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import evidence, expiring
 from bothways.gateway.observe.snapshot import identities
+from bothways.trust.renewal import is_overdue
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 PREFIX = "bothways_gateway_"
@@ -129,6 +130,16 @@ def _files(held: Held) -> Iterator[Metric]:
     ):
         ends.add_metric([file, use, subject], at.timestamp())
     yield ends
+    late = GaugeMetricFamily(
+        f"{PREFIX}certificate_renewal_overdue",
+        "1 for our certificates that should have been renewed by now, else 0.",
+        labels=["file", "subject"],
+    )
+    now = datetime.now(UTC)
+    own = {(each.file, each.subject): each for each in reversed(expiring(held)) if each.use == "own"}
+    for (file, subject), certificate in own.items():
+        late.add_metric([file, subject], float(is_overdue(certificate.begin, certificate.end, now)))
+    yield late
     made = GaugeMetricFamily(
         f"{PREFIX}evidence_this_update_timestamp_seconds",
         "When CRLs and OCSP responses were made; of several of one kind in a file, the oldest.",

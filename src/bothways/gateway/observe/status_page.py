@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bothways.gateway.held import Held
@@ -18,6 +18,7 @@ from bothways.gateway.observe.health import problems
 from bothways.gateway.observe.pages import Page
 from bothways.gateway.observe.snapshot import documents
 from bothways.ladder.html_style import BASE, REPORT, document, escaped, policy
+from bothways.trust.renewal import PART
 
 CONNECTIONS = 100
 ROWS = 50
@@ -205,7 +206,7 @@ def _connection(row: dict[str, Any]) -> str:
 
 def _expiring(status: Status) -> Iterator[str]:
     rows = [
-        f'<li><div class="head"><b>{escaped(each.subject)}</b>{_ends(each.end, status.at, SOON_DAYS)}</div>'
+        f'<li><div class="head"><b>{escaped(each.subject)}</b>{_ends(each.end, status.at, _soon(each))}</div>'
         f'<div class="more">{"our certificate" if each.use == "own" else "trust anchor"}, '
         f"{escaped(each.file)}</div></li>"
         for each in status.expiring
@@ -218,7 +219,7 @@ def _expiring(status: Status) -> Iterator[str]:
 def _evidence(status: Status) -> Iterator[str]:
     rows = []
     for each in status.evidence:
-        end = "" if each.end is None else _ends(each.end, status.at, 0)
+        end = "" if each.end is None else _ends(each.end, status.at, timedelta())
         title = f"CRL of {escaped(each.issuer)}" if each.kind == "crl" else "OCSP responses"
         rows.append(
             f'<li><div class="head"><b>{title}</b>{end}</div>'
@@ -228,11 +229,16 @@ def _evidence(status: Status) -> Iterator[str]:
     yield from _section("Evidence of revocation", note, rows, "None is in a file.")
 
 
-def _ends(end: datetime, at: datetime, soon: int) -> str:
+def _soon(each: Expiring) -> timedelta:
+    """Return how long before its end a certificate is pointed out: one that is valid for hours is renewed late."""
+    return min(timedelta(days=SOON_DAYS), (each.end - each.begin) / PART)
+
+
+def _ends(end: datetime, at: datetime, soon: timedelta) -> str:
     seconds = (end - at).total_seconds()
     if seconds < 0:
         return f'<span class="over">expired {_duration(-seconds)} ago</span>'
-    kind = "soon" if seconds < soon * 86400 else "when"
+    kind = "soon" if seconds < soon.total_seconds() else "when"
     return f'<span class="{kind}">expires in {_duration(seconds)}</span>'
 
 
