@@ -108,23 +108,6 @@ def test_another_protocol_of_a_server_is_named(answer: bytes, cause: str) -> Non
     assert explain(connection.failure, observed.situation()).first.cause.name == cause
 
 
-@pytest.mark.parametrize(
-    ("start", "cause"),
-    [
-        (b"GET / HTTP/1.1\r\n", "HTTP_CLIENT"),
-        (b"PROXY TCP4 127.0.0.1", "PROXY_HEADER"),
-        (b"\0\1\2\3\4", "OUR_PLAIN_PORT"),
-    ],
-)
-def test_another_protocol_of_a_client_is_named(start: bytes, cause: str) -> None:
-    config = identities.server_config()
-    observed = HandshakeFacts(config)
-    connection = config.connection(observer=observed)
-    connection.receive(start)
-    assert connection.failure is not None
-    assert explain(connection.failure, observed.situation()).first.cause.name == cause
-
-
 def test_what_is_beyond_our_own_limits_is_not_called_a_breach_of_the_protocol() -> None:
     """RFC 9846 4 allows messages of 16 MiB; that we read no such thing is our choice."""
     config = identities.client_config()
@@ -142,23 +125,6 @@ def test_a_server_is_given_no_command_that_would_call_its_client() -> None:
     """A client listens nowhere."""
     made = talk(identities.client_config(None, credentials=alone(holder())))
     assert all("50000" not in each.command for each in made.servers.causes)
-
-
-@pytest.mark.parametrize(
-    ("start", "protocol"),
-    [
-        (b"\x00\x00\x00\x08\x04", "PostgreSQL"),
-        (b"\x30\x1d\x02\x01\x01", "LDAP"),
-        (b"<stre", "XMPP"),
-        (b"EHLO ", "SMTP"),
-    ],
-)
-def test_a_client_that_asks_for_tls_in_its_own_words_is_told_to_a_server(start: bytes, protocol: str) -> None:
-    """RFC 2595, 3207, 4511, 6120; PostgreSQL 55.2.10."""
-    error = PeerFault(Fault.NOT_TLS, step=None, peer="client", facts={"start": start, "guess": "x"})
-    found = explain(error)
-    assert first(found) == ("STARTTLS_CLIENT", "the peer's")
-    assert protocol in found.first.text
 
 
 def test_an_address_written_as_a_dns_name_is_told_from_the_address() -> None:

@@ -74,7 +74,14 @@ def timed_out(case: Case) -> Iterator[Likely]:
             yield from own_hello.large_hello(case)
         elif not case.is_client:
             waits = f"{word}: so clients do that wait for a greeting of the server"
-            yield case.likely(Cause.STARTTLS_CLIENT, PEERS, LIKELY, waits, protocol="SMTP, IMAP or MySQL")
+            yield case.likely(
+                Cause.STARTTLS_CLIENT,
+                PEERS,
+                LIKELY,
+                waits,
+                protocol="SMTP, IMAP or MySQL",
+                detail="implicit TLS",
+            )
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
     yield from peer_alerts.second_handshake(case)
     if case.is_client and "Finished" in case.observed.sent and "Finished" in case.observed.received:

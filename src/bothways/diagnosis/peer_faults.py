@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bothways.describe.messages import listed
-from bothways.diagnosis import before_tls, network, psks
+from bothways.diagnosis import network, plain_clients, psks
 from bothways.diagnosis.case import Case, Rule, one, parsed
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -16,7 +16,6 @@ from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite, ProtocolVersion
 from bothways.roles import Progress
 from bothways.tls.handshake.settings import VERSIONS
-from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 from bothways.trust.names import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -176,43 +175,6 @@ def _interference(case: Case) -> Iterator[Likely]:
 # -- records and order -------------------------------------------------------------------------------------
 
 
-def _not_tls(case: Case) -> Iterator[Likely]:
-    error = case.refusal
-    start = error.facts.get("start")
-    head = bytes(start) if isinstance(start, (bytes, bytearray)) else b""
-    other = recognise(head)
-    observed = f"its first bytes are {head!r}" + (f", as of {other.value}" if other is not None else "")
-    if case.is_client:
-        yield from before_tls.in_plain(case, other, observed)
-        return
-    protocol = _asks_for_tls(head)
-    if protocol is not None:
-        yield case.likely(Cause.STARTTLS_CLIENT, PEERS, CERTAIN, observed, protocol=protocol)
-        return
-    cause = PLAIN_CLIENTS.get(other)
-    if cause is not None:
-        yield case.likely(cause, PEERS, CERTAIN, observed)
-        return
-    yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed)
-    yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
-
-
-def _asks_for_tls(head: bytes) -> str | None:
-    """Return the protocol by which a client requests TLS (STARTTLS), by its first five bytes."""
-    if head[:4] == b"\0\0\0\x08":
-        return "PostgreSQL"
-    if head[:1] == b"\x30" and head[2:4] == b"\x02\x01":
-        return "LDAP"
-    return {b"<?xml": "XMPP", b"<stre": "XMPP", b"EHLO ": "SMTP", b"HELO ": "SMTP"}.get(head)
-
-
-PLAIN_CLIENTS: Mapping[OtherProtocol | None, Cause] = {
-    OtherProtocol.HTTP_REQUEST: Cause.HTTP_CLIENT,
-    OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
-    OtherProtocol.SSL2: Cause.OLD_SSL,
-}
-
-
 def _altered(case: Case) -> Iterator[Likely]:
     error = case.refusal
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, LIKELY, error.sentence)
@@ -270,7 +232,7 @@ def _not_authorized(case: Case) -> Iterator[Likely]:
 
 
 RULES: Mapping[Fault, Rule] = {
-    Fault.NOT_TLS: _not_tls,
+    Fault.NOT_TLS: plain_clients.not_tls,
     Fault.BAD_RECORD: _altered,
     Fault.BAD_FINISHED: _altered,
     Fault.BAD_BINDER: _bad_binder,

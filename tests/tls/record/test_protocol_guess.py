@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.tls.record.framing import HEADER_SIZE
-from bothways.tls.record.protocol_guess import BEGINNINGS, OtherProtocol, recognise
+from bothways.tls.record.protocol_guess import BEGINNINGS, OtherProtocol, is_whole_request, recognise
 
 # How each begins on the wire, as its standard or its server has it.
 STARTS = {
@@ -23,6 +23,14 @@ STARTS = {
     OtherProtocol.RDP: b"\3\0\0\x13\x0e\xd0",
     OtherProtocol.REDIS_OR_POP3: b"-ERR unknown command\r\n",
     OtherProtocol.AMQP: b"AMQP\0\0\x09\x01",
+    OtherProtocol.REDIS: b"*1\r\n$4\r\nPING\r\n",
+    OtherProtocol.KAFKA: bytes.fromhex("00000037001200030000000100"),
+    OtherProtocol.MQTT: b"\x10\x10\0\x04MQTT\x04\x02\0\x3c",
+    OtherProtocol.STOMP: b"STOMP\naccept-version:1.2\n",
+    OtherProtocol.NATS: b'CONNECT {"verbose":false}\r\n',
+    OtherProtocol.SIP: b"OPTIONS sip:pbx.example SIP/2.0\r\n",
+    OtherProtocol.RTSP: b"OPTIONS rtsp://camera.example/ RTSP/1.0\r\n",
+    OtherProtocol.XML: b'<?xml version="1.0" encoding="UTF-8"?><hello xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">',
     OtherProtocol.VNC: b"RFB 003.008\n",
     OtherProtocol.RSYNC: b"@RSYNCD: 31.0\n",
     OtherProtocol.PROXY_HEADER: b"\r\n\r\n\0\r\nQUIT\n",
@@ -30,9 +38,49 @@ STARTS = {
 }
 
 
+# Those that begin as another one does, which is meant by so few bytes.
+LATER = {
+    OtherProtocol.KAFKA: None,
+    OtherProtocol.NATS: OtherProtocol.HTTP_REQUEST,
+    OtherProtocol.SIP: OtherProtocol.HTTP_REQUEST,
+    OtherProtocol.RTSP: OtherProtocol.HTTP_REQUEST,
+    OtherProtocol.XML: OtherProtocol.XMPP,
+}
+
+
 @pytest.mark.parametrize("other", OtherProtocol)
-def test_a_protocol_is_known_by_as_much_as_a_records_header_holds(other: OtherProtocol) -> None:
-    assert recognise(STARTS[other]) is recognise(STARTS[other][:HEADER_SIZE]) is other
+def test_a_protocol_is_known_by_as_much_as_a_records_header_holds_or_a_line(other: OtherProtocol) -> None:
+    assert recognise(STARTS[other]) is other
+    assert recognise(STARTS[other][:HEADER_SIZE]) is LATER.get(other, other)
+
+
+@pytest.mark.parametrize(
+    ("start", "other"),
+    [
+        (b"GET key\r\n", None),
+        (b"GET key", None),
+        (b"GET /\r\n", OtherProtocol.HTTP_REQUEST),
+        (b"GET http://x.example/ HTTP/1.1\r\n", OtherProtocol.HTTP_REQUEST),
+        (b"CONNECT x.example:443 HTTP/1.1\r\n", OtherProtocol.HTTP_REQUEST),
+        (b"CONNECT\naccept-version:1.2\n", OtherProtocol.STOMP),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", OtherProtocol.HTTP_REQUEST),
+        (b"GET /" + b"a" * 1000, OtherProtocol.HTTP_REQUEST),
+        (b"<?xml version='1.0'?>", OtherProtocol.XMPP),
+        (b"<?xml version='1.0'?>\n<stream:stream xmlns='jabber:client'>", OtherProtocol.XMPP),
+        (b"\x80\x01\0\x03key", None),
+    ],
+)
+def test_what_begins_alike_is_told_apart_where_there_is_more(
+    start: bytes, other: OtherProtocol | None
+) -> None:
+    assert recognise(start) is other
+
+
+def test_a_request_is_whole_with_its_version() -> None:
+    assert is_whole_request(b"GET / HTTP/1.1\r\n")
+    assert not any(
+        map(is_whole_request, (b"GET /", b"GET / HTTP/1.1", b"GET /\r\n", b"OPTIONS sip:x SIP/2.0\r\n"))
+    )
 
 
 @pytest.mark.parametrize("start", [b"", b"\x80", b"\0\1", b"hello", b"\x16\x03\x01\0\5", b"\x80\x2e\x02\0\2"])

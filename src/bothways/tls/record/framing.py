@@ -9,7 +9,7 @@ from struct import Struct
 
 from bothways.faults import Fault, blame
 from bothways.iana import ContentType, name
-from bothways.tls.record.protocol_guess import recognise
+from bothways.tls.record.protocol_guess import LOOKED_AT, recognise
 
 HEADER_SIZE = 5
 PLAINTEXT_LIMIT = 2**14
@@ -125,7 +125,8 @@ class Framing:
         known = FIRST_TYPE <= header[0] <= LAST_TYPE
         if not self._started:
             if not known or header[1] != MAJOR_VERSION:
-                blame(Fault.NOT_TLS, start=header, guess=guess(header))
+                begins = bytes(self._view[self._at : self._at + LOOKED_AT])
+                blame(Fault.NOT_TLS, start=header, begins=begins, guess=guess(begins))
             self._started = True
         if not known:
             blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, header[0]))

@@ -1,11 +1,14 @@
 """Recognizes other protocols by their first bytes, when these are not a TLS record.
 
-Five bytes, the size of a record header, are enough.
+Five bytes, the size of a record header, are enough for most. Some begin alike, and are told apart where there are more.
 """
 
 from __future__ import annotations
 
+import re
 from enum import Enum
+
+LOOKED_AT = 128
 
 
 class OtherProtocol(Enum):
@@ -25,6 +28,14 @@ class OtherProtocol(Enum):
     RDP = "RDP, which wants its own negotiation first"
     REDIS_OR_POP3 = "Redis or POP3 in the clear"
     AMQP = "AMQP in the clear"
+    REDIS = "Redis in the clear"
+    KAFKA = "Kafka in the clear"
+    MQTT = "MQTT in the clear"
+    STOMP = "STOMP in the clear"
+    NATS = "NATS in the clear"
+    SIP = "SIP in the clear"
+    RTSP = "RTSP in the clear"
+    XML = "XML, as NETCONF or SOAP"
     VNC = "VNC"
     RSYNC = "rsync"
     PROXY_HEADER = "the header of the PROXY protocol"
@@ -47,21 +58,76 @@ BEGINNINGS: tuple[tuple[OtherProtocol, tuple[bytes, ...]], ...] = (
     (OtherProtocol.RDP, (b"\3\0\0",)),
     (OtherProtocol.REDIS_OR_POP3, (b"-ERR",)),
     (OtherProtocol.AMQP, (b"AMQP",)),
+    (OtherProtocol.STOMP, (b"STOMP",)),
     (OtherProtocol.VNC, (b"RFB ",)),
     (OtherProtocol.RSYNC, (b"@RSYN",)),
     (OtherProtocol.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
 )
 
 
+_BINARY: tuple[tuple[OtherProtocol, re.Pattern[bytes]], ...] = (
+    (OtherProtocol.HTTP2, re.compile(rb"\0..\x04\0", re.DOTALL)),  # SETTINGS begin a server (RFC 9113 3.4)
+    # The length and number of a packet, then version 10 of the greeting.
+    (OtherProtocol.MYSQL, re.compile(rb"...\0\x0a", re.DOTALL)),
+    (
+        OtherProtocol.MQTT,
+        re.compile(rb"\x10[\x80-\xff]{0,3}[\0-\x7f]\0(?:\x04M|\x06M)"),
+    ),  # 3.1 of its versions
+    (OtherProtocol.KAFKA, re.compile(rb"\0\0..\0\x12", re.DOTALL)),  # a length, then the key of ApiVersions
+    (OtherProtocol.REDIS, re.compile(rb"\*\d{1,4}\r\n\$?")),
+    (OtherProtocol.SSL2, re.compile(rb"[\x80-\xff].\x01", re.DOTALL)),  # RFC 5246 E.2
+)
+_OF_XMPP = (b"stream:stream", b"jabber:")
+_TARGETS = ((OtherProtocol.SIP, (b"sip:", b"sips:", b"tel:")), (OtherProtocol.RTSP, (b"rtsp:", b"rtsps:")))
+_VERSIONS = (
+    (OtherProtocol.HTTP_REQUEST, b" HTTP/"),
+    (OtherProtocol.SIP, b" SIP/"),
+    (OtherProtocol.RTSP, b" RTSP/"),
+)
+
+
 def recognise(start: bytes) -> OtherProtocol | None:
     """Return the protocol that starts with these bytes; None if it is not known."""
+    start = bytes(start[:LOOKED_AT])
     for other, beginnings in BEGINNINGS:
         if start.startswith(beginnings):
+            if other is OtherProtocol.HTTP_REQUEST:
+                return _of_request(start)
+            return _of_xml(start) if other is OtherProtocol.XMPP else other
+    return next((other for other, pattern in _BINARY if pattern.match(start)), None)
+
+
+def is_whole_request(start: bytes) -> bool:
+    """Whether the first line of an HTTP request is there, with its version (RFC 9112 3)."""
+    line, ended, _ = start[:LOOKED_AT].partition(b"\n")
+    return bool(ended) and b" HTTP/" in line and recognise(start) is OtherProtocol.HTTP_REQUEST
+
+
+def _of_request(start: bytes) -> OtherProtocol | None:
+    """A line that begins with a method: SIP and RTSP have some of HTTP's, Redis, NATS and STOMP words like them."""
+    line, ended, _ = start.partition(b"\n")
+    target = line.partition(b" ")[2].lower()
+    for other, schemes in _TARGETS:
+        if target.startswith(schemes):
             return other
-    if start[:1] == b"\0" and start[3:5] == b"\x04\0":  # SETTINGS, with which a server begins (RFC 9113 3.4)
-        return OtherProtocol.HTTP2
-    if start[3:5] == b"\0\x0a":  # the length and number of a packet, then version 10 of the greeting
-        return OtherProtocol.MYSQL
-    if len(start) > 2 and start[0] & 0x80 and start[2] == 1:  # RFC 5246 E.2
-        return OtherProtocol.SSL2
-    return None
+    if line.startswith(b"CONNECT {"):
+        return OtherProtocol.NATS
+    if not ended:
+        may_be = not target or target.startswith((b"/", b"*", b"http")) or line.startswith(b"CONNECT ")
+        return OtherProtocol.HTTP_REQUEST if may_be else None
+    for other, version in _VERSIONS:
+        if version in line:
+            return other
+    if line.strip() == b"CONNECT":
+        return OtherProtocol.STOMP
+    return OtherProtocol.HTTP_REQUEST if target.startswith(b"/") else None  # of HTTP/0.9
+
+
+def _of_xml(start: bytes) -> OtherProtocol:
+    """XMPP begins with its stream (RFC 6120 4.2), perhaps behind a declaration."""
+    _, declared, rest = start.partition(b"?>")
+    is_stream = start.startswith(b"<stre") or any(each in start for each in _OF_XMPP)
+    has_other = (
+        bool(declared) and rest.lstrip().startswith(b"<") and len(rest.lstrip()) >= len("<stream:stream")
+    )
+    return OtherProtocol.XML if has_other and not is_stream else OtherProtocol.XMPP

@@ -1,0 +1,100 @@
+"""A peer whose first bytes are no TLS: which protocol they are of, and whether it could have requested TLS in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from bothways.diagnosis import before_tls
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.tls.record.protocol_guess import OtherProtocol, is_whole_request, recognise
+
+CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
+PEERS, BETWEEN = Party.PEERS, Party.BETWEEN
+SHOWN_OF_START = 16
+
+
+def not_tls(case: Case) -> Iterator[Likely]:
+    """Return the causes where a peer begins in another protocol."""
+    facts = case.refusal.facts
+    begins = facts.get("begins") or facts.get("start")
+    head = bytes(begins) if isinstance(begins, (bytes, bytearray)) else b""
+    other = recognise(head)
+    as_of = f", as of {other.value}" if other is not None else ""
+    observed = f"its first bytes are {head[:SHOWN_OF_START]!r}{as_of}"
+    if case.is_client:
+        yield from before_tls.in_plain(case, other, observed)
+    else:
+        yield from _of_client(case, head, other, observed)
+
+
+def _of_client(case: Case, head: bytes, other: OtherProtocol | None, observed: str) -> Iterator[Likely]:
+    asking = next((each for each in ASKING if each.pattern.match(head)), None)
+    if asking is not None:
+        weight = CERTAIN if len(head) >= asking.enough else LIKELY
+        yield _begins_in(case, asking.name, weight, observed)
+    elif other is OtherProtocol.XMPP:
+        yield _begins_in(case, "XMPP", CERTAIN if b"<stream:" in head else LIKELY, observed)
+    elif other is OtherProtocol.HTTP_REQUEST:
+        yield case.likely(Cause.HTTP_CLIENT, PEERS, CERTAIN if is_whole_request(head) else LIKELY, observed)
+    elif other in OTHER_CLIENTS:
+        yield case.likely(OTHER_CLIENTS[other], PEERS, CERTAIN, observed)
+    elif other in WITHOUT_TLS:
+        name = other.value.removesuffix(" in the clear")
+        facts = {
+            "plain_client": f"it speaks {name}",
+            "use_tls": f"have TLS turned on in the client of {name}",
+        }
+        yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed, **facts)
+    else:
+        yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed)
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
+
+
+def _begins_in(case: Case, name: str, weight: Weight, observed: str) -> Likely:
+    return case.likely(Cause.STARTTLS_CLIENT, PEERS, weight, observed, protocol=name, detail=AT_ONCE[name])
+
+
+class Asking(NamedTuple):
+    """A protocol in which clients request TLS: how one begins, and how many bytes tell it from every other."""
+
+    name: str
+    pattern: re.Pattern[bytes]
+    enough: int
+
+
+_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"
+_MESSAGE_ID = rb"\x02(?:\x01.|\x02..|\x03...|\x04....)"
+ASKING: Sequence[Asking] = (
+    # A request for TLS or GSSAPI, and a startup message (PostgreSQL 55.7).
+    Asking("PostgreSQL", re.compile(rb"\0\0\0\x08(?:\x04(?:\xd2\x16)?|$)"), 7),
+    Asking("PostgreSQL", re.compile(rb"\0\0..\0\x03\0[\0-\x02]user\0", re.DOTALL), 13),
+    # A bind, search or extended request (RFC 4511 4.2, 4.5, 4.12).
+    Asking("LDAP", re.compile(rb"\x30" + _LENGTH + _MESSAGE_ID + rb"[\x60\x63\x77]", re.DOTALL), 6),
+    Asking("LDAP", re.compile(rb"\x30(?:[\0-\x7f]\x02\x01.|\x84...)$", re.DOTALL), 6),
+    Asking("SMTP", re.compile(rb"(?:EHLO|HELO|LHLO) ", re.IGNORECASE), 5),
+)
+# How each begins with TLS.
+AT_ONCE: Mapping[str, str] = {
+    "PostgreSQL": "sslnegotiation=direct, as of PostgreSQL 17",
+    "LDAP": "ldaps:// in place of StartTLS",
+    "XMPP": "direct TLS",
+    "SMTP": "implicit TLS (SMTPS)",
+}
+OTHER_CLIENTS: Mapping[OtherProtocol | None, Cause] = {
+    OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
+    OtherProtocol.SSL2: Cause.OLD_SSL,
+}
+WITHOUT_TLS = (
+    OtherProtocol.AMQP,
+    OtherProtocol.KAFKA,
+    OtherProtocol.MQTT,
+    OtherProtocol.NATS,
+    OtherProtocol.REDIS,
+    OtherProtocol.RTSP,
+    OtherProtocol.SIP,
+    OtherProtocol.STOMP,
+)

@@ -1,0 +1,75 @@
+"""A client that does not begin with TLS is told by what it speaks; certain is only what its bytes leave no doubt of."""
+
+from __future__ import annotations
+
+import pytest
+
+import identities
+from bothways.diagnosis import Explanation, HandshakeFacts, Weight, explain
+from diagnosis.talks import first
+
+SSL_REQUEST, STARTUP = bytes.fromhex("0000000804d2162f"), b"\0\0\0\x15\0\3\0\0user\0ada\0\0"
+BIND, LONG_BIND = (
+    bytes.fromhex(each)
+    for each in ("300c020101600702010304008000", "3084000000100201016084000000070201030400")
+)
+SNMP = bytes.fromhex("302902010104") + b"\x09community" + bytes.fromhex("a01902046a")
+STREAM = b"<?xml version='1.0'?><stream:stream to='x' xmlns='jabber:client'>"
+CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
+
+
+def told(start: bytes) -> Explanation:
+    """The failure as a server has it explained that receives these bytes."""
+    config = identities.server_config()
+    observed = HandshakeFacts(config)
+    connection = config.connection(observer=observed)
+    connection.receive(start)
+    assert connection.failure is not None
+    return explain(connection.failure, observed.situation())
+
+
+@pytest.mark.parametrize(
+    ("start", "cause", "weight", "words"),
+    [
+        (b"GET / HTTP/1.1\r\n", "HTTP_CLIENT", CERTAIN, "plain HTTP"),
+        (b"GET /index", "HTTP_CLIENT", LIKELY, "plain HTTP"),
+        (b"OPTIONS sip:pbx.example SIP/2.0\r\n", "OUR_PLAIN_PORT", LIKELY, "SIP"),
+        (b"OPTIONS rtsp://x RTSP/1.0\r\n", "OUR_PLAIN_PORT", LIKELY, "RTSP"),
+        (b"GET key\r\n", "OUR_PLAIN_PORT", LIKELY, "scanner"),
+        (b"*1\r\n$4\r\nPING\r\n", "OUR_PLAIN_PORT", LIKELY, "Redis"),
+        (bytes.fromhex("0000003700120003"), "OUR_PLAIN_PORT", LIKELY, "Kafka"),
+        (b"PROXY TCP4 127.0.0.1", "PROXY_HEADER", CERTAIN, "PROXY"),
+        (b"\0\1\2\3\4", "OUR_PLAIN_PORT", LIKELY, "scanner"),
+        (SNMP, "OUR_PLAIN_PORT", LIKELY, "scanner"),
+        (
+            b'<?xml version="1.0"?><hello xmlns="urn:ietf:params:xml:ns:netconf">',
+            "OUR_PLAIN_PORT",
+            LIKELY,
+            "scanner",
+        ),
+        (SSL_REQUEST, "STARTTLS_CLIENT", CERTAIN, "PostgreSQL"),
+        (SSL_REQUEST[:5], "STARTTLS_CLIENT", LIKELY, "PostgreSQL"),
+        (STARTUP, "STARTTLS_CLIENT", CERTAIN, "PostgreSQL"),
+        (BIND, "STARTTLS_CLIENT", CERTAIN, "LDAP"),
+        (LONG_BIND, "STARTTLS_CLIENT", CERTAIN, "LDAP"),
+        (BIND[:5], "STARTTLS_CLIENT", LIKELY, "LDAP"),
+        (LONG_BIND[:5], "STARTTLS_CLIENT", LIKELY, "LDAP"),
+        (STREAM, "STARTTLS_CLIENT", CERTAIN, "XMPP"),
+        (STREAM[:5], "STARTTLS_CLIENT", LIKELY, "XMPP"),
+        (b"EHLO x.example\r\n", "STARTTLS_CLIENT", CERTAIN, "SMTP"),
+    ],
+    ids=ascii,
+)
+def test_a_client_is_told_by_what_it_speaks(start: bytes, cause: str, weight: Weight, words: str) -> None:
+    """RFC 2595, 3207, 4511, 6120; PostgreSQL 55.2.10."""
+    found = told(start)
+    assert first(found) == (cause, "the peer's")
+    assert found.first.weight is weight
+    assert words in found.first.text
+
+
+@pytest.mark.parametrize("start", [SSL_REQUEST, BIND, STREAM])
+def test_the_remedy_is_that_of_the_protocol(start: bytes) -> None:
+    remedies = {told(each).first.remedy for each in (SSL_REQUEST, BIND, STREAM)}
+    assert len(remedies) == 3 and told(start).first.remedy in remedies
+    assert ("ldaps" in told(start).first.remedy) is (start == BIND)
