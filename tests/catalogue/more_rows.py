@@ -201,6 +201,8 @@ BEFORE_TLS = (
         "ldapsearch -x -ZZ -H ldap://localhost:PORT -b dc=acme", Cause.STARTTLS_CLIENT, PEERS),
     Row("caller-with-postgresql", "a PostgreSQL client asks for TLS in its own words", SERVER,
         "psql 'host=localhost port=PORT sslmode=require user=ada'", Cause.STARTTLS_CLIENT, PEERS),
+    Row("caller-with-redis-in-the-clear", "a Redis client without TLS", SERVER,
+        "redis-cli -h localhost -p PORT PING", Cause.PLAIN_CLIENT, PEERS),
     Row("caller-that-waits-for-a-greeting", "a mail client waits for the server's greeting", SERVER,
         "openssl s_client -connect localhost:PORT -starttls smtp", Cause.STARTTLS_CLIENT, PEERS,
         with_(handshake_timeout=0.5), also=(Cause.PROBE,)),

@@ -185,6 +185,9 @@ BY_ROW: Mapping[str, Mend] = {
     "caller-of-certificates": command(showing("client")),
     "caller-that-looks": command(showing("client")),
     "caller-with-ldap-starttls": command(LDAPS),
+    "caller-with-redis-in-the-clear": words(
+        "PING", "--tls --cacert root.pem --cert client.pem --key client.key PING"
+    ),
     "caller-with-postgresql": command(showing("client")),
     "caller-that-waits-for-a-greeting": command(showing("client")),
     "our-certificate-of-unknown-ca-haproxy": setup(checking(says="hello")),

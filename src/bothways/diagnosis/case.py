@@ -183,8 +183,6 @@ class Case:
             "unprobed": self._is_unprobed,
             "lasting": "a revoked certificate does not become valid again",
             "pins": "the file of those certificates",
-            "plain_client": "it is a scanner, a health check, or a client of another protocol",
-            "use_tls": "have the health check use TLS, or ignore it",
             "naming": "connect with a name that it contains, or ",
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }

@@ -143,7 +143,7 @@ class Cause(Enum):
     )
     STARTTLS_CLIENT = Row(
         "the client begins in {protocol}, in which TLS is requested later if at all (STARTTLS), and this port expects TLS from the first byte",
-        theirs="have the client begin with TLS: {detail}; or put `--starttls` of serve or the gateway in front of a service "
+        theirs="have the client begin with TLS ({wanted}), or put `--starttls` of serve or the gateway in front of a service "
         "that does not have TLS itself",
     )
     NAME_ROUTED = Row(
@@ -161,8 +161,12 @@ class Cause(Enum):
         theirs="check host and port; enable TLS there if it should be used; databases and mail servers begin with their own protocol",
     )
     OUR_PLAIN_PORT = Row(
-        "the client does not use TLS: {plain_client}",
-        theirs="{use_tls}",
+        "the client does not use TLS: it is a scanner, a health check, or a client of another protocol",
+        theirs="have the health check use TLS, or ignore it",
+    )
+    PLAIN_CLIENT = Row(
+        "the client speaks {protocol} without TLS",
+        theirs="have TLS turned on in the client of {protocol}",
     )
     PROBE = Row(
         "it was a port scan or a health check that only tests whether the port is open",

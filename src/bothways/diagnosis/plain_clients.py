@@ -44,18 +44,14 @@ def _of_client(case: Case, head: bytes, other: OtherProtocol | None, observed: s
         yield case.likely(OTHER_CLIENTS[other], PEERS, CERTAIN, observed)
     elif other in WITHOUT_TLS:
         name = other.value.removesuffix(" in the clear")
-        facts = {
-            "plain_client": f"it speaks {name}",
-            "use_tls": f"have TLS turned on in the client of {name}",
-        }
-        yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed, **facts)
+        yield case.likely(Cause.PLAIN_CLIENT, PEERS, LIKELY, observed, protocol=name)
     else:
         yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, observed)
         yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 
 def _begins_in(case: Case, name: str, weight: Weight, observed: str) -> Likely:
-    return case.likely(Cause.STARTTLS_CLIENT, PEERS, weight, observed, protocol=name, detail=AT_ONCE[name])
+    return case.likely(Cause.STARTTLS_CLIENT, PEERS, weight, observed, protocol=name, wanted=AT_ONCE[name])
 
 
 class Asking(NamedTuple):
