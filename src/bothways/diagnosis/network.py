@@ -80,7 +80,7 @@ def timed_out(case: Case) -> Iterator[Likely]:
                 LIKELY,
                 waits,
                 protocol="SMTP, IMAP or MySQL",
-                detail="implicit TLS",
+                wanted="implicit TLS",
             )
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
     yield from peer_alerts.second_handshake(case)
