@@ -16,8 +16,8 @@ from bothways.aio.client_requests import ClientRequests
 from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
+from bothways.aio.sending import Sending
 from bothways.aio.transport import TLSTransport, fill
-from bothways.aio.waiting import Waiting
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, UsageError
 from bothways.tls.connection import Connection
@@ -30,7 +30,7 @@ WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields t
 SHORT_WRITE = 4096  # the least that one call counts for
 
 
-class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
+class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
     """The protocol on the transport below: drives one connection, and passes its data to `app`.
 
     `app` gets `connection_made` when the handshake is complete and `connection_lost` at the end; nothing if the
@@ -64,7 +64,6 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         self._limit = limit
         self._idleness = Idleness(idle_timeout, self._end_of_idleness)
         self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
-        self._transport: asyncio.Transport | None = None
         self.upper = TLSTransport(self)
         self._knows_app = knows_app
         self._lost = self._closing = self._eof_told = self._ended = self._heard = False
@@ -311,7 +310,8 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
             self._answering[request] = self._loop.create_task(self._answer(request))
         if self._answering:
             self._drop_answers()
-        self._flush()
+        self.wake()
+        self._flush_gathered()
         status = self.driver.status
         if status.peer_closed and not self._eof_told:
             self._report_eof()
@@ -321,7 +321,6 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
         self._feed_soon()
         self._regulate()
         self._watch_deadline()
-        self.wake()
 
     def _report_eof(self) -> None:
         """Call the application's `eof_received`; we close too, unless it returns true."""
@@ -364,14 +363,6 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Waiting):
             self._take(self.driver.feed())
             if had_ended and self.driver.status.failure is not None and not self._lost:
                 self.transport.close()
-
-    def _flush(self) -> None:
-        self._pass_on(self.driver.data_to_send())
-
-    def _pass_on(self, data: bytes) -> None:
-        """Write data for the peer to the transport below."""
-        if data and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
 
     def _regulate(self) -> None:
         """Pause receiving while the application has paused or the engine waits for an answer."""
