@@ -13,6 +13,8 @@ import identities
 import pki
 from bothways import ConfigError, Credentials, PinnedKeys, RawKeyCredentials
 from bothways.adapters.described import end_point
+from bothways.roles import Progress
+from pair import Pair as EnginePair
 from ssl_pair import Pair, client_context, server_context
 
 
@@ -40,6 +42,20 @@ def test_both_sides_tell_the_same_as_openssl_does(version: str) -> None:
     assert mine.getpeercert(True) == known.getpeercert(binary_form=True) == identities.server().der
     assert mine.server_hostname == known.server_hostname
     assert (mine.server_side, mine.pending(), mine.session_reused) == (False, 0, False)
+
+
+def test_what_is_kept_of_a_handshake_explains_what_comes_later() -> None:
+    """The certificates of both sides and the offer of the client; nothing else is kept."""
+    client = client_context().begin(False, "localhost", None, without_io=True)
+    server = server_context().begin(True, None, None, without_io=True)
+    assert "ClientHello" in client.situation().observed.sent
+    EnginePair(client.connection, server.connection).exchange()
+    theirs, ours = tuple(identities.server().chain), tuple(identities.client().chain)
+    for end, sent, received in ((client, ours, theirs), (server, theirs, ours)):
+        seen = end.situation().observed
+        assert (seen.shown, seen.chain, seen.progress) == (sent, received, Progress.ACCEPTED)
+        assert len(end.connection.history.messages) < 5
+    assert server.situation().observed.offer is not None
 
 
 def test_there_is_no_information_before_the_handshake_is_complete() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bothways import explain_failure
 from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.observer import situation_of
 from tls.handshake.encrypted_hellos import client, outdated, server
 from tls.handshake.test_server_ech import connected
 
@@ -27,3 +28,11 @@ def test_an_outdated_configuration(auth: str) -> None:
 def test_a_server_that_has_switched_it_off() -> None:
     made = connected(client(), server(ech_keys=None, client_auth="none"))
     assert first(made.client.failure) == (Cause.ECH_NOT_DECRYPTED, Party.PEERS)
+
+
+def test_the_configuration_that_a_client_was_given_is_known_of_its_failure() -> None:
+    """Without an observer too: what the engine keeps is enough for every explanation."""
+    config = outdated()
+    failure = connected(config, server()).client.failure
+    assert failure is not None
+    assert situation_of(failure.situation).own_side.ech == str(config["ech"]) != ""

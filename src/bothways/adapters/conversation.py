@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from bothways.adapters.exceptions import data_after_close, shutdown_too_early, ssl_error
-from bothways.adapters.watching import Watched
+from bothways.diagnosis import Situation
+from bothways.diagnosis.observer import situation_of
 from bothways.errors import AuthenticationUnavailable, PeerFault, TLSError, UsageError, logged
 from bothways.signers.waiting import wait_for_answer
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -18,7 +19,6 @@ from bothways.tls.connection import Connection
 from bothways.tls.driver import Answers, ConnectionStatus, Driver
 from bothways.tls.events import EvidenceWanted, Peer, Request, SignatureWanted
 from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
-from bothways.tls.wire.tls13 import Certificate
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 logger = logging.getLogger("bothways")
@@ -59,21 +59,19 @@ class Conversation:
         self.answers = answers
         self.is_server = isinstance(config, ServerConfig)
         self.incoming: deque[bytes] = deque()
-        self.facts = Watched(config, server_name)
         self.connection = self._connect()
         self.driver = Driver(self.connection, self.incoming.append, address=address)
         self.status: ConnectionStatus = self.driver.status
         self.judges_again = config.settings.judges_again
         self.has_closed = self.has_stopped_reading = False
-        self.is_plain = False  # open, without observer and repeated verification: the fast path can be used
+        self.is_plain = False  # open, and not verified again: the fast path can be used
         self.send_request: Callable[[Callable[[], list[Request]]], None] = self._send_later
         self._address = address
-        self._is_watched = True
 
     def _connect(self) -> Connection:
         if isinstance(self.config, ClientConfig):
-            return self.config.connection(self.server_name, observer=self.facts)
-        return self.config.connection(observer=self.facts)
+            return self.config.connection(self.server_name)
+        return self.config.connection()
 
     @property
     def peer(self) -> Peer | None:
@@ -115,13 +113,12 @@ class Conversation:
     def _send_later(self, request: Callable[[], list[Request]]) -> None:
         self.answer_requests(request())
 
-    @property
-    def late_chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, as it last sent them on request after the handshake."""
-        for sent, message in reversed(self.connection.history.messages):
-            if not sent and isinstance(message, Certificate):
-                return tuple([entry.cert_data for entry in message.certificate_list])
-        return ()
+    def situation(self) -> Situation:
+        """Return what the engine has kept of the connection so far."""
+        facts = self.connection.history.facts()
+        if facts is None:
+            raise TypeError("a connection without a configuration")
+        return situation_of(facts)
 
     def check_if_due(self) -> None:
         """Check time limits and evidence before data is sent or returned; raise the error that follows.
@@ -133,16 +130,9 @@ class Conversation:
             if self.has_failed():
                 self.incoming.clear()
 
-    def stop_watching(self, stop: Callable[[], None] | None = None) -> None:
-        """Stop observing, once the peer has accepted us, which makes data faster.
-
-        stop: tells the engine so, where another thread may be using it.
-        """
-        if self._is_watched and self.connection.confirmed:
-            self._is_watched = False
-            self.is_plain = not self.judges_again and not self.has_closed
-            self.facts.condense()
-            (stop or self.connection.stop_observing)()
+    def note_established(self) -> None:
+        """Use the fast path from here on, where the peer is not verified again."""
+        self.is_plain = not self.judges_again and not self.has_closed
 
     def receive_data(self, record: bytes) -> bytes | None:
         """Return the content of a record of application data on the fast path.
@@ -218,7 +208,7 @@ class Conversation:
 
     def fail(self, error: TLSError | OSError) -> NoReturn:
         """Raise an error as an exception of `ssl`, with its explanation."""
-        raise ssl_error(error, self.facts.situation() if isinstance(error, TLSError) else None)
+        raise ssl_error(error, self.situation() if isinstance(error, TLSError) else None)
 
     def log_refusal(self) -> None:
         """Log why a client was refused, since event loops do not report failed handshakes."""

@@ -78,8 +78,8 @@ class Described:
     def get_unverified_chain(self) -> list[bytes]:
         """Return the peer's certificates in DER, as it sent them."""
         talk = self._established()
-        seen = talk.facts.situation().observed
-        return [] if seen.sees_raw_key else list(seen.chain or talk.late_chain)
+        seen = talk.situation().observed
+        return [] if seen.sees_raw_key else list(seen.chain or ())
 
     def cipher(self) -> tuple[str, str, int] | None:
         """Return the cipher suite: OpenSSL's name, the TLS version that introduced it, the key size in bits."""
@@ -95,7 +95,7 @@ class Described:
     def shared_ciphers(self) -> list[tuple[str, str, int]] | None:
         """Return the cipher suites that the client offers and we accept, in the client's order; None for a client."""
         talk = self._talk
-        offer = None if talk is None or not talk.is_server else talk.facts.situation().observed.offer
+        offer = None if talk is None or not talk.is_server else talk.situation().observed.offer
         if talk is None or offer is None:
             return None
         names = suite_names(talk, offer.suites)
@@ -186,7 +186,7 @@ def server_certificate(talk: Conversation) -> bytes | None:
     """Return the server's certificate in DER, for both sides."""
     if not talk.is_server:
         return None if talk.peer is None else _leaf(talk.peer)
-    shown = talk.facts.situation().observed.shown
+    shown = talk.situation().observed.shown
     return shown[0] if shown else None
 
 

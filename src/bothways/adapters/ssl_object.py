@@ -70,7 +70,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
             if talk.has_failed():
                 self._end_handshake()
             self._advance()
-        talk.stop_watching()
+        talk.note_established()
 
     def _end_handshake(self) -> None:
         """Raise the handshake's failure; a server's alert is sent first.
@@ -194,7 +194,6 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         requests = step()
         if requests:
             self._talk.answer_requests(requests)
-        self._talk.stop_watching()
         self._flush()
 
     def _judge_if_due(self) -> None:

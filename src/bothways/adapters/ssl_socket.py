@@ -187,7 +187,6 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             if talk.is_server and not talk.status.established:
                 talk.log_refusal()
             talk.raise_failure()
-        talk.stop_watching(pipe.stop_observing)
 
     # -- data ------------------------------------------------------------------------------------------
 
@@ -243,7 +242,6 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         except (TimeoutError, ssl.SSLWantReadError):
             if not talk.incoming:
                 raise
-        talk.stop_watching(pipe.stop_observing)
 
     def send(self, data: Any, flags: int = 0) -> int:
         """Send a part of `data`, and return its length.
@@ -344,7 +342,6 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if talk.driver.may_be_refused():
             with contextlib.suppress(TimeoutError):
                 pipe.process_received_alert()
-            talk.stop_watching(pipe.stop_observing)
 
     # -- the end ---------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from typing import Any, Literal
 from bothways.roles import Progress, Role
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.access import ByRules
-from bothways.tls.handshake.history import FailureFacts, known_anchors
-from bothways.tls.handshake.settings import ClientSettings, Negotiation, PeerTrust, Settings
+from bothways.tls.handshake.history import FailureFacts, ech_of, known_anchors
+from bothways.tls.handshake.settings import Negotiation, PeerTrust
 from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
 
@@ -94,7 +94,7 @@ class OwnSide:
             server_name=server_name,
             address=address,
             files=files,
-            ech=_ech_of(settings),
+            ech=ech_of(settings),
             starttls=starttls,
             local=local,
         )
@@ -110,6 +110,7 @@ class OwnSide:
             server_name=facts.server_name,
             address=facts.address,
             starttls=facts.starttls,
+            ech=facts.ech,
         )
 
     @classmethod
@@ -123,11 +124,6 @@ class OwnSide:
             schemes=offer.schemes,
             protocols=offer.protocols,
         )
-
-
-def _ech_of(settings: Settings) -> str:
-    """Return the configuration by which a client encrypts its ClientHello, in base64; "" if it does not."""
-    return str(settings.ech) if isinstance(settings, ClientSettings) and settings.ech is not None else ""
 
 
 def _verifying(trust: PeerTrust | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bothways.roles import Progress, Role, Version
 from bothways.tls.handshake.certificate_types import CertificateTypes
-from bothways.tls.handshake.settings import Negotiation, PeerTrust, Settings
+from bothways.tls.handshake.settings import ClientSettings, Negotiation, PeerTrust, Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
@@ -45,7 +45,7 @@ class FailureFacts:
     True if we sent it.  version: the one chosen.  types: what the Certificate messages contain.  by_psk: an external
     PSK was chosen instead.  has_data: whether application data was received.  closed: whether we sent close_notify.
     complete: whether the handshake was complete.  in_handshake: how many of the messages came before that.  at: the
-    time of the failure, by our clock.
+    time of the failure, by our clock.  ech: as `ech_of` returns it.
     """
 
     role: Role
@@ -65,6 +65,7 @@ class FailureFacts:
     complete: bool
     in_handshake: int
     at: datetime
+    ech: str = ""
 
 
 class Progressing(Protocol):
@@ -163,12 +164,18 @@ class History:
             complete=self._complete,
             in_handshake=self._in_handshake if self._complete else len(self._messages),
             at=settings.clock.now(),
+            ech=ech_of(settings),
         )
 
 
 def known_anchors(trust: PeerTrust | None) -> TrustStore | None:
     """Return the trust anchors of a configuration; None without any, and where peers are trusted by pins alone."""
     return None if trust is None or trust.anchors is NO_ANCHORS else trust.anchors
+
+
+def ech_of(settings: Settings) -> str:
+    """Return the configuration by which a client encrypts its ClientHello, in base64; "" if it does not."""
+    return str(settings.ech) if isinstance(settings, ClientSettings) and settings.ech is not None else ""
 
 
 def _lasting(sent: bool, message: Message) -> Message | None:
