@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -127,6 +128,53 @@ async def talk_raw(
 def told_requests(setting: Setting) -> list[dict[str, Any]]:
     """What was told of requests."""
     return [each for each in map(json.loads, setting.lines) if "method" in each]
+
+
+ADDED = re.compile(rb"(?:x-forwarded-[a-z-]+|client-cert): [^\r\n]*\r\n")
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@dataclass
+class Recorder:
+    """A service that reads no HTTP: it writes down what comes, and answers once for each that it expects."""
+
+    expected: list[bytes] = field(default_factory=list)
+    came: list[bytes] = field(default_factory=list)
+    port: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number, answered = len(self.came), 0
+        self.came.append(b"")
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                self.came[number] += data
+                rest = ADDED.sub(b"", self.came[number])[answered:]
+                if rest in self.expected:
+                    answered += len(rest)
+                    writer.write(OK)
+        writer.close()
+
+    @property
+    def requests(self) -> bytes:
+        """All that came, on whatever connection, without the fields that the gateway adds."""
+        return ADDED.sub(b"", b"".join(self.came))
+
+
+@contextlib.asynccontextmanager
+async def recording() -> AsyncIterator[Recorder]:
+    made = Recorder()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]
+    try:
+        yield made
+    finally:
+        server.close()
+
+
+def recorded_route(port: int) -> str:
+    """A route to a service that is recorded: what the gateway adds is what `ADDED` matches."""
+    keys = f'server_names = ["localhost"]\nbackend = "127.0.0.1:{port}"\nidentity_headers = ["client-cert"]'
+    return f"{keys}\n{HTTP}\n{ANYBODY}"
 
 
 class Wire:

@@ -27,7 +27,16 @@ from bothways.errors import TLSError
 from bothways.gateway.http.services import BUSY
 from bothways.gateway.server import Gateway
 from bothways.http2_frames import COST_AT_ONCE
-from gateway_http import HTTP, Got, gateway_to, page, told_requests, web
+from gateway_http import (
+    HTTP,
+    Got,
+    gateway_to,
+    page,
+    recorded_route,
+    recording,
+    told_requests,
+    web,
+)
 from gateway_talk import Setting, service, until
 
 pytestmark = pytest.mark.network
@@ -190,6 +199,117 @@ def test_a_request_of_http2_that_is_not_served_ends_its_stream_at_most(
                 if status:
                     assert (await client.ask())[0] == 200, "the connection goes on"
             assert len(requests.got) == (2 if status == 200 else 1 if status else 0)
+
+    asyncio.run(talk())
+
+
+def on_the_wire(first: str, *fields: str, body: bytes = b"") -> bytes:
+    return "".join(f"{each}\r\n" for each in (first, "host: localhost", *fields)).encode() + b"\r\n" + body
+
+
+PASSED = on_the_wire("GET / HTTP/1.1")
+POSTED = on_the_wire("POST / HTTP/1.1", "content-length: 2", body=b"ok")
+CHUNKS = on_the_wire("POST / HTTP/1.1", "transfer-encoding: chunked", body=b"2\r\nok\r\n0\r\n\r\n")
+LAST = on_the_wire("GET /last HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "changes", "status", "passed"),
+    [
+        # what ends a line or a name in HTTP/1.1, in values and in names (RFC 9113 8.2.1)
+        ([("x", "a\r\nTransfer-Encoding: chunked")], None, {}, 0, b""),
+        ([("x", "a\nb: c")], None, {}, 0, b""),
+        ([("x", "a\rb")], None, {}, 0, b""),
+        ([("x", "a\0b")], None, {}, 0, b""),
+        ([("x", " a")], None, {}, 0, b""),
+        ([("x: y\r\nz", "a")], None, {}, 0, b""),
+        ([("x:y", "a")], None, {}, 0, b""),
+        ([("x y", "a")], None, {}, 0, b""),
+        ([("", "a")], None, {}, 0, b""),
+        ([("X", "a")], None, {}, 0, b""),
+        # the same in pseudo-header fields, which become the request line
+        ([], None, {"path": "/ HTTP/1.1\r\nHost: x\r\n\r\n"}, 0, b""),
+        ([], None, {"path": "/ x"}, 400, b""),
+        ([], None, {"path": ""}, 0, b""),
+        ([], None, {"path": "https://localhost/"}, 400, b""),
+        ([], None, {"method": "GET /x HTTP/1.1\r\nX:"}, 0, b""),
+        ([], None, {"method": "GET x"}, 400, b""),
+        ([], None, {"method": "CONNECT"}, 0, b""),
+        ([], None, {"authority": "localhost\r\nx: y"}, 0, b""),
+        ([], None, {"authority": "a@localhost"}, 400, b""),
+        ([], None, {"authority": "localhost/x"}, 400, b""),
+        ([("host", "other.example")], None, {}, 0, b""),
+        # framing is that of HTTP/2 alone (RFC 9113 8.2.2)
+        ([("transfer-encoding", "chunked")], b"0\r\n\r\n", {"method": "POST"}, 0, b""),
+        ([("connection", "x")], None, {}, 0, b""),
+        ([("upgrade", "h2c")], None, {}, 0, b""),
+        ([("te", "gzip")], None, {}, 0, b""),
+        ([("content-length", "1")], b"ok", {"method": "POST"}, 0, b""),
+        ([("content-length", "3")], b"ok", {"method": "POST"}, 0, b""),
+        ([("content-length", "2"), ("content-length", "2")], b"ok", {"method": "POST"}, 400, b""),
+        ([("content-length", "2")], b"ok", {"method": "POST"}, 200, POSTED),
+        ([], b"ok", {"method": "POST"}, 200, CHUNKS),
+        # what passes
+        ([("transfer_encoding", "chunked"), ("content_length", "9")], None, {}, 200, PASSED),
+        ([("expect", "100-continue")], None, {}, 200, on_the_wire("GET / HTTP/1.1", "expect: 100-continue")),
+        (
+            [("cookie", "a=b"), ("cookie", "c=d")],
+            None, {}, 200, on_the_wire("GET / HTTP/1.1", "cookie: a=b; c=d"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_request_of_http2_becomes_one_request_of_http11_or_none(
+    setting: Setting,
+    fields: list[tuple[str, str]],
+    body: bytes | None,
+    changes: dict[str, str],
+    status: int,
+    passed: bytes,
+) -> None:
+    """Byte for byte; 0 is a stream or a connection that is reset. What has become a part of one has no end."""
+
+    async def talk() -> None:
+        async with recording() as recorder:
+            recorder.expected = [passed, LAST]
+            setting.write(recorded_route(recorder.port))
+            async with setting.gateway() as gateway:
+                async with client_of(setting, gateway) as client:
+                    assert (await client.ask(*fields, body=body, **changes))[0] == status
+                async with client_of(setting, gateway) as client:
+                    assert (await client.ask(path="/last"))[0] == 200
+            if status == 200:
+                assert recorder.requests == passed + LAST
+            else:
+                assert recorder.requests == LAST
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    "trailer", [(":path", "/x"), ("x", "a\r\nb: c"), ("x:y", "z"), ("connection", "close")]
+)
+def test_trailers_of_http2_that_are_none_leave_a_request_without_an_end(
+    setting: Setting, trailer: tuple[str, str]
+) -> None:
+    """RFC 9113 8.1: no pseudo-header fields, and nothing that ends a line."""
+
+    async def talk() -> None:
+        async with recording() as recorder:
+            recorder.expected = [LAST]
+            setting.write(recorded_route(recorder.port))
+            async with setting.gateway() as gateway:
+                async with client_of(setting, gateway) as client:
+                    number = client.http.get_next_available_stream_id()
+                    client.http.send_headers(number, [(":method", "POST"), *HEAD[1:]])
+                    client.http.send_data(number, b"ok")
+                    client.http.send_headers(number, [trailer], end_stream=True)
+                    await client.flush()
+                    await client.until(lambda: client.of(h2.events.StreamReset, number))
+                    assert not client.of(h2.events.ResponseReceived, number)
+                async with client_of(setting, gateway) as client:
+                    assert (await client.ask(path="/last"))[0] == 200
+            begun, _, rest = recorder.requests.partition(LAST)
+            assert CHUNKS.startswith(begun) and begun != CHUNKS and rest == b""
 
     asyncio.run(talk())
 

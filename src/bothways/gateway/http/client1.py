@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -50,19 +51,20 @@ class HTTP1Service(ReceivedBody):
             fields.append((b"transfer-encoding", b"chunked"))
         elif request.length or request.method in _HAVE_BODIES:
             fields.append((b"content-length", b"%d" % request.length))
-        await self._write(h11.Request(method=request.method, target=request.target, headers=fields))
+        await self._write(h11.Request, method=request.method, target=request.target, headers=fields)
 
     async def send(self, data: bytes) -> None:
         """Send a part of the body."""
-        await self._write(h11.Data(data=data))
+        await self._write(h11.Data, data=data)
 
     async def finish(self, trailers: list[Field]) -> None:
         """End the request."""
-        await self._write(h11.EndOfMessage(headers=trailers))
+        await self._write(h11.EndOfMessage, headers=trailers)
 
-    async def _write(self, event: Any) -> None:
+    async def _write(self, event: Callable[..., Any], **content: Any) -> None:
+        """Send an event of h11, which checks its content when it is made and when it is sent."""
         try:
-            data = self._http.send(event)
+            data = self._http.send(event(**content))
         except h11.LocalProtocolError as error:
             raise Refused(400, f"the request cannot be passed on: {error}") from None
         try:

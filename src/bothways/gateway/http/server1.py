@@ -6,6 +6,7 @@ What is ambiguous by RFC 9112 is refused and not repaired: a request is understo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ import h11
 
 from bothways.describe.escape import visible
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
+from bothways.gateway.http.chunk_lines import ChunkLines
+from bothways.gateway.http.head_lines import Head
 from bothways.gateway.http.header_fields import nominated
 from bothways.gateway.http.messages import (
     FIELDS_LIMIT,
@@ -52,6 +55,7 @@ class HTTP1Exchange(ReceivedBody):
         self._stream = stream
         self._http = http
         self._patience = patience
+        self._chunks = ChunkLines() if request.length is None else None
 
     @property
     def has_response(self) -> bool:
@@ -81,30 +85,29 @@ class HTTP1Exchange(ReceivedBody):
             raise ClientGone(str(error)) from None
         if not data:
             raise ClientGone("the client ended within a request")
+        if self._chunks is not None:
+            self._chunks.take(data)
         self._http.receive_data(data)
 
     async def respond(self, response: Response) -> None:
         """Send a head, also an informational one."""
         kind = h11.InformationalResponse if response.status < 200 else h11.Response
-        try:
-            event = kind(status_code=response.status, headers=response.fields, reason=response.reason)
-        except h11.LocalProtocolError as error:
-            raise ServiceFailed(f"the response cannot be passed on: {error}") from None
+        event = self._sent(kind, status_code=response.status, headers=response.fields, reason=response.reason)
         self._has_response = self._has_response or response.is_final
-        await self._write(self._sent(event))
+        await self._write(event)
 
     async def send(self, data: bytes) -> None:
         """Send a part of the body."""
-        await self._write(self._sent(h11.Data(data=data)))
+        await self._write(self._sent(h11.Data, data=data))
 
     async def finish(self, trailers: list[Field]) -> None:
         """End the response. Trailers pass where the length was not said before."""
-        await self._write(self._sent(h11.EndOfMessage(headers=trailers)))
+        await self._write(self._sent(h11.EndOfMessage, headers=trailers))
 
-    def _sent(self, event: Any) -> bytes:
+    def _sent(self, event: Callable[..., Any], **content: Any) -> bytes:
         """Return an event in bytes. Raises ServiceFailed where the service has sent what HTTP/1.1 has not."""
         try:
-            return self._http.send(event) or b""
+            return self._http.send(event(**content)) or b""
         except h11.LocalProtocolError as error:
             raise ServiceFailed(f"the response cannot be passed on: {error}") from None
 
@@ -185,57 +188,6 @@ class HTTP1Server:
             return await self._stream.read()
         except ConnectionError as error:
             raise ClientGone(str(error)) from None
-
-
-class Head:
-    """The head of a request as it comes; what parsers disagree about is refused. `rest` came after it.
-
-    That is lines that do not end in CR LF, and lines that go on in the next one (RFC 9112 2.2, 5.2).
-    """
-
-    def __init__(self) -> None:
-        self._came = bytearray()
-        self._line = 0  # where the last line begins
-        self._end: int | None = None
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether anything came."""
-        return bool(self._came)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its last line has come."""
-        return self._end is not None
-
-    @property
-    def text(self) -> bytes:
-        """All of it, with the empty line."""
-        return bytes(self._came[: self._end])
-
-    @property
-    def rest(self) -> bytes:
-        """What came after it."""
-        return bytes(self._came[self._end :])
-
-    def take(self, data: bytes) -> None:
-        """Take what came. Raises Refused."""
-        at = len(self._came)
-        self._came += data
-        while self._end is None and (at := self._came.find(b"\n", at)) >= 0:
-            at += 1
-            self._check(bytes(self._came[self._line : at]))
-            if at - self._line == 2:
-                self._end = at
-            self._line = at
-        if (self._end or len(self._came)) > HEAD_LIMIT:
-            raise Refused(431, f"the head of the request has more than {HEAD_LIMIT} bytes")
-
-    def _check(self, line: bytes) -> None:
-        if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
-            raise Refused(400, "a line of the head does not end in CR LF")
-        if self._line and line[:1] in (b" ", b"\t"):
-            raise Refused(400, "a header field goes on in a second line")
 
 
 def checked_request(event: h11.Request) -> Request:

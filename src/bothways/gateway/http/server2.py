@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -23,6 +24,10 @@ from bothways.gateway.http.messages import (
 )
 from bothways.gateway.http.server1 import Patience, refusal_fields, refusal_text
 from bothways.gateway.http.streams import ByteStream
+
+# What becomes the first line of a request of HTTP/1.1 (RFC 9112 3, RFC 9110 5.6.2).
+_METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(rb"\*|/[\x21-\x7e]*")
 
 
 class HTTP2Exchange:
@@ -173,7 +178,7 @@ class HTTP2Server:
     async def _serve_one(self, exchange: HTTP2Exchange) -> None:
         try:
             await self._serve(exchange)
-        except asyncio.CancelledError:
+        except BaseException:  # a defect too: a stream is never left without an end
             exchange.cut()
             raise
         finally:
@@ -207,12 +212,14 @@ def request_of(event: Any) -> tuple[Request, Refused | None]:
         return request, Refused(400, "the length of the request is no number")
     if is_empty and lengths and int(lengths[0]):
         return request, Refused(400, "the request has a length and no body")
+    if not _METHOD.fullmatch(request.method):
+        return request, Refused(400, "the method of the request is no token")
     if request.method == b"CONNECT":
         return request, Refused(501, "CONNECT is not passed on, nor WebSockets over HTTP/2")
     if pseudo.get(b":scheme") != b"https":
         return request, Refused(400, "the scheme of the request is not https")
-    if not (request.target == b"*" or request.target.startswith(b"/")):
-        return request, Refused(400, "the path of the request does not begin with /")
+    if not _TARGET.fullmatch(request.target):
+        return request, Refused(400, "the path of the request does not begin with /, or has other characters")
     if any(each != authority for each in hosts):
         return request, Refused(400, "the authority of the request is not that of Host")
     return request, None
