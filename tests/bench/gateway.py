@@ -22,6 +22,7 @@ GATEWAY, NGINX, HAPROXY, STUNNEL = "bothways gateway", "nginx", "HAProxy", "stun
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 MIB = 1 << 20
 IDLE = 1000
+MANY = "[limits]\nconnections = 20000\nhandshakes = 2000\nper_address = 20000\nper_identity = 20000\n"
 
 
 def _rate(count: float, what: str) -> Callable[[dict[str, float]], str]:
@@ -101,7 +102,7 @@ def judge(fronts: dict[str, Program]) -> None:
 def started(folder: Path, service: int) -> Iterator[contextlib.AbstractContextManager[Program]]:
     """Yield each of those that are installed, ours first."""
     port = free_port()
-    yield running(GATEWAY, OURS, _gateway(folder, service, port), port)
+    yield running(GATEWAY, OURS, gateway_words(folder, service, port, MANY), port)
     for name, program, write, word in (
         (NGINX, "nginx", _nginx, "-v"),
         (HAPROXY, "haproxy", _haproxy, "-v"),
@@ -112,11 +113,11 @@ def started(folder: Path, service: int) -> Iterator[contextlib.AbstractContextMa
             yield running(name, version(path, word), [path, *write(folder, service, port)], port)
 
 
-def _gateway(folder: Path, service: int, port: int) -> list[str]:
+def gateway_words(folder: Path, service: int, port: int, limits: str = "") -> list[str]:
+    """Return the command of a gateway before this service. limits: that table of its file."""
     config = folder / "gateway.toml"
     config.write_text(
-        f'[identity]\ncertificate = "server.pem"\nkey = "server.key"\nclient_ca = "ca.pem"\n'
-        f"[limits]\nconnections = 20000\nhandshakes = 2000\nper_address = 20000\nper_identity = 20000\n"
+        f'[identity]\ncertificate = "server.pem"\nkey = "server.key"\nclient_ca = "ca.pem"\n{limits}'
         f'[[listener]]\nport = {port}\n[[route]]\nbackend = "127.0.0.1:{service}"\nallow = "any verified client"\n'
     )
     return [sys.executable, "-m", "bothways.cli", "gateway", "-c", str(config)]
