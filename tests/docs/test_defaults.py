@@ -35,6 +35,7 @@ from bothways.gateway import (
     handover,
     proxy_header,
     report_limits,
+    shared_limits,
     strict_toml,
     tunnel,
 )
@@ -319,6 +320,15 @@ VALUES = {
     "handshakes in progress of `gateway`; one address 1/4 of them": str(GATEWAY.handshakes),
     "connections of one address or IPv6 /64 to `gateway`": str(GATEWAY.per_address),
     "connections of clients with the same names to `gateway`": str(GATEWAY.per_identity),
+    "time that a client of `gateway` waits for a shared count; without an answer its own process decides": seconds(
+        shared_limits.ANSWER_SECONDS
+    ),
+    "pauses in which `gateway` does not ask for shared counts, after there was no answer": (
+        f"{seconds(shared_limits.FIRST_PAUSE)}, doubled up to {seconds(shared_limits.LONGEST_PAUSE)}"
+    ),
+    "shared counts of `gateway` are renewed; forgotten": (
+        f"{seconds(shared_limits.RENEW_SECONDS)}; {seconds(shared_limits.FORGET_SECONDS)}"
+    ),
     "bytes of a client of `gateway` before it is verified": size(GATEWAY.bytes_before_verdict),
     "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
     "connections to `gateway` whose PROXY header is not there yet": str(GATEWAY.handshakes),

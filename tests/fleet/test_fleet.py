@@ -91,6 +91,31 @@ def test_sessions_resume_anywhere_a_revocation_reaches_all_and_no_connection_nee
     assert not [each for each in printed if "Traceback" in each or "DEFECT" in each]
 
 
+def test_a_client_has_as_many_connections_to_all_as_to_one(mutual: MutualTLS, tmp_path: Path) -> None:
+    """With Redis; a gateway that asks too late on a busy machine may admit one more for a moment."""
+    with behind() as port, running_redis(tmp_path) as redis, contextlib.ExitStack() as stack:
+        limits = f'[limits]\nper_identity = 3\nshared = "{redis.url}"\nshared_secret = "secret"'
+        machines = stack.enter_context(gateways(mutual, tmp_path, port, redis.url, 3, limits))
+        client = mutual.client()
+        opened = [stack.enter_context(client.connect("127.0.0.1", each.port)) for each in machines]
+        assert [says(each, b"one") for each in opened] == [True] * 3
+
+        def refuses(machine: Machine) -> bool:
+            with client.connect("127.0.0.1", machine.port) as channel:
+                channel.settimeout(20)
+                with contextlib.suppress(TLSError, OSError):
+                    channel.sendall(b"four\n")
+                    return channel.recv(100) == b""
+            return True
+
+        for each in machines:
+            until(lambda machine=each: refuses(machine) and "to all gateways" in machine.gateway.printed)
+        redis.kill()
+        for each in machines:  # its own limit holds, and it has one connection
+            until(lambda machine=each: not refuses(machine))
+        assert [says(each, b"two") for each in opened] == [True] * 3
+
+
 def _is_shared(client: Client, machines: list[Machine]) -> bool:
     """Whether all gateways have the keys: they take those of whoever was first within a second."""
     return [resumes(client, each) for each in (*machines, machines[0])][1:] == [True] * 3

@@ -50,6 +50,8 @@ handshakes = 8
 per_address = 5
 per_identity = 2
 bytes_before_verdict = 131072
+shared = "rediss://valkey.internal"
+shared_secret = "secret"
 [times]
 hello = 1
 handshake = 2.5
@@ -101,7 +103,8 @@ crl = "i.crl"
 """,
     )
     assert config.log_format == "json"
-    assert config.limits == Limits(10, 8, 5, 2, 131072)
+    secret = os.fspath(tmp_path / "secret")
+    assert config.limits == Limits(10, 8, 5, 2, 131072, "rediss://valkey.internal", secret)
     assert config.times == Times(1.0, 2.5, 3.0, 4.0, 5.0, 6.0)
     outside, inside = config.listeners
     assert (outside.name, outside.address) == ("outside", TCPAddress("0.0.0.0", 443))
@@ -142,6 +145,12 @@ SPIFFE_TLS = "[route.backend_tls]\nspiffe = 'unix:/a'\n"
 BROKEN = [
     ("", "no [[listener]]: nobody could connect"),
     (IDENTITY + LISTENER, "no [[route]]: every client would be refused"),
+    ('[limits]\nshared = "redis://a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` go together"),
+    ('[limits]\nshared_secret = "a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` go together"),
+    (
+        '[limits]\nshared = "http://a"\nshared_secret = "a"\n' + IDENTITY + LISTENER,
+        "limits.shared: http://: expected one of redis://",
+    ),
     (LISTENER + ROUTE, "line 3: route[1]: `certificate` is missing here and in [identity]"),
     (IDENTITY.replace("client_ca", "ca") + LISTENER + ROUTE, "line 1: identity: `client_ca` is missing"),
     (IDENTITY + "[[listener]]\nprot = 1\n" + ROUTE, "line 5: listener[1]: expected `port`"),

@@ -200,7 +200,7 @@ class ClientProtocol(AdmittedProtocol):
             return
         if self._routes is not self._gateway.routes:
             self.use_routes(self._gateway.routes)
-        self._loop.call_soon(self._connect)
+        self._gateway.when_admitted(self, self._connect)
 
     def _not_recorded(self) -> Ending | None:
         """Record that this client is let in; nothing passes for one that cannot be recorded."""

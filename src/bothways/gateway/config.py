@@ -35,6 +35,7 @@ from bothways.gateway.listener_config import (
     operator_listener_in,
 )
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
+from bothways.gateway.shared_limits import check_usable
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.starttls import Accepted
 from bothways.trust.access import PeerRule
@@ -51,7 +52,8 @@ class Limits:
 
     connections: established ones.  handshakes: at the same time; one address may hold a quarter of them.
     per_address: connections of one address, or IPv6 /64.  per_identity: of clients with the same names.
-    bytes_before_verdict: what a client may send before it is verified.
+    bytes_before_verdict: what a client may send before it is verified.  shared: the URL where `per_identity` is counted
+    for all gateways; None for this process alone.  shared_secret: a file, with what is the same for all of them.
     """
 
     connections: int = 4096
@@ -59,6 +61,8 @@ class Limits:
     per_address: int = 1024
     per_identity: int = 1024
     bytes_before_verdict: int = 128 * 1024
+    shared: str | None = None
+    shared_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ class _Reading:
         table = self._table
         log = table.table("log")
         log_format = "text" if log is None else log.choice("format", "text", ("text", "json"))
-        limits, times = _limits(table.table("limits")), _times(table.table("times"))
+        limits, times = _limits(table.table("limits"), self._folder), _times(table.table("times"))
         listeners = self._listeners(table.tables("listener"))
         metrics = metrics_in(table.table("metrics"), self._folder)
         audit = self._audit(table.table("audit"))
@@ -289,7 +293,7 @@ def _spans(table: Table | None) -> bool:
     return wanted
 
 
-def _limits(table: Table | None) -> Limits:
+def _limits(table: Table | None, folder: Path) -> Limits:
     if table is None:
         return Limits()
     default = Limits()
@@ -299,9 +303,26 @@ def _limits(table: Table | None) -> Limits:
         table.whole("per_address", default.per_address, 1, 65536),
         table.whole("per_identity", default.per_identity, 1, 65536),
         table.whole("bytes_before_verdict", default.bytes_before_verdict, 96 * 1024, 16 * 1024 * 1024),
+        *_shared(table, folder),
     )
     table.end()
     return limits
+
+
+def _shared(table: Table, folder: Path) -> tuple[str | None, str | None]:
+    """Read where limits are shared, and the file with the secret; both or neither."""
+    url, secret = table.text("shared"), table.text("shared_secret")
+    if url is None or secret is None:
+        if url is not secret:
+            table.refuse(
+                "`shared` and `shared_secret` go together: the names of clients lie there as digests"
+            )
+        return None, None
+    try:
+        check_usable(url)
+    except ConfigError as error:
+        table.refuse(str(error), "shared")
+    return url, file_in(folder, secret)
 
 
 def _times(table: Table | None) -> Times:

@@ -205,6 +205,8 @@ def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:
         if two is not None:
             others += (two.ca, *(() if two.own is None else two.own.read_files))
         yield from ((path, files.MAX_FILE) for path in others if path is not None)
+    if config.limits.shared_secret is not None:
+        yield config.limits.shared_secret, files.MAX_FILE
 
 
 def _is_same(one: Held, other: Held) -> bool:

@@ -16,6 +16,7 @@ from bothways.gateway.identity_config import Own
 from bothways.gateway.sources import Sources
 from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.spiffe.identities import TrustDomains
+from bothways.ticket_keys.wrapping import secret_in
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore, certificates_in, exact_certificates_in, trusting_nobody
 from bothways.trust.credentials import Credentials
@@ -102,6 +103,10 @@ class Making:
         self.held = Held()
         self.news: list[str] = []
         self.unused: set[str] = set()
+
+    def secret(self, path: str) -> bytes:
+        """Return the secret in a file. Raises ConfigError."""
+        return secret_in(self._read(path), path)
 
     def credentials(self, own: Own) -> Credentials:
         """Return those of our files. Raises ConfigError."""

@@ -6,7 +6,7 @@ Made whole or not at all; a reload makes another one beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bothways.aio.answers import Finder, own_finder
@@ -87,11 +87,12 @@ class Route:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Routes:
-    """All routes of a file. held: what is made of the files that they name."""
+    """All routes of a file. held: what is made of the files that they name.  secret: that of shared limits."""
 
     config: GatewayConfig
     all: tuple[Route, ...]
     held: Held
+    secret: bytes | None = field(default=None, repr=False)
 
     def find(self, listener: ListenerAddress, asked: ServiceRequest) -> Route | None:
         """Return the first route that takes a client; None refuses it. listener: where it came in."""
@@ -185,7 +186,9 @@ class _Loading:
         if self._config.spans:
             check_installed("[traces]", ("opentelemetry",), "pip install 'bothways[traces]'")
         made = tuple(self._named(each) for each in self._config.routes)
-        return Routes(self._config, made, self._making.held)
+        path = self._config.limits.shared_secret
+        secret = None if path is None else self._making.secret(path)
+        return Routes(self._config, made, self._making.held, secret)
 
     def _named(self, config: RouteConfig) -> Route:
         try:

@@ -32,6 +32,7 @@ from bothways.gateway.opening import Opening
 from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced
 from bothways.gateway.routes import Routes
+from bothways.gateway.sharing import Sharing
 from bothways.gateway.shortage import report_shortages
 from bothways.places import Places
 from bothways.trust.crl import CRL
@@ -87,6 +88,7 @@ class Gateway:
         self._established: dict[ClientProtocol, Names] = {}
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
+        self._sharing = Sharing(log.event)
         self._listening: dict[ListenerAddress, Server] = {}
         self._is_retired = False
         self._behind: dict[ClientProtocol, None] = {}  # those that are not verified by the newest routes yet
@@ -100,6 +102,7 @@ class Gateway:
         audit = self.auditor.opened(self.routes.config.audit)
         self._listening = await self._listen_or_discard(self.routes, audit)
         self.auditor.use(audit)
+        self._share(self.routes)
         self.meter.slot.state.set(SERVING, 1.0)
         self._observing = asyncio.get_running_loop().create_task(self._observe())
         report_shortages(asyncio.get_running_loop(), self.log.event)
@@ -112,6 +115,9 @@ class Gateway:
             bound_address(address, server.sockets[0]) + suffix(config, address)
             for address, server in self._listening.items()
         ]
+
+    def _share(self, routes: Routes) -> None:
+        self._sharing.use(routes.config.limits.shared, routes.secret, self._established.items())
 
     @property
     def _metrics_address(self) -> ListenerAddress | None:
@@ -220,6 +226,11 @@ class Gateway:
         self._by_identity[peer.names] = self._by_identity.get(peer.names, 0) + 1
         return None
 
+    def when_admitted(self, client: ClientProtocol, go_on: Callable[[], None]) -> None:
+        """Go on with an established client, or end it if all gateways together have too many with its names."""
+        limit = self.routes.config.limits.per_identity
+        self._sharing.when_admitted(client, self._established[client], limit, go_on, client.relay.end)
+
     def left(self, client: ClientProtocol, source: str) -> None:
         """Count a client no more."""
         self.clients.discard(client)
@@ -228,6 +239,7 @@ class Gateway:
         names = self._established.pop(client, None)
         if names is not None:
             _count_down(self._by_identity, names)
+            self._sharing.leaves(client)
 
     # -- change ----------------------------------------------------------------------------------------
 
@@ -250,6 +262,7 @@ class Gateway:
         self._listening |= opened
         self.auditor.use(audit)
         self.routes, self.log.form = routes, routes.config.log_format
+        self._share(routes)
         self.admission.places.resize(routes.config.limits.handshakes)
         self._openings.resize(routes.config.limits.handshakes)
         first = [client for client, leaf in leaves.items() if leaf in listed and client in self._established]
@@ -382,6 +395,7 @@ class Gateway:
             self._observing.cancel()
         if self._operator is not None:
             await self._operator.close()
+        await self._sharing.close()
         self.auditor.use(None)
 
 

@@ -30,23 +30,21 @@ class RedisStore:
     def __init__(self, url: str, name: str) -> None:
         self.seconds = REDIS_SECONDS
         self._name = name
-        scheme, _, rest = url.partition("://")
-        if scheme not in SCHEMES:
-            raise ConfigError(f"{scheme}://: expected one of {', '.join(f'{each}://' for each in SCHEMES)}")
-        self.where = f"{name} in {_without_password(url)}"
+        known = client_url(url)
+        self.where = f"{name} in {without_password(url)}"
         try:
             self._redis: Any = import_module("redis")
         except ModuleNotFoundError:
             raise ConfigError(f"ticket keys in Redis require the package redis: {INSTALL}") from None
         try:
             self._client = self._redis.Redis.from_url(
-                f"{SCHEMES[scheme]}://{rest}",
+                known,
                 socket_timeout=ANSWER_SECONDS,
                 socket_connect_timeout=ANSWER_SECONDS,
                 retry=None,
             )
         except (ValueError, TypeError) as error:
-            raise ConfigError(f"{_without_password(url)}: {shown(error)}") from None
+            raise ConfigError(f"{without_password(url)}: {shown(error)}") from None
 
     def load(self) -> bytes | None:
         """Return what is there, None for nothing. Raises StoreFailed."""
@@ -88,6 +86,15 @@ def _value(value: object) -> bytes | None:
     return value or None
 
 
-def _without_password(url: str) -> str:
+def client_url(url: str) -> str:
+    """Return the URL by the names that the client library knows. Raises ConfigError for one of another scheme."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in SCHEMES:
+        raise ConfigError(f"{scheme}://: expected one of {', '.join(f'{each}://' for each in SCHEMES)}")
+    return f"{SCHEMES[scheme]}://{rest}"
+
+
+def without_password(url: str) -> str:
+    """Return a URL for people."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

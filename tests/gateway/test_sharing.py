@@ -1,0 +1,113 @@
+"""Two gateways of one limit: a client has so many connections to both together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from bothways.gateway import shared_limits
+from bothways.gateway.server import Gateway
+from gateway_talk import Service, Setting, service, until
+from ticket_keys.redis_server import RedisServer, running_redis
+
+pytestmark = [pytest.mark.network, pytest.mark.interop]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_limits, "ANSWER_SECONDS", 30.0)
+
+
+def write(setting: Setting, behind: Service, server: RedisServer, **limits: Any) -> None:
+    secret = setting.folder / "secret"
+    secret.write_bytes(b"5" * 64)
+    os.chmod(secret, 0o600)
+    shared = {"shared": server.url, "shared_secret": "secret"} if limits.pop("is_shared", True) else {}
+    setting.write(behind.route(), limits=shared | limits)
+
+
+async def echoes(setting: Setting, gateway: Gateway, text: bytes = b"hello") -> tuple[Any, bool]:
+    """Connect, send at once, and return the connection with whether its service has answered."""
+    reader, writer = await setting.open(gateway)
+    writer.write(text)
+    return writer, await reader.read(100) == text
+
+
+def with_redis(folder: Path, talk: Any) -> None:
+    async def talking(server: RedisServer) -> None:
+        async with service() as behind:
+            await talk(server, behind)
+
+    with running_redis(folder) as server:
+        asyncio.run(talking(server))
+
+
+def test_a_client_has_so_many_connections_to_both_together(setting: Setting) -> None:
+    """Nothing of one more reaches the service, and it has a place when another has left."""
+
+    async def talk(server: RedisServer, behind: Service) -> None:
+        write(setting, behind, server, per_identity=3)
+        async with setting.gateway() as one, setting.gateway() as other:
+            asked = [echoes(setting, gateway) for gateway in (one, other, one, other, one)]
+            connections = await asyncio.gather(*asked)
+            assert sum(served for _, served in connections) == 3
+            assert len(behind.writers) == 3
+            refused = [each for each in await setting.until_reported(2) if each["code"] == "IDENTITY_LIMIT"]
+            assert len(refused) == 2
+            assert "have 3 connections to all gateways" in refused[0]["ended"]
+            for writer, _ in connections:
+                writer.transport.abort()
+            await until(lambda: len(setting.reported()) == 5)
+
+            async def is_served() -> bool:
+                return (await echoes(setting, other))[1]
+
+            async with asyncio.timeout(20):
+                while not await is_served():
+                    pass
+
+    with_redis(setting.folder, talk)
+
+
+def test_without_redis_each_gateway_counts_for_itself(setting: Setting) -> None:
+    async def talk(server: RedisServer, behind: Service) -> None:
+        write(setting, behind, server, per_identity=1)
+        server.kill()
+        async with setting.gateway() as one, setting.gateway() as other:
+            assert (await echoes(setting, one))[1]
+            assert (await echoes(setting, other))[1]
+            assert not (await echoes(setting, one))[1]
+            assert len([each for each in setting.events() if "for this process alone" in each]) == 2
+
+    with_redis(setting.folder, talk)
+
+
+def test_a_reload_begins_and_ends_to_share(setting: Setting) -> None:
+    """Connections that are there count."""
+
+    async def talk(server: RedisServer, behind: Service) -> None:
+        write(setting, behind, server, per_identity=1, is_shared=False)
+        async with setting.gateway() as one, setting.gateway() as other:
+            assert (await echoes(setting, one))[1]
+            write(setting, behind, server, per_identity=1)
+            assert await setting.reload()
+            assert (await echoes(setting, one))[1] is False  # its own limit
+            assert other.routes.config.limits.shared == server.url
+            await one.take(other.routes)
+            await until(lambda: _is_counted(server))
+            assert (await echoes(setting, other))[1] is False
+            write(setting, behind, server, per_identity=1, is_shared=False)
+            assert await setting.reload()
+            assert (await echoes(setting, other))[1]
+
+    with_redis(setting.folder, talk)
+
+
+def _is_counted(server: RedisServer) -> bool:
+    with redis.Redis(unix_socket_path=server.url.removeprefix("unix://")) as client:
+        return bool(client.keys("bothways:connections:*"))
