@@ -103,4 +103,5 @@ def dialer_to(port: int, *, timeout: float = 10, limit: int = 50) -> Dialer:
 def examined(port: int, config: ClientConfig | None = None, **options: Any) -> Examination:
     timeout = options.pop("timeout", 10)
     name = options.pop("name", "localhost")
+    options.setdefault("patience", 1.0)  # what is silent is silent
     return examine(target(port, name), config or identities.client_config(), timeout=timeout, **options)

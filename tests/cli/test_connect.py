@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -28,14 +29,14 @@ IDENTITY = ["--ca", "ca.pem", "--cert", "ada.pem", "--key", "ada.key"]
 def serve() -> Iterator[Callable[[Callable[[Channel], None]], int]]:
     listeners: list[socket.socket] = []
 
-    def begin(talk: Callable[[Channel], None]) -> int:
+    def begin(talk: Callable[[Channel], None], **settings: object) -> int:
         listener = socket.create_server(("127.0.0.1", 0))
         listeners.append(listener)
 
         def run() -> None:
             with contextlib.suppress(OSError, TLSError):
                 sock, _ = listener.accept()
-                with wrap(sock, identities.server_config()) as channel:
+                with wrap(sock, identities.server_config(**settings)) as channel:
                     channel.settimeout(20)
                     talk(channel)
 
@@ -335,3 +336,13 @@ def test_a_server_that_says_nothing_after_the_handshake_is_not_awaited_for_ever(
     assert done.returncode == 1
     assert b"nothing was received within 3 seconds after the end of the input" in done.stderr
     assert b"the server hangs or is overloaded, or waits for more than was sent" in done.stderr
+
+
+def test_a_hint_of_connect_leaves_out_what_offered_too_little_and_keeps_the_rest(serve, folder):
+    """--tls 1.3 was the reason, and --timeout was not."""
+    port = serve(lambda channel: channel.recv(1), versions=("1.2",))
+    words = [*command(port), "--tls", "1.3", "--timeout", "9", "--json"]
+    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, timeout=20, check=False)
+    causes = json.loads(done.stderr)["error"]["explanation"]["causes"]
+    assert causes[0]["cause"] == "NO_SHARED_VERSION"
+    assert "--timeout 9" in causes[0]["command"] and "--tls" not in causes[0]["command"]

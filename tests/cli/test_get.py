@@ -157,6 +157,14 @@ def test_hints_say_how_to_get(ask, mutual):
     assert "bothways connect" not in done.err
 
 
+def test_a_hint_is_the_command_of_the_user_with_one_change(ask, mutual):
+    """Its method, header fields and limits; and what it leaves out is what was wrong."""
+    server = mutual.server(client_auth="require")
+    done = ask(server.url, "-X", "PUT", "-H", "Accept: a/b", "-d", "s3cret", "--timeout", "7", who=None)
+    kept = "--timeout 7 --cert CERT --key KEY -X PUT -H 'Accept: a/b' -d DATA"
+    assert all(each in done.err for each in kept.split(" -")) and "s3cret" not in done.err
+
+
 def test_a_locked_identity_says_which_option_opens_it(ask, mutual):
     mine = mutual.identity("client")
     done = ask("https://localhost/", "--cert", mine.p12, who=None)

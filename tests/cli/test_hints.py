@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bothways.cli.get import command as get
-from bothways.cli.hints import facts_for_get, for_get, lines_for_get
+from bothways.cli.hints import facts_for_get, for_get, lines_for_get, request_words
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, facts_of
 
@@ -53,3 +53,41 @@ def test_lines_and_values_of_an_explanation_say_the_same() -> None:
     assert [each["command"] for each in reported["explanation"]["causes"]] == [wanted]
     assert facts_for_get({"kind": "x"}, URL) == {"kind": "x"}
     assert facts_for_get({"explanation": None}, URL) == {"explanation": None}
+
+
+SECRET = [("Authorization", "Bearer s3cret"), ("Accept", "text/plain"), ("X-Key", "s3cret")]
+
+
+def test_a_hint_keeps_what_was_requested_and_no_secret() -> None:
+    """One change and nothing else; what may be a secret is a word in capitals, to be filled in."""
+    kept = tuple(request_words("PUT", SECRET, "password=s3cret", None, "out.json", follow=True))
+    made = for_get("bothways connect a:1 --ca CA --cert CERT --key KEY", URL, kept)
+    assert made == (
+        f"bothways get '{URL}' --ca CA --cert CERT --key KEY -X PUT -H 'Authorization: VALUE' "
+        "-H 'Accept: text/plain' -H 'X-Key: VALUE' -d DATA -L -o out.json"
+    )
+    file = tuple(request_words(None, (), "@body.json", "127.0.0.1:9443", None, follow=False))
+    assert for_get("bothways connect a:1 --ca CA", URL, file).endswith(
+        " --connect-to 127.0.0.1:9443 -d @body.json"
+    )
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ([("Host", "b.example")], "bothways get https://b.example/x --ca CA --connect-to localhost:8443"),
+        (
+            [("host", "b.example:99"), ("Accept", "*/*")],
+            "bothways get https://b.example:99/x --ca CA --connect-to localhost:8443 -H 'Accept: */*'",
+        ),
+        ([("Host", "b/../c")], "bothways get https://localhost:8443/x --ca CA --name NAME -H 'Host: b/../c'"),
+        ([], "bothways get https://localhost:8443/x --ca CA --name NAME"),
+    ],
+)
+def test_a_host_that_was_given_is_connected_to_by_its_own_name(
+    headers: list[tuple[str, str]], expected: str
+) -> None:
+    """The server name, the certificate's and the request's host are one then."""
+    kept = tuple(request_words(None, headers, None, None, None, follow=False))
+    made = for_get("bothways connect localhost:8443 --ca CA --name NAME", "https://localhost:8443/x", kept)
+    assert made == expected

@@ -202,3 +202,20 @@ def test_a_server_that_is_silent_after_the_handshake_is_told_apart(flights: int,
     assert expected in [each.cause.name for each in found.causes]
     assert (found.first.cause.name == "NO_ANSWER") is (expected == "NO_ANSWER")
     assert found.happened.startswith("the connection failed: nothing was received within 30 seconds")
+
+
+@pytest.mark.parametrize(
+    ("mine", "cause"),
+    [
+        ({"groups": ("SecP384r1MLKEM1024",)}, "NO_SHARED_GROUP"),
+        ({"groups": ("secp384r1",)}, "NO_SHARED_GROUP"),
+        ({"groups": ("x25519",)}, "BACKEND_DOWN"),
+        ({}, "BACKEND_DOWN"),
+    ],
+)
+def test_who_offers_no_usual_group_is_told_so_where_a_server_closes_in_place_of_an_alert(
+    mine: dict, cause: str
+) -> None:
+    """As gRPC does."""
+    assert cut(client(**mine), 0, RESET).first.cause.name == cause
+    assert "SERVICE_BUSY" in [each.cause.name for each in cut(client(**mine), 0, RESET).causes]

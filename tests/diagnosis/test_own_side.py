@@ -17,7 +17,7 @@ from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
-from diagnosis.test_stacks import GNUTLS, GO, OPENSSL_3_0
+from diagnosis.test_stacks import GNUTLS, GO, JAVA, OPENSSL_3_0
 from pair import FrozenClock
 
 SPAN = identities.SPAN
@@ -277,16 +277,15 @@ def test_a_fault_of_a_ca_is_corrected_there_and_not_by_a_new_leaf() -> None:
     ("alert", "weight"),
     [
         (Alert.CERTIFICATE_REQUIRED, "CERTAIN"),
-        (Alert.BAD_CERTIFICATE, "CERTAIN"),
+        (Alert.BAD_CERTIFICATE, "LIKELY"),
+        (Alert.CERTIFICATE_UNKNOWN, "LIKELY"),
         (Alert.ACCESS_DENIED, "LIKELY"),
         (Alert.HANDSHAKE_FAILURE, "LIKELY"),
         (Alert.INTERNAL_ERROR, "LIKELY"),
     ],
 )
-def test_that_none_was_sent_is_certain_where_the_alert_speaks_of_certificates(
-    alert: Alert, weight: str
-) -> None:
-    """access_denied may be for our address, or for the name that we asked for."""
+def test_that_none_was_sent_is_certain_where_the_alert_is_for_that_alone(alert: Alert, weight: str) -> None:
+    """Go says bad_certificate for whatever a function of the application refuses, such as the server name."""
     seen = Observed(request=Request(OPENSSL_3_0, ()), shown=(), progress=Progress.JUDGED)
     error = PeerAlert(alert, step=StepId("3.3"), peer="server", state="x", progress=Progress.JUDGED)
     found = explain(error, Situation(OwnSide(Role.CLIENT), seen)).first
@@ -307,3 +306,22 @@ def test_a_fault_of_ours_is_certain_where_the_alert_is_for_it_alone(
 ) -> None:
     """OpenSSL sends bad_certificate for many: that our key is weak does not show that it was the reason."""
     assert dict(refused(alert, who, OPENSSL_3_0, Role.CLIENT))[cause] == weight
+
+
+def test_java_says_one_alert_for_all_and_asks_for_no_revocation_status_by_default() -> None:
+    names = [name for name, _ in refused(Alert.CERTIFICATE_UNKNOWN, holder(), JAVA, Role.CLIENT)]
+    assert names.index("PEERS_CLOCK") < names.index("NOT_LET_IN") and "STATUS_UNKNOWN" not in names
+    assert "STATUS_UNKNOWN" in [
+        name for name, _ in refused(Alert.CERTIFICATE_UNKNOWN, holder(), (), Role.CLIENT)
+    ]
+
+
+def test_what_a_client_refuses_by_a_wrong_name_in_the_hello_is_not_certain() -> None:
+    """OpenSSL's s_client compares no names: it says bad_certificate since its clock is behind."""
+    found = refused(Alert.BAD_CERTIFICATE, host(), OPENSSL_3_0, asked="other.example")
+    assert found[0] == ("WRONG_NAME", "LIKELY") and "PEERS_CLOCK" in [name for name, _ in found]
+
+
+def test_apache_says_handshake_failure_where_it_gets_no_ocsp_response_for_our_certificate() -> None:
+    found = [name for name, _ in refused(Alert.HANDSHAKE_FAILURE, holder(), OPENSSL_3_0, Role.CLIENT)]
+    assert "STATUS_UNKNOWN" in found

@@ -128,7 +128,7 @@ def reads_and_closes(sock: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("talk", "found", "causes"),
     [
-        (closes_at_once, Probed(closes_at_once=True), ["BACKEND_DOWN", "LETS_NOT_IN", "PROXY_HEADER"]),
+        (closes_at_once, Probed(closes_at_once=True), ["BACKEND_DOWN", "LETS_NOT_IN"]),
         (routes_by_name, Probed(without_name=True), ["NAME_ROUTED"]),
         (reads_and_closes, Probed(unanswered=True, closes_early=True), ["SPEAKS_PLAIN"]),
     ],

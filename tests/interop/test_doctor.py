@@ -17,6 +17,7 @@ from bothways import ClientConfig, TLSError, TrustStore
 from bothways.diagnosis import HandshakeFacts, explain
 from bothways.doctor.attempts import attempt
 from bothways.doctor.evidence import probe
+from bothways.doctor.examination import SILENCE_SECONDS
 from bothways.doctor.report import Choices, Report
 from bothways.net.channel import connect
 from catalogue import people
@@ -351,6 +352,27 @@ def test_stunnel_that_verifies_its_clients(folder: Path, tmp_path: Path):
     assert ours.outcome == "succeeded"
     assert others.outcome == "failed"
     assert others.row("outcome").subject.startswith("failed at step 3")
+
+
+def test_haproxy_without_a_live_server_is_not_said_to_accept_us(folder: Path, tmp_path: Path):
+    """In mode tcp it completes the handshake, tries four times to reach a server, and closes after three seconds."""
+    chain, key = server().files(folder)
+    both = tmp_path / "server.both"
+    both.write_bytes(Path(chain).read_bytes() + Path(key).read_bytes())
+    port = free_port()
+    configuration = tmp_path / "dead.cfg"
+    configuration.write_text(
+        "defaults\n  mode tcp\n  timeout connect 2s\n  timeout client 20s\n  timeout server 20s\n"
+        f"frontend us\n  bind 127.0.0.1:{port} ssl crt {both}\n  default_backend none\n"
+        "backend none\n  server none 127.0.0.1:9\n"
+    )
+    with running(find("haproxy"), "-d", "-f", str(configuration)) as program:
+        program.until("Using epoll")  # with -d it says what it polls by, once it listens
+        config = ClientConfig(anchors=identities.anchors())
+        found = examined(port, config, patience=SILENCE_SECONDS).report()
+    assert found.outcome == "failed"
+    assert text(found, "outcome.closed").startswith("problem: it closed the connection")
+    assert found.row("outcome.closed.cause.1").cause == "BACKEND_DOWN"
 
 
 # -- PostgreSQL ----------------------------------------------------------------------------------------------

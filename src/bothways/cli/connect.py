@@ -17,9 +17,11 @@ from bothways.cli.options import (
     FILE,
     SERVER,
     SPOKEN,
+    TIMEOUT,
     Address,
     NamesType,
     Side,
+    hello_words,
     profile_option,
     profile_words,
     side_options,
@@ -91,7 +93,7 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
-    default=30.0,
+    default=TIMEOUT,
     show_default=True,
     metavar="SECONDS",
     help="Time limit for connecting and the handshake, half of it for the connections of --probe; after the end of the "
@@ -179,7 +181,8 @@ def command(
         refuse("--probe and --ech exclude each other: probes send the server's name in the clear")
     if picture is not None:
         picture.check()
-    files = side.files(ca, *profile_words(profile), *workload.words, *keys.words)
+    hello = hello_words(tls, groups=groups, suites=suites, post_handshake=post_handshake, timeout=timeout)
+    files = side.files(ca, *profile_words(profile), *workload.words, *keys.words, *staples.words, *hello)
     report = _Report(address, profile, as_json, starttls)
     end = _converse(
         _Server(address, name, timeout, probing, starttls), config, files, supply, picture, report

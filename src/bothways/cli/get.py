@@ -12,13 +12,16 @@ from typing import Any
 import click
 
 from bothways.cli.client_side import load_client
+from bothways.cli.hints import request_words
 from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.options import (
     ADDRESS,
     FILE,
     SPOKEN,
+    TIMEOUT,
     Address,
     Side,
+    hello_words,
     profile_option,
     profile_words,
     side_options,
@@ -36,6 +39,7 @@ from bothways.trust.verdict import Profile
 
 DATA_LIMIT = 64 * 1024 * 1024
 ANSWER_LIMIT = 1024 * 1024 * 1024
+ALL_SECONDS = 600.0
 FORM = "application/x-www-form-urlencoded"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _VALUE = re.compile(r"[\x20-\x7e\t\xa0-\xff]*")
@@ -121,7 +125,7 @@ class HeaderType(click.ParamType[Header]):
 @click.option(
     "--timeout",
     type=click.FloatRange(0, min_open=True),
-    default=30.0,
+    default=TIMEOUT,
     show_default=True,
     metavar="SECONDS",
     help="Time limit for connecting, for the handshake, and for each read or write.",
@@ -129,7 +133,7 @@ class HeaderType(click.ParamType[Header]):
 @click.option(
     "--max-time",
     type=click.FloatRange(0, min_open=True),
-    default=600.0,
+    default=ALL_SECONDS,
     show_default=True,
     metavar="SECONDS",
     help="Time limit for everything.",
@@ -177,6 +181,7 @@ def command(
     """
     location = parse(url)
     verb = _verb(method, data)
+    given = headers
     if data is not None and not any(each.name.lower() == "content-type" for each in headers):
         headers = (*headers, Header("Content-Type", FORM))
     if library is not None:
@@ -196,8 +201,14 @@ def command(
         revocation=own.revocation,
         insecure_rsa_key_transport=own.classic,
     )
-    named = side.files(ca, *profile_words(profile), *workload.words)
-    context = RequestContext(url, config, profile, named, name, dial, timeout, max_size, as_json)
+    named = side.files(ca, *profile_words(profile), *workload.words, *hello_words(tls, timeout=timeout))
+    kept = (
+        *request_words(
+            method, [(each.name, each.value) for each in given], data, dial, output, follow=follow
+        ),
+        *_limits(max_time, max_size),
+    )
+    context = RequestContext(url, config, profile, named, name, dial, timeout, max_size, as_json, kept)
     request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)
     deadline = http.Deadline(timeout, max_time)
     with Output(output) as sink:
@@ -213,6 +224,14 @@ def _verb(method: str | None, data: str | None) -> str:
     if not _TOKEN.fullmatch(method) or method.upper() == "CONNECT":
         refuse(f"--request: {method!a} is not a method; expected one like GET or POST")
     return method.upper()
+
+
+def _limits(max_time: float, max_size: int) -> Iterator[tuple[str, ...]]:
+    """Yield the limits that were given."""
+    if max_time != ALL_SECONDS:
+        yield "--max-time", f"{max_time:g}"
+    if max_size != ANSWER_LIMIT:
+        yield "--max-size", str(max_size)
 
 
 def _body(data: str | None) -> bytes | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bothways.cli.hints import facts_for_get, lines_for_get
+from bothways.cli.hints import Kept, facts_for_get, lines_for_get
 from bothways.cli.options import Address
 from bothways.cli.output import Output
 from bothways.cli.terminal import (
@@ -72,6 +72,7 @@ class RequestContext:
     timeout: float
     most: int
     as_json: bool
+    kept: Kept = ()  # options of the request, which hints keep
 
 
 def load_http() -> Any:
@@ -88,6 +89,7 @@ class _Report:
     def __init__(self, context: RequestContext, location: Location) -> None:
         self._as_json = context.as_json
         self._asked_for = context.url
+        self._kept = context.kept
         self._url = visible(str(location), 600)
         self._facts: dict[str, object] = {"url": self._url, "profile": context.profile}
 
@@ -126,10 +128,10 @@ class _Report:
     ) -> None:
         """Report a failure: a sentence, its explanation or meaning, and its values for JSON."""
         if self._as_json:
-            self._facts["error"] = facts_for_get(facts, self._asked_for)
+            self._facts["error"] = facts_for_get(facts, self._asked_for, self._kept)
         else:
             lines = [meaning] if meaning else []
-            lines = lines if why is None else lines_for_get(why, self._asked_for)
+            lines = lines if why is None else lines_for_get(why, self._asked_for, self._kept)
             report_error("\n".join(bounded([f"{self._url}: {text}", *lines])))
 
     def end(self) -> None:

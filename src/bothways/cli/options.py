@@ -68,6 +68,7 @@ class AddressType(click.ParamType[Address]):
 
 
 SPOKEN = ("1.3", "1.2")  # the versions used by default
+TIMEOUT = 30.0  # seconds, of clients
 
 
 class ServerType(AddressType):
@@ -208,6 +209,25 @@ profile_option = click.option(
 def profile_words(profile: Profile) -> tuple[tuple[str, ...], ...]:
     """Return the option by which a command of a remedy has the same profile."""
     return () if profile == "private" else (("--profile", profile),)
+
+
+def hello_words(
+    tls: str | None,
+    *,
+    timeout: float,
+    groups: tuple[str, ...] | None = None,
+    suites: tuple[str, ...] | None = None,
+    post_handshake: bool = False,
+) -> tuple[tuple[str, ...], ...]:
+    """Return the options about our hello and about time that a command of a remedy keeps."""
+    given = [
+        ("--tls", tls),
+        ("--groups", groups and ",".join(groups)),
+        ("--suites", suites and ",".join(suites)),
+    ]
+    given += [("--timeout", None if timeout == TIMEOUT else f"{timeout:g}")]
+    flags = [("--post-handshake",)] if post_handshake else []
+    return (*((option, value) for option, value in given if value), *flags)
 
 
 @dataclass(frozen=True, slots=True)

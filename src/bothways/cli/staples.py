@@ -29,6 +29,12 @@ class Staples:
     staple: bool
     staple_file: tuple[str, ...]
 
+    @property
+    def words(self) -> tuple[tuple[str, ...], ...]:
+        """The options of a client that the commands of a remedy keep."""
+        files = (("--staple-file", each) for each in self.staple_file)
+        return (*((("--staple",),) if self.staple else ()), *files)
+
     def supply(self, own: Credentials | None, anchors: TrustStore | None) -> Supply | None:
         """Read the files, and check that fetching is possible; exit with status 2 if not.
 

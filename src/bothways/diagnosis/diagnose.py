@@ -141,6 +141,7 @@ FAULT_MEANS: Mapping[Fault, str] = {
     Fault.NO_CERTIFICATE_ON_OFFERED_CURVE: NOTHING_SHARED,
     Fault.CERTIFICATE_ON_UNOFFERED_CURVE: NOTHING_SHARED,
     Fault.NO_SHARED_APPLICATION_PROTOCOL: NOTHING_SHARED,
+    Fault.UNOFFERED_APPLICATION_PROTOCOL: NOTHING_SHARED,
     Fault.UNKNOWN_SERVER_NAME: "it wants to reach another server, or uses another name for this one",
     Fault.ACCESS_REFUSED: "it is trusted, and the rules of this configuration do not allow it to connect",
     Fault.NO_CERTIFICATE: "its identity is unknown, and only clients with a certificate are allowed",

@@ -97,7 +97,10 @@ class Likely:
         if self.facts.get("ca") == OF_SYSTEM:
             template = template.replace(" --ca {ca}", "")
         own = {name: _quoted(self.facts.get(name)) for name in OWN_FACTS}
-        return "" if _lacks(template, self.facts) else _with_given(template, self.facts).format(**own)
+        dropped = DROPPED.get(self.cause, ()) if self.party is Party.OURS else ()
+        return (
+            "" if _lacks(template, self.facts) else _with_given(template, self.facts, dropped).format(**own)
+        )
 
 
 def _probing(template: str) -> str:
@@ -133,11 +136,22 @@ def _quoted(value: object) -> str:
     return text if _PLACEHOLDER.fullmatch(text) else shlex.quote(text)
 
 
-def _with_given(template: str, facts: Mapping[str, object]) -> str:
-    """Return the command with the options by which we connected, except those that it has already."""
+# Options of ours that a remedy leaves out: without them more is offered.
+DROPPED: Mapping[Cause, tuple[str, ...]] = {
+    Cause.NO_SHARED_VERSION: ("--tls",),
+    Cause.NO_SHARED_SUITE: ("--suites",),
+    Cause.ONLY_KEY_TRANSPORT: ("--suites",),
+    Cause.NO_SHARED_GROUP: ("--groups",),
+}
+
+
+def _with_given(template: str, facts: Mapping[str, object], dropped: Collection[str]) -> str:
+    """Return the command with the options by which we connected, except those that it has already, or leaves out."""
     given = [name for name in GIVEN if facts.get(f"given_{name}") and f" --{name} " not in template]
     words = "".join(f" --{name} {_quoted(each)}" for name in given for each in _values(facts, name))
-    words += "".join(f" {_joined(each)}" for each in _kept(facts) if _fits(each[0], template))
+    words += "".join(
+        f" {_joined(each)}" for each in _kept(facts) if each[0] not in dropped and _fits(each[0], template)
+    )
     return template.replace(CONNECT, CONNECT + words.replace("{", "{{").replace("}", "}}"), 1)
 
 
@@ -158,7 +172,7 @@ def _fits(option: str, template: str) -> bool:
     return option in REPEATABLE or not re.search(rf" (?:{option}|{{{option[2:]}}})(?= |$)", template)
 
 
-REPEATABLE = ("--crl", "--fetch-allow")
+REPEATABLE = ("--crl", "--fetch-allow", "--staple-file")
 
 
 def _values(facts: Mapping[str, object], name: str) -> list[str]:

@@ -152,10 +152,11 @@ def _closed_at_once(case: Case) -> Iterator[Likely]:
         yield case.likely(
             Cause.LETS_NOT_IN, PEERS, LIKELY, f"{evidence}; from an allowed address it would not"
         )
+        yield case.likely(Cause.SERVICE_BUSY, PEERS, POSSIBLE, f"{evidence}, as those do that are full")
         yield case.likely(
             Cause.PROXY_HEADER,
             PEERS,
-            LIKELY,
+            POSSIBLE,
             f"{evidence}, as a TLS server does that gets such a header from another",
         )
 
@@ -194,6 +195,7 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     if probed is None:  # otherwise a hello after such a header was not answered either
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE, evidence)
     yield from peer_alerts.lets_not_in(case)
+    yield case.likely(Cause.SERVICE_BUSY, PEERS, POSSIBLE)
     if usual:
         yield plain
     if probed is None:
@@ -320,7 +322,7 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
         before_tls.with_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_probes,
         own_hello.probed, _by_port, _before_tls,
-        peer_alerts.lets_not_in, own_hello.versions,
+        peer_alerts.lets_not_in, own_hello.left_out, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,
     ),
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),

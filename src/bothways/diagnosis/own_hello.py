@@ -199,6 +199,19 @@ def groups(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.NO_SHARED_GROUP, PEERS, POSSIBLE, detail="it has only rare ones")
 
 
+def left_out(case: Case) -> Iterator[Likely]:
+    """What our configuration leaves out, for a server that closes in place of an alert, as gRPC does.
+
+    Whoever offers no group that is usual has met none that has it.
+    """
+    usual = {int(NamedGroup.x25519), int(NamedGroup.secp256r1)}
+    is_rare = usual.isdisjoint(case.own_side.groups)
+    for rule, told in ((groups, is_rare), (suites, False), (schemes, False)):
+        for each in rule(case):
+            if each.weight is LIKELY:
+                yield replace(each, weight=LIKELY if told else POSSIBLE)
+
+
 def schemes(case: Case) -> Iterator[Likely]:
     """Whether we offer too few schemes for the server's key."""
     if case.situation.probed is not None:

@@ -90,7 +90,7 @@ def _above(case: Case, named: list[str]) -> str | None:
         and certs.is_named((intermediate_in,), case.request.authorities)
     ):
         return intermediate_in.issuer_text
-    return certs.relative(last.issuer_text, named)
+    return None if last.is_self_issued else certs.relative(last.issuer_text, named)
 
 
 def _issuer_named(case: Case, sent: str) -> Iterator[Likely]:

@@ -26,11 +26,8 @@ from bothways.trust.certificate import ParsedCertificate
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
 SOON_DAYS = 7
-# Alerts that speak of a client's certificate: where none was sent, they can mean nothing else.
-SPEAK_OF_CERTIFICATES = (
-    Alert.CERTIFICATE_REQUIRED, Alert.NO_CERTIFICATE, Alert.BAD_CERTIFICATE, Alert.UNSUPPORTED_CERTIFICATE,
-    Alert.CERTIFICATE_UNKNOWN, Alert.UNKNOWN_CA, Alert.CERTIFICATE_UNOBTAINABLE,
-)  # fmt: skip
+# Alerts for clients without a certificate; the others have other reasons too, such as the name that we asked for.
+NONE_SENT = (Alert.CERTIFICATE_REQUIRED, Alert.NO_CERTIFICATE)
 # Alerts that are for one fault alone; the others are for many.
 SPECIFIC = (
     Alert.CERTIFICATE_EXPIRED, Alert.CERTIFICATE_REVOKED, Alert.UNSUPPORTED_CERTIFICATE,
@@ -59,9 +56,9 @@ def unpinned(case: Case) -> Iterator[Likely]:
 
 
 def absent(case: Case) -> Iterator[Likely]:
-    """A certificate was requested, and we sent none: an alert that speaks of certificates makes that certain."""
+    """A certificate was requested, and we sent none: an alert that is for that alone makes it certain."""
     seen, request = case.observed, case.request
-    weight = CERTAIN if case.alert in SPEAK_OF_CERTIFICATES else LIKELY
+    weight = CERTAIN if case.alert in NONE_SENT else LIKELY
     if not case.is_client or request is None or seen.shown is None or seen.shown:
         return
     named = f"; it names {certs.listed_names(request.authorities)}" if request.authorities else ""
@@ -173,8 +170,11 @@ def _is_early_for_openssl(case: Case) -> bool:
 
 
 def clients_clock(case: Case) -> Iterator[Likely]:
-    """Clients have wrong clocks more often than restrictions on the servers that they accept."""
-    if not case.is_client:
+    """Clients have wrong clocks more often than restrictions on the servers that they accept.
+
+    Java sends one alert for whatever is wrong with a certificate, and has no rules of its own about who is let in.
+    """
+    if not case.is_client or case.stack is Stack.JAVA:
         yield from clock(case)
 
 
@@ -246,8 +246,8 @@ def anchor_expired(case: Case) -> Iterator[Likely]:
 
 
 def status(case: Case) -> Iterator[Likely]:
-    """A server may be unable to determine the revocation status of our certificate."""
-    if case.chain and case.is_client:
+    """A server may be unable to determine the revocation status of our certificate; Java does not ask by default."""
+    if case.chain and case.is_client and case.stack is not Stack.JAVA:
         detail = "it may have no current certificate revocation list (CRL), or reach no OCSP responder"
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
 
@@ -365,7 +365,7 @@ def not_authorized(case: Case) -> Iterator[Likely]:
             evidence += (
                 f"; applications that refuse a {case.role.peer} by a function of their own send this alert"
             )
-        weight = LIKELY if by_function else POSSIBLE
+        weight = LIKELY if by_function and case.is_client else POSSIBLE  # clients compare names rather
         yield case.likely(Cause.NOT_LET_IN, OURS, weight, evidence, subject=case.chain[0].subject_text)
 
 

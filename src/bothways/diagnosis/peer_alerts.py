@@ -158,7 +158,9 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
     },
     Progress.JUDGED: {
         # The server's choice of a cipher suite is known by then.
-        Alert.HANDSHAKE_FAILURE: (*CERTIFICATE, second_handshake, own_issuer.beyond_javas_limit),
+        Alert.HANDSHAKE_FAILURE: (
+            *CERTIFICATE, second_handshake, own_issuer.beyond_javas_limit, own_side.status,
+        ),
         Alert.INTERNAL_ERROR: (
             *CERTIFICATE[:3], own_name.wrong_name, own_issuer.chain_too_long, own_side.not_authorized, misconfigured,
             stopped,

@@ -262,7 +262,8 @@ def _above(case: Case, issuer: str, leaf: ParsedCertificate) -> str:
     held = certs.intermediate_in(leaf, case.own_certificates)
     if held is not None and certs.knows(anchors, held)[1]:
         return "our own file has that CA's certificate, which a trust anchor of ours issued"
-    related = certs.relative(issuer, anchors.readable_names if anchors is not None else ())
+    names = anchors.readable_names if anchors is not None and not leaf.is_self_issued else ()
+    related = certs.relative(issuer, names)  # a CA with the name of the host is no intermediate by its name
     if related is not None:
         return f"{related} seems to have issued it"
     if certs.has_issuer_url(leaf):

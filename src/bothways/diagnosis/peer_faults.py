@@ -148,6 +148,18 @@ def _protocols(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NO_SHARED_PROTOCOL, PEERS, CERTAIN, detail=_difference(case))
 
 
+def _unoffered_protocol(case: Case) -> Iterator[Likely]:
+    """RFC 7301 3.2 forbids it; servers of HTTP/1.1 alone have always answered so."""
+    got = str(case.refusal.facts.get("got"))
+    offer = got if got == "http/1.1" else "PROTOCOL"
+    evidence = (
+        "servers of HTTP/1.1 alone answer so, such as Apache without mod_http2" if got == "http/1.1" else ""
+    )
+    facts = {"detail": _difference(case), "offer": offer}
+    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY, evidence, **facts)
+    yield from _broken(case)
+
+
 def _unserved_name(case: Case) -> Iterator[Likely]:
     error = case.refusal
     own = [name for chain in case.own_side.own for name in _dns_names(chain)]
@@ -259,6 +271,7 @@ RULES: Mapping[Fault, Rule] = {
     Fault.NO_CERTIFICATE_ON_OFFERED_CURVE: _our_curves,
     Fault.CERTIFICATE_ON_UNOFFERED_CURVE: _curve,
     Fault.NO_SHARED_APPLICATION_PROTOCOL: _protocols,
+    Fault.UNOFFERED_APPLICATION_PROTOCOL: _unoffered_protocol,
     Fault.UNKNOWN_SERVER_NAME: _unserved_name,
     Fault.NO_EXTENDED_MAIN_SECRET: one(Cause.NO_EXTENDED_MAIN_SECRET, PEERS, CERTAIN),
     Fault.NO_SECURE_RENEGOTIATION: one(Cause.NO_SECURE_RENEGOTIATION, PEERS, CERTAIN),

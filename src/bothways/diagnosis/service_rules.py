@@ -164,6 +164,8 @@ def _not_told_apart(case: Case) -> Iterator[Likely]:
     if len(case.chain) == own_issuer.USUAL_DEPTH:
         detail = "nginx accepts no intermediate where ssl_verify_depth is 0"
         yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, how, detail=detail)
+    facts = {"issuer": case.chain[-1].issuer_text, "date": f"a date that the {case.role.peer} knows"}
+    yield case.likely(Cause.ANCHOR_EXPIRED, PEERS, POSSIBLE, how, **facts)
 
 
 LISTS = "it may have no current certificate revocation list (CRL) of each CA of our chain"

@@ -224,11 +224,13 @@ def attempt(
     path: str | None,
     files: Files = UNNAMED,
     probed: Probed | None = None,
+    patience: float = WAIT_SECONDS,
 ) -> Attempt:
     """Make one full handshake and close it; no session is resumed, which would show less.
 
     dialer: connects to the server.  config: of the client.  path: what to request over HTTP; None: "/" if the server
     chose HTTP/1.1.  files: the names of our files, for causes.  probed: what probes found, as evidence for causes.
+    patience: the seconds to wait after the handshake for what a service says or does that is asked nothing.
     Raises `ConnectionsUsedUp`, and nothing for what a server or the network does.
     """
     config = replace(config, sessions=SessionStore())
@@ -244,7 +246,7 @@ def attempt(
             channel = wrap(sock, config, name, timeout=seconds_left, observer=observed)
             result.channel = channel
             with channel:
-                _exchange_data(result, channel, path, dialer, deadline, observed)
+                _exchange_data(result, channel, path, dialer, deadline, observed, patience)
     except (TLSError, OSError) as error:
         result.error = error
         if isinstance(error, PeerAlert):
@@ -269,6 +271,7 @@ def _exchange_data(
     dialer: Dialer,
     deadline: float,
     observed: HandshakeFacts,
+    patience: float,
 ) -> None:
     """Find out what only follows a handshake: tickets, a late refusal, another request, an HTTP response.
 
@@ -288,7 +291,8 @@ def _exchange_data(
         if path is not None:
             with _read_reply_at_exit(result, observed):
                 ask_http(channel, path, dialer, deadline, result)
-        wait = min(WAIT_SECONDS, max(0.0, deadline - time.monotonic()))
+        limit = patience if result.reply is None else WAIT_SECONDS
+        wait = min(limit, max(0.0, deadline - time.monotonic()))
         with _read_reply_at_exit(result, observed):
             result.confirmed = _confirmed(channel, wait, result, linger=result.reply is None)
     except (Truncated, OSError):

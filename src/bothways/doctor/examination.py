@@ -40,6 +40,7 @@ FULL_PLAN = {**PLAN, "what it refuses in our hello": COMPARISONS, "whole handsha
 CONNECTION_LIMIT = sum(FULL_PLAN.values())
 HTTP = ("http/1.1",)
 ANCHORS_SHOWN = 20
+SILENCE_SECONDS = 4.5  # HAProxy tries three times more to reach a server, each time after a second
 
 
 @dataclass(frozen=True)
@@ -143,12 +144,15 @@ def examine(
     path: str | None = None,
     timeout: float = 10.0,
     starttls: Protocol | None = None,
+    patience: float = SILENCE_SECONDS,
 ) -> Examination:
     """Examine one server as a client with this configuration would, by at most `CONNECTION_LIMIT` connections.
 
     target: the server.  config: of the client.  files: the names of our files, for causes.  path: what to request over
     HTTP; None: "/" of a server that chooses http/1.1.  timeout: seconds for each connection.  starttls: the protocol
-    by which each connection requests TLS first. Raises nothing for what the server or the network does.
+    by which each connection requests TLS first.  patience: the seconds to wait after the last handshake for a service
+    that is asked nothing: a load balancer closes only after it has tried in vain to reach one.
+    Raises nothing for what the server or the network does.
     """
     dialer = Dialer(target, timeout=timeout, limit=CONNECTION_LIMIT, starttls=starttls)
     survey = Survey(dialer)
@@ -169,7 +173,7 @@ def examine(
     try:
         for first_config in _first_configs(survey, config):
             first_attempts.append(attempt(dialer, first_config, path, files, probed))
-        final = attempt(dialer, _final_config(config, first_attempts), path, files, probed)
+        final = attempt(dialer, _final_config(config, first_attempts), path, files, probed, patience)
     except ConnectionsUsedUp:
         return Examination(dialer, config, survey, tuple(first_attempts))
     return Examination(dialer, config, survey, tuple(first_attempts), final)

@@ -306,8 +306,11 @@ def outcome_rows(
         )
         yield from cause_rows(answer, "outcome.closed")
     elif final.outcome == "succeeded":
-        text = "it said nothing while we waited, and was asked nothing: --http PATH asks a service of HTTP"
-        yield Row("outcome.unasked", "note", "the service", text)
+        text = (
+            "it said nothing while we waited, and was asked nothing, so that this does not show whether one is there: "
+            "--http PATH asks a service of HTTP"
+        )
+        yield Row("outcome.unasked", "unknown", "the service", text)
     for place, warning in enumerate(final.warnings):
         yield Row(f"outcome.warning.{place + 1}", "warning", "mind", warning)
 
