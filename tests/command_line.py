@@ -118,16 +118,16 @@ class Process:
 
     def __init__(
         self, words: Sequence[str], *, cwd: str | Path | None = None, env: Mapping[str, str] | None = None,
-        stdin: Any = None, stdout: Any = None, stderr: Any = None, text: bool = False,
+        stdin: Any = None, stdout: Any = None, stderr: Any = None, text: bool = False, bufsize: int = -1,
     ) -> None:  # fmt: skip
         self.args = words
         self.returncode: int | None = None
         self._lock = threading.Lock()
         self._theirs: list[int] = []
         try:
-            self.stdin = self._end(0, stdin, "w", text)
-            self.stdout = self._end(1, stdout, "r", text)
-            self.stderr = self._end(2, stderr, "r", text)
+            self.stdin = self._end(0, stdin, "w", text, bufsize)
+            self.stdout = self._end(1, stdout, "r", text, bufsize)
+            self.stderr = self._end(2, stderr, "r", text, bufsize)
             self._status, told = os.pipe()
             self._theirs.append(told)
             asked = {
@@ -142,13 +142,13 @@ class Process:
                 os.close(each)
         self.pid = self._number()
 
-    def _end(self, number: int, wanted: Any, mode: str, text: bool) -> Any:
+    def _end(self, number: int, wanted: Any, mode: str, text: bool, bufsize: int) -> Any:
         """Keep our end of a pipe, and give the command the other; or give it what is wanted."""
         if wanted == subprocess.PIPE:
             reading, writing = os.pipe()
             mine, its = (writing, reading) if mode == "w" else (reading, writing)
             self._theirs.append(its)
-            return os.fdopen(mine, mode) if text else os.fdopen(mine, f"{mode}b")
+            return os.fdopen(mine, mode) if text else os.fdopen(mine, f"{mode}b", bufsize)
         if wanted == subprocess.DEVNULL:
             self._theirs.append(os.open(os.devnull, os.O_RDWR))
         elif wanted == subprocess.STDOUT:

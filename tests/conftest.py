@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 
 # Samples are the same in every run, and nothing fails for being slow: a busy machine is no bug.
-settings.register_profile("sample", deadline=None, derandomize=True, database=None)
+settings.register_profile("sample", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.register_profile("full", deadline=None, max_examples=1000)
 
 LONG_ID = 16

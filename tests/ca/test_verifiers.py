@@ -6,10 +6,8 @@ The same table is in docs/authority.md, for people who choose.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +21,7 @@ from bothways.ca.authority import P12_MLDSA, Authority, Issued
 from bothways.ca.keys import KeyType, new_key
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import UsageError
+from command_line import bothways, environment
 from interop import browser, golang, peers
 from interop.programs import running
 
@@ -289,11 +288,11 @@ def page(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, 
     (tmp_path / "server.pem").write_bytes(server.chain_pem)
     (tmp_path / "server.key").write_bytes(server.key_pem)
     (tmp_path / "alice.p12").write_bytes(client.pkcs12(PASSWORD.encode(), "alice"))
-    command = [
-        sys.executable, "-m", "bothways.cli", "serve", "127.0.0.1:0", "--page", "--client-ca", f"{tmp_path}/root.pem",
+    command = bothways(
+        "serve", "127.0.0.1:0", "--page", "--client-ca", f"{tmp_path}/root.pem",
         "--cert", f"{tmp_path}/server.pem", "--key", f"{tmp_path}/server.key",
-    ]  # fmt: skip
-    with running(*command, environment=os.environ | {"PYTHONPATH": str(ROOT / "src")}) as program:
+    )  # fmt: skip
+    with running(*command, environment=environment()) as program:
         program.until("listening on 127.0.0.1:")
         heard = program.until("\n")
         yield int(heard.split("listening on 127.0.0.1:")[1].split()[0]), key_type

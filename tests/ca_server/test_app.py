@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -38,11 +36,10 @@ from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register.register import Register
 from bothways.ca_server.app import service
 from bothways.ca_server.worker import Worker
+from command_line import bothways, environment, run_command, start_command
 from interop import peers
 
 pytestmark = pytest.mark.network
-
-SOURCES = Path(__file__).resolve().parents[2] / "src"
 
 
 def read(url: str, data: bytes | None = None, **headers: str) -> tuple[int, bytes, Message]:
@@ -78,9 +75,9 @@ class Service:
         terms = InitOptions("Test", url="http://ca.example")
         self.issuer = Issuer.create(folder / "ca", terms, None, actor="tester")
         self.printed = ""
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", "--listen", "127.0.0.1:0", *words],
-            cwd=folder, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        self._process = start_command(
+            bothways("ca", "serve", "ca", "--listen", "127.0.0.1:0", *words),
+            cwd=folder, stderr=subprocess.PIPE, text=True, env=environment(),
         )  # fmt: skip
         assert self._process.stderr is not None
         line = self._process.stderr.readline()
@@ -405,10 +402,9 @@ def test_an_interrupt_ends_the_service_cleanly(tmp_path: Path) -> None:
 def test_a_failure_to_listen_is_reported_with_the_reason(tmp_path: Path) -> None:
     Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        done = subprocess.run(
-            [sys.executable, "-m", "bothways.cli", "ca", "serve", "ca", "--listen",
-             f"127.0.0.1:{taken.getsockname()[1]}"],
-            cwd=tmp_path, text=True, env={**os.environ, "PYTHONPATH": str(SOURCES)},
+        done = run_command(
+            bothways("ca", "serve", "ca", "--listen", f"127.0.0.1:{taken.getsockname()[1]}"),
+            cwd=tmp_path, text=True, env=environment(),
             capture_output=True, check=False, timeout=60,
         )  # fmt: skip
     assert done.returncode == 1

@@ -295,7 +295,7 @@ def test_an_address_holds_a_quarter_and_others_have_the_rest() -> None:
 
 
 @linux
-def test_slow_clients_of_a_hundred_prefixes_cost_others_no_response() -> None:
+def test_slow_clients_of_a_hundred_prefixes_cost_others_no_response(full: bool) -> None:
     """Those that are ended come again at once; p50 and p99 of the good client's answers are printed."""
     with serving(Slow, 200) as server:
         crowd = Crowd(server.address, prefixes=100, connections=260)
@@ -304,7 +304,7 @@ def test_slow_clients_of_a_hundred_prefixes_cost_others_no_response() -> None:
         try:
             assert soon(lambda: len(server.places) == 200)
             times = []
-            for _ in range(200):
+            for _ in range(200 if full else 50):
                 began = time.perf_counter()
                 assert answered(server, "127.200.0.1")
                 times.append(time.perf_counter() - began)
@@ -312,10 +312,11 @@ def test_slow_clients_of_a_hundred_prefixes_cost_others_no_response() -> None:
             crowd.stop.set()
             thread.join(30)
     times.sort()
+    p50, p99 = (times[len(times) * share // 100] for share in (50, 99))
     assert crowd.ended > 0
     print(
-        f"\n{crowd.made} begun requests of 100 prefixes, {crowd.ended} ended by the server; of 200 good ones none; "
-        f"p50 {times[100] * 1000:.1f} ms, p99 {times[197] * 1000:.1f} ms"
+        f"\n{crowd.made} begun requests of 100 prefixes, {crowd.ended} ended by the server; of {len(times)} good ones "
+        f"none; p50 {p50 * 1000:.1f} ms, p99 {p99 * 1000:.1f} ms"
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from catalogue.prepared import HTTP2
 from catalogue.remedies import Mended, mended
 from catalogue.rows import CATALOGUE, Row
 from catalogue.stage import FILES, REQUEST, Stage, as_client
+from command_line import bothways, environment, run_command
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -96,15 +96,23 @@ def tried(likely: Likely, wanted: Mended, said: bytes, folder: Path) -> None:
     )
     if "--name NAME" in likely.command:
         said = said.replace(b"Host: localhost", f"Host: {wanted.blanks['NAME']}".encode())
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
-    done = subprocess.run(
-        ["bash", "-c", command], input=said, cwd=folder, env=os.environ | {"PATH": path},
+    done = run_command(
+        as_words(command), input=said, cwd=folder, env=environment(),
         capture_output=True, timeout=2 * SECONDS, check=False,  # servers of TLS 1.2 end after 20 s
     )  # fmt: skip
     print(f"{likely.cause.name}, {likely.party.value}: try: {likely.command}")
     # gRPC and Redis answer, and then close as they always do, without close_notify.
     served = done.returncode == 0 or (done.stdout and b"without close_notify" in done.stderr)
     assert served, f"{command}\n{done.stdout!r}\n{done.stderr.decode()}"
+
+
+def as_words(command: str) -> list[str]:
+    """What a shell makes of it; a shell runs what is more than one command of ours."""
+    words = shlex.split(command)
+    if words[0] == "bothways" and not re.search(r"[|&;<>$`*?~(){}\n]", command):
+        return bothways(*words[1:])
+    path = shlex.quote(str(Path(sys.executable).parent))
+    return ["bash", "-c", f"PATH={path}:$PATH\n{command}"]
 
 
 def give_files(row: Row, folder: Path) -> None:

@@ -87,7 +87,7 @@ from tls.handshake.conversations import (
 
 @dataclass(frozen=True)
 class Target:
-    """`count` mutants run in `make test`, a hundred times as many in `make test-all`."""
+    """Half of `count` mutants run in `make test`, a hundred times as many in `make test-all`."""
 
     run: Callable[[bytes], bool]
     seeds: Callable[[], list[bytes]]

@@ -40,9 +40,9 @@ from fuzz.hostile_documents import (
 )
 from pair import NOON
 
-COUNT = 200
-FILES = 300
-TIMES = 20  # as many in `make test-all`
+COUNT = 100
+FILES = 150
+TIMES = 40  # as many in `make test-all`
 
 
 @pytest.mark.parametrize("document", [LEAF.der, CA.der, LIST, REQUEST, *RESPONSES, QUESTION])

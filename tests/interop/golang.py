@@ -15,7 +15,7 @@ from interop.peers import find
 def built(config: pytest.Config, folders: pytest.TempPathFactory, name: str = "peer") -> str:
     """The path of the program go/NAME.go; skips where there is no Go."""
     go = find("go")
-    cache = config.cache
+    cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
     kept = cache.mkdir("go") if cache is not None else folders.mktemp("go")
     with (kept / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # of tests that run at once, one compiles what all need

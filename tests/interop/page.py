@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from command_line import bothways, environment
 from interop import identities
 from interop.identities import Identity, server
 from interop.programs import Program, running
-
-SOURCES = Path(__file__).parents[2] / "src"
 
 
 @contextmanager
@@ -25,11 +22,11 @@ def serve_page(
 ) -> Iterator[tuple[Program, int]]:
     """Run the command; gives the program and its port."""
     chain, key = (who or server()).files(folder)
-    command = [sys.executable, "-m", "bothways.cli", "serve", f"127.0.0.1:{port}", "--page", "--cert", chain]
+    command = bothways("serve", f"127.0.0.1:{port}", "--page", "--cert", chain)
     command += ["--key", key, *options]
     if auth != "none":
         command += ["--client-ca", identities.root_file(folder), "--client-auth", auth]
-    with running(*command, environment=os.environ | {"PYTHONPATH": str(SOURCES)}) as program:
+    with running(*command, environment=environment()) as program:
         program.until("listening on 127.0.0.1:")
         heard = program.until("\n")
         yield program, int(heard.split("listening on 127.0.0.1:")[1].split()[0])

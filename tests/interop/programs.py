@@ -19,6 +19,7 @@ from bothways.net import Channel, connect, wrap
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.events import MessageSeen, Note, Observer
 from bothways.tls.wire.tls13 import KeyUpdate
+from command_line import start_command
 
 PATIENCE = 20.0
 
@@ -30,7 +31,7 @@ class Program:
         self, *command: str, folder: Path | None = None, environment: dict[str, str] | None = None
     ) -> None:
         self._command = command
-        self._process = subprocess.Popen(
+        self._process = start_command(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,28 +13,28 @@ from pathlib import Path
 import pytest
 
 import pki
+from command_line import bothways, environment, run_command
 from interop import identities
 from interop.identities import Identity, client, server
-from interop.page import SOURCES
 from interop.peers import find
 from interop.programs import Program, free_port, running
 from trust.evidence.evidence_requests import access
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(SOURCES)}
+ENVIRONMENT = environment()
 
 
 def connect(
     folder: Path, port: int, printed: str, *options: str, who: Identity | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `bothways connect` to its end."""
-    command = [sys.executable, "-m", "bothways.cli", "connect", f"localhost:{port}"]
+    command = bothways("connect", f"localhost:{port}")
     command += ["--ca", identities.root_file(folder), *options]
     if who is not None:
         chain, key = who.files(folder)
         command += ["--cert", chain, "--key", key]
-    return subprocess.run(
+    return run_command(
         command, env=ENVIRONMENT, input=printed, capture_output=True, text=True, timeout=30, check=False
     )
 
@@ -56,7 +54,7 @@ def s_server(folder: Path, *options: str) -> Iterator[int]:
 def serve(folder: Path, *options: str) -> Iterator[int]:
     """Run `bothways serve` for clients that are known."""
     chain, key = server().files(folder)
-    command = [sys.executable, "-m", "bothways.cli", "serve", "127.0.0.1:0", "--cert", chain, "--key", key]
+    command = bothways("serve", "127.0.0.1:0", "--cert", chain, "--key", key)
     command += ["--client-ca", identities.root_file(folder), *options]
     with running(*command, environment=ENVIRONMENT) as program:
         program.until("listening on 127.0.0.1:")
@@ -167,17 +165,7 @@ def test_serve_fetches_its_staple_from_openssl_ocsp_and_openssl_and_gnutls_see_i
         heard = responder.until("PID=")
         url = "http://127.0.0.1:" + heard.split("ACCEPT ")[1].split()[0].rpartition(":")[2]
         chain, key = named(url, 0x2001).files(folder)
-        command = [
-            sys.executable,
-            "-m",
-            "bothways.cli",
-            "serve",
-            "127.0.0.1:0",
-            "--cert",
-            chain,
-            "--key",
-            key,
-        ]
+        command = bothways("serve", "127.0.0.1:0", "--cert", chain, "--key", key)
         with running(*command, "--echo", "--staple", environment=ENVIRONMENT) as program:
             heard = program.until("listening on 127.0.0.1:")
             assert "the staple of CN=named says good, until " in heard
@@ -218,9 +206,7 @@ def test_connect_answers_an_openssl_server_that_asks_for_a_certificate_later(fol
             "--key",
             own,
         ]
-        with running(
-            sys.executable, "-m", "bothways.cli", *words, "--post-handshake", environment=ENVIRONMENT
-        ) as us:
+        with running(*bothways(*words, "--post-handshake"), environment=ENVIRONMENT) as us:
             program.until("CIPHER is")
             program.say("c\n")
             program.until("depth=0 CN = sound client P-256")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +10,10 @@ import pytest
 from bothways import Fault, PeerAlert, PeerFault
 from bothways.iana import Alert
 from bothways.net import Channel
+from command_line import bothways, environment
 from interop import identities
 from interop.identities import Identity, client, deciphering, server
 from interop.in_process import CLASSIC
-from interop.page import SOURCES
 from interop.peers import find
 from interop.programs import calling, heard_line, running, serving
 from interop.test_gnutls_programs import (
@@ -181,11 +179,11 @@ def curl(
 def test_curl_that_may_speak_no_more_than_12_is_greeted(auth: str, folder: Path) -> None:
     """Mutual authentication, or as in a browser with its padlock, with a page over TLS 1.2."""
     chain, key = server("RSA").files(folder)
-    command = [sys.executable, "-m", "bothways.cli", "serve", "127.0.0.1:0", "--page", "--cert", chain]
+    command = bothways("serve", "127.0.0.1:0", "--page", "--cert", chain)
     command += ["--key", key]
     if auth != "none":
         command += ["--client-ca", identities.root_file(folder), "--client-auth", auth]
-    with running(*command, environment=os.environ | {"PYTHONPATH": str(SOURCES)}) as program:
+    with running(*command, environment=environment()) as program:
         program.until("listening on 127.0.0.1:")
         port = int(program.until("\n").split("listening on 127.0.0.1:")[1].split()[0])
         fetched = curl(folder, port, who=client("RSA"))

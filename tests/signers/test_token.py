@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,8 +21,8 @@ from bothways.net import connect
 from bothways.signers import TokenSigner, token_credentials
 from bothways.tls.crypto.signing import is_signature
 from ca.tokens import PIN, Token, new_token
+from command_line import bothways, environment, run_command
 from interop import peers
-from interop.page import SOURCES
 from interop.programs import PATIENCE, serving
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
@@ -147,18 +145,21 @@ def test_a_command_takes_the_uri_of_a_key(token: Token, tmp_path: Path) -> None:
     (tmp_path / "pin").write_text(PIN + "\n")
     own = token_credentials(issued.chain_pem, token.uri("server"), PIN)
     config = ServerConfig(credentials=own, client_anchors=TrustStore.from_pem(pki.root().pem))
-    environment = os.environ | {"PYTHONPATH": str(SOURCES)}
-    command = [sys.executable, "-m", "bothways.cli", "connect", "--ca", str(tmp_path / "root.pem")]
+    command = bothways("connect", "--ca", str(tmp_path / "root.pem"))
     command += ["--cert", str(tmp_path / "cert.pem"), "--name", "localhost"]
     with serving(config) as ours:
         command += [f"127.0.0.1:{ours.port}"]
-        done = subprocess.run(
+        done = run_command(
             [*command, "--key", token.uri("server", f"?pin-source={tmp_path / 'pin'}")],
-            input=b"hello", capture_output=True, timeout=60, env=environment,
+            input=b"hello", capture_output=True, timeout=60, env=environment(),
         )  # fmt: skip
         assert (done.returncode, done.stdout) == (0, b"hello"), done.stderr
         assert getattr(ours.outcome(), "peer", None) is not None
-    done = subprocess.run(
-        [*command, "--key", token.uri("server")], input=b"", capture_output=True, timeout=60, env=environment
+    done = run_command(
+        [*command, "--key", token.uri("server")],
+        input=b"",
+        capture_output=True,
+        timeout=60,
+        env=environment(),
     )
     assert done.returncode == 2 and b"needs its PIN" in done.stderr and b"pin-source=" in done.stderr

@@ -99,7 +99,7 @@ def test_well_formed_lies_are_refused_or_borne_and_never_a_defect(
 ) -> None:
     """The liar's transcript and keys follow, so each lie is met by the check that it is meant for."""
     refusals = Counter[str]()
-    for seed in range(8000 if full else 700):
+    for seed in range(8000 if full else 400):
         chosen = random.Random(seed)
         target = chosen.randrange(7)
         sent = 0
