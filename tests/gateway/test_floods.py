@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,8 +14,12 @@ import pytest
 
 from bothways import TLSError
 from bothways.aio import connect
+from bothways.gateway.listener_config import ListenerConfig
+from bothways.gateway.listening import ACCEPTED_AT_ONCE, BACKLOG, open_listener
+from bothways.gateway.log import Log
+from bothways.gateway.server import Gateway
 from gateway_load import loaded
-from gateway_talk import Setting
+from gateway_talk import ANYBODY, Setting, port
 
 pytestmark = [
     pytest.mark.network,
@@ -98,3 +103,39 @@ def test_a_flood_keeps_no_good_client_out_and_ends_none(setting: Setting) -> Non
             await load.finish({})
 
     asyncio.run(flood())
+
+
+def test_a_burst_waits_in_the_queue_of_the_system_and_is_taken_in_parts(setting: Setting) -> None:
+    """What does not fit in the queue comes again after seconds; what is taken at once holds up the others."""
+    listening: list[socket.socket] = []
+
+    def listen(config: ListenerConfig) -> socket.socket:
+        listening.append(open_listener(config))
+        return listening[0]
+
+    async def burst() -> None:
+        setting.write(f'backend = "127.0.0.1:9"\n{ANYBODY}', limits={"handshakes": 1000})
+        gateway = Gateway(setting.load(), Log(setting.lines.append, "json"), listen)
+        await gateway.start()
+        most = int(Path("/proc/sys/net/core/somaxconn").read_text())
+        assert queue_length(listening[0]) == min(BACKLOG, most)
+        waiting = [socket.create_connection(("127.0.0.1", port(gateway)), 20) for _ in range(200)]
+        grown, before = [], 0
+        while before < len(waiting):
+            await asyncio.sleep(0)
+            now = len(gateway.clients)
+            grown.append(now - before)
+            before = max(now, before)
+        assert 0 < max(grown) <= ACCEPTED_AT_ONCE
+        for each in waiting:
+            each.close()
+        await gateway.close()
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(burst())
+
+
+def queue_length(listening: socket.socket) -> int:
+    """Return how many connections may wait: of a socket that listens it is `tcpi_sacked` (tcp(7), TCP_INFO)."""
+    told = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+    return int(struct.unpack_from("=I", told, 28)[0])

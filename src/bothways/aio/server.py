@@ -28,7 +28,7 @@ logger = logging.getLogger("bothways")
 Handler = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 Hosts = str | Sequence[str] | None
 LINGER_SECONDS = 1.0
-WAITING = 1024  # connections that the system has accepted and we have not
+WAITING = 4096  # connections that the system has accepted and we have not, where it allows so many
 
 
 async def start_server(

@@ -17,7 +17,7 @@ from bothways.places import Places
 CONNECTIONS = 512
 OPERATORS = 16  # connections to the operator's address
 ACCEPTED_TOGETHER = 64  # connections, before requests of accepted clients are read
-BACKLOG = 1024  # connections in the queue of the system
+BACKLOG = 4096  # connections in the queue of the system, where it allows so many
 
 
 def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = BoundedClient) -> uvicorn.Config:

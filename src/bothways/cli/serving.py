@@ -23,7 +23,7 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts
 from bothways.diagnosis.failure import explain_departure, explain_failure
 from bothways.errors import StartTLSFailed, TLSError, Truncated
-from bothways.gateway.listening import BACKLOG
+from bothways.gateway.listening import ACCEPTED_AT_ONCE, BACKLOG
 from bothways.gateway.shortage import report_shortages
 from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
@@ -33,7 +33,6 @@ from bothways.tls.handshake.server import ServiceRequest
 from bothways.trust.verdict import Outcome
 
 HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it
-ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
 LAST_TURNS = 8  # turns of the event loop in which everything is ended
 NOTHING_SENT = "the client closed the connection before it sent anything"
 RESET = "the client reset the connection at once, before its address was read"

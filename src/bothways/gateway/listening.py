@@ -12,7 +12,8 @@ from bothways.gateway.addresses import ListenerAddress, PassedAddress, TCPAddres
 from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.systemd import passed_socket
 
-BACKLOG = 1024
+ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
+BACKLOG = 4096  # connections that the system has accepted and we have not, where it allows so many
 SPARE_DESCRIPTORS = 128
 
 

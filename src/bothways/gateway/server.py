@@ -19,7 +19,13 @@ from bothways.gateway.client import UNIX_CLIENT, ClientProtocol, Leaf
 from bothways.gateway.config import suffix
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.listener_config import ListenerConfig
-from bothways.gateway.listening import BACKLOG, bound_address, change_modes, open_listener, remove_socket_file
+from bothways.gateway.listening import (
+    ACCEPTED_AT_ONCE,
+    bound_address,
+    change_modes,
+    open_listener,
+    remove_socket_file,
+)
 from bothways.gateway.log import Entry, Log
 from bothways.gateway.observe.audit_file import AuditFile
 from bothways.gateway.observe.auditor import Auditor
@@ -151,7 +157,7 @@ class Gateway:
         server, made = Server(self.admission), partial(self._protocol, listener.address)
         sock = self._listen_on(listener)
         sock.setblocking(False)
-        await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=BACKLOG)
+        await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=ACCEPTED_AT_ONCE)
         return server
 
     def _protocol(self, address: ListenerAddress) -> ClientProtocol | Preliminary | OperatorStream:
