@@ -101,11 +101,14 @@ def test_a_read_only_database_is_reported_and_can_be_read(url: str) -> None:
 
 
 def issue(folder: Path, out: str, most: int) -> subprocess.CompletedProcess[str]:
-    """Run `ca issue` in a process whose files may be so large and no larger, as on a full disk."""
+    """Run `ca issue` in a process whose files may be so large and no larger, as on a full disk.
+
+    It writes no bytecode: what is cut off there, every later process would fail to import.
+    """
     return subprocess.run(
         [sys.executable, "-W", "error", "-m", "bothways.cli", "ca", "issue", "ca",
          "--profile", "client", "--name", "alice", "--out", out],
-        cwd=folder, env=environment(), capture_output=True, text=True, check=False,
+        cwd=folder, env=environment(PYTHONDONTWRITEBYTECODE="1"), capture_output=True, text=True, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
     )  # fmt: skip
 

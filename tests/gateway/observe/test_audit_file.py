@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,9 @@ def test_a_file_that_was_moved_away_is_followed_by_another_that_names_its_end(pa
     assert seen[0]["subject"] == str(verified(path + ".1"))
 
 
-def test_what_cannot_be_recorded_is_said_and_leaves_the_file_whole(path: str, tmp_path: Path) -> None:
+def test_what_cannot_be_recorded_is_said_and_leaves_the_file_whole(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A lock that another process holds, an entry that is too long, a disk that is full."""
     file = AuditFile(path, "worker 1")
     file.append("allowed", "one", {})
@@ -123,6 +126,7 @@ def test_what_cannot_be_recorded_is_said_and_leaves_the_file_whole(path: str, tm
     with pytest.raises(NotRecorded, match="at most 16384 are possible"):
         file.append("allowed", "x" * 20_000, {})
     size = os.stat(path).st_size
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # an import would leave a file that is cut off
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, before[1]))
     try:
