@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 import identities
+from bothways.diagnosis import Situation, Weight, explain
 from diagnosis.talks import client, first, talk
 
 HELLOS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
@@ -38,3 +40,14 @@ def test_what_tls_1_2_does_not_have_is_not_called_left_out() -> None:
     assert first(found) == ("NO_SHARED_SUITE", "ours")
     evidence = " ".join(each.evidence for each in found.causes if each.cause.name != "NO_SHARED_SUITE")
     assert "X25519MLKEM768" not in evidence and "leaves others out" not in evidence
+
+
+def test_a_server_that_knows_no_name_may_refuse_who_sent_none_for_another_reason() -> None:
+    """unrecognized_name, where no name was sent: nginx with ssl_reject_handshake alone sends it for every name."""
+    server = identities.server_config(unknown_server_name="refuse")
+    error = talk(client(), server, "elsewhere.example").pair.client_failure
+    assert error is not None
+    address = replace(talk(client()).client.situation().own_side, server_name="127.0.0.1")
+    found = explain(error, Situation(address))
+    assert first(found) == ("NO_NAME_SENT", "ours") and found.first.weight is Weight.LIKELY
+    assert "PEER_CONFIGURED_WRONG" in {each.cause.name for each in found.causes}

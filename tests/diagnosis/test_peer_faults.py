@@ -121,6 +121,13 @@ def test_what_is_beyond_our_own_limits_is_not_called_a_breach_of_the_protocol() 
     assert "16777215 bytes, more than our limit" in first.text
 
 
+def test_a_bundle_of_cas_behind_a_certificate_is_told_as_such() -> None:
+    facts = {"message": "certificate", "length": 157646, "limit": 65536}
+    found = explain(PeerFault(Fault.MESSAGE_TOO_LONG, step=None, peer="server", facts=facts))
+    assert first(found) == ("CHAIN_TOO_LARGE", "the peer's")
+    assert "defect" not in found.usually
+
+
 def test_a_server_is_given_no_command_that_would_call_its_client() -> None:
     """A client listens nowhere."""
     made = talk(identities.client_config(None, credentials=alone(holder())))

@@ -63,3 +63,37 @@ def test_a_status_that_names_no_credentials_is_not_said_to_mention_them() -> Non
     told = b"HTTP/1.1 401 Unauthorized\r\n\r\nmissing authentication token"
     login = next(each for each in explained(told).causes if each.cause.name == "WANTS_LOGIN")
     assert "mentions credentials" in login.evidence
+
+
+def test_an_answer_that_is_the_same_for_a_password_and_a_certificate_makes_neither_likely() -> None:
+    """MariaDB's 1045: of the account, the password and REQUIRE X509 it names none."""
+    denied = b"\xff\x15\x04#28000Access denied for user 'ada'@'localhost' (using password: NO)"
+    packet = len(denied).to_bytes(3, "little") + b"\2" + denied
+    unsent = talk(identities.client_config(), identities.server_config(client_auth="request"))
+    found = explain_answer(packet, unsent.client.situation())
+    assert found is not None and {each.weight.name for each in found.causes} == {"POSSIBLE"}
+    assert {"NO_CERTIFICATE", "WANTS_LOGIN"} <= {each.cause.name for each in found.causes}
+
+
+def test_a_filter_for_requests_is_none_of_certificates() -> None:
+    blocked = b"HTTP/1.1 403 Forbidden\r\n\r\nThe requested URL was rejected. Your support ID is: 1234"
+    assert first(explained(blocked)) == ("LETS_NOT_IN", "the peer's")
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_possible"),
+    [(b"HTTP/1.1 403 Forbidden\r\n\r\n", True), (b"a1 NO [AUTHENTICATIONFAILED] no.\r\n", False)],
+)
+def test_a_server_that_asked_for_no_certificate_may_want_one_later_in_http_alone(
+    answer: bytes, is_possible: bool
+) -> None:
+    config = identities.server_config(client_anchors=None)
+    situation = talk(identities.client_config(identities.client()), config).client.situation()
+    found = explain_answer(answer, situation)
+    assert found is not None
+    weights = [each.weight.name for each in found.causes if each.cause.name == "WANTS_CERTIFICATE_LATER"]
+    assert weights == (["POSSIBLE"] if is_possible else [])
+
+
+def test_another_node_of_a_cluster_is_another_server() -> None:
+    assert first(explained(b"-MOVED 3999 127.0.0.1:6381\r\n")) == ("OTHER_SERVICE", "ours")

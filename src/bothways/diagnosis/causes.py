@@ -586,8 +586,8 @@ class Cause(Enum):
         theirs="start the service behind it, or correct in the configuration of the {peer} its address, and whether it expects TLS or a PROXY header",
     )
     OTHER_SERVICE = Row(
-        "the service does not speak HTTP: {detail}",
-        ours="use the port of the HTTP service, or a client of that protocol",
+        "it is another service, or another server of it, than the one that is meant: {detail}",
+        ours="use the address of the service that is meant, or a client of the protocol that it speaks",
     )
     FORWARDED_IN_PLAIN = Row(
         "the {peer} decrypts what it receives, and forwards it in plain text to a service behind it that expects TLS",

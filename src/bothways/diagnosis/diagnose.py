@@ -129,7 +129,7 @@ NOT_PINNED = "certificates are trusted one by one: it has a new one, or is anoth
 ON_HOLD = "its CA has suspended the certificate, and may lift the hold (RFC 5280 5.3.1)"
 OUR_ANCHOR = "its certificate leads to a trust anchor that is ours, and it is that one which cannot be used"
 NOTHING_SHARED = "both sides use TLS, and have no such parameter in common"
-FAULT_MEANS: Mapping[Fault, str] = {
+FAULT_MEANS: dict[Fault, str] = {
     Fault.NOT_TLS: "it is not the service that we want, or another system is in front of it",
     Fault.UNSUPPORTED_VERSION: NOTHING_SHARED,
     Fault.UNOFFERED_VERSION: NOTHING_SHARED,
@@ -163,6 +163,10 @@ FAULT_MEANS: Mapping[Fault, str] = {
     Fault.NO_ANSWER_TO_REQUEST: "it waits for its user or its key, or does not answer although it offered to",
     Fault.DATA_BEFORE_CERTIFICATE: "it sends much before it reads, so that its answer comes late",
 }
+FAULT_MEANS |= dict.fromkeys(
+    (Fault.MESSAGE_TOO_LONG, Fault.TOO_MANY_EMPTY_RECORDS, Fault.TOO_MANY_KEY_UPDATES),
+    "the protocol does not forbid it; we limit what an unknown peer may cost",
+)
 BREACH = (
     "no correct TLS implementation sends this: it has a defect, "
     "or a device on the network path altered the traffic"

@@ -277,9 +277,13 @@ def name(case: Case) -> Iterator[Likely]:
 def name_not_served(case: Case) -> Iterator[Likely]:
     """The server says by its alert that it does not have the name."""
     for each in name(case):
-        yield case.likely(
-            each.cause, each.party, CERTAIN, "that is what the alert says", name=each.facts["name"]
-        )
+        sent_one = each.cause is Cause.NAME_NOT_SERVED
+        weight, evidence = CERTAIN, "that is what the alert says"
+        if not sent_one:
+            weight, evidence = LIKELY, f"{evidence}; some servers send it whatever the name is"
+        yield case.likely(each.cause, each.party, weight, evidence, name=each.facts["name"])
+        if not sent_one:
+            yield case.likely(Cause.PEER_CONFIGURED_WRONG, PEERS, POSSIBLE, "as where it has no site at all")
 
 
 def large_hello(case: Case) -> Iterator[Likely]:

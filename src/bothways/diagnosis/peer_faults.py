@@ -219,6 +219,9 @@ def _broken(case: Case) -> Iterator[Likely]:
 def _limit_exceeded(case: Case) -> Iterator[Likely]:
     """A limit of ours, within what the protocol allows."""
     error = case.refusal
+    if error.fault is Fault.MESSAGE_TOO_LONG and error.facts.get("message") == "certificate":
+        detail = f"{error.facts['length']} bytes, as of a bundle of CAs in the file of its chain"
+        yield case.likely(Cause.CHAIN_TOO_LARGE, PEERS, LIKELY, error.sentence, detail=detail)
     yield case.likely(Cause.BEYOND_OUR_LIMITS, PEERS, LIKELY, detail=error.sentence)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 

@@ -128,11 +128,13 @@ SQL_STATES: Mapping[str, Meaning] = {
     "53": Meaning.BUSY, "57P03": Meaning.BUSY, "57P01": Meaning.BUSY,
 }  # fmt: skip
 MYSQL: Mapping[int, Meaning] = {
-    1040: Meaning.BUSY, 1053: Meaning.BUSY, 1203: Meaning.BUSY, 1226: Meaning.BUSY, 1041: Meaning.BUSY,
-    1044: Meaning.FORBIDDEN, 1045: Meaning.FORBIDDEN, 1129: Meaning.FORBIDDEN, 1130: Meaning.FORBIDDEN, 1698:
-    Meaning.FORBIDDEN, 3118: Meaning.FORBIDDEN, 4151: Meaning.FORBIDDEN, 1251: Meaning.LOGIN, 1820: Meaning.LOGIN, 1862:
-    Meaning.LOGIN,
-}  # fmt: skip
+    **dict.fromkeys((1040, 1041, 1053, 1203, 1226), Meaning.BUSY),
+    **dict.fromkeys((1044, 1129, 1130, 3118, 4151), Meaning.FORBIDDEN),
+    **dict.fromkeys(
+        (1045, 1698), Meaning.NOT_AUTHORIZED
+    ),  # also for a password or a certificate that is missing
+    **dict.fromkeys((1251, 1820, 1862), Meaning.LOGIN),
+}
 
 # -- directories -----------------------------------------------------------------------------------------
 
@@ -220,9 +222,13 @@ def _of_mqtt(data: bytes, at: int) -> tuple[int, int] | None:
 
 MQTT_REASONS = {0x20: 1, 0xE0: 0}  # where CONNACK and DISCONNECT have their reason
 MQTT: Mapping[int, tuple[str, Meaning]] = {
+    1: ("it does not speak this version", Meaning.UNWILLING),
+    2: ("it rejects the client identifier", Meaning.UNWILLING),
     3: ("server unavailable", Meaning.BUSY),
     4: ("bad user name or password", Meaning.LOGIN),
     5: ("not authorized", Meaning.NOT_AUTHORIZED),
+    0x84: ("it does not speak this version", Meaning.UNWILLING),
+    0x85: ("it rejects the client identifier", Meaning.UNWILLING),
     0x86: ("bad user name or password", Meaning.LOGIN),
     0x87: ("not authorized", Meaning.NOT_AUTHORIZED),
     0x88: ("server unavailable", Meaning.BUSY),
@@ -304,7 +310,7 @@ def _line(line: str) -> Found | None:
     return _verified(said) if _OF_REDIS.match(line) else said
 
 
-LINES_BEGIN = (b"* ", b"-", b"+OK", b"a", b"A", b"2", b"4", b"5", b"INFO ", b"ERROR")
+LINES_BEGIN = (b"* ", b"-", b"+OK", b"a", b"A", b"2", b"3", b"4", b"5", b"INFO ", b"ERROR")
 _REFUSING = re.compile(r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |ERROR", re.IGNORECASE)
 _OF_REDIS = re.compile(r"-(?!ERR)[A-Z]+ ")  # NOPERM, NOAUTH, WRONGPASS; POP3 and NATS have -ERR alone
 # RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1.

@@ -18,6 +18,7 @@ from bothways.diagnosis.service_protocols import read_protocols
 from bothways.diagnosis.service_texts import (
     BACKENDS,
     CERTIFICATES,
+    FILTERS,
     LOGINS,
     PLACES,
     SIZES,
@@ -68,6 +69,7 @@ class ServiceReply:
             Meaning.NO_REQUEST,
             Meaning.BUSY,
             Meaning.FAILED,
+            Meaning.ELSEWHERE,
         )
 
 
@@ -103,7 +105,7 @@ STATUSES = {
 TOLD_BY_BODY = {
     400: (CERTIFICATES, PLACES, SIZES),
     **dict.fromkeys((495, 496, 497), (CERTIFICATES, PLACES)),
-    **dict.fromkeys((401, 403), (CERTIFICATES, PLACES, LOGINS)),
+    **dict.fromkeys((401, 403), (CERTIFICATES, PLACES, LOGINS, FILTERS)),
     421: (PLACES,),
     503: (BACKENDS,),
 }

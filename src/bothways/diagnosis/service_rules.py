@@ -58,6 +58,17 @@ def _absent(case: Case) -> Iterator[Likely]:
         yield case.likely(each.cause, each.party, LIKELY, each.evidence, **dict(each.facts))
 
 
+def _perhaps_absent(case: Case) -> Iterator[Likely]:
+    """Its answer is the same whether a certificate is missing or something else."""
+    yield from (replace(each, weight=POSSIBLE) for each in _absent(case))
+
+
+def _perhaps_later(case: Case) -> Iterator[Likely]:
+    """A web server that requested no certificate may want one for some paths alone; its answer does not say so."""
+    if _is_http(case):
+        yield from (replace(each, weight=POSSIBLE) for each in _certificate_not_requested(case))
+
+
 def _certificate_not_requested(case: Case) -> Iterator[Likely]:
     """It requires a certificate, and did not request one in the handshake."""
     if case.is_client and case.request is None:
@@ -211,6 +222,18 @@ def _no_such_host(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, evidence, name=name, no_command=True)
 
 
+def _elsewhere(case: Case) -> Iterator[Likely]:
+    detail = "another server of its cluster performs this request"
+    yield case.likely(
+        Cause.OTHER_SERVICE, OURS, LIKELY, f"it answers {shown(_reply(case).text)}", detail=detail
+    )
+
+
+def _blocked(case: Case) -> Iterator[Likely]:
+    evidence = "its answer is that of a filter for requests, such as a web application firewall"
+    yield case.likely(Cause.LETS_NOT_IN, PEERS, LIKELY, evidence)
+
+
 def _too_large(case: Case) -> Iterator[Likely]:
     reply = _reply(case)
     what = TOO_LONG.get(reply.status or 0, "its header fields, such as cookies or a token")
@@ -264,7 +287,7 @@ let_in: tuple[Rule, ...] = (
     _untrusted,
     _namesake,
     own_side.flawed,
-    _certificate_not_requested,
+    _perhaps_later,
     own_side.not_authorized,
 )
 WRONG: tuple[Rule, ...] = (
@@ -323,7 +346,9 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.TOO_LARGE: (_too_large, by_service),
     Meaning.UNWILLING: (by_status, _untrusted, own_side.flawed, *let_in),
     Meaning.FORBIDDEN: (*let_in, _issuer, by_service),
-    Meaning.NOT_AUTHORIZED: (_perhaps_login, *let_in, by_service),
+    Meaning.NOT_AUTHORIZED: (_perhaps_absent, _perhaps_login, *let_in[1:], by_service),
+    Meaning.ELSEWHERE: (_elsewhere,),
+    Meaning.BLOCKED: (_blocked, by_service),
     Meaning.FAILED: (by_status,),
     Meaning.LOGIN: (_login_named, _untrusted, own_side.flawed, _login, *let_in, by_service),
     Meaning.PROXY_LOGIN: (_proxy_login,),

@@ -34,6 +34,8 @@ class Meaning(Enum):
     FAILED = "it failed to process the request"
     BUSY = "it serves nobody now"
     UNWILLING = "it does not perform this request, for a reason of its own"
+    ELSEWHERE = "another server of the same service performs this request"
+    BLOCKED = "a filter in front of it does not let this request pass"
     NO_REQUEST = "no request arrived in time"
     NO_PROTOCOL = "no application protocol was agreed"
     PLAIN_WANTED = "it read what it received as plain text"
@@ -152,6 +154,23 @@ SIZES = texts(
     ),
 )
 
+# Of web application firewalls, which know no certificates: F5, Cloudflare, Imperva, Akamai, ModSecurity, AWS.
+FILTERS = texts(
+    (
+        Meaning.BLOCKED,
+        (
+            r"requested url was rejected",
+            r"your support id is",
+            r"(?:used|using) cloudflare to restrict access",
+            r"attention required! \| cloudflare",
+            r"incapsula incident",
+            r"web application firewall",
+            r"mod_?security",
+            r"request (?:was )?blocked",
+        ),
+    ),
+)
+
 BACKENDS = texts(
     (
         Meaning.NO_BACKEND,
@@ -243,6 +262,8 @@ LINES = texts(
             r"\[sys/temp\]",
             r"loading",
             r"masterdown",
+            r"clusterdown",
+            r"^-(?:busy|tryagain)\b",
             r"service (?:is )?(?:not available|unavailable)",
             r"temporar",
             r"try again",
@@ -253,6 +274,7 @@ LINES = texts(
             r"server (?:is )?(?:busy|closing|full)",
         ),
     ),
+    (Meaning.ELSEWHERE, (r"^-(?:moved|ask) \d", r"^-readonly\b")),
     (Meaning.NO_REQUEST, (r"inactivity", r"\bidle\b", r"time-?out", r"timed out")),
 )
 

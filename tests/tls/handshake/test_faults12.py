@@ -286,7 +286,7 @@ HELLOS = (
     Refusal(
         "suites of another kind of key",
         CLIENT,
-        Fault.NO_SHARED_SCHEME,
+        Fault.NO_SHARED_CIPHER_SUITE,
         FAILED,
         with_suites(*RSA_SUITES),
     ),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bothways import ConfigError, Fault
+from bothways.faults import Blame
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
 from bothways.tls.crypto.suites import SUITES12
 from bothways.tls.events import Caution
@@ -224,13 +225,23 @@ def test_server_and_client_without_a_shared_suite_or_scheme_or_group_part() -> N
     for offer, fault in (
         (offering("TLS_AES_128_GCM_SHA256"), Fault.NO_SHARED_CIPHER_SUITE),
         (offering(*TRANSPORT_SUITES), Fault.NO_SHARED_CIPHER_SUITE),
-        (offering(*RSA_SUITES), Fault.NO_SHARED_SCHEME),
+        (offering(*RSA_SUITES), Fault.NO_SHARED_CIPHER_SUITE),
+        (offering(*RSA_SUITES, schemes=(S.rsa_pkcs1_sha256,)), Fault.NO_SHARED_SCHEME),
         (offering(*ECDSA_SUITES, schemes=(S.rsa_pkcs1_sha256,)), Fault.NO_SHARED_SCHEME),
         (offering(*ECDSA_SUITES, schemes=()), Fault.NO_SHARED_SCHEME),
         (offering(*ECDSA_SUITES, groups=(NamedGroup.x448,)), Fault.NO_SHARED_GROUP),
     ):
         with blames(fault):
             choose_12(settings, read_offer_12(offer))
+
+
+def test_a_client_whose_suites_need_another_key_is_told_which_suites_ours_can_be_used_with() -> None:
+    """It accepts the scheme of our key, so that the scheme is not what is missing (RFC 8422 2)."""
+    settings = server_config(client_auth="none").settings
+    with pytest.raises(Blame) as caught:
+        choose_12(settings, read_offer_12(offering(*RSA_SUITES)))
+    accepted = caught.value.facts["accepted"]
+    assert isinstance(accepted, list) and accepted and all("_ECDSA_" in each for each in accepted)
 
 
 def test_long_list_of_schemes_is_gone_through_once_for_all_suites_and_credentials() -> None:
@@ -255,7 +266,7 @@ def test_server_chooses_key_transport_only_where_it_is_allowed_and_nothing_else_
     assert chosen(able, offering(*TRANSPORT_SUITES, *RSA_SUITES))[0] == RSA_SUITES[0]
     assert chosen(able, offering(*TRANSPORT_SUITES)) == (TRANSPORT_SUITES[0], 0, 0)
     signing = TRANSPORTING | {"credentials": credentials("localhost", "RSA-2048")}
-    with blames(Fault.NO_SHARED_SCHEME):
+    with blames(Fault.NO_SHARED_CIPHER_SUITE):
         chosen(signing, offering(*TRANSPORT_SUITES))
 
 

@@ -126,7 +126,7 @@ def choose_12(settings: Settings, offer: Offer12) -> Choice12:
                 return Choice12(suite, credentials, group, scheme, by_name)
             signable = signable or scheme is not None
     if not signable:
-        _blame_schemes(settings, offer, named)
+        _blame_schemes(settings, offer, named, shared_schemes)
     _blame_groups(offer, groups, named, group)
 
 
@@ -170,19 +170,32 @@ def shared_suites_12(codes: Sequence[int], offer: Offer12) -> list[Suite]:
     spoken = [code for code in codes if code in SUITES12]
     shared = [SUITES12[code] for code in spoken if code in offer.hello.cipher_suites]
     if not shared:
-        blame(
-            Fault.NO_SHARED_CIPHER_SUITE,
-            offered=all_spelled(CipherSuite, offer.hello.cipher_suites),
-            accepted=all_spelled(CipherSuite, spoken),
-        )
+        _blame_suites(offer, spoken)
     return shared
 
 
-def _blame_schemes(settings: Settings, offer: Offer12, named: Sequence[Credentials]) -> NoReturn:
-    """Blame a client that offers no signature scheme which our keys support."""
+def _blame_suites(offer: Offer12, accepted: list[int]) -> NoReturn:
+    blame(
+        Fault.NO_SHARED_CIPHER_SUITE,
+        offered=all_spelled(CipherSuite, offer.hello.cipher_suites),
+        accepted=all_spelled(CipherSuite, accepted),
+    )
+
+
+def _blame_schemes(
+    settings: Settings, offer: Offer12, named: Sequence[Credentials], shared: Collection[int]
+) -> NoReturn:
+    """Blame a client that offers no signature scheme which our keys support, or no suite for such a key.
+
+    shared: the schemes that both sides accept.
+    """
     makeable = {
         scheme for each in named if may_sign(each) for scheme in schemes_for(each.certificate, Version.TLS12)
     }
+    if not makeable.isdisjoint(shared):
+        ours = [SUITES12[code] for code in settings.negotiation.suites if code in SUITES12]
+        accepted = [each.code for each in ours if any(map(each.is_signed_by, makeable))]
+        _blame_suites(offer, accepted)
     blame(
         Fault.NO_SHARED_SCHEME,
         offered=all_spelled(SignatureScheme, offer.schemes),
