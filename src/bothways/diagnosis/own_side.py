@@ -106,6 +106,12 @@ def flawed(case: Case) -> Iterator[Likely]:
                 yield replace(likely, order=order)
 
 
+def fitting(case: Case) -> Iterator[Likely]:
+    """The same, if the alert is sent for one of them: that is likelier than what it says of most certificates."""
+    if any(_agrees(case, each) for each in case.own_reasons if each.fault is not Fault.NO_PATH):
+        yield from flawed(case)
+
+
 def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
     agrees = _agrees(case, reason)
     evidence = (

@@ -104,8 +104,9 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     ),
     Alert.ILLEGAL_PARAMETER: (device, _disagreement),
     Alert.UNKNOWN_CA: (
-        own_side.absent, own_issuer.issuer, own_side.flawed, own_issuer.chain_too_long, one(Cause.CA_NOT_ACCEPTED,
-        OURS)),
+        own_side.absent, own_issuer.unnamed_issuer, own_side.fitting, own_issuer.issuer, own_side.flawed,
+        own_issuer.chain_too_long, one(Cause.CA_NOT_ACCEPTED, OURS),
+    ),
     # GnuTLS sends this one for every certificate that it does not accept.
     Alert.ACCESS_DENIED: (
         own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.refused_by_gnutls,

@@ -45,7 +45,7 @@ def _verified(found: Found | None) -> Found | None:
     return found._replace(verifies=found.meaning in PAST_CERTIFICATES) if found is not None else None
 
 
-PAST_CERTIFICATES = (Meaning.LOGIN, Meaning.FORBIDDEN, Meaning.NOT_AUTHORIZED)
+PAST_CERTIFICATES = (Meaning.LOGIN, Meaning.FORBIDDEN, Meaning.NOT_AUTHORIZED, Meaning.DENIED)
 
 
 def _decoded(raw: bytes) -> str:
@@ -130,9 +130,7 @@ SQL_STATES: Mapping[str, Meaning] = {
 MYSQL: Mapping[int, Meaning] = {
     **dict.fromkeys((1040, 1041, 1053, 1203, 1226), Meaning.BUSY),
     **dict.fromkeys((1044, 1129, 1130, 3118, 4151), Meaning.FORBIDDEN),
-    **dict.fromkeys(
-        (1045, 1698), Meaning.NOT_AUTHORIZED
-    ),  # also for a password or a certificate that is missing
+    **dict.fromkeys((1045, 1698), Meaning.DENIED),  # also for a password or a certificate that is missing
     **dict.fromkeys((1251, 1820, 1862), Meaning.LOGIN),
 }
 

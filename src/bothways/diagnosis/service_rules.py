@@ -347,6 +347,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.UNWILLING: (by_status, _untrusted, own_side.flawed, *let_in),
     Meaning.FORBIDDEN: (*let_in, _issuer, by_service),
     Meaning.NOT_AUTHORIZED: (_perhaps_absent, _perhaps_login, *let_in[1:], by_service),
+    Meaning.DENIED: (_perhaps_absent, *let_in[1:], _perhaps_login, by_service),
     Meaning.ELSEWHERE: (_elsewhere,),
     Meaning.BLOCKED: (_blocked, by_service),
     Meaning.FAILED: (by_status,),

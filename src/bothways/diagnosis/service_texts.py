@@ -28,6 +28,7 @@ class Meaning(Enum):
     TOO_LARGE = "the request, or a part of it, is too large"
     FORBIDDEN = "we are not authorized"
     NOT_AUTHORIZED = "we are not authorized, with or without credentials"
+    DENIED = "we are not authorized: by our certificate, our name or our password"
     LOGIN = "it requires credentials other than a certificate"
     PROXY_LOGIN = "a proxy requires credentials"
     NO_BACKEND = "the service behind it does not answer"
