@@ -19,7 +19,7 @@ from bothways.cli.commands import bothways
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Written by the catalogue, which runs the commands of other programs that it shows.
 HAND_WRITTEN = [page for page in PAGES if page.name != "failures.md"]
-# Options of `bench`, of tlsfuzzer and of other programs that the pages name.
+# Options of `bench`, of `python -m fleet`, of tlsfuzzer and of other programs that the pages name.
 OTHERS = {
     "--runs",
     "--ems",
@@ -28,6 +28,7 @@ OTHERS = {
     "--post-handshake-auth",
     "--pha-as-reply",
     "--cert-required",
+    "--counts",
 }
 # Arguments of asyncio, httpx, requests and uvicorn.
 OTHERS_ARGUMENTS = {"ssl", "verify", "http"}

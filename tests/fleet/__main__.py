@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from fleet.counts import measured
 from fleet.storm import Storm
 
 
@@ -16,9 +17,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fleet", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of the storm (default: 30)")
     parser.add_argument("--gateways", type=int, default=3, help="how many (default: 3)")
+    parser.add_argument("--shared", action="store_true", help="count connections for all gateways together")
+    parser.add_argument(
+        "--counts", action="store_true", help="measure what shared counts cost Redis, and no storm"
+    )
     asked = parser.parse_args()
     with TemporaryDirectory(prefix="fleet-") as name:
-        storm = Storm(Path(name), asked.seconds, asked.gateways)
+        if asked.counts:
+            print("\n".join(measured(Path(name))))
+            return 0
+        storm = Storm(Path(name), asked.seconds, asked.gateways, asked.shared)
         asyncio.run(storm.run())
     print("\n".join([*storm.figures, *storm.wrong[:20]]))
     return 1 if storm.wrong else 0

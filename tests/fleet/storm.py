@@ -31,7 +31,7 @@ class Storm:
     folder: Path
     seconds: float
     count: int = 3
-    progress: Callable[[str], object] = print
+    is_shared: bool = False  # whether connections are counted for all gateways
     wrong: list[str] = field(default_factory=list)
     figures: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -47,7 +47,9 @@ class Storm:
     async def _with_gateways(self, mutual: MutualTLS, backend: int) -> None:
         (self.folder / "redis").mkdir()
         with running_redis(self.folder / "redis") as redis:
-            running = gateways(mutual, self.folder, backend, redis.url, self.count)
+            limits = f'[limits]\nper_identity = 1000\nshared = "{redis.url}"\nshared_secret = "secret"'
+            tables = (limits,) if self.is_shared else ()
+            running = gateways(mutual, self.folder, backend, redis.url, self.count, *tables)
             machines = await asyncio.to_thread(running.__enter__)
             try:
                 await asyncio.sleep(WARM_SECONDS)
