@@ -98,7 +98,7 @@ EXTRAS = {
     "signers": {"pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
-    "gateway": {"h11", "h2", "opentelemetry", "prometheus_client"},
+    "gateway": {"cel_expr_python", "h11", "h2", "opentelemetry", "prometheus_client"},
     "http": {"httpcore", "starlette"},
     "http2_engine": {"h2"},
     "spiffe": {"h2"},

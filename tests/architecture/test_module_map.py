@@ -39,6 +39,7 @@ ELSEWHERE = {
     "gateway/http/client1.py": "gateway/http/test_conversation.py",
     "gateway/http/client2.py": "interop/test_gateway_http.py",
     "gateway/http/server2.py": "gateway/http/test_link2.py",
+    "gateway/access_config.py": "gateway/test_config.py",
     "gateway/authority_config.py": "gateway/test_authority_source.py",
     "gateway/identity_config.py": "gateway/test_config.py",
     "gateway/sources.py": "gateway/test_spiffe_config.py",

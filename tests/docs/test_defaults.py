@@ -32,6 +32,7 @@ from bothways.fetch import disk_cache, fetcher, transport
 from bothways.gateway import (
     authority_config,
     authority_source,
+    cel,
     handover,
     proxy_header,
     report_limits,
@@ -278,6 +279,11 @@ VALUES = {
     "repetition after a failure": f"after {seconds(cache.SHORT_TIME.total_seconds())}",
     "cache in memory": f"{size(cache.MOST_BYTES)}, {cache.MOST_ENTRIES} entries",
     "cache on disk": f"{size(disk_cache.MOST_BYTES)}, {disk_cache.MOST_FILES} files",
+    # Expressions in rules of a gateway
+    "characters of an expression; of all in a route": f"{cel.MOST_CHARACTERS}; {cel.MOST_TOGETHER}",
+    "expressions in a route": str(cel.MOST_EXPRESSIONS),
+    "names of one kind in a certificate that an expression is given": str(cel.MOST_VALUES),
+    "bytes of such a name; of a whole subject or issuer": f"{cel.MOST_BYTES}; {cel.MOST_NAME_BYTES}",
     # Our own CA as a source of a gateway
     "lifetime of a certificate that is issued for a gateway": f"{authority_config.LIFETIME_HOURS} h",
     "part of the lifetime after which another one is issued": str(

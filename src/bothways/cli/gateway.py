@@ -18,7 +18,7 @@ from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.config import GatewayConfig, read_config
 from bothways.gateway.current import Current
-from bothways.gateway.explain import RouteAnswer, explained
+from bothways.gateway.explain import RouteAnswer, RuleAnswer, explained
 from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.log import Log
 from bothways.gateway.observe.audit_file import check_usable, verified
@@ -186,11 +186,18 @@ def _answer_lines(answer: RouteAnswer) -> list[str]:
     if isinstance(verdict, Refused):
         return lines + [f"  not trusted: {reason} ({reason.rule})" for reason in verdict.reasons]
     for rule in answer.rules:
-        holds = "holds" if rule.holds else f"does not hold: another {rule.failing}, or none"
+        holds = "holds" if rule.holds else _why_not(rule)
         lines.append(f"  {rule.kind} {visible(rule.name)}: {holds}")
     if answer.decision is not None:
         lines.append(f"  decided: {visible(answer.decision.why)}")
     return lines
+
+
+def _why_not(rule: RuleAnswer) -> str:
+    kind, _, outcome = (rule.failing or "").partition(": ")
+    if outcome:
+        return f"does not hold: the expression is {visible(outcome)}"
+    return f"does not hold: another {kind}, or none"
 
 
 def _answer_facts(answer: RouteAnswer) -> dict[str, object]:

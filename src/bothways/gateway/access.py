@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bothways.gateway.cel import CelRule
 from bothways.spiffe.identities import TrustDomains
 from bothways.tls.events import Peer
 from bothways.tls.handshake.access import NO_CERTIFICATE, Refusal
@@ -19,7 +20,7 @@ class Rule:
     """One rule of the file. name: how it is called in the log, by default what it says."""
 
     name: str
-    peers: PeerRule
+    peers: PeerRule | CelRule
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
-from bothways.gateway.access import ANYBODY, Access, Rule
+from bothways.gateway.access import Access
+from bothways.gateway.access_config import access_in
 from bothways.gateway.addresses import (
     Address,
     ListenerAddress,
@@ -38,12 +39,10 @@ from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.shared_limits import check_usable
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.starttls import Accepted
-from bothways.trust.access import PeerRule
 from bothways.trust.files import FilePath
 from bothways.trust.general_names import is_dns_name, lower_ascii
 
 MOST_LISTENERS = 64
-RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,7 @@ class _Reading:
         if table is None:
             return None
         listener = operator_listener_in(table, self._folder, STATUS)
-        identity, access = named_for(table, identity_in(table, self._folder, common), None), _access(table)
+        identity, access = named_for(table, identity_in(table, self._folder, common), None), access_in(table)
         table.end()
         name = listener.name
         route = RouteConfig(name, None, (), (name,), identity, access, None, None, http=HTTPConfig())
@@ -272,7 +271,7 @@ class _Reading:
             alpn,
             wanted,
             named_for(table, identity_in(table, self._folder, common), names),
-            _access(table),
+            access_in(table),
             address,
             None if tls is None else backend_tls_in(tls, self._folder, address),
             _proxy_protocol(table),
@@ -380,30 +379,6 @@ def _starttls(table: Table, listeners: Sequence[ListenerConfig]) -> Accepted | N
             "`listeners` those that have the same"
         )
     return next((each.starttls for each in listeners), None)
-
-
-def _access(table: Table) -> Access:
-    """Read the rules. Nobody is let in by omission: all verified clients are only by these words."""
-    deny = tuple(_rule(each) for each in table.tables("deny"))
-    if isinstance(table.peek("allow"), str):
-        if table.text("allow") != ANYBODY:
-            table.refuse(f'expected [[route.allow]] tables, or the text "{ANYBODY}"', "allow")
-        return Access(None, deny)
-    rules = tuple(_rule(each) for each in table.tables("allow"))
-    if not rules:
-        table.refuse(f'`allow` is missing: nobody could pass; add [[route.allow]], or allow = "{ANYBODY}"')
-    return Access(rules, deny)
-
-
-def _rule(table: Table) -> Rule:
-    name = table.text("name")
-    given = {kind: values for kind in RULE_KINDS if (values := table.texts(kind)) is not None}
-    table.end()
-    try:
-        rule = PeerRule(**given)
-    except ConfigError as error:
-        table.refuse(str(error))
-    return Rule(name or str(rule), rule)
 
 
 def _covers(earlier: RouteConfig, later: RouteConfig) -> bool:

@@ -47,7 +47,7 @@ def decoded(data: bytes) -> X509Response:
         raise BadResponse(f"a response of {len(data)} bytes; at most {MOST_BYTES} are accepted")
     svids: list[SVID] = []
     federated: dict[str, tuple[bytes, ...]] = {}
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == 1:
             svids.append(_svid(_bytes(value)))
         elif number == 3:
@@ -81,7 +81,7 @@ def _entry(data: bytes) -> tuple[str, tuple[bytes, ...]]:
 def _single(data: bytes, what: str) -> dict[int, bytes]:
     """Return the fields of a message in which each occurs once."""
     found: dict[int, bytes] = {}
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number in found:
             raise BadResponse(f"{what} has a field twice")
         if value is not None:
@@ -89,8 +89,11 @@ def _single(data: bytes, what: str) -> dict[int, bytes]:
     return found
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the number of each field with its bytes; None for those of another type, which are skipped."""
+def fields(data: bytes) -> Iterator[tuple[int, bytes | None]]:
+    """Yield the number of each field of a message with its bytes; None for those of another type.
+
+    Raises BadResponse.
+    """
     at = count = 0
     while at < len(data):
         count += 1

@@ -288,7 +288,7 @@ def _key(values: tuple[str, ...]) -> Test:
     def holds(verdict: Trusted) -> bool:
         pinned = verdict.by_key
         key = pinned.key.key if isinstance(pinned, PinnedKey) else _leaf(verdict).key
-        kind, bits = _key_kind(key)
+        kind, bits = key_kind(key)
         return kind in values or (kind == "RSA" and least is not None and bits >= least)
 
     return holds
@@ -299,7 +299,8 @@ def _key_digest(verdict: Trusted) -> bytes:
     return pinned.key.digest if isinstance(pinned, PinnedKey) else _leaf(verdict).key_digest
 
 
-def _key_kind(key: PublicKeyTypes) -> tuple[str, int]:
+def key_kind(key: PublicKeyTypes) -> tuple[str, int]:
+    """Return the kind of a public key as rules call it, "" for another one, and its bits where they vary."""
     if isinstance(key, rsa.RSAPublicKey):
         return "RSA", key.key_size
     if isinstance(key, ec.EllipticCurvePublicKey):
