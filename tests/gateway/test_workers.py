@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from bothways import PeerAlert, Truncated
+from bothways import PeerAlert, TLSError, Truncated
 from bothways.net import Channel, wrap
 from bothways.testing import Identity
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
 from processes import children
+from ticket_keys.redis_server import running_redis
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
@@ -197,3 +198,32 @@ def test_workers_end_with_their_supervisor_even_if_it_is_killed(setting: Setting
             assert not says(channel, b"two")
         with pytest.raises(OSError):
             socket.create_connection(("127.0.0.1", int(server.port)), 5)
+
+
+def test_workers_count_the_connections_of_a_client_together(setting: Setting, tmp_path: Path) -> None:
+    """Also by what the supervisor has handed out later."""
+    (tmp_path / "redis").mkdir()
+    (setting.folder / "secret").write_text("ab" * 32)
+    with behind() as port, running_redis(tmp_path / "redis") as redis, contextlib.ExitStack() as stack:
+        limits = {"per_identity": 1, "shared": redis.url, "shared_secret": "secret"}
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1}, limits=limits)
+        server = stack.enter_context(running(setting))
+        client = setting.mutual.client()
+
+        def refuses() -> bool:
+            """Whether this or the other worker refuses one more; this one needs no answer of Redis for that."""
+            with (
+                client.connect("127.0.0.1", int(server.port)) as channel,
+                contextlib.suppress(TLSError, OSError),
+            ):
+                return not says(channel, b"one more")
+            return True
+
+        holding = stack.enter_context(client.connect("127.0.0.1", int(server.port)))
+        assert says(holding, b"hello")
+        until(lambda: refuses() and "connections to all gateways" in server.printed)
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "taken by all workers" in server.printed)
+        before = server.printed.count("connections to all gateways")
+        until(lambda: refuses() and server.printed.count("connections to all gateways") > before)
+        assert says(holding, b"still there")
