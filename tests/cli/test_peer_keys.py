@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +18,19 @@ from click.testing import CliRunner
 
 from bothways import ConfigError, RawKeyCredentials
 from bothways.cli import connect as connecting
-from bothways.cli import serve
-from cli_scripting import Background
+from bothways.cli import get, run, serve, tunnel
+from cli_scripting import Background, bothways, environment
 from cli_talk import there_and_back
+from interop.peers import find
+from interop.programs import free_port
+from library_services import running
 
 pytestmark = pytest.mark.network
 
+COMMANDS = {
+    "serve": serve.command, "connect": connecting.command, "get": get.command, "tunnel": tunnel.command,
+    "run": run.command,
+}  # fmt: skip
 SECRET = sha256(b"of two").hexdigest()
 OTHER = sha256(b"of others").hexdigest()
 
@@ -87,7 +98,22 @@ def test_both_sides_know_each_other_by_raw_public_keys(keys: Path) -> None:
         (["connect", "localhost:1", "--pin", "client.toml"], "client.toml, line 1: expected a SHA-256"),
         (["connect", "localhost:1", "--psk", "server.toml"], "a peer of a client has to be a DNS name"),
         (["connect", "localhost:1", "--psk", "client.toml", "--tls", "1.2"], "need TLS 1.3"),
-        (["serve", "127.0.0.1:0", "--echo"], "how this server authenticates itself is missing"),
+        (
+            ["connect", "localhost:1", "--psk", "client.toml", "--name", "other.example"],
+            "no key stands for other.example",
+        ),
+        (["get", "https://other.example:1/", "--psk", "client.toml"], "no key stands for other.example"),
+        (["tunnel", "t.sock", "other.example:1", "--psk", "client.toml"], "no key stands for other.example"),
+        (
+            ["get", "https://localhost:1/", "--psk", "client.toml", "--code", "httpx"],
+            "no equivalent of --psk",
+        ),
+        (
+            ["tunnel", "t.sock", "localhost:1", "--pin", "server.pin"],
+            "how we authenticate ourselves is missing",
+        ),
+        (["run", "app:app"], "how we authenticate ourselves is missing"),
+        (["serve", "127.0.0.1:0", "--echo"], "how we authenticate ourselves is missing"),
         (
             ["serve", "127.0.0.1:0", "--echo", "--psk", "server.toml", "--client-auth", "none"],
             "psk_peers: not used",
@@ -108,8 +134,97 @@ def test_what_cannot_be_used_is_wrong_use(
     """No secret is in the message."""
     write(keys / "open.toml", "device 7", "localhost", mode=0o644)
     monkeypatch.chdir(keys)
-    command = {"serve": serve.command, "connect": connecting.command}[words[0]]
+    command = COMMANDS[words[0]]
     result = CliRunner().invoke(command, words[1:], standalone_mode=False)
     said = f"{result.exception} {result.output}"
     assert isinstance(result.exception, ConfigError | click.ClickException | SystemExit), result
     assert problem in said and SECRET not in said
+
+
+APP = """
+import json
+from bothways.http.asgi import identity
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    who = identity(scope)
+    body = json.dumps([who.kind, who.psk_name, who.pin_name]).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+"""
+GET = ["get", "https://localhost:{}/", "--connect-to", "127.0.0.1:{}"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "known"),
+    [
+        (("--psk", "server.toml"), ("--psk", "client.toml"), ["pre-shared key", "device 7", ""]),
+        (
+            ("--raw-key", "server.key", "--client-pin", "client.pin"),
+            ("--raw-key", "client.key", "--pin", "server.pin"),
+            ["raw public key", "", "client 7"],
+        ),
+    ],
+)
+def test_an_application_learns_who_asks_without_a_certificate(
+    keys: Path, ours: tuple[str, ...], theirs: tuple[str, ...], known: list[str]
+) -> None:
+    (keys / "app.py").write_text(APP)
+    server = Background(["run", "app:app", "--listen", "127.0.0.1:0", *ours], keys)
+    try:
+        words = [each.format(server.port) for each in GET]
+        done = subprocess.run(
+            bothways(*words, *theirs), cwd=keys, env=environment(), capture_output=True, text=True, timeout=60,
+            stdin=subprocess.DEVNULL, check=False,
+        )  # fmt: skip
+        assert (done.returncode, json.loads(done.stdout or "null")) == (0, known), done.stderr
+    finally:
+        server.end()
+    assert "Traceback" not in server.printed
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("stack", ["openssl", "gnutls"])
+def test_a_tunnel_leads_to_a_server_of_others_by_a_key_that_both_have(keys: Path, stack: str) -> None:
+    """They have no importer (RFC 9258). Another secret reaches nothing."""
+    port = free_port()
+    (keys / "psk").write_text(f"k-7f3a:{SECRET}\n")
+    command = {
+        "openssl": [
+            find("openssl"), "s_server", "-accept", str(port), "-tls1_3", "-nocert", "-rev", "-quiet",
+            "-psk", SECRET, "-psk_identity", "k-7f3a",
+        ],
+        "gnutls": [
+            find("gnutls-serv"), "--port", str(port), "--echo", "--noticket", "--pskpasswd", str(keys / "psk"),
+            "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.3:+ECDHE-PSK:+PSK:+DHE-PSK:-CTYPE-ALL",
+        ],
+    }[stack]  # fmt: skip
+    write(keys / "right.toml", "device 7", "localhost")
+    write(keys / "wrong.toml", "device 7", "localhost", OTHER)
+    for name in ("right", "wrong"):
+        file = keys / f"{name}.toml"
+        file.write_text(file.read_text() + "insecure_without_importer = true\n")
+    with running(command, port, keys) as port:
+        for name, answered in (("right", True), ("wrong", False)):
+            words = ["tunnel", "t.sock", f"127.0.0.1:{port}", "--name", "localhost", "--psk", f"{name}.toml"]
+            process = subprocess.Popen(
+                bothways(*words), cwd=keys, env=environment(), stderr=subprocess.PIPE, text=True
+            )
+            try:
+                assert process.stderr is not None
+                assert process.stderr.readline().startswith("listening on ")
+                with socket.socket(socket.AF_UNIX) as sock:
+                    sock.settimeout(20)
+                    sock.connect(str(keys / "t.sock"))
+                    sock.sendall(b"hello\n")
+                    with contextlib.suppress(ConnectionError):
+                        assert bool(sock.recv(16).strip()) is answered
+            finally:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+                process.stderr.close()

@@ -19,6 +19,7 @@ import pytest
 import pki
 from bothways import ClientConfig, ConfigError, Credentials, PeerAlert, TrustStore
 from bothways.cli.options import Side, Sources
+from bothways.cli.peer_keys import PeerKeys
 from bothways.cli.spiffe import Workload
 from bothways.net import connect
 from cli_scripting import Background
@@ -93,7 +94,7 @@ def test_options_that_do_not_belong_together_are_refused(
     workload_of: Workload, cert: str | None, problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        workload_of.check_required(Side(cert, None, None, (), False, Sources()))
+        workload_of.check_required(Side(cert, None, None, (), False, Sources()), PeerKeys())
     assert (ended.value.code, problem in capsys.readouterr().err) == (2, True)
 
 

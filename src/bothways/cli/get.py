@@ -27,7 +27,7 @@ from bothways.cli.options import (
     side_options,
 )
 from bothways.cli.output import Output
-from bothways.cli.peer_keys import PeerKeys
+from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.spiffe import Workload, client_workload_options
 from bothways.cli.terminal import DONE, refuse
 from bothways.errors import ConfigError
@@ -88,11 +88,12 @@ class HeaderType(click.ParamType[Header]):
     "--ca",
     type=FILE,
     metavar="FILE",
-    help="The trusted CA certificates (PEM); by default those of the system.",
+    help="The trusted CA certificates (PEM); by default those of the system, with --psk or --pin none.",
 )
 @profile_option
 @side_options(cert_required=False, alpn_help=None)
 @client_workload_options
+@keys_options("--pin", "servers")
 @click.option(
     "--name",
     metavar="NAME",
@@ -159,6 +160,7 @@ def command(
     profile: Profile,
     side: Side,
     workload: Workload,
+    keys: PeerKeys,
     name: str | None,
     tls: str | None,
     only: str | None,
@@ -185,23 +187,28 @@ def command(
     if data is not None and not any(each.name.lower() == "content-type" for each in headers):
         headers = (*headers, Header("Content-Type", FORM))
     if library is not None:
-        _refuse_options_not_in_code(side, workload, only=only, dial=dial, follow=follow)
+        _refuse_options_not_in_code(side, workload, keys, only=only, dial=dial, follow=follow)
         wanted = _wanted(verb, location, headers, data, output, ca, profile, side, tls, name, timeout)
         sys.stdout.write(code(library, wanted))
         return DONE
     http = load_http()
     body = _body(data)
-    loaded = load_client(side, workload, PeerKeys(), ca, name or location.host, profile)
+    loaded = load_client(side, workload, keys, ca, name or location.host, profile)
     own = loaded.own
     config = ClientConfig(
         anchors=loaded.anchors,
         credentials=own.credentials,
+        pins=loaded.keys.pins,
+        psk_peers=loaded.keys.psks,
+        raw_key=loaded.keys.raw_key,
         versions=SPOKEN if tls is None else (tls,),
         alpn=http.protocols(body, only),
         revocation=own.revocation,
         insecure_rsa_key_transport=own.classic,
     )
-    named = side.files(ca, *profile_words(profile), *workload.words, *hello_words(tls, timeout=timeout))
+    named = side.files(
+        ca, *profile_words(profile), *workload.words, *keys.words, *hello_words(tls, timeout=timeout)
+    )
     kept = (
         *request_words(
             method, [(each.name, each.value) for each in given], data, dial, output, follow=follow
@@ -265,11 +272,12 @@ def _version() -> str:
 
 
 def _refuse_options_not_in_code(
-    side: Side, workload: Workload, *, only: str | None, dial: Address | None, follow: bool
+    side: Side, workload: Workload, keys: PeerKeys, *, only: str | None, dial: Address | None, follow: bool
 ) -> None:
     left_out = {
         "--http": only, "--connect-to": dial, "--location": follow, "--classic": side.classic,
         "--fetch": side.sources.fetch, "--spiffe": workload.spiffe,
+        "--psk": keys.psk, "--raw-key": keys.raw_key, "--pin": keys.pin,
     }  # fmt: skip
     given = [option for option, value in left_out.items() if value]
     if given:

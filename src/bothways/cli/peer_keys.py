@@ -12,8 +12,8 @@ import click
 from bothways.cli.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.options import FILE, Command, are_files, gathered
 from bothways.errors import ConfigError
-from bothways.trust.external_psks import ExternalPSKs
-from bothways.trust.pins import PinnedKeys
+from bothways.trust.external_psks import ExternalPSKs, WatchedExternalPSKs
+from bothways.trust.pins import PinnedKeys, WatchedPinnedKeys
 from bothways.trust.raw_key import RawKeyCredentials
 
 
@@ -24,6 +24,15 @@ class LoadedKeys:
     psks: ExternalPSKs | None = None
     pins: PinnedKeys | None = None
     raw_key: RawKeyCredentials | None = None
+
+    @property
+    def may_change(self) -> bool:
+        """Whether keys of peers are in files that are read again when they change."""
+        return isinstance(self.psks, WatchedExternalPSKs) or isinstance(self.pins, WatchedPinnedKeys)
+
+    def look(self) -> None:
+        """Read the files about peers again if they have changed; changes are reported in the log."""
+        _ = None if self.psks is None else self.psks.current, None if self.pins is None else self.pins.current
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,11 @@ class PeerKeys:
         """The options of a client that the commands of a remedy keep."""
         given = (("--psk", self.psk), ("--raw-key", self.raw_key), ("--pin", self.pin))
         return tuple((option, value) for option, value in given if value is not None)
+
+    @property
+    def are_own(self) -> bool:
+        """Whether we can authenticate ourselves by one of them."""
+        return self.psk is not None or self.raw_key is not None
 
     @property
     def verifies_peers(self) -> bool:

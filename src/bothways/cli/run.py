@@ -21,6 +21,7 @@ from bothways.cli.options import (
     clients_options,
     side_options,
 )
+from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.spiffe import Workload, allowing, workload_options
 from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
@@ -70,6 +71,7 @@ class Serving:
 @side_options(cert_required=False, alpn_help=None)
 @workload_options
 @clients_options
+@keys_options("--client-pin", "clients")
 @tickets_options
 @workers_option
 @click.option("--factory", is_flag=True, help="APP is a function that returns the application.")
@@ -90,6 +92,7 @@ def command(
     side: Side,
     workload: Workload,
     clients: Clients,
+    keys: PeerKeys,
     tickets: Tickets,
     workers: int | None,
     factory: bool,
@@ -100,19 +103,19 @@ def command(
 
     MODULE is imported from the current directory. `bothways.http.asgi.identity(scope)` returns the verified client.
     Prints `listening on HOST:PORT` on standard error when it is ready. The files of --cert, --key, --client-ca,
-    --client-cert and --crl are read again when they change, and connections of clients whose certificates are not
-    accepted any more are ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads all files again and replaces
-    the workers one after the other.
+    --client-cert, --client-pin, --psk and --crl are read again when they change, and connections of clients whose
+    certificates or keys are not accepted any more are ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads
+    all files again and replaces the workers one after the other.
     """
     module, colon, attribute = app.partition(":")
     if not (colon and module and attribute):
         refuse(f"{app!a} does not name an application; expected MODULE:APP, such as app:app")
-    workload.check_required(side)
+    workload.check_required(side, keys)
     _check_installed()
     sys.path.insert(0, os.getcwd())
 
     def load() -> Serving:
-        return _load(side, workload, clients, tickets)
+        return _load(side, workload, clients, keys, tickets)
 
     loaded = Reloadable(load)
     with tcp_socket(TCPAddress(*address)) as listener:
@@ -152,18 +155,21 @@ def _check_installed() -> None:
             refuse(f"run requires the package {name}, which is not installed", INSTALL)
 
 
-def _load(side: Side, workload: Workload, clients: Clients, tickets: Tickets) -> Serving:
+def _load(side: Side, workload: Workload, clients: Clients, keys: PeerKeys, tickets: Tickets) -> Serving:
     """Read all files. Raises ConfigError."""
     if clients.client_auth == "later":
         raise ConfigError("--client-auth later: an ASGI application has no way to ask for a certificate")
     followed = workload.load()
-    read = ServerFiles(side, clients, followed=followed)
+    read = ServerFiles(side, clients, keys, followed)
     own = read.own
     config = ServerConfig(
         client_anchors=read.anchors,
         client_auth=clients.client_auth,
         allow=allowing(clients, followed),
         credentials=own.credentials or (),
+        client_pins=read.loaded_keys.pins,
+        psk_peers=read.loaded_keys.psks,
+        raw_key=read.loaded_keys.raw_key,
         alpn=ALPN,
         revocation=own.revocation,
         judge_again=read.judge_again,

@@ -185,12 +185,8 @@ def _check(
     """Refuse options that do not go together."""
     if (service is None) == (forward is None):
         refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
-    own = (side.cert, side.key, keys.psk, keys.raw_key, workload.spiffe)
-    if all(each is None for each in own):
-        refuse(
-            "how this server authenticates itself is missing: --cert FILE, or --raw-key FILE or --psk FILE, "
-            "or --spiffe unix:PATH"
-        )
+    if side.key is None:  # which says what is missing by itself
+        workload.check_required(side, keys)
     if starttls is not None and forward is None:
         refuse(
             f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"

@@ -18,8 +18,6 @@ from bothways.tls.handshake.settings import JudgeAgain
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl_files import CRLFiles
-from bothways.trust.external_psks import WatchedExternalPSKs
-from bothways.trust.pins import WatchedPinnedKeys
 from bothways.trust.renewal import Overdue
 from bothways.trust.verdict import Purpose
 
@@ -86,10 +84,7 @@ class ServerFiles:
         """When a connected client is verified again: always at the end of its verdict."""
         if not self._verifies_clients:
             return "never"
-        trusted = (self.anchors, self.loaded_keys.psks, self.loaded_keys.pins)
-        watched = any(
-            isinstance(each, WatchedTrustStore | WatchedExternalPSKs | WatchedPinnedKeys) for each in trusted
-        )
+        watched = isinstance(self.anchors, WatchedTrustStore) or self.loaded_keys.may_change
         may_change = self.own.revocation is not None or watched
         return "change" if may_change else "lapse"
 
@@ -123,8 +118,9 @@ class ServerFiles:
 
     def _read_changed_credentials(self) -> list[str]:
         """Read changed credentials even without new connections; changes are reported in the log."""
-        for each in (self.own.credentials, self.anchors, self.loaded_keys.psks, self.loaded_keys.pins):
+        for each in (self.own.credentials, self.anchors):
             _ = None if each is None else each.current
+        self.loaded_keys.look()
         return self._doubts()
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bothways.cli.options import Clients, Command, Side, gathered
+from bothways.cli.peer_keys import PeerKeys
 from bothways.cli.terminal import refuse
 from bothways.errors import ConfigError
 from bothways.faults import shown
@@ -47,11 +48,13 @@ class Workload:
         elif side.cert is not None or side.key is not None:
             refuse("--spiffe gives our certificate and key: remove --cert and --key")
 
-    def check_required(self, side: Side) -> None:
+    def check_required(self, side: Side, keys: PeerKeys) -> None:
         """Refuse a command without any identity, too."""
         self.check(side)
-        if self.spiffe is None and side.cert is None:
-            refuse("how we authenticate ourselves is missing: --cert FILE, or --spiffe")
+        if self.spiffe is None and side.cert is None and not keys.are_own:
+            refuse(
+                "how we authenticate ourselves is missing: --cert FILE, or --raw-key FILE or --psk FILE, or --spiffe"
+            )
 
     def load(self) -> FollowedIdentity | None:
         """Call the agent and wait for the first identity; None where no agent is named. Raises ConfigError.

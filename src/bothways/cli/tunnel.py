@@ -9,7 +9,7 @@ import click
 
 from bothways.cli.client_side import load_client
 from bothways.cli.options import FILE, SERVER, Address, Side, side_options
-from bothways.cli.peer_keys import PeerKeys
+from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.spiffe import Workload, client_workload_options
 from bothways.cli.starttls import PROTOCOL
 from bothways.cli.terminal import DONE, bounded, headline, refuse, say
@@ -36,13 +36,14 @@ IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
     "--ca",
     type=FILE,
     metavar="FILE",
-    help="The trusted CA certificates (PEM); by default those of the system.",
+    help="The trusted CA certificates (PEM); by default those of the system, with --psk or --pin none.",
 )
 @side_options(
     cert_required=False,
     alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
 )
 @client_workload_options
+@keys_options("--pin", "servers")
 @click.option(
     "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
 )
@@ -71,6 +72,7 @@ def command(
     ca: str | None,
     side: Side,
     workload: Workload,
+    keys: PeerKeys,
     name: str | None,
     insecure_tcp: bool,
     starttls: Protocol | None,
@@ -79,10 +81,10 @@ def command(
     """Pass what local programs send to the Unix socket PATH to a server, over TLS with our certificate.
 
     Only this user can connect to PATH (mode 0600). Prints `listening on unix:PATH` on standard error when it is ready.
-    The files of --cert, --key, --ca and --crl are read again when they change, and connections to a server that is not
-    accepted any more are ended. SIGINT or SIGTERM ends it.
+    The files of --cert, --key, --ca, --pin, --psk and --crl are read again when they change, and connections to a
+    server that is not accepted any more are ended. SIGINT or SIGTERM ends it.
     """
-    workload.check_required(side)
+    workload.check_required(side, keys)
     where = _local(local, insecure_tcp)
     if starttls is not None and starttls.name not in CLIENT_SPEAKS_FIRST:
         refuse(
@@ -91,12 +93,17 @@ def command(
         )
     lists = CRLFiles(side.sources.crl)
     target = name or address.host
-    loaded = load_client(side, workload, PeerKeys(), ca, target, lists=lists.store, watched=True)
+    loaded = load_client(side, workload, keys, ca, target, lists=lists.store, watched=True)
     own, anchors = loaded.own, loaded.anchors
-    may_change = own.revocation is not None or isinstance(anchors, WatchedTrustStore)
+    may_change = (
+        own.revocation is not None or loaded.keys.may_change or isinstance(anchors, WatchedTrustStore)
+    )
     config = ClientConfig(
         anchors=anchors,
         credentials=own.credentials,
+        pins=loaded.keys.pins,
+        psk_peers=loaded.keys.psks,
+        raw_key=loaded.keys.raw_key,
         alpn=own.alpn,
         revocation=own.revocation,
         judge_again="change" if may_change else "lapse",
@@ -110,6 +117,7 @@ def command(
 
     def read_changed_crls() -> list[str]:
         _ = config.settings.identity.own, anchors.current
+        loaded.keys.look()
         return lists.read_changed() if side.sources.crl else []
 
     checks: list[RegularCheck] = [read_changed_crls, loaded.renewal_check()]
