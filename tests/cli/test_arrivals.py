@@ -160,13 +160,13 @@ class Flood:
 @pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
 @pytest.mark.parametrize("sources", [1, 100])
 @pytest.mark.parametrize("begun", BEGUN.values(), ids=BEGUN)
-def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(start, begun, sources):
-    """More connections than there are places; p50 and p99 of the good handshakes are printed."""
+def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(start, begun, sources, full):
+    """More connections than there are places; how long good handshakes took is printed."""
     server = start("--echo")
     with ada(server) as friend:
         with Flood(int(server.port), begun, sources, 300) as flood:
             times = []
-            for _ in range(30):
+            for _ in range(30 if full else 10):
                 began = time.perf_counter()
                 with ada(server) as channel:
                     channel.sendall(b"x")
@@ -177,7 +177,8 @@ def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(s
         assert flood.ended > 0
     times.sort()
     print(
-        f"\n{flood.ended} ended; good handshakes p50 {times[15] * 1e3:.0f} ms, p99 {times[29] * 1e3:.0f} ms"
+        f"\n{flood.ended} ended; good handshakes: p50 {times[len(times) // 2] * 1e3:.0f} ms, "
+        f"the slowest {times[-1] * 1e3:.0f} ms"
     )
     assert server.end() == 0, server.printed
     assert server.printed.count(" ended: ") <= 120

@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 
-from command_line import bothways, environment
+from command_line import bothways, environment, run_command
 
 
 def run(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_command(
         list(words), env=environment(**extra), capture_output=True, text=True, timeout=30, check=False
     )
 

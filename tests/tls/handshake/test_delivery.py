@@ -120,7 +120,7 @@ def splits(full: bool) -> Iterator[tuple[int, int]]:
     chosen = random.Random(7)
     for flight, size in enumerate(flight_sizes()):
         places = range(1, size)
-        share = places if full else sorted(chosen.sample(places, min(len(places), 50)))
+        share = places if full else sorted(chosen.sample(places, min(len(places), 30)))
         yield from ((flight, place) for place in share)
 
 
@@ -200,7 +200,7 @@ def test_each_message_may_have_its_own_record(role: Role) -> None:
 
 def test_mutated_records_raise_nothing(full: bool) -> None:
     """Whatever bytes come, `receive` returns events, and the last is a documented error."""
-    for seed in range(8000 if full else 1500):
+    for seed in range(8000 if full else 800):
         chosen = random.Random(seed)
         flight = chosen.randrange(5)
         count = 0
@@ -222,7 +222,7 @@ def test_mutated_records_raise_nothing(full: bool) -> None:
 def test_mutated_messages_under_the_right_keys_raise_nothing(role: Role, full: bool) -> None:
     """The same from a peer that knows all keys: its bytes reach the codecs and the checks."""
     refused = 0
-    for seed in range(8000 if full else 1200):
+    for seed in range(8000 if full else 700):
         chosen = random.Random(seed)
         with altering(role, mutator(seed % (7 if role is Role.SERVER else 5), chosen)):
             talk = SPLIT.pair()
@@ -297,7 +297,7 @@ def test_crowded_hello_is_gone_through_once(edit: Edit) -> None:
 def test_random_bytes_raise_nothing(full: bool) -> None:
     """Noise is refused, at the start and behind a valid header."""
     config_pairs = SPLIT.pair
-    for seed in range(5000 if full else 300):
+    for seed in range(5000 if full else 200):
         chosen = random.Random(seed)
         talk = config_pairs()
         noise = chosen.randbytes(chosen.choice((1, 5, 50, 500)))
