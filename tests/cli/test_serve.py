@@ -136,3 +136,16 @@ def test_a_client_that_closes_in_order_since_our_certificate_has_another_name_is
         time.sleep(0.02)
     assert wanted in server.printed, server.printed
     assert ("the client closed the connection before it sent anything" in server.printed) == is_reported
+    assert "health checks do so" not in server.printed
+
+
+def test_a_client_that_says_nothing_after_its_handshake_is_reported(start):
+    """So do nginx whose proxy_ssl_name is another and clients that pin keys: nothing else tells that they refuse us."""
+    server = start("--page", "--client-ca", "ca.pem")
+    with ada(server) as channel:
+        channel.shutdown()
+        assert channel.recv(1) == b""
+    end = time.monotonic() + 20
+    while "health checks do so" not in server.printed and time.monotonic() < end:
+        time.sleep(0.02)
+    assert "sent nothing after the handshake" in server.printed, server.printed

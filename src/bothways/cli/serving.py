@@ -36,6 +36,11 @@ HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the hands
 LAST_TURNS = 8  # turns of the event loop in which everything is ended
 NOTHING_SENT = "the client closed the connection before it sent anything"
 RESET = "the client reset the connection at once, before its address was read"
+WITHOUT_A_WORD = "the client sent nothing after the handshake, and closed the connection"
+SO_DO = (
+    "health checks do so, and clients that refuse our certificate only then: for its name (curl, nginx proxy_ssl_name) "
+    "or its key (pinned keys)"
+)
 SOMEBODY = "a client"
 
 
@@ -174,16 +179,16 @@ class Serving:
             await tls.until_lost()
 
     def _report_departure(self, client: Client, connection: Connection, local: str) -> None:
-        """Report a client that closed in order without a word, if something is wrong with our certificate for it."""
+        """Report a client that closed in order without a word, with what is wrong with our certificate for it."""
         facts = connection.history.facts()
         if facts is None or facts.has_data:
             return
         why = explain_departure(facts, files=self._files, address=str(client.address), local=local)
-        if why is not None:
+        if why is None:
+            lines = [f"{client.address} ended: {WITHOUT_A_WORD}", f"    {SO_DO}"]
+        else:
             lines = [f"{client.address} ended: {why.happened}", *(f"    {line}" for line in why.lines())]
-            self._reports.failed(
-                client.address.host, lambda: lines, known=facts.complete and client.established
-            )
+        self._reports.failed(client.address.host, lambda: lines, known=facts.complete and client.established)
 
     def _config_for(self, protocol: str | None, asked: ServiceRequest) -> ServerConfig | None:
         """Return the configuration for a client; None refuses it.
