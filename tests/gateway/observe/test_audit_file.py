@@ -113,6 +113,83 @@ def test_a_file_that_was_moved_away_is_followed_by_another_that_names_its_end(pa
     assert seen[0]["subject"] == str(verified(path + ".1"))
 
 
+def test_a_broken_file_that_was_moved_away_is_followed_by_another_too(path: str) -> None:
+    """That is what its message says to do; and no attempt before it leaves anything open."""
+    file = AuditFile(path, "worker 1")
+    file.append("allowed", "one", {})
+    head = verified(path)
+    with open(path, "ab") as other:
+        other.write(b"not an entry\n")
+    descriptors = len(os.listdir("/dev/fd"))
+    for _ in range(3):
+        with pytest.raises(NotRecorded, match="move it away"):
+            file.append("allowed", "two", {})
+    os.rename(path, path + ".1")
+    with open(path, "ab") as new:
+        fcntl.flock(new, fcntl.LOCK_EX)
+        for _ in range(3):
+            with pytest.raises(NotRecorded, match="another process holds its lock"):
+                file.append("allowed", "three", {})
+        assert len(os.listdir("/dev/fd")) == descriptors + 1
+    file.append("allowed", "four", {})
+    file.close()
+    seen: list[dict] = []
+    verified(path, visit=seen.append)
+    assert [each["subject"] for each in seen] == [str(head), "four"]
+    assert seen[0]["details"] == {
+        "problem": "it does not end with a whole entry; move it away, and another one is begun"
+    }
+
+
+def test_a_file_that_is_repaired_is_gone_on_with_where_it_was(path: str) -> None:
+    file = AuditFile(path, "worker 1")
+    file.append("allowed", "one", {})
+    size = os.stat(path).st_size
+    with open(path, "ab") as other:
+        other.write(b"not an entry\n")
+    with pytest.raises(NotRecorded):
+        file.append("allowed", "two", {})
+    os.truncate(path, size)
+    file.append("allowed", "three", {})
+    file.close()
+    assert verified(path).number == 2
+
+
+def test_a_file_that_others_have_emptied_and_filled_to_the_same_size_is_read_again(path: str) -> None:
+    """Such as by logrotate with copytruncate."""
+    one, two = AuditFile(path, "worker 1"), AuditFile(path, "worker 2")
+    one.append("allowed", "one", {})
+    os.truncate(path, 0)
+    two.append("allowed", "two", {})
+    one.append("allowed", "three", {})
+    for each in (one, two):
+        each.close()
+    assert verified(path).number == 2
+
+
+def test_an_entry_is_in_the_file_before_or_in_the_next_one_and_never_behind_the_end_that_is_named(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that looked before the file was moved away, and has its lock after that."""
+    slow, fast = AuditFile(path, "worker 1"), AuditFile(path, "worker 2")
+    slow.append("allowed", "one", {})
+    lock = fcntl.flock
+
+    def moved_before_the_lock(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        os.rename(path, path + ".1")
+        fast.append("allowed", "two", {})
+        lock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", moved_before_the_lock)
+    slow.append("allowed", "three", {})
+    for each in (slow, fast):
+        each.close()
+    seen: list[dict] = []
+    assert verified(path, visit=seen.append).number == 3
+    assert seen[0]["subject"] == str(verified(path + ".1"))
+
+
 def test_what_cannot_be_recorded_is_said_and_leaves_the_file_whole(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,8 +226,13 @@ def test_a_file_that_cannot_be_gone_on_with_is_refused(path: str, tmp_path: Path
             use(str(tmp_path / "missing" / "audit.log"))
     os.symlink(path, tmp_path / "link")
     os.mkfifo(tmp_path / "pipe")
+    descriptors = len(os.listdir("/dev/fd"))
     for name in ("link", "pipe"):
-        with pytest.raises(ConfigError):
-            AuditFile(str(tmp_path / name), "x")
+        for use in (check_usable, lambda each: AuditFile(each, "x")):
+            with pytest.raises(ConfigError):
+                use(str(tmp_path / name))
+    with pytest.raises(ConfigError):
+        AuditFile(path, "x")
+    assert len(os.listdir("/dev/fd")) == descriptors
     with pytest.raises(ConfigError, match="no such file"):
         verified(str(tmp_path / "nothing"))

@@ -13,7 +13,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
@@ -25,6 +24,8 @@ ENTRY_LIMIT = 16 * 1024  # bytes of an entry
 LOCK_SECONDS = 0.02  # to wait for other processes, which hold the lock for a fraction of a millisecond
 FIRST_LOCK_SECONDS = 2.0  # the same, when the file is opened
 TRY_SECONDS = 0.0002
+TAIL = 80  # bytes of an entry that have its hash, by which its last one is known again
+FOLLOWED = 3  # how often a file that is moved away is begun anew for one entry
 
 Visit = Callable[[dict[str, Any]], object]
 
@@ -33,12 +34,57 @@ class NotRecorded(Exception):
     """An entry cannot be written; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Open:
-    """The file that is open. key: which one it is, since another may be put in its place."""
+    """A file that is open, and its last entry. `key`: which file it is, since another may be put in its place.
 
-    descriptor: int
-    key: tuple[int, int]
+    Raises OSError, and NotRecorded where it is no regular file.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.descriptor = _open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        found = os.fstat(self.descriptor)
+        self.key = found.st_dev, found.st_ino
+        self.head = Head(0, GENESIS)
+        self._end = 0  # where the last entry that is known ends
+        self._tail = b""  # how it ends
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self.descriptor)
+
+    def is_at(self, path: str) -> bool:
+        """Whether it is still the file of this path."""
+        try:
+            found = os.stat(path, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return self.key == (found.st_dev, found.st_ino)
+
+    def look(self) -> None:
+        """Read the last entry, unless it is known. Raises NotRecorded where the file does not end with one."""
+        size = os.fstat(self.descriptor).st_size
+        if size == self._end and self._before(size, TAIL) == self._tail:
+            return
+        head = Head(0, GENESIS)
+        if size:
+            try:
+                row = _last_row(self._before(size, ENTRY_LIMIT))
+            except ChainBroken as error:
+                raise NotRecorded(str(error)) from None
+            head = Head(row["number"], row["hash"])
+        self.head, self._end, self._tail = head, size, self._before(size, TAIL)
+
+    def write(self, line: bytes, head: Head) -> None:
+        """Add an entry, which is the last one then. Raises NotRecorded."""
+        written = os.write(self.descriptor, line)
+        if written != len(line):
+            os.ftruncate(self.descriptor, self._end)
+            raise NotRecorded("no space is left for an entry")
+        self.head, self._end, self._tail = head, self._end + written, line[-TAIL:]
+
+    def _before(self, end: int, most: int) -> bytes:
+        count = min(end, most)
+        return os.pread(self.descriptor, count, end - count)
 
 
 class AuditFile:
@@ -54,95 +100,76 @@ class AuditFile:
         self.path = path
         self._actor = actor
         self._now = now
-        self._head = Head(0, GENESIS)
-        self._end = 0  # where the last entry that is known ends
         try:
-            self._file = self._opened()
-            with _locked(self._file.descriptor, FIRST_LOCK_SECONDS):
-                self._read_head(self._file.descriptor)
+            self._file = _Open(path)
+            try:
+                with _locked(self._file.descriptor, FIRST_LOCK_SECONDS):
+                    self._file.look()
+            except BaseException:
+                self._file.close()
+                raise
         except (NotRecorded, OSError) as error:
             raise ConfigError(f"{path}: {_problem(error)}") from None
 
     def append(self, action: str, subject: str, details: Mapping[str, object]) -> None:
         """Write an entry. Raises NotRecorded."""
         try:
-            self._follow()
-            descriptor = self._file.descriptor
-            with _locked(descriptor):
-                self._read_head(descriptor)
-                self._write(descriptor, action, subject, details)
+            for _ in range(FOLLOWED):
+                if not self._file.is_at(self.path):
+                    self._begin_anew()
+                with _locked(self._file.descriptor):
+                    if self._file.is_at(self.path):  # not moved away before the lock was there
+                        self._file.look()
+                        self._write(self._file, action, subject, details)
+                        return
         except OSError as error:
             raise NotRecorded(_problem(error)) from None
+        raise NotRecorded("it is moved away again and again")
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._file.descriptor)
+        self._file.close()
 
-    def _opened(self) -> _Open:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-        descriptor = os.open(self.path, flags, 0o600)
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            os.close(descriptor)
-            raise NotRecorded("it is no regular file")
-        return _Open(descriptor, (found.st_dev, found.st_ino))
+    def _begin_anew(self) -> None:
+        """Begin the file anew, since it was moved away. What cannot be read of the one before does not prevent it."""
+        before, new = self._file, _Open(self.path)
+        try:
+            with _locked(before.descriptor), _locked(new.descriptor):
+                new.look()
+                problem: dict[str, object] = {}
+                try:
+                    before.look()
+                except NotRecorded as error:
+                    problem = {"problem": str(error)}
+                if not new.head.number and (before.head.number or problem):
+                    self._write(new, "continue", str(before.head), problem)
+        except BaseException:
+            new.close()
+            raise
+        self._file = new
+        before.close()
 
-    def _follow(self) -> None:
-        """Begin the file anew if it was moved away."""
-        with contextlib.suppress(FileNotFoundError):
-            found = os.stat(self.path, follow_symlinks=False)
-            if (found.st_dev, found.st_ino) == self._file.key:
-                return
-        before, new = self._file.descriptor, self._opened()
-        with _locked(before):
-            self._read_head(before)
-            last = self._head
-        self._file, self._head, self._end = new, Head(0, GENESIS), 0
-        os.close(before)
-        with _locked(new.descriptor):
-            self._read_head(new.descriptor)
-            if not self._head.number and last.number:
-                self._write(new.descriptor, "continue", str(last), {})
-
-    def _read_head(self, descriptor: int) -> None:
-        """Read the last entry, unless it is known. Raises NotRecorded where the file does not end with one."""
-        size = os.fstat(descriptor).st_size
-        if size == self._end:
-            return
-        self._head = Head(0, GENESIS)
-        if size:
-            try:
-                row = _last_row(os.pread(descriptor, ENTRY_LIMIT, max(size - ENTRY_LIMIT, 0)))
-            except ChainBroken as error:
-                raise NotRecorded(str(error)) from None
-            self._head = Head(row["number"], row["hash"])
-        self._end = size
-
-    def _write(self, descriptor: int, action: str, subject: str, details: Mapping[str, object]) -> None:
+    def _write(self, file: _Open, action: str, subject: str, details: Mapping[str, object]) -> None:
         row: dict[str, Any] = {
             "authority": AUTHORITY,
-            "number": self._head.number + 1,
+            "number": file.head.number + 1,
             "at": self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "actor": self._actor,
             "action": action,
             "subject": subject,
             "details": json.dumps(details, sort_keys=True),
         }
-        row["hash"] = chained(self._head.hash, row)
+        row["hash"] = chained(file.head.hash, row)
         line = encoded(row)
         if len(line) > ENTRY_LIMIT:
             raise NotRecorded(f"an entry of {len(line)} bytes; at most {ENTRY_LIMIT} are possible")
-        written = os.write(descriptor, line)
-        if written != len(line):
-            os.ftruncate(descriptor, self._end)
-            raise NotRecorded("no space is left for an entry")
-        self._head, self._end = Head(row["number"], row["hash"]), self._end + written
+        file.write(line, Head(row["number"], row["hash"]))
 
 
 def check_usable(path: str) -> None:
     """Check that a file could be gone on with, without a change to anything. Raises ConfigError."""
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_open_regular) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - ENTRY_LIMIT, 0))
             last = file.read()
@@ -150,13 +177,22 @@ def check_usable(path: str) -> None:
         if not os.access(os.path.dirname(path) or ".", os.W_OK):
             raise ConfigError(f"{path}: its folder is not there, or nothing can be written to it") from None
         return
-    except OSError as error:
+    except (NotRecorded, OSError) as error:
         raise ConfigError(f"{path}: {_problem(error)}") from None
     if last:
         try:
             _last_row(last)
         except ChainBroken as error:
             raise ConfigError(f"{path}: {error}") from None
+
+
+def _open_regular(path: str, flags: int) -> int:
+    """Open a file without waiting, such as for the other end of a pipe. Raises NotRecorded."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise NotRecorded("it is no regular file")
+    return descriptor
 
 
 def _last_row(tail: bytes) -> dict[str, Any]:
