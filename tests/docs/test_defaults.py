@@ -43,7 +43,7 @@ from bothways.gateway import (
 from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import Limits as GatewayLimits
 from bothways.gateway.config import Times
-from bothways.gateway.http import identity_fields, link2
+from bothways.gateway.http import client2, forward, identity_fields, link2
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
 from bothways.gateway.observe import audit_file, board, operator, refusals, snapshot, status_page
@@ -355,6 +355,8 @@ VALUES = {
     ),
     "connections of one client of `gateway` to its service that are kept for other requests": str(http_services.IDLE),
     "head of a response to `gateway`": size(http_messages.RESPONSE_HEAD_LIMIT),
+    "informational responses before the response to one request": str(forward.INFORMATIONAL),
+    "heads of one response of HTTP/2 that wait to be passed on": str(client2.MOST_HEADS),
     "header fields that tell a service who its client is": size(identity_fields.MOST_BYTES),
     "part of a body that `gateway` holds, each way": size(http_messages.PIECE),
     "time for the head of a request to `gateway`; for the next piece of its body": (

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
+import zlib
+from types import SimpleNamespace
 
 import pytest
 
+from bothways.workers import shared_memory
 from bothways.workers.shared_memory import SharedDocument, SharedNumbers
 
 
@@ -29,6 +32,25 @@ def test_what_has_no_room_is_counted_and_the_others_go_on() -> None:
     kept = numbers.read()
     assert 50 < len(kept) < 1000 and numbers.left_out == 1000 - len(kept)
     assert kept["name 0"] == 2.0
+
+
+def test_names_without_room_cost_no_look_at_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as those of thousands of routes, which are counted for each connection."""
+    numbers, looked_at = SharedNumbers(4096), 0
+
+    def counted(data: bytes) -> int:
+        nonlocal looked_at
+        looked_at += 1
+        return zlib.crc32(data)
+
+    for number in range(200):
+        numbers.add(f"name {number}")
+    monkeypatch.setattr(shared_memory, "zlib", SimpleNamespace(crc32=counted))
+    for number in range(200):
+        numbers.add(f"another name {number}")
+    assert looked_at <= 200
+    monkeypatch.undo()
+    assert numbers.left_out >= 200
 
 
 def test_a_document_is_replaced_whole_and_has_a_bound() -> None:
@@ -56,6 +78,9 @@ def test_a_writer_that_is_killed_at_any_moment_leaves_what_is_whole() -> None:
                 numbers.add("both")
                 numbers.add(f"turn {turn} {number % 200}")
                 document.write(b"%d " % turn * (number % 1000 + 1))
+        end = time.monotonic() + 10
+        while not document.read().startswith(b"%d " % turn) and time.monotonic() < end:
+            time.sleep(0.001)
         time.sleep(0.03 + 0.003 * turn)
         seen = numbers.read()
         os.kill(pid, signal.SIGKILL)

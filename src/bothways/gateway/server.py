@@ -33,7 +33,7 @@ from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.meter import Meter, State
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
-from bothways.gateway.observe.snapshot import live_row, publish
+from bothways.gateway.observe.snapshot import identity_text, live_row, publish
 from bothways.gateway.opening import Opening
 from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced
@@ -95,6 +95,7 @@ class Gateway:
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
         self._sharing = Sharing(log.event)
+        self._by_text: dict[str, int] = {}
         self._listening: dict[ListenerAddress, Server] = {}
         self._is_retired = False
         self._behind: dict[ClientProtocol, None] = {}  # those that are not verified by the newest routes yet
@@ -230,6 +231,8 @@ class Gateway:
             return Ending.of(Code.IDENTITY_LIMIT, text)
         self._established[client] = peer.names
         self._by_identity[peer.names] = self._by_identity.get(peer.names, 0) + 1
+        text = identity_text(peer.names)
+        self._by_text[text] = self._by_text.get(text, 0) + 1
         return None
 
     def when_admitted(self, client: ClientProtocol, go_on: Callable[[], None]) -> None:
@@ -246,6 +249,7 @@ class Gateway:
         if names is not None:
             _count_down(self._by_identity, names)
             self._sharing.leaves(client)
+            _count_down(self._by_text, identity_text(names))
 
     # -- change ----------------------------------------------------------------------------------------
 
@@ -306,12 +310,12 @@ class Gateway:
         waiting = len(self.clients) - len(self._established) + len(self._preliminary)
         self.meter.state(State.HANDSHAKES_OPEN, waiting)
         if self.routes.config.status is None:
-            publish(self.meter.slot, self._by_identity)
+            publish(self.meter.slot, self._by_text)
             return
         now = asyncio.get_running_loop().time()
         newest = islice(reversed(self._established), CONNECTIONS)
         live = [live_row(each.entry, now - each.entry.began) for each in newest]
-        publish(self.meter.slot, self._by_identity, live, self._refusals.facts())
+        publish(self.meter.slot, self._by_text, live, self._refusals.facts())
 
     @property
     def spans(self) -> Spans | None:

@@ -29,6 +29,7 @@ class SharedNumbers:
             "Q"
         )  # the first is how many bytes are in use, the second what is left out
         self._places: dict[str, int] = {}
+        self._known = 0  # the bytes in use when `_places` was read
 
     @property
     def left_out(self) -> int:
@@ -58,10 +59,11 @@ class SharedNumbers:
 
     def _place(self, name: str) -> int | None:
         place = self._places.get(name)
-        if place is None:
+        if place is None and self._known != self._words[0]:
             self._places = dict(self._entries())  # a worker before this one may have made it
-            place = self._places.get(name) or self._new(name)
-        return place
+            self._known = self._words[0]
+            place = self._places.get(name)
+        return self._new(name) if place is None else place
 
     def _new(self, name: str) -> int | None:
         data, used = name.encode(), max(self._words[0], 2 * _WORD)
@@ -73,7 +75,7 @@ class SharedNumbers:
         place = used // _WORD + 1
         self._numbers[place] = 0.0
         self._bytes[used + 2 * _WORD : used + 2 * _WORD + len(data)] = data
-        self._words[0] = end
+        self._words[0] = self._known = end
         self._places[name] = place
         return place
 

@@ -30,6 +30,15 @@ def test_those_of_one_code_are_counted_together_and_codes_are_bounded() -> None:
     assert all(len(each["ended"]) <= 400 and each["ended"].isprintable() for each in facts)
 
 
+def test_alerts_without_a_name_displace_no_other_refusal() -> None:
+    """A client chooses their numbers."""
+    refusals = Refusals(lambda: 0.0, lambda: NOON)
+    refusals.note(refused("REVOKED"), ())
+    for number in range(GROUPS * 2):
+        refusals.note(refused(f"ALERT_UNKNOWN_{number}"), ())
+    assert [each["code"] for each in refusals.facts()] == ["ALERT_OTHER", "REVOKED"]
+
+
 def test_who_leaves_or_is_let_in_is_no_refusal() -> None:
     refusals = Refusals(lambda: 0.0, lambda: NOON)
     refusals.note(refused(Code.CLIENT_LEFT.name, verdict="none"), ())

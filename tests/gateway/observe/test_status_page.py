@@ -17,7 +17,6 @@ from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import Evidence, Expiring
 from bothways.gateway.observe.snapshot import publish
 from bothways.gateway.observe.status_page import CONNECTIONS, Status, merged, status_of, status_page
-from bothways.trust.verdict import Names
 from gateway_talk import ANYBODY, Setting, service
 
 pytestmark = pytest.mark.network
@@ -93,7 +92,7 @@ def test_all_workers_are_on_it_and_it_is_bounded() -> None:
     board.supervisor.state.set(GENERATION, 4)
     for number in (1, 2, 3):
         board.worker(number).state.set(SERVING, 1)
-        names = {Names("CN=a"): 200}
+        names = {"CN=a": 200}
         rows = [{**ROW, "code": f"CODE_{n}", "ladder": "x" * 20_000} for n in range(40)]
         publish(board.worker(number), names, [live(seconds=float(n)) for n in range(100)], rows)
     found = status_of(board, Held(), NOW)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from h2.errors import ErrorCodes
@@ -19,6 +20,9 @@ from bothways.gateway.http.messages import (
     ServiceFailed,
 )
 from bothways.gateway.http.streams import ByteStream
+
+MOST_HEADS = 8  # of one response that wait to be passed on
+_STATUS = re.compile(rb"[1-5][0-9]{2}")  # RFC 9110 15: all others are invalid
 
 
 class HTTP2Service:
@@ -82,11 +86,15 @@ class HTTP2Service:
             self._link.transport_closed()
 
     def _head(self, stream: Stream2, event: Any) -> None:
-        status = int(pseudo_fields_of(event.headers)[b":status"])
-        response = Response(
-            status, fields_of(event.headers), is_end=getattr(event, "stream_ended", None) is not None
-        )
-        self._heads.setdefault(stream.number, []).append(response)
+        """Keep a head of a response. Raises ServiceFailed, which ends the connection."""
+        status = pseudo_fields_of(event.headers)[b":status"]
+        if _STATUS.fullmatch(status) is None:
+            raise ServiceFailed("the service sent a status that is none")
+        is_end = getattr(event, "stream_ended", None) is not None
+        heads = self._heads.setdefault(stream.number, [])
+        if len(heads) >= MOST_HEADS:
+            raise ServiceFailed("the service sends heads faster than its client takes them")
+        heads.append(Response(int(status), fields_of(event.headers), is_end=is_end))
         stream.news.set()
 
 

@@ -18,6 +18,7 @@ from bothways.gateway.http.messages import (
 )
 
 BODYLESS = (204, 304)
+INFORMATIONAL = 32  # heads of 1xx before the response to one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,11 @@ class Forwarding:
         """Pass heads and body of the response."""
         try:
             async with asyncio.timeout(self._phases.response) as self._limit:
-                response = await self._service.response()
+                response, before = await self._service.response(), 0
                 while not response.is_final:
+                    before += 1
+                    if before > INFORMATIONAL:
+                        raise ServiceFailed(f"more than {INFORMATIONAL} informational responses")
                     await self._exchange.respond(self._checked(response))
                     response = await self._service.response()
         except TimeoutError:

@@ -136,13 +136,15 @@ class AuditFile:
         try:
             with _locked(before.descriptor), _locked(new.descriptor):
                 new.look()
-                problem: dict[str, object] = {}
+                details: dict[str, object] = {}
+                had_entries = True
                 try:
                     before.look()
+                    had_entries = before.head.number > 0
                 except NotRecorded as error:
-                    problem = {"problem": str(error)}
-                if not new.head.number and (before.head.number or problem):
-                    self._write(new, "continue", str(before.head), problem)
+                    details["problem"] = str(error)
+                if had_entries and not new.head.number:
+                    self._write(new, "continue", str(before.head), details)
         except BaseException:
             new.close()
             raise

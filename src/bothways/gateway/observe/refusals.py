@@ -19,6 +19,7 @@ from bothways.diagnosis.failure import explain_failure
 from bothways.errors import PeerAlert, PeerFault
 from bothways.gateway.endings import Code
 from bothways.gateway.log import NAME_LIMIT, Entry, words_of
+from bothways.gateway.observe.meter import counted_code
 from bothways.gateway.observe.snapshot import identity_text
 from bothways.gateway.report_limits import Allowance
 
@@ -70,7 +71,7 @@ class Refusals:
 
     def note(self, entry: Entry, notes: Sequence[Noted]) -> None:
         """Note a connection that has ended, if it was refused. notes: of its handshake; there may be none."""
-        code = entry.code
+        code = counted_code(entry.code)
         if entry.verdict == "allowed" or not code or code in QUIET:
             return
         group = self._groups.setdefault(code, Refusal(code))

@@ -20,17 +20,15 @@ NAME_LIMIT = 120
 
 def publish(
     slot: Slot,
-    connections: Mapping[Names, int],
+    connections: Mapping[str, int],
     live: Iterable[dict[str, Any]] = (),
     refusals: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Write the document of a process. connections: how many are open, by the names of their clients.
+    """Write the document of a process. connections: how many are open, by `identity_text` of their clients.
 
     live: some of them, as `live_row` returns them.  refusals: as `Refusals.facts` returns them.
     """
-    counts: Counter[str] = Counter()
-    for names, count in connections.items():
-        counts[identity_text(names)] += count
+    counts = Counter(connections)
     most = dict(counts.most_common(IDENTITIES))
     others = counts.total() - sum(most.values())
     document = {

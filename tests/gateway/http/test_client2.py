@@ -1,0 +1,102 @@
+"""Services of HTTP/2 that are hostile: whatever they send ends their connection, and the client gets 502 or a cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import hpack
+import pytest
+from hyperframe.frame import DataFrame, Frame, HeadersFrame, PushPromiseFrame, SettingsFrame
+
+from bothways.gateway.http.forward import INFORMATIONAL
+from gateway_http import HTTP, told_requests
+from gateway_talk import Setting, service, until
+
+pytestmark = pytest.mark.network
+
+BY_HTTP2 = f'{HTTP}\nbackend_http = "2"'
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def head(*fields: tuple[str, str], end: bool = False) -> Frame:
+    return HeadersFrame(1, data=hpack.Encoder().encode(fields), flags=["END_HEADERS", *["END_STREAM"] * end])
+
+
+def answering(*frames: Frame) -> Callable[..., Any]:
+    """A service that answers the first request with these frames."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(24)
+        writer.write(SettingsFrame(0).serialize())
+        kind = -1
+        while kind != HeadersFrame.type:
+            first = await reader.readexactly(9)
+            kind = first[3]
+            await reader.readexactly(int.from_bytes(first[:3]))
+        writer.write(b"".join(each.serialize() for each in frames))
+        await writer.drain()
+        while await reader.read(65536):
+            pass
+
+    return talk
+
+
+async def got(setting: Setting, *frames: Frame, version: str = "http/1.1") -> bytes:
+    """What a client of HTTP/1.1 gets, until the end or the first that is enough."""
+    async with service(answering(*frames)) as behind:
+        setting.write(behind.route(keys=BY_HTTP2))
+        async with setting.gateway() as gateway:
+            reader, writer = await setting.open(gateway, alpn=(version,))
+            writer.write(GET)
+            received = await reader.readuntil(b"\r\n\r\n")
+            await until(lambda: told_requests(setting))
+            return bytes(received)
+
+
+PROMISE = hpack.Encoder().encode(
+    [(":method", "GET"), (":scheme", "https"), (":path", "/"), (":authority", "a")]
+)
+EVIL = {
+    "a status with a sign": [head((":status", "+200"), end=True)],
+    "a status with an underscore": [head((":status", "2_00"), end=True)],
+    "a status below all": [head((":status", "50"), end=True)],
+    "a status above all": [head((":status", "123456789"), end=True)],
+    "a status that is no number": [head((":status", "abc"), end=True)],
+    "a negative status": [head((":status", "-5"), end=True)],
+    "a switch to another protocol": [head((":status", "101"), end=False)],
+    "a field with a line end": [head((":status", "200"), ("x", "a\r\nset-cookie: b"), end=True)],
+    "a name with a line end": [head((":status", "200"), ("x\r\ny", "a"), end=True)],
+    "informational responses without an end": [head((":status", "103"))] * 200,
+    "a body before a head": [DataFrame(1, data=b"abc")],
+    "a pushed response": [PushPromiseFrame(1, 2, data=PROMISE, flags=["END_HEADERS"])],
+}
+
+
+@pytest.mark.parametrize("what", EVIL)
+def test_what_is_no_response_reaches_no_client(
+    setting: Setting, what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def talk() -> None:
+        received = await got(setting, *EVIL[what])
+        assert b"set-cookie" not in received.lower()
+        final = [each for each in received.split(b"HTTP/1.1 ")[1:] if not each.startswith(b"1")]
+        assert [each[:4] for each in final] == [b"502 "] or what.startswith("informational")
+        [line] = told_requests(setting)
+        assert line["status"] == 502
+
+    asyncio.run(talk())
+    assert "never retrieved" not in caplog.text
+
+
+def test_some_informational_responses_pass(setting: Setting) -> None:
+    frames = [*[head((":status", "103"))] * 3, head((":status", "204"), end=True)]
+    assert INFORMATIONAL > 3
+
+    async def talk() -> None:
+        assert (await got(setting, *frames)).startswith(b"HTTP/1.1 103")
+        [line] = told_requests(setting)
+        assert line["status"] == 204
+
+    asyncio.run(talk())
