@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 
@@ -118,3 +119,19 @@ def test_what_is_waited_for_is_said_when_it_takes_long(capsys):
         answered()
     time.sleep(0.3)
     assert capsys.readouterr().err == ""
+
+
+class Full:
+    """Standard error on a disk that is full."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, text)
+
+
+@pytest.mark.parametrize("there", [Full(), None])
+def test_what_cannot_be_told_on_standard_error_ends_nothing(monkeypatch, there):
+    """None: its descriptor was closed before we began."""
+    monkeypatch.setattr("sys.stderr", there)
+    terminal.say("words")
+    with pytest.raises((OSError, ValueError)):
+        terminal.say_or_fail("words")

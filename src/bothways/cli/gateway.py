@@ -11,7 +11,7 @@ import click
 from bothways.audit_chain import ChainBroken, Head
 from bothways.cli.audit_head import head_option
 from bothways.cli.options import FILE
-from bothways.cli.terminal import DONE, FAILED, counted, refuse, report_error, say
+from bothways.cli.terminal import DONE, FAILED, counted, refuse, report_error, say, say_or_fail
 from bothways.cli.tickets import Tickets, tickets_options
 from bothways.cli.watching import reporting_reloads
 from bothways.describe.escape import visible
@@ -62,7 +62,7 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
     if path is None:
         refuse("no configuration file was given", "bothways gateway -c gateway.toml")
     keys = tickets.load()
-    log = Log(say)
+    log = Log(say_or_fail)
     current = Current(path, log, keys)
     config = current.routes.config
     log.form = config.log_format

@@ -15,7 +15,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import NoReturn
 
@@ -114,8 +114,16 @@ def waiting(what: str, seconds: float = 3.0) -> Iterator[Callable[[], None]]:
 
 
 def say(text: str) -> None:
-    """Print text to standard error, in one piece."""
+    """Print text to standard error, in one piece; nothing ends because that is full, closed, or not there."""
+    with suppress(OSError, ValueError):
+        say_or_fail(text)
+
+
+def say_or_fail(text: str) -> None:
+    """Print text as `say` does. Raises OSError, and ValueError where standard error is closed."""
     with _one_at_a_time:
+        if sys.stderr is None:  # closed before we began
+            raise ValueError("no standard error")
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
@@ -133,8 +134,10 @@ class ClientProtocol(AdmittedProtocol):
             super().connection_lost(exc)
         if self._connecting is not None:
             self._connecting.cancel()
-        self._finish_entry()
-        self._gateway.left(self, source_of(self.entry.host))
+        try:
+            self._finish_entry()
+        finally:
+            self._gateway.left(self, source_of(self.entry.host))
 
     # -- the handshake ---------------------------------------------------------------------------------
 
@@ -219,7 +222,7 @@ class ClientProtocol(AdmittedProtocol):
         if self._route.client is not None:
             self.relay.use_tls()
         seconds = self._routes.config.times.connect
-        connecting = backends.connect(self.relay, self._route, seconds, self._head(self._route))
+        connecting = partial(backends.connect, self.relay, self._route, seconds, self._head(self._route))
         self._connecting = self._loop.create_task(self._timed(connecting))
 
     def _converse(self, route: Route) -> None:
@@ -251,13 +254,13 @@ class ClientProtocol(AdmittedProtocol):
         route = self._route
         if route is None:
             return backends.Unreached("there is no route any more")
-        reaching = backends.reach(stream, route, self._routes.config.times.connect, self._head(route))
-        return await self._timed(reaching)
+        seconds = self._routes.config.times.connect
+        return await self._timed(partial(backends.reach, stream, route, seconds, self._head(route)))
 
-    async def _timed(self, reaching: Coroutine[Any, Any, T]) -> T:
-        """Reach the service, and count how long that took."""
+    async def _timed(self, reaching: Callable[[], Awaitable[T]]) -> T:
+        """Reach the service, and count how long that took; one that is cancelled before it begins calls nothing."""
         began = self._loop.time()
-        result = await reaching
+        result = await reaching()
         self._gateway.meter.took(Timing.BACKEND, self._loop.time() - began)
         return result
 

@@ -90,7 +90,10 @@ class RequestEntry:
 
 
 class Log:
-    """Writes lines. write: is given each one.  form: "text" or "json".  `worker`: the number of this process."""
+    """Writes lines. write: is given each one; what it cannot write is counted.
+
+    form: "text" or "json".  `worker`: the number of this process.
+    """
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class Log:
         if self.form == "json":
             self._write_json("event", {"worker": self.worker, "event": told})
         else:
-            self._write(f"{self._time()} {told}")
+            self._tell(f"{self._time()} {told}")
 
     def connection(self, entry: Entry, seconds: float) -> None:
         """Tell of a connection that has ended; if its client was not let in, only so often for each address."""
@@ -122,28 +125,35 @@ class Log:
             return
         left_out, self._left_out = self._left_out, 0
         if self.form == "json":
-            self._write_json("connection", self._fields(entry, seconds, left_out))
+            self._write_json("connection", self._fields(entry, seconds, left_out), left_out)
         else:
-            self._write(self._line(entry, seconds, left_out))
+            self._tell(self._line(entry, seconds, left_out), left_out)
 
     def request(self, entry: Entry, request: RequestEntry) -> None:
         """Tell of a request. entry: of its connection."""
         if self.form == "json":
             self._write_json("request", self._request_fields(entry, request))
         else:
-            self._write(self._request_line(entry, request))
+            self._tell(self._request_line(entry, request))
 
     def not_logged(self) -> None:
         """Count a connection of which nothing is told."""
         self._left_out += 1
+
+    def _tell(self, line: str, left_out: int = 0) -> None:
+        """Write a line; nothing ends because it cannot be written, such as on a full disk. left_out: what it counts."""
+        try:
+            self._write(line)
+        except (OSError, ValueError):  # ValueError: it is closed
+            self._left_out += 1 + left_out
 
     def _time(self) -> str:
         return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     # -- JSON ------------------------------------------------------------------------------------------
 
-    def _write_json(self, kind: str, fields: dict[str, Any]) -> None:
-        self._write(json.dumps({"time": self._time(), "kind": kind, **fields}))
+    def _write_json(self, kind: str, fields: dict[str, Any], left_out: int = 0) -> None:
+        self._tell(json.dumps({"time": self._time(), "kind": kind, **fields}), left_out)
 
     def _common(self, entry: Entry) -> dict[str, Any]:
         """Return what lines about a connection and about a request of it have in common."""

@@ -74,11 +74,11 @@ class Preliminary(ReadingProtocol):
             host, text = spelled(self.announced.client)
         entry = Entry(str(self.listener), text, host, self._began, proxy=proxy)
         entry.ending = Ending.of(code or self.code, why)
+        self.transport.close()
+        asyncio.get_running_loop().call_later(LAST_SECONDS, self.transport.abort)
         self.gateway.meter.ended(entry)
         self.gateway.note_refusal(entry, ())
         self.gateway.log.connection(entry, asyncio.get_running_loop().time() - self._began)
-        self.transport.close()
-        asyncio.get_running_loop().call_later(LAST_SECONDS, self.transport.abort)
 
     def stop(self) -> None:
         """Wait no more."""
