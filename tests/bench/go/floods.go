@@ -1,7 +1,8 @@
-// The load of `make bench ARGS=floods`: clients that come in one after the other, and floods in front of what they come
-// to. The service behind it is that of load.go.
+// The load of `make bench ARGS="floods endings"`: clients that come in one after the other, floods in front of what they
+// come to, and clients that stay until they are ended. The service behind it is that of load.go.
 //
-// Newcomers print one JSON object with how long they took; a flood prints one at the end of its input.
+// Newcomers print one JSON object with how long they took; a flood prints one at the end of its input; those who stay
+// print `open`, and one when all have ended.
 package main
 
 import (
@@ -14,12 +15,13 @@ import (
 	"net"
 	"os"
 	"sort"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 var (
-	mode    = flag.String("mode", "newcomers", "newcomers, begun or refused")
+	mode    = flag.String("mode", "newcomers", "newcomers, begun, refused or held")
 	addr    = flag.String("addr", "", "whom to call")
 	cert    = flag.String("cert", "", "our chain")
 	key     = flag.String("key", "", "our key")
@@ -36,6 +38,8 @@ type result struct {
 	Slowest float64 `json:"p99"`
 	Failed  int     `json:"failed"`
 	Begun   int64   `json:"begun"`
+	Half    float64 `json:"half"` // when half of those who stay had ended, in seconds since 1970
+	Last    float64 `json:"last"` // when the last one had
 }
 
 func main() {
@@ -56,6 +60,8 @@ func main() {
 		out = newcomers(config)
 	case "begun":
 		out = flood(begun)
+	case "held":
+		out = held(config)
 	case "refused":
 		config.Certificates = nil
 		out = flood(func(raw net.Conn) { refused(tls.Client(raw, config)) })
@@ -96,6 +102,50 @@ func entered(config *tls.Config) bool {
 	}
 	_, err = io.ReadFull(conn, data[:1])
 	return err == nil
+}
+
+// held opens connections, echoes a byte on each, and waits until each was ended.
+func held(config *tls.Config) result {
+	conns, ends := make([]*tls.Conn, *count), make([]float64, *count)
+	everybody(func(number int) {
+		raw, err := net.DialTimeout("tcp", *addr, 20*time.Second)
+		check(err)
+		conn, data := tls.Client(raw, config), []byte{'e', 0, 0, 0, 0, 0, 0, 0, 1, 'x'}
+		_, err = conn.Write(data)
+		check(err)
+		_, err = io.ReadFull(conn, data[:1])
+		check(err)
+		conns[number] = conn
+	})
+	fmt.Println("open")
+	var group sync.WaitGroup
+	for number, conn := range conns {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			io.Copy(io.Discard, conn)
+			ends[number] = float64(time.Now().UnixNano()) / 1e9
+		}()
+	}
+	group.Wait()
+	sort.Float64s(ends)
+	return result{Half: ends[len(ends)/2], Last: ends[len(ends)-1]}
+}
+
+// everybody does something `count` times, some at once.
+func everybody(what func(int)) {
+	var group sync.WaitGroup
+	var next atomic.Int64
+	for range 8 {
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			for number := next.Add(1) - 1; number < int64(*count); number = next.Add(1) - 1 {
+				what(int(number))
+			}
+		}()
+	}
+	group.Wait()
 }
 
 // flood has each attacker attack again and again, until the end of the input.
