@@ -9,7 +9,9 @@ LIMIT = 240
 
 def visible(text: str, limit: int = LIMIT) -> str:
     """Return `text` with control, format and bidirectional characters escaped, cut at `limit` characters."""
-    shown = "".join(each if each.isprintable() else _escaped(each) for each in text[: limit + 1])
+    shown = text[: limit + 1]
+    if not shown.isprintable():
+        shown = "".join(each if each.isprintable() else _escaped(each) for each in shown)
     return shown if len(shown) <= limit else shown[: limit - 3] + "..."
 
 
