@@ -1,4 +1,4 @@
-"""Routes of HTTP between other people's programs: curl, Node and gRPC before it; nginx, Node and uvicorn behind it."""
+"""Routes of HTTP between other people's programs: curl, Go, Node and gRPC before it; nginx, Node and uvicorn behind."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from bothways.http.proxy import shown_chain
 from bothways.testing import MutualTLS
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
+from interop import golang
 from interop.peers import find
 from interop.programs import free_port
 from library_services import running
@@ -120,6 +121,25 @@ def test_a_web_application_knows_its_client_by_http11_and_http2_and_nobody_forge
                 == 1_000_000
             )
         assert "421" in curl(setting, ours, "--http2", "-H", "Host: other.example", "-w", "%{http_code}")
+
+
+def test_a_client_in_go_uploads_in_chunks_and_waits_for_100_continue(
+    setting: Setting, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """By both versions, to a service of HTTP/1.1: net/http begins an upload only when it is told to go on."""
+    program, mine = golang.built(request.config, tmp_path_factory, "pages"), setting.mutual.identity("client")
+    size = 300_000
+    with backend("node", setting.folder) as port, gateway(setting, port) as ours:
+        words = [program, "-url", f"https://localhost:{ours}/hello", "-ca", str(setting.mutual.ca)]
+        words += ["-cert", str(mine.cert), "-key", str(mine.key), "-size", str(size)]
+        for version, more in (("HTTP/1.1", []), ("HTTP/2.0", ["-http2"])):
+            told = json.loads(subprocess.run([*words, *more], capture_output=True, check=True).stdout)
+            assert [(each["version"], each["status"]) for each in told] == [(version, 200)] * 3
+            assert [each["body"]["size"] for each in told] == [0, size, size]
+            for each in told:
+                fields = dict(each["body"]["fields"])
+                assert 'Subject="CN=good client"' in fields["x-forwarded-client-cert"]
+            assert dict(told[2]["body"]["fields"])["expect"] == "100-continue"
 
 
 def test_nginx_behind_reads_the_proxy_header_and_the_certificate(setting: Setting) -> None:
