@@ -372,6 +372,7 @@ def test_the_command_makes_of_a_file_one_that_the_option_takes(forms, mine, opti
         printed = "testing\n" * 3
     if name == "ssh.key":
         openssh_key()
+        find("ssh-keygen")
     _, hint = advice(lambda: OPTIONS[option](name))
     subprocess.run(with_password(hint), shell=True, check=True, input=printed, text=True, capture_output=True)
     if name == "real.jks":

@@ -79,6 +79,7 @@ PEERS = {
     # Prosody tells its version by its control program alone.
     "prosody": Peer(("prosody",), ("--help",), (), "the Debian package prosody"),
     "psql": Peer(("psql",), ("--version",), (13, 0), "the Debian package postgresql"),
+    "ssh-keygen": Peer(("ssh-keygen",), ("--help",), (), "the Debian package openssh-client"),
     "ldapsearch": Peer(("ldapsearch",), ("-VV",), (), "the Debian package ldap-utils"),
     "softhsm2-util": Peer(("softhsm2-util",), ("--version",), (2, 6), "the Debian package softhsm2"),
     # Java tells its version by the number of a release of its own; 17 knows Ed25519.
