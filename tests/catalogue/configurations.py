@@ -45,6 +45,9 @@ NGINX = {
         "misdirected": "server { listen 127.0.0.1:PORT ssl; ssl_certificate server-names.pem; "
         f"ssl_certificate_key server-names.key; if ($ssl_server_name = localhost) {{ return 421; }} {_PAGE} }}",
         "page": f"server {{ listen 127.0.0.1:PORT ssl; {_PAGE} }}",
+        "behind a proxy": "server { listen 127.0.0.1:PORT ssl; location / { "
+        "proxy_pass https://unix:FOLDER/behind-PORT.sock:/; } } server { listen unix:FOLDER/behind-PORT.sock ssl; "
+        f"ssl_client_certificate root.pem; ssl_verify_client on; {_PAGE} }}",
         "forwarding": "server { listen 127.0.0.1:PORT ssl; location / { proxy_pass http://127.0.0.1:PORT; } }",
         "http 2 in plain": f"server {{ listen 127.0.0.1:PORT http2; {_PAGE} }}",
         "suites of another key": "ssl_protocols TLSv1.2; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256; "
@@ -54,6 +57,9 @@ NGINX = {
     }.items()
 }
 
+NGINX["behind a proxy"] = NGINX["behind a proxy"].replace(
+    "daemon off;", "daemon off; user root;"
+)  # of its socket
 # Passes TLS on by the server name that it reads in the hello, to where nobody listens.
 DEAD_ROUTER = """\
 load_module /usr/lib/nginx/modules/ngx_stream_module.so;

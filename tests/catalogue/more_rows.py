@@ -74,6 +74,8 @@ SERVICES = (
         "nginx -p . -c basic.conf", Cause.WANTS_LOGIN, OURS, setup=NGINX["basic"]),
     Row("token-wanted", "the service wants a token (HTTP 401, Bearer), and our certificate is good", CLIENT,
         "nginx -p . -c bearer.conf", Cause.WANTS_LOGIN, OURS, me("client"), NGINX["bearer"]),
+    Row("no-certificate-behind-a-proxy", "nginx forwards without a certificate of its own to nginx that wants one",
+        CLIENT, "nginx -p . -c behind.conf", Cause.FORWARDED_WITHOUT_CERTIFICATE, PEERS, setup=NGINX["behind a proxy"]),
     Row("bad-gateway", "the service behind nginx is down: HTTP 502", CLIENT,
         "nginx -p . -c gateway.conf", Cause.BACKEND_DOWN, PEERS, setup=NGINX["gateway"]),
     Row("unavailable", "HAProxy has no server to pass us on to: HTTP 503", CLIENT,

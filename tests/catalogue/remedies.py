@@ -152,6 +152,9 @@ BY_ROW: Mapping[str, Mend] = {
     "cookies-too-large": request(b""),
     "certificate-wanted-later-in-http-2": lines("SSLVerifyClient require"),
     "forwarded-in-plain": lines("proxy_pass http://127.0.0.1:PORT;", "return 200 'welcome';"),
+    "no-certificate-behind-a-proxy": lines(
+        "proxy_pass", "proxy_ssl_certificate client.pem; proxy_ssl_certificate_key client.key; proxy_pass"
+    ),
     "bad-gateway": lines("proxy_pass http://127.0.0.1:9;", "return 200 'welcome';"),
     "unavailable": lines(
         "backend none\n  mode http", "backend none\n  mode http\n  http-request return status 200"

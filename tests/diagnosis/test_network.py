@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 import identities
-from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Situation, Weight, explain
+from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Probed, Situation, Weight, explain
 from bothways.diagnosis.situation import Request
 from bothways.errors import TimedOut, Truncated
 from bothways.roles import Progress, Role, StepId
@@ -219,3 +219,14 @@ def test_who_offers_no_usual_group_is_told_so_where_a_server_closes_in_place_of_
     """As gRPC does."""
     assert cut(client(**mine), 0, RESET).first.cause.name == cause
     assert "SERVICE_BUSY" in [each.cause.name for each in cut(client(**mine), 0, RESET).causes]
+
+
+def test_who_drops_a_hello_for_its_name_is_no_silent_service() -> None:
+    config = client()
+    observed = HandshakeFacts(config, "localhost", address="localhost:12345")
+    config.connection("localhost", observer=observed)
+    found = explain(
+        TimeoutError("timed out"), replace(observed.situation(), probed=Probed(without_name=True))
+    )
+    assert found.first.cause.name == "NAME_ROUTED"
+    assert "PEER_SILENT" not in [each.cause.name for each in found.causes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from bothways.faults import Fault, Reason
 from bothways.roles import Role
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify
@@ -275,3 +276,27 @@ def test_a_client_that_is_none_of_those_trusted_by_their_own_is_told_so() -> Non
 
 def stranger_ca() -> pki.Issued:
     return identities.root("Another Root")
+
+
+def test_a_revocation_of_tomorrow_is_told_with_a_doubt_about_our_clock() -> None:
+    who, span = holder(), {"this_update": NOW, "next_update": NOW + timedelta(hours=1)}
+    lists = [pki.crl(identities.middle(), (who, "superseded"), **span), pki.crl(identities.root(), **span)]
+    later = called_by(who, NOW, revocation=Revocation(crls=CRLStore(map(CRL, lists)))).servers
+    since = next(each.facts["revoked_at"] for each in later.causes if each.cause.name == "REVOKED")
+    assert isinstance(since, datetime)
+    reason = Reason(Fault.REVOKED, 0, "CN=a", {"revoked_at": NOW + timedelta(days=1), "reason": "superseded"})
+    error = PeerFault(Fault.REVOKED, step=None, peer="server", facts=reason.facts, reasons=(reason,))
+    found = explain(error, Situation(OwnSide(Role.CLIENT), now=NOW))
+    assert [each for each, _ in reported(found)] == ["REVOKED", "OUR_CLOCK"]
+    assert (since > NOW) == ("OUR_CLOCK" in [each.cause.name for each in later.causes])
+
+
+@pytest.mark.parametrize(("fetches", "words"), [(False, "(--fetch)"), (True, "made available")])
+def test_who_fetches_already_is_not_told_to_fetch(fetches: bool, words: str) -> None:
+    facts = {"problem": "no answer", "advice": "", "not_allowed": ""}
+    reason = Reason(Fault.REVOCATION_UNKNOWN, 0, "CN=a", facts)
+    error = PeerFault(Fault.REVOCATION_UNKNOWN, step=None, peer="server", facts=facts, reasons=(reason,))
+    found = explain(error, Situation(OwnSide(Role.CLIENT, fetches=fetches), now=NOW)).first
+    assert found.cause.name == "STATUS_UNKNOWN" and words in found.remedy
+    config = client(revocation=Revocation(fetch=Fetch()) if fetches else None)
+    assert OwnSide.of(config).fetches is fetches

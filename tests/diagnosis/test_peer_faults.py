@@ -13,7 +13,7 @@ import identities
 import pki
 from bothways import Credentials, TrustStore
 from bothways.diagnosis import HandshakeFacts, explain
-from bothways.diagnosis.situation import OwnSide, Situation
+from bothways.diagnosis.situation import Observed, OwnSide, Situation
 from bothways.errors import PeerFault
 from bothways.faults import Fault
 from bothways.roles import Role, StepId
@@ -262,3 +262,13 @@ def test_a_protocol_that_we_did_not_offer_is_one_that_the_server_has(got: str, c
     found = explain(error, Situation(OwnSide(Role.CLIENT, address="localhost:1")))
     assert first(found) == ("NO_SHARED_PROTOCOL", "ours") and command in found.first.command
     assert "PEER_BREAKS_RULES" in [each.cause.name for each in found.causes]
+
+
+def test_a_chain_with_the_ca_first_is_in_the_wrong_order_and_its_key_is_the_right_one() -> None:
+    """The proof is by the key of the second certificate."""
+    error = PeerFault(Fault.BAD_CERTIFICATE_VERIFY, step=StepId("2.4"), peer="server", facts={})
+    ders = [each.der for each in (identities.middle(), host())]
+    for chain, order in ((ders, True), (ders[::-1], False)):
+        found = explain(error, Situation(OwnSide(Role.CLIENT), Observed(chain=tuple(chain))))
+        assert first(found) == ("KEY_MISMATCH", "the peer's")
+        assert ("first in its file" in found.first.remedy) is order

@@ -162,3 +162,34 @@ def test_a_server_of_http_2_alone_says_that_no_protocol_was_agreed() -> None:
     agreed = talk(client(alpn=("h2",)), identities.server_config(alpn=("h2",)))
     other = explain_answer(said, agreed.client.situation())
     assert other is not None and other.first.cause.name == "REFUSED_BY_SERVICE"
+
+
+BY_ADDRESS = b'HTTP/1.1 403 Forbidden\r\n\r\n{"message":"IP address 127.0.0.1 is not allowed"}'
+
+
+@pytest.mark.parametrize(("auth", "cause"), [("require", "LIKELY"), ("none", "LIKELY"), ("request", None)])
+def test_that_none_was_sent_speaks_of_a_proxy_where_nobody_asked_us_or_got_ours(
+    auth: str, cause: str | None
+) -> None:
+    """nginx says so in answer to a connection on which it asked for a certificate."""
+    mine = client() if auth == "require" else identities.client_config()
+    server = identities.server_config(
+        client_auth=auth, client_anchors=None if auth == "none" else identities.anchors()
+    )
+    situation = talk(mine, server).client.situation()
+    found = explain_answer(UNSENT, situation)
+    assert found is not None
+    known = {each.cause.name: each.weight.name for each in found.causes}
+    assert known.get("FORWARDED_WITHOUT_CERTIFICATE") == cause
+    assert (found.first.cause.name == "FORWARDED_WITHOUT_CERTIFICATE") is (cause is not None)
+    wrong = explain_answer(WRONG, situation)
+    assert wrong is not None
+    assert ("FORWARDED_WITHOUT_CERTIFICATE" in [each.cause.name for each in wrong.causes]) is (
+        auth == "require"
+    )
+
+
+def test_an_answer_that_speaks_of_our_address_is_about_that() -> None:
+    """No certificate changes it."""
+    found = explain_answer(BY_ADDRESS, talk().client.situation())
+    assert found is not None and first(found) == ("LETS_NOT_IN", "the peer's")

@@ -119,7 +119,7 @@ def test_a_silent_server_is_asked_what_else_it_expects():
             pass
 
     survey, accepted = surveyed(silent, timeout=0.2)
-    assert (survey.server().speaks, accepted) == ("nothing", 4)
+    assert (survey.server().speaks, accepted) == ("nothing", 5)
 
 
 def test_a_server_that_stops_answering_is_left_alone():
@@ -192,4 +192,4 @@ def test_a_database_that_is_silent_after_starting_tls_is_left():
     survey, accepted = surveyed(database, timeout=0.2)
     assert survey.server().speaks == "nothing"
     assert survey.server().cut_short == "the server stopped answering in time"
-    assert accepted == 5
+    assert accepted == 6

@@ -182,11 +182,20 @@ class Case:
             "above": False,
             "unprobed": self._is_unprobed,
             "lasting": "a revoked certificate does not become valid again",
+            "fitting": "install the key that its certificate was requested with",
+            "getting": _getting(self.own_side.fetches),
             "pins": "the file of those certificates",
             "naming": "connect with a name that it contains, or ",
             "subject": "our certificate" if ours else f"the {peer}'s certificate",
         }
         return Likely(cause, party, weight, _plain(evidence), common | facts)
+
+
+def _getting(fetches: bool) -> str:
+    """Return how we get to know a revocation status that we do not know. fetches: whether it was tried to fetch it."""
+    if fetches:
+        return "have the CA's OCSP responder or its CRL made available, or configure the current CRL here"
+    return "configure the CA's current certificate revocation list (CRL), or have it fetched (--fetch)"
 
 
 def _plain(evidence: str) -> str:

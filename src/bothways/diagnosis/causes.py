@@ -371,7 +371,7 @@ class Cause(Enum):
     )
     STATUS_UNKNOWN = Row(
         "the revocation status of {whose} certificate cannot be determined: {detail}",
-        ours="configure the CA's current certificate revocation list (CRL), or have it fetched (--fetch)",
+        ours="{getting}",
         theirs="have the {peer} load the current certificate revocation list (CRL) of our CA",
         our_command="bothways connect {target} --ca {ca} --crl CRL",
     )
@@ -508,7 +508,7 @@ class Cause(Enum):
     )
     KEY_MISMATCH = Row(
         "{whose} private key does not belong to {whose} certificate",
-        theirs="have the {peer} install the key that its certificate was requested with",
+        theirs="have the {peer} {fitting}",
         ours="configure the key that the certificate was requested with, or have the CA certify another",
     )
     NOT_LET_IN = Row(
@@ -592,6 +592,10 @@ class Cause(Enum):
     FORWARDED_IN_PLAIN = Row(
         "the {peer} decrypts what it receives, and forwards it in plain text to a service behind it that expects TLS",
         theirs="have it use TLS to that service (HAProxy `server ... ssl`, nginx `proxy_pass https://`), or the service's plain port",
+    )
+    FORWARDED_WITHOUT_CERTIFICATE = Row(
+        "the {peer} forwards to a server behind it that wants a certificate, and sends it none of its own that it accepts",
+        theirs="have it send a certificate of its own to that server (nginx `proxy_ssl_certificate`, HAProxy `server ... crt`): ours proves who we are to the {peer} alone",
     )
     HTTP1_REQUIRED = Row(
         "the server serves this request in HTTP/1.1 alone: most often it authenticates clients of this path after the handshake",

@@ -62,6 +62,7 @@ def timed_out(case: Case) -> Iterator[Likely]:
     if not case.observed.received:
         yield from before_tls.by_probes(case)
         yield from before_tls.by_lines(case)
+        yield from _routed_by_name(case)
         yield from _by_port(case)
         word = "it received our hello and sent nothing" if case.is_client else "it connected and sent nothing"
         if case.is_client and case.situation.probed is not None and case.situation.probed.unanswered:

@@ -22,6 +22,7 @@ from bothways.iana import Alert, SignatureScheme, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import described, schemes_for
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.revocation.check import requires_staple
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
@@ -65,6 +66,11 @@ def absent(case: Case) -> Iterator[Likely]:
     if not case.own_side.own:
         evidence = f"the server asked for one in the handshake{named}"
         yield case.likely(Cause.NO_CERTIFICATE, OURS, weight, evidence, detail="none was configured")
+        if weight is LIKELY and case.alert in (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN):
+            other = (
+                "applications that refuse for the name or the address that was asked for send this alert too"
+            )
+            yield case.likely(Cause.LETS_NOT_IN, PEERS, POSSIBLE, other)
         return
     leaves = [ParsedCertificate(chain[0]) for chain in case.own_side.own]
     kinds = listed([described(each.key) for each in leaves])
@@ -325,6 +331,15 @@ def _bits(certificate: ParsedCertificate) -> int:
     return certificate.key.key_size if isinstance(certificate.key, RSAPublicKey) else STRICT_RSA_BITS
 
 
+def staple_required(case: Case) -> Iterator[Likely]:
+    """Our certificate requires a stapled OCSP response (RFC 7633): clients refuse it without one by any alert."""
+    if not case.is_client and case.chain and requires_staple(case.chain[0]):
+        detail = "whether one was sent is not known here; `serve` staples with --staple"
+        evidence = "our certificate has the TLS feature status_request"
+        by = "the certificate itself"
+        yield case.likely(Cause.STAPLE_MISSING, OURS, POSSIBLE, evidence, detail=detail, required_by=by)
+
+
 def staple(case: Case) -> Iterator[Likely]:
     """The peer requires a stapled OCSP response with our certificate."""
     evidence, by = "the alert is for that alone", f"the certificate itself or the {case.role.peer}"
@@ -386,6 +401,6 @@ def refused_by_gnutls(case: Case) -> Iterator[Likely]:
 
 
 def no_known_reason(case: Case) -> Iterator[Likely]:
-    """No reason against our certificate is known, and it was refused."""
-    if case.chain:
+    """No reason against our certificate is known, and it was refused: not where none was sent."""
+    if case.observed.shown != ():
         yield case.likely(Cause.NOT_ACCEPTED, OURS, POSSIBLE)

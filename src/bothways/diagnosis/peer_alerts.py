@@ -73,8 +73,8 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_name.wrong_address,
-    own_issuer.issuer,
+    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.staple_required, own_side.anchor_expired,
+    own_name.wrong_address, own_issuer.issuer,
     own_name.wrong_name, own_side.below_strict_levels,
     own_side.clients_clock, own_side.not_authorized, own_side.clock, own_side.no_known_reason,
 )  # fmt: skip
@@ -92,7 +92,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.RECORD_OVERFLOW: (device, _disagreement),
     Alert.HANDSHAKE_FAILURE: (own_side.absent, second_handshake, *CERTIFICATE, *HELLO_CLIENT),
     Alert.NO_CERTIFICATE: (one(Cause.NO_CERTIFICATE, PEERS, LIKELY),),
-    Alert.BAD_CERTIFICATE: (*CERTIFICATE, one(Cause.NOT_ACCEPTED, OURS)),
+    Alert.BAD_CERTIFICATE: CERTIFICATE,
     Alert.UNSUPPORTED_CERTIFICATE: (
         own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.wrong_use, own_side.no_known_reason,
     ),

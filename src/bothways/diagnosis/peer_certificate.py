@@ -77,6 +77,12 @@ def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
         case Fault.STAPLE_REQUIRED if reason.facts.get("stapled"):
             yield case.likely(Cause.BAD_STAPLE, PEERS, LIKELY, detail=reason.facts.get("problem", ""))
             yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE)
+        case Fault.REVOKED:
+            yield certs.cause_of(case, reason, PEERS, CERTAIN)
+            since = reason.facts.get("revoked_at")
+            if isinstance(since, datetime) and since > case.situation.now:
+                evidence = f"by it the revocation, of {since:%Y-%m-%d %H:%M} UTC, is still to come"
+                yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, evidence)
         case Fault.REVOCATION_UNKNOWN:
             # Our own side has to provide CRLs and OCSP responses.
             whose = f"the {case.role.peer}'s"
@@ -353,6 +359,7 @@ def _name_of(
         facts = {"got": f"the DNS name {asked}", "wanted": "the address of the same letters"}
         yield certs.cause_of(case, reason, PEERS, CERTAIN, evidence, **facts)
         return
+    others = "other addresses" if leaf and names_of(leaf[0]).ip else "names"
     yield certs.cause_of(
-        case, reason, PEERS, CERTAIN, "we connected by address, and the certificate is for names"
+        case, reason, PEERS, CERTAIN, f"we connected by address, and the certificate is for {others}"
     )

@@ -16,6 +16,7 @@ from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite, ProtocolVersion
 from bothways.roles import Progress
 from bothways.tls.handshake.settings import VERSIONS
+from bothways.trust.chain_links import follows
 from bothways.trust.names import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -66,9 +67,18 @@ def _not_decrypted(case: Case) -> Iterator[Likely]:
 
 
 def _wrong_proof(case: Case) -> Iterator[Likely]:
-    yield case.likely(
-        Cause.KEY_MISMATCH, PEERS, LIKELY, "its signature does not verify with the key of its certificate"
-    )
+    """The proof is by another key than that of the first certificate, which is a CA's where their order is wrong."""
+    evidence = "its signature does not verify with the key of its certificate"
+    first = case.peer_chain[:1]
+    others = [each for each in case.peer_chain[1:] if first and follows(each, first[0])]
+    if others:
+        evidence += (
+            f"; that one, sent first, is of the CA that issued {others[0].subject_text}, which it sent later"
+        )
+        order = "put its own certificate first in its file, and those of the CAs behind it"
+        yield case.likely(Cause.KEY_MISMATCH, PEERS, LIKELY, evidence, fitting=order)
+        return
+    yield case.likely(Cause.KEY_MISMATCH, PEERS, LIKELY, evidence)
     yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
 
 

@@ -16,6 +16,7 @@ from urllib.parse import unquote
 from bothways.diagnosis.http2_reply import Framed, grpc_text, read_http2
 from bothways.diagnosis.service_protocols import read_protocols
 from bothways.diagnosis.service_texts import (
+    ADDRESSES,
     BACKENDS,
     CERTIFICATES,
     FILTERS,
@@ -105,7 +106,8 @@ STATUSES = {
 TOLD_BY_BODY = {
     400: (CERTIFICATES, PLACES, SIZES),
     **dict.fromkeys((495, 496, 497), (CERTIFICATES, PLACES)),
-    **dict.fromkeys((401, 403), (CERTIFICATES, PLACES, LOGINS, FILTERS)),
+    401: (CERTIFICATES, PLACES, LOGINS, FILTERS),
+    403: (CERTIFICATES, PLACES, ADDRESSES, LOGINS, FILTERS),
     421: (PLACES,),
     503: (BACKENDS,),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -117,6 +118,38 @@ def _no_list(case: Case) -> Iterator[Likely]:
         )
         detail = f"{LISTS}, which Dovecot requires unless ssl_require_crl is no"
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, evidence, whose="our", detail=detail)
+
+
+def _sent_none_behind(case: Case) -> Iterator[Likely]:
+    """nginx says it of a request without a certificate: it asked a proxy where it did not ask us, or got ours."""
+    if _is_http(case) and _NONE_SENT.search(_reply(case).text):
+        if case.chain:
+            evidence = (
+                "it says that none was sent, and we sent ours, so that it speaks of a connection of its own"
+            )
+            yield case.likely(Cause.FORWARDED_WITHOUT_CERTIFICATE, PEERS, LIKELY, evidence)
+        elif _asked_for_none(case):
+            evidence = "nginx says it only where it asked for a certificate, and nobody asked us"
+            yield case.likely(Cause.FORWARDED_WITHOUT_CERTIFICATE, PEERS, LIKELY, evidence)
+
+
+def _asked_for_none(case: Case) -> bool:
+    """Whether it requested no certificate of us in a whole handshake; where a session is resumed it requests none."""
+    return case.is_client and case.request is None and "Certificate" in case.observed.received
+
+
+_NONE_SENT = re.compile(r"no required (?:ssl|tls) certificate was sent", re.IGNORECASE)
+
+
+def _by_address(case: Case) -> Iterator[Likely]:
+    """Its answer speaks of the address that we come from, which no certificate changes."""
+    yield case.likely(Cause.LETS_NOT_IN, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
+
+
+def _behind_a_proxy(case: Case) -> Iterator[Likely]:
+    """Where our certificate has no fault that is known, it may speak of one that a proxy in between has sent."""
+    if case.chain and _is_http(case) and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
+        yield case.likely(Cause.FORWARDED_WITHOUT_CERTIFICATE, PEERS, POSSIBLE)
 
 
 def _login_named(case: Case) -> Iterator[Likely]:
@@ -308,6 +341,7 @@ SILENT: tuple[Rule, ...] = (
 )
 RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.CERTIFICATE_WANTED: (
+        _sent_none_behind,
         _absent,
         _unsent,
         _untrusted,
@@ -318,7 +352,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
         own_side.not_authorized,
         by_service,
     ),
-    Meaning.CERTIFICATE_WRONG: WRONG,
+    Meaning.CERTIFICATE_WRONG: (*WRONG, _behind_a_proxy),
     Meaning.CERTIFICATE_UNTRUSTED: (
         _absent,
         _untrusted,
@@ -345,6 +379,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.MISDIRECTED: (_misdirected, by_service),
     Meaning.TOO_LARGE: (_too_large, by_service),
     Meaning.UNWILLING: (by_status, _untrusted, own_side.flawed, *let_in),
+    Meaning.ADDRESS_REFUSED: (_by_address, *let_in, by_service),
     Meaning.FORBIDDEN: (*let_in, _issuer, by_service),
     Meaning.NOT_AUTHORIZED: (_perhaps_absent, _perhaps_login, *let_in[1:], by_service),
     Meaning.DENIED: (_perhaps_absent, *let_in[1:], _perhaps_login, by_service),

@@ -27,6 +27,7 @@ class Meaning(Enum):
     MISDIRECTED = "the request is for another host than the server name of its connection"
     TOO_LARGE = "the request, or a part of it, is too large"
     FORBIDDEN = "we are not authorized"
+    ADDRESS_REFUSED = "it accepts nothing from our address"
     NOT_AUTHORIZED = "we are not authorized, with or without credentials"
     DENIED = "we are not authorized: by our certificate, our name or our password"
     LOGIN = "it requires credentials other than a certificate"
@@ -279,6 +280,19 @@ LINES = texts(
     (Meaning.NO_REQUEST, (r"inactivity", r"\bidle\b", r"time-?out", r"timed out")),
 )
 
+
+_OUR_ADDRESS = r"\b(?:ip|source|client|remote|your)[ -](?:ip[ -])?address(?: [0-9a-f.:]+)?"
+# Of services that refuse an address, whoever comes from it.
+ADDRESSES = texts(
+    (
+        Meaning.ADDRESS_REFUSED,
+        (
+            rf"{_OUR_ADDRESS} (?:is |was |has been )?(?:not (?:allowed|permitted|authorized)|denied|blocked)",
+            r"\byour ip (?:is|has been) (?:not|denied|blocked|banned)",
+            r"(?:denied|blocked|forbidden) (?:for|from) (?:your )?ip\b",
+        ),
+    ),
+)
 
 # Of servers that refuse an address, before they know our identity.
 SHUT_OUT = texts(

@@ -51,6 +51,7 @@ class OwnSide:
     address, to which the client connected; "" where that is not known.  ech: by which the ClientHello was encrypted.
     rules: which of the trusted clients a server allows; () for all, or where a function decides.  lists: thisUpdate and
     nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.  has_psks: whether we have external PSKs.
+    fetches: whether we fetch CRLs and OCSP responses.
     """
 
     role: Role
@@ -71,6 +72,7 @@ class OwnSide:
     rules: tuple[PeerRule, ...] = ()
     lists: tuple[tuple[datetime, datetime | None], ...] = ()
     has_psks: bool = False
+    fetches: bool = False
 
     @classmethod
     def of(
@@ -134,6 +136,7 @@ def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
     return {
         "anchors": known_anchors(trust),
         "has_psks": trust.psks is not None,
+        "fetches": trust.revocation is not None and trust.revocation.fetch is not None,
         "rules": trust.decide.rules if isinstance(trust.decide, ByRules) else (),
         "lists": tuple((each.this_update, each.next_update) for each in islice(crls or (), LISTS_LOOKED_AT)),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from bothways.describe.escape import visible
 from bothways.diagnosis import Probed
@@ -15,13 +16,14 @@ from bothways.starttls import PROTOCOLS
 
 WAITS_FOR_CLIENT = ("postgres", "ldap")  # protocols whose servers send nothing before the client does
 CONNECTIONS = 4 + len(WAITS_FOR_CLIENT)
+SILENT_CONNECTIONS = 4  # to a server that is silent
 IN_HTTP = 3
 AT_ONCE_SECONDS = 1.0
 # Alerts of a server that received no record of TLS.
 NOT_UNDERSTOOD = (Alert.UNEXPECTED_MESSAGE, Alert.DECODE_ERROR, Alert.RECORD_OVERFLOW, Alert.PROTOCOL_VERSION)
 ALERT = bytes((ContentType.alert,))
 _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?= |\r|\n|\Z)")
-SILENT_SECONDS = 3.5  # for each connection to a server that did not answer the first
+SILENT_SECONDS = 3.0  # for each connection to a server that did not answer the first
 LINE_SECONDS = 1.5
 SHOWN = 40  # characters of an answer in another protocol
 
@@ -34,7 +36,8 @@ def distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed | No
     Returns None where time or connections are used up. Raises OSError.
     """
     if reply.kind == "silence":
-        dialer.timeout = min(dialer.timeout, SILENT_SECONDS)
+        left = SILENT_SECONDS if dialer.end is None else (dialer.end - time.monotonic()) / SILENT_CONNECTIONS
+        dialer.timeout = min(dialer.timeout, SILENT_SECONDS, max(0.1, left))
     try:
         return _distinguish(dialer, reply, waited)
     except ConnectionsUsedUp:
@@ -45,7 +48,7 @@ def _distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed:
     if reply.kind == "closed" and dialer.unasked(waited + AT_ONCE_SECONDS) == b"":
         return Probed(closes_at_once=True)
     # By name first: a server that answers needs no PROXY header, and may answer one by an alert.
-    found = _by_name(dialer, reply) or _by_lines(dialer, reply)
+    found = _by_lines(dialer, reply) or _by_name(dialer, reply)
     found = found or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
     if found is None and reply.kind == "closed":
         closes = dialer.closes_for_hello(FULL_OFFER, AT_ONCE_SECONDS)
@@ -54,10 +57,13 @@ def _distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed:
 
 
 def _by_name(dialer: Dialer, previous: HelloReply) -> Probed | None:
-    """Whether the server answers a hello without our name; or one with a name, where ours is an address."""
-    if previous.kind != "closed":
-        return None
+    """Whether the server answers a hello without our name; or one with a name, where ours is an address.
+
+    Routers close for a name that they do not know; filters drop what they do not let through.
+    """
     is_address = dialer.target.name.sni is None
+    if is_address and previous.kind == "silence":
+        return None
     reply = dialer.ask(FULL_OFFER, name=SOME_NAME if is_address else NO_SERVER_NAME)
     if reply.kind not in ("choice", "alert"):
         return None

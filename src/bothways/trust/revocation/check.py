@@ -177,18 +177,18 @@ class RevocationCheck:
     def staple_reasons(self) -> list[Reason]:
         """Return the reason against a leaf without a good staple, where it (RFC 7633) or the policy requires one."""
         policy, leaf = self._available.policy.staples, self._path[0]
-        if policy == "ignore" or not (policy == "require" or _must_staple(leaf)):
+        if policy == "ignore" or not (policy == "require" or requires_staple(leaf)):
             return []
         result = self._responses.staple_statement(leaf, self._path[1])
         if result is not None and not isinstance(result, Unknown):
             return []
         problem = "it sent none" if result is None else result.problem
-        by = "the certificate itself" if _must_staple(leaf) else "our configuration"
+        by = "the certificate itself" if requires_staple(leaf) else "our configuration"
         facts: dict[str, object] = {"problem": problem, "required_by": by, "stapled": result is not None}
         return [Reason(Fault.STAPLE_REQUIRED, 0, leaf.subject_text, facts)]
 
 
-def _must_staple(certificate: ParsedCertificate) -> bool:
+def requires_staple(certificate: ParsedCertificate) -> bool:
     """Whether a certificate requires a stapled OCSP response (RFC 7633 4.2.3)."""
     features = certificate.extension(x509.TLSFeature)
     return features is not None and x509.TLSFeatureType.status_request in features
