@@ -124,7 +124,7 @@ def test_a_server_that_resets_the_connection_after_its_response_has_accepted_us(
             b"HTTP/1.1 400 Bad Request\r\n\r\n<title>No required SSL certificate was sent</title>",
             "/",
             400,
-            "NOT_LET_IN",
+            "FORWARDED_WITHOUT_CERTIFICATE",
         ),
         (b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", "/", 503, "BACKEND_DOWN"),
         (b"* BYE Too many connections\r\n", None, None, "SERVICE_BUSY"),
