@@ -166,3 +166,18 @@ def test_every_command_of_an_explanation_asks_for_tls_as_the_failed_connection_d
     assert ours
     assert all("--starttls imap" in each for each in ours), ours
     assert all("starttls imap" in each or each.startswith("curl") for each in commands), commands
+
+
+@pytest.mark.parametrize(
+    ("banner", "starttls"),
+    [
+        (b"220 (vsFTPd 3.0.3)\r\n", "ftp"),
+        (b"220 ProFTPD Server\r\n", "ftp"),
+        (b"220 mx.example ESMTP\r\n", "smtp"),
+    ],
+)
+def test_an_ftp_server_is_told_from_a_mail_server_by_its_first_line(banner: bytes, starttls: str) -> None:
+    facts = {"start": banner[:5], "begins": banner, "guess": ""}
+    found = explained(PeerFault(Fault.NOT_TLS, step=None, peer="server", facts=facts), port=2121, starttls="")
+    assert found.first.cause.name == "SPEAKS_MAIL"
+    assert f"--starttls {starttls}" in found.first.command

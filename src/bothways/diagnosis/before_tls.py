@@ -77,8 +77,13 @@ _HEADER = re.compile(r"\bPROXY\b")  # an unknown command, as mail servers quote 
 RECORDS = (b"\x14\3", b"\x15\3", b"\x16\3", b"\x17\3")
 
 
-def name_of(case: Case, other: OtherProtocol | None) -> str:
-    """Return the name of a protocol for `--starttls`, by the first bytes or the port; "" for one without STARTTLS."""
+def name_of(case: Case, other: OtherProtocol | None, start: bytes = b"") -> str:
+    """Return the name of a protocol for `--starttls`, by the first bytes or the port; "" for one without STARTTLS.
+
+    start: what was received, for those that begin alike: FTP servers say what they are in their first line.
+    """
+    if other is OtherProtocol.MAIL_OR_FILES and b"ftp" in start.partition(b"\n")[0].lower():
+        return "ftp"
     at_port = PORTS.get(_port(case))
     if other is OtherProtocol.MAIL_OR_FILES and at_port is not None and at_port[1] in ("ftp", "nntp"):
         return at_port[1]
@@ -132,16 +137,16 @@ def by_lines(case: Case) -> Iterator[Likely]:
 REDIS = ("+PONG", "-NOAUTH ", "-DENIED Redis", "-NOPERM ")
 
 
-def in_plain(case: Case, other: OtherProtocol | None, observed: str) -> Iterator[Likely]:
+def in_plain(case: Case, other: OtherProtocol | None, observed: str, start: bytes = b"") -> Iterator[Likely]:
     """Return the causes where a server answers our hello in another protocol.
 
-    other: the protocol, by its first bytes.  observed: what those are. One answer does not say who gave it, so that no
-    cause is certain by it.
+    other: the protocol, by its first bytes.  observed: what those are.  start: as many as there are.  One answer does
+    not say who gave it, so that no cause is certain by it.
     """
     if other is OtherProtocol.HTTP_ANSWER:
         yield from _in_http(case, observed)
     elif other in PLAIN_SERVERS:
-        yield case.likely(PLAIN_SERVERS[other], PEERS, LIKELY, observed, starttls=name_of(case, other))
+        yield case.likely(PLAIN_SERVERS[other], PEERS, LIKELY, observed, starttls=name_of(case, other, start))
     else:
         yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, observed)
         yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)

@@ -26,7 +26,7 @@ def not_tls(case: Case) -> Iterator[Likely]:
     as_of = f", as of {other.value}" if other is not None else ""
     observed = f"its first bytes are {head[:SHOWN_OF_START]!r}{as_of}"
     if case.is_client:
-        yield from before_tls.in_plain(case, other, observed)
+        yield from before_tls.in_plain(case, other, observed, head)
     else:
         yield from _of_client(case, head, other, observed)
 
