@@ -334,3 +334,16 @@ def test_that_our_certificate_requires_a_staple_is_told_to_a_server_whose_client
     stapled = host(extra=[(feature, False)])
     assert "STAPLE_MISSING" in dict(refused(Alert.BAD_CERTIFICATE, stapled, GNUTLS, asked="localhost"))
     assert "STAPLE_MISSING" not in dict(refused(Alert.BAD_CERTIFICATE, host(), GNUTLS, asked="localhost"))
+
+
+def test_gnutls_says_decode_error_in_tls_1_2_for_a_message_without_a_certificate() -> None:
+    seen = Observed(request=Request(GNUTLS, ()), shown=(), progress=Progress.JUDGED)
+    error = PeerAlert(
+        Alert.DECODE_ERROR, step=StepId("3"), peer="server", state="x", progress=Progress.JUDGED
+    )
+    found = explain(error, Situation(OwnSide(Role.CLIENT), seen))
+    assert first(found) == ("NO_CERTIFICATE", "ours") and found.first.weight.name == "LIKELY"
+    sent = replace(seen, shown=tuple(holder().chain))
+    assert "NO_CERTIFICATE" not in [
+        each.cause.name for each in explain(error, Situation(OwnSide(Role.CLIENT), sent)).causes
+    ]

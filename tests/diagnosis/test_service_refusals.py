@@ -6,6 +6,7 @@ import pytest
 
 import identities
 from bothways.diagnosis import OwnSide, Situation, Weight, explain_answer, explain_ended
+from bothways.diagnosis.service_refusals import explain_other_protocol
 from bothways.errors import Truncated
 from bothways.roles import Progress, Role
 from diagnosis.talks import client, first, talk
@@ -193,3 +194,14 @@ def test_an_answer_that_speaks_of_our_address_is_about_that() -> None:
     """No certificate changes it."""
     found = explain_answer(BY_ADDRESS, talk().client.situation())
     assert found is not None and first(found) == ("LETS_NOT_IN", "the peer's")
+
+
+def test_who_began_the_http_2_that_was_agreed_is_no_other_service() -> None:
+    """It ended before it answered."""
+    config = identities.client_config(identities.client(), alpn=("h2",))
+    situation = talk(config, identities.server_config(alpn=("h2",))).client.situation()
+    settings = b"\0\0\0\4\0\0\0\0\0"
+    found = explain_other_protocol(settings, situation)
+    assert found is not None and found.first.cause.name == "PEER_STOPPED"
+    names = {each.cause.name for each in found.causes}
+    assert {"SERVICE_BUSY", "BACKEND_DOWN"} <= names and "OTHER_SERVICE" not in names

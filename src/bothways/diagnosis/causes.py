@@ -247,8 +247,8 @@ class Cause(Enum):
         theirs="update the {peer}, or enable TLS 1.3 on it",
     )
     NO_SECURE_RENEGOTIATION = Row(
-        "the server's TLS implementation is older than 2010: it does not support secure renegotiation (RFC 5746)",
-        theirs="update the server",
+        "the server's TLS 1.2 does not support secure renegotiation (RFC 5746): it is turned off, or older than 2010",
+        theirs="turn it on, update the server, or enable TLS 1.3 on it",
     )
     WANTS_CERTIFICATE_LATER = Row(
         "the server requests a certificate only after the handshake, or never",

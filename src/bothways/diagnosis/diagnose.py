@@ -156,7 +156,7 @@ FAULT_MEANS: dict[Fault, str] = {
     Fault.NO_EXTENDED_MAIN_SECRET: (
         "it is correct but old: an attacker can make two connections use the same keys (RFC 7627 1)"
     ),
-    Fault.NO_SECURE_RENEGOTIATION: "it is old, and an attacker could insert data before ours",
+    Fault.NO_SECURE_RENEGOTIATION: "it is old, or configured so, and an attacker could insert data before ours",
     Fault.ECH_REJECTED: "it is the server of the public name, and does not have the key that we encrypted with",
     Fault.NO_CERTIFICATE_AFTER_ECH: "it encrypted by an old configuration and connects again, or has no certificate",
     Fault.HANDSHAKE_TIMEOUT: "it, or the network path to it, took too long",

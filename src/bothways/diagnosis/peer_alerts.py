@@ -158,6 +158,8 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
         Alert.CLOSE_NOTIFY: (stopped, device),
     },
     Progress.JUDGED: {
+        # GnuTLS sends it in TLS 1.2 for a Certificate message without a certificate.
+        Alert.DECODE_ERROR: (own_side.absent, device, _disagreement),
         # The server's choice of a cipher suite is known by then.
         Alert.HANDSHAKE_FAILURE: (
             *CERTIFICATE, second_handshake, own_issuer.beyond_javas_limit, own_side.status,

@@ -160,7 +160,7 @@ def _protocols(case: Case) -> Iterator[Likely]:
 
 def _unoffered_protocol(case: Case) -> Iterator[Likely]:
     """RFC 7301 3.2 forbids it; servers of HTTP/1.1 alone have always answered so."""
-    got = str(case.refusal.facts.get("got"))
+    got = shown(case.refusal.facts.get("got"))
     offer = got if got == "http/1.1" else "PROTOCOL"
     evidence = (
         "servers of HTTP/1.1 alone answer so, such as Apache without mod_http2" if got == "http/1.1" else ""

@@ -80,6 +80,8 @@ def explain_other_protocol(data: bytes, situation: Situation) -> Explanation | N
     other = recognise(data)
     if other is None or other is OtherProtocol.HTTP_ANSWER:
         return None
+    if other is OtherProtocol.HTTP2 and situation.observed.protocol == b"h2":
+        return _began_http2(Case(ServiceRefusal(ServiceReply("nothing", None)), situation))
     name = other.value.partition(",")[0].removesuffix(" in the clear")
     case = Case(ServiceRefusal(ServiceReply(f"in {name}", None)), situation)
     evidence = f"its first bytes are {data[:16]!r}, as of {name}"
@@ -91,6 +93,19 @@ def explain_other_protocol(data: bytes, situation: Situation) -> Explanation | N
     else:
         cause = case.likely(Cause.OTHER_SERVICE, OURS, LIKELY, evidence, detail=f"it answers in {name}")
     return Explanation(f"the server answered in {name}", NOT_HTTP, (cause,))
+
+
+def _began_http2(case: Case) -> Explanation:
+    """It speaks what was agreed, and has not answered: it ended the connection, or sent what is no HTTP/2."""
+    evidence = "it began HTTP/2, as was agreed, and no answer to the request came"
+    causes = [case.likely(each, PEERS, Weight.POSSIBLE, evidence) for each in UNANSWERED]
+    detail = "what it sent cannot be read as HTTP/2"
+    causes.append(case.likely(Cause.PEER_BREAKS_RULES, PEERS, Weight.POSSIBLE, detail=detail))
+    return Explanation("the server began HTTP/2 and gave no answer", NO_ANSWER_MEANS, ranked(causes))
+
+
+UNANSWERED = (Cause.PEER_STOPPED, Cause.SERVICE_BUSY, Cause.BACKEND_DOWN)
+NO_ANSWER_MEANS = "TLS succeeded in both directions, and the service stopped before it answered"
 
 
 def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explanation:

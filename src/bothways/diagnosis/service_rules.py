@@ -204,7 +204,8 @@ def _not_told_apart(case: Case) -> Iterator[Likely]:
         return
     how = "its answer is the same for each of these; nginx writes which it was to its error log"
     yield own_side.revoked_by(case, POSSIBLE, how)
-    yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, how, whose="our", detail=LISTS)
+    detail = f"{LISTS}, or reach no OCSP responder"
+    yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, how, whose="our", detail=detail)
     if len(case.chain) == own_issuer.USUAL_DEPTH:
         detail = "nginx accepts no intermediate where ssl_verify_depth is 0"
         yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, how, detail=detail)
