@@ -257,7 +257,7 @@ def test_a_version_that_we_do_not_have_is_none_that_we_could_allow(got: str, par
 @pytest.mark.parametrize(("got", "command"), [("http/1.1", "--alpn http/1.1"), ("spdy/3", "--alpn PROTOCOL")])
 def test_a_protocol_that_we_did_not_offer_is_one_that_the_server_has(got: str, command: str) -> None:
     """RFC 7301 3.2 forbids the answer; Apache without HTTP/2 has always given it."""
-    facts = {"got": got.encode(), "offered": [b"h2"]}
+    facts = {"got": (got,), "offered": ("h2",)}
     error = PeerFault(Fault.UNOFFERED_APPLICATION_PROTOCOL, step=StepId("2.1"), peer="server", facts=facts)
     found = explain(error, Situation(OwnSide(Role.CLIENT, address="localhost:1")))
     assert first(found) == ("NO_SHARED_PROTOCOL", "ours") and command in found.first.command
