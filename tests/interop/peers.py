@@ -48,7 +48,6 @@ PEERS = {
     "nginx": Peer(("nginx",), ("-v",), (1, 19, 4), "the Debian package nginx-light", "/usr/sbin"),
     "haproxy": Peer(("haproxy",), ("-v",), (2, 2), "the Debian package haproxy", "/usr/sbin"),
     "stunnel": Peer(("stunnel4", "stunnel"), ("-version",), (5, 56), "the Debian package stunnel4"),
-    "faketime": Peer(("faketime",), ("--version",), (0, 9, 7), "the Debian package faketime"),
     "tshark": Peer(("tshark",), ("--version",), (3, 6), "the Debian package tshark"),
     "initdb": Peer(
         ("initdb",),
