@@ -62,7 +62,7 @@ def test_a_good_file_is_reported_route_by_route(
         ("backend = 'a:1'", "gateway.toml, line 11: route[1]: `allow` is missing: nobody could pass"),
         (
             f"backend = 'a:1'\n{ANYBODY}\nclient_ca = 'x.pem'",
-            "gateway.toml: route route 1: x.pem: cannot be read",
+            "gateway.toml: route 1: x.pem: cannot be read",
         ),
     ],
 )
@@ -79,6 +79,14 @@ def test_a_file_that_cannot_be_used_ends_with_status_2(
         status, out, err = printed(monkeypatch, capsys, *words)
         assert (status, out) == (2, "")
         assert err.startswith(f"bothways: {problem}")
+
+
+def test_a_secret_that_is_not_there_is_named_by_its_key(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting.write(f"backend = 'a:1'\n{ANYBODY}", limits={"shared": "redis://a", "shared_secret": "nothing"})
+    status, _, err = printed(monkeypatch, capsys, "check", "-c", "gateway.toml")
+    assert (status, err.partition("nothing: ")[0]) == (2, "bothways: gateway.toml: limits.shared_secret: ")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_both_sides_know_each_other_by_raw_public_keys(keys: Path) -> None:
     with serving(keys, "--raw-key", "server.key", "--client-pin", "client.pin") as server:
         done = connect(keys, server.port, "--raw-key", "client.key", "--pin", "server.pin")
         assert (done.returncode, done.stdout) == (0, "there and back\n"), done.stderr
-        assert "(server 7)" in done.stderr
+        assert "(server 7)" in done.stderr and "our raw public key was sent" in done.stderr
         done = connect(keys, server.port, "--raw-key", "client.key", "--pin", "client.pin")
         assert done.returncode == 1 and "is not pinned" in done.stderr
 

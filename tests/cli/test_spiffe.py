@@ -157,6 +157,7 @@ def test_get_and_connect_are_an_svid_and_know_a_server_by_its_spiffe_id(
         stranger = ran(tmp_path, "get", f"https://{where}/", "--name", f"{ID}s", "--spiffe", served.address)
         assert stranger.returncode == 1
         assert f"the server sent a certificate for {ID}, not for {ID}s" in stranger.stderr
+        assert "connect with a name that it contains" in stranger.stderr
         unnamed = ran(tmp_path, "connect", where, "--spiffe", served.address)
         assert unnamed.returncode == 2
         assert "127.0.0.1 is no SPIFFE ID" in unnamed.stderr and "--name spiffe://" in unnamed.stderr

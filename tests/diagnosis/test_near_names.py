@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import identities
-from bothways.diagnosis.near_names import LOOKED_AT, is_address, matches_nothing, why_not
+from bothways.diagnosis.near_names import LOOKED_AT, is_address, is_uri, matches_nothing, why_not
 from bothways.trust.verdict import Names
 from diagnosis.test_own_side import host
 from diagnosis.test_peer_certificate import sending
@@ -53,6 +53,12 @@ def test_names_of_other_kinds_are_told_where_there_are_no_others() -> None:
     assert "mailboxes and URIs" in why_not("host.example", names(**others))
     assert why_not("host.example", names("else.example", **others)) == ""
     assert why_not("host.example", names()) == ""
+
+
+def test_a_uri_that_is_asked_for_is_compared_with_uris() -> None:
+    """Of a server with another SPIFFE ID: its URI is a name that counts."""
+    assert is_uri("spiffe://example.org/web") and not is_uri("example.org") and not is_uri(None)
+    assert why_not("spiffe://example.org/web", names(uri=("spiffe://example.org/db",))) == ""
 
 
 def test_so_many_names_are_looked_at_and_no_more() -> None:

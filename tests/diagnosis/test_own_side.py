@@ -11,7 +11,7 @@ from cryptography import x509
 
 import identities
 import pki
-from bothways import Credentials, TrustStore
+from bothways import Credentials, PeerRule, TrustStore
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
 from bothways.diagnosis.situation import Observed, Offer, OwnSide, Request, Situation
 from bothways.errors import PeerAlert, Truncated
@@ -248,6 +248,18 @@ def test_certificate_expired_of_openssl_may_be_a_crl_that_is_out_of_date(days: i
     assert causes[0] == (first_cause, "LIKELY")
     assert {("PEERS_CLOCK", "LIKELY"), ("STATUS_UNKNOWN", "LIKELY")} == set(causes[:2])
     assert refused(Alert.CERTIFICATE_EXPIRED, who, GO, Role.CLIENT)[0] == ("PEERS_CLOCK", "LIKELY")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["URI:spiffe://example.org/team/ada"], "add us: spiffe://example.org/team/ada"),
+        (["URI:https://ada.example/"], "add us: CN=Ada"),
+    ],
+)
+def test_who_is_to_be_added_is_named_by_its_spiffe_id_if_it_has_one(names: list[str], told: str) -> None:
+    found = refused_client(holder(alternatives=names), allow=PeerRule(dns="else.example"))
+    assert told in "\n".join(found.lines())
 
 
 def test_access_denied_of_gnutls_may_be_any_fault_that_we_cannot_see() -> None:

@@ -71,14 +71,40 @@ def test_the_authoritys_guide_begins_with_commands_that_do_what_they_are_told(
 ) -> None:
     """Its first block, in this process, whose modules are loaded, and with keys that are quick to open."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BOTHWAYS_CA_PASSPHRASE", "correct horse battery staple")
     monkeypatch.setattr(key_encryption, "COST", 2)
-    for line in GUIDE[0].splitlines()[1:]:
+    run_here(GUIDE[0], monkeypatch)
+
+
+def test_a_first_gateway_is_checked_and_explained_as_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file and the commands of its page, in this process: the page shows what they print."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(key_encryption, "COST", 2)
+    page = (ROOT / "docs" / "gateway.md").read_text(encoding="utf-8")
+    after = page.partition("## The file")[2]
+    example = re.search(r"^```toml\n(.*?)^```$", after, re.MULTILINE | re.DOTALL)
+    commands = next(each for each in SHELL.findall(after) if "ca init" in each)
+    assert example is not None
+    Path("gateway.toml").write_text(example.group(1), encoding="utf-8")
+    *_, checked, explained = run_here(commands, monkeypatch)
+    assert f"$ bothways gateway check -c gateway.toml\n{checked}" in page
+    assert f"$ bothways gateway explain -c gateway.toml batch-7.pem\n{explained}" in page
+
+
+def run_here(block: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Run the commands of a block after its first line, a passphrase, in this process; returns what each printed."""
+    first, *lines = block.splitlines()
+    monkeypatch.setenv("BOTHWAYS_CA_PASSPHRASE", first.partition('"')[2].rstrip('"'))
+    printed = []
+    for line in lines:
         words, _, file = line.partition(" > ")
         result = CliRunner().invoke(bothways, shlex.split(words)[1:], catch_exceptions=False)
         assert result.exit_code == 0, f"{line}: {result.output}"
+        printed.append(result.stdout)
         if file:
             Path(file).write_text(result.stdout, encoding="utf-8")
+    return printed
 
 
 def free_port() -> int:

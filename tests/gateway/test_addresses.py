@@ -34,6 +34,8 @@ def test_an_address_is_read_and_written_alike(text: str, address: object) -> Non
         ("host:+80", "a port of 1 to 65535"),
         ("host:\u0663", "a port of 1 to 65535"),
         ("::1:443", "stands in brackets"),
+        ("http://127.0.0.1:80", "is a URL; expected HOST:PORT"),
+        ("https://host/", "is a URL; expected HOST:PORT"),
         ("a..b:80", "neither the name of a host"),
         ("unix:", "a path of 1 to 107 bytes"),
         ("unix:" + "x" * 108, "a path of 1 to 107 bytes"),

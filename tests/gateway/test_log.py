@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import Entry, Log, RequestEntry
 from bothways.gateway.report_limits import AT_ONCE, ReportLimits
+from bothways.tls.events import Peer
+from bothways.trust.verdict import Names
 from gateway_talk import Setting
 from http_callers import peer
 
@@ -46,10 +49,22 @@ def test_a_line_has_who_what_and_why_and_nothing_that_a_client_made_up(setting: 
     [line] = lines
     assert line.startswith('2026-06-01T12:00:00.000Z 192.0.2.7:5 route="db" name="a\\" verdict=allowed\\\\n')
     assert line.endswith(
-        'who="CN=good client" verdict=allowed rule="dns a" in=3 out=4 seconds=1.500 code=CLOSED end="done"'
+        'who="CN=good client" uri="spiffe://testing.example/client" verdict=allowed rule="dns a" in=3 out=4 '
+        'seconds=1.500 code=CLOSED end="done"'
     )
     assert line.isprintable()
-    assert len(line) < 400
+    assert len(line) < 450
+
+
+def test_a_line_has_the_uri_of_a_client_that_has_one(setting: Setting) -> None:
+    """The subject of an SVID is often the same for all: the SPIFFE ID says who it is."""
+    lines: list[str] = []
+    one, two = "spiffe://example.org/a\n", "https://b.example/"
+    for uris in ((one,), (one, two), ()):
+        mine = Peer(replace(peer(setting.mutual).verdict, names=Names("O=SPIRE", uri=uris)))
+        log(lines).connection(entry(peer=mine, verdict="allowed", ending=Ending.of(Code.CLOSED, "")), 0)
+    assert ['uri="' in line for line in lines] == [True, False, False]
+    assert 'who="O=SPIRE" uri="spiffe://example.org/a\\\\n" verdict' in lines[0]
 
 
 def test_json_has_the_same_for_programs(setting: Setting) -> None:

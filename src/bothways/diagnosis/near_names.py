@@ -19,8 +19,15 @@ def is_address(name: str | None) -> bool:
     return True
 
 
+def is_uri(name: str | None) -> bool:
+    """Whether a name is a URI, such as a SPIFFE ID, which is compared with URIs alone."""
+    return "://" in (name or "")
+
+
 def why_not(asked: str, names: Names) -> str:
     """Return why the name that comes nearest does not count, or "" where none comes near."""
+    if is_uri(asked):
+        return ""
     asked = asked.lower().rstrip(".")
     return next((text for each in names.dns[:LOOKED_AT] for text in _reasons(asked, each.lower())), "") or (
         "it has only names of another kind, such as mailboxes and URIs, which are not compared with a host"

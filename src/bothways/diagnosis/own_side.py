@@ -22,6 +22,7 @@ from bothways.iana import Alert, SignatureScheme, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import described, schemes_for
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.names import SPIFFE, names_of
 from bothways.trust.revocation.check import requires_staple
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
@@ -387,7 +388,13 @@ def not_authorized(case: Case) -> Iterator[Likely]:
                 f"; applications that refuse a {case.role.peer} by a function of their own send this alert"
             )
         weight = LIKELY if by_function and case.is_client else POSSIBLE  # clients compare names rather
-        yield case.likely(Cause.NOT_LET_IN, OURS, weight, evidence, subject=case.chain[0].subject_text)
+        yield case.likely(Cause.NOT_LET_IN, OURS, weight, evidence, subject=_holder(case.chain[0]))
+
+
+def _holder(leaf: ParsedCertificate) -> str:
+    """Return who our certificate is for: its SPIFFE ID, since subjects beside it are often alike, or its subject."""
+    uris = names_of(leaf).uri
+    return uris[0] if len(uris) == 1 and uris[0].startswith(SPIFFE) else leaf.subject_text
 
 
 def refused_by_gnutls(case: Case) -> Iterator[Likely]:

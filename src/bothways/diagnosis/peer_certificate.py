@@ -11,7 +11,7 @@ from bothways.diagnosis import clocks
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.diagnosis.near_names import is_address, matches_nothing, why_not
+from bothways.diagnosis.near_names import is_address, is_uri, matches_nothing, why_not
 from bothways.diagnosis.situation import UNNAMED
 from bothways.faults import OF_ANCHOR, Fault, Reason, sentence
 from bothways.trust.certificate import ParsedCertificate
@@ -338,9 +338,8 @@ def _clock(case: Case, reason: Reason) -> tuple[Weight, str] | None:
 def _name(case: Case, reason: Reason) -> Iterator[Likely]:
     asked, leaf = case.own_side.server_name, case.peer_chain[:1]
     for each in _name_of(case, reason, asked, leaf):
-        nothing = (
-            {"naming": NOTHING, "no_command": True} if leaf and matches_nothing(names_of(leaf[0])) else {}
-        )
+        is_in_vain = bool(leaf) and not is_uri(asked) and matches_nothing(names_of(leaf[0]))
+        nothing = {"naming": NOTHING, "no_command": True} if is_in_vain else {}
         yield replace(each, facts={**each.facts, **nothing})
 
 

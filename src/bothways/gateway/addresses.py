@@ -53,6 +53,10 @@ def parsed_address(text: str) -> Address:
     """Read HOST:PORT, [IPv6]:PORT or unix:PATH. Raises ConfigError."""
     if text.startswith(UNIX):
         return unix_address(text.removeprefix(UNIX))
+    if "://" in text:
+        raise ConfigError(
+            f"{shown(text)} is a URL; expected HOST:PORT or {UNIX}PATH, without scheme and path"
+        )
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if ":" in host and not bracketed:

@@ -205,7 +205,7 @@ class Log:
             entry.client,
             f"route={_quoted(entry.route)}",
             f"name={_quoted(entry.asked)}",
-            f"who={_quoted(None if entry.peer is None else entry.peer.names.subject)}",
+            _who(entry),
             f"verdict={entry.verdict}",
             f"rule={_quoted(entry.rule)}",
             f"in={entry.received} out={entry.sent} seconds={seconds:.3f}",
@@ -223,7 +223,7 @@ class Log:
             self._time(),
             entry.client,
             f"route={_quoted(entry.route)}",
-            f"who={_quoted(None if entry.peer is None else entry.peer.names.subject)}",
+            _who(entry),
             f"rule={_quoted(entry.rule)}",
             f"host={_quoted(request.authority)}",
             f"request={_quoted(f'{request.method} {request.path}')}",
@@ -233,6 +233,13 @@ class Log:
         if request.ended:
             words.append(f"end={_quoted(request.ended, WHY_LIMIT)}")
         return " ".join(words)
+
+
+def _who(entry: Entry) -> str:
+    """Return who a verified client is, for people: its subject, and its URI if there is exactly one (a SPIFFE ID)."""
+    names = None if entry.peer is None else entry.peer.names
+    who = f"who={_quoted(None if names is None else names.subject)}"
+    return who if names is None or len(names.uri) != 1 else f"{who} uri={_quoted(names.uri[0])}"
 
 
 def words_of(entry: Entry) -> str:

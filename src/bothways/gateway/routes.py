@@ -123,14 +123,14 @@ class Routes:
         now = datetime.now(UTC)
         yield from self.expired(now).values()
         for route in self.all:
-            name = visible(route.config.name)
+            name = _titled(route.config)
             own = route.server.settings.identity.own[0]
             sentence = overdue(own, now)
             if sentence is not None:
-                yield f"route {name}: {sentence}"
+                yield f"{name}: {sentence}"
             for asked in route.config.server_names or ():
                 if not own.matches(asked.replace("*", "any-name", 1)):
-                    yield f"route {name}: our certificate does not stand for {asked}"
+                    yield f"{name}: our certificate does not stand for {asked}"
 
 
 def svid_problem(end: datetime | None) -> str | None:
@@ -186,15 +186,20 @@ class _Loading:
         if self._config.spans:
             check_installed("[traces]", ("opentelemetry",), "pip install 'bothways[traces]'")
         made = tuple(self._named(each) for each in self._config.routes)
-        path = self._config.limits.shared_secret
-        secret = None if path is None else self._making.secret(path)
-        return Routes(self._config, made, self._making.held, secret)
+        return Routes(self._config, made, self._making.held, self._secret())
 
     def _named(self, config: RouteConfig) -> Route:
         try:
             return self._route(config)
         except ConfigError as error:
-            raise ConfigError(f"{self._config.path}: route {visible(config.name)}: {error}") from None
+            raise ConfigError(f"{self._config.path}: {_titled(config)}: {error}") from None
+
+    def _secret(self) -> bytes | None:
+        path = self._config.limits.shared_secret
+        try:
+            return None if path is None else self._making.secret(path)
+        except ConfigError as error:
+            raise ConfigError(f"{self._config.path}: limits.shared_secret: {error}") from None
 
     def _route(self, config: RouteConfig) -> Route:
         identity = config.identity
@@ -257,6 +262,12 @@ class _Loading:
         lists = self._making.lists(identity.crl) if identity.crl else None
         responses = self._making.responses(identity.ocsp) if identity.ocsp else None
         return Revocation.preset(identity.revocation or STRICT, lists, responses, fetch=fetch)
+
+
+def _titled(route: RouteConfig) -> str:
+    """Return what a message begins with that is about a route; one without a name is called "route 1" and so on."""
+    name = visible(route.name)
+    return name if name.startswith(("route ", "[")) else f"route {name}"
 
 
 def _own_protocols(starttls: Accepted | None) -> tuple[str, ...]:

@@ -12,6 +12,9 @@ from bothways.diagnosis import Explanation, facts_of
 from bothways.errors import PeerAlert, PeerFault, StartTLSFailed, TLSError, Truncated
 from bothways.roles import StepId
 from bothways.tls.events import Caution, Judged, MessageSeen, Peer, Proved
+from bothways.tls.handshake.certificate_types import RAW
+from bothways.tls.wire.extensions import ClientCertificateType, find
+from bothways.tls.wire.tls13 import EncryptedExtensions
 from bothways.trust.certificate import subject_of
 from bothways.trust.verdict import Names
 
@@ -80,7 +83,17 @@ def own_authentication(notes: Sequence[Noted]) -> Check:
     if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
         text = "the server requested a certificate and we sent none"
         return _row(StepId.CLIENT_CERTIFICATE, "none sent", text)
-    return _row(StepId.CLIENT_CERTIFICATE, "sent", "our certificate was sent, with proof of its private key")
+    what = "raw public key" if _shows_raw_key(notes) else "certificate"
+    return _row(StepId.CLIENT_CERTIFICATE, "sent", f"our {what} was sent, with proof of its private key")
+
+
+def _shows_raw_key(notes: Sequence[Noted]) -> bool:
+    """Whether a client authenticates itself by a raw public key (RFC 7250 4.2)."""
+    for each in notes:
+        if isinstance(each.note, MessageSeen) and isinstance(each.note.content, EncryptedExtensions):
+            chosen = find(each.note.content.extensions, ClientCertificateType)
+            return chosen is not None and chosen.type == RAW
+    return False
 
 
 def _row(step: StepId, outcome: str, text: str) -> Check:
