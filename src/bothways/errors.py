@@ -221,9 +221,16 @@ class ConfigError(TLSError, ValueError):
 
 
 class TimedOut(TimeoutError):
-    """A time limit of a call has passed; the text says which, in seconds. It is an `OSError`, as with sockets."""
+    """A time limit of a call has passed; the text says which, in seconds. It is an `OSError`, as with sockets.
+
+    received: how many bytes of an incomplete record had been received.
+    """
 
     situation: object = None  # as in TLSError
+
+    def __init__(self, text: str = "", *, received: int = 0) -> None:
+        super().__init__(text)
+        self.received = received
 
 
 class InternalError(TLSError):

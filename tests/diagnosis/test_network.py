@@ -11,7 +11,8 @@ import pytest
 import identities
 from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Probed, Situation, Weight, explain
 from bothways.diagnosis.situation import Request
-from bothways.errors import TimedOut, Truncated
+from bothways.errors import PeerFault, TimedOut, Truncated
+from bothways.faults import Fault
 from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, holder
@@ -230,3 +231,18 @@ def test_who_drops_a_hello_for_its_name_is_no_silent_service() -> None:
     )
     assert found.first.cause.name == "NAME_ROUTED"
     assert "PEER_SILENT" not in [each.cause.name for each in found.causes]
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_who_sent_a_part_of_a_record_in_time_has_not_sent_nothing(role: Role) -> None:
+    """A slow client, or a device that cuts: it does not wait for a greeting, and is no probe."""
+    ours = OwnSide(role, address="a.example:443", server_name="a.example")
+    seen = Observed(sent=("ClientHello",)) if role is Role.CLIENT else Observed()
+    late = TimedOut("late", received=13)
+    fault = PeerFault(
+        Fault.HANDSHAKE_TIMEOUT, step=None, peer=role.peer, facts={"seconds": 4.0, "received": 13}
+    )
+    for error in (late, fault):
+        found = explain(error, Situation(ours, seen))
+        assert found.first.cause.name == "SLOW" and "13 bytes" in found.first.evidence
+        assert not any("sent nothing" in each.evidence for each in found.causes)

@@ -150,7 +150,9 @@ class Arrival(ReadingProtocol):
         self._begin(self)
 
     def _late(self) -> None:
-        late = TimedOut(f"the client sent no ClientHello within {self._hello_seconds:g} seconds")
+        what = "only a part of a ClientHello" if self.data else "no ClientHello"
+        text = f"the client sent {what} within {self._hello_seconds:g} seconds"
+        late = TimedOut(text, received=len(self.data))
         self._drop(late)
         if self.data:
             self.cut()

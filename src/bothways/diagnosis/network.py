@@ -13,6 +13,7 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack
+from bothways.errors import PeerFault
 from bothways.roles import Progress, Role, Version
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
@@ -53,13 +54,23 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield case.likely(Cause.LOCAL_FAILURE, OURS, LIKELY, problem=problem)
 
 
+def _incomplete(case: Case) -> int:
+    """Return how many bytes of an incomplete record had been received when time ran out."""
+    error = case.error
+    received = error.facts.get("received") if isinstance(error, PeerFault) else getattr(error, "received", 0)
+    return received if isinstance(received, int) else 0
+
+
 def timed_out(case: Case) -> Iterator[Likely]:
     """A time limit passed: while connecting, or while waiting for the peer."""
     if not case.observed.sent and case.is_client:
         yield case.likely(Cause.FILTERED, BETWEEN, LIKELY, "nothing came back, not even a refusal")
         yield case.likely(Cause.SLOW, BETWEEN)
         return
-    if not case.observed.received:
+    if (begun := _incomplete(case)) and not case.observed.received:
+        evidence = f"{begun} bytes of its first record came, and not the rest"
+        yield case.likely(Cause.SLOW, BETWEEN, LIKELY, evidence)
+    elif not case.observed.received:
         yield from before_tls.by_probes(case)
         yield from before_tls.by_lines(case)
         yield from _routed_by_name(case)

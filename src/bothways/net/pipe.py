@@ -48,6 +48,7 @@ class Pipe:
         self._clock = clock
         self._judges = judges
         self._handshake_ends: float | None = None
+        self._received = 0  # bytes of the handshake
 
     @property
     def has_unsent(self) -> bool:
@@ -78,7 +79,7 @@ class Pipe:
             if self.read(left(soonest)):
                 continue
             if soonest != theirs:
-                raise TimedOut("the handshake did not finish in time")
+                raise TimedOut("the handshake did not finish in time", received=self._received)
             self._process_received(self._driven(self.driver.check_if_due))
 
     # -- reading -----------------------------------------------------------------------------------------
@@ -88,6 +89,8 @@ class Pipe:
         data = self.carrier.receive(seconds)
         if data is None:
             return False
+        if self._handshake_ends is not None:
+            self._received += len(data)
         with self._engine:
             requests = self.driver.receive(data) if data else self.driver.receive_end()
             self._collect()

@@ -262,7 +262,8 @@ class Connection(ConnectionFacts):
             if runner.is_late:
                 return self._run(runner.continue_without_answer)
         if self._handshake is not None and now >= self._hs.deadline:
-            late = Blame(Fault.HANDSHAKE_TIMEOUT, {"seconds": self._settings.limits.handshake_timeout})
+            facts = {"seconds": self._settings.limits.handshake_timeout, "received": self._hs.inbox.buffered}
+            late = Blame(Fault.HANDSHAKE_TIMEOUT, facts)
             return [self._refuse(late)]
         due = None if self._open is None else self._open.due(now)
         return [] if due is None else self._run(due)
