@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +81,21 @@ def test_a_file_that_cannot_be_used_ends_with_status_2(
         status, out, err = printed(monkeypatch, capsys, *words)
         assert (status, out) == (2, "")
         assert err.startswith(f"bothways: {problem}")
+
+
+def test_a_socket_of_systemd_that_no_listener_names_is_a_warning(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its clients would wait without a word. The other listener is not there, so that nothing is served."""
+    for name, value in (("PID", str(os.getpid())), ("FDS", "2"), ("FDNAMES", "https:other")):
+        monkeypatch.setenv(f"LISTEN_{name}", value)
+    setting.write(f"backend = 'a:1'\n{ANYBODY}")
+    text = setting.path.read_text(encoding="utf-8")
+    names = 'systemd = "https"\n[[listener]]\nsystemd = "mine"'
+    setting.path.write_text(re.sub(r"^port = .*$", names, text, flags=re.MULTILINE), encoding="utf-8")
+    status, _, err = printed(monkeypatch, capsys, "-c", "gateway.toml")
+    assert (status, err.count("warning: systemd has passed the socket")) == (1, 1)
+    assert "the socket other, which no [[listener]] names" in err
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_key(

@@ -16,6 +16,7 @@ from bothways.cli.tickets import Tickets, tickets_options
 from bothways.cli.watching import reporting_reloads
 from bothways.describe.escape import visible
 from bothways.faults import shown
+from bothways.gateway.addresses import PassedAddress
 from bothways.gateway.config import GatewayConfig, read_config
 from bothways.gateway.current import Current
 from bothways.gateway.explain import RouteAnswer, RuleAnswer, explained
@@ -24,7 +25,7 @@ from bothways.gateway.log import Log
 from bothways.gateway.observe.audit_file import check_usable, verified
 from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes
-from bothways.gateway.systemd import READY, notify
+from bothways.gateway.systemd import READY, notify, passed_names
 from bothways.gateway.workers import Workers
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in
@@ -116,6 +117,13 @@ def _read(context: click.Context, path: str | None) -> tuple[GatewayConfig, Rout
 def _warn(routes: Routes, log: Log) -> None:
     for each in routes.warnings():
         log.event(f"warning: {each}")
+    taken = {each.address for each in routes.config.all_listeners}
+    for name in passed_names():
+        if PassedAddress(name) not in taken:
+            log.event(
+                f"warning: systemd has passed the socket {shown(name)}, which no [[listener]] names, so that its "
+                "clients wait in vain; add one with this name in `systemd`, or disable the .socket"
+            )
 
 
 def _count(several: tuple[object, ...], what: str) -> str:

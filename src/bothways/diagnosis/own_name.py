@@ -11,7 +11,8 @@ from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack
 from bothways.faults import shown
 from bothways.iana import Alert
-from bothways.trust.names import names_of
+from bothways.trust.names import SPIFFE, names_of
+from bothways.trust.verdict import Names
 
 LIKELY, POSSIBLE, OURS = Weight.LIKELY, Weight.POSSIBLE, Party.OURS
 # Alerts by which TLS implementations refuse a certificate for another name; some close without one.
@@ -45,12 +46,13 @@ def wrong_name(case: Case) -> Iterator[Likely]:
             evidence += "has" if covered else "does not have"
         elif lacking:
             evidence += "; our certificate has neither"
-        cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
         if compares:
             evidence += f"; {BY_ITSELF}"
         weight = LIKELY if compares or _lacks_address(case, lacking, names.ip) else POSSIBLE
         wanted = "the name that the client used" if covered else "the address that the client connected to"
-        yield case.likely(cause, OURS, weight, evidence, got=_names(case), wanted=wanted)
+        if _has_spiffe_id_alone(names):
+            wanted = "what the client compares: another SPIFFE ID, or a name or an address"
+        yield case.likely(_cause(names), OURS, weight, evidence, got=_names(case), wanted=wanted)
 
 
 BY_ITSELF = "programs that compare names by themselves (stunnel's checkHost, mosquitto) send this alert"
@@ -60,9 +62,8 @@ def _compared_by_itself(case: Case, asked: str) -> Likely:
     """A client may compare another name than it sends: stunnel sends the address that it connects to."""
     names = names_of(case.chain[0])
     evidence = f"it sent the server name {shown(asked)}, and may compare another one; {BY_ITSELF}"
-    cause = Cause.WRONG_NAME if names.dns or names.ip else Cause.NO_ALTERNATIVE_NAME
     return case.likely(
-        cause, OURS, LIKELY, evidence, got=_names(case), wanted="the name that the client compares"
+        _cause(names), OURS, LIKELY, evidence, got=_names(case), wanted="the name that the client compares"
     )
 
 
@@ -86,4 +87,15 @@ def _lacks_address(case: Case, lacking: bool, addresses: Collection[str]) -> boo
 
 def _names(case: Case) -> str:
     found = names_of(case.chain[0])
-    return shown(found.dns + found.ip) or found.subject
+    compared = found.uri if _has_spiffe_id_alone(found) else found.dns + found.ip
+    return shown(compared) if compared else found.subject
+
+
+def _cause(names: Names) -> Cause:
+    has_names = names.dns or names.ip or _has_spiffe_id_alone(names)
+    return Cause.WRONG_NAME if has_names else Cause.NO_ALTERNATIVE_NAME
+
+
+def _has_spiffe_id_alone(names: Names) -> bool:
+    """Whether a certificate has a SPIFFE ID and no name of a host, as an SVID has it."""
+    return not names.dns and not names.ip and any(each.startswith(SPIFFE) for each in names.uri)

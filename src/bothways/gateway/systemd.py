@@ -29,12 +29,19 @@ def forget() -> None:
     os.environ.pop("NOTIFY_SOCKET", None)
 
 
-def passed_socket(name: str) -> socket.socket:
-    """Return a listening socket that was passed to this process under a name. Raises OSError where there is none."""
+def passed_names() -> list[str]:
+    """Return the names of the sockets that were passed to this process, in their order."""
     passed = os.environ.get("LISTEN_FDS", "")
     if os.environ.get("LISTEN_PID") != str(os.getpid()) or not passed.isdecimal():
+        return []
+    return os.environ.get("LISTEN_FDNAMES", "").split(":")[: int(passed)]
+
+
+def passed_socket(name: str) -> socket.socket:
+    """Return a listening socket that was passed to this process under a name. Raises OSError where there is none."""
+    names = passed_names()
+    if not names:
         raise OSError("no sockets were passed to this process; start it by a unit with a .socket")
-    names = os.environ.get("LISTEN_FDNAMES", "").split(":")[: int(passed)]
     if name not in names:
         raise OSError(
             f"no socket was passed under this name, but {', '.join(names)}; see FileDescriptorName="
