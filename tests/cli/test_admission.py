@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from aio_talk import run
 from bothways.cli.admission import Admission, Client
@@ -12,7 +13,7 @@ from bothways.cli.options import Address
 class Door:
     """An admission and clients that come to it; addresses are what the test says."""
 
-    def __init__(self, limit: int, **settings: bool) -> None:
+    def __init__(self, limit: int, **settings: Any) -> None:
         self.admission = Admission(limit, handshakes=limit, **settings)
         self.cut: list[int] = []
         self._port = 1000
@@ -82,6 +83,23 @@ async def test_an_address_settles_in_a_quarter_of_the_places_and_then_waits() ->
     assert await third.may_begin(20)
     assert await third.establish(0)
     assert not second.ended
+
+
+@run
+async def test_who_waits_for_a_place_is_reported_with_the_reason_and_not_again_at_once() -> None:
+    """Otherwise a healthy log hides that all clients behind one address hang."""
+    told: list[str] = []
+    here = Door(8, on_wait=told.append)
+    for _ in range(2):
+        await here.settles("192.0.2.1")
+    for _ in range(3):
+        assert not await here.enters("192.0.2.1").may_begin(0.01)
+    assert len(told) == 1
+    assert "192.0.2.1" in told[0] and "2 of 8 connections, as many as one address may have" in told[0]
+    full = Door(1, on_wait=told.append)
+    await full.settles("192.0.2.1")
+    assert not await full.enters("192.0.2.2").may_begin(0.01)
+    assert len(told) == 2 and "all 1 connections are taken" in told[1]
 
 
 @run

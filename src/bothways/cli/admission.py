@@ -15,6 +15,7 @@ from bothways.cli.options import Address
 from bothways.places import Place, Places, source_of
 
 OTHERS_SECONDS = 1.0  # seconds that a handshake waits for others of the same address that may complete soon
+TOLD_SECONDS = 60.0
 HANDSHAKES = 256  # the least default, however small the limit of connections is
 
 
@@ -22,10 +23,18 @@ class Admission:
     """The places for handshakes and for established connections, in one event loop.
 
     limit: of established connections.  handshakes: the limit of handshakes; by default the same, but not below a
-    minimum. exempt_loopback: see `Places`.
+    minimum. exempt_loopback: see `Places`.  on_wait: is called with why a client waits for a place, at most once in
+    `TOLD_SECONDS`.
     """
 
-    def __init__(self, limit: int, *, handshakes: int | None = None, exempt_loopback: bool = False) -> None:
+    def __init__(
+        self,
+        limit: int,
+        *,
+        handshakes: int | None = None,
+        exempt_loopback: bool = False,
+        on_wait: Callable[[str], None] | None = None,
+    ) -> None:
         if handshakes is None:
             handshakes = max(limit, HANDSHAKES)
         self.limit = limit + handshakes
@@ -34,6 +43,8 @@ class Admission:
         self._established = Places(limit, exempt_loopback=exempt_loopback, only_from_larger=True)
         self._waiting: dict[Client, tuple[Callable[[], bool], asyncio.Future[bool]]] = {}
         self._looking: asyncio.Handle | None = None
+        self._on_wait = on_wait
+        self._told_at: float | None = None
 
     def arrive(self, address: Address, cut: Callable[[], None]) -> Client | None:
         """Register a client's handshake, for which another may be ended; None if this one must end.
@@ -50,7 +61,20 @@ class Admission:
         """
         if await self._taken(client, partial(self._begin, client, beside_others=True), OTHERS_SECONDS):
             return True
+        if not client.ended and not self._established.has_room_for(client.place.source):
+            self._report_wait(client)
         return await self._taken(client, partial(self._begin, client), seconds)
+
+    def _report_wait(self, client: Client) -> None:
+        now, places = time.monotonic(), self._established
+        if self._on_wait is None or (self._told_at is not None and now < self._told_at + TOLD_SECONDS):
+            return
+        self._told_at = now
+        if len(places) >= places.limit:
+            why = f"all {places.limit} connections are taken"
+        else:
+            why = f"it has {places.share} of {places.limit} connections, as many as one address may have"
+        self._on_wait(f"{client.address} waits, and others may: {why}")
 
     async def establish(self, client: Client, place: Place, seconds: float) -> bool:
         """Move a client to the established connections; False if no place is available in time."""

@@ -144,7 +144,7 @@ def command(
         if forward is None
         else _forward(forward, limit, starttls)
     )
-    admission = Admission(connections, exempt_loopback=exempt_loopback)
+    admission = Admission(connections, exempt_loopback=exempt_loopback, on_wait=_report_wait)
     allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
 
     def load() -> Loaded:
@@ -271,6 +271,10 @@ def _with_own_protocol(side: Side, starttls: Accepted | None) -> Side:
     if starttls is None or starttls.alpn is None or side.alpn:
         return side
     return replace(side, alpn=(starttls.alpn,))
+
+
+def _report_wait(why: str) -> None:
+    say(f"{why}; see --connections, and --exempt-loopback for a proxy on this machine")
 
 
 def _forward(forward: Address, limit: float | None, starttls: Accepted | None) -> Callable[[], Service]:
