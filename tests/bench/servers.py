@@ -59,12 +59,13 @@ def main(runs: int) -> None:
         programs = [until_the_end.enter_context(each) for each in started(folder, client, plain)]
         for each in programs:
             print(f"  {each.name}: {each.version}")
-        by_turns(client, programs, ROWS, runs)
         print(f"\nMemory of an idle connection, {IDLE} open")
-        for each in programs:
+        for each in programs:  # before the rows, since what these leave in a heap would hold the connections
             if each.name not in MEMORY.without:
+                client.asked(each, ROWS["full"].words)
                 each.figures["idle"] = [client.idle(each, MEMORY.words, IDLE)]
                 print(f"  {each.name:30}  {each.figures['idle'][0]:8.1f} KiB")
+        by_turns(client, programs, ROWS, runs)
     conditions = (
         f"On {datetime.now(UTC):%Y-%m-%d}, commit {_commit()}, {platform.machine()}, {os.cpu_count()} cores, load "
         f"average {load_before:.1f} before it began; medians, and the smallest and largest of {runs} runs."
