@@ -279,6 +279,23 @@ def test_an_answer_is_explained_however_the_connection_ends(
     assert b"without close_notify" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("said", "code"), [(b"", 0), (b"GET / HTTP/1.0\r\n\r\n", 1)], ids=["nothing", "a request"]
+)
+def test_a_server_that_ends_without_close_notify_has_failed_only_who_asked_it(said, code, serve, folder):
+    """nginx ends so after a client's close_notify; its session ticket shows that it had accepted us."""
+
+    def leave(channel: Channel) -> None:
+        channel.recv(100)
+        with socket.socket(fileno=os.dup(channel.fileno())) as sock:
+            sock.shutdown(socket.SHUT_WR)
+        channel.abort()
+
+    done = run(serve(leave), folder, stdin=said)
+    assert done.returncode == code, done.stderr
+    assert (b"without close_notify" in done.stderr) is bool(code)
+
+
 def test_a_service_that_turns_us_away_in_its_own_words_is_explained_and_drawn(serve, folder):
     """HTTP 403 inside a channel that stands; the ladder is titled by it."""
     port = serve(http(b"403 Forbidden"))

@@ -58,7 +58,7 @@ from bothways.diagnosis.service_refusals import explain_silence, silence
 from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
-from bothways.errors import ConfigError, StartTLSFailed, TLSError, UsageError
+from bothways.errors import ConfigError, StartTLSFailed, TLSError, Truncated, UsageError
 from bothways.iana import CipherSuite, NamedGroup
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
@@ -371,7 +371,12 @@ def _copy(
     """Copy data in both directions until the server closes (RFC 9846 6.1: each closes its own direction)."""
     talk.begin()
     try:
-        data = talk.receive()
+        try:
+            data = talk.receive()
+        except Truncated:
+            if not _is_unasked(observed, input_ended=talk.has_ended):
+                raise
+            end.unasked, data = True, None
         if data == b"":
             _explain_silent_end(observed, end, input_ended=talk.has_ended)
         if not watched:
@@ -392,6 +397,16 @@ def _pass_on(data: bytes) -> None:
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         output_is_gone()
+
+
+def _is_unasked(observed: HandshakeFacts, *, input_ended: bool) -> bool:
+    """Whether a server that ended without close_notify had accepted us, and we had sent nothing: nothing lacks then.
+
+    It accepted us if it sent a session ticket, which follows our last message of the handshake (RFC 9846 4.7.1). So
+    nginx ends that got no request.
+    """
+    seen = observed.situation().observed
+    return (input_ended or seen.closed) and not seen.said and "NewSessionTicket" in seen.received
 
 
 def _explain_silent_end(observed: HandshakeFacts, end: _End, *, input_ended: bool) -> None:
