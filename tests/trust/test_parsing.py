@@ -64,7 +64,7 @@ PanicException.__module__ = "pyo3_runtime"
             ValueError(
                 "Could not deserialize key data. The data may be in an incorrect format, ... Details: x"
             ),
-            "it is not a key of a supported type",
+            "it is damaged, or not a key of a supported type",
         ),
         (ValueError("too short. Please file an issue at https://example.com"), "too short"),
         (x509.UnsupportedGeneralNameType("x400Address", 3), "x400Address"),

@@ -15,6 +15,7 @@ from bothways.faults import Check, Fault, shown
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.alert_meanings import meaning_of
 from bothways.trust.anchors import TrustStore
+from bothways.trust.credentials import KeyMismatch
 from bothways.trust.crl_entries import HOLD
 from bothways.trust.verdict import Purpose, Refused
 
@@ -72,6 +73,8 @@ def _causes(case: Case) -> Iterator[Likely]:
             yield from network.failed(case, case.error)
         case InternalError():
             yield case.likely(Cause.OUR_DEFECT, Party.OURS, Weight.CERTAIN)
+        case KeyMismatch():
+            yield case.likely(Cause.KEY_MISMATCH, Party.OURS, Weight.CERTAIN, shown(case.error))
         case _:
             yield case.likely(Cause.LOCAL_FAILURE, Party.OURS, problem=shown(case.error))
 

@@ -59,7 +59,7 @@ _MESSAGES = (
         "a policy qualifier of another type than its identifier says",
     ),
     (r"\A\d+ is not a valid (.*) version", r"an unknown \1 version"),
-    (r"Could not deserialize key data\..*", "it is not a key of a supported type"),
+    (r"Could not deserialize key data\..*", "it is damaged, or not a key of a supported type"),
     (r"\A(.*?)\.? Please file an issue .*", r"\1"),
 )
 
