@@ -32,6 +32,7 @@ from fetch.worlds import INNER, OPEN, World, forever
 from pair import FrozenClock, Pair, pair
 from pki import DAY, NOW, crl, leaf, ocsp_refusal, ocsp_response, points
 from trust.evidence.evidence_requests import ROOT, access
+from trust.revocation.judging import altered_response
 
 OCSP, LISTS, ROOT_LISTS = "http://ocsp.example/", "http://crl.example/ca.crl", "http://crl.example/root.crl"
 MIDDLE = pki.intermediate(ROOT, "Middle", extra=[points(f"URI:{ROOT_LISTS}")])
@@ -73,7 +74,7 @@ FAULTS = {
     "later": Row("the responder answered: try later", ocsp_refusal("try_later")),
     "for another": Row("it is about another certificate", ocsp_response(OTHER)),
     "by a stranger": Row("has not authorised", ocsp_response(SERVER, signer=OTHER)),
-    "altered": Row("its signature does not verify", ocsp_response(SERVER)[:-1] + b"\0"),
+    "altered": Row("its signature does not verify", altered_response(ocsp_response(SERVER))),
     "replayed": Row("it returns another nonce than ours", ocsp_response(SERVER, nonce=b"old" * 8)),
     "outdated": Row("it expired on 2026-06-01 06:00", ocsp_response(SERVER, next_update=NOW - DAY / 4)),
     "unknown": Row("the OCSP responder does not know it", ocsp_response(SERVER, status="unknown")),

@@ -30,6 +30,7 @@ from bothways.trust.work import WorkBudget
 from pki import DAY, NOW, crl, leaf, ocsp_refusal, ocsp_response, responder
 from trust.evidence.evidence_requests import CA, LISTS, OTHER, RESPONDER, SERVER, evidence_request
 from trust.responses import together
+from trust.revocation.judging import altered_response
 
 NONCE = bytes(range(32))
 HERE = read_location(RESPONDER)
@@ -105,7 +106,7 @@ STRANGER = leaf(CA, "stranger.example")
         ("ocsp", ocsp_refusal("try_later"), "the responder answered: try later"),
         ("ocsp", ocsp_response(OTHER), "it is about another certificate"),
         ("ocsp", ocsp_response(SERVER, signer=STRANGER), "whom CN=Intermediate has not authorised"),
-        ("ocsp", ocsp_response(SERVER)[:-1] + b"\0", "its signature does not verify"),
+        ("ocsp", altered_response(ocsp_response(SERVER)), "its signature does not verify"),
         ("crl", b"<html>not found</html>", "it is not a CRL: "),
         ("crl", ocsp_response(SERVER), "it is not a CRL: "),
         ("crl", x509.load_der_x509_crl(crl(CA)).public_bytes(Encoding.PEM), "it is PEM, where DER is owed"),
