@@ -136,6 +136,15 @@ def free_port() -> int:
             return port
 
 
+def await_port(port: int) -> None:
+    """Wait until something listens on loopback there, ten seconds at most."""
+    for _ in range(1000):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"nothing listens on port {port}")
+
+
 Talk = Callable[[Channel], None]
 
 
