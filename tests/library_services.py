@@ -10,7 +10,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pki
 from ca.databases import running_cluster
 from interop.peers import find
+from processes import until_it_listens
 
 Service = Callable[[ssl.SSLContext], contextlib.AbstractContextManager[int]]
 
@@ -246,17 +246,6 @@ def running(command: list[str], port: int, folder: Path) -> Iterator[int]:
     finally:
         process.terminate()
         process.wait(10)
-
-
-def until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
-    given_up = time.monotonic() + 60
-    while time.monotonic() < given_up:
-        if process.poll() is not None:
-            raise AssertionError(f"it ended with status {process.returncode}")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.01)
-    raise AssertionError("it does not listen")
 
 
 @contextlib.contextmanager

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -14,3 +17,15 @@ def children(pid: int) -> list[int]:
 def spent(pid: int) -> float:
     """Return the processor seconds of a process so far, those of ended threads too: its clock (clock_gettime(2))."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def until_it_listens(port: int, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
+    """Wait until something listens on loopback there; AssertionError if the process ends, or after so many seconds."""
+    given_up = time.monotonic() + seconds
+    while time.monotonic() < given_up:
+        if process.poll() is not None:
+            raise AssertionError(f"it ended with status {process.returncode}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"it does not listen on port {port}")

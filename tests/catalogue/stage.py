@@ -10,7 +10,6 @@ import shutil
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -147,16 +146,8 @@ def _await(program: Program, port: int, word: str | None) -> None:
     """Wait until a server listens: by what it says, or by trying."""
     if word is not None:
         program.until(word)
-        return
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            assert time.monotonic() < deadline, f"nothing listens at {port}: {program.printed}"
-            time.sleep(0.02)
-        else:
-            return
+    else:
+        program.until_it_listens(port, SECONDS)
 
 
 # -- us as a client ----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.events import MessageSeen, Note, Observer
 from bothways.tls.wire.tls13 import KeyUpdate
 from command_line import start_command
+from processes import until_it_listens
 
 PATIENCE = 20.0
 
@@ -63,6 +64,13 @@ class Program:
         printed = self.printed
         assert printed.count(text) >= times, f"{self._command[0]} never said {text!r}; it said:\n{printed}"
         return printed
+
+    def until_it_listens(self, port: int, seconds: float = PATIENCE) -> None:
+        """Wait until it listens on a port of loopback."""
+        try:
+            until_it_listens(port, self._process, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{self._command[0]}: {error}; it said:\n{self.printed}") from None
 
     def say(self, text: str) -> None:
         """Type `text` into the program."""
@@ -134,15 +142,6 @@ def free_port() -> int:
         with socket.socket() as sock, contextlib.suppress(OSError):
             sock.bind(("", port))
             return port
-
-
-def await_port(port: int) -> None:
-    """Wait until something listens on loopback there, ten seconds at most."""
-    for _ in range(1000):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"nothing listens on port {port}")
 
 
 Talk = Callable[[Channel], None]

@@ -366,8 +366,8 @@ def test_haproxy_without_a_live_server_is_not_said_to_accept_us(folder: Path, tm
         f"frontend us\n  bind 127.0.0.1:{port} ssl crt {both}\n  default_backend none\n"
         "backend none\n  server none 127.0.0.1:9\n"
     )
-    with running(find("haproxy"), "-d", "-f", str(configuration)) as program:
-        program.until("Using epoll")  # with -d it says what it polls by, once it listens
+    with running(find("haproxy"), "-db", "-f", str(configuration)) as program:
+        program.until_it_listens(port)
         config = ClientConfig(anchors=identities.anchors())
         found = examined(port, config, patience=SILENCE_SECONDS).report()
     assert found.outcome == "failed"
