@@ -80,3 +80,31 @@ def get(
         return answer.status, answer.read()
     finally:
         asking.close()
+
+
+APPLICATION = """
+import json, os
+from bothways.http.asgi import identity
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": message["type"] + ".complete"})
+            if message["type"] == "lifespan.shutdown":
+                print("over", flush=True)
+                return
+    who = identity(scope)
+    body = json.dumps(%s).encode()
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})
+
+def make():
+    return app
+"""
+
+
+def application(told: str) -> str:
+    """Return the source of an ASGI application that answers with an expression of `who` calls and `scope`, in JSON."""
+    return APPLICATION % told

@@ -21,6 +21,7 @@ from bothways.cli import connect as connecting
 from bothways.cli import get, run, serve, tunnel
 from cli_scripting import Background, bothways, environment
 from cli_talk import there_and_back
+from http_callers import application
 from interop.peers import find
 from interop.programs import free_port
 from library_services import running
@@ -141,22 +142,7 @@ def test_what_cannot_be_used_is_wrong_use(
     assert problem in said and SECRET not in said
 
 
-APP = """
-import json
-from bothways.http.asgi import identity
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
-    who = identity(scope)
-    body = json.dumps([who.kind, who.psk_name, who.pin_name]).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": body})
-"""
+APP = application("[who.kind, who.psk_name, who.pin_name]")
 GET = ["get", "https://localhost:{}/", "--connect-to", "127.0.0.1:{}"]
 
 

@@ -24,33 +24,14 @@ from bothways.net import connect
 from bothways.testing import MutualTLS
 from cli_scripting import Background
 from command_line import bothways, environment, run_command
-from http_callers import context, get, until
+from http_callers import application, context, get, until
 from pair import Pair
 
 pytestmark = pytest.mark.network
 
-APP = """
-import json, os
-from bothways.http.asgi import identity
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                print("over", flush=True)
-                return
-    who = identity(scope)
-    told = {"who": None if who is None else who.names.dns, "pid": os.getpid(), "client": scope["client"][0]}
-    body = json.dumps(told).encode()
-    await send({"type": "http.response.start", "status": 200,
-                "headers": [(b"content-length", str(len(body)).encode())]})
-    await send({"type": "http.response.body", "body": body})
-
-def make():
-    return app
-"""
+APP = application(
+    '{"who": None if who is None else who.names.dns, "pid": os.getpid(), "client": scope["client"][0]}'
+)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from bothways.cli.spiffe import Workload
 from bothways.net import connect
 from cli_scripting import Background
 from command_line import bothways, environment, run_command, start_command
+from http_callers import application
 from spiffe.agent import Agent, agent, authority, response, svid, workload
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
@@ -267,21 +268,7 @@ def test_a_tunnel_leads_to_no_server_with_another_spiffe_id(served: Agent, tmp_p
 
 # -- applications ----------------------------------------------------------------------------------------
 
-APP = """
-import json
-from bothways.http.asgi import identity
-
-async def app(scope, receive, send):
-    if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
-    body = json.dumps(identity(scope).names.uri).encode()
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": body})
-"""
+APP = application("who.names.uri")
 
 
 def asked(server: Background, who: pki.Issued) -> bytes:
