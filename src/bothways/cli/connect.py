@@ -47,6 +47,7 @@ from bothways.diagnosis import (
     Explanation,
     Files,
     HandshakeFacts,
+    Observed,
     ServiceRefusal,
     Situation,
     explain_answer,
@@ -371,14 +372,7 @@ def _copy(
     """Copy data in both directions until the server closes (RFC 9846 6.1: each closes its own direction)."""
     talk.begin()
     try:
-        try:
-            data = talk.receive()
-        except Truncated:
-            if not _is_unasked(observed, input_ended=talk.has_ended):
-                raise
-            end.unasked, data = True, None
-        if data == b"":
-            _explain_silent_end(observed, end, input_ended=talk.has_ended)
+        data = _first_data(talk, observed, end)
         if not watched:
             channel.stop_observing()  # later failures are not part of the handshake
         while data:
@@ -399,24 +393,40 @@ def _pass_on(data: bytes) -> None:
         output_is_gone()
 
 
-def _is_unasked(observed: HandshakeFacts, *, input_ended: bool) -> bool:
-    """Whether a server that ended without close_notify had accepted us, and we had sent nothing: nothing lacks then.
+def _first_data(talk: Conversation, observed: HandshakeFacts, end: _End) -> bytes | None:
+    """Return what the server sends first, and explain it if it sends nothing.
 
-    It accepted us if it sent a session ticket, which follows our last message of the handshake (RFC 9846 4.7.1). So
-    nginx ends that got no request.
+    Nothing lacks where a server that had accepted us ends without close_notify and we had sent nothing, as nginx does
+    that got no request. It accepted us if it sent a session ticket, which follows our last message of the handshake
+    (RFC 9846 4.7.1).
     """
-    seen = observed.situation().observed
-    return (input_ended or seen.closed) and not seen.said and "NewSessionTicket" in seen.received
+    try:
+        data = talk.receive()
+    except Truncated:
+        seen = observed.situation().observed
+        end.unasked = _is_unasked(talk, seen) and "NewSessionTicket" in seen.received
+        if not end.unasked:
+            raise
+        return None
+    if data == b"":
+        _explain_silent_end(talk, observed.situation(), end)
+    return data
 
 
-def _explain_silent_end(observed: HandshakeFacts, end: _End, *, input_ended: bool) -> None:
+def _is_unasked(talk: Conversation, seen: Observed) -> bool:
+    return _has_input_ended(talk, seen) and not seen.said
+
+
+def _has_input_ended(talk: Conversation, seen: Observed) -> bool:
+    return talk.has_ended or seen.closed
+
+
+def _explain_silent_end(talk: Conversation, situation: Situation, end: _End) -> None:
     """Explain that the server closed without a word: a failure if it did so while our input was still open.
 
     At the end of the input we close too, and a service that has nothing to answer may close then.
     """
-    situation = observed.situation()
-    input_ended = input_ended or situation.observed.closed
-    end.unasked = input_ended and not situation.observed.said
+    end.unasked = _is_unasked(talk, situation.observed)
     if not end.unasked:
         end.reply = explain_silence(situation)
-        end.refusal = None if input_ended else silence()
+        end.refusal = None if _has_input_ended(talk, situation.observed) else silence()

@@ -10,6 +10,7 @@ from bothways.diagnosis import before_tls
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.service_protocols import BER_LENGTH
 from bothways.tls.record.protocol_guess import OtherProtocol, is_whole_request, recognise
 
 CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
@@ -62,14 +63,13 @@ class Asking(NamedTuple):
     enough: int
 
 
-_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"
 _MESSAGE_ID = rb"\x02(?:\x01.|\x02..|\x03...|\x04....)"
 ASKING: Sequence[Asking] = (
     # A request for TLS or GSSAPI, and a startup message (PostgreSQL 55.7).
     Asking("PostgreSQL", re.compile(rb"\0\0\0\x08(?:\x04(?:\xd2\x16)?|$)"), 7),
     Asking("PostgreSQL", re.compile(rb"\0\0..\0\x03\0[\0-\x02]user\0", re.DOTALL), 13),
     # A bind, search or extended request (RFC 4511 4.2, 4.5, 4.12).
-    Asking("LDAP", re.compile(rb"\x30" + _LENGTH + _MESSAGE_ID + rb"[\x60\x63\x77]", re.DOTALL), 6),
+    Asking("LDAP", re.compile(rb"\x30" + BER_LENGTH + _MESSAGE_ID + rb"[\x60\x63\x77]", re.DOTALL), 6),
     Asking("LDAP", re.compile(rb"\x30(?:[\0-\x7f]\x02\x01.|\x84...)$", re.DOTALL), 6),
     Asking("SMTP", re.compile(rb"(?:EHLO|HELO|LHLO) ", re.IGNORECASE), 5),
 )

@@ -151,10 +151,10 @@ def _ldap(data: bytes) -> Found | None:
     return None
 
 
-_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"
+BER_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"  # X.690 8.1.3
 # All that have a result: bind, search done, modify, add, delete, modify DN, compare, extended.
 _LDAP_RESULT = re.compile(
-    rb"\x02[\x01-\x04].{1,4}?[\x61\x65\x67\x69\x6b\x6d\x6f\x78]" + _LENGTH + rb"\x0a\x01(.)", re.DOTALL
+    rb"\x02[\x01-\x04].{1,4}?[\x61\x65\x67\x69\x6b\x6d\x6f\x78]" + BER_LENGTH + rb"\x0a\x01(.)", re.DOTALL
 )
 
 

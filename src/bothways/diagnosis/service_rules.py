@@ -25,9 +25,13 @@ def _reply(case: Case) -> ServiceReply:
     return case.error.reply if isinstance(case.error, ServiceRefusal) else ServiceReply("", None)
 
 
+def _answers(case: Case) -> str:
+    return f"it answers {shown(_reply(case).text)}"
+
+
 def by_status(case: Case) -> Iterator[Likely]:
     """The service refuses, and its status is all that is known."""
-    yield case.likely(Cause.REFUSED_BY_SERVICE, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
+    yield case.likely(Cause.REFUSED_BY_SERVICE, PEERS, LIKELY, _answers(case))
 
 
 def _clocks(case: Case) -> Iterator[Likely]:
@@ -85,7 +89,7 @@ def _later(case: Case) -> Iterator[Likely]:
 
 def _http1(case: Case) -> Iterator[Likely]:
     """It ends a request of HTTP/2, in which nobody is authenticated after the handshake (RFC 9113 9.2.1, 9.2.3)."""
-    yield case.likely(Cause.HTTP1_REQUIRED, OURS, LIKELY, f"it answers {shown(_reply(case).text)}")
+    yield case.likely(Cause.HTTP1_REQUIRED, OURS, LIKELY, _answers(case))
     evidence = (
         "Apache answers so where a certificate is required for some paths alone, which HTTP/2 does not allow"
     )
@@ -143,7 +147,7 @@ _NONE_SENT = re.compile(r"no required (?:ssl|tls) certificate was sent", re.IGNO
 
 def _by_address(case: Case) -> Iterator[Likely]:
     """Its answer speaks of the address that we come from, which no certificate changes."""
-    yield case.likely(Cause.LETS_NOT_IN, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
+    yield case.likely(Cause.LETS_NOT_IN, PEERS, LIKELY, _answers(case))
 
 
 def _behind_a_proxy(case: Case) -> Iterator[Likely]:
@@ -185,11 +189,11 @@ def _is_http(case: Case) -> bool:
 
 
 def _backend(case: Case) -> Iterator[Likely]:
-    yield case.likely(Cause.BACKEND_DOWN, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
+    yield case.likely(Cause.BACKEND_DOWN, PEERS, LIKELY, _answers(case))
 
 
 def _busy(case: Case) -> Iterator[Likely]:
-    yield case.likely(Cause.SERVICE_BUSY, PEERS, LIKELY, f"it answers {shown(_reply(case).text)}")
+    yield case.likely(Cause.SERVICE_BUSY, PEERS, LIKELY, _answers(case))
 
 
 def _as_the_answer_says(case: Case) -> Iterator[Likely]:
@@ -252,15 +256,13 @@ def _misdirected(case: Case) -> Iterator[Likely]:
 def _no_such_host(case: Case) -> Iterator[Likely]:
     """XMPP names a host within the stream (RFC 6120 4.9.3.6), whatever the server name of the connection is."""
     name = "to which our stream is addressed (its attribute `to`)"
-    evidence = f"it answers {shown(_reply(case).text)}, which is about the stream and not about TLS"
+    evidence = f"{_answers(case)}, which is about the stream and not about TLS"
     yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, evidence, name=name, no_command=True)
 
 
 def _elsewhere(case: Case) -> Iterator[Likely]:
     detail = "another server of its cluster performs this request"
-    yield case.likely(
-        Cause.OTHER_SERVICE, OURS, LIKELY, f"it answers {shown(_reply(case).text)}", detail=detail
-    )
+    yield case.likely(Cause.OTHER_SERVICE, OURS, LIKELY, _answers(case), detail=detail)
 
 
 def _blocked(case: Case) -> Iterator[Likely]:
@@ -273,7 +275,7 @@ def _too_large(case: Case) -> Iterator[Likely]:
     what = TOO_LONG.get(reply.status or 0, "its header fields, such as cookies or a token")
     if reply.status not in TOO_LONG and case.chain:
         what += "; a proxy that passes our certificate on in a header field adds to them"
-    yield case.likely(Cause.REQUEST_TOO_LARGE, OURS, LIKELY, f"it answers {shown(reply.text)}", detail=what)
+    yield case.likely(Cause.REQUEST_TOO_LARGE, OURS, LIKELY, _answers(case), detail=what)
 
 
 TOO_LONG = {413: "its content", 414: "its URL"}
