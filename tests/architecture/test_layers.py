@@ -33,7 +33,15 @@ ROWS = (
 INSIDE = {
     "trust": (
         ("der", "files", "work"),
-        ("pem", "distinguished_names", "watched", "key_derivation", "passphrase", "psk_file"),
+        (
+            "pem",
+            "distinguished_names",
+            "watched",
+            "key_derivation",
+            "passphrase",
+            "psk_file",
+            "reported_once",
+        ),
         ("parsing", "general_names", "extension_readers"),
         ("extension_structures",),
         ("extensions", "subtrees", "key_identifiers", "precheck", "public_keys"),

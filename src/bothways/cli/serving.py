@@ -41,7 +41,6 @@ SO_DO = (
     "health checks do so, and clients that refuse our certificate only then: for its name (curl, nginx proxy_ssl_name) "
     "or its key (pinned keys)"
 )
-SOMEBODY = "a client"
 
 
 class Serving:
@@ -110,7 +109,7 @@ class Serving:
 
         def lines() -> list[str]:
             if isinstance(error, StartTLSFailed):  # who has not begun TLS has no certificate to be blamed for
-                return [f"{SOMEBODY if client is None else client.address} ended: {error}"]
+                return [f"{_who(client)} ended: {error}"]
             error.situation = observed.situation()  # type: ignore[attr-defined]
             return self._failure(client, error, words=RESET if client is None else words)
 
@@ -217,7 +216,7 @@ class Serving:
         self, client: Client | None, error: Exception, local: str = "", words: str = ""
     ) -> list[str]:
         """Return lines about what ended a connection, and its causes."""
-        who = SOMEBODY if client is None else str(client.address)
+        who = _who(client)
         if client is not None and client.ended:
             return [f"{who} ended: its place was given to an address with fewer connections"]
         causes = self._explained(client, error, local).lines()
@@ -244,3 +243,8 @@ def _warnings(status: ConnectionStatus) -> list[str]:
     findings = () if status.peer is None else status.peer.verdict.findings
     unknown = [each.text for each in findings if each.outcome is Outcome.UNKNOWN]
     return lines + [f"    3.3c {visible(text, 600)}" for text in unknown]
+
+
+def _who(client: Client | None) -> str:
+    """Return the address of a client; None has reset its connection before that was read."""
+    return "a client" if client is None else str(client.address)

@@ -18,6 +18,7 @@ from bothways.gateway.sources import Sources
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
 from bothways.trust.renewal import Overdue
+from bothways.trust.reported_once import ReportedOnce
 
 LOOK_SECONDS = 0.1  # how often files are looked at: what is in them counts within a second
 SETTLED_SECONDS = 0.2  # how long a file that is being written has to stay as it is before it is read
@@ -50,7 +51,7 @@ class Current:
         self._log = log
         self._tickets = tickets
         self._text = config_text(path)
-        self._told_expired: set[bytes] = set()
+        self._expiries = ReportedOnce()
         self._looked_for_expiry = 0.0
         self._seen: dict[str, tuple[files.Stamp | None, float]] = {}
         self._taken: dict[str, files.Stamp | None] = {}
@@ -65,7 +66,7 @@ class Current:
             self.close()
             raise
         self._note(reader)
-        self._told_expired |= self.routes.expired(datetime.now(UTC)).keys()
+        self._expiries.news(self.routes.expired(datetime.now(UTC)))
         self._overdue = Overdue()
         self._not_renewed()  # whoever starts tells them as warnings
 
@@ -181,11 +182,8 @@ class Current:
         if files.monotonic() < self._looked_for_expiry + EXPIRY_SECONDS:
             return
         self._looked_for_expiry = files.monotonic()
-        expired = self.routes.expired(datetime.now(UTC))
-        for der, line in expired.items():
-            if der not in self._told_expired:
-                self._log.event(line)
-        self._told_expired = set(expired)
+        for line in self._expiries.news(self.routes.expired(datetime.now(UTC))):
+            self._log.event(line)
         for line in self._not_renewed():
             self._log.event(f"warning: {line}")
 

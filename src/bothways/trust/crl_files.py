@@ -11,6 +11,7 @@ from bothways.trust.crl import CRL, crls_in
 from bothways.trust.crl_entries import Progress
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.http_exchange import TOLERANCE
+from bothways.trust.reported_once import ReportedOnce
 from bothways.trust.watched import Watched
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
@@ -26,7 +27,7 @@ class CRLFiles:
         """Read all of them, as `CRLStore.from_files` does. Raises ConfigError."""
         self._watched = Watched(paths, lambda data, path: crls_in(data, path, progress), files.MAX_CRL_FILE)
         self.store = CRLStore(self._watched.items())
-        self._told_expired: set[bytes] = set()
+        self._expiries = ReportedOnce()
 
     def read_changed(self, at: datetime | None = None) -> list[str]:
         """Take over what has changed since the last look, and return messages for the user, as sentences.
@@ -43,9 +44,7 @@ class CRLFiles:
 
     def _expired(self, at: datetime) -> list[str]:
         """Say which CRLs have expired, each once."""
-        expired = expired_in(self.store, at)
-        new = [crl for der, crl in expired.items() if der not in self._told_expired]
-        self._told_expired = set(expired)
+        new = self._expiries.news(expired_in(self.store, at))
         return [f"{self._path_of(each.der)}: {expiry(each)}" for each in new]
 
     def _path_of(self, der: bytes) -> str:

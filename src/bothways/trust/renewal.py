@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bothways.faults import shown
 from bothways.trust.credentials import Credentials
+from bothways.trust.reported_once import ReportedOnce
 
 SOON = timedelta(days=7)
 PART = 6  # a certificate that is valid for days or hours is renewed earlier than in its last sixth
@@ -31,7 +32,7 @@ class Overdue:
     """Tells of certificates that should have been renewed: of each once, and once more when it has ended."""
 
     def __init__(self) -> None:
-        self._told: set[tuple[bytes, bool]] = set()
+        self._sentences = ReportedOnce()
 
     def news(self, several: Iterable[tuple[str, Credentials]], at: datetime) -> list[str]:
         """Return sentences that were not told yet; each certificate is with the name of its source, or ""."""
@@ -40,6 +41,4 @@ class Overdue:
             sentence = overdue(own, at)
             if sentence is not None:
                 found[own.chain[0], at >= own.not_after] = f"{source}: {sentence}" if source else sentence
-        new = [sentence for key, sentence in found.items() if key not in self._told]
-        self._told = set(found)
-        return new
+        return self._sentences.news(found)
