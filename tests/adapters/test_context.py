@@ -103,24 +103,34 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def weaken(context: ssl.SSLContext) -> None:
-    """Take every way past our class that there is, without a thought for what it raises."""
+def weaken(context: ssl.SSLContext, lowest: ssl.TLSVersion, highest: ssl.TLSVersion) -> None:
+    """Set every attribute past our class."""
     base: Any = _ssl._SSLContext
+    base.maximum_version.__set__(context, int(highest))
+    base.minimum_version.__set__(context, int(lowest))
     base.check_hostname.__set__(context, False)
     base.verify_mode.__set__(context, int(ssl.CERT_NONE))
     base.options.__set__(context, 0)
 
 
-@pytest.mark.parametrize("how", ["as it is", "weakened from beneath"])
-def test_openssl_beneath_can_complete_no_handshake(how: str) -> None:
-    """It requires certificates, checks names, has neither anchors nor credentials, and speaks no version."""
+V12, V13 = ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3
+
+
+@pytest.mark.parametrize("weakened", [None, (V12, V12), (V12, V13), (V13, V13)], ids=str)
+def test_openssl_beneath_can_complete_no_handshake(
+    weakened: tuple[ssl.TLSVersion, ssl.TLSVersion] | None,
+) -> None:
+    """It requires certificates, checks names, has neither anchors nor credentials, and speaks no version.
+
+    Whoever sets all of that from beneath finds no cipher suite and no group.
+    """
     for context in (client_context(), server_context()):
         base: Any = _ssl._SSLContext
         assert base.verify_mode.__get__(context) == ssl.CERT_REQUIRED
         assert base.check_hostname.__get__(context)
         assert base.cert_store_stats(context)["x509"] == 0
-        if how != "as it is":
-            weaken(context)
+        if weakened is not None:
+            weaken(context, *weakened)
         ours = (ssl.MemoryBIO(), ssl.MemoryBIO())
         theirs = (ssl.MemoryBIO(), ssl.MemoryBIO())
         object_ = base._wrap_bio(context, *ours, server_side=False, server_hostname="localhost")
@@ -371,6 +381,8 @@ def test_what_cannot_be_loaded_is_reported(folder: Path) -> None:
             call()
     with pytest.raises(TypeError, match="cannot be all omitted"):
         context.load_verify_locations()
+    with pytest.raises(TypeError, match="int"):
+        context.load_verify_locations(cadata=5)
     with pytest.raises(ConfigError, match="no field of ClientConfig"):
         SSLContext.for_client(verify=False)
     with pytest.raises(ConfigError, match="no field of ServerConfig"):

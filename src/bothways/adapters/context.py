@@ -6,6 +6,7 @@ credentials, and supports no version of TLS.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import ssl
 import threading
@@ -382,11 +383,19 @@ def _allowed(protocols: tuple[str, ...], ours: tuple[str, ...]) -> tuple[str, ..
 
 
 def _inert(cls: type[Any]) -> Any:
-    """Return an OpenSSL context that can complete no handshake, even if our class is bypassed."""
+    """Return an OpenSSL context that can complete no handshake, even if our class is bypassed.
+
+    Its attributes alone could be set from beneath. Its suites of TLS 1.2 need shared keys, and there are none; its only
+    group is none of TLS 1.3 (RFC 9846 4.3.7).
+    """
     self = ssl.SSLContext.__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
     base: Any = _SSLContext
     base.minimum_version.__set__(self, int(ssl.TLSVersion.TLSv1_3))
     base.maximum_version.__set__(self, int(ssl.TLSVersion.TLSv1_2))
+    for method, to in (("set_ciphers", "PSK:@SECLEVEL=5"), ("set_ecdh_curve", "secp224r1")):
+        # a library in OpenSSL's place may have neither
+        with contextlib.suppress(ssl.SSLError, ValueError, AttributeError):
+            getattr(base, method)(self, to)
     if base.verify_mode.__get__(self) != ssl.CERT_REQUIRED or not base.check_hostname.__get__(self):
         raise ConfigError("ssl: its contexts for clients verify nothing here")
     return self

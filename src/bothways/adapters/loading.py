@@ -139,7 +139,7 @@ def _in_data(data: Any) -> list[bytes]:
     """Return the certificates in PEM text, or in concatenated DER."""
     if isinstance(data, str):
         return certificates_in(data.encode("ascii", "replace"), "cadata")
-    content, at, found = bytes(data), 0, []
+    content, at, found = bytes(memoryview(data)), 0, []  # `bytes` of a number would be that many zeros
     while at < len(content):
         try:
             _, end = expect_element(content, at, len(content), SEQUENCE, "certificate")
