@@ -759,6 +759,11 @@ def test_what_would_go_past_tls_is_refused(server: Server) -> None:
                 getattr(sock, name)(argument, flags=socket.MSG_PEEK)
         with pytest.raises(ConfigError, match="OpenSSL has no part"):
             sock._sslobj.read(1)
+        assert [hasattr(sock._sslobj, name) for name in ("read", "ech_status", "cipher")] == [
+            False,
+            False,
+            True,
+        ]
         with pytest.raises(ConfigError, match="context"):
             sock.context = ssl.create_default_context()
         sock.context = sock.context

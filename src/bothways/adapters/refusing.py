@@ -12,6 +12,10 @@ from bothways.errors import ConfigError
 _TOLD = frozenset(name for name in vars(Described) if not name.startswith("_"))
 
 
+class NotOfOpenSSL(ConfigError, AttributeError):
+    """Raised for a name that `_sslobj` does not have; an AttributeError, so that `hasattr` says so."""
+
+
 class NoOpenSSL:
     """The value of `_sslobj`: it has information about the connection, which httpcore reads, and no other function.
 
@@ -23,7 +27,7 @@ class NoOpenSSL:
 
     def __getattr__(self, name: str) -> Any:
         if name not in _TOLD:
-            raise ConfigError(f"{name}: OpenSSL has no part in this connection")
+            raise NotOfOpenSSL(f"{name}: OpenSSL has no part in this connection")
         return getattr(self._owner(), name)
 
 
