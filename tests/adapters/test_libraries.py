@@ -15,6 +15,7 @@ import logging
 import os
 import random
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -85,6 +86,7 @@ CLIENTS = {
     "aiosmtplib": Row(services.smtps),
     "asyncpg": Row(services.postgresql, real=True),
     "redis": Row(services.redis_server, real=True),
+    "redis, asynchronous": Row(services.redis_server, real=True),
     "paho-mqtt": Row(services.mosquitto, real=True),
     "aiomqtt": Row(services.mosquitto, real=True),
 }
@@ -92,7 +94,9 @@ SERVERS = (
     "http.server",
     "uvicorn",
     "gunicorn",
+    "hypercorn",
     "aiohttp.web",
+    "tornado, as a server",
     "werkzeug",
     "asyncio, as a server",
     "websockets, as a server",
@@ -188,8 +192,13 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Any], i
 def files_of(folder: Path, kind: str) -> services.Files:
     """The files of a real server: which certificate it has, and whether it knows of Ada's revocation."""
     server = {"expired": expired_identity, "wrong name": elsewhere}.get(kind, identities.server)()
-    lists = b"".join(pki_pem(each.der) for each in identities.crls(identities.client()))
-    return services.Files(folder, server, identities.root(), lists if kind == "revoking" else b"")
+    lists = lists_of_revocation() if kind == "revoking" else b""
+    return services.Files(folder, server, identities.root(), lists)
+
+
+def lists_of_revocation() -> bytes:
+    """The lists by which Ada is revoked (PEM)."""
+    return b"".join(pki_pem(each.der) for each in identities.crls(identities.client()))
 
 
 def pki_pem(der: bytes) -> bytes:
@@ -383,8 +392,11 @@ NOT_ASKED = {
     **{
         ("paho-mqtt", cell): PAHO for cell in ("no certificate", "late refusal", "late refusal of a stranger")
     },
-    ("redis", "revoked client"): "Redis 7.0 reads no revocation lists",
-    ("redis", "late refusal"): "Redis 7.0 reads no revocation lists",
+    **{
+        (name, cell): "Redis 7.0 reads no revocation lists"
+        for name in ("redis", "redis, asynchronous")
+        for cell in ("revoked client", "late refusal")
+    },
     ("smtplib, STARTTLS", "time is up"): "waits for a greeting, before there is TLS",
 }
 
@@ -454,7 +466,7 @@ class application(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 """,
-    "uvicorn": """
+    "asgi": """
 async def application(scope, receive, send):
     if scope["type"] != "http":
         raise RuntimeError("nothing but requests")
@@ -471,6 +483,13 @@ def application(environ, start_response):
     body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
+""",
+    "tornado, as a server": """
+import tornado.web
+class Answer(tornado.web.RequestHandler):
+    def post(self):
+        self.write(self.request.body)
+application = tornado.web.Application([("/", Answer)])
 """,
     "aiohttp.web": """
 async def answer(request):
@@ -494,38 +513,127 @@ def application(connection):
         connection.send(message)
 """,
 }
+SPEAK_ASGI = ("uvicorn", "hypercorn")
 ASKED_BY = {"asyncio, as a server": "asyncio", "websockets, as a server": "websockets"}
 
 
+REVOKING = """
+from bothways.trust import CRLStore, Revocation
+
+server = SSLContext(
+    ServerConfig(
+        credentials=Credentials.from_files("server.pem", "server.key"),
+        client_anchors=anchors,
+        revocation=Revocation(crls=CRLStore.from_files("crl.pem")),
+    )
+)
+"""
+IN_UVLOOP = "import uvloop\nuvloop.install()\n"
+
+
 @contextlib.contextmanager
-def serving(name: str, folder: Path) -> Iterator[int]:
-    """A program that is what the page says, and an application."""
-    application = APPLICATIONS.get(name, APPLICATIONS["wsgi"])
+def serving(name: str, folder: Path, loop: str = "asyncio", *more: str) -> Iterator[int]:
+    """A program that is what the page says, and an application. more: parts of the program beside these."""
+    write_identities(folder)
+    application = APPLICATIONS["asgi"] if name in SPEAK_ASGI else APPLICATIONS.get(name, APPLICATIONS["wsgi"])
     port = services.free_port()
     program = folder / "program.py"
-    parts = [BEGINNING[0], BLOCKS[name], application, f"\nserve(application, {port})\n"]
-    program.write_text("\n".join(parts), encoding="utf-8")
+    parts = [IN_UVLOOP if loop == "uvloop" else "", BEGINNING[0], *more, BLOCKS[name], application]
+    program.write_text("\n".join([*parts, f"\nserve(application, {port})\n"]), encoding="utf-8")
     with services.running([sys.executable, "program.py"], port, folder) as listening:
         yield listening
 
 
+def asker(name: str, port: int, **options: Any) -> Asker:
+    return Asker(ASKED_BY.get(name, "http.client"), client_context(**options), port)
+
+
 @pytest.mark.parametrize("name", SERVERS)
-def test_a_server_accepts_only_trusted_clients(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_accepts_only_trusted_clients(name: str, tmp_path: Path) -> None:
     """The client that is refused is told so by an alert, and the server goes on."""
-    write_identities(tmp_path)
-    by = ASKED_BY.get(name, "http.client")
     with serving(name, tmp_path) as port:
-        assert Asker(by, client_context(), port)(b"one", b"two") == [b"one", b"two"]
-        with pytest.raises(BaseException) as raised:
-            Asker(by, client_context(who=False), port)(b"one")
-        ours = failure_of(raised.value)
-        if ours is not None or by not in SILENT:
-            assert isinstance(ours, PeerAlert), repr(raised.value)
-            assert ours.alert == Alert.CERTIFICATE_REQUIRED
+        assert asker(name, port)(b"one", b"two") == [b"one", b"two"]
+        refused(name, port, Alert.CERTIFICATE_REQUIRED, who=False)
         data = os.urandom(1 << 19)
-        assert Asker(by, client_context(), port)(data) == [data]
+        assert asker(name, port)(data) == [data]
+
+
+def refused(name: str, port: int, alert: Alert, **options: Any) -> None:
+    with pytest.raises(BaseException) as raised:
+        asker(name, port, **options)(b"one")
+    ours = failure_of(raised.value)
+    if ours is None and ASKED_BY.get(name) in SILENT:
+        return
+    assert isinstance(ours, PeerAlert), repr(raised.value)
+    assert ours.alert == alert
+
+
+def strangers(name: str, folder: Path, loop: str) -> None:
+    who = identities.credentials(identities.stranger())
+    with serving(name, folder, loop) as port:
+        for version in ("1.2", "1.3"):
+            refused(name, port, Alert.UNKNOWN_CA, credentials=who, versions=(version,))
+        assert asker(name, port)(b"one") == [b"one"]
+
+
+def revoked_clients(name: str, folder: Path, loop: str) -> None:
+    (folder / "crl.pem").write_bytes(lists_of_revocation())
+    with serving(name, folder, loop, REVOKING) as port:
+        for version in ("1.2", "1.3"):
+            refused(name, port, Alert.CERTIFICATE_REVOKED, versions=(version,))
+
+
+def much_served(name: str, folder: Path, loop: str) -> None:
+    data = random.Random(name).randbytes(BIG)
+    with serving(name, folder, loop) as port:
+        assert asker(name, port)(data) == [data]
+
+
+def kept_alive_served(name: str, folder: Path, loop: str) -> None:
+    questions = [f"question {number}".encode() for number in range(20)]
+    with serving(name, folder, loop) as port:
+        assert asker(name, port)(*questions) == questions
+
+
+def beside_the_silent(name: str, folder: Path, loop: str) -> None:
+    """Clients that say nothing, or a part of a record, hold nobody up."""
+    with serving(name, folder, loop) as port, contextlib.ExitStack() as silent:
+        for said in (b"", b"\x16\x03\x01"):
+            silent.enter_context(socket.create_connection(("127.0.0.1", port))).sendall(said)
+        assert asker(name, port)(b"one") == [b"one"]
+
+
+SERVER_CELLS: dict[str, Callable[[str, Path, str], None]] = {
+    "strangers": strangers,
+    "revoked clients": revoked_clients,
+    "8 MiB both ways": much_served,
+    "kept alive": kept_alive_served,
+    "beside the silent": beside_the_silent,
+}
+NOT_SERVED = {
+    ("werkzeug", "beside the silent"): "its handshake is made in the thread that accepts",
+    ("websockets, as a server", "8 MiB both ways"): "it takes messages of at most 1 MiB, unless it is told",
+}
+ALSO_IN_UVLOOP = ("hypercorn", "aiohttp.web", "tornado, as a server", "asyncio, as a server")
+ALL_OF_SERVERS = [
+    (name, cell, loop)
+    for name in SERVERS
+    for cell in SERVER_CELLS
+    for loop in (("asyncio", "uvloop") if name in ALSO_IN_UVLOOP else ("asyncio",))
+    if (name, cell) not in NOT_SERVED
+]
+SAMPLE_OF_SERVERS = random.Random(12).sample(ALL_OF_SERVERS, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "loop"),
+    [
+        pytest.param(*each, marks=() if each in SAMPLE_OF_SERVERS else pytest.mark.full, id=" - ".join(each))
+        for each in ALL_OF_SERVERS
+    ],
+)
+def test_a_cell_of_a_server(name: str, cell: str, loop: str, tmp_path: Path) -> None:
+    SERVER_CELLS[cell](name, tmp_path, loop)
 
 
 # -- beside the page ---------------------------------------------------------------------------------------
