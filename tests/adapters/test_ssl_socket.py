@@ -757,13 +757,10 @@ def test_what_would_go_past_tls_is_refused(server: Server) -> None:
             argument: Any = 10 if name == "recv" else bytearray(10)
             with pytest.raises(ValueError, match="flags"):
                 getattr(sock, name)(argument, flags=socket.MSG_PEEK)
+        beneath = sock._sslobj
         with pytest.raises(ConfigError, match="OpenSSL has no part"):
-            sock._sslobj.read(1)
-        assert [hasattr(sock._sslobj, name) for name in ("read", "ech_status", "cipher")] == [
-            False,
-            False,
-            True,
-        ]
+            beneath.read(1)
+        assert [hasattr(beneath, name) for name in ("read", "ech_status", "cipher")] == [False, False, True]
         with pytest.raises(ConfigError, match="context"):
             sock.context = ssl.create_default_context()
         sock.context = sock.context
@@ -772,7 +769,7 @@ def test_what_would_go_past_tls_is_refused(server: Server) -> None:
         assert (sock.session, sock.session_reused, sock._checkClosed()) == (None, False, None)
         assert sock._check_connected() is None
     assert issubclass(SSLSocket, Refusing)
-    assert isinstance(sock._sslobj, NoOpenSSL)
+    assert isinstance(beneath, NoOpenSSL)
 
 
 def test_a_context_for_loading_makes_sockets_too(server: Server, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ USED = {
         2,
         "a key update, for which `ssl` has no call, and the short way, which shows nowhere",
     ),
-    "adapters/test_ssl_socket.py": (6, "names of `ssl.SSLSocket` that the standard library calls itself"),
+    "adapters/test_ssl_socket.py": (5, "names of `ssl.SSLSocket` that the standard library calls itself"),
     "bench/amplification.py": (1, "a step that is repeated without the results of the first time"),
     "inside.py": (7, "there, one by one"),
     "interop/test_authentication_on_request.py": (
