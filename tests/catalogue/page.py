@@ -23,7 +23,7 @@ and groups we leave out, what our clock says. A peer's words are shown escaped, 
 Several faults are told together, in the order of mending. A service that refuses after the handshake fails `connect`
 and `doctor` too (HTTP 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate), and one that closes
 without a word before it was asked anything. Where our hello is not answered, `connect --probe` asks what the server
-speaks by at most eight connections more; `--groups` and `--suites` say what to offer.
+speaks by at most nine connections more; `--groups` and `--suites` say what to offer.
 
 In a program it takes an observer beside the connection, and one call:
 

@@ -34,7 +34,7 @@ def test_a_server_that_lets_us_in_is_status_0_and_what_was_asked_for_is_written(
     target = f"127.0.0.1:{start('--client-ca', 'ca.pem', '--page', '--alpn', 'http/1.1').port}"
     done = run(folder, target, *ADA, "--html", "report.html", "--ladder", "handshake.json")
     assert done.returncode == 0, done.stdout
-    assert done.stderr.startswith(f"examining {target} by at most 49 connections, one after the other:\n")
+    assert done.stderr.startswith(f"examining {target} by at most 50 connections, one after the other:\n")
     for words in (
         "What it supports",
         "TLS 1.3, TLS 1.2",

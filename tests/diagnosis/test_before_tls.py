@@ -6,7 +6,7 @@ import pytest
 
 from bothways.diagnosis import Explanation, OwnSide, Probed, Situation, Weight, explain
 from bothways.diagnosis.before_tls import AT_ONCE, PORTS
-from bothways.errors import PeerFault, StartTLSFailed, StartTLSProblem
+from bothways.errors import PeerFault, StartTLSFailed, StartTLSProblem, Truncated
 from bothways.faults import Fault
 from bothways.roles import Role
 from starttls.conversations import FAILS, Dialogue, failure
@@ -48,6 +48,24 @@ def test_an_answer_in_http_proves_a_server_of_http_only_with_the_probes_that_exc
     assert also <= {each.cause.name for each in found.shown_causes}
 
 
+@pytest.mark.parametrize(
+    ("probed", "cause", "words"),
+    [
+        (Probed(http_status=404), "SPEAKS_HTTP", "answers a request in plain HTTP by status 404"),
+        (Probed(unanswered=True, closes_early=True), "SPEAKS_PLAIN", "requests of other protocols"),
+    ],
+    ids=["answered", "not answered"],
+)
+def test_who_closes_for_a_hello_and_answers_a_request_speaks_plain_http(
+    probed: Probed, cause: str, words: str
+) -> None:
+    """As etcd without TLS, which closes for what is neither HTTP nor gRPC."""
+    found = explained(Truncated("server"), port=2379, starttls="", probed=probed)
+    assert (found.first.cause.name, found.first.weight) == (cause, Weight.LIKELY)
+    assert words in found.first.evidence
+    assert (cause == "SPEAKS_PLAIN") == ("SPEAKS_PLAIN" in [each.cause.name for each in found.causes])
+
+
 @pytest.mark.parametrize("start", [b"SSH-2", b"220 m", b"* OK ", b"E\0\0\0\x8a", b"<?xml", b"hello"])
 def test_one_answer_in_another_protocol_makes_no_cause_certain(start: bytes) -> None:
     """Who gave it, the server or something in front of it, it does not say."""
@@ -57,6 +75,14 @@ def test_one_answer_in_another_protocol_makes_no_cause_certain(start: bytes) -> 
 
 CAUSES = [
     ("NOT_OFFERED", "SMTP", "250 SIZE", b"220 m", "STARTTLS_NOT_OFFERED", ""),
+    (
+        "NOT_OFFERED",
+        "SMTP",
+        "530 Please login with USER and PASS.",
+        b"220 (",
+        "OTHER_STARTTLS",
+        "--starttls ftp",
+    ),
     ("NOT_OFFERED", "SMTP", "XXXXXXXA", b"220 m", "STARTTLS_NOT_OFFERED", ""),
     ("REFUSED", "SMTP", "454 no key", b"220 m", "STARTTLS_REFUSED", ""),
     ("REFUSED", "LDAP", "unavailable: Could not initialize TLS", b"0", "STARTTLS_REFUSED", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
@@ -41,6 +42,12 @@ def test_a_cause_occurs_once_for_each_side_with_its_best_evidence() -> None:
         ]
     )
     assert [(each.party, each.weight) for each in found] == [(OURS, Weight.LIKELY), (PEERS, Weight.POSSIBLE)]
+
+
+def test_two_faults_with_one_cause_in_the_same_words_are_told_once() -> None:
+    """As of an issuer that is no CA, and whose key may not sign certificates."""
+    found = [replace(likely(Cause.NOT_A_CA, issuer=name), order=at) for at, name in enumerate("aab")]
+    assert [(each.order, each.facts["issuer"]) for each in ranked(found)] == [(0, "a"), (2, "b")]
 
 
 def test_lines_have_cause_evidence_and_what_to_do() -> None:
@@ -211,7 +218,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
     known |= {"detail", "subject", "date", "issuer", "got", "wanted", "usage", "problem"}
     known |= {"port", "offer", "starttls", "protocol", "later", "by", "also", "source", "classic", "groups"}
     known |= {"required_by"}
-    known |= {"lasting", "naming", "pins", "fitting", "getting"}
+    known |= {"lasting", "naming", "pins", "fitting", "getting", "offering"}
     for cause in Cause:
         row = cause.value
         for text in row:

@@ -98,6 +98,15 @@ def test_errors_of_a_failed_connection_are_explained(error: OSError, cause: str)
     assert explain(error, Situation(OwnSide(Role.CLIENT, address="localhost:1"))).first.cause.name == cause
 
 
+@pytest.mark.parametrize("error", [RESET, TimeoutError("timed out")], ids=repr)
+@pytest.mark.parametrize("alpn", [(), ("h2", "http/1.1"), ("mqtt",)])
+def test_what_is_asked_for_https_may_speak_plain_http(error: Exception, alpn: tuple[str, ...]) -> None:
+    names = [
+        each.cause.name for each in cut(identities.client_config(alpn=alpn), 0, error, port=12379).causes
+    ]
+    assert ("SPEAKS_HTTP" in names) is ("h2" in alpn)
+
+
 def test_silence_after_our_hello_differs_from_no_connection() -> None:
     config = identities.client_config()
     observed = HandshakeFacts(config, "localhost")

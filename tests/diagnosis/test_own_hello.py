@@ -51,3 +51,18 @@ def test_a_server_that_knows_no_name_may_refuse_who_sent_none_for_another_reason
     found = explain(error, Situation(address))
     assert first(found) == ("NO_NAME_SENT", "ours") and found.first.weight is Weight.LIKELY
     assert "PEER_CONFIGURED_WRONG" in {each.cause.name for each in found.causes}
+
+
+@pytest.mark.parametrize(
+    ("starttls", "command", "remedy"), [("", "--alpn PROTOCOL", "h2"), ("smtp", "", "leave")]
+)
+def test_who_requests_tls_in_another_protocol_is_not_told_to_offer_http(
+    starttls: str, command: str, remedy: str
+) -> None:
+    made = talk(client(alpn=("h2",)), identities.server_config(alpn=("echo",)))
+    situation = made.client.situation()
+    ours = replace(situation.own_side, starttls=starttls)
+    assert made.pair.client_failure is not None
+    found = explain(made.pair.client_failure, replace(situation, own_side=ours)).first
+    assert remedy in found.remedy and ("h2" in found.remedy) is not starttls.startswith("smtp")
+    assert found.command.startswith("bothways connect") and ("--alpn" in found.command) is bool(command)

@@ -12,11 +12,13 @@ from cryptography import x509
 import identities
 import pki
 from bothways import Credentials, PeerRule, TrustStore
-from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, Weight, explain
 from bothways.diagnosis.situation import Observed, Offer, OwnSide, Request, Situation
 from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation.policy import Revocation
 from diagnosis.talks import client, first, talk
 from diagnosis.test_stacks import GNUTLS, GO, JAVA, OPENSSL_3_0
 from pair import FrozenClock
@@ -67,6 +69,26 @@ def test_a_client_is_told_what_is_wrong_with_its_certificate(cause: str, whose: 
     found = refused_client(who, client_anchors=trusted)
     assert first(found) == (cause, whose)
     assert found.first.evidence
+
+
+@pytest.mark.parametrize("trusted", ["Test Root", "Another Root"])
+def test_a_client_whose_own_crl_lists_its_certificate_is_told_so_beside_other_faults(trusted: str) -> None:
+    """Whatever the server refused first, and whether we trust the CA of our certificate or not."""
+    late = holder(**LATE)
+    config = identities.client_config(
+        late,
+        anchors=TrustStore.from_pem(identities.root(trusted).pem),
+        revocation=Revocation(crls=CRLStore(identities.crls(late)[1:])),
+    )
+    for who, causes in ((late, ["EXPIRED", "REVOKED"]), (holder(**LATE), ["EXPIRED"])):
+        seen = Observed(shown=tuple(who.chain), request=Request())
+        found = explain(
+            PeerAlert(Alert.BAD_CERTIFICATE, step=StepId("3.3"), peer="server", progress=Progress.JUDGED),
+            Situation(OwnSide.of(config, "localhost"), seen),
+        )
+        faults = [each for each in found.causes if each.weight is Weight.LIKELY and each.cause.name in causes]
+        assert [each.cause.name for each in faults] == causes and found.first.cause.name == "EXPIRED"
+        assert len(causes) == 1 or "a CRL that we have ourselves" in faults[1].evidence
 
 
 def test_a_client_without_a_certificate_is_told_who_may_issue_one() -> None:

@@ -186,7 +186,7 @@ def test_that_none_was_sent_speaks_of_a_proxy_where_nobody_asked_us_or_got_ours(
     wrong = explain_answer(WRONG, situation)
     assert wrong is not None
     assert ("FORWARDED_WITHOUT_CERTIFICATE" in [each.cause.name for each in wrong.causes]) is (
-        auth == "require"
+        auth != "request"
     )
 
 

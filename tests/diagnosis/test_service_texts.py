@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.diagnosis.service_texts import CERTIFICATES, Meaning, match_text
+from bothways.diagnosis.certificate_texts import CERTIFICATES
+from bothways.diagnosis.service_texts import Meaning, match_text
 
 
 @pytest.mark.parametrize(

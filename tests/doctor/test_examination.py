@@ -220,7 +220,7 @@ def test_the_handshake_with_what_was_given_offers_what_was_given():
 
 def test_the_plan_adds_up_to_the_documented_limit():
     """It is shown before anything is connected."""
-    assert sum(FULL_PLAN.values()) == CONNECTION_LIMIT == 49
+    assert sum(FULL_PLAN.values()) == CONNECTION_LIMIT == 50
 
 
 def test_files_are_examined_without_a_connection():

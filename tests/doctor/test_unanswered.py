@@ -46,6 +46,30 @@ def test_a_slow_load_balancer_is_waited_for() -> None:
         )
 
 
+def serves_http(status: bytes) -> Talk:
+    """As a server of plain HTTP that closes for what is no request."""
+
+    def talk(sock: socket.socket) -> None:
+        if sock.recv(65536).startswith(b"GET / HTTP/1.1\r\nHost: localhost\r\n"):
+            sock.sendall(b"HTTP/1.1 " + status + b"\r\n\r\n")
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("status", "found"),
+    [
+        (b"404 Not Found", Probed(http_status=404)),
+        (b"400 Bad Request", Probed(unanswered=True, closes_early=True)),
+    ],
+)
+def test_who_closes_for_a_hello_is_asked_in_plain_http(status: bytes, found: Probed) -> None:
+    """TLS servers answer what is not in TLS by status 400, which says nothing."""
+    with listening(serves_http(status)) as server:
+        assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) == found
+        assert server.accepted <= PROBES
+
+
 def reads_hellos(sock: socket.socket) -> None:
     """As a router by server name that has no route for any: it waits for the end of a hello, and closes."""
     got = b""

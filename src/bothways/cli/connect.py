@@ -119,7 +119,7 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 )
 @click.option(
     "--probe", "probing", is_flag=True,
-    help="Where our hello is not answered, ask what the server speaks, by at most eight connections more.",
+    help="Where our hello is not answered, ask what the server speaks, by at most nine connections more.",
 )  # fmt: skip
 @ech_option
 @starttls_option
@@ -156,7 +156,8 @@ def command(
     reaches no service.
 
     The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
-    in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate.
+    in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate; in
+    other protocols by any answer that refuses, also since it serves nobody now.
     """
     loaded = load_client(side, workload, keys, ca, name or address.host, profile)
     own = loaded.own

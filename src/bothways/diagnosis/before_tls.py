@@ -73,6 +73,7 @@ AT_ONCE = frozenset(("443", "465", "563", "636", "853", "989", "990", "993", "99
 # Of them those of other protocols than HTTP, and others that begin with TLS: NNTP, SQL, Redis, MQTT, AMQP, SIP.
 OTHERS = AT_ONCE - {"443", "8443"} | {"563", "1433", "1521", "5061", "5671", "6380", "6514", "8883"}
 BAD_REQUEST, SERVER_ERRORS = 400, 500
+_OF_FTP = re.compile(r"\bUSER\b.{0,20}\bPASS\b")
 _HEADER = re.compile(r"\bPROXY\b")  # an unknown command, as mail servers quote it
 RECORDS = (b"\x14\3", b"\x15\3", b"\x16\3", b"\x17\3")
 
@@ -123,14 +124,26 @@ def by_probes(case: Case) -> Iterator[Likely]:
 
 
 def by_lines(case: Case) -> Iterator[Likely]:
-    """Return what a server speaks that answered a line of plain text, and said nothing to a hello."""
+    """Return what a server speaks that answered a line of plain text, or a request, and nothing to a hello."""
     found = case.situation.probed
-    if found is None or not case.is_client or not found.answer:
+    if found is None or not case.is_client:
+        return
+    if not found.answer:
+        if is_plain_http(found):
+            evidence = (
+                f"it closes for a hello, and answers a request in plain HTTP by status {found.http_status}"
+            )
+            yield case.likely(Cause.SPEAKS_HTTP, PEERS, LIKELY, evidence)
         return
     cause = Cause.SPEAKS_PLAIN if found.http_status is None else Cause.SPEAKS_HTTP
     redis = ", as Redis does" if found.answer.startswith(REDIS) else ""
     evidence = f'it keeps a hello as a line without an end, and answers "PING" by "{found.answer}"{redis}'
     yield case.likely(cause, PEERS, LIKELY, evidence)
+
+
+def is_plain_http(found: Probed) -> bool:
+    """Whether a request in plain HTTP was answered, by another status than that of TLS servers to what is not TLS."""
+    return found.http_status not in (None, BAD_REQUEST) and not found.speaks_unasked
 
 
 # To PING: also where a password is missing, or where it accepts connections from its own host alone.
@@ -220,6 +233,9 @@ def _quoting(error: StartTLSFailed) -> str:
 
 
 def _not_offered(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    if error.protocol != "FTP" and _OF_FTP.search(error.said):
+        facts = {"protocol": error.protocol, "detail": "USER and PASS are commands of FTP", "starttls": "ftp"}
+        yield case.likely(Cause.OTHER_STARTTLS, OURS, LIKELY, _quoting(error), **facts)
     yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, _quoting(error), protocol=error.protocol)
     if "XXXX" in error.said:
         evidence = f"{_quoting(error)}: some firewalls write X over the word STARTTLS"

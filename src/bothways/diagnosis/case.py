@@ -9,7 +9,7 @@ from functools import cached_property
 from bothways.describe.escape import visible
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.diagnosis.self_check import reasons_against
+from bothways.diagnosis.self_check import reasons_against, revocations
 from bothways.diagnosis.situation import UNNAMED, Chain, Observed, OwnSide, Request, Situation
 from bothways.diagnosis.stacks import Stack, stack_of
 from bothways.errors import PeerAlert, PeerFault, Truncated
@@ -111,7 +111,11 @@ class Case:
     def own_reasons(self) -> tuple[Reason, ...]:
         """The reasons for which our own verification would refuse our chain."""
         asked = self.observed.offer.server_name if self.observed.offer is not None else None
-        return reasons_against(self.chain, self.purpose, asked, self.situation.now)
+        ours, now = self.own_side, self.situation.now
+        found = reasons_against(self.chain, self.purpose, asked, now)
+        return (
+            found if ours.crls is None else (*found, *revocations(self.chain, ours.anchors, ours.crls, now))
+        )
 
     @cached_property
     def peer_chain(self) -> tuple[ParsedCertificate, ...]:
@@ -176,6 +180,7 @@ class Case:
             "detail": "",
             "by": "",
             "offer": "PROTOCOL",
+            "offering": f"offer a protocol that the {peer} supports, often h2 or http/1.1",
             "classic": "",
             "groups": "x25519,secp256r1",
             "also": "",

@@ -211,7 +211,7 @@ class Cause(Enum):
     )
     NO_SHARED_PROTOCOL = Row(
         "no application protocol (ALPN) is supported by both sides: {detail}",
-        ours="offer a protocol that the {peer} supports, often h2 or http/1.1",
+        ours="{offering}",
         theirs="have the {peer} offer one of our protocols",
         our_command="bothways connect {target} --ca {ca} --alpn {offer}",
     )

@@ -92,6 +92,8 @@ class Likely:
             return ""  # its certificate is not in PEM, and its key is in the same file
         if self.facts.get("given_ech") and not template.startswith(CONNECT):
             return ""  # other programs would send the server's name in the clear
+        if not self.facts.get("offer"):
+            template = template.replace(" --alpn {offer}", "")
         if self.facts.get("starttls"):
             template = _through_starttls(template)
         if self.facts.get("ca") == OF_SYSTEM:
@@ -292,7 +294,7 @@ def ranked(found: Iterable[Likely]) -> tuple[Likely, ...]:
         key = (each.cause, each.party, each.order)
         if key not in best or best[key].weight < each.weight:
             best[key] = each
-    by_weight = sorted(best.values(), key=lambda each: -each.weight)
+    by_weight = sorted(_once(best.values()), key=lambda each: -each.weight)
     firsts = sorted(_firsts(by_weight), key=lambda each: each.order)
     known = {(each.cause, each.party) for each in firsts}
     rest = []
@@ -301,6 +303,13 @@ def ranked(found: Iterable[Likely]) -> tuple[Likely, ...]:
             known.add((each.cause, each.party))
             rest.append(each)
     return (*firsts, *rest)
+
+
+def _once(causes: Iterable[Likely]) -> list[Likely]:
+    """Leave out what an earlier fault says in the same words: two faults may have one cause, and one remedy."""
+    found = list(causes)
+    said = {(each.text, each.party): each.order for each in sorted(found, key=lambda each: -each.order)}
+    return [each for each in found if said[each.text, each.party] == each.order]
 
 
 def _firsts(causes: Iterable[Likely]) -> list[Likely]:

@@ -83,6 +83,7 @@ def timed_out(case: Case) -> Iterator[Likely]:
             yield from own_hello.probed(case)
         if case.is_client and not _answered(case) and not _is_known(case):
             yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, word)
+            yield from _perhaps_http(case)
             yield from own_hello.large_hello(case)
         elif not case.is_client:
             waits = f"{word}: so clients do that wait for a greeting of the server"
@@ -125,7 +126,8 @@ def _is_known(case: Case) -> bool:
     if found is None:
         return False
     known = found.after_proxy_header or found.without_name or found.closes_at_once or found.reads_hello
-    return known or found.speaks_unasked or bool(found.starttls or found.differs_by_name or found.answer)
+    known = known or found.speaks_unasked or before_tls.is_plain_http(found)
+    return known or bool(found.starttls or found.differs_by_name or found.answer)
 
 
 def _routed_by_name(case: Case) -> Iterator[Likely]:
@@ -199,6 +201,7 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     usual = before_tls.is_port_of_tls(case)
     if not usual:
         yield plain
+        yield from _perhaps_http(case)
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
     if name is not None and not is_address(name):
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, evidence, name=name)
@@ -212,6 +215,12 @@ def _before_tls(case: Case) -> Iterator[Likely]:
         yield plain
     if probed is None:
         yield case.likely(Cause.PROXY_HEADER, PEERS, POSSIBLE)
+
+
+def _perhaps_http(case: Case) -> Iterator[Likely]:
+    """What is asked for HTTPS may be HTTP: some servers close for a hello, or wait for the end of a request."""
+    if case.situation.probed is None and {b"http/1.1", b"h2"} & set(case.own_side.protocols):
+        yield case.likely(Cause.SPEAKS_HTTP, PEERS, POSSIBLE)
 
 
 def no_protocol_chosen(case: Case) -> Iterator[Likely]:
@@ -333,6 +342,7 @@ network = one(Cause.CUT, BETWEEN)
 CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.CLIENT, Progress.HELLO): (
         before_tls.with_a_header, _closed_at_once, _reads_hello, _routed_by_name, before_tls.by_probes,
+        before_tls.by_lines,
         own_hello.probed, _by_port, _before_tls,
         peer_alerts.lets_not_in, own_hello.left_out, own_hello.versions,
         own_hello.name, own_hello.large_hello, peer_alerts.stopped,

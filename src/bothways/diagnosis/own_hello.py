@@ -5,7 +5,7 @@ A rule examines one question and yields the causes that it finds, with the evide
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bothways.describe.messages import listed, version
@@ -242,7 +242,17 @@ def protocols(case: Case) -> Iterator[Likely]:
     """Whether the server supports none of the application protocols (ALPN) that we offer."""
     ours = [each.decode("utf-8", "replace") for each in case.own_side.protocols]
     detail = f"we offer {listed(ours)}"
-    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, CERTAIN if ours else LIKELY, detail=detail)
+    weight = CERTAIN if ours else LIKELY
+    facts = dict(OF_OTHER_SERVICES) if case.own_side.starttls else {}
+    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, weight, "", detail=detail, **facts)
+
+
+# Services of other protocols than HTTP need no ALPN.
+OF_OTHER_SERVICES: Mapping[str, object] = {
+    "offering": "offer no protocol (leave --alpn out), or the one of this service",
+    "offer": "",
+    "given_alpn": "",
+}
 
 
 def nothing_accepted(case: Case) -> Iterator[Likely]:

@@ -105,12 +105,9 @@ def flawed(case: Case) -> Iterator[Likely]:
     reasons = [each for each in case.own_reasons if each.fault is not Fault.NO_PATH]
     reasons.sort(key=lambda each: not _agrees(case, each))
     begins = 1 if own_issuer.is_issuer_unnamed(case) else 0
-    reported: set[tuple[Cause, str]] = set()
     for order, reason in enumerate(reasons, begins):
         for likely in _flaw(case, reason):
-            if (likely.cause, likely.text) not in reported:
-                reported.add((likely.cause, likely.text))
-                yield replace(likely, order=order)
+            yield replace(likely, order=order)
 
 
 def fitting(case: Case) -> Iterator[Likely]:
@@ -134,6 +131,8 @@ def _flaw(case: Case, reason: Reason) -> Iterator[Likely]:
         if not agrees and clocks.made_after(case, reason.facts.get("not_after")) is None:
             yield case.likely(Cause.OUR_CLOCK, OURS, *clocks.doubt(case, reason))
         return
+    if reason.fault is Fault.REVOKED:
+        evidence = "a CRL that we have ourselves lists it"
     is_told = agrees and case.alert in SPECIFIC
     yield certs.cause_of(case, reason, OURS, CERTAIN if is_told else LIKELY, evidence)
 

@@ -10,7 +10,10 @@ from bothways.faults import Fault, Reason
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.constraints import flaws
+from bothways.trust.crl_store import CRLStore
 from bothways.trust.names import server_name
+from bothways.trust.request import VerificationRequest
+from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify
 
@@ -27,6 +30,30 @@ def reasons_against(
     store = TrustStore([chain[-1].der], remember_paths=0)
     whole = _reasons([each.der for each in chain], store, purpose, None, at)
     return (*whole, *_end_reasons(chain, whole), *_name_reasons(chain[0], store, purpose, asked, at))
+
+
+def revocations(
+    chain: Sequence[ParsedCertificate], anchors: TrustStore | None, crls: CRLStore, at: datetime
+) -> tuple[Reason, ...]:
+    """Return the revocations of our own chain by CRLs that we have, up to a trust anchor of ours or its own end.
+
+    A long CRL whose signature was not checked yet says nothing: that would take too long here.
+    """
+    found: dict[int | None, Reason] = {}
+    for store in (anchors, TrustStore([chain[-1].der], remember_paths=0) if chain else None):
+        if store is None or not chain:
+            continue
+        request = VerificationRequest(
+            [each.der for each in chain],
+            store,
+            None,
+            revocation=Revocation(crls=crls, unknown="accept"),
+            key_usage=None,
+        )
+        verdict = request.verify(at, defer=True)
+        reasons = verdict.reasons if isinstance(verdict, Refused) else ()
+        found |= {each.position: each for each in reasons if each.fault is Fault.REVOKED}
+    return tuple(sorted(found.values(), key=lambda each: each.position or 0))
 
 
 def _reasons(

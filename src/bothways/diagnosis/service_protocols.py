@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from bothways.diagnosis.service_texts import BACKENDS, CERTIFICATES, LINES, LOGINS, Meaning, match_text, texts
+from bothways.diagnosis.certificate_texts import about_certificates
+from bothways.diagnosis.service_texts import BACKENDS, LINES, LOGINS, Meaning, match_text, texts
 
-LINES_LOOKED_AT = 16
+LINES_LOOKED_AT = 64
 MESSAGES_LOOKED_AT = 32  # PostgreSQL sends some fifteen before it refuses a user whom it has authenticated
 MESSAGE_LIMIT = 16 * 1024
 
@@ -35,7 +36,7 @@ def read_protocols(data: bytes) -> Found | None:
 
 def _judged(text: str, meaning: Meaning | None) -> Found | None:
     """Prefer a text about a certificate to a code, since it says more."""
-    about = match_text(text, CERTIFICATES)
+    about = about_certificates(text)
     meaning = meaning if about is None else about.meaning
     return None if meaning is None else Found(text, meaning)
 
@@ -50,6 +51,10 @@ PAST_CERTIFICATES = (Meaning.LOGIN, Meaning.FORBIDDEN, Meaning.NOT_AUTHORIZED, M
 
 def _decoded(raw: bytes) -> str:
     return raw.decode("utf-8", "replace")
+
+
+def _printable(raw: bytes) -> str:
+    return "".join(chr(each) for each in raw if 32 <= each < 127)
 
 
 class Message(NamedTuple):
@@ -77,16 +82,18 @@ def _messages(data: bytes, bounds: Callable[[bytes, int], tuple[int, int] | None
 def _postgresql(data: bytes) -> Found | None:
     """The first ErrorResponse that ends a connection: some come after AuthenticationOk (PostgreSQL 55.7, appendix A).
 
-    An error behind ReadyForQuery which does not end it is about a query.
+    An error behind ReadyForQuery which does not end it is about a query. A request for a password that nothing follows
+    was not answered.
     """
-    ready = False
+    ready, asked = False, ""
     for head, content in _messages(data, _of_postgresql):
         ready = ready or head[:1] == b"Z"
         if head[:1] == b"E":
             fields = {each[:1]: each[1:] for each in content.split(b"\0") if each}
             if not ready or (fields.get(b"V") or fields.get(b"S")) in (b"FATAL", b"PANIC"):
                 return _postgresql_error(fields)
-    return None
+        asked = POSTGRESQL_LOGINS.get(int.from_bytes(content[:4], "big"), "") if head[:1] == b"R" else ""
+    return Found(f"PostgreSQL requests {asked}", Meaning.LOGIN, verifies=True) if asked else None
 
 
 def _of_postgresql(data: bytes, at: int) -> tuple[int, int] | None:
@@ -118,6 +125,11 @@ def _of_mysql(data: bytes, at: int) -> tuple[int, int]:
     return at + 4, at + 4 + int.from_bytes(data[at : at + 3], "little")
 
 
+# Requests for authentication that a client has to answer (PostgreSQL 55.7).
+POSTGRESQL_LOGINS: Mapping[int, str] = {
+    3: "a password", 5: "a password (MD5)", 7: "authentication by GSSAPI", 9: "authentication by SSPI",
+    10: "a password (SASL)", 11: "a password (SASL)",
+}  # fmt: skip
 POSTGRESQL_TEXTS: Sequence[tuple[str, Meaning]] = (
     ("valid client certificate", Meaning.CERTIFICATE_WANTED),
     ("password authentication failed", Meaning.LOGIN),
@@ -144,7 +156,7 @@ def _ldap(data: bytes) -> Found | None:
         code = match[1][0] if match is not None else 0
         if code in LDAP:
             text, meaning = LDAP[code]
-            words = "".join(chr(each) for each in content[match.end() :] if 32 <= each < 127) if match else ""
+            words = _printable(content[match.end() :]) if match else ""
             if code in LDAP_BY_TEXT and match_text(words.lower(), LDAP_WANTS_LOGIN) is not None:
                 meaning = Meaning.LOGIN
             return _judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), meaning)
@@ -171,7 +183,7 @@ LDAP: Mapping[int, tuple[str, Meaning]] = {
     1: ("operationsError", Meaning.LOGIN),
     7: ("authMethodNotSupported", Meaning.LOGIN),
     8: ("strongerAuthRequired", Meaning.CERTIFICATE_WANTED),
-    13: ("confidentialityRequired", Meaning.FORBIDDEN),
+    13: ("confidentialityRequired", Meaning.UNWILLING),
     48: ("inappropriateAuthentication", Meaning.LOGIN),
     49: ("invalidCredentials", Meaning.LOGIN),
     50: ("insufficientAccessRights", Meaning.FORBIDDEN),
@@ -206,7 +218,9 @@ def _mqtt(data: bytes) -> Found | None:
         at = MQTT_REASONS.get(head[0])
         if at is not None and content[at : at + 1] and content[at] in MQTT:
             text, meaning = MQTT[content[at]]
-            return _verified(Found(f"MQTT refused the connection: {text}", meaning))
+            words = _printable(content[at + 1 :])  # the properties of version 5, such as a reason string
+            said = f"MQTT refused the connection: {text}" + (f": {words}" if words else "")
+            return _verified(_judged(said, meaning))
     return None
 
 
@@ -269,7 +283,11 @@ def _xmpp(data: bytes) -> Found | None:
     if not data.startswith((b"<?xml", b"<stre", b"<fail")):
         return None
     match = _XMPP.search(data)
-    return None if match is None else Found(f"XMPP: {match[1].decode('ascii')}", XMPP[match[1]])
+    if match is None:
+        return None
+    words = _XMPP_TEXT.search(data, match.end())
+    said = "" if words is None else f", {_decoded(words[1])}"
+    return _judged(f"XMPP: {match[1].decode('ascii')}{said}", XMPP[match[1]])
 
 
 XMPP: Mapping[bytes, Meaning] = {
@@ -285,36 +303,63 @@ XMPP: Mapping[bytes, Meaning] = {
     b"connection-timeout": Meaning.NO_REQUEST,
 }
 _XMPP = re.compile(rb"<(" + b"|".join(XMPP) + rb")\b")
+_XMPP_TEXT = re.compile(rb"<text\b[^>]{0,200}>([^<]{1,400})<")
 
 # -- lines -----------------------------------------------------------------------------------------------
 
 
 def _lines(data: bytes) -> Found | None:
-    """Lines of SMTP, IMAP, POP3, FTP, Redis or NATS: the first one that refuses us counts."""
+    """Lines of SMTP, IMAP, POP3, FTP, NNTP, ManageSieve, Redis, NATS or IRC: the first one that refuses us counts."""
     if not data.startswith(LINES_BEGIN):
         return None
-    lines = (each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])
-    return next((found for line in lines if (found := _line(line)) is not None), None)
+    lines = [each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT]]
+    if lines[0] == "ERROR":  # a frame of STOMP, whose headers and content say why
+        lines = [" ".join(lines)]
+    at = next((at for at, line in enumerate(lines) if _REFUSING.match(line)), len(lines))
+    return next((found for line in lines[at:] if (found := _line(line, lines[:at])) is not None), None)
 
 
-def _line(line: str) -> Found | None:
+def _line(line: str, before: Sequence[str]) -> Found | None:
+    """What a line says that refuses. before: the lines in front of the first of those."""
     if not _REFUSING.match(line):
         return None
-    found = match_text(line, CERTIFICATES, LINES, LOGINS, BACKENDS)
-    meaning = CODES.get(line[:3]) if found is None else found.meaning
+    found = about_certificates(line) or match_text(line, LINES, LOGINS, BACKENDS)
+    meaning = _of_code(line, before) if found is None else found.meaning
     if meaning is None:
         return None
     said = Found(line, meaning)
     return _verified(said) if _OF_REDIS.match(line) else said
 
 
-LINES_BEGIN = (b"* ", b"-", b"+OK", b"a", b"A", b"2", b"3", b"4", b"5", b"INFO ", b"ERROR")
-_REFUSING = re.compile(r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |ERROR", re.IGNORECASE)
+def _of_code(line: str, before: Sequence[str]) -> Meaning | None:
+    """What a code says: of a class that is not listed, its first digit, and how far the client had come."""
+    code, codes = line[:3], {each[:3] for each in before}
+    if code in CODES:
+        return CODES[code]
+    if _LATER.match(line):
+        return Meaning.BUSY
+    if not _PERMANENT.match(line) or codes & LET_IN:
+        return None
+    is_of_policy = _OF_POLICY.match(line) is not None
+    return Meaning.SHUT_OUT if is_of_policy or codes <= {"", "220"} else Meaning.UNWILLING
+
+
+LINES_BEGIN = (
+    b"* ", b"-", b"+OK", b"a", b"A", b"2", b"3", b"4", b"5", b"INFO ", b"ERROR", b"NO ", b"BYE ", b"OK", b'"', b":",
+)  # fmt: skip
+_REFUSING = re.compile(
+    r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |(?:NO|BYE) |ERROR|:\S{1,128} 46[345] ", re.IGNORECASE
+)
 _OF_REDIS = re.compile(r"-(?!ERR)[A-Z]+ ")  # NOPERM, NOAUTH, WRONGPASS; POP3 and NATS have -ERR alone
-# RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1.
+# Not those by which a command is not understood, or in a wrong order (RFC 5321 4.2.3).
+_PERMANENT = re.compile(r"5(?:[1-9]\d|0[5-9])[ -]")
+_LATER = re.compile(r"4\d\d[ -]4\.\d{1,3}\.\d{1,3}\b")  # RFC 3463 2
+_OF_POLICY = re.compile(r"5\d\d[ -]5\.7\.\d{1,3}\b")  # RFC 3463 3.8
+LET_IN = frozenset(("230",))  # FTP refuses files by 550 (RFC 959 4.2.1)
+# RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1, RFC 4643 2.2.
 CODES: Mapping[str, Meaning] = {
     "421": Meaning.BUSY, "450": Meaning.BUSY, "451": Meaning.BUSY, "452": Meaning.BUSY, "454": Meaning.BUSY,
     "530": Meaning.LOGIN, "534": Meaning.LOGIN, "535": Meaning.LOGIN, "538": Meaning.LOGIN, "332": Meaning.LOGIN,
-    "554": Meaning.FORBIDDEN,
+    "554": Meaning.FORBIDDEN, "480": Meaning.LOGIN, "481": Meaning.LOGIN,
 }  # fmt: skip
 READERS: Sequence[Callable[[bytes], Found | None]] = (_postgresql, _mysql, _ldap, _mqtt, _amqp, _xmpp, _lines)

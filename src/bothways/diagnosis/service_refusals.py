@@ -126,7 +126,7 @@ def explain_ended(data: bytes, error: Exception, situation: Situation) -> Explan
 
 
 # How a connection ends on which a service has refused us, needs no cause of its own.
-BEFORE_AN_ANSWER = (Cause.PEER_STOPPED, Cause.CUT)
+BEFORE_AN_ANSWER = (Cause.PEER_STOPPED, Cause.CUT, Cause.NO_ANSWER, Cause.SLOW, Cause.BACKEND_DOWN)
 
 
 def _of_any_status(data: bytes, situation: Situation) -> Explanation | None:

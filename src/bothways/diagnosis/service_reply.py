@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
+from bothways.diagnosis.certificate_texts import about_certificates, verification_time
 from bothways.diagnosis.http2_reply import Framed, grpc_text, read_http2
 from bothways.diagnosis.service_protocols import read_protocols
 from bothways.diagnosis.service_texts import (
     ADDRESSES,
     BACKENDS,
-    CERTIFICATES,
     FILTERS,
     LOGINS,
     PLACES,
+    RULES,
     SIZES,
     Meaning,
     match_text,
@@ -47,6 +48,7 @@ class ServiceReply:
     """A reply in short. status: of HTTP. login: the authentication schemes that it names. date: the time it sent.
 
     verifies: whether services of its protocol verify our certificate in the handshake, which this one completed.
+    verified_at: the time by which it verified our certificate, where it says so.
     """
 
     text: str
@@ -56,6 +58,7 @@ class ServiceReply:
     login: str = ""
     date: datetime | None = None
     verifies: bool = False
+    verified_at: datetime | None = None
 
     @property
     def refuses(self) -> bool:
@@ -64,14 +67,7 @@ class ServiceReply:
             return self.status in REFUSED_STATUSES or (
                 self.status == 400 and self.meaning in ABOUT_CERTIFICATES
             )
-        return self.meaning not in (
-            None,
-            Meaning.NO_BACKEND,
-            Meaning.NO_REQUEST,
-            Meaning.BUSY,
-            Meaning.FAILED,
-            Meaning.ELSEWHERE,
-        )
+        return self.meaning not in (None, Meaning.NO_REQUEST)
 
 
 class ServiceRefusal(Exception):
@@ -83,16 +79,12 @@ class ServiceRefusal(Exception):
 
 
 ABOUT_CERTIFICATES = frozenset(
-    {
-        Meaning.CERTIFICATE_WANTED,
-        Meaning.CERTIFICATE_WRONG,
-        Meaning.CERTIFICATE_EXPIRED,
-        Meaning.CERTIFICATE_REVOKED,
-        Meaning.CERTIFICATE_UNTRUSTED,
+    (
+        *(each for each in Meaning if each.name.startswith("CERTIFICATE_")),
         Meaning.LATER_IMPOSSIBLE,
         Meaning.PLAIN_WANTED,
         Meaning.NO_PROTOCOL,
-    }
+    )
 )
 
 STATUSES = {
@@ -102,15 +94,16 @@ STATUSES = {
     Meaning.PLAIN_WANTED, 502: Meaning.NO_BACKEND, 503: Meaning.NO_BACKEND, 504: Meaning.NO_BACKEND, 525:
     Meaning.NO_BACKEND, 526: Meaning.NO_BACKEND,
 }  # fmt: skip
-# Which texts of a body count, by the status.
+# Which texts of a body count, by the status; with some statuses first what it says about a certificate.
 TOLD_BY_BODY = {
-    400: (CERTIFICATES, PLACES, SIZES),
-    **dict.fromkeys((495, 496, 497), (CERTIFICATES, PLACES)),
-    401: (CERTIFICATES, PLACES, LOGINS, FILTERS),
-    403: (CERTIFICATES, PLACES, ADDRESSES, LOGINS, FILTERS),
+    400: (PLACES, SIZES),
+    **dict.fromkeys((495, 496, 497), (PLACES,)),
+    401: (PLACES, LOGINS, FILTERS),
+    403: (PLACES, ADDRESSES, LOGINS, FILTERS, RULES),
     421: (PLACES,),
     503: (BACKENDS,),
 }
+OF_CERTIFICATES = frozenset((400, 401, 403, 495, 496, 497))
 
 
 def read_reply(data: bytes) -> ServiceReply | None:
@@ -123,7 +116,8 @@ def read_reply(data: bytes) -> ServiceReply | None:
     found = read_protocols(data)
     if found is None:
         return None
-    return ServiceReply(shown(found.text), found.meaning, verifies=found.verifies)
+    at = verification_time(found.text)
+    return ServiceReply(shown(found.text), found.meaning, verifies=found.verifies, verified_at=at)
 
 
 # -- HTTP ------------------------------------------------------------------------------------------------
@@ -140,7 +134,7 @@ def _http(data: bytes) -> ServiceReply | None:
     headers = _headers(head)
     if (grpc := grpc_status(status, headers)) is not None:
         words = shown(unquote(headers.get("grpc-message", "")))
-        return ServiceReply(f"{grpc_text(grpc)}, {words}" if words else grpc_text(grpc), GRPC.get(grpc))
+        return _of_grpc(grpc, f"{grpc_text(grpc)}, {words}" if words else grpc_text(grpc))
     meaning, words = _meaning(status, headers, body)
     line = shown(match.group().decode("latin-1").strip())
     return ServiceReply(
@@ -150,6 +144,7 @@ def _http(data: bytes) -> ServiceReply | None:
         server=headers.get("server", ""),
         login=headers.get("proxy-authenticate" if status == 407 else "www-authenticate", ""),
         date=_date(headers.get("date", "")),
+        verified_at=verification_time(words),
     )
 
 
@@ -163,11 +158,20 @@ def grpc_status(status: int, headers: Mapping[str, str]) -> int | None:
 def _framed(framed: Framed) -> ServiceReply | None:
     """A reply in HTTP/2; a status of gRPC replaces that of HTTP, which is 200 then."""
     if framed.grpc is not None:
-        return ServiceReply(framed.text, GRPC.get(framed.grpc))
+        return _of_grpc(framed.grpc, framed.text)
     if framed.status is None:
         return ServiceReply(framed.text, ERRORS.get(framed.error))
     meaning, words = _meaning(framed.status, {}, framed.body)
     return ServiceReply(f"{framed.text}, {shown(words)}" if words else framed.text, meaning, framed.status)
+
+
+def _of_grpc(status: int, text: str) -> ServiceReply:
+    """A status of gRPC; a text about a certificate says more than that we are not authorized."""
+    meaning = GRPC.get(status)
+    about = about_certificates(text) if meaning in (Meaning.FORBIDDEN, Meaning.LOGIN) else None
+    return ServiceReply(
+        text, meaning if about is None else about.meaning, verified_at=verification_time(text)
+    )
 
 
 # https://grpc.io/docs/guides/status-codes; RFC 9113 7, 8.7.
@@ -197,7 +201,11 @@ def _meaning(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Mean
     scheme = headers.get("www-authenticate", "").partition(" ")[0].lower()
     if status == 401 and re.search(r"cert|mutual|mtls", scheme):
         return Meaning.CERTIFICATE_WANTED, scheme
-    found = match_text(body.decode("latin-1"), *TOLD_BY_BODY.get(status, ()))
+    text = body.decode("latin-1")
+    if status == 401:
+        text = f"{headers.get('www-authenticate', '')}\n{text}"
+    found = about_certificates(text) if status in OF_CERTIFICATES else None
+    found = found or match_text(text, *TOLD_BY_BODY.get(status, ()))
     if found is not None:
         return found
     if status == 503 and "retry-after" in headers:

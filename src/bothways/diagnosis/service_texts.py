@@ -17,9 +17,17 @@ class Meaning(Enum):
 
     CERTIFICATE_WANTED = "it requires a certificate and got none"
     CERTIFICATE_WRONG = "it does not accept the certificate"
-    CERTIFICATE_EXPIRED = "the certificate is outside its validity period"
+    CERTIFICATE_EXPIRED = "the certificate has expired, or is outside its validity period"
+    CERTIFICATE_NOT_YET_VALID = "the certificate is not yet valid"
     CERTIFICATE_REVOKED = "the certificate is revoked"
+    CERTIFICATE_STATUS = "the revocation status of the certificate cannot be determined"
     CERTIFICATE_UNTRUSTED = "the certificate's issuer is not trusted"
+    CERTIFICATE_USE = "the certificate is not for this use"
+    CERTIFICATE_WEAK = "a key or a signature of the chain is too weak"
+    CERTIFICATE_NOT_CA = "a certificate of the chain was issued by one that is not a CA's"
+    CERTIFICATE_NAMES = "a CA of the chain is not allowed to issue for the name"
+    CERTIFICATE_CHAIN_LONG = "the chain is longer than is allowed"
+    CERTIFICATE_SIGNATURE = "a signature of the chain does not verify"
     LATER_IMPOSSIBLE = "it would request a certificate after the handshake, and cannot"
     HTTP1_WANTED = "it serves this request in HTTP/1.1 alone"
     WRONG_NAME = "it does not serve this server name"
@@ -27,6 +35,8 @@ class Meaning(Enum):
     MISDIRECTED = "the request is for another host than the server name of its connection"
     TOO_LARGE = "the request, or a part of it, is too large"
     FORBIDDEN = "we are not authorized"
+    BY_RULES = "its access rules do not let this request pass"
+    SHUT_OUT = "we are not authorized, before it knows who we are"
     ADDRESS_REFUSED = "it accepts nothing from our address"
     NOT_AUTHORIZED = "we are not authorized, with or without credentials"
     DENIED = "we are not authorized: by our certificate, our name or our password"
@@ -44,68 +54,12 @@ class Meaning(Enum):
 
 
 Texts = Sequence[tuple[re.Pattern[str], Meaning]]
-_KIND = r"(?:client|ssl|tls|peer|x\.?509|user|mutual tls) "
-_IS = r"(?:is |was |has been |has )?"
 
 
 def texts(*rows: tuple[Meaning, tuple[str, ...]]) -> Texts:
     """Return a table of texts: what each row says, and the patterns for it, in lower case."""
     return tuple((re.compile("|".join(patterns)), meaning) for meaning, patterns in rows)
 
-
-# About a certificate: the first row that matches counts.
-CERTIFICATES = texts(
-    (Meaning.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent",)),
-    (Meaning.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
-    (Meaning.LATER_IMPOSSIBLE, (r"cannot perform post-handshake authentication",)),
-    (Meaning.CERTIFICATE_REVOKED, (r"\b403[. ]13\b", rf"certificate {_IS}revoked")),
-    (
-        Meaning.CERTIFICATE_UNTRUSTED,
-        (
-            r"\b403[. ]16\b",
-            rf"certificate {_IS}(?:untrusted|not trusted)",
-            r"unable to find valid certification path",
-            r"certificate signed by unknown authority",
-            r"unable to (?:get local issuer|verify the first certificate)",
-            r"issuer (?:is |was )?(?:unknown|not (?:trusted|found|accepted))",
-            r"unknown (?:ca\b|issuer|certificate authority)",
-            r"(?:\bun|\bnot )trusted (?:ca\b|certificate authority|issuer)",
-        ),
-    ),
-    (Meaning.CERTIFICATE_EXPIRED, (r"\b403[. ]17\b", rf"certificate {_IS}(?:expired|not yet valid)")),
-    (
-        Meaning.CERTIFICATE_WANTED,
-        (
-            r"\b403[. ]7\b",
-            rf"certificate {_IS}(?:required|missing|needed|absent)",
-            rf"certificate {_IS}not (?:been )?(?:provided|presented|sent|supplied|found)",
-            r"certificate must be (?:provided|presented|sent|supplied)",
-            rf"\b(?:no|missing|requires?|without|provide|present|needs?) (?:an? )?(?:valid )?{_KIND}certificate",
-            r"no certificate (?:was )?(?:sent|provided|presented|found|supplied)",
-            r"no client cert\b",
-            r"(?:not|n't) present (?:a )?(?:valid )?(?:ssl )?certificate",
-            r"system:anonymous",
-        ),
-    ),
-    (
-        Meaning.CERTIFICATE_WRONG,
-        (
-            rf"(?:invalid|bad|untrusted|unacceptable|unverified|rejected) {_KIND}certificate",
-            rf"certificate {_IS}(?:invalid|unacceptable|rejected|not (?:valid|accepted|recognized|verified))",
-            r"certificate (?:verify|verification|validation) (?:failed|failure|error)",
-            rf"could not verify (?:the )?{_KIND}certificate",
-        ),
-    ),
-    (
-        Meaning.FORBIDDEN,
-        (
-            r"certificate authentication failed",
-            r"certificate .{0,40}not (?:authorized|allowed|permitted|mapped|registered)",
-            r"certificate .{0,40}does not match (?:the )?(?:user|account)",
-            r"no user (?:found )?for (?:this |the )?certificate",
-        ),
-    ),
-)
 
 # About the server's name, and about plain text.
 PLACES = texts(
@@ -236,7 +190,7 @@ LINES = texts(
             r"login (?:incorrect|failed)",
             r"not logged in",
             r"please log ?in",
-            r"password required",
+            r"password (?:is )?(?:required|incorrect)",
         ),
     ),
     (
@@ -246,9 +200,13 @@ LINES = texts(
             r"authorizationfailed",
             r"access denied",
             r"relay(?:ing)? (?:access )?denied",
+            r"administrative prohibition",
             r"not (?:allowed|authorized|permitted)",
             r"client host rejected",
+            r"have no permission",
             r"\bblocked\b",
+            r"\bbanned\b",
+            r"\bk-lined\b",
             r"blacklist",
             r"denied redis is running",
         ),
@@ -277,6 +235,13 @@ LINES = texts(
         ),
     ),
     (Meaning.ELSEWHERE, (r"^-(?:moved|ask) \d", r"^-readonly\b")),
+    (
+        Meaning.UNWILLING,
+        (
+            r"(?:unknown|no such|invalid|unrouteable|rejected) (?:local )?(?:user|recipient|mailbox|address)",
+            r"(?:user|recipient|mailbox|address) (?:is )?(?:unknown|unavailable|not found|rejected)",
+        ),
+    ),
     (Meaning.NO_REQUEST, (r"inactivity", r"\bidle\b", r"time-?out", r"timed out")),
 )
 
@@ -293,6 +258,9 @@ ADDRESSES = texts(
         ),
     ),
 )
+
+# Of forward and reverse proxies that have rules about addresses, names and paths: Squid.
+RULES = texts((Meaning.BY_RULES, (r"access control configuration prevents", r"\berr_access_denied\b")))
 
 # Of servers that refuse an address, before they know our identity.
 SHUT_OUT = texts(

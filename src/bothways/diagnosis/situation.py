@@ -18,6 +18,7 @@ from bothways.tls.handshake.history import FailureFacts, ech_of, known_anchors
 from bothways.tls.handshake.settings import Negotiation, PeerTrust
 from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
+from bothways.trust.crl_store import CRLStore
 
 Chain = tuple[bytes, ...]  # DER, the leaf first
 LISTS_LOOKED_AT = 8
@@ -51,7 +52,7 @@ class OwnSide:
     address, to which the client connected; "" where that is not known.  ech: by which the ClientHello was encrypted.
     rules: which of the trusted clients a server allows; () for all, or where a function decides.  lists: thisUpdate and
     nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.  has_psks: whether we have external PSKs.
-    fetches: whether we fetch CRLs and OCSP responses.
+    fetches: whether we fetch CRLs and OCSP responses.  crls: the CRLs that we have.
     """
 
     role: Role
@@ -73,6 +74,7 @@ class OwnSide:
     lists: tuple[tuple[datetime, datetime | None], ...] = ()
     has_psks: bool = False
     fetches: bool = False
+    crls: CRLStore | None = None
 
     @classmethod
     def of(
@@ -138,6 +140,7 @@ def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
         "has_psks": trust.psks is not None,
         "fetches": trust.revocation is not None and trust.revocation.fetch is not None,
         "rules": trust.decide.rules if isinstance(trust.decide, ByRules) else (),
+        "crls": crls,
         "lists": tuple((each.this_update, each.next_update) for each in islice(crls or (), LISTS_LOOKED_AT)),
     }
 

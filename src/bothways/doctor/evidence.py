@@ -30,10 +30,10 @@ def probe(
 
     If that is refused, a hello without the server's name and one with suites of pre-shared keys are tried. If it is
     not answered: whether a connection is closed before anything is sent, a hello after a header of the PROXY
-    protocol, one without the server's name, or with some name where we connect by address, lines of plain text, and
-    requests for TLS in protocols whose servers wait for the client; last, whether it waits for the end of a hello
-    before it closes. If it is answered in HTTP: what the server sends
-    before anything is sent to it, a hello after a header of the PROXY protocol, and a request in plain HTTP.
+    protocol, one without the server's name, or with some name where we connect by address, lines of plain text, a
+    request in plain HTTP, and requests for TLS in protocols whose servers wait for the client; last, whether it waits
+    for the end of a hello before it closes. If it is answered in HTTP: what the server sends before anything is sent
+    to it, a hello after a header of the PROXY protocol, and a request in plain HTTP.
 
     target: the server.  seconds: for all connections together.  starttls: the protocol by which TLS is requested
     first.  ours: what our hello offered, to find out what the server refuses in it.

@@ -15,9 +15,10 @@ from bothways.iana import Alert, ContentType
 from bothways.starttls import PROTOCOLS
 
 WAITS_FOR_CLIENT = ("postgres", "ldap")  # protocols whose servers send nothing before the client does
-CONNECTIONS = 4 + len(WAITS_FOR_CLIENT)
+CONNECTIONS = 5 + len(WAITS_FOR_CLIENT)
 SILENT_CONNECTIONS = 4  # to a server that is silent
 IN_HTTP = 3
+BAD_REQUEST = 400
 AT_ONCE_SECONDS = 1.0
 # Alerts of a server that received no record of TLS.
 NOT_UNDERSTOOD = (Alert.UNEXPECTED_MESSAGE, Alert.DECODE_ERROR, Alert.RECORD_OVERFLOW, Alert.PROTOCOL_VERSION)
@@ -49,7 +50,7 @@ def _distinguish(dialer: Dialer, reply: HelloReply, waited: float) -> Probed:
         return Probed(closes_at_once=True)
     # By name first: a server that answers needs no PROXY header, and may answer one by an alert.
     found = _by_lines(dialer, reply) or _by_name(dialer, reply)
-    found = found or _by_proxy_header(dialer) or _by_starttls(dialer, reply)
+    found = found or _by_proxy_header(dialer) or _by_request(dialer, reply) or _by_starttls(dialer, reply)
     if found is None and reply.kind == "closed":
         closes = dialer.closes_for_hello(FULL_OFFER, AT_ONCE_SECONDS)
         return Probed(unanswered=True, reads_hello=closes == "whole", closes_early=closes == "early")
@@ -88,6 +89,17 @@ def _by_proxy_header(dialer: Dialer) -> Probed | None:
     finally:
         dialer.through_proxy_header = False
     return Probed(after_proxy_header=True) if reply.kind == "choice" else None
+
+
+def _by_request(dialer: Dialer, previous: HelloReply) -> Probed | None:
+    """What a server that closes for a hello answers to a request in plain HTTP.
+
+    Status 400 is no evidence: TLS servers answer what is not in TLS so.
+    """
+    if previous.kind != "closed":
+        return None
+    status = http_status(dialer.request_in_plain())
+    return None if status in (None, BAD_REQUEST) else Probed(http_status=status)
 
 
 def _by_starttls(dialer: Dialer, previous: HelloReply) -> Probed | None:
