@@ -60,7 +60,7 @@ def test_a_server_that_refuses_us_is_status_1_and_json_says_why(start, folder):
     assert (last["step"], last["alert"]) == ("3.3a", "unknown_ca")
     first = last["explanation"]["causes"][0]
     assert first["cause"] == "CA_NOT_ACCEPTED" and "--ca ca.pem" in first["command"]
-    assert report["connections"] <= report["connection_limit"] == 49
+    assert report["connections"] <= report["connection_limit"] == 50
 
 
 @pytest.mark.network
