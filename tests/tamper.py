@@ -21,6 +21,7 @@ from bothways.faults import Fault, sentence
 from bothways.iana import Alert, ContentType
 from bothways.roles import Role
 from bothways.tls.events import AlertSeen, Note
+from bothways.tls.handshake.certificate_compression import Compressed
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
@@ -40,15 +41,24 @@ def altering(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[Non
     Bytes are taken for a whole message with its header; a function is called with the sender's context, for what
     happens to records between messages.
     """
-    unaltered = HandshakeContext.send
+    unaltered, unaltered_compressed = HandshakeContext.send, HandshakeContext.send_compressed
     counts: dict[int, Counter[type]] = {}
 
     def send(
         hs: HandshakeContext, message: Message, raw: bytes | None = None, *, hashed: bytes | None = None
     ) -> None:
-        if hs.role is not role:
+        if hs.role is role:
+            edited(hs, message, hashed)
+        else:
             unaltered(hs, message, raw, hashed=hashed)
-            return
+
+    def send_compressed(hs: HandshakeContext, form: Compressed) -> None:
+        if hs.role is role:
+            edited(hs, form.message, None)
+        else:
+            unaltered_compressed(hs, form)
+
+    def edited(hs: HandshakeContext, message: Message, hashed: bytes | None) -> None:
         seen = counts.setdefault(id(hs), Counter())
         nth = seen[type(message)]
         seen[type(message)] += 1
@@ -63,6 +73,7 @@ def altering(role: Role, edit: Edit, *, in_flight: bool = False) -> Iterator[Non
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HandshakeContext, "send", send)
+        patch.setattr(HandshakeContext, "send_compressed", send_compressed)
         yield
 
 
