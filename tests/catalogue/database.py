@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ca.databases import running_cluster
+from ca.databases import execute, running_cluster
 from catalogue import people
 from interop.programs import free_port
 
@@ -30,7 +30,8 @@ def database() -> Iterator[int]:
     port = free_port()
     server = people.person("server")
     files = {"server.pem": server.chain, "server.key": server.issued.key_pem, "root.pem": people.root().pem}
-    with running_cluster(CONFIGURATION, ACCESS, files, port):
+    with running_cluster(CONFIGURATION, ACCESS, files, port) as cluster:
+        execute(cluster.url(), "CREATE ROLE ada LOGIN")
         yield port
 
 

@@ -29,6 +29,7 @@ ACME = {"NAME": "acme.example"}
 BLANKS_BY_ROW: Mapping[str, Mapping[str, str]] = {
     "client-of-the-sandbox": {"CERT": "client-production.pem", "KEY": "client-production.key"},
     "anchor-expired": {"CA": "renewed-root.pem"}, "anchor-not-yet-valid": {"CA": "timely-root.pem"},
+    "server-of-a-wildcard": {"NAME": "www.acme.example"},
     "name-not-served": ACME, "name-not-served-nginx": ACME, "no-name-asked": ACME,
     "router-by-address": ACME, "misdirected": ACME,
 }  # fmt: skip

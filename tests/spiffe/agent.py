@@ -59,8 +59,8 @@ def _messages() -> dict[str, Any]:
 
 MESSAGES = _messages()
 SPAN = {
-    "not_before": datetime.now(UTC) - timedelta(hours=1),
-    "not_after": datetime.now(UTC) + timedelta(hours=1),
+    "not_before": datetime.now(UTC) - timedelta(hours=12),
+    "not_after": datetime.now(UTC) + timedelta(hours=12),
 }
 
 
