@@ -17,10 +17,9 @@ from jsonschema import Draft202012Validator
 
 from bothways.ca.import_existing import OTHER
 from bothways.ca.profiles import Profile
-from bothways.cli.file_kinds import UnusableFile
 from bothways.diagnosis import Cause, Party, Weight
 from bothways.doctor import report as doctor
-from bothways.errors import StartTLSProblem
+from bothways.errors import StartTLSProblem, UnusableFile
 from bothways.faults import Fault
 from bothways.ladder import by_step
 from bothways.ladder.model import Card

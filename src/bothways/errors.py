@@ -220,6 +220,12 @@ class ConfigError(TLSError, ValueError):
     code = "WRONG_USE"
 
 
+class UnusableFile(ConfigError):
+    """A file, or what was given in the place of its content, is missing or not what it should be."""
+
+    code = "UNREADABLE"
+
+
 class TimedOut(TimeoutError):
     """A time limit of a call has passed; the text says which, in seconds. It is an `OSError`, as with sockets.
 

@@ -41,15 +41,47 @@ def test_server_listens_on_ipv6_too(start):
         assert channel.recv(100) == b"over six"
 
 
-def test_a_port_that_is_taken_is_reported(start, folder):
+GATEWAY = """
+[identity]
+certificate = "server.pem"
+key = "server.key"
+client_ca = "ca.pem"
+[[listener]]
+port = PORT
+[[route]]
+backend = "127.0.0.1:1"
+[[route.allow]]
+cn = "Ada"
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["serve", "WHERE", *IDENTITY, "--echo"],
+        ["serve", "WHERE", *IDENTITY, "--echo", "--workers", "2"],
+        ["run", "app:app", "--listen", "WHERE", *IDENTITY],
+        ["tunnel", "WHERE", "localhost:1", "--ca", "ca.pem", "--cert", "ada-whole.pem", "--insecure-tcp"],
+        ["gateway", "-c", "gateway.toml"],
+        ["ca", "serve", "ca", "--listen", "WHERE"],
+    ],
+    ids=lambda words: " ".join(words[:2]) + ("s" if "--workers" in words else ""),
+)
+def test_a_port_that_is_taken_is_named_by_every_command_that_listens(words, folder):
     """Status 1: the network refused."""
-    server = start("--echo")
-    done = run_command(
-        bothways("serve", f"127.0.0.1:{server.port}", *IDENTITY, "--echo"),
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=20, check=False,
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert done.stderr == "bothways: Address already in use\n"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (folder / "gateway.toml").write_text(GATEWAY.replace("PORT", str(port)))
+        (folder / "app.py").write_text("app = print\n")
+        if words[0] == "ca":
+            making = bothways("ca", "init", "ca", "--name", "A", "--insecure-no-passphrase")
+            run_command(making, cwd=folder, env=environment(), capture_output=True, timeout=20, check=True)
+        done = run_command(
+            bothways(*(each.replace("WHERE", f"127.0.0.1:{port}") for each in words)),
+            cwd=folder, env=environment(), capture_output=True, text=True, timeout=20, check=False,
+        )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert f"cannot listen on 127.0.0.1:{port}: address already in use" in done.stderr
 
 
 def test_newcomers_wait_while_all_places_are_taken(start):

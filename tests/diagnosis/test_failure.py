@@ -11,16 +11,14 @@ import pytest
 
 import bothways
 import identities
-from bothways import Alert, Credentials, PeerAlert, PeerFault, Truncated, explain_failure, failure_of
+from bothways import Alert, PeerAlert, PeerFault, Truncated, explain_failure, failure_of
 from bothways.diagnosis import Cause, Weight
-from bothways.diagnosis.causes import Party
 from bothways.diagnosis.failure import LOOKED_AT, explain_departure
 from bothways.diagnosis.observer import situation_of
 from bothways.faults import Fault
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ClientHello, with_extensions
-from bothways.trust.credentials import KeyMismatch
 from diagnosis.test_own_side import host
 from pair import Pair
 
@@ -139,14 +137,6 @@ def test_without_an_error_of_ours_the_network_is_explained() -> None:
     found = explain_failure(Reasoned(refused))
     assert found == explain_failure(refused)
     assert "refused" in found.happened
-    assert explain_failure(KeyboardInterrupt()).first.cause is Cause.LOCAL_FAILURE
-
-
-def test_a_key_of_another_certificate_is_explained_as_such() -> None:
-    with pytest.raises(KeyMismatch) as caught:
-        Credentials.from_pem(identities.server().chain_pem, identities.client().key_pem)
-    found = explain_failure(caught.value)
-    assert (found.first.cause, found.first.party) == (Cause.KEY_MISMATCH, Party.OURS)
 
 
 def test_circular_and_many_exceptions_end() -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from bothways.describe.documents import documents
 from bothways.describe.documents.document import Document, Unreadable
 from bothways.describe.escape import visible
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.trust import files, pem
 from bothways.trust.credentials import is_pkcs12
 from bothways.trust.der import SEQUENCE, expect_element
@@ -85,24 +85,16 @@ LOOKED_AT = 1000  # documents of one file
 def explaining_file_kinds(*wanted: tuple[str | None, Wanted]) -> Iterator[None]:
     """If one of these files cannot be used, report its type and the command that converts it.
 
-    Raises ConfigError, like the body, with the code UNREADABLE if it has no other.
+    Raises ConfigError, like the body.
     """
     try:
         yield
-    except ConfigError as error:
+    except ConfigError:
         for path, want in wanted:
             found = None if path is None else _explained(path, want)
             if found is not None:
                 raise _error(str(path), found) from None
-        if error.code == ConfigError.code:
-            error.code = UnusableFile.code
         raise
-
-
-class UnusableFile(ConfigError):
-    """A file is not what it should be."""
-
-    code = "UNREADABLE"
 
 
 def refuse_others(path: str, data: bytes, wanted: Wanted) -> None:

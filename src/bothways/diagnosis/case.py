@@ -154,10 +154,11 @@ class Case:
         """Return a cause with the facts that every row may contain."""
         ours = party is Party.OURS
         peer = self.role.peer
+        whose = "our" if ours else f"the {peer}'s"
         host, name = self.own_side.address.rpartition(":")[0], self.own_side.server_name
         common: dict[str, object] = {
             "peer": peer,
-            "whose": "our" if ours else f"the {peer}'s",
+            "whose": whose,
             "who": "we" if ours else f"the {peer}",
             "other": f"the {peer}" if ours else "our side",
             "address": self.own_side.address or "that address",
@@ -178,6 +179,8 @@ class Case:
             "ca": self.own_side.files.ca,
             "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
             "detail": "",
+            "undecoded": f"{whose} certificate cannot be decoded",
+            "mending": "have it issued again",
             "by": "",
             "offer": "PROTOCOL",
             "offering": f"offer a protocol that the {peer} supports, often h2 or http/1.1",
@@ -191,7 +194,7 @@ class Case:
             "getting": _getting(self.own_side.fetches),
             "pins": "the file of those certificates",
             "naming": "connect with a name that it contains, or ",
-            "subject": "our certificate" if ours else f"the {peer}'s certificate",
+            "subject": f"{whose} certificate",
         }
         return Likely(cause, party, weight, _plain(evidence), common | facts)
 

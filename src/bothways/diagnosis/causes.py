@@ -73,6 +73,14 @@ class Cause(Enum):
         "this machine could not open the connection: {problem}",
         ours="have what the operating system reports corrected; TLS had not begun",
     )
+    MISUSE = Row(
+        "bothways is configured or called wrongly: {problem}",
+        ours="correct it in the configuration or the program; no peer has a part in it",
+    )
+    OTHER_ERROR = Row(
+        "neither TLS nor the network failed, as far as is known: {problem}",
+        ours="look for its cause where it was raised",
+    )
     OUR_DEFECT = Row(
         "something failed inside bothways; neither side is at fault",
         ours="have it corrected: report it with the traceback in our log",
@@ -289,6 +297,11 @@ class Cause(Enum):
         "the server did not request our certificate in the handshake, so it was not sent",
         theirs="enable client certificates for this host and path on the server; until then ours cannot be sent",
     )
+    CANNOT_BE_ASKED = Row(
+        "{detail}",
+        theirs="have the client allow it (post_handshake_auth), or request its certificate in the handshake, for a "
+        "server name of its own if not all clients have one",
+    )
     CA_NOT_ACCEPTED = Row(
         "{whose} certificate was issued by a CA that {other} does not trust: {detail}",
         ours="use a certificate of a CA that the {peer} trusts, or have our CA added to its trust anchors",
@@ -502,8 +515,8 @@ class Cause(Enum):
         theirs="configure both sides for the same: certificates and trust anchors, or raw public keys and pins",
     )
     UNREADABLE = Row(
-        "{whose} certificate cannot be decoded: {detail}",
-        ours="have it issued again",
+        "{undecoded}: {detail}",
+        ours="{mending}",
         theirs="the {peer}'s CA has to issue it again",
     )
     KEY_MISMATCH = Row(

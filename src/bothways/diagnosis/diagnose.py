@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from bothways.diagnosis import before_tls, network, peer_alerts, peer_faults
+from bothways.diagnosis import before_tls, network, own_program, peer_alerts, peer_faults
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
@@ -15,7 +15,6 @@ from bothways.faults import Check, Fault, shown
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.alert_meanings import meaning_of
 from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import KeyMismatch
 from bothways.trust.crl_entries import HOLD
 from bothways.trust.verdict import Purpose, Refused
 
@@ -69,14 +68,12 @@ def _causes(case: Case) -> Iterator[Likely]:
             yield from before_tls.failed(case, case.error)
         case Truncated():
             yield from network.ended_without_alert(case)
-        case OSError():
+        case OSError() if not own_program.is_about_a_file(case.error):
             yield from network.failed(case, case.error)
         case InternalError():
             yield case.likely(Cause.OUR_DEFECT, Party.OURS, Weight.CERTAIN)
-        case KeyMismatch():
-            yield case.likely(Cause.KEY_MISMATCH, Party.OURS, Weight.CERTAIN, shown(case.error))
         case _:
-            yield case.likely(Cause.LOCAL_FAILURE, Party.OURS, problem=shown(case.error))
+            yield from own_program.failed(case)
 
 
 # -- words -------------------------------------------------------------------------------------------------
@@ -84,7 +81,11 @@ def _causes(case: Case) -> Iterator[Likely]:
 
 def _what_happened(case: Case) -> str:
     error = case.error
-    if isinstance(error, OSError) and not isinstance(error, TLSError):
+    if (
+        isinstance(error, OSError)
+        and not isinstance(error, TLSError)
+        and not own_program.is_about_a_file(error)
+    ):
         return f"the connection failed: {shown(error.strerror or error)}"
     return str(error).partition("\n")[0].removesuffix(".")
 

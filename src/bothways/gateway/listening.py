@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from bothways.gateway.addresses import ListenerAddress, PassedAddress, TCPAddress, UnixAddress
 from bothways.gateway.listener_config import ListenerConfig
@@ -28,25 +28,31 @@ def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True)
     shared: whether others of this user may listen on the same port beside them (SO_REUSEPORT).  Raises OSError.
     """
     address = listener.address
-    opened: list[socket.socket] = []
-    try:
-        if isinstance(address, PassedAddress):
+    if isinstance(address, PassedAddress):
+        with _naming(address):
             return [passed_socket(address.name)] * count
-        if not isinstance(address, TCPAddress):
-            opened.append(unix_socket(address.path, listener.mode))
-            opened[0].listen(BACKLOG)
-            return opened * count
-        if listener.kind != "clients":  # whichever process is alive answers
-            return [tcp_socket(address)] * count
+    if not isinstance(address, TCPAddress):
+        with _naming(address):
+            return [unix_socket(address.path, listener.mode)] * count
+    if listener.kind != "clients":  # whichever process is alive answers
+        return [tcp_socket(address)] * count
+    with ExitStack() as stack:
+        opened: list[socket.socket] = []
         for _ in range(count):
             port = opened[0].getsockname()[1] if opened else address.port
-            opened.append(tcp_socket(TCPAddress(address.host, port), shared=shared))
+            opened.append(stack.enter_context(tcp_socket(TCPAddress(address.host, port), shared=shared)))
+        stack.pop_all()
+    return opened
+
+
+@contextmanager
+def _naming(address: ListenerAddress) -> Iterator[None]:
+    """Have an OSError say that we cannot listen, and where."""
+    try:
+        yield
     except OSError as error:
-        for each in opened:
-            each.close()
         problem = (error.strerror or str(error)).lower()
         raise OSError(error.errno or 0, f"cannot listen on {address}: {problem}") from None
-    return opened
 
 
 def bound_address(address: ListenerAddress, sock: socket.socket) -> str:
@@ -59,24 +65,22 @@ def bound_address(address: ListenerAddress, sock: socket.socket) -> str:
 
 
 def tcp_socket(address: TCPAddress, *, shared: bool = False) -> socket.socket:
-    """Return a socket that listens on an address; port 0 selects a free port. Raises OSError.
+    """Return a socket that listens on an address; port 0 selects a free port. Raises OSError, which names it.
 
     shared: whether others of this user may listen on the same port beside it (SO_REUSEPORT).
     """
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-        0
-    ]
-    family, kind, protocol, _, target = found
-    sock = socket.socket(family, kind, protocol)
-    try:
+    with _naming(address), ExitStack() as opened:
+        found = socket.getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        family, kind, protocol, _, target = found
+        sock = opened.enter_context(socket.socket(family, kind, protocol))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(target)
         sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
+        opened.pop_all()
     return sock
 
 
@@ -95,7 +99,7 @@ def allow_descriptors(count: int) -> None:
 
 
 def unix_socket(path: str, mode: int) -> socket.socket:
-    """Return a socket that is bound to a path with these permissions, from its first moment. Raises OSError.
+    """Return a socket that listens at a path with these permissions, from its first moment. Raises OSError.
 
     What a process that has ended left there is replaced; a socket that somebody listens on is not.
     """
@@ -104,6 +108,7 @@ def unix_socket(path: str, mode: int) -> socket.socket:
     before = os.umask(0o777 & ~mode)
     try:
         sock.bind(path)
+        sock.listen(BACKLOG)
     except BaseException:
         sock.close()
         raise

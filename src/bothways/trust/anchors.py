@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.certificate import ParsedCertificate
@@ -332,13 +332,13 @@ def exact_certificates_in(data: bytes, source: str, *, may_be_empty: bool) -> li
         return []
     found = certificates_in(data, source)
     if not found:
-        raise ConfigError(f"{source}: it contains no certificate; expected those of peers, as PEM or DER")
+        raise UnusableFile(f"{source}: it contains no certificate; expected those of peers, as PEM or DER")
     return found
 
 
 def _some(certificates: list[bytes], source: files.FilePath) -> list[bytes]:
     if not certificates:
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
         )
     return certificates
@@ -350,7 +350,7 @@ def certificates_in(data: bytes, source: str) -> list[bytes]:
     if not found:
         if data[:1] == b"\x30":
             return [bytes(data)]
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: neither PEM nor DER; expected certificates (-----BEGIN CERTIFICATE-----)"
         )
     pem.check_ended(data, pem.CERTIFICATE_LABELS, source)
@@ -360,7 +360,7 @@ def certificates_in(data: bytes, source: str) -> list[bytes]:
             try:
                 certificates.append(pem.body(block))
             except ValueError as error:
-                raise ConfigError(
+                raise UnusableFile(
                     f"{source}: certificate {len(certificates) + 1} cannot be read: {error}"
                 ) from None
     return certificates
@@ -379,7 +379,7 @@ def _readable(der: bytes, what: str) -> ParsedCertificate:
         anchor = ParsedCertificate(der)
         anchor.load()
     except ValueError as error:
-        raise ConfigError(f"{what} cannot be parsed: {shown(error)}") from None
+        raise UnusableFile(f"{what} cannot be parsed: {shown(error)}") from None
     return anchor
 
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
@@ -246,7 +246,7 @@ def _from_bytes(
         return _from_pkcs12(cert, cert_source, password)
     certificates = certificates_in(cert, cert_source)
     if not certificates:
-        raise ConfigError(f"{cert_source}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
+        raise UnusableFile(f"{cert_source}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
     return _assembled(certificates, cert_source, read_private_key(key, key_source, password), key_source)
 
 
@@ -260,17 +260,17 @@ def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
     try:
         key, leaf, others = pkcs12_contents(data, _password_bytes(password))
     except UnsupportedKind as error:
-        raise ConfigError(f"{source}: encrypted by a method that is not supported: {shown(error)}") from None
+        raise UnusableFile(f"{source}: encrypted by a method that is not supported: {shown(error)}") from None
     except (PassphraseNeeded, WrongPassphrase):
         raise _locked(source, password) from None
     except EncodingError as error:
-        raise ConfigError(f"{source}: not a PKCS#12 file: {shown(error)}") from None
+        raise UnusableFile(f"{source}: not a PKCS#12 file: {shown(error)}") from None
     if key is None:
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: it contains no private key; export the certificate together with its key"
         )
     if leaf is None:
-        raise ConfigError(f"{source}: it contains no certificate that belongs to its key")
+        raise UnusableFile(f"{source}: it contains no certificate that belongs to its key")
     return _assembled([leaf, *others], source, usable_key(key, source), source)
 
 
@@ -279,25 +279,25 @@ def read_private_key(data: bytes, source: str, password: Password) -> PrivateKey
     found = pem.blocks(data)
     keys = [block for label, block in found if label.endswith("PRIVATE KEY")]
     if found and not keys:
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: it contains no private key; expected -----BEGIN PRIVATE KEY-----, here or in its own file"
         )
     if len(keys) > 1:
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: {len(keys)} private keys in it; keep only the one that belongs to the certificate"
         )
     if not found and data[:1] != b"\x30":
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: neither PEM nor DER; expected a private key (-----BEGIN PRIVATE KEY-----)"
         )
     try:
         key = private_key(keys[0] if keys else data, _password_bytes(password))
     except UnsupportedKind as error:
-        raise ConfigError(f"{source}: a type of key that is not supported: {shown(error)}") from None
+        raise UnusableFile(f"{source}: a type of key that is not supported: {shown(error)}") from None
     except (PassphraseNeeded, WrongPassphrase):
         raise _locked(source, password) from None
     except EncodingError as error:
-        raise ConfigError(f"{source}: the private key cannot be decoded: {shown(error)}") from None
+        raise UnusableFile(f"{source}: the private key cannot be decoded: {shown(error)}") from None
     return usable_key(key, source)
 
 
@@ -325,7 +325,7 @@ def usable_key(key: object, source: str) -> PrivateKey:
     if isinstance(key, PrivateKey):
         return key
     kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
-    raise ConfigError(f"{source}: a {kind} key cannot sign handshakes; use ECDSA P-256, Ed25519 or RSA")
+    raise UnusableFile(f"{source}: a {kind} key cannot sign handshakes; use ECDSA P-256, Ed25519 or RSA")
 
 
 def _assembled(
@@ -337,7 +337,7 @@ def _assembled(
 ) -> Credentials:
     """Put a chain in order, and check that it is complete and that the key fits its leaf."""
     if not certificates:
-        raise ConfigError(f"{source}: it contains no certificate")
+        raise UnusableFile(f"{source}: it contains no certificate")
     pool = _parsed(certificates, source)
     leaf = pool[0] if key is None else _leaf_of(key, pool, source, key_source)
     chain = _in_order(leaf, [each for each in pool if each is not leaf], source)
@@ -351,7 +351,7 @@ def _parsed(certificates: Sequence[bytes], source: str) -> list[ParsedCertificat
             certificate = ParsedCertificate(der)
             certificate.load()
         except ValueError as error:
-            raise ConfigError(f"{source}: certificate {number} cannot be parsed: {shown(error)}") from None
+            raise UnusableFile(f"{source}: certificate {number} cannot be parsed: {shown(error)}") from None
         pool.append(certificate)
     return pool
 
@@ -403,11 +403,11 @@ def _in_order(
             None,
         )
         if issuer is None:
-            raise ConfigError(f"{source}: the chain is incomplete: {_gap(chain[-1], rest)}")
+            raise UnusableFile(f"{source}: the chain is incomplete: {_gap(chain[-1], rest)}")
         rest.remove(issuer)
         chain.append(issuer)
     if len(chain) > _MAX_CHAIN:
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: a chain of {len(chain)} certificates; at most {_MAX_CHAIN} are accepted"
         )
     return chain[:-1] if len(chain) > 1 and is_self_signed(chain[-1]) else chain

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID
 
-from bothways.errors import ConfigError
+from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust import pem
 from bothways.trust.certificate import ParsedCertificate
@@ -213,16 +213,16 @@ def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[
     """Read CRLs from PEM (any number) or one from DER; ConfigError names `source`."""
     blocks = [block for label, block in pem.blocks(data) if label == "X509 CRL"]
     if not blocks and _BEGIN not in data and data[:1] != b"\x30":
-        raise ConfigError(f"{source}: it contains no CRL; expected -----BEGIN X509 CRL----- or DER")
+        raise UnusableFile(f"{source}: it contains no CRL; expected -----BEGIN X509 CRL----- or DER")
     if data.count(_BEGIN) > len(blocks):
-        raise ConfigError(f"{source}: it is truncated: a CRL in it has no -----END X509 CRL-----")
+        raise UnusableFile(f"{source}: it is truncated: a CRL in it has no -----END X509 CRL-----")
     crls = []
     for number, block in enumerate(blocks or [data], 1):
         try:
             crl = CRL(pem.body(block) if blocks else bytes(block))
             crl.read_entries(progress)
         except ValueError as error:
-            raise ConfigError(f"{source}: CRL {number} cannot be read: {shown(error)}") from None
+            raise UnusableFile(f"{source}: CRL {number} cannot be read: {shown(error)}") from None
         crls.append(crl)
     return crls
 

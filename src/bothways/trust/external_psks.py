@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import Fault, Reason, shown
 from bothways.roles import Role
 from bothways.trust import files
@@ -204,7 +204,7 @@ class ExternalPSKs:
     def some(self, source: str) -> ExternalPSKs:
         """Return the set. Raises ConfigError if it is empty. source: where it comes from."""
         if not self._keys:
-            raise ConfigError(f"{source}: it contains no key; expected a table [[key]] for each")
+            raise UnusableFile(f"{source}: it contains no key; expected a table [[key]] for each")
         return self
 
     def __len__(self) -> int:
@@ -280,8 +280,8 @@ def _read(data: bytes, source: str) -> ExternalPSKs:
         try:
             keys.append(ExternalPSK(**each.fields))
         except ConfigError as error:
-            raise ConfigError(f"{each.where}: {error}") from None
+            raise UnusableFile(f"{each.where}: {error}") from None
     try:
         return ExternalPSKs(keys)
     except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
+        raise UnusableFile(f"{source}: {error}") from None

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 
 FilePath = str | os.PathLike[str]
 
@@ -41,12 +41,12 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
             elif waits:
                 data = _from_pipe(file.fileno(), most)
             else:
-                raise ConfigError(f"{os.fspath(path)}: is not a regular file, but a pipe or a device")
+                raise UnusableFile(f"{os.fspath(path)}: is not a regular file, but a pipe or a device")
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{os.fspath(path)}: cannot be read: {problem}") from None
+        raise UnusableFile(f"{os.fspath(path)}: cannot be read: {problem}") from None
     if len(data) > most:
-        raise ConfigError(f"{os.fspath(path)}: larger than {most} bytes, the limit for it")
+        raise UnusableFile(f"{os.fspath(path)}: larger than {most} bytes, the limit for it")
     return data
 
 

@@ -15,7 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from bothways.errors import ConfigError
+from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust import pem
 from bothways.trust.certificate import ParsedCertificate
@@ -240,7 +240,7 @@ def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
     pem.check_ended(data, ("OCSP RESPONSE",), source)
     blocks = [pem.body(block) for label, block in pem.blocks(data) if label == "OCSP RESPONSE"]
     if not blocks and data[:1] != b"\x30":
-        raise ConfigError(
+        raise UnusableFile(
             f"{source}: it contains no OCSP response; expected DER or -----BEGIN OCSP RESPONSE-----"
         )
     responses = []
@@ -248,9 +248,9 @@ def responses_in(data: bytes, source: str) -> list[OCSPResponse]:
         try:
             response = OCSPResponse(block)
         except ValueError as error:
-            raise ConfigError(f"{source}: the OCSP response cannot be read: {shown(error)}") from None
+            raise UnusableFile(f"{source}: the OCSP response cannot be read: {shown(error)}") from None
         if response.problem is not None:
-            raise ConfigError(f"{source}: the OCSP response cannot be used: {shown(response.problem)}")
+            raise UnusableFile(f"{source}: the OCSP response cannot be used: {shown(response.problem)}")
         responses.append(response)
     return responses
 

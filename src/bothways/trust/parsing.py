@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7, pkcs12
 from cryptography.x509 import ocsp
 
-from bothways.errors import ConfigError
+from bothways.errors import UnusableFile
 from bothways.trust import pem
 from bothways.trust.der import OCTET_STRING, SEQUENCE, elements, expect_element
 from bothways.trust.key_derivation import check_key_derivation
@@ -73,11 +73,11 @@ class EncodingError(ValueError):
         self.problem = problem
 
 
-class PassphraseNeeded(EncodingError, ConfigError):
+class PassphraseNeeded(EncodingError, UnusableFile):
     """A private key or PKCS#12 file is encrypted, and no passphrase was given."""
 
 
-class WrongPassphrase(EncodingError, ConfigError):
+class WrongPassphrase(EncodingError, UnusableFile):
     """A private key or PKCS#12 file cannot be opened with the passphrase, or is damaged."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from bothways.errors import ConfigError
+from bothways.errors import UnusableFile
 
 PASSPHRASE_LIMIT = 1024
 
@@ -18,9 +18,9 @@ def passphrase_in(data: bytes, source: str) -> str:
     try:
         words = first.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise ConfigError(f"{source}: its first line is not a text in UTF-8") from None
+        raise UnusableFile(f"{source}: its first line is not a text in UTF-8") from None
     if len(words) > PASSPHRASE_LIMIT:
-        raise ConfigError(f"{source}: its first line is longer than {PASSPHRASE_LIMIT} characters")
+        raise UnusableFile(f"{source}: its first line is longer than {PASSPHRASE_LIMIT} characters")
     if not words:
-        raise ConfigError(f"{source}: its first line is empty, and a passphrase was expected there")
+        raise UnusableFile(f"{source}: its first line is empty, and a passphrase was expected there")
     return words

@@ -8,7 +8,7 @@ from binascii import Error
 from collections.abc import Collection, Iterator
 from textwrap import wrap
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 
 # One expression with possessive quantifiers would do, but Python 3.11.2 has a defect in them.
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n")
@@ -39,7 +39,9 @@ def check_ended(data: bytes, labels: Collection[str], source: str) -> None:
     begin_labels = [label for each in _BEGIN.finditer(data) if (label := each[1].decode("ascii")) in labels]
     end_labels = [label for label, _ in blocks(data) if label in labels]
     if len(begin_labels) > len(end_labels):
-        raise ConfigError(f"{source}: it is truncated: a block in it has no -----END {begin_labels[-1]}-----")
+        raise UnusableFile(
+            f"{source}: it is truncated: a block in it has no -----END {begin_labels[-1]}-----"
+        )
 
 
 def body(block: bytes) -> bytes:

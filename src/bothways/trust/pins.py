@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import Fault, Reason, shown
 from bothways.trust import files, pem
 from bothways.trust.constraints import key_weakness
@@ -122,7 +122,7 @@ class PinnedKeys:
 
     def _some(self, source: str) -> PinnedKeys:
         if not self._pins:
-            raise ConfigError(
+            raise UnusableFile(
                 f"{source}: it contains no pin; expected public keys in PEM, or SHA-256 digests"
             )
         return self
@@ -180,7 +180,7 @@ def _read(data: bytes, source: str) -> dict[bytes, str]:
     try:
         lines = data.decode("utf-8").splitlines()
     except UnicodeDecodeError:
-        raise ConfigError(f"{source}: neither public keys in PEM nor lines of text with digests") from None
+        raise UnusableFile(f"{source}: neither public keys in PEM nor lines of text with digests") from None
     given = []
     for number, line in enumerate(lines, 1):
         digest, _, name = line.strip().partition(" ")
@@ -194,19 +194,19 @@ def _collected(given: Iterable[tuple[object, str, str]], source: str) -> dict[by
     pins: dict[bytes, str] = {}
     for text, name, where in given:
         if not isinstance(text, str) or not _DIGEST.fullmatch(text):
-            raise ConfigError(f"{where}: expected a SHA-256 in hexadecimal, which has 64 digits")
+            raise UnusableFile(f"{where}: expected a SHA-256 in hexadecimal, which has 64 digits")
         digest = bytes.fromhex(text.replace(":", ""))
         if digest in pins:
-            raise ConfigError(f"{where}: this key is pinned twice")
+            raise UnusableFile(f"{where}: this key is pinned twice")
         pins[digest] = _checked_name(name, where)
         if len(pins) > MOST_PINS:
-            raise ConfigError(f"{source}: more than {MOST_PINS} pins")
+            raise UnusableFile(f"{source}: more than {MOST_PINS} pins")
     return pins
 
 
 def _checked_name(name: object, where: str) -> str:
     if not isinstance(name, str) or len(name) > NAME_LIMIT or not (name == "" or name.isprintable()):
-        raise ConfigError(f"{where}: the name of a pin is printable text of at most {NAME_LIMIT} characters")
+        raise UnusableFile(f"{where}: the name of a pin is printable text of at most {NAME_LIMIT} characters")
     return name
 
 
@@ -216,11 +216,11 @@ def _ders(data: bytes, source: str) -> list[bytes]:
     if not found:
         if data[:1] == b"\x30":
             return [data]
-        raise ConfigError(f"{source}: expected a public key, in PEM (-----BEGIN PUBLIC KEY-----) or DER")
+        raise UnusableFile(f"{source}: expected a public key, in PEM (-----BEGIN PUBLIC KEY-----) or DER")
     try:
         return [pem.body(block) for block in found]
     except ValueError as error:
-        raise ConfigError(f"{source}: a public key cannot be read: {error}") from None
+        raise UnusableFile(f"{source}: a public key cannot be read: {error}") from None
 
 
 def _pinnable(der: bytes, source: str) -> RawPublicKey:
@@ -228,8 +228,8 @@ def _pinnable(der: bytes, source: str) -> RawPublicKey:
     try:
         key = read_raw_key(der)
     except EncodingError as error:
-        raise ConfigError(f"{source}: the public key cannot be decoded: {shown(error)}") from None
+        raise UnusableFile(f"{source}: the public key cannot be decoded: {shown(error)}") from None
     weak = key_weakness(key.key)
     if weak is not None:
-        raise ConfigError(f"{source}: the public key is too weak: {weak}")
+        raise UnusableFile(f"{source}: the public key is too weak: {weak}")
     return key

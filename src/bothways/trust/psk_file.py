@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from bothways.errors import ConfigError
+from bothways.errors import UnusableFile
 from bothways.faults import shown
 
 _TEXTS = ("identity", "secret", "peer")
@@ -31,17 +31,17 @@ def read_entries(data: bytes, source: str) -> Iterator[PSKEntry]:
     try:
         content = tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{source}: not UTF-8 at byte {error.start}; TOML is written in UTF-8") from None
+        raise UnusableFile(f"{source}: not UTF-8 at byte {error.start}; TOML is written in UTF-8") from None
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{source}: not TOML: {shown(error)}") from None  # it never says a value
+        raise UnusableFile(f"{source}: not TOML: {shown(error)}") from None  # it never says a value
     tables = content.pop("key", [])
     own = content.pop("own", None)
     for unknown in content:
-        raise ConfigError(f"{source}: {shown(unknown)}: expected only `own` and tables [[key]]")
+        raise UnusableFile(f"{source}: {shown(unknown)}: expected only `own` and tables [[key]]")
     if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        raise ConfigError(f"{source}: key: expected a table [[key]] for each key")
+        raise UnusableFile(f"{source}: key: expected a table [[key]] for each key")
     if own is not None and not isinstance(own, str):
-        raise ConfigError(f"{source}: own: expected a text, the name of this side")
+        raise UnusableFile(f"{source}: own: expected a text, the name of this side")
     for number, table in enumerate(tables, 1):
         where = f"{source}, key {number}"
         yield PSKEntry(where, _fields(dict(table), own, where))
@@ -52,15 +52,15 @@ def _fields(table: dict[str, Any], own: str | None, where: str) -> dict[str, Any
         kind = str if key in _TEXTS else _OPTIONS.get(key)
         if kind is None:
             known = ", ".join((*_TEXTS, *_OPTIONS))
-            raise ConfigError(f"{where}: {shown(key)} is not known; expected {known}")
+            raise UnusableFile(f"{where}: {shown(key)} is not known; expected {known}")
         if not isinstance(value, kind):
-            raise ConfigError(f"{where}: {key}: expected {_KINDS[kind]}")
+            raise UnusableFile(f"{where}: {key}: expected {_KINDS[kind]}")
     for key in _TEXTS:
         if key not in table:
-            raise ConfigError(f"{where}: {key} is missing")
+            raise UnusableFile(f"{where}: {key} is missing")
     if "own" not in table:
         if own is None:
-            raise ConfigError(
+            raise UnusableFile(
                 f"{where}: own is missing: the name of this side, here or at the top of the file"
             )
         table["own"] = own
@@ -74,4 +74,4 @@ def _octets(text: str, where: str) -> bytes:
     try:
         return bytes.fromhex(text)
     except ValueError:
-        raise ConfigError(f"{where}: expected hexadecimal digits, two for each byte") from None
+        raise UnusableFile(f"{where}: expected hexadecimal digits, two for each byte") from None

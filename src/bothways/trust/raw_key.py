@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bothways.errors import ConfigError
+from bothways.errors import UnusableFile
 from bothways.trust import files, pem
 from bothways.trust.constraints import key_weakness
 from bothways.trust.credentials import Password, PrivateKey, read_private_key, usable_key
@@ -29,7 +29,7 @@ class RawKeyCredentials:
         self._verifier: PublicKeyTypes = self.public.key
         weak = key_weakness(self._verifier)
         if weak is not None:
-            raise ConfigError(
+            raise UnusableFile(
                 f"{source}: the key is too weak ({weak}); use P-256, Ed25519 or RSA of 2048 bits"
             )
 

@@ -8,7 +8,7 @@ from binascii import Error
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.iana import ExtensionType, HpkeAead, HpkeKdf, HpkeKem
 from bothways.roles import Version
 from bothways.tls.crypto.hpke import HpkeSuite, is_valid_public_key
@@ -118,9 +118,9 @@ class ECHConfigList:
             entries = decode(_LIST, self._encoded, "ECHConfigList").configs
             usable = usable_configs(entries)
         except DecodeError as error:
-            raise ConfigError(f"{source}: not an ECHConfigList: {error}") from None
+            raise UnusableFile(f"{source}: not an ECHConfigList: {error}") from None
         if not usable:
-            raise ConfigError(
+            raise UnusableFile(
                 f"{source}: no configuration in it can be used; expected version 0xfe0d and DHKEM(X25519, HKDF-SHA256)"
             )
         self._preferred = usable[0]
@@ -187,11 +187,11 @@ def config_block(data: bytes, source: str) -> bytes:
     pem.check_ended(data, {PEM_LABEL}, source)
     found = [block for label, block in pem.blocks(data) if label == PEM_LABEL]
     if len(found) != 1:
-        raise ConfigError(f"{source}: expected one PEM block {PEM_LABEL}, found {len(found)}")
+        raise UnusableFile(f"{source}: expected one PEM block {PEM_LABEL}, found {len(found)}")
     try:
         return pem.body(found[0])
     except ValueError as error:
-        raise ConfigError(f"{source}: its {PEM_LABEL}: {error}") from None
+        raise UnusableFile(f"{source}: its {PEM_LABEL}: {error}") from None
 
 
 def usable_configs(entries: Iterable[ECHConfigEntry]) -> list[ECHConfig]:

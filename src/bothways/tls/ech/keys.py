@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.iana import NamedGroup
 from bothways.roles import Version
 from bothways.tls.crypto.hpke import public_bytes
@@ -39,9 +39,9 @@ class ECHKey:
         if not isinstance(private_key, X25519PrivateKey):
             raise ConfigError(f"{source}: expected an X25519 key, not {type(private_key).__name__}")
         if len(config) != 1:
-            raise ConfigError(f"{source}: expected an ECHConfigList with one configuration")
+            raise UnusableFile(f"{source}: expected an ECHConfigList with one configuration")
         if config.preferred.public_key != public_bytes(private_key):
-            raise ConfigError(f"{source}: the private key is not that of the configuration")
+            raise UnusableFile(f"{source}: the private key is not that of the configuration")
         self.private_key = private_key
         self.config = config.preferred
         self.published = config
@@ -85,11 +85,11 @@ class ECHKey:
         config = config_block(pem.require_bytes(data, source), source)
         keys = [block for label, block in pem.blocks(data) if label == "PRIVATE KEY"]
         if len(keys) != 1:
-            raise ConfigError(f"{source}: expected one PEM block PRIVATE KEY, found {len(keys)}")
+            raise UnusableFile(f"{source}: expected one PEM block PRIVATE KEY, found {len(keys)}")
         try:
             private_key = parsing.private_key(keys[0])
         except parsing.EncodingError as error:
-            raise ConfigError(f"{source}: its PRIVATE KEY: {error}") from None
+            raise UnusableFile(f"{source}: its PRIVATE KEY: {error}") from None
         return cls(private_key, ECHConfigList(config, source=source), source=source)
 
     def to_pem(self) -> bytes:

@@ -1,0 +1,52 @@
+"""What fails on our side before or beside a connection: files, configurations, calls, and what is no failure of TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.errors import AuthenticationUnavailable, ConfigError, TLSError, UnusableFile, UsageError
+from bothways.trust.credentials import KeyMismatch
+from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
+
+CERTAIN, OURS = Weight.CERTAIN, Party.OURS
+UNUSABLE = "what we are configured with cannot be used"
+MENDING = {
+    PassphraseNeeded: "give its password",
+    WrongPassphrase: "give the password that it was encrypted with; if that was the right one, the file is damaged: "
+    "get it again from where it is whole",
+}
+OTHER_FILE = "correct its path or its permissions, or put what is expected in its place, whole"
+
+
+def failed(case: Case) -> Iterator[Likely]:
+    """Return the cause of an error that no peer and no network made."""
+    error = case.error
+    problem = _first_line(error)
+    match error:
+        case KeyMismatch():
+            yield case.likely(Cause.KEY_MISMATCH, OURS, CERTAIN, problem)
+        case UnusableFile() | OSError():
+            mending = MENDING.get(type(error), OTHER_FILE)
+            yield case.likely(
+                Cause.UNREADABLE, OURS, CERTAIN, undecoded=UNUSABLE, detail=problem, mending=mending
+            )
+        case ConfigError() | UsageError():
+            yield case.likely(Cause.MISUSE, OURS, CERTAIN, problem=problem)
+        case AuthenticationUnavailable():
+            yield case.likely(Cause.CANNOT_BE_ASKED, Party.PEERS, CERTAIN, detail=problem)
+        case _:
+            yield case.likely(Cause.OTHER_ERROR, OURS, problem=problem)
+
+
+def is_about_a_file(error: Exception) -> bool:
+    """Whether an error of the operating system names a file: it is about that, and not about a connection."""
+    return isinstance(error, OSError) and not isinstance(error, TLSError) and error.filename is not None
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, OSError) and not isinstance(error, TLSError):
+        return f"{error.filename}: {error.strerror or type(error).__name__}"
+    return (str(error) or type(error).__name__).partition("\n")[0].removesuffix(".")
