@@ -16,6 +16,7 @@ from bothways import ClientConfig
 from bothways.aio import StreamReader, StreamWriter, connect
 from bothways.gateway.config import read_config
 from bothways.gateway.current import Current
+from bothways.gateway.endings import Code
 from bothways.gateway.following import Following
 from bothways.gateway.log import Log
 from bothways.gateway.report_limits import ReportLimits
@@ -25,6 +26,9 @@ from bothways.testing import Identity, MutualTLS
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
 ANYBODY = 'allow = "any verified client"'
+
+
+IN_ORDER = {each.name for each in (Code.CLOSED, Code.IDLE_TIMEOUT, Code.GATEWAY_ENDED)}
 
 
 @dataclass
@@ -90,8 +94,12 @@ port = 0
         return await self.following.reload()
 
     def reported(self) -> list[dict[str, Any]]:
-        """What was told of connections so far."""
-        return [each for each in map(json.loads, self.lines) if "event" not in each]
+        """What was told of connections so far; each that failed or was refused has a cause."""
+        found = [each for each in map(json.loads, self.lines) if "event" not in each]
+        for each in found:
+            ends_well = each["code"] in IN_ORDER if each["kind"] == "connection" else each["ended"] is None
+            assert (each["cause"] is None) == ends_well, each
+        return found
 
     def events(self) -> list[str]:
         return [each["event"] for each in map(json.loads, self.lines) if "event" in each]

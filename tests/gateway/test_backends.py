@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 
 import pytest
 
+import identities
 from bothways import ServerConfig, Truncated
 from bothways.aio import start_server
 from bothways.trust.revocation import Revocation
@@ -16,21 +18,23 @@ from gateway_talk import ANYBODY, Setting, until
 pytestmark = pytest.mark.network
 
 
-async def refused(setting: Setting, backend: str, keys: str = "", **tables: dict) -> str:
-    """Why a client was ended whose service cannot be reached."""
+async def refused(setting: Setting, backend: str, keys: str = "", **tables: dict) -> tuple[str, str]:
+    """Why a client was ended whose service cannot be reached, and the cause."""
     setting.write(f'backend = "{backend}"\n{ANYBODY}\n{keys}', **tables)
     async with setting.gateway() as gateway:
         with pytest.raises((Truncated, ConnectionError)):
             reader, _ = await setting.open(gateway)
             await reader.read()
-        return (await setting.until_reported())[0]["ended"]
+        [line] = await setting.until_reported()
+        return line["ended"], line["cause"]
 
 
 def test_a_service_that_refuses_cuts_the_client_and_is_told(setting: Setting) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    ended = asyncio.run(refused(setting, f"127.0.0.1:{port}"))
+    ended, cause = asyncio.run(refused(setting, f"127.0.0.1:{port}"))
     assert ended.startswith(f"the backend 127.0.0.1:{port} cannot be reached: ")
+    assert cause == "BACKEND_DOWN"
 
 
 def test_a_service_that_never_answers_is_waited_for_only_so_long(setting: Setting) -> None:
@@ -43,13 +47,18 @@ def test_a_service_that_never_answers_is_waited_for_only_so_long(setting: Settin
             caller.setblocking(False)
             caller.connect_ex(deaf.getsockname())
         where = f"127.0.0.1:{deaf.getsockname()[1]}"
-        ended = asyncio.run(refused(setting, where, times={"connect": 0.2}))
-    assert ended == f"the backend {where} did not answer within 0.2 seconds"
+        ended, cause = asyncio.run(refused(setting, where, times={"connect": 0.2}))
+    assert (ended, cause) == (f"the backend {where} did not answer within 0.2 seconds", "BACKEND_DOWN")
 
 
 def test_a_socket_file_that_is_not_there_is_reported(setting: Setting) -> None:
-    ended = asyncio.run(refused(setting, "unix:missing.sock"))
+    ended, cause = asyncio.run(refused(setting, "unix:missing.sock"))
     assert ended.endswith("missing.sock cannot be reached: No such file or directory")
+    assert cause == "BACKEND_DOWN"
+
+
+def test_a_service_whose_name_has_no_address_is_told_as_that(setting: Setting) -> None:
+    assert asyncio.run(refused(setting, "nowhere.invalid:1"))[1] == "HOST_UNKNOWN"
 
 
 def test_a_service_on_a_unix_socket_is_reached(setting: Setting) -> None:
@@ -71,6 +80,56 @@ def test_a_service_on_a_unix_socket_is_reached(setting: Setting) -> None:
     asyncio.run(talk())
 
 
+HTTP_ANSWER = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["TCP", "HTTP"])
+@pytest.mark.parametrize(
+    ("peer", "cause"),
+    [
+        ("plain HTTP", "SPEAKS_HTTP"),
+        ("wants a certificate", "NO_CERTIFICATE"),
+        ("foreign", "CA_NOT_ACCEPTED"),
+    ],
+)
+def test_a_service_whose_tls_fails_has_the_cause_of_that_in_the_log(
+    setting: Setting, peer: str, cause: str, http: bool
+) -> None:
+    """By Python's ssl and by a plain answer; a service that requires a certificate says so after our handshake."""
+    mutual = setting.mutual
+    server = mutual.identity("server")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            await reader.read(1)
+            writer.write(HTTP_ANSWER)
+            await writer.drain()
+            writer.close()
+
+    async def talk() -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(mutual.ca))
+        context.load_cert_chain(server.cert, server.key)
+        if peer == "wants a certificate":
+            context.verify_mode = ssl.CERT_REQUIRED
+        tls = None if peer == "plain HTTP" else context
+        trusted = "other.pem" if peer == "foreign" else str(mutual.ca)
+        (setting.folder / "other.pem").write_bytes(identities.root("Another").pem)
+        keys = f'[route.backend_tls]\nserver_name = "localhost"\nca = "{trusted}"\n'
+        async with await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls) as listener:
+            where = f"127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+            mode = "http" if http else "tcp"
+            setting.write(f'backend = "{where}"\nmode = "{mode}"\n{ANYBODY}\n{keys}')
+            async with setting.gateway() as gateway:
+                with contextlib.suppress(Truncated, ConnectionError):
+                    reader, writer = await setting.open(gateway)
+                    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    await reader.read()
+                lines = await setting.until_reported(2 if http else 1)
+        assert {each["cause"] for each in lines} == {cause}, lines
+
+    asyncio.run(talk())
+
+
 TLS = """[route.backend_tls]
 server_name = "{name}"
 ca = "pki/ca.pem"
@@ -81,19 +140,20 @@ crl = "pki/crl.pem"
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "ended"),
+    ("kind", "name", "ended", "cause"),
     [
-        ("good", "localhost", None),
-        ("revoked", "localhost", "the server sent a certificate that was revoked"),
+        ("good", "localhost", None, None),
+        ("revoked", "localhost", "the server sent a certificate that was revoked", "REVOKED"),
         (
             "good",
             "other.example",
             "the server sent a certificate for localhost, 127.0.0.1, ::1, not for other.example",
+            "WRONG_NAME",
         ),
     ],
 )
 def test_a_service_with_tls_of_its_own_is_verified_and_sees_our_certificate(
-    setting: Setting, kind: str, name: str, ended: str | None
+    setting: Setting, kind: str, name: str, ended: str | None, cause: str | None
 ) -> None:
     mutual = setting.mutual
     seen: list[str | None] = []
@@ -117,7 +177,8 @@ def test_a_service_with_tls_of_its_own_is_verified_and_sees_our_certificate(
             mine = mutual.identity("client")
             tls = TLS.format(name=name, cert=mine.cert.name, key=mine.key.name)
             if ended is not None:
-                assert ended in await refused(setting, f"127.0.0.1:{port}", tls)
+                told = await refused(setting, f"127.0.0.1:{port}", tls)
+                assert ended in told[0] and told[1] == cause
                 return
             setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}\n{tls}')
             async with setting.gateway() as gateway:

@@ -70,16 +70,22 @@ def test_a_session_is_resumed_and_its_client_judged_and_decided_about_again(sett
 
 
 @pytest.mark.parametrize(
-    ("sent", "limits", "times", "ended"),
+    ("sent", "limits", "times", "ended", "cause"),
     [
-        (b"", {}, {"hello": 0.1}, "no ClientHello came in time"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", {}, {"hello": 0.1}, "no ClientHello came in time"),
-        (b"GET / HTTP/1.1\r\n\r\n", {}, {}, "the client"),
-        (b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + bytes(16380), {}, {}, "the client"),
+        (b"", {}, {"hello": 0.1}, "no ClientHello came in time", "STARTTLS_CLIENT"),
+        (
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+            {},
+            {"hello": 0.1},
+            "only a part of a ClientHello came in time",
+            "SLOW",
+        ),
+        (b"GET / HTTP/1.1\r\n\r\n", {}, {}, "the client", "HTTP_CLIENT"),
+        (b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + bytes(16380), {}, {}, "the client", "BEYOND_OUR_LIMITS"),
     ],
 )
 def test_whoever_sends_no_hello_is_ended(
-    setting: Setting, sent: bytes, limits: dict, times: dict, ended: str
+    setting: Setting, sent: bytes, limits: dict, times: dict, ended: str, cause: str
 ) -> None:
     async def talk() -> None:
         setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}', limits=limits, times=times)
@@ -93,7 +99,7 @@ def test_whoever_sends_no_hello_is_ended(
                 raise ConnectionResetError
             [reported] = await setting.until_reported()
             writer.close()
-        assert reported["ended"].startswith(ended)
+        assert (reported["ended"].startswith(ended), reported["cause"]) == (True, cause)
         assert (reported["verdict"] == "refused") == bool(ended == "the client")
 
     asyncio.run(talk())

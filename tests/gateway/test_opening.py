@@ -206,6 +206,7 @@ def test_a_client_that_does_not_request_tls_in_time_is_ended(setting: Setting) -
                 assert await plain(gateway, b"EHLO") == b"220 mail.invalid ESMTP\r\n"
                 [reported] = await setting.until_reported()
         assert reported["ended"] == "the client did not begin TLS in SMTP in time"
+        assert reported["cause"] == "PLAIN_CLIENT"
 
     asyncio.run(talk())
 

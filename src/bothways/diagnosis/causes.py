@@ -133,6 +133,7 @@ class Cause(Enum):
     OTHER_STARTTLS = Row(
         "it is another protocol than {protocol}: {detail}",
         ours="name the protocol that the server uses",
+        theirs="have the client speak {protocol} there and request TLS in it, or use a port of its own protocol",
         our_command="bothways connect {target} --ca {ca} --starttls {starttls}",
     )
     TLS_AT_ONCE = Row(

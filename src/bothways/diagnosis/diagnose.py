@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from bothways.diagnosis import before_tls, network, own_program, peer_alerts, peer_faults
+from bothways.diagnosis import before_tls, network, own_program, peer_alerts, peer_faults, plain_clients
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
@@ -64,6 +64,8 @@ def _causes(case: Case) -> Iterator[Likely]:
             yield from peer_faults.refused(case)
         case PeerAlert():
             yield from peer_alerts.alerted(case, case.error.alert)
+        case StartTLSFailed(peer="client"):
+            yield from plain_clients.not_requested(case, case.error)
         case StartTLSFailed():
             yield from before_tls.failed(case, case.error)
         case Truncated():

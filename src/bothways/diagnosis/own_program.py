@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
@@ -13,7 +13,7 @@ from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 
 CERTAIN, OURS = Weight.CERTAIN, Party.OURS
 UNUSABLE = "what we are configured with cannot be used"
-MENDING = {
+MENDING: Mapping[type, str] = {
     PassphraseNeeded: "give its password",
     WrongPassphrase: "give the password that it was encrypted with; if that was the right one, the file is damaged: "
     "get it again from where it is whole",

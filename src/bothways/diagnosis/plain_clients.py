@@ -11,6 +11,7 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.service_protocols import BER_LENGTH
+from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.tls.record.protocol_guess import OtherProtocol, is_whole_request, recognise
 
 CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
@@ -55,6 +56,42 @@ def _begins_in(case: Case, name: str, weight: Weight, observed: str) -> Likely:
     return case.likely(Cause.STARTTLS_CLIENT, PEERS, weight, observed, protocol=name, wanted=AT_ONCE[name])
 
 
+def not_requested(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
+    """Return the causes where a client did not request TLS in the protocol of our port, or not as it has to."""
+    start, problem = error.start, error.problem
+    other = recognise(start)
+    seen = f"its first bytes are {start[:SHOWN_OF_START]!r}"
+    if start.startswith(before_tls.RECORDS):
+        yield _in_another(case, error, "it begins with TLS at once", seen)
+    elif other is OtherProtocol.PROXY_HEADER:
+        yield case.likely(Cause.PROXY_HEADER, PEERS, LIKELY, seen)
+    elif other in FOREIGN:
+        yield _in_another(case, error, f"it begins as {other.value.partition(',')[0]}", seen)
+    elif problem is StartTLSProblem.REFUSED:
+        yield case.likely(Cause.PLAIN_CLIENT, PEERS, LIKELY, seen, protocol=error.protocol)
+    elif problem is StartTLSProblem.SPOKE_AHEAD:
+        yield case.likely(Cause.AHEAD_OF_TLS, BETWEEN, LIKELY, seen)
+    elif problem is StartTLSProblem.TOO_MUCH:
+        yield case.likely(Cause.BEYOND_OUR_LIMITS, PEERS, LIKELY, seen, detail=error.detail)
+    elif problem is StartTLSProblem.MALFORMED:
+        yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, LIKELY, seen, detail=error.sentence)
+    elif problem is StartTLSProblem.OTHER_PROTOCOL:
+        yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, seen)
+    elif start:  # it spoke the protocol, and requested no TLS
+        yield case.likely(Cause.PLAIN_CLIENT, PEERS, Weight.POSSIBLE, seen, protocol=error.protocol)
+        yield case.likely(Cause.PROBE, PEERS)
+    else:
+        yield case.likely(Cause.PROBE, PEERS, LIKELY, "it connected and sent nothing")
+    if problem is StartTLSProblem.LATE:
+        yield case.likely(Cause.SLOW, BETWEEN)
+
+
+def _in_another(case: Case, error: StartTLSFailed, detail: str, seen: str) -> Likely:
+    return case.likely(
+        Cause.OTHER_STARTTLS, PEERS, LIKELY, seen, protocol=error.protocol, detail=detail, starttls=""
+    )
+
+
 class Asking(NamedTuple):
     """A protocol in which clients request TLS: how one begins, and how many bytes tell it from every other."""
 
@@ -94,3 +131,4 @@ WITHOUT_TLS = (
     OtherProtocol.SIP,
     OtherProtocol.STOMP,
 )
+FOREIGN = (*WITHOUT_TLS, OtherProtocol.HTTP_REQUEST, OtherProtocol.SSH, OtherProtocol.XMPP, OtherProtocol.RDP)

@@ -10,9 +10,10 @@ from typing import Any
 
 from bothways.aio.client import create_connection
 from bothways.aio.opening import Opening
+from bothways.diagnosis.causes import Cause
 from bothways.errors import StartTLSFailed, TLSError
 from bothways.gateway.addresses import Address, TCPAddress
-from bothways.gateway.endings import Code, Ending
+from bothways.gateway.endings import Code, Ending, Why
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.relay import PlainEnd, Relay, TLSEnd
 from bothways.gateway.routes import Route, svid_problem
@@ -34,36 +35,38 @@ async def connect(relay: Relay, route: Route, seconds: float, head: bytes = b"")
 
 @dataclass(frozen=True, slots=True)
 class Unreached:
-    """Why a service was not reached. in_time: false where it did not answer."""
+    """Why a service was not reached. in_time: false where it did not answer.  why: what prevented it."""
 
     text: str
     in_time: bool = True
+    why: Why = None
 
     @property
     def ending(self) -> Ending:
         """Why a connection ends that cannot be without the service."""
-        return Ending.of(Code.BACKEND_UNREACHABLE if self.in_time else Code.BACKEND_TIMEOUT, self.text)
+        code = Code.BACKEND_UNREACHABLE if self.in_time else Code.BACKEND_TIMEOUT
+        return Ending.of(code, self.text, self.why)
 
 
 async def reach(protocol: Service, route: Route, seconds: float, head: bytes) -> Unreached | None:
     """Connect a protocol to the service of a route; return what prevents it. The parameters are as for `connect`."""
     backend = route.config.backend
     if backend is None:
-        return Unreached("there is no service")
+        return Unreached("there is no service", why=Cause.OTHER_SERVICE)
     problem = svid_problem(route.service_ends)
     if problem is not None:
-        return Unreached(f"the backend {backend}: {problem}")
+        return Unreached(f"the backend {backend}: {problem}", why=Cause.EXPIRED)
     try:
         async with asyncio.timeout(seconds):
             await _connected(protocol, route, backend, head)
     except TimeoutError:
         return Unreached(f"the backend {backend} did not answer within {seconds:g} seconds", in_time=False)
     except OSError as error:
-        return Unreached(f"the backend {backend} cannot be reached: {error.strerror or error}")
+        return Unreached(f"the backend {backend} cannot be reached: {error.strerror or error}", why=error)
     except StartTLSFailed as error:
-        return Unreached(f"the backend {backend} {unfit_greeting(error)}")
+        return Unreached(f"the backend {backend} {unfit_greeting(error)}", why=error)
     except TLSError as error:
-        return Unreached(f"the backend {backend}: {str(error).partition(chr(10))[0]}")
+        return Unreached(f"the backend {backend}: {str(error).partition(chr(10))[0]}", why=error)
     return None
 
 

@@ -13,6 +13,7 @@ from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
 from bothways.aio.transport import TLSTransport
 from bothways.describe.recorder import Recorder
+from bothways.diagnosis.causes import Cause
 from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.faults import Fault
 from bothways.gateway import backends
@@ -120,7 +121,7 @@ class ClientProtocol(AdmittedProtocol):
         """Take what came; before the verdict no more than may come then."""
         if not self.driver.status.established and self.place.moved + len(data) > self._limit_before_verdict:
             text = f"it sent more than {self._limit_before_verdict} bytes before it was verified"
-            self._end_before_verdict(Code.BYTES_LIMIT, text)
+            self._end_before_verdict(Code.BYTES_LIMIT, TimedOut(text))
             return
         if self._is_behind:
             self.catch_up()
@@ -169,12 +170,17 @@ class ClientProtocol(AdmittedProtocol):
         return await found if inspect.isawaitable(found) else found
 
     def _no_hello(self) -> None:
-        self._end_before_verdict(Code.HELLO_TIMEOUT, "no ClientHello came in time")
+        what = "only a part of a ClientHello" if self.place.moved else "no ClientHello"
+        self._end_before_verdict(
+            Code.HELLO_TIMEOUT, TimedOut(f"{what} came in time", received=self.place.moved)
+        )
 
-    def _end_before_verdict(self, code: Code, why: str) -> None:
+    def _end_before_verdict(self, code: Code, error: TimedOut) -> None:
         if self.driver.status.failure is None:
-            self.entry.ending = Ending.of(code, why)
-            self.fail(TimedOut(why))
+            error.situation = self.connection.history.facts()
+            why = error if code is Code.HELLO_TIMEOUT else None
+            self.entry.ending = Ending.of(code, str(error), why)
+            self.fail(error)
 
     # -- the verified client ---------------------------------------------------------------------------
 
@@ -253,7 +259,7 @@ class ClientProtocol(AdmittedProtocol):
         """Connect to the service, by what counts now; return what prevents it."""
         route = self._route
         if route is None:
-            return backends.Unreached("there is no route any more")
+            return backends.Unreached("there is no route any more", why=Cause.NAME_NOT_SERVED)
         seconds = self._routes.config.times.connect
         return await self._timed(partial(backends.reach, stream, route, seconds, self._head(route)))
 
@@ -380,6 +386,8 @@ class ClientProtocol(AdmittedProtocol):
         self.count_bytes()
         self._note_agreed()
         self._finish_verdict(failure)
+        if failure is not None and getattr(failure, "situation", None) is None:
+            failure.situation = self.connection.history.facts()  # type: ignore[union-attr]
         if entry.ending is None:
             entry.ending = _ending(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began

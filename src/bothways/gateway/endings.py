@@ -6,14 +6,16 @@ alert; `Code` has all others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from bothways.aio.admission import Evicted
+from bothways.diagnosis.causes import Cause
 from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Truncated
 from bothways.faults import Fault
 
 ALERT = "ALERT_"
+Why = Exception | Cause | None  # what made an end: the error, or its cause where there is none
 
 
 class Code(Enum):
@@ -59,20 +61,22 @@ LIMITS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a connection ended. code: see `Code`.  text: the same in words, with what it was about."""
+    """Why a connection ended. code: see `Code`.  text: the same in words, and what it was about.  why: what made it."""
 
     code: str
     text: str
+    why: Why = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def of(cls, code: Code, text: str) -> Ending:
+    def of(cls, code: Code, text: str, why: Why = None) -> Ending:
         """Return one that is not of TLS."""
-        return cls(code.name, text)
+        return cls(code.name, text, why)
 
 
 def ending_of(error: Exception, *, is_verified: bool) -> Ending:
     """Return why a connection ended by an error of its TLS. is_verified: whether the client was."""
-    return Ending(_code_of(error, is_verified=is_verified), _first_line(error))
+    why = None if isinstance(error, Evicted) else error
+    return Ending(_code_of(error, is_verified=is_verified), _first_line(error), why)
 
 
 def _code_of(error: Exception, *, is_verified: bool) -> str:

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bothways.describe.escape import visible
-from bothways.diagnosis.failure import explain_failure
-from bothways.errors import PeerAlert, PeerFault, TLSError
-from bothways.gateway.endings import Ending
+from bothways.errors import TLSError
+from bothways.gateway.causes import cause_of, cause_of_request
+from bothways.gateway.endings import Ending, Why
 from bothways.gateway.report_limits import ReportLimits
 from bothways.tls.events import Peer
 
@@ -64,10 +64,9 @@ class Entry:
 
     @property
     def cause(self) -> str | None:
-        """The name of the likely cause, where one side refused the other; it is found anew by each call."""
-        if not isinstance(self.failure, (PeerFault, PeerAlert)):
-            return None
-        return explain_failure(self.failure).causes[0].cause.name
+        """The name of the likely cause, unless it ended in order; it is found anew by each call."""
+        cause = cause_of(self.ending)
+        return None if cause is None else cause.name
 
 
 @dataclass(slots=True)
@@ -75,7 +74,7 @@ class RequestEntry:
     """What is known of one request of a verified client, filled in as it goes on.
 
     status: of the response; None without one.  received, sent: bytes of the bodies.  ended: what went wrong, if
-    anything did.
+    anything did.  why: what made that.
     """
 
     method: str
@@ -87,6 +86,16 @@ class RequestEntry:
     sent: int = 0
     seconds: float = 0.0
     ended: str = ""
+    why: Why = field(default=None, repr=False)
+
+    @property
+    def cause(self) -> str | None:
+        """The name of the likely cause, where something went wrong."""
+        return cause_of_request(self.why).name if self.ended else None
+
+    def fails(self, ended: str, why: Why) -> None:
+        """Note what went wrong."""
+        self.ended, self.why = ended, why
 
 
 class Log:
@@ -194,6 +203,7 @@ class Log:
             "bytes_in": request.received,
             "bytes_out": request.sent,
             "seconds": round(request.seconds, 3),
+            "cause": request.cause,
             "ended": visible(request.ended, WHY_LIMIT) or None,
         }
 

@@ -73,7 +73,7 @@ class Opening(Preliminary):
             step()
         except StartTLSFailed as error:
             self.transport.write(self._exchange.data_to_send())
-            self.refuse(str(error))
+            self.refuse(str(error), error=error)
         else:
             self._go_on()
 

@@ -65,15 +65,15 @@ class Preliminary(ReadingProtocol):
         if rest and not self.transport.is_closing():
             protocol.data_received(rest)
 
-    def refuse(self, why: str, code: Code | None = None) -> None:
-        """End it, and write its line. code: by default `self.code`."""
+    def refuse(self, why: str, code: Code | None = None, error: Exception | None = None) -> None:
+        """End it, and write its line. code: by default `self.code`.  error: what made the end, if one did."""
         self.stop()
         host, text = spelled(self.peer_address)
         proxy = text if self.by_proxy or self.announced is not None else None
         if self.announced is not None and self.announced.client is not None:
             host, text = spelled(self.announced.client)
         entry = Entry(str(self.listener), text, host, self._began, proxy=proxy)
-        entry.ending = Ending.of(code or self.code, why)
+        entry.ending = Ending.of(code or self.code, why, error)
         self.transport.close()
         asyncio.get_running_loop().call_later(LAST_SECONDS, self.transport.abort)
         self.gateway.meter.ended(entry)

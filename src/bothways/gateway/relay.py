@@ -249,4 +249,4 @@ def _ending(who: str, error: Exception | None) -> Ending:
     if error is None:
         return Ending.of(code, f"the {who} was lost")
     text = "the connection was reset" if isinstance(error, ConnectionResetError) else str(error)
-    return Ending.of(code, f"the {who}: {(text or type(error).__name__).partition(chr(10))[0]}")
+    return Ending.of(code, f"the {who}: {(text or type(error).__name__).partition(chr(10))[0]}", error)

@@ -7,6 +7,7 @@ from typing import Any
 
 import h11
 
+from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.messages import (
     RESPONSE_HEAD_LIMIT,
@@ -70,9 +71,9 @@ class HTTP1Service(ReceivedBody):
         try:
             await self.stream.write(data or b"", self._taking)
         except TimeoutError:
-            raise ServiceFailed("the service took nothing of the request") from None
+            raise ServiceFailed("the service took nothing of the request", why=Cause.BACKEND_DOWN) from None
         except ConnectionError as error:
-            raise ServiceFailed(f"the service: {error}", is_unused=not self._heard) from None
+            raise ServiceFailed(f"the service: {error}", is_unused=not self._heard, why=error) from None
 
     async def response(self) -> Response:
         """Return the next head."""
@@ -90,7 +91,9 @@ class HTTP1Service(ReceivedBody):
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
-            raise ServiceFailed(f"the service does not speak HTTP/1.1: {error}") from None
+            raise ServiceFailed(
+                f"the service does not speak HTTP/1.1: {error}", why=Cause.OTHER_SERVICE
+            ) from None
         if isinstance(event, h11.ConnectionClosed):
             raise ServiceFailed("the service ended before its response")
         if isinstance(event, h11.EndOfMessage) and self._http.trailing_data[0]:
@@ -103,7 +106,7 @@ class HTTP1Service(ReceivedBody):
         try:
             data = await self.stream.read()
         except ConnectionError as error:
-            raise ServiceFailed(f"the service: {error}", is_unused=not self._heard) from None
+            raise ServiceFailed(f"the service: {error}", is_unused=not self._heard, why=error) from None
         if not data and not self._heard:
             raise ServiceFailed("the service ended before its response", is_unused=True)
         self._heard = True

@@ -9,6 +9,7 @@ from typing import Any
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 
+from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of, pseudo_fields_of
 from bothways.gateway.http.messages import (
     RESPONSE_HEAD_LIMIT,
@@ -44,7 +45,7 @@ class HTTP2Service:
         try:
             await self._link.start()
         except (ConnectionError, TimeoutError) as error:
-            raise ServiceFailed(f"the service: {error}") from None
+            raise ServiceFailed(f"the service: {error}", why=error) from None
         self._reading = asyncio.get_running_loop().create_task(self._read())
 
     @property
@@ -89,11 +90,13 @@ class HTTP2Service:
         """Keep a head of a response. Raises ServiceFailed, which ends the connection."""
         status = pseudo_fields_of(event.headers)[b":status"]
         if _STATUS.fullmatch(status) is None:
-            raise ServiceFailed("the service sent a status that is none")
+            raise ServiceFailed("the service sent a status that is none", why=Cause.PEER_BREAKS_RULES)
         is_end = getattr(event, "stream_ended", None) is not None
         heads = self._heads.setdefault(stream.number, [])
         if len(heads) >= MOST_HEADS:
-            raise ServiceFailed("the service sends heads faster than its client takes them")
+            raise ServiceFailed(
+                "the service sends heads faster than its client takes them", why=Cause.BEYOND_OUR_LIMITS
+            )
         heads.append(Response(int(status), fields_of(event.headers), is_end=is_end))
         stream.news.set()
 
@@ -126,16 +129,16 @@ class HTTP2ServiceExchange:
             self._has_ended = not request.has_body
             await self._stream.send_fields(fields, end=not request.has_body)
         except (ConnectionError, TimeoutError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}", is_unused=True) from None
+            raise ServiceFailed(f"the service: {error}", is_unused=True, why=error) from None
 
     async def send(self, data: bytes) -> None:
         """Send a part of the body."""
         try:
             await self._own.send_data(data)
         except TimeoutError:
-            raise ServiceFailed("the service took nothing of the request") from None
+            raise ServiceFailed("the service took nothing of the request", why=Cause.BACKEND_DOWN) from None
         except (ConnectionError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}") from None
+            raise ServiceFailed(f"the service: {error}", why=error) from None
 
     async def finish(self, trailers: list[Field]) -> None:
         """End the request; one without a body has ended already."""
@@ -148,7 +151,7 @@ class HTTP2ServiceExchange:
             else:
                 await self._own.send_end()
         except (ConnectionError, TimeoutError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}") from None
+            raise ServiceFailed(f"the service: {error}", why=error) from None
 
     async def response(self) -> Response:
         """Return the next head."""
@@ -167,7 +170,7 @@ class HTTP2ServiceExchange:
         try:
             return await self._own.next_part()
         except (ConnectionError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}") from None
+            raise ServiceFailed(f"the service: {error}", why=error) from None
 
     def close(self) -> None:
         """Forget the request; if it is not served yet, it is not wanted any more."""

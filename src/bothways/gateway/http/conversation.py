@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from bothways.diagnosis.causes import Cause
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.counting import Counted
@@ -111,7 +112,7 @@ class Conversation:
         try:
             why = await self._serve()
         except ClientGone as error:
-            why, is_cut = Ending.of(Code.CLIENT_LOST, str(error)), True
+            why, is_cut = Ending.of(Code.CLIENT_LOST, str(error), error.why), True
         except asyncio.CancelledError:
             is_cut = self.client.is_lost
         finally:
@@ -135,8 +136,10 @@ class Conversation:
                 exchange = await server.next_exchange()
             except Refused as refused:
                 await server.refuse(refused)
-                self._tell(RequestEntry("-", "-", "-", 0.0, status=refused.status, ended=str(refused)))
-                return Ending.of(Code.REQUEST_REFUSED, str(refused))
+                entry = RequestEntry("-", "-", "-", 0.0, status=refused.status)
+                entry.fails(str(refused), refused.why)
+                self._tell(entry)
+                return Ending.of(Code.REQUEST_REFUSED, str(refused), refused.why)
             self._is_idle = False
             if exchange is None:
                 return Ending.of(Code.CLOSED, "the client asked nothing more")
@@ -151,14 +154,14 @@ class Conversation:
         try:
             return await self._pass(exchange, entry)
         except Refused as refused:
-            entry.ended = str(refused)
+            entry.fails(str(refused), refused.why)
             if exchange.has_response:
-                raise ClientGone(f"cut within a response: {refused}") from None
+                raise ClientGone(f"cut within a response: {refused}", refused.why) from None
             entry.status = refused.status
             await server.refuse(refused)
-            return Ending.of(Code.REQUEST_REFUSED, str(refused))
+            return Ending.of(Code.REQUEST_REFUSED, str(refused), refused.why)
         except ClientGone as gone:
-            entry.ended = str(gone)
+            entry.fails(str(gone), gone.why)
             raise
         finally:
             self._finish(entry)
@@ -178,7 +181,7 @@ class Conversation:
                 raise exchange.problem
             await self._forward(Counted(exchange, entry))
         except Refused as refused:
-            entry.ended = str(refused)
+            entry.fails(str(refused), refused.why)
             if exchange.has_response:
                 exchange.cut()
                 return
@@ -186,10 +189,10 @@ class Conversation:
             with contextlib.suppress(ClientGone):
                 await exchange.refuse(refused)
         except (ClientGone, ServiceFailed) as error:
-            entry.ended = str(error)
+            entry.fails(str(error), error.why)
             exchange.cut()
         except asyncio.CancelledError:
-            entry.ended = "the client reset the request, or is gone"
+            entry.fails("the client reset the request, or is gone", Cause.GAVE_UP)
             raise
         finally:
             self._finish(entry)
@@ -228,8 +231,8 @@ class Conversation:
                     must_be_new = True  # it had been used before, and ended meanwhile (RFC 9112 9.3.1)
                     continue
                 if exchange.has_response:
-                    raise ClientGone(f"cut within a response: {failed}") from None
-                raise Refused(502, str(failed)) from None
+                    raise ClientGone(f"cut within a response: {failed}", failed.why) from None
+                raise Refused(502, str(failed), failed.why) from None
 
     async def _forward_once(
         self, exchange: Counted, phases: Phases, *, must_be_new: bool
@@ -265,7 +268,7 @@ class Conversation:
         problem = await self._reach(stream)
         if problem is not None:
             stream.cut()
-            raise Refused(502 if problem.in_time else 504, problem.text)
+            raise Refused(502 if problem.in_time else 504, problem.text, problem.why)
         return stream
 
     # -- the log ---------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.header_fields import response_fields, trailer_fields
 from bothways.gateway.http.messages import (
     ClientGone,
@@ -102,7 +103,9 @@ class Forwarding:
                 while not response.is_final:
                     before += 1
                     if before > INFORMATIONAL:
-                        raise ServiceFailed(f"more than {INFORMATIONAL} informational responses")
+                        raise ServiceFailed(
+                            f"more than {INFORMATIONAL} informational responses", why=Cause.BEYOND_OUR_LIMITS
+                        )
                     await self._exchange.respond(self._checked(response))
                     response = await self._service.response()
         except TimeoutError:
@@ -121,7 +124,9 @@ class Forwarding:
                 async with asyncio.timeout(self._phases.idle):
                     part = await self._service.receive()
             except TimeoutError:
-                raise ServiceFailed("the service sent nothing more of a response") from None
+                raise ServiceFailed(
+                    "the service sent nothing more of a response", why=Cause.NO_ANSWER
+                ) from None
             if isinstance(part, End):
                 await self._exchange.finish(trailer_fields(part.trailers) if has_trailers else [])
                 return
@@ -133,7 +138,9 @@ class Forwarding:
         if response.status == 101:
             upgrades = [value.strip().lower() for name, value in response.fields if name == b"upgrade"]
             if not self._exchange.request.websocket or upgrades != [b"websocket"]:
-                raise ServiceFailed("the service switches to a protocol that was not asked for")
+                raise ServiceFailed(
+                    "the service switches to a protocol that was not asked for", why=Cause.PEER_BREAKS_RULES
+                )
             fields += [(b"connection", b"upgrade"), (b"upgrade", b"websocket")]
         return Response(response.status, fields + _length(response), response.reason, response.is_end)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from bothways.diagnosis.causes import Cause
+from bothways.gateway.endings import Why
 
 Field = tuple[bytes, bytes]  # the name in lower case, and the value
 
@@ -59,23 +63,51 @@ class End:
     trailers: list[Field] = field(default_factory=list, repr=False)
 
 
-class Refused(Exception):
-    """A request gets no answer of the service, but this status of ours. The text says why, to the client too."""
+# Why a request is refused, by the status; all others break a rule of HTTP.
+BY_STATUS: Mapping[int, Cause] = {
+    404: Cause.OTHER_SERVICE,
+    405: Cause.REFUSED_BY_SERVICE,
+    408: Cause.NO_REQUEST,
+    413: Cause.REQUEST_TOO_LARGE,
+    414: Cause.REQUEST_TOO_LARGE,
+    421: Cause.MISDIRECTED,
+    431: Cause.REQUEST_TOO_LARGE,
+    501: Cause.REFUSED_BY_SERVICE,
+    502: Cause.BACKEND_DOWN,
+    503: Cause.SERVICE_BUSY,
+    504: Cause.BACKEND_DOWN,
+}
 
-    def __init__(self, status: int, why: str) -> None:
+
+class Refused(Exception):
+    """A request gets no answer of the service, but this status of ours. The text says why, to the client too.
+
+    why: what made it, where the status alone does not say it.
+    """
+
+    def __init__(self, status: int, text: str, why: Why = None) -> None:
         self.status = status
-        super().__init__(why)
+        self.why: Why = BY_STATUS.get(status, Cause.PEER_BREAKS_RULES) if why is None else why
+        super().__init__(text)
 
 
 class ClientGone(ConnectionError):
-    """The client ended before its request was served."""
+    """The client ended before its request was served, or is ended. why: what made it."""
+
+    def __init__(self, text: str, why: Why = Cause.GAVE_UP) -> None:
+        self.why = why
+        super().__init__(text)
 
 
 class ServiceFailed(ConnectionError):
-    """The service ended, or did not speak HTTP. is_unused: it was lost before a byte of its response came."""
+    """The service ended, or did not speak HTTP. is_unused: it was lost before a byte of its response came.
 
-    def __init__(self, text: str, *, is_unused: bool = False) -> None:
+    why: what made it.
+    """
+
+    def __init__(self, text: str, *, is_unused: bool = False, why: Why = Cause.PEER_STOPPED) -> None:
         self.is_unused = is_unused
+        self.why = why
         super().__init__(text)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import h11
 
 from bothways.describe.escape import visible
+from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.chunk_lines import ChunkLines
 from bothways.gateway.http.head_lines import Head
@@ -109,7 +110,9 @@ class HTTP1Exchange(ReceivedBody):
         try:
             return self._http.send(event(**content)) or b""
         except h11.LocalProtocolError as error:
-            raise ServiceFailed(f"the response cannot be passed on: {error}") from None
+            raise ServiceFailed(
+                f"the response cannot be passed on: {error}", why=Cause.PEER_BREAKS_RULES
+            ) from None
 
     async def _write(self, data: bytes) -> None:
         try:

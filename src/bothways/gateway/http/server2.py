@@ -10,6 +10,7 @@ from typing import Any
 from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 
+from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of, pseudo_fields_of
 from bothways.gateway.http.messages import (
     FIELDS_LIMIT,
@@ -56,7 +57,9 @@ class HTTP2Exchange:
     async def respond(self, response: Response) -> None:
         """Send a head, also an informational one."""
         if response.status == 101:
-            raise ServiceFailed("the service switches to another protocol, which HTTP/2 has not")
+            raise ServiceFailed(
+                "the service switches to another protocol, which HTTP/2 has not", why=Cause.PEER_BREAKS_RULES
+            )
         self._has_response = self._has_response or response.is_final
         fields = [(b":status", b"%d" % response.status), *response.fields]
         self._response_ended = response.is_end and response.is_final

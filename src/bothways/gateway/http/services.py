@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from bothways.aio.transport import TLSTransport
+from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.client2 import HTTP2Service, HTTP2ServiceExchange
 from bothways.gateway.http.messages import Refused, ServiceFailed
@@ -103,11 +104,13 @@ class Services:
                 if each.may_go_on and not each.is_full:
                     return each
             if len(self._shared) >= IDLE:
-                raise ServiceFailed("the service takes no more requests at once")
+                raise ServiceFailed("the service takes no more requests at once", why=Cause.SERVICE_BUSY)
             stream = await self._connect()
             if isinstance(stream.transport, TLSTransport) and stream.transport.tls.connection.alpn != HTTP2:
                 stream.cut()
-                raise ServiceFailed("the service has not agreed to HTTP/2 (ALPN h2)")
+                raise ServiceFailed(
+                    "the service has not agreed to HTTP/2 (ALPN h2)", why=Cause.NO_SHARED_PROTOCOL
+                )
             made = HTTP2Service(stream, self._taking)
             self._shared.append(made)
             await made.start()

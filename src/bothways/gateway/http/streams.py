@@ -79,7 +79,7 @@ class ByteStream(Transported, asyncio.Protocol):
             if self.has_ended:
                 return b""
             if self.is_lost:
-                raise ConnectionResetError(_first_line(self.error) or "the connection was lost")
+                raise self._loss()
             self._news.clear()
             await self._news.wait()
         data = bytes(self._buffer[:most])
@@ -89,6 +89,12 @@ class ByteStream(Transported, asyncio.Protocol):
             if not self.is_lost:
                 self.transport.resume_reading()
         return data
+
+    def _loss(self) -> ConnectionResetError:
+        """Return the error of a connection that is lost; why it was is its cause."""
+        found = ConnectionResetError(_first_line(self.error) or "the connection was lost")
+        found.__cause__ = self.error
+        return found
 
     def put_back(self, data: bytes) -> None:
         """Have the next `read` begin with this, which was read too much."""
@@ -100,7 +106,7 @@ class ByteStream(Transported, asyncio.Protocol):
         patience: seconds in which the peer has to take something of what is to be sent; None waits for ever.
         """
         if self.is_lost:
-            raise ConnectionResetError(_first_line(self.error) or "the connection was lost")
+            raise self._loss()
         self.sent += len(data)
         self.transport.write(data)
         while not self._room.is_set():
@@ -112,7 +118,7 @@ class ByteStream(Transported, asyncio.Protocol):
                 if self.left >= before:
                     raise
         if self.is_lost:
-            raise ConnectionResetError(_first_line(self.error) or "the connection was lost")
+            raise self._loss()
 
     def close(self, linger: float = 0.0) -> None:
         """Close in order. linger: seconds to wait for the end of a peer that still sends, so that it reads our last."""

@@ -1,0 +1,89 @@
+"""The causes of endings, for programs: every code has one, unless nothing failed; errors have their own."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from bothways import Alert, Fault, PeerAlert, PeerFault, Truncated
+from bothways.diagnosis.causes import Cause
+from bothways.errors import StartTLSFailed, StartTLSProblem, TimedOut
+from bothways.gateway.causes import BY_CODE, cause_of, cause_of_request
+from bothways.gateway.endings import Code, Ending, ending_of
+from bothways.gateway.http.messages import Refused
+from gateway_talk import IN_ORDER
+
+DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"
+
+
+def test_every_code_has_a_cause_unless_nothing_failed() -> None:
+    assert set(BY_CODE) == {each.name for each in Code}
+    assert {code for code, cause in BY_CODE.items() if cause is None} == IN_ORDER
+    assert cause_of(None) is None
+    assert cause_of(Ending.of(Code.CLOSED, "both sides closed")) is None
+
+
+def test_the_cause_of_every_code_is_documented() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(" `"): line for line in text.splitlines() if line.startswith("| `")}
+    for code, cause in BY_CODE.items():
+        assert f"| {'-' if cause is None else f'`{cause.name}`'} |" in rows[code], code
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (PeerFault(Fault.REVOKED, step=None, peer="client"), Cause.REVOKED),
+        (PeerAlert(Alert.CERTIFICATE_EXPIRED, step=None, peer="client"), Cause.EXPIRED),
+        (Truncated("client"), Cause.PROBE),
+        (StartTLSFailed(StartTLSProblem.ENDED, "SMTP", peer="client"), Cause.PROBE),
+        (ConnectionResetError(104, "Connection reset by peer"), Cause.GAVE_UP),
+    ],
+    ids=repr,
+)
+def test_an_error_has_the_cause_that_our_diagnosis_names(error: Exception, cause: Cause) -> None:
+    """One of the network that knows nothing of a handshake has that of its code."""
+    assert cause_of(ending_of(error, is_verified=False)) is cause
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ConnectionRefusedError(111, "Connection refused"), Cause.BACKEND_DOWN),
+        (FileNotFoundError(2, "No such file or directory"), Cause.BACKEND_DOWN),
+        (ConnectionResetError(104, "Connection reset by peer"), Cause.BACKEND_DOWN),
+        (TimedOut("no answer"), Cause.BACKEND_DOWN),
+        (socket.gaierror(-2, "Name or service not known"), Cause.HOST_UNKNOWN),
+        (OSError(113, "No route to host"), Cause.UNREACHABLE),
+        (OSError(24, "Too many open files"), Cause.LOCAL_FAILURE),
+        (PeerFault(Fault.NAME_MISMATCH, step=None, peer="server"), Cause.WRONG_NAME),
+        (Cause.EXPIRED, Cause.EXPIRED),
+        (None, Cause.BACKEND_DOWN),
+    ],
+    ids=repr,
+)
+def test_a_service_that_cannot_be_used_is_told_by_what_is_known_of_it(
+    error: Exception | Cause | None, cause: Cause
+) -> None:
+    assert cause_of(Ending.of(Code.BACKEND_UNREACHABLE, "", error)) is cause
+    assert cause_of_request(error) is cause
+
+
+def test_a_loss_of_a_service_is_told_by_its_tls_even_through_a_reset() -> None:
+    lost = ConnectionResetError("the server refused the connection")
+    lost.__cause__ = PeerAlert(Alert.CERTIFICATE_REQUIRED, step=None, peer="server")
+    assert cause_of_request(lost) is Cause.NO_CERTIFICATE
+    reset = ConnectionResetError(104, "reset")
+    assert cause_of(Ending.of(Code.BACKEND_LOST, "the backend: reset", reset)) is Cause.PEER_STOPPED
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [(400, Cause.PEER_BREAKS_RULES), (408, Cause.NO_REQUEST), (421, Cause.MISDIRECTED),
+     (431, Cause.REQUEST_TOO_LARGE), (502, Cause.BACKEND_DOWN), (503, Cause.SERVICE_BUSY), (504, Cause.BACKEND_DOWN)],
+)  # fmt: skip
+def test_a_request_that_is_refused_has_the_cause_of_its_status(status: int, cause: Cause) -> None:
+    assert cause_of_request(Refused(status, "text").why) is cause
+    assert cause_of_request(Refused(status, "text", Cause.EXPIRED).why) is Cause.EXPIRED
