@@ -5,61 +5,12 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 import bothways
-import identities
-from bothways import Alert, PeerAlert, PeerFault, Truncated, explain_failure, failure_of
-from bothways.diagnosis import Cause, Weight
-from bothways.diagnosis.failure import LOOKED_AT, explain_departure
-from bothways.diagnosis.observer import situation_of
-from bothways.faults import Fault
-from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.flight import Message
-from bothways.tls.wire.hello import ClientHello, with_extensions
-from diagnosis.test_own_side import host
-from pair import Pair
-
-
-@pytest.mark.parametrize("version", ["1.2", "1.3"])
-@pytest.mark.parametrize(
-    ("names", "cause"),
-    [(["DNS:elsewhere.example"], "WRONG_NAME"), (["DNS:localhost"], None)],
-    ids=["another", "ours"],
-)
-def test_a_client_that_leaves_in_order_has_a_reason_only_where_our_certificate_gives_one(
-    names: list[str], cause: str | None, version: str
-) -> None:
-    """It did not verify the name in the handshake, as curl does not; and it began no second handshake."""
-    config = identities.server_config(
-        credentials=identities.credentials(host(alternatives=names)), client_anchors=None
-    )
-    client = identities.client_config(versions=(version,)).connection(names[0].partition(":")[2])
-    pair = Pair(client, config.connection())
-    pair.exchange()
-    facts = pair.server.history.facts()
-    assert pair.server.established and facts is not None
-    messages = [(sent, _asking_for(each, "localhost")) for sent, each in facts.messages]
-    facts = replace(facts, messages=messages)
-    found = explain_departure(facts, local="127.0.0.1")
-    assert (None if found is None else found.first.cause.name) == cause
-    assert found is None or found.first.weight is Weight.LIKELY
-    received = situation_of(facts).observed.received
-    assert received[-1] == "Finished"
-    cut = PeerFault(Fault.BAD_RECORD, step=None, peer="client")
-    cut.situation = facts
-    assert Cause.WANTS_RENEGOTIATION not in [each.cause for each in explain_failure(cut).causes]
-
-
-def _asking_for(message: Message, name: str) -> Message:
-    """Return a ClientHello with another server name."""
-    if not isinstance(message, ClientHello):
-        return message
-    kept = [each for each in message.extensions or () if not isinstance(each, ext.ServerName)]
-    return with_extensions(message, (ext.ServerName(name), *kept))
-
+from bothways import Alert, PeerAlert, Truncated, explain_failure, failure_of
+from bothways.diagnosis.failure import LOOKED_AT
 
 OURS = PeerAlert(Alert.CERTIFICATE_REVOKED, step=None, peer="server")
 

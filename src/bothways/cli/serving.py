@@ -20,7 +20,7 @@ from bothways.cli.terminal import bounded, headline, say
 from bothways.describe.escape import visible
 from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
-from bothways.diagnosis import Explanation, Files, HandshakeFacts
+from bothways.diagnosis import Explanation, Files, HandshakeFacts, Weight
 from bothways.diagnosis.failure import explain_departure, explain_failure
 from bothways.errors import StartTLSFailed, TLSError, Truncated
 from bothways.gateway.listening import ACCEPTED_AT_ONCE, BACKLOG
@@ -38,8 +38,11 @@ NOTHING_SENT = "the client closed the connection before it sent anything"
 RESET = "the client reset the connection at once, before its address was read"
 WITHOUT_A_WORD = "the client sent nothing after the handshake, and closed the connection"
 SO_DO = (
-    "health checks do so, and clients that refuse our certificate only then: for its name (curl, nginx proxy_ssl_name) "
-    "or its key (pinned keys)"
+    "health checks do so, and clients that refuse our certificate only then: for its CA or its chain (nginx "
+    "proxy_ssl_verify), its name (curl, nginx proxy_ssl_name) or its key (pinned keys)"
+)
+DEPARTURES = (
+    1024  # clients whose departure was explained: of the next one of the same kind only a sentence is said
 )
 
 
@@ -73,6 +76,7 @@ class Serving:
         self._finder = own_finder(config.settings)
         self._tasks: set[asyncio.Task[None]] = set()
         self._arrivals: set[Arrival] = set()
+        self._departures: set[str] = set()
 
     async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
         """Serve on a listening socket until SIGINT or SIGTERM; `ready` is called when it does."""
@@ -183,11 +187,21 @@ class Serving:
         if facts is None or facts.has_data:
             return
         why = explain_departure(facts, files=self._files, address=str(client.address), local=local)
-        if why is None:
-            lines = [f"{client.address} ended: {WITHOUT_A_WORD}", f"    {SO_DO}"]
-        else:
-            lines = [f"{client.address} ended: {why.happened}", *(f"    {line}" for line in why.lines())]
+        is_known = why is not None and why.first.weight is not Weight.POSSIBLE
+        said, more = WITHOUT_A_WORD, [SO_DO]
+        if why is not None and (is_known or self._is_news(client.address.host)):
+            said, more = why.happened if is_known else WITHOUT_A_WORD, why.lines()
+        lines = [f"{client.address} ended: {said}", *(f"    {line}" for line in more)]
         self._reports.failed(client.address.host, lambda: lines, known=facts.complete and client.established)
+
+    def _is_news(self, host: str) -> bool:
+        """Whether no client of this host has left so that was explained, among the last of them."""
+        if host in self._departures:
+            return False
+        if len(self._departures) >= DEPARTURES:
+            self._departures.clear()
+        self._departures.add(host)
+        return True
 
     def _config_for(self, protocol: str | None, asked: ServiceRequest) -> ServerConfig | None:
         """Return the configuration for a client; None refuses it.

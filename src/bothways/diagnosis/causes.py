@@ -498,6 +498,7 @@ class Cause(Enum):
     )
     CERTIFICATE_NOT_PINNED = Row(
         "{whose} certificate is none of those that {other} trusts as they are, one by one: {detail}",
+        ours="have the {peer} trust the certificate that we use now, beside the one that it had of us or in its place",
         theirs="if the {peer}'s operator confirms the fingerprint of the new one, by another way than this connection, put "
         "it into {pins}, beside the old one or in its place; otherwise this is another {peer}",
     )

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bothways.diagnosis import network
+from bothways.diagnosis import departure
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, ranked
@@ -17,9 +17,7 @@ from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.history import FailureFacts
 
 LOOKED_AT = 256  # exceptions that are looked at; libraries wrap about a dozen
-LEFT = (
-    "the handshake had succeeded; some clients compare our certificate with the name that they want only then"
-)
+LEFT = "the handshake had succeeded; some clients verify our certificate, or compare its name, only then"
 PARTS = 64  # members of one exception that are looked at, such as of an exception group
 
 
@@ -61,14 +59,14 @@ def explain_departure(
 ) -> Explanation | None:
     """Return why a client may have closed its connection in order after the handshake, without a word.
 
-    None where it had a reason of its own, as far as is known: clients may close when they like.  facts: of the
-    connection.  files, address, local: as for `explain_failure`.
+    Likely is only what is known to be wrong with our side; clients may close when they like. None where we showed no
+    certificate.  facts: of the connection.  files, address, local: as for `explain_failure`.
     """
     situation = situation_of(facts)
     known = situation.own_side
     ours = replace(known, files=files, address=known.address or address, local=known.local or local)
     left = Truncated("client", progress=facts.progress)
-    causes = ranked(network.departure(Case(left, replace(situation, own_side=ours))))
+    causes = ranked(departure.causes(Case(left, replace(situation, own_side=ours))))
     if not causes:
         return None
     return Explanation("the client closed the connection before it sent anything", LEFT, causes)

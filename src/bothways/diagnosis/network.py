@@ -7,14 +7,14 @@ import socket
 from collections.abc import Iterator, Mapping
 
 from bothways.describe.messages import listed
-from bothways.diagnosis import before_tls, own_hello, own_issuer, own_name, own_side, peer_alerts
+from bothways.diagnosis import before_tls, departure, own_hello, own_issuer, own_name, own_side, peer_alerts
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack
 from bothways.errors import PeerFault
-from bothways.roles import Progress, Role, Version
+from bothways.roles import Progress, Role
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
 PEERS, BETWEEN, OURS = Party.PEERS, Party.BETWEEN, Party.OURS
@@ -288,35 +288,11 @@ def _ended_after_us(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, weight, evidence, detail=detail)
 
 
-def _nothing_agreed(case: Case) -> Iterator[Likely]:
-    """A client of gRPC or HTTP/2 alone closes where we chose no protocol; HTTP/1.1 needs no ALPN."""
-    offered = case.observed.offer.protocols if case.observed.offer is not None else ()
-    answered = case.observed.version == Version.TLS12 or "EncryptedExtensions" in case.observed.sent
-    if not (offered and answered) or case.observed.protocol is not None or b"http/1.1" in offered:
-        return
-    theirs = listed([each.decode("ascii", "replace") for each in offered])
-    evidence = "it completed the handshake, in which no protocol was agreed, and sent nothing"
-    detail = f"the client offers {theirs}, and we chose none"
-    offer = offered[0].decode("ascii", "replace")
-    yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, LIKELY, evidence, detail=detail, offer=offer)
-
-
-def departure(case: Case) -> Iterator[Likely]:
-    """Return what may have made a client close in order, that said nothing: only what is known to be wrong with us.
-
-    So curl closes that does not accept the name in our certificate, which it compares after the handshake.
-    """
-    if case.is_client or case.observed.data or not case.chain:
-        return
-    found = (each for rule in (_nothing_agreed, own_side.flawed, own_name.wrong_name) for each in rule(case))
-    yield from (each for each in found if each.weight >= LIKELY)
-
-
 def _client_left(case: Case) -> Iterator[Likely]:
     """A client that closes after its handshake: Python, wget and Node verify our certificate only then."""
     if case.is_client or case.observed.data or not case.chain:
         return
-    yield from _nothing_agreed(case)
+    yield from departure.nothing_agreed(case)
     for rule in (
         own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
         own_name.wrong_name, own_side.clock,
