@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 
 from bothways.trust import files, pem
 from bothways.trust.crl import CRL, Names, crls_in
@@ -211,9 +211,10 @@ class CRLStore:
         found = {id(each): each for name in (None, *names) for each in present.get(name, ())}
         return list(found.values())
 
-    def of(self, normal_issuer: bytes) -> tuple[CRL, ...]:
-        """Return the CRLs of an issuer, by its name in the form of RFC 5280 7.1."""
-        return tuple(each for each in self if each.normal_issuer == normal_issuer)
+    def of(self, normal_issuer: bytes, most: int | None = None) -> tuple[CRL, ...]:
+        """Return the CRLs of an issuer, by its name in the form of RFC 5280 7.1; `most` of them at most."""
+        present = chain.from_iterable(self._by_issuer.get(normal_issuer, {}).values())
+        return tuple({id(each): each for each in islice(present, most)}.values())
 
     def __iter__(self) -> Iterator[CRL]:
         present = (each.values() for each in self._by_issuer.values())

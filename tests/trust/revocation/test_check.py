@@ -88,6 +88,38 @@ def test_a_certificate_without_a_crl_is_unknown_and_refused():
     assert refusals(judged()) == [(Fault.REVOCATION_UNKNOWN, 0), (Fault.REVOCATION_UNKNOWN, 1)]
 
 
+FROM = "no CRL of CN=Intermediate for it is available: that of 2026-05-31 12:00 "
+ELSEWHERE = ["URI:http://crl.example/2.crl"]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (
+            {"number": 6, "base": 5},
+            "is a delta CRL: it amends the complete CRL with the number 5, and neither that nor a later one is there",
+        ),
+        ({"point": issuing_point(cas=True)}, "covers certificates of CAs alone"),
+        ({"point": issuing_point(attributes=True)}, "covers attribute certificates alone"),
+        (
+            {"point": issuing_point(ELSEWHERE)},
+            "covers another distribution point (http://crl.example/2.crl), which this certificate does not name",
+        ),
+    ],
+)
+def test_a_crl_that_is_there_and_tells_nothing_is_told_as_that(options, why):
+    """RFC 5280 5.2.4, 5.2.5; of very many of them two are told."""
+    assert problem(judged(crl(ROOT), crl(CA, **options))) == FROM + why
+    several = [crl(CA, **options, this_update=NOW - count * DAY) for count in range(1, 30)]
+    assert problem(judged(crl(ROOT), *several)).count("that of 2026-05") == 2
+
+
+def test_a_crl_of_end_entities_tells_nothing_of_a_ca():
+    verdict = judged(crl(ROOT, point=issuing_point(users=True)), crl(CA))
+    [reason] = verdict.reasons
+    assert str(reason.facts["problem"]).endswith("covers certificates of end entities alone")
+
+
 def test_unknown_is_accepted_only_when_configured_and_never_shown_as_passed():
     """Accepting unknown never overrides revoked."""
     verdict = judged(crl(ROOT), unknown="accept")

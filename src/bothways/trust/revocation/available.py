@@ -51,6 +51,13 @@ class Available:
             if each.scope.names is None or not names.isdisjoint(each.scope.names)
         ]
 
+    def crls_of(self, normal_issuer: bytes, most: int) -> list[CRL]:
+        """Return CRLs of an issuer for any distribution point, at most so many of each source."""
+        crls = self.policy.crls
+        stored = () if crls is None else crls.of(normal_issuer, most)
+        fetched = [] if self.fetched is None else self.fetched.crls(normal_issuer)[:most]
+        return [*stored, *fetched]
+
     def responses_about(
         self, certificate: ParsedCertificate, issuer: ParsedCertificate
     ) -> list[OCSPResponse]:

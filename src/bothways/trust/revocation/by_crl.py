@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 from cryptography import x509
@@ -16,7 +17,7 @@ from bothways.trust.evidence.requests import delta_requests
 from bothways.trust.path import Path
 from bothways.trust.revocation.available import Available, StatusChecker
 from bothways.trust.revocation.crl_signers import CRLSigners
-from bothways.trust.revocation.distribution_points import applies, points_of
+from bothways.trust.revocation.distribution_points import applies, other_scope, points_of
 from bothways.trust.revocation.status import Good, Revoked, Statement, Unknown
 from bothways.trust.verdict import EvidenceRequest
 from bothways.trust.web_profile import crl_problem
@@ -26,6 +27,7 @@ Reasons = frozenset[x509.ReasonFlags]
 
 # A longer CRL is checked in a thread where an event loop waits, and not charged to the peer's work budget.
 LONG_CRL = 256 * 1024
+MOST_EXPLAINED, MOST_TOLD = 16, 2  # CRLs of an issuer that tell nothing of a certificate
 
 
 class _Signed(NamedTuple):
@@ -73,6 +75,20 @@ class CRLSource:
         return found_statements + [
             found for each in deltas if (found := self._revoked_later(each, usable, certificate, issuer))
         ]
+
+    def unused(self, certificate: ParsedCertificate) -> str:
+        """Say why the CRLs of a certificate's issuer that are available tell nothing of it; "" where there are none."""
+        applicable = self._applicable(certificate)
+        found: dict[str, None] = {}
+        for crl in self._available.crls_of(certificate.normal_issuer, MOST_EXPLAINED):
+            self._work.spend(Step.EVIDENCE)
+            dated = f"that of {crl.this_update:%Y-%m-%d %H:%M}"
+            if crl.base is not None:
+                base = f"amends the complete CRL with the number {crl.base}"
+                found[f"{dated} is a delta CRL: it {base}, and neither that nor a later one is there"] = None
+            elif crl not in applicable:
+                found[f"{dated} {other_scope(crl, certificate)}"] = None
+        return "; ".join(islice(found, MOST_TOLD))
 
     def _revoked_later(
         self,

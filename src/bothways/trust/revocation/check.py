@@ -128,7 +128,11 @@ class RevocationCheck:
         unfetched = self._request_evidence(certificate, issuer)
         if result is not NO_STATEMENT:
             return Unknown("; ".join([result.problem, *unfetched]))
-        return Unknown("; ".join(unfetched or [self._nothing_available(certificate)]))
+        unused = self._crls.unused(certificate)
+        if unfetched:
+            return Unknown("; ".join([*unfetched, *([unused] if unused else [])]))
+        nothing = self._nothing_available(certificate)
+        return Unknown(f"{nothing}: {unused}" if unused else nothing)
 
     def may_check(self, signer: ParsedCertificate) -> bool:
         """Whether the status of a signer does not depend on a certificate whose status is being checked."""

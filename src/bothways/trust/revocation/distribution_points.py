@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from bothways.faults import shown
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import ALL_REASONS, CRL, Names, general_names, point_names
 from bothways.trust.distinguished_names import normal, normal_relatives
 from bothways.trust.work import Step, WorkBudget
+
+_URL = x509.UniformResourceIdentifier.__name__
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,23 @@ def applies(crl: CRL, point: Point, certificate: ParsedCertificate) -> bool:
         return False
     if scope.names is not None and scope.names.isdisjoint(point.matched_names):
         return False
+    return not scope.attributes_only and (
+        scope.ca_certificates if _is_ca(certificate) else scope.user_certificates
+    )
+
+
+def other_scope(crl: CRL, certificate: ParsedCertificate) -> str:
+    """Say what a CRL of a certificate's issuer covers, that does not apply at any of its distribution points."""
+    scope = crl.scope
+    if scope.attributes_only:
+        return "covers attribute certificates alone"
+    if not (scope.ca_certificates if _is_ca(certificate) else scope.user_certificates):
+        return f"covers certificates of {'end entities' if _is_ca(certificate) else 'CAs'} alone"
+    urls = sorted(value for kind, value in scope.names or () if kind == _URL and isinstance(value, str))
+    where = f" ({shown(urls[0])})" if urls else ""
+    return f"covers another distribution point{where}, which this certificate does not name"
+
+
+def _is_ca(certificate: ParsedCertificate) -> bool:
     basic = certificate.extension(x509.BasicConstraints)
-    is_ca = basic is not None and basic.ca
-    return not scope.attributes_only and (scope.ca_certificates if is_ca else scope.user_certificates)
+    return basic is not None and basic.ca
