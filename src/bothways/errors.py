@@ -167,8 +167,9 @@ class StartTLSFailed(TLSError):
     """TLS was requested in the protocol of the server (STARTTLS) and did not start.
 
     Nothing that a peer sends before TLS is authenticated. Attributes: `problem` (to match on), `protocol` ("SMTP"),
-    `said` (the peer's last text, escaped and short, or ""), `start` (its first bytes, which may show another
-    protocol), `detail`, `peer` ("client" or "server": who is at fault).
+    `said` (a server's last text, escaped and short; of a client the first command that needs TLS, alone; or ""),
+    `start` (its first bytes, which may show another protocol), `detail`, `peer` ("client" or "server": who is at
+    fault).
     """
 
     def __init__(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 import identities
+from bothways import explain_failure
 from bothways.diagnosis import Explanation, HandshakeFacts, Weight, explain
+from bothways.errors import StartTLSFailed, StartTLSProblem
 from diagnosis.talks import first
+from starttls.clients_that_ask import Asking, failure, held
 
 SSL_REQUEST, STARTUP = bytes.fromhex("0000000804d2162f"), b"\0\0\0\x15\0\3\0\0user\0ada\0\0"
 BIND, LONG_BIND = (
@@ -73,3 +76,45 @@ def test_the_remedy_is_that_of_the_protocol(start: bytes) -> None:
     remedies = {told(each).first.remedy for each in (SSL_REQUEST, BIND, STREAM)}
     assert len(remedies) == 3 and told(start).first.remedy in remedies
     assert ("ldaps" in told(start).first.remedy) is (start == BIND)
+
+
+PLAIN, PROBES, OTHER = "PLAIN_CLIENT", "PROBE", "OTHER_STARTTLS"
+CONVERSATIONS: list[tuple[str, tuple[bytes, ...], str, Weight]] = [
+    ("smtp", (), PROBES, LIKELY),
+    ("smtp", (b"EHLO me\r\n", b"QUIT\r\n"), PLAIN, Weight.POSSIBLE),
+    ("smtp", (b"EHLO me\r\n", b"MAIL FROM:<a@example>\r\n", b"QUIT\r\n"), PLAIN, LIKELY),
+    ("imap", (b"a LOGIN ada secret\r\n", b"b LOGOUT\r\n"), PLAIN, LIKELY),
+    ("ldap", (BIND,), PLAIN, LIKELY),
+    ("ldap", (bytes.fromhex("30050201014200"),), PLAIN, Weight.POSSIBLE),
+    ("postgres", (STARTUP,), PLAIN, LIKELY),
+    ("imap", (bytes.fromhex("1603010124010001") + b"\n",), OTHER, LIKELY),
+    ("smtp", (bytes.fromhex("1603010124010001"),), OTHER, LIKELY),
+    ("ldap", (b"GET / HTTP/1.1\r\n",), OTHER, LIKELY),
+    ("postgres", (b"SSH-2.0-OpenSSH_9\r\n",), OTHER, LIKELY),
+    ("smtp", (b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",), "PROXY_HEADER", LIKELY),
+    ("smtp", (b"EHLO me\r\nSTARTTLS\r\n",), "AHEAD_OF_TLS", LIKELY),
+    ("smtp", (b"EHLO " + b"x" * 2048,), "BEYOND_OUR_LIMITS", LIKELY),
+    ("smtp", (b"EHLO me\n",), "PEER_BREAKS_RULES", LIKELY),
+    ("postgres", (bytes(8),), "OUR_PLAIN_PORT", LIKELY),
+]
+
+
+@pytest.mark.parametrize(("protocol", "said", "cause", "weight"), CONVERSATIONS)
+def test_a_client_that_requests_no_tls_in_our_protocol_is_told_by_what_it_said(
+    protocol: str, said: tuple[bytes, ...], cause: str, weight: Weight
+) -> None:
+    """Never as a server that has none; and one that sent a password in the clear is told to."""
+    error, _ = failure(protocol, said)
+    if error is None:
+        error = held(Asking(protocol, said, ()))[0].ended()
+    found = explain_failure(error)
+    assert (found.first.cause.name, found.first.weight) == (cause, weight)
+    assert all("secret" not in each.text + each.evidence for each in found.causes)
+    assert ("a password in it" in found.first.evidence) == (
+        cause == PLAIN and weight is LIKELY and protocol != "postgres"
+    )
+
+
+def test_a_client_that_does_not_begin_in_time_may_be_slow() -> None:
+    late = StartTLSFailed(StartTLSProblem.LATE, "SMTP", peer="client")
+    assert [each.cause.name for each in explain_failure(late).causes] == ["PROBE", "SLOW"]

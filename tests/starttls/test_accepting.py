@@ -49,6 +49,33 @@ def test_a_client_that_does_not_begin_tls_as_it_should_is_refused(
     assert str(failed).isascii() and str(failed).isprintable() and len(str(failed)) < 500
 
 
+SECRETS: list[tuple[str, tuple[bytes, ...], str]] = [
+    ("smtp", (b"EHLO me\r\n", b"AUTH PLAIN c2VjcmV0\r\n", b"QUIT\r\n"), "AUTH"),
+    ("smtp", (b"EHLO me\r\n", b"mail FROM:<secret@example>\r\n"), "MAIL"),
+    ("smtp", (b"EHLO me\r\n", b"AUTH PLAIN\r\n", b"c2VjcmV0\r\n"), "AUTH"),
+    ("smtp", (b"EHLO me\r\n", b"AUTH PLAIN secret\n"), ""),
+    ("smtp", (b"EHLO me\r\n", b"AUTH PLAIN sec"), ""),
+    ("imap", (b"a1 LOGIN ada secret\r\n", b"a2 LOGOUT\r\n"), "LOGIN"),
+    ("imap", (b"a1 STARTTLS\r\na2 LOGIN ada secret\r\n",), ""),
+    ("imap", (b"secret\r\n",), ""),
+    ("ldap", (b"\x30\x16\x02\x01\x01\x60\x11\x02\x01\x03\x04\x04cn=a\x80\x06sec",), ""),
+    ("postgres", (b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x01secret",), ""),
+]
+
+
+@pytest.mark.parametrize(("protocol", "said", "told"), SECRETS)
+def test_of_what_a_client_says_before_tls_no_more_than_a_command_is_told(
+    protocol: str, said: tuple[bytes, ...], told: str
+):
+    """It goes into logs, and may be a password."""
+    failed, _ = failure(protocol, said)
+    if failed is None:
+        exchange, _ = held(Asking(protocol, said, ()))
+        failed = exchange.ended()
+    assert failed.said == told
+    assert not any(each in str(failed) for each in ("secret", "sec", "c2VjcmV0", "ada"))
+
+
 def test_the_last_reply_to_a_client_of_postgresql_without_tls_is_an_error_that_it_shows():
     """PostgreSQL 55.7: ErrorResponse, FATAL, 28000 (invalid authorization)."""
     _, words = failure("postgres", (bytes.fromhex("0000000900030000") + b"\0",))

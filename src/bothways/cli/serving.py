@@ -112,9 +112,8 @@ class Serving:
         words = NOTHING_SENT if isinstance(error, Truncated) else str(error)
 
         def lines() -> list[str]:
-            if isinstance(error, StartTLSFailed):  # who has not begun TLS has no certificate to be blamed for
-                return [f"{_who(client)} ended: {error}"]
-            error.situation = observed.situation()  # type: ignore[attr-defined]
+            if not isinstance(error, StartTLSFailed):
+                error.situation = observed.situation()  # type: ignore[attr-defined]
             return self._failure(client, error, words=RESET if client is None else words)
 
         self._reports.failed("" if client is None else client.address.host, lines)

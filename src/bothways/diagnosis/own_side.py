@@ -275,6 +275,12 @@ def perhaps_revoked(case: Case) -> Iterator[Likely]:
         yield revoked_by(case, POSSIBLE, "")
 
 
+def revoked_for_gnutls(case: Case) -> Iterator[Likely]:
+    """Clients with GnuTLS send bad_certificate for whatever is wrong with a certificate, also where it is revoked."""
+    if case.stack is Stack.GNUTLS and case.alert == Alert.BAD_CERTIFICATE:
+        yield from perhaps_revoked(case)
+
+
 def revoked_by(case: Case, weight: Weight, evidence: str) -> Likely:
     """Return that our certificate is revoked, or its CA: no peer says which certificate of a chain is."""
     if len(case.chain) < 2:

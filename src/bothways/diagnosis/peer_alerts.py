@@ -76,7 +76,8 @@ CERTIFICATE: tuple[Rule, ...] = (
     own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.staple_required, own_side.anchor_expired,
     own_name.wrong_address, own_issuer.issuer,
     own_name.wrong_name, own_side.below_strict_levels,
-    own_side.clients_clock, own_side.not_authorized, own_side.clock, own_side.no_known_reason,
+    own_side.clients_clock, own_side.revoked_for_gnutls, own_side.not_authorized, own_side.clock,
+    own_side.no_known_reason,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (

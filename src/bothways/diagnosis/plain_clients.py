@@ -17,6 +17,7 @@ from bothways.tls.record.protocol_guess import OtherProtocol, is_whole_request, 
 CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
 PEERS, BETWEEN = Party.PEERS, Party.BETWEEN
 SHOWN_OF_START = 16
+LONGEST_UNBIND = b"\x08"  # bytes of one with a message number of four bytes (RFC 4511 4.3)
 
 
 def not_tls(case: Case) -> Iterator[Likely]:
@@ -77,6 +78,10 @@ def not_requested(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
         yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, LIKELY, seen, detail=error.sentence)
     elif problem is StartTLSProblem.OTHER_PROTOCOL:
         yield case.likely(Cause.OUR_PLAIN_PORT, PEERS, LIKELY, seen)
+    elif start and _went_on(error):
+        what = error.said or "a request that needs TLS"
+        seen = f"it sent {what}, and no request for TLS; a password in it could be read on the network"
+        yield case.likely(Cause.PLAIN_CLIENT, PEERS, LIKELY, seen, protocol=error.protocol)
     elif start:  # it spoke the protocol, and requested no TLS
         yield case.likely(Cause.PLAIN_CLIENT, PEERS, Weight.POSSIBLE, seen, protocol=error.protocol)
         yield case.likely(Cause.PROBE, PEERS)
@@ -84,6 +89,13 @@ def not_requested(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
         yield case.likely(Cause.PROBE, PEERS, LIKELY, "it connected and sent nothing")
     if problem is StartTLSProblem.LATE:
         yield case.likely(Cause.SLOW, BETWEEN)
+
+
+def _went_on(error: StartTLSFailed) -> bool:
+    """Whether a client went on with the protocol without TLS: by its command, or by an operation of LDAP."""
+    if error.protocol == "LDAP":
+        return error.start[1:2] > LONGEST_UNBIND
+    return bool(error.said)
 
 
 def _in_another(case: Case, error: StartTLSFailed, detail: str, seen: str) -> Likely:

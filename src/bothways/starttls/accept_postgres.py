@@ -32,8 +32,8 @@ def _refuse(talk: Talk, request: bytes) -> NoReturn:
     """Refuse who goes on without TLS with an ErrorResponse (55.7); who wants to cancel a query gets no response."""
     version = request[4:]
     if version == CANCEL:
-        talk.refused(b"a CancelRequest without TLS")
+        talk.refused()
     if version[:2] != b"\0\3" or not 8 < int.from_bytes(request[:4]) <= 10_000:
         talk.other_protocol(request)
     talk.reply_last(b"E" + (len(REFUSAL) + 4).to_bytes(4) + REFUSAL)
-    talk.refused(b"a StartupMessage without TLS")
+    talk.refused()

@@ -20,6 +20,12 @@ MESSAGE_LIMIT = 16 * 1024  # bytes of one binary message: of LDAP, or of a datab
 START = 5  # bytes needed to recognize a protocol
 SAID = 200  # characters of a server's text in an error
 
+# Of what a client says no more is told than the first of these commands: what follows may be a password.
+NEED_TLS = (
+    "MAIL", "RCPT", "DATA", "BDAT", "VRFY", "EXPN", "AUTH", "LOGIN", "AUTHENTICATE", "ENABLE", "SELECT", "EXAMINE",
+    "NAMESPACE", "STATUS", "LIST", "IDLE",
+)  # fmt: skip
+
 T = TypeVar("T")
 Wait = Generator[None, None, T]
 
@@ -113,8 +119,15 @@ class Talk:
         text = raw[:-2]
         if not raw.endswith(b"\r\n") or b"\r" in text or b"\0" in text:
             self.malformed("its lines do not end by CR LF alone", raw)
-        self._said = quoted(text)
+        self._hear(text)
         return text
+
+    def _hear(self, text: bytes) -> None:
+        """Note a line; of a client the first command that needs TLS."""
+        if self._peer == "server":
+            self._said = quoted(text)
+        elif not self._said:
+            self._said = command_in(text)
 
     def read_exactly(self, size: int, most: int = BYTES_LIMIT) -> Wait[bytes]:
         """Read so many bytes. most: the limit, which is checked before waiting."""
@@ -135,8 +148,10 @@ class Talk:
     # -- failures ----------------------------------------------------------------------------------------
 
     def fail(self, problem: StartTLSProblem, words: bytes | None = None, detail: str = "") -> NoReturn:
-        """Raise StartTLSFailed. words: the peer's text; by default its last line."""
-        said = self._said if words is None else quoted(words)
+        """Raise StartTLSFailed. words: the peer's text; by default its last line, and of a client a command."""
+        said = self._said
+        if words is not None and self._peer == "server":
+            said = quoted(words)
         raise StartTLSFailed(
             problem, self.protocol, said=said, start=self._start, detail=detail, peer=self._peer
         )
@@ -181,6 +196,12 @@ class Talk:
         del self._came[:size]
         self._searched = 0
         return data
+
+
+def command_in(line: bytes) -> str:
+    """Return the command of a client's line that needs TLS, behind a tag or not; "" where there is none."""
+    words = line[: 2 * SAID].decode("ascii", "replace").upper().split(maxsplit=2)[:2]
+    return next((each for each in words if each in NEED_TLS), "")
 
 
 def quoted(words: bytes) -> str:
