@@ -290,6 +290,13 @@ def test_access_denied_of_gnutls_may_be_any_fault_that_we_cannot_see() -> None:
     assert refused(Alert.ACCESS_DENIED, holder(), (), Role.CLIENT)[0][0] == "NOT_LET_IN"
 
 
+def test_a_client_with_gnutls_may_have_found_our_certificate_revoked() -> None:
+    """It sends bad_certificate for that too; OpenSSL has an alert for it, and a CRL of ours says nothing."""
+    found = refused(Alert.BAD_CERTIFICATE, host(), GNUTLS, asked="localhost")
+    assert dict(found)["REVOKED"] == "POSSIBLE" and found[0][0] == "CA_NOT_ACCEPTED"
+    assert "REVOKED" not in dict(refused(Alert.BAD_CERTIFICATE, host(), OPENSSL_3_0, asked="localhost"))
+
+
 def test_no_peer_says_which_certificate_of_a_chain_is_revoked() -> None:
     error = PeerAlert(Alert.CERTIFICATE_REVOKED, step=StepId("3.3"), peer="server", state="x")
     ours = OwnSide(Role.CLIENT)
