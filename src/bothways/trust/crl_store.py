@@ -212,7 +212,7 @@ class CRLStore:
         return list(found.values())
 
     def of(self, normal_issuer: bytes, most: int | None = None) -> tuple[CRL, ...]:
-        """Return the CRLs of an issuer, by its name in the form of RFC 5280 7.1; `most` of them at most."""
+        """Return the CRLs of an issuer. normal_issuer: its name in the form of RFC 5280 7.1.  most: of them, or all."""
         present = chain.from_iterable(self._by_issuer.get(normal_issuer, {}).values())
         return tuple({id(each): each for each in islice(present, most)}.values())
 
