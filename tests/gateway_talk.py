@@ -203,6 +203,10 @@ def behind() -> Iterator[int]:
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
+            with contextlib.suppress(ConnectionError):  # of a client that was ended
+                self.answer()
+
+        def answer(self) -> None:
             while line := self.rfile.readline():
                 if line.startswith(b"GET"):
                     while self.rfile.readline().strip():

@@ -34,9 +34,13 @@ from bothways.gateway import (
     authority_source,
     cel,
     handover,
+    news_check,
+    news_index,
     proxy_header,
     report_limits,
+    revocation_news,
     shared_limits,
+    store_client,
     strict_toml,
     tunnel,
 )
@@ -90,6 +94,7 @@ from bothways.trust import ocsp as trust_ocsp
 from bothways.trust.evidence import cache, fetched, http_exchange, locations
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.path_search import LIMITS, Limits
+from bothways.trust.revocation import news
 from bothways.trust.revocation.policy import Revocation
 from bothways.workers import shared_memory, supervisor
 
@@ -329,12 +334,34 @@ VALUES = {
     "time that a client of `gateway` waits for a shared count; without an answer its own process decides": seconds(
         shared_limits.ANSWER_SECONDS
     ),
-    "pauses in which `gateway` does not ask for shared counts, after there was no answer": (
-        f"{seconds(shared_limits.FIRST_PAUSE)}, doubled up to {seconds(shared_limits.LONGEST_PAUSE)}"
+    "pauses in which `gateway` does not ask Redis, after there was no answer": (
+        f"{seconds(store_client.FIRST_PAUSE)}, doubled up to {seconds(store_client.LONGEST_PAUSE)}"
     ),
-    "shared counts of `gateway` are renewed; forgotten": (
+    "shared counts of `gateway` are renewed; forgotten within": (
         f"{seconds(shared_limits.RENEW_SECONDS)}; {seconds(shared_limits.FORGET_SECONDS)}"
     ),
+    "answers of Redis to one question of `gateway`, where not more is asked for; values in one": (
+        f"{size(store_client.MOST_OCTETS)}; {store_client.MOST_ELEMENTS}"
+    ),
+    "how often `gateway` asks for revocation news; the time for each answer": (
+        f"{seconds(revocation_news.LOOK_SECONDS)}; {seconds(revocation_news.ANSWER_SECONDS)}"
+    ),
+    "a CRL or an OCSP response among revocation news": size(news_index.LARGEST_NEWS),
+    "revocation news that are listed in Redis; their lifetime there": (
+        f"{news_index.MOST_LISTED}; {revocation_news.LIFETIME_SECONDS / 3600:g} h"
+    ),
+    "revocation news that `gateway` reads or publishes at once": (
+        f"{revocation_news.MOST_AT_ONCE} and {size(revocation_news.MOST_OCTETS_AT_ONCE)}"
+    ),
+    "revocation news that a process uses; publishes again": (
+        f"{news.MOST_NEWS} and {size(news.MOST_NEWS_OCTETS)}; "
+        f"{revocation_news.MOST_OWN} and {size(revocation_news.MOST_OCTETS_OWN)}"
+    ),
+    "revocation news that wait for a CA that has signed them; CAs of clients that are known for that": (
+        f"{revocation_news.MOST_WAITING} and {size(revocation_news.MOST_OCTETS_WAITING)}; {news_check.MOST_ISSUERS}"
+    ),
+    "time within which gateways publish news again that Redis has lost": seconds(revocation_news.SPREAD_SECONDS),
+    "lines about revocation news that were refused": f"one in {seconds(revocation_news.QUIET_SECONDS)}",
     "bytes of a client of `gateway` before it is verified": size(GATEWAY.bytes_before_verdict),
     "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
     "connections to `gateway` whose PROXY header is not there yet": str(GATEWAY.handshakes),

@@ -29,6 +29,7 @@ OTHERS = {
     "--pha-as-reply",
     "--cert-required",
     "--counts",
+    "--news",
 }
 # Arguments of asyncio, httpx, requests and uvicorn.
 OTHERS_ARGUMENTS = {"ssl", "verify", "http"}

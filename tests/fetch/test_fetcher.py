@@ -68,6 +68,22 @@ async def test_a_response_and_a_crl_are_fetched_from_the_certificates_urls() -> 
 
 
 @in_fake_time
+async def test_what_was_fetched_and_is_signed_is_told_once() -> None:
+    """Not what is in the cache, what is older than that, or what another CA has signed."""
+    learned = []
+    world = World({LISTS: LIST})
+    wanted, options = evidence_request("crl"), {"learned": learned.append, "keep": timedelta(0)}
+    fetching = world.fetcher(**options)
+    for page in (LIST, crl(CA, this_update=NOW - 2 * DAY), crl(STRANGER.above[0])):
+        world.pages[LISTS] = page
+        await fetching.fetch_all([wanted], NOW + len(world.asked) * HOUR, SECONDS)
+    assert len(world.asked) == 3
+    assert [each.der for each in learned] == [LIST]
+    await fetched(Responder(GOOD), **options)
+    assert [each.der for each in learned] == [LIST, GOOD]
+
+
+@in_fake_time
 async def test_locations_are_tried_in_order_until_one_has_usable_evidence() -> None:
     """What is unsound is better than nothing, for it says what is wrong."""
     first, second, third = (f"http://{name}.example/ca.crl" for name in "abc")

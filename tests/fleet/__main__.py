@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from fleet.counts import measured
+from fleet.news import measured_news
 from fleet.storm import Storm
 
 
@@ -21,10 +22,14 @@ def main() -> int:
     parser.add_argument(
         "--counts", action="store_true", help="measure what shared counts cost Redis, and no storm"
     )
+    parser.add_argument("--news", action="store_true", help="measure revocation news, and no storm")
     asked = parser.parse_args()
     with TemporaryDirectory(prefix="fleet-") as name:
         if asked.counts:
             print("\n".join(measured(Path(name))))
+            return 0
+        if asked.news:
+            print("\n".join(measured_news(Path(name))))
             return 0
         storm = Storm(Path(name), asked.seconds, asked.gateways, asked.shared)
         asyncio.run(storm.run())

@@ -116,6 +116,28 @@ def test_a_client_has_as_many_connections_to_all_as_to_one(mutual: MutualTLS, tm
         assert [says(each, b"two") for each in opened] == [True] * 3
 
 
+def test_a_revocation_that_one_has_in_its_file_reaches_all(mutual: MutualTLS, tmp_path: Path) -> None:
+    """By news, while the files of the others stay as they are; one that comes later has it, too."""
+    with behind() as port, running_redis(tmp_path) as redis, contextlib.ExitStack() as stack:
+        limits = f'[limits]\nshared = "{redis.url}"\nshared_secret = "secret"'
+        machines = stack.enter_context(gateways(mutual, tmp_path, port, redis.url, 3, limits))
+        leaving = mutual.client(mutual.identity("client", dns=["leaving.example"]))
+        good = mutual.client()
+        opened = [stack.enter_context(leaving.connect("127.0.0.1", each.port)) for each in machines]
+        staying = [stack.enter_context(good.connect("127.0.0.1", each.port)) for each in machines]
+        assert [says(each, b"before") for each in (*opened, *staying)] == [True] * 6
+        assert leaving.identity is not None
+        mutual.revoke(leaving.identity)
+        machines[0].publish(mutual.crl)
+        for channel in opened:
+            channel.settimeout(20)
+            with pytest.raises(TLSError, match="certificate_revoked"):
+                channel.recv(100)
+        assert [refused(leaving, each) for each in machines] == [True] * 3
+        assert [says(each, b"after") for each in staying] == [True] * 3
+        assert "was taken from unix://" in machines[1].gateway.printed
+
+
 def _is_shared(client: Client, machines: list[Machine]) -> bool:
     """Whether all gateways have the keys: they take those of whoever was first within a second."""
     return [resumes(client, each) for each in (*machines, machines[0])][1:] == [True] * 3

@@ -104,7 +104,7 @@ crl = "i.crl"
     )
     assert config.log_format == "json"
     secret = os.fspath(tmp_path / "secret")
-    assert config.limits == Limits(10, 8, 5, 2, 131072, "rediss://valkey.internal", secret)
+    assert config.limits == Limits(10, 8, 5, 2, 131072, "rediss://valkey.internal", secret, shared_news=True)
     assert config.times == Times(1.0, 2.5, 3.0, 4.0, 5.0, 6.0)
     outside, inside = config.listeners
     assert (outside.name, outside.address) == ("outside", TCPAddress("0.0.0.0", 443))
@@ -147,6 +147,10 @@ BROKEN = [
     (IDENTITY + LISTENER, "no [[route]]: every client would be refused"),
     ('[limits]\nshared = "redis://a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` go together"),
     ('[limits]\nshared_secret = "a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` go together"),
+    (
+        "[limits]\nshared_news = true\n" + IDENTITY + LISTENER,
+        "limits.shared_news: has an effect only with `shared`",
+    ),
     (
         '[limits]\nshared = "http://a"\nshared_secret = "a"\n' + IDENTITY + LISTENER,
         "limits.shared: http://: expected one of redis://",

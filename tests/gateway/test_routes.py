@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import serialization
 
 from bothways import ConfigError
+from bothways.gateway.held import Files, Making
+from bothways.gateway.routes import made_routes
 from bothways.tls.handshake.server import ServiceRequest
 from gateway_talk import ANYBODY, Setting
 
@@ -130,6 +132,24 @@ def test_revocation_is_checked_where_a_source_is_named(setting: Setting) -> None
     assert route.server.revocation.covers == "leaf"
     assert route.server.revocation.fetch is not None
     assert route.finder is not None
+    assert (route.server.revocation.news, route.server.revocation.fetch.learned) == (None, None)
     setting.write(ROUTES[1] + '\nrevocation = "tolerant"', crl=False)
     with pytest.raises(ConfigError, match="tolerant requires a source"):
         setting.load()
+
+
+def test_all_routes_that_check_revocation_use_the_news_of_the_process(setting: Setting) -> None:
+    """They stay when files are read again; without `shared_news` nobody uses or notes any."""
+    (setting.folder / "secret").write_bytes(b"5" * 64)
+    fetching = ROUTES[0] + "\nfetch = true"
+    limits = {"shared": "redis://a", "shared_secret": "secret"}
+    setting.write(fetching, ROUTES[1], limits=limits)
+    before = setting.load()
+    one, other = (each.server.revocation for each in before.all)
+    assert one.news is other.news is before.held.news
+    assert one.fetch.learned == before.held.news.learned
+    making = Making(Files(), before.held, (), datetime.now(UTC), keeps=True)
+    after = made_routes(before.config, None, making)
+    assert after.all[0].server.revocation.news is before.held.news
+    setting.write(fetching, ROUTES[1], limits=limits | {"shared_news": False})
+    assert [each.server.revocation.news for each in setting.load().all] == [None, None]

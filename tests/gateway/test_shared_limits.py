@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,7 @@ from typing import Any
 import pytest
 import redis
 
-from bothways.errors import ConfigError
-from bothways.gateway import shared_limits
+from bothways.gateway import shared_limits, store_client
 from bothways.gateway.shared_limits import PREFIX, SharedLimits
 from bothways.trust.verdict import Names
 from gateway_talk import until
@@ -46,9 +46,19 @@ def with_redis(folder: Path, talk: Any) -> None:
         asyncio.run(talk(server))
 
 
+def connected(server: RedisServer) -> redis.Redis:
+    return redis.Redis(unix_socket_path=server.url.removeprefix("unix://"))
+
+
 def stored(server: RedisServer) -> dict[bytes, dict[bytes, bytes]]:
-    with redis.Redis(unix_socket_path=server.url.removeprefix("unix://")) as client:
+    with connected(server) as client:
         return {key: client.hgetall(key) for key in client.keys("*")}
+
+
+def counted(server: RedisServer) -> int:
+    """How many connections there are by the sums."""
+    fields = [each for values in stored(server).values() for each in values.items()]
+    return sum(int(value) for name, value in fields if name.isdigit())
 
 
 def test_all_together_have_as_many_as_one_may(tmp_path: Path) -> None:
@@ -92,7 +102,7 @@ def test_names_lie_there_as_digests(tmp_path: Path) -> None:
             [(key, counts)] = stored(server).items()
             assert key.startswith(PREFIX.encode())
             assert b"alice" not in repr((key, counts)).encode()
-            assert len(counts) == 1
+            assert len(counts) == 2  # the sum of a span, and that of the process
 
     with_redis(tmp_path, talk)
 
@@ -117,8 +127,8 @@ def test_without_an_answer_each_decides_alone_and_counts_are_put_again_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed and started anew, empty: nobody is refused for it, and then all are counted again."""
-    monkeypatch.setattr(shared_limits, "FIRST_PAUSE", 0.1)
-    monkeypatch.setattr(shared_limits, "LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(store_client, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(store_client, "LONGEST_PAUSE", 0.1)
 
     async def talk(server: RedisServer) -> None:
         told: list[str] = []
@@ -133,9 +143,7 @@ def test_without_an_answer_each_decides_alone_and_counts_are_put_again_later(
             with running_redis(tmp_path) as again:
                 await until(lambda: len(told) == 2)
                 assert "for all gateways again" in told[1]
-                await until(
-                    lambda: [each[:2] for x in stored(again).values() for each in x.values()] == [b"3 "]
-                )
+                await until(lambda: counted(again) == 3)
                 assert not await one.admits("fourth", ALICE, 3)
 
     with_redis(tmp_path, talk)
@@ -174,7 +182,7 @@ def test_whatever_lies_there_refuses_nobody(tmp_path: Path, garbage: str) -> Non
         async with processes(server, 1, []) as [one]:
             assert await one.admits("first", ALICE, 10)
             [key] = stored(server)
-            with redis.Redis(unix_socket_path=server.url.removeprefix("unix://")) as client:
+            with connected(server) as client:
                 if garbage == "fields":
                     client.hset(key, mapping={"x": "9 x", "y": "-1", "z": "", "w": b"\xff" * 100})
                 else:
@@ -189,13 +197,86 @@ def test_connections_that_are_there_count_from_the_beginning(tmp_path: Path) -> 
     async def talk(server: RedisServer) -> None:
         limits = SharedLimits(server.url, SECRET, print, [("first", ALICE), ("second", ALICE)])
         assert not await limits.admits("third", ALICE, 2)
-        await until(lambda: [each[:2] for x in stored(server).values() for each in x.values()] == [b"2 "])
+        await until(lambda: counted(server) == 2)
         await limits.close()
         assert await limits.admits("fourth", ALICE, 2)
 
     with_redis(tmp_path, talk)
 
 
-def test_a_url_of_something_else_is_refused() -> None:
-    with pytest.raises(ConfigError, match="http://: expected one of redis://"):
-        shared_limits.check_usable("http://localhost")
+def test_a_sum_is_that_of_all_processes_whatever_they_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections that come and go at random, in many spans, with counts that are renewed."""
+    monkeypatch.setattr(shared_limits, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(shared_limits, "FORGET_SECONDS", 3.0)
+    chance = random.Random(7)
+
+    async def talk(server: RedisServer) -> None:
+        async with processes(server, 4, []) as limits:
+            there: list[tuple[SharedLimits, int]] = []
+            for number in range(300):
+                if there and chance.random() < 0.45:
+                    one, client = there.pop(chance.randrange(len(there)))
+                    one.leaves(client)
+                else:
+                    one = chance.choice(limits)
+                    assert await one.admits(number, ALICE, 1000)
+                    there.append((one, number))
+            await until(lambda: counted(server) == len(there))
+            assert not await limits[0].admits("one more", ALICE, len(there))
+            assert await limits[0].admits("one more", ALICE, len(there) + 1)
+
+    with_redis(tmp_path, talk)
+
+
+def test_what_others_write_there_is_over_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums that are too high or below nothing, spans of the future, counts of processes that are none."""
+    monkeypatch.setattr(shared_limits, "RENEW_SECONDS", 0.05)
+    monkeypatch.setattr(shared_limits, "FORGET_SECONDS", 0.6)
+
+    async def talk(server: RedisServer) -> None:
+        async with processes(server, 2, []) as limits:
+            for number in range(3):
+                assert await limits[number % 2].admits(number, ALICE, 10)
+            with connected(server) as client:
+                [key] = stored(server)
+                own = [each for each in client.hkeys(key) if each.isdigit()]
+                false = dict(zip(own, (b"100", b"-7"), strict=False))
+                client.hset(key, mapping={**false, b"9" * 20: b"50", b"x": b"1 9", b"process y": b"-1"})
+            await until(lambda: counted(server) == 3 and len(stored(server)[key]) <= 2 + 6)
+            assert await limits[0].admits("fourth", ALICE, 4)
+            assert not await limits[1].admits("fifth", ALICE, 4)
+
+    with_redis(tmp_path, talk)
+
+
+def test_what_is_put_costs_the_same_for_any_number_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the commands that Redis executes for it, but for what is removed once in a span."""
+    monkeypatch.setattr(shared_limits, "FORGET_SECONDS", 600.0)
+    monkeypatch.setattr(shared_limits, "RENEW_SECONDS", 600.0)
+
+    async def talk(server: RedisServer) -> None:
+        with connected(server) as client:
+
+            async def commands_for(limits: SharedLimits, client_name: str) -> int:
+                before = _calls(client)
+                assert await limits.admits(client_name, ALICE, 1000)
+                return _calls(client) - before
+
+            async with processes(server, 40, []) as limits:
+                few = max([await commands_for(each, "first") for each in limits[:3]])
+                for each in limits[3:]:
+                    assert await each.admits("first", ALICE, 1000)
+                many = max([await commands_for(each, "second") for each in limits[:3]])
+            assert many <= few + 1
+
+    with_redis(tmp_path, talk)
+
+
+def _calls(client: redis.Redis) -> int:
+    """How many commands of the script Redis has executed."""
+    ours = ("cmdstat_h", "cmdstat_pexpire")
+    return sum(each["calls"] for name, each in client.info("commandstats").items() if name.startswith(ours))

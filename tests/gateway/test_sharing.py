@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 import redis
 
+import identities
+from bothways import PeerAlert
 from bothways.gateway import shared_limits
 from bothways.gateway.server import Gateway
+from fetch.authorities import authority
 from gateway_talk import Service, Setting, service, until
 from ticket_keys.redis_server import RedisServer, running_redis
 
@@ -24,9 +27,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write(setting: Setting, behind: Service, server: RedisServer, **limits: Any) -> None:
-    secret = setting.folder / "secret"
-    secret.write_bytes(b"5" * 64)
-    os.chmod(secret, 0o600)
+    _secret(setting)
     shared = {"shared": server.url, "shared_secret": "secret"} if limits.pop("is_shared", True) else {}
     setting.write(behind.route(), limits=shared | limits)
 
@@ -108,6 +109,65 @@ def test_a_reload_begins_and_ends_to_share(setting: Setting) -> None:
     with_redis(setting.folder, talk)
 
 
+def test_what_one_has_fetched_ends_a_client_of_the_other(setting: Setting) -> None:
+    """Long before the other would ask the responder again; others of the same CA stay."""
+
+    async def talk(server: RedisServer, behind: Service) -> None:
+        (setting.folder / "root.pem").write_bytes(identities.root().pem)
+        keys = 'client_ca = "root.pem"\nfetch = true\nfetch_allow = ["127.0.0.1"]'
+        _secret(setting)
+        limits = {"shared": server.url, "shared_secret": "secret"}
+        with authority() as known:
+            setting.write(behind.route(keys=keys), crl=False, limits=limits)
+            ada, bea, _ = (
+                identities.client_config(each, anchors=setting.mutual.anchors) for each in known.clients
+            )
+            async with setting.gateway() as one, setting.gateway() as other:
+                reader, writer = await setting.connected(other, ada)
+                staying = await setting.connected(other, bea)
+                for stream in ((reader, writer), staying):
+                    stream[1].write(b"one")
+                    assert await stream[0].readexactly(3) == b"one"
+                known.revoked.append(known.clients[0])
+                asked = len(known.asked)
+                with pytest.raises(PeerAlert, match="certificate_revoked"):
+                    await (await setting.connected(one, ada))[0].read()
+                with pytest.raises(PeerAlert, match="certificate_revoked"):
+                    async with asyncio.timeout(20):
+                        await reader.read()
+                staying[1].write(b"two")
+                assert await staying[0].readexactly(3) == b"two"
+                assert known.asked[asked:].count("CN=Ada") == 1
+            assert any("revokes the serial number" in each and "taken" in each for each in setting.events())
+
+    with_redis(setting.folder, talk)
+
+
+def test_without_news_what_one_has_in_a_file_is_for_itself(setting: Setting) -> None:
+    async def talk(server: RedisServer, behind: Service) -> None:
+        write(setting, behind, server, shared_news=False)
+        async with setting.gateway() as one:
+            assert (await echoes(setting, one))[1]
+            assert one.routes.all[0].server.settings.trust.revocation.news is None
+            assert not _keys(server, "bothways:news:*")
+            write(setting, behind, server)
+            setting.mutual.revoke(setting.mutual.identity("client", dns=["gone.example"]))
+            assert await setting.reload()
+            await until(lambda: _keys(server, "bothways:news:*"))
+
+    with_redis(setting.folder, talk)
+
+
 def _is_counted(server: RedisServer) -> bool:
+    return _keys(server, "bothways:counts:*")
+
+
+def _keys(server: RedisServer, pattern: str) -> bool:
     with redis.Redis(unix_socket_path=server.url.removeprefix("unix://")) as client:
-        return bool(client.keys("bothways:connections:*"))
+        return bool(client.keys(pattern))
+
+
+def _secret(setting: Setting) -> None:
+    secret = setting.folder / "secret"
+    secret.write_bytes(b"5" * 64)
+    os.chmod(secret, 0o600)

@@ -29,6 +29,7 @@ from bothways.trust.evidence.http_exchange import (
     Missing,
     cache_key,
     http_request,
+    is_signed,
     may_be_cached,
     read_answer,
     read_stored,
@@ -172,6 +173,8 @@ class Fetcher:
         newest = self._policy.cache.keep(key, request, evidence, at, at)
         if self._disk_cache is not None and may_be_cached(request, newest, at):
             self._disk_cache.save(key, newest.der)
+        if self._policy.learned is not None and newest is evidence and is_signed(request, newest):
+            self._policy.learned(newest)
         return newest
 
     async def _download(self, location: str, request: EvidenceRequest) -> bytes:

@@ -311,6 +311,11 @@ class ClientProtocol(AdmittedProtocol):
             self.use_routes(self._gateway.routes)
             self._judge_if_due()
 
+    def judge_soon(self) -> None:
+        """Have an established client verified again, ahead of all others for whom that is due."""
+        if self._route is not None:
+            self._route.watch.call_soon(self._judge_if_due)
+
     @property
     def _is_behind(self) -> bool:
         return self.entry.peer is not None and self._routes is not self._gateway.routes

@@ -36,7 +36,7 @@ from bothways.gateway.listener_config import (
     operator_listener_in,
 )
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
-from bothways.gateway.shared_limits import check_usable
+from bothways.gateway.store_client import check_usable
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
 from bothways.starttls import Accepted
 from bothways.trust.files import FilePath
@@ -53,6 +53,7 @@ class Limits:
     per_address: connections of one address, or IPv6 /64.  per_identity: of clients with the same names.
     bytes_before_verdict: what a client may send before it is verified.  shared: the URL where `per_identity` is counted
     for all gateways; None for this process alone.  shared_secret: a file, with what is the same for all of them.
+    shared_news: whether revocation news are published and followed there.
     """
 
     connections: int = 4096
@@ -62,6 +63,7 @@ class Limits:
     bytes_before_verdict: int = 128 * 1024
     shared: str | None = None
     shared_secret: str | None = None
+    shared_news: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,20 +310,22 @@ def _limits(table: Table | None, folder: Path) -> Limits:
     return limits
 
 
-def _shared(table: Table, folder: Path) -> tuple[str | None, str | None]:
-    """Read where limits are shared, and the file with the secret; both or neither."""
+def _shared(table: Table, folder: Path) -> tuple[str | None, str | None, bool]:
+    """Read where gateways share what they know, the file with the secret, and whether news are part of it."""
+    if table.has("shared_news") and not table.has("shared"):
+        table.refuse("has an effect only with `shared`", "shared_news")
     url, secret = table.text("shared"), table.text("shared_secret")
     if url is None or secret is None:
         if url is not secret:
             table.refuse(
                 "`shared` and `shared_secret` go together: the names of clients lie there as digests"
             )
-        return None, None
+        return None, None, False
     try:
         check_usable(url)
     except ConfigError as error:
         table.refuse(str(error), "shared")
-    return url, file_in(folder, secret)
+    return url, file_in(folder, secret), table.flag("shared_news", default=True)
 
 
 def _times(table: Table | None) -> Times:

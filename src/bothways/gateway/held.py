@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 
 from bothways.errors import ConfigError
 from bothways.gateway.identity_config import Own
+from bothways.gateway.shared_news import SharedNews
 from bothways.gateway.sources import Sources
 from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.spiffe.identities import TrustDomains
@@ -57,12 +58,16 @@ class Responses:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """All of it, by the paths of the files. The anchors of this system have no path."""
+    """All of it, by the paths of the files. The anchors of this system have no path.
+
+    news: revocation news, which are of no file and are the same for as long as the process lasts.
+    """
 
     credentials: dict[Paths, Credentials] = field(default_factory=dict)
     anchors: dict[Paths, TrustStore] = field(default_factory=dict)
     lists: dict[Paths, Lists] = field(default_factory=dict)
     responses: dict[Paths, Responses] = field(default_factory=dict)
+    news: SharedNews = field(default_factory=SharedNews)
 
 
 class Files:
@@ -100,7 +105,7 @@ class Making:
         self._changed = frozenset(changed)
         self._at = at
         self._keeps = keeps
-        self.held = Held()
+        self.held = Held(news=before.news)
         self.news: list[str] = []
         self.unused: set[str] = set()
 

@@ -148,7 +148,8 @@ def is_same_trust(one: ServerConfig | ClientConfig, other: ServerConfig | Client
     ours, its = mine.trust.revocation, theirs.trust.revocation
     if ours is None or its is None:
         return ours is its
-    return ours.crls is its.crls and ours.ocsp is its.ocsp and mine.policy == theirs.policy
+    is_same = ours.crls is its.crls and ours.ocsp is its.ocsp and ours.news is its.news
+    return is_same and mine.policy == theirs.policy
 
 
 def load_routes(config: GatewayConfig, tickets: TicketKeys | None = None) -> Routes:
@@ -237,7 +238,7 @@ class _Loading:
         making, http = self._making, route.http
         by_http = (HTTP2,) if http is not None and http.version == "2" else ()
         own = None if tls.own is None else making.credentials(tls.own)
-        revocation = Revocation.preset(STRICT, making.lists(tls.crl)) if tls.crl else None
+        revocation = self._with_news(Revocation.preset(STRICT, making.lists(tls.crl))) if tls.crl else None
         client = ClientConfig(
             anchors=self._anchors_of_service(tls),
             credentials=own,
@@ -256,12 +257,31 @@ class _Loading:
 
     def _revocation(self, identity: IdentityConfig) -> Revocation | None:
         """Return how revocation is checked; None where no source is named and no preset asked for."""
-        fetch = _fetch(identity.fetch_allow) if identity.fetch else None
+        fetch = self._fetch(identity.fetch_allow) if identity.fetch else None
         if not identity.crl and not identity.ocsp and fetch is None and identity.revocation is None:
             return None
         lists = self._making.lists(identity.crl) if identity.crl else None
         responses = self._making.responses(identity.ocsp) if identity.ocsp else None
-        return Revocation.preset(identity.revocation or STRICT, lists, responses, fetch=fetch)
+        return self._with_news(
+            Revocation.preset(identity.revocation or STRICT, lists, responses, fetch=fetch)
+        )
+
+    def _with_news(self, revocation: Revocation) -> Revocation:
+        """Return how revocation is checked with what other gateways have found out."""
+        return (
+            replace(revocation, news=self._making.held.news)
+            if self._config.limits.shared_news
+            else revocation
+        )
+
+    def _fetch(self, allow: Sequence[str]) -> Fetch:
+        from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
+
+        policy = Fetch(
+            allow=allow, learned=self._making.held.news.learned if self._config.limits.shared_news else None
+        )
+        fetcher.check(policy)
+        return policy
 
 
 def _titled(route: RouteConfig) -> str:
@@ -277,11 +297,3 @@ def _own_protocols(starttls: Accepted | None) -> tuple[str, ...]:
 def _judge_again(revocation: Revocation | None) -> JudgeAgain:
     """Return when a peer is verified again by the same routes; others, with other anchors, have it verified anyhow."""
     return "lapse" if revocation is None else "change"
-
-
-def _fetch(allow: Sequence[str]) -> Fetch:
-    from bothways.fetch import fetcher  # HTTP is loaded only where something is to be fetched
-
-    policy = Fetch(allow=allow)
-    fetcher.check(policy)
-    return policy

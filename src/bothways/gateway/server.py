@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -15,7 +15,7 @@ from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.gateway.addresses import ListenerAddress, TCPAddress, UnixAddress, is_loopback
 from bothways.gateway.arrival import Arrival
-from bothways.gateway.client import UNIX_CLIENT, ClientProtocol, Leaf
+from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
 from bothways.gateway.config import suffix
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.listener_config import ListenerConfig
@@ -27,6 +27,7 @@ from bothways.gateway.listening import (
     remove_socket_file,
 )
 from bothways.gateway.log import Entry, Log
+from bothways.gateway.newly_listed import listed_in, newly_listed
 from bothways.gateway.observe.audit_file import AuditFile
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
@@ -41,7 +42,7 @@ from bothways.gateway.routes import Routes
 from bothways.gateway.sharing import Sharing
 from bothways.gateway.shortage import report_shortages
 from bothways.places import Places
-from bothways.trust.crl import CRL
+from bothways.trust.evidence.http_exchange import Evidence
 from bothways.trust.verdict import Names
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Gateway:
         self._established: dict[ClientProtocol, Names] = {}
         self._by_source: dict[str, int] = {}
         self._by_identity: dict[Names, int] = {}
-        self._sharing = Sharing(log.event)
+        self._sharing = Sharing(self, log.event, self.meter)
         self._by_text: dict[str, int] = {}
         self._listening: dict[ListenerAddress, Server] = {}
         self._is_retired = False
@@ -124,7 +125,10 @@ class Gateway:
         ]
 
     def _share(self, routes: Routes) -> None:
-        self._sharing.use(routes.config.limits.shared, routes.secret, self._established.items())
+        self._sharing.use(routes, self._established.items())
+        for client in self._established:
+            if client.entry.peer is not None:
+                self._sharing.saw(client.entry.peer.verdict.path_der[1:])
 
     @property
     def _metrics_address(self) -> ListenerAddress | None:
@@ -230,6 +234,7 @@ class Gateway:
             text = f"clients with these names have {limits.per_identity} connections, and get no more"
             return Ending.of(Code.IDENTITY_LIMIT, text)
         self._established[client] = peer.names
+        self._sharing.saw(peer.verdict.path_der[1:])
         self._by_identity[peer.names] = self._by_identity.get(peer.names, 0) + 1
         text = identity_text(peer.names)
         self._by_text[text] = self._by_text.get(text, 0) + 1
@@ -295,6 +300,15 @@ class Gateway:
                     client.relay.end(Ending.of(Code.DEFECT, "it could not be verified again"))
                     client.abort()
             await asyncio.sleep(0)
+
+    async def revoked(self, news: Sequence[Evidence]) -> None:
+        """Verify those clients again first that are in news, which are in use already."""
+        leaves = {client: client.leaf for client in self._established}
+        loop = asyncio.get_running_loop()
+        listed = await loop.run_in_executor(None, listed_in, set(leaves.values()), news)
+        for client, leaf in leaves.items():
+            if leaf in listed and client in self._established:
+                client.judge_soon()
 
     # -- seen from outside -----------------------------------------------------------------------------
 
@@ -407,25 +421,6 @@ class Gateway:
             await self._operator.close()
         await self._sharing.close()
         self.auditor.use(None)
-
-
-def newly_listed(leaves: Iterable[Leaf], before: Routes, routes: Routes) -> set[Leaf]:
-    """Return which certificates CRLs list that are new in these routes; for a thread, as there may be many."""
-    known = {id(crl) for lists in before.held.lists.values() for crl in lists.store}
-    new: dict[bytes, list[CRL]] = {}
-    for lists in routes.held.lists.values():
-        for crl in lists.store:
-            if id(crl) not in known:
-                new.setdefault(crl.normal_issuer, []).append(crl)
-    return {leaf for leaf in leaves if any(_lists(crl, leaf) for crl in new.get(leaf[0], ()))}
-
-
-def _lists(crl: CRL, leaf: Leaf) -> bool:
-    issuer, serial = leaf
-    try:
-        return crl.find(serial, issuer) is not None
-    except ValueError:  # it is judged with all else
-        return False
 
 
 def _full(connections: int) -> Ending:

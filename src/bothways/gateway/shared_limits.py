@@ -1,8 +1,9 @@
 """Connections of clients with the same names, counted for all gateways together in Valkey or Redis.
 
-Each process has its own count there, of each name that it serves, and renews it: what a process that died has left is
-forgotten. Names lie there as keyed digests. No client waits longer than `ANSWER_SECONDS`; where there is no answer, the
-count of this process alone decides.
+There a sum is kept for each span of time, of the counts that processes have put in it; each process moves its own to
+the newest span again and again. The sum of the last spans is the number of connections, however many processes
+have them, and what a process that died has left, or what went wrong, is gone with its span. Names lie there as keyed
+digests. No client waits longer than `ANSWER_SECONDS`; without an answer the count of this process alone decides.
 """
 
 from __future__ import annotations
@@ -11,49 +12,59 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
-from importlib import import_module
 from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from bothways.errors import ConfigError
-from bothways.faults import shown
-from bothways.ticket_keys.redis_store import client_url, without_password
+from bothways.gateway.store_client import MOST_OCTETS, Answer, Argument, StoreClient
 from bothways.tls.crypto.hkdf import expand, extract
 from bothways.trust.verdict import Names
 
 ANSWER_SECONDS = 0.25  # that a client waits at most
 RENEW_SECONDS = 10.0
-FORGET_SECONDS = 30.0  # after which the count of a process that does not renew it is forgotten
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # in which nobody asks, after there was no answer
+FORGET_SECONDS = 30.0  # within which the count of a process that does not renew it is forgotten
 MOST_AT_ONCE = 256
 NO_LIMIT = 1 << 30
-PREFIX = "bothways:connections:"
-INSTALL = "pip install 'bothways[redis]'"
+SPANS = 6  # so that a count is forgotten after five sixths of `FORGET_SECONDS` at the earliest
+PREFIX = "bothways:counts:"
 _LABEL = b"bothways shared limits 1"
 
-# Puts the count of one process if all counts together stay within the limit. KEYS: the names. ARGV: the process, its
-# count, the limit, after how many milliseconds it is forgotten. One that has not renewed its count is removed.
+# Puts the count of one process if all counts together stay within the limit. KEYS: that of a name, with the sum of each
+# span, and for each process its count and the span that has it. ARGV: the process, its count, the limit, the length of
+# a span in milliseconds, the number of spans. The work does not depend on the number of processes, but once in a span:
+# then what was forgotten is removed. A sum never becomes less than nothing, whatever was written there by others.
 _PUT = """
+local own, most = tonumber(ARGV[2]), tonumber(ARGV[3])
+local length, spans = tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local own, total = tonumber(ARGV[2]), tonumber(ARGV[2])
-local all = redis.call('HGETALL', KEYS[1])
-for i = 1, #all, 2 do
-  local count, till = string.match(all[i + 1], '^(%d+) (%d+)$')
-  if not till or tonumber(till) <= now then
-    redis.call('HDEL', KEYS[1], all[i])
-  elseif all[i] ~= ARGV[1] then
-    total = total + tonumber(count)
+local newest = math.floor((time[1] * 1000 + math.floor(time[2] / 1000)) / length)
+local fields = {}
+for i = 1, spans do fields[i] = string.format('%d', newest - i + 1) end
+local sums = redis.call('HMGET', KEYS[1], unpack(fields))
+local span, count = string.match(redis.call('HGET', KEYS[1], ARGV[1]) or '', '^(%d+) (%d+)$')
+local total, before = own, 0
+for i = 1, spans do
+  local sum = tonumber(sums[i] or 0) or 0
+  if fields[i] == span then before = math.max(math.min(tonumber(count), sum), 0) end
+  total = total + math.max(sum, 0)
+end
+total = total - before
+if total > most then return 0 end
+if not sums[1] then
+  local all = redis.call('HGETALL', KEYS[1])
+  for i = 1, #all, 2 do
+    local at = tonumber(all[i]) or tonumber(string.match(all[i + 1], '^(%d+) %d+$') or 0)
+    if at > newest or at <= newest - spans then redis.call('HDEL', KEYS[1], all[i]) end
   end
 end
-if total > tonumber(ARGV[3]) then return 0 end
+if before > 0 then redis.call('HINCRBY', KEYS[1], span, string.format('%d', -before)) end
 if own == 0 then
   redis.call('HDEL', KEYS[1], ARGV[1])
 else
-  redis.call('HSET', KEYS[1], ARGV[1], string.format('%d %d', own, now + tonumber(ARGV[4])))
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  redis.call('HINCRBY', KEYS[1], fields[1], own)
+  redis.call('HSET', KEYS[1], ARGV[1], string.format('%s %d', fields[1], own))
 end
+redis.call('PEXPIRE', KEYS[1], length * spans)
 return 1
 """
 
@@ -74,14 +85,9 @@ class SharedLimits:
         tell: Callable[[str], object],
         members: Iterable[tuple[Hashable, Names]] = (),
     ) -> None:
-        check_usable(url)
-        self._where = without_password(url)
-        self._redis: Any = import_module("redis.asyncio")
-        self._client = self._redis.Redis.from_url(
-            client_url(url), socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS, retry=None
-        )
+        self._store = StoreClient(url, 4 * ANSWER_SECONDS)
         self._key = extract(SHA256(), b"", secret)
-        self._me = secrets.token_hex(8)
+        self._me = f"process {secrets.token_hex(8)}"
         self._tell = tell
         self._members = dict(members)
         self._held = Counter(self._members.values())
@@ -91,8 +97,6 @@ class SharedLimits:
         if self._changed:
             self._wake.set()
         self._is_closed = False
-        self._pause = 0.0
-        self._paused_until = 0.0
         self._running = asyncio.get_running_loop().create_task(self._run())
 
     def admits(self, client: Hashable, names: Names, limit: int) -> Coroutine[Any, Any, bool]:
@@ -105,10 +109,9 @@ class SharedLimits:
         return self._ask(client, names, self._held[names], limit)
 
     async def _ask(self, client: Hashable, names: Names, count: int, limit: int) -> bool:
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._paused_until or self._is_closed:
+        if self._store.paused_for or self._is_closed:
             return True
-        admitted: Admitted = loop.create_future()
+        admitted: Admitted = asyncio.get_running_loop().create_future()
         self._asked.append((names, count, limit, admitted))
         self._wake.set()
         try:
@@ -133,13 +136,13 @@ class SharedLimits:
 
     async def close(self) -> None:
         """Count nothing any more; what lies there is forgotten in time."""
-        self._is_closed = True  # the client library may keep a cancellation to itself
+        self._is_closed = True
         self._wake.set()
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
         for _, _, _, admitted in self._asked:
             _answer(admitted, True)
-        await self._disconnect()
+        self._store.disconnect()
 
     # -- the exchange with the server ------------------------------------------------------------------
 
@@ -157,14 +160,13 @@ class SharedLimits:
                 try:
                     results = await self._put(changed, asked)
                 except Exception as error:  # noqa: BLE001 - whatever lies or fails there, connections go on
-                    await self._failed(asked, error)
+                    self._failed(asked, error)
                     break
                 self._succeeded(asked, results)
 
     async def _until(self, at: float) -> None:
-        loop = asyncio.get_running_loop()
-        if loop.time() < self._paused_until:
-            await asyncio.sleep(self._paused_until - loop.time())
+        if self._store.paused_for:
+            await asyncio.sleep(self._store.paused_for)
             return
         try:
             async with asyncio.timeout_at(at):
@@ -175,50 +177,40 @@ class SharedLimits:
 
     async def _put(
         self, changed: Sequence[Names], asked: Sequence[tuple[Names, int, int, Admitted]]
-    ) -> list[int]:
+    ) -> list[Answer]:
         """Put counts that have changed, then those of new connections; return the answers about these."""
-        pipeline = self._client.pipeline(transaction=False)
-        lifetime = int(FORGET_SECONDS * 1000)
-        for names in changed:
-            pipeline.eval(_PUT, 1, self._name(names), self._me, self._held[names], NO_LIMIT, lifetime)
-        for names, count, limit, _ in asked:
-            pipeline.eval(_PUT, 1, self._name(names), self._me, count, limit, lifetime)
-        async with asyncio.timeout(4 * ANSWER_SECONDS):
-            results = list(await pipeline.execute())
+        commands = [self._command(names, self._held[names], NO_LIMIT) for names in changed]
+        commands += [self._command(names, count, limit) for names, count, limit, _ in asked]
+        results = await self._store.ask(*commands, most=4 * MOST_OCTETS)
         if any(each not in (0, 1) for each in results):
             raise ValueError("it answers with other than 0 or 1")
         return results[len(changed) :]
 
-    def _succeeded(self, asked: Sequence[tuple[Names, int, int, Admitted]], results: Sequence[int]) -> None:
+    def _command(self, names: Names, count: int, limit: int) -> list[Argument]:
+        length = int(1000 * FORGET_SECONDS / SPANS)
+        return ["EVAL", _PUT, 1, self._name(names), self._me, count, limit, length, SPANS]
+
+    def _succeeded(
+        self, asked: Sequence[tuple[Names, int, int, Admitted]], results: Sequence[Answer]
+    ) -> None:
         for (_, _, _, admitted), result in zip(asked, results, strict=True):
             _answer(admitted, result == 1)
-        if self._pause:
-            self._pause = 0.0
+        if self._store.answered():
             self._tell(
-                f"connections with the same names are counted for all gateways again, in {self._where}"
+                f"connections with the same names are counted for all gateways again, in {self._store.where}"
             )
 
-    async def _failed(self, asked: Sequence[tuple[Names, int, int, Admitted]], error: Exception) -> None:
+    def _failed(self, asked: Sequence[tuple[Names, int, int, Admitted]], error: Exception) -> None:
         """Let this process decide alone for a while; then all of its counts are put again."""
         for _, _, _, admitted in (*asked, *self._asked):
             _answer(admitted, True)
         self._asked.clear()
-        if not self._pause:
-            why = shown(str(error) or type(error).__name__).rstrip(".")
+        why = self._store.failed(error)
+        if why is not None:
             self._tell(
-                f"connections with the same names are counted for this process alone: {self._where}: {why}"
+                f"connections with the same names are counted for this process alone: {self._store.where}: {why}"
             )
-        self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
-        self._paused_until = asyncio.get_running_loop().time() + self._pause
         self._changed |= self._held.keys()
-        await self._disconnect()
-
-    async def _disconnect(self) -> None:
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await self._client.connection_pool.disconnect()
-        except (self._redis.RedisError, OSError, TimeoutError):
-            pass
 
     def _name(self, names: Names) -> str:
         """Return under which name counts lie: a digest that says nothing to those who do not have the secret."""
@@ -227,15 +219,6 @@ class SharedLimits:
             parts += [str(len(kind)), *kind]
         info = _LABEL + b"".join(len(each).to_bytes(4, "big") + each for each in map(str.encode, parts))
         return PREFIX + expand(SHA256(), self._key, info, 16).hex()
-
-
-def check_usable(url: str) -> None:
-    """Raise ConfigError for a URL that is none of Valkey or Redis, or where the package is not installed."""
-    client_url(url)
-    try:
-        import_module("redis")
-    except ModuleNotFoundError:
-        raise ConfigError(f"shared limits require the package redis: {INSTALL}") from None
 
 
 def _answer(admitted: Admitted, is_admitted: bool) -> None:

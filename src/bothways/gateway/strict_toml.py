@@ -123,9 +123,10 @@ class Table:
             self.refuse(f"{shown(value)} is out of range; expected seconds above 0, at most {most:g}", key)
         return default if value is None else float(value)
 
-    def flag(self, key: str) -> bool:
-        """Take true or false; false where it is missing."""
-        return bool(self._take(key, bool))
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Take true or false."""
+        value = self._take(key, bool)
+        return default if value is None else bool(value)
 
     def choice(self, key: str, default: str, options: Sequence[str]) -> str:
         """Take one of several words."""

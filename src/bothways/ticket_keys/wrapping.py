@@ -1,4 +1,4 @@
-"""Keys as they lie in a store that is not trusted: encrypted and authenticated under a secret that is never there."""
+"""Values as they lie in a store that is not trusted: encrypted and authenticated under a secret that is never there."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ _LABEL = b"bothways wrapped ticket keys 1"
 _HEXADECIMAL = re.compile(rb"\s*((?:[0-9A-Fa-f]{2})+)\s*")
 
 
+class NotWrapped(BadTicketKeys):
+    """What is stored there was not wrapped under our secret for this name."""
+
+
 class Wrapping:
     """AES-256-GCM under a key that HKDF derives from a secret, bound to the name under which a value is stored.
 
-    Raises ConfigError for a secret that is too short.
+    label: what the values are for, so that one secret has a key for each.  Raises ConfigError for a secret that is too
+    short.
     """
 
-    def __init__(self, secret: bytes, name: str) -> None:
-        key = expand(SHA256(), extract(SHA256(), b"", _checked(secret)), _LABEL, KEY_SIZE)
+    def __init__(self, secret: bytes, name: str, label: bytes = _LABEL) -> None:
+        key = expand(SHA256(), extract(SHA256(), b"", _checked(secret)), label, KEY_SIZE)
         self._aead = AES_GCM(key)
-        self._context = _LABEL + b"\0" + name.encode()
+        self._context = label + b"\0" + name.encode()
 
     def wrap(self, plain: bytes, random: Random) -> bytes:
         """Return what is stored in place of `plain`."""
@@ -34,15 +39,13 @@ class Wrapping:
         return nonce + self._aead.encrypt(nonce, plain, self._context)
 
     def unwrap(self, stored: bytes) -> bytes:
-        """Return what was wrapped. Raises BadTicketKeys for whatever was not wrapped so."""
+        """Return what was wrapped. Raises NotWrapped for whatever was not wrapped so."""
         try:
             if len(stored) > NONCE_SIZE + TAG_SIZE:
                 return self._aead.decrypt(stored[:NONCE_SIZE], stored[NONCE_SIZE:], self._context)
         except Forged:
             pass
-        raise BadTicketKeys(
-            "it does not verify under our secret: it was altered, or another secret is in use"
-        )
+        raise NotWrapped("it does not verify under our secret: it was altered, or another secret is in use")
 
 
 def _checked(secret: object) -> bytes:

@@ -39,6 +39,7 @@ class Metric(Enum):
     REQUESTS = Row("Requests of HTTP, by the class of the status.", ("route", "status"))
     WORKERS_ENDED = Row("Workers that ended without being told to.")
     RELOADS = Row("Changes of the configuration or its files, and whether they were taken.", ("result",))
+    NEWS = Row("Revocation news shared with other gateways, by what became of them.", ("result",))
 
 
 class Timing(Enum):
@@ -47,6 +48,7 @@ class Timing(Enum):
     HELLO = "hello"
     HANDSHAKE = "handshake"
     BACKEND = "backend"
+    NEWS = "news"
 
 
 class State(Enum):
@@ -54,10 +56,12 @@ class State(Enum):
 
     CONNECTIONS = Row("Open connections of clients that were let in.")
     HANDSHAKES_OPEN = Row("Connections whose clients are not verified yet.")
+    NEWS_FOLLOWED = Row("Processes that follow revocation news.")
 
 
 SECONDS = Row(
-    "How long a phase took: until the ClientHello, the handshake, to reach the service.", ("phase",)
+    "How long a phase took: until the ClientHello, the handshake, to reach the service, for news to get here.",
+    ("phase",),
 )
 SECONDS_NAME = "phase_seconds"
 

@@ -5,7 +5,7 @@ It does not interpret evidence, and fetches nothing itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.util import find_spec
@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from bothways.errors import ConfigError
 from bothways.trust import files
 from bothways.trust.evidence.cache import EvidenceCache
-from bothways.trust.evidence.http_exchange import MAX_RESPONSE_BYTES
+from bothways.trust.evidence.http_exchange import MAX_RESPONSE_BYTES, Evidence
 from bothways.trust.evidence.locations import is_host
 from bothways.trust.general_names import lower_ascii
 from bothways.trust.verdict import EvidenceRequest
@@ -40,7 +40,8 @@ class Fetch:
     later processes.  keep: how long evidence is used before it is fetched again, if it does not expire earlier.
     seconds: the time limit for each round of fetching.  requests: the number of requests for one peer. redirects: the
     number of redirects for one request.  max_list_bytes: the size of the largest CRL that is fetched. by_caller: the
-    caller of the connection answers `EvidenceWanted` itself, so that httpcore is not needed.
+    caller of the connection answers `EvidenceWanted` itself, so that httpcore is not needed.  learned: is called with
+    evidence that was fetched and whose signature was verified, in a thread of its own; it must not raise.
     """
 
     ocsp: bool = True
@@ -56,6 +57,7 @@ class Fetch:
     redirects: int = 3
     max_list_bytes: int = 4 * 1024 * 1024
     by_caller: bool = False
+    learned: Callable[[Evidence], object] | None = field(default=None, repr=False)
 
     hosts: frozenset[str] = field(init=False, repr=False)
     networks: tuple[Network, ...] = field(init=False, repr=False)

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from bothways.lazy_names import lazy_names
 from bothways.trust.revocation.check import status_check
+from bothways.trust.revocation.news import RevocationNews
 from bothways.trust.revocation.policy import PRESETS, Revocation
 
-__all__ = ["PRESETS", "Revocation", "status_check"]
+__all__ = ["PRESETS", "Revocation", "RevocationNews", "status_check"]
 
 
 if not TYPE_CHECKING:  # for programs that use the former name

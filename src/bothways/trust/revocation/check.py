@@ -19,6 +19,7 @@ from bothways.trust.evidence.requests import crl_requests, response_requests
 from bothways.trust.path import Path, Status, StatusCheck
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.by_crl import CRLSource
+from bothways.trust.revocation.by_news import NewsSource
 from bothways.trust.revocation.by_ocsp import ResponseSource
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import NO_STATEMENT, BadStaple, Good, Revoked, Statement, Unknown, fold
@@ -106,6 +107,7 @@ class RevocationCheck:
         self._path = path
         self._responses = ResponseSource(available, self, work)
         self._crls = CRLSource(available, path, others, self, work)
+        self._news = NewsSource(available, path, others, self, work)
         self._requests: list[EvidenceRequest] = []
         self.in_progress: list[bytes] = []
         self.not_allowed = ""  # a host that must not be contacted for evidence
@@ -116,11 +118,12 @@ class RevocationCheck:
         try:
             by_response = fold(self._responses.statements(certificate, issuer))
             by_crl = self._crls.statements(certificate, issuer)
+            by_news = self._news.revocations(certificate, issuer)
         finally:
             self.in_progress.pop()
         if not isinstance(by_response, Good):
             self._requests += [request for each in by_crl if isinstance(each, Good) for request in each.wants]
-        result = fold([*([] if by_response is NO_STATEMENT else [by_response]), *by_crl])
+        result = fold([*([] if by_response is NO_STATEMENT else [by_response]), *by_crl, *by_news])
         if not isinstance(result, Unknown):
             return result
         if _has_no_revocation(certificate):

@@ -12,6 +12,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.revocation.news import RevocationNews
 
 _WHOLE_PATH = 1_000_000  # certificates
 
@@ -25,7 +26,8 @@ class Revocation:
     available evidence is not sufficient.  covers: "path" (every certificate below the trust anchor) or "leaf".
     unknown: "refuse" a peer whose status is unknown, or "accept" it with a warning; a revoked certificate is always
     refused, and so is a missing staple that the certificate requires (RFC 7633).
-    tolerance: the difference of clocks that is allowed for thisUpdate and nextUpdate.
+    tolerance: the difference of clocks that is allowed for thisUpdate and nextUpdate.  news: evidence that others have
+    brought, of which only permanent revocations count; by itself it is no source.
     """
 
     crls: CRLStore | None = None
@@ -35,6 +37,7 @@ class Revocation:
     covers: Literal["path", "leaf"] = "path"
     unknown: Literal["refuse", "accept"] = "refuse"
     tolerance: timedelta = TOLERANCE
+    news: RevocationNews | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.crls, CRLStore | None):
@@ -53,6 +56,8 @@ class Revocation:
             raise ConfigError(f"unknown: {self.unknown!r} is neither refuse nor accept")
         if self.tolerance < timedelta(0):
             raise ConfigError("tolerance: expected a duration of zero or more")
+        if not isinstance(self.news, RevocationNews | None):
+            raise ConfigError("news: expected a RevocationNews")
 
     @property
     def listed(self) -> int:
@@ -63,9 +68,9 @@ class Revocation:
 
     @property
     def generation(self) -> int:
-        """Rises whenever the available CRLs or responses change."""
-        lists = 0 if self.crls is None else self.crls.generation
-        return lists if self.ocsp is None else lists + self.ocsp.generation
+        """Rises whenever the available CRLs or responses change, or there are news."""
+        sources = (self.crls, self.ocsp, self.news)
+        return sum([0 if each is None else each.generation for each in sources])
 
     @classmethod
     def preset(
