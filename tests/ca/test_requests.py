@@ -9,8 +9,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ExtensionOID, NameOID, ObjectIdentifier
 
+from bothways.ca.der import sequence, tagged
 from bothways.ca.errors import AuthorityError, NamesRefused, RequestRefused
 from bothways.ca.keys import KeyType, new_key, signature_hash
 from bothways.ca.profiles import Holder, Profile, check_holder
@@ -27,11 +28,16 @@ NAMES: list[x509.GeneralName] = [
 
 
 def request(
-    names: list[x509.GeneralName] | None = None, common: tuple[str, ...] = ("alice",), key: object = KEY
+    names: list[x509.GeneralName] | bytes | None = None,
+    common: tuple[str, ...] = ("alice",),
+    key: object = KEY,
 ) -> bytes:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text) for text in common])
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject)
-    if names:
+    if isinstance(names, bytes):
+        encoded = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, names)
+        builder = builder.add_extension(encoded, critical=False)
+    elif names:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     hash_ = None if isinstance(key, ed448.Ed448PrivateKey) else hashes.SHA256()
     if isinstance(key, ec.EllipticCurvePrivateKey):
@@ -93,7 +99,7 @@ WISHES: list[tuple[list[x509.GeneralName], tuple[str, ...], str]] = [
 
 @pytest.mark.parametrize(("names", "common", "problem"), WISHES)
 def test_requested_names_that_no_profile_allows_are_refused(
-    names: list[x509.GeneralName], common: tuple[str, ...], problem: str
+    names: list[x509.GeneralName] | bytes, common: tuple[str, ...], problem: str
 ) -> None:
     with pytest.raises(RequestRefused, match=problem):
         read_request(request(names, common), "csr")
@@ -131,11 +137,11 @@ def test_other_extensions_of_a_request_are_ignored() -> None:
     assert read_request(data, "csr")[1] == Holder(None, ("a.example",))
 
 
-HOSTILE: list[tuple[list[x509.GeneralName], tuple[str, ...], str]] = [
+HOSTILE: list[tuple[list[x509.GeneralName] | bytes, tuple[str, ...], str]] = [
     ([NAMES[0], x509.DNSName("A.example")], ("a",), "is requested twice"),
     ([x509.DNSName("a\nb.example")], ("a",), "is not a DNS name"),
     ([x509.DNSName("a.example\0.evil.example")], ("a",), "is not a DNS name"),
-    ([x509.RFC822Name("a@example.com\r\nBcc: b")], ("a",), "is not an email address"),
+    (sequence(tagged(0x81, b"a@example.com\r\nBcc: b")), ("a",), "is not an email address"),
     ([x509.UniformResourceIdentifier("spiffe://example/../a")], ("a",), "is not a SPIFFE ID"),
     (NAMES, ("a\x1b[2J",), "that are not printable"),
     (NAMES, ("a\u202eb",), "that are not printable"),
@@ -144,7 +150,7 @@ HOSTILE: list[tuple[list[x509.GeneralName], tuple[str, ...], str]] = [
 
 @pytest.mark.parametrize(("names", "common", "problem"), HOSTILE)
 def test_a_hostile_name_is_read_and_then_certified_by_no_profile(
-    names: list[x509.GeneralName], common: tuple[str, ...], problem: str
+    names: list[x509.GeneralName] | bytes, common: tuple[str, ...], problem: str
 ) -> None:
     holder = read_request(request(names, common), "csr")[1]
     with pytest.raises(NamesRefused, match=problem):
