@@ -165,7 +165,7 @@ def test_serve_takes_tls_at_once_from_a_client_of_postgresql_that_offers_its_pro
         with connect("127.0.0.1", int(server.port), config, "localhost") as channel:
             channel.sendall(b"direct")
             assert channel.recv(4096) == b"direct"
-        with pytest.raises(PeerAlert, match="unrecognized_name"):
+        with pytest.raises(PeerAlert, match="no_application_protocol"):
             ada(server, server_name="localhost")
         assert heard == [b"direct"]
 

@@ -35,6 +35,23 @@ def test_a_client_is_routed_by_the_name_and_the_protocol_that_it_asks_for(settin
     asyncio.run(talk())
 
 
+@pytest.mark.parametrize("protocols", [(), ("http/1.1",)])
+def test_who_offers_no_protocol_of_its_routes_is_not_told_that_its_name_is_unknown(
+    setting: Setting, protocols: tuple[str, ...]
+) -> None:
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(keys='alpn = ["h2", "x"]'))
+            async with setting.gateway() as gateway:
+                with pytest.raises(PeerAlert, match="no_application_protocol"):
+                    await setting.open(gateway, alpn=protocols)
+                [line] = await setting.until_reported()
+        assert (line["code"], line["cause"]) == ("NO_SHARED_APPLICATION_PROTOCOL", "NO_SHARED_PROTOCOL")
+        assert "we accept h2, x" in line["ended"]
+
+    asyncio.run(talk())
+
+
 def test_a_session_is_resumed_and_its_client_judged_and_decided_about_again(setting: Setting) -> None:
     """RFC 9846 4.7.1; also after the file was read again, and not by a rule that has gone."""
 

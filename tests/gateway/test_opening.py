@@ -191,9 +191,14 @@ def test_a_client_of_postgresql_may_begin_with_tls_at_once_if_it_offers_the_prot
                     assert await answer(reader, writer, b"hello") == b"hello"
                 for other in ((), ("h2",)):
                     config = setting.mutual.client("good", alpn=other).config
-                    with pytest.raises(PeerAlert, match="unrecognized_name"):
+                    with pytest.raises(PeerAlert, match="no_application_protocol"):
                         await connect("127.0.0.1", port(gateway), config, "localhost")
                 assert len(behind.writers) == 2
+                *_, line = await setting.until_reported()
+                assert (line["code"], line["cause"]) == (
+                    "NO_SHARED_APPLICATION_PROTOCOL",
+                    "NO_SHARED_PROTOCOL",
+                )
 
     asyncio.run(talk())
 

@@ -55,6 +55,19 @@ def test_the_first_route_that_takes_a_client_is_its_route(
     assert (None if found is None else found.config.name) == route
 
 
+def test_the_protocols_of_the_routes_for_a_name_are_known(setting: Setting) -> None:
+    setting.write(*ROUTES[:1], ROUTES[2])
+    routes = setting.load()
+    address = routes.config.listeners[0].address
+    for name, protocols in (
+        ("localhost", (b"h2", b"x")),
+        ("a.example.com", ()),
+        ("elsewhere", ()),
+        (None, ()),
+    ):
+        assert routes.protocols_for(address, ServiceRequest(name, None)) == protocols
+
+
 def test_files_that_several_routes_name_are_read_once(setting: Setting) -> None:
     setting.write(*ROUTES[:3])
     routes = setting.load()

@@ -29,7 +29,7 @@ from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.driver import LINGER_SECONDS, ConnectionStatus
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
 from bothways.trust.verdict import Outcome
 
 HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it
@@ -202,14 +202,18 @@ class Serving:
         self._departures.add(host)
         return True
 
-    def _config_for(self, protocol: str | None, asked: ServiceRequest) -> ServerConfig | None:
-        """Return the configuration for a client; None refuses it.
+    def _config_for(
+        self, protocol: str | None, asked: ServiceRequest
+    ) -> ServerConfig | ProtocolRequired | None:
+        """Return the configuration for a client; anything else refuses it.
 
         protocol: what one that began with TLS at once has to offer by ALPN; None asks for nothing.
         """
         if self._may_serve is not None and not self._may_serve():
             return None
-        return self._config if protocol is None or protocol.encode() in (asked.protocols or ()) else None
+        if protocol is None or protocol.encode() in (asked.protocols or ()):
+            return self._config
+        return ProtocolRequired((protocol.encode(),))
 
     async def _handshake(
         self, client: Client, tls: ServedProtocol, recorder: Recorder | None, local: str

@@ -28,7 +28,7 @@ from bothways.gateway.routes import Route, Routes, is_same_trust, svid_problem
 from bothways.places import source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted, Peer
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
 from bothways.trust.certificate import ParsedCertificate
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class ClientProtocol(AdmittedProtocol):
 
     # -- the handshake ---------------------------------------------------------------------------------
 
-    def _select(self, asked: ServiceRequest) -> ServerConfig | None:
+    def _select(self, asked: ServiceRequest) -> ServerConfig | ProtocolRequired | None:
         """Choose the route by the ClientHello."""
         if self._hello is not None:
             self._hello.cancel()
@@ -151,10 +151,11 @@ class ClientProtocol(AdmittedProtocol):
             self.entry.asked_at = self._loop.time()
             self._gateway.meter.took(Timing.HELLO, self.entry.asked_at - self.entry.began)
         if self._needs_alpn is not None and self._needs_alpn.encode() not in (asked.protocols or ()):
-            return None
+            return ProtocolRequired((self._needs_alpn.encode(),))
         self._route = self._routes.find(self._listener, asked)
         if self._route is None:
-            return None
+            others = self._routes.protocols_for(self._listener, asked)
+            return ProtocolRequired(others) if others else None
         self.entry.route = self._route.config.name
         problem = svid_problem(self._route.ends)
         if problem is not None:

@@ -73,10 +73,14 @@ class Route:
 
     def takes(self, listener: str, asked: ServiceRequest) -> bool:
         """Whether a client that came in there is for this route."""
+        alpn = self.config.alpn
+        is_offered = not alpn or any(each.encode() in (asked.protocols or ()) for each in alpn)
+        return is_offered and self.is_named(listener, asked)
+
+    def is_named(self, listener: str, asked: ServiceRequest) -> bool:
+        """Whether it is for clients that come in there, and for the server name that one asks for."""
         config = self.config
         if config.listeners is not None and listener not in config.listeners:
-            return False
-        if config.alpn and not any(each.encode() in (asked.protocols or ()) for each in config.alpn):
             return False
         if config.server_names is None:
             return True
@@ -96,18 +100,21 @@ class Routes:
 
     def find(self, listener: ListenerAddress, asked: ServiceRequest) -> Route | None:
         """Return the first route that takes a client; None refuses it. listener: where it came in."""
+        name, routes = self._of(listener)
+        return next((each for each in routes if each.takes(name, asked)), None)
+
+    def protocols_for(self, listener: ListenerAddress, asked: ServiceRequest) -> tuple[bytes, ...]:
+        """Return the application protocols of routes that would take a client, if it offered one of them."""
+        name, routes = self._of(listener)
+        named = [each for each in routes if each.is_named(name, asked)]
+        return tuple(dict.fromkeys(each.encode() for route in named for each in route.config.alpn))
+
+    def _of(self, listener: ListenerAddress) -> tuple[str, list[Route]]:
+        """Return the name of a listener, and the routes of its kind; none for one that the file does not have."""
         found = next((each for each in self.config.all_listeners if each.address == listener), None)
         if found is None:
-            return None
-        shows_status = found.kind == STATUS
-        return next(
-            (
-                each
-                for each in self.all
-                if each.shows_status == shows_status and each.takes(found.name, asked)
-            ),
-            None,
-        )
+            return "", []
+        return found.name, [each for each in self.all if each.shows_status == (found.kind == STATUS)]
 
     def expired(self, at: datetime) -> dict[bytes, str]:
         """Return which CRLs have expired, by their DER, each with a sentence that says so."""

@@ -41,7 +41,7 @@ from bothways.tls.handshake.identity_fields import (
     refuses_unknown_name,
     resumes_12,
 )
-from bothways.tls.handshake.server import ServiceRequest, server_handshake
+from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest, server_handshake
 from bothways.tls.handshake.settings import (
     PREFERRED_GROUPS,
     PREFERRED_SCHEMES,
@@ -387,12 +387,13 @@ class ServerConfig:
         self,
         *,
         observer: Observer | None = None,
-        select: Callable[[ServiceRequest], ServerConfig | None] | None = None,
+        select: Callable[[ServiceRequest], ServerConfig | ProtocolRequired | None] | None = None,
     ) -> Connection:
         """Start the server's side of one connection; `observer` as for a client.
 
         select: called with what the client asks for, at its ClientHello; returns the configuration for this client,
-        or None to refuse it with the alert unrecognized_name. Of that configuration everything counts except
+        None to refuse it with the alert unrecognized_name, or the application protocols of which it has to offer one,
+        to refuse it with no_application_protocol. Of that configuration everything counts except
         `handshake_timeout`, `max_certificate_bytes`, `record_padding`, `insecure_ignore_truncation`,
         `insecure_keylog`, `ech_keys`, `clock` and `randomness`, which are those of this one.
         """
@@ -402,10 +403,10 @@ class ServerConfig:
 
 
 def _selected_settings(
-    select: Callable[[ServiceRequest], ServerConfig | None], asked: ServiceRequest
-) -> Settings | None:
+    select: Callable[[ServiceRequest], ServerConfig | ProtocolRequired | None], asked: ServiceRequest
+) -> Settings | ProtocolRequired | None:
     config = select(asked)
-    return None if config is None else config.settings
+    return config.settings if isinstance(config, ServerConfig) else config
 
 
 def _offer(config: ClientConfig | ServerConfig, versions: Sequence[str] | None = None) -> Negotiation:

@@ -9,7 +9,7 @@ import pytest
 from bothways import Fault, ServerConfig, TrustStore
 from bothways.tls.events import MessageSeen, Note
 from bothways.tls.handshake.access import Refusal
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
 from bothways.tls.handshake.settings import AUTHORITIES_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ServerHello, is_retry
@@ -177,6 +177,18 @@ def test_a_server_refuses_what_it_has_no_configuration_for_before_any_key_is_com
     assert talk.server_failure.fault is Fault.UNKNOWN_SERVER_NAME
     assert talk.server_failure.facts["name"] == (name or "(none)")
     assert talk.client_failure.name == "unrecognized_name"
+
+
+@pytest.mark.parametrize("offered", [(), ("a", "b")])
+def test_a_server_says_which_protocol_a_client_has_to_offer(offered: tuple[str, ...]) -> None:
+    """RFC 7301 3.2: no_application_protocol, and not that the name is unknown."""
+    client = client_config(alpn=offered)
+    talk = pair(client, server_config())
+    talk.server = server_config().connection(select=lambda _: ProtocolRequired((b"c",)))
+    talk.exchange()
+    assert talk.server_failure.fault is Fault.NO_SHARED_APPLICATION_PROTOCOL
+    assert talk.server_failure.facts == {"offered": list(offered) or ["none"], "accepted": ["c"]}
+    assert talk.client_failure.name == "no_application_protocol"
 
 
 def test_a_server_whose_selection_fails_refuses_the_client() -> None:

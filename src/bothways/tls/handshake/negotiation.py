@@ -212,7 +212,16 @@ def choose_protocol(offered: Sequence[bytes] | None, accepted: Sequence[bytes]) 
     for protocol in accepted:
         if protocol in offered:
             return protocol
-    blame(Fault.NO_SHARED_APPLICATION_PROTOCOL, offered=_texts(offered), accepted=_texts(accepted))
+    refuse_protocols(offered, accepted)
+
+
+def refuse_protocols(offered: Sequence[bytes], accepted: Sequence[bytes]) -> NoReturn:
+    """Refuse a client that offers none of the application protocols that we accept (RFC 7301 3.2)."""
+    blame(
+        Fault.NO_SHARED_APPLICATION_PROTOCOL,
+        offered=_texts(offered) or ["none"],
+        accepted=_texts(accepted),
+    )
 
 
 def check_second_hello(

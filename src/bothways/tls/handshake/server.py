@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bothways.faults import Fault, blame
 from bothways.roles import Version
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.negotiation import asked_name, choose_version
+from bothways.tls.handshake.negotiation import asked_name, choose_version, refuse_protocols
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server12 import server_handshake_12
@@ -32,7 +32,14 @@ class ServiceRequest:
     protocols: tuple[bytes, ...] | None
 
 
-Select = Callable[[ServiceRequest], Settings | None]
+@dataclass(frozen=True, slots=True)
+class ProtocolRequired:
+    """In place of settings: a client has to offer one of these application protocols, and offers none of them."""
+
+    protocols: tuple[bytes, ...]
+
+
+Select = Callable[[ServiceRequest], Settings | ProtocolRequired | None]
 
 
 def server_handshake(
@@ -41,7 +48,7 @@ def server_handshake(
     """Read the ClientHello, then continue with the script of the chosen version (RFC 9846 2).
 
     Nothing may follow the ClientHello in its record, since the client has to wait for the answer (RFC 9846 5.1).
-    select: returns the settings for this request; None refuses it, before any key is computed.
+    select: returns the settings for this request; None or the required protocols refuse it, before any key is computed.
     """
     hello = yield from expect(Step.WAIT_CH, ClientHello)
     hs.inbox.check_record_ends()
@@ -65,5 +72,7 @@ def _selected(hs: HandshakeContext, hello: ClientHello, select: Select) -> Setti
     settings = select(asked)
     if settings is None:
         blame(Fault.UNKNOWN_SERVER_NAME, name=asked.server_name or "(none)")
+    if isinstance(settings, ProtocolRequired):
+        refuse_protocols(asked.protocols or (), settings.protocols)
     hs.belongs_to(settings)
     return settings
