@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+import identities
 import pki
 from bothways import ConfigError, PeerAlert
 from bothways.cli.options import Clients, Side, Sources
@@ -199,3 +200,20 @@ def test_a_certificate_that_was_not_renewed_in_time_is_warned_of_once(mutual):
         said = [line for _ in range(2) for check in read.checks() for line in check()]
         assert [line for line in said if "was not renewed yet" in line] == said
         assert len(said) == count
+
+
+def test_the_alerts_of_clients_are_named_where_they_differ(mutual, tmp_path):
+    """OpenSSL sends bad_certificate for what is not valid yet."""
+    later = identities.START + timedelta(days=30)
+    issued = pki.leaf(
+        identities.middle(),
+        "server",
+        alternatives=["DNS:localhost"],
+        not_before=later,
+        not_after=later + timedelta(days=9),
+    )
+    (tmp_path / "cert.pem").write_bytes(issued.chain_pem)
+    (tmp_path / "key.pem").write_bytes(issued.key_pem)
+    side = Side(str(tmp_path / "cert.pem"), str(tmp_path / "key.pem"), None, (), False, Sources())
+    said = [line for check in ServerFiles(side, Clients(None, None, ())).checks() for line in check()]
+    assert "clients will refuse it (certificate_expired, OpenSSL by bad_certificate)" in said[0]

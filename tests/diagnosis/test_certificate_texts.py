@@ -122,6 +122,10 @@ TEXTS: list[tuple[str, str | None]] = [
         "EXPIRED",
     ),
     ("The certificate is revoked", "REVOKED"),
+    (
+        "Your client certificate was revoked, or the revocation status could not be determined.",
+        "REVOKED_OR_NOT",
+    ),
     ("CRYPT_E_REVOKED", "REVOKED"),
     ("The revocation function was unable to check revocation because the revocation server was offline.", "STATUS"),
     ("CRYPT_E_NO_REVOCATION_CHECK", "STATUS"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.diagnosis import refusal_in
-from bothways.diagnosis.service_protocols import LINES_LOOKED_AT, MESSAGES_LOOKED_AT, read_protocols
+from bothways.diagnosis.service_protocols import MESSAGES_LOOKED_AT, read_protocols
 from bothways.diagnosis.service_texts import Meaning
 
 
@@ -28,10 +28,17 @@ def mysql(code: int, text: str, state: str = "#28000") -> bytes:
     return len(body).to_bytes(3, "little") + b"\x02" + body
 
 
+MYSQL_OK = b"\x07\0\0\x04\0\0\0\x02\0\0\0"
+MYSQL_SWITCH = b"\x1b\0\0\x03\xfemysql_native_password\0abcd"
+
+
 def ldap(code: int, text: str = "", tag: int = 0x61) -> bytes:
     body = bytes((10, 1, code, 4, 0, 4, len(text))) + text.encode()
     message = b"\x02\x01\x01" + bytes((tag, len(body))) + body
     return b"\x30" + bytes((len(message),)) + message
+
+
+ACCEPTED = b"\x20\x03\0\0\0"
 
 
 def amqp_start() -> bytes:
@@ -39,8 +46,8 @@ def amqp_start() -> bytes:
     return b"\x01\0\0" + len(body).to_bytes(4, "big") + body + b"\xce"
 
 
-def amqp(code: int, text: str) -> bytes:
-    body = b"\0\x0a\0\x32" + code.to_bytes(2, "big") + bytes((len(text),)) + text.encode()
+def amqp(code: int, text: str, method: bytes = b"\0\x0a\0\x32") -> bytes:
+    body = method + code.to_bytes(2, "big") + bytes((len(text),)) + text.encode()
     return b"\x01\0\0" + len(body).to_bytes(4, "big") + body + b"\xce"
 
 
@@ -52,7 +59,11 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (postgresql("28P01", 'password authentication failed for user "ada"'), Meaning.LOGIN, True),
     (postgresql("53300", "sorry, too many clients already"), Meaning.BUSY, True),
     (postgresql("57P03", "the database system is starting up"), Meaning.BUSY, True),
-    (postgresql("42P01", "no such table"), None, False),
+    (postgresql("42P01", "no such table", "ERROR"), None, False),
+    (postgresql("08P01", "no more connections allowed (max_client_conn)"), Meaning.BUSY, True),
+    (postgresql("08P01", "query_wait_timeout"), Meaning.NO_BACKEND, True),
+    (postgresql("08P01", "no such database: x"), Meaning.UNWILLING, True),
+    (OK + READY + postgresql("XX000", "unheard of"), Meaning.UNWILLING, True),
     (OK + STATUS + postgresql("53300", "remaining connection slots are reserved"), Meaning.BUSY, True),
     (OK + postgresql("3D000", 'database "x" does not exist'), Meaning.UNWILLING, True),
     (OK + postgresql("42501", 'permission denied for database "x"'), Meaning.FORBIDDEN, True),
@@ -69,7 +80,11 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (mysql(1045, "Access denied for user 'ada'@'x'"), Meaning.DENIED, True),
     (mysql(1040, "Too many connections", "#08004"), Meaning.BUSY, True),
     (mysql(1130, "Host '1.2.3.4' is not allowed to connect to this MariaDB server", ""), Meaning.FORBIDDEN, True),
-    (mysql(1146, "Table 'x' doesn't exist", "#42S02"), None, False),
+    (MYSQL_OK + mysql(1146, "Table 'x' doesn't exist", "#42S02"), None, False),
+    (mysql(1049, "Unknown database 'x'", "#42000"), Meaning.UNWILLING, True),
+    (mysql(9001, "Max connect timeout reached while reaching hostgroup 1", "#HY000"), Meaning.NO_BACKEND, True),
+    (MYSQL_SWITCH, Meaning.LOGIN, True),
+    (MYSQL_SWITCH + MYSQL_OK, None, False),
     (ldap(49), Meaning.LOGIN, True),
     (ldap(50), Meaning.FORBIDDEN, True),
     (ldap(8), Meaning.CERTIFICATE_WANTED, True),
@@ -85,6 +100,9 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     *((ldap(50, tag=tag), Meaning.FORBIDDEN, True) for tag in (0x67, 0x69, 0x6B, 0x6D, 0x6F)),
     (ldap(8, "modifications require authentication", tag=0x6B), Meaning.LOGIN, True),
     (ldap(50, tag=0x64), None, False),
+    (ldap(34, "invalid DN"), Meaning.UNWILLING, True),
+    (ldap(14), None, False),
+    (ldap(32, tag=0x65), None, False),
     (ldap(49, "client certificate has expired"), Meaning.CERTIFICATE_EXPIRED, True),
     (b"\x30\x84\0\0\0\x10\x02\x01\x01\x61\x84\0\0\0\x07\x0a\x01\x31\x04\0\x04\0", Meaning.LOGIN, True),
     (b"\x30\x85", None, False),
@@ -92,11 +110,14 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (b"\x20\x02\x00\x04", Meaning.LOGIN, True),
     (b"\x20\x02\x00\x03", Meaning.BUSY, True),
     (b"\x20\x02\x00\x02", Meaning.UNWILLING, True),
-    (b"331 Please specify the password.\r\n530 Login incorrect.\r\n", Meaning.LOGIN, True),
-    (b"-CLUSTERDOWN Hash slot not served\r\n", Meaning.BUSY, True),
-    (b"-BUSY Redis is busy running a script.\r\n", Meaning.BUSY, True),
-    (b"-MOVED 3999 127.0.0.1:6381\r\n", Meaning.ELSEWHERE, True),
-    (b"-READONLY You can't write against a read only replica.\r\n", Meaning.ELSEWHERE, True),
+    (b"\x20\x02\x00\x63", Meaning.UNWILLING, True),
+    (ACCEPTED + b"\x40\x04\0\1\x87\0", Meaning.FORBIDDEN, True),
+    (ACCEPTED + b"\x40\x02\0\1", None, False),
+    (ACCEPTED + b"\x40\x04\0\1\x10\0", None, False),
+    (ACCEPTED + b"\x90\x04\0\1\0\x87", Meaning.FORBIDDEN, True),
+    (b"\x20\x02\0\0\x90\x04\0\1\0\x80", Meaning.FORBIDDEN, True),
+    (b"\x20\x02\0\0\x90\x03\0\1\1", None, False),
+    (b"\x20\x02\0\0\x90\x02\0\1", None, False),
     (b"\x20\x03\x00\x8a\0", Meaning.FORBIDDEN, True),
     (b"\x20\x02\x00\x00", None, False),
     (b"\x20\x19\x00\x87\x16\x1f\0\x13certificate expired", Meaning.CERTIFICATE_EXPIRED, True),
@@ -108,46 +129,16 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (amqp(403, "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN"), Meaning.LOGIN, True),
     (amqp(530, "NOT_ALLOWED - access to vhost '/' refused"), Meaning.FORBIDDEN, True),
     (amqp(200, "bye"), None, False),
+    (amqp(501, "FRAME_ERROR"), Meaning.UNWILLING, True),
+    (amqp_start() + amqp(403, "ACCESS_REFUSED - access to queue", b"\0\x14\0\x28"), Meaning.FORBIDDEN, True),
+    (b"AMQP\0\0\x09\x01", Meaning.UNWILLING, True),
+    (b"AMQP\3\1\0\0" + bytes(8) + b"\0\x53\x44\xc0\x03\x01\x50\x01", Meaning.LOGIN, True),
+    (b"AMQP\3\1\0\0" + bytes(8) + b"\0\x53\x44\xc0\x03\x01\x50\x00", None, False),
     (b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>", Meaning.LOGIN, True),
     (b"<?xml version='1.0'?><stream:stream><stream:error><host-unknown xmlns='x'/>", Meaning.NO_SUCH_HOST, True),
     (b"<stream:stream><stream:features/>", None, False),
     (b"<failure><not-authorized/><text xml:lang='en'>certificate expired</text>", Meaning.CERTIFICATE_EXPIRED, True),
-    (b"-NOAUTH Authentication required.\r\n", Meaning.LOGIN, True),
-    (b"-DENIED Redis is running in protected mode", Meaning.FORBIDDEN, True),
-    (b"-ERR max number of clients reached\r\n", Meaning.BUSY, True),
-    (b"-ERR unknown command\r\n", None, False),
-    (b"INFO {}\r\n-ERR 'Authorization Violation'\r\n", Meaning.LOGIN, True),
-    (b"a NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Meaning.LOGIN, True),
-    (b"* BYE Client didn't present valid SSL certificate\r\n", Meaning.CERTIFICATE_WANTED, True),
-    (b"* BYE Disconnected for inactivity.\r\n", Meaning.NO_REQUEST, False),
-    (b"* BYE Too many connections\r\n", Meaning.BUSY, True),
-    (b"* OK ready\r\na NO [AUTHENTICATIONFAILED] Authentication failed.\r\n", Meaning.LOGIN, True),
-    (b"* OK\r\n" * LINES_LOOKED_AT + b"a NO [AUTHENTICATIONFAILED] no.\r\n", None, False),
-    (b"* OK too many cooks\r\n", None, False),
-    (b"220 mx ESMTP\r\n530 5.7.0 Authentication required\r\n", Meaning.LOGIN, True),
-    (b"220 mx ESMTP\r\n250 mx\r\n", None, False),
-    (b"220 mx\r\n454 4.7.0 TLS client certificate required\r\n", Meaning.CERTIFICATE_WANTED, True),
-    (b"421 4.3.2 mx closing\r\n", Meaning.BUSY, True),
-    (b"554 5.7.1 <x[1.2.3.4]>: Client host rejected: Access denied\r\n", Meaning.FORBIDDEN, True),
-    (b"554 no\r\n", Meaning.FORBIDDEN, True),
-    (b"550 HELO name is not acceptable\r\n503 HELO or EHLO required\r\n", Meaning.SHUT_OUT, True),
-    (b"220 mx ESMTP\r\n550 we know nobody there\r\n", Meaning.SHUT_OUT, True),
-    (b"250-mx\r\n250 HELP\r\n250 OK\r\n550 Unknown user\r\n", Meaning.UNWILLING, True),
-    (b"250 mx\r\n550 5.1.1 <b@x>: Recipient address rejected\r\n", Meaning.UNWILLING, True),
-    (b"250 mx\r\n550 5.7.23 SPF check failed\r\n", Meaning.SHUT_OUT, True),
-    (b"250 mx\r\n552 5.2.2 mailbox is over its quota\r\n", Meaning.UNWILLING, True),
-    (b"250 mx\r\n455 4.3.0 not now\r\n", Meaning.BUSY, True),
-    (b"250 mx\r\n550 relay not permitted\r\n", Meaning.FORBIDDEN, True),
-    (b"250 mx\r\n502 not implemented\r\n", None, False),
-    (b"503 sender not yet given\r\n", None, False),
-    (b"230 Login successful.\r\n550 Failed to open file.\r\n", None, False),
-    (b"480 Authentication required for command\r\n", Meaning.LOGIN, True),
-    (b'NO "Authentication failed."\r\n', Meaning.LOGIN, True),
     (b'"IMPLEMENTATION" "x"\r\nOK\r\nBYE "Too many connections."\r\n', Meaning.BUSY, True),
-    (b":irc.example NOTICE * :wait\r\n:irc.example 465 ada :You are banned\r\n", Meaning.FORBIDDEN, True),
-    (b":irc.example 464 ada :Password incorrect\r\n", Meaning.LOGIN, True),
-    (b":irc.example 433 * ada :Nickname is already in use\r\n", None, False),
-    (b"ERROR\nmessage:Bad CONNECT\n\nclient certificate has expired\n\0", Meaning.CERTIFICATE_EXPIRED, True),
     (b"", None, False),
     (b"hello", None, False),
 ]  # fmt: skip

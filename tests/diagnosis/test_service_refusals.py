@@ -60,6 +60,17 @@ def test_who_answers_after_it_verified_us_trusts_our_ca_and_has_not_stopped(
     assert not {"CA_NOT_ACCEPTED", "PEER_STOPPED", "CUT"} & {each.cause.name for each in ended.causes}
 
 
+def test_a_line_that_is_no_refusal_of_us_is_quoted_where_the_connection_failed() -> None:
+    """As Redis answers a command that is not complete, and ends without close_notify."""
+    situation = talk().client.situation()
+    said = b"+PONG\r\n-ERR wrong number of arguments\r\n"
+    assert explain_answer(said, situation) is None
+    found = explain_ended(said, Truncated("server", progress=Progress.ACCEPTED), situation)
+    assert first(found) == ("REFUSED_BY_SERVICE", "the peer's")
+    assert "-ERR wrong number of arguments" in found.first.evidence
+    assert "PEER_STOPPED" in [each.cause.name for each in found.causes]
+
+
 def test_dovecot_calls_a_certificate_none_where_it_has_no_crl() -> None:
     text = b"a1 NO [ALERT] Client didn't present valid SSL certificate\r\n"
     found = explain_answer(text, talk().client.situation())

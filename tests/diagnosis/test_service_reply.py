@@ -38,7 +38,7 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (http(403, "RBAC: access denied"), Meaning.FORBIDDEN, True),
     (http(403, "Reason: Cannot perform Post-Handshake Authentication."), Meaning.LATER_IMPOSSIBLE, True),
     (http(403, "403.7 - Forbidden: SSL client certificate is required."), Meaning.CERTIFICATE_WANTED, True),
-    (http(403, "HTTP Error 403.13 - Forbidden"), Meaning.CERTIFICATE_REVOKED, True),
+    (http(403, "HTTP Error 403.13 - Forbidden"), Meaning.CERTIFICATE_REVOKED_OR_NOT, True),
     (http(403, "HTTP Error 403.16 - Forbidden"), Meaning.CERTIFICATE_UNTRUSTED, True),
     (http(403, "<h1>HTTP/1.0 403 Forbidden</h1><p>Missing ALPN Protocol, expected `h2`"), Meaning.NO_PROTOCOL, True),
     (http(403, "HTTP Error 403.17 - Forbidden"), Meaning.CERTIFICATE_EXPIRED, True),

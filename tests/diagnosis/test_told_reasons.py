@@ -58,6 +58,12 @@ def test_the_reason_that_a_service_names_leads_where_we_find_nothing_wrong(text:
         assert found.first.evidence.startswith("it answers ")
 
 
+def test_an_answer_that_names_two_reasons_has_both() -> None:
+    """403.13 of IIS, which sends it most often where it cannot reach a CRL."""
+    found = explained(http("certificate was revoked, or the revocation status could not be determined"))
+    assert names(found)[:2] == ["REVOKED", "STATUS_UNKNOWN"]
+
+
 def test_the_time_of_the_answer_says_whose_clock_is_wrong() -> None:
     """Its own words count before the Date of whoever passes them on; a server that is right needs no clock set."""
     right, wrong = (f"Date: {format_datetime(NOW + each)}" for each in (timedelta(0), timedelta(days=9999)))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
+import ssl
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import identities
-from bothways.diagnosis import Explanation, HandshakeFacts, Probed, Weight, explain
+from bothways.diagnosis import Explanation, HandshakeFacts, OwnSide, Probed, Weight, explain
 from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.evidence import PROBES, of_survey, probe
 from bothways.doctor.survey import Survey
@@ -86,6 +89,43 @@ def test_one_hello_with_all_offers_shows_what_a_server_chooses() -> None:
         assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) is None
     # Nothing listens where the listener was.
     assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 1) is None
+
+
+@pytest.mark.parametrize(
+    ("ciphers", "version", "cause"),
+    [
+        ("ECDHE-ECDSA-AES256-SHA", ssl.TLSVersion.TLSv1_2, "NO_SHARED_SUITE"),
+        ("ECDHE-ECDSA-AES256-GCM-SHA384", ssl.TLSVersion.TLSv1_3, "NO_SHARED_VERSION"),
+    ],
+)
+def test_what_a_server_has_in_our_version_is_found_where_it_prefers_another(
+    ciphers: str, version: ssl.TLSVersion, cause: str, tmp_path: Path
+) -> None:
+    """OpenSSL with TLS 1.3, and in TLS 1.2 with CBC alone, or without it; our hello is of TLS 1.2."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    file = tmp_path / "server.pem"
+    file.write_bytes(identities.server().chain_pem + identities.server().key_pem)
+    context.load_cert_chain(file)
+    context.set_ciphers(ciphers)
+    context.minimum_version = version
+
+    def talk(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            context.wrap_socket(sock, server_side=True)
+
+    config = client(versions=("1.2",))
+    with listening(talk) as server:
+        found = probe(
+            Target("127.0.0.1", server.port, server_name("localhost")),
+            5,
+            ours=OwnSide.of(config, "localhost"),
+        )
+        assert server.accepted <= PROBES
+    assert found is not None and V13 in found.versions
+    reported = explained(found, versions=("1.2",))
+    assert reported.first.cause.name == cause
+    assert ("NO_SHARED_VERSION", "ours") in [(each.cause.name, each.party.value) for each in reported.causes]
+    assert ("supports only" in str(reported)) is (cause == "NO_SHARED_VERSION")
 
 
 def test_a_probe_ends_when_its_time_is_over() -> None:

@@ -9,6 +9,7 @@ import pytest
 from bothways import Alert, ConfigError, Fault, PeerAlert, PeerFault, Truncated
 from bothways.aio.admission import Evicted
 from bothways.errors import InternalError
+from bothways.faults import Reason
 from bothways.gateway.endings import LIMITS, Code, ending_of, is_verdict
 
 DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"
@@ -33,6 +34,18 @@ def test_an_error_has_a_code_before_and_after_the_verdict(
     assert ending_of(error, is_verified=True).code == verified
     assert ending_of(error, is_verified=False).code == (left or verified)
     assert "\n" not in ending_of(error, is_verified=True).text
+
+
+def test_every_reason_is_told_in_one_line() -> None:
+    """A certificate that is revoked, and not for clients: to renew it alone is in vain."""
+    reasons = (
+        Reason(Fault.REVOKED, 0, "CN=a", {"revoked_at": "2026-01-03", "reason": "unspecified"}),
+        Reason(Fault.NOT_A_CA, 1, "CN=b", {"issuer": "CN=c"}),
+    )
+    error = PeerFault(Fault.REVOKED, step=None, peer="client", facts=reasons[0].facts, reasons=reasons)
+    text = ending_of(error, is_verified=False).text
+    assert text.startswith("the client sent a certificate that was revoked") and "\n" not in text
+    assert "Also: certificate 1 (CN=b)" in text and "Hint" not in text
 
 
 def test_a_verdict_is_told_from_a_breach_of_the_protocol() -> None:

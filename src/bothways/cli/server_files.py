@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from bothways.cli.options import Clients, LoadedSide, Side
 from bothways.cli.peer_keys import LoadedKeys, PeerKeys
 from bothways.diagnosis.certificates import fault_of_ours
+from bothways.diagnosis.own_side import OPENSSL_ALERTS
 from bothways.diagnosis.self_check import reasons_against
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
@@ -129,5 +130,7 @@ ANY_NAME = "a.example"  # of a server; that a certificate is for others is no fa
 
 def _doubt(reason: Reason, now: datetime) -> str:
     found = fault_of_ours(reason, Role.SERVER, now)
+    of_openssl = OPENSSL_ALERTS.get(reason.fault)
     alert = reason.fault.alert.name.lower()
+    alert += f", OpenSSL by {of_openssl.name.lower()}" if of_openssl is not None else ""
     return f"warning: {found.text}: clients will refuse it ({alert}); {found.remedy}"

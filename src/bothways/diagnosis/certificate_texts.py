@@ -30,12 +30,18 @@ def _spelled(*rows: tuple[Meaning, tuple[str, ...]]) -> Texts:
 
 # The first row that matches counts: what is certain to be about one reason is before what may be said of all.
 CERTIFICATES = _spelled(
-    (Meaning.CERTIFICATE_WANTED, (r"no required (?:ssl|tls) certificate was sent", r"\b403[.]7\b")),
+    (
+        Meaning.CERTIFICATE_WANTED,
+        (r"no required (?:ssl|tls) certificate was sent", r"\b403[.]7\b[^<\n]{0,80}"),
+    ),
     (Meaning.CERTIFICATE_WRONG, (r"the ssl certificate error", r"tls certificate failed verification")),
     (Meaning.LATER_IMPOSSIBLE, (r"cannot perform post handshake authentication",)),
-    (Meaning.CERTIFICATE_REVOKED, (r"\b403[.]13\b",)),
-    (Meaning.CERTIFICATE_UNTRUSTED, (r"\b403[.]16\b",)),
-    (Meaning.CERTIFICATE_EXPIRED, (r"\b403[.]17\b",)),
+    (
+        Meaning.CERTIFICATE_REVOKED_OR_NOT,
+        (r"\b403[.]13\b[^<\n]{0,80}", r"revoked,? or (?:the|its) revocation status"),
+    ),
+    (Meaning.CERTIFICATE_UNTRUSTED, (r"\b403[.]16\b[^<\n]{0,80}",)),
+    (Meaning.CERTIFICATE_EXPIRED, (r"\b403[.]17\b[^<\n]{0,80}",)),
     (
         Meaning.CERTIFICATE_STATUS,
         (

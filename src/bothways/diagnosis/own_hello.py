@@ -35,12 +35,11 @@ def probed(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.NO_SHARED_SUITE, PEERS, LIKELY, evidence, detail=detail)
     if not found.versions:
         return
-    yield from (
-        _version_found(case, found)
-        or _suite_found(case, found)
-        or _group_found(case, found)
-        or _fits(case, found)
-    )
+    if refused := _version_found(case, found):
+        yield from refused
+        return
+    yield from _suite_found(case, found) or _group_found(case, found) or _fits(case, found)
+    yield from _version_left_out(case, found)
 
 
 def _version_found(case: Case, found: Probed) -> list[Likely]:
@@ -55,6 +54,17 @@ def _version_found(case: Case, found: Probed) -> list[Likely]:
             f"; of its cipher suites there, such as {listed(names(CipherSuite, found.suites))}, we have none"
         )
     return [case.likely(Cause.NO_SHARED_VERSION, party, LIKELY, PROBE, detail=detail)]
+
+
+def _version_left_out(case: Case, found: Probed) -> Iterator[Likely]:
+    """It speaks a version too that we could offer, where none of its other parameters is the reason."""
+    ours = set(case.own_side.versions)
+    if more := set(found.versions) & set(VERSIONS.values()) - ours:
+        detail = (
+            f"it supports {listed([version(code) for code in more])} too, "
+            f"and we offer {listed([version(code) for code in case.own_side.versions])} alone"
+        )
+        yield case.likely(Cause.NO_SHARED_VERSION, OURS, LIKELY, PROBE, detail=detail)
 
 
 def _suite_found(case: Case, found: Probed) -> list[Likely]:

@@ -1,6 +1,6 @@
 """The first reply of services other than HTTP: databases, directories, mail servers, brokers, by their codes.
 
-PostgreSQL, MySQL, LDAP, MQTT, AMQP, XMPP; line by line SMTP, IMAP, POP3, FTP, Redis, NATS. Codes have precedence over
+PostgreSQL, MySQL, LDAP, MQTT, AMQP, XMPP; those that speak in lines are in `service_lines`. Codes have precedence over
 texts, which may be in any language.
 """
 
@@ -10,43 +10,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from bothways.diagnosis.certificate_texts import about_certificates
-from bothways.diagnosis.service_texts import BACKENDS, LINES, LOGINS, Meaning, match_text, texts
+from bothways.diagnosis.service_found import Found, judged, verified
+from bothways.diagnosis.service_lines import read_lines
+from bothways.diagnosis.service_texts import BACKENDS, LINES, Meaning, match_text, texts
 
-LINES_LOOKED_AT = 64
 MESSAGES_LOOKED_AT = 32  # PostgreSQL sends some fifteen before it refuses a user whom it has authenticated
 MESSAGE_LIMIT = 16 * 1024
-
-
-class Found(NamedTuple):
-    """What a reply says about us, and its text.
-
-    verifies: whether services of this protocol verify a client's certificate in the handshake, or complete none.
-    """
-
-    text: str
-    meaning: Meaning
-    verifies: bool = False
 
 
 def read_protocols(data: bytes) -> Found | None:
     """Return what the first bytes of a service say about us, by their protocol; None where they say nothing."""
     return next((found for reader in READERS if (found := reader(data)) is not None), None)
-
-
-def _judged(text: str, meaning: Meaning | None) -> Found | None:
-    """Prefer a text about a certificate to a code, since it says more."""
-    about = about_certificates(text)
-    meaning = meaning if about is None else about.meaning
-    return None if meaning is None else Found(text, meaning)
-
-
-def _verified(found: Found | None) -> Found | None:
-    """As it is, unless it speaks of a certificate."""
-    return found._replace(verifies=found.meaning in PAST_CERTIFICATES) if found is not None else None
-
-
-PAST_CERTIFICATES = (Meaning.LOGIN, Meaning.FORBIDDEN, Meaning.NOT_AUTHORIZED, Meaning.DENIED)
 
 
 def _decoded(raw: bytes) -> str:
@@ -108,17 +82,33 @@ def _postgresql_error(fields: Mapping[bytes, bytes]) -> Found | None:
     code = fields.get(b"C", b"").decode("ascii", "replace")
     text = _decoded(fields.get(b"M", b""))
     by_text = next((meaning for words, meaning in POSTGRESQL_TEXTS if words in text), None)
-    return _verified(_judged(text, by_text or SQL_STATES.get(code) or SQL_STATES.get(code[:2])))
+    by_code = SQL_STATES.get(code) or SQL_STATES.get(code[:2])
+    is_fatal = (fields.get(b"V") or fields.get(b"S")) in (b"FATAL", b"PANIC")
+    return verified(judged(text, by_text or by_code or (_of_text(text) if is_fatal else None)))
+
+
+def _of_text(text: str) -> Meaning:
+    """What is said where a connection is refused by a code that is not known: as by proxies in front of databases."""
+    found = match_text(text, BACKENDS, LINES)
+    return Meaning.UNWILLING if found is None else found.meaning
 
 
 def _mysql(data: bytes) -> Found | None:
-    """An ERR packet: three bytes of length, a number, 0xFF, the code, perhaps "#" and a state, a text."""
+    """An ERR packet: three bytes of length, a number, 0xFF, the code, perhaps "#" and a state, a text.
+
+    One before an OK packet refuses the login, whatever its code is. A request for another method of authentication
+    that nothing follows was not answered.
+    """
+    let_in, asked = False, b""
     for head, content in _messages(data, _of_mysql):
+        let_in = let_in or content[:1] == b"\0"
+        asked = content[1:].partition(b"\0")[0] if content[:1] == b"\xfe" and not let_in else b""
         if content[:1] == b"\xff" and 4 <= len(content) == int.from_bytes(head[:3], "little"):
             code = int.from_bytes(content[1:3], "little")
             text = _decoded(content[9:] if content[3:4] == b"#" else content[3:])
-            return _verified(_judged(text, MYSQL.get(code)))
-    return None
+            return verified(judged(text, MYSQL.get(code) or (None if let_in else _of_text(text))))
+    method = _printable(asked)
+    return Found(f"MySQL requests {method}", Meaning.LOGIN, verifies=True) if method else None
 
 
 def _of_mysql(data: bytes, at: int) -> tuple[int, int]:
@@ -153,20 +143,21 @@ def _ldap(data: bytes) -> Found | None:
     """The first response with a result code that refuses (RFC 4511 4.1.9, 4.4.1, appendix A)."""
     for _, content in _messages(data, _of_ldap):
         match = _LDAP_RESULT.match(content)
-        code = match[1][0] if match is not None else 0
-        if code in LDAP:
-            text, meaning = LDAP[code]
+        code = match[2][0] if match is not None else 0
+        if code in LDAP or (match is not None and match[1] == BIND and code not in (0, SASL_GOES_ON)):
+            text, meaning = LDAP.get(code, ("it refuses the bind", Meaning.UNWILLING))
             words = _printable(content[match.end() :]) if match else ""
             if code in LDAP_BY_TEXT and match_text(words.lower(), LDAP_WANTS_LOGIN) is not None:
                 meaning = Meaning.LOGIN
-            return _judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), meaning)
+            return judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), meaning)
     return None
 
 
 BER_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"  # X.690 8.1.3
+BIND, SASL_GOES_ON = b"\x61", 14
 # All that have a result: bind, search done, modify, add, delete, modify DN, compare, extended.
 _LDAP_RESULT = re.compile(
-    rb"\x02[\x01-\x04].{1,4}?[\x61\x65\x67\x69\x6b\x6d\x6f\x78]" + BER_LENGTH + rb"\x0a\x01(.)", re.DOTALL
+    rb"\x02[\x01-\x04].{1,4}?([\x61\x65\x67\x69\x6b\x6d\x6f\x78])" + BER_LENGTH + rb"\x0a\x01(.)", re.DOTALL
 )
 
 
@@ -181,15 +172,18 @@ def _of_ldap(data: bytes, at: int) -> tuple[int, int] | None:
 
 LDAP: Mapping[int, tuple[str, Meaning]] = {
     1: ("operationsError", Meaning.LOGIN),
+    2: ("protocolError", Meaning.UNWILLING),
     7: ("authMethodNotSupported", Meaning.LOGIN),
     8: ("strongerAuthRequired", Meaning.CERTIFICATE_WANTED),
     13: ("confidentialityRequired", Meaning.UNWILLING),
     48: ("inappropriateAuthentication", Meaning.LOGIN),
     49: ("invalidCredentials", Meaning.LOGIN),
     50: ("insufficientAccessRights", Meaning.FORBIDDEN),
+    11: ("adminLimitExceeded", Meaning.BUSY),
     51: ("busy", Meaning.BUSY),
     52: ("unavailable", Meaning.BUSY),
     53: ("unwillingToPerform", Meaning.UNWILLING),
+    80: ("other", Meaning.UNWILLING),
 }
 # Texts of OpenLDAP and 389 Directory Server with codes that servers send for many reasons.
 LDAP_BY_TEXT = (8, 53)
@@ -211,16 +205,24 @@ LDAP_WANTS_LOGIN = texts(
 
 
 def _mqtt(data: bytes) -> Found | None:
-    """A CONNACK that refuses, or an end with a reason after it: versions 3.1.1 (3.2.2.3) and 5 (3.2.2.2, 3.14.2.1)."""
+    """The first packet that refuses us: CONNACK, DISCONNECT, and what answers a message or a subscription.
+
+    Versions 3.1.1 (3.2.2.3, 3.9.3) and 5 (3.2.2.2, 3.4.2.1, 3.9.3, 3.14.2.1).
+    """
     if data[:1] not in (b"\x20", b"\xe0"):
         return None
     for head, content in _messages(data, _of_mqtt):
-        at = MQTT_REASONS.get(head[0])
-        if at is not None and content[at : at + 1] and content[at] in MQTT:
-            text, meaning = MQTT[content[at]]
+        kind, at = MQTT_REASONS.get(head[0], ("", 0))
+        if head[0] == SUBACK:
+            at = max(len(content) - 1, 2)  # of the last subscription
+        code = content[at] if kind and at < len(content) else 0
+        if code and (kind == "the connection" or code >= MQTT_REFUSALS):
+            text, meaning = MQTT.get(code, (f"reason code {code}", Meaning.UNWILLING))
+            if kind != "the connection" and meaning is Meaning.NOT_AUTHORIZED:
+                meaning = Meaning.FORBIDDEN  # past the login
             words = _printable(content[at + 1 :])  # the properties of version 5, such as a reason string
-            said = f"MQTT refused the connection: {text}" + (f": {words}" if words else "")
-            return _verified(_judged(said, meaning))
+            said = f"MQTT refused {kind}: {text}" + (f": {words}" if words else "")
+            return verified(judged(said, meaning))
     return None
 
 
@@ -232,13 +234,23 @@ def _of_mqtt(data: bytes, at: int) -> tuple[int, int] | None:
     return None if second >= 0x80 else (at + 3, at + 3 + (first & 0x7F | second << 7))
 
 
-MQTT_REASONS = {0x20: 1, 0xE0: 0}  # where CONNACK and DISCONNECT have their reason
+SUBACK = 0x90
+MQTT_REFUSALS = 0x80
+# What is answered by each packet, and where it has its reason: CONNACK, DISCONNECT, PUBACK, PUBREC, SUBACK.
+MQTT_REASONS: Mapping[int, tuple[str, int]] = {
+    0x20: ("the connection", 1),
+    0xE0: ("the connection", 0),
+    0x40: ("a message", 2),
+    0x50: ("a message", 2),
+    SUBACK: ("a subscription", 2),
+}
 MQTT: Mapping[int, tuple[str, Meaning]] = {
     1: ("it does not speak this version", Meaning.UNWILLING),
     2: ("it rejects the client identifier", Meaning.UNWILLING),
     3: ("server unavailable", Meaning.BUSY),
     4: ("bad user name or password", Meaning.LOGIN),
     5: ("not authorized", Meaning.NOT_AUTHORIZED),
+    0x80: ("failure", Meaning.NOT_AUTHORIZED),
     0x84: ("it does not speak this version", Meaning.UNWILLING),
     0x85: ("it rejects the client identifier", Meaning.UNWILLING),
     0x86: ("bad user name or password", Meaning.LOGIN),
@@ -246,19 +258,36 @@ MQTT: Mapping[int, tuple[str, Meaning]] = {
     0x88: ("server unavailable", Meaning.BUSY),
     0x89: ("server busy", Meaning.BUSY),
     0x8A: ("banned", Meaning.FORBIDDEN),
+    0x8B: ("server shutting down", Meaning.BUSY),
     0x8C: ("bad authentication method", Meaning.LOGIN),
+    0x8D: ("nothing came in time", Meaning.NO_REQUEST),
+    0x95: ("packet too large", Meaning.TOO_LARGE),
     0x97: ("quota exceeded", Meaning.BUSY),
+    0x9C: ("use another server", Meaning.ELSEWHERE),
+    0x9D: ("the server has moved", Meaning.ELSEWHERE),
     0x9F: ("connection rate exceeded", Meaning.BUSY),
 }
 
 
 def _amqp(data: bytes) -> Found | None:
-    """The first frame with connection.close (AMQP 0-9-1, 1.4.2.7): a code and a text."""
+    """The first frame by which a connection or a channel is closed (AMQP 0-9-1, 1.4.2.7, 1.5.2.5): a code and a text.
+
+    One that answers by its version alone does not speak that of the client (2.2.1); by SASL (AMQP 1.0, 5.3.3.6).
+    """
+    if data.startswith(b"AMQP"):
+        outcome = _AMQP_OUTCOME.search(data)
+        if outcome is not None:
+            return Found("AMQP: authentication failed", Meaning.LOGIN)
+        version = ".".join(map(str, data[4:8]))
+        return Found(f"AMQP: it speaks version {version}", Meaning.UNWILLING) if len(data) == 8 else None
     for _, content in _messages(data, _of_amqp):
-        if content.startswith(AMQP_CLOSE) and len(content) >= 7:
+        if content.startswith((AMQP_CLOSE, AMQP_CLOSE_CHANNEL)) and len(content) >= 7:
             code = int.from_bytes(content[4:6], "big")
             text = _decoded(content[7 : 7 + content[6]])
-            return _verified(_judged(f"AMQP {code}: {text}", AMQP.get(code)))
+            meaning = AMQP.get(code, Meaning.UNWILLING)
+            if content.startswith(AMQP_CLOSE_CHANNEL) and meaning is Meaning.LOGIN:
+                meaning = Meaning.FORBIDDEN  # past the login
+            return verified(judged(f"AMQP {code}: {text}", meaning)) if code != AMQP_DONE else None
     return None
 
 
@@ -270,6 +299,9 @@ def _of_amqp(data: bytes, at: int) -> tuple[int, int] | None:
 
 
 AMQP_CLOSE = b"\0\x0a\0\x32"  # class connection, method close
+AMQP_CLOSE_CHANNEL = b"\0\x14\0\x28"
+AMQP_DONE = 200
+_AMQP_OUTCOME = re.compile(rb"\0\x53\x44\xc0..\x50[\1-\4]", re.DOTALL)
 AMQP: Mapping[int, Meaning] = {
     403: Meaning.LOGIN,
     530: Meaning.FORBIDDEN,
@@ -287,7 +319,7 @@ def _xmpp(data: bytes) -> Found | None:
         return None
     words = _XMPP_TEXT.search(data, match.end())
     said = "" if words is None else f", {_decoded(words[1])}"
-    return _judged(f"XMPP: {match[1].decode('ascii')}{said}", XMPP[match[1]])
+    return judged(f"XMPP: {match[1].decode('ascii')}{said}", XMPP[match[1]])
 
 
 XMPP: Mapping[bytes, Meaning] = {
@@ -305,61 +337,12 @@ XMPP: Mapping[bytes, Meaning] = {
 _XMPP = re.compile(rb"<(" + b"|".join(XMPP) + rb")\b")
 _XMPP_TEXT = re.compile(rb"<text\b[^>]{0,200}>([^<]{1,400})<")
 
-# -- lines -----------------------------------------------------------------------------------------------
-
-
-def _lines(data: bytes) -> Found | None:
-    """Lines of SMTP, IMAP, POP3, FTP, NNTP, ManageSieve, Redis, NATS or IRC: the first one that refuses us counts."""
-    if not data.startswith(LINES_BEGIN):
-        return None
-    lines = [each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT]]
-    if lines[0] == "ERROR":  # a frame of STOMP, whose headers and content say why
-        lines = [" ".join(lines)]
-    at = next((at for at, line in enumerate(lines) if _REFUSING.match(line)), len(lines))
-    return next((found for line in lines[at:] if (found := _line(line, lines[:at])) is not None), None)
-
-
-def _line(line: str, before: Sequence[str]) -> Found | None:
-    """What a line says that refuses. before: the lines in front of the first of those."""
-    if not _REFUSING.match(line):
-        return None
-    found = about_certificates(line) or match_text(line, LINES, LOGINS, BACKENDS)
-    meaning = _of_code(line, before) if found is None else found.meaning
-    if meaning is None:
-        return None
-    said = Found(line, meaning)
-    return _verified(said) if _OF_REDIS.match(line) else said
-
-
-def _of_code(line: str, before: Sequence[str]) -> Meaning | None:
-    """What a code says: of a class that is not listed, its first digit, and how far the client had come."""
-    code, codes = line[:3], {each[:3] for each in before}
-    if code in CODES:
-        return CODES[code]
-    if _LATER.match(line):
-        return Meaning.BUSY
-    if not _PERMANENT.match(line) or codes & LET_IN:
-        return None
-    is_of_policy = _OF_POLICY.match(line) is not None
-    return Meaning.SHUT_OUT if is_of_policy or codes <= {"", "220"} else Meaning.UNWILLING
-
-
-LINES_BEGIN = (
-    b"* ", b"-", b"+OK", b"a", b"A", b"2", b"3", b"4", b"5", b"INFO ", b"ERROR", b"NO ", b"BYE ", b"OK", b'"', b":",
-)  # fmt: skip
-_REFUSING = re.compile(
-    r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |(?:NO|BYE) |ERROR|:\S{1,128} 46[345] ", re.IGNORECASE
+READERS: Sequence[Callable[[bytes], Found | None]] = (
+    _postgresql,
+    _mysql,
+    _ldap,
+    _mqtt,
+    _amqp,
+    _xmpp,
+    read_lines,
 )
-_OF_REDIS = re.compile(r"-(?!ERR)[A-Z]+ ")  # NOPERM, NOAUTH, WRONGPASS; POP3 and NATS have -ERR alone
-# Not those by which a command is not understood, or in a wrong order (RFC 5321 4.2.3).
-_PERMANENT = re.compile(r"5(?:[1-9]\d|0[5-9])[ -]")
-_LATER = re.compile(r"4\d\d[ -]4\.\d{1,3}\.\d{1,3}\b")  # RFC 3463 2
-_OF_POLICY = re.compile(r"5\d\d[ -]5\.7\.\d{1,3}\b")  # RFC 3463 3.8
-LET_IN = frozenset(("230",))  # FTP refuses files by 550 (RFC 959 4.2.1)
-# RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1, RFC 4643 2.2.
-CODES: Mapping[str, Meaning] = {
-    "421": Meaning.BUSY, "450": Meaning.BUSY, "451": Meaning.BUSY, "452": Meaning.BUSY, "454": Meaning.BUSY,
-    "530": Meaning.LOGIN, "534": Meaning.LOGIN, "535": Meaning.LOGIN, "538": Meaning.LOGIN, "332": Meaning.LOGIN,
-    "554": Meaning.FORBIDDEN, "480": Meaning.LOGIN, "481": Meaning.LOGIN,
-}  # fmt: skip
-READERS: Sequence[Callable[[bytes], Found | None]] = (_postgresql, _mysql, _ldap, _mqtt, _amqp, _xmpp, _lines)

@@ -11,10 +11,12 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, Weight, ranked
+from bothways.diagnosis.service_lines import error_line
 from bothways.diagnosis.service_reply import ServiceRefusal, ServiceReply, read_reply
 from bothways.diagnosis.service_texts import Meaning
 from bothways.diagnosis.situation import Situation
 from bothways.errors import PeerAlert, PeerFault
+from bothways.faults import shown
 from bothways.tls.record.protocol_guess import OtherProtocol, recognise
 
 OURS, PEERS = Party.OURS, Party.PEERS
@@ -130,8 +132,12 @@ BEFORE_AN_ANSWER = (Cause.PEER_STOPPED, Cause.CUT, Cause.NO_ANSWER, Cause.SLOW, 
 
 
 def _of_any_status(data: bytes, situation: Situation) -> Explanation | None:
-    """Explain an HTTP status that says nothing about us, where a body may have been lost."""
+    """Explain an HTTP status that says nothing about us, where a body may have been lost, or a line that says no."""
     reply = read_reply(data)
+    if reply is None and (line := error_line(data)) is not None:
+        reply = ServiceReply(shown(line), None)
+        causes = tuple(service_rules.by_status(Case(ServiceRefusal(reply), situation)))
+        return Explanation(f"the server answered: {reply.text}", FAILED, causes)
     if reply is None or reply.status is None or reply.status < 400:
         return None
     case = Case(ServiceRefusal(reply), situation)

@@ -20,6 +20,7 @@ class Meaning(Enum):
     CERTIFICATE_EXPIRED = "the certificate has expired, or is outside its validity period"
     CERTIFICATE_NOT_YET_VALID = "the certificate is not yet valid"
     CERTIFICATE_REVOKED = "the certificate is revoked"
+    CERTIFICATE_REVOKED_OR_NOT = "the certificate is revoked, or its revocation status cannot be determined"
     CERTIFICATE_STATUS = "the revocation status of the certificate cannot be determined"
     CERTIFICATE_UNTRUSTED = "the certificate's issuer is not trusted"
     CERTIFICATE_USE = "the certificate is not for this use"
@@ -135,6 +136,10 @@ BACKENDS = texts(
             r"no healthy upstream",
             r"no server is available",
             r"maintenance downtime or capacity",
+            r"query[ _]wait[ _]timeout",
+            r"server login (?:has been )?fail",
+            r"cannot connect to (?:server|backend)",
+            r"reaching hostgroup",
         ),
     ),
     (
@@ -187,6 +192,7 @@ LINES = texts(
             r"authentication (?:failed|unsuccessful)",
             r"invalid (?:password|credentials|login)",
             r"bad credentials",
+            r"\bunauthenticated\b",
             r"login (?:incorrect|failed)",
             r"not logged in",
             r"please log ?in",
@@ -216,6 +222,10 @@ LINES = texts(
         (
             r"too many",
             r"max number of clients",
+            r"no more connections",
+            r"noreplicas",
+            r"^-oom\b",
+            r"out of memory",
             r"maximum (?:number of )?connections",
             r"\[unavailable\]",
             r"\[inuse\]",

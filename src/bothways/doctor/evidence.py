@@ -60,7 +60,21 @@ def probe_by(dialer: Dialer, ours: OwnSide | None = None) -> Probed | None:
     if reply.kind != "choice" or reply.version is None:
         return None
     found = Probed((reply.version,), _known(reply.suite), _known(reply.group))
-    return found if ours is None else compared(dialer, found, ours)
+    return found if ours is None else compared(dialer, _in_our_versions(dialer, found, ours), ours)
+
+
+def _in_our_versions(dialer: Dialer, found: Probed, ours: OwnSide) -> Probed:
+    """Find out what a server chooses in our versions, where it chose another: it may have suites of its own there."""
+    versions = tuple(each for each in VERSIONS if each in ours.versions)
+    if not versions or set(versions) & set(found.versions):
+        return found
+    try:
+        reply = dialer.ask(replace(FULL_OFFER, versions=versions), until_key_exchange=True)
+    except (OSError, StartTLSFailed, ConnectionsUsedUp):
+        return found
+    if reply.kind != "choice" or reply.version is None:
+        return found
+    return Probed((reply.version, *found.versions), _known(reply.suite), _known(reply.group))
 
 
 def compared(dialer: Dialer, found: Probed, ours: OwnSide) -> Probed:

@@ -76,7 +76,7 @@ class Ending:
 def ending_of(error: Exception, *, is_verified: bool) -> Ending:
     """Return why a connection ended by an error of its TLS. is_verified: whether the client was."""
     why = None if isinstance(error, Evicted) else error
-    return Ending(_code_of(error, is_verified=is_verified), _first_line(error), why)
+    return Ending(_code_of(error, is_verified=is_verified), _sentences(error), why)
 
 
 def _code_of(error: Exception, *, is_verified: bool) -> str:
@@ -96,8 +96,10 @@ def _code_of(error: Exception, *, is_verified: bool) -> str:
     return (Code.CLIENT_LOST if is_verified else Code.CLIENT_LEFT).name
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).partition("\n")[0]
+def _sentences(error: Exception) -> str:
+    """The first line, and those about further reasons: each has to be corrected."""
+    first, *others = (str(error) or type(error).__name__).split("\n")
+    return " ".join((first, *(each for each in others if each.startswith("Also: "))))
 
 
 def is_verdict(error: Exception | None) -> bool:

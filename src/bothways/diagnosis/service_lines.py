@@ -1,0 +1,80 @@
+"""The first reply of services that speak in lines: SMTP, IMAP, POP3, FTP, NNTP, ManageSieve, Redis, NATS, IRC, STOMP.
+
+Texts have precedence over codes, which are for many reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from bothways.diagnosis.certificate_texts import about_certificates
+from bothways.diagnosis.service_found import Found, verified
+from bothways.diagnosis.service_texts import BACKENDS, LINES, LOGINS, Meaning, match_text
+
+LINES_LOOKED_AT = 64
+
+
+def read_lines(data: bytes) -> Found | None:
+    """Return what the first line that refuses us says; None where none does."""
+    if not data.startswith(LINES_BEGIN):
+        return None
+    lines = [each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT]]
+    if lines[0] == "ERROR":  # a frame of STOMP, whose headers and content say why
+        lines = [" ".join(lines)]
+    at = next((at for at, line in enumerate(lines) if _REFUSING.match(line)), len(lines))
+    return next((found for line in lines[at:] if (found := _line(line, lines[:at])) is not None), None)
+
+
+def error_line(data: bytes) -> str | None:
+    """Return the first line by which a service says that something failed, whatever it was; None for none."""
+    if not data.startswith(LINES_BEGIN):
+        return None
+    lines = (each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])
+    return next((each for each in lines if _REFUSING.match(each)), None)
+
+
+def _line(line: str, before: Sequence[str]) -> Found | None:
+    """What a line says that refuses. before: the lines in front of the first of those."""
+    if not _REFUSING.match(line):
+        return None
+    found = about_certificates(line) or match_text(line, LINES, LOGINS, BACKENDS)
+    if _OF_REDIS.match(line):
+        return verified(Found(line, Meaning.UNWILLING if found is None else found.meaning))
+    meaning = _of_code(line, before) if found is None else found.meaning
+    return None if meaning is None else Found(line, meaning)
+
+
+def _of_code(line: str, before: Sequence[str]) -> Meaning | None:
+    """What a code says: of a class that is not listed, its first digit, and how far the client had come."""
+    code, codes = line[:3], {each[:3] for each in before}
+    if code in CODES:
+        return CODES[code]
+    if _LATER.match(line):
+        return Meaning.BUSY
+    if not _PERMANENT.match(line) or codes & LET_IN:
+        return None
+    is_of_policy = _OF_POLICY.match(line) is not None
+    return Meaning.SHUT_OUT if is_of_policy or codes <= {"", "220"} else Meaning.UNWILLING
+
+
+LINES_BEGIN = (
+    b"* ", b"-", b"a", b"A", b"2", b"3", b"4", b"5", b"INFO ", b"ERROR", b"NO ", b"BYE ", b"OK", b'"',
+    b":", b"+", b"$", b"SERVER_ERROR ", b"CLIENT_ERROR ",
+)  # fmt: skip
+_REFUSING = re.compile(
+    r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |(?:NO|BYE) |(?:SERVER_|CLIENT_)?ERROR|:\S{1,128} 46[345] ",
+    re.IGNORECASE,
+)
+_OF_REDIS = re.compile(r"-(?!ERR)[A-Z]+ ")  # NOPERM, NOAUTH, WRONGPASS; POP3 and NATS have -ERR alone
+# Not those by which a command is not understood, or in a wrong order (RFC 5321 4.2.3).
+_PERMANENT = re.compile(r"5(?:[1-9]\d|0[5-9])[ -]")
+_LATER = re.compile(r"4\d\d[ -]4\.\d{1,3}\.\d{1,3}\b")  # RFC 3463 2
+_OF_POLICY = re.compile(r"5\d\d[ -]5\.7\.\d{1,3}\b")  # RFC 3463 3.8
+LET_IN = frozenset(("230",))  # FTP refuses files by 550 (RFC 959 4.2.1)
+# RFC 5321 4.2.3, RFC 4954 6, RFC 959 4.2.1, RFC 4643 2.2.
+CODES: Mapping[str, Meaning] = {
+    "421": Meaning.BUSY, "450": Meaning.BUSY, "451": Meaning.BUSY, "452": Meaning.BUSY, "454": Meaning.BUSY,
+    "530": Meaning.LOGIN, "534": Meaning.LOGIN, "535": Meaning.LOGIN, "538": Meaning.LOGIN, "332": Meaning.LOGIN,
+    "554": Meaning.FORBIDDEN, "480": Meaning.LOGIN, "481": Meaning.LOGIN,
+}  # fmt: skip
