@@ -10,6 +10,7 @@ import pytest
 from bothways import PeerRule, explain_failure
 from pair import Pair, failure, pair
 from tls.handshake.conversations import (
+    PLAIN,
     PSK_CLIENT,
     PSK_SERVER,
     client_config,
@@ -50,6 +51,34 @@ def test_both_sides_are_told_that_a_key_is_not_shared(
     made = talk({}, theirs, then)
     assert causes(failure(made.server_events))[0] == ("PSK_NOT_SHARED", "the peer's")
     assert causes(failure(made.client_events))[0] == ("PSK_NOT_SHARED", "ours")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "words", "remedy"),
+    [
+        (PLAIN, {}, "is used directly by the client", "have the client import the key (RFC 9258)"),
+        ({}, PLAIN, "is imported by the client (RFC 9258)", "import the key here too"),
+        (
+            {"context": b"x"},
+            {},
+            "with another context",
+            "the name of the other as its peer, or both the same context",
+        ),
+    ],
+    ids=["not imported", "imported", "another context"],
+)
+def test_a_server_says_in_which_way_a_client_uses_a_key_that_it_knows(
+    ours: dict[str, Any], theirs: dict[str, Any], words: str, remedy: str
+) -> None:
+    made = talk(
+        {"psk_peers": psks("client.example", "localhost", **ours)},
+        {"psk_peers": psks("localhost", "client.example", **theirs)},
+    )
+    error = failure(made.server_events)
+    assert error is not None
+    found = explain_failure(error).first
+    assert words in found.text and remedy in found.remedy
+    assert "is not known" not in str(error)
 
 
 def test_a_client_is_told_that_the_server_took_no_key() -> None:

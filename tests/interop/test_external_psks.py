@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from bothways import (
     PeerFault,
     PeerRule,
     ServerConfig,
+    explain_failure,
 )
 from bothways.iana import Alert
 from bothways.net import Channel
@@ -77,7 +79,8 @@ def welcome(channel: Channel) -> None:
 def asks(config: ServerConfig, command: Command, *more: str, secret: bytes = SECRET) -> tuple[object, str]:
     """What became of a connection of theirs, and what it said."""
     with serving(config, welcome) as served, running(*command(served.port, secret, *more)) as program:
-        program.say("hello\n")
+        with contextlib.suppress(BrokenPipeError):  # it is refused, and has ended already
+            program.say("hello\n")
         ended = served.outcome()
         if isinstance(ended, Channel):
             program.until("welcome")
@@ -110,6 +113,16 @@ def test_client_with_an_unknown_identity_is_refused(command: Command) -> None:
     other = key("localhost", "device 8", identity="k-0000")
     ended, _ = asks(ServerConfig(psk_peers=other), command)
     assert isinstance(ended, PeerFault) and ended.fault is Fault.UNKNOWN_PSK
+
+
+@CLIENTS
+def test_client_that_cannot_import_is_told_from_one_with_an_unknown_identity(command: Command) -> None:
+    """Ours has the importer, which is the default; they use the key directly."""
+    imported = ExternalPSKs([ExternalPSK(identity=IDENTITY, secret=SECRET, own="localhost", peer="device 7")])
+    ended, _ = asks(ServerConfig(psk_peers=imported), command)
+    assert isinstance(ended, PeerFault) and ended.fault is Fault.UNKNOWN_PSK
+    assert f"{IDENTITY} is used directly by the client, and with the importer (RFC 9258) here" in str(ended)
+    assert "insecure_without_importer" in explain_failure(ended).first.remedy
 
 
 # -- their servers ------------------------------------------------------------------------------------------

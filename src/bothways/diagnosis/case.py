@@ -181,6 +181,7 @@ class Case:
             "detail": "",
             "undecoded": f"{whose} certificate cannot be decoded",
             "mending": "have it issued again",
+            "sharing": "give both sides the same identity, secret and hash, and each the name of the other as its peer",
             "by": "",
             "offer": "PROTOCOL",
             "offering": f"offer a protocol that the {peer} supports, often h2 or http/1.1",

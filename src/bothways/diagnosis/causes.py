@@ -504,8 +504,8 @@ class Cause(Enum):
     )
     PSK_NOT_SHARED = Row(
         "{whose} pre-shared key is not one that {other} has: {detail}",
-        ours="give both sides the same identity, secret and hash, and each the name of the other as its peer",
-        theirs="give both sides the same identity, secret and hash, and each the name of the other as its peer",
+        ours="{sharing}",
+        theirs="{sharing}",
     )
     UNUSABLE_KEY = Row(
         "{whose} raw public key cannot be used: {detail}",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.iana import Alert
 from bothways.roles import Progress
+from bothways.tls.keys.psk_importer import DIRECT, IMPORTED, OTHER_CONTEXT, OTHER_HASH
 
 # How servers refuse a key: by the alert for it, or by what they send for a wrong binder or for no shared parameter.
 _ALERTS = (
@@ -18,12 +19,22 @@ _ALERTS = (
     Alert.HANDSHAKE_FAILURE,
     Alert.BAD_RECORD_MAC,
 )
+# What helps where the key is known, and used otherwise than here.
+SHARING: Mapping[str, str] = {
+    DIRECT: "have the client import the key (RFC 9258), or use it directly here too (insecure_without_importer), as "
+    "OpenSSL and GnuTLS need it, which cannot import",
+    IMPORTED: "import the key here too (without insecure_without_importer), or have the client use it directly",
+    OTHER_CONTEXT: "give each side the name of the other as its peer, or both the same context",
+    OTHER_HASH: "give both sides the same hash, and a cipher suite with it",
+}
 
 
 def unknown(case: Case) -> Iterator[Likely]:
     """We know none of the client's keys, or it does not have the secret."""
-    problem = case.refusal.facts.get("problem", "")
-    yield case.likely(Cause.PSK_NOT_SHARED, Party.PEERS, Weight.LIKELY, case.refusal.sentence, detail=problem)
+    problem = str(case.refusal.facts.get("problem", ""))
+    known = next((what for what in SHARING if problem.endswith(what)), None)
+    facts = {"detail": problem} | ({} if known is None else {"sharing": SHARING[known]})
+    yield case.likely(Cause.PSK_NOT_SHARED, Party.PEERS, Weight.LIKELY, case.refusal.sentence, **facts)
 
 
 def not_chosen(case: Case) -> Iterator[Likely]:

@@ -13,7 +13,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from bothways import ExternalPSK, ExternalPSKs
 from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13, Suite
-from bothways.tls.keys.psk_importer import find_psk, identity_text, usable_psks
+from bothways.tls.keys.psk_importer import (
+    DIRECT,
+    IMPORTED,
+    OTHER_CONTEXT,
+    OTHER_HASH,
+    OTHER_TARGET,
+    find_psk,
+    problem_with,
+    usable_psks,
+)
 from bothways.tls.keys.schedule13 import finished_mac
 
 SECRET = hashlib.sha256(b"base key").digest()
@@ -156,6 +165,24 @@ def test_every_other_identity_is_unknown(identity: bytes) -> None:
     assert find_psk(server, Role.SERVER, identity) is None
 
 
-def test_an_identity_is_shown_as_text() -> None:
-    assert identity_text(_sent()) == "k-7f3a"
-    assert identity_text(b"k\xff") == "k\\xff"
+@pytest.mark.parametrize(
+    ("identity", "plain", "problem"),
+    [
+        (b"k-7f3a", False, f"k-7f3a {DIRECT}"),
+        (_sent(), True, f"k-7f3a {IMPORTED}"),
+        (_sent(context=b"x"), False, f"k-7f3a {OTHER_CONTEXT}"),
+        (_sent(kdf=3), False, f"k-7f3a {OTHER_TARGET}"),
+        (_sent(protocol=0xFEFC), False, f"k-7f3a {OTHER_TARGET}"),
+        (_sent(kdf=2), False, f"k-7f3a {OTHER_HASH}"),
+        (b"k-7f3a", True, f"k-7f3a {OTHER_HASH}"),
+        (_sent(identity=b"other"), False, "other is not known"),
+        (b"k\xff", True, "k\\xff is not known"),
+    ],
+)
+def test_a_key_that_is_used_in_another_way_than_here_is_told_as_that(
+    identity: bytes, plain: bool, problem: str
+) -> None:
+    """What can be used and was not lacks a cipher suite."""
+    mine = psk(own="service.example", peer="device 7", insecure_without_importer=plain)
+    assert problem_with(ExternalPSKs([mine]), Role.SERVER, identity) == problem
+    assert problem_with(None, Role.SERVER, identity).endswith(" is not known")

@@ -222,7 +222,7 @@ def settle_key(
     if choice.key is not None:
         return prove_key(hs, settings, offer, choice.suite, choice.key), choice
     if choice.shown is None:
-        refuse_without_key(hs, offer, choice.suite)
+        refuse_without_key(hs, settings, offer, choice.suite)
     return None, choice
 
 

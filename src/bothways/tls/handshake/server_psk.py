@@ -18,7 +18,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import Offer
 from bothways.tls.handshake.proofs import BoundToKey
 from bothways.tls.handshake.settings import Settings
-from bothways.tls.keys.psk_importer import UsablePSK, find_psk, identity_text
+from bothways.tls.keys.psk_importer import UsablePSK, find_psk, problem_with
 from bothways.tls.keys.schedule13 import EarlySecret
 from bothways.tls.resumption.binders import binders_octets
 from bothways.trust.external_psks import ExternalPSK, PskRequest, request_for_key
@@ -85,7 +85,7 @@ def prove_key(
     return ProvedKey(known.place, early, bound, request_for_key(known.psk.key, settings.trust.psks))
 
 
-def refuse_without_key(hs: HandshakeContext, offer: Offer, suite: Suite) -> NoReturn:
+def refuse_without_key(hs: HandshakeContext, settings: Settings, offer: Offer, suite: Suite) -> NoReturn:
     """Blame a client without a key that we know, where nothing else is accepted, after the work of a known one."""
     offered = offer.psks
     if offered is None:
@@ -94,7 +94,7 @@ def refuse_without_key(hs: HandshakeContext, offer: Offer, suite: Suite) -> NoRe
         blame(Fault.UNKNOWN_PSK, problem="it uses its keys without a key exchange (psk_ke)")
     first = offered.identities[0].identity
     early = UsablePSK(_STRANGER, first, suite.hash.name).early(suite)
-    problem = f"{identity_text(first)} is not known"
+    problem = problem_with(None if settings.trust is None else settings.trust.psks, Role.SERVER, first)
     _bound(hs, offer, 0, early, problem)
     blame(Fault.UNKNOWN_PSK, problem=problem)
 

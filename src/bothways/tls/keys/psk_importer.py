@@ -86,9 +86,8 @@ def find_psk(keys: ExternalPSKs, role: Role, identity: bytes) -> UsablePSK | Non
     plain = keys.named(identity, imported=False)
     if plain is not None:
         return UsablePSK(plain, identity, _HASHES[plain.hash].name)
-    try:
-        sent = decode(_IDENTITY, identity, "ImportedIdentity")
-    except Blame:
+    sent = _imported_identity(identity)
+    if sent is None:
         return None
     key, hash_name = keys.named(sent.external_identity, imported=True), _TARGETS.get(sent.target_kdf)
     if key is None or hash_name is None or sent.target_protocol != ProtocolVersion.TLSv1_3:
@@ -96,10 +95,34 @@ def find_psk(keys: ExternalPSKs, role: Role, identity: bytes) -> UsablePSK | Non
     return UsablePSK(key, identity, hash_name) if sent.context == key.context_of(role) else None
 
 
-def identity_text(identity: bytes) -> str:
-    """Return the identity of a client's PSK for a person: of an imported one the external identity."""
+# How a client may use a key that we have, and in another way than we do.
+DIRECT = "is used directly by the client, and with the importer (RFC 9258) here"
+IMPORTED = "is imported by the client (RFC 9258), and used directly here (insecure_without_importer)"
+OTHER_CONTEXT = "is imported by the client with another context, as of other names of the two sides"
+OTHER_TARGET = "is imported by the client for another protocol or hash than those of TLS 1.3"
+OTHER_HASH = "is known here, and no cipher suite with its hash is supported by both sides"
+
+
+def problem_with(keys: ExternalPSKs | None, role: Role, identity: bytes) -> str:
+    """Say why a key that a client names by `identity` cannot be used, after the same work for every identity."""
+    sent = _imported_identity(identity)
+    inner = identity if sent is None else sent.external_identity
+    name = inner.decode("ascii", "backslashreplace")
+    if keys is None:
+        return f"{name} is not known"
+    usable = find_psk(keys, role, identity)
+    imported, plain = keys.named(inner, imported=True), keys.named(inner, imported=False)
+    if usable is not None:
+        return f"{name} {OTHER_HASH}"
+    if sent is None:
+        return f"{name} is not known" if imported is None else f"{name} {DIRECT}"
+    if imported is not None:
+        return f"{name} {OTHER_TARGET if sent.context == imported.context_of(role) else OTHER_CONTEXT}"
+    return f"{name} is not known" if plain is None else f"{name} {IMPORTED}"
+
+
+def _imported_identity(identity: bytes) -> ImportedIdentity | None:
     try:
-        identity = decode(_IDENTITY, identity, "ImportedIdentity").external_identity
+        return decode(_IDENTITY, identity, "ImportedIdentity")
     except Blame:
-        pass
-    return identity.decode("ascii", "backslashreplace")
+        return None
