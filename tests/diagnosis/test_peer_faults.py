@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 import identities
 import pki
 from bothways import Credentials, TrustStore
-from bothways.diagnosis import HandshakeFacts, explain
+from bothways.diagnosis import HandshakeFacts, Weight, explain
 from bothways.diagnosis.situation import Observed, OwnSide, Situation
 from bothways.errors import PeerFault
 from bothways.faults import Fault
@@ -272,3 +272,17 @@ def test_a_chain_with_the_ca_first_is_in_the_wrong_order_and_its_key_is_the_righ
         found = explain(error, Situation(OwnSide(Role.CLIENT), Observed(chain=tuple(chain))))
         assert first(found) == ("KEY_MISMATCH", "the peer's")
         assert ("first in its file" in found.first.remedy) is order
+
+
+def test_a_service_that_sends_our_hello_back_has_no_tls() -> None:
+    """As the echo service does (RFC 862); a server that sends any other message out of turn breaks the protocol."""
+    config = identities.client_config()
+    observed = HandshakeFacts(config, "localhost")
+    connection = config.connection("localhost", observer=observed)
+    connection.receive(connection.data_to_send())
+    assert connection.failure is not None
+    found = explain(connection.failure, observed.situation())
+    assert [each.cause.name for each in found.causes] == ["SPEAKS_PLAIN"]
+    assert "sends back what it gets" in found.usually and found.first.weight is Weight.LIKELY
+    other = PeerFault(Fault.UNEXPECTED_MESSAGE, step=None, peer="server", facts={"got": "finished"})
+    assert explain(other).first.cause.name == "PEER_BREAKS_RULES"

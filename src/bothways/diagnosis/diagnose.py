@@ -177,6 +177,7 @@ BREACH = (
     "no correct TLS implementation sends this: it has a defect, "
     "or a device on the network path altered the traffic"
 )
+NO_SERVER = "no server of TLS answers so: it is another service, most likely one that sends back what it gets"
 BEFORE_TLS = "TLS has not begun: nothing that was received so far is authenticated"
 
 
@@ -195,6 +196,8 @@ def _usual_meaning(case: Case) -> str:
                 return OUR_ANCHOR
             if case.error.facts.get("reason") == HOLD:
                 return ON_HOLD
+            if peer_faults.answers_by_hello(case):
+                return NO_SERVER
             if case.error.fault is Fault.NO_PATH and _pins_alone(case):
                 return NOT_PINNED
             check = case.error.fault.check

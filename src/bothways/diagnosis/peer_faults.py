@@ -12,6 +12,7 @@ from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.own_hello import KEY_TRANSPORT
 from bothways.diagnosis.peer_certificate import refused_for
 from bothways.diagnosis.situation import Chain
+from bothways.errors import PeerFault
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite, ProtocolVersion
 from bothways.roles import Progress
@@ -204,6 +205,12 @@ def _altered(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, detail=error.sentence)
 
 
+def answers_by_hello(case: Case) -> bool:
+    """Whether a server answers as only a client of TLS, or an echo of us, does."""
+    is_first = case.is_client and case.progress is Progress.HELLO
+    return is_first and isinstance(case.error, PeerFault) and case.error.facts.get("got") == "client_hello"
+
+
 def _unexpected(case: Case) -> Iterator[Likely]:
     error = case.refusal
     got = error.facts.get("got")
@@ -211,6 +218,10 @@ def _unexpected(case: Case) -> Iterator[Likely]:
         yield case.likely(
             Cause.WANTS_CERTIFICATE_LATER, PEERS, CERTAIN, "it sent a CertificateRequest after its Finished"
         )
+        return
+    if answers_by_hello(case):
+        evidence = "it answered our ClientHello by one, as services do that send back what they get"
+        yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, evidence)
         return
     if not case.is_client and case.progress is Progress.ACCEPTED and got == "client_hello":
         yield case.likely(Cause.WANTS_RENEGOTIATION, PEERS, CERTAIN, "it sent a second ClientHello")

@@ -62,8 +62,11 @@ def not_requested(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     start, problem = error.start, error.problem
     other = recognise(start)
     seen = f"its first bytes are {start[:SHOWN_OF_START]!r}"
-    if start.startswith(before_tls.RECORDS):
-        yield _in_another(case, error, "it begins with TLS at once", seen)
+    names = {each.name for each in ASKING if each.pattern.match(start)}
+    if names and error.protocol not in names:
+        yield _in_another(case, error, f"it begins in {min(names)}", seen)
+    elif start.startswith(before_tls.RECORDS):
+        yield _in_another(case, error, f"it sends a record of TLS where {error.protocol} is expected", seen)
     elif other is OtherProtocol.PROXY_HEADER:
         yield case.likely(Cause.PROXY_HEADER, PEERS, LIKELY, seen)
     elif other in FOREIGN:
