@@ -228,6 +228,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
         "undecoded",
         "mending",
         "sharing",
+        "speaking",
     }
     for cause in Cause:
         row = cause.value

@@ -78,6 +78,21 @@ def test_the_remedy_is_that_of_the_protocol(start: bytes) -> None:
     assert ("ldaps" in told(start).first.remedy) is (start == BIND)
 
 
+@pytest.mark.parametrize(
+    ("start", "is_proxied"),
+    [
+        (b"CONNECT api.example:443 HTTP/1.1\r\n", True),
+        (b"GET http://api.example/ HTTP/1.1\r\n", True),
+        (b"GET / HTTP/1.1\r\n", False),
+        (b"GET /?to=http://x HTTP/1.1\r\n", False),
+    ],
+)
+def test_a_client_that_takes_us_for_its_proxy_is_told_so(start: bytes, is_proxied: bool) -> None:
+    found = told(start).first
+    assert found.cause.name == "HTTP_CLIENT"
+    assert ("takes us for its HTTP proxy" in found.remedy) == is_proxied
+
+
 PLAIN, PROBES, OTHER = "PLAIN_CLIENT", "PROBE", "OTHER_STARTTLS"
 CONVERSATIONS: list[tuple[str, tuple[bytes, ...], str, Weight]] = [
     ("smtp", (), PROBES, LIKELY),

@@ -156,6 +156,8 @@ BROKEN = [
         "limits.shared: http://: expected one of redis://",
     ),
     (LISTENER + ROUTE, "line 3: route[1]: `certificate` is missing here and in [identity]"),
+    (IDENTITY.replace("client_ca", "client_cas") + LISTENER + ROUTE, "client_cas: is not known; did you mean `client_"),
+    (IDENTITY.replace("certificate", "certificat") + LISTENER + ROUTE, "did you mean `certificate`?"),
     (IDENTITY.replace("client_ca", "ca") + LISTENER + ROUTE, "line 1: identity: `client_ca` is missing"),
     (IDENTITY + "[[listener]]\nprot = 1\n" + ROUTE, "line 5: listener[1]: expected `port`"),
     (IDENTITY + "[[listener]]\nport = 1\nhots = 'a'\n" + ROUTE,

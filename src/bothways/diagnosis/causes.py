@@ -99,7 +99,7 @@ class Cause(Enum):
     )
     HTTP_CLIENT = Row(
         "the client speaks plain HTTP to our TLS port",
-        theirs="have the client use https:// in the URL; a proxy that ends TLS in front of us has to begin it again",
+        theirs="{speaking}",
     )
     SPEAKS_SSH = Row("an SSH server listens on this port", theirs="use the port of the TLS service")
     SPEAKS_MAIL = Row(

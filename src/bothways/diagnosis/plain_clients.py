@@ -17,6 +17,12 @@ from bothways.tls.record.protocol_guess import OtherProtocol, is_whole_request, 
 CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
 PEERS, BETWEEN = Party.PEERS, Party.BETWEEN
 SHOWN_OF_START = 16
+# A request for a tunnel, or for the URL of another server (RFC 9112 3.2.2, 3.2.3).
+TO_PROXY = re.compile(rb"CONNECT [^ {]|[A-Z]{3,7} http://", re.IGNORECASE)
+NO_PROXY = (
+    "the client takes us for its HTTP proxy: correct the address of its proxy, or have it use none for us (no_proxy); "
+    "then https:// in the URL"
+)
 LONGEST_UNBIND = b"\x08"  # bytes of one with a message number of four bytes (RFC 4511 4.3)
 
 
@@ -42,7 +48,9 @@ def _of_client(case: Case, head: bytes, other: OtherProtocol | None, observed: s
     elif other is OtherProtocol.XMPP:
         yield _begins_in(case, "XMPP", CERTAIN if b"<stream:" in head else LIKELY, observed)
     elif other is OtherProtocol.HTTP_REQUEST:
-        yield case.likely(Cause.HTTP_CLIENT, PEERS, CERTAIN if is_whole_request(head) else LIKELY, observed)
+        weight = CERTAIN if is_whole_request(head) else LIKELY
+        facts = {"speaking": NO_PROXY} if TO_PROXY.match(head) else {}
+        yield case.likely(Cause.HTTP_CLIENT, PEERS, weight, observed, **facts)
     elif other in OTHER_CLIENTS:
         yield case.likely(OTHER_CLIENTS[other], PEERS, CERTAIN, observed)
     elif other in WITHOUT_TLS:

@@ -24,7 +24,7 @@ def access_in(table: Table) -> Access:
         return Access(None, deny)
     rules = tuple(_rule(each) for each in table.tables("allow"))
     if not rules:
-        table.refuse(f'`allow` is missing: nobody could pass; add [[route.allow]], or allow = "{ANYBODY}"')
+        table.missing("allow", f': nobody could pass; add [[route.allow]], or allow = "{ANYBODY}"')
     _check_expressions(table, (*deny, *rules))
     return Access(rules, deny)
 

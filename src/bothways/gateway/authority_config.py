@@ -106,6 +106,7 @@ def authority_identity_in(table: Table, folder: Path) -> AuthorityIdentity | Non
     if not table.has("authority"):
         for name in ("names", "lifetime_hours"):
             if table.has(name):
+                table.refuse_slip("authority")
                 table.refuse(f"`{name}` without `authority`, the directory of a CA", name)
         return None
     directory = table.text("authority") or ""

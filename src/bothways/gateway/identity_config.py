@@ -100,6 +100,7 @@ def credential_files_in(table: Table, folder: Path) -> CredentialFiles | None:
     if certificate is None:
         for name, given in (("key", key), ("password_file", password)):
             if given is not None:
+                table.refuse_slip("certificate")
                 table.refuse(f"`{name}` without `certificate`: name both, as they belong together", name)
         return None
     return CredentialFiles(
@@ -117,9 +118,10 @@ def _own(table: Table, folder: Path, common: IdentityConfig | None) -> tuple[Own
     named = held or spiffe or issued
     own = named or (None if common is None else common.own)
     if own is None:
-        table.refuse(
-            "`certificate` is missing here and in [identity]: a file with our certificate and chain; or `spiffe`, the "
-            "address of a Workload API; or `authority`, the directory of our own CA"
+        table.missing(
+            "certificate",
+            " here and in [identity]: a file with our certificate and chain; or `spiffe`, the "
+            "address of a Workload API; or `authority`, the directory of our own CA",
         )
     return own, named
 
@@ -145,9 +147,10 @@ def _trusted(
         if isinstance(named, AuthorityIdentity):
             return named.root, None
         if common is None:
-            table.refuse(
-                "`client_ca` is missing here and in [identity]: a file with the CAs trusted for clients; or "
-                "`client_cert`, with certificates of clients that are trusted as they are"
+            table.missing(
+                "client_ca",
+                " here and in [identity]: a file with the CAs trusted for clients; or "
+                "`client_cert`, with certificates of clients that are trusted as they are",
             )
         return common.client_ca, common.client_cert
     return None if ca is None else file_in(folder, ca), None if exact is None else file_in(folder, exact)
@@ -171,7 +174,7 @@ def backend_tls_in(table: Table, folder: Path, address: Address) -> BackendTLS:
     else:
         name = table.text("server_name", host) or ""
         if not name:
-            table.refuse("`server_name` is missing: the name that the certificate of the backend must have")
+            table.missing("server_name", ": the name that the certificate of the backend must have")
         ca = table.required(
             "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
         )

@@ -61,6 +61,7 @@ def spiffe_identity_in(table: Table, *, federated: bool = True) -> SpiffeIdentit
     if address is None:
         for name, given in (("spiffe_id", spiffe_id), ("trust_domains", domains)):
             if given is not None:
+                table.refuse_slip("spiffe")
                 table.refuse(f"`{name}` without `spiffe`, the address of a Workload API", name)
         return None
     found = table.made("spiffe", lambda: found_address(address))

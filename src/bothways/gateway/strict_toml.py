@@ -51,6 +51,9 @@ def parsed_toml(path: files.FilePath, text: str) -> Table:
     return Table(str(path), lines_of(text.replace("\r\n", "\n")), content, ())
 
 
+ALIKE = 0.8  # of 1: so alike are two keys of which one is a slip of the other
+
+
 class Table:
     """One table of the file. Each key is taken once by a method that says what it has to be; `end` refuses the rest."""
 
@@ -89,12 +92,20 @@ class Table:
     def required(self, key: str, why: str) -> str:
         """Take a text that has to be there."""
         value = self.text(key)
-        near = difflib.get_close_matches(key, self._content, 1)
-        if value is None and near:
-            self.refuse(f"is not known; did you mean `{key}`?", near[0])
         if value is None:
-            self.refuse(f"`{key}` is missing: {why}")
+            self.missing(key, f": {why}")
         return value
+
+    def missing(self, key: str, why: str) -> NoReturn:
+        """Refuse the table, in which a key is missing; or a slip of that one."""
+        self.refuse_slip(key)
+        self.refuse(f"`{key}` is missing{why}")
+
+    def refuse_slip(self, key: str) -> None:
+        """Refuse a key that is not taken, and written almost like this one, which is missing."""
+        near = difflib.get_close_matches(key, self._content, 1, cutoff=ALIKE)
+        if near:
+            self.refuse(f"is not known; did you mean `{key}`?", near[0])
 
     def texts(self, key: str) -> tuple[str, ...] | None:
         """Take one text or an array of texts; None where there is none."""

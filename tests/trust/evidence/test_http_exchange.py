@@ -100,14 +100,15 @@ STRANGER = leaf(CA, "stranger.example")
 @pytest.mark.parametrize(
     ("kind", "answer", "problem"),
     [
-        ("ocsp", b"<html>not found</html>", "it is not an OCSP response: "),
+        ("ocsp", b"<html>not found</html>", "it is an HTML or XML document"),
         ("ocsp", b"", "it is not an OCSP response: "),
         ("ocsp", crl(CA), "it is not an OCSP response: "),
         ("ocsp", ocsp_refusal("try_later"), "the responder answered: try later"),
         ("ocsp", ocsp_response(OTHER), "it is about another certificate"),
         ("ocsp", ocsp_response(SERVER, signer=STRANGER), "whom CN=Intermediate has not authorised"),
         ("ocsp", altered_response(ocsp_response(SERVER)), "its signature does not verify"),
-        ("crl", b"<html>not found</html>", "it is not a CRL: "),
+        ("crl", b"\n<!DOCTYPE html>", "it is an HTML or XML document"),
+        ("crl", b"no CRL", "it is not a CRL: "),
         ("crl", ocsp_response(SERVER), "it is not a CRL: "),
         ("crl", x509.load_der_x509_crl(crl(CA)).public_bytes(Encoding.PEM), "it is PEM, where DER is owed"),
     ],

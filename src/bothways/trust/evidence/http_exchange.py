@@ -129,6 +129,8 @@ def read_stored(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence
     """Decode a stored answer, which has the nonce of an earlier request. Raises ValueError as `read_answer` does."""
     if data.lstrip()[:11] == b"-----BEGIN ":
         raise ValueError("it is PEM, where DER is owed (RFC 5280 4.2.1.13)")
+    if data.lstrip()[:1] == b"<":
+        raise ValueError("it is an HTML or XML document, as of a page for people")
     if request.kind == "crl":
         return _crl(data)
     try:
