@@ -28,6 +28,13 @@ TEXT = ROOT.pem.decode()
         (b"PK\x03\x04rest", "a ZIP archive", "unzip"),
         (b"PuTTY-User-Key-File-3: x", "a private key of PuTTY", "puttygen"),
         (b"ssh-ed25519 AAAA you@example", "a public key of SSH", "ssh-keygen -e -m PKCS8"),
+        (b"ecdsa-sha2-nistp256 AAAA you@example", "a public key of SSH", "ssh-keygen -e -m PKCS8"),
+        (b"ssh-ed25519-cert-v01@openssh.com AAAA x", "a certificate of SSH", "give a certificate of X.509"),
+        (
+            b"sk-ssh-ed25519-cert-v01@openssh.com AAAA x",
+            "a certificate of SSH",
+            "give a certificate of X.509",
+        ),
         (b"---- BEGIN SSH2 PUBLIC KEY ----\n", "a public key of SSH", "ssh-keygen -i"),
         (b"<!DOCTYPE html><title>404</title>", "an HTML or XML document", "text editor"),
         (base64.b64encode(ROOT.der), "base64 without lines that say what it is", "base64 -d"),

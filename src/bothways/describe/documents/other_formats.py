@@ -8,8 +8,17 @@ import re
 from typing import NamedTuple
 
 from bothways.describe.documents.document import Unreadable
+from bothways.describe.documents.json_text import (
+    DOWNLOADED,
+    in_json,
+    is_secret_in_yaml,
+    is_sops,
+    secret_in_yaml,
+    sops,
+)
 
 _BEGINNING = 4096
+LOOKED_FOR = 1024 * 1024  # bytes in which the marks of SOPS are looked for
 
 
 class _Kind(NamedTuple):
@@ -23,7 +32,6 @@ _BOUNCY = (
     f"{_KEYTOOL} -srcstoretype BKS -providerclass org.bouncycastle.jce.provider.BouncyCastleProvider "
     "-providerpath bcprov.jar"
 )
-_DOWNLOADED = "see in a text editor what was downloaded in place of a certificate"
 _SSH_PUBLIC = "ssh-keygen -e -m PKCS8 -f FILE > FILE.pem"
 _BY_START = (
     _Kind(b"\xfe\xed\xfe\xed", "a Java key store (JKS)", _KEYTOOL),
@@ -39,8 +47,6 @@ _BY_START = (
     _Kind(b"\xfd7zXZ\0", "a file compressed by xz", "xz -d < FILE > FILE.unpacked"),
     _Kind(b"PK\x03\x04", "a ZIP archive", "unzip FILE"),
     _Kind(b"PuTTY-User-Key-File", "a private key of PuTTY", "puttygen FILE -O private-openssh -o FILE.key"),
-    _Kind(b"ssh-", "a public key of SSH", _SSH_PUBLIC),
-    _Kind(b"ecdsa-sha2-", "a public key of SSH", _SSH_PUBLIC),
     _Kind(
         b"---- BEGIN SSH2",
         "a public key of SSH",
@@ -51,10 +57,8 @@ _BY_START = (
         "a database of SQLite, perhaps of NSS",
         "certutil -L -d FOLDER -n NAME -a > FILE.pem",
     ),
-    _Kind(b"HTTP/1.", "a response of HTTP, saved with its headers", _DOWNLOADED),
-    _Kind(b"{", "JSON", _DOWNLOADED),
-    _Kind(b"[", "JSON", _DOWNLOADED),
-    _Kind(b"<", "an HTML or XML document", _DOWNLOADED),
+    _Kind(b"HTTP/1.", "a response of HTTP, saved with its headers", DOWNLOADED),
+    _Kind(b"<", "an HTML or XML document", DOWNLOADED),
 )
 _BY_LABEL = (
     _Kind(
@@ -69,6 +73,7 @@ _BY_LABEL = (
     ),
     _Kind(b"SSH2 ", "a key of SSH", _SSH_PUBLIC),
 )
+_SSH = re.compile(rb"(?:sk-)?(?:ssh-|ecdsa-sha2-)\S+[ \t]+AAAA")
 _KNOWN = "expected a certificate, key, request, CRL, OCSP response or PKCS#12"
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f:\s]+")
 _BASE64 = re.compile(rb"[0-9A-Za-z+/=\s]+")
@@ -87,10 +92,27 @@ def other_format(data: bytes) -> Unreadable:
     text = data[:_BEGINNING].strip()
     if not text:
         return Unreadable("the file is empty" if not data else "there is nothing in the file but blanks")
+    if is_sops(data[:LOOKED_FOR]):
+        return sops()
+    if text.startswith((b"{", b"[")):
+        return in_json(data)
+    if _SSH.match(text):
+        return _of_ssh(text)
+    if is_secret_in_yaml(text):
+        return secret_in_yaml()
     for kind in _BY_START:
         if data.startswith(kind.start) or text.startswith(kind.start):
             return Unreadable(f"this is {kind.what}", kind.hint)
     return _without_pem(text) or Unreadable(f"neither PEM nor DER: {_KNOWN}", known=False)
+
+
+def _of_ssh(text: bytes) -> Unreadable:
+    """Return what a line of SSH is: a certificate has that in the name of its algorithm (PROTOCOL.certkeys)."""
+    if b"-cert-v0" in text.split(maxsplit=1)[0]:
+        return Unreadable(
+            "this is a certificate of SSH", "give a certificate of X.509: TLS does not use those of SSH"
+        )
+    return Unreadable("this is a public key of SSH", _SSH_PUBLIC)
 
 
 def _without_pem(text: bytes) -> Unreadable | None:
