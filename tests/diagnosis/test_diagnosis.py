@@ -229,6 +229,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
         "mending",
         "sharing",
         "speaking",
+        "enabling",
     }
     for cause in Cause:
         row = cause.value

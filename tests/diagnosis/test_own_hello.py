@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 import identities
-from bothways.diagnosis import Situation, Weight, explain
+from bothways.diagnosis import HandshakeFacts, Probed, Situation, Weight, explain
+from bothways.roles import Version
+from bothways.trust.anchors import NO_ANCHORS
 from diagnosis.talks import client, first, talk
+from pair import Pair
+from tls.handshake.conversations import PSK_CLIENT, RAW_CLIENT, client_config, ech_keys, server_config
 
 HELLOS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("NO_SHARED_VERSION", "ours", {"versions": ("1.3",)}, {"versions": ("1.2",)}),
@@ -66,3 +70,26 @@ def test_who_requests_tls_in_another_protocol_is_not_told_to_offer_http(
     found = explain(made.pair.client_failure, replace(situation, own_side=ours)).first
     assert remedy in found.remedy and ("h2" in found.remedy) is not starttls.startswith("smtp")
     assert found.command.startswith("bothways connect") and ("--alpn" in found.command) is bool(command)
+
+
+OF_13 = {
+    "a raw public key": {"raw_key": RAW_CLIENT["raw_key"], "credentials": ()},
+    "pinned keys": {"pins": RAW_CLIENT["pins"], "anchors": NO_ANCHORS},
+    "a pre-shared key": PSK_CLIENT,
+    "an encrypted hello": {"ech": ech_keys().config_list},
+}
+
+
+@pytest.mark.parametrize("what", OF_13)
+def test_what_is_of_tls_1_3_alone_is_no_restriction_that_could_be_lifted(what: str) -> None:
+    """So that no version has to be allowed on our side, and no command repeats the call."""
+    mine = client_config(**{"credentials": None, "versions": ("1.3",)} | OF_13[what])
+    observed, server = HandshakeFacts(mine, "localhost"), server_config(versions=("1.2",))
+    pair = Pair(mine.connection("localhost", observer=observed), server.connection())
+    pair.exchange()
+    assert pair.client_failure is not None
+    found = explain(pair.client_failure, observed.situation()).first
+    assert (found.cause.name, found.party.value) == ("NO_SHARED_VERSION", "the peer's")
+    assert (found.remedy, found.command) == ("enable TLS 1.3 on the server", "")
+    probed = replace(observed.situation(), probed=Probed(versions=(Version.TLS12,)))
+    assert explain(pair.client_failure, probed).first.remedy == "enable TLS 1.3 on the server"

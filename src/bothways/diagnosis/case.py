@@ -181,6 +181,7 @@ class Case:
             "detail": "",
             "undecoded": f"{whose} certificate cannot be decoded",
             "mending": "have it issued again",
+            "enabling": "TLS 1.2 or 1.3",
             "speaking": "have the client use https:// in the URL; "
             "a proxy that ends TLS in front of us has to begin it again",
             "sharing": "give both sides the same identity, secret and hash, and each the name of the other as its peer",

@@ -186,7 +186,7 @@ class Cause(Enum):
     NO_SHARED_VERSION = Row(
         "no TLS version is supported by both sides: {detail}",
         ours="allow more versions on our side",
-        theirs="enable TLS 1.2 or 1.3 on the {peer}",
+        theirs="enable {enabling} on the {peer}",
         our_command="bothways connect {target} --ca {ca}",
     )
     NO_SHARED_SUITE = Row(

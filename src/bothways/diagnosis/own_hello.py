@@ -48,6 +48,8 @@ def _version_found(case: Case, found: Probed) -> list[Likely]:
     spoken = listed([version(code) for code in found.versions])
     usable = not found.suites or {int(CipherSuite[each]) for each in SUITES} & set(found.suites)
     party = OURS if usable and set(found.versions) & set(VERSIONS.values()) else PEERS
+    if wants_13(case):
+        return [_wants_13(case, LIKELY, PROBE)]
     detail = f"it supports only {spoken}, and we offer {listed([version(code) for code in case.own_side.versions])}"
     if not usable:
         detail += (
@@ -150,6 +152,24 @@ KEY_TRANSPORT = frozenset(
 OWN_KEY_TRANSPORT = frozenset(int(CipherSuite[each]) for each in KEY_TRANSPORT_SUITES)
 
 
+def wants_13(case: Case) -> str:
+    """Return what of our configuration is of TLS 1.3 alone, where a client offers no other version; else ""."""
+    if not case.is_client or tuple(case.own_side.versions) != (Version.TLS13,):
+        return ""
+    if case.observed.offers_raw_keys:
+        return "raw public keys, which our configuration uses, are"
+    if case.own_side.has_psks:
+        return "external pre-shared keys, which our configuration uses, are"
+    return "an encrypted ClientHello (ECH) is" if case.own_side.ech else ""
+
+
+def _wants_13(case: Case, weight: Weight, evidence: str) -> Likely:
+    detail = f"{wants_13(case)} of TLS 1.3 alone here"
+    return case.likely(
+        Cause.NO_SHARED_VERSION, PEERS, weight, evidence, detail=detail, enabling="TLS 1.3", no_command=True
+    )
+
+
 def versions(case: Case) -> Iterator[Likely]:
     """Whether we offer fewer versions than we could."""
     found = case.situation.probed
@@ -162,7 +182,9 @@ def versions(case: Case) -> Iterator[Likely]:
         detail = "its key fits no version that it allows, such as one on a brainpool curve in TLS 1.3 alone"
         yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
     offered = listed([version(code) for code in case.own_side.versions])
-    if case.own_side.versions and len(case.own_side.versions) < len(VERSIONS):
+    if wants_13(case):
+        yield _wants_13(case, LIKELY, "it refused a hello of TLS 1.3 alone")
+    elif case.own_side.versions and len(case.own_side.versions) < len(VERSIONS):
         detail = f"we offer {offered} alone"
         yield case.likely(
             Cause.NO_SHARED_VERSION, OURS, LIKELY, "our configuration leaves out the other", detail=detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bothways.describe.messages import listed
-from bothways.diagnosis import network, plain_clients, psks
+from bothways.diagnosis import network, own_hello, plain_clients, psks
 from bothways.diagnosis.case import Case, Rule, one, parsed
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -96,6 +96,10 @@ def _version(case: Case) -> Iterator[Likely]:
     detail = _difference(case)
     got = case.refusal.facts.get("got")
     known = [ProtocolVersion(code).name for code in VERSIONS.values()]
+    if own_hello.wants_13(case):
+        detail = f"{detail}; {own_hello.wants_13(case)} of TLS 1.3 alone here"
+        yield case.likely(Cause.NO_SHARED_VERSION, PEERS, CERTAIN, detail=detail, enabling="TLS 1.3")
+        return
     is_ours = len(case.own_side.versions) == 1 and (got is None or str(got) in known)
     party = OURS if is_ours else PEERS
     yield case.likely(Cause.NO_SHARED_VERSION, party, CERTAIN, detail=detail)
