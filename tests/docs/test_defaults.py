@@ -63,6 +63,7 @@ from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
+from bothways.tls.ech import configs as ech_configs
 from bothways.tls.handshake import (
     certificate_compression,
     client_resumption,
@@ -208,6 +209,9 @@ VALUES = {
     "external pre-shared keys in a set": f"{external_psks.MOST_KEYS:,}",
     "such keys that a client offers to one server": str(handshake_fields.KEYS_OFFERED),
     "identities of one ClientHello that a server looks up": str(server_psk.IDENTITIES_TRIED),
+    "configurations for encrypted ClientHellos in one list; cipher suites, and extensions, in one of them": (
+        f"{extension_table.MOST_ECH_CONFIGS}; {ech_configs.MOST_IN_CONFIG}"
+    ),
     "sessions of TLS 1.2 that a server keeps by ID": f"{session_ids.SESSIONS:,}",
     "servers that a client remembers; sessions for each": (
         f"{session_store.SERVERS}; {session_store.SESSIONS_EACH}"

@@ -16,17 +16,24 @@ from bothways.trust.work import WorkBudget
 
 T = TypeVar("T")
 _COUNTED = frozenset({"call", "c_call"})
+# A key agreement is one call of a function, and takes as long as so many.
+KEY_AGREEMENT = 500
 
 
 class Calls:
-    """Counts calls of functions, ours and built-in ones, and each time that a generator goes on."""
+    """Counts calls of functions, ours and built-in ones, and each time that a generator goes on.
+
+    A key agreement counts as `KEY_AGREEMENT` of them; signatures are paid for by the budget of a verification.
+    """
 
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, _frame: FrameType, event: str, _argument: object) -> None:
+    def __call__(self, _frame: FrameType, event: str, argument: Any) -> None:
         if event in _COUNTED:
             self.count += 1
+            if event == "c_call" and argument.__name__ == "exchange":
+                self.count += KEY_AGREEMENT
 
     def during(self, work: Callable[[], T]) -> T:
         """Count what happens while `work` runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from hostile import chains, messages
+from hostile import chains, messages, messages_of_options
 from hostile.allowance import COURSES, drawn_chain, draws, hold_talk
 from hostile.talks import showing
 
@@ -14,6 +14,13 @@ def test_messages_and_records_of_a_stranger_cost_no_more_than_their_allowance(fu
     for kind, size, seed, meter in draws(list(messages.KINDS), 4, 4, full):
         chance = random.Random(f"{seed} {kind} {size}")
         hold_talk(f"{kind}, {size}, {seed}", messages.KINDS[kind](chance, size), meter)
+
+
+def test_messages_about_what_was_agreed_on_cost_no_more_than_their_allowance(full: bool) -> None:
+    """Encrypted ClientHellos and their configurations, certificate types, tickets."""
+    for kind, size, seed, meter in draws(list(messages_of_options.KINDS), 3, 4, full):
+        chance = random.Random(f"{seed} {kind} {size}")
+        hold_talk(f"{kind}, {size}, {seed}", messages_of_options.KINDS[kind](chance, size), meter)
 
 
 def test_chains_shown_in_a_handshake_cost_no_more_than_their_allowance(full: bool) -> None:

@@ -9,8 +9,10 @@ import pytest
 from bothways import ConfigError, ECHConfigList, ECHKey
 from bothways.tls.crypto.hpke import HpkeSuite, public_bytes
 from bothways.tls.defaults import RANDOMNESS
-from bothways.tls.ech.configs import VERSION, encoded_list, is_public_name, usable_configs
+from bothways.tls.ech import configs
+from bothways.tls.ech.configs import MOST_IN_CONFIG, VERSION, encoded_list, is_public_name, preferred_config
 from bothways.tls.wire.decode_errors import DecodeError
+from bothways.tls.wire.extension_table import MOST_ECH_CONFIGS
 from bothways.tls.wire.extensions import ECHConfigEntry
 
 KEY = public_bytes(RANDOMNESS.private_key(29))
@@ -183,9 +185,48 @@ def test_names_that_are_no_public_names(name: str) -> None:
 
 def test_undecodable_contents_are_an_error_of_the_sender() -> None:
     with pytest.raises(DecodeError):
-        usable_configs([ECHConfigEntry(VERSION, b"\0")])
+        preferred_config([ECHConfigEntry(VERSION, b"\0")])
 
 
 def test_nothing_but_the_public_name_is_in_the_repr() -> None:
     key = ECHKey.generate("public.example")
     assert repr(key.published) == "ECHConfigList(public_name='public.example')"
+
+
+def test_a_list_of_many_configurations_costs_no_more_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may come from a server that is not authenticated yet, and each key agreement takes time."""
+    checked: list[bytes] = []
+
+    def check(public_key: bytes) -> bool:
+        checked.append(public_key)
+        return False
+
+    monkeypatch.setattr(configs, "is_valid_public_key", check)
+    usable = contents()
+    assert preferred_config([ECHConfigEntry(VERSION, usable)] * MOST_ECH_CONFIGS) is None
+    assert len(checked) == MOST_ECH_CONFIGS
+    for many in (
+        config_list(*[usable] * (MOST_ECH_CONFIGS + 1)),
+        config_list(contents(suites=SUITE * (MOST_IN_CONFIG + 1))),
+        config_list(
+            contents(extensions=b"".join(bytes((26, each, 0, 0)) for each in range(MOST_IN_CONFIG + 1)))
+        ),
+    ):
+        with pytest.raises(ConfigError, match="more than"):
+            ECHConfigList(many)
+    assert len(checked) == MOST_ECH_CONFIGS
+
+
+def test_no_key_is_checked_of_a_configuration_that_does_not_fit_or_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checked: list[bytes] = []
+
+    def check(public_key: bytes) -> bool:
+        checked.append(public_key)
+        return True
+
+    monkeypatch.setattr(configs, "is_valid_public_key", check)
+    unusable = contents(name=b"192.0.2.1"), contents(kem=0x10), contents(suites=bytes.fromhex("00010009"))
+    ECHConfigList(config_list(*unusable, contents(), contents(config_id=34)))
+    assert len(checked) == 1

@@ -47,8 +47,14 @@ def server(**options: Any) -> dict[str, Any]:
     return {"ech_keys": ECHKeys(key()), "credentials": [credentials(PUBLIC), credentials(PRIVATE)]} | options
 
 
-def inside(change: Callable[[bytes], bytes]) -> Edit:
-    """Change the EncodedClientHelloInner of the first ClientHello, and encrypt it anew for the server."""
+Change = Callable[[tuple[Any, ...]], Iterable[Any]]
+
+
+def inside(change: Callable[[bytes], bytes], around: Change = tuple) -> Edit:
+    """Change the EncodedClientHelloInner of the first ClientHello, and encrypt it anew for the server.
+
+    around: changes the extensions of the outer one.
+    """
 
     def edit(message: Any, nth: int) -> Iterable[Outgoing]:
         if not isinstance(message, ClientHello) or nth:
@@ -60,16 +66,15 @@ def inside(change: Callable[[bytes], bytes]) -> Edit:
         changed = change(opened.open(associated_data(message), sent.payload))
         enc, context = sender(config.suites[0], config.public_key, config.info, RANDOMNESS)
         anew = replace(sent, enc=enc, payload=bytes(len(changed) + 16))
-        outer = with_extensions(
-            message, tuple(anew if each is sent else each for each in message.extensions or ())
-        )
+        others = tuple(anew if each is sent else each for each in message.extensions or ())
+        outer = with_extensions(message, tuple(around(others)))
         return (with_payload(outer, context.seal(associated_data(outer), changed)),)
 
     return edit
 
 
-def inner_extensions(change: Callable[[tuple[Any, ...]], Iterable[Any]]) -> Edit:
-    """Change the extensions of the encoded inner ClientHello."""
+def inner_extensions(change: Change, around: Change = tuple) -> Edit:
+    """Change the extensions of the encoded inner ClientHello. around: changes those of the outer one."""
 
     def changed(encoded: bytes) -> bytes:
         hello, end = CLIENT_HELLO.read(encoded, 0, len(encoded))
@@ -78,4 +83,4 @@ def inner_extensions(change: Callable[[tuple[Any, ...]], Iterable[Any]]) -> Edit
             + encoded[end:]
         )
 
-    return inside(changed)
+    return inside(changed, around)

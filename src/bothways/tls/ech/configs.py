@@ -15,7 +15,7 @@ from bothways.tls.crypto.hpke import HpkeSuite, is_valid_public_key
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.extension_placement import first_repeated
-from bothways.tls.wire.extension_table import ECH_CONFIG
+from bothways.tls.wire.extension_table import ECH_CONFIG, MOST_ECH_CONFIGS
 from bothways.tls.wire.extensions import ECHConfigEntry
 from bothways.tls.wire.fields import opaque, record, single_field, uint, vector
 from bothways.trust import files, pem
@@ -26,6 +26,7 @@ PEM_LABEL = "ECHCONFIG"
 # Those of our own configurations.
 SUITES = tuple(HpkeSuite(HpkeKdf.HKDF_SHA256, aead) for aead in HpkeAead)
 NAME_LIMIT = 253  # of a DNS name in text (RFC 1035 3.1)
+MOST_IN_CONFIG = 32  # cipher suites, and extensions
 _MANDATORY = 0x8000  # this bit of an extension's type: who does not know it must not use the configuration
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
@@ -69,6 +70,7 @@ _CONTENTS = record(
         record(_SuiteCodes, title="HpkeSymmetricCipherSuite", kdf_id=uint(2), aead_id=uint(2)),
         4,
         2**16 - 4,
+        most=MOST_IN_CONFIG,
     ),
     maximum_name_length=uint(1),
     public_name=opaque(1, 255),
@@ -76,9 +78,12 @@ _CONTENTS = record(
         record(_ConfigExtension, title="ECHConfigExtension", type=uint(2), data=opaque(0, 2**16 - 1)),
         0,
         2**16 - 1,
+        most=MOST_IN_CONFIG,
     ),
 )
-_LIST = single_field(_ConfigList, title="ECHConfigList", configs=vector(ECH_CONFIG, 4, 2**16 - 1))
+_LIST = single_field(
+    _ConfigList, title="ECHConfigList", configs=vector(ECH_CONFIG, 4, 2**16 - 1, most=MOST_ECH_CONFIGS)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,14 +121,14 @@ class ECHConfigList:
         self._encoded = pem.require_bytes(encoded, source)
         try:
             entries = decode(_LIST, self._encoded, "ECHConfigList").configs
-            usable = usable_configs(entries)
+            preferred = preferred_config(entries)
         except DecodeError as error:
             raise UnusableFile(f"{source}: not an ECHConfigList: {error}") from None
-        if not usable:
+        if preferred is None:
             raise UnusableFile(
                 f"{source}: no configuration in it can be used; expected version 0xfe0d and DHKEM(X25519, HKDF-SHA256)"
             )
-        self._preferred = usable[0]
+        self._preferred = preferred
         self._size = len(entries)
 
     @classmethod
@@ -194,10 +199,14 @@ def config_block(data: bytes, source: str) -> bytes:
         raise UnusableFile(f"{source}: its {PEM_LABEL}: {error}") from None
 
 
-def usable_configs(entries: Iterable[ECHConfigEntry]) -> list[ECHConfig]:
-    """Return the configurations that can be used, in their order (RFC 9849 6.1, 6.1.7). Raises `DecodeError`."""
+def preferred_config(entries: Iterable[ECHConfigEntry]) -> ECHConfig | None:
+    """Return the first configuration that can be used; None without one (RFC 9849 6.1, 6.1.7).
+
+    Raises `DecodeError` if any of them cannot be decoded. A key is checked, by a key agreement, only where all else
+    fits and none before it does.
+    """
     configs = [_config(entry) for entry in entries if entry.version == VERSION]
-    return [config for config in configs if config is not None]
+    return next((each for each in configs if each is not None and is_valid_public_key(each.public_key)), None)
 
 
 def encoded_config(
@@ -244,8 +253,12 @@ def _config(entry: ECHConfigEntry) -> ECHConfig | None:
     suites = [HpkeSuite(each.kdf_id, each.aead_id) for each in contents.cipher_suites]
     known = tuple(suite for suite in suites if suite.is_known)
     name = contents.public_name.decode("latin-1")
-    is_supported = contents.kem_id == HpkeKem.DHKEM_X25519 and is_valid_public_key(contents.public_key)
-    if not is_supported or not known or not is_public_name(name) or any(each & _MANDATORY for each in types):
+    if (
+        contents.kem_id != HpkeKem.DHKEM_X25519
+        or not known
+        or not is_public_name(name)
+        or any(each & _MANDATORY for each in types)
+    ):
         return None
     encoded = encode(ECH_CONFIG, entry)
     return ECHConfig(

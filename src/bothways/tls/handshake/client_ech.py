@@ -15,7 +15,7 @@ from bothways.faults import Fault, blame
 from bothways.iana import ECHClientHelloType, NamedGroup
 from bothways.tls.crypto.hpke import EXPANSION, public_bytes, sender
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.ech.configs import SUITES, VERSION, ECHConfigList, encoded_list, usable_configs
+from bothways.tls.ech.configs import SUITES, VERSION, ECHConfigList, encoded_list, preferred_config
 from bothways.tls.ech.confirmation import confirmation, confirmation_in, unconfirmed
 from bothways.tls.ech.inner_hello import INNER, associated_data, encoded_inner, with_payload
 from bothways.tls.handshake.client_psks import OfferedPSK, offering
@@ -168,9 +168,9 @@ def retry_configs(encrypted: EncryptedExtensions) -> Retry:
     found = ext.find(encrypted.extensions, ext.RetryConfigs)
     if found is None:
         return Retry(None, is_disabled=True)
-    usable = usable_configs(found.configs)
+    is_usable = preferred_config(found.configs) is not None
     is_disabled = all(each.version != VERSION for each in found.configs)
-    return Retry(ECHConfigList(encoded_list(found.configs)) if usable else None, is_disabled)
+    return Retry(ECHConfigList(encoded_list(found.configs)) if is_usable else None, is_disabled)
 
 
 def reject(retry: Retry) -> NoReturn:

@@ -100,6 +100,8 @@ from bothways.tls.wire.fields import (
 
 # The number of registered extensions, and as many unregistered ones; GREASE alone has sixteen.
 MOST_EXTENSIONS = 256
+# Of an encrypted ClientHello; servers have one or two, and a client has to compute something for each.
+MOST_ECH_CONFIGS = 16
 
 
 class ExtensionContext(Enum):
@@ -466,7 +468,7 @@ _RETRY_CONFIGS = single_field(
     RetryConfigs,
     title="ECHEncryptedExtensions",
     spelled="retry_configs",
-    configs=vector(ECH_CONFIG, 4, 2**16 - 1),
+    configs=vector(ECH_CONFIG, 4, 2**16 - 1, most=MOST_ECH_CONFIGS),
 )
 _RETRY_CONFIRMATION = single_field(RetryConfirmation, title="ECHHelloRetryRequest", confirmation=fixed(8))
 _RENEGOTIATION_INFO = single_field(RenegotiationInfo, renegotiated_connection=opaque(0, 255))
