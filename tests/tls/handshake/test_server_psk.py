@@ -497,3 +497,23 @@ def test_a_server_hello_names_the_place_of_the_key() -> None:
     talk({"suites": suites}, {"suites": suites[::-1]}, notes)
     (hello,) = (each.message for each in notes if isinstance(getattr(each, "message", None), ServerHello))
     assert ext.find(hello.extensions, ext.SelectedIdentity) == ext.SelectedIdentity(1)
+
+
+def test_a_key_that_comes_within_reach_in_the_second_hello_is_not_taken_for_the_one_chosen() -> None:
+    """Where the first hello led to a certificate it stays with that, and a failure is explained by that."""
+    strangers = tuple(ext.PskIdentity(bytes((number,)) * 8, 0) for number in range(IDENTITIES_TRIED))
+
+    def behind(keys: ext.PreSharedKeys) -> ext.PreSharedKeys:
+        binders = (bytes(32),) * len(strangers) + keys.binders
+        return ext.PreSharedKeys(strangers + keys.identities, binders)
+
+    with altering(Role.CLIENT, offered(behind)):
+        made = pair(
+            client_config(psk_peers=PSK_CLIENT["psk_peers"]),
+            server_config(**BESIDE | RETRY, allow=lambda peer: Denial("nobody today")),
+        )
+        made.exchange()
+    error = made.server.failure
+    assert isinstance(error, PeerFault) and error.fault is Fault.ACCESS_REFUSED
+    assert error.facts["peer"].names.common_name == "client.example"
+    assert error.situation is not None and not error.situation.by_psk

@@ -123,7 +123,7 @@ def server_handshake_13(
     shown = choice.shown
     hs.history.types = CertificateTypes(client=None) if shown is None else shown.types
     context = b"" if shown is None else server_context(settings, shown.credentials, offer.server_name)
-    hs.history.by_psk = key is not None
+    hs.history.by_psk = shown is None
     psk = key if shown is None else resume(hs, settings, offer, choice.suite, context)
     secrets = agree(hs, offer, choice, share, psk, received)
     scheme = shown.scheme if shown is not None and psk is None else None
