@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -20,7 +21,7 @@ from bothways.tls.ech.inner_hello import (
     with_payload,
 )
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.extension_table import codes
+from bothways.tls.wire.extension_table import code, codes
 from bothways.tls.wire.hello import ClientHello, with_extensions
 from tls.ech.test_configs import config_list, contents
 
@@ -174,3 +175,81 @@ def test_many_references_cost_no_more_than_their_size() -> None:
         encoded(INNER, VERSIONS, outer_extensions(*(0x7000 + each for each in range(120)))), outer
     )
     assert len(body_of(inner)) < len(body_of(outer)) + len(encoded(INNER, VERSIONS))
+
+
+# -- by another reading of the RFC -----------------------------------------------------------------------
+
+RETRIED = ext.Cookie(b"c")
+STRANGE = ext.UnknownExtension(0x5A5A, b"?")
+KEYS = ext.PreSharedKeys((ext.PskIdentity(b"k", 0),), (bytes(32),))
+TWELVE = ext.SupportedVersions((0x0304, 0x0303))
+OUTSIDE = (*SHARED, ext.ServerName("public.example"), RETRIED, STRANGE, OUTER)
+WITHIN = (*SHARED, NAME, INNER, STRANGE, TWELVE, OUTER, RETRIED)
+
+
+def expanded(short: ClientHello, padding: bytes, outer: ClientHello) -> ClientHello | None:
+    """What RFC 9849 5.1 makes of it, step by step over lists; None for what it has a server refuse."""
+    those = list(short.extensions or ())
+    if padding.strip(b"\0") or short.legacy_session_id:
+        return None
+    places = [at for at, each in enumerate(those) if isinstance(each, ext.OuterExtensions)]
+    if len(places) > 1:
+        return None
+    for place in places:
+        reference = those[place]
+        assert isinstance(reference, ext.OuterExtensions)
+        outside = [code(each) for each in outer.extensions or ()]
+        if 0xFE0D in reference.types or len(set(reference.types)) < len(reference.types):
+            return None
+        if any(each not in outside for each in reference.types):
+            return None
+        where = [outside.index(each) for each in reference.types]
+        if where != sorted(where):
+            return None
+        those[place : place + 1] = [(outer.extensions or ())[at] for at in where]
+    kinds = [code(each) for each in those]
+    versions = [each.versions for each in those if isinstance(each, ext.SupportedVersions)]
+    if len(set(kinds)) < len(kinds) or INNER not in those or versions != [(0x0304,)]:
+        return None
+    if 41 in kinds[:-1]:
+        return None
+    return replace(short, legacy_session_id=outer.legacy_session_id, extensions=tuple(those))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_what_is_decoded_is_what_another_reading_of_the_rfc_decodes(part: int, full: bool) -> None:
+    """RFC 9849 5.1, for drawn extensions within and outside, and drawn references: taken, or refused, by both."""
+    taken = 0
+    for number in range(5000 if full else 250):
+        chance = random.Random(f"{part} {number}")
+        around = chance.sample(OUTSIDE, chance.choice((len(OUTSIDE), 6)))
+        outer = with_extensions(OUTER_HELLO, (*around, *([KEYS] if chance.random() < 0.2 else [])))
+        named = [code(each) for each in outer.extensions or () if chance.random() < 0.4 and each != OUTER]
+        if chance.random() < 0.2:
+            named.insert(chance.randrange(len(named) + 1), chance.choice((0xFE0D, 0xFD00, 41, 0x1234, 10)))
+        if chance.random() < 0.2:
+            chance.shuffle(named)
+        own = [
+            each for each in WITHIN if code(each) not in named and each != TWELVE and chance.random() < 0.3
+        ]
+        own += [] if INNER in own or chance.random() < 0.1 else [INNER]
+        own += (
+            [VERSIONS]
+            if code(VERSIONS) not in named and VERSIONS not in own and chance.random() < 0.9
+            else []
+        )
+        own += chance.sample(WITHIN, chance.choice((0, 0, 0, 0, 1)))
+        for _ in range(chance.choice((0, 1, 1, 1, 1, 1, 1, 2)) if named else 0):
+            own.insert(chance.randrange(len(own) + 1), ext.OuterExtensions(tuple(named)))
+        own += [KEYS] if chance.random() < 0.1 else []
+        padding = bytes(chance.choice((0, 1, 40))) + chance.choice((b"", b"", b"", b"", b"\1", b"\0\1\0"))
+        session_id = chance.choice((b"", b"", b"", b"", b"own"))
+        short = replace(INNER_HELLO, legacy_session_id=session_id, extensions=tuple(own))
+        expected = expanded(short, padding, outer)
+        try:
+            got = decoded_inner(body_of(short) + padding, outer)
+        except Blame:
+            got = None
+        assert got == expected, f"{part} {number}: {own}, {padding!r}, {outer.extensions}"
+        taken += got is not None
+    assert taken > 20

@@ -12,8 +12,10 @@ from itertools import islice
 from typing import Any
 
 from bothways import PeerAlert, PeerFault, Truncated
+from bothways.iana import ExtensionType
 from bothways.roles import Role
 from bothways.tls.events import MessageSeen, Note
+from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Message, encode_message
 from pair import Pair
 from tamper import Edit, Outgoing, altering
@@ -108,6 +110,44 @@ def alter_every_field(course: Conversation) -> int:
                     must_fail(course.pair(), f"message {number} of the {role.value}: {what}")
                 tried += 1
     return tried
+
+
+# -- well-formed lies --------------------------------------------------------------------------------------
+
+TYPES = (*map(int, ExtensionType), 0x0A0A, 0x1234)
+BODIES = (b"", b"\0", b"\0\0", b"\0\2\0\x1d", b"\0\3\2h2", b"\1\0", b"\3\4", bytes(40))
+
+
+def rearranged(those: tuple[Any, ...], chosen: random.Random) -> tuple[Any, ...]:
+    """Add an extension that may not belong there, leave one out, repeat one, or shuffle them."""
+    work = list(those)
+    match chosen.randrange(4):
+        case 0:
+            strange = ext.UnknownExtension(chosen.choice(TYPES), chosen.choice(BODIES))
+            work.insert(chosen.randrange(len(work) + 1), strange)
+        case 1 if work:
+            del work[chosen.randrange(len(work))]
+        case 2 if work:
+            work.append(chosen.choice(work))
+        case _:
+            chosen.shuffle(work)
+    return tuple(work)
+
+
+def lie(message: Message, chosen: random.Random) -> Message:
+    """Alter one to three things in a message that stays well-formed."""
+    for _ in range(chosen.choice((1, 1, 2, 3))):
+        extensions = getattr(message, "extensions", None)
+        if extensions is not None and chosen.random() < 0.5:
+            new: Any = replace(message, extensions=rearranged(extensions, chosen))
+        else:
+            new = chosen.choice([message, *(each for _, each in variants(message))])
+        try:
+            encode_message(new)
+        except ValueError:
+            continue
+        message = new
+    return message
 
 
 # -- bits, on the wire -------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bothways import Connection, Credentials, Fault, PeerFault, SessionStore, TLSError, Truncated, TrustStore
 from bothways.roles import Role
 from bothways.tls.crypto.groups import KeyOffer
+from bothways.tls.crypto.hpke import Context
 from bothways.tls.defaults import RANDOMNESS
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.schedule13 import ApplicationSecrets, EarlySecret, HandshakeSecrets
@@ -38,7 +39,9 @@ from tls.handshake.conversations import CONVERSATIONS, client_config, external, 
 CODE = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType, types.CodeType, Enum)
 # What connections share: it may have certificates decoded, each once.
 SHARED = (TrustStore, Credentials, Revocation, SessionStore)
-HOLDERS = (Protection, EarlySecret, HandshakeSecrets, ApplicationSecrets, KeyOffer, AESGCM, X25519PrivateKey)
+HOLDERS = (
+    Protection, EarlySecret, HandshakeSecrets, ApplicationSecrets, KeyOffer, Context, AESGCM, X25519PrivateKey,
+)  # fmt: skip
 
 
 @dataclass

@@ -9,17 +9,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bothways import Fault, PeerAlert, PeerFault
-from bothways.iana import ExtensionType
 from bothways.roles import Role
 from bothways.tls.events import Epoch, MessageSeen, Note
-from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.flight import Message, encode_message
+from bothways.tls.wire.flight import Message
 from pair import pair, received
 from tamper import altering
 from tls.handshake.conversations import (
@@ -33,11 +30,11 @@ from tls.handshake.conversations import (
 from tls.handshake.tampering import (
     alter_every_field,
     every_bit,
+    lie,
     record_headers,
     sample_of_bits,
     sent_by,
     turn_bits,
-    variants,
 )
 
 ALPN = {"alpn": ("h2", "http/1.1")}
@@ -55,41 +52,6 @@ def test_every_field_of_every_message_is_covered_by_the_proofs() -> None:
 
 
 # -- well-formed lies --------------------------------------------------------------------------------------
-
-TYPES = (*map(int, ExtensionType), 0x0A0A, 0x1234)
-BODIES = (b"", b"\0", b"\0\0", b"\0\2\0\x1d", b"\0\3\2h2", b"\1\0", b"\3\4", bytes(40))
-
-
-def rearranged(those: tuple[Any, ...], chosen: random.Random) -> tuple[Any, ...]:
-    """Add an extension that may not belong there, leave one out, repeat one, or shuffle them."""
-    work = list(those)
-    match chosen.randrange(4):
-        case 0:
-            strange = ext.UnknownExtension(chosen.choice(TYPES), chosen.choice(BODIES))
-            work.insert(chosen.randrange(len(work) + 1), strange)
-        case 1 if work:
-            del work[chosen.randrange(len(work))]
-        case 2 if work:
-            work.append(chosen.choice(work))
-        case _:
-            chosen.shuffle(work)
-    return tuple(work)
-
-
-def lie(message: Message, chosen: random.Random) -> Message:
-    """Alter one to three things in a message that stays well-formed."""
-    for _ in range(chosen.choice((1, 1, 2, 3))):
-        extensions = getattr(message, "extensions", None)
-        if extensions is not None and chosen.random() < 0.5:
-            new: Any = replace(message, extensions=rearranged(extensions, chosen))
-        else:
-            new = chosen.choice([message, *(each for _, each in variants(message))])
-        try:
-            encode_message(new)
-        except ValueError:
-            continue
-        message = new
-    return message
 
 
 @pytest.mark.parametrize("versions", [("1.3",), ("1.3", "1.2")], ids="+".join)
