@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
 
 from bothways.ca.authority import Authority, Issued
 from bothways.ca.crl import Revoked, build_crl
@@ -28,6 +29,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 ROLES: tuple[Role, ...] = get_args(Role)
 
 PASSWORD = "testing"
+# Everybody knows the password, so that more iterations would protect nothing, and tests make many files.
+_ENCRYPTION = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1000).build(PASSWORD.encode())
 CA_LIFETIME = timedelta(days=90)
 LIFETIMES: dict[Kind, timedelta] = {"expired": timedelta(days=1), "expires_soon": timedelta(hours=1)}
 LIFETIME = timedelta(days=30)
@@ -166,7 +169,7 @@ class Identities:
             self._written(f"{stem}.pem", issued.chain_pem),
             self._written(f"{stem}.key", issued.key_pem),
             self._written(f"{stem}-both.pem", issued.chain_pem + issued.key_pem),
-            self._written(f"{stem}.p12", issued.pkcs12(PASSWORD.encode(), stem)),
+            self._written(f"{stem}.p12", _pkcs12(issued, stem)),
             issued.credentials,
         )
 
@@ -186,6 +189,11 @@ class Identities:
         path = self._folder / name
         path.write_bytes(content)
         return path
+
+
+def _pkcs12(issued: Issued, name: str) -> bytes:
+    key, chain = cast(EllipticCurvePrivateKey, issued.key), list(issued.intermediates)
+    return pkcs12.serialize_key_and_certificates(name.encode(), key, issued.certificate, chain, _ENCRYPTION)
 
 
 def _check(role: str, kind: str) -> None:

@@ -6,6 +6,8 @@ It knows no version of TLS: which course is played, and which bytes mean nothing
 from __future__ import annotations
 
 import random
+import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from itertools import islice
@@ -66,6 +68,15 @@ def ways_to_alter(message: Message) -> Iterator[tuple[int, str]]:
             yield number, what
 
 
+def one_way_for_each_field(ways: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Of the ways to alter a message one for each of its fields, and one for all items of a list, by a fixed seed."""
+    chosen = random.Random(20260603)
+    fields = defaultdict(list)
+    for number, what in ways:
+        fields[re.sub(r"\[\d+\]", "[]", what.partition(" ")[0])].append((number, what))
+    return [chosen.choice(each) for each in fields.values()]
+
+
 def sent_by(role: Role, course: Conversation) -> list[Message]:
     """The messages of one side, in their order."""
     notes: list[Note] = []
@@ -98,14 +109,17 @@ def must_fail(talk: Pair, what: str) -> None:
         assert end.peer is None
 
 
-def alter_every_field(course: Conversation) -> int:
-    """Alter every field of every message, one at a time; nothing comes of it. Return how many there were."""
+def alter_every_field(course: Conversation, *, full: bool) -> int:
+    """Alter every field of every message, one at a time; nothing comes of it. Return how often.
+
+    full: in every way there is.
+    """
     tried = 0
     for role in Role:
         for number, message in enumerate(sent_by(role, course)):
             ways = list(ways_to_alter(message))
             assert ways or not fields(message), f"{type(message).__name__} was not altered"
-            for way, what in ways:
+            for way, what in ways if full else one_way_for_each_field(ways):
                 with altering(role, altered(number, way), in_flight=True):
                     must_fail(course.pair(), f"message {number} of the {role.value}: {what}")
                 tried += 1
@@ -193,8 +207,8 @@ def every_bit(course: Conversation) -> Iterator[Place]:
             yield from ((to_server, number, place, bit) for place in range(len(flight)) for bit in range(8))
 
 
-def sample_of_bits(course: Conversation, seed: int, share: float, *, clear: bool) -> Iterator[Place]:
-    """One bit of each byte of each record header, and of a share of the rest; with `clear` of all in the clear."""
+def sample_of_bits(course: Conversation, seed: int, share: float, clear: float = 0) -> Iterator[Place]:
+    """One bit of each byte of each record header, and of a share of the rest; `clear` is the share in the clear."""
     chosen = random.Random(seed)
     for to_server, those in zip((True, False), flights(course), strict=True):
         for number, flight in enumerate(those):
@@ -203,7 +217,7 @@ def sample_of_bits(course: Conversation, seed: int, share: float, *, clear: bool
             for place in range(len(flight)):
                 if headers.get(place) == 0:
                     protected = flight[place] == 23
-                if place in headers or (clear and not protected) or chosen.random() < share:
+                if place in headers or chosen.random() < (share if protected else max(share, clear)):
                     yield to_server, number, place, chosen.randrange(8)
 
 

@@ -1,4 +1,4 @@
-"""Somebody between the two: every field of every message altered in flight, and every byte of every record.
+"""Somebody between the two: every field of every message altered in flight, and bits of every record turned.
 
 The two transcripts, or the two keys, differ from there on, so no handshake may come of it. What may be
 altered unnoticed is listed with the reason.
@@ -45,10 +45,10 @@ CONVERSATION = Conversation(
 # -- fields, by the codec tables -------------------------------------------------------------------------
 
 
-def test_every_field_of_every_message_is_covered_by_the_proofs() -> None:
+def test_every_field_of_every_message_is_covered_by_the_proofs(full: bool) -> None:
     """RFC 9846 4.1, 4.5.2, 4.5.3: who alters anything in flight is found out, by both sides."""
     assert [len(sent_by(role, CONVERSATION)) for role in (Role.CLIENT, Role.SERVER)] == [5, 7]
-    assert alter_every_field(CONVERSATION) > 250
+    assert alter_every_field(CONVERSATION, full=full) > (250 if full else 50)
 
 
 # -- well-formed lies --------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def test_well_formed_lies_are_refused_or_borne_and_never_a_defect(
 ) -> None:
     """The liar's transcript and keys follow, so each lie is met by the check that it is meant for."""
     refusals = Counter[str]()
-    for seed in range(8000 if full else 400):
+    for seed in range(8000 if full else 130):
         chosen = random.Random(seed)
         target = chosen.randrange(7)
         sent = 0
@@ -93,10 +93,10 @@ def is_unread(flight: bytes, number: int, place: int) -> bool:
     return inside in (1, 2) and flight[place - inside] != 23 and (number, place) != (0, 1)
 
 
-def test_every_byte_in_the_clear_and_some_of_the_rest_is_covered() -> None:
+def test_every_header_and_some_of_the_rest_is_covered() -> None:
     """RFC 9846 5.2: no bit on the wire can be turned unnoticed, but for those without a meaning."""
-    aims = sample_of_bits(CONVERSATION, 20260601, 0.1, clear=True)
-    assert turn_bits(CONVERSATION, aims, is_unread, unread_passes=True) > 900
+    aims = sample_of_bits(CONVERSATION, 20260601, 0.03, clear=0.25)
+    assert turn_bits(CONVERSATION, aims, is_unread, unread_passes=True) > 250
 
 
 @pytest.mark.full

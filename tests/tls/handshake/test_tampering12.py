@@ -40,9 +40,9 @@ BOTH_KINDS = pytest.mark.parametrize("name", TAMPERED)
 
 
 @BOTH_KINDS
-def test_every_field_of_every_message_is_covered_by_finished(name: str) -> None:
+def test_every_field_of_every_message_is_covered_by_finished(name: str, full: bool) -> None:
     """RFC 5246 7.4.9: who alters anything in flight is found out, by both sides."""
-    assert alter_every_field(TAMPERED[name]) > 100
+    assert alter_every_field(TAMPERED[name], full=full) > (100 if full else 30)
 
 
 def is_unread(flight: bytes, number: int, place: int) -> bool:
@@ -59,8 +59,8 @@ def is_unread(flight: bytes, number: int, place: int) -> bool:
 def test_every_header_and_some_of_the_rest_is_covered(name: str) -> None:
     """RFC 5246 6.2.3.3, 7.4.9: no bit on the wire can be turned unnoticed, but for those without a meaning."""
     course = TAMPERED[name]
-    aims = sample_of_bits(course, 20260602, 0.15, clear=False)
-    assert turn_bits(course, aims, is_unread, unread_passes=False) > 200
+    aims = sample_of_bits(course, 20260602, 0.03)
+    assert turn_bits(course, aims, is_unread, unread_passes=False) > 80
 
 
 @pytest.mark.full
@@ -144,7 +144,8 @@ def test_messages_in_fragments_of_any_size_are_read(
 def test_mutated_messages_raise_nothing(name: str, role: Role, full: bool) -> None:
     """Whatever a peer says under the right keys, nothing but the documented errors comes of it."""
     refused = 0
-    for seed in range(4000 if full else 200):
+    count = 4000 if full else 80
+    for seed in range(count):
         chosen = random.Random(seed)
         with altering(role, mutator(seed % (6 if role is Role.SERVER else 5), chosen)):
             talk = TAMPERED[name].pair()
@@ -152,13 +153,13 @@ def test_mutated_messages_raise_nothing(name: str, role: Role, full: bool) -> No
         end = talk.server if role is Role.CLIENT else talk.client
         refused += isinstance(end.failure, PeerFault)
         ended_as_documented(talk, f"seed {seed}")
-    assert refused > 60
+    assert refused > 0.3 * count
 
 
 @BOTH_KINDS
 def test_mutated_flights_raise_nothing(name: str, full: bool) -> None:
     """Nor of what the network makes of records."""
-    for seed in range(4000 if full else 120):
+    for seed in range(4000 if full else 50):
         chosen = random.Random(seed)
         passed = 0
 

@@ -378,12 +378,12 @@ def test_answer_with_a_fault_is_refused_as_in_the_handshake(edit: Any, fault: Fa
     assert answers(talk.server_events) == [] and talk.server.peer is None
 
 
-def test_every_field_of_an_answer_is_covered_by_its_proofs() -> None:
+def test_every_field_of_an_answer_is_covered_by_its_proofs(full: bool) -> None:
     """RFC 9846 4.5: request and answer altered in flight, a field at a time, and nothing passes.
 
     It plays the course again for each field, so that the handshake is covered once more.
     """
-    assert alter_every_field(ASKED) > 100
+    assert alter_every_field(ASKED, full=full) > (100 if full else 40)
 
 
 def test_answer_of_another_request_is_refused() -> None:
