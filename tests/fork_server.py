@@ -8,6 +8,7 @@ the command has begun, and its wait status when it has ended. It ends with the s
 from __future__ import annotations
 
 import array
+import atexit
 import contextlib
 import gc
 import importlib
@@ -126,7 +127,33 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
     return list(found)
 
 
+class Leaving:
+    """Ends a command when all that it has to do at its end is done, without taking a thousand modules apart.
+
+    That would cost more than most commands do. It is registered before any module is imported, so that it comes last.
+    """
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+
+    def note(self, code: object) -> None:
+        """Note what `sys.exit` was called with; a text is printed by the interpreter, at its own end."""
+        if code is None or isinstance(code, int):
+            self.status = int(code or 0)
+
+    def __call__(self) -> None:
+        if self.status is None:
+            return
+        gc.collect()  # what is left unclosed is reported
+        with contextlib.suppress(OSError, ValueError):  # which the interpreter reports too
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(self.status & 0xFF)
+
+
 if __name__ == "__main__":
+    leaving = Leaving()
+    atexit.register(leaving)
     gc.disable()
     preload()
     gc.freeze()  # else each command would look through all modules when it ends
@@ -135,4 +162,8 @@ if __name__ == "__main__":
     sys.path[0] = os.getcwd()
     sys.argv[1:] = words[words.index("bothways.cli") + 1 :]
     sys.orig_argv[:] = words
-    runpy.run_module("bothways.cli", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("bothways.cli", run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        leaving.note(ended.code)
+        raise
