@@ -27,6 +27,8 @@ from fork_server import NUMBER
 
 SOURCES = Path(__file__).parents[1] / "src"
 SERVER = Path(__file__).with_name("fork_server.py")
+FOR_SHELLS = Path(__file__).with_name("forked_command.py")
+INHERITED = "FORK_SERVER"  # a variable of what a shell starts: the descriptor of the socket
 SPECIAL = (subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT)
 # What an interpreter, or a library that it loads, reads when it begins.
 EARLY = ("PYTHON", "LC_", "LANG", "OPENSSL", "TZ")
@@ -71,6 +73,21 @@ def start_command(words: Sequence[str], **options: Any) -> subprocess.Popen[Any]
     return subprocess.Popen(words, **options)
 
 
+def shell_options(folder: Path) -> dict[str, Any]:
+    """Make a program `bothways` in a folder, and return the options with which `subprocess` starts a shell with it.
+
+    What it runs is forked, and gets its signals: variables that an interpreter reads when it begins are those of the
+    shell.
+    """
+    folder.mkdir(exist_ok=True)
+    program = folder / "bothways"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{FOR_SHELLS}" "$@"\n')
+    program.chmod(0o755)
+    number = str(_server().fileno())
+    path = os.pathsep.join((str(folder), os.environ["PATH"]))
+    return {"env": environment(PATH=path, **{INHERITED: number}), "pass_fds": [int(number)]}
+
+
 def _has_early(env: Mapping[str, str] | None) -> bool:
     given = os.environ if env is None else env
     names = {name for name in (*given, *_base()) if name.startswith(EARLY)}
@@ -97,6 +114,8 @@ def _base() -> dict[str, str]:
 @cache
 def _server() -> socket.socket:
     """The socket at whose other end the server is, which ends with this process."""
+    if INHERITED in os.environ:
+        return socket.socket(fileno=int(os.environ[INHERITED]))
     ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with its:
         words = [sys.executable, "-W", "error", str(SERVER), str(its.fileno())]

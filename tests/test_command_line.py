@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import identities
-from command_line import bothways, environment, run_command, start_command
+from command_line import bothways, environment, run_command, shell_options, start_command
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,33 @@ def test_what_an_interpreter_reads_when_it_begins_needs_one(tmp_path: Path) -> N
         with start_command(words, env=environment(**more), stdout=subprocess.DEVNULL) as process:
             assert isinstance(process, subprocess.Popen)
             assert process.wait(60) == 0
+
+
+def test_a_command_of_a_shell_is_forked_and_gets_its_signals(tmp_path: Path) -> None:
+    """Its input, output and status are the shell's, by a name as anybody's."""
+    for name, content in (
+        ("server.pem", identities.server().chain_pem),
+        ("key.pem", identities.server().key_pem),
+    ):
+        (tmp_path / name).write_bytes(content)
+    script = """
+bothways --version
+bothways nonsense 2> refused || echo "status $?"
+bothways serve 127.0.0.1:0 --cert server.pem --key key.pem --echo 2> log &
+until grep -q listening log; do sleep 0.05; done
+kill $!
+wait $! && echo ended
+"""
+    options = shell_options(tmp_path / "bin")
+    done = subprocess.run(
+        ["bash", "-euc", script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        **options,
+    )
+    version = run_command(bothways("--version"), env=environment(), capture_output=True, text=True).stdout
+    assert done.stdout == f"{version}status 2\nended\n"
+    assert "nonsense" in (tmp_path / "refused").read_text()

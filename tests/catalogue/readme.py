@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bothways import Credentials, ServerConfig, TrustStore
 from bothways.testing.server import Server, echo
 from catalogue import people
+from command_line import bothways, environment, run_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = ROOT / "README.md"
@@ -37,10 +35,15 @@ def printed(command: str) -> str:
             (Path(folder) / name).write_bytes(content)
         address = f"localhost:{listening.port}"
         words = command.replace(ADDRESS, address).split()[1:]
-        ended = subprocess.run(
-            [sys.executable, "-m", "bothways.cli", *words], cwd=folder, input="hello", text=True,
-            capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
-        )  # fmt: skip
+        ended = run_command(
+            bothways(*words),
+            cwd=folder,
+            input="hello",
+            text=True,
+            capture_output=True,
+            timeout=60,
+            env=environment(),
+        )
     if ended.returncode != 1:
         raise RuntimeError(f"expected a refusal: {ended.stderr}")
     return ended.stderr.replace(address, ADDRESS).partition("bothways: ")[2]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from catalogue.prepared import HTTP2
 from catalogue.remedies import Mended, mended
 from catalogue.rows import CATALOGUE, Row
 from catalogue.stage import FILES, REQUEST, Stage, as_client
-from command_line import bothways, environment, run_command
+from command_line import bothways, environment, run_command, shell_options
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -96,8 +95,10 @@ def tried(likely: Likely, wanted: Mended, said: bytes, folder: Path) -> None:
     )
     if "--name NAME" in likely.command:
         said = said.replace(b"Host: localhost", f"Host: {wanted.blanks['NAME']}".encode())
+    words = as_words(command)
+    options = shell_options(folder / "bin") if words[0] == "bash" else {"env": environment()}
     done = run_command(
-        as_words(command), input=said, cwd=folder, env=environment(),
+        words, input=said, cwd=folder, **options,
         capture_output=True, timeout=2 * SECONDS, check=False,  # servers of TLS 1.2 end after 20 s
     )  # fmt: skip
     print(f"{likely.cause.name}, {likely.party.value}: try: {likely.command}")
@@ -111,8 +112,7 @@ def as_words(command: str) -> list[str]:
     words = shlex.split(command)
     if words[0] == "bothways" and not re.search(r"[|&;<>$`*?~(){}\n]", command):
         return bothways(*words[1:])
-    path = shlex.quote(str(Path(sys.executable).parent))
-    return ["bash", "-c", f"PATH={path}:$PATH\n{command}"]
+    return ["bash", "-c", command]
 
 
 def give_files(row: Row, folder: Path) -> None:

@@ -6,12 +6,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 
 import pytest
 
-from architecture.sources import ROOT, SOURCE
+from architecture.sources import ROOT
 from bothways.testing import MutualTLS
+from command_line import shell_options
 from interop.peers import find
 
 PAGE = (ROOT / "docs" / "calling-an-api.md").read_text(encoding="utf-8")
@@ -19,7 +19,7 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 NAMES = ("show", "pkcs12", "pem", "java", "windows", "request", "code")
 WRAPPER = """#!/bin/sh
 case "$*" in *--code*) ;; get*) shift; set -- get --connect-to 127.0.0.1:{port} "$@";; esac
-exec "{python}" -m bothways.cli "$@"
+exec "{command}" "$@"
 """
 
 
@@ -41,18 +41,19 @@ def bank(tmp_path_factory):
         (folder / "from-the-bank").mkdir()
         (folder / "from-the-bank" / "client.crt").write_text((folder / "client.crt").read_text())
         (folder / "bin").mkdir()
+        options = shell_options(folder / "forked")
         command = folder / "bin" / "bothways"
-        command.write_text(WRAPPER.format(port=server.port, python=sys.executable))
+        command.write_text(WRAPPER.format(port=server.port, command=folder / "forked" / "bothways"))
         command.chmod(0o755)
-        yield folder, server
+        options["env"]["PATH"] = os.pathsep.join((str(folder / "bin"), os.environ["PATH"]))
+        yield folder, server, options
 
 
 def run(bank, script: str) -> str:
-    folder, _ = bank
-    path = os.pathsep.join((str(folder / "bin"), os.environ["PATH"]))
+    folder, _, options = bank
     ended = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=folder, capture_output=True, text=True, timeout=120,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(SOURCE)}, stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL, **options,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

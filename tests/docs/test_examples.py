@@ -12,7 +12,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from click.testing import CliRunner
 
 from bothways.ca.home import key_encryption
 from bothways.cli.commands import bothways
+from command_line import shell_options
 from interop.peers import find
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,16 +114,10 @@ def free_port() -> int:
 
 def run_as_it_stands(script: str, folder: Path) -> str:
     """Run a page's commands in a shell that ends at the first that fails; returns what they printed."""
-    command = folder / "bin" / "bothways"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m bothways.cli "$@"\n')
-    command.chmod(0o755)
-    path = os.pathsep.join((str(command.parent), os.environ["PATH"]))
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT / "src")}
     output = folder / "output"
     with output.open("w") as file:
         shell = subprocess.Popen(
-            ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env=environment,
+            ["bash", "-euo", "pipefail", "-c", script], cwd=folder, **shell_options(folder / "bin"),
             stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True,
         )  # fmt: skip
         try:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import cryptography_vectors
 import pytest
 
-from architecture.sources import ROOT, SOURCE
+from architecture.sources import ROOT
 from bothways.roles import StepId
 from catalogue.readme import printed, shown
+from command_line import bothways, environment, run_command
 
 
 @pytest.mark.network
@@ -29,10 +27,14 @@ def test_the_certificate_on_the_page_about_show_is_described_as_printed(tmp_path
     (shown,) = re.findall(r"^```text\n\$ bothways show www\.pem\n(.*?)^```$", page, re.M | re.S)
     vectors = Path(str(cryptography_vectors.__file__)).parent
     (tmp_path / "www.pem").write_bytes((vectors / "x509" / "cryptography.io.pem").read_bytes())
-    ended = subprocess.run(
-        [sys.executable, "-m", "bothways.cli", "show", "www.pem"], cwd=tmp_path, text=True,
-        capture_output=True, timeout=60, env={**os.environ, "PYTHONPATH": str(SOURCE)},
-    )  # fmt: skip
+    ended = run_command(
+        bothways("show", "www.pem"),
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=60,
+        env=environment(),
+    )
     assert re.sub(r"\d+ years", "8 years", ended.stdout).strip() == shown.strip()
 
 
