@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from bothways.ca.home import key_encryption
 from bothways.ca.issuer import Issuer
 from ca.databases import Cluster, running_cluster
 from ca.issuers import Clock, new_issuer
+
+RSA_KEYS: list[rsa.RSAPrivateKey] = []
+MOST_RSA_KEYS = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_keys() -> Iterator[None]:
+    """RSA keys for a CA are made once and given in turn, and passphrases are quick to try."""
+    turns, generate = count(), rsa.generate_private_key
+
+    def in_turn(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+        if (public_exponent, key_size) != (65537, 3072):
+            return generate(public_exponent, key_size)
+        if len(RSA_KEYS) < MOST_RSA_KEYS:
+            RSA_KEYS.append(generate(public_exponent, key_size))
+            return RSA_KEYS[-1]
+        return RSA_KEYS[next(turns) % MOST_RSA_KEYS]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rsa, "generate_private_key", in_turn)
+        patch.setattr(key_encryption, "COST", 2)
+        yield
 
 
 @pytest.fixture

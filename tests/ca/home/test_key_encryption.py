@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from bothways.ca.home import key_encryption
 from bothways.ca.home.key_encryption import decode_key, encode_key
 from bothways.ca.keys import KeyType, new_key
 from bothways.errors import ConfigError
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 from interop import peers
+
+COST = key_encryption.COST
 
 
 @pytest.mark.parametrize("key_type", list(KeyType))
@@ -41,7 +44,9 @@ def test_data_that_is_not_a_key_is_refused() -> None:
 
 
 @pytest.mark.interop
-def test_openssl_decrypts_an_encrypted_key(tmp_path: Path) -> None:
+def test_openssl_decrypts_an_encrypted_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the memory that it takes outside of tests."""
+    monkeypatch.setattr(key_encryption, "COST", COST)
     (tmp_path / "key.pem").write_bytes(encode_key(new_key(KeyType.P256), b"secret", os.urandom))
     run = subprocess.run(
         [peers.find("openssl"), "pkey", "-in", "key.pem", "-passin", "pass:secret", "-noout", "-check"],
