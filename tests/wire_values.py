@@ -29,8 +29,8 @@ from bothways.tls.wire.extensions import (
     UnknownExtension,
 )
 
-# Messages are large and many: each is drawn half as often as the profile in `conftest` says.
-SAMPLE = settings(max_examples=settings().max_examples // 2)
+# Messages are large and many: each is drawn more seldom than the profile in `conftest` says.
+SAMPLE = settings(max_examples=settings().max_examples // (5 if settings().derandomize else 2))
 
 LONG = 40  # what a field without a lower bound mostly stays under
 

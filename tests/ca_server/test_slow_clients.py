@@ -304,7 +304,7 @@ def test_slow_clients_of_a_hundred_prefixes_cost_others_no_response(full: bool) 
         try:
             assert soon(lambda: len(server.places) == 200)
             times = []
-            for _ in range(200 if full else 50):
+            for _ in range(200 if full else 15):
                 began = time.perf_counter()
                 assert answered(server, "127.200.0.1")
                 times.append(time.perf_counter() - began)

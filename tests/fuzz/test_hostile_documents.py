@@ -40,9 +40,9 @@ from fuzz.hostile_documents import (
 )
 from pair import NOON
 
-COUNT = 100
-FILES = 150
-TIMES = 40  # as many in `make test-all`
+COUNT = 40
+FILES = 60
+TIMES = 100  # as many in `make test-all`
 
 
 @pytest.mark.parametrize("document", [LEAF.der, CA.der, LIST, REQUEST, *RESPONSES, QUESTION])
@@ -185,7 +185,7 @@ def test_what_the_gate_hands_out_whole_can_be_read_whole(full: bool) -> None:
             except Exception as error:  # noqa: BLE001 - this is what must not happen
                 pytest.fail(f"{read}: {part} raises {error!r}")
         whole += 1
-    assert whole > 100
+    assert whole > (1000 if full else 40)
 
 
 def _whole(full: bool):

@@ -11,7 +11,7 @@ from hostile.talks import showing
 
 def test_messages_and_records_of_a_stranger_cost_no_more_than_their_allowance(full: bool) -> None:
     """Hellos, requests, certificates, alerts and records of every kind, by both roles and in both versions."""
-    for kind, size, seed, meter in draws(list(messages.KINDS), 4, 4, full):
+    for kind, size, seed, meter in draws(list(messages.KINDS), 11, 4, full):
         chance = random.Random(f"{seed} {kind} {size}")
         hold_talk(f"{kind}, {size}, {seed}", messages.KINDS[kind](chance, size), meter)
 

@@ -22,7 +22,7 @@ from generated_chains import CHANGES, SERVER, Made, make, sample
 from interop.peers import find
 from pki import NOW
 
-SAMPLE, FULL = 160, 3000
+SAMPLE, FULL = 60, 3000
 
 
 WEB = "its profile is that of the web PKI (CA/Browser Forum), which asks for more than RFC 5280"

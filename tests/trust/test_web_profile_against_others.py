@@ -38,7 +38,7 @@ from trust.test_web_profile import (
     judged,
 )
 
-SAMPLE, FULL = 80, 3000
+SAMPLE, FULL = 40, 3000
 CRITICAL_USAGE = x509.ExtendedKeyUsage([x509.ExtendedKeyUsageOID.SERVER_AUTH])
 
 
