@@ -136,6 +136,22 @@ def test_news_of_a_ca_that_is_not_known_yet_wait_for_it(holder: Holder) -> None:
     asyncio.run(talk())
 
 
+def test_news_that_wait_are_tried_while_the_store_is_down(tmp_path: Path) -> None:
+    async def talk() -> None:
+        new = listing(ALICE)
+        with running_redis(tmp_path) as server, contextlib.closing(StoreHolder(server)) as kept:
+            other = Gateway(server.url, files(), path=())
+            async with gateways(other):
+                kept.publish(new)
+                await until(lambda: other.counted("waiting"))
+                server.kill()
+                await until(lambda: any("not followed" in each for each in other.told))
+                other.exchange.saw(PATH)
+                await until(lambda: other.news == {new.der})
+
+    asyncio.run(talk())
+
+
 def test_a_gateway_without_the_secret_reads_and_writes_elsewhere(holder: Holder) -> None:
     server, kept = holder
 

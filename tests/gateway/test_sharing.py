@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,16 @@ import pytest
 import redis
 
 import identities
+from architecture.sources import ROOT
 from bothways import PeerAlert
 from bothways.gateway import shared_limits
 from bothways.gateway.server import Gateway
+from bothways.gateway.shared_limits import SharedLimits
+from bothways.ticket_keys.shared import SharedTicketKeys
+from bothways.trust.verdict import Names
 from fetch.authorities import authority
+from gateway import news_talk
+from gateway.news_talk import ALICE, SECRET, files, gateways, listing
 from gateway_talk import Service, Setting, service, until
 from ticket_keys.redis_server import RedisServer, running_redis
 
@@ -141,6 +149,36 @@ def test_what_one_has_fetched_ends_a_client_of_the_other(setting: Setting) -> No
             assert any("revokes the serial number" in each and "taken" in each for each in setting.events())
 
     with_redis(setting.folder, talk)
+
+
+def test_the_rights_that_the_guide_gives_suffice(setting: Setting) -> None:
+    """docs/gateway.md, for counts, news and ticket keys; without them the log says which is missing."""
+    guide = (ROOT / "docs" / "gateway.md").read_text()
+    [line] = re.findall(r"^ACL SETUSER gateway on >PASSWORD .*$", guide, re.M)
+
+    async def talk(server: RedisServer) -> None:
+        path = server.url.removeprefix("unix://")
+        url, told = f"unix://gateway:PASSWORD@{path}", []
+        with redis.Redis(unix_socket_path=path) as client:
+            client.execute_command(*line.split())
+            one, other = news_talk.Gateway(url, files(listing(ALICE))), news_talk.Gateway(url, files())
+            limits = SharedLimits(url, SECRET, told.append)
+            async with gateways(one, other):
+                await until(lambda: other.news)
+                names = Names("CN=a")
+                assert await limits.admits("first", names, 1)
+                assert not await limits.admits("second", names, 1)
+                keys = SharedTicketKeys.in_redis(url, secret=SECRET)
+                await asyncio.to_thread(keys.refresh)
+                assert keys.ring(datetime.now(UTC), os.urandom) is not None
+                keys.close()
+                assert not any("not followed" in each for each in (*one.told, *other.told, *told))
+                client.execute_command("ACL", "SETUSER", "gateway", "-getrange")
+                await until(lambda: any("NOPERM" in each for each in one.told))
+            await limits.close()
+
+    with running_redis(setting.folder) as server:
+        asyncio.run(talk(server))
 
 
 def test_without_news_what_one_has_in_a_file_is_for_itself(setting: Setting) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -108,6 +109,39 @@ def test_an_answer_that_comes_too_late_is_none_to_the_next_question(tmp_path: Pa
             assert await client.ask(["B"]) == [2]
 
     asyncio.run(talk())
+
+
+def test_whatever_comes_is_an_answer_or_one_of_its_errors(tmp_path: Path) -> None:
+    """Random pieces of answers, and then the end."""
+    chance = random.Random(11)
+    pieces = [
+        b":1\r\n", b"$-1\r\n", b"$5\r\nhello\r\n", b"*2\r\n", b"*-1\r\n", b"+OK\r\n", b"-ERR\r\n", b"$9\r\nx",
+        b"\r\n", b"\n", b"$", b"*", b":", b"\x00\xff", b"*1\r\n" * 500, b"$4000000000\r\n", b"_\r\n", b"x" * 70_000,
+    ]  # fmt: skip
+    made = [b"".join(chance.choices(pieces, k=chance.randrange(6))) for _ in range(200)]
+    remaining = iter(made)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.read(100)
+            writer.write(next(remaining))
+            await writer.drain()
+        writer.close()
+
+    async def ask() -> None:
+        server = await asyncio.start_unix_server(talk, str(tmp_path / "store.sock"))
+        client, answered = StoreClient(f"unix://{tmp_path}/store.sock", 20.0), 0
+        for _ in made:
+            with contextlib.suppress(StoreRefused, BadAnswer, EOFError, ConnectionError):
+                answers = await client.ask(["A"], ["B"], most=4096)
+                assert len(answers) == 2
+                answered += 1
+            client.disconnect()
+        assert 0 < answered < len(made) // 2
+        server.close()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(ask())
 
 
 @pytest.mark.interop
