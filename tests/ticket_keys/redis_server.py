@@ -60,7 +60,7 @@ def running_redis(folder: Path, *options: str) -> Iterator[RedisServer]:
 def _wait_for(path: Path) -> None:
     end = time.monotonic() + 20
     while True:
-        with redis.Redis(unix_socket_path=str(path)) as client:
+        with redis.Redis(unix_socket_path=str(path), retry=None) as client:
             try:
                 client.ping()
             except redis.AuthenticationError:
