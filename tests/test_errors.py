@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from ipaddress import ip_address
 
 import pytest
 
+import bothways.ca.errors
+import bothways.ssl  # noqa: F401
 from bothways.errors import (
     LOG_LIMIT,
     ConfigError,
     InternalError,
     PeerAlert,
     PeerFault,
+    Portable,
+    StartTLSFailed,
+    StartTLSProblem,
+    TimedOut,
     TLSError,
     Truncated,
     UsageError,
@@ -97,3 +107,66 @@ def test_an_error_takes_a_bounded_part_of_a_log() -> None:
     assert logged(UsageError("short")) == "short"
     long = logged(UsageError("x" * 1_000_000))
     assert (len(long), long[-4:]) == (LOG_LIMIT, "x...")
+
+
+# -- in another process ------------------------------------------------------------------------------------
+
+FACTS = {"not_after": EXPIRED, "got": (ip_address("127.0.0.1"), b"\x30"), "names": frozenset(["a"])}
+WITH_VALUES: list[Portable] = [
+    PeerFault(
+        Fault.CERTIFICATE_EXPIRED,
+        step=StepId("2.3b"),
+        peer="server",
+        facts=FACTS,
+        reasons=(
+            Reason(Fault.CERTIFICATE_EXPIRED, 0, "CN=a", FACTS),
+            Reason(Fault.NAME_MISMATCH, 0, "CN=a", FACTS),
+        ),
+        left_out=3,
+        version=Version.TLS12,
+    ),
+    PeerAlert(48, step=StepId("3.3a"), peer="client", meaning="it finds no path", hint="ask"),
+    Truncated("client", step=StepId("2.1"), in_record=True),
+    StartTLSFailed(StartTLSProblem.MALFORMED, "SMTP", said="no", start=b"\x30", detail="0x30"),
+    TimedOut("after 3 seconds", received=5),
+]
+COPIES: dict[str, Callable[[Portable], Portable]] = {
+    "copied": copy.copy,
+    "copied in depth": copy.deepcopy,
+    "pickled": lambda error: pickle.loads(pickle.dumps(error)),
+}
+
+
+def kinds(of: type[Portable] = Portable) -> Iterator[type[Portable]]:
+    for each in of.__subclasses__():
+        yield each
+        yield from kinds(each)
+
+
+@pytest.mark.parametrize("how", COPIES)
+@pytest.mark.parametrize("error", WITH_VALUES, ids=lambda error: type(error).__name__)
+def test_an_error_has_its_text_and_values_in_another_process(error: Portable, how: str) -> None:
+    """What was observed of the connection stays where it was: it has certificates and configurations."""
+    error.situation = object()
+    error.add_note("seen by a test")
+    again = COPIES[how](error)
+    assert (type(again), str(again), again.args) == (type(error), str(error), error.args)
+    assert again.situation is None
+    assert vars(again).keys() == vars(error).keys() - {"situation"}
+    same = {
+        name: value for name, value in vars(error).items() if name not in ("situation", "facts", "reasons")
+    }
+    assert vars(again).items() >= same.items()
+    if isinstance(error, PeerFault) and isinstance(again, PeerFault):
+        assert again.facts["not_after"] == EXPIRED
+        assert list(map(str, again.reasons)) == list(map(str, error.reasons))
+        with pytest.raises(TypeError):
+            again.facts["not_after"] = None  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kind", sorted(set(kinds()), key=lambda kind: kind.__qualname__))
+def test_every_error_can_be_pickled(kind: type[Portable]) -> None:
+    error = kind.__new__(kind)
+    error.args = ("a text",)
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.args) == (kind, ("a text",))

@@ -9,8 +9,11 @@ method was called wrongly (`UsageError`), a configuration cannot be used (`Confi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
+from typing import Any
 
 from bothways.faults import Fault, Reason, alert_of, hint_of, rule_of, sentence_of, shown
 from bothways.iana import Alert, name
@@ -19,13 +22,52 @@ from bothways.roles import Progress, StepId, Version
 LOG_LIMIT = 2000  # characters of an error in a log
 
 
-class TLSError(Exception):
+_PLAIN = (str, bytes, int, float, datetime, Enum, type(None))
+
+
+class Portable(BaseException):
+    """An error that can be copied and pickled, as for another process. Its copies have the same text, type and values.
+
+    They lack `situation`, and what is of a type that other processes may not have is text in them.
+    """
+
+    situation: object = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {name: _portable(value) for name, value in vars(self).items() if name != "situation"}
+        return _made_again, (type(self), self.args, values)
+
+
+def _portable(value: object) -> object:
+    match value:
+        case Reason():
+            return replace(value, facts=_portable_facts(value.facts))
+        case Mapping():
+            return _portable_facts(value)
+        case list():
+            return [_portable(each) for each in value]
+        case tuple() | set() | frozenset():
+            return tuple(map(_portable, value))
+    return value if isinstance(value, _PLAIN) else str(value)
+
+
+def _portable_facts(facts: Mapping[str, object]) -> dict[str, object]:
+    return {name: _portable(each) for name, each in facts.items()}
+
+
+def _made_again(kind: type[Portable], arguments: tuple[object, ...], values: dict[str, Any]) -> Portable:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments  # an OSError has them from its constructor alone
+    facts = {name: MappingProxyType(value) for name, value in values.items() if isinstance(value, dict)}
+    vars(error).update(values | facts)
+    return error
+
+
+class TLSError(Portable, Exception):
     """Base of every error that bothways raises on purpose.
 
     `situation` is what was observed of the connection, for `bothways.explain_failure`; None where nothing was.
     """
-
-    situation: object = None
 
 
 class PeerFault(TLSError):
@@ -227,13 +269,11 @@ class UnusableFile(ConfigError):
     code = "UNREADABLE"
 
 
-class TimedOut(TimeoutError):
+class TimedOut(Portable, TimeoutError):
     """A time limit of a call has passed; the text says which, in seconds. It is an `OSError`, as with sockets.
 
     received: how many bytes of an incomplete record had been received.
     """
-
-    situation: object = None  # as in TLSError
 
     def __init__(self, text: str = "", *, received: int = 0) -> None:
         super().__init__(text)
