@@ -192,7 +192,12 @@ user root
 BROKER = {
     "open": _BROKER.format(rest="allow_anonymous true"),
     "password": _BROKER.format(rest="allow_anonymous false"),
+    "nothing allowed": _BROKER.format(rest="allow_anonymous true\nacl_file rules"),
 }
+# Version 5: a session, and a message to a topic whose answer is awaited (QoS 1).
+MQTT_5_PUBLISH = (
+    b"\x10\x11\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x04test" + b"\x32\x0b\x00\x03a/b\x00\x01\x00abc"
+)
 MQTT_CONNECT = b"\x10\x10\x00\x04MQTT\x04\x02\x00\x3c\x00\x04test"  # version 3.1.1, a clean session
 
 _STUNNEL = """\

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from bothways.diagnosis import Cause
 from catalogue import people
-from catalogue.configurations import BALANCER, BROKER, DEAD_ROUTER, HAPROXY, MQTT_CONNECT, NGINX
+from catalogue.configurations import (
+    BALANCER,
+    BROKER,
+    DEAD_ROUTER,
+    HAPROXY,
+    MQTT_5_PUBLISH,
+    MQTT_CONNECT,
+    NGINX,
+)
 from catalogue.prepared import asking_in
 from catalogue.row import (
     BETWEEN,
@@ -110,6 +118,11 @@ BROKERS = (
         "mosquitto -c broker.conf", Cause.EXPIRED, OURS, me("client-expired"), BROKER["open"], request=MQTT_CONNECT),
     Row("password-wanted-by-mosquitto", "our certificate is good, and the broker wants a password as well", CLIENT,
         "mosquitto -c broker.conf", Cause.WANTS_LOGIN, OURS, me("client"), BROKER["password"], request=MQTT_CONNECT),
+    Row("message-refused-by-mosquitto", "our certificate is good, and we may not publish: PUBACK with a reason", CLIENT,
+        "mosquitto -c broker.conf", Cause.NOT_LET_IN, OURS, me("client"), BROKER["nothing allowed"],
+        request=MQTT_5_PUBLISH),
+    Row("too-few-replicas-of-redis", "our certificate is good, and Redis has too few replicas to write", CLIENT,
+        f"{REDIS} --min-replicas-to-write 1", Cause.SERVICE_BUSY, PEERS, me("client"), request=b"SET a b\r\n"),
 )  # fmt: skip
 
 CHAINS = (

@@ -308,6 +308,7 @@ def write(folder: Path) -> None:
     others = [root("Globex Root"), root("Acme Sandbox Root"), anew(), person("server-self-signed").issued]
     (folder / "others.pem").write_bytes(b"".join(each.pem for each in others))
     (folder / "users").write_text("ada:{PLAIN}secret\n")
+    (folder / "rules").write_text("user nobody\ntopic read nothing\n")
     (folder / "production.pem").write_bytes(root("Acme Production Root").pem)
     write_lists(folder)
 
