@@ -157,6 +157,16 @@ def test_a_text_takes_away_no_cause_that_was_seen_in_the_handshake(body: bytes) 
     assert not any(each.weight is Weight.CERTAIN for each in found.causes)
 
 
+def test_who_says_that_no_certificate_is_required_has_another_reason() -> None:
+    """It asks everybody for one."""
+    unsent = talk(identities.client_config(), identities.server_config(client_auth="request"))
+    for body, weight in ((b"no", "LIKELY"), (b"a certificate is not required here", "POSSIBLE")):
+        found = explain_answer(b"HTTP/1.1 403 Forbidden\r\n\r\n" + body, unsent.client.situation())
+        assert found is not None
+        known = {each.cause.name: each.weight.name for each in found.causes}
+        assert known["NO_CERTIFICATE"] == weight
+
+
 def test_a_request_that_is_not_performed_is_the_services_own_matter() -> None:
     """RFC 4511 A.2: unwillingToPerform is sent for many reasons, and its text is quoted."""
     unwilling = b"0\x1f\x02\x01\x01a\x1a\n\x015\x04\x00\x04\x13no global knowledge"

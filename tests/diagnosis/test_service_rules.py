@@ -75,6 +75,13 @@ def test_an_answer_that_is_the_same_for_a_password_and_a_certificate_makes_neith
     assert {"NO_CERTIFICATE", "WANTS_LOGIN"} <= {each.cause.name for each in found.causes}
 
 
+def test_a_time_that_differs_is_one_of_two_clocks() -> None:
+    skewed = b"HTTP/1.1 403 Forbidden\r\nDate: Mon, 30 Nov 2026 05:00:00 GMT\r\n\r\n<Code>RequestTimeTooSkewed</Code>"
+    found = explained(skewed)
+    assert first(found) == ("OUR_CLOCK", "ours") and "2026-11-30 05:00" in found.first.evidence
+    assert "PEERS_CLOCK" in [each.cause.name for each in found.causes]
+
+
 def test_a_filter_for_requests_is_none_of_certificates() -> None:
     blocked = b"HTTP/1.1 403 Forbidden\r\n\r\nThe requested URL was rejected. Your support ID is: 1234"
     assert first(explained(blocked)) == ("LETS_NOT_IN", "the peer's")

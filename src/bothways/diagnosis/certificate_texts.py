@@ -17,6 +17,7 @@ _KIND = r"(?:client |ssl |tls |peer |x\.?509 |user |mutual tls )"
 _IS = r"(?:is |was |has been |has )?"
 # In front of a reason that is one word, as in rustls' "invalid peer certificate: Expired".
 _SAID = r"(?:cert(?:ificate)?|verify|verification)\W{1,4}"
+_LIST = r"(?:(?<![a-z])crl|revocation list|ocsp (?:responder|response|server))"
 _TIMED = r"(?:: current time \S{1,40} is after \S{1,40})?"
 _UNIX = r"(?:: verification time \d{1,12})?"
 
@@ -50,6 +51,10 @@ CERTIFICATES = _spelled(
             r"(?<![a-z])crl signature failure",
             r"(?:unknown|undetermined|determine|check) revocation status",
             r"unable to check revocation",
+            r"revocation (?:status )?check (?:failed|failure|error)",
+            rf"{_LIST} (?:could not|cannot|can not) be (?:down loaded|fetched|retrieved|loaded|found|reached)",
+            rf"(?:unable|failed|could not|cannot) (?:to )?(?:down load|fetch|retrieve|load|reach) (?:the )?{_LIST}",
+            rf"{_LIST} (?:is |was )?(?:unavailable|unreachable|not available|not reachable|out of date|outdated)",
             r"revocation status (?:is )?(?:unknown|undetermined|could not|cannot)",
             r"expired revocation list",
             r"offline revocation",
@@ -85,7 +90,7 @@ CERTIFICATES = _spelled(
         Meaning.CERTIFICATE_EXPIRED,
         (
             rf"{_CERT} {_IS}expired(?: or is not yet valid{_TIMED}|{_UNIX})",
-            rf"{_CERT} {_IS}expired",
+            rf"{_CERT} {_IS}expired(?: or not yet valid)?",
             rf"expired {_KIND}?cert",
             r"(?:uses|with an?) expired certificate",
             r"certificate validity (?:period )?(?:has )?expired",
@@ -237,7 +242,8 @@ _BETWEEN = "\0" * 8  # which no text of the table has in it
 
 def about_certificates(text: str) -> TextMatch | None:
     """Return what a text says about a certificate, by the first entry that matches; of a long one in parts of it."""
-    return match_text(text if len(text) <= EXAMINED else _excerpts(text), CERTIFICATES)
+    text = text if len(text) <= EXAMINED else _excerpts(text)
+    return match_text(_NEEDLESS.sub(lambda match: "\0" * len(match[0]), text), CERTIFICATES)
 
 
 def _excerpts(text: str) -> str:
@@ -251,6 +257,20 @@ def _excerpts(text: str) -> str:
         left -= len(part)
         at = found.end() + _AFTER
     return _BETWEEN.join(parts)
+
+
+# That none is wanted is said where the reason is another one.
+_NEEDLESS = re.compile(
+    r"certificate (?:is |are )?(?:not (?:required|needed|necessary)|optional)"
+    r"|(?:not|n't) (?:require|need) (?:an? |any )?(?:client |ssl |tls )?certificate"
+    r"|no (?:client |ssl |tls )?certificate (?:is )?(?:required|needed|necessary)",
+    re.IGNORECASE,
+)
+
+
+def says_needless(text: str) -> bool:
+    """Whether a text says that no certificate is required."""
+    return _NEEDLESS.search(text) is not None
 
 
 _OF_GO = re.compile(

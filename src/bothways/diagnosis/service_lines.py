@@ -19,19 +19,32 @@ def read_lines(data: bytes) -> Found | None:
     """Return what the first line that refuses us says; None where none does."""
     if not data.startswith(LINES_BEGIN):
         return None
-    lines = [each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT]]
+    lines = _lines(data)
     if lines[0] == "ERROR":  # a frame of STOMP, whose headers and content say why
         lines = [" ".join(lines)]
     at = next((at for at, line in enumerate(lines) if _REFUSING.match(line)), len(lines))
     return next((found for line in lines[at:] if (found := _line(line, lines[:at])) is not None), None)
 
 
+def _lines(data: bytes) -> list[str]:
+    """Return the first lines, without strings whose length stands before them: those of Redis, literals of IMAP."""
+    found: list[str] = []
+    at = 0
+    while at < len(data) and len(found) < LINES_LOOKED_AT:
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        found.append(data[at:end].decode("latin-1").strip())
+        at = end + 1
+        if (length := _STRING.search(found[-1])) is not None:
+            at += int(length[1] or length[2])
+    return found or [""]
+
+
 def error_line(data: bytes) -> str | None:
     """Return the first line by which a service says that something failed, whatever it was; None for none."""
     if not data.startswith(LINES_BEGIN):
         return None
-    lines = (each.decode("latin-1").strip() for each in data.split(b"\n", LINES_LOOKED_AT)[:LINES_LOOKED_AT])
-    return next((each for each in lines if _REFUSING.match(each)), None)
+    return next((each for each in _lines(data) if _REFUSING.match(each)), None)
 
 
 def _line(line: str, before: Sequence[str]) -> Found | None:
@@ -60,10 +73,12 @@ def _of_code(line: str, before: Sequence[str]) -> Meaning | None:
 
 LINES_BEGIN = (
     b"* ", b"-", b"a", b"A", b"2", b"3", b"4", b"5", b"INFO ", b"ERROR", b"NO ", b"BYE ", b"OK", b'"',
-    b":", b"+", b"$", b"SERVER_ERROR ", b"CLIENT_ERROR ",
+    b":", b"+", b"$", b"*", b"SERVER_ERROR ", b"CLIENT_ERROR ",
 )  # fmt: skip
+_STRING = re.compile(r"^\$(\d{1,9})$|\{(\d{1,9})\+?\}$")  # RESP; RFC 9051 4.3
 _REFUSING = re.compile(
-    r"[45]\d\d[ -]|-|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |(?:NO|BYE) |(?:SERVER_|CLIENT_)?ERROR|:\S{1,128} 46[345] ",
+    r"[45]\d\d[ -]|(?-i:-[A-Z]{2,20}\b)|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |(?:NO|BYE) |(?:SERVER_|CLIENT_)?ERROR"
+    r"|:\S{1,128} 46[345] ",
     re.IGNORECASE,
 )
 _OF_REDIS = re.compile(r"-(?!ERR)[A-Z]+ ")  # NOPERM, NOAUTH, WRONGPASS; POP3 and NATS have -ERR alone

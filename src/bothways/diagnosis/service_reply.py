@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from bothways.diagnosis.certificate_texts import about_certificates, verification_time
+from bothways.diagnosis.certificate_texts import about_certificates, says_needless, verification_time
 from bothways.diagnosis.http2_reply import Framed, grpc_text, read_http2
 from bothways.diagnosis.service_protocols import read_protocols
 from bothways.diagnosis.service_texts import (
     ADDRESSES,
     BACKENDS,
+    CLOCKS,
     FILTERS,
     LOGINS,
     PLACES,
@@ -48,7 +49,8 @@ class ServiceReply:
     """A reply in short. status: of HTTP. login: the authentication schemes that it names. date: the time it sent.
 
     verifies: whether services of its protocol verify our certificate in the handshake, which this one completed.
-    verified_at: the time by which it verified our certificate, where it says so.
+    verified_at: the time by which it verified our certificate, where it says so.  needs_none: whether it says that no
+    certificate is required.
     """
 
     text: str
@@ -59,6 +61,7 @@ class ServiceReply:
     date: datetime | None = None
     verifies: bool = False
     verified_at: datetime | None = None
+    needs_none: bool = False
 
     @property
     def refuses(self) -> bool:
@@ -96,10 +99,10 @@ STATUSES = {
 }  # fmt: skip
 # Which texts of a body count, by the status; with some statuses first what it says about a certificate.
 TOLD_BY_BODY = {
-    400: (PLACES, SIZES),
+    400: (PLACES, SIZES, CLOCKS),
     **dict.fromkeys((495, 496, 497), (PLACES,)),
-    401: (PLACES, LOGINS, FILTERS),
-    403: (PLACES, ADDRESSES, LOGINS, FILTERS, RULES),
+    401: (PLACES, CLOCKS, LOGINS, FILTERS),
+    403: (PLACES, CLOCKS, ADDRESSES, LOGINS, FILTERS, RULES),
     421: (PLACES,),
     503: (BACKENDS,),
 }
@@ -145,6 +148,7 @@ def _http(data: bytes) -> ServiceReply | None:
         login=headers.get("proxy-authenticate" if status == 407 else "www-authenticate", ""),
         date=_date(headers.get("date", "")),
         verified_at=verification_time(words),
+        needs_none=status in OF_CERTIFICATES and says_needless(body.decode("latin-1")),
     )
 
 

@@ -194,6 +194,14 @@ def _elsewhere(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.OTHER_SERVICE, OURS, LIKELY, answers(case), detail=detail)
 
 
+def _skewed(case: Case) -> Iterator[Likely]:
+    """It compares a time in the request with its own: one of the two clocks is wrong, or the request is an old one."""
+    date = reply_of(case).date
+    says = f'; its answer says "Date: {date:%Y-%m-%d %H:%M} UTC"' if date is not None else ""
+    yield case.likely(Cause.OUR_CLOCK, OURS, LIKELY, f"{answers(case)}{says}")
+    yield from own_side.clock(case)
+
+
 def _blocked(case: Case) -> Iterator[Likely]:
     evidence = "its answer is that of a filter for requests, such as a web application firewall"
     yield case.likely(Cause.LETS_NOT_IN, PEERS, LIKELY, evidence)
@@ -314,6 +322,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.NOT_AUTHORIZED: (_perhaps_absent, _perhaps_login, *let_in[1:], by_service),
     Meaning.DENIED: (_perhaps_absent, *let_in[1:], _perhaps_login, by_service),
     Meaning.ELSEWHERE: (_elsewhere,),
+    Meaning.SKEWED: (_skewed, by_service),
     Meaning.BLOCKED: (_blocked, by_service),
     Meaning.FAILED: (by_status,),
     Meaning.LOGIN: (_login_named, told_reasons.untrusted, own_side.flawed, _login, *let_in, by_service),

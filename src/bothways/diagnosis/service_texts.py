@@ -36,6 +36,7 @@ class Meaning(Enum):
     MISDIRECTED = "the request is for another host than the server name of its connection"
     TOO_LARGE = "the request, or a part of it, is too large"
     FORBIDDEN = "we are not authorized"
+    SKEWED = "the time in the request differs from its own"
     BY_RULES = "its access rules do not let this request pass"
     SHUT_OUT = "we are not authorized, before it knows who we are"
     ADDRESS_REFUSED = "it accepts nothing from our address"
@@ -128,6 +129,22 @@ FILTERS = texts(
     ),
 )
 
+# Of services whose requests have a time in them: AWS, S3, and tokens (RFC 7519 4.1.4 to 4.1.6).
+CLOCKS = texts(
+    (
+        Meaning.SKEWED,
+        (
+            r"request ?time ?too ?skewed",
+            r"difference between the request time and",
+            r"clock[ _-]skew",
+            r"signature (?:has )?expired: \d",
+            r"token (?:is )?used before issued",
+            r"token (?:is )?not (?:yet valid|valid yet)",
+            r"issued in the future",
+        ),
+    ),
+)
+
 BACKENDS = texts(
     (
         Meaning.NO_BACKEND,
@@ -173,6 +190,8 @@ LOGINS = texts(
             r"bearer token",
             r"authorization header",
             r"permission denied: anonymous token",
+            r"(?:missing|insufficient|required|requires) (?:the )?scope",
+            r"insufficient_scope",
         ),
     ),
 )

@@ -51,8 +51,9 @@ def _is_sound(case: Case) -> bool:
 
 def absent(case: Case) -> Iterator[Likely]:
     """As in the handshake, but a service may have other reasons: no cause is certain."""
+    weight = POSSIBLE if reply_of(case).needs_none else LIKELY
     for each in own_side.absent(case):
-        yield case.likely(each.cause, each.party, LIKELY, each.evidence, **dict(each.facts))
+        yield case.likely(each.cause, each.party, weight, each.evidence, **dict(each.facts))
 
 
 def asked_for_none(case: Case) -> bool:
