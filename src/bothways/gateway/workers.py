@@ -101,6 +101,8 @@ class Workers:
             self._close_listeners()
             for each in self._channels.values():
                 each.close()
+            if self._next is not None:
+                self._next[1].close()
 
     # -- sockets ---------------------------------------------------------------------------------------
 
