@@ -144,7 +144,6 @@ class Leaving:
     def __call__(self) -> None:
         if self.status is None:
             return
-        gc.collect()  # what is left unclosed is reported
         with contextlib.suppress(OSError, ValueError):  # which the interpreter reports too
             sys.stdout.flush()
             sys.stderr.flush()
