@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from bothways.cli.client_side import load_client
+from bothways.cli.client_side import ClientSide, load_client
 from bothways.cli.conversation import Conversation
 from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
@@ -21,6 +21,7 @@ from bothways.cli.options import (
     Address,
     NamesType,
     Side,
+    gathered,
     hello_words,
     profile_option,
     profile_words,
@@ -74,6 +75,15 @@ UNASKED = "the service was asked nothing and said nothing: this does not show wh
 PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 
 
+@dataclass(frozen=True, slots=True)
+class HelloOptions:
+    """What our ClientHello offers other than by default. groups, suites: None for the default ones."""
+
+    post_handshake: bool
+    groups: tuple[str, ...] | None
+    suites: tuple[str, ...] | None
+
+
 @click.command("connect")
 @click.argument("address", type=SERVER, metavar="HOST:PORT")
 @click.option(
@@ -104,18 +114,24 @@ PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
     "--json", "as_json", is_flag=True, help="Report as one JSON object on standard error, at the end."
 )
 @staples_options
-@click.option("--post-handshake", is_flag=True, help="Allow post-handshake client authentication (TLS 1.3).")
-@click.option(
-    "--groups",
-    type=NamesType(each.name for each in NamedGroup),
-    metavar="NAME,NAME",
-    help="Exactly these groups, the preferred first.",
-)
-@click.option(
-    "--suites",
-    type=NamesType(each.name for each in CipherSuite),
-    metavar="NAME,NAME",
-    help="Exactly these suites, the preferred first.",
+@gathered(
+    "hello",
+    HelloOptions,
+    click.option(
+        "--post-handshake", is_flag=True, help="Allow post-handshake client authentication (TLS 1.3)."
+    ),
+    click.option(
+        "--groups",
+        type=NamesType(each.name for each in NamedGroup),
+        metavar="NAME,NAME",
+        help="Exactly these groups, the preferred first.",
+    ),
+    click.option(
+        "--suites",
+        type=NamesType(each.name for each in CipherSuite),
+        metavar="NAME,NAME",
+        help="Exactly these suites, the preferred first.",
+    ),
 )
 @click.option(
     "--probe", "probing", is_flag=True,
@@ -137,9 +153,7 @@ def command(
     timeout: float,
     as_json: bool,
     staples: Staples,
-    post_handshake: bool,
-    groups: tuple[str, ...] | None,
-    suites: tuple[str, ...] | None,
+    hello: HelloOptions,
     probing: bool,
     ech: Ech,
     starttls: Protocol | None,
@@ -160,37 +174,50 @@ def command(
     other protocols by any answer that refuses, also since it serves nobody now.
     """
     loaded = load_client(side, workload, keys, ca, name or address.host, profile)
-    own = loaded.own
-    supply = staples.supply(own.credentials, loaded.anchors)
-    config = ClientConfig(
-        anchors=loaded.anchors,
-        credentials=own.credentials,
-        pins=loaded.keys.pins,
-        psk_peers=loaded.keys.psks,
-        raw_key=loaded.keys.raw_key,
-        versions=SPOKEN if tls is None else (tls,),
-        suites=SUITES if suites is None else suites,
-        groups=PREFERRED_GROUPS if groups is None else groups,
-        alpn=own.alpn,
-        revocation=own.revocation,
-        insecure_rsa_key_transport=own.classic,
-        staples=None if supply is None else supply.store,
-        post_handshake_auth=post_handshake,
-        ech=ech,
-        insecure_keylog=load_keylog(keylog, as_json=as_json),
-    )
+    supply = staples.supply(loaded.own.credentials, loaded.anchors)
+    log_keys = load_keylog(keylog, as_json=as_json)
+    config = _config(loaded, hello, tls, ech, log_keys, supply)
     if probing and ech is not None:
         refuse("--probe and --ech exclude each other: probes send the server's name in the clear")
     if picture is not None:
         picture.check()
-    hello = hello_words(tls, groups=groups, suites=suites, post_handshake=post_handshake, timeout=timeout)
-    files = side.files(ca, *profile_words(profile), *workload.words, *keys.words, *staples.words, *hello)
-    report = _Report(address, profile, as_json, starttls)
-    end = _converse(
-        _Server(address, name, timeout, probing, starttls), config, files, supply, picture, report
+    words = hello_words(
+        tls, groups=hello.groups, suites=hello.suites, post_handshake=hello.post_handshake, timeout=timeout
     )
+    files = side.files(ca, *profile_words(profile), *workload.words, *keys.words, *staples.words, *words)
+    report = _Report(address, profile, as_json, starttls)
+    server = _Server(address, name, timeout, probing, starttls)
+    end = _converse(server, config, files, supply, picture, report)
     report.end(end)
     return FAILED if end.failure is not None else 0
+
+
+def _config(
+    loaded: ClientSide,
+    hello: HelloOptions,
+    tls: str | None,
+    ech: Ech,
+    log_keys: Callable[[str], None] | None,
+    supply: Supply | None,
+) -> ClientConfig:
+    """Return the configuration. supply: of OCSP responses for our own certificates."""
+    return ClientConfig(
+        anchors=loaded.anchors,
+        credentials=loaded.own.credentials,
+        pins=loaded.keys.pins,
+        psk_peers=loaded.keys.psks,
+        raw_key=loaded.keys.raw_key,
+        versions=SPOKEN if tls is None else (tls,),
+        suites=SUITES if hello.suites is None else hello.suites,
+        groups=PREFERRED_GROUPS if hello.groups is None else hello.groups,
+        alpn=loaded.own.alpn,
+        revocation=loaded.own.revocation,
+        insecure_rsa_key_transport=loaded.own.classic,
+        staples=None if supply is None else supply.store,
+        post_handshake_auth=hello.post_handshake,
+        ech=ech,
+        insecure_keylog=log_keys,
+    )
 
 
 def _converse(

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from bothways.cli.client_side import load_client
+from bothways.cli.client_side import ClientSide, load_client
 from bothways.cli.hints import request_words
 from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.options import (
@@ -21,6 +21,7 @@ from bothways.cli.options import (
     TIMEOUT,
     Address,
     Side,
+    gathered,
     hello_words,
     profile_option,
     profile_words,
@@ -82,6 +83,91 @@ class HeaderType(click.ParamType[Header]):
         return Header(name, text)
 
 
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """The name that the server must have, versions of TLS and HTTP, and where to connect if not to the URL's host."""
+
+    name: str | None
+    tls: str | None
+    http: str | None
+    connect_to: Address | None
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions of TLS that are offered."""
+        return SPOKEN if self.tls is None else (self.tls,)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOptions:
+    """The request as it was given, where the response goes, and whether redirects are followed."""
+
+    request: str | None
+    header: tuple[Header, ...]
+    data: str | None
+    output: str | None
+    location: bool
+
+    @property
+    def method(self) -> str:
+        """The method that is sent. Exits with status 2 for what is none."""
+        if self.request is None:
+            return "GET" if self.data is None else "POST"
+        if not _TOKEN.fullmatch(self.request) or self.request.upper() == "CONNECT":
+            refuse(f"--request: {self.request!a} is not a method; expected one like GET or POST")
+        return self.request.upper()
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """The headers that are sent, without the default ones: the given ones, and the type of the body."""
+        if self.data is None or any(each.name.lower() == "content-type" for each in self.header):
+            return self.header
+        return (*self.header, Header("Content-Type", FORM))
+
+    @property
+    def all_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers that are sent, after the default ones that they do not replace."""
+        given = {each.name.lower() for each in self.headers}
+        defaults = (Header("User-Agent", f"bothways/{_version()}"), Header("Accept", "*/*"))
+        own = (each for each in defaults if each.name.lower() not in given)
+        return tuple(each.encoded for each in (*own, *self.headers))
+
+    def body(self) -> bytes | None:
+        """Return the body: the text, the content of a file, or standard input. Raises ConfigError."""
+        if self.data is None:
+            return None
+        if not self.data.startswith("@"):
+            return self.data.encode("utf-8", "surrogateescape")
+        if self.data != "@-":
+            return files.content(self.data[1:], most=DATA_LIMIT)
+        body = b"" if sys.stdin is None else sys.stdin.buffer.read(DATA_LIMIT + 1)
+        if len(body) > DATA_LIMIT:
+            raise ConfigError(f"standard input: more than {DATA_LIMIT} bytes, the limit for a request body")
+        return body
+
+    def words(self, connect_to: Address | None) -> Iterator[tuple[str, ...]]:
+        """Yield the options of the request that the commands of a remedy keep."""
+        headers = [(each.name, each.value) for each in self.header]
+        return request_words(self.request, headers, self.data, connect_to, self.output, follow=self.location)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitOptions:
+    """How long one step and everything may take, in seconds, and how large the response's content may be, in bytes."""
+
+    timeout: float
+    max_time: float
+    max_size: int
+
+    @property
+    def words(self) -> Iterator[tuple[str, ...]]:
+        """The limits that were given, as the commands of a remedy keep them."""
+        if self.max_time != ALL_SECONDS:
+            yield "--max-time", f"{self.max_time:g}"
+        if self.max_size != ANSWER_LIMIT:
+            yield "--max-size", str(self.max_size)
+
+
 @click.command("get")
 @click.argument("url", metavar="URL")
 @click.option(
@@ -94,58 +180,67 @@ class HeaderType(click.ParamType[Header]):
 @side_options(cert_required=False, alpn_help=None)
 @client_workload_options
 @keys_options("--pin", "servers")
-@click.option(
-    "--name",
-    metavar="NAME",
-    help="The name that the server's certificate must contain; by default the URL's host.",
+@gathered(
+    "server",
+    ServerOptions,
+    click.option(
+        "--name",
+        metavar="NAME",
+        help="The name that the server's certificate must contain; by default the URL's host.",
+    ),
+    click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS."),
+    click.option("--http", type=click.Choice(["1.1", "2"]), help="Exactly this version of HTTP."),
+    click.option(
+        "--connect-to",
+        type=ADDRESS,
+        metavar="HOST:PORT",
+        help="Connect to this address instead of the URL's host.",
+    ),
 )
-@click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
-@click.option("--http", "only", type=click.Choice(["1.1", "2"]), help="Exactly this version of HTTP.")
-@click.option(
-    "--connect-to",
-    "dial",
-    type=ADDRESS,
-    metavar="HOST:PORT",
-    help="Connect to this address instead of the URL's host.",
+@gathered(
+    "request",
+    RequestOptions,
+    click.option("-X", "--request", metavar="METHOD", help="By default GET, and POST with -d."),
+    click.option(
+        "-H", "--header", type=HeaderType(), multiple=True, metavar="'NAME: VALUE'", help="Repeatable."
+    ),
+    click.option("-d", "--data", metavar="TEXT|@FILE", help="The body to send; @- reads standard input."),
+    click.option(
+        "-o",
+        "--output",
+        type=click.Path(),
+        metavar="FILE",
+        help="Write the response there instead of standard output.",
+    ),
+    click.option("-L", "--location", is_flag=True, help="Follow redirects to the same host and port only."),
 )
-@click.option("-X", "--request", "method", metavar="METHOD", help="By default GET, and POST with -d.")
-@click.option(
-    "-H", "--header", "headers", type=HeaderType(), multiple=True, metavar="'NAME: VALUE'", help="Repeatable."
-)
-@click.option("-d", "--data", metavar="TEXT|@FILE", help="The body to send; @- reads standard input.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(),
-    metavar="FILE",
-    help="Write the response there instead of standard output.",
-)
-@click.option(
-    "-L", "--location", "follow", is_flag=True, help="Follow redirects to the same host and port only."
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=TIMEOUT,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time limit for connecting, for the handshake, and for each read or write.",
-)
-@click.option(
-    "--max-time",
-    type=click.FloatRange(0, min_open=True),
-    default=ALL_SECONDS,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time limit for everything.",
-)
-@click.option(
-    "--max-size",
-    type=click.IntRange(0),
-    default=ANSWER_LIMIT,
-    show_default=True,
-    metavar="BYTES",
-    help="Size limit for the response's content.",
+@gathered(
+    "limits",
+    LimitOptions,
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=TIMEOUT,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time limit for connecting, for the handshake, and for each read or write.",
+    ),
+    click.option(
+        "--max-time",
+        type=click.FloatRange(0, min_open=True),
+        default=ALL_SECONDS,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time limit for everything.",
+    ),
+    click.option(
+        "--max-size",
+        type=click.IntRange(0),
+        default=ANSWER_LIMIT,
+        show_default=True,
+        metavar="BYTES",
+        help="Size limit for the response's content.",
+    ),
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object on standard error.")
 @click.option(
@@ -161,18 +256,9 @@ def command(
     side: Side,
     workload: Workload,
     keys: PeerKeys,
-    name: str | None,
-    tls: str | None,
-    only: str | None,
-    dial: Address | None,
-    method: str | None,
-    headers: tuple[Header, ...],
-    data: str | None,
-    output: str | None,
-    follow: bool,
-    timeout: float,
-    max_time: float,
-    max_size: int,
+    server: ServerOptions,
+    request: RequestOptions,
+    limits: LimitOptions,
     as_json: bool,
     library: str | None,
 ) -> int:
@@ -182,86 +268,46 @@ def command(
     or if the HTTP status is 400 or higher; the content is written in the latter case too.
     """
     location = parse(url)
-    verb = _verb(method, data)
-    given = headers
-    if data is not None and not any(each.name.lower() == "content-type" for each in headers):
-        headers = (*headers, Header("Content-Type", FORM))
     if library is not None:
-        _refuse_options_not_in_code(side, workload, keys, only=only, dial=dial, follow=follow)
-        wanted = _wanted(verb, location, headers, data, output, ca, profile, side, tls, name, timeout)
+        _refuse_options_not_in_code(side, workload, keys, server, request)
+        wanted = _wanted(location, request, ca, profile, side, server, limits.timeout)
         sys.stdout.write(code(library, wanted))
         return DONE
-    http = load_http()
-    body = _body(data)
-    loaded = load_client(side, workload, keys, ca, name or location.host, profile)
-    own = loaded.own
-    config = ClientConfig(
+    method, http = request.method, load_http()
+    body = request.body()
+    loaded = load_client(side, workload, keys, ca, server.name or location.host, profile)
+    config = _config(loaded, server.versions, http.protocols(body, server.http))
+    hello = hello_words(server.tls, timeout=limits.timeout)
+    context = RequestContext(
+        url,
+        config,
+        profile,
+        side.files(ca, *profile_words(profile), *workload.words, *keys.words, *hello),
+        server.name,
+        server.connect_to,
+        limits.timeout,
+        limits.max_size,
+        as_json,
+        (*request.words(server.connect_to), *limits.words),
+    )
+    first = http.Request(method, location, request.all_headers, body)
+    deadline = http.Deadline(limits.timeout, limits.max_time)
+    with Output(request.output) as sink:
+        return ask(context, first, deadline, sink, REDIRECTS if request.location else None)
+
+
+def _config(loaded: ClientSide, versions: tuple[str, ...], alpn: tuple[str, ...]) -> ClientConfig:
+    return ClientConfig(
         anchors=loaded.anchors,
-        credentials=own.credentials,
+        credentials=loaded.own.credentials,
         pins=loaded.keys.pins,
         psk_peers=loaded.keys.psks,
         raw_key=loaded.keys.raw_key,
-        versions=SPOKEN if tls is None else (tls,),
-        alpn=http.protocols(body, only),
-        revocation=own.revocation,
-        insecure_rsa_key_transport=own.classic,
+        versions=versions,
+        alpn=alpn,
+        revocation=loaded.own.revocation,
+        insecure_rsa_key_transport=loaded.own.classic,
     )
-    named = side.files(
-        ca, *profile_words(profile), *workload.words, *keys.words, *hello_words(tls, timeout=timeout)
-    )
-    kept = (
-        *request_words(
-            method, [(each.name, each.value) for each in given], data, dial, output, follow=follow
-        ),
-        *_limits(max_time, max_size),
-    )
-    context = RequestContext(url, config, profile, named, name, dial, timeout, max_size, as_json, kept)
-    request = http.Request(verb, location, tuple(each.encoded for each in _with_defaults(headers)), body)
-    deadline = http.Deadline(timeout, max_time)
-    with Output(output) as sink:
-        return ask(context, request, deadline, sink, REDIRECTS if follow else None)
-
-
-# -- the request ---------------------------------------------------------------------------------------
-
-
-def _verb(method: str | None, data: str | None) -> str:
-    if method is None:
-        return "GET" if data is None else "POST"
-    if not _TOKEN.fullmatch(method) or method.upper() == "CONNECT":
-        refuse(f"--request: {method!a} is not a method; expected one like GET or POST")
-    return method.upper()
-
-
-def _limits(max_time: float, max_size: int) -> Iterator[tuple[str, ...]]:
-    """Yield the limits that were given."""
-    if max_time != ALL_SECONDS:
-        yield "--max-time", f"{max_time:g}"
-    if max_size != ANSWER_LIMIT:
-        yield "--max-size", str(max_size)
-
-
-def _body(data: str | None) -> bytes | None:
-    """Return the body: the text, the content of a file, or standard input."""
-    if data is None:
-        return None
-    if not data.startswith("@"):
-        return data.encode("utf-8", "surrogateescape")
-    if data != "@-":
-        return files.content(data[1:], most=DATA_LIMIT)
-    body = b"" if sys.stdin is None else sys.stdin.buffer.read(DATA_LIMIT + 1)
-    if len(body) > DATA_LIMIT:
-        raise ConfigError(f"standard input: more than {DATA_LIMIT} bytes, the limit for a request body")
-    return body
-
-
-def _with_defaults(headers: tuple[Header, ...]) -> Iterator[Header]:
-    """Yield the given headers, after the default ones that they do not replace."""
-    given = {each.name.lower() for each in headers}
-    for own in (Header("User-Agent", f"bothways/{_version()}"), Header("Accept", "*/*")):
-        if own.name.lower() not in given:
-            yield own
-    yield from headers
 
 
 def _version() -> str:
@@ -272,11 +318,11 @@ def _version() -> str:
 
 
 def _refuse_options_not_in_code(
-    side: Side, workload: Workload, keys: PeerKeys, *, only: str | None, dial: Address | None, follow: bool
+    side: Side, workload: Workload, keys: PeerKeys, server: ServerOptions, request: RequestOptions
 ) -> None:
     left_out = {
-        "--http": only, "--connect-to": dial, "--location": follow, "--classic": side.classic,
-        "--fetch": side.sources.fetch, "--spiffe": workload.spiffe,
+        "--http": server.http, "--connect-to": server.connect_to, "--location": request.location,
+        "--classic": side.classic, "--fetch": side.sources.fetch, "--spiffe": workload.spiffe,
         "--psk": keys.psk, "--raw-key": keys.raw_key, "--pin": keys.pin,
     }  # fmt: skip
     given = [option for option, value in left_out.items() if value]
@@ -288,17 +334,23 @@ def _refuse_options_not_in_code(
 
 
 def _wanted(
-    verb: str, location: Location, headers: tuple[Header, ...], data: str | None, output: str | None,
-    ca: str | None, profile: Profile, side: Side, tls: str | None, name: str | None, timeout: float,
-) -> Wanted:  # fmt: skip
+    location: Location,
+    request: RequestOptions,
+    ca: str | None,
+    profile: Profile,
+    side: Side,
+    server: ServerOptions,
+    timeout: float,
+) -> Wanted:
+    data = request.data
     is_file = data is not None and data.startswith("@")
     return Wanted(
-        verb,
+        request.method,
         location,
-        tuple((each.name, each.value) for each in headers),
+        tuple((each.name, each.value) for each in request.headers),
         data=None if is_file else data,
         data_file=data[1:] if data is not None and is_file else None,
-        output=output,
+        output=request.output,
         ca=ca,
         profile=profile,
         cert=side.cert,
@@ -306,7 +358,7 @@ def _wanted(
         password_file=side.password_file,
         crls=side.sources.crl,
         revocation=side.sources.revocation,
-        version=tls,
-        name=name,
+        version=server.tls,
+        name=server.name,
         timeout=timeout,
     )

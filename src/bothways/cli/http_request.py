@@ -30,6 +30,7 @@ from bothways.diagnosis import (
     Explanation,
     Files,
     HandshakeFacts,
+    Situation,
     explain,
     explain_answer,
     explain_ended,
@@ -46,7 +47,7 @@ from bothways.tls.config import ClientConfig
 from bothways.trust.verdict import Profile
 
 if TYPE_CHECKING:
-    from bothways.http.exchange import Answer, Request
+    from bothways.http.exchange import Answer, NotHTTP, Request
 
 INSTALL = "pip install 'bothways[http]'"
 REDIRECTS = 5
@@ -190,32 +191,39 @@ def _asked(
             following = _following(request, answer, redirects, report)
             if following is not None and not isinstance(following, int):
                 return following
-            start, size, ended = _written(answer, sink)
-            if ended is not None:
-                return _cut_off(answer, start, ended, observed, report)
-            report.answered(answer, size)
-            refused = answer.status >= 400 or _grpc_status(answer) != 0
-            if refused:
-                _explain_status(answer, start, observed, report)
-            return FAILED if refused else following or DONE
+            return _received(answer, sink, observed, report) or following or DONE
     except (ConfigError, UsageError):
         raise
     except http.NotHTTP as error:
-        situation = observed.situation()
-        why = explain_answer(error.start, situation) or explain_other_protocol(error.start, situation)
-        is_valid = isinstance(error, http.EndedByCode)
-        said = f"the server's response{'' if is_valid else ' is not valid HTTP'}: {error}"
-        said = said if why is None else why.happened
-        report.failed(
-            said,
-            why,
-            {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
-        )
+        _report_not_http(error, isinstance(error, http.EndedByCode), observed.situation(), report)
         return FAILED
     except (TLSError, OSError) as error:
         why = explain(error, observed.situation())
         report.failed(headline(error), why, error_facts(error, why))
         return FAILED
+
+
+def _received(answer: Answer, sink: Output, observed: HandshakeFacts, report: _Report) -> int:
+    """Write the content and report the response; return the exit status."""
+    start, size, ended = _written(answer, sink)
+    if ended is not None:
+        return _cut_off(answer, start, ended, observed, report)
+    report.answered(answer, size)
+    if answer.status < 400 and _grpc_status(answer) == 0:
+        return DONE
+    _explain_status(answer, start, observed, report)
+    return FAILED
+
+
+def _report_not_http(error: NotHTTP, is_valid: bool, situation: Situation, report: _Report) -> None:
+    """Report a response that is not HTTP. is_valid: it is, but the server ended it by the code of an error."""
+    why = explain_answer(error.start, situation) or explain_other_protocol(error.start, situation)
+    said = f"the server's response{'' if is_valid else ' is not valid HTTP'}: {error}"
+    report.failed(
+        said if why is None else why.happened,
+        why,
+        {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
+    )
 
 
 def _written(answer: Answer, sink: Output) -> tuple[bytes, int, TLSError | OSError | None]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -19,6 +20,7 @@ from bothways.cli.options import (
     Clients,
     Side,
     clients_options,
+    gathered,
     side_options,
 )
 from bothways.cli.peer_keys import PeerKeys, keys_options
@@ -57,6 +59,18 @@ class Serving:
     may_serve: Callable[[], bool] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """How an application is hosted in each process.
+
+    factory: whether APP returns it.  connections: the most at once.  idle_timeout: in seconds, 0 for no limit.
+    """
+
+    factory: bool
+    connections: int
+    idle_timeout: float
+
+
 @click.command("run")
 @click.argument("app", metavar="MODULE:APP")
 @click.option(
@@ -74,18 +88,26 @@ class Serving:
 @keys_options("--client-pin", "clients")
 @tickets_options
 @workers_option
-@click.option("--factory", is_flag=True, help="APP is a function that returns the application.")
-@click.option(
-    "--connections",
-    default=1000,
-    show_default=True,
-    type=click.IntRange(1, 65536),
-    help="The most connections at once, in each process.",
+@gathered(
+    "hosting",
+    Hosting,
+    click.option("--factory", is_flag=True, help="APP is a function that returns the application."),
+    click.option(
+        "--connections",
+        default=1000,
+        show_default=True,
+        type=click.IntRange(1, 65536),
+        help="The most connections at once, in each process.",
+    ),
+    click.option(
+        "--idle-timeout",
+        default=IDLE_SECONDS,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="End connections without data for this time; 0: never.",
+    ),
 )
-@click.option(
-    "--idle-timeout", default=IDLE_SECONDS, show_default=True, type=click.FloatRange(min=0), metavar="SECONDS",
-    help="End connections without data for this time; 0: never.",
-)  # fmt: skip
 def command(
     app: str,
     address: Address,
@@ -95,9 +117,7 @@ def command(
     keys: PeerKeys,
     tickets: Tickets,
     workers: int | None,
-    factory: bool,
-    connections: int,
-    idle_timeout: float,
+    hosting: Hosting,
 ) -> int:
     """Serve an ASGI application over HTTP/1.1 and WebSocket to clients with a trusted certificate.
 
@@ -107,44 +127,52 @@ def command(
     certificates or keys are not accepted any more are ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads
     all files again and replaces the workers one after the other.
     """
-    module, colon, attribute = app.partition(":")
-    if not (colon and module and attribute):
-        refuse(f"{app!a} does not name an application; expected MODULE:APP, such as app:app")
+    _check_name(app)
     workload.check_required(side, keys)
     _check_installed()
     sys.path.insert(0, os.getcwd())
-
-    def load() -> Serving:
-        return _load(side, workload, clients, keys, tickets)
-
-    loaded = Reloadable(load)
+    loaded = Reloadable(lambda: _load(side, workload, clients, keys, tickets))
     with tcp_socket(TCPAddress(*address)) as listener:
-        allow_descriptors(connections)
+        allow_descriptors(hosting.connections)
         where = Address(address.host, listener.getsockname()[1])
 
         def work(ready: Callable[[], None]) -> int:
-            return serve(loaded.current, listener, app, factory, connections, idle_timeout or None, ready)
+            return serve(loaded.current, listener, app, hosting, ready)
 
-        def work_apart(ready: Callable[[], None]) -> int:
-            try:
-                return work(ready)
-            except ConfigError as error:
-                report_error(str(error))
-                return MISUSED
+        return _run(work, workers, lambda: say(f"listening on {where}"), loaded.read_again)
 
-        def ready() -> None:
-            say(f"listening on {where}")
 
-        if workers is None:
+def _run(
+    work: Callable[[Callable[[], None]], int],
+    workers: int | None,
+    ready: Callable[[], None],
+    may_replace: Callable[[], bool],
+) -> int:
+    """Do the work in this process or in workers; return the exit status. ready: called when all of them serve."""
+    if workers is None:
+        return work(ready)
+
+    def work_apart(ready: Callable[[], None]) -> int:
+        try:
             return work(ready)
-        return Supervisor(
-            work_apart,
-            workers,
-            tell=say,
-            on_ready=ready,
-            may_replace=loaded.read_again,
-            grace_seconds=GRACE_SECONDS + 5,
-        ).run()
+        except ConfigError as error:
+            report_error(str(error))
+            return MISUSED
+
+    return Supervisor(
+        work_apart,
+        workers,
+        tell=say,
+        on_ready=ready,
+        may_replace=may_replace,
+        grace_seconds=GRACE_SECONDS + 5,
+    ).run()
+
+
+def _check_name(app: str) -> None:
+    module, colon, attribute = app.partition(":")
+    if not (colon and module and attribute):
+        refuse(f"{app!a} does not name an application; expected MODULE:APP, such as app:app")
 
 
 def _check_installed() -> None:
@@ -180,24 +208,45 @@ def _load(side: Side, workload: Workload, clients: Clients, keys: PeerKeys, tick
 
 
 def serve(
-    serving: Serving,
-    listener: socket.socket,
-    app: str,
-    factory: bool,
-    connections: int,
-    idle_timeout: float | None,
-    ready: Callable[[], None],
+    serving: Serving, listener: socket.socket, app: str, hosting: Hosting, ready: Callable[[], None]
 ) -> int:
     """Serve an application on a socket until a signal; return the exit status.
 
-    ready: called when it accepts connections.  The rest is as for the command.
+    ready: called when it accepts connections.
     """
+    _check_application(app)
+    with checking_regularly(serving.checks):
+        follow_tickets(serving.config.tickets)
+        _uvicorn_server(_uvicorn_config(serving, app, hosting), ready).run(sockets=[listener])
+    return DONE
+
+
+def _uvicorn_config(serving: Serving, app: str, hosting: Hosting) -> Any:
     uvicorn, ours = import_module("uvicorn"), import_module("bothways.http.uvicorn")
     httptools = import_module("uvicorn.protocols.http.httptools_impl")
     websockets = import_module("uvicorn.protocols.websockets.websockets_sansio_impl")
-    _check_application(app)
+    return uvicorn.Config(
+        app,
+        factory=hosting.factory,
+        http=ours.over(
+            httptools.HttpToolsProtocol,
+            serving.config,
+            idle_timeout=hosting.idle_timeout or None,
+            may_serve=serving.may_serve,
+        ),
+        ws=ours.with_caller(websockets.WebSocketsSansIOProtocol),
+        log_config=LOGGING,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=hosting.connections,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
-    class Server(uvicorn.Server):  # type: ignore[name-defined, misc]
+
+def _uvicorn_server(config: Any, ready: Callable[[], None]) -> Any:
+    """Return a server of uvicorn that calls `ready` when it listens, and ends by a signal without raising it again."""
+
+    class Server(import_module("uvicorn").Server):  # type: ignore[misc]
         should_exit: bool
         force_exit: bool
 
@@ -212,26 +261,7 @@ def serve(
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
 
-    config = uvicorn.Config(
-        app,
-        factory=factory,
-        http=ours.over(
-            httptools.HttpToolsProtocol,
-            serving.config,
-            idle_timeout=idle_timeout,
-            may_serve=serving.may_serve,
-        ),
-        ws=ours.with_caller(websockets.WebSocketsSansIOProtocol),
-        log_config=LOGGING,
-        proxy_headers=False,
-        server_header=False,
-        limit_concurrency=connections,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
-    with checking_regularly(serving.checks):
-        follow_tickets(serving.config.tickets)
-        Server(config).run(sockets=[listener])
-    return DONE
+    return Server(config)
 
 
 def _check_application(app: str) -> None:

@@ -19,6 +19,7 @@ from bothways.cli.options import (
     Clients,
     Side,
     clients_options,
+    gathered,
     side_options,
 )
 from bothways.cli.peer_keys import PeerKeys, keys_options, resume_tls12_option
@@ -47,11 +48,65 @@ from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.process import loop_factory
 from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
-from bothways.tls.ech.keys import ECHKeys
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
 IDLE_SECONDS = 600.0
 FORWARD_IDLE_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLimits:
+    """How many clients are served at once, and for how long, in seconds. idle_timeout: None for the default."""
+
+    connections: int
+    exempt_loopback: bool
+    handshake_timeout: float
+    idle_timeout: float | None
+
+    def admission(self) -> Admission:
+        """Return what admits clients, and let this process open that many sockets."""
+        admission = Admission(self.connections, exempt_loopback=self.exempt_loopback, on_wait=_report_wait)
+        allow_descriptors(admission.limit + self.connections)  # one more for each, since it may be forwarded
+        return admission
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChoice:
+    """What is done for a client: "echo" or "page", or the service to which its data is forwarded."""
+
+    service: str | None
+    forward: Address | None
+
+    def check(self, clients: Clients, starttls: Accepted | None) -> None:
+        """Refuse a choice that is none, and options that do not go with it."""
+        if (self.service is None) == (self.forward is None):
+            refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
+        if starttls is not None and self.forward is None:
+            refuse(
+                f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
+            )
+        if clients.client_auth == "later" and self.service != "page":
+            refuse("--client-auth later: only --page asks for a certificate after the handshake")
+
+    def maker(
+        self, idle_timeout: float | None, clients: Clients, starttls: Accepted | None
+    ) -> Callable[[], Service]:
+        """Return a function that makes the service of one client. idle_timeout: as it was given."""
+        limit = idle_limit(idle_timeout, self.forward)
+        if self.forward is not None:
+            return functools.partial(Forward, TCPAddress(*self.forward), limit, starttls)
+        if self.service == "echo":
+            return functools.partial(Echo, limit)
+        return functools.partial(Page, limit, asks=clients.client_auth == "later")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Session tickets, sessions of TLS 1.2, and the files with keys that decrypt ClientHellos."""
+
+    tickets: Tickets
+    resume_tls12: bool
+    ech_key: tuple[str, ...]
 
 
 @click.command("serve")
@@ -60,49 +115,58 @@ FORWARD_IDLE_SECONDS = 3600.0
 @workload_options
 @clients_options
 @keys_options("--client-pin", "clients")
-@click.option(
-    "--connections",
-    default=256,
-    show_default=True,
-    type=click.IntRange(1, 4096),
-    help="The most connections at once; one address (IPv6: one /64) may have a quarter of them.",
-)
-@click.option(
-    "--exempt-loopback",
-    is_flag=True,
-    help="Allow 127.0.0.1 and ::1 more than a quarter of the connections, for a proxy on this machine.",
-)
-@click.option(
-    "--handshake-timeout",
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time limit for each handshake.",
-)
-@click.option(
-    "--idle-timeout",
-    type=click.FloatRange(min=0),
-    metavar="SECONDS",
-    help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
+@gathered(
+    "limits",
+    ClientLimits,
+    click.option(
+        "--connections",
+        default=256,
+        show_default=True,
+        type=click.IntRange(1, 4096),
+        help="The most connections at once; one address (IPv6: one /64) may have a quarter of them.",
+    ),
+    click.option(
+        "--exempt-loopback",
+        is_flag=True,
+        help="Allow 127.0.0.1 and ::1 more than a quarter of the connections, for a proxy on this machine.",
+    ),
+    click.option(
+        "--handshake-timeout",
+        default=30.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time limit for each handshake.",
+    ),
+    click.option(
+        "--idle-timeout",
+        type=click.FloatRange(min=0),
+        metavar="SECONDS",
+        help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
+    ),
 )
 @accepted_option
 @workers_option
-@tickets_options
-@resume_tls12_option
-@ech_key_option
+@gathered("engine", EngineOptions, tickets_options, resume_tls12_option, ech_key_option)
 @staples_options
 @keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
-@click.option("--echo", "service", flag_value="echo", type=str, help="Send received data back.")
-@click.option(
-    "--page",
-    "service",
-    flag_value="page",
-    type=str,
-    help="Answer HTTP requests with a page about the client.",
-)
-@click.option(
-    "--forward", type=ADDRESS, metavar="HOST:PORT", help="Forward data to and from a TCP service without TLS."
+@gathered(
+    "choice",
+    ServiceChoice,
+    click.option("--echo", "service", flag_value="echo", type=str, help="Send received data back."),
+    click.option(
+        "--page",
+        "service",
+        flag_value="page",
+        type=str,
+        help="Answer HTTP requests with a page about the client.",
+    ),
+    click.option(
+        "--forward",
+        type=ADDRESS,
+        metavar="HOST:PORT",
+        help="Forward data to and from a TCP service without TLS.",
+    ),
 )
 def command(
     address: Address,
@@ -110,20 +174,14 @@ def command(
     workload: Workload,
     clients: Clients,
     keys: PeerKeys,
-    connections: int,
-    exempt_loopback: bool,
-    handshake_timeout: float,
-    idle_timeout: float | None,
-    service: str | None,
-    forward: Address | None,
+    limits: ClientLimits,
     starttls: Accepted | None,
     workers: int | None,
-    tickets: Tickets,
-    resume_tls12: bool,
-    ech_key: tuple[str, ...],
+    engine: EngineOptions,
     staples: Staples,
     keylog: bool,
     picture: LadderFile | None,
+    choice: ServiceChoice,
 ) -> int:
     """Accept TLS connections on HOST:PORT from trusted clients. Port 0: any free port.
 
@@ -133,67 +191,44 @@ def command(
     certificate are renewed in time.
     SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and replaces the workers one after the other.
     """
-    _check(side, workload, keys, clients, service, forward, starttls)
-    ticket_keys, log_keys = tickets.load(), load_keylog(keylog)
+    choice.check(clients, starttls)
+    if side.key is None:  # which says what is missing by itself
+        workload.check_required(side, keys)
+    workload.check(side)
+    lasting = _Lasting(engine.tickets.load(), load_keylog(keylog), limits.handshake_timeout)
     if picture is not None:
         picture.check()
     files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.trusted or "CA")
-    limit = idle_limit(idle_timeout, forward)
-    make_service = (
-        _service(service, limit, asks=clients.client_auth == "later")
-        if forward is None
-        else _forward(forward, limit, starttls)
-    )
-    admission = Admission(connections, exempt_loopback=exempt_loopback, on_wait=_report_wait)
-    allow_descriptors(admission.limit + connections)  # one more for each, since it may be forwarded
-
-    def load() -> Loaded:
-        ours = _with_own_protocol(side, starttls)
-        more = _More(ticket_keys, resume_tls12, load_ech_keys(ech_key), handshake_timeout, log_keys)
-        return _load(ours, workload, clients, keys, staples, more)
-
-    loaded = Reloadable(load)
+    make_service, admission = choice.maker(limits.idle_timeout, clients, starttls), limits.admission()
+    own = _with_own_protocol(side, starttls)
+    loaded = Reloadable(lambda: _load(own, workload, clients, keys, staples, engine, lasting))
 
     def work(sockets: Sockets, ready: Ready) -> None:
-        with loaded.current.kept_up_to_date():
-            config = loaded.current.config
+        now = loaded.current
+        with now.kept_up_to_date(), asyncio.Runner(loop_factory=loop_factory()) as runner:
             serving = Serving(
-                config, files, make_service, picture, Reports(), admission, starttls, loaded.current.may_serve
+                now.config, files, make_service, picture, Reports(), admission, starttls, now.may_serve
             )
-            with asyncio.Runner(loop_factory=loop_factory()) as runner:
-                runner.run(serving.run(sockets[0], ready))
+            runner.run(serving.run(sockets[0], ready))
 
+    return _serve(address, workers, work, loaded.read_again)
+
+
+def _serve(
+    address: Address,
+    workers: int | None,
+    work: Callable[[Sockets, Ready], None],
+    may_replace: Callable[[], bool],
+) -> int:
+    """Listen, and serve in this process or in workers; return the exit status. The rest: see `serve_in_workers`."""
     with contextlib.ExitStack() as opened:
         places = [[opened.enter_context(each)] for each in listening_sockets(address, workers)]
         where = Address(address.host, places[0][0].getsockname()[1])
         ready = functools.partial(say, f"listening on {where}")
         if workers is not None:
-            return serve_in_workers(places, work, ready=ready, may_replace=loaded.read_again)
+            return serve_in_workers(places, work, ready=ready, may_replace=may_replace)
         work(places[0], ready)
     return DONE
-
-
-def _check(
-    side: Side,
-    workload: Workload,
-    keys: PeerKeys,
-    clients: Clients,
-    service: str | None,
-    forward: Address | None,
-    starttls: Accepted | None,
-) -> None:
-    """Refuse options that do not go together."""
-    if (service is None) == (forward is None):
-        refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
-    if side.key is None:  # which says what is missing by itself
-        workload.check_required(side, keys)
-    if starttls is not None and forward is None:
-        refuse(
-            f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
-        )
-    workload.check(side)
-    if clients.client_auth == "later" and service != "page":
-        refuse("--client-auth later: only --page asks for a certificate after the handshake")
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,14 +253,12 @@ class Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class _More:
-    """Fields of the configuration that are no files of the server's identity or of its trust."""
+class _Lasting:
+    """What stays as it is when the files are read again."""
 
     tickets: TicketKeys | None
-    resume_tls12: bool
-    ech_keys: ECHKeys | None
-    handshake_timeout: float
     log_keys: Callable[[str], None] | None
+    handshake_timeout: float
 
 
 def _load(
@@ -234,9 +267,10 @@ def _load(
     clients: Clients,
     keys: PeerKeys,
     staples: Staples,
-    more: _More,
+    engine: EngineOptions,
+    lasting: _Lasting,
 ) -> Loaded:
-    """Read all files. Raises ConfigError. more: other fields of the configuration."""
+    """Read all files. Raises ConfigError."""
     followed = workload.load()
     read = ServerFiles(side, clients, keys, followed)
     own, loaded = read.own, read.loaded_keys
@@ -254,11 +288,11 @@ def _load(
         judge_again=read.judge_again,
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
-        tickets=more.tickets,
-        resume_tls12=more.resume_tls12,
-        ech_keys=more.ech_keys,
-        handshake_timeout=more.handshake_timeout,
-        insecure_keylog=more.log_keys,
+        tickets=lasting.tickets,
+        resume_tls12=engine.resume_tls12,
+        ech_keys=load_ech_keys(engine.ech_key),
+        handshake_timeout=lasting.handshake_timeout,
+        insecure_keylog=lasting.log_keys,
     )
     checks = read.checks()
     if supply is not None and staples.staple_file:
@@ -275,15 +309,6 @@ def _with_own_protocol(side: Side, starttls: Accepted | None) -> Side:
 
 def _report_wait(why: str) -> None:
     say(f"{why}; see --connections, and --exempt-loopback for a proxy on this machine")
-
-
-def _forward(forward: Address, limit: float | None, starttls: Accepted | None) -> Callable[[], Service]:
-    backend = TCPAddress(*forward)
-    return lambda: Forward(backend, limit, starttls)
-
-
-def _service(service: str | None, limit: float | None, *, asks: bool) -> Callable[[], Service]:
-    return functools.partial(Echo, limit) if service == "echo" else functools.partial(Page, limit, asks=asks)
 
 
 def idle_limit(seconds: float | None, forward: Address | None) -> float | None:

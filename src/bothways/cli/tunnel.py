@@ -7,7 +7,7 @@ import signal
 
 import click
 
-from bothways.cli.client_side import load_client
+from bothways.cli.client_side import ClientSide, load_client
 from bothways.cli.options import FILE, SERVER, Address, Side, side_options
 from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.spiffe import Workload, client_workload_options
@@ -94,36 +94,41 @@ def command(
     lists = CRLFiles(side.sources.crl)
     target = name or address.host
     loaded = load_client(side, workload, keys, ca, target, lists=lists.store, watched=True)
-    own, anchors = loaded.own, loaded.anchors
-    may_change = (
-        own.revocation is not None or loaded.keys.may_change or isinstance(anchors, WatchedTrustStore)
-    )
-    config = ClientConfig(
-        anchors=anchors,
-        credentials=own.credentials,
-        pins=loaded.keys.pins,
-        psk_peers=loaded.keys.psks,
-        raw_key=loaded.keys.raw_key,
-        alpn=own.alpn,
-        revocation=own.revocation,
-        judge_again="change" if may_change else "lapse",
-        insecure_rsa_key_transport=own.classic,
-        handshake_timeout=timeout,
-    )
+    config = _config(loaded, timeout)
     config.target(target)
     settings = TunnelSettings(
         config, TCPAddress(*address), target, starttls, lambda: loaded.may_show, timeout
     )
 
-    def read_changed_crls() -> list[str]:
-        _ = config.settings.identity.own, anchors.current
+    def read_changed_files() -> list[str]:
+        _ = config.settings.identity.own, loaded.anchors.current
         loaded.keys.look()
         return lists.read_changed() if side.sources.crl else []
 
-    checks: list[RegularCheck] = [read_changed_crls, loaded.renewal_check()]
+    checks: list[RegularCheck] = [read_changed_files, loaded.renewal_check()]
     with checking_regularly(checks):
         asyncio.run(_serve(settings, where))
     return DONE
+
+
+def _config(loaded: ClientSide, handshake_timeout: float) -> ClientConfig:
+    may_change = (
+        loaded.own.revocation is not None
+        or loaded.keys.may_change
+        or isinstance(loaded.anchors, WatchedTrustStore)
+    )
+    return ClientConfig(
+        anchors=loaded.anchors,
+        credentials=loaded.own.credentials,
+        pins=loaded.keys.pins,
+        psk_peers=loaded.keys.psks,
+        raw_key=loaded.keys.raw_key,
+        alpn=loaded.own.alpn,
+        revocation=loaded.own.revocation,
+        judge_again="change" if may_change else "lapse",
+        insecure_rsa_key_transport=loaded.own.classic,
+        handshake_timeout=handshake_timeout,
+    )
 
 
 def _local(text: str, insecure_tcp: bool) -> Endpoint:

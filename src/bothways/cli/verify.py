@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import click
@@ -18,12 +19,13 @@ from bothways.faults import Reason, hint_of
 from bothways.ladder.report import names_facts
 from bothways.roles import StepId
 from bothways.trust import files
-from bothways.trust.anchors import certificates_in
+from bothways.trust.anchors import TrustStore, certificates_in
 from bothways.trust.certificate import subject_of
 from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.path import LIMITS, Limits
 from bothways.trust.pem import blocks
+from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Profile, Purpose, Refused, Trusted, Verdict
 from bothways.trust.verification import verify
 
@@ -98,39 +100,60 @@ def command(
     if profile != "private" and purpose != "server":
         refuse(f"--profile {profile} applies to servers only", "leave it out, or use --purpose server")
     chain, anchors = _chain(cert, password_file), load_anchors(ca, profile)
-    now = at or datetime.now(UTC)
-    revocation = sources.load(ocsp)
-
-    def judged(fetched: FetchedEvidence | None = None) -> Verdict:
-        return verify(
-            chain,
-            anchors,
-            purpose=PURPOSES[purpose],
-            name=name,
-            at=now,
-            revocation=revocation,
-            key_usage=None,
-            limits=OWN_FILES,
-            fetched=fetched,
-        )
-
-    if revocation is None or revocation.fetch is None:
-        verdict = judged()
-    else:
-        from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
-
-        verdict = blocking.judged(judged, revocation.fetch, now)
-    why = None
-    if isinstance(verdict, Refused):
-        named = Files(cert=cert, ca=ca)
-        why = explain_verdict(
-            verdict, chain, anchors, purpose=PURPOSES[purpose], name=name, at=now, files=named
-        )
+    now, revocation = at or datetime.now(UTC), sources.load(ocsp)
+    asked = _Asked(chain, anchors, PURPOSES[purpose], name, now, revocation)
+    verdict = asked.verdict()
+    why = asked.explanation(verdict, Files(cert=cert, ca=ca)) if isinstance(verdict, Refused) else None
     if as_json:
         sys.stdout.write(json.dumps(_facts(verdict, why)) + "\n")
     else:
         sys.stdout.write("\n".join(_lines(cert, purpose, verdict, why)) + "\n")
     return DONE if isinstance(verdict, Trusted) else FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is verified: a chain for a purpose, a name and a time, by trust anchors and a policy."""
+
+    chain: list[bytes]
+    anchors: TrustStore
+    purpose: Purpose
+    name: str | None
+    at: datetime
+    revocation: Revocation | None
+
+    def verdict(self) -> Verdict:
+        """Return the verdict, with evidence that is fetched if the policy allows it."""
+        if self.revocation is None or self.revocation.fetch is None:
+            return self._judged()
+        from bothways.fetch import blocking  # HTTP is loaded only where something is to be fetched
+
+        return blocking.judged(self._judged, self.revocation.fetch, self.at)
+
+    def _judged(self, fetched: FetchedEvidence | None = None) -> Verdict:
+        return verify(
+            self.chain,
+            self.anchors,
+            purpose=self.purpose,
+            name=self.name,
+            at=self.at,
+            revocation=self.revocation,
+            key_usage=None,
+            limits=OWN_FILES,
+            fetched=fetched,
+        )
+
+    def explanation(self, refused: Refused, named: Files) -> Explanation:
+        """Return why it was refused, with commands that name these files."""
+        return explain_verdict(
+            refused,
+            self.chain,
+            self.anchors,
+            purpose=self.purpose,
+            name=self.name,
+            at=self.at,
+            files=named,
+        )
 
 
 def _chain(path: str, password_file: str | None) -> list[bytes]:
