@@ -152,55 +152,80 @@ class Case:
         **facts: object,
     ) -> Likely:
         """Return a cause with the facts that every row may contain."""
-        ours = party is Party.OURS
-        peer = self.role.peer
+        common = UNKNOWN | self._facts_of(party) | self._connection_facts | self._given_facts
+        if cause is Cause.TLS_AT_ONCE:
+            common["given_starttls"] = ""
+        return Likely(cause, party, weight, _plain(evidence), common | facts)
+
+    def _facts_of(self, party: Party) -> dict[str, object]:
+        """Return the words for a party and for the other one."""
+        peer, ours = self.role.peer, party is Party.OURS
         whose = "our" if ours else f"the {peer}'s"
-        host, name = self.own_side.address.rpartition(":")[0], self.own_side.server_name
-        common: dict[str, object] = {
+        return {
             "peer": peer,
             "whose": whose,
             "who": "we" if ours else f"the {peer}",
             "other": f"the {peer}" if ours else "our side",
-            "address": self.own_side.address or "that address",
-            "target": self.own_side.address if self.is_client else "",
-            "port": self.own_side.address.rpartition(":")[2] if self.is_client else "",
-            "host": host.strip("[]") if self.is_client else "",
-            "name": name or "",
-            "starttls": self.own_side.starttls,
-            "given_starttls": "" if cause is Cause.TLS_AT_ONCE else self.own_side.starttls,
-            "given_alpn": ",".join(each.decode("ascii", "ignore") for each in self.own_side.protocols),
-            "given_cert": self.own_side.files.cert if self._shows_a_file else "",
-            "given_key": self.own_side.files.key if self._shows_a_file else "",
-            "given_ech": self.own_side.ech,
-            "given_options": self.own_side.files.options if self.is_client else (),
-            "given_name": name if name not in (None, host.strip("[]")) else "",
-            "cert": self.own_side.files.cert,
-            "key": self.own_side.files.key,
-            "ca": self.own_side.files.ca,
-            "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
-            "detail": "",
-            "undecoded": f"{whose} certificate cannot be decoded",
-            "mending": "have it issued again",
-            "enabling": "TLS 1.2 or 1.3",
-            "speaking": "have the client use https:// in the URL; "
-            "a proxy that ends TLS in front of us has to begin it again",
-            "sharing": "give both sides the same identity, secret and hash, and each the name of the other as its peer",
-            "by": "",
-            "offer": "PROTOCOL",
-            "offering": f"offer a protocol that the {peer} supports, often h2 or http/1.1",
-            "classic": "",
-            "groups": "x25519,secp256r1",
-            "also": "",
-            "above": False,
-            "unprobed": self._is_unprobed,
-            "lasting": "a revoked certificate does not become valid again",
-            "fitting": "install the key that its certificate was requested with",
-            "getting": _getting(self.own_side.fetches),
-            "pins": "the file of those certificates",
-            "naming": "connect with a name that it contains, or ",
             "subject": f"{whose} certificate",
+            "undecoded": f"{whose} certificate cannot be decoded",
+            "offering": f"offer a protocol that the {peer} supports, often h2 or http/1.1",
         }
-        return Likely(cause, party, weight, _plain(evidence), common | facts)
+
+    @property
+    def _connection_facts(self) -> dict[str, object]:
+        """Where we connected, and when."""
+        own = self.own_side
+        host, _, port = own.address.rpartition(":")
+        return {
+            "address": own.address or "that address",
+            "target": own.address if self.is_client else "",
+            "port": port if self.is_client else "",
+            "host": host.strip("[]") if self.is_client else "",
+            "name": own.server_name or "",
+            "starttls": own.starttls,
+            "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
+            "unprobed": self._is_unprobed,
+        }
+
+    @property
+    def _given_facts(self) -> dict[str, object]:
+        """What our command was given: the commands of a remedy repeat it."""
+        own, files = self.own_side, self.own_side.files
+        host = own.address.rpartition(":")[0].strip("[]")
+        return {
+            "given_starttls": own.starttls,
+            "given_alpn": ",".join(each.decode("ascii", "ignore") for each in own.protocols),
+            "given_cert": files.cert if self._shows_a_file else "",
+            "given_key": files.key if self._shows_a_file else "",
+            "given_ech": own.ech,
+            "given_options": files.options if self.is_client else (),
+            "given_name": own.server_name if own.server_name not in (None, host) else "",
+            "cert": files.cert,
+            "key": files.key,
+            "ca": files.ca,
+            "getting": _getting(own.fetches),
+        }
+
+
+# Facts that rules replace where they know more.
+UNKNOWN: dict[str, object] = {
+    "detail": "",
+    "mending": "have it issued again",
+    "enabling": "TLS 1.2 or 1.3",
+    "speaking": "have the client use https:// in the URL; "
+    "a proxy that ends TLS in front of us has to begin it again",
+    "sharing": "give both sides the same identity, secret and hash, and each the name of the other as its peer",
+    "by": "",
+    "offer": "PROTOCOL",
+    "classic": "",
+    "groups": "x25519,secp256r1",
+    "also": "",
+    "above": False,
+    "lasting": "a revoked certificate does not become valid again",
+    "fitting": "install the key that its certificate was requested with",
+    "pins": "the file of those certificates",
+    "naming": "connect with a name that it contains, or ",
+}
 
 
 def _getting(fetches: bool) -> str:

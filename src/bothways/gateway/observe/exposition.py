@@ -120,6 +120,11 @@ def _histogram(samples: Samples) -> Metric:
 
 
 def _files(held: Held) -> Iterator[Metric]:
+    yield from _certificates(held)
+    yield from _evidence(held)
+
+
+def _certificates(held: Held) -> Iterator[Metric]:
     ends = GaugeMetricFamily(
         f"{PREFIX}certificate_end_timestamp_seconds",
         "When our certificates and trust anchors expire.",
@@ -140,6 +145,9 @@ def _files(held: Held) -> Iterator[Metric]:
     for (file, subject), certificate in own.items():
         late.add_metric([file, subject], float(is_overdue(certificate.begin, certificate.end, now)))
     yield late
+
+
+def _evidence(held: Held) -> Iterator[Metric]:
     made = GaugeMetricFamily(
         f"{PREFIX}evidence_this_update_timestamp_seconds",
         "When CRLs and OCSP responses were made; of several of one kind in a file, the oldest.",

@@ -22,7 +22,7 @@ from bothways.tls.handshake.authentication13 import (
     prove,
     send_finished,
 )
-from bothways.tls.handshake.certificate_types import X509, check_server_type, chosen_types
+from bothways.tls.handshake.certificate_types import X509, CertificateTypes, check_server_type, chosen_types
 from bothways.tls.handshake.client_ech import (
     check_confirmed_again,
     reject,
@@ -103,11 +103,8 @@ def client_handshake_13(
     group, secrets = agree(hs, suite, offered, answer, psk)
     negotiated = Negotiated(Version.TLS13, suite, group)
     yield Agreed(negotiated)
-    encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
-    negotiated = negotiated._replace(alpn=check_encrypted_extensions(offered.hello, encrypted))
-    keep_to_limit(hs, settings.limits.record_size_limit, encrypted.extensions, Version.TLS13)
-    types = chosen_types(offered.hello, encrypted)
-    hs.history.types = types
+    encrypted, types, alpn = yield from server_parameters(hs, settings, offered.hello)
+    negotiated = negotiated._replace(alpn=alpn)
     yield Agreed(negotiated)
     retry = retry_configs(encrypted)
     own = settings.identity.shown_as(types.client)
@@ -201,6 +198,17 @@ def agree(
     hs.out.change_keys(Protection(suite, secrets.client), Epoch.HANDSHAKE)
     hs.inbox.change_keys(Protection(suite, secrets.server), Epoch.HANDSHAKE)
     return share.group, secrets
+
+
+def server_parameters(
+    hs: HandshakeContext, settings: ClientSettings, hello: ClientHello
+) -> Script[tuple[EncryptedExtensions, CertificateTypes, bytes | None]]:
+    """Read the EncryptedExtensions (RFC 9846 4.4.1); return them, the types of certificates, and the ALPN protocol."""
+    encrypted = yield from expect(Step.WAIT_EE, EncryptedExtensions)
+    alpn = check_encrypted_extensions(hello, encrypted)
+    keep_to_limit(hs, settings.limits.record_size_limit, encrypted.extensions, Version.TLS13)
+    hs.history.types = types = chosen_types(hello, encrypted)
+    return encrypted, types, alpn
 
 
 def server_authentication(

@@ -52,7 +52,7 @@ from bothways.tls.handshake.negotiation import (
     choose_suite,
     read_offer,
 )
-from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
+from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Signed, SignedByKey
 from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
@@ -143,11 +143,7 @@ def server_handshake_13(
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
-    if isinstance(psk, Resumed):
-        verified = yield from judge_resumed_client(hs, settings.trust, psk.verified)
-    else:
-        request = client_request(signed, settings.trust) if psk is None else psk.request
-        verified = yield from judge_client(hs, settings.trust, request)
+    verified = yield from client_verification(hs, settings.trust, psk, signed)
     if shown is not None and PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes:
         proved_at = psk.proved_at if isinstance(psk, Resumed) else hs.clock.now()
         origin = Origin(choice.suite, proved_at, application.resumption(hs.transcript.digest()))
@@ -376,6 +372,19 @@ def client_authentication(
     return (
         yield from client_proof(hs, settings, trust, certificate, None if accepts_none else missing, kind)
     )
+
+
+def client_verification(
+    hs: HandshakeContext,
+    trust: PeerTrust | None,
+    psk: Resumed | ProvedKey | None,
+    signed: Signed | SignedByKey | None,
+) -> Script[Verified | None]:
+    """Verify the client after its Finished: by a session, an external PSK, or its signature; None if anonymous."""
+    if isinstance(psk, Resumed):
+        return (yield from judge_resumed_client(hs, trust, psk.verified))
+    request = client_request(signed, trust) if psk is None else psk.request
+    return (yield from judge_client(hs, trust, request))
 
 
 def client_proof(
