@@ -177,13 +177,22 @@ def of_type(kind: Any) -> Schema:
         return {"type": "array", "prefixItems": kinds, "minItems": len(kinds), "maxItems": len(kinds)}
     if origin is dict:  # a failure is told as `error` is
         return ref("error")
-    return ref(f"doctor_{kind.__name__.lower()}") if dataclasses.is_dataclass(kind) else PLAIN[kind]
+    return ref(f"doctor_{DOCTOR[kind]}") if kind in DOCTOR else PLAIN[kind]
 
 
-DOCTOR = (
-    *(doctor.Report, doctor.Section, doctor.Row, doctor.Server, doctor.Version, doctor.Choices),
-    *(doctor.Handshake, doctor.Request, doctor.Reply, Card),
-)
+# By the names that docs/doctor.md has for them.
+DOCTOR = {
+    doctor.Report: "report",
+    doctor.Section: "section",
+    doctor.ReportRow: "row",
+    doctor.ServerBehaviour: "server",
+    doctor.VersionSupport: "version",
+    doctor.Choices: "choices",
+    doctor.HandshakeReport: "handshake",
+    doctor.RequestedCertificate: "request",
+    doctor.ReplyReport: "reply",
+    Card: "card",
+}
 
 
 def definitions() -> dict[str, Schema]:
@@ -256,7 +265,7 @@ def definitions() -> dict[str, Schema]:
         ),
         "cause": {"description": "stable codes; docs/failures.md says what each means", **codes(c.name for c in Cause)},
         "fault": {"description": "stable codes of what a peer does wrong", **codes(each.name for each in Fault)},
-        **{f"doctor_{each.__name__.lower()}": of_values(each) for each in DOCTOR},
+        **{f"doctor_{name}": of_values(each) for each, name in DOCTOR.items()},
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import identities
-from bothways.adapters.loading import Loaded
+from bothways.adapters.loading import LoadedSettings
 from bothways.ssl import SSLContext, SSLObject, SSLSocket
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.trust.anchors import certificates_in
@@ -53,7 +53,7 @@ class Pointed(SSLContext, metaclass=_ByType):
         kind = _SIDES[protocol]
         prepared = SSLContext.for_client() if kind is ClientConfig else SSLContext.for_server()
         vars(self).update(vars(prepared))
-        self._loaded = Loaded(kind, {})
+        self._loaded = LoadedSettings(kind, {})
         self._verifies = True
         self._checks_names = True
         self._asks = False

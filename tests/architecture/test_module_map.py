@@ -24,6 +24,7 @@ ELSEWHERE = {
     "cli/ca/serve.py": "ca_server/test_app.py",
     "ca/register/values.py": "ca/register/test_register.py",
     "cli/commands.py": "cli/test_main.py",
+    "cli/connect_report.py": "cli/test_connect.py",
     "cli/demo/identities.py": "cli/demo/test_scenes.py",
     "cli/demo/mitm.py": "cli/demo/test_scenes.py",
     "cli/http_request.py": "cli/test_get.py",

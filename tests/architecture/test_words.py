@@ -3,6 +3,8 @@
 A row has packages, the names that may not be used there, and the names in their place: in `GONE` as a module, or as a
 class or a function at the top of one, in `GONE_WITHIN` anywhere: as a method, an attribute, an argument or a variable.
 The words are free everywhere else.
+
+And no name means two things: what has a name of its own is found by it.
 """
 
 from __future__ import annotations
@@ -101,6 +103,16 @@ GONE_WITHIN = (
     ("cli", "kept_fresh told_apart complain", "renewing, explaining_file_kinds, report_error"),
     ("diagnosis", "unsaid unasked not_let_in their_chain", "no_known_reason, not_authorized, peer_chain"),
 )
+# Classes that several modules define by one name, and why; any other name is of one class.
+SHARED = {
+    "Certificate CertificateRequest NewSessionTicket": "messages of TLS 1.2 and TLS 1.3, by the names of the RFCs",
+    "ClientCertificateType": "a registry of IANA, and the extension of that name",
+    "Names": "of a certificate that was verified; of one that a test asks for",
+    "RequirePeer WithCaller": "the same for two kinds of applications: ASGI and WSGI",
+    "Row": "of the table of faults, and of the table of causes; used only there",
+    "Server": "of asyncio, as its users expect; of tests",
+    "ServerName": "an extension, and the name in it",
+}
 IN_TESTS = ("skins", "blaming", "drawn", "told")  # now identities, faults, wire_values, described_files
 
 
@@ -117,6 +129,17 @@ def test_nothing_within_a_package_has_a_name_that_has_gone(packages: str, names:
     used = {name: module for package in packages.split() for module, name in _used_in(package)}
     found = {name: used[name] for name in names.split() if name in used}
     assert not found, f"use {instead}"
+
+
+def test_one_name_is_of_one_class() -> None:
+    """A reader who looks for `class NAME` finds what the name means, wherever it is used."""
+    found: dict[str, set[str]] = {}
+    for module, tree in modules().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found.setdefault(node.name, set()).add(module)
+    several = {name for name, where in found.items() if len(where) > 1}
+    assert several == {name for names in SHARED for name in names.split()}, found
 
 
 def test_no_helper_of_the_tests_has_a_name_that_has_gone() -> None:

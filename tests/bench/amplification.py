@@ -38,8 +38,8 @@ from bothways.trust.verification import verify as judge
 from bothways.trust.work import (
     MICROSECONDS_PER_BYTE,
     OCTETS_PER_BYTE,
-    Step,
     WorkBudget,
+    WorkStep,
     signature_price,
 )
 from hostile import chains, messages
@@ -85,28 +85,28 @@ def steps(runs: int) -> Iterator[Priced]:
         yield Priced(step.name.lower(), step.price.microseconds, best(once, runs) / count)
 
 
-def _work(runs: int) -> Iterator[tuple[Step, Callable[[], object], float]]:
+def _work(runs: int) -> Iterator[tuple[WorkStep, Callable[[], object], float]]:
     leaf = pki.leaf(pki.intermediate(pki.root()))
     path = tuple(ParsedCertificate(each.der) for each in (leaf, *leaf.above))
-    yield Step.CERTIFICATE, lambda: ParsedCertificate(leaf.der).load(), 1
-    yield Step.READ_KIB, *_dearest_reading(runs)
+    yield WorkStep.CERTIFICATE, lambda: ParsedCertificate(leaf.der).load(), 1
+    yield WorkStep.READ_KIB, *_dearest_reading(runs)
     named = ParsedCertificate(
         pki.leaf(pki.root(), alternatives=[f"DNS:h{each}.example" for each in range(1000)]).der
     )
-    yield Step.NAME, lambda: _collect(named), 1000
-    yield Step.NAME_COMPARISON, *_comparisons()
-    yield Step.CANDIDATE, *_candidates()
+    yield WorkStep.NAME, lambda: _collect(named), 1000
+    yield WorkStep.NAME_COMPARISON, *_comparisons()
+    yield WorkStep.CANDIDATE, *_candidates()
     yield (
-        Step.CHECK,
+        WorkStep.CHECK,
         lambda: certificate_reasons(path, Purpose.SERVER, pki.NOW, "digitalSignature"),
         len(path),
     )
-    yield Step.POLICY, *_policies()
+    yield WorkStep.POLICY, *_policies()
     reason = Reason(Fault.NAME_NOT_PERMITTED, 0, "CN=Leaf", {"name": "a.example", "issuer": "CN=CA"})
-    yield Step.REASON, lambda: str(reason), 1
-    yield Step.EVIDENCE, *_lists()
+    yield WorkStep.REASON, lambda: str(reason), 1
+    yield WorkStep.EVIDENCE, *_lists()
     data = bytes(1024 * 1024)
-    yield Step.HASHED_KIB, lambda: hashlib.sha512(data).digest(), 1024
+    yield WorkStep.HASHED_KIB, lambda: hashlib.sha512(data).digest(), 1024
 
 
 def _collect(certificate: ParsedCertificate) -> object:
@@ -154,9 +154,9 @@ def _comparisons() -> tuple[Callable[[], object], float]:
         check._violations.clear()  # names and subtrees stay read
         return check.reasons(chain)
 
-    before = work.spent[Step.NAME_COMPARISON]
+    before = work.spent[WorkStep.NAME_COMPARISON]
     again()
-    return again, work.spent[Step.NAME_COMPARISON] - before
+    return again, work.spent[WorkStep.NAME_COMPARISON] - before
 
 
 def _candidates() -> tuple[Callable[[], object], float]:
@@ -167,9 +167,9 @@ def _candidates() -> tuple[Callable[[], object], float]:
     leaf = ParsedCertificate(chain[0])
     leaf.load()
     list(search.possible_issuers((leaf,)))
-    before = work.spent[Step.CANDIDATE]
+    before = work.spent[WorkStep.CANDIDATE]
     list(search.possible_issuers((leaf,)))
-    return lambda: list(search.possible_issuers((leaf,))), work.spent[Step.CANDIDATE] - before
+    return lambda: list(search.possible_issuers((leaf,))), work.spent[WorkStep.CANDIDATE] - before
 
 
 def _policies() -> tuple[Callable[[], object], float]:
@@ -177,7 +177,7 @@ def _policies() -> tuple[Callable[[], object], float]:
     path = tuple(map(ParsedCertificate, (*drawn, pki.root().der)))
     work = WorkBudget(ENDLESS, int(ENDLESS))
     policy_reasons(path, work=work)
-    return lambda: policy_reasons(path, work=WorkBudget(ENDLESS, int(ENDLESS))), work.spent[Step.POLICY]
+    return lambda: policy_reasons(path, work=WorkBudget(ENDLESS, int(ENDLESS))), work.spent[WorkStep.POLICY]
 
 
 def _lists() -> tuple[Callable[[], object], float]:
@@ -194,7 +194,7 @@ def _lists() -> tuple[Callable[[], object], float]:
 
     with budgets() as made:
         once()
-    return once, sum(each.spent.get(Step.EVIDENCE, 0) for each in made)
+    return once, sum(each.spent.get(WorkStep.EVIDENCE, 0) for each in made)
 
 
 def signatures(runs: int) -> Iterator[Priced]:

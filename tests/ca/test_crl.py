@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority
-from bothways.ca.crl import REASONS, Revoked, build_crl, check_reason
+from bothways.ca.crl import REASONS, RevokedEntry, build_crl, check_reason
 from bothways.ca.keys import KeyType
 from bothways.errors import UsageError
 from ca.issuers import NOW
@@ -29,7 +29,7 @@ def authority(key_type: KeyType = KeyType.P256) -> Authority:
 def test_openssl_verifies_a_crl_of_every_key_type(key_type: KeyType, tmp_path: Path) -> None:
     """RFC 5280 5."""
     issuer = authority(key_type)
-    crl = build_crl(issuer, [Revoked(7, NOW, "keyCompromise")], 1, NOW, NOW + WEEK)
+    crl = build_crl(issuer, [RevokedEntry(7, NOW, "keyCompromise")], 1, NOW, NOW + WEEK)
     (tmp_path / "ca.pem").write_bytes(issuer.root_pem)
     (tmp_path / "crl.pem").write_bytes(crl.public_bytes(Encoding.PEM))
     run = subprocess.run(
@@ -64,7 +64,7 @@ def test_a_crl_names_its_authority_number_and_end() -> None:
 
 def test_every_reason_is_written_and_unspecified_is_left_out() -> None:
     """RFC 5280 5.3.1."""
-    revoked = [Revoked(number, NOW, reason) for number, reason in enumerate(REASONS, 1)]
+    revoked = [RevokedEntry(number, NOW, reason) for number, reason in enumerate(REASONS, 1)]
     crl = build_crl(authority(), revoked, 1, NOW, NOW + WEEK)
     written = {}
     for entry in crl:

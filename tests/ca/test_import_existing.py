@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from cryptography.x509.oid import NameOID
 
 from bothways.ca.authority import Authority, pem
-from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.crl import RevokedEntry, build_crl
 from bothways.ca.errors import AlreadyExists, AlreadyRevoked, AuthorityError, ImportRefused, NotRenewable
 from bothways.ca.home.init import InitOptions
 from bothways.ca.home.layout import root_register_of
@@ -61,7 +61,7 @@ def taken(folder: Path, authority: Authority, clock: Clock, url: str = "", crl_n
 
 
 def crl(authority: Authority, number: int, *revoked: int) -> bytes:
-    entries = [Revoked(serial, NOW - DAY, "keyCompromise") for serial in revoked]
+    entries = [RevokedEntry(serial, NOW - DAY, "keyCompromise") for serial in revoked]
     return build_crl(authority, entries, number, NOW, NOW + WEEK).public_bytes(Encoding.DER)
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from bothways.ca.authority import Authority
-from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.crl import RevokedEntry, build_crl
 from bothways.ca.errors import TokenUnavailable
 from bothways.ca.keys import HeldKey, KeyType, PrivateKey, PublicKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
@@ -60,7 +60,7 @@ def test_a_token_signs_the_octets_of_the_certificate(key_type: KeyType) -> None:
     held = Elsewhere(new_key(key_type))
     issuer = authority(held)
     leaf = issuer.issue(Profile.CLIENT, "alice").certificate
-    crl = build_crl(issuer, [Revoked(7, NOW, "keyCompromise")], 1, NOW, NOW + timedelta(days=1))
+    crl = build_crl(issuer, [RevokedEntry(7, NOW, "keyCompromise")], 1, NOW, NOW + timedelta(days=1))
     assert held.signed == [
         issuer.certificate.tbs_certificate_bytes,
         leaf.tbs_certificate_bytes,

@@ -15,7 +15,7 @@ from bothways.ca.issuer import Issuer
 from bothways.ca.ocsp import RESPONSE_LIFETIME, EncodedResponse, Responder
 from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register.register import Register
-from bothways.ca.register.values import Entry
+from bothways.ca.register.values import RegisterEntry
 from bothways.ca_server import ocsp_cache
 from bothways.ca_server.ocsp_cache import LOG_MAX_AGE, UNAVAILABLE_GRACE, OCSPCache
 from ca.issuers import NOW, Clock, client
@@ -29,7 +29,7 @@ class Counting(Responder):
 
     count = 0
 
-    def sign(self, question: object, entry: Entry | None) -> EncodedResponse:
+    def sign(self, question: object, entry: RegisterEntry | None) -> EncodedResponse:
         self.count += 1
         return super().sign(question, entry)  # type: ignore[arg-type]
 

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from bothways.ca_server import server as source
-from bothways.ca_server.server import Server, configured
+from bothways.ca_server.server import UvicornServer, configured
 from bothways.places import Places
 
 pytestmark = pytest.mark.network
@@ -36,7 +36,7 @@ def read(own: socket.socket) -> str:
 def test_the_operators_application_is_answered_on_its_own_address_and_ends_with_the_other() -> None:
     ready = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as own, socket.create_server(("127.0.0.1", 0)) as apart:
-        server = Server(
+        server = UvicornServer(
             configured(saying("for all"), Places(8)),
             operator=(saying("for the operator"), apart),
             ready=ready.set,

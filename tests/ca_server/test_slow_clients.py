@@ -17,7 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bothways.ca_server.server import Server, configured
+from bothways.ca_server.server import UvicornServer, configured
 from bothways.ca_server.slow_clients import BoundedClient
 from bothways.places import Places
 
@@ -60,7 +60,7 @@ class Measured(Slow):
 
 
 @contextmanager
-def serving(client: type[BoundedClient], limit: int = PLACES, **settings: bool) -> Iterator[Server]:
+def serving(client: type[BoundedClient], limit: int = PLACES, **settings: bool) -> Iterator[UvicornServer]:
     """A server in a thread; its `places` are those of its connections."""
     routes = [
         Route("/short", short, methods=["GET", "POST"]),
@@ -70,7 +70,7 @@ def serving(client: type[BoundedClient], limit: int = PLACES, **settings: bool) 
     places = Places(limit, **settings)
     config = configured(Starlette(routes=routes), places, client)
     config.timeout_keep_alive, config.timeout_graceful_shutdown = 600, 1
-    server = Server(config)
+    server = UvicornServer(config)
     with socket.create_server(("127.0.0.1", 0)) as own:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
         server.address, server.places = own.getsockname(), places  # type: ignore[attr-defined]
@@ -89,12 +89,12 @@ def hasty() -> Iterator[tuple[str, int]]:
 
 
 @pytest.fixture(scope="module")
-def patient() -> Iterator[Server]:
+def patient() -> Iterator[UvicornServer]:
     with serving(Slow, 64, exempt_loopback=True) as server:
         yield server
 
 
-def connected(server: Server, source: str = "127.0.0.1") -> socket.socket:
+def connected(server: UvicornServer, source: str = "127.0.0.1") -> socket.socket:
     return socket.create_connection(server.address, 30, source_address=(source, 0))
 
 
@@ -109,7 +109,7 @@ def everything(client: socket.socket) -> bytes:
     return data
 
 
-def answered(server: Server, source: str = "127.0.0.1") -> bool:
+def answered(server: UvicornServer, source: str = "127.0.0.1") -> bool:
     """Whether a client that does all at once gets its response."""
     with connected(server, source) as client:
         client.sendall(GOOD)
@@ -365,7 +365,7 @@ class Crowd:
         b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
     ],
 )
-def test_nothing_is_read_after_a_request_of_ambiguous_length(patient: Server, framing: bytes) -> None:
+def test_nothing_is_read_after_a_request_of_ambiguous_length(patient: UvicornServer, framing: bytes) -> None:
     """RFC 9112 6.1 and 11.2: one 400, then the end."""
     with connected(patient) as client:
         client.sendall(

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from aio_talk import run
-from bothways.cli.admission import Admission, Client
+from bothways.cli.admission import ServeAdmission, ServedClient
 from bothways.cli.options import Address
 
 
@@ -14,21 +14,21 @@ class Door:
     """An admission and clients that come to it; addresses are what the test says."""
 
     def __init__(self, limit: int, **settings: Any) -> None:
-        self.admission = Admission(limit, handshakes=limit, **settings)
+        self.admission = ServeAdmission(limit, handshakes=limit, **settings)
         self.cut: list[int] = []
         self._port = 1000
 
-    def comes(self, host: str) -> Client | None:
+    def comes(self, host: str) -> ServedClient | None:
         self._port += 1
         port = self._port
         return self.admission.arrive(Address(host, port), lambda: self.cut.append(port))
 
-    def enters(self, host: str) -> Client:
+    def enters(self, host: str) -> ServedClient:
         client = self.comes(host)
         assert client is not None
         return client
 
-    async def settles(self, host: str) -> Client:
+    async def settles(self, host: str) -> ServedClient:
         client = self.enters(host)
         assert await client.may_begin(0)
         assert await client.establish(0)
@@ -149,5 +149,5 @@ async def test_leaving_gives_every_place_back() -> None:
 
 def test_handshakes_have_enough_places_however_few_connections_there_may_be() -> None:
     """Else who comes would end who is about to be in."""
-    assert Admission(1).limit == 257
-    assert Admission(1000).limit == 2000
+    assert ServeAdmission(1).limit == 257
+    assert ServeAdmission(1000).limit == 2000

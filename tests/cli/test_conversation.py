@@ -13,7 +13,7 @@ import pytest
 
 import identities
 from bothways.cli import conversation
-from bothways.cli.conversation import DEAD_AFTER, Conversation
+from bothways.cli.conversation import DEAD_AFTER, ServerConversation
 from bothways.errors import TimedOut
 from bothways.net import Channel, wrap
 
@@ -81,7 +81,7 @@ class Talk:
     def __init__(self, client: Any, seconds: float = 30.0) -> None:
         self.said: list[str] = []
         self.clock = Turned()
-        self.made = Conversation(client, "the host", seconds, self._say, ends=True, clock=self.clock)
+        self.made = ServerConversation(client, "the host", seconds, self._say, ends=True, clock=self.clock)
         self.made.begin()
         self.reported = threading.Event()
 

@@ -16,7 +16,7 @@ import identities
 from aio_talk import run
 from bothways import Truncated
 from bothways.aio.watch import Watch
-from bothways.cli.admission import Admission, Client
+from bothways.cli.admission import ServeAdmission, ServedClient
 from bothways.cli.options import Address
 from bothways.cli.services import Echo
 from cli_talk import ada, read_all
@@ -256,11 +256,11 @@ async def test_only_bytes_that_complete_a_message_are_progress_of_a_handshake() 
     """A piece of a ClientHello is none, and what is received after the handshake is none."""
     counted: list[int] = []
 
-    class Counting(Client):
+    class Counting(ServedClient):
         def note_progress(self, octets: int) -> None:
             counted.append(octets)
 
-    client = Counting(Admission(8), Address("192.0.2.1", 443), lambda: None)
+    client = Counting(ServeAdmission(8), Address("192.0.2.1", 443), lambda: None)
     config = identities.server_config()
     tls = Echo(None).begin(config.connection(), Watch(config.settings), None, client)
     other = identities.client_config(identities.client()).connection("localhost")

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 import identities
 import pki
 from bothways.ca.authority import Authority
-from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.crl import RevokedEntry, build_crl
 from command_line import bothways, environment, run_command, start_command
 
 
@@ -110,7 +110,7 @@ def test_what_a_parser_warns_of_is_no_matter_of_the_reader(folder):
 
 def test_a_large_list_is_cut(folder):
     """What is left out is counted, and the rest of the page is short."""
-    revoked = [Revoked(number, pki.NOW, "unspecified") for number in range(1, 5_001)]
+    revoked = [RevokedEntry(number, pki.NOW, "unspecified") for number in range(1, 5_001)]
     signed = build_crl(Authority.create("Root"), revoked, 1, pki.NOW, pki.NOW + pki.DAY)
     (folder / "large.crl").write_bytes(signed.public_bytes(Encoding.DER))
     done = show(folder, "large.crl")

@@ -20,7 +20,7 @@ from bothways.diagnosis import (
     explain,
     explain_verdict,
 )
-from bothways.diagnosis.situation import Request
+from bothways.diagnosis.situation import AcceptedCertificates
 from bothways.errors import InternalError, PeerAlert, PeerFault, Truncated
 from bothways.faults import Fault
 from bothways.iana import Alert
@@ -43,14 +43,14 @@ SEEN = {
         Observed(
             sent=("ClientHello", "Certificate"),
             received=("ServerHello",),
-            request=Request(),
+            request=AcceptedCertificates(),
             shown=(),
             progress=JUDGED,
         ),
         Observed(
             sent=("ClientHello", "Certificate"),
             received=("ServerHello",),
-            request=Request(),
+            request=AcceptedCertificates(),
             shown=CHAIN,
             progress=JUDGED,
         ),

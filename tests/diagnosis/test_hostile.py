@@ -11,7 +11,7 @@ import identities
 import pki
 from bothways import TrustStore
 from bothways.diagnosis import Explanation, Observed, OwnSide, Situation, explain, explain_answer
-from bothways.diagnosis.situation import Offer, Request
+from bothways.diagnosis.situation import AcceptedCertificates, HelloOffer
 from bothways.errors import PeerAlert, PeerFault
 from bothways.faults import Fault, Reason
 from bothways.roles import Progress, Role, StepId
@@ -51,7 +51,7 @@ chains = st.lists(
 ).map(tuple)
 codes = st.lists(st.integers(0, 0xFFFF), max_size=6).map(tuple)
 offers = st.builds(
-    Offer,
+    HelloOffer,
     codes,
     codes,
     codes,
@@ -59,7 +59,7 @@ offers = st.builds(
     st.lists(st.binary(max_size=9), max_size=3).map(tuple),
     st.none() | texts,
 )
-requests = st.builds(Request, codes, st.lists(st.binary(max_size=60), max_size=4).map(tuple))
+requests = st.builds(AcceptedCertificates, codes, st.lists(st.binary(max_size=60), max_size=4).map(tuple))
 messages = st.lists(
     st.sampled_from(["ServerHello", "Certificate", "Finished", "ClientHello"]), max_size=4
 ).map(tuple)

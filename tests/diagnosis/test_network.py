@@ -10,7 +10,7 @@ import pytest
 
 import identities
 from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Probed, Situation, Weight, explain
-from bothways.diagnosis.situation import Request
+from bothways.diagnosis.situation import AcceptedCertificates
 from bothways.errors import PeerFault, TimedOut, Truncated
 from bothways.faults import Fault
 from bothways.roles import Progress, Role, StepId
@@ -131,7 +131,7 @@ def test_a_server_of_grpc_closes_where_no_protocol_was_agreed_whatever_we_hold(
     config = client(who, **mine)
     observed = HandshakeFacts(config, "localhost", address="localhost:50051")
     named = tuple(each.certificate.subject.public_bytes() for each in who.above)
-    request = None if schemes is None else Request(schemes, named)
+    request = None if schemes is None else AcceptedCertificates(schemes, named)
     shown = None if schemes is None else tuple(who.chain)
     seen = Observed(request=request, shown=shown, progress=Progress.JUDGED)
     error = Truncated("server", step=StepId("3"), progress=Progress.JUDGED)
@@ -196,7 +196,10 @@ def test_who_accepts_us_in_the_handshake_and_closes_later_is_first_told_not_to_l
     who = holder()
     observed = HandshakeFacts(client(who), "localhost", address="localhost:8443")
     seen = Observed(
-        request=Request(OPENSSL_3_0, ()), shown=tuple(who.chain), said=True, progress=Progress.ACCEPTED
+        request=AcceptedCertificates(OPENSSL_3_0, ()),
+        shown=tuple(who.chain),
+        said=True,
+        progress=Progress.ACCEPTED,
     )
     found = explain(end, replace(observed.situation(), observed=seen))
     assert first(found) == ("NOT_LET_IN", "ours")

@@ -8,7 +8,7 @@ import identities
 import pki
 from bothways import TrustStore
 from bothways.diagnosis import explain
-from bothways.diagnosis.situation import Observed, OwnSide, Request, Situation
+from bothways.diagnosis.situation import AcceptedCertificates, Observed, OwnSide, Situation
 from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
@@ -75,7 +75,9 @@ def test_who_closes_without_an_alert_may_trust_the_intermediate_alone() -> None:
     who = holder()
     assert refused(None, who, OPENSSL_3_0, Role.CLIENT)[0] == ("NOT_LET_IN", "POSSIBLE")
     named = (identities.middle().certificate.subject.public_bytes(),)
-    seen = Observed(shown=tuple(who.chain), request=Request(OPENSSL_3_0, named), progress=Progress.JUDGED)
+    seen = Observed(
+        shown=tuple(who.chain), request=AcceptedCertificates(OPENSSL_3_0, named), progress=Progress.JUDGED
+    )
     ours = OwnSide(Role.CLIENT, own=(tuple(who.chain),), anchors=identities.anchors())
     error = Truncated("server", step=StepId("3.3"), progress=Progress.JUDGED)
     assert first(explain(error, Situation(ours, seen))) == ("PARTIAL_CHAIN", "the peer's")

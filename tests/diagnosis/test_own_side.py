@@ -13,7 +13,7 @@ import identities
 import pki
 from bothways import Credentials, PeerRule, TrustStore
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, Weight, explain
-from bothways.diagnosis.situation import Observed, Offer, OwnSide, Request, Situation
+from bothways.diagnosis.situation import AcceptedCertificates, HelloOffer, Observed, OwnSide, Situation
 from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
@@ -81,7 +81,7 @@ def test_a_client_whose_own_crl_lists_its_certificate_is_told_so_beside_other_fa
         revocation=Revocation(crls=CRLStore(identities.crls(late)[1:])),
     )
     for who, causes in ((late, ["EXPIRED", "REVOKED"]), (holder(**LATE), ["EXPIRED"])):
-        seen = Observed(shown=tuple(who.chain), request=Request())
+        seen = Observed(shown=tuple(who.chain), request=AcceptedCertificates())
         found = explain(
             PeerAlert(Alert.BAD_CERTIFICATE, step=StepId("3.3"), peer="server", progress=Progress.JUDGED),
             Situation(OwnSide.of(config, "localhost"), seen),
@@ -201,9 +201,9 @@ def refused(
     seen = Observed(shown=tuple(who.chain), progress=Progress.JUDGED)
     if role is Role.CLIENT:
         named = tuple(each.certificate.subject.public_bytes() for each in who.above)
-        seen = replace(seen, request=Request(schemes, named))
+        seen = replace(seen, request=AcceptedCertificates(schemes, named))
     else:
-        seen = replace(seen, offer=Offer(schemes=schemes, server_name=asked))
+        seen = replace(seen, offer=HelloOffer(schemes=schemes, server_name=asked))
     peer, step = ("client", StepId("2.3")) if role is Role.SERVER else ("server", StepId("3.3"))
     if alert is None:
         error: Exception = Truncated(peer, step=step, progress=Progress.JUDGED)
@@ -328,7 +328,7 @@ def test_a_fault_of_a_ca_is_corrected_there_and_not_by_a_new_leaf() -> None:
 )
 def test_that_none_was_sent_is_certain_where_the_alert_is_for_that_alone(alert: Alert, weight: str) -> None:
     """Go says bad_certificate for whatever a function of the application refuses, such as the server name."""
-    seen = Observed(request=Request(OPENSSL_3_0, ()), shown=(), progress=Progress.JUDGED)
+    seen = Observed(request=AcceptedCertificates(OPENSSL_3_0, ()), shown=(), progress=Progress.JUDGED)
     error = PeerAlert(alert, step=StepId("3.3"), peer="server", state="x", progress=Progress.JUDGED)
     found = explain(error, Situation(OwnSide(Role.CLIENT), seen)).first
     assert (found.cause.name, found.weight.name) == ("NO_CERTIFICATE", weight)
@@ -378,7 +378,7 @@ def test_that_our_certificate_requires_a_staple_is_told_to_a_server_whose_client
 
 
 def test_gnutls_says_decode_error_in_tls_1_2_for_a_message_without_a_certificate() -> None:
-    seen = Observed(request=Request(GNUTLS, ()), shown=(), progress=Progress.JUDGED)
+    seen = Observed(request=AcceptedCertificates(GNUTLS, ()), shown=(), progress=Progress.JUDGED)
     error = PeerAlert(
         Alert.DECODE_ERROR, step=StepId("3"), peer="server", state="x", progress=Progress.JUDGED
     )

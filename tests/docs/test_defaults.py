@@ -45,8 +45,7 @@ from bothways.gateway import (
     tunnel,
 )
 from bothways.gateway import workers as gateway_workers
-from bothways.gateway.config import Limits as GatewayLimits
-from bothways.gateway.config import Times
+from bothways.gateway.config import GatewayLimits, Times
 from bothways.gateway.http import client2, forward, identity_fields, link2
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services

@@ -11,9 +11,9 @@ import pytest
 
 import identities
 from bothways.diagnosis import Files, Weight
-from bothways.doctor.attempts import Attempt, attempt, reply_in
+from bothways.doctor.attempts import HandshakeAttempt, attempt, reply_in
 from bothways.doctor.findings import outcome_rows
-from bothways.doctor.report import Reply
+from bothways.doctor.report import ReplyReport
 from bothways.net import wrap
 from doctor_talk import Talk, dialer_to, listening, ours
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.network
 OK = b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jun 2026 12:00:00 GMT\r\nContent-Length: 0\r\n\r\n"
 
 
-def made(talk: Talk, who=None, path: str | None = None, **client) -> Attempt:
+def made(talk: Talk, who=None, path: str | None = None, **client) -> HandshakeAttempt:
     with listening(talk) as server:
         return attempt(
             dialer_to(server.port),
@@ -193,12 +193,15 @@ NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("head", "reply"),
     [
-        (OK, Reply(200, "HTTP/1.1 200 OK", -30.0)),
-        (b"HTTP/1.0 403 Forbidden\r\n\r\n", Reply(403, "HTTP/1.0 403 Forbidden", None)),
-        (b"HTTP/1.1 200 \x1b[31m\r\ndate: yesterday\r\n\r\n", Reply(200, "HTTP/1.1 200 \\x1b[31m", None)),
+        (OK, ReplyReport(200, "HTTP/1.1 200 OK", -30.0)),
+        (b"HTTP/1.0 403 Forbidden\r\n\r\n", ReplyReport(403, "HTTP/1.0 403 Forbidden", None)),
+        (
+            b"HTTP/1.1 200 \x1b[31m\r\ndate: yesterday\r\n\r\n",
+            ReplyReport(200, "HTTP/1.1 200 \\x1b[31m", None),
+        ),
         (
             b"HTTP/1.1 200 OK\r\nDate: Mon, 01 Jun 99999 12:00:00 GMT\r\n\r\n",
-            Reply(200, "HTTP/1.1 200 OK", None),
+            ReplyReport(200, "HTTP/1.1 200 OK", None),
         ),
         (b"HTTP/1.1 abc\r\n\r\n", None),
         (b"HTTP/2 200\r\n\r\n", None),
@@ -206,7 +209,7 @@ NOW = datetime(2026, 6, 1, 12, 0, 30, tzinfo=UTC)
         (b"", None),
     ],
 )
-def test_an_http_response_is_read_by_its_header(head: bytes, reply: Reply | None):
+def test_an_http_response_is_read_by_its_header(head: bytes, reply: ReplyReport | None):
     """Status, and by how much its clock differs from ours."""
     assert reply_in(head, NOW) == reply
 

@@ -6,7 +6,7 @@ import pytest
 
 import pki
 from bothways.doctor.chain import cards, certificate_rows, readable
-from bothways.doctor.report import Row
+from bothways.doctor.report import ReportRow
 from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Purpose
 from bothways.trust.verification import verify as judge
@@ -19,12 +19,14 @@ ANCHORS = TrustStore.from_pem(ROOT.pem)
 NAME = "bank.example"
 
 
-def rows_of(chain: list[bytes], *, name: str = NAME, anchors: TrustStore = ANCHORS, at=NOW) -> dict[str, Row]:
+def rows_of(
+    chain: list[bytes], *, name: str = NAME, anchors: TrustStore = ANCHORS, at=NOW
+) -> dict[str, ReportRow]:
     verdict = judge(chain, anchors, purpose=Purpose.SERVER, name=name, at=at) if chain else None
     return {row.id: row for row in certificate_rows(chain, verdict, anchors, at)}
 
 
-def levels(rows: dict[str, Row]) -> dict[str, str]:
+def levels(rows: dict[str, ReportRow]) -> dict[str, str]:
     return {id_.removeprefix("certificate."): row.level for id_, row in rows.items() if row.level != "note"}
 
 

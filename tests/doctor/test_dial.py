@@ -10,13 +10,13 @@ import pytest
 
 import identities
 from bothways.doctor.dial import CLOSE_NOTIFY, ConnectionsUsedUp, Dialer
-from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Offer
+from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, ProbeOffer
 from bothways.doctor.replies import HelloReply
 from doctor_talk import dialer_to, listening, ours, saying, target
 
 pytestmark = pytest.mark.network
 
-EITHER = Offer((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12))
+EITHER = ProbeOffer((0x0304, 0x0303), (*SUITES_13, *GOOD_SUITES_12))
 
 
 def test_the_number_of_connections_is_counted_and_limited():

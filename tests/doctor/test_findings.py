@@ -16,40 +16,50 @@ from bothways.doctor.findings import (
     unreachable_rows,
 )
 from bothways.doctor.probes import OUTDATED_SUITES, VERSIONS
-from bothways.doctor.report import Choices, Handshake, Reply, Request, Row, Server, Version
+from bothways.doctor.report import (
+    Choices,
+    HandshakeReport,
+    ReplyReport,
+    ReportRow,
+    RequestedCertificate,
+    ServerBehaviour,
+    VersionSupport,
+)
 
 NONE = Choices((), complete=False)
-SERVER = Server(
+SERVER = ServerBehaviour(
     address="192.0.2.1:443", milliseconds=12.5, speaks="TLS", start="", through="",
-    versions=tuple(Version(name, "spoken" if name[4:] in ("1.3", "1.2") else "refused") for name in VERSIONS.values()),
+    versions=tuple(
+        VersionSupport(name, "spoken" if name[4:] in ("1.3", "1.2") else "refused") for name in VERSIONS.values()
+    ),
     suites_13=Choices(("TLS_AES_128_GCM_SHA256",), complete=True),
     suites_12=Choices(("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",), complete=False),
     dated=(), groups=Choices(("X25519MLKEM768", "x25519"), complete=True),
     session_ids=False, tickets_12=False, cut_short="",
 )  # fmt: skip
-REQUEST = Request("in the handshake", ("CN=Bank Root",), 0, ("ed25519",), ())
-LOOK = Handshake(
+REQUEST = RequestedCertificate("in the handshake", ("CN=Bank Root",), 0, ("ed25519",), ())
+LOOK = HandshakeReport(
     offered=("TLS 1.3",), with_certificate=False, outcome="succeeded", version="TLS 1.3",
     suite="TLS_AES_128_GCM_SHA256", group="x25519", protocol="http/1.1", scheme="ed25519", staple=False,
     tickets=2, request=None, sent_certificate=False, confirmed="accepted", reply=None, failure=None, warnings=(),
 )  # fmt: skip
 
 
-def by_id(rows) -> dict[str, Row]:
+def by_id(rows) -> dict[str, ReportRow]:
     return {row.id: row for row in rows}
 
 
-def of_server(**changes) -> dict[str, Row]:
+def of_server(**changes) -> dict[str, ReportRow]:
     return by_id(server_rows(replace(SERVER, **changes)))
 
 
-def of_request(*looks: Handshake) -> Row:
+def of_request(*looks: HandshakeReport) -> ReportRow:
     return by_id(request_rows(looks))["request.when"]
 
 
-def versions(**standings: str) -> tuple[Version, ...]:
+def versions(**standings: str) -> tuple[VersionSupport, ...]:
     names = {name.replace("TLS 1.", "t").replace("SSL 3", "s3"): name for name in VERSIONS.values()}
-    return tuple(Version(name, standings.get(key, "refused")) for key, name in names.items())
+    return tuple(VersionSupport(name, standings.get(key, "refused")) for key, name in names.items())
 
 
 def test_a_good_server_has_no_problem():
@@ -100,7 +110,7 @@ def test_other_protocols_and_silence_are_problems():
 def test_a_handshake_shows_what_was_agreed_resumption_staple_and_clock():
     """One line for each version that was spoken."""
     older = replace(LOOK, version="TLS 1.2", staple=True, tickets=0, protocol=None)
-    reported = replace(LOOK, reply=Reply(200, "HTTP/1.1 200 OK", 300.0))
+    reported = replace(LOOK, reply=ReplyReport(200, "HTTP/1.1 200 OK", 300.0))
     rows = by_id(handshake_rows(replace(SERVER, tickets_12=True, session_ids=True), (reported, older, LOOK)))
     assert {"handshake.tls13", "handshake.tls12"} <= set(rows)
     assert rows["handshake.resumption"].text == (
@@ -109,15 +119,15 @@ def test_a_handshake_shows_what_was_agreed_resumption_staple_and_clock():
     assert rows["handshake.staple"].level == "good"
     assert rows["handshake.clock"].text == "its clock is 300 seconds ahead of ours"
     assert rows["handshake.alpn"].text == "it chooses http/1.1"
-    plain = by_id(handshake_rows(SERVER, (replace(older, staple=False, reply=Reply(200, "x", -5.0)),)))
+    plain = by_id(handshake_rows(SERVER, (replace(older, staple=False, reply=ReplyReport(200, "x", -5.0)),)))
     assert plain["handshake.resumption"].text == "none was offered"
     assert plain["handshake.clock"].level == "good"
     assert not by_id(handshake_rows(SERVER, (replace(LOOK, version=None),)))
 
 
-FORBIDDEN = Reply(403, "HTTP/1.1 403 Forbidden", None)
+FORBIDDEN = ReplyReport(403, "HTTP/1.1 403 Forbidden", None)
 REFUSED = {"kind": "PeerAlert", "text": "the server refused. That means: no", "step": "3.1", "hint": "h"}
-LATER = Request("after the handshake", (), 0, (), ())
+LATER = RequestedCertificate("after the handshake", (), 0, (), ())
 
 
 @pytest.mark.parametrize(
@@ -158,7 +168,7 @@ LATER = Request("after the handshake", (), 0, (), ())
         (replace(LOOK, version=None, outcome="failed"), "no handshake got far enough to find out", "unknown"),
     ],
 )
-def test_the_time_of_a_certificate_request_is_reported(look: Handshake, words: str, level: str):
+def test_the_time_of_a_certificate_request_is_reported(look: HandshakeReport, words: str, level: str):
     """In the handshake, afterwards, on some requests, or never."""
     row = of_request(look)
     assert words in row.text
@@ -187,12 +197,12 @@ def test_what_a_server_accepts_is_listed_up_to_a_limit():
         (replace(LOOK, sent_certificate=True, confirmed="unknown"), {"outcome.certificate": "unknown"}),
         (replace(LOOK, sent_certificate=True, confirmed="refused"), {"outcome.certificate": "problem"}),
         (replace(LOOK, reply=FORBIDDEN), {"outcome": "good", "outcome.reply": "warning"}),
-        (replace(LOOK, reply=Reply(200, "x", None)), {"outcome.reply": "good"}),
+        (replace(LOOK, reply=ReplyReport(200, "x", None)), {"outcome.reply": "good"}),
         (replace(LOOK, warnings=("w",)), {"outcome": "good", "outcome.warning.1": "warning"}),
         (replace(LOOK, outcome="failed", failure=REFUSED), {"outcome": "problem", "outcome.cause.1": "problem"}),
     ],
 )  # fmt: skip
-def test_the_result_of_the_last_handshake_is_reported(made: Handshake, expected: dict[str, str]):
+def test_the_result_of_the_last_handshake_is_reported(made: HandshakeReport, expected: dict[str, str]):
     """And why, by its likely causes."""
     explanation = explain(ConnectionResetError(104, "Connection reset by peer"))
     rows = by_id(outcome_rows(made, explanation))

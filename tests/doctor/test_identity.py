@@ -7,7 +7,7 @@ import pytest
 import pki
 from bothways import Credentials
 from bothways.doctor.identity import RequestFacts, identity_rows
-from bothways.doctor.report import Row
+from bothways.doctor.report import ReportRow
 from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.roles import Version
 from bothways.trust.anchors import TrustStore
@@ -28,7 +28,7 @@ def wanted(*authorities: Issued, schemes=SCHEMES, types=None, version=Version.TL
 
 def rows_of(
     issued: Issued, *asked: RequestFacts, anchors: TrustStore | None = ANCHORS, chain=None
-) -> dict[str, Row]:
+) -> dict[str, ReportRow]:
     pem = issued.chain_pem if chain is None else chain
     credentials = Credentials.from_pem(pem, issued.key_pem)
     return {row.id.removeprefix("identity."): row for row in identity_rows(credentials, anchors, asked, NOW)}

@@ -12,7 +12,7 @@ import pytest
 
 import browser
 from bothways.doctor.page import CLASSES, ISLAND, SIGNS, STYLE, WORDS, as_page
-from bothways.doctor.report import Report, Row, Section
+from bothways.doctor.report import Report, ReportRow, Section
 from bothways.ladder.colours import DARK, LIGHT
 from bothways.ladder.html_style import policy
 from bothways.ladder.model import Card
@@ -20,7 +20,8 @@ from bothways.ladder.model import Card
 HOSTILE = "</script><img src=x onerror=alert(1)>&\"'`--> \u202eevil\u2066 \x1b[2J\x00\r\n \u2028 <!-- ]]>"
 LEVELS = ("good", "note", "warning", "problem", "unknown")
 ROWS = tuple(
-    Row(f"a.{level}", level, f"about {level}", f"text {level}", "hint", "bothways show X") for level in LEVELS
+    ReportRow(f"a.{level}", level, f"about {level}", f"text {level}", "hint", "bothways show X")
+    for level in LEVELS
 )
 REPORT = Report(
     "bothways-doctor", 1, "pay.example:443", "2026-06-01T12:00:00+00:00", "private", "failed", 29, 38, None, (),

@@ -12,7 +12,7 @@ from bothways.doctor.probes import (
     SUITES_12,
     SUITES_13,
     VERSIONS,
-    Offer,
+    ProbeOffer,
     offer_record,
 )
 from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
@@ -34,7 +34,7 @@ def hello_in(record: bytes) -> ClientHello:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_offer_has_the_form_of_its_version(version: int):
     """RFC 9846 4.3.1 and D: TLS 1.3 by an extension, those before by the field, SSL 3 without extensions."""
-    record = offer_record(LOCAL, Offer((version,), SUITES_13 if version == 0x0304 else GOOD_SUITES_12))
+    record = offer_record(LOCAL, ProbeOffer((version,), SUITES_13 if version == 0x0304 else GOOD_SUITES_12))
     hello = hello_in(record)
     assert record[1:3] == (b"\x03\x00" if version == ProtocolVersion.SSLv3 else b"\x03\x01")
     assert hello.legacy_version == min(version, ProtocolVersion.TLSv1_2)
@@ -48,7 +48,7 @@ def test_an_offer_has_the_form_of_its_version(version: int):
 
 def test_an_offer_of_tls_1_3_contains_no_key_share():
     """RFC 9846 4.3.8: an empty list asks for a HelloRetryRequest."""
-    hello = hello_in(offer_record(LOCAL, Offer((0x0304,), SUITES_13, (NamedGroup.x448,), (b"h2",))))
+    hello = hello_in(offer_record(LOCAL, ProbeOffer((0x0304,), SUITES_13, (NamedGroup.x448,), (b"h2",))))
     assert ext.find(hello.extensions, ext.KeyShares) == ext.KeyShares(())
     assert ext.find(hello.extensions, ext.SupportedGroups) == ext.SupportedGroups((NamedGroup.x448,))
     assert ext.find(hello.extensions, ext.ApplicationProtocols) == ext.ApplicationProtocols((b"h2",))
@@ -56,7 +56,7 @@ def test_an_offer_of_tls_1_3_contains_no_key_share():
 
 def test_an_address_is_no_server_name():
     """RFC 6066 3."""
-    hello = hello_in(offer_record(server_name("127.0.0.1"), Offer((0x0303,), GOOD_SUITES_12)))
+    hello = hello_in(offer_record(server_name("127.0.0.1"), ProbeOffer((0x0303,), GOOD_SUITES_12)))
     assert ext.find(hello.extensions, ext.ServerName) is None
 
 

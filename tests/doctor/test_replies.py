@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import identities
-from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, Offer, offer_record
+from bothways.doctor.probes import GOOD_SUITES_12, SUITES_13, ProbeOffer, offer_record
 from bothways.doctor.replies import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, HelloReply, ReplyReader, speaks
 from bothways.iana import Alert, NamedGroup
 from bothways.roles import Role
@@ -19,7 +19,9 @@ from tamper import altering, changing
 def asked(versions: tuple[int, ...], suites: tuple[int, ...], **server) -> bytes:
     """The first flight of a real server of ours."""
     connection = identities.server_config(**server).connection()
-    connection.receive(offer_record(server_name("localhost"), Offer(versions, suites, protocols=(b"h2",))))
+    connection.receive(
+        offer_record(server_name("localhost"), ProbeOffer(versions, suites, protocols=(b"h2",)))
+    )
     return connection.data_to_send()
 
 

@@ -31,7 +31,7 @@ from bothways import (
     TrustStore,
 )
 from bothways.doctor.chain import cards, certificate_rows
-from bothways.doctor.probes import GOOD_SUITES_12, Offer, offer_record
+from bothways.doctor.probes import GOOD_SUITES_12, ProbeOffer, offer_record
 from bothways.doctor.replies import SHOWN, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.faults import Blame, Fault, sentence
@@ -435,7 +435,7 @@ def records() -> list[bytes]:
 def answers() -> list[bytes]:
     """What a server of TLS 1.2 says to a question, in pieces of three sizes; and an alert, and a banner."""
     connection = server_config(versions=("1.2",)).connection()
-    connection.receive(offer_record(server_name("localhost"), Offer((0x0303,), GOOD_SUITES_12)))
+    connection.receive(offer_record(server_name("localhost"), ProbeOffer((0x0303,), GOOD_SUITES_12)))
     said = (connection.data_to_send(), bytes.fromhex("15030300020228"), b"220 mail ESMTP\r\n")
     return [bytes((size,)) + each for size in (0, 20, 255) for each in said]
 

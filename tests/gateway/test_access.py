@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.gateway.access import ANYBODY, Access, Rule
+from bothways.gateway.access import ANYBODY, Access, AccessRule
 from bothways.tls.handshake.access import NO_CERTIFICATE
 from bothways.trust.access import PeerRule
 from gateway_talk import Setting
 from http_callers import peer
 
-CLIENT = Rule("the client", PeerRule(dns="client.example"))
-OTHER = Rule("the other", PeerRule(dns="other.example"))
+CLIENT = AccessRule("the client", PeerRule(dns="client.example"))
+OTHER = AccessRule("the other", PeerRule(dns="other.example"))
 
 
 @pytest.mark.parametrize(

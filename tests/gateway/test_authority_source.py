@@ -23,7 +23,7 @@ from bothways.gateway import authority_source as module
 from bothways.gateway.authority_config import LISTS, AuthorityIdentity
 from bothways.gateway.authority_source import IssuedCertificate, NewestLists, source_of
 from bothways.gateway.server import Gateway
-from bothways.gateway.sources import Sources
+from bothways.gateway.sources import ContentSources
 from bothways.net import connect as connect_socket
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl import crls_in
@@ -233,13 +233,13 @@ def test_the_passphrase_of_the_ca_is_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "passphrase"
     file.write_bytes(PASSPHRASE + b"\n")
     identity = AuthorityIdentity(str(tmp_path / "ca"), str(file), 24, ("a.example",))
-    assert Credentials.from_pem(Sources().content(identity.source)).names.dns == ("a.example",)
+    assert Credentials.from_pem(ContentSources().content(identity.source)).names.dns == ("a.example",)
     unnamed = identity._replace(password=None)
     with pytest.raises(ConfigError, match="name a file with the passphrase in `password_file`"):
-        Sources().content(unnamed.source)
+        ContentSources().content(unnamed.source)
     file.write_bytes(b"guessed")
     with pytest.raises(ConfigError, match="cannot be decrypted") as refused:
-        Sources().content(identity.source)
+        ContentSources().content(identity.source)
     assert str(refused.value).startswith(identity.directory)
     assert "guessed" not in str(refused.value)
 
@@ -257,7 +257,7 @@ def test_a_ca_that_could_keep_the_gateway_waiting_is_refused(
     file = directory / "authority.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | settings))
     with pytest.raises(ConfigError, match=problem):
-        Sources().content(identity.source)
+        ContentSources().content(identity.source)
 
 
 def test_a_source_says_in_one_line_what_it_is(identity: AuthorityIdentity) -> None:

@@ -12,7 +12,7 @@ from bothways.diagnosis.causes import Cause
 from bothways.errors import StartTLSFailed, StartTLSProblem, TimedOut
 from bothways.gateway.causes import BY_CODE, cause_of, cause_of_request
 from bothways.gateway.endings import Code, Ending, ending_of
-from bothways.gateway.http.messages import Refused
+from bothways.gateway.http.messages import RefusedRequest
 from gateway_talk import IN_ORDER
 
 DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"
@@ -85,5 +85,5 @@ def test_a_loss_of_a_service_is_told_by_its_tls_even_through_a_reset() -> None:
      (431, Cause.REQUEST_TOO_LARGE), (502, Cause.BACKEND_DOWN), (503, Cause.SERVICE_BUSY), (504, Cause.BACKEND_DOWN)],
 )  # fmt: skip
 def test_a_request_that_is_refused_has_the_cause_of_its_status(status: int, cause: Cause) -> None:
-    assert cause_of_request(Refused(status, "text").why) is cause
-    assert cause_of_request(Refused(status, "text", Cause.EXPIRED).why) is Cause.EXPIRED
+    assert cause_of_request(RefusedRequest(status, "text").why) is cause
+    assert cause_of_request(RefusedRequest(status, "text", Cause.EXPIRED).why) is Cause.EXPIRED

@@ -10,7 +10,7 @@ import pytest
 from bothways import ConfigError
 from bothways.gateway.access import ANYBODY
 from bothways.gateway.addresses import TCPAddress, UnixAddress
-from bothways.gateway.config import GatewayConfig, Limits, Times, read_config
+from bothways.gateway.config import GatewayConfig, GatewayLimits, Times, read_config
 
 IDENTITY = "[identity]\ncertificate = 'c.pem'\nkey = 'c.key'\nclient_ca = 'ca.pem'\n"
 LISTENER = "[[listener]]\nport = 8443\n"
@@ -28,7 +28,7 @@ def test_a_short_file_has_the_defaults_of_an_expert(tmp_path: Path) -> None:
     config = read(tmp_path, IDENTITY + LISTENER + ROUTE)
     [listener], [route] = config.listeners, config.routes
     assert (listener.address, listener.name) == (TCPAddress("127.0.0.1", 8443), "127.0.0.1:8443")
-    assert (config.limits, config.times, config.log_format) == (Limits(), Times(), "text")
+    assert (config.limits, config.times, config.log_format) == (GatewayLimits(), Times(), "text")
     assert (route.name, route.server_names, route.alpn, route.listeners) == ("route 1", None, (), None)
     assert (route.backend, route.backend_tls) == (TCPAddress("localhost", 80), None)
     identity = route.identity
@@ -104,7 +104,9 @@ crl = "i.crl"
     )
     assert config.log_format == "json"
     secret = os.fspath(tmp_path / "secret")
-    assert config.limits == Limits(10, 8, 5, 2, 131072, "rediss://valkey.internal", secret, shared_news=True)
+    assert config.limits == GatewayLimits(
+        10, 8, 5, 2, 131072, "rediss://valkey.internal", secret, shared_news=True
+    )
     assert config.times == Times(1.0, 2.5, 3.0, 4.0, 5.0, 6.0)
     outside, inside = config.listeners
     assert (outside.name, outside.address) == ("outside", TCPAddress("0.0.0.0", 443))

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bothways import ConfigError
 from bothways.gateway.credential_files import CredentialFiles
-from bothways.gateway.held import Files, Held, Making
+from bothways.gateway.held import FileReader, Held, Making
 from bothways.signers import TokenSigner
 from bothways.testing import Identity, MutualTLS
 from ca.tokens import PIN, Token, new_token
@@ -182,14 +182,14 @@ def test_a_renewed_certificate_goes_on_with_the_session_of_its_key(setting: Sett
     keep(setting, token)
     mine = setting.mutual.identity("server")
     own = CredentialFiles(str(mine.cert), token.uri("server"), str(setting.folder / "pin"))
-    first = Making(Files(), Held(), (), datetime.now(UTC), keeps=False)
+    first = Making(FileReader(), Held(), (), datetime.now(UTC), keeps=False)
     one = first.credentials(own)
-    again = Making(Files(), first.held, {str(mine.cert)}, datetime.now(UTC), keeps=True)
+    again = Making(FileReader(), first.held, {str(mine.cert)}, datetime.now(UTC), keeps=True)
     two = again.credentials(own)
     assert one is not two
     assert isinstance(one.holder, TokenSigner) and one.holder is two.holder
     mine.cert.write_bytes(setting.mutual.identity("client").cert.read_bytes())
-    other = Making(Files(), first.held, {str(mine.cert)}, datetime.now(UTC), keeps=True)
+    other = Making(FileReader(), first.held, {str(mine.cert)}, datetime.now(UTC), keeps=True)
     assert other.credentials(own) is one, "a certificate of another key leaves the earlier one in use"
     assert "the key in the token does not belong to the certificate" in other.news[0]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bothways.gateway.endings import Code, Ending
-from bothways.gateway.log import Entry, Log, RequestEntry
+from bothways.gateway.log import ConnectionEntry, Log, RequestEntry
 from bothways.gateway.report_limits import AT_ONCE, ReportLimits
 from bothways.tls.events import Peer
 from bothways.trust.verdict import Names
@@ -21,8 +21,8 @@ def log(lines: list[str], form: str = "text") -> Log:
     return Log(lines.append, form, limits=ReportLimits(lambda: 1000.0), now=lambda: NOON)
 
 
-def entry(**fields: object) -> Entry:
-    made = Entry("127.0.0.1:8443", "192.0.2.7:5", "192.0.2.7", 0.0)
+def entry(**fields: object) -> ConnectionEntry:
+    made = ConnectionEntry("127.0.0.1:8443", "192.0.2.7:5", "192.0.2.7", 0.0)
     for name, value in fields.items():
         setattr(made, name, value)
     return made

@@ -9,7 +9,7 @@ import struct
 import pytest
 
 from bothways import Truncated
-from bothways.gateway.relay import BUFFER_LIMIT, End, PlainEnd, Relay
+from bothways.gateway.relay import BUFFER_LIMIT, PlainEnd, Relay, RelayEnd
 from gateway_talk import Setting, service, until
 
 pytestmark = pytest.mark.network
@@ -182,7 +182,7 @@ def test_a_client_that_takes_nothing_holds_no_place_for_ever(setting: Setting) -
 class FakeTransport:
     """A transport that takes nothing: it says so as soon as anything is written."""
 
-    def __init__(self, end: End) -> None:
+    def __init__(self, end: RelayEnd) -> None:
         self.end = end
         self.reads = True
         self.written = b""

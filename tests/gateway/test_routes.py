@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from bothways import ConfigError
-from bothways.gateway.held import Files, Making
+from bothways.gateway.held import FileReader, Making
 from bothways.gateway.routes import made_routes
 from bothways.tls.handshake.server import ServiceRequest
 from gateway_talk import ANYBODY, Setting
@@ -161,7 +161,7 @@ def test_all_routes_that_check_revocation_use_the_news_of_the_process(setting: S
     one, other = (each.server.revocation for each in before.all)
     assert one.news is other.news is before.held.news
     assert one.fetch.learned == before.held.news.learned
-    making = Making(Files(), before.held, (), datetime.now(UTC), keeps=True)
+    making = Making(FileReader(), before.held, (), datetime.now(UTC), keeps=True)
     after = made_routes(before.config, None, making)
     assert after.all[0].server.revocation.news is before.held.news
     setting.write(fetching, ROUTES[1], limits=limits | {"shared_news": False})

@@ -6,12 +6,12 @@ import ast
 
 import pytest
 
-from bothways.http.code import LIBRARIES, Wanted, code
+from bothways.http.code import LIBRARIES, RequestAsCode, code
 from bothways.http.location import parse
 
 NASTY = "x'\"\\\n{}%s\x00é\U0001f511"
 URL = parse("https://api.example:8443/a?b=c")
-EVERYTHING = Wanted(
+EVERYTHING = RequestAsCode(
     "POST",
     URL,
     headers=(("Accept", "a"), ("X", NASTY), ("accept", "b")),
@@ -36,18 +36,18 @@ def literals(text: str) -> list[object]:
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_values_stay_values(library):
     """A text of the command line becomes a literal, never code."""
-    plain = Wanted(**{name: getattr(EVERYTHING, name) for name in EVERYTHING.__slots__})
+    plain = RequestAsCode(**{name: getattr(EVERYTHING, name) for name in EVERYTHING.__slots__})
     found = literals(code(library, plain))
     assert found.count(NASTY) == 8  # six files, a name and a header
     assert NASTY.encode() in found
     assert "a, b" in found
-    calm = literals(code(library, Wanted("POST", URL, data="x")))
+    calm = literals(code(library, RequestAsCode("POST", URL, data="x")))
     assert NASTY not in calm
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_only_what_was_asked_for_is_written(library):
-    text = code(library, Wanted("GET", URL))
+    text = code(library, RequestAsCode("GET", URL))
     for word in ("Credentials", "Revocation", "Path", "headers", "content=", "data=", "versions", "hostname"):
         assert word not in text, word
     assert "TrustStore.system()" in text
@@ -58,6 +58,6 @@ def test_only_what_was_asked_for_is_written(library):
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("source", ["-", "body.json"])
 def test_a_body_is_read_from_where_the_command_would_read_it(library, source):
-    text = code(library, Wanted("POST", URL, data_file=source))
+    text = code(library, RequestAsCode("POST", URL, data_file=source))
     assert ("sys.stdin.buffer.read()" in text) == (source == "-")
     assert ("Path('body.json').read_bytes()" in text) == (source != "-")

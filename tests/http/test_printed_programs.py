@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 import http_talk
-from bothways.http.code import LIBRARIES, Wanted, code
+from bothways.http.code import LIBRARIES, RequestAsCode, code
 from bothways.http.location import parse
 
 pytestmark = pytest.mark.network
@@ -23,7 +23,7 @@ def run(tmp_path, monkeypatch, capfdbinary):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
 
     def program(library: str, **wanted) -> SimpleNamespace:
-        text = code(library, Wanted(**{"method": "GET"} | wanted))
+        text = code(library, RequestAsCode(**{"method": "GET"} | wanted))
         status, error = 0, ""
         try:
             exec(compile(text, "program", "exec"), {"__name__": "__main__"})

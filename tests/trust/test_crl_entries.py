@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
-from bothways.trust.crl_entries import Entry
+from bothways.trust.crl_entries import CRLEntry
 from bothways.trust.der import elements, encoded, expect_element
 from pki import DAY, NOW, crl, issue, issuing_point, leaf, name, root
 
@@ -272,8 +272,8 @@ def test_an_entry_with_an_undecodable_date_or_reason_is_a_revocation():
     unreasoned = CRL(
         LIST.replace(bytes.fromhex("0603551d1504030a0101"), bytes.fromhex("0603551d150403040101"))
     )
-    assert ask(unreasoned, TWO) == Entry(NOW - 2 * DAY, "unspecified")
+    assert ask(unreasoned, TWO) == CRLEntry(NOW - 2 * DAY, "unspecified")
     year_0 = CRL(dated_2051().replace(b"20510203040506Z", b"00000203040506Z", 1))
-    assert year_0.find(b"\x05", ParsedCertificate(ONE.der).normal_issuer) == Entry(
+    assert year_0.find(b"\x05", ParsedCertificate(ONE.der).normal_issuer) == CRLEntry(
         year_0.this_update, "unspecified"
     )

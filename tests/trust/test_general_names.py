@@ -6,7 +6,7 @@ import pytest
 
 from bothways.trust.general_names import (
     GeneralName,
-    Kind,
+    GeneralNameKind,
     Mailbox,
     address_text,
     directory_form,
@@ -29,20 +29,20 @@ OID = der(0x06, b"\x2a\x03")
 @pytest.mark.parametrize(
     ("kind", "value", "meant", "text"),
     [
-        ("EMAIL", b"me@a.example", Kind.EMAIL, "me@a.example"),
-        ("DNS", b"a.example", Kind.DNS, "a.example"),
-        ("DNS", "\u212a.example".encode(), Kind.DNS, r"\xe2\x84\xaa.example"),
-        ("DNS", b"\xfc.example", Kind.DNS, r"\xfc.example"),
-        ("DNS", b"", Kind.DNS, ""),
-        ("URI", b"urn:a", Kind.URI, "urn:a"),
-        ("IP", bytes([10, 0, 0, 1]), Kind.IP, "10.0.0.1"),
-        ("IP", bytes(15) + b"\1", Kind.IP, "::1"),
-        ("RID", b"\x2a\x03", Kind.REGISTERED_ID, "1.2.3"),
-        ("X400", sequence(), Kind.X400, "an X.400 address"),
-        ("EDI", der(0xA1, der(0x0C, b"party")), Kind.EDI, "an EDI party name"),
-        ("DN", name("me", O="Here").public_bytes(), Kind.DIRECTORY, "CN=me,O=Here"),
-        ("DN", sequence(), Kind.DIRECTORY, ""),
-        ("OTHER", OID + der(0xA0, der(0x05, b"")), Kind.OTHER, "1.2.3"),
+        ("EMAIL", b"me@a.example", GeneralNameKind.EMAIL, "me@a.example"),
+        ("DNS", b"a.example", GeneralNameKind.DNS, "a.example"),
+        ("DNS", "\u212a.example".encode(), GeneralNameKind.DNS, r"\xe2\x84\xaa.example"),
+        ("DNS", b"\xfc.example", GeneralNameKind.DNS, r"\xfc.example"),
+        ("DNS", b"", GeneralNameKind.DNS, ""),
+        ("URI", b"urn:a", GeneralNameKind.URI, "urn:a"),
+        ("IP", bytes([10, 0, 0, 1]), GeneralNameKind.IP, "10.0.0.1"),
+        ("IP", bytes(15) + b"\1", GeneralNameKind.IP, "::1"),
+        ("RID", b"\x2a\x03", GeneralNameKind.REGISTERED_ID, "1.2.3"),
+        ("X400", sequence(), GeneralNameKind.X400, "an X.400 address"),
+        ("EDI", der(0xA1, der(0x0C, b"party")), GeneralNameKind.EDI, "an EDI party name"),
+        ("DN", name("me", O="Here").public_bytes(), GeneralNameKind.DIRECTORY, "CN=me,O=Here"),
+        ("DN", sequence(), GeneralNameKind.DIRECTORY, ""),
+        ("OTHER", OID + der(0xA0, der(0x05, b"")), GeneralNameKind.OTHER, "1.2.3"),
     ],
 )
 def test_every_kind_of_general_name_is_decoded(kind, value, meant, text):
@@ -246,10 +246,10 @@ def test_a_malformed_directory_name_has_no_compared_form(value):
 
 def test_the_cost_of_comparing_a_name_grows_with_its_length():
     """A name may be as long as its certificate."""
-    names = [GeneralName(Kind.DNS, b"x" * 20), GeneralName(Kind.DNS, b"x" * 64)]
+    names = [GeneralName(GeneralNameKind.DNS, b"x" * 20), GeneralName(GeneralNameKind.DNS, b"x" * 64)]
     assert further_work(names) == 2
-    assert further_work([GeneralName(Kind.DIRECTORY, bytes(300))]) == 100
-    assert further_work([GeneralName(Kind.OTHER, OID + der(0xA0, b"\5\0"))]) == 6
+    assert further_work([GeneralName(GeneralNameKind.DIRECTORY, bytes(300))]) == 100
+    assert further_work([GeneralName(GeneralNameKind.OTHER, OID + der(0xA0, b"\5\0"))]) == 6
 
 
 def test_an_othername_is_decoded():

@@ -11,7 +11,7 @@ from cryptography.x509.oid import NameOID
 from bothways.faults import Fault
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.name_constraints import NameConstraintCheck, constraint_reasons
-from bothways.trust.work import OutOfWork, Step, WorkBudget
+from bothways.trust.work import OutOfWork, WorkBudget, WorkStep
 from pki import alternative, intermediate, issue, key, leaf, name, root
 from pki import der as encode
 from raw_certificates import alternatives, edited, general_name, raw, sequence, smtp_utf8_mailbox
@@ -181,11 +181,11 @@ def test_the_work_grows_with_the_names_and_not_with_the_subtrees():
     """A name is looked up in an index; a hostile CA could make both numbers large."""
     ca = root("CA", extra=[constrained(permitted=[f"DNS:h{each}.example" for each in range(20)])])
     many = issue(None, ca, alternatives=[f"DNS:n{each}.test" for each in range(20)])
-    names, comparisons = Step.NAME.price.microseconds, Step.NAME_COMPARISON.price.microseconds
+    names, comparisons = WorkStep.NAME.price.microseconds, WorkStep.NAME_COMPARISON.price.microseconds
     budget = WorkBudget(40 * names + 30 * comparisons)
     with pytest.raises(OutOfWork) as raised:
         constraint_reasons(path_of(many), budget)
-    assert raised.value.step is Step.NAME_COMPARISON
+    assert raised.value.step is WorkStep.NAME_COMPARISON
     work = WorkBudget()
     reasons = constraint_reasons(path_of(many), work)
     assert [each.facts["name"] for each in reasons] == [
@@ -194,7 +194,7 @@ def test_the_work_grows_with_the_names_and_not_with_the_subtrees():
         "n2.test",
         "n3.test and 16 more",
     ]
-    assert work.spent[Step.NAME_COMPARISON] == 20 * 2
+    assert work.spent[WorkStep.NAME_COMPARISON] == 20 * 2
 
 
 def test_no_pair_of_certificates_is_compared_twice_in_one_verification():

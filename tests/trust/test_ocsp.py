@@ -22,7 +22,7 @@ from bothways.trust.ocsp import (
     responses_in,
 )
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.work import OutOfWork, Step, WorkBudget
+from bothways.trust.work import OutOfWork, WorkBudget, WorkStep
 from pki import DAY, NOW, altered, crl, der, issue, key, leaf, ocsp_refusal, ocsp_response, responder, root
 from trust.responses import by_pss, together
 
@@ -275,13 +275,13 @@ def test_the_signer_is_found_once_and_charged_to_the_budget():
     assert found.authorised_by is None and not found.was_refused
     work = WorkBudget()
     found.signer(ISSUER, NOW, work)
-    assert work.spent[Step.SIGNATURE] == 2  # the delegate by the issuer, the response by the delegate
+    assert work.spent[WorkStep.SIGNATURE] == 2  # the delegate by the issuer, the response by the delegate
     assert found.authorised_by is ISSUER
     stranger = OCSPResponse(ocsp_response(ONE, signer=STRANGER, delegates=[]))
     stranger.signer(ParsedCertificate(STRANGER.der), NOW)
     again = WorkBudget()
     stranger.signer(ParsedCertificate(STRANGER.der), NOW, again)
-    assert Step.SIGNATURE not in again.spent
+    assert WorkStep.SIGNATURE not in again.spent
     with pytest.raises(OutOfWork):
         OCSPResponse(GOOD).signer(ISSUER, NOW, WorkBudget(microseconds=1.0))
 

@@ -14,10 +14,10 @@ from bothways.iana import Alert
 from bothways.trust import path_search
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.path import Limits, PathRequest, Status, judge_path, path_through, read_leaf
+from bothways.trust.path import Limits, PathCheck, PathRequest, judge_path, path_through, read_leaf
 from bothways.trust.signatures import is_signed_by
 from bothways.trust.verdict import Finding, Outcome, Purpose, Refused, Trusted, Verdict
-from bothways.trust.work import OutOfWork, Step, WorkBudget
+from bothways.trust.work import OutOfWork, WorkBudget, WorkStep
 from pki import DAY, NOW, Issued, altered, intermediate, issue, key, leaf, name, root
 
 ROOT = root()
@@ -244,7 +244,7 @@ def test_the_search_stops_at_its_limit_of_signatures():
     assert (Fault.PATH_SEARCH_EXHAUSTED, None) in refusals(verdict)
     facts = verdict.reasons[0].facts
     assert facts["unit"] == "signatures"
-    assert 0 < facts["limit"] * Step.SIGNATURE.price.microseconds < 1400
+    assert 0 < facts["limit"] * WorkStep.SIGNATURE.price.microseconds < 1400
 
 
 def test_names_and_extensions_are_charged_before_they_are_decoded():
@@ -534,7 +534,7 @@ def test_comparisons_of_names_are_bounded():
     assert refusals(verdict) == [(Fault.PATH_SEARCH_EXHAUSTED, None)]
     facts = verdict.reasons[0].facts
     assert facts["unit"] == "comparisons of names"
-    assert 0 < facts["limit"] * Step.NAME_COMPARISON.price.microseconds < 3250
+    assert 0 < facts["limit"] * WorkStep.NAME_COMPARISON.price.microseconds < 3250
 
 
 def test_the_number_of_reasons_is_limited():
@@ -567,7 +567,7 @@ def test_a_further_check_is_made_on_every_complete_path():
         asked.append([each.subject_text for each in path])
         bad = ParsedCertificate(expired.der).serial == path[1].serial
         reasons = (Reason(Fault.REVOKED, 1, "", {}),) if bad else ()
-        return Status(Finding("c", Outcome.PASSED, "asked"), reasons, NOW + DAY)
+        return PathCheck(Finding("c", Outcome.PASSED, "asked"), reasons, NOW + DAY)
 
     verdict = judged([server.der, expired.der, renewed.der], status=check)
     assert isinstance(verdict, Trusted)

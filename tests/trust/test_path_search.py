@@ -10,7 +10,7 @@ from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.path_search import LIMITS, Limits, PathSearch, search_reasons
-from bothways.trust.work import OutOfWork, Step, WorkBudget
+from bothways.trust.work import OutOfWork, WorkBudget, WorkStep
 from pki import Issued, intermediate, key, leaf, root
 from raw_certificates import raw
 
@@ -79,10 +79,10 @@ def test_each_step_of_a_search_is_charged() -> None:
     work = WorkBudget()
     search, certificate = search_for([SERVER, CA], work=work)
     assert len(list(search.paths(certificate))) == 1
-    assert work.spent[Step.SIGNATURE] == 2
-    assert work.spent[Step.CANDIDATE] >= 2
+    assert work.spent[WorkStep.SIGNATURE] == 2
+    assert work.spent[WorkStep.CANDIDATE] >= 2
     ca = ParsedCertificate(CA.der)
-    assert work.spent[Step.READ_KIB] == (ca.names_octets + ca.extensions_octets) / 1024
+    assert work.spent[WorkStep.READ_KIB] == (ca.names_octets + ca.extensions_octets) / 1024
     search, certificate = search_for([SERVER, CA], work=WorkBudget(70.0))
     with pytest.raises(OutOfWork):
         list(search.paths(certificate))
@@ -106,8 +106,8 @@ def test_among_a_hundred_anchors_with_one_name_only_the_named_key_is_tried() -> 
         work = LIMITS.budget(0)
         search, certificate = search_for([leaf(chosen)], *crowd, work=work)
         assert [path[1].der for path in search.paths(certificate)] == [chosen.der]
-        assert work.spent[Step.SIGNATURE] == 1
-        assert work.spent[Step.CANDIDATE] == 1
+        assert work.spent[WorkStep.SIGNATURE] == 1
+        assert work.spent[WorkStep.CANDIDATE] == 1
 
 
 def test_a_forged_certificate_that_names_one_of_many_anchors_costs_one_signature() -> None:
@@ -116,7 +116,7 @@ def test_a_forged_certificate_that_names_one_of_many_anchors_costs_one_signature
     work = LIMITS.budget(0)
     search, certificate = search_for([leaf(crowd[7], broken=True)], *crowd, work=work)
     assert list(search.paths(certificate)) == []
-    assert work.spent[Step.SIGNATURE] == 1
+    assert work.spent[WorkStep.SIGNATURE] == 1
 
 
 def test_without_a_key_identifier_every_anchor_of_that_name_is_tried() -> None:
@@ -147,7 +147,7 @@ def test_among_many_intermediates_with_one_name_only_the_named_key_is_tried() ->
     work = LIMITS.budget(0)
     search, certificate = search_for([leaf(crowd[11]), *crowd], work=work)
     assert [path[1].der for path in search.paths(certificate)] == [crowd[11].der]
-    assert work.spent[Step.SIGNATURE] == 2
+    assert work.spent[WorkStep.SIGNATURE] == 2
 
 
 def rolled(times: int) -> list[Issued]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.trust.general_names import GeneralName, Kind, Mailbox
+from bothways.trust.general_names import GeneralName, GeneralNameKind, Mailbox
 from bothways.trust.subtrees import Subtree, Subtrees, dns_value, form_of, subtrees_in, value_of
 from pki import der, name
 from raw_certificates import general_name, sequence, smtp_utf8_mailbox
@@ -33,7 +33,7 @@ def constraints(permitted: bytes = b"", excluded: bytes = b"") -> bytes:
 )
 def test_a_subtree_has_its_limits(limits, limited):
     """RFC 5280 4.2.1.10: a minimum of zero and no maximum is what there may be."""
-    tree = Subtree(GeneralName(Kind.DNS, b"host.example"), limited)
+    tree = Subtree(GeneralName(GeneralNameKind.DNS, b"host.example"), limited)
     assert subtrees_in(constraints(sequence(HOST, limits))) == ((tree,), ())
     assert subtrees_in(constraints(b"", sequence(HOST, limits))) == ((), (tree,))
 
@@ -78,7 +78,7 @@ def trees(*bases: bytes, excluding: bool = False) -> Subtrees:
     return Subtrees(found, excluding=excluding)
 
 
-def kind_of(base: bytes) -> Kind | bytes:
+def kind_of(base: bytes) -> GeneralNameKind | bytes:
     return form_of(subtrees_in(constraints(sequence(base)))[0][0].base)
 
 
@@ -107,7 +107,7 @@ def test_a_malformed_subtree_permits_nothing_and_excludes_its_kind(base):
     permitted, excluded = trees(base), trees(base, excluding=True)
     assert permitted.constrain(kind)
     assert permitted.can_compare(kind)
-    values = {Kind.EMAIL: Mailbox("me", "host.example"), Kind.DIRECTORY: (b"x",)}
+    values = {GeneralNameKind.EMAIL: Mailbox("me", "host.example"), GeneralNameKind.DIRECTORY: (b"x",)}
     assert not permitted.has(kind, values.get(kind, "host.example"))
     assert excluded.constrain(kind)
     assert not excluded.can_compare(kind)
@@ -130,7 +130,7 @@ def test_a_kind_of_name_without_a_comparison_cannot_be_checked(base, excluding):
     assert found.constrain(kind)
     assert not found.can_compare(kind)
     assert not found.has(kind, None)
-    for other in (Kind.DNS, Kind.OTHER, b"\x2a\x04"):
+    for other in (GeneralNameKind.DNS, GeneralNameKind.OTHER, b"\x2a\x04"):
         assert not found.constrain(other)
         assert found.can_compare(other)
 
@@ -141,15 +141,15 @@ def test_a_kind_of_name_with_minimum_or_maximum_cannot_be_checked(limits, exclud
     """RFC 5280 4.2.1.10: "MUST either process these fields or reject the certificate"."""
     for order in (sequence(HOST, limits) + sequence(HOST), sequence(HOST) + sequence(HOST, limits)):
         found = Subtrees(subtrees_in(constraints(order))[0], excluding=excluding)
-        assert found.constrain(Kind.DNS)
-        assert not found.can_compare(Kind.DNS)
-        assert found.can_compare(Kind.EMAIL)
+        assert found.constrain(GeneralNameKind.DNS)
+        assert not found.can_compare(GeneralNameKind.DNS)
+        assert found.can_compare(GeneralNameKind.EMAIL)
 
 
 def test_a_malformed_name_is_in_no_permitted_and_in_every_excluded_subtree():
     """Fail closed."""
-    assert not trees(HOST).has(Kind.DNS, None)
-    assert trees(HOST, excluding=True).has(Kind.DNS, None)
+    assert not trees(HOST).has(GeneralNameKind.DNS, None)
+    assert trees(HOST, excluding=True).has(GeneralNameKind.DNS, None)
 
 
 @pytest.mark.parametrize(
@@ -173,16 +173,16 @@ def test_a_malformed_name_is_in_no_permitted_and_in_every_excluded_subtree():
 def test_addresses_lie_in_networks(address, network, permitted, excluded):
     """RFC 5280 4.2.1.10; RFC 4291 2.5.5.2: the embedded address counts wherever that refuses more."""
     base = general_name("IP", bytes.fromhex(network))
-    value = value_of(GeneralName(Kind.IP, bytes.fromhex(address)))
-    assert trees(base).has(Kind.IP, value) is permitted
-    assert trees(base, excluding=True).has(Kind.IP, value) is excluded
+    value = value_of(GeneralName(GeneralNameKind.IP, bytes.fromhex(address)))
+    assert trees(base).has(GeneralNameKind.IP, value) is permitted
+    assert trees(base, excluding=True).has(GeneralNameKind.IP, value) is excluded
 
 
 def test_an_embedded_address_is_permitted_where_both_of_its_readings_are():
     """RFC 4291 2.5.5.2."""
     value = bytes.fromhex("00000000000000000000ffff0a010203")
     both = trees(general_name("IP", bytes(32)), general_name("IP", bytes.fromhex("0a000000ff000000")))
-    assert both.has(Kind.IP, value)
+    assert both.has(GeneralNameKind.IP, value)
 
 
 DIRECTORY = [
@@ -197,10 +197,10 @@ DIRECTORY = [
 def test_directory_names_lie_below_what_they_begin_with(common, others, base_common, base, inside):
     """RFC 5280 4.2.1.10 and 7.1."""
     found = trees(general_name("DN", name(base_common, **base).public_bytes()))
-    whole = value_of(GeneralName(Kind.DIRECTORY, name(common, **others).public_bytes()))
-    assert found.has(Kind.DIRECTORY, whole) is inside
-    assert trees(general_name("DN", sequence())).has(Kind.DIRECTORY, whole)
-    assert not found.has(Kind.DIRECTORY, "CN=me")
+    whole = value_of(GeneralName(GeneralNameKind.DIRECTORY, name(common, **others).public_bytes()))
+    assert found.has(GeneralNameKind.DIRECTORY, whole) is inside
+    assert trees(general_name("DN", sequence())).has(GeneralNameKind.DIRECTORY, whole)
+    assert not found.has(GeneralNameKind.DIRECTORY, "CN=me")
 
 
 STRINGS = {
@@ -227,8 +227,13 @@ def test_the_type_of_a_string_does_not_bypass_a_subtree(outer, inner):
         return sequence(der(0x31, sequence(bytes.fromhex("060355040a"), value)))
 
     found = trees(general_name("DN", directory(outer, "Here  Inc")))
-    assert found.has(Kind.DIRECTORY, value_of(GeneralName(Kind.DIRECTORY, directory(inner, "HERE INC"))))
-    assert not found.has(Kind.DIRECTORY, value_of(GeneralName(Kind.DIRECTORY, directory(inner, "There"))))
+    assert found.has(
+        GeneralNameKind.DIRECTORY,
+        value_of(GeneralName(GeneralNameKind.DIRECTORY, directory(inner, "HERE INC"))),
+    )
+    assert not found.has(
+        GeneralNameKind.DIRECTORY, value_of(GeneralName(GeneralNameKind.DIRECTORY, directory(inner, "There")))
+    )
 
 
 @pytest.mark.parametrize(
@@ -251,24 +256,24 @@ def test_a_wildcard_is_one_whole_left_most_label(text, value):
 
 def test_a_name_without_a_comparison_has_no_compared_form():
     """RFC 5280 4.2.1.10."""
-    assert value_of(GeneralName(Kind.REGISTERED_ID, b"\x2a\x03")) is None
-    assert value_of(GeneralName(Kind.DNS, b"\xfc.example")) is None
+    assert value_of(GeneralName(GeneralNameKind.REGISTERED_ID, b"\x2a\x03")) is None
+    assert value_of(GeneralName(GeneralNameKind.DNS, b"\xfc.example")) is None
 
 
 def test_a_name_is_found_among_many_subtrees():
     """A CA decides how many there are."""
     many = trees(*(general_name("DNS", f"h{each}.example".encode()) for each in range(2_000)))
-    assert many.has(Kind.DNS, "a.b.h1999.example")
-    assert not many.has(Kind.DNS, "h2000.example")
+    assert many.has(GeneralNameKind.DNS, "a.b.h1999.example")
+    assert not many.has(GeneralNameKind.DNS, "h2000.example")
 
 
 def test_the_cost_of_a_look_up_grows_only_with_the_number_of_lengths():
     """The author of the constraints chooses the lengths, but there are few possible ones."""
     masks = [(2**32 - 2**bits).to_bytes(4, "big") for bits in range(33)]
     networks = trees(*(general_name("IP", bytes(4) + mask) for mask in masks))
-    assert networks.cost(Kind.IP) == 1 + 33 // 8
+    assert networks.cost(GeneralNameKind.IP) == 1 + 33 // 8
     hosts = trees(*(general_name("DNS", f"h{each}.example".encode()) for each in range(100)))
-    assert hosts.cost(Kind.DNS) == 1
-    assert hosts.cost(Kind.EMAIL) == 0
+    assert hosts.cost(GeneralNameKind.DNS) == 1
+    assert hosts.cost(GeneralNameKind.EMAIL) == 0
     directories = trees(*(general_name("DN", sequence(*[RELATIVE] * each)) for each in range(16)))
-    assert directories.cost(Kind.DIRECTORY) == 1 + 16 // 8
+    assert directories.cost(GeneralNameKind.DIRECTORY) == 1 + 16 // 8

@@ -22,7 +22,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
 from bothways.trust.verification import verify as judge
-from bothways.trust.web_profile import BASELINE, MOST_REASONS, RULES, Rule, crl_problem, web_reasons
+from bothways.trust.web_profile import BASELINE, MOST_REASONS, RULES, WebRule, crl_problem, web_reasons
 from bothways.trust.work import OutOfWork, WorkBudget
 from pki import NOW, Issued, crl, intermediate, issue, key, leaf, name, root
 from raw_certificates import Raw, edited
@@ -303,7 +303,7 @@ def test_every_rule_has_a_path_that_violates_it_and_one_that_complies() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_every_rule_names_its_source_and_makes_a_sentence(rule: Rule) -> None:
+def test_every_rule_names_its_source_and_makes_a_sentence(rule: WebRule) -> None:
     """CA/Browser Forum Baseline Requirements or an RFC, with the section."""
     assert rule.source.startswith(("BR ", "RFC "))
     assert any(each.isdigit() for each in rule.source)

@@ -11,8 +11,8 @@ from bothways.trust.work import (
     FIXED_OCTETS,
     MOST_MICROSECONDS,
     OutOfWork,
-    Step,
     WorkBudget,
+    WorkStep,
     has_long_exponent,
     signature_price,
 )
@@ -28,31 +28,31 @@ def test_a_budget_grows_with_the_received_bytes_up_to_a_maximum() -> None:
 
 def test_a_step_that_exceeds_the_budget_is_named() -> None:
     """What is used up says at which kind of step."""
-    work = WorkBudget(microseconds=2.5 * Step.NAME_COMPARISON.price.microseconds)
-    work.spend(Step.NAME_COMPARISON)
-    work.spend(Step.NAME_COMPARISON)
+    work = WorkBudget(microseconds=2.5 * WorkStep.NAME_COMPARISON.price.microseconds)
+    work.spend(WorkStep.NAME_COMPARISON)
+    work.spend(WorkStep.NAME_COMPARISON)
     with pytest.raises(OutOfWork) as raised:
-        work.spend(Step.NAME_COMPARISON)
-    assert raised.value.step is Step.NAME_COMPARISON
-    assert work.spent == {Step.NAME_COMPARISON: 2}
-    assert work.used == 2 * Step.NAME_COMPARISON.price.microseconds
+        work.spend(WorkStep.NAME_COMPARISON)
+    assert raised.value.step is WorkStep.NAME_COMPARISON
+    assert work.spent == {WorkStep.NAME_COMPARISON: 2}
+    assert work.used == 2 * WorkStep.NAME_COMPARISON.price.microseconds
 
 
 def test_memory_runs_out_as_time_does() -> None:
     """A fast step that keeps much memory ends a verification too."""
-    work = WorkBudget(microseconds=1e9, octets=2 * Step.NAME.price.octets)
-    work.spend(Step.NAME, 2)
+    work = WorkBudget(microseconds=1e9, octets=2 * WorkStep.NAME.price.octets)
+    work.spend(WorkStep.NAME, 2)
     with pytest.raises(OutOfWork):
-        work.spend(Step.NAME)
+        work.spend(WorkStep.NAME)
 
 
 def test_the_most_expensive_kind_of_step_is_reported() -> None:
     """Not the one that happened to be the last."""
     work = WorkBudget()
-    work.spend(Step.NAME_COMPARISON, 200)
-    work.spend(Step.CERTIFICATE, 2)
-    assert work.most_expensive() == (Step.NAME_COMPARISON, 200)
-    assert WorkBudget(microseconds=0.0).most_expensive() == (Step.CERTIFICATE, 0)
+    work.spend(WorkStep.NAME_COMPARISON, 200)
+    work.spend(WorkStep.CERTIFICATE, 2)
+    assert work.most_expensive() == (WorkStep.NAME_COMPARISON, 200)
+    assert WorkBudget(microseconds=0.0).most_expensive() == (WorkStep.CERTIFICATE, 0)
 
 
 def _rsa(bits: int, exponent: int) -> rsa.RSAPublicKey:
@@ -88,5 +88,5 @@ def test_a_large_signed_crl_costs_more_than_its_signature() -> None:
     small, large = WorkBudget(), WorkBudget(microseconds=1e9)
     small.spend_signature(key, 1024)
     large.spend_signature(key, 4 * 1024 * 1024)
-    assert large.spent[Step.HASHED_KIB] == 4096
+    assert large.spent[WorkStep.HASHED_KIB] == 4096
     assert small.remaining > FIXED_MICROSECONDS - 100

@@ -18,8 +18,8 @@ from typing import Any, NoReturn, Self
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.adapters.attributes import Attributes, Facts, facts_of, refuse
-from bothways.adapters.conversation import Answering, Conversation, Finder, Signer
-from bothways.adapters.loading import Loaded
+from bothways.adapters.conversation import Answering, Finder, Signer, SSLConversation
+from bothways.adapters.loading import LoadedSettings
 from bothways.adapters.peercert import is_ca, peer_cert
 from bothways.adapters.refused_settings import RefusedSettings
 from bothways.adapters.ssl_object import SSLObject
@@ -63,7 +63,7 @@ class SSLContext(RefusedSettings, Attributes):
     _lock = threading.Lock()
     _given: ClientConfig | ServerConfig | None = None
     _config: ClientConfig | ServerConfig | None = None
-    _loaded: Loaded | None = None
+    _loaded: LoadedSettings | None = None
     _signer: Signer | None = None
     _evidence: Finder | None = None
     _has_told = False
@@ -95,7 +95,7 @@ class SSLContext(RefusedSettings, Attributes):
         It is filled by `load_verify_locations`, `load_cert_chain` and `set_alpn_protocols`. signer, evidence: as for
         `bothways.net.wrap`.  options: fields of `ClientConfig`. Raises ConfigError.
         """
-        return cls._to_be_loaded(Loaded(ClientConfig, options), signer, evidence)
+        return cls._to_be_loaded(LoadedSettings(ClientConfig, options), signer, evidence)
 
     @classmethod
     def for_server(
@@ -105,10 +105,10 @@ class SSLContext(RefusedSettings, Attributes):
 
         signer, evidence: as for `bothways.net.wrap`.  options: fields of `ServerConfig`. Raises ConfigError.
         """
-        return cls._to_be_loaded(Loaded(ServerConfig, options), signer, evidence)
+        return cls._to_be_loaded(LoadedSettings(ServerConfig, options), signer, evidence)
 
     @classmethod
-    def _to_be_loaded(cls, loaded: Loaded, signer: Signer | None, evidence: Finder | None) -> Self:
+    def _to_be_loaded(cls, loaded: LoadedSettings, signer: Signer | None, evidence: Finder | None) -> Self:
         self: Self = _inert(cls)
         self._lock = threading.Lock()
         self._signer, self._evidence = signer, evidence
@@ -165,7 +165,7 @@ class SSLContext(RefusedSettings, Attributes):
         *,
         without_io: bool = False,
         address: Any = str,
-    ) -> Conversation:
+    ) -> SSLConversation:
         """Start a connection, for `SSLObject` and `SSLSocket`. Raises ConfigError if its peer cannot be verified.
 
         server_side, server_hostname, session: as for `ssl.SSLContext.wrap_socket`.  without_io: for an `SSLObject`.
@@ -180,7 +180,7 @@ class SSLContext(RefusedSettings, Attributes):
                 "Revocation its CRLs",
             )
         name = None if server_side else self.server_name(server_hostname)
-        return Conversation(config, self, name, self._answering(config), address=address)
+        return SSLConversation(config, self, name, self._answering(config), address=address)
 
     def check_side(self, server_side: bool, server_hostname: object, session: object) -> None:
         """Check that the context is for this side, and that nothing is given that this side cannot have.
@@ -236,7 +236,7 @@ class SSLContext(RefusedSettings, Attributes):
         return facts_of(self._completed()) if loaded is None else loaded.facts()
 
     @property
-    def _takes_more(self) -> Loaded | None:
+    def _takes_more(self) -> LoadedSettings | None:
         """What is filled in so far; None after the first handshake, and for a context with a configuration."""
         return self._loaded if self._config is None else None
 

@@ -37,7 +37,7 @@ def writable(buffer: Any) -> memoryview:
     return view
 
 
-class Conversation:
+class SSLConversation:
     """The common part of `SSLObject` and `SSLSocket`: one connection and its data.
 
     config: that of the connection.  context: its SSLContext.  server_name: the name that the server's certificate must

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from cryptography.hazmat.primitives import hashes
 
-from bothways.adapters.conversation import Conversation
+from bothways.adapters.conversation import SSLConversation
 from bothways.adapters.peercert import peer_cert
 from bothways.adapters.suites import bits_of, openssl_name, ssl_version
 from bothways.errors import ConfigError, UsageError
@@ -25,7 +25,7 @@ _OLD_HASHES = ("md5", "sha1")
 class Described:
     """A base class of `SSLObject` and `SSLSocket`. `_talk` is the connection; None before it exists."""
 
-    _talk: Conversation | None
+    _talk: SSLConversation | None
 
     @property
     def peer(self) -> Peer | None:
@@ -170,19 +170,19 @@ class Described:
     def _flush(self) -> None:
         """Pass on what the engine has to send, where no socket takes it."""
 
-    def _established(self) -> Conversation:
+    def _established(self) -> SSLConversation:
         if self._talk is None or not self._talk.status.established:
             raise ValueError("handshake not done yet")
         return self._talk
 
 
-def suite_names(talk: Conversation, offered: tuple[int, ...]) -> list[str]:
+def suite_names(talk: SSLConversation, offered: tuple[int, ...]) -> list[str]:
     """Return the names of the offered cipher suites that our configuration accepts."""
     accepted = set(talk.config.settings.negotiation.suites)
     return [CipherSuite(code).name for code in offered if code in accepted]
 
 
-def server_certificate(talk: Conversation) -> bytes | None:
+def server_certificate(talk: SSLConversation) -> bytes | None:
     """Return the server's certificate in DER, for both sides."""
     if not talk.is_server:
         return None if talk.peer is None else _leaf(talk.peer)

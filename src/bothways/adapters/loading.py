@@ -21,7 +21,7 @@ _OFFERED = ("versions", "suites", "groups", "schemes", "certificate_schemes")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]{1,3}")  # file names by `openssl rehash`
 
 
-class Loaded:
+class LoadedSettings:
     """Anchors, credentials and protocols so far. kind: the class of the configuration.  options: its other fields."""
 
     def __init__(self, kind: type[ClientConfig] | type[ServerConfig], options: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from bothways.oids import ATTRIBUTES
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import attributes, dotted, string
-from bothways.trust.general_names import GeneralName, Kind, other_name
+from bothways.trust.general_names import GeneralName, GeneralNameKind, other_name
 
 REMEMBERED = 256
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -62,7 +62,7 @@ _NAMED_VALUES = {
     "1.3.6.1.4.1.311.20.2.3": "UPN:",
     "1.3.6.1.5.5.7.8.8": "NAIRealm:",
 }
-_TEXT_KINDS = {Kind.EMAIL: "email", Kind.DNS: "DNS", Kind.URI: "URI"}
+_TEXT_KINDS = {GeneralNameKind.EMAIL: "email", GeneralNameKind.DNS: "DNS", GeneralNameKind.URI: "URI"}
 _STRING_TAGS = frozenset((0x0C, 0x16))
 
 PeerCert = Mapping[str, Any]
@@ -144,15 +144,15 @@ def _general_name(name: GeneralName) -> tuple[str, Any]:
     """Return an alternative name in the form of OpenSSL."""
     if name.kind in _TEXT_KINDS:
         return _TEXT_KINDS[name.kind], name.value.decode("utf-8", "replace")
-    if name.kind is Kind.IP:
+    if name.kind is GeneralNameKind.IP:
         return "IP Address", _address(name.value)
-    if name.kind is Kind.DIRECTORY:
+    if name.kind is GeneralNameKind.DIRECTORY:
         return "DirName", _name(name.value)
-    if name.kind is Kind.REGISTERED_ID:
+    if name.kind is GeneralNameKind.REGISTERED_ID:
         return "Registered ID", _attribute(name.value)
-    if name.kind is Kind.OTHER:
+    if name.kind is GeneralNameKind.OTHER:
         return "othername", _other(name.value)
-    return {Kind.X400: "X400Name", Kind.EDI: "EdiPartyName"}[name.kind], "<unsupported>"
+    return {GeneralNameKind.X400: "X400Name", GeneralNameKind.EDI: "EdiPartyName"}[name.kind], "<unsupported>"
 
 
 def _other(content: bytes) -> str:

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from bothways.adapters.conversation import Conversation, writable
+from bothways.adapters.conversation import SSLConversation, writable
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, zero_return
 from bothways.adapters.records import BIORecords
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     """Created by `SSLContext.wrap_bio`. `peer` is the authenticated peer: names, path and verdict."""
 
-    _talk: Conversation
+    _talk: SSLConversation
     _sslobj: object
     _records: BIORecords
     _outgoing: ssl.MemoryBIO

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from bothways.adapters import forks
 from bothways.adapters.bare_socket import address_of, is_connected
 from bothways.adapters.carrier import LayeredCarrier, OwnCarrier, check_open, close_below, released
-from bothways.adapters.conversation import Conversation, writable
+from bothways.adapters.conversation import SSLConversation, writable
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, want_write, zero_return
 from bothways.adapters.refusing import NoOpenSSL, Refusing
@@ -34,7 +34,7 @@ _plain = socket.socket
 class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     """Made by `SSLContext.wrap_socket`; `peer` is the verified peer. One thread may receive while another sends."""
 
-    _talk: Conversation | None
+    _talk: SSLConversation | None
     _pipe: Pipe | None
     _context: SSLContext
     _name: str | None
@@ -235,7 +235,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 self._await_data(talk, pipe)
             return data
 
-    def _await_data(self, talk: Conversation, pipe: Pipe) -> None:
+    def _await_data(self, talk: SSLConversation, pipe: Pipe) -> None:
         """Wait for received data; an error of sending meanwhile does not prevent that it is returned."""
         try:
             self._driven(pipe.await_peer, "The read operation timed out", want_read)
@@ -292,7 +292,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         here = 0 if self._talk is None else self._talk.pending
         return here or (self._below.pending() if hasattr(self._below, "pending") else 0)
 
-    def _send(self, talk: Conversation, pipe: Pipe, piece: memoryview) -> None:
+    def _send(self, talk: SSLConversation, pipe: Pipe, piece: memoryview) -> None:
         try:
             self._flush_engine(pipe)
             sealed = True
@@ -316,7 +316,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if pipe.has_unsent and self.gettimeout() == 0:
             raise want_write()
 
-    def _resend(self, talk: Conversation, pipe: Pipe, content: memoryview) -> int:
+    def _resend(self, talk: SSLConversation, pipe: Pipe, content: memoryview) -> int:
         """Continue a `send` that is repeated with the same data."""
         owed = self._owed
         if content[: len(owed)] != owed:
@@ -327,7 +327,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         self._owed = b""
         return len(owed)
 
-    def _judge(self, talk: Conversation, pipe: Pipe) -> None:
+    def _judge(self, talk: SSLConversation, pipe: Pipe) -> None:
         """Verify the peer again if that is due; if it is no longer accepted, no more data is returned."""
         if not talk.has_failed():
             with contextlib.suppress(TimeoutError):
@@ -337,7 +337,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if not talk.incoming:
             talk.raise_failure()
 
-    def _process_received_alert(self, talk: Conversation, pipe: Pipe) -> None:
+    def _process_received_alert(self, talk: SSLConversation, pipe: Pipe) -> None:
         """Process an alert of the server that has arrived, before more data is sent."""
         if talk.driver.may_be_refused():
             with contextlib.suppress(TimeoutError):
@@ -386,7 +386,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         elif how != socket.SHUT_WR:
             self._below.shutdown(how)
 
-    def _send_close_notify(self, talk: Conversation) -> None:
+    def _send_close_notify(self, talk: SSLConversation) -> None:
         """Send close_notify, and wait for a limited time until it is sent."""
         pipe = self._pipe
         if pipe is None or talk.status.failure is not None or talk.has_closed or pipe.carrier.is_closed:
@@ -416,7 +416,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     # -- internals -------------------------------------------------------------------------------------
 
-    def _wrapped(self, what: str) -> tuple[Conversation, Pipe]:
+    def _wrapped(self, what: str) -> tuple[SSLConversation, Pipe]:
         """Return the connection; start it if the socket was connected without `connect`."""
         self._forks = forks.count()
         if self._talk is None and not self._connected:
@@ -427,11 +427,11 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             raise ValueError(f"{what} on closed or unwrapped SSL socket.")
         return self._talk, self._pipe
 
-    def _ensure_established(self, talk: Conversation) -> None:
+    def _ensure_established(self, talk: SSLConversation) -> None:
         if not talk.status.established:
             self._finish_handshake()
 
-    def _established(self) -> Conversation:
+    def _established(self) -> SSLConversation:
         if self._talk is None:
             self.getpeername()  # raises OSError if there is no peer
         return super()._established()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from bothways.aio.answers import Finder, Signer, own_finder
 from bothways.aio.link import Link
-from bothways.aio.opening import Opening
+from bothways.aio.opening import StartTLSOpening
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
@@ -149,7 +149,7 @@ def _connector(
         return way
 
     async def opened(made: Made) -> None:
-        transport, opening = await way(partial(Opening, exchange, made))
+        transport, opening = await way(partial(StartTLSOpening, exchange, made))
         try:
             await opening.finished
         except BaseException:

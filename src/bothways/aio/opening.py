@@ -10,7 +10,7 @@ from bothways.errors import StartTLSFailed
 from bothways.starttls import Exchange
 
 
-class Opening(asyncio.Protocol):
+class StartTLSOpening(asyncio.Protocol):
     """Does one exchange; `finished` is done when the transport has been passed on, or has the StartTLSFailed.
 
     exchange: what is said before TLS.  made: makes the protocol that the transport is passed to.

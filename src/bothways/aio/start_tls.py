@@ -42,7 +42,7 @@ async def start_tls(
         connection = config.connection(server_name=server_name, observer=observer)
     else:
         connection = config.connection(observer=observer)
-    held = Held(protocol)
+    held = HeldEvents(protocol)
     tls = TLSProtocol(
         connection,
         Watch(config.settings),
@@ -71,7 +71,7 @@ async def start_tls(
     return tls.upper
 
 
-class Held(asyncio.Protocol):
+class HeldEvents(asyncio.Protocol):
     """Keeps events until `start_tls` returns: earlier, the protocol would answer on the transport without TLS."""
 
     def __init__(self, app: Any) -> None:

@@ -26,7 +26,7 @@ REASONS: dict[str, x509.ReasonFlags] = {
 REMOVED = "removeFromCRL"
 
 
-class Revoked(NamedTuple):
+class RevokedEntry(NamedTuple):
     """An entry of a CRL; `at` is None in a delta CRL for a certificate that was released from certificateHold."""
 
     serial: int
@@ -44,7 +44,7 @@ def check_reason(reason: str) -> str:
 
 def build_crl(
     authority: Authority,
-    revoked: Iterable[Revoked],
+    revoked: Iterable[RevokedEntry],
     number: int,
     this_update: datetime,
     next_update: datetime,
@@ -92,7 +92,7 @@ def _issuing_distribution_point(url: str) -> x509.IssuingDistributionPoint:
     )
 
 
-def _entry(revoked: Revoked, now: datetime) -> x509.RevokedCertificate:
+def _entry(revoked: RevokedEntry, now: datetime) -> x509.RevokedCertificate:
     builder = x509.RevokedCertificateBuilder().serial_number(revoked.serial)
     builder = builder.revocation_date(revoked.at or now)
     flag = _REASON_CODES[revoked.reason]

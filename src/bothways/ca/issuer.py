@@ -40,7 +40,7 @@ from bothways.ca.profiles import NO_DELEGATION, Delegation, Holder, Profile
 from bothways.ca.register.audit_log import AuditEntry
 from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import Transaction
-from bothways.ca.register.values import WHOLE, Entry, Series
+from bothways.ca.register.values import WHOLE, RegisterEntry, Series
 from bothways.ca.requests import read_request
 from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
@@ -92,7 +92,7 @@ class Issuer:
     """
 
     path: Path
-    settings: files.Settings
+    settings: files.CASettings
     authority: Authority
     register: Register
     actor: str
@@ -287,7 +287,7 @@ class Issuer:
         """Verify the audit log and return it."""
         return self.register.audit()
 
-    def _entry(self, serial: int) -> Entry:
+    def _entry(self, serial: int) -> RegisterEntry:
         entry = self.register.find(serial)
         if entry is None:
             raise NotIssuedHere(f"no certificate with the serial number {serial:x} was issued here")

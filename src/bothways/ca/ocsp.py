@@ -20,7 +20,7 @@ from bothways.ca.authority import Issued, Now
 from bothways.ca.crl import REASONS
 from bothways.ca.errors import AuthorityError
 from bothways.ca.keys import PrivateKey, signature_hash
-from bothways.ca.register.values import Entry
+from bothways.ca.register.values import RegisterEntry
 from bothways.trust import parsing
 from bothways.trust.der import BIT_STRING, SEQUENCE, expect_element
 from bothways.trust.extensions import extensions_of
@@ -97,7 +97,7 @@ class Responder:
             raise OCSPError(ocsp.OCSPResponseStatus.UNAUTHORIZED)
         return request
 
-    def sign(self, request: OCSPRequest, entry: Entry | None) -> EncodedResponse:
+    def sign(self, request: OCSPRequest, entry: RegisterEntry | None) -> EncodedResponse:
         """Sign a response with the status of a register's entry; None: the certificate is unknown."""
         now = self._now().replace(microsecond=0)
         signer, key = self._current_signer(now)
@@ -152,13 +152,13 @@ def error_response(status: ocsp.OCSPResponseStatus) -> EncodedResponse:
     return EncodedResponse(response.public_bytes(Encoding.DER), status.name.lower())
 
 
-def _status(entry: Entry | None) -> ocsp.OCSPCertStatus:
+def _status(entry: RegisterEntry | None) -> ocsp.OCSPCertStatus:
     if entry is None:
         return ocsp.OCSPCertStatus.UNKNOWN
     return ocsp.OCSPCertStatus.GOOD if entry.revoked_at is None else ocsp.OCSPCertStatus.REVOKED
 
 
-def _revocation(entry: Entry | None) -> tuple[datetime | None, x509.ReasonFlags | None]:
+def _revocation(entry: RegisterEntry | None) -> tuple[datetime | None, x509.ReasonFlags | None]:
     if entry is None or entry.revoked_at is None or entry.reason is None:
         return None, None
     reason = REASONS[entry.reason]

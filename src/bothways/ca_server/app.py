@@ -28,7 +28,7 @@ from bothways.ca.issuer import Issuer
 from bothways.ca.ocsp import REQUEST_LIMIT, EncodedResponse
 from bothways.ca.register.values import Series
 from bothways.ca_server.metrics import CONTENT_TYPE, Metrics
-from bothways.ca_server.worker import Document, Health, Report, Worker
+from bothways.ca_server.worker import Health, Report, ServedFile, Worker
 
 OCSP_RESPONSE, OCSP_REQUEST = "application/ocsp-response", "application/ocsp-request"
 CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
@@ -137,7 +137,7 @@ class _Endpoints:
         response = await self._ocsp_response(data)
         if response.this_update is None or response.next_update is None:
             return Response(response.der, media_type=OCSP_RESPONSE, headers=_NO_STORE)
-        document = Document(response.der, response.this_update, response.next_update)
+        document = ServedFile(response.der, response.this_update, response.next_update)
         return self._cacheable(request, document, OCSP_RESPONSE, MAX_AGE)
 
     async def _ocsp_response(self, data: bytes) -> EncodedResponse:
@@ -164,7 +164,7 @@ class _Endpoints:
         """The root's CRL, signed when the CA was created."""
         return self._crl_response(request, self._worker.root_crl(), MAX_AGE)
 
-    def _crl_response(self, request: Request, document: Document | None, max_age: timedelta) -> Response:
+    def _crl_response(self, request: Request, document: ServedFile | None, max_age: timedelta) -> Response:
         if document is None:
             return PlainTextResponse("there is no such CRL\n", 404)
         self._metrics.downloads.labels("crl").inc()
@@ -192,7 +192,7 @@ class _Endpoints:
         """The metrics in the text format of Prometheus."""
         return Response(self._metrics.text(), media_type=CONTENT_TYPE)
 
-    def _cacheable(self, request: Request, document: Document, kind: str, max_age: timedelta) -> Response:
+    def _cacheable(self, request: Request, document: ServedFile, kind: str, max_age: timedelta) -> Response:
         """A response that caches may store, or status 304 if the client has it (RFC 5019 6.2, RFC 9110 13)."""
         headers = _cache_headers(document, self._worker.now(), max_age)
         if headers["ETag"] in request.headers.get("if-none-match", "").replace(" ", "").split(","):
@@ -214,7 +214,7 @@ async def _body(request: Request) -> bytes | None:
     return data
 
 
-def _cache_headers(document: Document, now: datetime, max_age: timedelta) -> dict[str, str]:
+def _cache_headers(document: ServedFile, now: datetime, max_age: timedelta) -> dict[str, str]:
     """The headers of a response that caches may store until nextUpdate, at most for `max_age`."""
     left = max(timedelta(), min(max_age, document.next_update - now))
     return {

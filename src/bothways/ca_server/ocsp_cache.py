@@ -27,7 +27,7 @@ from bothways.ca.ocsp import (
 )
 from bothways.ca.register.audit_log import CHANGING
 from bothways.ca.register.register import Register
-from bothways.ca.register.values import Entry
+from bothways.ca.register.values import RegisterEntry
 
 LIMIT = 50_000  # responses, about 60 MB
 STEP = 500  # responses that are signed before the lock is released
@@ -101,7 +101,7 @@ class OCSPCache:
     def _sign_now(self, request: OCSPRequest) -> EncodedResponse:
         return self._sign(request, self._register.find(request.serial))
 
-    def _sign(self, request: OCSPRequest, entry: Entry | None) -> EncodedResponse:
+    def _sign(self, request: OCSPRequest, entry: RegisterEntry | None) -> EncodedResponse:
         response = self._responder.sign(request, entry)
         if response.this_update is not None and response.next_update is not None:
             # It is served for three quarters of its validity, so that a client can use it for a while.

@@ -37,7 +37,7 @@ def configured(app: ASGIApp, places: Places, client: type[BoundedClient] = Bound
     )
 
 
-class Server(uvicorn.Server):
+class UvicornServer(uvicorn.Server):
     """uvicorn with a second listening socket for the operator.
 
     config: of uvicorn.  operator: an application and its listening socket.  ready: called when uvicorn handles
@@ -89,4 +89,4 @@ def serve(
     uvicorn handles signals.
     """
     places = Places(CONNECTIONS, exempt_loopback=exempt_loopback)
-    Server(configured(app, places), operator=operator, ready=ready).run(sockets=[listener])
+    UvicornServer(configured(app, places), operator=operator, ready=ready).run(sockets=[listener])

@@ -26,7 +26,7 @@ CHECK_SECONDS = 1.0  # between two checks of these limits
 RECEIVED_LIMIT = 1024 * 1024  # bytes of one request, with those that are discarded after an error
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """The phase of a connection."""
 
     RECEIVING = "a request is awaited, or its body is not complete"
@@ -51,7 +51,7 @@ class BoundedClient(H11Protocol):
         self.conn = StrictConnection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
         self._places = places
         self._place: Place | None = None
-        self._phase = Phase.RECEIVING
+        self._phase = ConnectionPhase.RECEIVING
         self._to_send = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -78,7 +78,7 @@ class BoundedClient(H11Protocol):
         """Count the bytes, and process them."""
         if self._place is None or self.transport.is_closing():
             return
-        if self._phase is Phase.RECEIVING:
+        if self._phase is ConnectionPhase.RECEIVING:
             self._place.moved += len(data)
             if self._place.moved > RECEIVED_LIMIT:
                 self.end()
@@ -111,7 +111,7 @@ class BoundedClient(H11Protocol):
 
     def shutdown(self) -> None:
         """End with the service, without waiting for an incomplete request."""
-        if self._phase is Phase.RECEIVING and self._place is not None and self._place.moved:
+        if self._phase is ConnectionPhase.RECEIVING and self._place is not None and self._place.moved:
             self.end()
         else:
             super().shutdown()
@@ -132,18 +132,22 @@ class BoundedClient(H11Protocol):
         if phase is not self._phase and self._place is not None:
             self._phase = phase
             self._to_send = self.transport.get_write_buffer_size()
-            self._place.begin(self.loop.time(), waits=phase is not Phase.WORKING)
+            self._place.begin(self.loop.time(), waits=phase is not ConnectionPhase.WORKING)
             if self._timer is not None:
                 self._schedule_check()
 
-    def _phase_now(self) -> Phase:
+    def _phase_now(self) -> ConnectionPhase:
         cycle: RequestResponseCycle | None = (
             self.cycle
         )  # None before the first request, whatever its type says
         answered = cycle is None or cycle.response_complete
         if self.flow.write_paused or (answered and self.transport.get_write_buffer_size()):
-            return Phase.SENDING
-        return Phase.RECEIVING if cycle is None or answered or cycle.more_body else Phase.WORKING
+            return ConnectionPhase.SENDING
+        return (
+            ConnectionPhase.RECEIVING
+            if cycle is None or answered or cycle.more_body
+            else ConnectionPhase.WORKING
+        )
 
     def _schedule_check(self) -> None:
         if self._timer is not None:
@@ -156,15 +160,15 @@ class BoundedClient(H11Protocol):
         place = self._place
         if place is None:
             return
-        if self._phase is Phase.SENDING:
+        if self._phase is ConnectionPhase.SENDING:
             place.moved = max(0, self._to_send - self.transport.get_write_buffer_size())
         if not self._is_too_slow(place, self.loop.time() - place.since):
             self._schedule_check()
-        elif self._phase is Phase.RECEIVING and not place.moved:
+        elif self._phase is ConnectionPhase.RECEIVING and not place.moved:
             self.transport.close()  # no request was begun
         else:
             self.end()
 
     def _is_too_slow(self, place: Place, age: float) -> bool:
-        whole = self.request_seconds if self._phase is Phase.RECEIVING else self.response_seconds
+        whole = self.request_seconds if self._phase is ConnectionPhase.RECEIVING else self.response_seconds
         return age >= whole or (place.waits and place.moved < (age - self.grace_seconds) * LEAST_RATE)

@@ -29,7 +29,7 @@ Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class ServedFile:
     """A file to serve, with its thisUpdate and nextUpdate."""
 
     content: bytes
@@ -65,7 +65,7 @@ class Worker:
         self.ocsp_cache = OCSPCache(self._responder, issuer.register, self.now)
         self.certificates = certificates(issuer)
         self._root_crl = _root_crl(issuer)
-        self._crl_cache: OrderedDict[Series, tuple[int, Document]] = OrderedDict()
+        self._crl_cache: OrderedDict[Series, tuple[int, ServedFile]] = OrderedDict()
         self._crl_state = CRLState({}, {}, ())
         self._length = -1  # of the log, when the CRLs were checked
         self._polled_at: datetime | None = None
@@ -88,7 +88,7 @@ class Worker:
         self._failed = None
         return more
 
-    def crl(self, series: Series) -> Document | None:
+    def crl(self, series: Series) -> ServedFile | None:
         """The newest CRL of a series, or None if there is none; raises DatabaseUnavailable."""
         newest = self._crl_state.newest.get(series)
         if newest is None or series.partition not in (None, *self._crl_state.partitions):
@@ -97,12 +97,12 @@ class Worker:
             number, document = self._crl_cache.get(series, (0, None))
             if document is None or number < newest.number:
                 content = self._issuer.register.newest_crl(series) or b""
-                document = Document(content, newest.this_update, newest.next_update)
+                document = ServedFile(content, newest.this_update, newest.next_update)
                 self._cache_crl(series, newest.number, document)
             self._crl_cache.move_to_end(series)
             return document
 
-    def root_crl(self) -> Document | None:
+    def root_crl(self) -> ServedFile | None:
         """The root's CRL; None if the root itself issues."""
         return self._root_crl
 
@@ -150,7 +150,7 @@ class Worker:
             self._length, self._checked_at = length, now
         self._polled_at = now
 
-    def _cache_crl(self, series: Series, number: int, document: Document) -> None:
+    def _cache_crl(self, series: Series, number: int, document: ServedFile) -> None:
         self._crl_cache[series] = number, document
         while len(self._crl_cache) > 1 and self._cache_size() > CRL_CACHE_LIMIT:
             self._crl_cache.popitem(last=False)
@@ -159,10 +159,10 @@ class Worker:
         return sum(len(document.content) for _, document in self._crl_cache.values())
 
 
-def _root_crl(issuer: Issuer) -> Document | None:
+def _root_crl(issuer: Issuer) -> ServedFile | None:
     der = root_crl(issuer)
     if der is None:
         return None
     crl = parsing.crl(der)
     end = crl.next_update_utc or issuer.authority.root.not_valid_after_utc
-    return Document(der, crl.last_update_utc, end)
+    return ServedFile(der, crl.last_update_utc, end)

@@ -19,7 +19,7 @@ TOLD_SECONDS = 60.0
 HANDSHAKES = 256  # the least default, however small the limit of connections is
 
 
-class Admission:
+class ServeAdmission:
     """The places for handshakes and for established connections, in one event loop.
 
     limit: of established connections.  handshakes: the limit of handshakes; by default the same, but not below a
@@ -41,20 +41,20 @@ class Admission:
         self._handshaking: Counter[str] = Counter()  # clients in a handshake
         self._handshakes = Places(handshakes, exempt_loopback=exempt_loopback)
         self._established = Places(limit, exempt_loopback=exempt_loopback, only_from_larger=True)
-        self._waiting: dict[Client, tuple[Callable[[], bool], asyncio.Future[bool]]] = {}
+        self._waiting: dict[ServedClient, tuple[Callable[[], bool], asyncio.Future[bool]]] = {}
         self._looking: asyncio.Handle | None = None
         self._on_wait = on_wait
         self._told_at: float | None = None
 
-    def arrive(self, address: Address, cut: Callable[[], None]) -> Client | None:
+    def arrive(self, address: Address, cut: Callable[[], None]) -> ServedClient | None:
         """Register a client's handshake, for which another may be ended; None if this one must end.
 
         cut: is called when its connection has to be reset for another.
         """
-        client = Client(self, address, cut)
+        client = ServedClient(self, address, cut)
         return client if _enter(self._handshakes, client.place) else None
 
-    async def wait_for_place(self, client: Client, seconds: float) -> bool:
+    async def wait_for_place(self, client: ServedClient, seconds: float) -> bool:
         """Wait until a place for an established connection may be available; False after the time limit.
 
         It also waits briefly for other clients of the same address that may be about to take the last places.
@@ -65,7 +65,7 @@ class Admission:
             self._report_wait(client)
         return await self._taken(client, partial(self._begin, client), seconds)
 
-    def _report_wait(self, client: Client) -> None:
+    def _report_wait(self, client: ServedClient) -> None:
         now, places = time.monotonic(), self._established
         if self._on_wait is None or (self._told_at is not None and now < self._told_at + TOLD_SECONDS):
             return
@@ -76,11 +76,11 @@ class Admission:
             why = f"it has {places.share} of {places.limit} connections, as many as one address may have"
         self._on_wait(f"{client.address} waits, and others may: {why}")
 
-    async def establish(self, client: Client, place: Place, seconds: float) -> bool:
+    async def establish(self, client: ServedClient, place: Place, seconds: float) -> bool:
         """Move a client to the established connections; False if no place is available in time."""
         return await self._taken(client, partial(self._establish, client, place), seconds)
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: ServedClient) -> None:
         """Release the place of a client."""
         self._stop_handshaking(client)
         self._established.leave(client.place)
@@ -101,7 +101,7 @@ class Admission:
             if not future.done() and (client.ended or take()):
                 future.set_result(not client.ended)
 
-    async def _taken(self, client: Client, take: Callable[[], bool], seconds: float) -> bool:
+    async def _taken(self, client: ServedClient, take: Callable[[], bool], seconds: float) -> bool:
         """Wait until `take` returns true; False after the time limit, or if the client is ended meanwhile."""
         if client.ended or take():
             return not client.ended
@@ -115,7 +115,7 @@ class Admission:
         finally:
             del self._waiting[client]
 
-    def _begin(self, client: Client, *, beside_others: bool = False) -> bool:
+    def _begin(self, client: ServedClient, *, beside_others: bool = False) -> bool:
         """Count a client's handshake, if a connection could be established now."""
         source = client.place.source
         coming = self._handshaking[source] if beside_others else 0
@@ -126,7 +126,7 @@ class Admission:
             self._handshaking[source] += 1
         return True
 
-    def _establish(self, client: Client, place: Place) -> bool:
+    def _establish(self, client: ServedClient, place: Place) -> bool:
         if not client.established:
             if not self._established.has_room_for(place.source) or not _enter(self._established, place):
                 return False
@@ -135,7 +135,7 @@ class Admission:
             self.changed()
         return True
 
-    def _stop_handshaking(self, client: Client) -> None:
+    def _stop_handshaking(self, client: ServedClient) -> None:
         self._handshakes.leave(client.place)
         if client.handshaking:
             client.handshaking = False
@@ -143,10 +143,10 @@ class Admission:
             self._handshaking += Counter()  # has no effect for one that is not registered
 
 
-class Client:
+class ServedClient:
     """One connection with its place."""
 
-    def __init__(self, admission: Admission, address: Address, cut: Callable[[], None]) -> None:
+    def __init__(self, admission: ServeAdmission, address: Address, cut: Callable[[], None]) -> None:
         self.address = address
         self.ended = self.handshaking = self.established = False
         self.place = Place(source_of(address.host), self._end, time.monotonic())

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from bothways.aio.reading import ReadingProtocol
-from bothways.cli.admission import Admission, Client
+from bothways.cli.admission import ServeAdmission, ServedClient
 from bothways.cli.options import Address
 from bothways.errors import StartTLSFailed, TimedOut, Truncated
 from bothways.iana import ContentType
@@ -20,7 +20,7 @@ LAST_SECONDS = 1.0  # seconds for the last words to be taken
 HEADER_LENGTH, RECORD_LIMIT = 5, 5 + 2**14  # RFC 9846 5.1
 
 
-class Arrival(ReadingProtocol):
+class ServeArrival(ReadingProtocol):
     """The protocol of a connection until its first record is complete, or is no handshake record.
 
     hello_seconds: the time for a client to send a ClientHello.  begin: called once with this arrival when there is
@@ -34,11 +34,11 @@ class Arrival(ReadingProtocol):
 
     def __init__(
         self,
-        admission: Admission,
+        admission: ServeAdmission,
         hello_seconds: float,
-        begin: Callable[[Arrival], None],
-        on_silence: Callable[[Client | None, Exception], None],
-        here: set[Arrival],
+        begin: Callable[[ServeArrival], None],
+        on_silence: Callable[[ServedClient | None, Exception], None],
+        here: set[ServeArrival],
         starttls: Accepted | None = None,
     ) -> None:
         self._admission = admission
@@ -52,7 +52,7 @@ class Arrival(ReadingProtocol):
         self._exchange = None if starttls is None else AcceptTLS(starttls)
         self.needs_alpn: str | None = None
         self.transport: asyncio.Transport | None = None
-        self.client: Client | None = None
+        self.client: ServedClient | None = None
         self.data = bytearray()
         self.has_ended = False
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import click
 
 from bothways.cli.client_side import ClientSide, load_client
-from bothways.cli.conversation import Conversation
+from bothways.cli.connect_report import ConnectionEnd, ConnectionReport
+from bothways.cli.conversation import ServerConversation
 from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
@@ -34,26 +35,17 @@ from bothways.cli.staples import Staples, Supply, staples_options
 from bothways.cli.starttls import starttls_option
 from bothways.cli.terminal import (
     FAILED,
-    bounded,
-    headline,
     output_is_gone,
     refuse,
-    report_error,
-    say,
-    say_json,
-    waiting,
 )
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import (
-    Explanation,
     Files,
     HandshakeFacts,
     Observed,
-    ServiceRefusal,
     Situation,
     explain_answer,
     explain_ended,
-    facts_of,
     refusal_in,
 )
 from bothways.diagnosis.service_refusals import explain_silence, silence
@@ -62,7 +54,6 @@ from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.errors import ConfigError, StartTLSFailed, TLSError, Truncated, UsageError
 from bothways.iana import CipherSuite, NamedGroup
-from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
 from bothways.roles import Progress
 from bothways.starttls import Protocol
@@ -71,7 +62,6 @@ from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
 from bothways.trust.names import server_name
 from bothways.trust.verdict import Profile
 
-UNASKED = "the service was asked nothing and said nothing: this does not show whether one answers behind TLS"
 PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 
 
@@ -185,7 +175,7 @@ def command(
         tls, groups=hello.groups, suites=hello.suites, post_handshake=hello.post_handshake, timeout=timeout
     )
     files = side.files(ca, *profile_words(profile), *workload.words, *keys.words, *staples.words, *words)
-    report = _Report(address, profile, as_json, starttls)
+    report = ConnectionReport(address, profile, as_json, starttls)
     server = _Server(address, name, timeout, probing, starttls)
     end = _converse(server, config, files, supply, picture, report)
     report.end(end)
@@ -226,12 +216,12 @@ def _converse(
     files: Files,
     supply: Supply | None,
     picture: LadderFile | None,
-    report: _Report,
-) -> _End:
+    report: ConnectionReport,
+) -> ConnectionEnd:
     """Connect, report the handshake and copy data in both directions; return how it ended."""
     recorder = Recorder()
     observed = server.observer(config, files, recorder)
-    end = _End()
+    end = ConnectionEnd()
     try:
         with (
             contextlib.nullcontext() if supply is None else supply.renewing(report.say),
@@ -294,9 +284,9 @@ class _Server:
             starttls=None if self.starttls is None else self.starttls.name,
         )
 
-    def conversation(self, channel: Channel, say: Callable[[str], None], *, ends: bool) -> Conversation:
-        """Return the conversation after the handshake, as `Conversation`."""
-        return Conversation(channel, str(self.address), self.timeout, say, ends=ends)
+    def conversation(self, channel: Channel, say: Callable[[str], None], *, ends: bool) -> ServerConversation:
+        """Return the conversation after the handshake, as `ServerConversation`."""
+        return ServerConversation(channel, str(self.address), self.timeout, say, ends=ends)
 
     def situation(self, observed: HandshakeFacts, error: Exception) -> Situation:
         """Return what is known about a failure, with the results of --probe if the ServerHello did not come.
@@ -315,87 +305,8 @@ class _Server:
         return replace(situation, probed=probe(target, self.timeout * PROBE_SHARE, asked, situation.own_side))
 
 
-@dataclass
-class _End:
-    """How a connection ended.
-
-    head: the first bytes of the server, which may be a refusal by its service.  unasked: whether it sent nothing, and
-    we had asked nothing.
-    """
-
-    head: bytes = b""
-    error: Exception | None = None
-    why: Explanation | None = None
-    refusal: ServiceRefusal | None = None
-    reply: Explanation | None = None
-    unasked: bool = False
-
-    @property
-    def failure(self) -> Exception | None:
-        """Why the command fails: a refusal by the service takes precedence over the error of the connection."""
-        return self.refusal or self.error
-
-    @property
-    def explanation(self) -> Explanation | None:
-        """Its explanation."""
-        return self.why if self.error is not None else self.reply
-
-
-class _Report:
-    """The report about one connection on standard error: lines at once, or one JSON object at the end."""
-
-    def __init__(
-        self, address: Address, profile: Profile, as_json: bool, starttls: Protocol | None = None
-    ) -> None:
-        self._address = address
-        self._through = "" if starttls is None else f" through {starttls.title} (STARTTLS)"
-        self._as_json = as_json
-        self._facts: dict[str, object] = {
-            "address": str(address),
-            "starttls": None if starttls is None else starttls.name,
-            "profile": profile,
-        }
-
-    def say(self, text: str) -> None:
-        """Print a line; with --json nothing, since standard error has one JSON object."""
-        if not self._as_json:
-            say(text)
-
-    def waiting(self, what: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
-        """Report what is waited for, as `terminal.waiting`; with --json do nothing."""
-        return contextlib.nullcontext(_nothing) if self._as_json else waiting(what)
-
-    def connected(self, channel: Channel, recorder: Recorder) -> None:
-        """Report the handshake."""
-        if self._as_json:
-            self._facts |= report_facts(channel, recorder.notes)
-        else:
-            say("\n".join(bounded(report_lines(f"{self._address}{self._through}", channel, recorder.notes))))
-
-    def end(self, end: _End) -> None:
-        """Report how the connection ended."""
-        if self._as_json:
-            if end.failure is not None:
-                self._facts["error"] = error_facts(end.failure, end.explanation)
-            if end.reply is not None and end.refusal is None:
-                self._facts["reply"] = facts_of(end.reply)
-            say_json(self._facts)
-            return
-        if end.unasked:
-            say(UNASKED)
-        if end.error is None and end.reply is not None:
-            say("\n".join(bounded(str(end.reply).splitlines())))
-        elif end.error is not None and end.why is not None:
-            text = end.why.happened if end.reply is not None else headline(end.error)
-            report_error("\n".join(bounded([f"{self._address}: {text}", *end.why.lines()])))
-
-
-def _nothing() -> None:
-    pass
-
-
 def _copy(
-    channel: Channel, talk: Conversation, observed: HandshakeFacts, end: _End, *, watched: bool
+    channel: Channel, talk: ServerConversation, observed: HandshakeFacts, end: ConnectionEnd, *, watched: bool
 ) -> None:
     """Copy data in both directions until the server closes (RFC 9846 6.1: each closes its own direction)."""
     talk.begin()
@@ -421,7 +332,7 @@ def _pass_on(data: bytes) -> None:
         output_is_gone()
 
 
-def _first_data(talk: Conversation, observed: HandshakeFacts, end: _End) -> bytes | None:
+def _first_data(talk: ServerConversation, observed: HandshakeFacts, end: ConnectionEnd) -> bytes | None:
     """Return what the server sends first, and explain it if it sends nothing.
 
     Nothing lacks where a server that had accepted us ends without close_notify and we had sent nothing, as nginx does
@@ -441,15 +352,15 @@ def _first_data(talk: Conversation, observed: HandshakeFacts, end: _End) -> byte
     return data
 
 
-def _is_unasked(talk: Conversation, seen: Observed) -> bool:
+def _is_unasked(talk: ServerConversation, seen: Observed) -> bool:
     return _has_input_ended(talk, seen) and not seen.said
 
 
-def _has_input_ended(talk: Conversation, seen: Observed) -> bool:
+def _has_input_ended(talk: ServerConversation, seen: Observed) -> bool:
     return talk.has_ended or seen.closed
 
 
-def _explain_silent_end(talk: Conversation, situation: Situation, end: _End) -> None:
+def _explain_silent_end(talk: ServerConversation, situation: Situation, end: ConnectionEnd) -> None:
     """Explain that the server closed without a word: a failure if it did so while our input was still open.
 
     At the end of the input we close too, and a service that has nothing to answer may close then.

@@ -26,7 +26,7 @@ DEAD_AFTER = {
 }
 
 
-class Conversation:
+class ServerConversation:
     """What is exchanged with a server after the handshake.
 
     peer: the server's name in reports.  seconds: how long data is waited for after the end of the input; until then

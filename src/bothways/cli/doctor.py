@@ -31,7 +31,7 @@ from bothways.cli.terminal import DONE, FAILED, refuse, report_error, say, waiti
 from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
-from bothways.doctor.report import Report, Row, as_json, counted, summary
+from bothways.doctor.report import Report, ReportRow, as_json, counted, summary
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import TrustStore
@@ -224,7 +224,7 @@ def _parts(report: Report, *, terminal: bool) -> list[RenderableType]:
     return [*parts, Group("", verdict)]
 
 
-def _words(row: Row) -> Text:
+def _words(row: ReportRow) -> Text:
     style = STYLES[row.level] if row.level == "problem" else ""
     text = Text(row.text, style)
     if row.hint:

@@ -32,7 +32,7 @@ from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.spiffe import Workload, client_workload_options
 from bothways.cli.terminal import DONE, refuse
 from bothways.errors import ConfigError
-from bothways.http.code import LIBRARIES, Wanted, code
+from bothways.http.code import LIBRARIES, RequestAsCode, code
 from bothways.http.location import Location, parse
 from bothways.tls.config import ClientConfig
 from bothways.trust import files
@@ -341,10 +341,10 @@ def _wanted(
     side: Side,
     server: ServerOptions,
     timeout: float,
-) -> Wanted:
+) -> RequestAsCode:
     data = request.data
     is_file = data is not None and data.startswith("@")
-    return Wanted(
+    return RequestAsCode(
         request.method,
         location,
         tuple((each.name, each.value) for each in request.headers),

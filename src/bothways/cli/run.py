@@ -48,7 +48,7 @@ ALPN = ("http/1.1",)
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ProcessConfig:
     """The configuration of one process, and how it follows its files.
 
     may_serve: whether our certificate may be shown now; None where it always may.
@@ -183,7 +183,9 @@ def _check_installed() -> None:
             refuse(f"run requires the package {name}, which is not installed", INSTALL)
 
 
-def _load(side: Side, workload: Workload, clients: Clients, keys: PeerKeys, tickets: Tickets) -> Serving:
+def _load(
+    side: Side, workload: Workload, clients: Clients, keys: PeerKeys, tickets: Tickets
+) -> ProcessConfig:
     """Read all files. Raises ConfigError."""
     if clients.client_auth == "later":
         raise ConfigError("--client-auth later: an ASGI application has no way to ask for a certificate")
@@ -204,11 +206,13 @@ def _load(side: Side, workload: Workload, clients: Clients, keys: PeerKeys, tick
         tickets=tickets.load(),
         insecure_rsa_key_transport=own.classic,
     )
-    return Serving(config, read.checks(), None if followed is None else lambda: not followed.has_expired)
+    return ProcessConfig(
+        config, read.checks(), None if followed is None else lambda: not followed.has_expired
+    )
 
 
 def serve(
-    serving: Serving, listener: socket.socket, app: str, hosting: Hosting, ready: Callable[[], None]
+    serving: ProcessConfig, listener: socket.socket, app: str, hosting: Hosting, ready: Callable[[], None]
 ) -> int:
     """Serve an application on a socket until a signal; return the exit status.
 
@@ -221,7 +225,7 @@ def serve(
     return DONE
 
 
-def _uvicorn_config(serving: Serving, app: str, hosting: Hosting) -> Any:
+def _uvicorn_config(serving: ProcessConfig, app: str, hosting: Hosting) -> Any:
     uvicorn, ours = import_module("uvicorn"), import_module("bothways.http.uvicorn")
     httptools = import_module("uvicorn.protocols.http.httptools_impl")
     websockets = import_module("uvicorn.protocols.websockets.websockets_sansio_impl")

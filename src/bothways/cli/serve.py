@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import click
 
-from bothways.cli.admission import Admission
+from bothways.cli.admission import ServeAdmission
 from bothways.cli.ech import ech_key_option, load_ech_keys
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
@@ -63,9 +63,11 @@ class ClientLimits:
     handshake_timeout: float
     idle_timeout: float | None
 
-    def admission(self) -> Admission:
+    def admission(self) -> ServeAdmission:
         """Return what admits clients, and let this process open that many sockets."""
-        admission = Admission(self.connections, exempt_loopback=self.exempt_loopback, on_wait=_report_wait)
+        admission = ServeAdmission(
+            self.connections, exempt_loopback=self.exempt_loopback, on_wait=_report_wait
+        )
         allow_descriptors(admission.limit + self.connections)  # one more for each, since it may be forwarded
         return admission
 
@@ -232,7 +234,7 @@ def _serve(
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedServer:
     """The configuration by what files say, and what keeps it up to date.
 
     supply: of staples, None for none.  may_serve: whether our certificate may be shown now; None where it always may.
@@ -269,7 +271,7 @@ def _load(
     staples: Staples,
     engine: EngineOptions,
     lasting: _Lasting,
-) -> Loaded:
+) -> LoadedServer:
     """Read all files. Raises ConfigError."""
     followed = workload.load()
     read = ServerFiles(side, clients, keys, followed)
@@ -297,7 +299,9 @@ def _load(
     checks = read.checks()
     if supply is not None and staples.staple_file:
         checks.append(supply.read_changed)
-    return Loaded(config, checks, supply, None if followed is None else lambda: not followed.has_expired)
+    return LoadedServer(
+        config, checks, supply, None if followed is None else lambda: not followed.has_expired
+    )
 
 
 def _with_own_protocol(side: Side, starttls: Accepted | None) -> Side:

@@ -13,7 +13,7 @@ from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.server import LINGER_SECONDS
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
-from bothways.cli.admission import Client
+from bothways.cli.admission import ServedClient
 from bothways.cli.page import greet
 from bothways.errors import StartTLSFailed, TimedOut
 from bothways.gateway.addresses import TCPAddress
@@ -36,7 +36,7 @@ class ServedProtocol(TLSProtocol):
         watch: Watch,
         app: asyncio.BaseProtocol,
         *,
-        client: Client,
+        client: ServedClient,
         limit: int = BUFFER_LIMIT,
         idle_timeout: float | None = None,
         signer: Signer | None = None,
@@ -105,7 +105,7 @@ class Service(ABC):
 
     @abstractmethod
     def begin(
-        self, connection: Connection, watch: Watch, evidence: Finder | None, client: Client
+        self, connection: Connection, watch: Watch, evidence: Finder | None, client: ServedClient
     ) -> ServedProtocol:
         """Return the protocol for the transport of the client."""
 
@@ -121,7 +121,7 @@ class StreamService(Service):
         self._limit = limit
 
     def begin(
-        self, connection: Connection, watch: Watch, evidence: Finder | None, client: Client
+        self, connection: Connection, watch: Watch, evidence: Finder | None, client: ServedClient
     ) -> ServedProtocol:
         """Return the protocol below the streams."""
         link = Link(connection, watch, evidence=evidence, below=partial(ServedProtocol, client=client))
@@ -175,7 +175,7 @@ class Forward(Service):
         self._relay = Relay(lambda _: None, self._end, idle=limit, half_closed=HALF_CLOSED_SECONDS)
 
     def begin(
-        self, connection: Connection, watch: Watch, evidence: Finder | None, client: Client
+        self, connection: Connection, watch: Watch, evidence: Finder | None, client: ServedClient
     ) -> ServedProtocol:
         """Return the protocol below the client's end of the relay."""
         return ServedProtocol(connection, watch, self._relay.client, client=client, evidence=evidence)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from bothways.aio.answers import own_finder
 from bothways.aio.watch import Watch
-from bothways.cli.admission import Admission, Client
-from bothways.cli.arrivals import Arrival
+from bothways.cli.admission import ServeAdmission, ServedClient
+from bothways.cli.arrivals import ServeArrival
 from bothways.cli.pictures import LadderFile
 from bothways.cli.reports import Reports
 from bothways.cli.services import ServedProtocol, Service
@@ -60,7 +60,7 @@ class Serving:
         service: Callable[[], Service],
         picture: LadderFile | None,
         reports: Reports,
-        admission: Admission,
+        admission: ServeAdmission,
         starttls: Accepted | None = None,
         may_serve: Callable[[], bool] | None = None,
     ) -> None:
@@ -75,7 +75,7 @@ class Serving:
         self._watch = Watch(config.settings)
         self._finder = own_finder(config.settings)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._arrivals: set[Arrival] = set()
+        self._arrivals: set[ServeArrival] = set()
         self._departures: set[str] = set()
 
     async def run(self, listener: socket.socket, ready: Callable[[], None]) -> None:
@@ -97,13 +97,13 @@ class Serving:
                 task.cancel()
             await asyncio.sleep(0)
 
-    def _arrival(self) -> Arrival:
+    def _arrival(self) -> ServeArrival:
         hello_seconds = min(HELLO_SECONDS, self._config.handshake_timeout)
-        return Arrival(
+        return ServeArrival(
             self._admission, hello_seconds, self._begin, self._report_silence, self._arrivals, self._starttls
         )
 
-    def _report_silence(self, client: Client | None, error: Exception) -> None:
+    def _report_silence(self, client: ServedClient | None, error: Exception) -> None:
         """Report a client that sent no ClientHello; None has reset the connection, and its address is not known."""
         if client is not None and client.ended:
             self._reports.count_unreported()
@@ -118,17 +118,17 @@ class Serving:
 
         self._reports.failed("" if client is None else client.address.host, lines)
 
-    def _begin(self, arrival: Arrival) -> None:
+    def _begin(self, arrival: ServeArrival) -> None:
         task = asyncio.get_running_loop().create_task(self._converse(arrival))
         self._tasks.add(task)
         task.add_done_callback(functools.partial(self._ended, arrival))
 
-    def _ended(self, arrival: Arrival, task: asyncio.Task[None]) -> None:
+    def _ended(self, arrival: ServeArrival, task: asyncio.Task[None]) -> None:
         """Close what is left, also of a task that was cancelled before it started."""
         self._tasks.discard(task)
         arrival.leave()
 
-    async def _converse(self, arrival: Arrival) -> None:
+    async def _converse(self, arrival: ServeArrival) -> None:
         client, transport = arrival.client, arrival.transport
         if client is None or transport is None:
             raise TypeError("a client that was not admitted")
@@ -141,7 +141,7 @@ class Serving:
             context = {"message": "a connection failed", "exception": error, "transport": transport}
             asyncio.get_running_loop().call_exception_handler(context)
 
-    async def _serve(self, client: Client, transport: asyncio.Transport, arrival: Arrival) -> None:
+    async def _serve(self, client: ServedClient, transport: asyncio.Transport, arrival: ServeArrival) -> None:
         """Do the handshake with a client and serve it; any failure is reported."""
         service, recorder = self._service(), None if self._picture is None else Recorder()
         chosen = functools.partial(self._config_for, arrival.needs_alpn)
@@ -180,7 +180,7 @@ class Serving:
                 await asyncio.to_thread(self._reports.failed, client.address.host, told, known=known)
             await tls.until_lost()
 
-    def _report_departure(self, client: Client, connection: Connection, local: str) -> None:
+    def _report_departure(self, client: ServedClient, connection: Connection, local: str) -> None:
         """Report a client that closed in order without a word, with what is wrong with our certificate for it."""
         facts = connection.history.facts()
         if facts is None or facts.has_data:
@@ -216,7 +216,7 @@ class Serving:
         return ProtocolRequired((protocol.encode(),))
 
     async def _handshake(
-        self, client: Client, tls: ServedProtocol, recorder: Recorder | None, local: str
+        self, client: ServedClient, tls: ServedProtocol, recorder: Recorder | None, local: str
     ) -> None:
         """Wait for the end of the handshake, and write its ladder diagram if requested, also after a failure."""
         await tls.until_established()
@@ -230,7 +230,7 @@ class Serving:
         tls.driver.status.raise_failure()
 
     def _failure(
-        self, client: Client | None, error: Exception, local: str = "", words: str = ""
+        self, client: ServedClient | None, error: Exception, local: str = "", words: str = ""
     ) -> list[str]:
         """Return lines about what ended a connection, and its causes."""
         who = _who(client)
@@ -239,7 +239,7 @@ class Serving:
         causes = self._explained(client, error, local).lines()
         return [f"{who} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
 
-    def _explained(self, client: Client | None, error: Exception, local: str) -> Explanation:
+    def _explained(self, client: ServedClient | None, error: Exception, local: str) -> Explanation:
         address = "" if client is None else str(client.address)
         return explain_failure(error, files=self._files, address=address, local=local)
 
@@ -262,6 +262,6 @@ def _warnings(status: ConnectionStatus) -> list[str]:
     return lines + [f"    3.3c {visible(text, 600)}" for text in unknown]
 
 
-def _who(client: Client | None) -> str:
+def _who(client: ServedClient | None) -> str:
     """Return the address of a client; None has reset its connection before that was read."""
     return "a client" if client is None else str(client.address)

@@ -10,7 +10,7 @@ from bothways.describe.escape import visible
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.self_check import reasons_against, revocations
-from bothways.diagnosis.situation import UNNAMED, Chain, Observed, OwnSide, Request, Situation
+from bothways.diagnosis.situation import UNNAMED, AcceptedCertificates, Chain, Observed, OwnSide, Situation
 from bothways.diagnosis.stacks import Stack, stack_of
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import Reason
@@ -77,7 +77,7 @@ class Case:
         return self.error.alert if isinstance(self.error, PeerAlert) else None
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> AcceptedCertificates | None:
         """What the server's CertificateRequest asked for, or None."""
         return self.observed.request
 

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bothways.describe.messages import title
-from bothways.diagnosis.situation import UNNAMED, Chain, Files, Observed, Offer, OwnSide, Request, Situation
+from bothways.diagnosis.situation import (
+    UNNAMED,
+    AcceptedCertificates,
+    Chain,
+    Files,
+    HelloOffer,
+    Observed,
+    OwnSide,
+    Situation,
+)
 from bothways.iana import ContentType
 from bothways.roles import Role
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -147,14 +156,14 @@ def _without_certificates(hello: ClientHello) -> tuple[Role, ...]:
     return tuple(role for role, types in offered if types is not None and set(types.types) == {RAW})
 
 
-def offer_of(hello: ClientHello) -> Offer:
+def offer_of(hello: ClientHello) -> HelloOffer:
     """Return the parameters that a ClientHello offers."""
     extensions = hello.extensions or ()
     groups = ext.find(extensions, ext.SupportedGroups)
     schemes = ext.find(extensions, ext.SignatureAlgorithms)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
     name = ext.find(extensions, ext.ServerName)
-    return Offer(
+    return HelloOffer(
         versions=client_versions(hello),
         suites=hello.cipher_suites,
         groups=groups.groups if groups else (),
@@ -176,13 +185,13 @@ def chosen_protocol(extensions: Sequence[ext.Extension] | None) -> bytes | None:
     return chosen.protocols[0] if chosen and chosen.protocols else None
 
 
-def request_of(request: tls13.CertificateRequest | tls12.CertificateRequest) -> Request:
+def request_of(request: tls13.CertificateRequest | tls12.CertificateRequest) -> AcceptedCertificates:
     """Return the signature schemes and CAs of a CertificateRequest."""
     if isinstance(request, tls12.CertificateRequest):
-        return Request(request.supported_signature_algorithms, request.certificate_authorities)
+        return AcceptedCertificates(request.supported_signature_algorithms, request.certificate_authorities)
     schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
     named = ext.find(request.extensions, ext.CertificateAuthorities)
-    return Request(schemes.schemes if schemes else (), named.authorities if named else ())
+    return AcceptedCertificates(schemes.schemes if schemes else (), named.authorities if named else ())
 
 
 def chain_of(certificate: tls13.Certificate | tls12.Certificate) -> Chain:

@@ -31,14 +31,14 @@ def _printable(raw: bytes) -> str:
     return "".join(chr(each) for each in raw if 32 <= each < 127)
 
 
-class Message(NamedTuple):
+class BinaryMessage(NamedTuple):
     """A message of a binary protocol: what is before its content, and the content, which may be incomplete."""
 
     head: bytes
     content: bytes
 
 
-def _messages(data: bytes, bounds: Callable[[bytes, int], tuple[int, int] | None]) -> Iterator[Message]:
+def _messages(data: bytes, bounds: Callable[[bytes, int], tuple[int, int] | None]) -> Iterator[BinaryMessage]:
     """Yield the first messages. bounds: where the content of the one at a place begins and ends; None for none."""
     at = 0
     for _ in range(MESSAGES_LOOKED_AT):
@@ -46,7 +46,7 @@ def _messages(data: bytes, bounds: Callable[[bytes, int], tuple[int, int] | None
         if found is None or found[1] - at > MESSAGE_LIMIT:
             return
         start, end = found
-        yield Message(data[at:start], data[start:end])
+        yield BinaryMessage(data[at:start], data[start:end])
         at = end
 
 

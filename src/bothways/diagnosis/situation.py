@@ -146,7 +146,7 @@ def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class HelloOffer:
     """What a ClientHello offers."""
 
     versions: tuple[int, ...] = ()
@@ -158,7 +158,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class AcceptedCertificates:
     """What a CertificateRequest asks for: signature schemes, and the DER names of CAs (none: any CA)."""
 
     schemes: tuple[int, ...] = ()
@@ -180,8 +180,8 @@ class Observed:
     sent: tuple[str, ...] = ()
     received: tuple[str, ...] = ()
     version: int | None = None
-    offer: Offer | None = None
-    request: Request | None = None
+    offer: HelloOffer | None = None
+    request: AcceptedCertificates | None = None
     shown: Chain | None = None
     chain: Chain | None = None
     data: bool = False

@@ -33,7 +33,7 @@ from bothways.diagnosis.service_reply import read_reply
 from bothways.diagnosis.situation import UNNAMED, Situation
 from bothways.doctor.dial import Dialer
 from bothways.doctor.evidence import compared
-from bothways.doctor.report import Asked, Confirmed, Handshake, Reply, Request
+from bothways.doctor.report import Asked, Confirmed, HandshakeReport, ReplyReport, RequestedCertificate
 from bothways.errors import PeerAlert, TLSError, Truncated
 from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.iana import name as code_name
@@ -59,7 +59,7 @@ SHOWN_AUTHORITIES = 100
 
 
 @dataclass
-class Attempt:
+class HandshakeAttempt:
     """One handshake, and what was recorded of it. closed: whether the server closed before it was asked anything."""
 
     config: ClientConfig
@@ -67,7 +67,7 @@ class Attempt:
     error: Exception | None = None
     channel: Channel | None = None
     confirmed: Confirmed = "unknown"
-    reply: Reply | None = None
+    reply: ReplyReport | None = None
     explanation: Explanation | None = None
     answer: Explanation | None = None
     refusal: ServiceRefusal | None = None
@@ -137,13 +137,13 @@ class Attempt:
         """Whether the server requested renegotiation, in which it may request a certificate."""
         return any(isinstance(message, tls12.HelloRequest) for message in self.seen())
 
-    def facts(self) -> Handshake:
+    def facts(self) -> HandshakeReport:
         """Return the record as values for a report."""
         channel = self.channel
         sent = [
             each for each in self.seen(sent=True) if isinstance(each, tls12.Certificate | tls13.Certificate)
         ]
-        return Handshake(
+        return HandshakeReport(
             offered=tuple(f"TLS {each}" for each in self.config.versions),
             with_certificate=bool(self.config.settings.identity.own),
             outcome="failed" if self.error is not None else "succeeded",
@@ -173,10 +173,14 @@ class Attempt:
                 return any(each is not None for each in statuses)
         return False
 
-    def _request(self) -> Request | None:
+    def _request(self) -> RequestedCertificate | None:
         for message, when in self._requests():
             return request_facts(message, when)
-        return Request("after the handshake", (), 0, (), ()) if self.requested_renegotiation else None
+        return (
+            RequestedCertificate("after the handshake", (), 0, (), ())
+            if self.requested_renegotiation
+            else None
+        )
 
 
 def failure_facts(error: Exception | None, explanation: Explanation | None) -> dict[str, Any] | None:
@@ -186,10 +190,10 @@ def failure_facts(error: Exception | None, explanation: Explanation | None) -> d
     return {**error_facts(error), "explanation": facts_of(explanation) if explanation is not None else None}
 
 
-def request_facts(message: Asking, when: Asked) -> Request:
+def request_facts(message: Asking, when: Asked) -> RequestedCertificate:
     """Return a request for our certificate as values for a report."""
     authorities, schemes, types = parts_of(message)
-    return Request(
+    return RequestedCertificate(
         when=when,
         authorities=tuple(visible(dn_text(each)) for each in authorities[:SHOWN_AUTHORITIES]),
         more_authorities=max(0, len(authorities) - SHOWN_AUTHORITIES),
@@ -225,7 +229,7 @@ def attempt(
     files: Files = UNNAMED,
     probed: Probed | None = None,
     patience: float = WAIT_SECONDS,
-) -> Attempt:
+) -> HandshakeAttempt:
     """Make one full handshake and close it; no session is resumed, which would show less.
 
     dialer: connects to the server.  config: of the client.  path: what to request over HTTP; None: "/" if the server
@@ -234,7 +238,7 @@ def attempt(
     Raises `ConnectionsUsedUp`, and nothing for what a server or the network does.
     """
     config = replace(config, sessions=SessionStore())
-    result = Attempt(config)
+    result = HandshakeAttempt(config)
     target, name = dialer.target, str(dialer.target.name)
     starttls = "" if dialer.starttls is None else dialer.starttls.name
     observed = HandshakeFacts(
@@ -257,7 +261,9 @@ def attempt(
     return result
 
 
-def _with_evidence(result: Attempt, situation: Situation, dialer: Dialer, probed: Probed | None) -> Situation:
+def _with_evidence(
+    result: HandshakeAttempt, situation: Situation, dialer: Dialer, probed: Probed | None
+) -> Situation:
     """Return the situation with what probes found; a refused hello is compared with others first."""
     if probed is not None and probed.versions and not result.chose:
         probed = compared(dialer, probed, situation.own_side)
@@ -265,7 +271,7 @@ def _with_evidence(result: Attempt, situation: Situation, dialer: Dialer, probed
 
 
 def _exchange_data(
-    result: Attempt,
+    result: HandshakeAttempt,
     channel: Channel,
     path: str | None,
     dialer: Dialer,
@@ -308,7 +314,7 @@ def _exchange_data(
 
 
 @contextlib.contextmanager
-def _read_reply_at_exit(result: Attempt, observed: HandshakeFacts) -> Iterator[None]:
+def _read_reply_at_exit(result: HandshakeAttempt, observed: HandshakeFacts) -> Iterator[None]:
     """Decode what the service has sent, however the block ends: a reset may follow an answer."""
     try:
         yield
@@ -321,7 +327,7 @@ def _read_reply_at_exit(result: Attempt, observed: HandshakeFacts) -> Iterator[N
             result.reply = reply_in(result.head, datetime.now(UTC), result.answer)
 
 
-def _confirmed(channel: Channel, wait: float, result: Attempt, *, linger: bool) -> Confirmed:
+def _confirmed(channel: Channel, wait: float, result: HandshakeAttempt, *, linger: bool) -> Confirmed:
     """Wait until the server accepts or refuses us, and for a further request."""
     deadline = time.monotonic() + wait
     confirmed = channel.confirmed(wait)
@@ -338,7 +344,7 @@ def _confirmed(channel: Channel, wait: float, result: Attempt, *, linger: bool) 
     return confirmed
 
 
-def ask_http(channel: Channel, path: str, dialer: Dialer, deadline: float, result: Attempt) -> None:
+def ask_http(channel: Channel, path: str, dialer: Dialer, deadline: float, result: HandshakeAttempt) -> None:
     """Request a page once, and keep the beginning of the response; of a refusal its text too."""
     name = dialer.target.name
     host = dialer.target.host if name.kind == "uri" else f"[{name}]" if ":" in str(name) else str(name)
@@ -373,7 +379,7 @@ def _is_enough(head: bytes) -> bool:
     return bool(stop) and length is not None and len(body) >= int(length[1])
 
 
-def reply_in(head: bytes, now: datetime, answer: Explanation | None = None) -> Reply | None:
+def reply_in(head: bytes, now: datetime, answer: Explanation | None = None) -> ReplyReport | None:
     """Decode the beginning of an HTTP response, or of another protocol's refusal; None where it says nothing.
 
     head: the first bytes.  now: the time, for the difference of clocks.  answer: the explanation of a refusal.
@@ -383,8 +389,10 @@ def reply_in(head: bytes, now: datetime, answer: Explanation | None = None) -> R
     parts = line.split(None, 2)
     if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit() or len(parts[1]) != 3:
         reply = None if answer is None else read_reply(head)
-        return None if reply is None else Reply(reply.status, visible(reply.text, 120), None, explanation)
-    return Reply(int(parts[1]), visible(line.decode("latin-1"), 120), _skew(rest, now), explanation)
+        return (
+            None if reply is None else ReplyReport(reply.status, visible(reply.text, 120), None, explanation)
+        )
+    return ReplyReport(int(parts[1]), visible(line.decode("latin-1"), 120), _skew(rest, now), explanation)
 
 
 def _skew(headers: bytes, now: datetime) -> float | None:

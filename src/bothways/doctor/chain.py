@@ -9,7 +9,7 @@ from datetime import datetime
 from bothways.describe.documents import certificate_document, key_text, signature_text
 from bothways.describe.escape import visible
 from bothways.diagnosis.certificates import fault_of_ours
-from bothways.doctor.report import Level, Row, counted
+from bothways.doctor.report import Level, ReportRow, counted
 from bothways.faults import Reason, hint_of
 from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId
@@ -36,23 +36,27 @@ SEND_THESE = "send the leaf and its intermediates, each once"
 
 def certificate_rows(
     chain: Sequence[bytes], verdict: Verdict | None, anchors: TrustStore, now: datetime
-) -> Iterator[Row]:
+) -> Iterator[ReportRow]:
     """Return the rows about a server's chain, in the order of its checks."""
     sent = readable(chain)
     if not sent:
-        yield Row("certificate.sent", "problem" if chain else "unknown", "certificate", _no_chain_text(chain))
+        yield ReportRow(
+            "certificate.sent", "problem" if chain else "unknown", "certificate", _no_chain_text(chain)
+        )
         return
     leaf = sent[0]
-    yield Row(
+    yield ReportRow(
         "certificate.subject",
         "note",
         "it is",
         f"{shown(leaf.subject_text)}, issued by {shown(leaf.issuer_text)}",
     )
-    yield Row("certificate.names", *_names(leaf))
-    yield Row("certificate.key", "note", "its key", f"{key_text(leaf.key)}, signed with {signed_with(leaf)}")
+    yield ReportRow("certificate.names", *_names(leaf))
+    yield ReportRow(
+        "certificate.key", "note", "its key", f"{key_text(leaf.key)}, signed with {signed_with(leaf)}"
+    )
     if anchors.profile == "web":
-        yield Row("certificate.profile", "note", "verified by", WEB_PROFILE)
+        yield ReportRow("certificate.profile", "note", "verified by", WEB_PROFILE)
     if verdict is not None:
         yield from verdict_rows(verdict, "certificate", StepId.SERVER_VERDICT)
     yield from days_rows("certificate.days", sent, now)
@@ -87,30 +91,32 @@ def shown(text: str) -> str:
     return visible(text) or "(empty)"
 
 
-def verdict_rows(verdict: Verdict, prefix: str, step: StepId) -> Iterator[Row]:
+def verdict_rows(verdict: Verdict, prefix: str, step: StepId) -> Iterator[ReportRow]:
     """Return the checks a, b and c of a verdict, and every reason for a refusal."""
     for finding in verdict.findings:
         id_, what = CHECKS[finding.letter]
         text = visible(finding.text, TEXT_LIMIT)
         if finding.outcome is not Outcome.FAILED:
-            yield Row(f"{prefix}.{id_}", LEVELS[finding.outcome], f"{step.part(finding.letter)} {what}", text)
+            yield ReportRow(
+                f"{prefix}.{id_}", LEVELS[finding.outcome], f"{step.part(finding.letter)} {what}", text
+            )
     if not isinstance(verdict, Trusted):
         yield from reason_rows(verdict.reasons, prefix)
 
 
-def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[Row]:
+def reason_rows(reasons: Sequence[Reason], prefix: str) -> Iterator[ReportRow]:
     """Return the reasons for a refusal; of one fault in several certificates the ids are numbered."""
     for id_, reason in _numbered(reasons, prefix):
         text = visible(f"{reason} ({reason.rule})", TEXT_LIMIT)
-        yield Row(id_, "problem", "refused", text, visible(hint_of(reason.fault, reason.facts)))
+        yield ReportRow(id_, "problem", "refused", text, visible(hint_of(reason.fault, reason.facts)))
 
 
-def own_reason_rows(reasons: Sequence[Reason], prefix: str, now: datetime) -> Iterator[Row]:
+def own_reason_rows(reasons: Sequence[Reason], prefix: str, now: datetime) -> Iterator[ReportRow]:
     """Return the reasons for which a client certificate of ours would be refused, in words about ourselves."""
     for id_, reason in _numbered(reasons, prefix):
         fault = fault_of_ours(reason, Role.CLIENT, now)
         text = visible(f"{fault.text} ({reason.rule})", TEXT_LIMIT)
-        yield Row(id_, "problem", "would be refused", text, visible(fault.remedy))
+        yield ReportRow(id_, "problem", "would be refused", text, visible(fault.remedy))
 
 
 def _numbered(reasons: Sequence[Reason], prefix: str) -> Iterator[tuple[str, Reason]]:
@@ -121,21 +127,23 @@ def _numbered(reasons: Sequence[Reason], prefix: str) -> Iterator[tuple[str, Rea
         yield (f"{prefix}.{name}" if times[name] == 1 else f"{prefix}.{name}.{times[name]}"), reason
 
 
-def days_rows(id_: str, chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[Row]:
+def days_rows(id_: str, chain: Sequence[ParsedCertificate], now: datetime) -> Iterator[ReportRow]:
     """Return how long the certificate that expires first is still valid; the verdict covers expired ones."""
     first = min(chain, key=lambda each: each.not_after)
     days = (first.not_after - now).days
     whose = "" if first is chain[0] else f" ({shown(first.subject_text)}, above the leaf)"
     text = f"until {first.not_after:%Y-%m-%d %H:%M} UTC, {days} days{whose}"
     if 0 <= days < SOON_DAYS:
-        yield Row(id_, "warning", "time left", text, "renew it in time; inform in advance those who pin it")
+        yield ReportRow(
+            id_, "warning", "time left", text, "renew it in time; inform in advance those who pin it"
+        )
     elif days >= SOON_DAYS:
-        yield Row(id_, "good", "time left", text)
+        yield ReportRow(id_, "good", "time left", text)
 
 
 def chain_rows(
     sent: Sequence[ParsedCertificate], verdict: Verdict | None, anchors: TrustStore
-) -> Iterator[Row]:
+) -> Iterator[ReportRow]:
     """Return whether the chain is complete, in order, and without other certificates (RFC 9846 4.5.1.3)."""
     in_order, rest = linked(sent)
     top = in_order[-1]
@@ -143,7 +151,7 @@ def chain_rows(
     count = counted(len(sent), "certificate")
     if is_self_signed(top) and len(in_order) > 1:
         text = f"{count}, including the root, which those who trust it do not need"
-        yield Row(
+        yield ReportRow(
             "certificate.chain",
             "note",
             "chain",
@@ -151,27 +159,31 @@ def chain_rows(
             "leave the root out: it makes every handshake larger",
         )
     elif known or isinstance(verdict, Trusted):
-        yield Row("certificate.chain", "good", "chain", f"{count}, complete up to a trust anchor")
+        yield ReportRow("certificate.chain", "good", "chain", f"{count}, complete up to a trust anchor")
     elif is_self_signed(top):
-        yield Row("certificate.chain", "note", "chain", "it is self-signed: nothing is missing above it")
+        yield ReportRow(
+            "certificate.chain", "note", "chain", "it is self-signed: nothing is missing above it"
+        )
     else:
         text = f"{count}; {shown(top.issuer_text)}, which issued {which(top, sent)}, {_missing(top, rest, anchors)}"
-        yield Row(
+        yield ReportRow(
             "certificate.chain", "problem", "chain", text,
             "have the server send its intermediates, or trust its root: --ca FILE",
         )  # fmt: skip
     if len({each.der for each in sent}) < len(sent):
-        yield Row("certificate.repeated", "warning", "repeated", "a certificate occurs twice", SEND_THESE)
+        yield ReportRow(
+            "certificate.repeated", "warning", "repeated", "a certificate occurs twice", SEND_THESE
+        )
         return
     unrelated = [each for each in sent[1:] if each.der not in {one.der for one in in_order}]
     if unrelated:
         text = f"{len(unrelated)} that the chain does not need, such as {shown(unrelated[0].subject_text)}"
-        yield Row("certificate.surplus", "note", "surplus", text, SEND_THESE)
+        yield ReportRow("certificate.surplus", "note", "surplus", text, SEND_THESE)
     elif [each.der for each in sent] != [each.der for each in in_order]:
         text = (
             "not in the order in which each certificate is followed by its issuer; some clients refuse that"
         )
-        yield Row(
+        yield ReportRow(
             "certificate.order",
             "warning",
             "order",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from bothways.doctor.probes import Offer, offer_record
+from bothways.doctor.probes import ProbeOffer, offer_record
 from bothways.doctor.replies import CLOSED, LIMIT, HelloReply, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.net.starttls import request_tls
@@ -152,7 +152,7 @@ class Dialer:
                     return answer
         return b""
 
-    def closes_for_hello(self, offer: Offer, seconds: float) -> Literal["early", "whole"] | None:
+    def closes_for_hello(self, offer: ProbeOffer, seconds: float) -> Literal["early", "whole"] | None:
         """Return when the server closes a connection for a hello: before the last byte, after it, or not at all.
 
         One that waits for the last byte has read the hello, as TLS servers and routers by name do; services of other
@@ -171,7 +171,7 @@ class Dialer:
             return "whole" if _ends(sock, deadline - time.monotonic()) else None
 
     def ask(
-        self, offer: Offer, *, until_key_exchange: bool = False, name: ServerName | None = None
+        self, offer: ProbeOffer, *, until_key_exchange: bool = False, name: ServerName | None = None
     ) -> HelloReply:
         """Send a hello and return the reply. Raises OSError for an unreachable server, and ConnectionsUsedUp.
 

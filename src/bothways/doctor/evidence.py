@@ -8,7 +8,7 @@ from dataclasses import replace
 from bothways.diagnosis import Probed
 from bothways.diagnosis.situation import Differs, OwnSide
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
-from bothways.doctor.probes import FULL_OFFER, VERSIONS, Offer
+from bothways.doctor.probes import FULL_OFFER, VERSIONS, ProbeOffer
 from bothways.doctor.survey import Survey
 from bothways.doctor.unanswered import CONNECTIONS, distinguish, in_http, refused_by_alert
 from bothways.errors import StartTLSFailed
@@ -86,10 +86,10 @@ def compared(dialer: Dialer, found: Probed, ours: OwnSide) -> Probed:
     versions = tuple(each for each in VERSIONS if each in ours.versions)
     if not (versions and ours.suites and ours.groups and ours.schemes):
         return found
-    widest = Offer(versions, ours.suites, FULL_OFFER.groups)
+    widest = ProbeOffer(versions, ours.suites, FULL_OFFER.groups)
     our_schemes = replace(widest, schemes=ours.schemes)
     our_groups = replace(our_schemes, groups=ours.groups)
-    steps: tuple[tuple[Differs, Offer], ...] = (
+    steps: tuple[tuple[Differs, ProbeOffer], ...] = (
         ("schemes", our_schemes),
         ("groups", our_groups),
         ("size", replace(our_groups, padding=PADDING)),

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, Probed, explain
 from bothways.diagnosis.situation import UNNAMED, OwnSide
-from bothways.doctor.attempts import Attempt, attempt, parts_of
+from bothways.doctor.attempts import HandshakeAttempt, attempt, parts_of
 from bothways.doctor.chain import cards, certificate_rows, days_rows, shown
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer, Target
 from bothways.doctor.evidence import COMPARISONS, of_survey, probe_by
@@ -22,7 +22,7 @@ from bothways.doctor.findings import (
     unreachable_rows,
 )
 from bothways.doctor.identity import RequestFacts, identity_rows
-from bothways.doctor.report import Report, Row, Section
+from bothways.doctor.report import Report, ReportRow, Section
 from bothways.doctor.survey import PLAN, Survey
 from bothways.errors import StartTLSFailed
 from bothways.ladder.model import Card
@@ -54,8 +54,8 @@ class Examination:
     dialer: Dialer
     config: ClientConfig
     survey: Survey
-    first_attempts: tuple[Attempt, ...] = ()
-    final: Attempt | None = None
+    first_attempts: tuple[HandshakeAttempt, ...] = ()
+    final: HandshakeAttempt | None = None
     unreachable: Explanation | None = None
 
     def report(self) -> Report:
@@ -81,15 +81,15 @@ class Examination:
         return self.config.clock.now()
 
     @property
-    def _attempts(self) -> tuple[Attempt, ...]:
+    def _attempts(self) -> tuple[HandshakeAttempt, ...]:
         return self.first_attempts if self.final is None else (*self.first_attempts, self.final)
 
     @property
-    def _with_certificate(self) -> Attempt | None:
+    def _with_certificate(self) -> HandshakeAttempt | None:
         """The last handshake in which the server sent its certificate."""
         return next((each for each in reversed(self._attempts) if each.chain), None)
 
-    def _sections(self) -> Iterator[tuple[str, str, tuple[Row, ...]]]:
+    def _sections(self) -> Iterator[tuple[str, str, tuple[ReportRow, ...]]]:
         config, seen, now = self.config, self._with_certificate, self._now
         if self.unreachable is not None:
             yield "server", "What it supports", tuple(unreachable_rows(self.unreachable))
@@ -168,7 +168,7 @@ def examine(
         ).situation()
         situation = replace(situation, probed=_without_starttls(dialer, error, situation.own_side))
         return Examination(dialer, config, survey, unreachable=explain(error, situation))
-    first_attempts: list[Attempt] = []
+    first_attempts: list[HandshakeAttempt] = []
     probed = of_survey(survey)
     try:
         for first_config in _first_configs(survey, config):
@@ -208,7 +208,7 @@ def _with_staples(revocation: Revocation | None) -> Revocation:
     return revocation if revocation.staples != "ignore" else replace(revocation, staples="use")
 
 
-def _final_config(config: ClientConfig, first_attempts: Sequence[Attempt]) -> ClientConfig:
+def _final_config(config: ClientConfig, first_attempts: Sequence[HandshakeAttempt]) -> ClientConfig:
     """Return the configuration of the last handshake.
 
     HTTP is offered to a server that chose it before, and authentication after the handshake to one that requested it.
@@ -250,7 +250,7 @@ def examine_files(credentials: Credentials | None, anchors: TrustStore | None, n
     )
 
 
-def _anchor_rows(anchors: TrustStore, now: datetime) -> Iterator[Row]:
+def _anchor_rows(anchors: TrustStore, now: datetime) -> Iterator[ReportRow]:
     """Return until when each trust anchor is valid; an expired one verifies nothing."""
     certificates = anchors.certificates
     for target, each in enumerate(certificates[:ANCHORS_SHOWN], 1):
@@ -260,9 +260,13 @@ def _anchor_rows(anchors: TrustStore, now: datetime) -> Iterator[Row]:
             text = (
                 f"{name} expired on {anchor.not_after:%Y-%m-%d}: it is not valid as a trust anchor any more"
             )
-            yield Row(f"anchors.{target}", "problem", "authority", text, "get the new certificate of the CA")
+            yield ReportRow(
+                f"anchors.{target}", "problem", "authority", text, "get the new certificate of the CA"
+            )
             continue
         remaining = next(iter(days_rows(f"anchors.{target}", [anchor], now)))
         yield replace(remaining, subject="authority", text=f"{name}, {remaining.text}")
     if len(certificates) > ANCHORS_SHOWN:
-        yield Row("anchors.more", "note", "authorities", f"and {len(certificates) - ANCHORS_SHOWN} more")
+        yield ReportRow(
+            "anchors.more", "note", "authorities", f"and {len(certificates) - ANCHORS_SHOWN} more"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bothways.doctor.report import Level, Report, Row, Section, as_json, counted, moment, summary
+from bothways.doctor.report import Level, Report, ReportRow, Section, as_json, counted, moment, summary
 from bothways.ladder.html_style import BASE, REPORT, card_parts, document, escaped
 
 SIGNS: dict[Level, str] = {"good": "✓", "note": "·", "warning": "!", "problem": "✗", "unknown": "?"}
@@ -80,13 +80,13 @@ def _top(report: Report) -> Iterator[str]:
     yield "</div>"
 
 
-def _counted(problems: list[Row], warnings: list[Row]) -> str:
+def _counted(problems: list[ReportRow], warnings: list[ReportRow]) -> str:
     if not problems and not warnings:
         return "No problems, no warnings."
     return f"<b>{counted(len(problems), 'problem')}, {counted(len(warnings), 'warning')}:</b>"
 
 
-def _link(row: Row) -> str:
+def _link(row: ReportRow) -> str:
     sign = f'<b class="{CLASSES[row.level]}">{WORDS[row.level]}</b>'
     return f'<li>{sign} <a href="#{escaped(row.id)}">{escaped(row.subject)}: {escaped(row.text)}</a></li>'
 
@@ -100,7 +100,7 @@ def _section(section: Section) -> str:
     )
 
 
-def _row(row: Row) -> str:
+def _row(row: ReportRow) -> str:
     hint = f'<span class="hint">{escaped(row.hint)}</span>' if row.hint else ""
     hint += f"<code>{escaped(row.command)}</code>" if row.command else ""
     return (

@@ -83,7 +83,7 @@ VERSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ProbeOffer:
     """What one hello offers: versions (the highest first), suites, groups, application protocols, schemes.
 
     padding: bytes that only make it larger (RFC 7685).
@@ -98,7 +98,7 @@ class Offer:
 
 
 # What a client of ours offers comes first: many servers choose what the client prefers.
-FULL_OFFER = Offer(
+FULL_OFFER = ProbeOffer(
     tuple(each for each in VERSIONS if each != ProtocolVersion.SSLv3),
     tuple(
         dict.fromkeys(
@@ -115,14 +115,14 @@ FULL_OFFER = Offer(
 )
 # Suites of TLS_PSK, TLS_DHE_PSK, TLS_RSA_PSK and TLS_ECDHE_PSK (RFC 4279, 5487, 5489, 6655, 7905, 8442), and of
 # TLS_SRP_SHA (RFC 5054).
-PRE_SHARED = Offer(
+PRE_SHARED = ProbeOffer(
     (ProtocolVersion.TLSv1_2,),
     (*range(0xD001, 0xD006), *range(0xCCAB, 0xCCAF), *range(0xC035, 0xC039), *range(0xC0A4, 0xC0AC),
      *range(0xA8, 0xB8), *range(0x8A, 0x96), *range(0xC01A, 0xC023)),
 )  # fmt: skip
 
 
-def offer_record(target: ServerName, offer: Offer) -> bytes:
+def offer_record(target: ServerName, offer: ProbeOffer) -> bytes:
     """Return the record with a ClientHello of this offer, for a server of this name."""
     best = offer.versions[0]
     legacy = min(best, ProtocolVersion.TLSv1_2)
@@ -144,7 +144,7 @@ def offer_record(target: ServerName, offer: Offer) -> bytes:
     )
 
 
-def _extensions(target: ServerName, offer: Offer) -> list[ext.Extension]:
+def _extensions(target: ServerName, offer: ProbeOffer) -> list[ext.Extension]:
     found: list[ext.Extension] = [] if target.sni is None else [ext.ServerName(target.sni)]
     found += [ext.SupportedGroups(offer.groups), ext.SignatureAlgorithms(offer.schemes)]
     found += [ext.EcPointFormats((0,)), ext.ExtendedMainSecret(), ext.SessionTicket()]

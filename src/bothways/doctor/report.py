@@ -22,7 +22,7 @@ Confirmed = Literal["accepted", "refused", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class VersionSupport:
     """A version of TLS, and whether the server supports it."""
 
     name: str
@@ -38,7 +38,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class ServerBehaviour:
     """What a server shows without a completed handshake.
 
     speaks: "TLS", or another protocol, of which `start` is the beginning.  through: the protocol by which TLS is
@@ -52,7 +52,7 @@ class Server:
     speaks: str
     start: str
     through: str
-    versions: tuple[Version, ...]
+    versions: tuple[VersionSupport, ...]
     suites_13: Choices
     suites_12: Choices
     dated: tuple[str, ...]
@@ -64,7 +64,7 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class RequestedCertificate:
     """A server's request for our certificate. Without authorities it accepts those of any CA."""
 
     when: Asked
@@ -75,7 +75,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class ReplyReport:
     """The response of the service. `status`: of HTTP. `skew`: by how many seconds its clock is ahead of ours.
 
     explanation: why it may refuse us, as in `connect --json`; None where it does not.
@@ -88,7 +88,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Handshake:
+class HandshakeReport:
     """One handshake with our engine. `failure` is as in `connect --json`, with the probable causes."""
 
     offered: tuple[str, ...]
@@ -101,16 +101,16 @@ class Handshake:
     scheme: str | None
     staple: bool
     tickets: int
-    request: Request | None
+    request: RequestedCertificate | None
     sent_certificate: bool
     confirmed: Confirmed
-    reply: Reply | None
+    reply: ReplyReport | None
     failure: dict[str, Any] | None
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One finding: its subject, its level, its text, and what to do, by a command if one helps.
 
     cause: the code of a cause of failures, or "".
@@ -131,7 +131,7 @@ class Section:
 
     id: str
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +146,12 @@ class Report:
     outcome: Outcome
     connections: int
     connection_limit: int
-    server: Server | None
-    handshakes: tuple[Handshake, ...]
+    server: ServerBehaviour | None
+    handshakes: tuple[HandshakeReport, ...]
     certificates: tuple[Card, ...]
     sections: tuple[Section, ...]
 
-    def row(self, id_: str) -> Row | None:
+    def row(self, id_: str) -> ReportRow | None:
         """Return the finding with an id, or None."""
         return next((row for section in self.sections for row in section.rows if row.id == id_), None)
 

@@ -17,10 +17,10 @@ from bothways.doctor.probes import (
     SUITES_13,
     SUITES_WITH_GROUPS,
     VERSIONS,
-    Offer,
+    ProbeOffer,
 )
 from bothways.doctor.replies import HelloReply
-from bothways.doctor.report import Choices, Server, Version, VersionStatus
+from bothways.doctor.report import Choices, ServerBehaviour, VersionStatus, VersionSupport
 from bothways.doctor.unanswered import CONNECTIONS, distinguish, in_http, refused_by_alert
 from bothways.errors import StartTLSFailed
 from bothways.iana import Alert, CipherSuite, ProtocolVersion, group_names
@@ -112,17 +112,17 @@ class Survey:
                 return "something other than TLS"
         return "TLS" if self.first.kind != "closed" or "spoken" in self.spoken.values() else "nothing"
 
-    def server(self) -> Server:
+    def server(self) -> ServerBehaviour:
         """Return the result."""
         address = self.dialer.address
         host, port = address if address is not None else ("", 0)
-        return Server(
+        return ServerBehaviour(
             address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
             milliseconds=round(self.dialer.seconds * 1000, 1),
             speaks=self.speaks,
             start=self.first.start if self.first is not None else "",
             through="" if self.dialer.starttls is None else self.dialer.starttls.title,
-            versions=tuple(Version(VERSIONS[code], status) for code, status in self.spoken.items()),
+            versions=tuple(VersionSupport(VERSIONS[code], status) for code, status in self.spoken.items()),
             suites_13=self.suites_13,
             suites_12=self.suites_12,
             dated=tuple(self.dated),
@@ -135,7 +135,7 @@ class Survey:
 
     # -- hellos ------------------------------------------------------------------------------------------
 
-    def _ask(self, offer: Offer, *, until_key_exchange: bool = False) -> HelloReply:
+    def _ask(self, offer: ProbeOffer, *, until_key_exchange: bool = False) -> HelloReply:
         reply = self.dialer.ask(offer, until_key_exchange=until_key_exchange)
         self._silent = self._silent + 1 if reply.kind == "silence" else 0
         if self._silent >= GIVE_UP_AFTER:
@@ -146,7 +146,7 @@ class Survey:
         return reply
 
     def _first_hello(self) -> HelloReply:
-        return self._ask(Offer((TLS13, TLS12), (*SUITES_13, *GOOD_SUITES_12)))
+        return self._ask(ProbeOffer((TLS13, TLS12), (*SUITES_13, *GOOD_SUITES_12)))
 
     def _answered_otherwise(self, reply: HelloReply) -> HelloReply:
         """Return the reply by what the server answers instead; one that starts TLS on request gets the hello again."""
@@ -177,7 +177,7 @@ class Survey:
         for version in VERSIONS:
             if self.spoken[version] == "not known":
                 suites = SUITES_13 if version == TLS13 else (*GOOD_SUITES_12, *_other_suites())
-                reply = self._ask(Offer((version,), suites))
+                reply = self._ask(ProbeOffer((version,), suites))
                 self.spoken[version] = _version_status(reply, version)
         if "spoken" not in self.spoken.values() and first.alert is not None:
             self._refused_altogether(first.alert)
@@ -195,14 +195,14 @@ class Survey:
             self.suites_13 = self._choices(
                 SUITES_13,
                 PLAN["suites of TLS 1.3"],
-                lambda suites: self._ask(Offer((TLS13,), suites)).suite,
+                lambda suites: self._ask(ProbeOffer((TLS13,), suites)).suite,
                 _suite_names,
             )
         if self._speaks(TLS12):
             self.suites_12 = self._choices(
                 GOOD_SUITES_12,
                 PLAN["suites of TLS 1.2"],
-                lambda suites: self._ask(Offer((TLS12,), suites)).suite,
+                lambda suites: self._ask(ProbeOffer((TLS12,), suites)).suite,
                 _suite_names,
             )
 
@@ -211,7 +211,7 @@ class Survey:
         if not spoken:
             return
         for what, suites in OUTDATED_SUITES.items():
-            reply = self._ask(Offer(spoken[:1], suites))
+            reply = self._ask(ProbeOffer(spoken[:1], suites))
             if reply.kind == "choice":
                 self.dated.append(what)
                 self.dated_suites += [] if reply.suite is None else [reply.suite]
@@ -223,7 +223,7 @@ class Survey:
         suites = SUITES_13 if version == TLS13 else SUITES_WITH_GROUPS
 
         def ask(groups: tuple[int, ...]) -> int | None:
-            offer = Offer((version,), suites, groups)
+            offer = ProbeOffer((version,), suites, groups)
             return self._ask(offer, until_key_exchange=version == TLS12).group
 
         self.groups = self._choices(PROBED_GROUPS, PLAN["groups"], ask, group_names)

@@ -16,7 +16,7 @@ ANYBODY = "any verified client"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class AccessRule:
     """One rule of the file. name: how it is called in the log, by default what it says."""
 
     name: str
@@ -40,8 +40,8 @@ class Access:
     which a client has to be; None where clients are not verified by the bundles of any.
     """
 
-    allow: Sequence[Rule] | None
-    deny: Sequence[Rule] = ()
+    allow: Sequence[AccessRule] | None
+    deny: Sequence[AccessRule] = ()
     domains: TrustDomains | None = None
 
     def decision(self, verdict: Trusted) -> Decision:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 
 from bothways.errors import ConfigError
-from bothways.gateway.access import ANYBODY, Access, Rule
+from bothways.gateway.access import ANYBODY, Access, AccessRule
 from bothways.gateway.cel import MOST_EXPRESSIONS, MOST_TOGETHER, CelRule
 from bothways.gateway.strict_toml import Table
 from bothways.trust.access import PeerRule
@@ -29,7 +29,7 @@ def access_in(table: Table) -> Access:
     return Access(rules, deny)
 
 
-def _check_expressions(table: Table, rules: Sequence[Rule]) -> None:
+def _check_expressions(table: Table, rules: Sequence[AccessRule]) -> None:
     sizes = [len(each.peers.expression) for each in rules if isinstance(each.peers, CelRule)]
     if len(sizes) > MOST_EXPRESSIONS or sum(sizes) > MOST_TOGETHER:
         table.refuse(
@@ -38,7 +38,7 @@ def _check_expressions(table: Table, rules: Sequence[Rule]) -> None:
         )
 
 
-def _rule(table: Table) -> Rule:
+def _rule(table: Table) -> AccessRule:
     name = table.text("name")
     given = {kind: values for kind in RULE_KINDS if (values := table.texts(kind)) is not None}
     expression = table.text("cel")
@@ -49,7 +49,7 @@ def _rule(table: Table) -> Rule:
     else:
         also = _peer_rule(table, given) if given else None
         peers = table.made("cel", lambda: CelRule(expression, also))
-    return Rule(name or str(peers), peers)
+    return AccessRule(name or str(peers), peers)
 
 
 def _peer_rule(table: Table, given: dict[str, tuple[str, ...]]) -> PeerRule:

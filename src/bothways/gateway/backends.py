@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bothways.aio.client import create_connection
-from bothways.aio.opening import Opening
+from bothways.aio.opening import StartTLSOpening
 from bothways.diagnosis.causes import Cause
 from bothways.errors import StartTLSFailed, TLSError
 from bothways.gateway.addresses import Address, TCPAddress
@@ -105,7 +105,7 @@ async def greeted(way: Way, protocol: asyncio.Protocol, starttls: Accepted | Non
     if greeting is None:
         await way(lambda: protocol)
         return
-    opening = Opening(greeting, lambda: protocol)
+    opening = StartTLSOpening(greeting, lambda: protocol)
     try:
         await way(lambda: opening)
         await opening.finished

@@ -19,7 +19,7 @@ from bothways.faults import Fault
 from bothways.gateway import backends
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.endings import Code, Ending, ending_of, is_verdict
-from bothways.gateway.log import Entry, RequestEntry
+from bothways.gateway.log import ConnectionEntry, RequestEntry
 from bothways.gateway.observe.meter import Metric, Timing
 from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
@@ -80,7 +80,7 @@ class ClientProtocol(AdmittedProtocol):
         self._spans: Spans | None = None
         self._span: Span | None = None
         self.leaf: Leaf = b"", b""
-        self.entry = Entry(str(listener), "", "", 0.0)
+        self.entry = ConnectionEntry(str(listener), "", "", 0.0)
         self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
         base = self._routes.all[0]
         self._recorder = None if self._routes.config.status is None else Recorder()

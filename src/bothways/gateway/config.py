@@ -46,7 +46,7 @@ MOST_LISTENERS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class GatewayLimits:
     """How much a gateway takes on. Each is for one worker process.
 
     connections: established ones.  handshakes: at the same time; one address may hold a quarter of them.
@@ -124,7 +124,7 @@ class GatewayConfig:
     path: str
     listeners: tuple[ListenerConfig, ...]
     routes: tuple[RouteConfig, ...]
-    limits: Limits
+    limits: GatewayLimits
     times: Times
     log_format: str
     metrics: ListenerConfig | None = None
@@ -294,11 +294,11 @@ def _spans(table: Table | None) -> bool:
     return wanted
 
 
-def _limits(table: Table | None, folder: Path) -> Limits:
+def _limits(table: Table | None, folder: Path) -> GatewayLimits:
     if table is None:
-        return Limits()
-    default = Limits()
-    limits = Limits(
+        return GatewayLimits()
+    default = GatewayLimits()
+    limits = GatewayLimits(
         table.whole("connections", default.connections, 1, 65536),
         table.whole("handshakes", default.handshakes, 4, 65536),
         table.whole("per_address", default.per_address, 1, 65536),

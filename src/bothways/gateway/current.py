@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 
 from bothways.errors import ConfigError
 from bothways.gateway.config import GatewayConfig, config_text, parsed_config
-from bothways.gateway.held import SYSTEM_ANCHORS, Files, Held, Making
+from bothways.gateway.held import SYSTEM_ANCHORS, FileReader, Held, Making
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, made_routes
-from bothways.gateway.sources import Sources
+from bothways.gateway.sources import ContentSources
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
 from bothways.trust.renewal import Overdue
@@ -57,8 +57,8 @@ class Current:
         self._taken: dict[str, files.Stamp | None] = {}
         self._digests: dict[str, bytes] = {}
         self._unused: set[str] = set()
-        self._sources = Sources()
-        reader = Files(self._sources)
+        self._sources = ContentSources()
+        reader = FileReader(self._sources)
         making = Making(reader, Held(), (), datetime.now(UTC), keeps=False)
         try:
             self.routes = made_routes(parsed_config(path, self._text), tickets, making)
@@ -85,7 +85,7 @@ class Current:
         """Read the configuration and all of its files. Raises ConfigError, and then nothing has changed."""
         text = config_text(self._path)
         config = parsed_config(self._path, text)
-        reader = Files(self._sources)
+        reader = FileReader(self._sources)
         for path, most in _named_files(config):
             reader(path, most)
         changed = {path for path in reader.contents if self._is_different(path, reader)}
@@ -105,7 +105,7 @@ class Current:
         changed = self._changed_files()
         if not changed:
             return None
-        reader = Files(self._sources)
+        reader = FileReader(self._sources)
         for path in tuple(changed):
             try:
                 reader(path, files.MAX_CRL_FILE)
@@ -117,7 +117,7 @@ class Current:
         self._note(reader)
         return self._made_of(reader, changed) if changed else None
 
-    def _made_of(self, reader: Files, changed: set[str]) -> Change | None:
+    def _made_of(self, reader: FileReader, changed: set[str]) -> Change | None:
         before = self.routes.held
         own = {path for paths in before.credentials for path in paths}
         for different in (changed, changed - own):
@@ -170,10 +170,10 @@ class Current:
                 changed.add(path)
         return changed
 
-    def _is_different(self, path: str, reader: Files) -> bool:
+    def _is_different(self, path: str, reader: FileReader) -> bool:
         return path in self._unused or self._digests.get(path) != reader.digests[path]
 
-    def _note(self, reader: Files) -> None:
+    def _note(self, reader: FileReader) -> None:
         self._taken |= reader.stamps
         self._digests |= reader.digests
 

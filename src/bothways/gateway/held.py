@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from bothways.errors import ConfigError
 from bothways.gateway.identity_config import Own
 from bothways.gateway.shared_news import SharedNews
-from bothways.gateway.sources import Sources
+from bothways.gateway.sources import ContentSources
 from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.spiffe.identities import TrustDomains
 from bothways.ticket_keys.wrapping import secret_in
@@ -70,11 +70,11 @@ class Held:
     news: SharedNews = field(default_factory=SharedNews)
 
 
-class Files:
+class FileReader:
     """Reads files, and keeps of each when it was changed and what was in it. sources: where contents come from."""
 
-    def __init__(self, sources: Sources | None = None) -> None:
-        self._sources = sources or Sources()
+    def __init__(self, sources: ContentSources | None = None) -> None:
+        self._sources = sources or ContentSources()
         self.stamps: dict[str, files.Stamp | None] = {}
         self.digests: dict[str, bytes] = {}
         self.contents: dict[str, bytes] = {}

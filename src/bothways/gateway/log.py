@@ -24,7 +24,7 @@ NAMES_SHOWN = 8
 
 
 @dataclass(slots=True)
-class Entry:
+class ConnectionEntry:
     """What is known of one connection, filled in as it goes on. began, asked_at: times of the event loop.
 
     client: the address.  asked: the server name that the client sent, not verified.  verdict: "none" before the client
@@ -127,7 +127,7 @@ class Log:
         else:
             self._tell(f"{self._time()} {told}")
 
-    def connection(self, entry: Entry, seconds: float) -> None:
+    def connection(self, entry: ConnectionEntry, seconds: float) -> None:
         """Tell of a connection that has ended; if its client was not let in, only so often for each address."""
         if not entry.is_known and not self._limits.may_report(entry.host):
             self.not_logged()
@@ -138,7 +138,7 @@ class Log:
         else:
             self._tell(self._line(entry, seconds, left_out), left_out)
 
-    def request(self, entry: Entry, request: RequestEntry) -> None:
+    def request(self, entry: ConnectionEntry, request: RequestEntry) -> None:
         """Tell of a request. entry: of its connection."""
         if self.form == "json":
             self._write_json("request", self._request_fields(entry, request))
@@ -164,7 +164,7 @@ class Log:
     def _write_json(self, kind: str, fields: dict[str, Any], left_out: int = 0) -> None:
         self._tell(json.dumps({"time": self._time(), "kind": kind, **fields}), left_out)
 
-    def _common(self, entry: Entry) -> dict[str, Any]:
+    def _common(self, entry: ConnectionEntry) -> dict[str, Any]:
         """Return what lines about a connection and about a request of it have in common."""
         return {
             "worker": self.worker,
@@ -176,7 +176,7 @@ class Log:
             "rule": entry.rule,
         }
 
-    def _fields(self, entry: Entry, seconds: float, left_out: int) -> dict[str, Any]:
+    def _fields(self, entry: ConnectionEntry, seconds: float, left_out: int) -> dict[str, Any]:
         return {
             **self._common(entry),
             "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),
@@ -193,7 +193,7 @@ class Log:
             "not_logged": left_out,
         }
 
-    def _request_fields(self, entry: Entry, request: RequestEntry) -> dict[str, Any]:
+    def _request_fields(self, entry: ConnectionEntry, request: RequestEntry) -> dict[str, Any]:
         return {
             **self._common(entry),
             "host": visible(request.authority, NAME_LIMIT),
@@ -209,7 +209,7 @@ class Log:
 
     # -- text ------------------------------------------------------------------------------------------
 
-    def _line(self, entry: Entry, seconds: float, left_out: int) -> str:
+    def _line(self, entry: ConnectionEntry, seconds: float, left_out: int) -> str:
         words = [
             self._time(),
             entry.client,
@@ -228,7 +228,7 @@ class Log:
             words.append(f"not_logged={left_out}")
         return " ".join(words)
 
-    def _request_line(self, entry: Entry, request: RequestEntry) -> str:
+    def _request_line(self, entry: ConnectionEntry, request: RequestEntry) -> str:
         words = [
             self._time(),
             entry.client,
@@ -245,14 +245,14 @@ class Log:
         return " ".join(words)
 
 
-def _who(entry: Entry) -> str:
+def _who(entry: ConnectionEntry) -> str:
     """Return who a verified client is, for people: its subject, and its URI if there is exactly one (a SPIFFE ID)."""
     names = None if entry.peer is None else entry.peer.names
     who = f"who={_quoted(None if names is None else names.subject)}"
     return who if names is None or len(names.uri) != 1 else f"{who} uri={_quoted(names.uri[0])}"
 
 
-def words_of(entry: Entry) -> str:
+def words_of(entry: ConnectionEntry) -> str:
     """Return why a connection ended, in bounded words without control characters."""
     return "" if entry.ending is None else visible(entry.ending.text, WHY_LIMIT)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bothways.aio.reading import ReadingProtocol
 from bothways.gateway.client import spelled
 from bothways.gateway.endings import Code, Ending
-from bothways.gateway.log import Entry
+from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.proxy_header import Announced
 
 LAST_SECONDS = 1.0  # for the last words to be taken
@@ -72,7 +72,7 @@ class Preliminary(ReadingProtocol):
         proxy = text if self.by_proxy or self.announced is not None else None
         if self.announced is not None and self.announced.client is not None:
             host, text = spelled(self.announced.client)
-        entry = Entry(str(self.listener), text, host, self._began, proxy=proxy)
+        entry = ConnectionEntry(str(self.listener), text, host, self._began, proxy=proxy)
         entry.ending = Ending.of(code or self.code, why, error)
         self.transport.close()
         asyncio.get_running_loop().call_later(LAST_SECONDS, self.transport.abort)

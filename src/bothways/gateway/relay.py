@@ -22,10 +22,10 @@ BUFFER_LIMIT = 64 * 1024
 LAST_SECONDS = 5.0  # how often it is looked whether the last bytes are taken when both ways have ended
 
 
-class End(Transported):
+class RelayEnd(Transported):
     """One end of a relay: what comes here goes to `other`. `count` is how many bytes came."""
 
-    other: End
+    other: RelayEnd
 
     def __init__(self, relay: Relay) -> None:
         self.relay = relay
@@ -88,7 +88,7 @@ class End(Transported):
         early, self._early = self._early, []
         return early
 
-    def take_early(self, other: End) -> None:
+    def take_early(self, other: RelayEnd) -> None:
         """Take over what was kept for another end, in whose place this one stands."""
         self._early, other._early = other._early, []
 
@@ -107,11 +107,11 @@ class End(Transported):
             self.transport.close()
 
 
-class TLSEnd(End, asyncio.Protocol):
+class TLSEnd(RelayEnd, asyncio.Protocol):
     """An end over TLS."""
 
 
-class PlainEnd(End, ReadingProtocol):
+class PlainEnd(RelayEnd, ReadingProtocol):
     """An end without TLS."""
 
 
@@ -167,7 +167,7 @@ class Relay:
 
     # -- what the ends tell ----------------------------------------------------------------------------
 
-    def opened(self, end: End) -> None:
+    def opened(self, end: RelayEnd) -> None:
         """An end is there: first the client, which is not read from before the service is there."""
         if end is self.client:
             end.pause(True)
@@ -181,7 +181,7 @@ class Relay:
             if self.client.has_ended:
                 end.write_end()
 
-    def ended(self, end: End) -> None:
+    def ended(self, end: RelayEnd) -> None:
         """One way has ended: the other may go on for a while."""
         end.other.write_end()
         if end.other.has_ended:
@@ -195,7 +195,7 @@ class Relay:
         self.idleness = Idleness(self._half_closed, self._end_of_idleness)
         self.idleness.start()
 
-    def lost(self, end: End, error: Exception | None) -> None:
+    def lost(self, end: RelayEnd, error: Exception | None) -> None:
         """An end is gone; before its time the other one is cut."""
         if self.why is None:
             self.error = error

@@ -30,7 +30,7 @@ from bothways.gateway.news_index import (
     digest_of,
     listed,
 )
-from bothways.gateway.observe.meter import Meter, Metric, State, Timing
+from bothways.gateway.observe.meter import CurrentState, Meter, Metric, Timing
 from bothways.gateway.shared_news import SharedNews
 from bothways.gateway.store_client import Argument, BadAnswer, StoreClient, StoreRefused
 from bothways.trust.crl import CRL
@@ -121,7 +121,7 @@ class NewsExchange:
         self._news.unfollow(self._learned)
         self._running.cancel()
         await asyncio.gather(self._running, return_exceptions=True)
-        self._meter.state(State.NEWS_FOLLOWED, 0)
+        self._meter.state(CurrentState.NEWS_FOLLOWED, 0)
         self._store.disconnect()
 
     def _learned(self) -> None:
@@ -197,12 +197,12 @@ class NewsExchange:
             await self._clients.revoked(taken)
 
     def _succeeded(self) -> None:
-        self._meter.state(State.NEWS_FOLLOWED, 1)
+        self._meter.state(CurrentState.NEWS_FOLLOWED, 1)
         if self._store.answered():
             self._tell(f"revocation news are followed again, in {self._store.where}")
 
     def _failed(self, error: Exception) -> None:
-        self._meter.state(State.NEWS_FOLLOWED, 0)
+        self._meter.state(CurrentState.NEWS_FOLLOWED, 0)
         why = self._store.failed(error)
         if why is not None:
             self._tell(

@@ -15,12 +15,12 @@ from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import ListenerAddress
 from bothways.gateway.config import GatewayConfig, RouteConfig, wildcard
-from bothways.gateway.held import Files, Held, Making
+from bothways.gateway.held import FileReader, Held, Making
 from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
 from bothways.gateway.identity_config import BackendTLS, IdentityConfig, Own
 from bothways.gateway.listener_config import STATUS
 from bothways.gateway.observe.refusals import load_ladders
-from bothways.gateway.sources import Sources
+from bothways.gateway.sources import ContentSources
 from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -164,9 +164,9 @@ def load_routes(config: GatewayConfig, tickets: TicketKeys | None = None) -> Rou
 
     tickets: the keys of session tickets; None issues none. Our own CA issues nothing for it.
     """
-    sources = Sources(issues=False)
+    sources = ContentSources(issues=False)
     try:
-        making = Making(Files(sources), Held(), (), datetime.now(UTC), keeps=False)
+        making = Making(FileReader(sources), Held(), (), datetime.now(UTC), keeps=False)
         return made_routes(config, tickets, making)
     finally:
         sources.close()

@@ -26,12 +26,12 @@ from bothways.gateway.listening import (
     open_listener,
     remove_socket_file,
 )
-from bothways.gateway.log import Entry, Log
+from bothways.gateway.log import ConnectionEntry, Log
 from bothways.gateway.newly_listed import listed_in, newly_listed
 from bothways.gateway.observe.audit_file import AuditFile
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
-from bothways.gateway.observe.meter import Meter, State
+from bothways.gateway.observe.meter import CurrentState, Meter
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
 from bothways.gateway.observe.snapshot import identity_text, live_row, publish
@@ -47,9 +47,9 @@ from bothways.trust.verdict import Names
 
 if TYPE_CHECKING:
     from bothways.describe.recorder import Noted
-    from bothways.gateway.http.messages import Request
+    from bothways.gateway.http.messages import RequestHead
     from bothways.gateway.observe.operator import Operator, OperatorStream
-    from bothways.gateway.observe.pages import Page
+    from bothways.gateway.observe.pages import PageAnswer
     from bothways.gateway.observe.spans import Spans
 
 K = TypeVar("K")
@@ -320,9 +320,9 @@ class Gateway:
         """Bring the numbers of this process up to date."""
         for client in self.clients:
             client.count_bytes()
-        self.meter.state(State.CONNECTIONS, len(self._established))
+        self.meter.state(CurrentState.CONNECTIONS, len(self._established))
         waiting = len(self.clients) - len(self._established) + len(self._preliminary)
-        self.meter.state(State.HANDSHAKES_OPEN, waiting)
+        self.meter.state(CurrentState.HANDSHAKES_OPEN, waiting)
         if self.routes.config.status is None:
             publish(self.meter.slot, self._by_text)
             return
@@ -344,20 +344,20 @@ class Gateway:
             self._spans = Spans(asyncio.get_running_loop().time)
         return self._spans
 
-    def note_refusal(self, entry: Entry, notes: Sequence[Noted]) -> None:
+    def note_refusal(self, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
         """Note a connection that has ended, where refusals are shown. notes: of its handshake."""
         if self.routes.config.status is not None:
             self._refusals.note(entry, notes)
 
-    async def status(self, request: Request) -> Page:
-        """Answer a request for the status. Raises Refused."""
-        from bothways.gateway.http.messages import Refused
+    async def status(self, request: RequestHead) -> PageAnswer:
+        """Answer a request for the status. Raises RefusedRequest."""
+        from bothways.gateway.http.messages import RefusedRequest
         from bothways.gateway.observe.status_page import status_of, status_page
 
         if request.target.partition(b"?")[0] != b"/":
-            raise Refused(404, "there is /")
+            raise RefusedRequest(404, "there is /")
         if request.method not in (b"GET", b"HEAD") or request.has_body:
-            raise Refused(405, "only GET and HEAD, without a body")
+            raise RefusedRequest(405, "only GET and HEAD, without a body")
         self.publish()
         held, loop = self.routes.held, asyncio.get_running_loop()
         return await loop.run_in_executor(

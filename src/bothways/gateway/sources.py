@@ -26,7 +26,7 @@ class Followed(Protocol):
         """End what is open."""
 
 
-class Sources:
+class ContentSources:
     """Reads contents; of what is followed the newest is the content. `close` ends what is open.
 
     issues: whether our CA may issue; false for a check.

@@ -11,7 +11,7 @@ from bothways.http.location import Location
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RequestAsCode:
     """What the code has to do. File names are as the user gave them; None for what was not given."""
 
     method: str
@@ -35,7 +35,7 @@ class Wanted:
 LIBRARIES = ("httpx", "requests", "aiohttp")
 
 
-def code(library: str, wanted: Wanted) -> str:
+def code(library: str, wanted: RequestAsCode) -> str:
     """Return a program that sends the request; it exits with status 1 for an HTTP status from 400 on.
 
     library: one of LIBRARIES.
@@ -45,7 +45,7 @@ def code(library: str, wanted: Wanted) -> str:
     return "\n".join([*_imports(library, wanted), "", *_config(wanted), *apart, *write(wanted), ""])
 
 
-def _imports(library: str, wanted: Wanted) -> list[str]:
+def _imports(library: str, wanted: RequestAsCode) -> list[str]:
     roots = ["ClientConfig", *(["Credentials"] if wanted.cert else []), "TrustStore"]
     lines = ["import asyncio"] if library == "aiohttp" else []
     lines += ["import sys", *(["from pathlib import Path"] if _reads_files(wanted) else []), ""]
@@ -56,18 +56,18 @@ def _imports(library: str, wanted: Wanted) -> list[str]:
     return lines
 
 
-def _reads_files(wanted: Wanted) -> bool:
+def _reads_files(wanted: RequestAsCode) -> bool:
     return any((wanted.password_file, wanted.data_file not in (None, "-"), wanted.output not in (None, "-")))
 
 
-def _judges(wanted: Wanted) -> bool:
+def _judges(wanted: RequestAsCode) -> bool:
     return bool(wanted.crls or wanted.revocation)
 
 
 # -- configuration ---------------------------------------------------------------------------------------
 
 
-def _config(wanted: Wanted) -> list[str]:
+def _config(wanted: RequestAsCode) -> list[str]:
     lines = ["config = ClientConfig(", f"    anchors={_anchors(wanted)},"]
     if wanted.cert is not None:
         lines.append(f"    credentials={_credentials(wanted)},")
@@ -81,14 +81,14 @@ def _config(wanted: Wanted) -> list[str]:
     return [*lines, ")"]
 
 
-def _anchors(wanted: Wanted) -> str:
+def _anchors(wanted: RequestAsCode) -> str:
     profile = "" if wanted.profile == "private" else f"profile={wanted.profile!r}"
     if wanted.ca is None:
         return f"TrustStore.system({profile})"
     return f"TrustStore.from_file({', '.join(filter(None, (repr(wanted.ca), profile)))})"
 
 
-def _credentials(wanted: Wanted) -> str:
+def _credentials(wanted: RequestAsCode) -> str:
     arguments = [repr(wanted.cert), *([repr(wanted.key)] if wanted.key is not None else [])]
     if wanted.password_file is not None:
         arguments.append(f'password=Path({wanted.password_file!r}).read_text("utf-8-sig").splitlines()[0]')
@@ -98,7 +98,7 @@ def _credentials(wanted: Wanted) -> str:
 # -- the request -----------------------------------------------------------------------------------------
 
 
-def _arguments(wanted: Wanted, body: str) -> list[str]:
+def _arguments(wanted: RequestAsCode, body: str) -> list[str]:
     """Return method, URL, headers and body as lines of a call. body: the name of the argument for the body."""
     lines = [f"        {wanted.method!r},", f"        {str(wanted.location)!r},"]
     if wanted.headers:
@@ -124,7 +124,7 @@ def _joined(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     return joined
 
 
-def _ending(wanted: Wanted, status: str, content: str) -> list[str]:
+def _ending(wanted: RequestAsCode, status: str, content: str) -> list[str]:
     write = "sys.stdout.buffer.write(content)"
     if wanted.output not in (None, "-"):
         write = f"Path({wanted.output!r}).write_bytes(content)"
@@ -132,7 +132,7 @@ def _ending(wanted: Wanted, status: str, content: str) -> list[str]:
     return [*first, write, f"sys.exit(1 if {status} >= 400 else 0)"]
 
 
-def _httpx(wanted: Wanted) -> list[str]:
+def _httpx(wanted: RequestAsCode) -> list[str]:
     extra = f", timeout={wanted.timeout!r}"
     return [
         f"with httpx.Client(verify=SSLContext(config), trust_env=False{extra}) as client:",
@@ -144,7 +144,7 @@ def _httpx(wanted: Wanted) -> list[str]:
     ]
 
 
-def _requests(wanted: Wanted) -> list[str]:
+def _requests(wanted: RequestAsCode) -> list[str]:
     name = "" if wanted.name is None else f", server_hostname={wanted.name!r}"
     return [
         "class Adapter(requests.adapters.HTTPAdapter):",
@@ -167,7 +167,7 @@ def _requests(wanted: Wanted) -> list[str]:
     ]
 
 
-def _aiohttp(wanted: Wanted) -> list[str]:
+def _aiohttp(wanted: RequestAsCode) -> list[str]:
     lines = [
         "async def ask():",
         "    connector = aiohttp.TCPConnector(ssl=SSLContext(config))",
@@ -188,5 +188,5 @@ def _aiohttp(wanted: Wanted) -> list[str]:
     return [*lines, *_ending(wanted, "status", "content")]
 
 
-def _named(wanted: Wanted, argument: str) -> list[str]:
+def _named(wanted: RequestAsCode, argument: str) -> list[str]:
     return [] if wanted.name is None else ["        " + argument % wanted.name]

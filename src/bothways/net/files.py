@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bothways.errors import UsageError
 
 
-class Stream(Protocol):
+class FileStream(Protocol):
     """The object that a file reads from and writes to."""
 
     def recv_into(self, buffer: memoryview, /) -> int:
@@ -20,7 +20,7 @@ class Stream(Protocol):
 
 
 def open_file(
-    stream: Stream, closed: Callable[[], None], mode: str, buffering: int | None, **text: Any
+    stream: FileStream, closed: Callable[[], None], mode: str, buffering: int | None, **text: Any
 ) -> Any:
     """Return a file over `stream`. closed: called once, when the file is closed.
 
@@ -42,7 +42,7 @@ def open_file(
 class StreamFile(io.RawIOBase):
     """The unbuffered file, which the buffered and text files use."""
 
-    def __init__(self, stream: Stream, closed: Callable[[], None], mode: str) -> None:
+    def __init__(self, stream: FileStream, closed: Callable[[], None], mode: str) -> None:
         super().__init__()
         if not set(mode) <= set("rwb"):
             super().close()  # closed here, or the garbage collector would call `closed` for a file that was not counted

@@ -63,7 +63,7 @@ class TrustDomains:
 
 
 @dataclass(frozen=True, slots=True)
-class Identities:
+class WorkloadIdentities:
     """A response that was checked whole. own: our credentials, by the SPIFFE ID.  default: the first of them."""
 
     default: str
@@ -96,7 +96,7 @@ class Identities:
         return TrustStore(dict.fromkeys(ders), source=source), TrustDomains(by_domain)
 
 
-def identities_in(data: bytes, source: str, at: datetime | None = None) -> Identities:
+def identities_in(data: bytes, source: str, at: datetime | None = None) -> WorkloadIdentities:
     """Return what a response has. Raises ConfigError, which names `source`.
 
     at: the time, to refuse what has expired; None accepts it.
@@ -107,7 +107,7 @@ def identities_in(data: bytes, source: str, at: datetime | None = None) -> Ident
         raise ConfigError(f"{source}: the agent sent what cannot be used: {error}") from None
 
 
-def _identities(response: X509Response, source: str, at: datetime | None) -> Identities:
+def _identities(response: X509Response, source: str, at: datetime | None) -> WorkloadIdentities:
     own: dict[str, Credentials] = {}
     bundles: dict[str, tuple[bytes, ...]] = {}
     for svid in response.svids:
@@ -124,7 +124,7 @@ def _identities(response: X509Response, source: str, at: datetime | None) -> Ide
         bundles[domain] = bundle
     for name, bundle in bundles.items():
         TrustStore(bundle, source=f"{source}: bundle of {name}")
-    return Identities(response.svids[0].spiffe_id, own, bundles)
+    return WorkloadIdentities(response.svids[0].spiffe_id, own, bundles)
 
 
 def _credentials(svid: SVID, source: str, at: datetime | None) -> Credentials:

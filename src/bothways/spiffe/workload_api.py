@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.spiffe.addresses import checked_address
-from bothways.spiffe.identities import Identities, identities_in
+from bothways.spiffe.identities import WorkloadIdentities, identities_in
 from bothways.spiffe.stream import INVALID_ARGUMENT, StreamEnded, SVIDStream
 
 PREFIX = "spiffe:"  # how the source is called in texts
@@ -85,7 +85,7 @@ class WorkloadAPI:
             waiting = [] if self._socket is None else [self._socket]
             select.select(waiting, [], [], min(left, 0.1))
 
-    def identities(self) -> Identities:
+    def identities(self) -> WorkloadIdentities:
         """Return what the newest response has; waits for the first. Raises ConfigError."""
         return identities_in(self.first(), self.source)
 

@@ -13,9 +13,9 @@ from bothways.errors import UsageError
 from bothways.starttls import accept_ldap, accept_lines, accept_postgres, lines
 from bothways.starttls.exchange import Exchange
 from bothways.starttls.protocols import ALIASES
-from bothways.starttls.talk import Limits, Talk, Wait
+from bothways.starttls.talk import Talk, TalkLimits, Wait
 
-CLIENT_LIMITS = Limits(line=2048, lines=32, total=8 * 1024)
+CLIENT_LIMITS = TalkLimits(line=2048, lines=32, total=8 * 1024)
 
 
 class Accepted(NamedTuple):

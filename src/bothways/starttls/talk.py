@@ -32,7 +32,7 @@ Wait = Generator[None, None, T]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TalkLimits:
     """What a peer may send before TLS: bytes of a line, lines and bytes in total."""
 
     line: int = LINE_LIMIT
@@ -47,11 +47,11 @@ class Talk:
     to TLS, where it began without a request.
     """
 
-    def __init__(self, protocol: str, peer: str = "server", limits: Limits | None = None) -> None:
+    def __init__(self, protocol: str, peer: str = "server", limits: TalkLimits | None = None) -> None:
         self.protocol = protocol
         self.rest = b""
         self._peer = peer
-        self._limits = limits or Limits()
+        self._limits = limits or TalkLimits()
         self._came = bytearray()
         self._out = bytearray()
         self._searched = 0

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, pkcs12
 
 from bothways.ca.authority import Authority, Issued
-from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.crl import RevokedEntry, build_crl
 from bothways.ca.profiles import Profile
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
@@ -93,14 +93,16 @@ class Identities:
         self._root, self._issuing = self._authorities("Testing Root", "Testing CA")
         self._unknown = self._authorities("Unknown Root", "Unknown CA")[1]
         self._kept: dict[tuple[Role, Kind], Identity] = {}
-        self._revoked: list[Revoked] = []
+        self._revoked: list[RevokedEntry] = []
         self._count = 0
         self.ca = self._written("ca.pem", self._root.root_pem)
         self.crl = folder / "crl.pem"
         self.anchors = TrustStore.from_pem(self._root.root_pem)
         self.crls = CRLStore()
         for role in ROLES:
-            self._revoked.append(Revoked(self.identity(role, "revoked").serial, self._start, "keyCompromise"))
+            self._revoked.append(
+                RevokedEntry(self.identity(role, "revoked").serial, self._start, "keyCompromise")
+            )
         self._publish()
 
     def identity(
@@ -131,7 +133,7 @@ class Identities:
 
     def revoke(self, identity: Identity) -> None:
         """Revoke an identity now: the file `crl` is rewritten, and `crls` has the new CRL."""
-        self._revoked.append(Revoked(identity.serial, self._start, "keyCompromise"))
+        self._revoked.append(RevokedEntry(identity.serial, self._start, "keyCompromise"))
         self._publish()
 
     def _authorities(self, root: str, issuing: str) -> tuple[Authority, Authority]:

@@ -22,14 +22,14 @@ class BadTicketKeys(ValueError):
     """What a store holds cannot be used; the text says why."""
 
 
-class SharedKey(NamedTuple):
+class SharedTicketKey(NamedTuple):
     """One key, and the name by which a ticket says that it was sealed under it."""
 
     name: bytes
     secret: bytes
 
     def __repr__(self) -> str:
-        return "SharedKey(...)"
+        return "SharedTicketKey(...)"
 
     def opened(self) -> TicketKey:
         """Return the key as it seals and opens."""
@@ -42,9 +42,9 @@ class SharedRing:
 
     since: datetime
     period: timedelta
-    previous: SharedKey | None
-    current: SharedKey
-    next: SharedKey
+    previous: SharedTicketKey | None
+    current: SharedTicketKey
+    next: SharedTicketKey
     _rings: tuple[KeyRing, KeyRing] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -83,8 +83,8 @@ def renewed(ring: SharedRing, random: Random) -> SharedRing:
     return SharedRing(ring.due, ring.period, ring.current, ring.next, _drawn(random))
 
 
-def _drawn(random: Random) -> SharedKey:
-    return SharedKey(random(NAME_SIZE), random(KEY_SIZE))
+def _drawn(random: Random) -> SharedTicketKey:
+    return SharedTicketKey(random(NAME_SIZE), random(KEY_SIZE))
 
 
 def encoded(ring: SharedRing) -> bytes:
@@ -99,7 +99,7 @@ def encoded(ring: SharedRing) -> bytes:
     return json.dumps(form, indent=1).encode() + b"\n"
 
 
-def _key_form(key: SharedKey) -> dict[str, str]:
+def _key_form(key: SharedTicketKey) -> dict[str, str]:
     return {"name": key.name.hex(), "key": key.secret.hex()}
 
 
@@ -142,12 +142,12 @@ def _since(text: object) -> datetime:
     return since
 
 
-def _key(form: Mapping[str, object], which: str) -> SharedKey:
+def _key(form: Mapping[str, object], which: str) -> SharedTicketKey:
     found = form[which]
     if isinstance(found, dict) and found.keys() == {"name", "key"}:
         name, key = str(found["name"]), str(found["key"])
         if _hex(name, NAME_SIZE) and _hex(key, KEY_SIZE):
-            return SharedKey(bytes.fromhex(name), bytes.fromhex(key))
+            return SharedTicketKey(bytes.fromhex(name), bytes.fromhex(key))
     raise BadTicketKeys(
         f"{which}: expected a name of {NAME_SIZE} and a key of {KEY_SIZE} bytes, in hexadecimal"
     )

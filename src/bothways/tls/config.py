@@ -47,10 +47,10 @@ from bothways.tls.handshake.settings import (
     PREFERRED_SCHEMES,
     SUITES,
     ClientSettings,
-    Identity,
+    ConnectionLimits,
     JudgeAgain,
-    Limits,
     Negotiation,
+    OwnIdentity,
     PeerTrust,
     Settings,
     checked_keylog,
@@ -178,7 +178,7 @@ class ClientConfig:
         own = own_credentials(self.credentials, offer)
         offer = replace(offer, shares=shares_for(offer, self.key_shares))
         compressed = _compressed(self.compress_with, own)
-        identity = Identity(
+        identity = OwnIdentity(
             own, staples, compressed, is_shown_later=self.post_handshake_auth, raw_key=raw_key
         )
         settings = ClientSettings(
@@ -342,7 +342,7 @@ class ServerConfig:
             offer = only_tls13(offer, "client_pins" if pins else "psk_peers" if psks else "raw_key")
         refuses = refuses_unknown_name(self.unknown_server_name, own)
         compressed = _compressed(self.compress_with, own)
-        identity = Identity(own, staples, compressed, refuses_unknown_name=refuses, raw_key=raw_key)
+        identity = OwnIdentity(own, staples, compressed, refuses_unknown_name=refuses, raw_key=raw_key)
         tickets = checked_tickets(self.tickets)
         ids = SessionIds() if resumes_12(self.resume_tls12, offer, "tickets", tickets) else None
         settings = Settings(offer, identity, trust, bounds, self.clock, self.randomness, keylog, tickets, ids,
@@ -427,7 +427,7 @@ def _compressed(names: Sequence[str] | None, own: Sequence[Credentials]) -> Comp
     return CompressedChains(compression_algorithms("compress_with", names), len(own))
 
 
-def _limits(config: ClientConfig | ServerConfig) -> Limits:
+def _limits(config: ClientConfig | ServerConfig) -> ConnectionLimits:
     return limits(
         handshake_timeout=config.handshake_timeout,
         max_certificate_bytes=config.max_certificate_bytes,

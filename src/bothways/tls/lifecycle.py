@@ -48,7 +48,7 @@ class Input(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LifecycleRule:
     """What follows from an input in a state.
 
     to: the next state.  has_effect: whether the input has any effect.  alerts: the alert that is sent.  tells: whether
@@ -74,23 +74,23 @@ _NO_EXPORT = "export: only on an established connection"
 _NO_REQUEST = "authenticate_client: only on an established, open connection"
 
 
-def _stay(*states: State) -> dict[State, Rule]:
-    return {state: Rule(state) for state in states}
+def _stay(*states: State) -> dict[State, LifecycleRule]:
+    return {state: LifecycleRule(state) for state in states}
 
 
-def _ignored(*states: State) -> dict[State, Rule]:
-    return {state: Rule(state, has_effect=False) for state in states}
+def _ignored(*states: State) -> dict[State, LifecycleRule]:
+    return {state: LifecycleRule(state, has_effect=False) for state in states}
 
 
-def _refused(problem: str, *states: State) -> dict[State, Rule]:
-    return {state: Rule(state, has_effect=False, refusal=problem) for state in states}
+def _refused(problem: str, *states: State) -> dict[State, LifecycleRule]:
+    return {state: LifecycleRule(state, has_effect=False, refusal=problem) for state in states}
 
 
-def _never(*states: State) -> dict[State, Rule]:
-    return {state: Rule(state, has_effect=False, never=True) for state in states}
+def _never(*states: State) -> dict[State, LifecycleRule]:
+    return {state: LifecycleRule(state, has_effect=False, never=True) for state in states}
 
 
-LIFE: Mapping[Input, Mapping[State, Rule]] = {
+LIFE: Mapping[Input, Mapping[State, LifecycleRule]] = {
     _I.RECEIVE: {
         **_stay(_S.HANDSHAKING, _S.OPEN, _S.WE_CLOSED),
         **_ignored(_S.PEER_CLOSED, *_OVER),
@@ -104,9 +104,9 @@ LIFE: Mapping[Input, Mapping[State, Rule]] = {
         **_refused(_NO_SEND, _S.WE_CLOSED, *_OVER),
     },
     _I.CLOSE: {
-        _S.HANDSHAKING: Rule(_S.GIVEN_UP, alerts=(Alert.USER_CANCELED, Alert.CLOSE_NOTIFY)),
-        _S.OPEN: Rule(_S.WE_CLOSED, alerts=(Alert.CLOSE_NOTIFY,)),
-        _S.PEER_CLOSED: Rule(_S.CLOSED, alerts=(Alert.CLOSE_NOTIFY,)),
+        _S.HANDSHAKING: LifecycleRule(_S.GIVEN_UP, alerts=(Alert.USER_CANCELED, Alert.CLOSE_NOTIFY)),
+        _S.OPEN: LifecycleRule(_S.WE_CLOSED, alerts=(Alert.CLOSE_NOTIFY,)),
+        _S.PEER_CLOSED: LifecycleRule(_S.CLOSED, alerts=(Alert.CLOSE_NOTIFY,)),
         **_ignored(_S.WE_CLOSED, *_OVER),
     },
     _I.UPDATE_KEYS: {
@@ -122,30 +122,30 @@ LIFE: Mapping[Input, Mapping[State, Rule]] = {
         **_ignored(_S.HANDSHAKING, *_OVER),
     },
     _I.REQUEST: {
-        _S.OPEN: Rule(_S.OPEN),
+        _S.OPEN: LifecycleRule(_S.OPEN),
         **_refused(_NO_REQUEST, _S.HANDSHAKING, _S.PEER_CLOSED, _S.WE_CLOSED, *_OVER),
     },
     _I.COMPLETE: {
-        _S.HANDSHAKING: Rule(_S.OPEN),
+        _S.HANDSHAKING: LifecycleRule(_S.OPEN),
         **_never(_S.OPEN, _S.PEER_CLOSED, _S.WE_CLOSED, *_OVER),
     },
     _I.CLOSE_NOTIFY: {
-        _S.HANDSHAKING: Rule(_S.FAILED),
-        _S.OPEN: Rule(_S.PEER_CLOSED),
-        _S.WE_CLOSED: Rule(_S.CLOSED),
+        _S.HANDSHAKING: LifecycleRule(_S.FAILED),
+        _S.OPEN: LifecycleRule(_S.PEER_CLOSED),
+        _S.WE_CLOSED: LifecycleRule(_S.CLOSED),
         **_never(_S.PEER_CLOSED, *_OVER),
     },
     _I.REFUSE: {
-        _S.HANDSHAKING: Rule(_S.FAILED, tells=True),
-        _S.OPEN: Rule(_S.FAILED, tells=True),
-        _S.PEER_CLOSED: Rule(_S.FAILED, tells=True),
-        _S.WE_CLOSED: Rule(_S.FAILED),
+        _S.HANDSHAKING: LifecycleRule(_S.FAILED, tells=True),
+        _S.OPEN: LifecycleRule(_S.FAILED, tells=True),
+        _S.PEER_CLOSED: LifecycleRule(_S.FAILED, tells=True),
+        _S.WE_CLOSED: LifecycleRule(_S.FAILED),
         **_never(*_OVER),
     },
     _I.LOSE: {
-        _S.HANDSHAKING: Rule(_S.FAILED),
-        _S.OPEN: Rule(_S.FAILED),
-        _S.WE_CLOSED: Rule(_S.FAILED),
+        _S.HANDSHAKING: LifecycleRule(_S.FAILED),
+        _S.OPEN: LifecycleRule(_S.FAILED),
+        _S.WE_CLOSED: LifecycleRule(_S.FAILED),
         **_never(_S.PEER_CLOSED, *_OVER),
     },
 }
@@ -173,7 +173,7 @@ class Lifecycle:
     def __init__(self, state: State = State.HANDSHAKING) -> None:
         self._enter(state)
 
-    def take(self, what: Input) -> Rule:
+    def take(self, what: Input) -> LifecycleRule:
         """Apply an input and return its rule; nothing changes if the rule is not `has_effect`.
 
         Raises `UsageError` for a call that is not allowed now.

@@ -94,7 +94,7 @@ PermittedAndExcluded = tuple[tuple[Subtree, ...], tuple[Subtree, ...]]
 Flaw = tuple[Fault, Mapping[str, object]]
 
 
-class Loaded(NamedTuple):
+class LoadedParts(NamedTuple):
     """The parts of a certificate that `cryptography` reads."""
 
     x509: Certificate
@@ -142,7 +142,7 @@ class ParsedCertificate:
         self.names: object = None  # the `Names` that `names` collected of it
         self.points: Any = None  # the CRL distribution points that `distribution_points` read in it
         self.violations: dict[tuple[bool, bool], Any] | None = None  # what `web_profile` found, by position
-        self._loaded: Loaded | None = None
+        self._loaded: LoadedParts | None = None
         self._digest: bytes | None = None
         self._key_digest: bytes | None = None
         self._names: tuple[bytes, bytes] | None = None
@@ -206,18 +206,18 @@ class ParsedCertificate:
         if self.der[slice(*self._extensions_at)] == _EMPTY_LIST:
             raise ValueError("an empty list of extensions")
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadedParts:
         """Read everything that verification needs, or raise EncodingError."""
         if self._loaded is None:
             self._loaded = self._read()
         return self._loaded
 
-    def _read(self) -> Loaded:
+    def _read(self) -> LoadedParts:
         attempt("subjectPublicKeyInfo", check_key_algorithm, self.spki)
         certificate = open_certificate(self.der)
         extensions = self._read_extensions(certificate)
         self._check_names()
-        return Loaded(
+        return LoadedParts(
             certificate,
             attempt("subjectPublicKeyInfo", certificate.public_key),
             extensions,

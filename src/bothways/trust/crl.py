@@ -18,7 +18,7 @@ from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust import pem
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl_entries import Entries, Entry, Progress
+from bothways.trust.crl_entries import CRLEntry, Entries, Progress
 from bothways.trust.der import SEQUENCE, element, encoded, expect_element
 from bothways.trust.distinguished_names import dn_text, normal, normal_relatives
 from bothways.trust.extension_structures import Structure, area_in
@@ -156,7 +156,7 @@ class CRL:
         between = (self.der, start, self._parts.end)
         return attempt("entries", Entries, *between, self.normal_issuer, self.this_update, progress)
 
-    def find(self, serial: bytes, normal_issuer: bytes) -> Entry | None:
+    def find(self, serial: bytes, normal_issuer: bytes) -> CRLEntry | None:
         """Return the entry of a certificate by its serial number (DER content) and issuer, or None.
 
         Raises ValueError where the entries were not read before and cannot be.

@@ -42,7 +42,7 @@ _WORST = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CRLEntry:
     """One revoked certificate: the revocation date, and the reason as text."""
 
     revoked_at: datetime
@@ -114,11 +114,11 @@ class Entries:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def find(self, serial: bytes, normal_issuer: bytes) -> Entry | None:
+    def find(self, serial: bytes, normal_issuer: bytes) -> CRLEntry | None:
         """Return the entry of a certificate by serial number (DER content) and issuer, of several the most severe."""
         key = crc32(serial) << 32
         at = bisect_left(self._keys, key)
-        found: Entry | None = None
+        found: CRLEntry | None = None
         while at < len(self._keys) and self._keys[at] >> 32 == key >> 32:
             place = (self._keys[at] & 0xFFFFFFFF) + self._start
             _, next_position, times, stop = next(_walk(self._der, place, self._end, None))
@@ -131,13 +131,13 @@ class Entries:
     def _issuers_at(self, place: int) -> frozenset[bytes]:
         return self._issuers[bisect_right(self._issuers_from, place) - 1]
 
-    def _entry(self, times: int, stop: int) -> Entry:
+    def _entry(self, times: int, stop: int) -> CRLEntry:
         """Read an entry; one whose date or reason cannot be decoded still is a revocation."""
         tag, first, rest = element(self._der, times, stop)
         try:
-            return Entry(_time(tag, self._der[first:rest]), self._reason(rest, stop))
+            return CRLEntry(_time(tag, self._der[first:rest]), self._reason(rest, stop))
         except ValueError:
-            return Entry(self._this_update, _REASONS[0])
+            return CRLEntry(self._this_update, _REASONS[0])
 
     def _reason(self, at: int, end: int) -> str:
         """Read the reason among an entry's extensions (RFC 5280 5.3.1)."""
@@ -157,7 +157,7 @@ def _reason_in(value: bytes) -> str:
     return _REASONS.get(value[2], _REASONS[0]) if is_one else _REASONS[0]
 
 
-def _severity(entry: Entry) -> int:
+def _severity(entry: CRLEntry) -> int:
     return _SEVERITY.get(entry.reason, _WORST)
 
 

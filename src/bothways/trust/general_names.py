@@ -35,7 +35,7 @@ _SCHEME = _ALPHANUMERIC | frozenset("+-.")
 _MAPPED = bytes(10) + b"\xff\xff"  # the prefix of an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2)
 
 
-class Kind(Enum):
+class GeneralNameKind(Enum):
     """The kinds of general names; the values are their tags."""
 
     OTHER = 0xA0
@@ -51,14 +51,14 @@ class Kind(Enum):
     __hash__ = object.__hash__  # Enum's own is a call in Python
 
 
-_KINDS = {kind.value: kind for kind in Kind}
-_TEXTS = (Kind.EMAIL, Kind.DNS, Kind.URI)
+_KINDS = {kind.value: kind for kind in GeneralNameKind}
+_TEXTS = (GeneralNameKind.EMAIL, GeneralNameKind.DNS, GeneralNameKind.URI)
 
 
 class GeneralName(NamedTuple):
     """One general name: its kind and the content of its element; of a directory name the DER of the whole name."""
 
-    kind: Kind
+    kind: GeneralNameKind
     value: bytes
 
     @property
@@ -69,7 +69,7 @@ class GeneralName(NamedTuple):
     @property
     def utf8_mailbox(self) -> str | None:
         """The mailbox of an otherName of type SmtpUTF8Mailbox (RFC 9598 3), None for others; "" for a malformed one."""
-        if self.kind is not Kind.OTHER:
+        if self.kind is not GeneralNameKind.OTHER:
             return None
         identifier, value = other_name(self.value)
         return _utf8_string(value) if identifier == _SMTP_UTF8_MAILBOX else None
@@ -78,15 +78,15 @@ class GeneralName(NamedTuple):
         """The name as text."""
         if self.kind in _TEXTS:
             return self.value.decode("ascii", "backslashreplace")
-        if self.kind is Kind.DIRECTORY:
+        if self.kind is GeneralNameKind.DIRECTORY:
             return dn_text(self.value)
-        if self.kind is Kind.IP:
+        if self.kind is GeneralNameKind.IP:
             return address_text(self.value)
-        if self.kind is Kind.REGISTERED_ID:
+        if self.kind is GeneralNameKind.REGISTERED_ID:
             return identifier_text(self.value)
-        if self.kind is Kind.OTHER:
+        if self.kind is GeneralNameKind.OTHER:
             return self.utf8_mailbox or identifier_text(other_name(self.value)[0])
-        return {Kind.X400: "an X.400 address", Kind.EDI: "an EDI party name"}[self.kind]
+        return {GeneralNameKind.X400: "an X.400 address", GeneralNameKind.EDI: "an EDI party name"}[self.kind]
 
 
 def general_names(der: bytes) -> tuple[GeneralName, ...]:
@@ -116,13 +116,15 @@ def general_name(tag: int, value: bytes, addresses: tuple[int, ...] = (4, 16)) -
     kind = _KINDS.get(tag)
     if kind is None:
         raise ValueError(f"a name of an unknown type: tag {tag:02x}")
-    if kind is Kind.IP and len(value) not in addresses:
+    if kind is GeneralNameKind.IP and len(value) not in addresses:
         raise ValueError(f"an IP address of {len(value)} bytes")
-    if kind is Kind.DIRECTORY and expect_element(value, 0, len(value), SEQUENCE, "name")[1] != len(value):
+    if kind is GeneralNameKind.DIRECTORY and expect_element(value, 0, len(value), SEQUENCE, "name")[1] != len(
+        value
+    ):
         raise ValueError("bytes follow a directory name")
-    if kind is Kind.OTHER:
+    if kind is GeneralNameKind.OTHER:
         other_name(value)
-    if kind is Kind.REGISTERED_ID and not _is_identifier(value):
+    if kind is GeneralNameKind.REGISTERED_ID and not _is_identifier(value):
         raise ValueError("a registeredID that is not an object identifier")
     return GeneralName(kind, value)
 
@@ -133,9 +135,9 @@ def further_work(names: Iterable[GeneralName]) -> int:
 
 
 def _further_work(name: GeneralName) -> int:
-    if name.kind is Kind.DIRECTORY:
+    if name.kind is GeneralNameKind.DIRECTORY:
         return len(name.value) // 3
-    return (6 if name.kind is Kind.OTHER else 0) + len(name.value) // 32
+    return (6 if name.kind is GeneralNameKind.OTHER else 0) + len(name.value) // 32
 
 
 def other_name(value: bytes) -> tuple[bytes, bytes]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from bothways.trust.der import OCTET_STRING, SEQUENCE, elements, expect_element
 from bothways.trust.distinguished_names import normal
-from bothways.trust.general_names import Kind, names_between
+from bothways.trust.general_names import GeneralNameKind, names_between
 
 AUTHORITY_KEY, SUBJECT_KEY = bytes.fromhex("551d23"), bytes.fromhex("551d0e")
 _KEY, _ISSUER, _SERIAL = 0x80, 0xA1, 0x82
@@ -36,7 +36,9 @@ def authority_key(value: bytes) -> AuthorityKey:
 
 
 def _certificate(names: bytes, serial: bytes | None) -> tuple[bytes, bytes] | None:
-    found = [each.value for each in names_between(names, 0, len(names)) if each.kind is Kind.DIRECTORY]
+    found = [
+        each.value for each in names_between(names, 0, len(names)) if each.kind is GeneralNameKind.DIRECTORY
+    ]
     return (normal(found[0]), serial) if len(found) == 1 and serial is not None else None
 
 

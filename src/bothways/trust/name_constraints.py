@@ -15,7 +15,7 @@ from bothways.trust.certificate import EMPTY_NAME, ParsedCertificate
 from bothways.trust.distinguished_names import attributes, string
 from bothways.trust.general_names import (
     GeneralName,
-    Kind,
+    GeneralNameKind,
     directory_form,
     further_work,
     mailbox_form,
@@ -23,7 +23,7 @@ from bothways.trust.general_names import (
 )
 from bothways.trust.reasons import first_few
 from bothways.trust.subtrees import Form, Subtree, Subtrees, Value, dns_value, form_of, value_of
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 _COMMON_NAME, _EMAIL = bytes.fromhex("550403"), bytes.fromhex("2a864886f70d010901")
 
@@ -75,7 +75,7 @@ class NameConstraintCheck:
         found = self._violations.get(key)
         if found is None:
             found = self._violations[key] = first_few(self._compare(issuer, below, is_leaf))
-            self._work.spend(Step.REASON, len(found))
+            self._work.spend(WorkStep.REASON, len(found))
         return found
 
     def _compare(
@@ -96,27 +96,27 @@ def _both_subtrees(issuer: ParsedCertificate, work: WorkBudget) -> tuple[Subtree
 
 
 def _subtrees(found: Sequence[Subtree], excluding: bool, work: WorkBudget) -> Subtrees:
-    work.spend(Step.NAME, len(found))
-    work.spend(Step.NAME_COMPARISON, further_work(each.base for each in found))
+    work.spend(WorkStep.NAME, len(found))
+    work.spend(WorkStep.NAME_COMPARISON, further_work(each.base for each in found))
     return Subtrees(found, excluding=excluding)
 
 
 def names_to_constrain(certificate: ParsedCertificate, work: WorkBudget, is_leaf: bool) -> list[Name]:
     """Return the names that are constrained: subject, names in it, and alternative names (RFC 5280 4.2.1.10)."""
     alternatives = certificate.alternative_names or ()
-    work.spend(Step.NAME, 1 + len(alternatives))
-    work.spend(Step.NAME_COMPARISON, further_work(alternatives))
+    work.spend(WorkStep.NAME, 1 + len(alternatives))
+    work.spend(WorkStep.NAME_COMPARISON, further_work(alternatives))
     names = [Name(form_of(each), value_of(each), each) for each in alternatives]
     names += [
-        Name(Kind.EMAIL, mailbox_form(each.utf8_mailbox, ascii_only=False), each)
+        Name(GeneralNameKind.EMAIL, mailbox_form(each.utf8_mailbox, ascii_only=False), each)
         for each in alternatives
         if each.utf8_mailbox is not None
     ]
     if certificate.subject == EMPTY_NAME:
         return names
-    own = GeneralName(Kind.DIRECTORY, certificate.subject)
-    work.spend(Step.NAME_COMPARISON, 2 * further_work([own]))
-    names.append(Name(Kind.DIRECTORY, directory_form(own.value), certificate.subject_text))
+    own = GeneralName(GeneralNameKind.DIRECTORY, certificate.subject)
+    work.spend(WorkStep.NAME_COMPARISON, 2 * further_work([own]))
+    names.append(Name(GeneralNameKind.DIRECTORY, directory_form(own.value), certificate.subject_text))
     kinds = {each.kind for each in alternatives}
     return names + [each for each in _in_subject(own.value, is_leaf) if each.form not in kinds]
 
@@ -131,7 +131,7 @@ def _in_subject(subject: bytes, is_leaf: bool) -> Iterator[Name]:
         for kind, tag, value in relative:
             if kind == _EMAIL:
                 text = string(tag, value)
-                yield Name(Kind.EMAIL, mailbox_form(text), text)
+                yield Name(GeneralNameKind.EMAIL, mailbox_form(text), text)
             elif kind == _COMMON_NAME and is_leaf:
                 found = _identity(string(tag, value))
                 if found is not None:
@@ -140,11 +140,11 @@ def _in_subject(subject: bytes, is_leaf: bool) -> Iterator[Name]:
 
 def _identity(text: str) -> Name | None:
     """Return the name that a common name can be mistaken for, or None. A single label does not count as a DNS name."""
-    candidates: list[tuple[Kind, Value]] = [
-        (Kind.EMAIL, mailbox_form(text)),
-        (Kind.URI, uri_host_form(text)),
-        (Kind.IP, _address(text)),
-        (Kind.DNS, dns_value(text) if "." in text.strip(".") else None),
+    candidates: list[tuple[GeneralNameKind, Value]] = [
+        (GeneralNameKind.EMAIL, mailbox_form(text)),
+        (GeneralNameKind.URI, uri_host_form(text)),
+        (GeneralNameKind.IP, _address(text)),
+        (GeneralNameKind.DNS, dns_value(text) if "." in text.strip(".") else None),
     ]
     return next((Name(kind, value, text) for kind, value in candidates if value is not None), None)
 
@@ -160,7 +160,7 @@ def _outside(
     names: Sequence[Name], permitted: Subtrees, excluded: Subtrees, work: WorkBudget
 ) -> Iterator[tuple[Fault, object]]:
     for name in names:
-        work.spend(Step.NAME_COMPARISON, 1 + permitted.cost(name.form) + excluded.cost(name.form))
+        work.spend(WorkStep.NAME_COMPARISON, 1 + permitted.cost(name.form) + excluded.cost(name.form))
         if not (permitted.can_compare(name.form) and excluded.can_compare(name.form)):
             yield Fault.NAME_NOT_COMPARABLE, name.source
         elif excluded.has(name.form, name.value):

@@ -15,9 +15,9 @@ from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import common_name, dn_text
-from bothways.trust.general_names import Kind, is_dns_name, lower_ascii
+from bothways.trust.general_names import GeneralNameKind, is_dns_name, lower_ascii
 from bothways.trust.verdict import Names
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and IDNA 2008 map these to different labels
 NO_NAMES = Names("(unreadable)")
@@ -99,14 +99,19 @@ def names_of(certificate: ParsedCertificate, work: WorkBudget | None = None) -> 
     """
     names = certificate.names
     if work is not None:
-        work.spend(Step.NAME, len(certificate.alternative_names or ()))
+        work.spend(WorkStep.NAME, len(certificate.alternative_names or ()))
     if not isinstance(names, Names):
         certificate.names = names = _collected(certificate)
     return names
 
 
 def _collected(certificate: ParsedCertificate) -> Names:
-    kinds: dict[Kind, list[str]] = {Kind.DNS: [], Kind.IP: [], Kind.URI: [], Kind.EMAIL: []}
+    kinds: dict[GeneralNameKind, list[str]] = {
+        GeneralNameKind.DNS: [],
+        GeneralNameKind.IP: [],
+        GeneralNameKind.URI: [],
+        GeneralNameKind.EMAIL: [],
+    }
     for each in certificate.alternative_names or ():
         found = kinds.get(each.kind)
         if found is not None:

@@ -33,7 +33,7 @@ from bothways.trust.signatures import (
     weakness,
     with_signature_parameters,
 )
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 MAX_AGE = timedelta(days=1)
 
@@ -225,10 +225,12 @@ class OCSPResponse:
 
     def _readable_certificates(self, work: WorkBudget) -> Iterator[ParsedCertificate]:
         for each in (readable("certificates", lambda: self._x509.certificates) or [])[:_MAX_DELEGATES]:
-            work.spend(Step.CERTIFICATE)
+            work.spend(WorkStep.CERTIFICATE)
             try:
                 certificate = ParsedCertificate(encoded(each))
-                work.spend(Step.READ_KIB, (certificate.names_octets + certificate.extensions_octets) / 1024)
+                work.spend(
+                    WorkStep.READ_KIB, (certificate.names_octets + certificate.extensions_octets) / 1024
+                )
                 certificate.load()
             except ValueError:
                 continue

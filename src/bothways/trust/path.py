@@ -37,14 +37,14 @@ from bothways.trust.verdict import (
     with_profile,
 )
 from bothways.trust.web_profile import web_reasons
-from bothways.trust.work import OutOfWork, Step, WorkBudget
+from bothways.trust.work import OutOfWork, WorkBudget, WorkStep
 
 __all__ = [
     "LIMITS",
     "Limits",
     "Path",
+    "PathCheck",
     "PathRequest",
-    "Status",
     "StatusCheck",
     "judge_path",
     "path_through",
@@ -53,7 +53,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class PathCheck:
     """The result of a further check on a path: a finding, reasons against the path, and the end of their validity.
 
     wants: evidence that could change the result.  checks: slow checks to be made first, where these are deferred.
@@ -91,16 +91,16 @@ class PathRequest(NamedTuple):
     beside: int = 0
 
 
-StatusCheck = Callable[[Path, Sequence[ParsedCertificate], WorkBudget], Status]
+StatusCheck = Callable[[Path, Sequence[ParsedCertificate], WorkBudget], PathCheck]
 
 NO_REVOCATION = Finding("c", Outcome.NOT_CHECKED, "no source configured")
-STATUS_NOT_CHECKED = Status(NO_REVOCATION)
+STATUS_NOT_CHECKED = PathCheck(NO_REVOCATION)
 # A path with one of these faults has unchecked signatures, so no expensive check is made for it.
 _UNSIGNED = frozenset({Fault.WEAK_HASH, Fault.UNSUPPORTED_SIGNATURE, Fault.WEAK_KEY})
-STATUS_OF_UNSIGNED_PATH = Status(
+STATUS_OF_UNSIGNED_PATH = PathCheck(
     Finding("c", Outcome.NOT_CHECKED, "the path is not signed by acceptable keys")
 )
-STATUS_WITHOUT_PATH = Status(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
+STATUS_WITHOUT_PATH = PathCheck(Finding("c", Outcome.NOT_CHECKED, "there is no path to check"))
 # The budget for further reasons against a chain without a path to a trust anchor.
 _EXPLANATION_MICROSECONDS = 2_000.0
 
@@ -120,9 +120,9 @@ def judge_path(asked: PathRequest, status: StatusCheck | None = None) -> Verdict
         return with_profile(_refused([too_large], None), profile)
     work = limits.budget(sum(map(len, chain)) + asked.beside)
     try:
-        work.spend(Step.CERTIFICATE)
+        work.spend(WorkStep.CERTIFICATE)
         leaf = leaf or anchors.parsed(bytes(chain[0]))
-        work.spend(Step.READ_KIB, (leaf.names_octets + leaf.extensions_octets) / 1024)
+        work.spend(WorkStep.READ_KIB, (leaf.names_octets + leaf.extensions_octets) / 1024)
         leaf.load()
         names = names_of(leaf, work)
     except ValueError as error:
@@ -143,14 +143,14 @@ def path_through(certificate: ParsedCertificate, above: Path, at: datetime, work
     """
     constrained = NameConstraintCheck(work)
     for place, issuer in enumerate(above):
-        work.spend(Step.CANDIDATE)
+        work.spend(WorkStep.CANDIDATE)
         if not issuer.is_named_issuer_of(certificate) or is_signed_weakly(certificate):
             continue
         work.spend_signature(issuer.key, len(certificate.signed))
         if not is_signed_by(certificate, issuer):
             continue
         path = (certificate, *above[place:])
-        work.spend(Step.CHECK, len(path))
+        work.spend(WorkStep.CHECK, len(path))
         reasons = certificate_reasons(path, None, at, None, len(path)) + policy_reasons(path, work=work)
         if not reasons and not constrained.reasons(path):
             return path
@@ -186,7 +186,7 @@ class _PathVerification:
         self._search = search
         self._terms = terms
         self._status = status
-        self._best: tuple[list[Reason], Status] | None = None
+        self._best: tuple[list[Reason], PathCheck] | None = None
         self._wanting_more: Verdict | None = None
 
     def verdict(self, leaf: ParsedCertificate) -> Verdict:
@@ -236,7 +236,7 @@ class _PathVerification:
             self._best = reasons, found
         return None
 
-    def _check_status(self, path: Path, reasons: Sequence[Reason]) -> Status:
+    def _check_status(self, path: Path, reasons: Sequence[Reason]) -> PathCheck:
         if self._status is None:
             return STATUS_NOT_CHECKED
         if any(each.fault in _UNSIGNED for each in reasons):
@@ -278,12 +278,12 @@ def _check_size(chain: Sequence[bytes], limits: Limits) -> Reason | None:
 
 def _check(path: Path, terms: _Terms) -> list[Reason]:
     """Make every check on a path that the search does not make; the path may be a part of one."""
-    terms.work.spend(Step.CHECK, len(path))
+    terms.work.spend(WorkStep.CHECK, len(path))
     asked = terms.asked
     reasons = certificate_reasons(path, asked.purpose, asked.at, asked.key_usage, asked.listed)
     reasons += terms.constrained.reasons(path)
     if terms.wanted is not None:
-        terms.work.spend(Step.NAME_COMPARISON, terms.names.count)
+        terms.work.spend(WorkStep.NAME_COMPARISON, terms.names.count)
         reasons += name_reasons(path[0], terms.names, terms.wanted)
     if terms.profile == "web":
         reasons += web_reasons(path, reasons, terms.work)
@@ -295,13 +295,13 @@ def _severity(reasons: list[Reason]) -> tuple[int, int]:
     return len(reasons), -min((reason.fault.check or Check.ENCODING).rank for reason in reasons)
 
 
-def _wanting_more(path: Path, names: Names, reasons: list[Reason], status: Status) -> Verdict:
+def _wanting_more(path: Path, names: Names, reasons: list[Reason], status: PathCheck) -> Verdict:
     """Return the verdict until the wanted evidence is fetched."""
     verdict = _refused(reasons, names, status.finding) if reasons else _trusted(path, names, status)
     return replace(verdict, wants=status.wants)
 
 
-def _trusted(path: Path, names: Names, status: Status) -> Trusted:
+def _trusted(path: Path, names: Names, status: PathCheck) -> Trusted:
     until = min([each.not_after for each in path])
     findings = (_leads_to(len(path), path[-1].subject_text), _valid_until(until), status.finding)
     valid_until = until if status.until is None else min(until, status.until)

@@ -17,7 +17,7 @@ from bothways.trust.chain_links import is_self_signed, key_difference
 from bothways.trust.constraints import has_weak_key, is_signed_weakly
 from bothways.trust.issuers import most_likely_first
 from bothways.trust.signatures import is_signed_by
-from bothways.trust.work import FIXED_OCTETS, OCTETS_PER_BYTE, Step, WorkBudget
+from bothways.trust.work import FIXED_OCTETS, OCTETS_PER_BYTE, WorkBudget, WorkStep
 
 Path = tuple[ParsedCertificate, ...]
 
@@ -46,7 +46,7 @@ class Limits:
 LIMITS = Limits()
 
 
-class End(NamedTuple):
+class LongestPath(NamedTuple):
     """The longest partial path of a failed search, and a certificate with the issuer's name that did not sign."""
 
     path: Path
@@ -85,9 +85,9 @@ class PathSearch:
         """
         return next(self._extend((leaf,), weakly=True), None) if self._met_weak else None
 
-    def end(self, leaf: ParsedCertificate) -> End:
+    def end(self, leaf: ParsedCertificate) -> LongestPath:
         """Return the end of the longest partial path."""
-        return End(self._furthest or (leaf,), self._wrong_signer)
+        return LongestPath(self._furthest or (leaf,), self._wrong_signer)
 
     def others(self) -> list[ParsedCertificate]:
         """Return the chain without its leaf, repetitions and what cannot be read."""
@@ -104,7 +104,7 @@ class PathSearch:
                     self.unreadable.append(Reason(Fault.BAD_ENCODING, position, "", {"problem": str(error)}))
                     continue
                 if not other.is_loaded:
-                    self._work.spend(Step.READ_KIB, other.names_octets / 1024)
+                    self._work.spend(WorkStep.READ_KIB, other.names_octets / 1024)
                 self._pool.append(other)
         return self._pool
 
@@ -141,7 +141,7 @@ class PathSearch:
 
     def _named_issuers(self, path: Path) -> list[ParsedCertificate]:
         """Return the certificates of the chain whose subject is the last one's issuer, without trust anchors."""
-        self._work.spend(Step.CANDIDATE, len(self.others()))
+        self._work.spend(WorkStep.CANDIDATE, len(self.others()))
         return [
             each
             for each in self.others()
@@ -149,15 +149,15 @@ class PathSearch:
         ]
 
     def _take(self, path: Path, candidate: ParsedCertificate) -> bool:
-        self._work.spend(Step.CANDIDATE)
+        self._work.spend(WorkStep.CANDIDATE)
         if any(candidate.spki == each.spki and candidate.subject == each.subject for each in path):
             return False
         if candidate.der in self._bad:
             return False
         try:
             if not candidate.is_loaded:
-                self._work.spend(Step.CERTIFICATE)
-                self._work.spend(Step.READ_KIB, candidate.extensions_octets / 1024)
+                self._work.spend(WorkStep.CERTIFICATE)
+                self._work.spend(WorkStep.READ_KIB, candidate.extensions_octets / 1024)
             candidate.load()
         except ValueError as error:
             self._bad.add(candidate.der)
@@ -208,7 +208,7 @@ def depth_of(path: Path) -> int:
     return 1 + sum(not each.is_self_issued for each in path[1:])
 
 
-def search_reasons(search: PathSearch, end: End, exhausted: bool) -> list[Reason]:
+def search_reasons(search: PathSearch, end: LongestPath, exhausted: bool) -> list[Reason]:
     """Return why a search found no path. exhausted: the work budget ended it."""
     path, signer = end
     last, position = path[-1], len(path) - 1
@@ -224,7 +224,7 @@ def search_reasons(search: PathSearch, end: End, exhausted: bool) -> list[Reason
     return reasons
 
 
-def _advice(search: PathSearch, end: End) -> str:
+def _advice(search: PathSearch, end: LongestPath) -> str:
     path, signer = end
     last = path[-1]
     if signer is not None and search.anchors.own(signer) is None:

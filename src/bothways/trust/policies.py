@@ -16,7 +16,7 @@ from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.der import OBJECT_IDENTIFIER, SEQUENCE, elements, expect_element
 from bothways.trust.distinguished_names import dotted
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 ANY = "2.5.29.32.0"
 _SHORTEST_PAIR = 8  # octets
@@ -73,7 +73,7 @@ def policy_reasons(
     if not wanted.required and not any(map(_restricts, path[:-1])):
         return []
     if work is not None:
-        work.spend(Step.POLICY, sum(map(_named_policies, path[:-1])))
+        work.spend(WorkStep.POLICY, sum(map(_named_policies, path[:-1])))
     return valid_policies(path, wanted)[1]
 
 

@@ -14,7 +14,7 @@ from bothways.trust.der import SEQUENCE, element, elements, expect_element
 from bothways.trust.general_names import (
     NAMES_LIMIT,
     GeneralName,
-    Kind,
+    GeneralNameKind,
     Mailbox,
     directory_form,
     embedded_ipv4,
@@ -31,7 +31,7 @@ _SUBNETS = (8, 32)
 _MAPPED_BITS = 96
 
 # The kind of a name for constraints: each type of otherName counts as a kind.
-Form = Kind | bytes
+Form = GeneralNameKind | bytes
 # The compared form: a host, a mailbox, an address, the relative names of a directory name; None if malformed.
 Value = str | Mailbox | bytes | tuple[bytes, ...] | None
 
@@ -68,7 +68,7 @@ def _subtrees(data: bytes, at: int, end: int) -> Iterator[Subtree]:
             raise ValueError(f"no subtree at byte {begin}")
         kind, first, last = element(data, start, stop)
         base = general_name(kind, data[first:last], _SUBNETS)
-        if base.kind is Kind.IP:
+        if base.kind is GeneralNameKind.IP:
             _prefix_length(base.value)
         yield Subtree(base, _is_limited(data, last, stop))
 
@@ -96,21 +96,21 @@ def _prefix_length(value: bytes) -> int:
 
 def form_of(name: GeneralName) -> Form:
     """Return the kind of a name for constraints."""
-    return other_name(name.value)[0] if name.kind is Kind.OTHER else name.kind
+    return other_name(name.value)[0] if name.kind is GeneralNameKind.OTHER else name.kind
 
 
 def value_of(name: GeneralName) -> Value:
     """Return a name in the form that is compared; None where it is malformed or of a kind that cannot be compared."""
-    if name.kind is Kind.IP:
+    if name.kind is GeneralNameKind.IP:
         return name.value
-    if name.kind is Kind.DIRECTORY:
+    if name.kind is GeneralNameKind.DIRECTORY:
         return directory_form(name.value)
     text = name.text
     if text is None:
         return None
-    if name.kind is Kind.DNS:
+    if name.kind is GeneralNameKind.DNS:
         return dns_value(text)
-    return mailbox_form(text) if name.kind is Kind.EMAIL else uri_host_form(text)
+    return mailbox_form(text) if name.kind is GeneralNameKind.EMAIL else uri_host_form(text)
 
 
 def dns_value(text: str) -> str | None:
@@ -356,9 +356,9 @@ class _Directories(_Index):
 
 
 _INDICES: dict[Form, type[_Index]] = {
-    Kind.DNS: _DNSNames,
-    Kind.EMAIL: _Mailboxes,
-    Kind.URI: _URIHosts,
-    Kind.IP: _Networks,
-    Kind.DIRECTORY: _Directories,
+    GeneralNameKind.DNS: _DNSNames,
+    GeneralNameKind.EMAIL: _Mailboxes,
+    GeneralNameKind.URI: _URIHosts,
+    GeneralNameKind.IP: _Networks,
+    GeneralNameKind.DIRECTORY: _Directories,
 }

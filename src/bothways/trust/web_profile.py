@@ -21,7 +21,7 @@ from bothways.trust.constraints import CURVES, MIN_RSA_BITS
 from bothways.trust.der import SEQUENCE, expect_element
 from bothways.trust.distinguished_names import attributes, string
 from bothways.trust.names import names_of
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 MOST_REASONS = 8
 LONGEST_SERIAL = 20
@@ -49,7 +49,7 @@ Check = Callable[[ParsedCertificate, bool], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class WebRule:
     """One rule: its name for programs, its source, and the sentence for a certificate that violates it.
 
     binds: the leaf, the CAs above it, or all.  broken: returns what violates the rule.  known: the fault of every
@@ -91,7 +91,7 @@ class Problem:
         return sentence(self._sentence, {"got": self._got}) + more
 
 
-Violation = tuple[Rule, object]
+Violation = tuple[WebRule, object]
 
 
 def web_reasons(
@@ -112,7 +112,7 @@ def web_reasons(
     ]
     reported = broken[:MOST_REASONS]
     if work is not None:
-        work.spend(Step.REASON, len(reported))
+        work.spend(WorkStep.REASON, len(reported))
     reasons: list[Reason] = []
     for position, rule, got in reported:
         more = len(broken) - len(reported) if len(reasons) == MOST_REASONS - 1 else 0
@@ -135,7 +135,7 @@ def violations(
             names = names_of(certificate, work if position else None)
             attributes_at_most = len(certificate.subject) // _LEAST_ATTRIBUTE
             work.spend(
-                Step.CHECK, 1 + (len(names.dns) + len(names.ip) + attributes_at_most) / _NAMES_PER_CHECK
+                WorkStep.CHECK, 1 + (len(names.dns) + len(names.ip) + attributes_at_most) / _NAMES_PER_CHECK
             )
         found = known_violations[position > 0, anchor] = tuple(_violations(certificate, position, anchor))
     return found
@@ -301,146 +301,146 @@ def _is_wildcard(name: str) -> bool:
     return first == "*" and "*" not in rest and "." in rest and all(rest.split("."))
 
 
-RULES: tuple[Rule, ...] = (
-    Rule(
+RULES: tuple[WebRule, ...] = (
+    WebRule(
         "alternative-name",
         "BR 7.1.2.7.12; RFC 9525 6.3",
         "it has no subjectAltName that is a DNS name or an IP address",
         "leaf", _no_alternative_name, Fault.NO_SERVER_NAMES,
     ),
-    Rule(
+    WebRule(
         "common-name",
         "BR 7.1.4.3",
         "its common name {got} is not one of its subjectAltNames",
         "leaf", _common_name_alone,
     ),
-    Rule(
+    WebRule(
         "server-auth",
         "BR 7.1.2.7.10; RFC 5280 4.2.1.12",
         "its extended key usage is absent or lacks serverAuth",
         "leaf", _no_server_auth, Fault.WRONG_EXTENDED_KEY_USAGE,
     ),
-    Rule(
+    WebRule(
         "any-extended-key-usage",
         "BR 7.1.2.7.10",
         "its extended key usage has anyExtendedKeyUsage",
         "leaf", _any_usage,
     ),
-    Rule(
+    WebRule(
         "ca-server-auth",
         "BR 7.1.2.2.4, 7.1.2.10.6; RFC 5280 4.2.1.12",
         "the extended key usage of this CA does not allow server authentication",
         "CAs", _allows_no_servers, Fault.WRONG_EXTENDED_KEY_USAGE,
     ),
-    Rule(
+    WebRule(
         "rsa-size",
         "BR 6.1.5",
         "its RSA key has {got} bits, where 2048 or more and a multiple of 8 are required",
         "all", _rsa_size, Fault.WEAK_KEY,
     ),
-    Rule(
+    WebRule(
         "key-kind",
         "BR 6.1.5, 7.1.3.1; RFC 5480 2.1.1",
         "its key is of the type {got}, where RSA, P-256, P-384 or P-521 is required",
         "all", _other_key, Fault.WEAK_KEY,
     ),
-    Rule(
+    WebRule(
         "authority-key-identifier",
         "BR 7.1.2.11.1; RFC 5280 4.2.1.1",
         "it has no authority key identifier, or one without a key identifier",
         "all", _no_authority_key,
     ),
-    Rule(
+    WebRule(
         "critical-authority-key-identifier",
         "BR 7.1.2.7.6, 7.1.2.10; RFC 5280 4.2.1.1",
         "its authority key identifier is critical",
         "all", _is_critical(x509.AuthorityKeyIdentifier),
     ),
-    Rule(
+    WebRule(
         "subject-key-identifier",
         "BR 7.1.2.6.1; RFC 5280 4.2.1.2",
         "this CA has no subject key identifier",
         "CAs", _no_subject_key, roots_since=BASELINE,
     ),
-    Rule(
+    WebRule(
         "critical-subject-key-identifier",
         "BR 7.1.2.6.1; RFC 5280 4.2.1.2",
         "the subject key identifier of this CA is critical",
         "CAs", _is_critical(x509.SubjectKeyIdentifier),
     ),
-    Rule(
+    WebRule(
         "ca-basic-constraints",
         "BR 7.1.2.6.1, 7.1.2.10.4; RFC 5280 4.2.1.9",
         "this CA has no critical basic constraints with cA TRUE",
         "CAs", _no_critical_basic_constraints, Fault.NOT_A_CA, roots_since=BASELINE,
     ),
-    Rule(
+    WebRule(
         "ca-as-leaf",
         "BR 7.1.2.7.8",
         "it is the certificate of a CA, which is not valid for a server",
         "leaf", _is_ca,
     ),
-    Rule(
+    WebRule(
         "ca-key-usage",
         "BR 7.1.2.10.7; RFC 5280 4.2.1.3",
         "the key usage of this CA is absent or lacks keyCertSign",
         "CAs", _may_not_sign, Fault.KEY_MAY_NOT_SIGN_CERTIFICATES, roots_since=NEVER,
     ),
-    Rule(
+    WebRule(
         "leaf-key-usage",
         "BR 7.1.2.7.11; RFC 5280 4.2.1.9",
         "its key usage has keyCertSign, which is for CAs",
         "leaf", _may_sign,
     ),
-    Rule(
+    WebRule(
         "name-constraints",
         "RFC 5280 4.2.1.10",
         "the name constraints of this CA are not critical",
         "CAs", _is_not_critical(x509.NameConstraints),
     ),
-    Rule(
+    WebRule(
         "name-constraints-in-leaf",
         "BR 7.1.2.7.6; RFC 5280 4.2.1.10",
         "it is not a CA and has name constraints",
         "leaf", _constrains_names,
     ),
-    Rule(
+    WebRule(
         "policy-constraints",
         "RFC 5280 4.2.1.11",
         "its policy constraints are not critical",
         "all", _is_not_critical(x509.PolicyConstraints),
     ),
-    Rule(
+    WebRule(
         "critical-alternative-names",
         "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
         "its subjectAltName is critical although it has a subject",
         "all", _critical_names_beside_subject,
     ),
-    Rule(
+    WebRule(
         "alternative-names-without-subject",
         "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
         "its subjectAltName is not critical although its subject is empty",
         "all", _names_instead_of_subject,
     ),
-    Rule(
+    WebRule(
         "serial-number",
         "BR 7.1.2.7; RFC 5280 4.1.2.2",
         "its serial number is zero or negative",
         "all", _serial_is_not_positive, roots_since=NEVER,
     ),
-    Rule(
+    WebRule(
         "long-serial-number",
         "BR 7.1.2.7; RFC 5280 4.1.2.2",
         "its serial number has {got} octets, more than 20",
         "all", _long_serial, roots_since=NEVER,
     ),
-    Rule(
+    WebRule(
         "underscore",
         "BR 7.1.2.7.12; RFC 5280 4.2.1.6",
         "its DNS name {got} has an underscore",
         "leaf", _underscore,
     ),
-    Rule(
+    WebRule(
         "wildcard",
         "BR 1.6.1, 7.1.2.7.12; RFC 9525 6.3",
         "its DNS name {got} has a wildcard that is not its whole first label, or that spans less than two labels",

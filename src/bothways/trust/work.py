@@ -34,7 +34,7 @@ class Price(NamedTuple):
     unit: str  # what is counted, as text for messages
 
 
-class Step(Enum):
+class WorkStep(Enum):
     """A kind of work that a peer can cause any number of times, and its price."""
 
     CERTIFICATE = Price(40.0, 4096, "certificates")  # decode one, without its extensions and names
@@ -61,7 +61,7 @@ class Step(Enum):
 class OutOfWork(Exception):
     """The work budget of a verification is used up: `step` exceeded it."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: WorkStep) -> None:
         super().__init__(step.name)
         self.step = step
 
@@ -74,7 +74,7 @@ class WorkBudget:
     def __init__(self, microseconds: float = FIXED_MICROSECONDS, octets: int = FIXED_OCTETS) -> None:
         self.granted = self.remaining = microseconds
         self.remaining_octets: float = octets
-        self.spent: dict[Step, float] = {}
+        self.spent: dict[WorkStep, float] = {}
 
     @classmethod
     def for_bytes(cls, received: int) -> WorkBudget:
@@ -89,13 +89,13 @@ class WorkBudget:
         """The price of all steps so far, in microseconds."""
         return self.granted - self.remaining
 
-    def most_expensive(self) -> tuple[Step, int]:
+    def most_expensive(self) -> tuple[WorkStep, int]:
         """Return the kind of step with the highest total price, and the number of such steps."""
         costs = {step: count * step.price.microseconds for step, count in self.spent.items()}
-        step = max(costs, key=costs.__getitem__, default=Step.CERTIFICATE)
+        step = max(costs, key=costs.__getitem__, default=WorkStep.CERTIFICATE)
         return step, int(self.spent.get(step, 0))
 
-    def spend(self, step: Step, count: float = 1, price: Price | None = None) -> None:
+    def spend(self, step: WorkStep, count: float = 1, price: Price | None = None) -> None:
         """Charge `count` steps before they are made. Raises OutOfWork.
 
         price: of one step, by default that of its kind.
@@ -112,8 +112,8 @@ class WorkBudget:
 
     def spend_signature(self, key: CertificatePublicKeyTypes, signed_octets: int) -> None:
         """Charge the check of one signature of `key` over so many octets. Raises OutOfWork."""
-        self.spend(Step.SIGNATURE, price=Price(signature_price(key), 0, Step.SIGNATURE.unit))
-        self.spend(Step.HASHED_KIB, signed_octets / 1024)
+        self.spend(WorkStep.SIGNATURE, price=Price(signature_price(key), 0, WorkStep.SIGNATURE.unit))
+        self.spend(WorkStep.HASHED_KIB, signed_octets / 1024)
 
 
 _CURVE_PRICES = {"secp256r1": 60.0, "secp384r1": 400.0, "secp521r1": 400.0}

@@ -19,7 +19,7 @@ Work = Callable[[Callable[[], None]], int | None]
 
 
 @dataclass(eq=False)
-class Worker:
+class WorkerProcess:
     """A worker process, for the supervisor.
 
     number: of the worker, from 1.  pid: of its process.  pipe: receives `READY`, and reaches its end with the process.
@@ -33,7 +33,7 @@ class Worker:
     since: float
     ready: bool = False
     leaving: bool = False
-    replaces: Worker | None = None
+    replaces: WorkerProcess | None = None
     status: int | None = None
 
     def poll(self) -> bool:
@@ -68,7 +68,9 @@ class Worker:
         os.close(self.pipe)
 
 
-def fork(number: int, work: Work, since: float, lifeline: tuple[int, int], inherited: list[int]) -> Worker:
+def fork(
+    number: int, work: Work, since: float, lifeline: tuple[int, int], inherited: list[int]
+) -> WorkerProcess:
     """Start a process that calls `work(ready)` and exits with its result.
 
     lifeline: a pipe whose write end only the supervisor holds; at its end the worker ends too. inherited: descriptors
@@ -81,7 +83,7 @@ def fork(number: int, work: Work, since: float, lifeline: tuple[int, int], inher
     if pid:
         os.close(writing)
         os.set_blocking(reading, False)
-        return Worker(number, pid, reading, since)
+        return WorkerProcess(number, pid, reading, since)
     status = 1
     try:
         for each in (reading, lifeline[1], *inherited):

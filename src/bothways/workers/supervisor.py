@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from bothways.errors import ConfigError
-from bothways.workers.child import Work, Worker, fork
+from bothways.workers.child import Work, WorkerProcess, fork
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
 STEADY_SECONDS = 10.0  # seconds after which a worker's end is no failed start
@@ -67,10 +67,10 @@ class Supervisor:
         self._on_upgrade = on_upgrade
         self._retiring = False
         self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
-        self._workers: list[Worker] = []
+        self._workers: list[WorkerProcess] = []
         self._due: dict[int, float] = {}  # numbers of the workers to be started, and the time for each
         self._delay: dict[int, float] = {}
-        self._to_replace: list[Worker] = []
+        self._to_replace: list[WorkerProcess] = []
         self._told_ready = False
         self._stopping: float | None = None  # when the remaining workers are killed
         self._status = DONE
@@ -99,7 +99,7 @@ class Supervisor:
         self._start_due()
         self._expire()
         for key, _ in self._selector.select(self._wait()):
-            if isinstance(key.data, Worker):
+            if isinstance(key.data, WorkerProcess):
                 if not key.data.read_pipe():
                     self._selector.unregister(key.data.pipe)
             else:
@@ -142,7 +142,7 @@ class Supervisor:
             self._to_replace = [each for each in self._workers if not each.leaving and each.replaces is None]
             self._replace_next()
 
-    def _ended(self, worker: Worker) -> None:
+    def _ended(self, worker: WorkerProcess) -> None:
         """Remove a worker that has ended, and start another if it was not told to end."""
         self._forget(worker)
         if self._stopping is not None or self._retiring or worker.leaving:
@@ -162,14 +162,14 @@ class Supervisor:
         else:
             self._start_later(worker)
 
-    def _start_later(self, worker: Worker) -> None:
+    def _start_later(self, worker: WorkerProcess) -> None:
         """Start another worker: at once, or with increasing delays if workers die soon after their start."""
         steady = worker.ready and self._clock() - worker.since >= STEADY_SECONDS
         delay = 0.0 if steady else self._delay.get(worker.number, 0.0)
         self._delay[worker.number] = min(max(delay * 2, FIRST_DELAY), LONGEST_DELAY)
         self._due[worker.number] = self._clock() + delay
 
-    def _serves(self, worker: Worker) -> None:
+    def _serves(self, worker: WorkerProcess) -> None:
         """A worker is ready: end the one that it replaces, and replace the next."""
         if worker.replaces is not None:
             old, worker.replaces = worker.replaces, None
@@ -197,7 +197,7 @@ class Supervisor:
                 del self._due[number]
                 self._start(number)
 
-    def _start(self, number: int, replaces: Worker | None = None) -> None:
+    def _start(self, number: int, replaces: WorkerProcess | None = None) -> None:
         inherited = [each.pipe for each in self._workers] + list(self._wakers)
         try:
             self._prepare(number)
@@ -212,7 +212,7 @@ class Supervisor:
         self._workers.append(worker)
         self._selector.register(worker.pipe, selectors.EVENT_READ, worker)
 
-    def _end_worker(self, worker: Worker) -> None:
+    def _end_worker(self, worker: WorkerProcess) -> None:
         """Tell a worker to end, within its grace time."""
         worker.leaving = True
         worker.since = self._clock()
@@ -237,7 +237,7 @@ class Supervisor:
             if late:
                 each.signal(signal.SIGKILL)
 
-    def _limit(self, worker: Worker) -> float:
+    def _limit(self, worker: WorkerProcess) -> float:
         return worker.since + (self._grace_seconds if worker.leaving else self._start_seconds)
 
     def _wait(self) -> float | None:
@@ -248,7 +248,7 @@ class Supervisor:
         times += [self._limit(each) for each in self._workers if not each.ready or each.leaving]
         return max(min(times) - self._clock(), 0.05) if times else None
 
-    def _forget(self, worker: Worker) -> None:
+    def _forget(self, worker: WorkerProcess) -> None:
         self._workers.remove(worker)
         with contextlib.suppress(KeyError):
             self._selector.unregister(worker.pipe)

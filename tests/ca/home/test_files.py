@@ -72,14 +72,14 @@ def test_a_full_disk_is_reported_as_such() -> None:
 
 
 def test_settings_are_read_as_they_were_written(tmp_path: Path) -> None:
-    settings = files.Settings("Example", "postgresql://host/x", "http://ca.example")
+    settings = files.CASettings("Example", "postgresql://host/x", "http://ca.example")
     files.write_settings(tmp_path, settings)
     assert files.read_settings(tmp_path) == settings
 
 
 def test_the_file_of_settings_keeps_the_names_that_it_always_had(tmp_path: Path) -> None:
     """Directories of every released version are read, and older programs read this version's."""
-    settings = files.Settings("Example", "postgresql://host/x", "http://ca.example", 100, "pkcs11:token=a")
+    settings = files.CASettings("Example", "postgresql://host/x", "http://ca.example", 100, "pkcs11:token=a")
     files.write_settings(tmp_path, settings)
     assert json.loads((tmp_path / "authority.json").read_bytes()) == {
         "name": "Example",

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.authority import Authority, pem
-from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.crl import RevokedEntry, build_crl
 from bothways.ca.keys import private_pem
 from bothways.ca.profiles import Profile
 from bothways.cli.ca import import_source
@@ -35,7 +35,7 @@ def test_a_ca_is_imported_with_what_it_issued(folder: Path, old: Authority) -> N
     )
     made = build_crl(
         old,
-        [Revoked(bob.serial, now, "superseded")],
+        [RevokedEntry(bob.serial, now, "superseded")],
         17,
         now,
         now + (alice.certificate.not_valid_after_utc - now),

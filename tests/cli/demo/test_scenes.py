@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from bothways import Caution, PeerAlert, PeerFault
-from bothways.cli.demo.identities import Identities, issue_identities
+from bothways.cli.demo.identities import DemoIdentities, issue_identities
 from bothways.cli.demo.scenes import (
     ANSWER,
     REQUEST,
     SCENES,
     Play,
     Scene,
-    Side,
+    SceneSide,
     mutual,
     one_way,
     stapled,
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="module")
-def people() -> Identities:
+def people() -> DemoIdentities:
     return issue_identities()
 
 
@@ -57,7 +57,7 @@ def test_a_scene_that_ends_otherwise_is_not_as_expected(people):
     """A demo that could not fail would show nothing."""
     assert not SCENES[0].is_as_expected(mutual(people))
     assert not SCENES[0].is_as_expected(SCENES[1].run(people))
-    assert not SCENES[0].is_as_expected(Play(Side(), Side()))
+    assert not SCENES[0].is_as_expected(Play(SceneSide(), SceneSide()))
 
 
 def test_a_responder_that_is_down_is_accepted_only_where_that_is_said(people):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.gateway.http.chunk_lines import ChunkLines
-from bothways.gateway.http.messages import Refused
+from bothways.gateway.http.messages import RefusedRequest
 
 
 def pieces(data: bytes, size: int) -> list[bytes]:
@@ -45,7 +45,7 @@ def test_what_is_whole_is_taken_however_it_is_cut(data: bytes) -> None:
 def test_what_parsers_disagree_about_is_refused_however_it_is_cut(data: bytes, told: str) -> None:
     for size in (1, 2, 3, 7, len(data)):
         lines = ChunkLines()
-        with pytest.raises(Refused, match=told) as refused:
+        with pytest.raises(RefusedRequest, match=told) as refused:
             for each in pieces(data, size):
                 lines.take(each)
         assert refused.value.status == 400

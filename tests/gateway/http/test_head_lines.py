@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.gateway.http.head_lines import Head
-from bothways.gateway.http.messages import HEAD_LIMIT, Refused
+from bothways.gateway.http.head_lines import HeadParser
+from bothways.gateway.http.messages import HEAD_LIMIT, RefusedRequest
 
 HEAD = b"GET / HTTP/1.1\r\nX: y\r\n\r\n"
 
 
 def test_a_head_ends_with_its_empty_line_however_it_is_cut() -> None:
     for size in range(1, len(HEAD) + 5):
-        head, data = Head(), HEAD + b"rest"
+        head, data = HeadParser(), HEAD + b"rest"
         assert not head.has_begun
         for at in range(0, len(data), size):
             assert head.is_whole == (at >= len(HEAD))
@@ -33,6 +33,6 @@ def test_a_head_ends_with_its_empty_line_however_it_is_cut() -> None:
     ],
 )
 def test_what_parsers_disagree_about_is_refused(data: bytes, status: int, told: str) -> None:
-    with pytest.raises(Refused, match=told) as refused:
-        Head().take(data)
+    with pytest.raises(RefusedRequest, match=told) as refused:
+        HeadParser().take(data)
     assert refused.value.status == status

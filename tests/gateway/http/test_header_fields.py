@@ -12,7 +12,7 @@ from bothways.gateway.http.header_fields import (
     response_fields,
     trailer_fields,
 )
-from bothways.gateway.http.messages import Refused
+from bothways.gateway.http.messages import RefusedRequest
 
 FORGED = [
     "Client-Cert",
@@ -75,7 +75,7 @@ def test_fields_of_one_connection_and_those_that_it_names_stay_behind() -> None:
 
 @pytest.mark.parametrize("name", [b"Host", b"content-length", b"Cookie", b"authorization"])
 def test_a_client_that_would_have_a_field_of_the_request_removed_is_refused(name: bytes) -> None:
-    with pytest.raises(Refused, match="Connection names a field that belongs to the request"):
+    with pytest.raises(RefusedRequest, match="Connection names a field that belongs to the request"):
         request_fields([(b"connection", b"close, " + name)])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.http.messages import Refused
+from bothways.gateway.http.messages import RefusedRequest
 from bothways.gateway.http.request_authority import check_authority, server_name_of
 from bothways.tls.handshake.server import ServiceRequest
 
@@ -52,7 +52,7 @@ def test_an_authority_is_a_name_or_an_address(authority: bytes, name: str | None
     ],
 )
 def test_what_is_no_authority_is_refused(authority: bytes) -> None:
-    with pytest.raises(Refused, match="no host") as refused:
+    with pytest.raises(RefusedRequest, match="no host") as refused:
         server_name_of(authority)
     assert refused.value.status == 400
 
@@ -85,6 +85,6 @@ def test_only_an_authority_of_the_same_route_is_served() -> None:
         (b"192.0.2.1", one, "a.example"),
         (b"a.example", nameless, None),
     ]:
-        with pytest.raises(Refused, match="not made for that host") as refused:
+        with pytest.raises(RefusedRequest, match="not made for that host") as refused:
             check(authority, route, asked)
         assert refused.value.status == 421

@@ -13,9 +13,9 @@ import pytest
 from bothways.gateway.http.messages import (
     FIELDS_LIMIT,
     HEAD_LIMIT,
+    BodyEnd,
     ClientGone,
-    End,
-    Refused,
+    RefusedRequest,
     Response,
     ServiceFailed,
 )
@@ -42,12 +42,12 @@ def talk(
     return asyncio.run(run())
 
 
-async def read_all(server: HTTP1Server, _: Wire) -> list[tuple[HTTP1Exchange, bytes, End | None]]:
+async def read_all(server: HTTP1Server, _: Wire) -> list[tuple[HTTP1Exchange, bytes, BodyEnd | None]]:
     """Every request with its body, each answered with 204."""
     found = []
     while (exchange := await server.next_exchange()) is not None:
         body, part = b"", None
-        while exchange.request.has_body and not isinstance(part := await exchange.receive(), End):
+        while exchange.request.has_body and not isinstance(part := await exchange.receive(), BodyEnd):
             body += part
         await exchange.respond(Response(204, []))
         await exchange.finish([])
@@ -74,7 +74,7 @@ def test_requests_come_one_after_another_with_their_bodies() -> None:
     assert [each.request.target for each, *_ in found] == [b"/p", b"*", b"/p", b"/x?y"]
     assert [each.request.length for each, *_ in found] == [5, 0, None, 0]
     assert [body for _, body, _ in found] == [b"hello", b"", b"abcde", b""]
-    assert found[2][2] == End([(b"x-sum", b"1")])
+    assert found[2][2] == BodyEnd([(b"x-sum", b"1")])
     assert all(each.may_go_on for each, *_ in found)
 
 
@@ -140,7 +140,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("data", "status", "told"), REFUSED)
 def test_a_request_that_could_be_read_in_two_ways_is_refused(data: bytes, status: int, told: str) -> None:
-    with pytest.raises(Refused, match=told) as refused:
+    with pytest.raises(RefusedRequest, match=told) as refused:
         talk(data + b"GET /smuggled HTTP/1.1\r\nHost: a.example\r\n\r\n", read_all)
     assert refused.value.status == status
 
@@ -155,7 +155,7 @@ def test_a_request_that_could_be_read_in_two_ways_is_refused(data: bytes, status
     ],
 )
 def test_a_request_that_ends_too_early_is_no_request(data: bytes) -> None:
-    with pytest.raises((ClientGone, Refused)):
+    with pytest.raises((ClientGone, RefusedRequest)):
         talk(data, read_all)
 
 
@@ -175,7 +175,7 @@ def test_every_split_of_a_head_is_read_alike() -> None:
         exchange = await reading
         assert exchange is not None
         body = b""
-        while not isinstance(part_of := await exchange.receive(), End):
+        while not isinstance(part_of := await exchange.receive(), BodyEnd):
             body += part_of
         return body
 
@@ -208,7 +208,7 @@ def test_nothing_but_a_websocket_is_switched_to(fields: tuple[bytes, ...], wante
 
 
 def test_a_head_that_is_slow_gets_a_408_and_silence_ends_the_connection() -> None:
-    with pytest.raises(Refused, match="did not come in time") as refused:
+    with pytest.raises(RefusedRequest, match="did not come in time") as refused:
         talk(b"GET / HTTP/1.1\r\nX: y", read_all, end=False, head=0.05)
     assert refused.value.status == 408
     assert talk(b"", read_all, end=False, head=0.05) == []
@@ -217,7 +217,7 @@ def test_a_head_that_is_slow_gets_a_408_and_silence_ends_the_connection() -> Non
 
 def test_a_refusal_is_short_and_the_last_word() -> None:
     async def refuse(server: HTTP1Server, wire: Wire) -> bytes:
-        await server.refuse(Refused(421, "not here \x1b\u2603"))
+        await server.refuse(RefusedRequest(421, "not here \x1b\u2603"))
         return bytes(wire.written)
 
     answer = talk(b"", refuse)
@@ -227,7 +227,7 @@ def test_a_refusal_is_short_and_the_last_word() -> None:
     assert body == b"421 Misdirected Request: not here \\x1b\\u2603\n"
 
     async def hide(server: HTTP1Server, wire: Wire) -> bytes:
-        await server.refuse(Refused(502, "the backend 10.0.0.1:80 cannot be reached"))
+        await server.refuse(RefusedRequest(502, "the backend 10.0.0.1:80 cannot be reached"))
         return bytes(wire.written)
 
     assert b"10.0.0.1" not in talk(b"", hide)
@@ -257,5 +257,5 @@ def test_any_bytes_are_requests_or_refused(full: bool) -> None:
             data[at : at + chance.randint(0, 2)] = bytes(
                 chance.choices(b"\r\n\t :;,0aA\x00\xff", k=chance.randint(0, 2))
             )
-        with suppress(Refused, ClientGone):
+        with suppress(RefusedRequest, ClientGone):
             talk(bytes(data), read_all, end=True)

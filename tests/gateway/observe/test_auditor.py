@@ -11,7 +11,7 @@ import pytest
 
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.gateway.config import read_config
-from bothways.gateway.log import Entry
+from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.observe.audit_file import verified
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.report_limits import AT_ONCE, ReportLimits
@@ -90,7 +90,7 @@ def test_strangers_do_not_fill_the_file_and_what_is_left_out_is_counted(tmp_path
     path = tmp_path / "audit.log"
     auditor.use(auditor.opened(str(path)))
     for host in ["192.0.2.7"] * (AT_ONCE + 5) + ["192.0.2.8"]:
-        auditor.decision(Entry("in", host, host, 0.0, verdict="refused"))
+        auditor.decision(ConnectionEntry("in", host, host, 0.0, verdict="refused"))
     auditor.use(None)
     last = json.loads(path.read_text().splitlines()[-1])
     assert (last["number"], last["details"]["not_recorded"]) == (AT_ONCE + 1, 5)

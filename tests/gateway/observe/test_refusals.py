@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from bothways import Fault, PeerFault
 from bothways.describe.recorder import Recorder
 from bothways.gateway.endings import Code, Ending
-from bothways.gateway.log import Entry
+from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.observe.refusals import AT_ONCE, GROUPS, LADDER_LIMIT, RENEW_SECONDS, Refusals
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
 
-def refused(code: str, error: PeerFault | None = None, verdict: str = "refused") -> Entry:
-    entry = Entry("in", "192.0.2.7:5", "192.0.2.7", 0.0, verdict=verdict)
+def refused(code: str, error: PeerFault | None = None, verdict: str = "refused") -> ConnectionEntry:
+    entry = ConnectionEntry("in", "192.0.2.7:5", "192.0.2.7", 0.0, verdict=verdict)
     entry.ending, entry.failure = Ending(code, f"{code} \x1b[31m" + "x" * 1000), error
     return entry
 

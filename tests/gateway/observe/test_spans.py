@@ -9,7 +9,7 @@ import pytest
 
 from bothways import PeerAlert
 from bothways.gateway.endings import Code, Ending
-from bothways.gateway.log import Entry
+from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.report_limits import AT_ONCE, ReportLimits
 from gateway_talk import ANYBODY, PAGE, Setting, service, until
 
@@ -93,7 +93,9 @@ def test_a_client_its_handshake_and_its_requests_are_spans_of_one_trace(
 def test_strangers_have_so_many_spans_and_attributes_are_short(exporter: InMemorySpanExporter) -> None:
     spans = Spans(lambda: 5.0, ReportLimits(lambda: 1000.0))
     for _ in range(AT_ONCE + 5):
-        entry = Entry("in", "192.0.2.7:5", "192.0.2.7", 1.0, asked="x\n\u202e" * 1000, verdict="refused")
+        entry = ConnectionEntry(
+            "in", "192.0.2.7:5", "192.0.2.7", 1.0, asked="x\n\u202e" * 1000, verdict="refused"
+        )
         entry.ending = Ending.of(Code.HELLO_TIMEOUT, "late " * 1000)
         spans.ended(entry, None)
     finished = exporter.get_finished_spans()

@@ -17,7 +17,7 @@ from bothways.tls.handshake.authentication13 import (
 )
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.script import Enter, Wait, expect, sign_with
-from bothways.tls.handshake.settings import Identity
+from bothways.tls.handshake.settings import OwnIdentity
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
 from faults import blames
@@ -76,7 +76,7 @@ def both_sides() -> tuple[HandshakeContext, HandshakeContext, Certificate, Certi
     """A server that has proved itself, and a client that has got everything but its CertificateVerify."""
     server, client = context(Role.SERVER), context(Role.CLIENT, [])
     own = credentials("localhost")
-    finish(prove(server, Identity((own,)), own, ECDSA, ()))
+    finish(prove(server, OwnIdentity((own,)), own, ECDSA, ()))
     entries = tuple(CertificateEntry(der, ()) for der in credentials("localhost").chain)
     raw = sent(server)
     size = 4 + int.from_bytes(raw[1:4], "big")

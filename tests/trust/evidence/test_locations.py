@@ -8,21 +8,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bothways.trust.evidence.locations import LONGEST, Location, is_host, read_location, redirected
+from bothways.trust.evidence.locations import LONGEST, URLParts, is_host, read_location, redirected
 
 
 @pytest.mark.parametrize(
     ("text", "location"),
     [
-        ("http://ocsp.example", Location("http", "ocsp.example", 80, "/")),
-        ("HTTP://OCSP.Example./a/b?c=d", Location("http", "ocsp.example", 80, "/a/b?c=d")),
-        ("http://10.0.0.1:8888/ocsp", Location("http", "10.0.0.1", 8888, "/ocsp")),
-        ("http://[2001:DB8::1]:81/x", Location("http", "2001:db8::1", 81, "/x")),
-        ("http://a.example/x#part", Location("http", "a.example", 80, "/x")),
-        ("http://a_b.example/", Location("http", "a_b.example", 80, "/")),
+        ("http://ocsp.example", URLParts("http", "ocsp.example", 80, "/")),
+        ("HTTP://OCSP.Example./a/b?c=d", URLParts("http", "ocsp.example", 80, "/a/b?c=d")),
+        ("http://10.0.0.1:8888/ocsp", URLParts("http", "10.0.0.1", 8888, "/ocsp")),
+        ("http://[2001:DB8::1]:81/x", URLParts("http", "2001:db8::1", 81, "/x")),
+        ("http://a.example/x#part", URLParts("http", "a.example", 80, "/x")),
+        ("http://a_b.example/", URLParts("http", "a_b.example", 80, "/")),
     ],
 )
-def test_a_url_is_decoded_into_its_parts(text: str, location: Location) -> None:
+def test_a_url_is_decoded_into_its_parts(text: str, location: URLParts) -> None:
     """RFC 3986 3; the fragment is omitted."""
     assert read_location(text) == location
 
@@ -61,7 +61,7 @@ def test_an_unusable_url_is_refused_with_the_reason(text: str, problem: str) -> 
 
 def test_an_https_url_is_accepted_where_it_is_allowed() -> None:
     """An option, since its certificate may need revocation checks too."""
-    assert read_location("https://ocsp.example/", https=True) == Location("https", "ocsp.example", 443, "/")
+    assert read_location("https://ocsp.example/", https=True) == URLParts("https", "ocsp.example", 443, "/")
     with pytest.raises(ValueError, match="it is not an http or https address"):
         read_location("ftp://ocsp.example/", https=True)
 

@@ -27,7 +27,7 @@ _WRITTEN_AS = {"database_url": "store", "key_uri": "key"}  # names in the file, 
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CASettings:
     """The settings of a CA, which are fixed when it is created; the file calls some of them otherwise.
 
     Attributes: `name`; `database_url` (in the file `store`), empty for `register.db`; `url` of the service;
@@ -61,7 +61,7 @@ def new_directory(path: Path) -> Iterator[Path]:
             raise
 
 
-def write_settings(directory: Path, settings: Settings) -> None:
+def write_settings(directory: Path, settings: CASettings) -> None:
     """Write the settings; readable by others unless they contain a password."""
     url = settings.database_url
     mode = PRIVATE if url and has_password(url) else PUBLIC
@@ -70,7 +70,7 @@ def write_settings(directory: Path, settings: Settings) -> None:
     write(directory / SETTINGS, json.dumps(written, indent=2).encode() + b"\n", mode)
 
 
-def read_settings(directory: Path) -> Settings:
+def read_settings(directory: Path) -> CASettings:
     """Read the settings, or raise FileUnusable if this is not the directory of a CA."""
     try:
         values = json.loads((directory / SETTINGS).read_bytes())
@@ -146,7 +146,7 @@ def file_errors(path: Path) -> Iterator[None]:
         raise FileUnusable(f"{path}: {reason}; it was not changed") from None
 
 
-def _settings(values: object, directory: Path) -> Settings:
+def _settings(values: object, directory: Path) -> CASettings:
     if not isinstance(values, Mapping) or not isinstance(values.get("version"), int):
         raise _damaged(directory)
     if values["version"] > VERSION:
@@ -156,7 +156,7 @@ def _settings(values: object, directory: Path) -> Settings:
     if not all(isinstance(text, str) for text in texts) or not isinstance(partition, int) or partition < 0:
         raise _damaged(directory)
     name, database_url, url, key_uri = texts
-    return Settings(name, database_url, url, partition, key_uri)
+    return CASettings(name, database_url, url, partition, key_uri)
 
 
 def _damaged(directory: Path) -> FileUnusable:

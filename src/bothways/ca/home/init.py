@@ -119,11 +119,11 @@ def _publish_root_crl(authority: Authority, register: Register, actor: str, path
     files.write(path, crl.public_bytes(Encoding.PEM), files.PUBLIC)
 
 
-def settings_of(options: InitOptions) -> files.Settings:
+def settings_of(options: InitOptions) -> files.CASettings:
     """The settings that are stored in the directory."""
     url = options.url.rstrip("/")
     partition = options.partition if url else 0
-    return files.Settings(options.name, options.database_url, url, partition, options.key_uri)
+    return files.CASettings(options.name, options.database_url, url, partition, options.key_uri)
 
 
 @contextmanager

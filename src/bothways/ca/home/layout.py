@@ -33,7 +33,7 @@ def write_authority(path: Path, name: str, authority: Authority, passphrase: byt
 
 def load_authority(
     path: Path,
-    settings: files.Settings,
+    settings: files.CASettings,
     passphrase: bytes | None,
     *,
     pin: str | None,
@@ -57,7 +57,7 @@ def load_authority(
 
 
 def _open_key(
-    path: Path, settings: files.Settings, name: str, passphrase: bytes | None, pin: str | None
+    path: Path, settings: files.CASettings, name: str, passphrase: bytes | None, pin: str | None
 ) -> SigningKey:
     if settings.key_uri:
         return find_key(KeyURI.parse(settings.key_uri), pin)
@@ -71,7 +71,7 @@ def close_key(key: SigningKey) -> None:
 
 
 def open_register(
-    path: Path, settings: files.Settings, certificate: x509.Certificate, lock_seconds: float | None = None
+    path: Path, settings: files.CASettings, certificate: x509.Certificate, lock_seconds: float | None = None
 ) -> Register:
     """Open the register of a CA; `lock_seconds` as for `Register.open`."""
     if not settings.database_url and not (path / "register.db").is_file():

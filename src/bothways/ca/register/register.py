@@ -30,7 +30,7 @@ from bothways.ca.register.transaction import Transaction
 from bothways.ca.register.values import (
     WHOLE,
     CRLState,
-    Entry,
+    RegisterEntry,
     Series,
     entry_from,
     of_series,
@@ -116,7 +116,7 @@ class Register:
 
         return self._database.transact(attempt)
 
-    def find(self, serial: int) -> Entry | None:
+    def find(self, serial: int) -> RegisterEntry | None:
         """Find a certificate by its serial number."""
         query = select(CERTIFICATES).where(
             CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.serial == serial_text(serial)
@@ -125,21 +125,21 @@ class Register:
             row = connection.execute(query).one_or_none()
         return None if row is None else entry_from(row)
 
-    def find_by_name(self, name: str) -> list[Entry]:
+    def find_by_name(self, name: str) -> list[RegisterEntry]:
         """Find certificates by their holder's name, the latest last."""
         query = select(CERTIFICATES).where(
             CERTIFICATES.c.authority == self.authority, CERTIFICATES.c.name == name
         )
         return list(self._entries(query.order_by(CERTIFICATES.c.not_before, CERTIFICATES.c.not_after)))
 
-    def all(self) -> Iterator[Entry]:
+    def all(self) -> Iterator[RegisterEntry]:
         """All certificates, ordered by name, the oldest of each name first."""
         query = select(CERTIFICATES).where(CERTIFICATES.c.authority == self.authority)
         yield from self._entries(
             query.order_by(CERTIFICATES.c.name, CERTIFICATES.c.not_before, CERTIFICATES.c.serial)
         )
 
-    def expiring(self, before: datetime, now: datetime) -> list[Entry]:
+    def expiring(self, before: datetime, now: datetime) -> list[RegisterEntry]:
         """The valid certificates that expire before a time and were not renewed yet."""
         query = select(CERTIFICATES).where(
             CERTIFICATES.c.authority == self.authority,
@@ -227,7 +227,7 @@ class Register:
         with self._database.read_transaction() as connection:
             return check_audit(connection, self.authority, visit, noted)
 
-    def _entries(self, query: Select[Any]) -> Iterator[Entry]:
+    def _entries(self, query: Select[Any]) -> Iterator[RegisterEntry]:
         with self._database.read_transaction() as connection, streamed(connection, query) as rows:
             for row in rows:
                 yield entry_from(row)

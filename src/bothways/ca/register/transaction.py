@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, se
 from sqlalchemy.exc import IntegrityError
 
 from bothways.audit_chain import chained
-from bothways.ca.crl import REMOVED, Revoked
+from bothways.ca.crl import REMOVED, RevokedEntry
 from bothways.ca.errors import ImportRefused
 from bothways.ca.register.audit_log import CRL, IMPORT
 from bothways.ca.register.database import Conflict
@@ -246,24 +246,24 @@ class Transaction:
         row = self._connection.execute(query).one_or_none()
         return row is not None, row.reason if row is not None else None
 
-    def revoked(self, since: datetime, partition: int | None = None) -> list[Revoked]:
+    def revoked(self, since: datetime, partition: int | None = None) -> list[RevokedEntry]:
         """The revoked certificates, of a partition or all, that had not expired at `since`; by serial number."""
         query = select(*_REVOCATION).where(
             *_within(self._authority, partition, since), CERTIFICATES.c.revoked_at.is_not(None)
         )
         rows = self._connection.execute(query.order_by(CERTIFICATES.c.serial))
-        return [Revoked(int(row.serial, 16), moment(row.revoked_at), row.reason) for row in rows]
+        return [RevokedEntry(int(row.serial, 16), moment(row.revoked_at), row.reason) for row in rows]
 
-    def changed(self, base: int, since: datetime, partition: int | None = None) -> list[Revoked]:
+    def changed(self, base: int, since: datetime, partition: int | None = None) -> list[RevokedEntry]:
         """The certificates that were revoked or released after CRL number `base`; as for `revoked`."""
         query = select(*_REVOCATION).where(
             *_within(self._authority, partition, since), CERTIFICATES.c.changed >= base
         )
         rows = self._connection.execute(query.order_by(CERTIFICATES.c.serial))
         return [
-            Revoked(int(row.serial, 16), None, REMOVED)
+            RevokedEntry(int(row.serial, 16), None, REMOVED)
             if row.revoked_at is None
-            else Revoked(int(row.serial, 16), moment(row.revoked_at), row.reason)
+            else RevokedEntry(int(row.serial, 16), moment(row.revoked_at), row.reason)
             for row in rows
         ]
 

@@ -15,7 +15,7 @@ from bothways.ca.register.schema import CRLS
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class RegisterEntry:
     """One certificate of the register. `revoked_at` and `reason` are None unless it is revoked.
 
     `certificate` is empty if only an imported CRL mentioned the serial number.
@@ -103,9 +103,9 @@ def published_crl_from(row: Row[Any]) -> PublishedCRL:
     return PublishedCRL(series, row.number, *times, row.entries, row.base)
 
 
-def entry_from(row: Row[tuple[object, ...]]) -> Entry:
+def entry_from(row: Row[tuple[object, ...]]) -> RegisterEntry:
     """Convert a row of a certificate."""
-    return Entry(
+    return RegisterEntry(
         serial=int(row.serial, 16),
         profile=row.profile,
         name=row.name,

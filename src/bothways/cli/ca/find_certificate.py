@@ -9,7 +9,7 @@ from pathlib import Path
 from bothways.ca.authority import utc_now
 from bothways.ca.crl import HOLD
 from bothways.ca.register.register import Register
-from bothways.ca.register.values import Entry
+from bothways.ca.register.values import RegisterEntry
 from bothways.cli.terminal import refuse
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
@@ -19,7 +19,7 @@ from bothways.trust.files import content
 from bothways.trust.ocsp_request import serial_number
 
 
-def find_certificate(register: Register, which: str, held: bool = False) -> Entry:
+def find_certificate(register: Register, which: str, held: bool = False) -> RegisterEntry:
     """Find a certificate by a file, its serial number or its name; exit with status 2 if there is none.
 
     held: of several with one name, take the one that is on hold.
@@ -34,7 +34,7 @@ def find_certificate(register: Register, which: str, held: bool = False) -> Entr
     return _by_name(register, which, held)
 
 
-def status_of(entry: Entry, now: datetime) -> str:
+def status_of(entry: RegisterEntry, now: datetime) -> str:
     """The status of a certificate in one word."""
     if entry.reason == HOLD:
         return "held"
@@ -43,7 +43,7 @@ def status_of(entry: Entry, now: datetime) -> str:
     return "expired" if entry.not_after < now else "good"
 
 
-def _by_file(register: Register, file: str) -> Entry:
+def _by_file(register: Register, file: str) -> RegisterEntry:
     data = content(file)
     try:
         certificate = ParsedCertificate(next(iter(certificates_in(data, file)), b""))
@@ -55,7 +55,7 @@ def _by_file(register: Register, file: str) -> Entry:
     return entry
 
 
-def _by_name(register: Register, name: str, held: bool) -> Entry:
+def _by_name(register: Register, name: str, held: bool) -> RegisterEntry:
     now = utc_now()
     states = ("held",) if held else ("good", "held")
     # No name contains NUL or bytes that are not UTF-8, and databases refuse them.

@@ -11,7 +11,7 @@ import click
 
 from bothways.ca.authority import utc_now
 from bothways.ca.home.layout import register_of
-from bothways.ca.register.values import Entry
+from bothways.ca.register.values import RegisterEntry
 from bothways.cli.ca.find_certificate import status_of
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.describe.escape import visible
@@ -31,7 +31,7 @@ def command(path: Path, as_json: bool) -> None:
                 sys.stdout.write(_line(entry, now) + "\n")
 
 
-def _line(entry: Entry, now: datetime) -> str:
+def _line(entry: RegisterEntry, now: datetime) -> str:
     status = status_of(entry, now)
     if entry.reason and status == "revoked":
         status = f"revoked for {entry.reason}"
@@ -39,7 +39,7 @@ def _line(entry: Entry, now: datetime) -> str:
     return f"{entry.serial:032x}  {entry.profile:7}  {end}  {status:9}  {visible(entry.name)}"
 
 
-def _facts(entry: Entry, now: datetime) -> dict[str, object]:
+def _facts(entry: RegisterEntry, now: datetime) -> dict[str, object]:
     return {
         "serial": f"{entry.serial:x}",
         "profile": entry.profile,

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from bothways.ca.authority import Addresses, Authority, Issued, utc_now
-from bothways.ca.crl import Revoked, build_crl
+from bothways.ca.crl import RevokedEntry, build_crl
 from bothways.ca.keys import KeyType, PrivateKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
 from bothways.trust import parsing
@@ -28,7 +28,7 @@ LIFETIME = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Identities:
+class DemoIdentities:
     """The credentials of the demo, and the trust anchors of both sides."""
 
     root: x509.Certificate
@@ -61,7 +61,7 @@ class Identities:
         return _credentials(issuing.issue(Profile.CLIENT, CLIENT_NAME, email=CLIENT_EMAIL, lifetime=LIFETIME))
 
 
-def issue_identities() -> Identities:
+def issue_identities() -> DemoIdentities:
     """Create all of them; nothing is stored."""
     root = Authority.create("Demo Root", lifetime=2 * LIFETIME)
     issuing = root.intermediate("Demo Issuing CA", lifetime=2 * LIFETIME)
@@ -78,7 +78,7 @@ def issue_identities() -> Identities:
     responder = issuing.issue(Profile.OCSP, "Demo Responder", lifetime=LIFETIME)
     server_status = _status(issuing, responder, server, now)
     stranger = other.issue(Profile.CLIENT, "Mallory", email=["mallory@elsewhere.example"], lifetime=LIFETIME)
-    return Identities(
+    return DemoIdentities(
         root=root.certificate,
         intermediate=issuing.certificate,
         issuing=issuing,
@@ -90,7 +90,7 @@ def issue_identities() -> Identities:
         stranger=_credentials(stranger),
         other_key=new_key(KeyType.P256),
         nobody_revoked=_lists(root, issuing, (), now),
-        client_revoked=_lists(root, issuing, (Revoked(client.serial, now, "keyCompromise"),), now),
+        client_revoked=_lists(root, issuing, (RevokedEntry(client.serial, now, "keyCompromise"),), now),
         expired_lists=_lists(root, issuing, (), now - 30 * LIFETIME),
         server_status=_responses(server_status),
         client_status=_responses(_status(issuing, responder, client, now)),
@@ -98,7 +98,7 @@ def issue_identities() -> Identities:
     )
 
 
-def _lists(root: Authority, issuing: Authority, revoked: tuple[Revoked, ...], at: datetime) -> CRLStore:
+def _lists(root: Authority, issuing: Authority, revoked: tuple[RevokedEntry, ...], at: datetime) -> CRLStore:
     """Return the CRLs of both CAs at a time."""
     lists = (build_crl(root, (), 1, at, at + LIFETIME), build_crl(issuing, revoked, 1, at, at + LIFETIME))
     return CRLStore.from_pem(b"".join(each.public_bytes(Encoding.PEM) for each in lists))

@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from bothways.cli.demo.identities import SERVER_NAME, Identities
+from bothways.cli.demo.identities import SERVER_NAME, DemoIdentities
 from bothways.cli.demo.mitm import (
     Alteration,
     BorrowedCertificate,
@@ -40,7 +40,7 @@ ANSWER = b"1,280.00 EUR, and I know that it is you who asks."
 
 
 @dataclass
-class Side:
+class SceneSide:
     """What one peer observed, and how its connection ended."""
 
     recorder: Recorder = field(default_factory=Recorder)
@@ -69,8 +69,8 @@ class Side:
 class Play:
     """One connection, seen from both sides."""
 
-    client: Side
-    server: Side
+    client: SceneSide
+    server: SceneSide
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Scene:
     step: StepId
     fault: Fault
     alert: Alert
-    run: Callable[[Identities], Play]
+    run: Callable[[DemoIdentities], Play]
 
     def is_as_expected(self, play: Play) -> bool:
         """Whether the expected side refused, at the expected step for the expected fault, and sent the alert."""
@@ -100,18 +100,18 @@ class Scene:
         )
 
 
-def mutual(identities: Identities) -> Play:
+def mutual(identities: DemoIdentities) -> Play:
     """Both peers authenticate."""
     return play(_client(identities), _server(identities))
 
 
-def one_way(identities: Identities) -> Play:
+def one_way(identities: DemoIdentities) -> Play:
     """Only the server authenticates, as for a browser."""
     config = ServerConfig(credentials=identities.server)
     return play(replace(_client(identities), credentials=None), config)
 
 
-def classic(identities: Identities) -> Play:
+def classic(identities: DemoIdentities) -> Play:
     """TLS 1.2 with RSA key transport: the flow by which two-way SSL is usually described."""
     client = replace(
         _client(identities), versions=("1.2",), suites=CLASSIC_SUITES, insecure_rsa_key_transport=True
@@ -122,7 +122,7 @@ def classic(identities: Identities) -> Play:
     return play(client, server)
 
 
-def revoked(identities: Identities) -> Play:
+def revoked(identities: DemoIdentities) -> Play:
     """The client's certificate is revoked between two connections of the same server configuration."""
     lists = CRLStore(identities.nobody_revoked)
     server = replace(_server(identities), revocation=Revocation(crls=lists))
@@ -133,7 +133,7 @@ def revoked(identities: Identities) -> Play:
     return play(_client(identities), server)
 
 
-def revoked_meanwhile(identities: Identities) -> Play:
+def revoked_meanwhile(identities: DemoIdentities) -> Play:
     """The client's certificate is revoked while the connection is open."""
     lists = CRLStore(identities.nobody_revoked)
     server = replace(_server(identities), revocation=Revocation(crls=lists), judge_again="change")
@@ -144,20 +144,20 @@ def revoked_meanwhile(identities: Identities) -> Play:
     return play(_client(identities), server, meanwhile=revoke)
 
 
-def expired_list(identities: Identities) -> Play:
+def expired_list(identities: DemoIdentities) -> Play:
     """The CRLs of the server have expired, so that the status is unknown."""
     server = replace(_server(identities), revocation=Revocation(crls=identities.expired_lists))
     return play(_client(identities), server)
 
 
-def stapled(identities: Identities) -> Play:
+def stapled(identities: DemoIdentities) -> Play:
     """Both request the other's revocation status, and both staple their own."""
     policy = Revocation(crls=identities.nobody_revoked, staples="require")
     client = replace(_client(identities), revocation=policy, staples=identities.client_status)
     return play(client, replace(_server(identities), revocation=policy, staples=identities.server_status))
 
 
-def altered_staple(identities: Identities) -> Play:
+def altered_staple(identities: DemoIdentities) -> Play:
     """The OCSP response stapled by the server was altered."""
     client = replace(
         _client(identities), revocation=Revocation(crls=identities.nobody_revoked, staples="use")
@@ -165,7 +165,7 @@ def altered_staple(identities: Identities) -> Play:
     return play(client, replace(_server(identities), staples=identities.altered_status))
 
 
-def silent_responder(identities: Identities, unknown: Literal["refuse", "accept"] = "refuse") -> Play:
+def silent_responder(identities: DemoIdentities, unknown: Literal["refuse", "accept"] = "refuse") -> Play:
     """The server queries the OCSP responder in the client's certificate, which does not answer."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # a loopback address where nothing listens
@@ -175,45 +175,45 @@ def silent_responder(identities: Identities, unknown: Literal["refuse", "accept"
         return play(replace(_client(identities), credentials=client), server)
 
 
-def tolerated(identities: Identities) -> Play:
+def tolerated(identities: DemoIdentities) -> Play:
     """The same, but the server accepts an unknown revocation status."""
     return silent_responder(identities, "accept")
 
 
-def no_certificate(identities: Identities) -> Play:
+def no_certificate(identities: DemoIdentities) -> Play:
     """The client has no certificate."""
     return play(replace(_client(identities), credentials=None), _server(identities))
 
 
-def unknown_ca(identities: Identities) -> Play:
+def unknown_ca(identities: DemoIdentities) -> Play:
     """The client's certificate was issued by an unknown CA."""
     return play(replace(_client(identities), credentials=identities.stranger), _server(identities))
 
 
-def expired(identities: Identities) -> Play:
+def expired(identities: DemoIdentities) -> Play:
     """The server's certificate has expired."""
     return play(_client(identities), replace(_server(identities), credentials=identities.expired_server))
 
 
-def wrong_name(identities: Identities) -> Play:
+def wrong_name(identities: DemoIdentities) -> Play:
     """The client expects another server name."""
     return play(_client(identities), _server(identities), name="vault.example")
 
 
-def borrowed_certificate(identities: Identities) -> Play:
+def borrowed_certificate(identities: DemoIdentities) -> Play:
     """The client shows a certificate that is not its own, and signs with its own key."""
     randomness = BorrowedCertificate(os.urandom, identities.other_key)
     return play(replace(_client(identities), randomness=randomness), _server(identities))
 
 
-def forged_finished(identities: Identities) -> Play:
+def forged_finished(identities: DemoIdentities) -> Play:
     """A device with the client's stolen key share alters the server's Finished."""
     randomness = StolenShare(os.urandom)
     config = replace(_client(identities), randomness=randomness, groups=("x25519",))
     return play(config, _server(identities), alteration=ForgedFinished(randomness, NamedGroup.x25519))
 
 
-def altered_record(identities: Identities) -> Play:
+def altered_record(identities: DemoIdentities) -> Play:
     """A device inverts one bit of a protected record."""
     return play(_client(identities), _server(identities), alteration=invert_a_bit)
 
@@ -295,7 +295,7 @@ def play(
 
     meanwhile: called after the server has accepted the client and before it reads.
     """
-    client, server = Side(), Side()
+    client, server = SceneSide(), SceneSide()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(SECONDS)
         serving = threading.Thread(
@@ -310,7 +310,7 @@ def play(
     return Play(client, server)
 
 
-def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) -> None:
+def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: SceneSide) -> None:
     observed = HandshakeFacts(config, name, also=side.recorder)
     try:
         with connect(*address, config, name, timeout=SECONDS, observer=observed) as channel:
@@ -324,7 +324,9 @@ def _ask(address: tuple[str, int], config: ClientConfig, name: str, side: Side) 
         side.fail(error, observed)
 
 
-def _serve(listener: socket.socket, config: ServerConfig, side: Side, meanwhile: Callable[[], None]) -> None:
+def _serve(
+    listener: socket.socket, config: ServerConfig, side: SceneSide, meanwhile: Callable[[], None]
+) -> None:
     observed = HandshakeFacts(config, also=side.recorder)
     try:
         sock, _ = listener.accept()
@@ -340,11 +342,11 @@ def _serve(listener: socket.socket, config: ServerConfig, side: Side, meanwhile:
         side.fail(error, observed)
 
 
-def _client(identities: Identities) -> ClientConfig:
+def _client(identities: DemoIdentities) -> ClientConfig:
     return ClientConfig(anchors=identities.anchors, credentials=identities.client)
 
 
-def _server(identities: Identities) -> ServerConfig:
+def _server(identities: DemoIdentities) -> ServerConfig:
     return ServerConfig(credentials=identities.server, client_anchors=identities.anchors)
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.console import console, show
-from bothways.cli.demo.identities import Identities
+from bothways.cli.demo.identities import DemoIdentities
 from bothways.cli.demo.scenes import Play, Scene, succeeded, went_well
 from bothways.describe.documents import key_text
 from bothways.describe.escape import visible
@@ -60,7 +60,7 @@ def show_classic(play: Play) -> None:
 
 
 def show_everything(
-    identities: Identities,
+    identities: DemoIdentities,
     handshakes: tuple[Play, Play, Play, Play, Play],
     played: Sequence[tuple[Scene, Play]],
 ) -> None:
@@ -81,7 +81,7 @@ def show_everything(
         show(screen, part)
 
 
-def _opening(identities: Identities) -> RenderableType:
+def _opening(identities: DemoIdentities) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     for name, certificate in identities.everyone():
         issuer = visible(issuer_of(certificate)) if certificate.issuer != certificate.subject else "itself"

@@ -7,7 +7,7 @@ from typing import Any
 
 import h11
 
-from bothways.gateway.http.messages import PIECE, End, Field
+from bothways.gateway.http.messages import PIECE, BodyEnd, Field
 
 EVENTS_AT_ONCE = 128  # parts of a body after which others have their turn
 
@@ -18,7 +18,7 @@ class ReceivedBody:
     def __init__(self) -> None:
         self._ended: Any = None
 
-    async def receive(self) -> bytes | End:
+    async def receive(self) -> bytes | BodyEnd:
         """Return the next part of the body, or its end."""
         data, count = bytearray(), 0
         while len(data) < PIECE:
@@ -33,7 +33,7 @@ class ReceivedBody:
                     self._ended = event
                 break
             elif isinstance(event, h11.EndOfMessage):
-                return End(fields_in(event.headers))
+                return BodyEnd(fields_in(event.headers))
             else:
                 await self._more()
         return bytes(data)

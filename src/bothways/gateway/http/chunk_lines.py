@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from bothways.gateway.http.head_lines import Head
-from bothways.gateway.http.messages import Refused
+from bothways.gateway.http.head_lines import HeadParser
+from bothways.gateway.http.messages import RefusedRequest
 
 _SIZE = re.compile(rb"([0-9a-fA-F]{1,20})(?:;[^\r\n]*)?[ \t]*\r\n")
 
@@ -19,10 +19,10 @@ class ChunkLines:
     def __init__(self) -> None:
         self._line = bytearray()
         self._left = 0  # bytes of a chunk, with its line end
-        self._trailers: Head | None = None
+        self._trailers: HeadParser | None = None
 
     def take(self, data: bytes) -> None:
-        """Look at what came. Raises Refused."""
+        """Look at what came. Raises RefusedRequest."""
         at = 0
         while at < len(data) and self._trailers is None:
             if self._left:
@@ -42,13 +42,13 @@ class ChunkLines:
             return len(data) - at
         size = _SIZE.fullmatch(bytes(self._line))
         if size is None:
-            raise Refused(400, "the body of the request: illegal chunk header")
+            raise RefusedRequest(400, "the body of the request: illegal chunk header")
         self._line.clear()
         self._left = int(size[1], 16)
         if self._left:
             self._left += len(b"\r\n")
         else:
-            self._trailers = Head()
+            self._trailers = HeadParser()
         return end - at
 
     def _take_trailers(self, data: bytes) -> None:
@@ -56,5 +56,5 @@ class ChunkLines:
             return
         try:
             self._trailers.take(data)
-        except Refused as refused:
-            raise Refused(400, f"after the body of the request: {refused}") from None
+        except RefusedRequest as refused:
+            raise RefusedRequest(400, f"after the body of the request: {refused}") from None

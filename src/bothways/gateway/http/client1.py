@@ -12,8 +12,8 @@ from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.messages import (
     RESPONSE_HEAD_LIMIT,
     Field,
-    Refused,
-    Request,
+    RefusedRequest,
+    RequestHead,
     Response,
     ServiceFailed,
 )
@@ -41,7 +41,7 @@ class HTTP1Service(ReceivedBody):
         done = self._http is None or (self._http.our_state is h11.DONE and self._http.their_state is h11.DONE)
         return done and self.stream.is_fresh
 
-    async def begin(self, request: Request) -> None:
+    async def begin(self, request: RequestHead) -> None:
         """Send the head."""
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=RESPONSE_HEAD_LIMIT)
         self._heard, self._ended = False, None
@@ -67,7 +67,7 @@ class HTTP1Service(ReceivedBody):
         try:
             data = self._http.send(event(**content))
         except h11.LocalProtocolError as error:
-            raise Refused(400, f"the request cannot be passed on: {error}") from None
+            raise RefusedRequest(400, f"the request cannot be passed on: {error}") from None
         try:
             await self.stream.write(data or b"", self._taking)
         except TimeoutError:

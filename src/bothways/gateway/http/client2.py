@@ -13,10 +13,10 @@ from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of, pseudo_fields_of
 from bothways.gateway.http.messages import (
     RESPONSE_HEAD_LIMIT,
-    End,
+    BodyEnd,
     Field,
-    Refused,
-    Request,
+    RefusedRequest,
+    RequestHead,
     Response,
     ServiceFailed,
 )
@@ -110,10 +110,10 @@ class HTTP2ServiceExchange:
         self._stream: Stream2 | None = None
         self._has_ended = False
 
-    async def begin(self, request: Request) -> None:
+    async def begin(self, request: RequestHead) -> None:
         """Send the head."""
         if request.websocket:
-            raise Refused(501, "this service speaks HTTP/2, by which no WebSockets pass")
+            raise RefusedRequest(501, "this service speaks HTTP/2, by which no WebSockets pass")
         try:
             number = self._link.http.get_next_available_stream_id()
             self._stream = self._link.streams[number] = Stream2(self._link, number)
@@ -165,7 +165,7 @@ class HTTP2ServiceExchange:
             await own.news.wait()
         return heads.pop(0)
 
-    async def receive(self) -> bytes | End:
+    async def receive(self) -> bytes | BodyEnd:
         """Return the next part of the body."""
         try:
             return await self._own.next_part()

@@ -16,10 +16,10 @@ from bothways.gateway.http.forward import Forwarding, Phases
 from bothways.gateway.http.header_fields import forwarded_fields, request_fields
 from bothways.gateway.http.messages import (
     ClientGone,
-    Exchange,
     Field,
-    Refused,
-    Request,
+    RefusedRequest,
+    RequestExchange,
+    RequestHead,
     Response,
     ServiceFailed,
 )
@@ -36,7 +36,7 @@ from bothways.gateway.log import RequestEntry
 if TYPE_CHECKING:
     from bothways.gateway.backends import Unreached
     from bothways.gateway.config import Times
-    from bothways.gateway.observe.pages import Page
+    from bothways.gateway.observe.pages import PageAnswer
 
 NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}
 TRAILERS = (b"te", b"trailers")
@@ -48,7 +48,7 @@ class Conversation:
     """One client's connection, from its first request to its end.
 
     reach: connects a stream to the service; returns what prevents it.  tell: is called for each request.  over: is
-    called once, with why it ended.  answer: answers requests instead of a service; raises Refused.
+    called once, with why it ended.  answer: answers requests instead of a service; raises RefusedRequest.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Conversation:
         reach: Callable[[ByteStream], Awaitable[Unreached | None]],
         tell: Callable[[RequestEntry], None],
         over: Callable[[Ending], None],
-        answer: Callable[[Request], Awaitable[Page]] | None = None,
+        answer: Callable[[RequestHead], Awaitable[PageAnswer]] | None = None,
     ) -> None:
         self.served = served
         self.client = ByteStream()
@@ -134,7 +134,7 @@ class Conversation:
             self._is_idle = True
             try:
                 exchange = await server.next_exchange()
-            except Refused as refused:
+            except RefusedRequest as refused:
                 await server.refuse(refused)
                 entry = RequestEntry("-", "-", "-", 0.0, status=refused.status)
                 entry.fails(str(refused), refused.why)
@@ -153,7 +153,7 @@ class Conversation:
         entry = self.entry_of(exchange.request)
         try:
             return await self._pass(exchange, entry)
-        except Refused as refused:
+        except RefusedRequest as refused:
             entry.fails(str(refused), refused.why)
             if exchange.has_response:
                 raise ClientGone(f"cut within a response: {refused}", refused.why) from None
@@ -180,7 +180,7 @@ class Conversation:
             if exchange.problem is not None:
                 raise exchange.problem
             await self._forward(Counted(exchange, entry))
-        except Refused as refused:
+        except RefusedRequest as refused:
             entry.fails(str(refused), refused.why)
             if exchange.has_response:
                 exchange.cut()
@@ -213,7 +213,7 @@ class Conversation:
     async def _forward(self, exchange: Counted) -> ToService | None:
         """Pass a request to the service and its response back; return a service that goes on as a WebSocket.
 
-        Raises Refused or ClientGone.
+        Raises RefusedRequest or ClientGone.
         """
         times = self._times
         self.check(exchange.request)
@@ -232,7 +232,7 @@ class Conversation:
                     continue
                 if exchange.has_response:
                     raise ClientGone(f"cut within a response: {failed}", failed.why) from None
-                raise Refused(502, str(failed), failed.why) from None
+                raise RefusedRequest(502, str(failed), failed.why) from None
 
     async def _forward_once(
         self, exchange: Counted, phases: Phases, *, must_be_new: bool
@@ -246,14 +246,14 @@ class Conversation:
                 self._services.give_back(service)
         return service if forwarding.switched else None
 
-    def check(self, request: Request) -> None:
-        """Raise Refused for a request that is for another route, or that no service should get."""
+    def check(self, request: RequestHead) -> None:
+        """Raise RefusedRequest for a request that is for another route, or that no service should get."""
         served = self.served
         check_authority(request.authority, served.routes, served.route, served.listener, served.asked)
         if request.method in NOT_SERVED:
-            raise Refused(NOT_SERVED[request.method], f"{request.method.decode()} is not passed on")
+            raise RefusedRequest(NOT_SERVED[request.method], f"{request.method.decode()} is not passed on")
 
-    def _fields_for_service(self, request: Request) -> list[Field]:
+    def _fields_for_service(self, request: RequestHead) -> list[Field]:
         """Return what passes of the client's fields, and what the service is told of the client."""
         served = self.served
         own = [*forwarded_fields(served.host, request.authority), *served.identity]
@@ -263,17 +263,17 @@ class Conversation:
         return [*request_fields(request.fields), *own]
 
     async def connected(self) -> ByteStream:
-        """Return a new connection to the service. Raises Refused."""
+        """Return a new connection to the service. Raises RefusedRequest."""
         stream = PlainStream() if self.served.route.client is None else ByteStream()
         problem = await self._reach(stream)
         if problem is not None:
             stream.cut()
-            raise Refused(502 if problem.in_time else 504, problem.text, problem.why)
+            raise RefusedRequest(502 if problem.in_time else 504, problem.text, problem.why)
         return stream
 
     # -- the log ---------------------------------------------------------------------------------------
 
-    def entry_of(self, request: Request) -> RequestEntry:
+    def entry_of(self, request: RequestHead) -> RequestEntry:
         """Return what the log tells of a request: its path without the query, which may hold secrets."""
         path = request.target.partition(b"?")[0]
         words = (request.method, request.authority, path)
@@ -285,7 +285,7 @@ class Conversation:
         self._tell(entry)
 
 
-async def give(exchange: Exchange, page: Page) -> None:
+async def give(exchange: RequestExchange, page: PageAnswer) -> None:
     """Send an answer of our own."""
     fields = [
         (b"content-type", page.media_type.encode()),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from bothways.gateway.http.messages import End, Exchange, Field, Request, Response
+from bothways.gateway.http.messages import BodyEnd, Field, RequestExchange, RequestHead, Response
 from bothways.gateway.log import RequestEntry
 
 
 class Counted:
-    """Passes an exchange on, and counts the bytes of bodies. Implements `Exchange`; the request may be replaced."""
+    """Passes an exchange on, and counts the bytes of bodies; the request may be replaced. A `RequestExchange`."""
 
-    def __init__(self, exchange: Exchange, entry: RequestEntry) -> None:
-        self.request: Request = exchange.request
+    def __init__(self, exchange: RequestExchange, entry: RequestEntry) -> None:
+        self.request: RequestHead = exchange.request
         self._exchange = exchange
         self._entry = entry
 
@@ -19,10 +19,10 @@ class Counted:
         """Whether a response has begun."""
         return self._exchange.has_response
 
-    async def receive(self) -> bytes | End:
+    async def receive(self) -> bytes | BodyEnd:
         """Return the next part of the body."""
         part = await self._exchange.receive()
-        if not isinstance(part, End):
+        if not isinstance(part, BodyEnd):
             self._entry.received += len(part)
         return part
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.header_fields import response_fields, trailer_fields
 from bothways.gateway.http.messages import (
+    BodyEnd,
     ClientGone,
-    End,
-    Exchange,
     Field,
-    Refused,
+    RefusedRequest,
+    RequestExchange,
     Response,
     ServiceExchange,
     ServiceFailed,
@@ -38,7 +38,7 @@ class Phases:
 class Forwarding:
     """One request on its way. `switched` is set where the service agreed to go on as a WebSocket."""
 
-    def __init__(self, exchange: Exchange, service: ServiceExchange, phases: Phases) -> None:
+    def __init__(self, exchange: RequestExchange, service: ServiceExchange, phases: Phases) -> None:
         self._exchange = exchange
         self._service = service
         self._phases = phases
@@ -46,7 +46,7 @@ class Forwarding:
         self.switched = False
 
     async def run(self) -> None:
-        """Pass both ways until the response is whole. Raises Refused, ClientGone, ServiceFailed."""
+        """Pass both ways until the response is whole. Raises RefusedRequest, ClientGone, ServiceFailed."""
         request = self._exchange.request
         await self._service.begin(request)
         if not request.has_body:
@@ -82,8 +82,8 @@ class Forwarding:
             except TimeoutError:
                 if self._exchange.has_response:
                     raise ClientGone("the client sent nothing of a request") from None
-                raise Refused(408, "the body of the request did not come in time") from None
-            if isinstance(part, End):
+                raise RefusedRequest(408, "the body of the request did not come in time") from None
+            if isinstance(part, BodyEnd):
                 await self._service.finish(trailer_fields(part.trailers))
                 self._restart_response_limit()
                 return
@@ -109,7 +109,7 @@ class Forwarding:
                     await self._exchange.respond(self._checked(response))
                     response = await self._service.response()
         except TimeoutError:
-            raise Refused(504, "the service did not answer in time") from None
+            raise RefusedRequest(504, "the service did not answer in time") from None
         finally:
             self._limit = None
         await self._exchange.respond(self._checked(response))
@@ -127,7 +127,7 @@ class Forwarding:
                 raise ServiceFailed(
                     "the service sent nothing more of a response", why=Cause.NO_ANSWER
                 ) from None
-            if isinstance(part, End):
+            if isinstance(part, BodyEnd):
                 await self._exchange.finish(trailer_fields(part.trailers) if has_trailers else [])
                 return
             await self._exchange.send(part)

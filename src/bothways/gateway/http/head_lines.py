@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bothways.gateway.http.messages import HEAD_LIMIT, Refused
+from bothways.gateway.http.messages import HEAD_LIMIT, RefusedRequest
 
 
-class Head:
+class HeadParser:
     """The head of a request as it comes; what parsers disagree about is refused. `rest` came after it.
 
     That is lines that do not end in CR LF, and lines that go on in the next one (RFC 9112 2.2, 5.2).
@@ -37,7 +37,7 @@ class Head:
         return bytes(self._came[self._end :])
 
     def take(self, data: bytes) -> None:
-        """Take what came. Raises Refused."""
+        """Take what came. Raises RefusedRequest."""
         at = len(self._came)
         self._came += data
         while self._end is None and (at := self._came.find(b"\n", at)) >= 0:
@@ -47,10 +47,10 @@ class Head:
                 self._end = at
             self._line = at
         if (self._end or len(self._came)) > HEAD_LIMIT:
-            raise Refused(431, f"the head of the request has more than {HEAD_LIMIT} bytes")
+            raise RefusedRequest(431, f"the head of the request has more than {HEAD_LIMIT} bytes")
 
     def _check(self, line: bytes) -> None:
         if not line.endswith(b"\r\n") or b"\r" in line[:-2]:
-            raise Refused(400, "a line of the head does not end in CR LF")
+            raise RefusedRequest(400, "a line of the head does not end in CR LF")
         if self._line and line[:1] in (b" ", b"\t"):
-            raise Refused(400, "a header field goes on in a second line")
+            raise RefusedRequest(400, "a header field goes on in a second line")

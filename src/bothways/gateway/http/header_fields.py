@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bothways.gateway.http.messages import Field, Refused
+from bothways.gateway.http.messages import Field, RefusedRequest
 
 _OTHER = re.compile(rb"[^a-z0-9]")
 
@@ -102,11 +102,11 @@ def nominated(fields: Iterable[Field]) -> frozenset[bytes]:
 def request_fields(fields: list[Field]) -> list[Field]:
     """Return those that pass to the service; Host and Content-Length are for others to write.
 
-    Raises Refused where `Connection` would remove what a request is read by.
+    Raises RefusedRequest where `Connection` would remove what a request is read by.
     """
     named = nominated(fields)
     if named & MUST_STAY:
-        raise Refused(400, "Connection names a field that belongs to the request")
+        raise RefusedRequest(400, "Connection names a field that belongs to the request")
     hidden = HOP_BY_HOP | named | {b"host", b"content-length"}
     return [
         each

@@ -16,7 +16,7 @@ from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes
 
-from bothways.gateway.http.messages import End, Field
+from bothways.gateway.http.messages import BodyEnd, Field
 from bothways.gateway.http.streams import ByteStream
 from bothways.http2_engine import http2_connection
 from bothways.http2_frames import COST_OF_RESET, PREFACE, BadFrame, Budget, FrameLengths, TooCostly
@@ -34,11 +34,11 @@ class Stream2:
         self.link = link
         self.number = number
         self.reset: int | None = None  # the code of an error by which it ended
-        self._parts: deque[tuple[bytes, int] | End] = deque()
+        self._parts: deque[tuple[bytes, int] | BodyEnd] = deque()
         self.news = asyncio.Event()
         self.room = asyncio.Event()
 
-    def came(self, part: tuple[bytes, int] | End) -> None:
+    def came(self, part: tuple[bytes, int] | BodyEnd) -> None:
         """Keep a part: its bytes, and how much of the window it took."""
         self._parts.append(part)
         self.news.set()
@@ -49,14 +49,14 @@ class Stream2:
         self.news.set()
         self.room.set()
 
-    async def next_part(self) -> bytes | End:
+    async def next_part(self) -> bytes | BodyEnd:
         """Return the next part, and open the window again by it. Raises ConnectionError if the stream was reset."""
         while not self._parts:
             self._check()
             self.news.clear()
             await self.news.wait()
         part = self._parts.popleft()
-        if isinstance(part, End):
+        if isinstance(part, BodyEnd):
             return part
         data, size = part
         if size and self.reset is None:
@@ -104,7 +104,7 @@ class Stream2:
     def drop(self) -> None:
         """Give back the window of what nobody will read, and forget the stream."""
         for part in self._parts:
-            if not isinstance(part, End):
+            if not isinstance(part, BodyEnd):
                 self.link.acknowledge(self.number, part[1])
         self._parts.clear()
         self.link.streams.pop(self.number, None)
@@ -210,10 +210,10 @@ class Link2:
         elif isinstance(event, h2.events.TrailersReceived):
             self.budget.earn(1)
             if stream is not None:
-                stream.came(End(fields_of(event.headers)))
+                stream.came(BodyEnd(fields_of(event.headers)))
         elif isinstance(event, h2.events.StreamEnded):
             if stream is not None:
-                stream.came(End())
+                stream.came(BodyEnd())
         elif isinstance(event, h2.events.StreamReset):
             self.budget.spend(COST_OF_RESET - 1)
             if stream is not None:

@@ -18,7 +18,7 @@ PIECE = 64 * 1024  # bytes of a body that are held at once
 
 
 @dataclass(slots=True)
-class Request:
+class RequestHead:
     """The head of a request. target: a path with its query, or "*".  authority: for whom it is, as it was written.
 
     length: of its body in bytes; None where that is not known before its end.  websocket: whether it asks to go on as a
@@ -57,7 +57,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class BodyEnd:
     """The end of a body, with the fields after it."""
 
     trailers: list[Field] = field(default_factory=list, repr=False)
@@ -79,7 +79,7 @@ BY_STATUS: Mapping[int, Cause] = {
 }
 
 
-class Refused(Exception):
+class RefusedRequest(Exception):
     """A request gets no answer of the service, but this status of ours. The text says why, to the client too.
 
     why: what made it, where the status alone does not say it.
@@ -111,17 +111,17 @@ class ServiceFailed(ConnectionError):
         super().__init__(text)
 
 
-class Exchange(Protocol):
+class RequestExchange(Protocol):
     """A request as its client makes it, and the way for its response."""
 
-    request: Request
+    request: RequestHead
 
     @property
     def has_response(self) -> bool:
         """Whether a response has begun."""
 
-    async def receive(self) -> bytes | End:
-        """Return the next part of the body. Raises Refused or ClientGone."""
+    async def receive(self) -> bytes | BodyEnd:
+        """Return the next part of the body. Raises RefusedRequest or ClientGone."""
 
     async def respond(self, response: Response) -> None:
         """Send a head, also an informational one. Raises ClientGone, as all that sends."""
@@ -136,7 +136,7 @@ class Exchange(Protocol):
 class ServiceExchange(Protocol):
     """A request as it is made to the service. All raise ServiceFailed."""
 
-    async def begin(self, request: Request) -> None:
+    async def begin(self, request: RequestHead) -> None:
         """Send the head."""
 
     async def send(self, data: bytes) -> None:
@@ -148,5 +148,5 @@ class ServiceExchange(Protocol):
     async def response(self) -> Response:
         """Return the next head."""
 
-    async def receive(self) -> bytes | End:
+    async def receive(self) -> bytes | BodyEnd:
         """Return the next part of the body of the response."""

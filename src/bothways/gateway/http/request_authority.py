@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
-from bothways.gateway.http.messages import Refused
+from bothways.gateway.http.messages import RefusedRequest
 from bothways.trust.general_names import is_dns_name, lower_ascii
 
 if TYPE_CHECKING:
@@ -19,29 +19,29 @@ _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port
 
 
 def server_name_of(authority: bytes) -> str | None:
-    """Return the DNS name in an authority, in lower case; None for an IP address. Raises Refused (400)."""
+    """Return the DNS name in an authority, in lower case; None for an IP address. Raises RefusedRequest (400)."""
     matched = _AUTHORITY.fullmatch(authority.decode("latin-1"))
     if matched is None or int(matched["port"] or 0) > 65535:
-        raise Refused(400, "the authority of the request is no host with or without a port")
+        raise RefusedRequest(400, "the authority of the request is no host with or without a port")
     host = matched["host"]
     if _is_address(host):
         return None
     name = lower_ascii(host).removesuffix(".")
     if not is_dns_name(name):
-        raise Refused(400, "the authority of the request is no host with or without a port")
+        raise RefusedRequest(400, "the authority of the request is no host with or without a port")
     return name
 
 
 def check_authority(
     authority: bytes, routes: Routes, route: Route, listener: ListenerAddress, asked: ServiceRequest
 ) -> None:
-    """Raise Refused (421) for a request whose authority leads to another route, or to none, than its connection.
+    """Raise RefusedRequest (421) for a request whose authority leads to another route, or to none, than its connection.
 
     asked: what the client asked for in the handshake.
     """
     name = server_name_of(authority)
     if routes.find(listener, replace(asked, server_name=name)) is not route:
-        raise Refused(421, "this connection was not made for that host: connect again by its name")
+        raise RefusedRequest(421, "this connection was not made for that host: connect again by its name")
 
 
 def _is_address(host: str) -> bool:
@@ -49,6 +49,8 @@ def _is_address(host: str) -> bool:
         IPv6Address(host[1:-1]) if host.startswith("[") else IPv4Address(host)
     except ValueError:
         if host.startswith("["):
-            raise Refused(400, "the authority of the request is no host with or without a port") from None
+            raise RefusedRequest(
+                400, "the authority of the request is no host with or without a port"
+            ) from None
         return False
     return True

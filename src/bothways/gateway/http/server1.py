@@ -16,15 +16,15 @@ from bothways.describe.escape import visible
 from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.chunk_lines import ChunkLines
-from bothways.gateway.http.head_lines import Head
+from bothways.gateway.http.head_lines import HeadParser
 from bothways.gateway.http.header_fields import nominated
 from bothways.gateway.http.messages import (
     FIELDS_LIMIT,
     HEAD_LIMIT,
     ClientGone,
     Field,
-    Refused,
-    Request,
+    RefusedRequest,
+    RequestHead,
     Response,
     ServiceFailed,
 )
@@ -47,9 +47,9 @@ class Patience:
 
 
 class HTTP1Exchange(ReceivedBody):
-    """One request and its response. Implements `Exchange`."""
+    """One request and its response. Implements `RequestExchange`."""
 
-    def __init__(self, stream: ByteStream, http: Any, request: Request, patience: Patience) -> None:
+    def __init__(self, stream: ByteStream, http: Any, request: RequestHead, patience: Patience) -> None:
         super().__init__()
         self.request = request
         self._has_response = False
@@ -72,7 +72,7 @@ class HTTP1Exchange(ReceivedBody):
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
-            raise Refused(400, f"the body of the request: {error}") from None
+            raise RefusedRequest(400, f"the body of the request: {error}") from None
         if isinstance(event, h11.ConnectionClosed):
             raise ClientGone("the client ended within a request")
         if isinstance(event, h11.EndOfMessage):
@@ -132,7 +132,7 @@ class HTTP1Server:
         self._is_first = True
 
     async def next_exchange(self) -> HTTP1Exchange | None:
-        """Return the next request; None when the client asks nothing more. Raises Refused, ClientGone."""
+        """Return the next request; None when the client asks nothing more. Raises RefusedRequest, ClientGone."""
         head = await self._head()
         if head is None:
             return None
@@ -141,15 +141,15 @@ class HTTP1Server:
         try:
             event = http.next_event()
         except h11.RemoteProtocolError as error:
-            raise Refused(_status(error), f"the head of the request: {error}") from None
+            raise RefusedRequest(_status(error), f"the head of the request: {error}") from None
         if not isinstance(event, h11.Request):
-            raise Refused(400, "no request")
+            raise RefusedRequest(400, "no request")
         request = checked_request(event)
         if not request.has_body:
             http.next_event()  # its end
         return HTTP1Exchange(self._stream, http, request, self._patience)
 
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refused: RefusedRequest) -> None:
         """Answer what cannot be read as a request, or is not served."""
         text = refusal_text(refused)
         http = h11.Connection(h11.SERVER)
@@ -164,7 +164,7 @@ class HTTP1Server:
 
     async def _head(self) -> bytes | None:
         """Return the head of the next request."""
-        head = Head()
+        head = HeadParser()
         patience = self._patience.head if self._is_first else self._patience.between
         self._is_first = False
         try:
@@ -181,7 +181,7 @@ class HTTP1Server:
                     head.take(data)
         except TimeoutError:
             if head.has_begun:
-                raise Refused(408, "the head of the request did not come in time") from None
+                raise RefusedRequest(408, "the head of the request did not come in time") from None
             return None
         self._stream.put_back(head.rest)
         return head.text
@@ -193,21 +193,21 @@ class HTTP1Server:
             raise ClientGone(str(error)) from None
 
 
-def checked_request(event: h11.Request) -> Request:
-    """Return a request of HTTP/1.1 whose meaning is beyond doubt. Raises Refused."""
+def checked_request(event: h11.Request) -> RequestHead:
+    """Return a request of HTTP/1.1 whose meaning is beyond doubt. Raises RefusedRequest."""
     if event.http_version != b"1.1":
-        raise Refused(505, "HTTP/1.1 is needed")
+        raise RefusedRequest(505, "HTTP/1.1 is needed")
     fields = fields_in(event.headers)
     if len(fields) > FIELDS_LIMIT:
-        raise Refused(431, f"more than {FIELDS_LIMIT} header fields")
+        raise RefusedRequest(431, f"more than {FIELDS_LIMIT} header fields")
     lengths = [value for name, value in fields if name == b"content-length"]
     is_chunked = any(name == b"transfer-encoding" for name, _ in fields)
     if is_chunked and lengths:
-        raise Refused(400, "Content-Length beside Transfer-Encoding")
+        raise RefusedRequest(400, "Content-Length beside Transfer-Encoding")
     length = None if is_chunked else int(lengths[0]) if lengths else 0
     [host] = (value for name, value in fields if name == b"host")
     target, authority = _origin_form(event.target, host)
-    request = Request(event.method, target, authority, fields, length)
+    request = RequestHead(event.method, target, authority, fields, length)
     request.websocket = _asks_for_websocket(request)
     return request
 
@@ -218,15 +218,15 @@ def _origin_form(target: bytes, host: bytes) -> tuple[bytes, bytes]:
         return target, host
     scheme, separator, rest = target.partition(b"://")
     if not separator or scheme.lower() != b"https":
-        raise Refused(400, "the target of the request is neither a path nor a URL of https")
+        raise RefusedRequest(400, "the target of the request is neither a path nor a URL of https")
     cut = min((at for at in (rest.find(each) for each in b"/?#") if at >= 0), default=len(rest))
     authority, path = rest[:cut], rest[cut:]
     if authority.lower() != host.lower():
-        raise Refused(400, "the target of the request names another host than Host")
+        raise RefusedRequest(400, "the target of the request names another host than Host")
     return path if path.startswith(b"/") else b"/" + path, host
 
 
-def _asks_for_websocket(request: Request) -> bool:
+def _asks_for_websocket(request: RequestHead) -> bool:
     """Whether a request asks for a WebSocket (RFC 6455 4.1); nothing else is ever switched to."""
     protocols = [value.strip().lower() for name, value in request.fields if name == b"upgrade"]
     is_upgrade = b"upgrade" in nominated(request.fields) and protocols == [b"websocket"]
@@ -262,7 +262,7 @@ def reason(status: int) -> bytes:
     return REASONS[status]
 
 
-def refusal_text(refused: Refused) -> bytes:
+def refusal_text(refused: RefusedRequest) -> bytes:
     """Return the body of a refusal: the status, and why, in one line; what is wrong with the service is for the log."""
     text = OF_SERVICES.get(refused.status) or str(refused)
     return b"%d %s: %s\n" % (

@@ -15,11 +15,11 @@ from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of,
 from bothways.gateway.http.messages import (
     FIELDS_LIMIT,
     HEAD_LIMIT,
+    BodyEnd,
     ClientGone,
-    End,
     Field,
-    Refused,
-    Request,
+    RefusedRequest,
+    RequestHead,
     Response,
     ServiceFailed,
 )
@@ -32,9 +32,9 @@ _TARGET = re.compile(rb"\*|/[\x21-\x7e]*")
 
 
 class HTTP2Exchange:
-    """One request and its response. Implements `Exchange`. problem: why it is refused, if it is."""
+    """One request and its response. Implements `RequestExchange`. problem: why it is refused, if it is."""
 
-    def __init__(self, stream: Stream2, request: Request, problem: Refused | None) -> None:
+    def __init__(self, stream: Stream2, request: RequestHead, problem: RefusedRequest | None) -> None:
         self.request = request
         self.problem = problem
         self._stream = stream
@@ -45,13 +45,13 @@ class HTTP2Exchange:
         """Whether a response has begun."""
         return self._has_response
 
-    async def receive(self) -> bytes | End:
+    async def receive(self) -> bytes | BodyEnd:
         """Return the next part of the body."""
         try:
             part = await self._stream.next_part()
         except (ConnectionError, H2Error) as error:
             raise ClientGone(f"the client: {error}") from None
-        self._request_ended = isinstance(part, End)
+        self._request_ended = isinstance(part, BodyEnd)
         return part
 
     async def respond(self, response: Response) -> None:
@@ -78,7 +78,7 @@ class HTTP2Exchange:
         else:
             await self._sent(self._stream.send_end())
 
-    async def refuse(self, refused: Refused) -> None:
+    async def refuse(self, refused: RefusedRequest) -> None:
         """Answer a request that is not served."""
         text = refusal_text(refused)
         await self.respond(Response(refused.status, refusal_fields(text)))
@@ -200,7 +200,7 @@ class HTTP2Server:
         self._link.flush_soon()
 
 
-def request_of(event: Any) -> tuple[Request, Refused | None]:
+def request_of(event: Any) -> tuple[RequestHead, RefusedRequest | None]:
     """Return a request, and why it is refused if it is (RFC 9113 8.3)."""
     pseudo, fields = pseudo_fields_of(event.headers), fields_of(event.headers)
     hosts = [value for name, value in fields if name == b"host"]
@@ -208,21 +208,23 @@ def request_of(event: Any) -> tuple[Request, Refused | None]:
     lengths = [value for name, value in fields if name == b"content-length"]
     is_empty = event.stream_ended is not None
     length = 0 if is_empty else int(lengths[0]) if lengths and lengths[0].isdigit() else None
-    request = Request(pseudo[b":method"], pseudo.get(b":path", b"*"), authority, fields, length)
+    request = RequestHead(pseudo[b":method"], pseudo.get(b":path", b"*"), authority, fields, length)
     if len(fields) > FIELDS_LIMIT:
-        return request, Refused(431, f"more than {FIELDS_LIMIT} header fields")
+        return request, RefusedRequest(431, f"more than {FIELDS_LIMIT} header fields")
     if len(lengths) > 1 or not all(each.isdigit() for each in lengths):
-        return request, Refused(400, "the length of the request is no number")
+        return request, RefusedRequest(400, "the length of the request is no number")
     if is_empty and lengths and int(lengths[0]):
-        return request, Refused(400, "the request has a length and no body")
+        return request, RefusedRequest(400, "the request has a length and no body")
     if not _METHOD.fullmatch(request.method):
-        return request, Refused(400, "the method of the request is no token")
+        return request, RefusedRequest(400, "the method of the request is no token")
     if request.method == b"CONNECT":
-        return request, Refused(501, "CONNECT is not passed on, nor WebSockets over HTTP/2")
+        return request, RefusedRequest(501, "CONNECT is not passed on, nor WebSockets over HTTP/2")
     if pseudo.get(b":scheme") != b"https":
-        return request, Refused(400, "the scheme of the request is not https")
+        return request, RefusedRequest(400, "the scheme of the request is not https")
     if not _TARGET.fullmatch(request.target):
-        return request, Refused(400, "the path of the request does not begin with /, or has other characters")
+        return request, RefusedRequest(
+            400, "the path of the request does not begin with /, or has other characters"
+        )
     if any(each != authority for each in hosts):
-        return request, Refused(400, "the authority of the request is not that of Host")
+        return request, RefusedRequest(400, "the authority of the request is not that of Host")
     return request, None

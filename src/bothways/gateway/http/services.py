@@ -9,7 +9,7 @@ from bothways.aio.transport import TLSTransport
 from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.client2 import HTTP2Service, HTTP2ServiceExchange
-from bothways.gateway.http.messages import Refused, ServiceFailed
+from bothways.gateway.http.messages import RefusedRequest, ServiceFailed
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.http_config import HTTP2
 
@@ -38,7 +38,7 @@ class Services:
     async def take(self, *, new: bool) -> ToService:
         """Return the way to the service for one request. new: on a connection that had no other, by HTTP/1.1.
 
-        Raises Refused and ServiceFailed.
+        Raises RefusedRequest and ServiceFailed.
         """
         if self._version == "2":
             return (await self._shared_one()).exchange()
@@ -46,7 +46,7 @@ class Services:
             async with asyncio.timeout(self._taking):
                 await self._places.acquire()
         except TimeoutError:
-            raise Refused(503, "this client has too many requests at once") from None
+            raise RefusedRequest(503, "this client has too many requests at once") from None
         try:
             return await self._one_of_its_own(new=new)
         except BaseException:

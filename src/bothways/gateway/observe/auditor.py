@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from bothways.describe.escape import visible
-from bothways.gateway.log import NAME_LIMIT, WHY_LIMIT, Entry, identity
+from bothways.gateway.log import NAME_LIMIT, WHY_LIMIT, ConnectionEntry, identity
 from bothways.gateway.observe.audit_file import AuditFile, NotRecorded
 from bothways.gateway.observe.snapshot import identity_text
 from bothways.gateway.report_limits import Allowance, ReportLimits
@@ -49,7 +49,7 @@ class Auditor:
         if file is not None and file is not self._file:
             file.close()
 
-    def decision(self, entry: Entry) -> str | None:
+    def decision(self, entry: ConnectionEntry) -> str | None:
         """Record what was decided about a client; returns why that is not possible."""
         if self._file is None:
             return None

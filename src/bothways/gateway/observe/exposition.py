@@ -57,7 +57,7 @@ class _Collected(Collector):
         for each in meter.Metric:
             yield _counters(each.name.lower(), each.value, counted)
         yield _histogram(counted)
-        for state in meter.State:
+        for state in meter.CurrentState:
             value = sum(value for _, value in now[state.name.lower()])
             yield GaugeMetricFamily(PREFIX + state.name.lower(), state.value.text, value)
         yield from self._identities()
@@ -96,7 +96,7 @@ def _by_metric(numbers: dict[str, float]) -> Samples:
     return found
 
 
-def _counters(name: str, row: meter.Row, samples: Samples) -> Metric:
+def _counters(name: str, row: meter.MetricRow, samples: Samples) -> Metric:
     family = CounterMetricFamily(PREFIX + name, row.text, labels=list(row.labels))
     found = samples[name]
     for labels, value in found or ([] if row.labels else [([], 0.0)]):

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from bothways.errors import PeerAlert, PeerFault
 from bothways.gateway.endings import ALERT, LIMITS
-from bothways.gateway.log import Entry
+from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.observe.board import Slot
 from bothways.iana import Alert
 
@@ -20,7 +20,7 @@ OTHER_ALERT = ALERT + "OTHER"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MetricRow:
     """A metric: what it is, and its labels."""
 
     text: str
@@ -30,16 +30,20 @@ class Row:
 class Metric(Enum):
     """What is counted; the names of metrics are these in lower case, after `bothways_gateway_`."""
 
-    CONNECTIONS_ENDED = Row("Connections that have ended, by the code of why.", ("code",))
-    HANDSHAKES = Row("Handshakes that have ended, by outcome, and the code of why.", ("outcome", "code"))
-    RESUMED_HANDSHAKES = Row("Completed handshakes that resumed a session.")
-    DECISIONS = Row("Decisions about verified clients.", ("route", "rule", "verdict"))
-    BYTES = Row("Bytes inside TLS, from clients (in) and to clients (out).", ("route", "direction"))
-    LIMITS_HIT = Row("Connections that a limit ended.", ("limit",))
-    REQUESTS = Row("Requests of HTTP, by the class of the status.", ("route", "status"))
-    WORKERS_ENDED = Row("Workers that ended without being told to.")
-    RELOADS = Row("Changes of the configuration or its files, and whether they were taken.", ("result",))
-    NEWS = Row("Revocation news shared with other gateways, by what became of them.", ("result",))
+    CONNECTIONS_ENDED = MetricRow("Connections that have ended, by the code of why.", ("code",))
+    HANDSHAKES = MetricRow(
+        "Handshakes that have ended, by outcome, and the code of why.", ("outcome", "code")
+    )
+    RESUMED_HANDSHAKES = MetricRow("Completed handshakes that resumed a session.")
+    DECISIONS = MetricRow("Decisions about verified clients.", ("route", "rule", "verdict"))
+    BYTES = MetricRow("Bytes inside TLS, from clients (in) and to clients (out).", ("route", "direction"))
+    LIMITS_HIT = MetricRow("Connections that a limit ended.", ("limit",))
+    REQUESTS = MetricRow("Requests of HTTP, by the class of the status.", ("route", "status"))
+    WORKERS_ENDED = MetricRow("Workers that ended without being told to.")
+    RELOADS = MetricRow(
+        "Changes of the configuration or its files, and whether they were taken.", ("result",)
+    )
+    NEWS = MetricRow("Revocation news shared with other gateways, by what became of them.", ("result",))
 
 
 class Timing(Enum):
@@ -51,15 +55,15 @@ class Timing(Enum):
     NEWS = "news"
 
 
-class State(Enum):
+class CurrentState(Enum):
     """What is true now, and summed over all processes."""
 
-    CONNECTIONS = Row("Open connections of clients that were let in.")
-    HANDSHAKES_OPEN = Row("Connections whose clients are not verified yet.")
-    NEWS_FOLLOWED = Row("Processes that follow revocation news.")
+    CONNECTIONS = MetricRow("Open connections of clients that were let in.")
+    HANDSHAKES_OPEN = MetricRow("Connections whose clients are not verified yet.")
+    NEWS_FOLLOWED = MetricRow("Processes that follow revocation news.")
 
 
-SECONDS = Row(
+SECONDS = MetricRow(
     "How long a phase took: until the ClientHello, the handshake, to reach the service, for news to get here.",
     ("phase",),
 )
@@ -76,7 +80,7 @@ class Meter:
         """Add to a metric. labels: their values."""
         self.slot.counters.add(name_of(metric.name.lower(), *labels), amount)
 
-    def state(self, state: State, value: float) -> None:
+    def state(self, state: CurrentState, value: float) -> None:
         """Say what is true now."""
         self.slot.state.set(name_of(state.name.lower()), value)
 
@@ -92,18 +96,18 @@ class Meter:
         self.count(Metric.BYTES, route, "in", amount=received)
         self.count(Metric.BYTES, route, "out", amount=sent)
 
-    def established(self, entry: Entry, seconds: float) -> None:
+    def established(self, entry: ConnectionEntry, seconds: float) -> None:
         """Count a client that was verified and let in, after so many seconds of handshake."""
         self.count(Metric.HANDSHAKES, "completed", "")
         if entry.resumed:
             self.count(Metric.RESUMED_HANDSHAKES)
         self.took(Timing.HANDSHAKE, seconds)
 
-    def decided(self, entry: Entry) -> None:
+    def decided(self, entry: ConnectionEntry) -> None:
         """Count a decision about a verified client."""
         self.count(Metric.DECISIONS, entry.route or "", entry.rule or "", entry.verdict)
 
-    def ended(self, entry: Entry) -> None:
+    def ended(self, entry: ConnectionEntry) -> None:
         """Count a connection that has ended."""
         code = counted_code(entry.code)
         self.count(Metric.CONNECTIONS_ENDED, code)
@@ -126,7 +130,7 @@ def name_of(metric: str, *labels: str) -> str:
     return json.dumps([metric, *labels])
 
 
-def _outcome(entry: Entry) -> str:
+def _outcome(entry: ConnectionEntry) -> str:
     if isinstance(entry.failure, PeerFault):
         return "refused"
     return "refused by client" if isinstance(entry.failure, PeerAlert) else "not completed"

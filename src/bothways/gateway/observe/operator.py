@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bothways.gateway.http.conversation import give
-from bothways.gateway.http.messages import ClientGone, Refused, Request, ServiceFailed
+from bothways.gateway.http.messages import ClientGone, RefusedRequest, RequestHead, ServiceFailed
 from bothways.gateway.http.server1 import HTTP1Server, Patience
 from bothways.gateway.http.streams import PlainStream
-from bothways.gateway.observe.pages import METRICS, Answer, Page
+from bothways.gateway.observe.pages import METRICS, Answer, PageAnswer
 
 MOST_CONNECTIONS = 32
 PATIENCE = Patience(between=10.0, head=5.0, taking=10.0)
@@ -65,24 +65,24 @@ class Operator:
                 await give(exchange, page)
                 if not exchange.may_go_on:
                     return
-        except Refused as refused:
+        except RefusedRequest as refused:
             await server.refuse(refused)
         except (ClientGone, ServiceFailed):
             return
         finally:
             stream.close()
 
-    async def _page(self, request: Request, *, checks_host: bool) -> Page:
-        """Return the answer to a request. Raises Refused."""
+    async def _page(self, request: RequestHead, *, checks_host: bool) -> PageAnswer:
+        """Return the answer to a request. Raises RefusedRequest."""
         if checks_host and not is_this_host(request.authority):
-            raise Refused(421, "the host of the request is neither an IP address nor localhost")
+            raise RefusedRequest(421, "the host of the request is neither an IP address nor localhost")
         path = request.target.partition(b"?")[0]
         answer = self._answers.get(path)
         if answer is None:
             known = ", ".join(each.decode() for each in self._answers)
-            raise Refused(404, f"there is {known}")
+            raise RefusedRequest(404, f"there is {known}")
         if request.method not in METHODS or request.has_body:
-            raise Refused(405, "only GET and HEAD, without a body")
+            raise RefusedRequest(405, "only GET and HEAD, without a body")
         if path == METRICS:
             self._refresh()
         return await asyncio.get_running_loop().run_in_executor(None, answer)

@@ -15,7 +15,7 @@ TEXT = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class PageAnswer:
     """An answer. fields: more header fields."""
 
     status: int
@@ -24,24 +24,24 @@ class Page:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-Answer = Callable[[], Page]
+Answer = Callable[[], PageAnswer]
 
 
 def operator_pages(board: Board, held: Callable[[], Held]) -> dict[bytes, Answer]:
     """Return the answers by their paths, for a thread. held: returns the files in use."""
 
-    def metrics() -> Page:
+    def metrics() -> PageAnswer:
         from bothways.gateway.observe.exposition import (  # loaded where it is asked for
             CONTENT_TYPE,
             exposition,
         )
 
-        return Page(200, CONTENT_TYPE, exposition(board, held()))
+        return PageAnswer(200, CONTENT_TYPE, exposition(board, held()))
 
-    def ready() -> Page:
+    def ready() -> PageAnswer:
         found = problems(board, held(), datetime.now(UTC))
         if found:
-            return Page(503, TEXT, "".join(f"not ready: {each}\n" for each in found).encode())
-        return Page(200, TEXT, b"ready\n")
+            return PageAnswer(503, TEXT, "".join(f"not ready: {each}\n" for each in found).encode())
+        return PageAnswer(200, TEXT, b"ready\n")
 
-    return {METRICS: metrics, b"/healthz": lambda: Page(200, TEXT, b"ok\n"), b"/readyz": ready}
+    return {METRICS: metrics, b"/healthz": lambda: PageAnswer(200, TEXT, b"ok\n"), b"/readyz": ready}

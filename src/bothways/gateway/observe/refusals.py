@@ -18,7 +18,7 @@ from bothways.describe.recorder import Noted
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import PeerAlert, PeerFault
 from bothways.gateway.endings import Code
-from bothways.gateway.log import NAME_LIMIT, Entry, words_of
+from bothways.gateway.log import NAME_LIMIT, ConnectionEntry, words_of
 from bothways.gateway.observe.meter import counted_code
 from bothways.gateway.observe.snapshot import identity_text
 from bothways.gateway.report_limits import Allowance
@@ -32,7 +32,7 @@ QUIET = frozenset({Code.CLIENT_LEFT.name, Code.GATEWAY_ENDED.name, Code.CLOSED.n
 
 
 @dataclass(slots=True)
-class Refusal:
+class RefusalCount:
     """The refusals of one code. at: when the last one was.  client, who, ended: of that one.
 
     cause, ladder: of one of them; empty where there is none.
@@ -65,16 +65,16 @@ class Refusals:
     ) -> None:
         self._clock = clock
         self._now = now
-        self._groups: OrderedDict[str, Refusal] = OrderedDict()
+        self._groups: OrderedDict[str, RefusalCount] = OrderedDict()
         self._drawn: dict[str, float] = {}
         self._allowance = Allowance(AT_ONCE, EVERY_SECONDS)
 
-    def note(self, entry: Entry, notes: Sequence[Noted]) -> None:
+    def note(self, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
         """Note a connection that has ended, if it was refused. notes: of its handshake; there may be none."""
         code = counted_code(entry.code)
         if entry.verdict == "allowed" or not code or code in QUIET:
             return
-        group = self._groups.setdefault(code, Refusal(code))
+        group = self._groups.setdefault(code, RefusalCount(code))
         self._groups.move_to_end(code)
         if len(self._groups) > GROUPS:
             gone, _ = self._groups.popitem(last=False)
@@ -90,7 +90,7 @@ class Refusals:
         """Return all of them, the last one first."""
         return [asdict(each) for each in reversed(self._groups.values())]
 
-    def _draw(self, group: Refusal, entry: Entry, notes: Sequence[Noted]) -> None:
+    def _draw(self, group: RefusalCount, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
         """Draw a ladder of this one, unless there is a young one, or too many were drawn."""
         now, error = self._clock(), entry.failure
         drawn = self._drawn.get(group.code)

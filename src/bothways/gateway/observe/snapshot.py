@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from bothways.describe.escape import visible
-from bothways.gateway.log import Entry
+from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.observe.board import Board, Slot
 from bothways.trust.verdict import Names
 from bothways.workers.shared_memory import DOCUMENT_BYTES
@@ -44,7 +44,7 @@ def publish(
     slot.document.write(text)
 
 
-def live_row(entry: Entry, seconds: float) -> dict[str, Any]:
+def live_row(entry: ConnectionEntry, seconds: float) -> dict[str, Any]:
     """Return what is shown of an open connection, which is there for so many seconds."""
     return {
         "who": "" if entry.peer is None else identity_text(entry.peer.names),

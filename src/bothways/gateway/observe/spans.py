@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from bothways.describe.escape import visible
-from bothways.gateway.log import NAME_LIMIT, Entry, RequestEntry, words_of
+from bothways.gateway.log import NAME_LIMIT, ConnectionEntry, RequestEntry, words_of
 from bothways.gateway.observe.snapshot import identity_text
 from bothways.gateway.report_limits import ReportLimits
 
@@ -35,7 +35,7 @@ class Spans:
         self._limits = limits or ReportLimits()
         self._tracer = trace.get_tracer(NAME)
 
-    def established(self, entry: Entry) -> Span:
+    def established(self, entry: ConnectionEntry) -> Span:
         """Begin the span of a client that was let in; its handshake is in it."""
         span = self._begin("connection", entry.began, None)
         self._begin("handshake", entry.began, span).end(end_time=self._at(self._clock()))
@@ -50,7 +50,7 @@ class Spans:
             made.set_status(Status(StatusCode.ERROR, _text(request.ended)))
         made.end(end_time=self._at(request.began + request.seconds))
 
-    def ended(self, entry: Entry, span: Span | None) -> None:
+    def ended(self, entry: ConnectionEntry, span: Span | None) -> None:
         """End the span of a client; one that was refused may get one, which is over at once."""
         if span is None:
             if entry.is_known or not self._limits.may_report(entry.host):
@@ -72,7 +72,7 @@ class Spans:
         return time.time_ns() - int((self._clock() - seconds) * NANOSECONDS)
 
 
-def _identity(entry: Entry) -> Attributes:
+def _identity(entry: ConnectionEntry) -> Attributes:
     found: dict[str, Any] = {
         "client.address": entry.host,
         "bothways.listener": entry.listener,
@@ -92,7 +92,7 @@ def _identity(entry: Entry) -> Attributes:
     }
 
 
-def _ending(entry: Entry) -> Attributes:
+def _ending(entry: ConnectionEntry) -> Attributes:
     return {
         "bothways.verdict": entry.verdict,
         "bothways.code": entry.code,

@@ -15,7 +15,7 @@ from bothways.gateway.held import Held
 from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import Evidence, Expiring, evidence, expiring
 from bothways.gateway.observe.health import problems
-from bothways.gateway.observe.pages import Page
+from bothways.gateway.observe.pages import PageAnswer
 from bothways.gateway.observe.snapshot import documents
 from bothways.ladder.html_style import BASE, REPORT, document, escaped, policy
 from bothways.trust.renewal import PART
@@ -114,7 +114,7 @@ def merged(several: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(found.values(), key=lambda each: str(each["at"]), reverse=True)
 
 
-def status_page(status: Status) -> Page:
+def status_page(status: Status) -> PageAnswer:
     """Return the page."""
     body = "".join(
         (
@@ -129,7 +129,7 @@ def status_page(status: Status) -> Page:
         )
     )
     text = document(TITLE, STYLE, body, ISLAND, json.dumps(asdict(status), default=str))
-    return Page(200, MEDIA_TYPE, text.encode(), SECURITY)
+    return PageAnswer(200, MEDIA_TYPE, text.encode(), SECURITY)
 
 
 def _top(status: Status) -> Iterator[str]:

@@ -34,10 +34,10 @@ Holder = PublicKey | x509.Certificate | RawPublicKey
 SERVER_CONTEXT = b"TLS 1.3, server CertificateVerify"
 CLIENT_CONTEXT = b"TLS 1.3, client CertificateVerify"
 _PROOF_STARTS = {context: b" " * 64 + context + b"\0" for context in (SERVER_CONTEXT, CLIENT_CONTEXT)}
-_KINDS: dict[type, Kind] = {}
+_KINDS: dict[type, KeyFamily] = {}
 
 
-class Kind(Enum):
+class KeyFamily(Enum):
     """The types of keys, and the classes of `cryptography` for them."""
 
     RSA = (rsa.RSAPrivateKey, rsa.RSAPublicKey)
@@ -59,7 +59,7 @@ class Scheme:
 
     code: int
     name: str
-    kind: Kind
+    kind: KeyFamily
     arguments: tuple[Any, ...] = ()
     curve: str | None = None
     pss_key: bool = False
@@ -118,11 +118,11 @@ def schemes_for(holder: Holder, version: Version) -> tuple[int, ...]:
     """
     key = _key_of(holder)
     kind = _kind(key)
-    if kind is Kind.RSA:
+    if kind is KeyFamily.RSA:
         if has_long_exponent(key):
             return ()
         return _rsa_schemes(key.key_size, _pss_restriction(holder), version)
-    if kind is Kind.ECDSA:
+    if kind is KeyFamily.ECDSA:
         return _ecdsa_schemes(key.curve.name, version)
     return _plain_schemes(kind, version)
 
@@ -130,15 +130,15 @@ def schemes_for(holder: Holder, version: Version) -> tuple[int, ...]:
 def curve_of(holder: Holder) -> int | None:
     """Return the curve of an ECDSA key as a named group; None for any other key or curve."""
     key = _key_of(holder)
-    return _CURVES.get(key.curve.name) if _kind(key) is Kind.ECDSA else None
+    return _CURVES.get(key.curve.name) if _kind(key) is KeyFamily.ECDSA else None
 
 
 def described(key: PublicKey | PrivateKey) -> str:
     """Return a description of a key, such as "secp256r1" or "2048-bit RSA"."""
     kind = _kind(key)
-    if kind is Kind.RSA:
+    if kind is KeyFamily.RSA:
         return f"{key.key_size}-bit RSA{_exponent(key)}"
-    if kind is Kind.ECDSA:
+    if kind is KeyFamily.ECDSA:
         return str(key.curve.name)
     return kind.name if kind is not None else type(key).__name__
 
@@ -170,7 +170,7 @@ def _rsa_schemes(bits: int, binding: PSSRestriction | None, version: Version) ->
     return tuple(
         row.code
         for row in TABLE.values()
-        if row.kind is Kind.RSA
+        if row.kind is KeyFamily.RSA
         and (not row.pss_key if binding is None else row.pss_key and binding.is_for(row.arguments[1]))
         and bits >= row.minimum_bits
         and version in row.versions
@@ -180,22 +180,22 @@ def _rsa_schemes(bits: int, binding: PSSRestriction | None, version: Version) ->
 @lru_cache(maxsize=64)
 def _ecdsa_schemes(curve: str, version: Version) -> tuple[int, ...]:
     """In TLS 1.2 an ECDSA scheme has no fixed curve: any supported curve fits (RFC 9846 4.3.3)."""
-    rows = [row for row in TABLE.values() if row.kind is Kind.ECDSA]
+    rows = [row for row in TABLE.values() if row.kind is KeyFamily.ECDSA]
     if curve not in {row.curve for row in rows}:
         return ()
     return tuple(row.code for row in rows if row.curve == curve or version is Version.TLS12)
 
 
 @lru_cache(maxsize=64)
-def _plain_schemes(kind: Kind | None, version: Version) -> tuple[int, ...]:
+def _plain_schemes(kind: KeyFamily | None, version: Version) -> tuple[int, ...]:
     return tuple(row.code for row in TABLE.values() if row.kind is kind and version in row.versions)
 
 
-def _kind(key: object) -> Kind | None:
+def _kind(key: object) -> KeyFamily | None:
     """Return the type of a key; cached by class, since `isinstance` with an abstract class is slow."""
     kind = _KINDS.get(type(key))
     if kind is None:
-        kind = next((each for each in Kind if isinstance(key, each.value)), None)
+        kind = next((each for each in KeyFamily if isinstance(key, each.value)), None)
         if kind is not None:
             _KINDS[type(key)] = kind
     return kind
@@ -204,34 +204,36 @@ def _kind(key: object) -> Kind | None:
 def _pss(code: SignatureScheme, algorithm: HashAlgorithm, *, pss_key: bool) -> Scheme:
     arguments = (padding.PSS(padding.MGF1(algorithm), padding.PSS.DIGEST_LENGTH), algorithm)
     bits = 8 * (2 * algorithm.digest_size + 2)
-    return Scheme(int(code), code.name, Kind.RSA, arguments, pss_key=pss_key, minimum_bits=bits)
+    return Scheme(int(code), code.name, KeyFamily.RSA, arguments, pss_key=pss_key, minimum_bits=bits)
 
 
 def _pkcs1(code: SignatureScheme, algorithm: HashAlgorithm) -> Scheme:
     bits = 8 * (algorithm.digest_size + 30)
     arguments = (padding.PKCS1v15(), algorithm)
-    return Scheme(int(code), code.name, Kind.RSA, arguments, minimum_bits=bits, versions=(Version.TLS12,))
+    return Scheme(
+        int(code), code.name, KeyFamily.RSA, arguments, minimum_bits=bits, versions=(Version.TLS12,)
+    )
 
 
 def _ecdsa(code: SignatureScheme, algorithm: HashAlgorithm, curve: ec.EllipticCurve) -> Scheme:
-    return Scheme(int(code), code.name, Kind.ECDSA, (ec.ECDSA(algorithm),), curve=curve.name)
+    return Scheme(int(code), code.name, KeyFamily.ECDSA, (ec.ECDSA(algorithm),), curve=curve.name)
 
 
-def _plain(code: SignatureScheme, kind: Kind, versions: tuple[Version, ...] = tuple(Version)) -> Scheme:
+def _plain(code: SignatureScheme, kind: KeyFamily, versions: tuple[Version, ...] = tuple(Version)) -> Scheme:
     return Scheme(int(code), code.name, kind, versions=versions)
 
 
 TABLE: dict[int, Scheme] = {
     row.code: row
     for row in (
-        _plain(SignatureScheme.mldsa65, Kind.MLDSA65, (Version.TLS13,)),
-        _plain(SignatureScheme.mldsa87, Kind.MLDSA87, (Version.TLS13,)),
-        _plain(SignatureScheme.mldsa44, Kind.MLDSA44, (Version.TLS13,)),
+        _plain(SignatureScheme.mldsa65, KeyFamily.MLDSA65, (Version.TLS13,)),
+        _plain(SignatureScheme.mldsa87, KeyFamily.MLDSA87, (Version.TLS13,)),
+        _plain(SignatureScheme.mldsa44, KeyFamily.MLDSA44, (Version.TLS13,)),
         _ecdsa(SignatureScheme.ecdsa_secp256r1_sha256, SHA256(), ec.SECP256R1()),
-        _plain(SignatureScheme.ed25519, Kind.ED25519),
+        _plain(SignatureScheme.ed25519, KeyFamily.ED25519),
         _ecdsa(SignatureScheme.ecdsa_secp384r1_sha384, SHA384(), ec.SECP384R1()),
         _ecdsa(SignatureScheme.ecdsa_secp521r1_sha512, SHA512(), ec.SECP521R1()),
-        _plain(SignatureScheme.ed448, Kind.ED448),
+        _plain(SignatureScheme.ed448, KeyFamily.ED448),
         _pss(SignatureScheme.rsa_pss_rsae_sha256, SHA256(), pss_key=False),
         _pss(SignatureScheme.rsa_pss_rsae_sha384, SHA384(), pss_key=False),
         _pss(SignatureScheme.rsa_pss_rsae_sha512, SHA512(), pss_key=False),

@@ -17,7 +17,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import Own
 from bothways.tls.handshake.proofs import Finish, Signed, SignedByKey
 from bothways.tls.handshake.script import Script, sign_with
-from bothways.tls.handshake.settings import Identity
+from bothways.tls.handshake.settings import OwnIdentity
 from bothways.tls.keys.schedule13 import finished_mac
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded
@@ -93,7 +93,7 @@ def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
 
 def prove(
     hs: HandshakeContext,
-    identity: Identity,
+    identity: OwnIdentity,
     credentials: Own,
     scheme: int,
     asked: Sequence[ext.Extension],

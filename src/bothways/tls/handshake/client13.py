@@ -66,7 +66,7 @@ from bothways.trust.names import ServerName, server_name
 from bothways.trust.verdict import Purpose
 
 
-class Server(NamedTuple):
+class AuthenticatedServer(NamedTuple):
     """The authenticated server. It cannot be constructed without the verdict, the signature and the Finished.
 
     signed: None for one that proves by its Finished that it has a PSK.  proved_at: the time of its signature, in an
@@ -217,7 +217,7 @@ def server_authentication(
     target: ServerName,
     secrets: HandshakeSecrets,
     kind: int = X509,
-) -> Script[Server]:
+) -> Script[AuthenticatedServer]:
     """Read an optional CertificateRequest, Certificate, CertificateVerify and Finished; then verify the server.
 
     RFC 9846 4.4.2 and 4.5.  kind: the type of what the Certificate contains.
@@ -237,10 +237,12 @@ def server_authentication(
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
     verified = yield from judge(hs, request_about(signed, settings.trust, Purpose.SERVER, target))
-    return Server(verified, signed, finish, request, hs.clock.now())
+    return AuthenticatedServer(verified, signed, finish, request, hs.clock.now())
 
 
-def server_with_psk(hs: HandshakeContext, psk: OfferedPSK, secrets: HandshakeSecrets) -> Script[Server]:
+def server_with_psk(
+    hs: HandshakeContext, psk: OfferedPSK, secrets: HandshakeSecrets
+) -> Script[AuthenticatedServer]:
     """Read the Finished of a server that has the PSK, and verify whom it stands for (RFC 9846 2.2).
 
     The server of a session was verified before the offer.
@@ -248,9 +250,9 @@ def server_with_psk(hs: HandshakeContext, psk: OfferedPSK, secrets: HandshakeSec
     finished = yield from expect(Step.WAIT_FINISHED, Finished)
     finish = check_finished(hs, secrets.suite, secrets.server_finished, finished)
     if isinstance(psk, OfferedKey):
-        return Server((yield from judge(hs, psk.request)), None, finish, None, None)
+        return AuthenticatedServer((yield from judge(hs, psk.request)), None, finish, None, None)
     verified = yield from judge_if_due(hs, psk.verified)
-    return Server(verified, None, finish, None, psk.session.authenticated)
+    return AuthenticatedServer(verified, None, finish, None, psk.session.authenticated)
 
 
 def client_authentication(

@@ -63,7 +63,7 @@ def choose_version(hello: ClientHello, accepted: Sequence[Version]) -> Version:
     return max(shared)
 
 
-class Offer(NamedTuple):
+class ClientOffer(NamedTuple):
     """A ClientHello of TLS 1.3 whose extensions are complete and consistent."""
 
     hello: ClientHello
@@ -81,7 +81,7 @@ class Offer(NamedTuple):
         return next((share.key_exchange for share in self.shares if share.group == group), None)
 
 
-def read_offer(hello: ClientHello) -> Offer:
+def read_offer(hello: ClientHello) -> ClientOffer:
     """Check a ClientHello of TLS 1.3 by RFC 9846 4.2.2 and 9.2, and return its offer."""
     if hello.legacy_compression_methods != bytes([CompressionMethod.null]):
         offered = all_spelled(CompressionMethod, list(hello.legacy_compression_methods))
@@ -106,7 +106,7 @@ def read_offer(hello: ClientHello) -> Offer:
     _check_types(extensions)
     _check_shares(shares.shares, groups.groups)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
-    return Offer(
+    return ClientOffer(
         hello,
         groups.groups,
         () if schemes is None else schemes.schemes,
@@ -119,7 +119,7 @@ def read_offer(hello: ClientHello) -> Offer:
     )
 
 
-def check_schemes(offer: Offer) -> None:
+def check_schemes(offer: ClientOffer) -> None:
     """Check that a client sends signature_algorithms, without which no certificate can be used (RFC 9846 9.2)."""
     if not offer.schemes:
         _missing(ExtensionType.signature_algorithms, "ClientHello")

@@ -44,7 +44,7 @@ from bothways.tls.handshake.credentials import (
 )
 from bothways.tls.handshake.message_io import EARLY_DATA_LIMIT
 from bothways.tls.handshake.negotiation import (
-    Offer,
+    ClientOffer,
     check_schemes,
     check_second_hello,
     choose_group,
@@ -160,7 +160,7 @@ def server_handshake_13(
 def answers(
     hs: HandshakeContext,
     settings: Settings,
-    offer: Offer,
+    offer: ClientOffer,
     choice: Choice,
     received: ReceivedHello,
     *,
@@ -175,7 +175,7 @@ def answers(
 
 
 def server_authentication(
-    hs: HandshakeContext, settings: Settings, offer: Offer, shown: Shown
+    hs: HandshakeContext, settings: Settings, offer: ClientOffer, shown: Shown
 ) -> Script[None]:
     """Send CertificateRequest where clients are verified, Certificate and CertificateVerify (RFC 9846 4.4.2, 4.5)."""
     if settings.trust is not None and shown.types.client is not None:
@@ -191,7 +191,7 @@ def client_request(signed: Signed | SignedByKey | None, trust: PeerTrust | None)
     return None if signed is None or trust is None else request_about(signed, trust, Purpose.CLIENT)
 
 
-def choose(settings: Settings, offer: Offer) -> Choice:
+def choose(settings: Settings, offer: ClientOffer) -> Choice:
     """Choose cipher suite, group, application protocol, and a key or certificate (RFC 9846 4.2.1)."""
     accepted = settings.negotiation.suites_13
     found = known_key(settings, offer, accepted)
@@ -204,7 +204,7 @@ def choose(settings: Settings, offer: Offer) -> Choice:
     return Choice(suite, group, alpn, key, _shown(settings, offer, key))
 
 
-def choose_again(settings: Settings, offer: Offer, choice: Choice) -> Choice:
+def choose_again(settings: Settings, offer: ClientOffer, choice: Choice) -> Choice:
     """Choose a key or certificate from a second ClientHello, in which keys may be missing (RFC 9846 4.2.2)."""
     found = known_key(settings, offer, (choice.suite.code,))
     key = None if found is None else found[0]
@@ -212,7 +212,7 @@ def choose_again(settings: Settings, offer: Offer, choice: Choice) -> Choice:
 
 
 def settle_key(
-    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice
+    hs: HandshakeContext, settings: Settings, offer: ClientOffer, choice: Choice
 ) -> tuple[ProvedKey | None, Choice]:
     """Return the chosen key with the proof that the client has it; blame a client without one where it needs one."""
     if choice.key is not None:
@@ -222,7 +222,7 @@ def settle_key(
     return None, choice
 
 
-def _shown(settings: Settings, offer: Offer, key: KnownKey | None) -> Shown | None:
+def _shown(settings: Settings, offer: ClientOffer, key: KnownKey | None) -> Shown | None:
     if key is not None or settings.needs_psk:
         return None
     own, raw_key = settings.identity.indexed, settings.identity.raw_key
@@ -244,8 +244,8 @@ def _shown(settings: Settings, offer: Offer, key: KnownKey | None) -> Shown | No
 
 
 def retry(
-    hs: HandshakeContext, settings: Settings, offer: Offer, choice: Choice, received: ReceivedHello
-) -> Script[tuple[Offer, bytes]]:
+    hs: HandshakeContext, settings: Settings, offer: ClientOffer, choice: Choice, received: ReceivedHello
+) -> Script[tuple[ClientOffer, bytes]]:
     """Send a HelloRetryRequest for the chosen group, and read the second ClientHello (RFC 9846 4.2.4)."""
     # Go 1.27 refers to a cookie in the outer ClientHello, and does not put it there.
     sends_cookie = settings.negotiation.retry_cookie and received.decrypted is None
@@ -272,7 +272,7 @@ def retry(
 
 def agree(
     hs: HandshakeContext,
-    offer: Offer,
+    offer: ClientOffer,
     choice: Choice,
     peer_share: bytes,
     psk: Resumed | ProvedKey | None,
@@ -425,7 +425,9 @@ def _hide_from_middleboxes(hs: HandshakeContext, hello: ClientHello) -> None:
         hs.out.change_cipher_spec()
 
 
-def _note_choices(observer: Observer, offer: Offer, choice: Choice, psk: Resumed | ProvedKey | None) -> None:
+def _note_choices(
+    observer: Observer, offer: ClientOffer, choice: Choice, psk: Resumed | ProvedKey | None
+) -> None:
     suites = tuple(all_spelled(CipherSuite, offer.hello.cipher_suites))
     schemes = tuple(all_spelled(SignatureScheme, offer.schemes))
     observer(Chosen("cipher suite", suites, choice.suite.name, "server"))

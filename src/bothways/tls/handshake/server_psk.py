@@ -15,7 +15,7 @@ from bothways.iana import PskKeyExchangeMode
 from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13, Suite
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.negotiation import Offer
+from bothways.tls.handshake.negotiation import ClientOffer
 from bothways.tls.handshake.proofs import BoundToKey
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.psk_importer import UsablePSK, find_psk, problem_with
@@ -51,7 +51,7 @@ class ProvedKey(NamedTuple):
         return f"the key of {shown(self.request.name)}"
 
 
-def known_key(settings: Settings, offer: Offer, suites: Sequence[int]) -> tuple[KnownKey, Suite] | None:
+def known_key(settings: Settings, offer: ClientOffer, suites: Sequence[int]) -> tuple[KnownKey, Suite] | None:
     """Return the key to use, and a cipher suite with its hash; None for a handshake without an external PSK.
 
     suites: those that may be chosen, the preferred first.  The suite decides, then the client's order, so that a key
@@ -73,7 +73,7 @@ def known_key(settings: Settings, offer: Offer, suites: Sequence[int]) -> tuple[
 
 
 def prove_key(
-    hs: HandshakeContext, settings: Settings, offer: Offer, suite: Suite, known: KnownKey
+    hs: HandshakeContext, settings: Settings, offer: ClientOffer, suite: Suite, known: KnownKey
 ) -> ProvedKey:
     """Check the binder of a known key in the last ClientHello; blame the client if it is wrong."""
     if settings.trust is None or settings.trust.psks is None:
@@ -85,7 +85,9 @@ def prove_key(
     return ProvedKey(known.place, early, bound, request_for_key(known.psk.key, settings.trust.psks))
 
 
-def refuse_without_key(hs: HandshakeContext, settings: Settings, offer: Offer, suite: Suite) -> NoReturn:
+def refuse_without_key(
+    hs: HandshakeContext, settings: Settings, offer: ClientOffer, suite: Suite
+) -> NoReturn:
     """Blame a client without a key that we know, where nothing else is accepted, after the work of a known one."""
     offered = offer.psks
     if offered is None:
@@ -99,7 +101,9 @@ def refuse_without_key(hs: HandshakeContext, settings: Settings, offer: Offer, s
     blame(Fault.UNKNOWN_PSK, problem=problem)
 
 
-def _bound(hs: HandshakeContext, offer: Offer, place: int, early: EarlySecret, problem: str) -> BoundToKey:
+def _bound(
+    hs: HandshakeContext, offer: ClientOffer, place: int, early: EarlySecret, problem: str
+) -> BoundToKey:
     if offer.psks is None:
         raise TypeError("a PSK of nobody")
     covered = hs.transcript.without_end(binders_octets(offer.psks))

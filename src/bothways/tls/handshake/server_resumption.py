@@ -15,7 +15,7 @@ from bothways.tls.crypto.suites import Suite
 from bothways.tls.handshake.access import admit
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import Own
-from bothways.tls.handshake.negotiation import Offer
+from bothways.tls.handshake.negotiation import ClientOffer
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.proofs import Bound
 from bothways.tls.handshake.script import Script
@@ -75,7 +75,7 @@ class Resumed(NamedTuple):
 
 
 def resume(
-    hs: HandshakeContext, settings: Settings, offer: Offer, suite: Suite, context: bytes
+    hs: HandshakeContext, settings: Settings, offer: ClientOffer, suite: Suite, context: bytes
 ) -> Resumed | None:
     """Return the session to resume, one of those that the client offers; None for a full handshake.
 

@@ -84,7 +84,7 @@ class Negotiation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Identity:
+class OwnIdentity:
     """Our credentials, one of which is chosen for each peer, and the OCSP responses for them.
 
     compressed: the compressed forms of their chains.  refuses_unknown_name: a server refuses a client that requests
@@ -169,7 +169,7 @@ class PeerTrust:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Limits:
+class ConnectionLimits:
     """Limits of a connection: handshake time in seconds, message size, padding and treatment of truncation.
 
     record_size_limit: the largest record that we accept; None leaves it to the version.
@@ -191,9 +191,9 @@ class Settings:
     """
 
     negotiation: Negotiation
-    identity: Identity
+    identity: OwnIdentity
     trust: PeerTrust | None
-    limits: Limits
+    limits: ConnectionLimits
     clock: Clock
     randomness: Randomness
     keylog: Callable[[str], None] | None = field(default=None, repr=False)
@@ -325,7 +325,7 @@ def limits(
     record_padding: int,
     ignore_truncation: bool,
     record_size_limit: int | None,
-) -> Limits:
+) -> ConnectionLimits:
     """Return the limits of each connection. Raises ConfigError."""
     if not handshake_timeout > 0:
         raise ConfigError("handshake_timeout: expected seconds above zero")
@@ -336,7 +336,7 @@ def limits(
     largest = LARGEST_RECORD[Version.TLS13]
     if record_size_limit is not None and not SMALLEST_RECORD <= record_size_limit <= largest:
         raise ConfigError(f"record_size_limit: expected {SMALLEST_RECORD} to {largest} bytes, or None")
-    return Limits(
+    return ConnectionLimits(
         handshake_timeout, max_certificate_bytes, record_padding, ignore_truncation, record_size_limit
     )
 

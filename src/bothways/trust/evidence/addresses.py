@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.evidence.locations import Location
+from bothways.trust.evidence.locations import URLParts
 
 Address = IPv4Address | IPv6Address
 
@@ -66,7 +66,7 @@ class NotAllowed(ValueError):
         self.host = host
 
 
-def refusal(address: str, location: Location, policy: Fetch) -> str | None:
+def refusal(address: str, location: URLParts, policy: Fetch) -> str | None:
     """Return why the host of a location, at this IP address, must not be contacted; None where it may be.
 
     address: to which the host's name was resolved.  policy: the addresses and ports that are allowed.

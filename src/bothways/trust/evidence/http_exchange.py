@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from bothways.trust.crl import CRL
-from bothways.trust.evidence.locations import Location
+from bothways.trust.evidence.locations import URLParts
 from bothways.trust.ocsp import MAX_AGE, OCSPResponse, nonce_problem
 from bothways.trust.ocsp_request import NONCE_SIZE
 from bothways.trust.ocsp_request import request as ocsp_request
@@ -50,7 +50,7 @@ class HTTPRequest:
     """One HTTP request."""
 
     method: str
-    location: Location
+    location: URLParts
     headers: Mapping[str, str]
     body: bytes = b""
 
@@ -67,7 +67,7 @@ def with_nonces(
     )
 
 
-def http_request(request: EvidenceRequest, location: Location) -> HTTPRequest:
+def http_request(request: EvidenceRequest, location: URLParts) -> HTTPRequest:
     """Return the HTTP request for evidence: GET for a CRL; for OCSP, GET where it is short enough, else POST."""
     if request.kind == "crl":
         return HTTPRequest("GET", location, _HEADERS | {"Accept": _CRL})
@@ -75,7 +75,7 @@ def http_request(request: EvidenceRequest, location: Location) -> HTTPRequest:
     body = ocsp_request(request.certificate, request.issuer, request.nonce)
     if request.nonce is None and "?" not in location.target:
         target = f"{location.target.rstrip('/')}/{quote(b64encode(body), safe='')}"
-        short = Location(location.scheme, location.host, location.port, target)
+        short = URLParts(location.scheme, location.host, location.port, target)
         if len(str(short)) <= LONGEST_GET:
             return HTTPRequest("GET", short, headers)
     return HTTPRequest("POST", location, headers | {"Content-Type": _OCSP_REQUEST}, body)

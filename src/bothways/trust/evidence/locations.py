@@ -18,7 +18,7 @@ _IPV6 = re.compile(r"[0-9a-f:.]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Location:
+class URLParts:
     """The parts of a URL: `host` in lower case and without brackets, `target` the path with the query."""
 
     scheme: str
@@ -32,7 +32,7 @@ class Location:
         return f"{self.scheme}://{host}{port}{self.target}"
 
 
-def read_location(text: str, *, https: bool = False) -> Location:
+def read_location(text: str, *, https: bool = False) -> URLParts:
     """Return the parts of a URL. Raises ValueError, which says why it cannot be used.
 
     https: whether an https URL is accepted.
@@ -55,10 +55,10 @@ def read_location(text: str, *, https: bool = False) -> Location:
     if port == 0:
         raise ValueError("it names port 0")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Location(parts.scheme, host, port, target)
+    return URLParts(parts.scheme, host, port, target)
 
 
-def redirected(location: Location, to: str, *, https: bool = False) -> Location:
+def redirected(location: URLParts, to: str, *, https: bool = False) -> URLParts:
     """Return the location that a redirect names (RFC 9110 10.2.2). Raises ValueError as `read_location` does."""
     if len(to) > LONGEST or not _PRINTABLE.fullmatch(to):
         raise ValueError("it redirects to something that is not a URL")

@@ -21,7 +21,7 @@ from bothways.trust.revocation.distribution_points import applies, other_scope, 
 from bothways.trust.revocation.status import Good, Revoked, Statement, Unknown
 from bothways.trust.verdict import EvidenceRequest
 from bothways.trust.web_profile import crl_problem
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 Reasons = frozenset[x509.ReasonFlags]
 
@@ -81,7 +81,7 @@ class CRLSource:
         applicable = self._applicable(certificate)
         found: dict[str, None] = {}
         for crl in self._available.crls_of(certificate.normal_issuer, MOST_EXPLAINED):
-            self._work.spend(Step.EVIDENCE)
+            self._work.spend(WorkStep.EVIDENCE)
             dated = f"that of {crl.this_update:%Y-%m-%d %H:%M}"
             if crl.base is not None:
                 base = f"amends the complete CRL with the number {crl.base}"
@@ -119,7 +119,7 @@ class CRLSource:
         for point in points_of(certificate, self._work):
             for name in point.issuers:
                 for crl in self._available.crls_about(name, point.matched_names):
-                    self._work.spend(Step.EVIDENCE)
+                    self._work.spend(WorkStep.EVIDENCE)
                     if applies(crl, point, certificate):
                         found[crl] = found.get(crl, frozenset()) | point.reasons
         return found

@@ -9,7 +9,7 @@ from bothways.trust.crl_entries import HOLD
 from bothways.trust.ocsp import MAX_AGE, OCSPResponse, SingleResponse, needs_no_check
 from bothways.trust.revocation.available import Available, StatusChecker
 from bothways.trust.revocation.status import BadStaple, Good, Revoked, Statement, Unknown
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 
 class ResponseSource:
@@ -41,7 +41,7 @@ class ResponseSource:
         return self._statement(response, certificate, issuer)
 
     def _read(self, staple: bytes) -> OCSPResponse | BadStaple:
-        self._work.spend(Step.READ_KIB, len(staple) / 1024)
+        self._work.spend(WorkStep.READ_KIB, len(staple) / 1024)
         try:
             return OCSPResponse(staple)
         except ValueError as error:
@@ -63,7 +63,7 @@ class ResponseSource:
         """
         if response.problem is not None:
             return _unusable(response.problem)
-        self._work.spend(Step.EVIDENCE)
+        self._work.spend(WorkStep.EVIDENCE)
         signer = response.signer(issuer, self._available.at, self._work)
         if isinstance(signer, str):
             return BadStaple(signer)

@@ -16,7 +16,7 @@ from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.evidence.requests import crl_requests, response_requests
-from bothways.trust.path import Path, Status, StatusCheck
+from bothways.trust.path import Path, PathCheck, StatusCheck
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_news import NewsSource
@@ -37,12 +37,12 @@ def status_check(available: Available) -> StatusCheck:
 
 def _path_status(
     available: Available, path: Path, others: Sequence[ParsedCertificate], work: WorkBudget
-) -> Status:
+) -> PathCheck:
     """Check every certificate below the trust anchor, or the leaf only (RFC 5280 6.1.3 a 3)."""
     revocation = available.policy
     covered = path[:-1] if revocation.covers == "path" else path[:-1][:1]
     if not covered:
-        return Status(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself a trust anchor"))
+        return PathCheck(Finding("c", Outcome.NOT_CHECKED, "the certificate is itself a trust anchor"))
     check = RevocationCheck(available, path, others, work)
     reasons, unknown, until = [], [], []
     for position, certificate in enumerate(covered):
@@ -66,13 +66,13 @@ def _path_status(
     valid_until = min(until, default=None)
     if available.checks:
         finding = Finding("c", Outcome.UNKNOWN, "there are CRLs whose signatures are not checked yet")
-        return Status(finding, tuple(reasons), checks=tuple(available.checks))
+        return PathCheck(finding, tuple(reasons), checks=tuple(available.checks))
     if unknown:
         text = "unknown, and accepted as configured: " + "; ".join(unknown)
-        return Status(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), valid_until, check.requests())
+        return PathCheck(Finding("c", Outcome.UNKNOWN, text), tuple(reasons), valid_until, check.requests())
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
     text = f"{count} not revoked by {_evidence_text(available)}"
-    return Status(Finding("c", Outcome.PASSED, text), tuple(reasons), valid_until, check.requests())
+    return PathCheck(Finding("c", Outcome.PASSED, text), tuple(reasons), valid_until, check.requests())
 
 
 def _evidence_text(available: Available) -> str:

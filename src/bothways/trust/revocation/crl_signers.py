@@ -16,7 +16,7 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.path import Path, path_through
 from bothways.trust.revocation.available import StatusChecker
 from bothways.trust.revocation.status import Good
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 
 class Signers(NamedTuple):
@@ -76,7 +76,7 @@ class CRLSigners:
         for each in (*above, *self._path, *self._others):
             if each.der not in seen and each.normal_subject == normal_name:
                 seen.add(each.der)
-                self._work.spend(Step.CERTIFICATE)
+                self._work.spend(WorkStep.CERTIFICATE)
                 try:
                     each.load()
                 except ValueError:

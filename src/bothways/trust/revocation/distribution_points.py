@@ -11,7 +11,7 @@ from bothways.faults import shown
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import ALL_REASONS, CRL, Names, general_names, point_names
 from bothways.trust.distinguished_names import normal, normal_relatives
-from bothways.trust.work import Step, WorkBudget
+from bothways.trust.work import WorkBudget, WorkStep
 
 _URL = x509.UniformResourceIdentifier.__name__
 
@@ -38,7 +38,7 @@ def points_of(certificate: ParsedCertificate, work: WorkBudget) -> tuple[Point, 
     """
     extension = certificate.extension(x509.CRLDistributionPoints) or ()
     for each in extension:
-        work.spend(Step.NAME, 1 + len(each.full_name or ()) + len(each.crl_issuer or ()))
+        work.spend(WorkStep.NAME, 1 + len(each.full_name or ()) + len(each.crl_issuer or ()))
     if certificate.points is None:
         certificate.points = tuple(dict.fromkeys(_points(certificate, extension)))
     points: tuple[Point, ...] = certificate.points
