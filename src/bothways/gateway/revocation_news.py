@@ -51,7 +51,7 @@ MOST_HANDLED = 4096
 QUIET_SECONDS = 60.0  # between two lines about what is refused
 
 
-class Clients(Protocol):
+class ServedClients(Protocol):
     """Whose certificates the news may be about."""
 
     async def revoked(self, news: Sequence[Evidence]) -> None:
@@ -70,7 +70,7 @@ class NewsExchange:
         url: str,
         secret: bytes,
         held: Held,
-        clients: Clients,
+        clients: ServedClients,
         tell: Callable[[str], object],
         meter: Meter,
     ) -> None:

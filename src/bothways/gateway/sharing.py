@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
 
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.observe.meter import Meter
-from bothways.gateway.revocation_news import Clients, NewsExchange
+from bothways.gateway.revocation_news import NewsExchange, ServedClients
 from bothways.gateway.routes import Routes
 from bothways.gateway.shared_limits import SharedLimits
 from bothways.trust.verdict import Names
@@ -16,7 +16,7 @@ from bothways.trust.verdict import Names
 class Sharing:
     """Shares nothing until `use` says where. clients: those of the news.  tell: takes a sentence for the log."""
 
-    def __init__(self, clients: Clients, tell: Callable[[str], object], meter: Meter) -> None:
+    def __init__(self, clients: ServedClients, tell: Callable[[str], object], meter: Meter) -> None:
         self._clients, self._tell, self._meter = clients, tell, meter
         self._by: tuple[str, bytes] | None = None
         self._limits: SharedLimits | None = None

@@ -272,7 +272,8 @@ def test_without_an_answer_the_status_is_unknown_and_the_policy_decides(answers)
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (b"<html>", "it is not an OCSP response"),
+        (b"garbage", "it is not an OCSP response"),
+        (b"<html>", "it is an HTML or XML document"),
         (ocsp_response(CLIENT), "it is about another certificate"),
         (ocsp_response(SERVER, nonce=b"old" * 10), "it returns another nonce than ours"),
         (ocsp_response(SERVER, next_update=NOW - pki.DAY / 4), "it expired on"),
@@ -281,7 +282,17 @@ def test_without_an_answer_the_status_is_unknown_and_the_policy_decides(answers)
         (ocsp_response(SERVER, status="unknown"), "the OCSP responder does not know it"),
         (b"x" * (64 * 1024 + 1), "longer than 65536 bytes"),
     ],
-    ids=["garbage", "another's", "replayed", "expired", "future", "a stranger's", "unknown", "endless"],
+    ids=[
+        "garbage",
+        "a page",
+        "another's",
+        "replayed",
+        "expired",
+        "future",
+        "a stranger's",
+        "unknown",
+        "endless",
+    ],
 )
 def test_an_invalid_answer_leaves_the_status_unknown_with_the_reason(answer: bytes, problem: str) -> None:
     """Whatever a responder, or somebody in its stead, answers."""
