@@ -137,6 +137,8 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (b"<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><not-authorized/></failure>", Meaning.LOGIN, True),
     (b"<?xml version='1.0'?><stream:stream><stream:error><host-unknown xmlns='x'/>", Meaning.NO_SUCH_HOST, True),
     (b"<stream:stream><stream:features/>", None, False),
+    (b"<stream:stream><stream:error><see-other-host xmlns='x'>a</see-other-host>", Meaning.ELSEWHERE, True),
+    (b"<stream:stream><stream:error><internal-server-error/>", Meaning.FAILED, True),
     (b"<failure><not-authorized/><text xml:lang='en'>certificate expired</text>", Meaning.CERTIFICATE_EXPIRED, True),
     (b'"IMPLEMENTATION" "x"\r\nOK\r\nBYE "Too many connections."\r\n', Meaning.BUSY, True),
     (b"", None, False),

@@ -47,6 +47,7 @@ def names(found: Explanation) -> list[str]:
         ("invalid CA certificate", "NOT_A_CA"),
         ("permitted subtree violation", "NAME_NOT_ALLOWED"),
         ("certificate chain too long", "DEPTH_LIMIT"),
+        ("incomplete certificate chain", "INTERMEDIATE_MISSING"),
         ("certificate signature failure", "CA_REPLACED"),
     ],
 )

@@ -57,6 +57,7 @@ CERTIFICATES = _spelled(
             rf"{_LIST} (?:is |was )?(?:unavailable|unreachable|not available|not reachable|out of date|outdated)",
             r"revocation status (?:is )?(?:unknown|undetermined|could not|cannot)",
             r"expired revocation list",
+            r"(?:ocsp|cert(?:ificate)?) status\W{1,3}(?:is )?(?:unknown|undetermined)",
             r"offline revocation",
             r"no revocation check",
             r"revocation (?:server (?:is |was )?)?offline",
@@ -70,6 +71,7 @@ CERTIFICATES = _spelled(
             rf"{_CERT} {_IS}revoked",
             rf"revoked {_KIND}?cert",
             r"certificate chain is revoked",
+            r"certificate (?:status\W{1,3}revoked|is on hold|on hold)",
             r"crypt e revoked",
             r"(?:crl|ocsp) cert revoked",
             rf"{_SAID}revoked\b",
@@ -82,6 +84,9 @@ CERTIFICATES = _spelled(
             rf"{_CERT} {_IS}(?:not yet valid|not valid yet)",
             rf"not yet valid {_KIND}?cert",
             r"validity starts in the future",
+            r"validity (?:period )?(?:has )?not (?:yet )?(?:started|begun)",
+            r"not ?before is in the future",
+            rf"{_CERT} {_IS}(?:not active yet|not yet active)",
             r"current date before",
             rf"{_SAID}not (?:valid yet|yet valid)",
         ),
@@ -96,6 +101,8 @@ CERTIFICATES = _spelled(
             r"certificate validity (?:period )?(?:has )?expired",
             r"cert e expired",
             r"expired issuer certificate",
+            rf"{_CERT} {_IS}out of date",
+            r"certificate date is invalid",
             r"not time valid",
             r"(?:not within|outside)(?: of)? its validity period",
             r"(?:validity|timestamp) check failed",
@@ -115,6 +122,8 @@ CERTIFICATES = _spelled(
             r"cert e wrong usage",
             r"inadequate (?:cert type|key usage)",
             r"required eku not found",
+            r"(?:client auth|eku|extended key usage) (?:eku )?(?:is )?(?:missing|absent)",
+            r"not (?:suitable|intended|valid|meant|allowed) for (?:use in )?client auth",
             r"does not match the intended purpose",
             r"usage does not match the (?:extended )?key usage",
             r"(?:lacks?|missing|without|not (?:have|include|contain)) (?:the )?(?:eku|extended key usage|client auth)",
@@ -128,6 +137,9 @@ CERTIFICATES = _spelled(
             r"insecure algorithm",
             r"algorithm constraints check failed",
             r"unacceptable hash",
+            r"\bweak (?:signature |key |hash )?(?:algorithm|key|hash|signature)",
+            r"(?:rsa|ec|dsa|public|certificate) key (?:is )?too (?:small|short|weak)",
+            r"key (?:size|length) (?:is )?too (?:small|short|weak)",
         ),
     ),
     (
@@ -171,8 +183,18 @@ CERTIFICATES = _spelled(
         ),
     ),
     (
+        Meaning.CERTIFICATE_CHAIN_SHORT,
+        (
+            r"incomplete (?:certificate )?chain",
+            r"chain (?:is |was )?incomplete",
+            r"missing intermediate",
+            r"intermediate (?:ca )?(?:certificate )?(?:is |was )?(?:missing|not (?:sent|provided|presented|found))",
+        ),
+    ),
+    (
         Meaning.CERTIFICATE_UNTRUSTED,
         (
+            rf"untrusted {_KIND}?cert",
             rf"{_CERT} {_IS}(?:untrusted|not trusted)",
             r"unable to find valid certification path",
             r"path does not chain with any of the trust anchors",
@@ -204,6 +226,9 @@ CERTIFICATES = _spelled(
             r"no client cert\b",
             r"(?:not|n't) (?:present|provide|return|send) (?:an? )?(?:valid |any )?(?:ssl |client )?certificate",
             r"empty client certificate chain",
+            r"(?:mtls|mutual tls|two way (?:ssl|tls)) (?:authentication )?(?:is )?(?:required|needed)",
+            r"(?:requires?|needs?) (?:mtls|mutual tls|two way (?:ssl|tls))",
+            r"client verify\W{1,3}none\b",
             r"peer sent no certificates?",
             r"system:anonymous",
         ),
@@ -211,7 +236,7 @@ CERTIFICATES = _spelled(
     (
         Meaning.CERTIFICATE_WRONG,
         (
-            rf"(?:invalid|bad|untrusted|unacceptable|unverified|rejected) {_KIND}certificate",
+            rf"(?:invalid|bad|unacceptable|unverified|rejected) {_KIND}?certificate",
             rf"{_CERT} {_IS}(?:invalid|unacceptable|rejected|not (?:valid|accepted|recognized|verified))",
             r"certificate (?:verify|verification|validation) (?:failed|failure|error)",
             r"remote certificate chain errors",
@@ -232,8 +257,9 @@ CERTIFICATES = _spelled(
 # Every text of the table has one of these words, or is at most this far from one.
 _WORDS = re.compile(
     r"cert|issuer|usage|purpose|revo|crl|ocsp|valid|expired|signature|signer|trust|authority"
-    r"|too[ _-]?(?:weak|small|long)|constraint|intermediates|depth|eku|anonymous|\b403[.]|unacceptable|insecure"
-    r"|algorithm|name[ _-]?space|violation|current[ _-]?date|timestamp|unknown[ _-]?ca|chain"
+    r"|too[ _-]?(?:weak|small|short|long)|constraint|intermediate|depth|eku|anonymous|\b403[.]|mtls|mutual|two[ _-]way"
+    r"|client[ _-]?(?:auth|verify)|not[ _-]?before|unacceptable|insecure|weak|algorithm|name[ _-]?space|violation"
+    r"|current[ _-]?date|timestamp|unknown[ _-]?ca|chain"
 )
 _BEFORE, _AFTER = 48, 144  # characters
 EXAMINED = 2048  # characters

@@ -51,6 +51,8 @@ def _line(line: str, before: Sequence[str]) -> Found | None:
     """What a line says that refuses. before: the lines in front of the first of those."""
     if not _REFUSING.match(line):
         return None
+    if _OF_RECIPIENT.match(line.lower()):
+        return Found(line, Meaning.UNWILLING)
     found = about_certificates(line) or match_text(line, LINES, LOGINS, BACKENDS)
     if _OF_REDIS.match(line):
         return verified(Found(line, Meaning.UNWILLING if found is None else found.meaning))
@@ -84,6 +86,11 @@ _REFUSING = re.compile(
 _OF_REDIS = re.compile(r"-(?!ERR)[A-Z]+ ")  # NOPERM, NOAUTH, WRONGPASS; POP3 and NATS have -ERR alone
 # Not those by which a command is not understood, or in a wrong order (RFC 5321 4.2.3).
 _PERMANENT = re.compile(r"5(?:[1-9]\d|0[5-9])[ -]")
+# Of one message, whoever sends it (RFC 5321 3.6.2).
+_OF_RECIPIENT = re.compile(
+    r"55\d[ -].{0,200}(?:(?:unknown|no such|invalid|unrouteable) (?:local )?(?:user|recipient|mailbox|address)"
+    r"|(?:user|recipient|mailbox|address) (?:is )?(?:unknown|unavailable|not found|rejected))"
+)
 _LATER = re.compile(r"4\d\d[ -]4\.\d{1,3}\.\d{1,3}\b")  # RFC 3463 2
 _OF_POLICY = re.compile(r"5\d\d[ -]5\.7\.\d{1,3}\b")  # RFC 3463 3.8
 LET_IN = frozenset(("230",))  # FTP refuses files by 550 (RFC 959 4.2.1)

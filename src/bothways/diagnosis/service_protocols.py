@@ -325,6 +325,13 @@ def _xmpp(data: bytes) -> Found | None:
 XMPP: Mapping[bytes, Meaning] = {
     b"not-authorized": Meaning.LOGIN,
     b"credentials-expired": Meaning.LOGIN,
+    **dict.fromkeys((b"invalid-mechanism", b"mechanism-too-weak", b"invalid-authzid"), Meaning.LOGIN),
+    **dict.fromkeys(
+        (b"conflict", b"not-well-formed", b"invalid-namespace", b"unsupported-version"), Meaning.UNWILLING
+    ),
+    b"see-other-host": Meaning.ELSEWHERE,
+    b"remote-connection-failed": Meaning.NO_BACKEND,
+    b"internal-server-error": Meaning.FAILED,
     b"account-disabled": Meaning.FORBIDDEN,
     b"policy-violation": Meaning.FORBIDDEN,
     b"host-unknown": Meaning.NO_SUCH_HOST,

@@ -23,6 +23,7 @@ from bothways.diagnosis.service_texts import (
     FILTERS,
     LOGINS,
     PLACES,
+    RATES,
     RULES,
     SIZES,
     Meaning,
@@ -96,13 +97,15 @@ STATUSES = {
     Meaning.TOO_LARGE, 429: Meaning.BUSY, 495: Meaning.CERTIFICATE_WRONG, 496: Meaning.CERTIFICATE_WANTED, 497:
     Meaning.PLAIN_WANTED, 502: Meaning.NO_BACKEND, 503: Meaning.NO_BACKEND, 504: Meaning.NO_BACKEND, 525:
     Meaning.NO_BACKEND, 526: Meaning.NO_BACKEND,
+    **dict.fromkeys((520, 521, 522, 523, 524), Meaning.NO_BACKEND), 529: Meaning.BUSY,
+    440: Meaning.LOGIN, 451: Meaning.ADDRESS_REFUSED, 498: Meaning.LOGIN, 511: Meaning.PROXY_LOGIN, 561: Meaning.LOGIN,
 }  # fmt: skip
 # Which texts of a body count, by the status; with some statuses first what it says about a certificate.
 TOLD_BY_BODY = {
     400: (PLACES, SIZES, CLOCKS),
     **dict.fromkeys((495, 496, 497), (PLACES,)),
     401: (PLACES, CLOCKS, LOGINS, FILTERS),
-    403: (PLACES, CLOCKS, ADDRESSES, LOGINS, FILTERS, RULES),
+    403: (PLACES, CLOCKS, ADDRESSES, RATES, LOGINS, FILTERS, RULES),
     421: (PLACES,),
     503: (BACKENDS,),
 }

@@ -297,6 +297,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     ),
     Meaning.CERTIFICATE_WRONG: (told_reasons.of_another, *WRONG, told_reasons.behind_a_proxy),
     Meaning.CERTIFICATE_UNTRUSTED: (*FIRST, told_reasons.issuer, *_told()[len(FIRST) :]),
+    Meaning.CERTIFICATE_CHAIN_SHORT: (*FIRST, told_reasons.incomplete, *_told()[len(FIRST) :]),
     Meaning.CERTIFICATE_EXPIRED: _told(own_side.anchor_expired, told_reasons.period),
     Meaning.CERTIFICATE_NOT_YET_VALID: _told(told_reasons.period),
     Meaning.CERTIFICATE_REVOKED: _told(told_reasons.revoked),

@@ -23,6 +23,7 @@ class Meaning(Enum):
     CERTIFICATE_REVOKED_OR_NOT = "the certificate is revoked, or its revocation status cannot be determined"
     CERTIFICATE_STATUS = "the revocation status of the certificate cannot be determined"
     CERTIFICATE_UNTRUSTED = "the certificate's issuer is not trusted"
+    CERTIFICATE_CHAIN_SHORT = "the chain lacks an intermediate"
     CERTIFICATE_USE = "the certificate is not for this use"
     CERTIFICATE_WEAK = "a key or a signature of the chain is too weak"
     CERTIFICATE_NOT_CA = "a certificate of the chain was issued by one that is not a CA's"
@@ -89,6 +90,7 @@ PLACES = texts(
         (
             r"invalid hostname",
             r"invalid sni",
+            r"invalid (?:http_)?host header",
             r"host does not match sni",
             r"does not match the server name indication",
             r"provided via sni and hostname",
@@ -206,6 +208,8 @@ LINES = texts(
             r"authenticationfailed",
             r"privacyrequired",
             r"\[auth\]",
+            r"\[expired\]",
+            r"bad password",
             r"authorization violation",
             r"authentication (?:is )?required",
             r"authentication (?:failed|unsuccessful)",
@@ -247,7 +251,9 @@ LINES = texts(
             r"out of memory",
             r"maximum (?:number of )?connections",
             r"\[unavailable\]",
-            r"\[inuse\]",
+            r"\[in-?use\]",
+            r"\[limit\]",
+            r"max(?:imum)? (?:number of )?(?:users|sessions|logins)",
             r"\[sys/temp\]",
             r"loading",
             r"masterdown",
@@ -264,13 +270,6 @@ LINES = texts(
         ),
     ),
     (Meaning.ELSEWHERE, (r"^-(?:moved|ask) \d", r"^-readonly\b")),
-    (
-        Meaning.UNWILLING,
-        (
-            r"(?:unknown|no such|invalid|unrouteable|rejected) (?:local )?(?:user|recipient|mailbox|address)",
-            r"(?:user|recipient|mailbox|address) (?:is )?(?:unknown|unavailable|not found|rejected)",
-        ),
-    ),
     (Meaning.NO_REQUEST, (r"inactivity", r"\bidle\b", r"time-?out", r"timed out")),
 )
 
@@ -282,11 +281,15 @@ ADDRESSES = texts(
         Meaning.ADDRESS_REFUSED,
         (
             rf"{_OUR_ADDRESS} (?:is |was |has been )?(?:not (?:allowed|permitted|authorized)|denied|blocked)",
-            r"\byour ip (?:is|has been) (?:not|denied|blocked|banned)",
+            r"\bip(?: address)?(?: [0-9a-f.:]{2,45})? (?:is |has been |was )?(?:not allowed|denied|blocked|banned)",
+            r"\byour ip (?:is|has been) not",
+            r"\b(?:from )?your (?:country|region|location)\b",
             r"(?:denied|blocked|forbidden) (?:for|from) (?:your )?ip\b",
         ),
     ),
 )
+
+RATES = texts((Meaning.BUSY, (r"(?:rate limit|quota|limit of requests)", r"too many requests")))
 
 # Of forward and reverse proxies that have rules about addresses, names and paths: Squid.
 RULES = texts((Meaning.BY_RULES, (r"access control configuration prevents", r"\berr_access_denied\b")))

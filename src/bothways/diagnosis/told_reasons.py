@@ -172,6 +172,14 @@ def issuer(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.CA_REPLACED, OURS, POSSIBLE, evidence, issuer=case.chain[-1].issuer_text)
 
 
+def incomplete(case: Case) -> Iterator[Likely]:
+    """It says that our chain lacks an intermediate: the issuer of its end, unless it leads to a root that it knows."""
+    if case.chain:
+        last = case.chain[-1].issuer_text
+        yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, LIKELY, answers(case), issuer=last)
+        yield from own_issuer.issuer(case)
+
+
 def revoked(case: Case) -> Iterator[Likely]:
     """It says that our certificate is revoked, which it knows from its CRL or responder."""
     if case.chain or not asked_for_none(case):
