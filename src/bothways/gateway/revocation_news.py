@@ -182,7 +182,7 @@ class NewsExchange:
         self._found += [(each, now) for each in self._news.take_learned() if len(each.der) <= LARGEST_NEWS]
         found = self._found[:MOST_OWN]
         del self._found[: len(found)]
-        entries = await asyncio.to_thread(lambda: [listed(each) for each, _ in found])
+        entries = await asyncio.to_thread(lambda: [listed(each) for each, _ in found]) if found else []
         for entry, (evidence, due) in zip(entries, found, strict=True):
             self._keep(entry, evidence, due)
         await self._tell_clients(await self._try_waiting())
