@@ -137,6 +137,8 @@ def test_a_client_that_closes_in_order_since_our_certificate_has_another_name_is
     assert wanted in server.printed, server.printed
     assert ("the client closed the connection before it sent anything" in server.printed) == is_reported
     assert "health checks do so" not in server.printed
+    lacks = "warning: it asked for elsewhere.example, and our certificate is for localhost, 127.0.0.1"
+    assert (lacks in " ".join(server.printed.split())) == is_reported
 
 
 def test_a_client_that_says_nothing_after_its_handshake_is_reported(start):

@@ -22,6 +22,8 @@ from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, Weight
 from bothways.diagnosis.failure import explain_departure, explain_failure
+from bothways.diagnosis.near_names import is_address
+from bothways.diagnosis.observer import situation_of
 from bothways.errors import StartTLSFailed, TLSError, Truncated
 from bothways.gateway.listening import ACCEPTED_AT_ONCE, BACKLOG
 from bothways.gateway.shortage import report_shortages
@@ -164,7 +166,8 @@ class Serving:
                 return
             agreed = f"TLS {connection.version}, {connection.suite}, {connection.group}"
             name = f"{client.address} is {peer_name(tls.driver.status.peer)} ({agreed})"
-            say("\n".join(bounded([name, *_warnings(tls.driver.status)])))
+            warnings = [*self._name_lacking(connection), *_warnings(tls.driver.status)]
+            say("\n".join(bounded([name, *warnings])))
             connection.stop_observing()  # later failures are not part of the handshake
             await service.talk(tls)
             await asyncio.to_thread(self._report_departure, client, connection, local)
@@ -179,6 +182,22 @@ class Serving:
                 told = functools.partial(self._failure, client, error, local)
                 await asyncio.to_thread(self._reports.failed, client.address.host, told, known=known)
             await tls.until_lost()
+
+    def _name_lacking(self, connection: Connection) -> list[str]:
+        """Return a line about a client that asked for a name which the certificate that it got does not have."""
+        facts = connection.history.facts()
+        observed = None if facts is None else situation_of(facts).observed
+        if observed is None or observed.offer is None or not observed.shown:
+            return []
+        asked = observed.offer.server_name
+        own = next(
+            (each for each in self._config.settings.identity.own if each.chain == observed.shown), None
+        )
+        if own is None or asked is None or is_address(asked) or own.matches(asked):
+            return []
+        has = ", ".join((*own.names.dns, *own.names.ip)) or own.names.subject
+        text = f"it asked for {asked}, and our certificate is for {has}: clients that compare names refuse it"
+        return [f"    warning: {visible(text, 600)}"]
 
     def _report_departure(self, client: ServedClient, connection: Connection, local: str) -> None:
         """Report a client that closed in order without a word, with what is wrong with our certificate for it."""
