@@ -207,3 +207,13 @@ def test_an_ftp_server_is_told_from_a_mail_server_by_its_first_line(banner: byte
     found = explained(PeerFault(Fault.NOT_TLS, step=None, peer="server", facts=facts), port=2121, starttls="")
     assert found.first.cause.name == "SPEAKS_MAIL"
     assert f"--starttls {starttls}" in found.first.command
+
+
+def test_a_server_of_smtp_that_was_asked_in_lmtp_is_told_as_that() -> None:
+    """Exim answers LHLO by 500; one that speaks LMTP and has no TLS answers it by what it offers."""
+    error = StartTLSFailed(P.NOT_OFFERED, "LMTP", said="500 unrecognized command", start=b"220 m")
+    found = explained(error, starttls="lmtp")
+    assert (found.first.cause.name, found.first.weight) == ("OTHER_STARTTLS", Weight.LIKELY)
+    assert "--starttls smtp" in found.first.command
+    offered = explained(StartTLSFailed(P.NOT_OFFERED, "LMTP", said="250 PIPELINING"), starttls="lmtp")
+    assert offered.first.cause.name == "STARTTLS_NOT_OFFERED"

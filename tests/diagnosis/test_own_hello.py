@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 import identities
-from bothways.diagnosis import HandshakeFacts, Probed, Situation, Weight, explain
-from bothways.roles import Version
+from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Probed, Situation, Weight, explain
+from bothways.diagnosis.situation import Offer
+from bothways.errors import PeerAlert, PeerFault
+from bothways.faults import Fault
+from bothways.iana import Alert, SignatureScheme
+from bothways.roles import Progress, Role, Version
 from bothways.trust.anchors import NO_ANCHORS
 from diagnosis.talks import client, first, talk
 from pair import Pair
@@ -93,3 +97,30 @@ def test_what_is_of_tls_1_3_alone_is_no_restriction_that_could_be_lifted(what: s
     assert (found.remedy, found.command) == ("enable TLS 1.3 on the server", "")
     probed = replace(observed.situation(), probed=Probed(versions=(Version.TLS12,)))
     assert explain(pair.client_failure, probed).first.remedy == "enable TLS 1.3 on the server"
+
+
+def test_after_a_server_hello_of_tls_1_3_no_group_is_missing() -> None:
+    """Java sends handshake_failure where it has no scheme for a CertificateRequest, behind its EncryptedExtensions."""
+    alert = PeerAlert(Alert.HANDSHAKE_FAILURE, step=None, peer="server", progress=Progress.CHOSEN)
+    for version, is_told in ((Version.TLS13, False), (Version.TLS12, True)):
+        seen = Observed(sent=("ClientHello",), received=("ServerHello",), version=version)
+        found = explain(alert, Situation(OwnSide(Role.CLIENT), seen))
+        assert ("NO_SHARED_GROUP" in {each.cause.name for each in found.causes}) == is_told
+
+
+@pytest.mark.parametrize(
+    ("schemes", "kinds"),
+    [
+        (("ecdsa_secp384r1_sha384", "ed448", "rsa_pss_rsae_sha384"), "it accepts P-384, Ed448"),
+        (("ecdsa_secp384r1_sha384", "rsa_pss_rsae_sha256"), "it accepts P-384, RSA"),
+        (("mldsa44",), "accepted nearly everywhere"),
+    ],
+)
+def test_another_key_is_one_that_the_client_lists(schemes: tuple[str, ...], kinds: str) -> None:
+    """As OpenSSL lists them at security level 4, which takes long keys of RSA alone; Java with a restriction of EC."""
+    listed = tuple(int(SignatureScheme[each]) for each in schemes)
+    error = PeerFault(
+        Fault.NO_SHARED_SCHEME, step=None, peer="client", facts={"offered": schemes, "accepted": ("x",)}
+    )
+    seen = Observed(offer=Offer(schemes=listed))
+    assert kinds in explain(error, Situation(OwnSide(Role.SERVER), seen)).first.remedy

@@ -294,7 +294,16 @@ def test_a_client_with_gnutls_may_have_found_our_certificate_revoked() -> None:
     """It sends bad_certificate for that too; OpenSSL has an alert for it, and a CRL of ours says nothing."""
     found = refused(Alert.BAD_CERTIFICATE, host(), GNUTLS, asked="localhost")
     assert dict(found)["REVOKED"] == "POSSIBLE" and found[0][0] == "CA_NOT_ACCEPTED"
-    assert "REVOKED" not in dict(refused(Alert.BAD_CERTIFICATE, host(), OPENSSL_3_0, asked="localhost"))
+    assert dict(refused(None, host(), GNUTLS, asked="localhost"))["REVOKED"] == "POSSIBLE"
+    for alert in (None, Alert.BAD_CERTIFICATE):
+        assert "REVOKED" not in dict(refused(alert, host(), OPENSSL_3_0, asked="localhost"))
+
+
+def test_a_server_of_another_kind_may_lack_a_crl_for_us() -> None:
+    """Erlang's ssl says bad_certificate where it cannot determine the status; Go has no CRLs."""
+    unknown = refused(Alert.BAD_CERTIFICATE, holder(), (0x0807, 0x0403), Role.CLIENT)
+    assert dict(unknown)["STATUS_UNKNOWN"] == "POSSIBLE" and len(unknown) <= 4
+    assert "STATUS_UNKNOWN" not in dict(refused(Alert.BAD_CERTIFICATE, holder(), GO, Role.CLIENT))
 
 
 def test_no_peer_says_which_certificate_of_a_chain_is_revoked() -> None:

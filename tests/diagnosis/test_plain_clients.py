@@ -102,15 +102,15 @@ CONVERSATIONS: list[tuple[str, tuple[bytes, ...], str, Weight]] = [
     ("ldap", (BIND,), PLAIN, LIKELY),
     ("ldap", (bytes.fromhex("30050201014200"),), PLAIN, Weight.POSSIBLE),
     ("postgres", (STARTUP,), PLAIN, LIKELY),
-    ("imap", (bytes.fromhex("1603010124010001") + b"\n",), OTHER, LIKELY),
-    ("smtp", (bytes.fromhex("1603010124010001"),), OTHER, LIKELY),
+    ("imap", (bytes.fromhex("1603010124010001") + b"\n",), "TLS_AT_ONCE", LIKELY),
+    ("smtp", (bytes.fromhex("1603010124010001"),), "TLS_AT_ONCE", LIKELY),
+    ("ldap", (bytes.fromhex("1603010124010001"),), "TLS_AT_ONCE", LIKELY),
     (
         "imap",
         (b"EHLO mail.example\r\n", b"STARTTLS\r\n", bytes.fromhex("1603010124010001") + b"\n"),
         OTHER,
         LIKELY,
     ),
-    ("imap", (b"a CAPABILITY\r\n", bytes.fromhex("1603010124010001") + b"\n"), OTHER, LIKELY),
     ("smtp", (BIND,), OTHER, LIKELY),
     ("smtp", (SSL_REQUEST,), OTHER, LIKELY),
     ("ldap", (b"GET / HTTP/1.1\r\n",), OTHER, LIKELY),
@@ -142,3 +142,11 @@ def test_a_client_that_requests_no_tls_in_our_protocol_is_told_by_what_it_said(
 def test_a_client_that_does_not_begin_in_time_may_be_slow() -> None:
     late = StartTLSFailed(StartTLSProblem.LATE, "SMTP", peer="client")
     assert [each.cause.name for each in explain_failure(late).causes] == ["PROBE", "SLOW"]
+
+
+def test_a_client_that_begins_with_tls_is_told_of_the_port_and_not_of_our_command() -> None:
+    error, _ = failure("ldap", (bytes.fromhex("1603010124010001"),))
+    assert error is not None
+    found = explain_failure(error).first
+    assert found.text == "the client begins with TLS at once, and this port expects a request for it in LDAP"
+    assert found.remedy.startswith("have the client request TLS in LDAP (STARTTLS)") and found.command == ""

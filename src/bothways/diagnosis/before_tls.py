@@ -73,6 +73,7 @@ AT_ONCE = frozenset(("443", "465", "563", "636", "853", "989", "990", "993", "99
 # Of them those of other protocols than HTTP, and others that begin with TLS: NNTP, SQL, Redis, MQTT, AMQP, SIP.
 OTHERS = AT_ONCE - {"443", "8443"} | {"563", "1433", "1521", "5061", "5671", "6380", "6514", "8883"}
 BAD_REQUEST, SERVER_ERRORS = 400, 500
+UNKNOWN_COMMAND = ("500", "502", "503")  # RFC 5321 4.2.4
 _OF_FTP = re.compile(r"\bUSER\b.{0,20}\bPASS\b")
 _HEADER = re.compile(r"\bPROXY\b")  # an unknown command, as mail servers quote it
 RECORDS = (b"\x14\3", b"\x15\3", b"\x16\3", b"\x17\3")
@@ -236,7 +237,12 @@ def _not_offered(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     if error.protocol != "FTP" and _OF_FTP.search(error.said):
         facts = {"protocol": error.protocol, "detail": "USER and PASS are commands of FTP", "starttls": "ftp"}
         yield case.likely(Cause.OTHER_STARTTLS, OURS, LIKELY, _quoting(error), **facts)
-    yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, _quoting(error), protocol=error.protocol)
+    is_smtp = error.protocol == "LMTP" and error.said[:3] in UNKNOWN_COMMAND
+    if is_smtp:
+        facts = {"protocol": error.protocol, "detail": "so SMTP servers answer LHLO", "starttls": "smtp"}
+        yield case.likely(Cause.OTHER_STARTTLS, OURS, LIKELY, _quoting(error), **facts)
+    weight = POSSIBLE if is_smtp else LIKELY
+    yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, weight, _quoting(error), protocol=error.protocol)
     if "XXXX" in error.said:
         evidence = f"{_quoting(error)}: some firewalls write X over the word STARTTLS"
         yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, LIKELY, evidence)

@@ -210,6 +210,8 @@ class Case:
 # Facts that rules replace where they know more.
 UNKNOWN: dict[str, object] = {
     "detail": "",
+    "beginning": "the port uses implicit TLS: TLS begins with the first byte, without a request",
+    "kinds": "RSA of 2048 bits and P-256 are accepted nearly everywhere",
     "mending": "have it issued again",
     "enabling": "TLS 1.2 or 1.3",
     "speaking": "have the client use https:// in the URL; "

@@ -137,8 +137,9 @@ class Cause(Enum):
         our_command="bothways connect {target} --ca {ca} --starttls {starttls}",
     )
     TLS_AT_ONCE = Row(
-        "the port uses implicit TLS: TLS begins with the first byte, without a request",
+        "{beginning}",
         ours="leave --starttls out, or use the port of the plain protocol",
+        theirs="have the client request TLS in {protocol} (STARTTLS), or use a port with implicit TLS",
         our_command="bothways connect {target} --ca {ca}",
     )
     AHEAD_OF_TLS = Row(
@@ -209,7 +210,7 @@ class Cause(Enum):
     )
     NO_SHARED_SCHEME = Row(
         "{whose} key cannot be used with any signature scheme that {other} accepts: {detail}",
-        ours="use a certificate with another kind of key; RSA of 2048 bits and P-256 are accepted nearly everywhere",
+        ours="use a certificate with another kind of key; {kinds}",
         theirs="have the {peer} use a certificate with another kind of key, P-256 or RSA of 2048 bits",
         our_command=OTHER_IDENTITY,
     )

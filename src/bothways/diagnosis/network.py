@@ -295,7 +295,7 @@ def _client_left(case: Case) -> Iterator[Likely]:
     yield from departure.nothing_agreed(case)
     for rule in (
         own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
-        own_name.wrong_name, own_side.clock,
+        own_name.wrong_name, own_side.clock, own_side.revoked_for_gnutls,
     ):  # fmt: skip
         yield from rule(case)
 
@@ -337,7 +337,8 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (
         own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
-        own_name.wrong_name, own_side.clock, _closed_while_judging, peer_alerts.gave_up, network,
+        own_name.wrong_name, own_side.clock, own_side.revoked_for_gnutls, _closed_while_judging, peer_alerts.gave_up,
+        network,
     ),
     (Role.SERVER, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _client_left, peer_alerts.gave_up, peer_alerts.stopped, network,

@@ -264,6 +264,12 @@ def status(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
 
 
+def status_untold(case: Case) -> Iterator[Likely]:
+    """Servers whose alerts we do not know may say bad_certificate of an unknown status, as Erlang does."""
+    if case.stack in (None, Stack.GNUTLS) and case.alert == Alert.BAD_CERTIFICATE and not case.own_reasons:
+        yield from status(case)
+
+
 def revoked(case: Case) -> Iterator[Likely]:
     """The peer says that our certificate is revoked."""
     yield revoked_by(case, LIKELY, "the peer's certificate revocation list (CRL) or OCSP responder says so")
@@ -276,8 +282,8 @@ def perhaps_revoked(case: Case) -> Iterator[Likely]:
 
 
 def revoked_for_gnutls(case: Case) -> Iterator[Likely]:
-    """Clients with GnuTLS send bad_certificate for whatever is wrong with a certificate, also where it is revoked."""
-    if case.stack is Stack.GNUTLS and case.alert == Alert.BAD_CERTIFICATE:
+    """Clients with GnuTLS close, or send bad_certificate, whatever is wrong: also where a certificate is revoked."""
+    if not case.is_client and case.stack is Stack.GNUTLS and case.alert in (None, Alert.BAD_CERTIFICATE):
         yield from perhaps_revoked(case)
 
 

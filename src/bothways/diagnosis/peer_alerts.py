@@ -77,7 +77,7 @@ CERTIFICATE: tuple[Rule, ...] = (
     own_name.wrong_address, own_issuer.issuer,
     own_name.wrong_name, own_side.below_strict_levels,
     own_side.clients_clock, own_side.revoked_for_gnutls, own_side.not_authorized, own_side.clock,
-    own_side.no_known_reason,
+    own_side.status_untold, own_side.no_known_reason,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (
@@ -155,7 +155,7 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
         Alert.UNSUPPORTED_CERTIFICATE: (other_kind, own_hello.schemes, device),
     },
     Progress.CHOSEN: {
-        Alert.HANDSHAKE_FAILURE: (own_hello.probed, own_hello.groups, own_hello.schemes, misconfigured),
+        Alert.HANDSHAKE_FAILURE: (own_hello.probed, own_hello.later_groups, own_hello.schemes, misconfigured),
         Alert.CLOSE_NOTIFY: (stopped, device),
     },
     Progress.JUDGED: {

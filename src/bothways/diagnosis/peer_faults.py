@@ -141,7 +141,8 @@ def _groups(case: Case) -> Iterator[Likely]:
 def _schemes(case: Case) -> Iterator[Likely]:
     error = case.refusal
     detail = sentence("it accepts {offered}, and our key can use {accepted}", error.facts)
-    yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, detail=detail)
+    facts = own_hello.kinds_of_key(case.peer_schemes)
+    yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, detail=detail, **facts)
 
 
 def _other_kind(case: Case) -> Iterator[Likely]:

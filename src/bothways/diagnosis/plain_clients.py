@@ -74,7 +74,11 @@ def not_requested(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     if names and error.protocol not in names:
         yield _in_another(case, error, f"it begins in {min(names)}", seen)
     elif start.startswith(before_tls.RECORDS):
-        yield _in_another(case, error, f"it sends a record of TLS where {error.protocol} is expected", seen)
+        beginning = (
+            f"the client begins with TLS at once, and this port expects a request for it in {error.protocol}"
+        )
+        facts = {"protocol": error.protocol, "beginning": beginning}
+        yield case.likely(Cause.TLS_AT_ONCE, PEERS, LIKELY, seen, **facts)
     elif other is OtherProtocol.PROXY_HEADER:
         yield case.likely(Cause.PROXY_HEADER, PEERS, LIKELY, seen)
     elif other in FOREIGN:

@@ -18,7 +18,6 @@ LINES_LIMIT = 256  # lines of all replies together
 BYTES_LIMIT = 64 * 1024  # bytes of all replies together
 MESSAGE_LIMIT = 16 * 1024  # bytes of one binary message: of LDAP, or of a database
 START = 5  # bytes needed to recognize a protocol
-TLS_RECORD = b"\x16\x03"  # of a ClientHello
 SAID = 200  # characters of a server's text in an error
 
 # Of what a client says no more is told than the first of these commands: what follows may be a password.
@@ -150,12 +149,12 @@ class Talk:
 
     def fail(self, problem: StartTLSProblem, words: bytes | None = None, detail: str = "") -> NoReturn:
         """Raise StartTLSFailed. words: the peer's text; by default its last line, and of a client a command."""
-        said, start = self._said, self._start
+        said = self._said
         if words is not None and self._peer == "server":
             said = quoted(words)
-        elif words is not None and words.startswith(TLS_RECORD):
-            start = words[:START]
-        raise StartTLSFailed(problem, self.protocol, said=said, start=start, detail=detail, peer=self._peer)
+        raise StartTLSFailed(
+            problem, self.protocol, said=said, start=self._start, detail=detail, peer=self._peer
+        )
 
     def refused(self, words: bytes | None = None) -> NoReturn:
         """Raise StartTLSFailed: the peer refuses TLS."""
