@@ -9,7 +9,7 @@ import pytest
 
 import identities
 from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Probed, Situation, Weight, explain
-from bothways.diagnosis.situation import Offer
+from bothways.diagnosis.situation import HelloOffer
 from bothways.errors import PeerAlert, PeerFault
 from bothways.faults import Fault
 from bothways.iana import Alert, SignatureScheme
@@ -122,5 +122,5 @@ def test_another_key_is_one_that_the_client_lists(schemes: tuple[str, ...], kind
     error = PeerFault(
         Fault.NO_SHARED_SCHEME, step=None, peer="client", facts={"offered": schemes, "accepted": ("x",)}
     )
-    seen = Observed(offer=Offer(schemes=listed))
+    seen = Observed(offer=HelloOffer(schemes=listed))
     assert kinds in explain(error, Situation(OwnSide(Role.SERVER), seen)).first.remedy
