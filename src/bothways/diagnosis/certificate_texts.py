@@ -269,7 +269,14 @@ _BETWEEN = "\0" * 8  # which no text of the table has in it
 def about_certificates(text: str) -> TextMatch | None:
     """Return what a text says about a certificate, by the first entry that matches; of a long one in parts of it."""
     text = text if len(text) <= EXAMINED else _excerpts(text)
-    return match_text(_NEEDLESS.sub(lambda match: "\0" * len(match[0]), text), CERTIFICATES)
+    found = match_text(_NOT_OURS.sub(_blank, _NEEDLESS.sub(_blank, text)), CERTIFICATES)
+    if found is not None and "issuer" in found.text.lower() and not _OF_TLS.search(text):
+        return None  # tokens have issuers too (RFC 7519 4.1.1)
+    return found
+
+
+def _blank(match: re.Match[str]) -> str:
+    return "\0" * len(match[0])
 
 
 def _excerpts(text: str) -> str:
@@ -285,6 +292,12 @@ def _excerpts(text: str) -> str:
     return _BETWEEN.join(parts)
 
 
+# Of a CA's interface, of licences, and of what is behind the server.
+_NOT_OURS = re.compile(
+    r"certificate (?:signing )?requests?|(?:licen[cs]e|gift|upstream|backend|webhook|origin) certificate",
+    re.IGNORECASE,
+)
+_OF_TLS = re.compile(r"cert(?!ain)|x\.?509|\bssl|tls|pkix|sec[ _]error|peer", re.IGNORECASE)
 # That none is wanted is said where the reason is another one.
 _NEEDLESS = re.compile(
     r"certificate (?:is |are )?(?:not (?:required|needed|necessary)|optional)"
