@@ -38,6 +38,11 @@ class EchoHTTP(http.server.BaseHTTPRequestHandler):
 
 class QuietServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
+    accepted = 0  # connections of all such servers
+
+    def get_request(self) -> Any:
+        QuietServer.accepted += 1
+        return super().get_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass

@@ -345,8 +345,12 @@ def much(name: str, loop: str, real: Any) -> None:
 
 def kept_alive(name: str, loop: str, real: Any) -> None:
     questions = [f"question {number}".encode() for number in range(20)]
+    before = services.QuietServer.accepted
     with served(CLIENTS[name], real) as port:
         assert Asker(name, client_context(), port, loop)(*questions) == questions
+    if CLIENTS[name].service is services.http_echo:
+        connections = len(questions) if name in ONE_EACH else 1
+        assert services.QuietServer.accepted - before == connections
 
 
 def time_is_up(name: str, loop: str, real: Any) -> None:
@@ -387,6 +391,7 @@ SILENT = {
 }
 
 
+ONE_EACH = ("urllib", "tornado")  # they make a connection for each request
 PAHO = "2.2 tells on_disconnect 'Unspecified error' and connects again, for as long as its user waits"
 NOT_ASKED = {
     **{
