@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import queue
 import threading
 import time
 from collections.abc import Callable
@@ -147,6 +148,32 @@ def test_a_blocking_handshake_ends_when_no_signature_comes() -> None:
         ended = ours.outcome()
         assert isinstance(ended, TimedOut) and "within 0.2 s" in str(ended)
         gate.open.set()
+
+
+def test_no_signature_waits_while_fewer_than_allowed_are_being_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second comes when a thread has taken the first and not begun with it."""
+    taken, may_go_on = threading.Semaphore(0), threading.Event()
+
+    class Halting(queue.SimpleQueue):  # type: ignore[type-arg]
+        def get(self, block: bool = True, timeout: float | None = None) -> object:
+            found = super().get(block, timeout)
+            taken.release()
+            assert may_go_on.wait(PATIENCE)
+            return found
+
+    monkeypatch.setattr(queue, "SimpleQueue", Halting)
+    gate = Gate()
+    pool = SigningPool(gate, at_once=2)
+    monkeypatch.undo()
+    first = pool.submit("ecdsa_secp256r1_sha256", b"1")
+    assert taken.acquire(timeout=PATIENCE)
+    second = pool.submit("ecdsa_secp256r1_sha256", b"2")
+    may_go_on.set()
+    for _ in range(2):
+        assert gate.inside.acquire(timeout=PATIENCE / 4)
+    gate.open.set()
+    assert first.result(PATIENCE)
+    assert second.result(PATIENCE)
 
 
 def test_an_error_of_a_signer_ends_its_handshake_alone() -> None:

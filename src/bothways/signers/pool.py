@@ -56,27 +56,23 @@ class SigningPool:
                 self._begin()
             if self._pending >= self._most:
                 raise SignerBusy(f"{self._pending} signatures are waited for already")
-            self._pending += 1
-            if self._idle < self._work.qsize() + 1 and self._threads < self._at_once:
-                self._threads += 1
+            if self._threads < min(self._pending + 1, self._at_once):
                 threading.Thread(
                     target=self._run, args=(self._work,), daemon=True, name="bothways-signer"
                 ).start()
+                self._threads += 1
+            self._pending += 1
             self._work.put((work, scheme, data))
         return work
 
     def _begin(self) -> None:
         self._process = os.getpid()
         self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
-        self._pending = self._threads = self._idle = 0
+        self._pending = self._threads = 0
 
     def _run(self, work: queue.SimpleQueue[_Work]) -> None:
         while True:
-            with self._lock:
-                self._idle += 1
             future, scheme, data = work.get()
-            with self._lock:
-                self._idle -= 1
             try:
                 if future.set_running_or_notify_cancel():  # nobody waits any more for one that was cancelled
                     future.set_result(self._sign(scheme, data))
