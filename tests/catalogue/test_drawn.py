@@ -14,7 +14,7 @@ from catalogue.stage import REQUEST, Stage, as_client, as_server
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
-SAMPLE, ALL = 60, 100_000
+SAMPLE, ALL = 30, 100_000
 
 
 @dataclass
