@@ -16,13 +16,15 @@ from command_line import bothways, environment, run_command, shell_options, star
 @pytest.mark.parametrize(
     "words", [["--version"], ["show", "nothing.pem"], ["ca", "init", "--help"], ["nonsense"]]
 )
-def test_it_prints_and_ends_as_by_a_fresh_interpreter(words: list[str], tmp_path: Path) -> None:
+def test_forked_command_prints_and_exits_like_one_of_a_fresh_interpreter(
+    words: list[str], tmp_path: Path
+) -> None:
     options = {"cwd": tmp_path, "env": environment(), "capture_output": True, "text": True, "timeout": 60}
     forked, fresh = (start(bothways(*words), **options) for start in (run_command, subprocess.run))
     assert (forked.returncode, forked.stdout, forked.stderr) == (fresh.returncode, fresh.stdout, fresh.stderr)
 
 
-def test_it_has_its_folder_its_environment_and_its_input(tmp_path: Path) -> None:
+def test_forked_command_has_its_folder_its_environment_and_its_input(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     logged = {"SSLKEYLOGFILE": "folder"}
     words = bothways("connect", "127.0.0.1:1", "--ca", "root.pem", "--insecure-keylog")

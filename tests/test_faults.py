@@ -13,7 +13,7 @@ from bothways.iana import Alert
 
 
 @pytest.mark.parametrize("fault", list(Fault), ids=lambda fault: fault.name)
-def test_a_row_is_whole(fault: Fault) -> None:
+def test_every_row_of_faults_has_an_alert_a_sentence_and_a_rule(fault: Fault) -> None:
     """Each has an alert, a sentence that completes "the peer ...", and a rule that can be looked up."""
     row = fault.value
     assert isinstance(row.alert, Alert)

@@ -29,7 +29,7 @@ def test_a_former_name_leads_to_the_present_one(module: ModuleType) -> None:
     assert module.read is json.loads
 
 
-def test_no_other_name_is_there(module: ModuleType) -> None:
+def test_unknown_name_of_a_lazy_module_is_an_attribute_error(module: ModuleType) -> None:
     """Not one of the module that defines the names, either."""
     with pytest.raises(AttributeError, match="module 'made_for_a_test' has no attribute 'dump'"):
         _ = module.dump

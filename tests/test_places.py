@@ -47,7 +47,7 @@ def test_an_address_is_counted_whole_in_ipv4_and_by_its_64_in_ipv6(host: str, so
     ("source", "is_here"),
     [("127.0.0.1", True), ("127.8.9.10", True), ("::1", True), ("128.0.0.1", False), ("::/64", False)],
 )
-def test_this_machine_is_known(source: str, is_here: bool) -> None:
+def test_loopback_addresses_are_recognized(source: str, is_here: bool) -> None:
     assert is_loopback(source) is is_here
 
 

@@ -312,7 +312,7 @@ def test_reading_and_writing_begin_with_the_handshake() -> None:
     assert pair.client.outgoing.pending > 0
 
 
-def test_the_short_way_takes_nothing_but_data() -> None:
+def test_fast_path_takes_nothing_but_data() -> None:
     """Key updates, empty records and the peer's end go their usual way, whatever was open before."""
     pair = Pair(client_context(), server_context()).shake_hands()
     assert pair.talk() == b"hello"

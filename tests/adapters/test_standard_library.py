@@ -221,7 +221,7 @@ ALL = list(theirs.cases())
 SAMPLE = set(random.Random(12).sample(ALL, DRAWN))
 
 
-def test_the_table_has_cases_that_there_are() -> None:
+def test_every_case_of_the_table_exists_in_the_standard_library() -> None:
     """And most of those that there are run."""
     known = {f"{title}.{name}" for _, title, name in ALL}
     assert set(REASONS) - VARYING <= known or RUNNING not in MEASURED
@@ -257,7 +257,7 @@ def test_a_case_of_the_standard_library_holds_for_us_or_the_table_says_why_not(
     assert re.search(ends, wrong), wrong
 
 
-def test_a_case_counts_from_the_python_that_has_it_first() -> None:
+def test_a_case_is_run_from_the_first_python_version_that_has_it() -> None:
     assert "ThreadedTests.test_psk" not in reasons_for((3, 12))
     assert reasons_for((3, 13))["ThreadedTests.test_psk"] == reasons_for((3, 14))["ThreadedTests.test_psk"]
     assert set(reasons_for((3, 11))) < set(reasons_for((3, 12))) < set(reasons_for((3, 13)))

@@ -122,7 +122,7 @@ async def test_what_ends_a_connection_is_given_to_its_protocol():
 
 
 @run
-async def test_a_protocol_hears_nothing_of_a_handshake_that_fails():
+async def test_protocol_is_not_called_for_a_handshake_that_fails():
     """Whoever connects is told."""
     async with serving(quiet) as server:
         app = Noting()

@@ -9,7 +9,7 @@ from bothways.aio.waiting import Waiting
 
 
 @run
-async def test_who_waits_goes_on_when_the_condition_holds_and_not_before():
+async def test_waiting_task_continues_when_its_condition_holds_and_not_before():
     """Checked at each `wake`; two tasks with different conditions."""
     waiting, came, gone = Waiting(), list[int](), list[int]()
 

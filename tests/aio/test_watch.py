@@ -106,7 +106,7 @@ async def test_a_client_ends_the_connection_to_a_server_that_is_revoked():
 
 @pytest.mark.network
 @run
-async def test_nothing_more_goes_to_a_peer_or_comes_from_it_once_there_is_news():
+async def test_no_data_passes_in_either_direction_once_the_peer_is_revoked():
     """Between two looks, data itself brings the next one."""
     source.LOOK_SECONDS = 60.0  # the fixture puts it back
     lists, judging = policy()

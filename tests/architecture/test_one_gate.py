@@ -158,7 +158,7 @@ def test_every_kind_of_extension_that_trust_reads_refuses_a_certificate_when_it_
     assert asked <= CONSULTED
 
 
-def test_the_readers_stand_in_the_source() -> None:
+def test_every_listed_reader_exists_in_the_sources() -> None:
     """A reader that is gone must not stay in the list."""
     found = {
         f"{name.removeprefix('bothways.')}.{function}"

@@ -10,6 +10,7 @@ And no name means two things: what has a name of its own is found by it.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -113,6 +114,7 @@ SHARED = {
     "Server": "of asyncio, as its users expect; of tests",
     "ServerName": "an extension, and the name in it",
 }
+PRONOUN = re.compile(r"test_(he|it|its|that|their|they|this|those|these|we_it)_")
 IN_TESTS = ("skins", "blaming", "drawn", "told")  # now identities, faults, wire_values, described_files
 
 
@@ -144,6 +146,17 @@ def test_one_name_is_of_one_class() -> None:
 
 def test_no_helper_of_the_tests_has_a_name_that_has_gone() -> None:
     assert not [name for name in IN_TESTS if (ROOT / "tests" / f"{name}.py").exists()]
+
+
+def test_tests_are_named_by_what_they_are_about() -> None:
+    """A name is read in lists and reports, without its file: in it no pronoun stands for what the file is about."""
+    named = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and PRONOUN.match(node.name)
+    ]
+    assert named == []
 
 
 def test_every_package_of_the_table_exists() -> None:

@@ -50,7 +50,7 @@ async def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_c
 
 
 @run
-async def test_who_is_ended_is_cut() -> None:
+async def test_client_whose_place_is_taken_is_disconnected() -> None:
     here = Door(4)
     first = here.enters("192.0.2.1")
     assert here.comes("192.0.2.1") is not None

@@ -268,7 +268,7 @@ def test_a_client_that_resets_at_once_is_told_of_too(start):
     assert server.end() == 0
 
 
-def test_a_hello_in_crumbs_is_heard(start):
+def test_client_hello_in_single_bytes_is_accepted(start):
     """Whole records wake us, however they come."""
     server = start("--echo")
     connection = identities.client_config().connection("localhost")

@@ -135,7 +135,7 @@ def test_a_cut_is_reported_to_programs(serve, folder):
     assert report["error"]["step"] == "4.3"
 
 
-def test_nobody_reading_our_output_is_a_quiet_end(serve, folder):
+def test_closed_standard_output_ends_connect_without_an_error_message(serve, folder):
     """As with any filter: no traceback, no words."""
     port = serve(lambda channel: channel.sendall(bytes(10_000_000)))
     with start_command(
@@ -188,7 +188,7 @@ def test_network_errors_are_reported_to_programs(folder):
     assert error["explanation"]["causes"][0]["cause"] == "NOTHING_LISTENS"
 
 
-def test_an_interrupt_ends_it_with_one_word(serve, folder):
+def test_an_interrupt_ends_connect_with_one_word(serve, folder):
     """Status 1: it was stopped."""
     ready = threading.Event()
 

@@ -198,7 +198,7 @@ def test_the_end_that_the_server_makes_is_told_at_once(ends: tuple[Channel, Chan
     assert talk.made.receive() == b""
 
 
-def test_a_host_that_answers_nothing_is_an_error_of_the_system(typed: Input) -> None:
+def test_timeout_of_the_operating_system_is_reported_as_its_error(typed: Input) -> None:
     """Its time-out has an error number, and is no limit of ours."""
 
     class Vanished:

@@ -156,7 +156,7 @@ web: CN=good client may not pass
 """
 
 
-def test_it_is_explained_which_rule_decides_about_a_certificate(
+def test_explain_names_the_rule_that_decides_about_a_certificate(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With exit status 0 for who may pass, and 1 for who may not or is not even trusted."""

@@ -30,7 +30,7 @@ def test_every_command_has_help():
         assert f"Usage: bothways {name}" in done.stdout
 
 
-def test_no_command_is_wrong_use():
+def test_missing_command_is_wrong_use():
     """Status 2, with the help."""
     done = run(*bothways())
     assert done.returncode == 2

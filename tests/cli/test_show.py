@@ -23,7 +23,7 @@ def show(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_whoever_reads_only_the_beginning_ends_it_quietly(folder):
+def test_closed_standard_output_ends_show_without_an_error_message(folder):
     """`bothways show F | head -1`."""
     (folder / "many.pem").write_bytes(identities.root().pem * 2_000)
     with start_command(

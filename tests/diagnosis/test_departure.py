@@ -105,7 +105,7 @@ def test_a_chain_without_its_intermediate_is_likely_the_reason() -> None:
 
 
 @pytest.mark.parametrize("stack", list(Stack))
-def test_those_that_verify_within_the_handshake_are_not_said_to_refuse_our_issuer(stack: Stack) -> None:
+def test_stacks_that_verify_within_the_handshake_are_not_said_to_refuse_our_issuer(stack: Stack) -> None:
     """Go, Java and BoringSSL send an alert; their programs may still pin a certificate."""
     for chain in (None, identities.server().pem):
         facts = left(identities.server(), chain, who=identities.client(), schemes=BEGINNINGS[stack])

@@ -234,7 +234,7 @@ def test_who_offers_no_usual_group_is_told_so_where_a_server_closes_in_place_of_
     assert "SERVICE_BUSY" in [each.cause.name for each in cut(client(**mine), 0, RESET).causes]
 
 
-def test_who_drops_a_hello_for_its_name_is_no_silent_service() -> None:
+def test_server_that_drops_a_hello_for_its_server_name_is_not_called_silent() -> None:
     config = client()
     observed = HandshakeFacts(config, "localhost", address="localhost:12345")
     config.connection("localhost", observer=observed)

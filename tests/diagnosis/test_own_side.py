@@ -335,7 +335,7 @@ def test_a_fault_of_a_ca_is_corrected_there_and_not_by_a_new_leaf() -> None:
         (Alert.INTERNAL_ERROR, "LIKELY"),
     ],
 )
-def test_that_none_was_sent_is_certain_where_the_alert_is_for_that_alone(alert: Alert, weight: str) -> None:
+def test_missing_certificate_is_certain_if_the_alert_has_no_other_meaning(alert: Alert, weight: str) -> None:
     """Go says bad_certificate for whatever a function of the application refuses, such as the server name."""
     seen = Observed(request=AcceptedCertificates(OPENSSL_3_0, ()), shown=(), progress=Progress.JUDGED)
     error = PeerAlert(alert, step=StepId("3.3"), peer="server", state="x", progress=Progress.JUDGED)
@@ -378,7 +378,7 @@ def test_apache_says_handshake_failure_where_it_gets_no_ocsp_response_for_our_ce
     assert "STATUS_UNKNOWN" in found
 
 
-def test_that_our_certificate_requires_a_staple_is_told_to_a_server_whose_client_refuses_it() -> None:
+def test_server_learns_that_its_certificate_requires_a_staple_when_a_client_refuses_it() -> None:
     """GnuTLS says bad_certificate for that."""
     feature = x509.TLSFeature([x509.TLSFeatureType.status_request])
     stapled = host(extra=[(feature, False)])

@@ -190,7 +190,7 @@ BY_ADDRESS = b'HTTP/1.1 403 Forbidden\r\n\r\n{"message":"IP address 127.0.0.1 is
 
 
 @pytest.mark.parametrize(("auth", "cause"), [("require", "LIKELY"), ("none", "LIKELY"), ("request", None)])
-def test_that_none_was_sent_speaks_of_a_proxy_where_nobody_asked_us_or_got_ours(
+def test_missing_certificate_names_a_proxy_if_the_server_requested_none_or_got_ours(
     auth: str, cause: str | None
 ) -> None:
     """nginx says so in answer to a connection on which it asked for a certificate."""

@@ -122,7 +122,7 @@ allow = "any verified client"
     assert done.returncode == 0
 
 
-def test_it_is_the_pinned_distributions_alone_that_are_found(image: Path, tmp_path: Path) -> None:
+def test_commands_find_the_pinned_distributions_alone(image: Path, tmp_path: Path) -> None:
     """Else the tests above could not fail."""
     done = in_image(image, tmp_path, run="import fastapi")
     assert "No module named 'fastapi'" in done.stderr

@@ -93,7 +93,7 @@ def test_the_configuration_can_be_used_with_what_is_mounted(name: str, tmp_path:
 
 
 @pytest.mark.parametrize("name", MANIFESTS)
-def test_it_is_given_longer_to_end_than_connections_to_drain(name: str) -> None:
+def test_pod_is_given_longer_to_end_than_connections_to_drain(name: str) -> None:
     hook = (
         gateway(name).get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", ["sleep", "0"])
     )

@@ -60,7 +60,7 @@ def test_a_key_that_systemd_does_not_know_would_be_found(installed: Path) -> Non
     assert "'NoNewPrivilege'" in done.stderr
 
 
-def test_its_exposure_is_low(installed: Path) -> None:
+def test_systemd_rates_the_exposure_of_the_service_as_low(installed: Path) -> None:
     words = [
         find("systemd-analyze"),
         "security",
@@ -83,7 +83,7 @@ def test_the_user_is_one_that_sysusers_makes(tmp_path: Path) -> None:
     assert f"{service['Group']}:" in (tmp_path / "etc" / "group").read_text()
 
 
-def test_it_is_given_longer_to_stop_than_connections_to_drain() -> None:
+def test_service_is_given_longer_to_stop_than_connections_to_drain() -> None:
     from bothways.gateway.config import Times
     from bothways.gateway.workers import SPARE_SECONDS
 
@@ -99,7 +99,7 @@ def manager(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 @pytest.mark.network
-def test_its_command_serves_on_the_socket_of_the_unit_and_says_so(
+def test_command_of_the_service_serves_on_the_socket_of_the_unit_and_notifies_systemd(
     tmp_path: Path, manager: socket.socket
 ) -> None:
     """By systemd-socket-activate: started by the first client, who is served."""

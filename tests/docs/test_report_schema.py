@@ -21,7 +21,7 @@ def test_the_schema_is_that_of_the_code() -> None:
     assert report_schema.PATH.read_text(encoding="utf-8") == report_schema.text()
 
 
-def test_it_is_a_schema_and_names_the_stable_codes() -> None:
+def test_report_schema_is_valid_and_names_the_stable_codes() -> None:
     Draft202012Validator.check_schema(WHOLE)
     assert set(WHOLE["$defs"]["cause"]["enum"]) == {each.name for each in Cause}
     assert set(WHOLE["$defs"]["fault"]["enum"]) == {each.name for each in Fault}

@@ -130,7 +130,7 @@ def test_an_endless_reply_is_given_up():
         bytes.fromhex("16030300ff") + b"\x02\x00\xff\xff" + bytes(251),
     ],
 )
-def test_nonsense_is_garbled(data: bytes):
+def test_malformed_tls_reply_is_reported_as_garbled(data: bytes):
     """It begins like TLS and is malformed."""
     assert heard(data).kind == "garbled"
 

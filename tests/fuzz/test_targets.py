@@ -18,7 +18,7 @@ def test_target_lets_nothing_out_but_what_is_documented(title: str, full: bool) 
 
 
 @pytest.mark.parametrize("title", TARGETS)
-def test_target_stands_bytes_that_mean_nothing(title: str) -> None:
+def test_fuzz_target_accepts_random_bytes(title: str) -> None:
     run = TARGETS[title].run
     for data in (
         b"",

@@ -13,7 +13,7 @@ def named(issued: object) -> tuple[bytes, bytes]:
     return parsed.normal_issuer, parsed.serial
 
 
-def test_those_of_a_crl_or_a_response_are_found() -> None:
+def test_newly_revoked_certificates_of_a_crl_or_a_response_are_found() -> None:
     carol = leaf(CA, "carol.example")
     leaves = {named(each) for each in (ALICE, BOB, carol)}
     assert listed_in(leaves, [listing(ALICE), response(BOB)]) == {named(ALICE), named(BOB)}

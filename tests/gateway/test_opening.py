@@ -83,7 +83,7 @@ def test_a_client_requests_tls_and_reaches_a_service_that_has_none(setting: Sett
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("who", ["revoked", "unknown_ca", None])
-def test_a_service_hears_nothing_of_a_client_that_is_not_verified(
+def test_service_is_not_connected_to_before_its_client_is_verified(
     setting: Setting, name: str, who: str | None
 ) -> None:
     async def talk() -> None:
@@ -216,7 +216,7 @@ def test_a_client_that_does_not_request_tls_in_time_is_ended(setting: Setting) -
     asyncio.run(talk())
 
 
-def test_those_without_tls_are_limited_in_number_and_ended_with_the_gateway(setting: Setting) -> None:
+def test_connections_before_tls_are_limited_in_number_and_ended_with_the_gateway(setting: Setting) -> None:
     """One address holds a quarter of them, and loses its own place to its next connection."""
 
     async def talk() -> None:

@@ -130,7 +130,7 @@ def test_a_second_signal_ends_it_at_once(setting: Setting) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
-def test_curl_is_let_through_and_one_that_is_not_allowed_is_not(setting: Setting) -> None:
+def test_curl_with_an_allowed_certificate_reaches_the_service_and_another_does_not(setting: Setting) -> None:
     mutual = setting.mutual
     mine, other = mutual.identity("client"), mutual.identity("client", dns=["other.example"])
     with behind() as port:

@@ -384,7 +384,9 @@ def test_lines_about_what_is_refused_are_few(holder: Holder, monkeypatch: pytest
     asyncio.run(talk())
 
 
-def test_those_that_wait_for_their_signer_are_few(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_news_that_wait_for_their_signer_is_limited(
+    holder: Holder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(revocation_news, "MOST_WAITING", 3)
     server, kept = holder
 

@@ -331,7 +331,7 @@ def test_a_full_gateway_takes_nobody_until_somebody_goes(setting: Setting) -> No
     asyncio.run(talk())
 
 
-def test_it_waits_for_open_connections_before_it_ends(setting: Setting) -> None:
+def test_gateway_waits_for_open_connections_before_it_ends(setting: Setting) -> None:
     """Nobody new is accepted meanwhile; whoever is there longer than that is ended with close_notify."""
 
     async def talk() -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.network
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_the_manager_hears_of_each_state(
+def test_service_manager_is_notified_of_each_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool
 ) -> None:
     path = f"@bothways-{tmp_path.name}" if abstract else str(tmp_path / "notify")

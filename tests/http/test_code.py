@@ -34,7 +34,7 @@ def literals(text: str) -> list[object]:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_values_stay_values(library):
+def test_text_of_the_command_line_becomes_a_literal_in_printed_code(library):
     """A text of the command line becomes a literal, never code."""
     plain = RequestAsCode(**{name: getattr(EVERYTHING, name) for name in EVERYTHING.__slots__})
     found = literals(code(library, plain))

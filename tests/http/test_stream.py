@@ -82,7 +82,7 @@ def test_a_refusal_passes_as_it_is():
         stream_over(Channel(ends=refusal)).write(b"x")
 
 
-def test_it_leaves_the_channel_to_who_made_it():
+def test_closing_the_stream_leaves_the_channel_open():
     channel = Channel()
     stream = stream_over(channel)
     stream.write(b"x")

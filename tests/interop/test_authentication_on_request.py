@@ -104,7 +104,9 @@ def test_openssl_that_shows_a_certificate_of_another_ca_is_refused(folder: Path)
     [{"post_handshake_auth": False}, {"maximum_version": ssl.TLSVersion.TLSv1_2}],
     ids=["no offer", "TLS 1.2"],
 )
-def test_openssl_that_cannot_be_asked_is_not(attributes: dict[str, Any], folder: Path) -> None:
+def test_openssl_without_post_handshake_authentication_gets_no_request(
+    attributes: dict[str, Any], folder: Path
+) -> None:
     """And the connection goes on."""
     both = meeting(folder, client(), our_server(), **attributes)
     with pytest.raises(AuthenticationUnavailable):

@@ -102,7 +102,9 @@ def test_go_client_meets_every_mode_of_ours(auth: str, has_one: bool, go_client:
 
 @pytest.mark.parametrize("auth", ["none", "request", "require"])
 @pytest.mark.parametrize("has_one", [True, False])
-def test_go_server_meets_us_in_every_mode_of_its(auth: str, has_one: bool, go_server: Start) -> None:
+def test_go_server_with_each_of_its_client_certificate_modes_connects_with_us(
+    auth: str, has_one: bool, go_server: Start
+) -> None:
     """RFC 5246 7.4.6: its refusal comes within the handshake."""
     config = our_client(client() if has_one else None)
     with go_server("-tls12", "-auth", auth) as (_, port):

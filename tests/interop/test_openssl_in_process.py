@@ -135,7 +135,7 @@ def test_openssl_client_meets_every_mode_of_ours(auth: str, has_one: bool, their
 
 @pytest.mark.parametrize("asks", [ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
 @pytest.mark.parametrize("has_one", [True, False])
-def test_openssl_server_meets_us_in_every_mode_of_its(
+def test_openssl_server_with_each_of_its_client_certificate_modes_connects_with_us(
     asks: ssl.VerifyMode, has_one: bool, theirs: Theirs
 ) -> None:
     """RFC 9846 4.4.2, the other way round; its refusal comes after our handshake is done (4.5.3)."""
@@ -266,7 +266,7 @@ def test_openssl_sees_our_close_notify(role: str, theirs: Theirs) -> None:
 
 
 @BOTH_ROLES
-def test_openssl_that_closed_its_side_still_hears_us(role: str, theirs: Theirs) -> None:
+def test_openssl_receives_our_data_after_its_close_notify(role: str, theirs: Theirs) -> None:
     """RFC 9846 6.1: after its close_notify we may go on sending."""
     meeting = mutual(role, theirs)
     meeting.theirs.send(b"goodbye")

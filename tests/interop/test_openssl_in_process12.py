@@ -169,7 +169,7 @@ def test_openssl_client_meets_every_mode_of_ours(
 @pytest.mark.parametrize("asks", [ssl.CERT_NONE, ssl.CERT_OPTIONAL, ssl.CERT_REQUIRED])
 @pytest.mark.parametrize("has_one", [True, False])
 @pytest.mark.parametrize("transport", [True, False])
-def test_openssl_server_meets_us_in_every_mode_of_its(
+def test_openssl_server_with_each_of_its_client_certificate_modes_connects_with_us(
     asks: ssl.VerifyMode, has_one: bool, transport: bool, theirs: Theirs
 ) -> None:
     """RFC 5246 7.4.6: its refusal comes before its Finished, so that we are never established."""
@@ -236,7 +236,7 @@ def test_openssl_and_we_choose_an_application_protocol(role: str, theirs: Theirs
     assert meeting.ours.alpn == "h2" == meeting.theirs.object.selected_alpn_protocol()
 
 
-def test_openssl_server_hears_the_name_that_we_ask_for(theirs: Theirs) -> None:
+def test_openssl_server_receives_the_server_name(theirs: Theirs) -> None:
     """RFC 6066 3."""
     heard: list[str | None] = []
     other = theirs.server(server(), sni_callback=lambda conn, name, context: heard.append(name))

@@ -21,6 +21,6 @@ def test_the_headline_has_the_outcome():
     assert headline(replace(ladder, outcome="unfinished")) == "A handshake that did not finish"
 
 
-def test_each_side_has_the_other():
+def test_other_side_of_client_is_server():
     """Two lifelines."""
     assert (other("client"), other("server")) == ("server", "client")

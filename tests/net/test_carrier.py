@@ -283,7 +283,7 @@ def test_what_recv_raises_is_raised_and_a_cut_is_an_end() -> None:
             carrier.receive(5)
 
 
-def test_only_so_much_is_read_ahead() -> None:
+def test_read_ahead_of_a_carrier_is_limited() -> None:
     """Whoever does not read must not be sent to without bound."""
     below = Scripted(*[b"x"] * 100)
     carrier = StreamCarrier(below)

@@ -161,7 +161,7 @@ def test_a_receiving_and_a_sending_thread_both_learn_of_a_revocation(talk):
     assert all(isinstance(each, PeerFault) and each.fault is Fault.REVOKED for each in caught), caught
 
 
-def test_what_came_before_the_news_is_handed_out(talk):
+def test_data_received_before_a_revocation_is_delivered(talk):
     """Then the refusal."""
     open_ = talk()
     open_.other.sendall(b"words")

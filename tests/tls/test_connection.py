@@ -376,7 +376,9 @@ def test_defect_in_the_engine_is_no_fault_of_the_peer(
     assert "a secret value" not in caplog.text
 
 
-def test_observer_that_raises_hears_no_more_and_harms_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_observer_that_raises_is_not_called_again_and_the_connection_continues(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """An observer is the caller's code; the connection goes on without it."""
     heard: list[object] = []
 
@@ -633,7 +635,7 @@ def test_pieces_may_be_any_kind_of_bytes(kind: type) -> None:
         piece.clear()
 
 
-def test_one_record_of_data_may_be_taken_the_short_way_and_nothing_else() -> None:
+def test_receive_data_takes_one_record_of_data_and_nothing_else() -> None:
     """What it does not take changes nothing, and goes to `receive` as ever."""
     talk = pair(client_config(), server_config())
     hello = talk.client.data_to_send()

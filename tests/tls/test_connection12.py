@@ -63,7 +63,7 @@ def test_request_for_renegotiation_is_refused_and_the_connection_continues(role:
 
 
 @BOTH_ROLES
-def test_wishes_with_data_between_are_answered_so_many_times(role: Role) -> None:
+def test_requests_for_renegotiation_between_data_are_answered_a_limited_number_of_times(role: Role) -> None:
     """Memory: who asks on and reads nothing shall not pile up answers."""
     talk = mutual()
     asking, other = ends(talk, role)

@@ -13,7 +13,9 @@ from bothways.tls.guards import guarded_keylog, guarded_observer, place_of
 NOTE = Progressed(Progress.HELLO)
 
 
-def test_an_observer_that_raises_is_logged_once_and_hears_no_more(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_observer_that_raises_is_logged_once_and_not_called_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """What was noted before is kept."""
     heard: list[Note] = []
 

@@ -111,7 +111,7 @@ def test_evidence_that_is_late_is_missing_with_the_time_that_it_had() -> None:
 
 
 @pytest.mark.parametrize("request_", [CHECKS, SIGNATURE], ids=["checks", "a signature"])
-def test_checks_and_a_signature_that_are_late_are_none(request_: Any) -> None:
+def test_late_checks_and_late_signature_count_as_missing(request_: Any) -> None:
     """What was not checked is wanted again, what was not signed is not shown: the script says so."""
     made, clock, results = runner(Wait(Step.JUDGING, request_), patience=3.0)
     clock.pass_time(3)

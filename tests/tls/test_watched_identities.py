@@ -151,7 +151,7 @@ def test_a_key_that_the_configuration_has_no_scheme_for_is_not_taken(
     assert "no signature scheme that is in use fits it" in caplog.text
 
 
-def test_what_is_watched_looks_like_what_is_not(folder: Path) -> None:
+def test_watched_credentials_and_anchors_have_the_attributes_of_plain_ones(folder: Path) -> None:
     own = Credentials.watched(folder / "server.pem", folder / "server.key")
     plain = Credentials.from_files(folder / "server.pem", folder / "server.key")
     for name in ("chain", "certificates", "certificate", "names"):

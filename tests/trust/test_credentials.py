@@ -72,7 +72,7 @@ def test_parts_already_parsed_are_accepted():
     )
 
 
-def test_a_key_held_elsewhere_is_none():
+def test_external_credentials_have_no_private_key():
     """A signer that answers later."""
     credentials = Credentials.external(ME.chain_pem)
     assert credentials.key is None

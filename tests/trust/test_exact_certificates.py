@@ -64,7 +64,7 @@ def test_no_other_certificate_is_trusted_for_it(peer: Issued) -> None:
     assert verdict.reasons[0].fault is Fault.NO_PATH
 
 
-def test_its_validity_its_purpose_and_its_key_still_count() -> None:
+def test_validity_purpose_and_key_of_an_exact_certificate_still_count() -> None:
     late = judged(ADA, exactly(ADA), at=NOW + timedelta(days=400))
     assert isinstance(late, Refused)
     assert [each.fault for each in late.reasons] == [Fault.CERTIFICATE_EXPIRED]

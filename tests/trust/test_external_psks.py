@@ -94,7 +94,7 @@ def test_a_set_of_keys_that_are_not_apart_is_refused(keys: list[Any], problem: s
         ExternalPSKs(keys)
 
 
-def test_a_set_has_a_bound() -> None:
+def test_number_of_keys_in_a_set_is_limited() -> None:
     many = (psk(identity=f"k-{number}", secret=secret(str(number))) for number in range(MOST_KEYS + 1))
     with pytest.raises(ConfigError, match=f"more than {MOST_KEYS} keys"):
         ExternalPSKs(many)

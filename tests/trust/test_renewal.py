@@ -18,7 +18,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
     ("lifetime", "before"),
     [(400 * DAY, 7 * DAY), (90 * DAY, 7 * DAY), (42 * DAY, 7 * DAY), (DAY, 4 * HOUR), (HOUR, HOUR / 6)],
 )
-def test_it_is_overdue_in_the_last_sixth_of_its_lifetime_and_in_seven_days_at_most(
+def test_renewal_is_overdue_in_the_last_sixth_of_the_lifetime_or_the_last_seven_days(
     lifetime: timedelta, before: timedelta
 ) -> None:
     end = BEGIN + lifetime

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bothways.trust.reported_once import ReportedOnce
 
 
-def test_what_lasts_is_news_once_and_again_after_it_was_over() -> None:
+def test_a_lasting_problem_is_reported_once_and_again_after_it_was_over() -> None:
     once = ReportedOnce()
     assert once.news({1: "one"}) == ["one"]
     assert once.news({1: "one", 2: "two"}) == ["two"]

@@ -43,7 +43,7 @@ def test_the_end_of_the_work_is_the_exit_status(work, status):
     assert run(program) == [f"{status} False"]
 
 
-def test_it_is_ready_when_it_says_so():
+def test_worker_is_ready_when_it_reports_so():
     assert run("worker = fork(1, lambda ready: ready(), 0.0, lifeline, [])" + WAIT) == ["0 True"]
 
 
@@ -75,7 +75,7 @@ def test_descriptors_of_the_supervisor_are_closed():
     assert run(textwrap.dedent(program) + WAIT) == ["0 False"]
 
 
-def test_it_ends_when_the_lifeline_does():
+def test_worker_ends_when_its_supervisor_has_gone():
     program = """
     worker = fork(1, lambda ready: (ready(), time.sleep(20)), 0.0, lifeline, [])
     os.close(lifeline[1])

@@ -36,7 +36,7 @@ def test_a_failure_leaves_no_directory(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_in_the_way_is_not_touched(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "ca").write_text("mine")
     with pytest.raises(AlreadyExists, match="nothing was changed"), files.new_directory(tmp_path / "ca"):
         pass

@@ -215,7 +215,7 @@ def test_a_head_that_is_slow_gets_a_408_and_silence_ends_the_connection() -> Non
     assert len(talk(head(), read_all, end=False)) == 1
 
 
-def test_a_refusal_is_short_and_the_last_word() -> None:
+def test_an_error_response_is_short_and_ends_the_connection() -> None:
     async def refuse(server: HTTP1Server, wire: Wire) -> bytes:
         await server.refuse(RefusedRequest(421, "not here \x1b\u2603"))
         return bytes(wire.written)

@@ -16,7 +16,7 @@ ROUTE = 'backend = "127.0.0.1:1"\nallow = "any verified client"'
 NOW = datetime.now(UTC)
 
 
-def test_it_is_not_ready_before_every_worker_has_the_newest_configuration(setting: Setting) -> None:
+def test_gateway_is_not_ready_before_every_worker_has_the_newest_configuration(setting: Setting) -> None:
     """Nor with one that has died, one that drains, or a certificate of ours that is not valid."""
     board = Board(2)
     board.supervisor.state.set(GENERATION, 2)

@@ -19,7 +19,7 @@ def refused(code: str, error: PeerFault | None = None, verdict: str = "refused")
     return entry
 
 
-def test_those_of_one_code_are_counted_together_and_codes_are_bounded() -> None:
+def test_refusals_of_one_code_are_counted_together_and_codes_are_bounded() -> None:
     refusals = Refusals(lambda: 0.0, lambda: NOON)
     for number in range(GROUPS + 10):
         for _ in range(3):

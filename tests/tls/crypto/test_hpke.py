@@ -74,7 +74,7 @@ def test_there_are_vectors() -> None:
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=str)
-def test_the_library_understands_us_and_we_it(suite: HpkeSuite) -> None:
+def test_hpke_agrees_with_that_of_the_library_in_both_directions(suite: HpkeSuite) -> None:
     """Its HPKE has single messages without associated data."""
     key = RANDOMNESS.private_key(29)
     other = library.Suite(

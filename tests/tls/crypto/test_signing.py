@@ -82,7 +82,7 @@ def version_for(kind: str, scheme: int) -> Version:
 
 
 @every_pair
-def test_what_was_signed_checks(kind: str, scheme: SignatureScheme) -> None:
+def test_signature_by_every_scheme_is_verified(kind: str, scheme: SignatureScheme) -> None:
     """RFC 9846 4.3.3: by every scheme, with a key that fits."""
     signature = sign(scheme, key(kind), b"data")
     assert is_signature(scheme, key(kind).public_key(), b"data", signature)

@@ -123,7 +123,7 @@ def test_a_key_that_gives_no_secret_is_left_out(order: bytes) -> None:
         ECHConfigList(config_list(contents(key=order)))
 
 
-def test_text_and_files() -> None:
+def test_configurations_are_read_from_base64_and_from_pem() -> None:
     """The base64 of a DNS record (RFC 9848), with line ends or without; PEM (RFC 9934)."""
     key = ECHKey.generate("public.example")
     again = ECHConfigList.from_text(f" {str(key.published)[:20]}\n{str(key.published)[20:]}\n")

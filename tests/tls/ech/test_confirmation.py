@@ -36,20 +36,22 @@ def by_the_rfc(name: str, inner_random: bytes, transcript_hash: bytes, label: by
 @pytest.mark.parametrize(
     ("retry", "label"), [(False, b"ech accept confirmation"), (True, b"hrr ech accept confirmation")]
 )
-def test_it_is_that_of_the_rfc(name: str, algorithm: SHA256 | SHA384, retry: bool, label: bytes) -> None:
+def test_ech_confirmation_agrees_with_the_formula_of_the_rfc(
+    name: str, algorithm: SHA256 | SHA384, retry: bool, label: bytes
+) -> None:
     digest = hashlib.new(name, b"transcript").digest()
     found = confirmation(algorithm, b"r" * 32, digest, retry=retry)
     assert found == by_the_rfc(name, b"r" * 32, digest, label)
 
 
-def test_it_stands_in_the_random_of_a_server_hello() -> None:
+def test_ech_confirmation_is_in_the_random_of_a_server_hello() -> None:
     answer = with_confirmation(HELLO, b"confirm!")
     assert answer.random == bytes(range(24)) + b"confirm!"
     assert confirmation_in(answer) == b"confirm!"
     assert unconfirmed(answer) == encode_message(HELLO).replace(bytes(range(24, 32)), bytes(8))
 
 
-def test_it_stands_in_an_extension_of_a_retry() -> None:
+def test_ech_confirmation_is_in_an_extension_of_a_hello_retry_request() -> None:
     answer = with_confirmation(RETRY, b"confirm!")
     assert (answer.random, confirmation_in(answer)) == (RETRY_RANDOM, b"confirm!")
     assert unconfirmed(answer) == encode_message(RETRY)

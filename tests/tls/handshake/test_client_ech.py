@@ -114,7 +114,9 @@ def test_nothing_repeats_between_connections() -> None:
 
 
 @pytest.mark.parametrize("options", [{}, RETRY])
-def test_it_can_try_again_by_the_configuration_that_it_gets(options: dict[str, Any]) -> None:
+def test_client_that_is_rejected_can_connect_again_with_the_retry_configuration(
+    options: dict[str, Any],
+) -> None:
     """RFC 9849 6.1.6: after the server is authenticated for the public name; nothing of ours was sent."""
     notes: list[Note] = []
     server_notes: list[Note] = []
@@ -246,7 +248,7 @@ def test_what_a_server_answers_is_refused(case: Refusal) -> None:
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_a_confirmation_that_is_wrong_is_none(at: int) -> None:
+def test_wrong_ech_confirmation_means_that_ech_was_rejected(at: int) -> None:
     """RFC 9849 6.1.4: of the HelloRetryRequest or of the ServerHello; the handshake goes on by the outer hello."""
     edit = (
         changing(ServerHello, random=lambda old: old[:-1] + bytes([old[-1] ^ 1]))
@@ -309,7 +311,7 @@ def test_what_only_looks_encrypted_has_the_size_of_what_is(is_resumed: bool) -> 
     )
 
 
-def test_it_needs_tls13() -> None:
+def test_ech_requires_tls_13() -> None:
     """RFC 9849 6.1: and TLS 1.2 is not offered beside it."""
     with pytest.raises(ConfigError, match="TLS 1.3 only"):
         client_config(**client(versions=("1.2",)))

@@ -105,7 +105,7 @@ def test_who_signs_now_says_no_earlier_time() -> None:
     assert made.client.peer is not None and made.client.peer.proved_at is None
 
 
-def test_it_is_on_by_default() -> None:
+def test_resumption_of_tls_13_is_on_by_default() -> None:
     """Without a word about sessions or tickets on either side."""
     client = ClientConfig(anchors=anchors(), credentials=credentials("client.example"), clock=FrozenClock())
     server = ServerConfig(credentials=credentials("localhost"), client_anchors=anchors(), clock=FrozenClock())

@@ -58,7 +58,7 @@ def ticket_in(hello: ClientHello) -> bytes | None:
     return None if found is None else found.ticket
 
 
-def test_it_is_off_by_default() -> None:
+def test_resumption_of_tls_12_is_off_by_default() -> None:
     """A ticket key opens recorded traffic of TLS 1.2, and its sessions link connections."""
     client = client_config(sessions=SessionStore())
     server = server_config(tickets=TicketKeys())

@@ -54,7 +54,7 @@ def test_message_that_may_not_come_is_refused_in_every_conversation(name: str, v
 
 
 @pytest.mark.parametrize("name", CONVERSATIONS)
-def test_sample_stands_at_every_step(name: str) -> None:
+def test_sample_of_illegal_messages_covers_every_step(name: str) -> None:
     """The steps that the sample leaves out of a conversation are those of another in the sample."""
     sampled = set[tuple[Role, Step]]().union(*(steps(CONVERSATIONS[each]) for each in SAMPLE))
     assert steps(CONVERSATIONS[name]) <= sampled

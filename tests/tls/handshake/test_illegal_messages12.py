@@ -100,7 +100,7 @@ def test_data_before_both_are_done_is_refused(victim: Role) -> None:
     assert reported >= 12
 
 
-def test_matrix_stands_at_every_step() -> None:
+def test_matrix_of_illegal_messages_covers_every_step() -> None:
     """The conversations of the matrix come by every step at which anything is awaited."""
     names = (
         "one-way", "mutual", "anonymous by request", "key transport", "stapled", CLASSIC_STAPLED,

@@ -92,7 +92,7 @@ def test_data_of_any_length_goes_out_in_order(size: int, kind: Callable[[bytes],
     assert b"".join(content for _, content in everything(box)) == data
 
 
-def test_short_way_of_data_overtakes_nothing_that_waits() -> None:
+def test_fast_path_of_sent_data_does_not_overtake_waiting_messages() -> None:
     """RFC 9846 5.1: neither a message that is gathered nor a record that is ready."""
     out = outbox()
     assert out.seal_data(b"x") is None, "there are no keys"
@@ -106,7 +106,7 @@ def test_short_way_of_data_overtakes_nothing_that_waits() -> None:
     assert out.seal_data(b"x") is not None
 
 
-def test_short_way_of_sending_is_not_used_with_an_observer_or_padding() -> None:
+def test_fast_path_of_sending_is_not_used_with_an_observer_or_padding() -> None:
     """An observer sees every record, and each is padded (RFC 9846 5.4)."""
     for out in (outbox([]), outbox(padding=64)):
         out.change_keys(keys(), Epoch.APPLICATION)
@@ -279,7 +279,7 @@ def test_content_that_must_not_be_protected_is_refused(content_type: int) -> Non
         everything(box)
 
 
-def test_short_way_of_data_is_not_taken_past_what_waits() -> None:
+def test_fast_path_of_received_data_does_not_overtake_waiting_bytes() -> None:
     """RFC 9846 5.1: data may not overtake half a message or half a record, however it is delivered."""
     ours, box = keys(), inbox()
     box.change_keys(keys(), Epoch.APPLICATION)

@@ -59,7 +59,7 @@ def messages(notes: list[Note], kind: type, *, sent: bool) -> list[Any]:
 
 
 @pytest.mark.parametrize("options", [{}, RETRY, RETRY | {"retry_cookie": False}])
-def test_it_answers_the_encrypted_hello(options: dict[str, Any]) -> None:
+def test_server_answers_the_decrypted_client_hello(options: dict[str, Any]) -> None:
     """RFC 9849 7.1 and 7.1.1: and it is the certificate of the encrypted name that the client accepts."""
     notes: list[Note] = []
     made = connected(client(), server(**options), server_notes=notes)

@@ -99,7 +99,7 @@ print(server_context(config.settings, config.credentials, "localhost").hex())
 """
 
 
-def test_it_is_the_same_in_another_process() -> None:
+def test_session_binding_is_the_same_in_another_process() -> None:
     """Workers that share keys resume each other's sessions, and so does a server that was started anew."""
     issued = pki.leaf(authority(), "localhost")
     given = issued.chain_pem, issued.key_pem, authority().above[0].pem

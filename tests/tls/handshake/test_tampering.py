@@ -183,7 +183,7 @@ def test_message_goes_out_under_the_keys_of_its_place() -> None:
 # -- bytes of elsewhere ----------------------------------------------------------------------------------
 
 
-def test_own_words_reflected_are_refused() -> None:
+def test_own_messages_that_are_reflected_are_refused() -> None:
     """RFC 9846 C.4 (Selfie): what one side says is never what it expects to hear."""
     talk = CONVERSATIONS["mutual"].pair()
     hello = talk.client.data_to_send()

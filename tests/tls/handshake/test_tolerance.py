@@ -393,7 +393,7 @@ def test_user_canceled_is_ignored_until_the_close() -> None:
     assert talk.client.established
 
 
-def test_alert_in_the_clear_is_heard_from_a_peer_that_has_no_keys() -> None:
+def test_unencrypted_alert_is_accepted_from_a_peer_that_has_no_keys() -> None:
     """RFC 9846 A.1: a client that could not read the ServerHello says so in the clear."""
     with altering(Role.CLIENT, before(CertificateRequest, wire(b""))):
         talk = CONVERSATIONS["mutual"].pair()

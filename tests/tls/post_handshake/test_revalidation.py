@@ -242,7 +242,7 @@ def test_a_required_staple_that_expires_ends_the_connection() -> None:
     assert talk.client.failure.fault is Fault.STAPLE_REQUIRED
 
 
-def test_news_in_responses_counts_as_news_in_lists_does() -> None:
+def test_new_ocsp_responses_cause_verification_as_new_crls_do() -> None:
     """Whichever store of the policy has it."""
     store = OCSPStore()
     policy = Revocation(crls=lists(), ocsp=store)
@@ -269,7 +269,7 @@ def test_an_unverified_peer_is_not_verified_again() -> None:
     assert talk.judge.judge_again() == [] and talk.judge.failure is None
 
 
-def test_a_side_that_has_said_goodbye_ends_without_a_further_word() -> None:
+def test_a_revoked_peer_gets_no_alert_after_our_close_notify() -> None:
     """RFC 9846 6.1: nothing comes after close_notify."""
     policy = Revocation(crls=lists())
     talk = Talk(Role.SERVER, "1.3", policy)

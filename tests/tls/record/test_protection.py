@@ -51,7 +51,7 @@ def sealed_by_hand(suite: Suite, secret: bytes, sequence: int, inner: bytes) -> 
     "size", [0, 1, 1400, FRAGMENT_LIMIT - 1, FRAGMENT_LIMIT, FRAGMENT_LIMIT + 1, 100_000]
 )
 @pytest.mark.parametrize("padding", [0, 1, 16, 4096, FRAGMENT_LIMIT])
-def test_what_is_sealed_opens(suite: Suite, size: int, padding: int) -> None:
+def test_sealed_records_can_be_opened(suite: Suite, size: int, padding: int) -> None:
     """RFC 9846 5.1-5.4: in fragments of at most 2^14 bytes, padded or not."""
     ours, theirs = pair(suite)
     data = os.urandom(size)
@@ -115,7 +115,7 @@ def test_a_record_out_of_its_order_is_refused() -> None:
     assert theirs.open(*second) == (DATA, b"2")
 
 
-def test_the_short_way_opens_what_the_long_way_opens() -> None:
+def test_fast_path_opens_the_same_records_as_the_general_one() -> None:
     """RFC 9846 5.2: one whole record of data; both ways may take turns."""
     ours, theirs = pair()
     for size in (1, 50, FRAGMENT_LIMIT):
@@ -125,7 +125,7 @@ def test_the_short_way_opens_what_the_long_way_opens() -> None:
     assert theirs.sequence == ours.sequence == 6
 
 
-def test_the_short_way_declines_everything_else_and_changes_nothing() -> None:
+def test_fast_path_opens_nothing_but_one_record_of_data_and_changes_nothing() -> None:
     """Whatever is not a plain record of data goes the long way, which says what is wrong."""
     secret = os.urandom(32)
     ours, theirs = Protection(AES, secret), Protection(AES, secret)
@@ -154,7 +154,7 @@ def test_the_short_way_declines_everything_else_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_the_short_way_seals_what_the_long_way_seals(kind: type) -> None:
+def test_fast_path_seals_the_same_records_as_the_general_one(kind: type) -> None:
     """RFC 9846 5.2: the same records, and both ways may take turns."""
     secret = os.urandom(32)
     short, long = Protection(AES, secret), Protection(AES, secret)
@@ -165,13 +165,13 @@ def test_the_short_way_seals_what_the_long_way_seals(kind: type) -> None:
 
 
 @pytest.mark.parametrize("size", [0, FRAGMENT_LIMIT + 1])
-def test_the_short_way_declines_to_seal_what_is_not_one_record(size: int) -> None:
+def test_fast_path_declines_to_seal_what_is_not_one_record(size: int) -> None:
     """RFC 9846 5.1; what it declines uses up no sequence number."""
     ours, _ = pair()
     assert ours.seal_data(bytes(size)) is None and ours.sequence == 0
 
 
-def test_the_short_way_declines_to_seal_under_keys_that_need_an_update() -> None:
+def test_fast_path_declines_to_seal_under_keys_that_need_an_update() -> None:
     """RFC 9846 5.5: the caller updates them first."""
     ours, _ = pair()
     ours.sequence = AES.record_limit // 2 - 1
@@ -179,7 +179,7 @@ def test_the_short_way_declines_to_seal_under_keys_that_need_an_update() -> None
     assert ours.should_update and ours.seal_data(b"x") is None
 
 
-def test_plaintext_seals_no_data_the_short_way() -> None:
+def test_plaintext_protection_seals_no_application_data() -> None:
     """RFC 9846 5.2: application data is never without protection."""
     assert Plaintext().seal_data(b"x") is None
 
@@ -406,7 +406,7 @@ def test_a_plaintext_longer_than_allowed_is_refused_in_tls_1_2(suite: Suite) -> 
 
 
 @every_suite_12
-def test_the_short_way_of_tls_1_2_seals_what_the_long_way_seals(suite: Suite) -> None:
+def test_fast_path_of_tls_12_seals_the_same_records_as_the_general_one(suite: Suite) -> None:
     """RFC 5246 6.2: one record, unless it cannot be one or the keys are used up by half."""
     key, iv = os.urandom(suite.key_size), os.urandom(suite.iv_size)
     short, long = Protection12(suite, key, iv), Protection12(suite, key, iv)
@@ -419,7 +419,7 @@ def test_the_short_way_of_tls_1_2_seals_what_the_long_way_seals(suite: Suite) ->
 
 
 @every_suite_12
-def test_the_short_way_of_tls_1_2_declines_what_is_not_one_record_of_data(suite: Suite) -> None:
+def test_fast_path_of_tls_12_declines_what_is_not_one_record_of_data(suite: Suite) -> None:
     """RFC 5246 6.2: what it declines has changed nothing."""
     key, iv = os.urandom(suite.key_size), os.urandom(suite.iv_size)
     ours, theirs = Protection12(suite, key, iv), Protection12(suite, key, iv)

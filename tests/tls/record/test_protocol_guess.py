@@ -70,7 +70,7 @@ def test_a_protocol_is_known_by_as_much_as_a_records_header_holds_or_a_line(othe
         (b"\x80\x01\0\x03key", None),
     ],
 )
-def test_what_begins_alike_is_told_apart_where_there_is_more(
+def test_protocols_with_the_same_beginning_are_distinguished_by_what_follows(
     start: bytes, other: OtherProtocol | None
 ) -> None:
     assert recognise(start) is other

@@ -61,7 +61,7 @@ def test_each_server_has_few_sessions() -> None:
     assert store.take(KEY, NOON).ticket == b"99"  # type: ignore[union-attr]
 
 
-def test_there_are_few_servers() -> None:
+def test_session_store_keeps_sessions_of_a_limited_number_of_servers() -> None:
     """The one without a new session for longest goes first."""
     store = SessionStore(servers=3)
     keys = [KEY._replace(server=("dns", f"{number}.example")) for number in range(4)]
