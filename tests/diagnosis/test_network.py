@@ -83,6 +83,24 @@ def test_a_close_of_an_established_connection_is_not_about_certificates() -> Non
     assert {each.cause.name for each in causes} == {"PEER_STOPPED", "CUT"}
 
 
+def test_who_ends_after_us_without_close_notify_need_not_have_stopped() -> None:
+    """As Redis and MariaDB do: what they said may be whole."""
+    made = talk()
+    made.pair.server.send(b"+PONG")
+    made.pair.exchange()
+    error = Truncated("server", progress=Progress.ACCEPTED)
+    for closes in (False, True):
+        if closes:
+            made.pair.client.close()
+        found = explain(error, made.client.situation())
+        assert found.first.cause.name == "PEER_STOPPED"
+        assert ("PEER_BREAKS_RULES" in [each.cause.name for each in found.causes]) is closes
+    assert {each.cause.name for each in explain(RESET, made.client.situation()).causes} == {
+        "PEER_STOPPED",
+        "CUT",
+    }
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [

@@ -13,7 +13,7 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack
-from bothways.errors import PeerFault
+from bothways.errors import PeerFault, Truncated
 from bothways.roles import Progress, Role
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
@@ -280,7 +280,11 @@ def _no_server_behind_proxy(case: Case) -> Iterator[Likely]:
 
 
 def _ended_after_us(case: Case) -> Iterator[Likely]:
-    """We closed without a request; what is missing is the answer to our close_notify (RFC 9846 6.1)."""
+    """We closed first; what is missing is the answer to our close_notify (RFC 9846 6.1), and perhaps data."""
+    if case.observed.closed and case.observed.data and isinstance(case.error, Truncated):
+        evidence = "we had sent close_notify before; what it said may be whole by its own protocol"
+        detail = "it ends connections without close_notify (RFC 9846 6.1)"
+        yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, POSSIBLE, evidence, detail=detail)
     if case.observed.closed and not case.observed.said and not case.observed.data:
         evidence = "we sent close_notify, and nothing else, before it ended the connection"
         detail = "it ends connections without close_notify (RFC 9846 6.1)"
