@@ -76,6 +76,9 @@ def test_the_time_of_the_answer_says_whose_clock_is_wrong() -> None:
     )
     found = explained(http(said, right))
     assert first(found) == ("PEERS_CLOCK", "the peer's") and "2039-01-01" in found.first.evidence
+    ahead = f"Date: {format_datetime(NOW + timedelta(minutes=9))}"
+    found = explained(http("certificate has expired", ahead))  # by that clock too it has not
+    assert found.first.cause.name == "ANCHOR_EXPIRED" and "PEERS_CLOCK" not in names(found)
     same = f"current time {NOW:%Y-%m-%dT%H:%M:%SZ} is after 2020-01-01T00:00:00Z"
     found = explained(
         http(f"certificate has expired or is not yet valid: {same}", wrong.replace("Date", "X"))

@@ -338,4 +338,4 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
 
 def of_meaning(meaning: Meaning) -> tuple[Rule, ...]:
     """Return the rules for what a reply says."""
-    return (told_reasons.clocks, *RULES[meaning])
+    return (told_reasons.by_its_date, *RULES[meaning])

@@ -103,16 +103,19 @@ def _apart(case: Case, time: datetime) -> bool:
     return abs((time - case.situation.now).total_seconds()) > SKEW_SECONDS
 
 
-def clocks(case: Case) -> Iterator[Likely]:
+def _is_outside(case: Case, time: datetime) -> bool:
+    """Whether a certificate of ours is not valid at a time."""
+    return any(not each.not_before <= time <= each.not_after for each in case.chain)
+
+
+def by_its_date(case: Case) -> Iterator[Likely]:
     """The server sends its time: our certificate may not be valid by it, though it is by our clock."""
     reply, chain, now = reply_of(case), case.chain, case.situation.now
     if reply.date is None or not chain or not _apart(case, reply.date):
         return
     if reply.meaning not in OF_A_CLOCK:
         return
-    outside = any(not each.not_before <= reply.date <= each.not_after for each in chain)
-    inside = all(each.not_before <= now <= each.not_after for each in chain)
-    if outside and inside:
+    if _is_outside(case, reply.date) and not _is_outside(case, now):
         evidence = (
             f'its answer says "Date: {reply.date:%Y-%m-%d %H:%M} UTC", when our certificate is not valid'
         )
@@ -141,13 +144,13 @@ def period(case: Case) -> Iterator[Likely]:
             date, subject = "a date that the server knows", "our certificate"
             yield case.likely(Cause.EXPIRED, OURS, POSSIBLE, answers(case), date=date, subject=subject)
         return
-    period = next(own_side.clock(case), None)
-    if period is None:  # by our clock it is outside too, which `flawed` says
+    valid = next(own_side.clock(case), None)
+    if valid is None:  # by our clock it is outside too, which `flawed` says
         return
     time = reply.verified_at or reply.date
-    if time is None or _apart(case, time):
+    if time is None or (_apart(case, time) and _is_outside(case, time)):
         by = f"; it verified at {time:%Y-%m-%d %H:%M} UTC" if reply.verified_at and time else ""
-        evidence = f"{answers(case)}{by}; {period.evidence}"
+        evidence = f"{answers(case)}{by}; {valid.evidence}"
         yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY, evidence)
         yield case.likely(Cause.OUR_CLOCK, OURS, POSSIBLE, "if not the server's, ours is wrong")
     facts = {"issuer": case.chain[-1].issuer_text, "date": f"a date that the {case.role.peer} knows"}
