@@ -39,21 +39,22 @@ def revocations(
 
     A long CRL whose signature was not checked yet says nothing: that would take too long here.
     """
-    found: dict[int | None, Reason] = {}
-    for store in (anchors, TrustStore([chain[-1].der], remember_paths=0) if chain else None):
-        if store is None or not chain:
-            continue
-        request = VerificationRequest(
-            [each.der for each in chain],
-            store,
-            None,
-            revocation=Revocation(crls=crls, unknown="accept"),
-            key_usage=None,
-        )
-        verdict = request.verify(at, defer=True)
-        reasons = verdict.reasons if isinstance(verdict, Refused) else ()
-        found |= {each.position: each for each in reasons if each.fault is Fault.REVOKED}
-    return tuple(sorted(found.values(), key=lambda each: each.position or 0))
+    if not chain:
+        return ()
+    reasons = None if anchors is None else _refused(chain, anchors, crls, at)
+    if reasons is None or any(each.fault is Fault.NO_PATH for each in reasons):
+        reasons = _refused(chain, TrustStore([chain[-1].der], remember_paths=0), crls, at)
+    return tuple(each for each in reasons if each.fault is Fault.REVOKED)
+
+
+def _refused(
+    chain: Sequence[ParsedCertificate], store: TrustStore, crls: CRLStore, at: datetime
+) -> tuple[Reason, ...]:
+    ders = [each.der for each in chain]
+    revocation = Revocation(crls=crls, unknown="accept")
+    request = VerificationRequest(ders, store, None, revocation=revocation, key_usage=None)
+    verdict = request.verify(at, defer=True)
+    return verdict.reasons if isinstance(verdict, Refused) else ()
 
 
 def _reasons(
