@@ -170,8 +170,8 @@ def name(where: str, text: str) -> list[Want]:
 
 
 def other_name(where: str, text: str) -> list[Want]:
-    """`UPN::you@example`, `1.2.3::<unsupported>` or `<unsupported>`."""
-    kind, _, value = text.partition("::")
+    """`UPN::you@example`, `1.2.3::<unsupported>` or `<unsupported>`; since OpenSSL 3.6 with one colon."""
+    kind, _, value = text.replace("::", ":", 1).partition(":")
     wants = (
         []
         if kind == "<unsupported>"
