@@ -71,6 +71,7 @@ from bothways.tls.handshake import (
     server_resumption,
 )
 from bothways.tls.handshake import identity_fields as handshake_fields
+from bothways.tls.handshake import negotiation as handshake_negotiation
 from bothways.tls.post_handshake import certificate_requests, client_auth, messages
 from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
@@ -216,6 +217,7 @@ VALUES = {
         f"{session_store.SERVERS}; {session_store.SESSIONS_EACH}"
     ),
     "session ticket that a client keeps": size(session_store.LARGEST_TICKET),
+    "cookie of a HelloRetryRequest": size(handshake_negotiation.COOKIE_LIMIT),
     "session tickets that a client keeps of one connection": str(client_resumption.TICKETS_KEPT),
     "signatures made at once by a key that is held elsewhere; more that may be waited for": (
         f"{pool.AT_ONCE}; {pool.WAITING}"

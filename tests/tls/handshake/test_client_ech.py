@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from bothways import (
     ConfigError,
     ECHConfigList,
     ECHKeys,
+    ExternalPSKs,
     Fault,
     PeerAlert,
     PeerFault,
@@ -20,16 +22,24 @@ from bothways import (
 from bothways.diagnosis.causes import Cause
 from bothways.iana import Alert
 from bothways.roles import Role
+from bothways.tls.config import PREFERRED_GROUPS
 from bothways.tls.ech.configs import VERSION
 from bothways.tls.events import Established, MessageSeen, Note
+from bothways.tls.handshake.identity_fields import KEYS_OFFERED
+from bothways.tls.handshake.negotiation import COOKIE_LIMIT
+from bothways.tls.handshake.server_ech import ReceivedHello
+from bothways.tls.handshake.session_binding import client_key
+from bothways.tls.resumption.session_store import LARGEST_TICKET
 from bothways.tls.wire import extensions as ext
-from bothways.tls.wire.hello import ClientHello, ServerHello
+from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, NewSessionTicket
-from pair import pair
+from bothways.trust.external_psks import CONTEXT_LIMIT, IDENTITY_LIMIT
+from bothways.trust.names import server_name
+from pair import NOON, pair
 from tamper import Refusal, altering, changing, editing, extending, refused, unaltered, with_extensions
 from tls.ech.test_configs import contents
-from tls.handshake.conversations import RETRY, client_config, credentials, server_config
-from tls.handshake.encrypted_hellos import PUBLIC, client, key, outdated, server
+from tls.handshake.conversations import RETRY, client_config, credentials, psk, server_config
+from tls.handshake.encrypted_hellos import PRIVATE, PUBLIC, client, key, outdated, server
 from tls.handshake.test_server_ech import connected, messages
 
 SERVER = Role.SERVER
@@ -339,3 +349,45 @@ def test_other_settings_are_refused(wrong: object) -> None:
 
 def test_keys_are_published_as_they_are_used() -> None:
     assert ECHKeys(key()).config_list.public_name == PUBLIC
+
+
+@pytest.mark.parametrize("how", ["encrypted", "grease"])
+def test_the_largest_ticket_and_cookie_and_all_keys_that_are_offered_have_room_in_it(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server chooses how long those are: tickets and keys are in the ClientHello twice (RFC 9849 6.1.2)."""
+    keys = ExternalPSKs(
+        psk(
+            "client.example",
+            PRIVATE,
+            number,
+            identity=bytes([number]) * IDENTITY_LIMIT,
+            context=bytes(CONTEXT_LIMIT),
+        )
+        for number in range(KEYS_OFFERED)
+    )
+    options = client() if how == "encrypted" else {"ech": "grease"}
+    ours = client_config(
+        **options, psk_peers=keys, alpn=("h2", "http/1.1"), groups=PREFERRED_GROUPS, key_shares=None
+    )
+    store = SessionStore()
+    ours = replace(ours, sessions=store)
+    theirs = server_config(**server(tickets=TicketKeys(), groups=("secp384r1",), retry_cookie=False))
+    pair(ours, theirs).exchange()
+    where = client_key(ours.settings, server_name(PRIVATE))
+    session = store.take(where, NOON)
+    assert session is not None
+    store.keep(where, replace(session, ticket=bytes(LARGEST_TICKET)))
+    confirm = ReceivedHello.confirm
+
+    def with_cookie(received: ReceivedHello, hs: Any, suite: Any, answer: ServerHello) -> ServerHello:
+        if is_retry(answer):
+            extensions = (*(answer.extensions or ()), ext.Cookie(bytes(COOKIE_LIMIT)))
+            answer = replace(answer, extensions=extensions)
+        return confirm(received, hs, suite, answer)
+
+    monkeypatch.setattr(ReceivedHello, "confirm", with_cookie)
+    made = pair(ours, theirs)
+    made.exchange()
+    assert isinstance(made.server.failure, PeerFault) and made.server.failure.fault is Fault.WRONG_COOKIE
+    assert isinstance(made.client.failure, PeerAlert), "what it sent was well-formed"

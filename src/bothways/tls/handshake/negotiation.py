@@ -32,7 +32,9 @@ from bothways.tls.wire.tls13 import CertificateRequest, EncryptedExtensions
 
 DOWNGRADE_TO_12 = bytes.fromhex("444f574e47524401")
 DOWNGRADE_BELOW_12 = bytes.fromhex("444f574e47524400")
-COOKIE_LIMIT = 2**15  # a longer one might leave no room for the rest of our second ClientHello
+# A longer one might leave no room for the rest of our second ClientHello, which has tickets and keys twice where it is
+# encrypted.
+COOKIE_LIMIT = 2**12
 
 
 # -- checks of a server -----------------------------------------------------------------------------------
