@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -91,6 +92,20 @@ def _modes(*modes: int) -> Callable[[tuple[Any, ...]], Sequence[Any]]:
         ext.PskKeyExchangeModes(modes) if isinstance(each, ext.PskKeyExchangeModes) else each
         for each in those
     ]
+
+
+def _imported(fields: dict[str, Any], identity: bytes) -> bytes:
+    """The identity of an imported key with other fields (RFC 9258 5.1)."""
+    at, parts = 0, []
+    for _ in range(2):
+        size = int.from_bytes(identity[at : at + 2], "big")
+        parts.append(identity[at + 2 : at + 2 + size])
+        at += 2 + size
+    name, context = fields.get("external_identity", parts[0]), fields.get("context", parts[1])
+    target = [int.from_bytes(identity[place : place + 2], "big") for place in (at, at + 2)]
+    target = [fields.get("target_protocol", target[0]), fields.get("target_kdf", target[1])]
+    numbers = b"".join(each.to_bytes(2, "big") for each in target)
+    return b"".join(len(each).to_bytes(2, "big") + each for each in (name, context)) + numbers
 
 
 def client(what: str, *alerts: Alert, **rest: Any) -> Lie:
@@ -191,6 +206,27 @@ LIES += [
     ),
     client("a session: from the future by its holder's count", offer=aged(-1000), **RESUMED),
 ]
+
+for _where, _no_key in ((ALONE, (Alert.UNKNOWN_PSK_IDENTITY,)), (BESIDE, ())):
+    LIES += [
+        client(f"imported: {_what}", *_no_key, offer=altered(partial(_imported, _fields)), **_where)
+        for _what, _fields in {
+            "for TLS 1.2": {"target_protocol": 0x0303},
+            "for a KDF of nobody": {"target_kdf": 9},
+            "for other names": {"context": b"\x05other\x05names"},
+            "for no names": {"context": b""},
+            "another identity": {"external_identity": b"key 9"},
+        }.items()
+    ]
+    LIES += [
+        client(f"imported: {_what}", *_no_key, offer=altered(_identity), **_where)
+        for _what, _identity in (
+            ("without the importer", lambda name: b"key 0"),
+            ("one byte", lambda name: b"k"),
+            ("very long", lambda name: name[:2] + bytes(10_000)),
+            ("only zeros", lambda name: bytes(len(name))),
+        )
+    ]
 
 
 # -- answers of a server ---------------------------------------------------------------------------------

@@ -84,6 +84,7 @@ class Scene:
     version: str = "1.3"
     protocols: tuple[str, ...] = ()
     selected: bool = False
+    padding: int = 0
 
     def __str__(self) -> str:
         return ", ".join([f"{each.name}={getattr(self, each.name)}" for each in fields(self)])
@@ -159,6 +160,7 @@ def _made(scene: Scene) -> tuple[ClientConfig, ServerConfig, Session | None]:
     if not scene.compresses:
         ours["compress_with"] = theirs["compress_with"] = ()
     theirs |= {"accept_compressed": scene.compressed, "alpn": scene.protocols, "tickets": TicketKeys()}
+    ours["record_padding"] = theirs["record_padding"] = scene.padding
     ours["record_size_limit"], theirs["record_size_limit"] = scene.limits
     if scene.retry:
         theirs |= RETRY
@@ -228,6 +230,7 @@ def drawn(
         "limits": lambda: (chance.choice(LIMITS), chance.choice(LIMITS)),
         "wide": lambda: chance.random() < 0.2,
         "version": lambda: "1.3",
+        "padding": lambda: chance.choice((0, 0, 0, 2, 64, 100, 16_384)),
         "selected": lambda: chance.random() < 0.2,
         "protocols": lambda: chance.choice(((), (), ("http/1.1",), ("h2",))),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -132,6 +132,8 @@ CLIENT: dict[str, Sequence[Any]] = {
     "suites": (lambda: None, lambda: ("TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256")),
 }
 ONLY_13 = {"client_pins", "raw_key", "psk_peers", "ech_keys", "pins", "ech"}
+# What decides whether a peer passes: changed more often than the rest.
+DECISIVE = {"allow", "client_anchors", "client_auth", "client_pins", "revocation", "credentials"}
 WAITS = (0, 0, 0, 60, 2 * 3600, 23 * 3600, 25 * 3600, -5, -3600, 400 * 86_400)
 NAMES = ("localhost", "localhost", "localhost", "other.example")
 
@@ -169,7 +171,9 @@ class Showing:
     def _changed(self, options: Options, choices: dict[str, Sequence[Any]], times: Sequence[int]) -> Options:
         new, chance = dict(options), self._chance
         usable = sorted(choices if self._version == "1.3" else choices.keys() - ONLY_13)
-        for what in chance.sample(usable, chance.choice(times)):
+        decisive = [each for each in usable if each in DECISIVE]
+        for _ in range(chance.choice(times)):
+            what = chance.choice(decisive if chance.random() < 0.5 else usable)
             new[what] = chance.choice(choices[what])()
         return new
 
@@ -230,6 +234,37 @@ class Showing:
         assert full.server.established, f"resumed without the right to: {what}: {full.server.failure}"
         assert who(talk.server) == who(full.server), what
         assert who(talk.client) == who(full.client), what
+        return Shown(True, True)
+
+    def share(self) -> Shown | None:
+        """Two honest clients with one store: who resumes is who it would have been in a full handshake."""
+        chance, store = self._chance, SessionStore()
+        other = self._changed(self._client, CLIENT, (1, 1, 2, 3))
+        self._server["tickets"] = "shared"
+        try:
+            server = self._server_config(self._server, FrozenClock())
+            plain = self._server_config(self._server, FrozenClock(), tickets=False)
+            first, second = (
+                replace(self._client_config(each), sessions=store) for each in (self._client, other)
+            )
+            honest = self._client_config(other, sessions=False)
+        except ConfigError:
+            return None
+        begun = chance.choice(NAMES)
+        pair(first, server, begun).exchange()
+        if not len(store):
+            return Shown(False)
+        name = begun if chance.random() < 0.8 else chance.choice(NAMES)
+        talk = pair(second, server, name)
+        talk.exchange()
+        ended_well(talk)
+        if not talk.server.resumed:
+            return Shown(True)
+        full = pair(honest, plain, name)
+        full.exchange()
+        what = f"{self._server}, {self._client} then {other}"
+        assert full.server.established and full.client.established, what
+        assert (who(talk.client), who(talk.server)) == (who(full.client), who(full.server)), what
         return Shown(True, True)
 
     def _session(self, client: ClientConfig, server: ServerConfig, name: str) -> Session | None:

@@ -63,6 +63,14 @@ def test_no_session_gives_more_than_a_full_handshake_would_here_and_now(full: bo
     assert shown[Shown(True, True)] > 15 and shown[Shown(True, False)] > 30, shown
 
 
+def test_clients_that_share_a_store_use_no_session_of_another_identity_or_trust(full: bool) -> None:
+    """Other credentials, pins, protocols, names: a session is used by whom it belongs to, or not at all."""
+    shown = Counter[Shown | None]()
+    for seed in range(4000 if full else 60):
+        shown[Showing(random.Random(f"shared {seed}")).share()] += 1
+    assert shown[Shown(True, True)] > 10 and shown[Shown(True, False)] > 5, shown
+
+
 def test_nothing_secret_is_left_of_a_lie(full: bool) -> None:
     """Of the keys of either side, of PSKs and of what decrypts a ClientHello, whatever ended the connection."""
     every = [lie for those in LIES.values() for lie in those]
