@@ -247,6 +247,27 @@ def test_a_refusal_by_the_service_fails_the_command_and_passes_unaltered(
 
 
 @pytest.mark.parametrize(
+    ("answer", "code", "cause"),
+    [
+        (b"220 mx\r\n421 4.3.2 too many connections\r\n", 1, "SERVICE_BUSY"),
+        (b"550 HELO name is not acceptable\r\n", 1, "LETS_NOT_IN"),
+        (b"-MOVED 3999 127.0.0.1:6381\r\n", 1, "OTHER_SERVICE"),
+        (b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0", 1, "WANTS_LOGIN"),
+        (b"* BYE Disconnected for inactivity.\r\n", 0, "NO_REQUEST"),
+        (b"$31\r\n-NOAUTH Authentication required\r\n", 0, None),
+    ],
+)
+def test_a_refusal_in_any_other_protocol_fails_the_command_too(
+    answer: bytes, code: int, cause: str | None, serve, folder
+):
+    done = run(serve(lambda channel: channel.sendall(answer)), folder, "--json", stdin=b"HELLO\r\n")
+    assert (done.returncode, done.stdout) == (code, answer)
+    report = report_schema.report("connect", done.stderr)
+    reported = report["error"]["explanation"] if code else report.get("reply")
+    assert (reported["causes"][0]["cause"] if reported else None) == cause
+
+
+@pytest.mark.parametrize(
     ("status", "body", "kind", "cause"),
     [
         (b"400 Bad Request", b"<title>400 The SSL certificate error</title>", "ServiceRefusal", "REVOKED"),
