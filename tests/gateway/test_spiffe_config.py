@@ -117,7 +117,9 @@ def test_a_rotation_of_our_svid_alone_verifies_nobody_again(setting: Setting, se
     asyncio.run(talk())
 
 
-def test_a_trust_domain_is_vouched_for_by_its_own_bundle_alone(setting: Setting, tmp_path: Path) -> None:
+def test_spiffe_ids_are_verified_by_the_bundle_of_their_own_trust_domain_alone(
+    setting: Setting, tmp_path: Path
+) -> None:
     """X509-SVID 5.2: not by that of a federated domain, though that is trusted too, nor without a SPIFFE ID."""
     federated = first(federated={"spiffe://other.example": (OTHER,)})
 

@@ -150,7 +150,7 @@ class Making:
         return self._once(self.held.anchors, self._before.anchors, (ca or "", exact), make)
 
     def domain_anchors(self, own: SpiffeIdentity, only: str | None = None) -> tuple[TrustStore, TrustDomains]:
-        """Return those of the trust domains of SPIFFE, and which of them vouches for which. Raises ConfigError.
+        """Return those of the trust domains of SPIFFE, and which anchors verify which domain. Raises ConfigError.
 
         only: one trust domain; None for all of them.
         """

@@ -50,7 +50,9 @@ class FromProxy:
         if not isinstance(proxy, PeerRule):
             raise ConfigError("proxy: expected a PeerRule that its certificate holds")
         if not isinstance(anchors, TrustStore):
-            raise ConfigError("anchors: expected a TrustStore that vouches for callers")
+            raise ConfigError(
+                "anchors: expected a TrustStore, by which the certificates of callers are verified"
+            )
         self._app = app
         self._proxy = PeerRules(proxy)
         self._anchors = anchors

@@ -62,7 +62,7 @@ class FollowedIdentity:
 
     @property
     def domains(self) -> TrustDomains:
-        """Which anchors vouch for which trust domain."""
+        """Which trust anchors verify which trust domain."""
         return self.taken.domains
 
     @property

@@ -43,14 +43,14 @@ def checked_domain(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TrustDomains:
-    """Which trust anchors may vouch for which trust domain. anchors: certificates in DER by the name of a domain."""
+    """Which trust anchors verify which trust domain. anchors: certificates in DER by the name of a domain."""
 
     anchors: Mapping[str, frozenset[bytes]]
 
     def problem(self, verdict: Trusted) -> str | None:
         """Return why a verified peer has no SPIFFE ID of these domains; None where it has one.
 
-        A domain is vouched for by its own bundle alone: not by that of another, which is trusted too.
+        Only the bundle of a domain verifies its SPIFFE IDs, and not that of another domain, which is trusted too.
         """
         domain = None if len(verdict.names.uri) != 1 else trust_domain(verdict.names.uri[0])
         if domain is None:
@@ -58,7 +58,7 @@ class TrustDomains:
         if may_sign_others(ParsedCertificate(verdict.path_der[0])):
             return "its certificate is one of a CA, and no SVID of a workload"
         if verdict.path_der[-1] not in self.anchors.get(domain, frozenset()):
-            return f"its trust anchor does not vouch for the trust domain {domain}"
+            return f"its trust anchor is not in the bundle of the trust domain {domain}"
         return None
 
 
@@ -83,7 +83,7 @@ class WorkloadIdentities:
         return trust_domain(spiffe_id or self.default) or ""
 
     def trusted(self, domains: Collection[str], source: str) -> tuple[TrustStore, TrustDomains]:
-        """Return the anchors of these trust domains, and which of them vouches for which. Raises ConfigError."""
+        """Return the anchors of these trust domains, and which anchors verify which domain. Raises ConfigError."""
         domains = tuple(dict.fromkeys(domains))
         missing = [each for each in domains if each not in self.bundles]
         if missing:
