@@ -38,8 +38,9 @@ PACKAGES = (
     "http",
     "ladder",
     "net",
+    "spiffe",
 )
-OTHERS = ("asyncio", "httptools", "uvicorn.main", "websockets")
+OTHERS = ("asyncio", "encodings.idna", "httptools", "rich._emoji_codes", "uvicorn.main", "websockets")
 
 
 def preload() -> None:

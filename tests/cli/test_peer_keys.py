@@ -21,6 +21,7 @@ from bothways.cli import connect as connecting
 from bothways.cli import get, run, serve, tunnel
 from cli_scripting import Background, bothways, environment
 from cli_talk import there_and_back
+from command_line import run_command, start_command
 from http_callers import application
 from interop.peers import find
 from interop.programs import free_port
@@ -164,7 +165,7 @@ def test_an_application_learns_who_asks_without_a_certificate(
     server = Background(["run", "app:app", "--listen", "127.0.0.1:0", *ours], keys)
     try:
         words = [each.format(server.port) for each in GET]
-        done = subprocess.run(
+        done = run_command(
             bothways(*words, *theirs), cwd=keys, env=environment(), capture_output=True, text=True, timeout=60,
             stdin=subprocess.DEVNULL, check=False,
         )  # fmt: skip
@@ -198,7 +199,7 @@ def test_a_tunnel_leads_to_a_server_of_others_by_a_key_that_both_have(keys: Path
     with running(command, port, keys) as port:
         for name, answered in (("right", True), ("wrong", False)):
             words = ["tunnel", "t.sock", f"127.0.0.1:{port}", "--name", "localhost", "--psk", f"{name}.toml"]
-            process = subprocess.Popen(
+            process = start_command(
                 bothways(*words), cwd=keys, env=environment(), stderr=subprocess.PIPE, text=True
             )
             try:
