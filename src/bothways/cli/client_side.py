@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from bothways.cli.options import LoadedSide, Side, load_anchors
+import click
+
+from bothways.cli.options import FILE, LoadedSide, Side, load_anchors
 from bothways.cli.peer_keys import LoadedKeys, PeerKeys
 from bothways.cli.spiffe import Workload
 from bothways.cli.terminal import refuse
@@ -18,6 +20,18 @@ from bothways.trust.verdict import Profile
 
 if TYPE_CHECKING:
     from bothways.spiffe.followed import FollowedIdentity
+
+
+OFFERED_ALPN = "An application protocol (ALPN) to offer, the preferred one first; repeatable."
+ca_option = click.option(
+    "--ca",
+    type=FILE,
+    metavar="FILE",
+    help="The trusted CA certificates (PEM); by default those of the system, with --psk or --pin none.",
+)
+name_option = click.option(
+    "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
+)
 
 
 @dataclass(frozen=True, slots=True)

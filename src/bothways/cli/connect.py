@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 
 import click
 
-from bothways.cli.client_side import ClientSide, load_client
+from bothways.cli.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
 from bothways.cli.connect_report import ConnectionEnd, ConnectionReport
 from bothways.cli.conversation import ServerConversation
 from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.options import (
-    FILE,
     SERVER,
     SPOKEN,
     TIMEOUT,
@@ -76,20 +75,12 @@ class HelloOptions:
 
 @click.command("connect")
 @click.argument("address", type=SERVER, metavar="HOST:PORT")
-@click.option(
-    "--ca", type=FILE, metavar="FILE",
-    help="The trusted CA certificates (PEM); by default those of the system, with --psk or --pin none.",
-)  # fmt: skip
+@ca_option
 @profile_option
-@side_options(
-    cert_required=False,
-    alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
-)
+@side_options(cert_required=False, alpn_help=OFFERED_ALPN)
 @client_workload_options
 @keys_options("--pin", "servers")
-@click.option(
-    "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
-)
+@name_option
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
 @click.option(
     "--timeout",

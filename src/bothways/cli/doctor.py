@@ -14,6 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from bothways.cli.client_side import OFFERED_ALPN, name_option
 from bothways.cli.console import console, show
 from bothways.cli.options import (
     FILE,
@@ -62,13 +63,8 @@ class HttpPath(click.ParamType[str]):
     help="The trusted CA certificates (PEM); by default those of the system.",
 )  # fmt: skip
 @profile_option
-@side_options(
-    cert_required=False,
-    alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
-)
-@click.option(
-    "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
-)
+@side_options(cert_required=False, alpn_help=OFFERED_ALPN)
+@name_option
 @click.option(
     "--http", "path", type=HttpPath(), metavar="PATH",
     help='Request this path over HTTP; by default "/" if the server chooses http/1.1.',

@@ -11,12 +11,11 @@ from typing import Any
 
 import click
 
-from bothways.cli.client_side import ClientSide, load_client
+from bothways.cli.client_side import ClientSide, ca_option, load_client
 from bothways.cli.hints import request_words
 from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.options import (
     ADDRESS,
-    FILE,
     SPOKEN,
     TIMEOUT,
     Address,
@@ -170,12 +169,7 @@ class LimitOptions:
 
 @click.command("get")
 @click.argument("url", metavar="URL")
-@click.option(
-    "--ca",
-    type=FILE,
-    metavar="FILE",
-    help="The trusted CA certificates (PEM); by default those of the system, with --psk or --pin none.",
-)
+@ca_option
 @profile_option
 @side_options(cert_required=False, alpn_help=None)
 @client_workload_options

@@ -7,8 +7,8 @@ import signal
 
 import click
 
-from bothways.cli.client_side import ClientSide, load_client
-from bothways.cli.options import FILE, SERVER, Address, Side, side_options
+from bothways.cli.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
+from bothways.cli.options import SERVER, Address, Side, side_options
 from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.spiffe import Workload, client_workload_options
 from bothways.cli.starttls import PROTOCOL
@@ -32,21 +32,11 @@ IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.command("tunnel")
 @click.argument("local", metavar="PATH|HOST:PORT")
 @click.argument("address", type=SERVER, metavar="HOST:PORT")
-@click.option(
-    "--ca",
-    type=FILE,
-    metavar="FILE",
-    help="The trusted CA certificates (PEM); by default those of the system, with --psk or --pin none.",
-)
-@side_options(
-    cert_required=False,
-    alpn_help="An application protocol (ALPN) to offer, the preferred one first; repeatable.",
-)
+@ca_option
+@side_options(cert_required=False, alpn_help=OFFERED_ALPN)
 @client_workload_options
 @keys_options("--pin", "servers")
-@click.option(
-    "--name", metavar="NAME", help="The name that the server's certificate must contain; by default HOST."
-)
+@name_option
 @click.option(
     "--insecure-tcp",
     is_flag=True,
