@@ -19,7 +19,7 @@ from bothways.ca.import_existing import OTHER
 from bothways.ca.profiles import Profile
 from bothways.diagnosis import Cause, Party, Weight
 from bothways.doctor import report as doctor
-from bothways.errors import StartTLSProblem, UnusableFile
+from bothways.errors import ConfigError, StartTLSProblem, UnusableFile
 from bothways.faults import Fault
 from bothways.ladder import by_step
 from bothways.ladder.model import Card
@@ -126,7 +126,7 @@ def kinds_of_error() -> dict[str, Schema]:
         "Redirect": ("a redirect is not followed", {}),
         "Misuse": (
             "wrong use, or a file that cannot be read; the exit status is 2",
-            {"code": codes(("WRONG_USE", UnusableFile.code, KeyMismatch.code)), "hint": TEXT},
+            {"code": codes((ConfigError.code, UnusableFile.code, KeyMismatch.code)), "hint": TEXT},
         ),
     }
     return {

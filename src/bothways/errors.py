@@ -257,10 +257,10 @@ class ConfigError(TLSError, ValueError):
     """A configuration, a file or credentials cannot be used; raised when they are loaded, never in a handshake.
 
     Attribute: `code`, stable, for programs: "UNREADABLE" for a file that is not what it should be, "KEY_MISMATCH" for a
-    private key of another certificate, "WRONG_USE" for all others.
+    private key of another certificate, "MISUSE" for all others.
     """
 
-    code = "WRONG_USE"
+    code = "MISUSE"
 
 
 class UnusableFile(ConfigError):

@@ -362,7 +362,7 @@ def test_wrong_use_is_one_json_object_too(words: list[str], folder):
     assert done.returncode == 2
     report = report_schema.report(words[0], done.stderr if words[0] in ("connect", "get") else done.stdout)
     assert report["error"]["kind"] == "Misuse" and report["error"]["text"]
-    assert report["error"]["code"] == ("UNREADABLE" if "missing.pem" in words else "WRONG_USE")
+    assert report["error"]["code"] == ("UNREADABLE" if "missing.pem" in words else "MISUSE")
 
 
 def test_a_server_that_says_nothing_after_the_handshake_is_not_awaited_for_ever(serve, folder):

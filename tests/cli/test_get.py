@@ -447,7 +447,8 @@ def test_what_is_wrong_with_a_file_has_a_stable_code(ask, mutual):
         (["--cert", mine.cert, "--key", other.key], "KEY_MISMATCH"),
         (["--cert", other.key], "UNREADABLE"),
         (["--cert", "nowhere.pem"], "UNREADABLE"),
-        (["--key", mine.key], "WRONG_USE"),
+        (["--key", mine.key], "MISUSE"),
+        (["--crl", "."], "UNREADABLE"),
     ):
         done = ask("https://localhost:1/", "--json", *options, who=None)
         reported = report_schema.report("get", done.err)

@@ -22,7 +22,7 @@ from typing import NoReturn
 import click
 
 from bothways.ca.errors import AuditFailed, AuthorityError
-from bothways.errors import ConfigError, TimedOut, TLSError, UsageError
+from bothways.errors import ConfigError, TimedOut, TLSError, UnusableFile, UsageError
 from bothways.trust import files
 from bothways.trust.passphrase import passphrase_in
 
@@ -220,7 +220,10 @@ def _report_misuse(error: click.ClickException) -> None:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         hint = f"try `{error.ctx.command_path} --help`"
     message = error.format_message().rstrip(".")
-    misused(message[:1].lower() + message[1:] if message[1:2].islower() else message, hint)
+    option = error.param if isinstance(error, click.BadParameter) else None
+    is_of_file = option is not None and isinstance(option.type, click.Path)
+    code = UnusableFile.code if is_of_file else ConfigError.code
+    misused(message[:1].lower() + message[1:] if message[1:2].islower() else message, hint, code=code)
 
 
 def _network_words(error: OSError) -> str:
