@@ -11,13 +11,13 @@ from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.chain_links import (
     SIGNATURES,
     follows,
+    identifier_text,
     instead_of_issuer,
     is_self_signed,
     key_difference,
     linked,
     may_issue,
     names_key_of,
-    spelled,
 )
 
 ROOT = pki.root("Acme Root")
@@ -59,9 +59,9 @@ def test_a_ca_of_the_same_name_with_another_key_does_not_follow() -> None:
     assert other is not None and other.der == ANEW.der
     wanted, has = (parsed(each)[0].subject_key_identifier or b"" for each in (ISSUING, ANEW))
     assert key_difference(path[0], other) == (
-        f"the key identifier wanted is {spelled(wanted)}, and it has {spelled(has)}"
+        f"the key identifier wanted is {identifier_text(wanted)}, and it has {identifier_text(has)}"
     )
-    assert spelled(wanted) == wanted.hex(":").upper()
+    assert identifier_text(wanted) == wanted.hex(":").upper()
 
 
 def test_key_identifiers_that_say_nothing_are_not_told() -> None:
@@ -70,7 +70,7 @@ def test_key_identifiers_that_say_nothing_are_not_told() -> None:
     assert key_difference(child, other) == "its key did not sign it"
     assert not names_key_of(child, [other])
     assert names_key_of(parsed(LEAF)[0], parsed(OTHER, ISSUING))
-    assert len(spelled(bytes(500))) < 70
+    assert len(identifier_text(bytes(500))) < 70
 
 
 def test_what_stands_in_the_place_of_an_issuer_is_a_ca() -> None:

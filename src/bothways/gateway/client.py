@@ -98,9 +98,9 @@ class ClientProtocol(AdmittedProtocol):
         """Begin, unless there are too many: then nothing is computed for this one."""
         entry = self.entry
         entry.began = self._loop.time()
-        entry.host, entry.client = spelled(self.address_of(transport))
+        entry.host, entry.client = host_and_address(self.address_of(transport))
         if self._announced is not None:
-            entry.proxy = spelled(transport.get_extra_info("peername"))[1]
+            entry.proxy = host_and_address(transport.get_extra_info("peername"))[1]
         why = self._gateway.arrived(self, source_of(entry.host))
         if why is not None:
             self._turned_away, entry.ending = True, why
@@ -440,7 +440,7 @@ def _ending(failure: Exception | None, *, is_verified: bool) -> Ending:
     return Ending.of(Code.CLIENT_LEFT, "it ended before it was verified")
 
 
-def spelled(name: object) -> tuple[str, str]:
+def host_and_address(name: object) -> tuple[str, str]:
     """Return the host of an address, and the address in text; for a Unix socket both are the same."""
     if not isinstance(name, tuple):
         return UNIX_CLIENT, UNIX_CLIENT

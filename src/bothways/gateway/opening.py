@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bothways.errors import StartTLSFailed
-from bothways.gateway.client import ClientProtocol, spelled
+from bothways.gateway.client import ClientProtocol, host_and_address
 from bothways.gateway.endings import Code
 from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced
@@ -40,7 +40,9 @@ class Opening(Preliminary):
         self.transport = transport
         name = self.peer_address if self.announced is None else self.announced.client or self.peer_address
         # a client of a Unix socket has no address, so it gets a key of its own
-        self.place.source = source_of(spelled(name)[0]) if isinstance(name, tuple) else f"#{id(self)}"
+        self.place.source = (
+            source_of(host_and_address(name)[0]) if isinstance(name, tuple) else f"#{id(self)}"
+        )
         self.place.since = asyncio.get_running_loop().time()
         title = self._protocol.title
         self.wait(self.gateway.routes.config.times.hello, f"the client did not begin TLS in {title} in time")

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bothways.aio.reading import ReadingProtocol
-from bothways.gateway.client import spelled
+from bothways.gateway.client import host_and_address
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.proxy_header import Announced
@@ -68,10 +68,10 @@ class Preliminary(ReadingProtocol):
     def refuse(self, why: str, code: Code | None = None, error: Exception | None = None) -> None:
         """End it, and write its line. code: by default `self.code`.  error: what made the end, if one did."""
         self.stop()
-        host, text = spelled(self.peer_address)
+        host, text = host_and_address(self.peer_address)
         proxy = text if self.by_proxy or self.announced is not None else None
         if self.announced is not None and self.announced.client is not None:
-            host, text = spelled(self.announced.client)
+            host, text = host_and_address(self.announced.client)
         entry = ConnectionEntry(str(self.listener), text, host, self._began, proxy=proxy)
         entry.ending = Ending.of(code or self.code, why, error)
         self.transport.close()

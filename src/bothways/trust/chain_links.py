@@ -76,10 +76,10 @@ def key_difference(child: ParsedCertificate, other: ParsedCertificate) -> str:
     wanted, has = child.authority_key_identifier, other.subject_key_identifier
     if wanted is None or has is None or wanted == has:
         return "its key did not sign it"
-    return f"the key identifier wanted is {spelled(wanted)}, and it has {spelled(has)}"
+    return f"the key identifier wanted is {identifier_text(wanted)}, and it has {identifier_text(has)}"
 
 
-def spelled(identifier: bytes) -> str:
+def identifier_text(identifier: bytes) -> str:
     """Return a key identifier as `openssl x509 -text` prints it, of bounded length."""
     return shown(identifier[:SHOWN_OCTETS].hex(":").upper()) + (
         "..." if len(identifier) > SHOWN_OCTETS else ""

@@ -19,7 +19,13 @@ from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import follows, instead_of_issuer, is_self_signed, key_difference, spelled
+from bothways.trust.chain_links import (
+    follows,
+    identifier_text,
+    instead_of_issuer,
+    is_self_signed,
+    key_difference,
+)
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, lookup_names, names_of
@@ -384,7 +390,7 @@ def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate]) -> str:
             "put the certificate in its place that the CA has for the key that it signed with"
         )
     extra, wanted = shown(other.subject_text), last.authority_key_identifier
-    key = "" if wanted is None else f" with the key {spelled(wanted)}"
+    key = "" if wanted is None else f" with the key {identifier_text(wanted)}"
     return (
         f"{missing}, which issued {subject}{key}, is missing; "
         f"add its certificate, or remove {extra}, which does not belong to the chain"
