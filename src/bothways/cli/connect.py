@@ -147,8 +147,8 @@ def command(
     the input close_notify is sent, unless --post-handshake is given; data is read until the server closes, or sends
     nothing for the time of --timeout. While the input is open there is no such limit.
 
-    A server that closes before the end of the input, and has sent nothing, has failed: a load balancer does so that
-    reaches no service.
+    It is a failure if the server closes before the end of the input and has sent nothing, as a load balancer does
+    that reaches no service.
 
     The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate; in

@@ -48,7 +48,7 @@ def load_ech_keys(paths: tuple[str, ...]) -> ECHKeys | None:
 ech_option = click.option(
     "--ech",
     type=EchType(),
-    help="Encrypt the ClientHello (ECH) by this configuration: a PEM file or base64; `grease`: only look so.",
+    help="Encrypt the ClientHello (ECH) by this configuration: a PEM file or base64; `grease`: only look alike.",
 )
 ech_key_option = click.option(
     "--ech-key",
