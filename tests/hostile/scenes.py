@@ -140,7 +140,7 @@ class Scene:
 
     def other_identities(self) -> tuple[Identities, ...]:
         """Whom they may report besides, where one side does not use all that it has."""
-        if self.authentication == "key or certificate":
+        if self.authentication in ("key or certificate", *RAW):
             return (replace(self, authentication="certificates").identities(),)
         if self.authentication in ("later", "anonymous later"):
             return ((self.identities()[0], None),)
