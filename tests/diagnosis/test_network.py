@@ -14,6 +14,7 @@ from bothways.diagnosis.situation import AcceptedCertificates
 from bothways.errors import PeerFault, TimedOut, Truncated
 from bothways.faults import Fault
 from bothways.roles import Progress, Role, StepId
+from bothways.tls.events import Failed
 from diagnosis.talks import client, first, talk
 from diagnosis.test_own_side import LATE, holder
 from diagnosis.test_stacks import BORINGSSL, OPENSSL_3_0
@@ -68,6 +69,18 @@ def test_a_close_after_our_certificate_is_a_refusal() -> None:
     assert first(cut(client(holder(**LATE)), 1, RESET)) == ("EXPIRED", "ours")
     assert first(cut(client(identities.stranger()), 1, RESET)) == ("CA_NOT_ACCEPTED", "ours")
     assert first(cut(client(), 1, RESET)) == ("NOT_LET_IN", "ours")
+
+
+def test_a_server_that_is_cut_in_its_first_record_had_begun_to_answer() -> None:
+    """Neither a service without TLS nor one that closes for our hello."""
+    config = client()
+    observed = HandshakeFacts(config, "localhost", address="localhost:8443")
+    end = config.connection("localhost", observer=observed)
+    end.receive(b"\x16\3\3\0\x5a\2\0")
+    [failed] = end.receive_eof()
+    assert isinstance(failed, Failed)
+    found = explain(failed.error, observed.situation())
+    assert [each.cause.name for each in found.causes] == ["PEER_STOPPED", "DEVICE_BETWEEN", "CUT"]
 
 
 def test_a_client_that_closes_before_its_hello_is_a_probe() -> None:

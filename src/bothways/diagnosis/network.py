@@ -106,13 +106,23 @@ def timed_out(case: Case) -> Iterator[Likely]:
 
 def ended_without_alert(case: Case) -> Iterator[Likely]:
     """The connection ended without an alert: what that means depends on how far it had come."""
-    for rule in CUT_AT[case.role, case.progress]:
+    progress = Progress.CHOSEN if _began_to_answer(case) else case.progress
+    for rule in CUT_AT[case.role, progress]:
         yield from rule(case)
 
 
 def _by_port(case: Case) -> Iterator[Likely]:
     if not _answered(case) and not _is_known(case):
         yield from before_tls.by_port(case)
+
+
+def _began_to_answer(case: Case) -> bool:
+    """Whether the peer was cut off in its first record of TLS: it had received our hello and accepted it."""
+    return case.is_client and case.progress is Progress.HELLO and _in_record(case)
+
+
+def _in_record(case: Case) -> bool:
+    return isinstance(case.error, Truncated) and case.error.in_record
 
 
 def _answered(case: Case) -> bool:
@@ -264,12 +274,7 @@ def _no_server_behind_proxy(case: Case) -> Iterator[Likely]:
 
     A service that was asked for TLS by its own protocol has answered; and one that got our certificate may refuse us.
     """
-    if (
-        not case.own_side.starttls
-        and case.is_client
-        and not case.observed.data
-        and not getattr(case.error, "in_record", False)
-    ):
+    if not case.own_side.starttls and case.is_client and not case.observed.data and not _in_record(case):
         evidence = "TLS was complete, and it ended the connection without a word and without close_notify"
         if case.observed.closed and not case.observed.said:
             evidence += (

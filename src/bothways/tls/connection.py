@@ -115,7 +115,7 @@ class Connection(ConnectionFacts):
             return []
         if self._life.is_open and self._settings.limits.ignores_truncation:
             return [self._peer_closes()]
-        return [self._fail(self._position.truncation(in_record=self._hs.inbox.buffered > 0), None)]
+        return [self._fail(self._position.truncation(in_record=self._hs.inbox.in_record), None)]
 
     def data_to_send(self) -> bytes:
         """Return the bytes that have to be sent to the peer; each byte is returned once."""

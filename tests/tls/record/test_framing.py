@@ -91,6 +91,17 @@ def test_what_was_not_handed_out_is_counted() -> None:
     assert framing.buffered == 0
 
 
+def test_the_middle_of_a_record_is_told_from_a_few_bytes_of_whatever() -> None:
+    framing = Framing()
+    framing.feed(b"ok?")
+    assert framing.next() is None and not framing.in_record
+    framing = Framing()
+    for piece, began in ((b"\x16\3", False), (b"\3\0\2a", True), (b"b", False), (b"\x17", True)):
+        framing.feed(piece)
+        drained(framing)
+        assert framing.in_record is began
+
+
 def test_nothing_is_kept_of_what_was_handed_out() -> None:
     """An idle connection holds no buffer."""
     framing, data = Framing(), record(DATA, bytes(PLAINTEXT_LIMIT))

@@ -198,6 +198,11 @@ class Inbox:
         """The number of bytes received and not decrypted yet."""
         return self._framing.buffered
 
+    @property
+    def in_record(self) -> bool:
+        """Whether a record of the peer has begun and is not complete."""
+        return self._framing.in_record
+
     def feed(self, data: bytes) -> None:
         """Take received bytes; nothing is decrypted yet."""
         self._is_clear = False

@@ -56,6 +56,11 @@ class Framing:
         self._view = memoryview(b"")
         self._at = 0
 
+    @property
+    def in_record(self) -> bool:
+        """Whether a record has begun and is not complete; False for a few first bytes that may be no TLS."""
+        return self._started and self.buffered > 0
+
     def feed(self, data: bytes | bytearray) -> None:
         """Take received bytes, in pieces of any size."""
         if not self.buffered:
