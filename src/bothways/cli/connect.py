@@ -14,6 +14,7 @@ from bothways.cli.connect_report import ConnectionEnd, ConnectionReport
 from bothways.cli.conversation import ServerConversation
 from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
+from bothways.cli.option_types import Seconds
 from bothways.cli.options import (
     SERVER,
     SPOKEN,
@@ -84,7 +85,7 @@ class HelloOptions:
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(above=True),
     default=TIMEOUT,
     show_default=True,
     metavar="SECONDS",

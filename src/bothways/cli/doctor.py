@@ -16,6 +16,7 @@ from rich.text import Text
 
 from bothways.cli.client_side import OFFERED_ALPN, name_option
 from bothways.cli.console import console, show
+from bothways.cli.option_types import Seconds
 from bothways.cli.options import (
     FILE,
     SERVER,
@@ -70,7 +71,7 @@ class HttpPath(click.ParamType[str]):
     help='Request this path over HTTP; by default "/" if the server chooses http/1.1.',
 )  # fmt: skip
 @click.option(
-    "--timeout", default=10.0, show_default=True, type=click.FloatRange(0.1, 600), metavar="SECONDS",
+    "--timeout", default=10.0, show_default=True, type=Seconds(0.1, 600), metavar="SECONDS",
     help="Time limit for each connection.",
 )  # fmt: skip
 @starttls_option

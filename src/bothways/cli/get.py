@@ -14,6 +14,7 @@ import click
 from bothways.cli.client_side import ClientSide, ca_option, load_client
 from bothways.cli.hints import request_words
 from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
+from bothways.cli.option_types import FileName, Seconds
 from bothways.cli.options import (
     ADDRESS,
     SPOKEN,
@@ -202,7 +203,7 @@ class LimitOptions:
     click.option(
         "-o",
         "--output",
-        type=click.Path(),
+        type=FileName(),
         metavar="FILE",
         help="Write the response there instead of standard output.",
     ),
@@ -213,7 +214,7 @@ class LimitOptions:
     LimitOptions,
     click.option(
         "--timeout",
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(above=True),
         default=TIMEOUT,
         show_default=True,
         metavar="SECONDS",
@@ -221,7 +222,7 @@ class LimitOptions:
     ),
     click.option(
         "--max-time",
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(above=True),
         default=ALL_SECONDS,
         show_default=True,
         metavar="SECONDS",

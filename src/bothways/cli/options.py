@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from bothways.cli.file_kinds import Wanted, explaining_file_kinds
+from bothways.cli.option_types import FileName
 from bothways.cli.parsed_type import ParsedType
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
@@ -117,7 +118,7 @@ class NamesType(click.ParamType[tuple[str, ...]]):
 PEER_RULE = ParsedType("KIND=VALUE", PeerRule, PeerRule.parse)
 ADDRESS = AddressType()
 SERVER = ServerType()
-FILE = click.Path(dir_okay=False)
+FILE = FileName(dir_okay=False)
 
 Command = Callable[..., Any]
 

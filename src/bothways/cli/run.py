@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from bothways.cli.option_types import Seconds
 from bothways.cli.options import (
     ADDRESS,
     Address,
@@ -103,7 +104,7 @@ class Hosting:
         "--idle-timeout",
         default=IDLE_SECONDS,
         show_default=True,
-        type=click.FloatRange(min=0),
+        type=Seconds(),
         metavar="SECONDS",
         help="End connections without data for this time; 0: never.",
     ),
@@ -272,9 +273,12 @@ def _check_application(app: str) -> None:
     """Import the application. Raises ConfigError if it does not exist; exceptions of its own code are passed on."""
     importer = import_module("uvicorn.importer")
     try:
-        importer.import_from_string(app)
+        application = importer.import_from_string(app)
     except importer.ImportFromStringError as error:
         raise ConfigError(f"{app}: {str(error).strip().rstrip('.')}") from None
+    if not callable(application):
+        kind = type(application).__name__
+        raise ConfigError(f"{app}: of the type {kind}, which cannot be called; expected an ASGI application")
 
 
 class RateLimitFilter(logging.Filter):

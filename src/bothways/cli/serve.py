@@ -13,6 +13,7 @@ import click
 from bothways.cli.admission import ServeAdmission
 from bothways.cli.ech import ech_key_option, load_ech_keys
 from bothways.cli.keylog import keylog_option, load_keylog
+from bothways.cli.option_types import Seconds
 from bothways.cli.options import (
     ADDRESS,
     Address,
@@ -136,12 +137,13 @@ class EngineOptions:
         "--handshake-timeout",
         default=30.0,
         show_default=True,
+        type=Seconds(above=True),
         metavar="SECONDS",
         help="Time limit for each handshake.",
     ),
     click.option(
         "--idle-timeout",
-        type=click.FloatRange(min=0),
+        type=Seconds(),
         metavar="SECONDS",
         help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
     ),

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from bothways.cli.file_kinds import for_file
+from bothways.cli.option_types import FileName
 from bothways.cli.options import FILE
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.terminal import DONE, MISUSED, passphrase, report_error
@@ -29,7 +30,7 @@ _RECORDED = re.compile(rb'\s*(?:\{|<!doctype html>.*id="handshake")', re.IGNOREC
 
 @click.command("show")
 @click.argument(
-    "files", nargs=-1, required=True, type=click.Path(dir_okay=False, allow_dash=True), metavar="FILE..."
+    "files", nargs=-1, required=True, type=FileName(dir_okay=False, allow_dash=True), metavar="FILE..."
 )
 @click.option(
     "--password-file",

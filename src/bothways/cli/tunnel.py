@@ -8,6 +8,7 @@ import signal
 import click
 
 from bothways.cli.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
+from bothways.cli.option_types import Seconds
 from bothways.cli.options import SERVER, Address, Side, side_options
 from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.spiffe import Workload, client_workload_options
@@ -52,7 +53,7 @@ IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
     "--timeout",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(above=True),
     metavar="SECONDS",
     help="Time limit for connecting and the handshake.",
 )

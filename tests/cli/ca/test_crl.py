@@ -58,6 +58,8 @@ def test_a_folder_gets_every_file_that_certificates_name(folder: Path) -> None:
     client("alice")
     client("bob")
     ca("revoke", "ca", "bob")
+    (folder / "file").touch()
+    ca("crl", "ca", "--tree", "file", error="Directory 'file' is a file")
     assert "signed 6 CRLs, wrote 9 files to web" in ca("crl", "ca", "--tree", "web").stderr
     found = sorted(
         str(path.relative_to(folder / "web")) for path in (folder / "web").rglob("*.c*r*") if path.is_file()

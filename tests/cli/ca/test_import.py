@@ -21,6 +21,7 @@ def test_what_was_not_issued_here_is_refused_whole(folder: Path) -> None:
     assert [row["name"] for row in rows("list", "ca")] == ["alice"]
     assert "alice.pem: 0 new entries" in ca("import", "ca", "alice.pem").stderr
     ca("import", "ca", "nowhere.pem", error="nowhere.pem")
+    ca("import", "ca", "alice.key", error="alice.key: contains neither a certificate nor a CRL")
     ca("import", "ca", error="Missing argument")
     assert len(rows("audit", "ca")) == 2
 

@@ -20,6 +20,7 @@ def test_in_bulk_each_gets_files_of_its_own(folder: Path) -> None:
     names = {path.name.partition("-")[0] for path in (folder / "renewed").glob("*.pem")}
     assert names == {"alice", "bob"}
     assert len(rows("list", "ca")) == 5
+    assert "nothing to renew" in ca("renew", "ca", "--expiring", "1d", "--out", "renewed").stderr
     ca("renew", "ca", "--expiring", "14d", "--out", "nowhere", error="nowhere: there is no such directory")
 
 

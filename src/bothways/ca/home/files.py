@@ -125,13 +125,13 @@ def check_writable(directory: Path) -> None:
 
 def read(path: Path, limit: int = -1) -> bytes:
     """Read a file, or its first `limit` bytes; raise FileUnusable if it cannot be read."""
-    with file_errors(path), path.open("rb") as file:
+    with file_errors(path, ""), path.open("rb") as file:
         return file.read(limit)
 
 
 @contextmanager
-def file_errors(path: Path) -> Iterator[None]:
-    """Raise an OSError of the block as a FileUnusable that names the path."""
+def file_errors(path: Path, outcome: str = "; it was not changed") -> Iterator[None]:
+    """Raise an OSError of the block as a FileUnusable that names the path, and what became of it."""
     try:
         yield
     except OSError as error:
@@ -143,7 +143,7 @@ def file_errors(path: Path) -> Iterator[None]:
             errno.ENOENT: "there is no such file or directory",
         }
         reason = reasons.get(error.errno or 0, error.strerror or str(error))
-        raise FileUnusable(f"{path}: {reason}; it was not changed") from None
+        raise FileUnusable(f"{path}: {reason}{outcome}") from None
 
 
 def _settings(values: object, directory: Path) -> CASettings:

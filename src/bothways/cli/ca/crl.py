@@ -26,7 +26,7 @@ from bothways.trust.extensions import extension_of
 @click.option("--delta", is_flag=True, help="A delta CRL: only what changed since the latest complete CRL.")
 @click.option(
     "--tree",
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Renew the CRLs that are due and write every CRL and CA certificate there, with the paths of --url.",
 )

@@ -17,7 +17,7 @@ from bothways.ca.issuer import Issuer
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
 from bothways.cli.options import FILE
-from bothways.cli.terminal import counted, say
+from bothways.cli.terminal import counted, refuse, say
 from bothways.trust.files import content
 
 
@@ -40,4 +40,7 @@ def _import_file(issuer: Issuer, file: str) -> int:
     data = content(file)
     if is_crl(data):
         return import_crl(issuer, read_earlier_crl(data, file, issuer.authority))
-    return import_certificates(issuer, list(read_issued(data, file, issuer.authority)))
+    issued = list(read_issued(data, file, issuer.authority))
+    if not issued:
+        refuse(f"{file}: contains neither a certificate nor a CRL")
+    return import_certificates(issuer, issued)

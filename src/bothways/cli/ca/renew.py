@@ -15,7 +15,7 @@ from bothways.cli.ca.find_certificate import find_certificate
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.output_files import OutputFiles, renewed_files_options
-from bothways.cli.terminal import DONE, FAILED, refuse, report_error
+from bothways.cli.terminal import DONE, FAILED, refuse, report_error, say
 from bothways.describe.escape import visible
 from bothways.errors import UsageError
 
@@ -64,9 +64,13 @@ def _suffixes(same_key: bool) -> tuple[str, ...]:
 def _renew_all(issuer: Issuer, expiring: timedelta, same_key: bool, output: OutputFiles) -> int:
     """Renew what expires soon; failures are reported, and the other certificates renewed."""
     now, status = utc_now(), DONE
-    for entry in issuer.register.expiring(now + expiring, now):
-        if entry.profile == Profile.OCSP.value:
-            continue  # `ca serve` renews its own; their keys are only in its memory
+    # `ca serve` renews the certificates of its OCSP responders; their keys are only in its memory
+    due = [
+        each for each in issuer.register.expiring(now + expiring, now) if each.profile != Profile.OCSP.value
+    ]
+    if not due:
+        say(f"nothing to renew: none expires before {now + expiring:%Y-%m-%d %H:%M} UTC")
+    for entry in due:
         try:
             issued = issuer.renew(entry.serial, same_key=same_key)
             output.in_directory(entry.name, issued.serial).write(issued)
