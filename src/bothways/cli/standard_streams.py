@@ -13,9 +13,8 @@ STREAMS = (("stdin", "rb", os.O_RDONLY), ("stdout", "wb", os.O_RDONLY), ("stderr
 def open_closed_streams() -> None:
     """Put the null device in place of each standard stream that is closed.
 
-    They have no buffer, so that the end of the process finds nothing to write.
-
-    Otherwise Python has None there, and the next file or socket that is opened has the number of the stream.
+    Otherwise Python has None there, and the next file or socket that is opened gets the number of the stream. What is
+    opened here has no buffer, so that the end of the process finds nothing to write.
     """
     for name, mode, flags in STREAMS:
         if getattr(sys, name) is None:
