@@ -108,3 +108,15 @@ def test_a_certificate_in_a_file_has_no_staple(folder: Path) -> None:
     done = run(folder, "--crl", "root.crl", "--revocation", "staple")
     assert done.return_value == FAILED
     assert "it sent none" in done.output
+
+
+def test_a_certificate_for_the_other_side_is_told_how_it_is_verified(folder: Path) -> None:
+    """Without --purpose it is verified as a server's."""
+    (folder / "client.pem").write_bytes(leaf(CA, usage=("clientAuth",)).chain_pem)
+    words = [str(folder / "client.pem"), "--ca", str(folder / "root.pem"), "--at", NOW.isoformat()]
+    refused = CliRunner().invoke(verify.command, words, standalone_mode=False)
+    assert refused.return_value == FAILED
+    assert "This is a client's certificate: --purpose client verifies it as one" in refused.stdout
+    trusted = CliRunner().invoke(verify.command, [*words, "--purpose", "client"], standalone_mode=False)
+    assert trusted.return_value == DONE
+    assert "This is a" not in trusted.stdout

@@ -15,7 +15,7 @@ from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Files, explain_verdict, facts_of
 from bothways.errors import ConfigError
-from bothways.faults import Reason, hint_of
+from bothways.faults import Fault, Reason, hint_of
 from bothways.ladder.report import names_facts
 from bothways.roles import StepId
 from bothways.trust import files
@@ -194,7 +194,17 @@ def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -
             f"  until {verdict.valid_until:%Y-%m-%d %H:%M} UTC",
         ]
     lines += [f"  because {reason} ({reason.rule})" for reason in verdict.reasons]
-    return lines + ([f"  {line}" for line in why.lines()] if why is not None else [])
+    lines += [f"  {line}" for line in why.lines()] if why is not None else []
+    other = "client" if purpose == "server" else "server"
+    if any(_is_for(other, reason) for reason in verdict.reasons):
+        lines.append(f"  This is a {other}'s certificate: --purpose {other} verifies it as one")
+    return lines
+
+
+def _is_for(purpose: str, reason: Reason) -> bool:
+    """Return whether our certificate was refused because it is for this purpose alone."""
+    wrong = reason.fault is Fault.WRONG_EXTENDED_KEY_USAGE and reason.position == 0
+    return wrong and f"{purpose}Auth" in str(reason.facts.get("got"))
 
 
 def _facts(verdict: Verdict, why: Explanation | None) -> dict[str, object]:
