@@ -402,10 +402,11 @@ def test_an_interrupt_ends_the_service_cleanly(tmp_path: Path) -> None:
 def test_a_failure_to_listen_is_reported_with_the_reason(tmp_path: Path) -> None:
     Issuer.create(tmp_path / "ca", InitOptions("Test"), None).close()
     with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run_command(
-            bothways("ca", "serve", "ca", "--listen", f"127.0.0.1:{taken.getsockname()[1]}"),
+            bothways("ca", "serve", "ca", "--listen", address),
             cwd=tmp_path, text=True, env=environment(),
             capture_output=True, check=False, timeout=60,
         )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr == "bothways: Address already in use\n"
+    assert done.stderr == f"bothways: cannot listen on {address}: address already in use\n"

@@ -40,6 +40,12 @@ IDENTITIES = {
     "caller-of-another-scheme": "server-rsa",
     "caller-of-another-curve": "server-rsa",
 }
+# What is said through a mended command, where it is no HTTP and not what the row says: of a stream of XMPP the start
+# and the end (RFC 6120 4.2, 4.4).
+SAID_BY_ROW = {
+    "xmpp-in-the-clear": b"<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' "
+    b"xmlns:stream='http://etherx.jabber.org/streams'></stream:stream>",
+}
 SAYS = ("openssl", "gnutls-cli")  # clients that wait for words to say
 
 

@@ -17,7 +17,7 @@ from catalogue.database import REQUEST as STARTUP
 from catalogue.database import ask_for_tls
 from catalogue.played import play
 from catalogue.prepared import HTTP2
-from catalogue.remedies import Mended, mended
+from catalogue.remedies import SAID_BY_ROW, Mended, mended
 from catalogue.rows import CATALOGUE, Row
 from catalogue.stage import FILES, REQUEST, Stage, as_client
 from command_line import bothways, environment, run_command, shell_options
@@ -64,7 +64,8 @@ def test_what_is_suggested_is_done_and_then_it_works(
 
 def said_by(row: Row) -> bytes:
     """What is said when a command connects; gRPC ends the connection at once for what is no HTTP/2."""
-    return REQUEST if row.request in (b"", HTTP2) else row.request
+    said = REQUEST if row.request in (b"", HTTP2) else row.request
+    return SAID_BY_ROW.get(row.name, said)
 
 
 def at_the_database(row: Row, stage: Stage, port: int) -> None:

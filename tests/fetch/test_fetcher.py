@@ -121,7 +121,7 @@ async def test_a_nonce_is_sent_and_compared_with_the_response() -> None:
         (OSError(113, "No route to host"), "No route to host"),
         (Reply(404), "it answered with HTTP status 404"),
         (Reply(500), "it answered with HTTP status 500"),
-        (b"<html>garbage</html>", "it is not an OCSP response"),
+        (b"<html>garbage</html>", "it is an HTML or XML document"),
         (b"", "it is not an OCSP response"),
         (ocsp_refusal("try_later"), "the responder answered: try later"),
         (ocsp_response(OTHER), "it is about another certificate"),
