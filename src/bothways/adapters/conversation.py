@@ -176,7 +176,11 @@ class SSLConversation:
                 raise
         if isinstance(failed, TLSError):
             self.fail(failed)
-        raise TimeoutError(late) if again is None else again()
+        if again is not None:
+            raise again()
+        timed_out = TimeoutError(late)
+        timed_out.situation = self.connection.history.facts()  # type: ignore[attr-defined]
+        raise timed_out
 
     # -- the end ---------------------------------------------------------------------------------------
 

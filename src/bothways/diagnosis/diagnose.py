@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from bothways.diagnosis import before_tls, network, own_program, peer_alerts, peer_faults, plain_clients
+from bothways.diagnosis import (
+    before_tls,
+    network,
+    own_program,
+    peer_alerts,
+    peer_faults,
+    plain_clients,
+    time_limits,
+)
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
@@ -55,7 +63,8 @@ def explain_verdict(
 
 def _without_observer(error: Exception) -> Situation:
     peer = getattr(error, "peer", "server")
-    return Situation(OwnSide(Role.SERVER if peer == "client" else Role.CLIENT))
+    ours = OwnSide(Role.SERVER if peer == "client" else Role.CLIENT)
+    return Situation(ours, connected=time_limits.was_connected(error))
 
 
 def _causes(case: Case) -> Iterator[Likely]:

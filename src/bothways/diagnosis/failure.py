@@ -18,6 +18,7 @@ from bothways.tls.handshake.history import FailureFacts
 
 LOOKED_AT = 256  # exceptions that are looked at; libraries wrap about a dozen
 LEFT = "the handshake had succeeded; some clients verify our certificate, or compare its name, only then"
+BY_PYTHON = ("builtins", "socket")
 PARTS = 64  # members of one exception that are looked at, such as of an exception group
 
 
@@ -42,7 +43,7 @@ def explain_failure(
     """
     found: BaseException | None = failure_of(error)
     if found is None:
-        found = next((each for each in _within(error) if isinstance(each, OSError)), error)
+        found = _of_network(error) or error
     situation = getattr(found, "situation", None)
     if isinstance(situation, FailureFacts):
         situation = situation_of(situation)
@@ -82,6 +83,17 @@ def situate(
     if getattr(error, "situation", None) is None:
         ours = OwnSide.of(config, server_name, address=address, starttls=starttls)
         error.situation = Situation(ours, Observed(), config.clock.now())  # type: ignore[union-attr]
+
+
+def _of_network(exception: BaseException) -> OSError | None:
+    """Return the error of the network inside an exception: of a known connection, or Python's own, before others.
+
+    Libraries derive exceptions of their own from `OSError`, which say less than what they contain.
+    """
+    found = [each for each in _within(exception) if isinstance(each, OSError)]
+    known = (each for each in found if getattr(each, "situation", None) is not None)
+    own = (each for each in found if type(each).__module__ in BY_PYTHON and type(each) is not OSError)
+    return next(known, None) or next(own, None) or next(iter(found), None)
 
 
 def _within(exception: BaseException) -> Iterator[BaseException]:

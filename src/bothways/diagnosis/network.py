@@ -7,7 +7,16 @@ import socket
 from collections.abc import Iterator, Mapping
 
 from bothways.describe.messages import listed
-from bothways.diagnosis import before_tls, departure, own_hello, own_issuer, own_name, own_side, peer_alerts
+from bothways.diagnosis import (
+    before_tls,
+    departure,
+    own_hello,
+    own_issuer,
+    own_name,
+    own_side,
+    peer_alerts,
+    time_limits,
+)
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -43,6 +52,8 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server has it")
         case TimeoutError():
             yield from timed_out(case)
+        case _ if time_limits.is_of_handshake(error):
+            yield from timed_out(case)
         case _ if is_cut(error):
             yield from ended_without_alert(case)
         case _ if error.errno in NO_WAY:
@@ -63,9 +74,8 @@ def _incomplete(case: Case) -> int:
 
 def timed_out(case: Case) -> Iterator[Likely]:
     """A time limit passed: while connecting, or while waiting for the peer."""
-    if not case.observed.sent and case.is_client:
-        yield case.likely(Cause.FILTERED, BETWEEN, LIKELY, "nothing came back, not even a refusal")
-        yield case.likely(Cause.SLOW, BETWEEN)
+    if not case.observed.sent and case.is_client and not _incomplete(case):
+        yield from _nothing_observed(case)
         return
     if (begun := _incomplete(case)) and not case.observed.received:
         evidence = f"{begun} bytes of its first record came, and not the rest"
@@ -102,6 +112,21 @@ def timed_out(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.NO_ANSWER, PEERS, LIKELY, evidence)
     yield case.likely(Cause.SLOW, BETWEEN)
     yield case.likely(Cause.PEER_STOPPED, PEERS)
+
+
+def _nothing_observed(case: Case) -> Iterator[Likely]:
+    """A time limit passed, and no connection of ours tells what had been sent."""
+    match case.situation.connected:
+        case False:
+            yield case.likely(Cause.FILTERED, BETWEEN, LIKELY, "nothing came back, not even a refusal")
+        case True:
+            evidence = "TCP was connected, and the handshake, or what followed it, was not done in time"
+            yield case.likely(Cause.PEER_SILENT, PEERS, LIKELY, evidence)
+        case None:
+            evidence = "the error does not tell whether TCP was connected"
+            yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE, evidence)
+            yield case.likely(Cause.PEER_SILENT, PEERS, POSSIBLE, evidence)
+    yield case.likely(Cause.SLOW, BETWEEN)
 
 
 def ended_without_alert(case: Case) -> Iterator[Likely]:

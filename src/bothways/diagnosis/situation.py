@@ -244,12 +244,14 @@ class Situation:
     """Everything that an explanation takes into account besides the failure. `now` is the time by our clock.
 
     probed: what additional connections found, if any were made.
+    connected: where nothing was sent, whether TCP was connected when a time limit passed; None if that is not known.
     """
 
     own_side: OwnSide
     observed: Observed = Observed()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     probed: Probed | None = None
+    connected: bool | None = False
 
     @property
     def chain_for_peer(self) -> Chain | None:
