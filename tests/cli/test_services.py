@@ -186,7 +186,7 @@ def test_a_cut_on_one_side_is_a_cut_on_the_other(start, backend):
 
 
 def test_a_service_that_is_not_there_is_reported_in_the_log(start):
-    """The client is closed in order; the operator learns why."""
+    """The client is closed in order; the operator learns which service, and nothing is said of the client's address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         free = listener.getsockname()[1]
     server = start("--client-ca", "ca.pem", "--forward", f"127.0.0.1:{free}")
@@ -196,7 +196,33 @@ def test_a_service_that_is_not_there_is_reported_in_the_log(start):
     while "ended" not in server.printed and time.monotonic() < given_up:
         time.sleep(0.02)
     assert server.end() == 0
-    assert "ended: connection refused by the host or by a firewall" in server.printed
+    assert f"ended: the backend 127.0.0.1:{free} cannot be reached: connection refused" in server.printed
+    printed = " ".join(server.printed.split())
+    assert f"we forward connections, and the service behind us, 127.0.0.1:{free}, does not answer" in printed
+    assert f"a firewall rejects connections to 127.0.0.1:{free}" in printed
+
+
+def test_a_service_that_resets_is_reported_and_not_the_client(start, backend):
+    """What the client refuses has nothing to do with it: no cause speaks of our certificate."""
+
+    def reset(sock: socket.socket) -> None:
+        sock.recv(1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    where = backend(reset).address
+    server = start("--client-ca", "ca.pem", "--forward", where)
+    with ada(server) as channel:
+        channel.sendall(b"x")
+        with pytest.raises(Truncated):
+            channel.recv(1)
+    until_printed(server, "Likely causes")
+    assert server.end() == 0
+    printed = " ".join(server.printed.split())
+    assert f"ended: the backend {where}: the connection was reset" in printed
+    assert "the service behind us was stopped, crashed" in printed
+    assert f"the connection to {where} was established" in printed
+    told = printed.partition("ended:")[2]
+    assert "certificate" not in told and "client's" not in told
 
 
 def silent(sock: socket.socket) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -10,7 +11,8 @@ import pytest
 
 import bothways
 from bothways import Alert, PeerAlert, Truncated, explain_failure, failure_of
-from bothways.diagnosis.failure import LOOKED_AT
+from bothways.diagnosis.failure import LOOKED_AT, explain_backend
+from bothways.errors import StartTLSFailed, StartTLSProblem
 
 OURS = PeerAlert(Alert.CERTIFICATE_REVOKED, step=None, peer="server")
 
@@ -115,3 +117,32 @@ def test_what_was_seen_of_the_connection_is_taken_into_account() -> None:
     assert "seen" in str(reported)
     assert str(reported) == str(late)
     assert bothways.explain_failure is explain_failure
+
+
+@pytest.mark.parametrize(
+    ("problem", "first", "words"),
+    [
+        (
+            ConnectionRefusedError(111, "Connection refused"),
+            "BACKEND_DOWN",
+            "behind us, 10.0.0.9:80, does not answer",
+        ),
+        (TimeoutError(), "BACKEND_DOWN", "behind us, 10.0.0.9:80, does not answer"),
+        (ConnectionResetError(104, "Connection reset by peer"), "PEER_STOPPED", "the service behind us"),
+        (None, "PEER_STOPPED", "the service behind us"),
+        (socket.gaierror(-2, "Name or service not known"), "HOST_UNKNOWN", "misspelled"),
+        (OSError(113, "No route to host"), "UNREACHABLE", "10.0.0.9:80"),
+    ],
+)
+def test_a_service_to_which_we_forward_is_told_and_not_the_client(problem, first, words):
+    """Its address is in the causes, and no command that would have to know more of it."""
+    found = explain_backend(problem, "10.0.0.9:80")
+    assert found.causes[0].cause.name == first
+    assert words in found.causes[0].text
+    assert not any("client" in each.text for each in found.causes)
+
+
+def test_a_service_that_greets_otherwise_is_told_by_what_it_said():
+    """It was to speak first, in the protocol in which the client had been greeted by us."""
+    found = explain_backend(StartTLSFailed(StartTLSProblem.ENDED, "SMTP"), "10.0.0.9:80")
+    assert found.causes and found.usually == "the client is not at fault: it was accepted"

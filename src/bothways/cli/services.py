@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from functools import partial
+from typing import NoReturn
 
 from bothways.aio.answers import Finder, Signer
 from bothways.aio.idleness import Idleness
@@ -17,7 +18,8 @@ from bothways.cli.admission import ServedClient
 from bothways.cli.page import greet
 from bothways.errors import StartTLSFailed, TimedOut
 from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.backends import connected_socket, greeted, plain_way, unfit_greeting
+from bothways.gateway.backends import connected_socket, greeted, hindrance, plain_way, unfit_greeting
+from bothways.gateway.endings import Code
 from bothways.gateway.relay import Relay
 from bothways.starttls import Accepted
 from bothways.tls.connection import Connection
@@ -25,6 +27,18 @@ from bothways.tls.connection import Connection
 CONNECT_SECONDS = 10.0
 HALF_CLOSED_SECONDS = 600.0  # seconds, for a connection with one direction closed
 CHUNK = 64 * 1024
+
+
+class BackendFailed(ConnectionError):
+    """The service to which a client is forwarded was not reached, or was lost; the client is not at fault.
+
+    address: of the service.  problem: what went wrong with our connection to it, if an error did.
+    """
+
+    def __init__(self, text: str, address: TCPAddress, problem: Exception | None) -> None:
+        super().__init__(text)
+        self.address = address
+        self.problem = problem
 
 
 class ServedProtocol(TLSProtocol):
@@ -187,18 +201,27 @@ class Forward(Service):
         await tls.until_lost()
         if self._relay.silent_for is not None:
             raise silence(self._relay.silent_for)
+        why = self._relay.why
+        if why is not None and why.code == Code.BACKEND_LOST.name:
+            text = why.text.replace("the backend", f"the backend {self._backend}", 1)
+            raise BackendFailed(text, self._backend, self._relay.error)
         if self._relay.error is not None:
             raise self._relay.error
 
     async def _connect(self) -> None:
-        """Connect to the service. Raises OSError; the client can then be closed in order, since it got nothing."""
+        """Connect to the service. Raises BackendFailed; the client is then closed in order, since it got nothing."""
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._connected()
-        except TimeoutError:
-            raise TimedOut(f"{self._backend} did not answer within {CONNECT_SECONDS:g} seconds") from None
+        except TimeoutError as error:
+            self._unreached(f"did not answer within {CONNECT_SECONDS:g} seconds", error)
+        except OSError as error:
+            self._unreached(f"cannot be reached: {hindrance(error)}", error)
         except StartTLSFailed as error:
-            raise ConnectionError(f"{self._backend} {unfit_greeting(error)}") from None
+            self._unreached(unfit_greeting(error), error)
+
+    def _unreached(self, why: str, error: Exception) -> NoReturn:
+        raise BackendFailed(f"the backend {self._backend} {why}", self._backend, error) from error
 
     async def _connected(self) -> None:
         sock = await connected_socket(self._backend)

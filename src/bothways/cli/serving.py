@@ -15,13 +15,13 @@ from bothways.cli.admission import ServeAdmission, ServedClient
 from bothways.cli.arrivals import ServeArrival
 from bothways.cli.pictures import LadderFile
 from bothways.cli.reports import Reports
-from bothways.cli.services import ServedProtocol, Service
+from bothways.cli.services import BackendFailed, ServedProtocol, Service
 from bothways.cli.terminal import bounded, headline, say
 from bothways.describe.escape import visible
 from bothways.describe.names import peer_name
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, Weight
-from bothways.diagnosis.failure import explain_departure, explain_failure
+from bothways.diagnosis.failure import explain_backend, explain_departure, explain_failure
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.observer import situation_of
 from bothways.errors import StartTLSFailed, TLSError, Truncated
@@ -259,6 +259,8 @@ class Serving:
         return [f"{who} ended: {words or headline(error)}", *(f"    {line}" for line in causes)]
 
     def _explained(self, client: ServedClient | None, error: Exception, local: str) -> Explanation:
+        if isinstance(error, BackendFailed):
+            return explain_backend(error.problem, str(error.address))
         address = "" if client is None else str(client.address)
         return explain_failure(error, files=self._files, address=address, local=local)
 

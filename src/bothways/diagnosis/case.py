@@ -165,6 +165,8 @@ class Case:
             "peer": peer,
             "whose": whose,
             "who": "we" if ours else f"the {peer}",
+            "forwards": "we forward" if ours else f"the {peer} forwards",
+            "forwarder": f"us, {self.own_side.address}," if ours else "it",
             "other": f"the {peer}" if ours else "our side",
             "subject": f"{whose} certificate",
             "undecoded": f"{whose} certificate cannot be decoded",

@@ -598,7 +598,8 @@ class Cause(Enum):
         ours="have the proxy's operator issue credentials, or permit connections without it",
     )
     BACKEND_DOWN = Row(
-        "the {peer} forwards connections, and the service behind it does not answer",
+        "{forwards} connections, and the service behind {forwarder} does not answer",
+        ours="start the service at {address}, or correct its address; it has to expect plain connections from us",
         theirs="start the service behind it, or correct in the configuration of the {peer} its address, and whether it expects TLS or a PROXY header",
     )
     OTHER_SERVICE = Row(

@@ -6,13 +6,15 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bothways.diagnosis import departure
+from bothways.diagnosis import departure, network
 from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
-from bothways.diagnosis.diagnosis import Explanation, ranked
+from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
 from bothways.diagnosis.observer import situation_of
 from bothways.diagnosis.situation import UNNAMED, Files, Observed, OwnSide, Situation
 from bothways.errors import TLSError, Truncated
+from bothways.roles import Role
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.history import FailureFacts
 
@@ -71,6 +73,41 @@ def explain_departure(
     if not causes:
         return None
     return Explanation("the client closed the connection before it sent anything", LEFT, causes)
+
+
+def explain_backend(problem: Exception | None, address: str) -> Explanation:
+    """Return why a service to which we forward did not answer, or was lost. Never raises.
+
+    problem: the error of our connection to it, if there was one.  address: of the service, "HOST:PORT".
+    """
+    error = problem or ConnectionResetError("the connection was lost")
+    situation = Situation(OwnSide(Role.CLIENT, address=address))
+    found = explain(error, situation)
+    causes = (
+        ranked(_of_backend(Case(error, situation), error)) if isinstance(error, OSError) else found.causes
+    )
+    return Explanation(found.happened, "the client is not at fault: it was accepted", causes)
+
+
+def _of_backend(case: Case, error: OSError) -> Iterator[Likely]:
+    """A service that was reached has ended the connection; of one that was not the network tells more."""
+    if network.is_cut(error):
+        evidence = f"the connection to {case.own_side.address} was established, and the service ended it"
+        facts = {"peer": "service behind us"}
+        yield case.likely(Cause.PEER_STOPPED, Party.PEERS, Weight.LIKELY, evidence, **facts)
+        yield case.likely(Cause.BACKEND_DOWN, Party.OURS)
+        return
+    absent = isinstance(error, (ConnectionRefusedError, TimeoutError))
+    if absent:
+        refused = isinstance(error, ConnectionRefusedError)
+        evidence = (
+            "the connection was refused at once" if refused else "nothing came back, not even a refusal"
+        )
+        yield case.likely(Cause.BACKEND_DOWN, Party.OURS, Weight.LIKELY, evidence)
+    for each in network.failed(case, error):
+        if each.cause not in (Cause.NOTHING_LISTENS, Cause.SLOW):
+            weight = Weight.POSSIBLE if absent else each.weight
+            yield replace(each, weight=weight, facts={**each.facts, "no_command": True})
 
 
 def situate(

@@ -62,7 +62,7 @@ async def reach(protocol: Service, route: Route, seconds: float, head: bytes) ->
     except TimeoutError:
         return Unreached(f"the backend {backend} did not answer within {seconds:g} seconds", in_time=False)
     except OSError as error:
-        return Unreached(f"the backend {backend} cannot be reached: {error.strerror or error}", why=error)
+        return Unreached(f"the backend {backend} cannot be reached: {hindrance(error)}", why=error)
     except StartTLSFailed as error:
         return Unreached(f"the backend {backend} {unfit_greeting(error)}", why=error)
     except TLSError as error:
@@ -89,6 +89,12 @@ async def _connected(protocol: Service, route: Route, backend: Address, head: by
         if protocol.transport is None:
             sock.close()
         raise
+
+
+def hindrance(error: OSError) -> str:
+    """Say why a service was not reached; the event loop's own words for a refusal do not tell it."""
+    refused = isinstance(error, ConnectionRefusedError)
+    return "connection refused" if refused else error.strerror or str(error)
 
 
 def unfit_greeting(error: StartTLSFailed) -> str:
