@@ -139,3 +139,11 @@ def test_a_chain_with_another_certificate_of_its_issuer_is_not_complete():
     other = pki.root("Bank Root", own_key=pki.key("P-256", 36))
     row = rows_of([pki.leaf(other, "bank.example").der])["certificate.chain"]
     assert row.level == "problem" and "is one of our trust anchors, with another key" in row.text
+
+
+@pytest.mark.parametrize("issuer", [MIDDLE, ROOT], ids=["sent", "anchor"])
+def test_a_damaged_certificate_is_not_blamed_on_the_issuer(issuer: Issued):
+    broken = pki.leaf(issuer, "bank.example", broken=True)
+    row = rows_of(broken.chain)["certificate.chain"]
+    assert row.level == "problem" and "signature does not verify: it is damaged or was altered" in row.text
+    assert "another key" not in row.text and "copied" in row.hint

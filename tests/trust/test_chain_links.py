@@ -13,6 +13,7 @@ from bothways.trust.chain_links import (
     follows,
     identifier_text,
     instead_of_issuer,
+    is_altered,
     is_self_signed,
     key_difference,
     linked,
@@ -71,6 +72,28 @@ def test_key_identifiers_that_say_nothing_are_not_told() -> None:
     assert not names_key_of(child, [other])
     assert names_key_of(parsed(LEAF)[0], parsed(OTHER, ISSUING))
     assert len(identifier_text(bytes(500))) < 70
+
+
+def test_a_certificate_that_names_the_key_which_did_not_sign_it_was_altered() -> None:
+    """With the issuer's other certificate beside it, too, and for an intermediate: no other key is spoken of."""
+    altered = pki.leaf(ISSUING, "bank.example", broken=True)
+    middle = pki.intermediate(ROOT, "Acme Issuing", broken=True)
+    files = (
+        (altered.pem + ISSUING.pem, altered.key_pem, "CN=bank.example"),
+        (altered.pem + ANEW.pem + ISSUING.pem, altered.key_pem, "CN=bank.example"),
+        (LEAF.pem + middle.pem + ROOT.pem, LEAF.key_pem, "CN=Acme Issuing"),
+    )
+    for sent, key, subject in files:
+        with pytest.raises(
+            ConfigError, match=f"signature of the certificate of {subject} does not"
+        ) as caught:
+            Credentials.from_pem(sent, key)
+        assert "damaged or was altered" in str(caught.value)
+        assert "another key" not in str(caught.value) and "incomplete" not in str(caught.value)
+    child, issuing, anew = parsed(altered, ISSUING, ANEW)
+    assert is_altered(child, issuing) and not is_altered(child, anew)
+    unnamed, plain = parsed(pki.leaf(ISSUING, "a.example", key_identifiers=False, broken=True), ISSUING)
+    assert not is_altered(unnamed, plain)
 
 
 def test_what_stands_in_the_place_of_an_issuer_is_a_ca() -> None:

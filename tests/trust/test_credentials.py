@@ -124,9 +124,11 @@ def test_each_mistake_has_its_own_message(cert, key_bytes, password, sentence):
     assert caught.value.__cause__ is None
 
 
-def test_a_chain_with_a_forged_signature_is_incomplete():
-    """The names fit and the signature does not."""
-    with pytest.raises(ConfigError, match="the chain is incomplete"):
+def test_a_chain_with_a_forged_signature_is_refused():
+    """The names and the key identifiers fit, and the signature does not."""
+    with pytest.raises(
+        ConfigError, match="the signature of the certificate of CN=me.example does not verify"
+    ):
         Credentials.from_pem(altered(ME).pem + LOW.pem, ME.key_pem)
 
 

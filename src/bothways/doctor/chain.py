@@ -15,7 +15,7 @@ from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import follows, is_self_signed, key_difference, linked
+from bothways.trust.chain_links import follows, is_altered, is_self_signed, key_difference, linked
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Outcome, Trusted, Verdict
 
@@ -165,11 +165,9 @@ def chain_rows(
             "certificate.chain", "note", "chain", "it is self-signed: nothing is missing above it"
         )
     else:
-        text = f"{count}; {shown(top.issuer_text)}, which issued {which(top, sent)}, {_missing(top, rest, anchors)}"
-        yield ReportRow(
-            "certificate.chain", "problem", "chain", text,
-            "have the server send its intermediates, or trust its root: --ca FILE",
-        )  # fmt: skip
+        missing, remedy = _missing(top, rest, anchors)
+        text = f"{count}; {shown(top.issuer_text)}, which issued {which(top, sent)}, {missing}"
+        yield ReportRow("certificate.chain", "problem", "chain", text, remedy)
     if len({each.der for each in sent}) < len(sent):
         yield ReportRow(
             "certificate.repeated", "warning", "repeated", "a certificate occurs twice", SEND_THESE
@@ -197,8 +195,24 @@ def which(certificate: ParsedCertificate, sent: Sequence[ParsedCertificate]) -> 
     return "the leaf" if certificate is sent[0] else shown(certificate.subject_text)
 
 
-def _missing(top: ParsedCertificate, rest: Sequence[ParsedCertificate], anchors: TrustStore) -> str:
-    """Return what is there instead of the issuer of the last certificate that the chain leads to."""
+def _missing(
+    top: ParsedCertificate, rest: Sequence[ParsedCertificate], anchors: TrustStore
+) -> tuple[str, str]:
+    """Return what is there instead of the issuer of the last certificate that the chain leads to, and the remedy."""
+    held = [*rest, *anchors.issuers_of(top)]
+    if any(is_altered(top, each) for each in held):
+        return (
+            "has the key that it names, and its signature does not verify: it is damaged or was altered",
+            COPY_AGAIN,
+        )
+    return _other_issuer(top, rest, anchors), SEND_ISSUERS
+
+
+SEND_ISSUERS = "have the server send its intermediates, or trust its root: --ca FILE"
+COPY_AGAIN = "have the server's certificate copied, or issued, again"
+
+
+def _other_issuer(top: ParsedCertificate, rest: Sequence[ParsedCertificate], anchors: TrustStore) -> str:
     other = next((each for each in rest if each.is_named_issuer_of(top)), None)
     if other is not None:
         return f"was sent for another key: {key_difference(top, other)}"

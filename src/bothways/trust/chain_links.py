@@ -55,8 +55,8 @@ def instead_of_issuer(
     child: ParsedCertificate, others: Sequence[ParsedCertificate]
 ) -> ParsedCertificate | None:
     """Return the CA certificate that stands in the place of an issuer and is none: of its name if there is one."""
-    named = next((each for each in others if each.is_named_issuer_of(child)), None)
-    return named or next((each for each in others if may_issue(each)), None)
+    named = most_likely_first(child, [each for each in others if each.is_named_issuer_of(child)])
+    return next(iter(named), None) or next((each for each in others if may_issue(each)), None)
 
 
 def may_issue(certificate: ParsedCertificate) -> bool:
@@ -93,3 +93,11 @@ def names_key_of(child: ParsedCertificate, others: Iterable[ParsedCertificate]) 
     """Whether a certificate names the key of one of the others as that of its issuer."""
     wanted = child.authority_key_identifier
     return wanted is not None and any(each.subject_key_identifier == wanted for each in others)
+
+
+def is_altered(child: ParsedCertificate, issuer: ParsedCertificate) -> bool:
+    """Whether a certificate that an issuer's key did not sign names that very key, so that it is not as it was issued.
+
+    The caller has compared the names, and checked the signature (RFC 5280 4.2.1.1).
+    """
+    return issuer.is_named_issuer_of(child) and names_key_of(child, [issuer])

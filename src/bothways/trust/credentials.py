@@ -23,6 +23,7 @@ from bothways.trust.chain_links import (
     follows,
     identifier_text,
     instead_of_issuer,
+    is_altered,
     is_self_signed,
     key_difference,
 )
@@ -383,16 +384,21 @@ def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate]) -> str:
     """Return which certificate is missing after the last one of a chain, and what is there instead of it."""
     missing, subject = shown(last.issuer_text), shown(last.subject_text)
     other = instead_of_issuer(last, rest) or rest[0]
+    if is_altered(last, other):
+        return (
+            f"the signature of the certificate of {subject} does not verify under the key of {missing}, which is there "
+            "and is the one that it names: it is damaged or was altered; copy it again, or have it issued again"
+        )
     if other.is_named_issuer_of(last):
         why = key_difference(last, other)
         return (
-            f"{missing}, which issued {subject}, is there with another key: {why}; "
+            f"the chain is incomplete: {missing}, which issued {subject}, is there with another key: {why}; "
             "put the certificate in its place that the CA has for the key that it signed with"
         )
     extra, wanted = shown(other.subject_text), last.authority_key_identifier
     key = "" if wanted is None else f" with the key {identifier_text(wanted)}"
     return (
-        f"{missing}, which issued {subject}{key}, is missing; "
+        f"the chain is incomplete: {missing}, which issued {subject}{key}, is missing; "
         f"add its certificate, or remove {extra}, which does not belong to the chain"
     )
 
@@ -409,7 +415,7 @@ def _in_order(
             None,
         )
         if issuer is None:
-            raise UnusableFile(f"{source}: the chain is incomplete: {_gap(chain[-1], rest)}")
+            raise UnusableFile(f"{source}: {_gap(chain[-1], rest)}")
         rest.remove(issuer)
         chain.append(issuer)
     if len(chain) > _MAX_CHAIN:
