@@ -245,7 +245,7 @@ class Fault(Enum):
     WEAK_KEY = Row(Alert.BAD_CERTIFICATE, "sent a certificate with a key that is too weak: {got}", "RFC 9325 4.5",
                    "use P-256, Ed25519 or RSA of at least 2048 bits", check=Check.SIGNATURE)
     REVOKED = Row(Alert.CERTIFICATE_REVOKED, "sent a certificate that was revoked on {revoked_at:%Y-%m-%d %H:%M} ({reason})", "RFC 5280 6.3.3",
-                  "the peer needs a new certificate; one that is on hold may be valid again later", check=Check.REVOCATION)
+                  "the peer needs a new certificate, unless this one is only on hold", check=Check.REVOCATION)
     REVOCATION_UNKNOWN = Row(Alert.CERTIFICATE_UNKNOWN, "sent a certificate whose revocation status cannot be determined: {problem}", "RFC 5280 6.3.3",
                              "{advice}", check=Check.STATUS)
     STAPLE_REQUIRED = Row(Alert.BAD_CERTIFICATE_STATUS_RESPONSE, "sent no valid OCSP response, which {required_by} requires: {problem}", "RFC 7633 4.2.3.1",
