@@ -9,6 +9,7 @@ from bothways import explain_failure
 from bothways.diagnosis import Explanation, HandshakeFacts, Weight, explain
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from diagnosis.talks import first
+from pair import Pair
 from starttls.clients_that_ask import Asking, failure, held
 
 SSL_REQUEST, STARTUP = bytes.fromhex("0000000804d2162f"), b"\0\0\0\x15\0\3\0\0user\0ada\0\0"
@@ -150,3 +151,57 @@ def test_a_client_that_begins_with_tls_is_told_of_the_port_and_not_of_our_comman
     found = explain_failure(error).first
     assert found.text == "the client begins with TLS at once, and this port expects a request for it in LDAP"
     assert found.remedy.startswith("have the client request TLS in LDAP (STARTTLS)") and found.command == ""
+
+
+def after_handshake(plain: bytes, said: bytes = b"") -> Explanation:
+    """The failure as a server has it explained that gets these bytes behind a complete handshake."""
+    config = identities.server_config()
+    pair = Pair(
+        identities.client_config(identities.client()).connection("localhost"),
+        config.connection(observer=(observed := HandshakeFacts(config))),
+    )
+    pair.exchange()
+    if said:
+        pair.client.send(said)
+        pair.exchange()
+    pair.server.receive(plain)
+    assert pair.server.failure is not None
+    return explain(pair.server.failure, observed.situation())
+
+
+UNBIND, TERMINATE = bytes.fromhex("30050201034200"), b"X\0\0\0\x04"
+
+
+@pytest.mark.parametrize(
+    ("plain", "protocol"),
+    [
+        (UNBIND, "LDAP"),
+        (UNBIND[:5], "LDAP"),
+        (bytes.fromhex("30840000000502010342"), "LDAP"),
+        (TERMINATE, "PostgreSQL"),
+        (b"QUIT\r\n", "plain text"),
+    ],
+)
+def test_a_client_that_goes_on_without_tls_has_refused_us_and_has_no_defect(plain, protocol):
+    """OpenLDAP's clients say so that they refuse a certificate by StartTLS: for its CA, or its name."""
+    found = after_handshake(plain)
+    assert first(found) == ("CA_NOT_ACCEPTED", "ours")
+    assert f"it goes on without TLS, in {protocol}, and sent nothing in TLS" in found.first.evidence
+    assert "goes on in plain" in found.usually and "defect" not in str(found)
+    last = {each.cause.name: each.weight for each in found.causes}
+    assert last["PEER_BREAKS_RULES"] is Weight.POSSIBLE and "GAVE_UP" in last
+
+
+@pytest.mark.parametrize(
+    ("plain", "said"),
+    [
+        (b"\x63\3\3\0\1x", b""),
+        (b"\0\0\0\0\0", b""),
+        (b"\xff\xfe\xfd\xfc\xfb", b""),
+        (UNBIND, b"a request"),
+        (b"QUIT\r\n", b"a request"),
+    ],
+)
+def test_other_records_that_are_none_break_the_rules(plain, said):
+    """Of no protocol, altered on the way, or behind data that was sent in TLS."""
+    assert first(after_handshake(plain, said=said)) == ("PEER_BREAKS_RULES", "the peer's")

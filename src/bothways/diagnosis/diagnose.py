@@ -187,6 +187,10 @@ BREACH = (
     "or a device on the network path altered the traffic"
 )
 NO_SERVER = "no server of TLS answers so: it is another service, most likely one that sends back what it gets"
+WITHOUT_TLS = (
+    "the client goes on in plain: clients that requested TLS in another protocol (STARTTLS) "
+    "do so where they refuse our certificate"
+)
 BEFORE_TLS = "TLS has not begun: nothing that was received so far is authenticated"
 
 
@@ -207,6 +211,8 @@ def _usual_meaning(case: Case) -> str:
                 return ON_HOLD
             if peer_faults.answers_by_hello(case):
                 return NO_SERVER
+            if plain_clients.gave_up_tls(case):
+                return WITHOUT_TLS
             if case.error.fault is Fault.NO_PATH and _pins_alone(case):
                 return NOT_PINNED
             check = case.error.fault.check

@@ -327,6 +327,11 @@ def _client_left(case: Case) -> Iterator[Likely]:
     if case.is_client or case.observed.data or not case.chain:
         return
     yield from departure.nothing_agreed(case)
+    yield from not_taken(case)
+
+
+def not_taken(case: Case) -> Iterator[Likely]:
+    """What a client may have against our certificate that ends after it, and does not say why."""
     for rule in (
         own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
         own_name.wrong_name, own_side.clock, own_side.revoked_for_gnutls,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from bothways.describe.messages import listed
 from bothways.diagnosis import network, own_hello, plain_clients, psks
@@ -234,6 +235,19 @@ def _unexpected(case: Case) -> Iterator[Likely]:
     yield from _broken(case)
 
 
+def _unexpected_record(case: Case) -> Iterator[Likely]:
+    """What is no record behind our certificate is plain text of a client that refuses it: so LDAP's clients do."""
+    protocol = plain_clients.gave_up_tls(case)
+    if not protocol:
+        yield from _broken(case)
+        return
+    seen = f"it goes on without TLS, in {protocol}, and sent nothing in TLS"
+    for number, each in enumerate(network.not_taken(case)):
+        yield each if number else replace(each, evidence="; ".join(filter(None, (each.evidence, seen))))
+    yield case.likely(Cause.GAVE_UP, PEERS, POSSIBLE, seen)
+    yield case.likely(Cause.PEER_BREAKS_RULES, PEERS, POSSIBLE, detail=case.refusal.sentence)
+
+
 def _broken(case: Case) -> Iterator[Likely]:
     error = case.refusal
     yield case.likely(
@@ -285,6 +299,7 @@ RULES: Mapping[Fault, Rule] = {
     Fault.WRONG_COOKIE: _interference,
     Fault.WRONG_SESSION_ID: _interference,
     Fault.UNEXPECTED_MESSAGE: _unexpected,
+    Fault.UNEXPECTED_RECORD: _unexpected_record,
     Fault.MESSAGE_TOO_LONG: _limit_exceeded,
     Fault.TOO_MANY_EMPTY_RECORDS: _limit_exceeded,
     Fault.TOO_MANY_KEY_UPDATES: _limit_exceeded,

@@ -11,7 +11,8 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.service_protocols import BER_LENGTH
-from bothways.errors import StartTLSFailed, StartTLSProblem
+from bothways.errors import PeerFault, StartTLSFailed, StartTLSProblem
+from bothways.faults import Fault
 from bothways.tls.record.protocol_guess import OtherProtocol, is_whole_request, recognise
 
 CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
@@ -63,6 +64,20 @@ def _of_client(case: Case, head: bytes, other: OtherProtocol | None, observed: s
 
 def _begins_in(case: Case, name: str, weight: Weight, observed: str) -> Likely:
     return case.likely(Cause.STARTTLS_CLIENT, PEERS, weight, observed, protocol=name, wanted=AT_ONCE[name])
+
+
+def gave_up_tls(case: Case) -> str:
+    """Return in which protocol a client goes on without TLS, after our certificate was sent in it; "" if it does not.
+
+    Clients that request TLS in another protocol do so that refuse our certificate: OpenLDAP's sends its unbind.
+    """
+    error = case.error
+    if case.is_client or not case.chain or case.observed.data or not isinstance(error, PeerFault):
+        return ""
+    begins = error.facts.get("begins")
+    if error.fault is not Fault.UNEXPECTED_RECORD or not isinstance(begins, bytes):
+        return ""
+    return next((name for name, pattern in GOING_ON if pattern.match(begins)), "")
 
 
 def not_requested(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
@@ -136,6 +151,12 @@ ASKING: Sequence[Asking] = (
     Asking("LDAP", re.compile(rb"\x30" + BER_LENGTH + _MESSAGE_ID + rb"[\x60\x63\x77]", re.DOTALL), 6),
     Asking("LDAP", re.compile(rb"\x30(?:[\0-\x7f]\x02\x01.|\x84...)$", re.DOTALL), 6),
     Asking("SMTP", re.compile(rb"(?:EHLO|HELO|LHLO) ", re.IGNORECASE), 5),
+)
+# How each goes on in plain: any request of LDAP (RFC 4511 4.1.1), a message of PostgreSQL (55.7), a line of text.
+GOING_ON: Sequence[tuple[str, re.Pattern[bytes]]] = (
+    ("LDAP", re.compile(rb"\x30(?:[\x05-\x7f]\x02|\x81.\x02|\x82..\x02|\x84...)", re.DOTALL)),
+    ("PostgreSQL", re.compile(rb"[A-Za-z]\0[\0-\x0f]")),
+    ("plain text", re.compile(rb"[\t\n\r -~]{5}")),
 )
 # How each begins with TLS.
 AT_ONCE: Mapping[str, str] = {

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bothways.faults import Blame, Fault
 from bothways.iana import ContentType
 from bothways.tls.record.framing import HEADER_SIZE, PLAINTEXT_LIMIT, PROTECTED_LIMIT, SHORT, Framing, guess
+from bothways.tls.record.protocol_guess import LOOKED_AT
 from faults import blames
 
 ALERT, HANDSHAKE, DATA = ContentType.alert, ContentType.handshake, ContentType.application_data
@@ -163,8 +164,9 @@ def test_an_unknown_content_type_is_refused(content_type: int, length: int) -> N
     framing = Framing()
     framing.feed(RECORDS[0])
     assert len(drained(framing)) == 1
-    framing.feed(record(content_type, bytes(length)))
-    with blames(Fault.UNEXPECTED_RECORD, got=f"ContentType {content_type}"):
+    unknown = record(content_type, bytes(length))
+    framing.feed(unknown)
+    with blames(Fault.UNEXPECTED_RECORD, got=f"ContentType {content_type}", begins=unknown[:LOOKED_AT]):
         framing.next()
 
 
