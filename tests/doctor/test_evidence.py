@@ -14,6 +14,7 @@ import pytest
 
 import identities
 from bothways.diagnosis import Explanation, HandshakeFacts, OwnSide, Probed, Weight, explain
+from bothways.diagnosis.rare_suites import RareSuite
 from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.evidence import PROBES, of_survey, probe
 from bothways.doctor.survey import Survey
@@ -227,6 +228,13 @@ def test_suites_of_every_other_kind_are_tried_where_the_known_ones_are_refused()
     reported = explained(Probed(pre_shared=True))
     assert first(reported) == ("NO_SHARED_SUITE", "the peer's") and "pre-shared" in reported.first.text
     assert not {"NAME_NOT_SERVED", "LARGE_HELLO"} & {each.cause.name for each in reported.causes}
+
+
+def test_a_suite_that_few_have_is_named_and_the_offer_told_as_it_was() -> None:
+    reported = explained(Probed((V12,), (RareSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8,)))
+    assert first(reported) == ("NO_SHARED_SUITE", "the peer's")
+    assert "TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8" in reported.first.text
+    assert "rare cipher suites was answered" in reported.first.evidence
 
 
 def test_a_server_that_answers_without_the_name_only_does_not_serve_it() -> None:

@@ -13,6 +13,7 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address
+from bothways.diagnosis.rare_suites import RARE_SUITES, suite_names
 from bothways.diagnosis.situation import Probed
 from bothways.diagnosis.stacks import has_strict_level
 from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, group_names, names
@@ -53,9 +54,7 @@ def _version_found(case: Case, found: Probed) -> list[Likely]:
         return [_wants_13(case, LIKELY, PROBE)]
     detail = f"it supports only {spoken}, and we offer {listed([version(code) for code in case.own_side.versions])}"
     if not usable:
-        detail += (
-            f"; of its cipher suites there, such as {listed(names(CipherSuite, found.suites))}, we have none"
-        )
+        detail += f"; of its cipher suites there, such as {listed(suite_names(found.suites))}, we have none"
     return [case.likely(Cause.NO_SHARED_VERSION, party, LIKELY, PROBE, detail=detail)]
 
 
@@ -73,13 +72,18 @@ def _version_left_out(case: Case, found: Probed) -> Iterator[Likely]:
 def _suite_found(case: Case, found: Probed) -> list[Likely]:
     if not found.suites or set(found.suites) & set(case.own_side.suites):
         return []
-    spelled = listed(names(CipherSuite, found.suites))
+    spelled = listed(suite_names(found.suites))
     if KEY_TRANSPORT.issuperset(found.suites):
         return [_only_key_transport(case, found, spelled)]
     known = {int(CipherSuite[each]) for each in SUITES}
     party = OURS if known & set(found.suites) else PEERS
     detail = f"it has {spelled}, and none of ours"
-    return [case.likely(Cause.NO_SHARED_SUITE, party, LIKELY, PROBE, detail=detail)]
+    evidence = PROBE
+    if set(found.suites) <= set(RARE_SUITES):
+        evidence = (
+            "a hello that offers rare cipher suites was answered, and one that offers all others was not"
+        )
+    return [case.likely(Cause.NO_SHARED_SUITE, party, LIKELY, evidence, detail=detail)]
 
 
 def _only_key_transport(case: Case, found: Probed, spelled: str) -> Likely:
@@ -324,8 +328,8 @@ def nothing_accepted(case: Case) -> Iterator[Likely]:
     if case.is_client and found == (Probed(differs_by_name=False) if by_address else Probed()):
         names = "without a server name and with one alike" if by_address else "with our name and without one"
         evidence = (
-            f"it refuses a hello that offers everything, {names}, as a server does whose certificate fits none of its "
-            "cipher suites"
+            f"it refuses hellos with every registered cipher suite, {names}, as a server does whose certificate fits "
+            "none of its cipher suites"
         )
         yield case.likely(Cause.PEER_CONFIGURED_WRONG, PEERS, LIKELY, evidence)
 

@@ -28,12 +28,12 @@ def probe(
 ) -> Probed | None:
     """Find out what a server chooses if everything is offered; ClientHellos are sent, and no handshake is completed.
 
-    If that is refused, a hello without the server's name and one with suites of pre-shared keys are tried. If it is
-    not answered: whether a connection is closed before anything is sent, a hello after a header of the PROXY
-    protocol, one without the server's name, or with some name where we connect by address, lines of plain text, a
-    request in plain HTTP, and requests for TLS in protocols whose servers wait for the client; last, whether it waits
-    for the end of a hello before it closes. If it is answered in HTTP: what the server sends before anything is sent
-    to it, a hello after a header of the PROXY protocol, and a request in plain HTTP.
+    If that is refused, a hello without the server's name, one with suites of pre-shared keys and one with rare suites
+    are tried. If it is not answered: whether a connection is closed before anything is sent, a hello after a header
+    of the PROXY protocol, one without the server's name, or with some name where we connect by address, lines of
+    plain text, a request in plain HTTP, and requests for TLS in protocols whose servers wait for the client; last,
+    whether it waits for the end of a hello before it closes. If it is answered in HTTP: what the server sends before
+    anything is sent to it, a hello after a header of the PROXY protocol, and a request in plain HTTP.
 
     target: the server.  seconds: for all connections together.  starttls: the protocol by which TLS is requested
     first.  ours: what our hello offered, to find out what the server refuses in it.
@@ -111,10 +111,11 @@ def of_survey(survey: Survey) -> Probed | None:
     groups = tuple(GROUP_CODES[each] for each in survey.groups.names)
     if survey.otherwise is None and not versions and not survey.refused_with:
         return None
+    found = survey.otherwise or Probed()
     return replace(
-        survey.otherwise or Probed(),
-        versions=versions,
-        suites=suites or tuple(survey.dated_suites),
+        found,
+        versions=versions or found.versions,
+        suites=suites or tuple(survey.dated_suites) or found.suites,
         groups=groups,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bothways.diagnosis.own_hello import OWN_KEY_TRANSPORT
+from bothways.diagnosis.rare_suites import RARE_SUITES
 from bothways.iana import (
     CipherSuite,
     CompressionMethod,
@@ -120,6 +121,9 @@ PRE_SHARED = ProbeOffer(
     (*range(0xD001, 0xD006), *range(0xCCAB, 0xCCAF), *range(0xC035, 0xC039), *range(0xC0A4, 0xC0AC),
      *range(0xA8, 0xB8), *range(0x8A, 0x96), *range(0xC01A, 0xC023)),
 )  # fmt: skip
+
+# What a server of rare suites alone accepts; apart, since one that has others too may prefer these.
+RARE = ProbeOffer((ProtocolVersion.TLSv1_2,), RARE_SUITES)
 
 
 def offer_record(target: ServerName, offer: ProbeOffer) -> bytes:

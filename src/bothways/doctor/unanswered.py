@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 
 from bothways.describe.escape import visible
 from bothways.diagnosis import Probed
 from bothways.doctor.dial import NO_SERVER_NAME, SOME_NAME, ConnectionsUsedUp, Dialer
-from bothways.doctor.probes import FULL_OFFER, PRE_SHARED
+from bothways.doctor.probes import FULL_OFFER, PRE_SHARED, RARE
 from bothways.doctor.replies import HelloReply
 from bothways.errors import StartTLSProblem
 from bothways.iana import Alert, ContentType
@@ -139,11 +140,17 @@ def refused_by_alert(dialer: Dialer, alert: int | None) -> Probed:
     if dialer.target.name.sni is None:
         reply = dialer.ask(FULL_OFFER, name=SOME_NAME)
         differs = None if reply.kind == "silence" else (reply.kind, reply.alert) != ("alert", alert)
-        return Probed(differs_by_name=differs, pre_shared=not differs and _knows_pre_shared_keys(dialer))
+        return replace(Probed() if differs else _by_other_suites(dialer), differs_by_name=differs)
     if dialer.ask(FULL_OFFER, name=NO_SERVER_NAME).kind == "choice":
         return Probed(without_name=True)
-    return Probed(pre_shared=_knows_pre_shared_keys(dialer))
+    return _by_other_suites(dialer)
 
 
-def _knows_pre_shared_keys(dialer: Dialer) -> bool:
-    return dialer.ask(PRE_SHARED).kind == "choice"
+def _by_other_suites(dialer: Dialer) -> Probed:
+    """Offer the registered suites that few have, of which a full offer has none."""
+    if dialer.ask(PRE_SHARED).kind == "choice":
+        return Probed(pre_shared=True)
+    reply = dialer.ask(RARE)
+    if reply.kind != "choice" or reply.version is None or reply.suite is None:
+        return Probed()
+    return Probed((reply.version,), (reply.suite,))
