@@ -9,7 +9,7 @@ from bothways import explain_failure
 from bothways.diagnosis import Explanation, HandshakeFacts, Weight, explain
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from diagnosis.talks import first
-from pair import Pair
+from pair import FrozenClock, Pair
 from starttls.clients_that_ask import Asking, failure, held
 
 SSL_REQUEST, STARTUP = bytes.fromhex("0000000804d2162f"), b"\0\0\0\x15\0\3\0\0user\0ada\0\0"
@@ -205,3 +205,21 @@ def test_a_client_that_goes_on_without_tls_has_refused_us_and_has_no_defect(plai
 def test_other_records_that_are_none_break_the_rules(plain, said):
     """Of no protocol, altered on the way, or behind data that was sent in TLS."""
     assert first(after_handshake(plain, said=said)) == ("PEER_BREAKS_RULES", "the peer's")
+
+
+@pytest.mark.parametrize("start", [b"\5\2\0\1", b"\xc0\0", b"QUIT", b"\r\n\r\n"])
+@pytest.mark.parametrize("is_late", [False, True])
+def test_fewer_bytes_than_a_header_are_not_forgotten(start, is_late):
+    """Who waits for an answer, as SOCKS's clients do, was no port scan, and had sent something."""
+    clock = FrozenClock()
+    config = identities.server_config(clock=clock)
+    connection = config.connection(observer=(observed := HandshakeFacts(config)))
+    connection.receive(start)
+    if is_late:
+        clock.pass_time(1000)
+        connection.tick()
+    else:
+        connection.receive_eof()
+    assert connection.failure is not None
+    found = explain(connection.failure, observed.situation())
+    assert first(found) == ("OUR_PLAIN_PORT", "the peer's") and repr(start) in str(found)

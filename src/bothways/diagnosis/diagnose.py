@@ -187,6 +187,7 @@ BREACH = (
     "or a device on the network path altered the traffic"
 )
 NO_SERVER = "no server of TLS answers so: it is another service, most likely one that sends back what it gets"
+OTHER_CLIENT = "it is a client of another protocol, or of the one of our service without TLS"
 WITHOUT_TLS = (
     "the client goes on in plain: clients that requested TLS in another protocol (STARTTLS) "
     "do so where they refuse our certificate"
@@ -211,6 +212,8 @@ def _usual_meaning(case: Case) -> str:
                 return ON_HOLD
             if peer_faults.answers_by_hello(case):
                 return NO_SERVER
+            if case.error.fault is Fault.NOT_TLS and not case.is_client:
+                return OTHER_CLIENT
             if plain_clients.gave_up_tls(case):
                 return WITHOUT_TLS
             if case.error.fault is Fault.NO_PATH and _pins_alone(case):

@@ -115,7 +115,10 @@ class Connection(ConnectionFacts):
             return []
         if self._life.is_open and self._settings.limits.ignores_truncation:
             return [self._peer_closes()]
-        return [self._fail(self._position.truncation(in_record=self._hs.inbox.in_record), None)]
+        inbox = self._hs.inbox
+        if inbox.strange_beginning is not None:
+            return [self._refuse(inbox.strange_beginning)]
+        return [self._fail(self._position.truncation(in_record=inbox.in_record), None)]
 
     def data_to_send(self) -> bytes:
         """Return the bytes that have to be sent to the peer; each byte is returned once."""
@@ -262,9 +265,9 @@ class Connection(ConnectionFacts):
             if runner.is_late:
                 return self._run(runner.continue_without_answer)
         if self._handshake is not None and now >= self._hs.deadline:
-            facts = {"seconds": self._settings.limits.handshake_timeout, "received": self._hs.inbox.buffered}
-            late = Blame(Fault.HANDSHAKE_TIMEOUT, facts)
-            return [self._refuse(late)]
+            inbox, seconds = self._hs.inbox, self._settings.limits.handshake_timeout
+            late = Blame(Fault.HANDSHAKE_TIMEOUT, {"seconds": seconds, "received": inbox.buffered})
+            return [self._refuse(inbox.strange_beginning or late)]
         due = None if self._open is None else self._open.due(now)
         return [] if due is None else self._run(due)
 

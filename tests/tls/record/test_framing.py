@@ -210,6 +210,38 @@ def test_what_is_no_tls_is_named_by_a_guess(start: bytes, words: str) -> None:
         slowly.next()
 
 
+@pytest.mark.parametrize("in_pieces", [False, True])
+@pytest.mark.parametrize(
+    ("start", "is_strange"),
+    [
+        (b"", False),
+        (b"\x16", False),
+        (b"\x16\3\1\0", False),
+        (b"\x05\2\0\1", True),
+        (b"\xc0\0", True),
+        (b"QUIT", True),
+        (b"\x16\4", True),
+        (b"\r\n\r\n", True),
+    ],
+)
+def test_fewer_bytes_than_a_header_may_be_no_record(start: bytes, is_strange: bool, in_pieces: bool) -> None:
+    """As of SOCKS and MQTT: they are told at the end, since nothing more comes."""
+    framing = Framing()
+    for piece in [start[at : at + 1] for at in range(len(start))] if in_pieces else [start]:
+        framing.feed(piece)
+        assert framing.next() is None
+    found = framing.strange_beginning()
+    assert (found is not None) == is_strange
+    if found is not None:
+        assert (found.fault, found.facts["start"], found.facts["begins"]) == (Fault.NOT_TLS, start, start)
+
+
+def test_behind_a_first_record_nothing_is_a_strange_beginning() -> None:
+    framing = Framing()
+    framing.feed(RECORDS[0] + b"\x05")
+    assert len(drained(framing)) == 1 and framing.strange_beginning() is None
+
+
 def test_a_guess_needs_no_more_than_a_header() -> None:
     """Five bytes say enough."""
     assert "HTTP" in guess(b"GET /")

@@ -203,6 +203,11 @@ class Inbox:
         """Whether a record of the peer has begun and is not complete."""
         return self._framing.in_record
 
+    @property
+    def strange_beginning(self) -> Blame | None:
+        """The fault of first bytes that begin no record, though fewer came than a header has."""
+        return self._framing.strange_beginning()
+
     def feed(self, data: bytes) -> None:
         """Take received bytes; nothing is decrypted yet."""
         self._is_clear = False

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from bothways.faults import Fault, blame
+from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType, name
 from bothways.tls.record.protocol_guess import LOOKED_AT, recognise
 
@@ -97,6 +97,18 @@ class Framing:
             self._at = at + size
             self.buffered -= size
             return header, self._view[at + HEADER_SIZE : at + size]
+
+    def strange_beginning(self) -> Blame | None:
+        """Return the fault of first bytes that begin no record; None for those that may, and after a first record.
+
+        It is for the end of a connection that fewer bytes than a header have come on: until then more may tell more.
+        """
+        if self._started or not self.buffered:
+            return None
+        begins = b"".join((self._view[self._at :], *self._later))[:LOOKED_AT]
+        is_record = FIRST_TYPE <= begins[0] <= LAST_TYPE and begins[1:2] in (b"", bytes((MAJOR_VERSION,)))
+        facts = {"start": begins[:HEADER_SIZE], "begins": begins, "guess": guess(begins)}
+        return None if is_record else Blame(Fault.NOT_TLS, facts)
 
     def _gather(self, left: int) -> bool:
         """Join the pieces of the next record, if they are complete: only the bytes of this record are copied."""
