@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import identities
 from bothways import Alert, Fault, PeerAlert, PeerFault, Truncated
 from bothways.diagnosis.causes import Cause
 from bothways.errors import StartTLSFailed, StartTLSProblem, TimedOut
@@ -69,6 +70,21 @@ def test_a_service_that_cannot_be_used_is_told_by_what_is_known_of_it(
 ) -> None:
     assert cause_of(Ending.of(Code.BACKEND_UNREACHABLE, "", error)) is cause
     assert cause_of_request(error) is cause
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"), [("localhost", Cause.GAVE_UP), ("other.example", Cause.WRONG_NAME)]
+)
+def test_a_client_that_leaves_without_a_word_has_no_cause_that_is_only_possible(
+    name: str, cause: Cause
+) -> None:
+    """Its hello, and the end right behind it: only what is known to be wrong with our certificate is named."""
+    client = identities.client_config(identities.client()).connection(name)
+    server = identities.server_config().connection()
+    server.receive(client.data_to_send())
+    server.receive_eof()
+    assert isinstance(server.failure, Truncated)
+    assert cause_of(ending_of(server.failure, is_verified=False)) is cause
 
 
 def test_a_loss_of_a_service_is_told_by_its_tls_even_through_a_reset() -> None:

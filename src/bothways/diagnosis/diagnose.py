@@ -120,8 +120,8 @@ CUT_MEANS = {
         Role.SERVER,
         Progress.JUDGED,
     ): (
-        "the client closed the connection after it had received our "
-        "certificate; some clients do so instead of sending an alert"
+        "the client closed the connection in place of an answer to our certificate; "
+        "some clients refuse it so, without an alert, and others leave before they have read it"
     ),
     (Role.SERVER, Progress.ACCEPTED): "the handshake had succeeded; data may be missing at the end",
 }

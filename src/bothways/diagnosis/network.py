@@ -342,7 +342,10 @@ def not_taken(case: Case) -> Iterator[Likely]:
 def _closed_while_judging(case: Case) -> Iterator[Likely]:
     if not case.is_client and case.chain:
         yield case.likely(
-            Cause.GAVE_UP, PEERS, POSSIBLE, "it closed after our certificate, and sent no alert"
+            Cause.GAVE_UP,
+            PEERS,
+            POSSIBLE,
+            "it closed in place of an answer to our certificate, and sent no alert",
         )
 
 

@@ -9,6 +9,7 @@ import errno
 from collections.abc import Mapping
 
 from bothways.diagnosis.causes import Cause
+from bothways.diagnosis.diagnosis import Weight
 from bothways.diagnosis.failure import explain_failure, failure_of
 from bothways.gateway.endings import Code, Ending, Why
 
@@ -44,12 +45,15 @@ BY_CODE: Mapping[str, Cause | None] = {
 }
 # What an error of the network tells where nothing of TLS was seen; all others say that nobody answers.
 OF_NETWORK = frozenset({Cause.HOST_UNKNOWN, Cause.UNREACHABLE, Cause.LOCAL_FAILURE})
+UNSAID = frozenset(each.name for each in (Code.CLIENT_LEFT, Code.CLIENT_LOST, Code.CLIENT_TRUNCATED))
 ABSENT = frozenset({errno.ENOENT, errno.ECONNREFUSED})  # the first for a Unix socket
 
 
 def cause_of(ending: Ending | None) -> Cause | None:
     """Return the likely cause of the end of a connection; None where it neither failed nor was refused."""
-    return None if ending is None else _told_by(ending.why) or BY_CODE.get(ending.code)
+    if ending is None:
+        return None
+    return _told_by(ending.why, has_said=ending.code not in UNSAID) or BY_CODE.get(ending.code)
 
 
 def cause_of_request(why: Why) -> Cause:
@@ -57,10 +61,17 @@ def cause_of_request(why: Why) -> Cause:
     return _told_by(why) or Cause.BACKEND_DOWN
 
 
-def _told_by(why: Why) -> Cause | None:
+def _told_by(why: Why, *, has_said: bool = True) -> Cause | None:
+    """Return the cause that our diagnosis names first; None where it knows none.
+
+    has_said: the peer did not end without a word. Of one that did, what is only possible is one of many reasons.
+    """
     if not isinstance(why, Exception):
         return why
-    found = explain_failure(why).causes[0].cause
+    first = explain_failure(why).first
+    if not has_said and first.weight is Weight.POSSIBLE:
+        return None
+    found = first.cause
     if failure_of(why) is not None or getattr(why, "situation", None) is not None:
         return found
     return found if found in OF_NETWORK and getattr(why, "errno", None) not in ABSENT else None
