@@ -62,7 +62,7 @@ async def test_client_gives_up_on_a_server_that_stays_silent():
 
     listener = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with listener:
-        with pytest.raises(TimeoutError, match=r"no connection within 0\.05 seconds"):
+        with pytest.raises(TimeoutError, match=r"no TLS connection within 0\.05 seconds"):
             await connect("127.0.0.1", listener.sockets[0].getsockname()[1], ada(), timeout=0.05)
         while not heard:
             await asyncio.sleep(0.01)

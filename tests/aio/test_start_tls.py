@@ -165,6 +165,6 @@ async def test_a_peer_that_does_not_go_over_is_given_up_in_time():
 
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         below, app = await asyncio.get_running_loop().create_connection(Noting, "127.0.0.1", port(server))
-        with pytest.raises(TimeoutError, match="no connection within 0.1 seconds"):
+        with pytest.raises(TimeoutError, match="no TLS connection within 0.1 seconds"):
             await start_tls(below, app, ada(), "localhost", timeout=0.1)
         await app.ended

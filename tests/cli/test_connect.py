@@ -154,7 +154,7 @@ def test_a_server_that_stays_silent_is_given_up(folder):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         done = run(listener.getsockname()[1], folder, "--timeout", "0.2")
     assert done.returncode == 1
-    assert b": no connection within 0.2 seconds\nLikely causes" in done.stderr
+    assert b": no TLS connection within 0.2 seconds\nLikely causes" in done.stderr
     assert b"seen: it received our hello and sent nothing" in done.stderr
 
 

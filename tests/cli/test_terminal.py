@@ -46,7 +46,7 @@ def ends_with(what: object) -> click.Command:
             "bothways: connection refused by the host or by a firewall\n",
         ),
         (TimeoutError("timed out"), 1, "bothways: the connection timed out\n"),
-        (TimedOut("no connection within 3 seconds"), 1, "bothways: no connection within 3 seconds\n"),
+        (TimedOut("no TLS connection within 3 seconds"), 1, "bothways: no TLS connection within 3 seconds\n"),
         (FileNotFoundError(2, "No such file", "a.pem"), 1, "bothways: a.pem: No such file\n"),
         (OSError("odd"), 1, "bothways: odd\n"),
     ],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.diagnosis.certificates import BY_FAULT, environment, relative
+import pki
+from bothways.diagnosis.certificates import BY_FAULT, described, environment, relative
 from bothways.faults import Fault
+from bothways.trust.certificate import ParsedCertificate
 
 
 def test_every_reason_against_a_certificate_has_a_cause() -> None:
@@ -38,3 +40,9 @@ def test_names_of_one_ca_share_an_identifying_word(issuer: str, others: list[str
 )
 def test_environments_are_recognised_by_whole_words(name: str, found: str | None) -> None:
     assert environment(name) == found
+
+
+def test_how_many_certificates_were_sent_counts_those_that_repeat_another() -> None:
+    chain = [ParsedCertificate(pki.leaf(pki.root("Acme Root"), "a.example").der)]
+    assert described(chain) == described(chain, 1) == "one certificate alone, issued by CN=Acme Root"
+    assert described(chain, 2) == "2 certificates (1 repeated or unreadable), the last issued by CN=Acme Root"

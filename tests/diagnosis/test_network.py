@@ -289,3 +289,22 @@ def test_who_sent_a_part_of_a_record_in_time_has_not_sent_nothing(role: Role) ->
         found = explain(error, Situation(ours, seen))
         assert found.first.cause.name == "SLOW" and "13 bytes" in found.first.evidence
         assert not any("sent nothing" in each.evidence for each in found.causes)
+
+
+def test_messages_that_had_come_when_the_time_was_over_are_told() -> None:
+    """A device may have dropped the rest; that TCP was connected, and TLS begun, is known."""
+    ours = OwnSide(Role.CLIENT, address="a.example:443", server_name="a.example")
+    seen = Observed(sent=("ClientHello", "Finished"), received=("ServerHello", "Certificate"))
+    found = explain(TimedOut("no TLS connection within 5 seconds"), Situation(ours, seen))
+    assert [each.cause.name for each in found.causes] == ["SLOW", "PEER_STOPPED"]
+    assert all("ServerHello, Certificate had come" in each.evidence for each in found.causes)
+
+
+@pytest.mark.parametrize(
+    "error", [Truncated("client", progress=Progress.JUDGED), RESET], ids=["end", "reset"]
+)
+def test_our_certificate_is_not_said_to_have_been_received(error: Exception) -> None:
+    """It may have ended its side before: only what we sent is known."""
+    found = cut(client(), 1, error, "server")
+    words = f"{found.usually} {' '.join(each.evidence for each in found.causes)}"
+    assert "an answer to our certificate" in words and "received our certificate" not in words

@@ -232,7 +232,7 @@ async def within(
         async with asyncio.timeout(timeout):
             tls = await connected()
     except TimeoutError as late:
-        raise TimedOut(f"no connection within {timeout:g} seconds") from late
+        raise TimedOut(f"no TLS connection within {timeout:g} seconds") from late
     if not has_data():
         tls.driver.status.raise_failure()
     return tls

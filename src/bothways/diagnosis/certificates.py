@@ -224,11 +224,18 @@ def listed_names(authorities: Sequence[bytes]) -> str:
     return listed([shown(dn_text(each)) or "(empty)" for each in authorities])
 
 
-def described(chain: Sequence[ParsedCertificate]) -> str:
-    """Describe a chain: the number of its certificates, and the issuer of the last."""
+def described(chain: Sequence[ParsedCertificate], sent: int = 0) -> str:
+    """Describe a chain: the number of its certificates, and the issuer of the last.
+
+    sent: how many there were, with those that repeat another or cannot be decoded.
+    """
     if not chain:
         return "no certificate"
     issuer = chain[-1].issuer_text
+    if sent > len(chain):
+        return (
+            f"{sent} certificates ({sent - len(chain)} repeated or unreadable), the last issued by {issuer}"
+        )
     if len(chain) == 1:
         return f"one certificate alone, issued by {issuer}"
     return f"{len(chain)} certificates, the last issued by {issuer}"

@@ -107,6 +107,11 @@ def timed_out(case: Case) -> Iterator[Likely]:
             )
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
     yield from peer_alerts.second_handshake(case)
+    if case.observed.received and "Finished" not in case.observed.received:
+        evidence = f"of its messages {listed(case.observed.received)} had come, and no more"
+        yield case.likely(Cause.SLOW, BETWEEN, POSSIBLE, evidence)
+        yield case.likely(Cause.PEER_STOPPED, PEERS, POSSIBLE, evidence)
+        return
     if case.is_client and "Finished" in case.observed.sent and "Finished" in case.observed.received:
         evidence = "the handshake had succeeded, and the connection was not ended"
         yield case.likely(Cause.NO_ANSWER, PEERS, LIKELY, evidence)

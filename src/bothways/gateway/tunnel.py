@@ -118,7 +118,7 @@ class Tunnel:
             async with asyncio.timeout(settings.connect):
                 await self._connected(relay)
         except TimeoutError:
-            late = TimedOut(f"no connection within {settings.connect:g} seconds")
+            late = TimedOut(f"no TLS connection within {settings.connect:g} seconds")
             relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}"), late)
         except TLSError as error:
             relay.failed(ending_of(error, is_verified=False), error)

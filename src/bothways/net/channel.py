@@ -83,7 +83,7 @@ def connect(
         _situate(error, config, name, address, starttls or "")
         if timeout is None or not isinstance(error, TimeoutError):
             raise
-        late = TimedOut(f"no connection within {timeout:g} seconds")
+        late = TimedOut(f"no TLS connection within {timeout:g} seconds")
         late.situation = getattr(error, "situation", None)
         raise late from error
 

@@ -191,7 +191,7 @@ _MEANINGS_AT: Mapping[tuple[Role, Progress], Mapping[int, tuple[str, str]]] = {
     (Role.SERVER, Progress.JUDGED): {
         Alert.HANDSHAKE_FAILURE: ("it does not accept our certificate, or something that we chose", ""),
         Alert.CLOSE_NOTIFY: (
-            "it closed after it had received our certificate, or while a user was asked about it",
+            "it closed after we had sent our certificate, or while a user was asked about it",
             "",
         ),
         Alert.DECRYPT_ERROR: (

@@ -166,7 +166,7 @@ class RevocationCheck:
             return ["nothing is fetched before the peer has proved that it holds the key"]
         possible = response_requests(certificate, issuer, policy), crl_requests(certificate, issuer, policy)
         if not any(possible):
-            return ["no evidence about it is available, and it has no URL to fetch any from"]
+            return ["no evidence about it is available, and it names no URL from which we fetch any"]
         missing: list[str] = []
         for requests in possible:
             answers = {request: fetched.answer(request) for request in requests}
