@@ -97,6 +97,7 @@ def test_a_session_is_resumed_and_its_client_judged_and_decided_about_again(sett
             "only a part of a ClientHello came in time",
             "SLOW",
         ),
+        (b"QUIT", {}, {"hello": 0.1}, "the client", "OUR_PLAIN_PORT"),
         (b"GET / HTTP/1.1\r\n\r\n", {}, {}, "the client", "HTTP_CLIENT"),
         (b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + bytes(16380), {}, {}, "the client", "BEYOND_OUR_LIMITS"),
     ],

@@ -171,10 +171,12 @@ class ClientProtocol(AdmittedProtocol):
         return await found if inspect.isawaitable(found) else found
 
     def _no_hello(self) -> None:
+        if self.connection.is_no_tls and not self.eof_received():  # nothing comes that would tell more of it
+            self.transport.close()
+            return
         what = "only a part of a ClientHello" if self.place.moved else "no ClientHello"
-        self._end_before_verdict(
-            Code.HELLO_TIMEOUT, TimedOut(f"{what} came in time", received=self.place.moved)
-        )
+        late = TimedOut(f"{what} came in time", received=self.place.moved)
+        self._end_before_verdict(Code.HELLO_TIMEOUT, late)
 
     def _end_before_verdict(self, code: Code, error: TimedOut) -> None:
         if self.driver.status.failure is None:

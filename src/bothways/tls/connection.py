@@ -109,6 +109,11 @@ class Connection(ConnectionFacts):
                 self._position.confirm()
         return content
 
+    @property
+    def is_no_tls(self) -> bool:
+        """Whether the peer's first bytes begin no record, though more have to come before it is refused for them."""
+        return self._hs.inbox.strange_beginning is not None
+
     def receive_eof(self) -> list[Event]:
         """Report the end of file of the peer. Without a close_notify before it, it is `Truncated` (RFC 9846 6.1)."""
         if not self._life.take(Input.END_OF_FILE).has_effect:
