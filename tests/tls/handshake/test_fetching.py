@@ -182,6 +182,16 @@ def test_nothing_is_wanted_on_the_word_of_a_peer_that_has_not_proved_its_key(ver
     assert not [each for each in forged.client_events if isinstance(each, EvidenceWanted)]
 
 
+@pytest.mark.parametrize("extra", [(), [points("URI:ldap://directory.example/cn=CA")]], ids=["none", "LDAP"])
+def test_urls_from_which_nothing_is_fetched_are_not_said_to_be_missing(extra: list) -> None:
+    """A certificate may have one of another kind, such as that of a directory."""
+    issued = leaf(MIDDLE, "localhost", extra=extra)
+    ours = client_config(revocation=policy(covers="leaf"))
+    both = talk(ours, server_config(credentials=credentials(issued)))
+    assert both.client_failure.fault is Fault.REVOCATION_UNKNOWN
+    assert "it names no URL from which we fetch any" in str(both.client_failure)
+
+
 def test_with_rsa_key_transport_nothing_is_fetched() -> None:
     """There the server proves its key by its Finished alone, after it was judged: the status is unknown."""
     suites = {
