@@ -19,6 +19,7 @@ import shlex
 import signal
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,6 +102,14 @@ class Background:
         self.process.stdout.close()
         self.process.stderr.close()
         return status
+
+
+def until_printed(server: Background, words: str, seconds: float = SECONDS) -> None:
+    """Wait until a server in the background has printed some words."""
+    given_up = time.monotonic() + seconds
+    while words not in server.printed:
+        assert time.monotonic() < given_up, server.printed
+        time.sleep(0.02)
 
 
 def play(script: Path, folder: Path) -> None:

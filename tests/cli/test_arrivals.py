@@ -15,6 +15,7 @@ import pytest
 import identities
 from bothways import TLSError
 from bothways.net import Channel, connect
+from cli_scripting import until_printed
 from cli_talk import IDENTITY, ada
 from command_line import bothways, environment, run_command
 
@@ -121,13 +122,6 @@ def soon(connected) -> Channel:
         except (OSError, TLSError):
             assert time.monotonic() < given_up
             time.sleep(0.05)
-
-
-def until_printed(server, words: str) -> None:
-    given_up = time.monotonic() + 30
-    while words not in server.printed and time.monotonic() < given_up:
-        time.sleep(0.02)
-    assert words in server.printed
 
 
 BEGUN = {

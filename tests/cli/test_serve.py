@@ -6,7 +6,6 @@ import contextlib
 import socket
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from bothways import PeerAlert, Truncated
 from bothways.cli.options import Address
 from bothways.cli.serve import idle_limit
 from bothways.net import Channel, connect, wrap
+from cli_scripting import until_printed
 from cli_talk import IDENTITY, ada
 from command_line import bothways, environment, run_command
 from interop.peers import find
@@ -29,9 +29,7 @@ def test_silent_connections_are_ended(start):
     server = start("--echo", "--idle-timeout", "0.2")
     with connect("127.0.0.1", int(server.port), identities.client_config()) as channel:
         assert channel.recv(1) == b""
-    deadline = time.monotonic() + 10
-    while "timed out" not in server.printed and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until_printed(server, "timed out")
     assert "ended: the connection timed out" in server.printed
 
 
@@ -82,9 +80,7 @@ def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_repor
             two[1].recv(1)
         two[0].sendall(b"z")
         assert two[0].recv(1) == b"z"
-        deadline = time.monotonic() + 10
-        while "ended" not in server.printed and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until_printed(server, "ended")
     assert "ended: its place was given to an address with fewer connections" in server.printed
 
 
@@ -105,9 +101,7 @@ def test_a_trusted_client_that_no_rule_names_is_refused(start):
         server = start("--echo", "--client-ca", "ca.pem", "--allow", rule)
         with pytest.raises(PeerAlert, match="access_denied"), ada(server) as channel:
             channel.recv(1)
-        end = time.monotonic() + 20
-        while "no rule holds for CN=Ada" not in server.printed and time.monotonic() < end:
-            time.sleep(0.02)
+        until_printed(server, "no rule holds for CN=Ada")
         assert "no rule holds for CN=Ada" in server.printed, server.printed
         assert server.end() == 0
     server = start("--echo", "--client-ca", "ca.pem", "--allow", "cn=somebody", "--allow", "cn=Ada")
@@ -131,9 +125,7 @@ def test_a_client_that_closes_in_order_since_our_certificate_has_another_name_is
     )  # fmt: skip
     assert ("no alternative certificate subject name" in done.stderr) == is_reported
     wanted = "not for elsewhere.example" if is_reported else "is an anonymous client"
-    end = time.monotonic() + 20
-    while wanted not in server.printed and time.monotonic() < end:
-        time.sleep(0.02)
+    until_printed(server, wanted)
     assert wanted in server.printed, server.printed
     assert ("the client closed the connection before it sent anything" in server.printed) == is_reported
     assert "health checks do so" not in server.printed
@@ -147,7 +139,5 @@ def test_a_client_that_says_nothing_after_its_handshake_is_reported(start):
     with ada(server) as channel:
         channel.shutdown()
         assert channel.recv(1) == b""
-    end = time.monotonic() + 20
-    while "health checks do so" not in server.printed and time.monotonic() < end:
-        time.sleep(0.02)
+    until_printed(server, "health checks do so")
     assert "sent nothing after the handshake" in server.printed, server.printed

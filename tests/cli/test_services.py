@@ -19,6 +19,7 @@ from bothways.aio.watch import Watch
 from bothways.cli.admission import ServeAdmission, ServedClient
 from bothways.cli.options import Address
 from bothways.cli.services import Echo
+from cli_scripting import until_printed
 from cli_talk import ada, read_all
 
 pytestmark = pytest.mark.network
@@ -192,9 +193,7 @@ def test_a_service_that_is_not_there_is_reported_in_the_log(start):
     server = start("--client-ca", "ca.pem", "--forward", f"127.0.0.1:{free}")
     with ada(server) as channel:
         assert channel.recv(1) == b""
-    given_up = time.monotonic() + 30
-    while "ended" not in server.printed and time.monotonic() < given_up:
-        time.sleep(0.02)
+    until_printed(server, "ended")
     assert server.end() == 0
     assert f"ended: the backend 127.0.0.1:{free} cannot be reached: connection refused" in server.printed
     printed = " ".join(server.printed.split())
@@ -228,13 +227,6 @@ def test_a_service_that_resets_is_reported_and_not_the_client(start, backend):
 def silent(sock: socket.socket) -> None:
     """Reads what comes, says nothing, and never ends by itself."""
     time.sleep(60)
-
-
-def until_printed(server, words: str) -> None:
-    given_up = time.monotonic() + 30
-    while words not in server.printed and time.monotonic() < given_up:
-        time.sleep(0.02)
-    assert words in server.printed
 
 
 @pytest.mark.parametrize("half_closed", [False, True])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +14,7 @@ from bothways.cli import connect as connecting
 from bothways.net import connect
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome
-from cli_scripting import Background
+from cli_scripting import Background, until_printed
 from cli_talk import IDENTITY
 from command_line import bothways, environment, run_command
 from fetch.responders import Asked, answering, reply
@@ -34,13 +33,6 @@ def response(of: pki.Issued, begins: timedelta = HOUR, **options) -> bytes:
 
 def connected(server: Background):
     return connect("127.0.0.1", int(server.port), identities.client_config(revocation=STAPLED))
-
-
-def until_printed(server: Background, words: str) -> None:
-    deadline = time.monotonic() + 20
-    while words not in server.printed:
-        assert time.monotonic() < deadline, server.printed
-        time.sleep(0.02)
 
 
 def forged() -> bytes:

@@ -15,14 +15,7 @@ from bothways.cli import watching
 from bothways.net import Channel, connect
 from bothways.trust.watched import logger as files_logger
 from ca_commands import ca
-from cli_scripting import Background
-
-
-def until_printed(server: Background, words: str) -> None:
-    deadline = time.monotonic() + 20
-    while words not in server.printed:
-        assert time.monotonic() < deadline, server.printed
-        time.sleep(0.02)
+from cli_scripting import Background, until_printed
 
 
 def client(folder: Path, server: Background, name: str) -> Channel:

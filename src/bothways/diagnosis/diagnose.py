@@ -188,7 +188,7 @@ BREACH = (
 )
 NO_SERVER = "no server of TLS answers so: it is another service, most likely one that sends back what it gets"
 OTHER_CLIENT = "it is a client of another protocol, or of the one of our service without TLS"
-WITHOUT_TLS = (
+GOES_ON_IN_PLAIN = (
     "the client goes on in plain: clients that requested TLS in another protocol (STARTTLS) "
     "do so where they refuse our certificate"
 )
@@ -215,7 +215,7 @@ def _usual_meaning(case: Case) -> str:
             if case.error.fault is Fault.NOT_TLS and not case.is_client:
                 return OTHER_CLIENT
             if plain_clients.gave_up_tls(case):
-                return WITHOUT_TLS
+                return GOES_ON_IN_PLAIN
             if case.error.fault is Fault.NO_PATH and _pins_alone(case):
                 return NOT_PINNED
             check = case.error.fault.check
