@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from bothways.tls.resumption.ticket_keys import TicketKeys
     from bothways.trust.access import PeerRule
     from bothways.trust.anchors import TrustStore
+    from bothways.trust.cel import CelRule
     from bothways.trust.credentials import Credentials
     from bothways.trust.external_psks import ExternalPSK, ExternalPSKs
     from bothways.trust.pins import PinnedKeys
@@ -75,6 +76,7 @@ else:
             "bothways.tls.resumption.ticket_keys": "TicketKeys",
             "bothways.trust.access": "PeerRule",
             "bothways.trust.anchors": "TrustStore",
+            "bothways.trust.cel": "CelRule",
             "bothways.trust.credentials": "Credentials",
             "bothways.trust.external_psks": "ExternalPSK ExternalPSKs",
             "bothways.trust.pins": "PinnedKeys",
@@ -91,6 +93,7 @@ __all__ = [
     "Alert",
     "AuthenticationUnavailable",
     "Caution",
+    "CelRule",
     "ChecksWanted",
     "ClientAuthenticated",
     "ClientConfig",

@@ -46,6 +46,7 @@ PUBLIC = {
     "ClientAuthenticated",
     "ClientDeclined",
     # who may come in, of those that are trusted
+    "CelRule",
     "PeerRule",
     "ExternalPSK",
     "ExternalPSKs",
@@ -87,6 +88,7 @@ JUDGING = {
     "Outcome",
     "Names",
     # and who may, of those that are trusted
+    "CelRule",
     "PeerRule",
 }
 

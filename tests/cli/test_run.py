@@ -203,10 +203,23 @@ def test_of_the_trusted_clients_those_that_a_rule_names_are_let_in(mutual):
         assert (attempt.refused, attempt.alert) == (True, "access_denied")
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_rule_may_be_an_expression_also_in_workers(mutual):
+    """It is compiled before they are forked."""
+    pytest.importorskip("cel_expr_python", reason="cel-expr-python is not installed: pip install -e '.[dev]'")
+    holding = "cel=dns.exists(d, d.endsWith('.example'))"
+    with running(
+        mutual, *clients(mutual), "--allow", "cel='x' in ou", "--allow", holding, "--workers", "1"
+    ) as server:
+        assert ask(mutual, server)["who"] == ["client.example"]
+
+
 WRONG = [
     (["app:app", "--allow", "name=x"], "expected KIND=VALUE, where KIND is one of dns, uri, cn"),
     (["app:app", "--allow", "dns"], "expected KIND=VALUE"),
     (["app:app", "--allow", "dns=a b"], "is not a DNS name"),
+    (["app:app", "--allow", "cel=dns = 1"], "'--allow': no expression of CEL about a certificate: column 5"),
+    (["app:app", "--allow", "cel=size(dns)"], "a rule has to be true or false"),
     (
         ["app:app", "--allow", "dns=a.example"],
         "--allow: no client certificate is verified; add --client-ca FILE",

@@ -32,7 +32,6 @@ from bothways.fetch import disk_cache, fetcher, transport
 from bothways.gateway import (
     authority_config,
     authority_source,
-    cel,
     handover,
     news_check,
     news_index,
@@ -78,6 +77,7 @@ from bothways.tls.resumption import age, session, session_ids, session_store, ti
 from bothways.tls.wire import compression, extension_table, fields, flight, tls13
 from bothways.trust import (
     anchors,
+    cel,
     constraints,
     crl_store,
     distinguished_names,
@@ -86,6 +86,7 @@ from bothways.trust import (
     files,
     key_derivation,
     ocsp_store,
+    protobuf,
     reasons,
     web_profile,
     work,
@@ -289,9 +290,9 @@ VALUES = {
     "repetition after a failure": f"after {seconds(cache.SHORT_TIME.total_seconds())}",
     "cache in memory": f"{size(cache.MOST_BYTES)}, {cache.MOST_ENTRIES} entries",
     "cache on disk": f"{size(disk_cache.MOST_BYTES)}, {disk_cache.MOST_FILES} files",
-    # Expressions in rules of a gateway
-    "characters of an expression; of all in a route": f"{cel.MOST_CHARACTERS}; {cel.MOST_TOGETHER}",
-    "expressions in a route": str(cel.MOST_EXPRESSIONS),
+    # Rules that are expressions
+    "characters of an expression; of all in a route or a server": f"{cel.MOST_CHARACTERS}; {cel.MOST_TOGETHER}",
+    "expressions in a route or a server": str(cel.MOST_EXPRESSIONS),
     "names of one kind in a certificate that an expression is given": str(cel.MOST_VALUES),
     "bytes of such a name; of a whole subject or issuer": f"{cel.MOST_BYTES}; {cel.MOST_NAME_BYTES}",
     # Our own CA as a source of a gateway
@@ -307,7 +308,7 @@ VALUES = {
     "response of an agent": size(svid_messages.MOST_BYTES),
     "SVIDs; bundles of federated trust domains": f"{svid_messages.MOST_SVIDS}; {svid_messages.MOST_BUNDLES}",
     "certificates in a chain or a bundle of an agent": str(svid_messages.MOST_CERTIFICATES),
-    "fields of a message of an agent": str(svid_messages.MOST_FIELDS),
+    "fields of a message of an agent": str(protobuf.MOST_FIELDS),
     "frames of an agent that bring nothing: at once; more each second": (
         f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
     ),

@@ -8,7 +8,7 @@ import pytest
 
 from bothways import ConfigError
 from bothways.http.rules import PeerRules
-from bothways.trust import PeerRule
+from bothways.trust import CelRule, PeerRule
 from http_callers import peer
 
 MINE = "spiffe://testing.example/client"
@@ -29,6 +29,16 @@ def test_one_of_several_rules_has_to_hold(mutual):
     assert PeerRules(PeerRule(dns="other.example"), PeerRule(dns="client.example")).allows(caller)
     assert not PeerRules(PeerRule(dns="other.example"), PeerRule(cn="other")).allows(caller)
     assert not PeerRules(dns="client.example", uri="spiffe://testing.example/other").allows(caller)
+
+
+def test_a_rule_may_be_an_expression(mutual):
+    pytest.importorskip("cel_expr_python", reason="cel-expr-python is not installed: pip install -e '.[dev]'")
+    holding, other = CelRule("'client.example' in dns"), CelRule("'other.example' in dns")
+    assert PeerRules(other, holding).allows(peer(mutual))
+    assert PeerRules(other, dns="client.example").allows(peer(mutual))
+    assert not PeerRules(other).allows(peer(mutual))
+    with pytest.raises(ConfigError, match="^rules: 9 rules with `cel`"):
+        PeerRules(*[holding] * 9)
 
 
 def test_a_refusal_is_logged(mutual, caplog):

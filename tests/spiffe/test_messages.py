@@ -8,11 +8,11 @@ from bothways.spiffe.messages import (
     MOST_BUNDLES,
     MOST_BYTES,
     MOST_CERTIFICATES,
-    MOST_FIELDS,
     MOST_SVIDS,
     BadResponse,
     decoded,
 )
+from bothways.trust.protobuf import MOST_FIELDS
 from spiffe.encoded import certificate, federated, field, response, svid, varint
 
 WHOLE = response(

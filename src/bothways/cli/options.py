@@ -17,7 +17,6 @@ from bothways.cli.option_types import FileName
 from bothways.cli.parsed_type import ParsedType
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
-from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
@@ -25,6 +24,7 @@ from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.parsing import PassphraseNeeded
 from bothways.trust.revocation import PRESETS, Revocation
+from bothways.trust.rules import Rule, parsed_rule
 from bothways.trust.verdict import PROFILES, Profile
 
 if TYPE_CHECKING:  # not imported at run time, so that commands without TLS start faster
@@ -115,7 +115,7 @@ class NamesType(click.ParamType[tuple[str, ...]]):
         return self._known.get(name.strip().lower(), name.strip())
 
 
-PEER_RULE = ParsedType("KIND=VALUE", PeerRule, PeerRule.parse)
+PEER_RULE = ParsedType("KIND=VALUE", Rule, parsed_rule)
 ADDRESS = AddressType()
 SERVER = ServerType()
 FILE = FileName(dir_okay=False)
@@ -326,7 +326,7 @@ class Clients:
 
     client_ca: str | None
     client_auth: ClientAuth | None
-    allow: tuple[PeerRule, ...]
+    allow: tuple[Rule, ...]
     client_cert: str | None = None
 
     @property
@@ -366,8 +366,8 @@ clients_options = gathered(
         "--allow",
         multiple=True,
         type=PEER_RULE,
-        help="Let in only trusted clients with this name, such as dns=alice.example or "
-        "uri=spiffe://example.org/api/*.",
+        help="Let in only trusted clients that match this, such as dns=alice.example, "
+        "uri=spiffe://example.org/api/* or cel=EXPRESSION; repeatable: one of several has to match.",
     ),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import UnionType
 from typing import Any, Generic, TypeVar
 
 import click
@@ -18,7 +19,7 @@ class ParsedType(click.ParamType[T], Generic[T]):
     name: stands for the value in messages.  kind: what a value is.  parse: makes one; raises ConfigError or UsageError.
     """
 
-    def __init__(self, name: str, kind: type[T], parse: Callable[[str], T]) -> None:
+    def __init__(self, name: str, kind: type[T] | UnionType, parse: Callable[[str], T]) -> None:
         self.name = name
         self._kind = kind
         self._parse = parse

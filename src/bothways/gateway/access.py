@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bothways.gateway.cel import CelRule
 from bothways.spiffe.identities import TrustDomains
 from bothways.tls.events import Peer
 from bothways.tls.handshake.access import NO_CERTIFICATE, Refusal
-from bothways.trust.access import PeerRule
+from bothways.trust.rules import Rule
 from bothways.trust.verdict import Trusted
 
 ANYBODY = "any verified client"
@@ -20,7 +19,7 @@ class AccessRule:
     """One rule of the file. name: how it is called in the log, by default what it says."""
 
     name: str
-    peers: PeerRule | CelRule
+    peers: Rule
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@ from dataclasses import fields
 
 from bothways.errors import ConfigError
 from bothways.gateway.access import ANYBODY, Access, AccessRule
-from bothways.gateway.cel import MOST_EXPRESSIONS, MOST_TOGETHER, CelRule
 from bothways.gateway.strict_toml import Table
 from bothways.trust.access import PeerRule
+from bothways.trust.cel import CelRule
+from bothways.trust.rules import CEL, Rule, check_together
 
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
 
@@ -30,25 +31,23 @@ def access_in(table: Table) -> Access:
 
 
 def _check_expressions(table: Table, rules: Sequence[AccessRule]) -> None:
-    sizes = [len(each.peers.expression) for each in rules if isinstance(each.peers, CelRule)]
-    if len(sizes) > MOST_EXPRESSIONS or sum(sizes) > MOST_TOGETHER:
-        table.refuse(
-            f"{len(sizes)} rules with `cel` of {sum(sizes)} characters; at most {MOST_EXPRESSIONS} of {MOST_TOGETHER} "
-            "characters together are possible"
-        )
+    try:
+        check_together([each.peers for each in rules])
+    except ConfigError as error:
+        table.refuse(str(error))
 
 
 def _rule(table: Table) -> AccessRule:
     name = table.text("name")
     given = {kind: values for kind in RULE_KINDS if (values := table.texts(kind)) is not None}
-    expression = table.text("cel")
+    expression = table.text(CEL)
     table.end()
-    peers: PeerRule | CelRule
+    peers: Rule
     if expression is None:
         peers = _peer_rule(table, given)
     else:
         also = _peer_rule(table, given) if given else None
-        peers = table.made("cel", lambda: CelRule(expression, also))
+        peers = table.made(CEL, lambda: CelRule(expression, also))
     return AccessRule(name or str(peers), peers)
 
 

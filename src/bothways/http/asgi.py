@@ -11,7 +11,8 @@ from typing import Any
 from bothways.http.caller import Caller, pem
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule, Texts
+from bothways.trust.access import Texts
+from bothways.trust.rules import Rule
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -87,7 +88,7 @@ class RequirePeer:
     app: the application.  The rest is as for `PeerRules`: without a rule every authenticated client is allowed.
     """
 
-    def __init__(self, app: App, *rules: PeerRule, **kinds: Texts) -> None:
+    def __init__(self, app: App, *rules: Rule, **kinds: Texts) -> None:
         self._app = app
         self._rules = PeerRules(*rules, **kinds)
 

@@ -14,7 +14,8 @@ from typing import Any
 from bothways.http import asgi, wsgi
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule, Texts
+from bothways.trust.access import Texts
+from bothways.trust.rules import Rule
 
 View = Callable[..., Any]
 
@@ -48,7 +49,7 @@ def peer_of(request: Any) -> Peer | None:
     return wsgi.identity(environ)
 
 
-def require(*rules: PeerRule, **kinds: Texts) -> Callable[[View], View]:
+def require(*rules: Rule, **kinds: Texts) -> Callable[[View], View]:
     """Restrict a view to certain clients; all others get Django's response to PermissionDenied.
 
     The arguments are those of `PeerRules`.

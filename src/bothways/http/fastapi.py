@@ -11,7 +11,8 @@ except ModuleNotFoundError as missing:
 from bothways.http.asgi import identity
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule, Texts
+from bothways.trust.access import Texts
+from bothways.trust.rules import Rule
 
 # No `from __future__ import annotations` here: FastAPI evaluates the annotations at run time.
 
@@ -23,7 +24,7 @@ class Require:
     `PeerRules`: without any, every authenticated client is allowed.
     """
 
-    def __init__(self, *rules: PeerRule, **kinds: Texts) -> None:
+    def __init__(self, *rules: Rule, **kinds: Texts) -> None:
         self._rules = PeerRules(*rules, **kinds)
 
     def __call__(self, connection: HTTPConnection) -> Peer:

@@ -10,7 +10,8 @@ from typing import Any
 from bothways.http import wsgi
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule, Texts
+from bothways.trust.access import Texts
+from bothways.trust.rules import Rule
 
 View = Callable[..., Any]
 
@@ -32,7 +33,7 @@ def peer() -> Peer | None:
     return wsgi.identity(import_module("flask").request.environ)
 
 
-def require(*rules: PeerRule, **kinds: Texts) -> Callable[[View], View]:
+def require(*rules: Rule, **kinds: Texts) -> Callable[[View], View]:
     """Restrict a view to certain clients; all others get status 403. The arguments are those of `PeerRules`."""
     checked = PeerRules(*rules, **kinds)
 

@@ -19,7 +19,9 @@ from bothways.http.rules import PeerRules
 from bothways.tls.events import Peer
 from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
+from bothways.trust.cel import CelRule
 from bothways.trust.revocation import Revocation
+from bothways.trust.rules import Rule
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify
 
@@ -42,13 +44,13 @@ class FromProxy:
         self,
         app: App,
         *,
-        proxy: PeerRule,
+        proxy: Rule,
         anchors: TrustStore,
         revocation: Revocation | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        if not isinstance(proxy, PeerRule):
-            raise ConfigError("proxy: expected a PeerRule that its certificate holds")
+        if not isinstance(proxy, PeerRule | CelRule):
+            raise ConfigError("proxy: expected a PeerRule or a CelRule that its certificate matches")
         if not isinstance(anchors, TrustStore):
             raise ConfigError(
                 "anchors: expected a TrustStore, by which the certificates of callers are verified"

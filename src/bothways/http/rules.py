@@ -7,7 +7,9 @@ import logging
 from bothways.errors import ConfigError, logged
 from bothways.faults import shown
 from bothways.tls.events import Peer
-from bothways.trust.access import AnyOf, PeerRule, Texts
+from bothways.trust.access import PeerRule, Texts
+from bothways.trust.cel import CelRule
+from bothways.trust.rules import AnyOf, Rule
 
 logger = logging.getLogger("bothways")
 
@@ -17,18 +19,22 @@ REFUSED = "the client certificate does not allow this"
 class PeerRules:
     """Rules of which one has to match; without any, every authenticated client is allowed.
 
-    rules: `PeerRule` objects.  kinds: one more rule, such as dns="a.example", as for `PeerRule`. Raises ConfigError.
+    rules: `PeerRule` and `CelRule` objects.  kinds: one more rule, such as dns="a.example", as for `PeerRule`. Raises
+    ConfigError.
     """
 
-    def __init__(self, *rules: PeerRule, **kinds: Texts) -> None:
+    def __init__(self, *rules: Rule, **kinds: Texts) -> None:
         for each in rules:
-            if not isinstance(each, PeerRule):
-                raise ConfigError(f"rules: expected a PeerRule, not {type(each).__name__}")
+            if not isinstance(each, PeerRule | CelRule):
+                raise ConfigError(f"rules: expected a PeerRule or a CelRule, not {type(each).__name__}")
         try:
             self._rules = (*rules, PeerRule(**kinds)) if kinds else rules
         except TypeError as error:
             raise ConfigError(f"rules: {error}") from None
-        self._any = AnyOf(self._rules)
+        try:
+            self._any = AnyOf(self._rules)
+        except ConfigError as error:
+            raise ConfigError(f"rules: {error}") from None
 
     def objection(self, peer: Peer | None) -> str | None:
         """Return why a peer is not allowed, for our own log; None if it is."""

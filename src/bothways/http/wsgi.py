@@ -15,8 +15,9 @@ from cryptography.x509 import Certificate
 from bothways.http.caller import NAMES_LIMIT, Caller, of_socket, pem
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule, Texts
+from bothways.trust.access import Texts
 from bothways.trust.certificate import issuer_of
+from bothways.trust.rules import Rule
 
 Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]
@@ -52,7 +53,7 @@ class WithCaller:
 class RequirePeer:
     """An application for certain clients only; all others get status 403. The rest is as for `PeerRules`."""
 
-    def __init__(self, app: App, *rules: PeerRule, **kinds: Texts) -> None:
+    def __init__(self, app: App, *rules: Rule, **kinds: Texts) -> None:
         self._app = app
         self._rules = PeerRules(*rules, **kinds)
 

@@ -5,17 +5,15 @@ Protocol Buffers have no canonical form, but what an honest agent sends has each
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bothways.trust.der import SEQUENCE, elements
+from bothways.trust.protobuf import NotProtobuf, fields
 
 MOST_BYTES = 1024 * 1024  # of a response
 MOST_SVIDS = 16
 MOST_BUNDLES = 64  # of federated trust domains
 MOST_CERTIFICATES = 64  # in a chain or a bundle
-MOST_FIELDS = 1024  # of a message
-_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 
 
 class BadResponse(ValueError):
@@ -45,6 +43,13 @@ def decoded(data: bytes) -> X509Response:
     """Decode a response. Raises BadResponse."""
     if len(data) > MOST_BYTES:
         raise BadResponse(f"a response of {len(data)} bytes; at most {MOST_BYTES} are accepted")
+    try:
+        return _response(data)
+    except NotProtobuf as error:
+        raise BadResponse(str(error)) from None
+
+
+def _response(data: bytes) -> X509Response:
     svids: list[SVID] = []
     federated: dict[str, tuple[bytes, ...]] = {}
     for number, value in fields(data):
@@ -87,48 +92,6 @@ def _single(data: bytes, what: str) -> dict[int, bytes]:
         if value is not None:
             found[number] = value
     return found
-
-
-def fields(data: bytes) -> Iterator[tuple[int, bytes | None]]:
-    """Yield the number of each field of a message with its bytes; None for those of another type.
-
-    Raises BadResponse.
-    """
-    at = count = 0
-    while at < len(data):
-        count += 1
-        if count > MOST_FIELDS:
-            raise BadResponse(f"a message of more than {MOST_FIELDS} fields")
-        tag, at = _varint(data, at)
-        number, kind = tag >> 3, tag & 7
-        if not 0 < number < 2**29:
-            raise BadResponse("a field without a number")
-        value = None
-        if kind == _VARINT:
-            _, at = _varint(data, at)
-        elif kind == _LENGTH:
-            size, at = _varint(data, at)
-            value, at = data[at : at + size], at + size
-        elif kind in (_FIXED64, _FIXED32):
-            at += 8 if kind == _FIXED64 else 4
-        else:
-            raise BadResponse("a field of a type that is not known")
-        if at > len(data):
-            raise BadResponse("a field is cut off")
-        yield number, value
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= len(data):
-            raise BadResponse("a number is cut off")
-        byte = data[at]
-        value |= (byte & 0x7F) << shift
-        at += 1
-        if not byte & 0x80:
-            return value, at
-    raise BadResponse("a number of too many bytes")
 
 
 def _bytes(value: bytes | None) -> bytes:

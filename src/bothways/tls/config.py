@@ -242,10 +242,11 @@ class ServerConfig:
     external PSKs the default is "require".
     unknown_server_name: for a client that sends a server name of no credentials: "first" uses the first ones, "refuse"
     sends an alert.
-    allow: which of the trusted clients are allowed to connect; None for all. A `PeerRule`, several of which one has to
-    match, or a function of a `Peer` that returns None or a `Refusal`. It is called during the handshake, and whenever
-    the client is verified again, so it must return at once. For an anonymous client it gets None, but with "later" it
-    is called for clients with a certificate only. Any other result and any exception refuse the client, and are logged.
+    allow: which of the trusted clients are allowed to connect; None for all. A `PeerRule` or a `CelRule`, several of
+    which one has to match, or a function of a `Peer` that returns None or a `Refusal`. It is called during the
+    handshake, and whenever the client is verified again, so it must return at once. For an anonymous client it gets
+    None, but with "later" it is called for clients with a certificate only. Any other result and any exception refuse
+    the client, and are logged.
     name_authorities: send the names of the trust anchors to clients, so that they can choose a certificate.
     raw_key: our key without a certificate, for peers that pin its public key (RFC 7250); in TLS 1.3 only.
     versions: TLS versions, "1.3" and "1.2"; a version without a remaining cipher suite is not offered.

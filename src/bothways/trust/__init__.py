@@ -10,6 +10,7 @@ from bothways.lazy_names import lazy_names
 if TYPE_CHECKING:
     from bothways.trust.access import PeerRule
     from bothways.trust.anchors import TrustStore, certificates_in
+    from bothways.trust.cel import CelRule
     from bothways.trust.crl_store import CRLStore
     from bothways.trust.evidence.fetch_policy import Fetch
     from bothways.trust.ocsp_store import OCSPStore
@@ -24,6 +25,7 @@ else:
         {
             "bothways.trust.access": "PeerRule",
             "bothways.trust.anchors": "TrustStore certificates_in",
+            "bothways.trust.cel": "CelRule",
             "bothways.trust.crl_store": "CRLStore",
             "bothways.trust.evidence.fetch_policy": "Fetch",
             "bothways.trust.ocsp_store": "OCSPStore",
@@ -42,6 +44,7 @@ else:
 
 __all__ = [
     "CRLStore",
+    "CelRule",
     "Fetch",
     "Finding",
     "Limits",

@@ -16,12 +16,6 @@ from bothways.trust.verdict import Trusted
 
 Texts = str | Iterable[str]
 
-# Kinds of rules: those first that differ most from peer to peer.
-_NAMING = (
-    "fingerprint", "spki", "psk", "uri", "dns", "email", "ip", "subject", "cn", "dn", "ou", "issuer", "anchor",
-    "policy", "key", "lifetime",
-)  # fmt: skip
-
 
 @dataclass(frozen=True, slots=True)
 class PeerRule:
@@ -81,15 +75,6 @@ class PeerRule:
         object.__setattr__(self, "_tests", tuple(tests))
         object.__setattr__(self, "_loose_tests", tuple(loose_tests))
 
-    @classmethod
-    def parse(cls, text: str) -> PeerRule:
-        """Read a rule of one kind, written KIND=VALUE. Raises ConfigError."""
-        kind, _, value = text.partition("=")
-        if kind not in COMPILERS or not value:
-            kinds = ", ".join(COMPILERS)
-            raise ConfigError(f"{shown(text)}: expected KIND=VALUE, where KIND is one of {kinds}")
-        return cls(**{kind: value})
-
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds that are given, such as "dns"."""
@@ -116,28 +101,6 @@ class PeerRule:
     def __str__(self) -> str:
         given = ((kind, getattr(self, kind)) for kind in COMPILERS)
         return ", ".join(f"{kind} {' or '.join(values)}" for kind, values in given if values)
-
-
-class AnyOf:
-    """Rules of which one has to match. Those that differ by one kind alone are joined, and compared together.
-
-    So the time does not grow with the number of rules, as long as each names its peers by one kind, and requires the
-    same of them otherwise.
-    """
-
-    def __init__(self, rules: Iterable[PeerRule]) -> None:
-        joined: dict[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], list[str]] = {}
-        for each in rules:
-            naming = min(each.kinds, key=_NAMING.index)
-            others = tuple((kind, getattr(each, kind)) for kind in each.kinds if kind != naming)
-            joined.setdefault((naming, others), []).extend(getattr(each, naming))
-        self._rules = tuple(
-            PeerRule(**{naming: values, **dict(others)}) for (naming, others), values in joined.items()
-        )
-
-    def allows(self, verdict: Trusted) -> bool:
-        """Whether a trusted peer with this verdict matches one of the rules."""
-        return any(each.allows(verdict) for each in self._rules)
 
 
 def _can_tell(kind: str, verdict: Trusted) -> bool:

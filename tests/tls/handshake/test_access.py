@@ -13,6 +13,7 @@ import pki
 import tamper
 from bothways import (
     Alert,
+    CelRule,
     ConfigError,
     Data,
     Established,
@@ -104,6 +105,19 @@ def test_a_client_comes_in_of_whom_one_rule_holds(version: str, allow: Any) -> N
 def test_a_trusted_client_that_matches_no_rule_is_refused_before_any_data(version: str, allow: Any) -> None:
     """RFC 9846 6.2, RFC 5246 7.2.2: access_denied, for a valid certificate; in TLS 1.3 the client learns it late."""
     assert_refused(meet(version, allow), "no rule holds for CN=client.example")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_expression_decides_as_other_rules_do(version: str) -> None:
+    """Alone, and as one of several."""
+    pytest.importorskip("cel_expr_python", reason="cel-expr-python is not installed: pip install -e '.[dev]'")
+    ours, anothers = CelRule("cn == ['client.example']"), CelRule("cn == ['another.example']")
+    for allow in (ours, [ANOTHERS, ours], [anothers, OURS]):
+        assert_let_in(meet(version, allow))
+    for refusing in (anothers, [ANOTHERS, anothers], CelRule("cn[1] == 'client.example'")):
+        assert_refused(meet(version, refusing), "no rule holds for CN=client.example")
+    with pytest.raises(ConfigError, match="^allow: 9 rules with `cel` of 36 characters; at most 8 of 768"):
+        server_config(allow=[CelRule("true")] * 9)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

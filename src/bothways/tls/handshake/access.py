@@ -11,7 +11,9 @@ from typing import cast
 from bothways.errors import ConfigError
 from bothways.faults import Fault, blame
 from bothways.tls.events import Peer
-from bothways.trust.access import AnyOf, PeerRule
+from bothways.trust.access import PeerRule
+from bothways.trust.cel import CelRule
+from bothways.trust.rules import AnyOf, Rule
 
 logger = logging.getLogger("bothways")
 
@@ -29,7 +31,7 @@ class Refusal:
 
 
 Decide = Callable[[Peer | None], Refusal | None]
-Allow = PeerRule | Iterable[PeerRule] | Decide
+Allow = Rule | Iterable[Rule] | Decide
 
 NO_CERTIFICATE = Refusal("it showed no certificate")
 FAILED = Refusal("what decides about it failed, see our log")
@@ -39,8 +41,8 @@ def checked_allow(allow: object) -> Decide | None:
     """Return the function that decides; None allows every trusted client. Raises ConfigError for a wrong `allow`."""
     if allow is None:
         return None
-    if isinstance(allow, PeerRule):
-        return ByRules((allow,))
+    if isinstance(allow, PeerRule | CelRule):
+        return _by_rules((allow,))
     if callable(allow):
         called = inspect.getattr_static(allow, "__call__", None)
         if any(map(_is_asynchronous, (allow, called))):
@@ -49,10 +51,17 @@ def checked_allow(allow: object) -> Decide | None:
             )
         return cast(Decide, allow)
     given = tuple(allow) if isinstance(allow, Iterable) else ()
-    rules = tuple([each for each in given if isinstance(each, PeerRule)])
+    rules = tuple([each for each in given if isinstance(each, PeerRule | CelRule)])
     if not rules or len(rules) < len(given):
-        raise ConfigError("allow: expected a PeerRule, several of them, or a function of a peer")
-    return ByRules(rules)
+        raise ConfigError("allow: expected a PeerRule or a CelRule, several of them, or a function of a peer")
+    return _by_rules(rules)
+
+
+def _by_rules(rules: tuple[Rule, ...]) -> ByRules:
+    try:
+        return ByRules(rules)
+    except ConfigError as error:
+        raise ConfigError(f"allow: {error}") from None
 
 
 def admit(decide: Decide | None, peer: Peer | None) -> None:
@@ -84,7 +93,7 @@ def _asked(decide: Decide, peer: Peer | None) -> Refusal | None:
 class ByRules:
     """Allows the clients that match at least one of the rules."""
 
-    rules: tuple[PeerRule, ...]
+    rules: tuple[Rule, ...]
     _any: AnyOf = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
-"""Rules in the Common Expression Language (https://cel.dev): `cel` of [[route.allow]] and [[route.deny]].
+"""Rules about peers in the Common Expression Language (https://cel.dev).
 
-An expression is compiled and its types are checked when the file is read. What it may contain is a list, and what it is
+An expression is compiled and its types are checked when the rule is made. What it may contain is a list, and what it is
 given is bounded, so that a client cannot make it long by what it puts in its certificate: no list within a loop over
 another, nothing that makes a longer text or list of another, no pattern.
 """
@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
-from bothways.gateway.http_config import check_installed
-from bothways.spiffe.messages import BadResponse, fields
 from bothways.trust.access import PeerRule
 from bothways.trust.access_kinds import COMMON_NAME, ORGANIZATIONAL_UNIT, key_kind, subject_values
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import SPIFFE
+from bothways.trust.protobuf import NotProtobuf, fields
 from bothways.trust.verdict import Trusted
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'bothways[cel]'"
 MOST_CHARACTERS = 512  # of an expression
-MOST_EXPRESSIONS = 8  # of one route
+MOST_EXPRESSIONS = 8  # that are asked about one peer
 MOST_TOGETHER = 768  # characters of these
 MOST_VALUES = 64  # of one kind in a certificate
 MOST_BYTES = 256  # of a value
@@ -57,7 +56,11 @@ class TooMuch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CelRule:
-    """An expression that has to be true, and what else has to match, if anything. Raises ConfigError."""
+    """A rule by an expression about the certificate of a peer. Raises ConfigError for a bad one, or without the extra.
+
+    expression: it has to be true; docs/gateway.md lists its names and functions.  also: what else has to match. A peer
+    without a certificate, by a raw public key or a pre-shared key, is let in by no expression.
+    """
 
     expression: str
     also: PeerRule | None = None
@@ -100,9 +103,12 @@ class CelRule:
 
 
 def _compiled(expression: str) -> Expression:
-    check_installed("`cel`", ("cel_expr_python",), INSTALL)
-    from cel_expr_python import cel  # only where a rule is an expression
-
+    try:
+        from cel_expr_python import cel  # only where a rule is an expression
+    except ImportError:
+        raise ConfigError(
+            f"an expression of CEL needs cel-expr-python, which is not installed: {INSTALL}"
+        ) from None
     if len(expression) > MOST_CHARACTERS:
         raise ConfigError(
             f"an expression of {len(expression)} characters; at most {MOST_CHARACTERS} are possible"
@@ -121,11 +127,11 @@ def _compiled(expression: str) -> Expression:
     try:
         whole = dict(fields(made.serialize()))
         if whole.get(1) != _CHECKED_EXPRESSION:
-            raise BadResponse("another form than expected")
+            raise NotProtobuf("another form than expected")
         for number, part in fields(whole.get(2) or b""):
             if number == 4 and part is not None:
                 _check(part, in_loop=False)
-    except BadResponse as error:
+    except NotProtobuf as error:
         raise ConfigError(f"it is too long, or what it is made of cannot be checked: {error}") from None
     return made
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
 import pki
 from bothways import ConfigError
-from bothways.cli.gateway import command
-from bothways.gateway import cel as module
-from bothways.gateway.cel import CelRule
-from bothways.gateway.config import parsed_config
+from bothways.trust import cel as module
 from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
+from bothways.trust.cel import CelRule
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify
-from gateway_talk import Setting
 
 pytest.importorskip("cel_expr_python", reason="cel-expr-python is not installed: pip install -e '.[dev]'")
 
@@ -108,7 +104,7 @@ def test_a_rule_may_also_have_kinds_which_have_to_match() -> None:
         ("(" * 100 + "true" + ")" * 100, "recursion limit"),
     ],
 )
-def test_what_is_no_rule_is_refused_when_the_file_is_read(expression: str, problem: str) -> None:
+def test_what_is_no_rule_is_refused_when_it_is_made(expression: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         CelRule(expression)
     assert problem in str(refused.value)
@@ -152,49 +148,9 @@ def test_the_worst_expression_about_the_largest_certificate_is_evaluated() -> No
     assert rule.allows(largest)
 
 
-FILE = """[identity]
-certificate = "c.pem"
-client_ca = "ca.pem"
-[[listener]]
-port = 8443
-[[route]]
-backend = "127.0.0.1:1"
-[[route.deny]]
-name = "long-lived"
-cel = "lifetime > 90"
-[[route.allow]]
-cel = "dns.exists(d, d.endsWith('.example'))"
-"""
-
-
-def test_a_file_has_expressions_in_its_rules(tmp_path: Path) -> None:
-    [route] = parsed_config(tmp_path / "gateway.toml", FILE).routes
-    assert [each.name for each in route.access.deny] == ["long-lived"]
-    assert [each.name for each in route.access.allow or ()] == ["cel dns.exists(d, d.endsWith('.example'))"]
-    again = parsed_config(tmp_path / "gateway.toml", FILE).routes[0]
-    assert again.access == route.access
+def test_without_the_extra_a_rule_says_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cel_expr_python", None)
     with pytest.raises(
-        ConfigError, match=r"gateway.toml, line 10: route\[1\].deny\[1\].cel: no expression of CEL"
+        ConfigError, match=r"cel-expr-python, which is not installed: pip install 'bothways\[cel\]'$"
     ):
-        parsed_config(tmp_path / "gateway.toml", FILE.replace("lifetime >", "life >"))
-
-
-def test_a_route_has_so_many_expressions_that_all_together_cost_little(tmp_path: Path) -> None:
-    more = "[[route.allow]]\ncel = 'true'\n"
-    parsed_config(tmp_path / "gateway.toml", FILE + more * 6)
-    with pytest.raises(ConfigError, match="9 rules with `cel` of 78 characters; at most 8 of 768"):
-        parsed_config(tmp_path / "gateway.toml", FILE + more * 7)
-    long = "[[route.allow]]\ncel = '" + " " * 500 + "true'\n"
-    with pytest.raises(ConfigError, match="at most 8 of 768 characters together are possible"):
-        parsed_config(tmp_path / "gateway.toml", FILE + long * 2)
-
-
-def test_explain_says_what_an_expression_is_for_a_certificate(setting: Setting) -> None:
-    rules = "[[route.allow]]\ncel = \"dns == ['x.example']\"\n[[route.allow]]\ncel = \"dns[1] == 'x'\"\n"
-    setting.write('backend = "127.0.0.1:1"\n' + rules)
-    who = setting.mutual.identity("client")
-    done = CliRunner().invoke(command, ["explain", "-c", str(setting.path), str(who.cert)])
-    assert "may not pass" in done.stdout
-    assert "cel dns == ['x.example']: does not hold: the expression is false" in done.stdout
-    assert "cel dns[1] == 'x': does not hold: the expression is not evaluated, " in done.stdout
-    assert "size=1" in done.stdout
+        CelRule("true")
