@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import threading
 import urllib.request
 from pathlib import Path
@@ -16,8 +17,10 @@ from bothways import PeerAlert
 from bothways.gateway.handover import VARIABLE, handed_on
 from bothways.gateway.observe.audit_file import verified
 from cli_scripting import Background
+from command_line import bothways, environment
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
+from interop.peers import find
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs memfd")]
 
@@ -120,7 +123,67 @@ def test_a_gateway_that_cannot_be_replaced_goes_on(setting: Setting) -> None:
 
 
 def test_what_was_inherited_from_somebody_else_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, '{"sockets": {"x": [0]}, "ready": 1, "before": 1}')
+    monkeypatch.setenv(VARIABLE, '{"sockets": {"x": [0]}, "link": 1, "before": 1, "to": 1}')
     assert handed_on() is None
     assert VARIABLE not in os.environ
     assert handed_on() is None
+
+
+def test_who_ends_the_newest_gateway_ends_those_before_it_in_order(setting: Setting) -> None:
+    """Two were replaced and still have connections: each drains, and the newest one is the last to end."""
+    with behind() as port, contextlib.ExitStack() as stack:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 20})
+        server = Background(["gateway", "-c", "gateway.toml", "--workers", "1"], setting.folder)
+        numbers = [server.process.pid]
+        try:
+            channels = []
+            for count in (1, 2, 3):
+                channel = setting.mutual.client().connect("127.0.0.1", int(server.port))
+                channels.append(stack.enter_context(channel))
+                assert says(channel, b"one")
+                if count < 3:
+                    os.kill(numbers[-1], signal.SIGUSR2)
+                    until(lambda: server.printed.count("replaced by process") == count)  # noqa: B023
+                    numbers.append(int(re.findall(r"replaced by process (\d+)", server.printed)[-1]))
+            os.kill(numbers[-1], signal.SIGTERM)
+            until(lambda: server.printed.count("draining") == 3)
+            assert all(says(each, b"two") for each in channels)
+            assert [alive(each) for each in numbers] == [True] * 3
+            for each in reversed(channels):
+                assert says(each, b"three")
+                each.close()
+            assert server.process.wait(30) == 0
+            until(lambda: not any(alive(each) for each in numbers[1:]))
+        finally:
+            for each in numbers[1:]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
+            server.end(signal.SIGKILL)
+        assert "Traceback" not in server.printed
+
+
+def alive(number: int) -> bool:
+    return Path(f"/proc/{number}/exe").exists()
+
+
+def test_the_first_process_of_a_container_is_not_replaced(setting: Setting) -> None:
+    """All that is in the container ends with it."""
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+    apart = [find("unshare"), "--pid", "--fork", "--kill-child", *([] if os.geteuid() == 0 else ["-r"])]
+    words = [*apart, *bothways("gateway", "-c", "gateway.toml", "--workers", "1")]
+    with subprocess.Popen(
+        words, cwd=setting.folder, env=environment(), stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stderr is not None
+            first = process.stderr.readline()
+            if "unshare" in first:
+                pytest.skip(first)
+            assert "listening on" in first
+            [first_process] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            os.kill(int(first_process), signal.SIGUSR2)
+            assert (
+                "not replaced: this is process 1, with which its container ends" in process.stderr.readline()
+            )
+        finally:
+            process.kill()

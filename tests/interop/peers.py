@@ -56,6 +56,10 @@ PEERS = {
         "the Debian package postgresql",
         "/usr/lib/postgresql/*/bin",  # where Debian keeps a server's programs
     ),
+    "systemd": Peer(("systemd",), ("--version",), (), "the Debian package systemd", "/usr/lib/systemd"),
+    "systemctl": Peer(("systemctl",), ("--version",), (), "the Debian package systemd"),
+    "unshare": Peer(("unshare",), ("--version",), (2, 32), "the Debian package util-linux"),
+    "nsenter": Peer(("nsenter",), ("--version",), (), "the Debian package util-linux"),
     "systemd-analyze": Peer(("systemd-analyze",), ("--version",), (), "the Debian package systemd"),
     "systemd-sysusers": Peer(("systemd-sysusers",), ("--version",), (), "the Debian package systemd"),
     "systemd-socket-activate": Peer(

@@ -1,7 +1,7 @@
 """How one process tree of a gateway follows another without an end of connections: sockets that listen are handed on.
 
 The new one begins beside the old one, on the same sockets with the same queues, and says when it serves. What it is
-handed is named in its environment.
+handed is named in its environment. Each of the two has an end of a pair of sockets, and so learns when the other ends.
 """
 
 from __future__ import annotations
@@ -15,26 +15,42 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 VARIABLE = "BOTHWAYS_HANDED_ON"
 READY = b"r"
 READY_SECONDS = 60.0  # for the new process tree to serve
+RESET_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR2)
 
 
 @dataclass(frozen=True, slots=True)
 class HandedOn:
-    """What this process was handed. sockets: by the addresses.  before: the process that it follows."""
+    """What this process was handed. sockets: by the addresses.  link: to the process that it follows, `before`."""
 
     sockets: dict[str, list[socket.socket]]
-    ready: int
+    link: socket.socket
     before: int
 
     def say_ready(self) -> None:
         """Tell the process before that this one serves."""
         with contextlib.suppress(OSError):
-            os.write(self.ready, READY)
-        with contextlib.suppress(OSError):
-            os.close(self.ready)
+            self.link.send(READY)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process before has ended, with all its connections."""
+        try:
+            return not self.link.recv(1)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process before, unless it has ended."""
+        if not self.has_ended:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.before, number)
 
 
 def handed_on() -> HandedOn | None:
@@ -43,59 +59,90 @@ def handed_on() -> HandedOn | None:
     if text is None:
         return None
     told = json.loads(text)
-    if told["before"] != os.getppid():  # inherited from somewhere
+    if told["to"] != os.getpid():  # inherited from somewhere
         return None
     numbers = {each for several in told["sockets"].values() for each in several}
-    made = {each: socket.socket(fileno=each) for each in numbers}
+    made = {each: socket.socket(fileno=each) for each in (*numbers, told["link"])}
     sockets = {address: [made[each] for each in several] for address, several in told["sockets"].items()}
-    os.set_inheritable(told["ready"], False)
     for each in made.values():
         each.set_inheritable(False)
-    return HandedOn(sockets, told["ready"], told["before"])
+    link = made[told["link"]]
+    link.setblocking(False)
+    return HandedOn(sockets, link, told["before"])
 
 
 class Successor:
     """A process tree that was started with the command line of this one, and its sockets. Raises OSError.
 
-    sockets: by the addresses.  `pid`: its first process.
+    sockets: by the addresses.  `pid`: its first process, which is no child of this one: it is adopted by the service
+    manager. systemd learns of the end of its own children only, and waits for no others at a stop.
     """
 
     def __init__(self, sockets: Mapping[str, Sequence[socket.socket]]) -> None:
-        self._ready, writing = os.pipe()
-        os.set_blocking(self._ready, False)
+        self._link, its = socket.socketpair()
+        self._link.setblocking(False)
         self._until = time.monotonic() + READY_SECONDS
         numbers = {address: [each.fileno() for each in several] for address, several in sockets.items()}
-        told = {"sockets": numbers, "ready": writing, "before": os.getpid()}
-        passed = {writing, *(each for several in numbers.values() for each in several)}
-        command = [sys.executable, *sys.orig_argv[1:]]
+        told = {"sockets": numbers, "link": its.fileno(), "before": os.getpid()}
         try:
-            for each in passed:
-                os.set_inheritable(each, True)
-            self.pid = os.posix_spawn(sys.executable, command, os.environ | {VARIABLE: json.dumps(told)})
+            self.pid = _started(
+                told, {its.fileno(), *(each for several in numbers.values() for each in several)}
+            )
         except BaseException:
-            os.close(self._ready)
+            self._link.close()
             raise
         finally:
-            for each in passed:
-                os.set_inheritable(each, False)
-            os.close(writing)
+            its.close()
 
     def serves(self) -> bool | None:
         """Whether it serves; None as long as that is not known."""
-        with contextlib.suppress(BlockingIOError):
-            said = os.read(self._ready, 1)
-            os.close(self._ready)
-            if said != READY:
-                self.end()
-            return said == READY
-        if time.monotonic() < self._until:
-            return None
-        os.close(self._ready)
-        self.end()
-        return False
+        try:
+            said = self._link.recv(1)
+        except BlockingIOError:
+            if time.monotonic() < self._until:
+                return None
+            said = b""
+        except OSError:
+            said = b""
+        if said != READY:
+            self.end()
+        return said == READY
 
     def end(self) -> None:
         """End it, since it does not serve."""
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        self._link.close()
+        with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+
+
+def _started(told: dict[str, Any], passed: set[int]) -> int:
+    """Start the successor by a process between that ends at once, and return its number. Raises OSError."""
+    reading, writing = os.pipe()
+    try:
+        between = os.fork()
+        if between == 0:
+            _start_and_end(told, passed, writing)
+    finally:
+        os.close(writing)
+    with open(reading, "rb") as pipe:
+        number = pipe.read()
+    os.waitpid(between, 0)
+    if not number:
+        raise OSError("no process can be started")
+    return int(number)
+
+
+def _start_and_end(told: dict[str, Any], passed: set[int], writing: int) -> NoReturn:
+    try:
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            for each in RESET_SIGNALS:
+                signal.signal(each, signal.SIG_DFL)
+            for number in passed:
+                os.set_inheritable(number, True)
+            variables = os.environ | {VARIABLE: json.dumps(told | {"to": os.getpid()})}
+            os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], variables)  # noqa: S606
+        os.write(writing, b"%d" % pid)
+    finally:
+        os._exit(1)

@@ -55,6 +55,7 @@ class Workers:
         count = max(count, *(len(set(map(socket.socket.fileno, each))) for each in handed.values()), 1)
         self._successor: Successor | None = None
         self._is_replaced = False
+        self._has_served = False
         self._path = path
         self._log = log
         self._current = current
@@ -85,6 +86,7 @@ class Workers:
             tick=self._tick,
             tick_seconds=LOOK_SECONDS,
             on_upgrade=self._upgrade,
+            may_end=self._is_last,
             grace_seconds=current.routes.config.times.drain + SPARE_SECONDS,
         )
 
@@ -155,8 +157,15 @@ class Workers:
             notify(STOPPING)
         self._meter.slot.state.set(DRAINING, 1.0)
         self._close_listeners(but_metrics=True)
+        if self._handed is not None and self._has_served:
+            self._handed.signal(signal.SIGTERM)  # it still has connections
+
+    def _is_last(self) -> bool:
+        """Whether no process before this one still has connections: whoever ends this one ends those, too."""
+        return self._handed is None or not self._has_served or self._handed.has_ended
 
     def _report_ready(self) -> None:
+        self._has_served = True
         if self._handed is not None:
             self._handed.say_ready()
         config = self._current.routes.config
@@ -175,6 +184,9 @@ class Workers:
         """Start a process tree that follows this one, with all sockets that listen."""
         if self._is_replaced or self._successor is not None:
             self._log.event("this gateway is being replaced already")
+            return
+        if os.getpid() == 1:
+            self._log.event("not replaced: this is process 1, with which its container ends")
             return
         sockets = {str(address): several for address, several in self._sockets.items()}
         try:
@@ -260,8 +272,8 @@ class Workers:
             _close(address, self._sockets.pop(address))
         self._sockets |= opened
         self._hand_out(change, opened)
-        if self._handed is not None and os.getppid() == self._handed.before:
-            os.kill(self._handed.before, signal.SIGHUP)  # it still has connections
+        if self._handed is not None and self._has_served:
+            self._handed.signal(signal.SIGHUP)  # it still has connections
         return False
 
     def _tick(self) -> None:

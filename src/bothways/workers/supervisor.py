@@ -18,6 +18,7 @@ from bothways.workers.child import Work, WorkerProcess, fork
 FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
 STEADY_SECONDS = 10.0  # seconds after which a worker's end is no failed start
 MOST_WORKERS = 1024
+END_SECONDS = 0.1  # between two questions whether this may end
 DONE, FAILED = 0, 1
 HANDLED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 RETIRE = signal.SIGQUIT  # has a worker accept nobody any more, and end when its connections have ended
@@ -30,9 +31,10 @@ class Supervisor:
     is the exit status.  count: the number of workers.  tell: called with a sentence about each event. on_ready: called
     once, when all workers are ready.  may_replace: called before a SIGHUP replaces the workers; it reads the files
     again and returns whether they are usable.  prepare: called with the number of a worker before it is forked.
-    on_stop: called when the workers are told to end.  on_end: called with the number of a worker that has ended
+    on_stop: called at each signal to end.  on_end: called with the number of a worker that has ended
     without being told to.  tick: called every `tick_seconds` until then.  on_upgrade: called
-    at SIGUSR2; without it this signal is not handled.
+    at SIGUSR2; without it this signal is not handled.  may_end: asked when all workers have ended; this goes on until
+    it returns true.
     start_seconds: the time for a worker to get ready. grace_seconds:
     the time for a worker to end, after which it is killed.  Raises ConfigError if this system cannot fork.
     """
@@ -51,6 +53,7 @@ class Supervisor:
         tick: Callable[[], None] | None = None,
         tick_seconds: float = 1.0,
         on_upgrade: Callable[[], None] | None = None,
+        may_end: Callable[[], bool] = lambda: True,
         start_seconds: float = 60.0,
         grace_seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
@@ -64,7 +67,7 @@ class Supervisor:
         self._may_replace = may_replace
         self._prepare, self._on_stop, self._on_end = prepare, on_stop, on_end
         self._tick, self._tick_seconds, self._tick_at = tick, tick_seconds, clock()
-        self._on_upgrade = on_upgrade
+        self._on_upgrade, self._may_end = on_upgrade, may_end
         self._retiring = False
         self._start_seconds, self._grace_seconds = start_seconds, grace_seconds
         self._workers: list[WorkerProcess] = []
@@ -83,7 +86,7 @@ class Supervisor:
             self._lifeline = os.pipe()
             try:
                 self._due = dict.fromkeys(range(1, self._count + 1), self._clock())
-                while (self._stopping is None and not self._retiring) or self._workers:
+                while not self._is_ending or self._workers or not self._may_end():
                     self._run_once()
             finally:
                 for each in self._workers:
@@ -91,6 +94,10 @@ class Supervisor:
                 for end in self._lifeline:
                     os.close(end)
         return self._status
+
+    @property
+    def _is_ending(self) -> bool:
+        return self._stopping is not None or self._retiring
 
     # -- events ----------------------------------------------------------------------------------------
 
@@ -135,6 +142,7 @@ class Supervisor:
                 self._stop(DONE)
             else:
                 self._stopping = self._clock()
+                self._on_stop()
         elif number == signal.SIGUSR2 and self._on_upgrade is not None:
             self._on_upgrade()
         elif number == signal.SIGHUP and self._stopping is None and self._may_replace():
@@ -246,6 +254,7 @@ class Supervisor:
         times += [self._stopping] if self._stopping is not None else []
         times += [self._tick_at] if self._tick is not None and self._stopping is None else []
         times += [self._limit(each) for each in self._workers if not each.ready or each.leaving]
+        times += [self._clock() + END_SECONDS] if self._is_ending and not self._workers else []
         return max(min(times) - self._clock(), 0.05) if times else None
 
     def _forget(self, worker: WorkerProcess) -> None:
