@@ -267,6 +267,25 @@ def test_a_second_signal_ends_without_waiting(tmp_path):
         assert program.until("ended") == ["0"]
 
 
+def test_it_does_not_end_before_it_may_and_passes_each_signal_on(tmp_path):
+    """Such as while others still end who are no workers of its own."""
+    prelude = """
+from functools import partial
+Supervisor = partial(
+    Supervisor, may_end=lambda: Path('over').exists(), on_stop=lambda: tell('told')
+)
+"""
+    with running(tmp_path, count=1, prelude=prelude) as program:
+        program.until("all ready")
+        program.send(signal.SIGTERM)
+        program.until("told")
+        program.until("leaving")
+        program.send(signal.SIGTERM)
+        program.until("told")
+        (tmp_path / "over").touch()
+        assert program.until("ended") == ["0"]
+
+
 def test_workers_end_with_a_supervisor_that_was_killed(tmp_path):
     """However it went: a port must not stay taken by processes that nobody looks after."""
     with running(tmp_path) as program:
