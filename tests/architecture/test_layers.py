@@ -55,7 +55,7 @@ INSIDE = {
         ("path", "crl", "ocsp", "access_kinds", "raw_key", "renewal"),
         ("crl_store", "ocsp_store", "access"),
         ("evidence", "cel"),
-        ("crl_files", "rules"),
+        ("crl_files", "peer_rules"),
         ("revocation",),
         ("request",),
         ("verification",),

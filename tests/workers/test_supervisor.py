@@ -267,7 +267,7 @@ def test_a_second_signal_ends_without_waiting(tmp_path):
         assert program.until("ended") == ["0"]
 
 
-def test_it_does_not_end_before_it_may_and_passes_each_signal_on(tmp_path):
+def test_supervisor_does_not_end_before_it_may_and_passes_each_signal_on(tmp_path):
     """Such as while others still end who are no workers of its own."""
     prelude = """
 from functools import partial

@@ -23,8 +23,8 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.peer_rules import Rule, parsed_rule
 from bothways.trust.revocation import PRESETS, Revocation
-from bothways.trust.rules import Rule, parsed_rule
 from bothways.trust.verdict import PROFILES, Profile
 
 if TYPE_CHECKING:  # not imported at run time, so that commands without TLS start faster

@@ -18,7 +18,7 @@ from bothways.tls.handshake.history import FailureFacts, ech_of, known_anchors
 from bothways.tls.handshake.settings import Negotiation, PeerTrust
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.rules import Rule
+from bothways.trust.peer_rules import Rule
 
 Chain = tuple[bytes, ...]  # DER, the leaf first
 LISTS_LOOKED_AT = 8

@@ -10,7 +10,7 @@ from bothways.gateway.access import ANYBODY, Access, AccessRule
 from bothways.gateway.strict_toml import Table
 from bothways.trust.access import PeerRule
 from bothways.trust.cel import CelRule
-from bothways.trust.rules import CEL, Rule, check_together
+from bothways.trust.peer_rules import CEL, Rule, check_together
 
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
 

@@ -12,7 +12,7 @@ from bothways.http.caller import Caller, pem
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
 from bothways.trust.access import Texts
-from bothways.trust.rules import Rule
+from bothways.trust.peer_rules import Rule
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -15,7 +15,7 @@ from bothways.http import asgi, wsgi
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
 from bothways.trust.access import Texts
-from bothways.trust.rules import Rule
+from bothways.trust.peer_rules import Rule
 
 View = Callable[..., Any]
 

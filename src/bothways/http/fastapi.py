@@ -12,7 +12,7 @@ from bothways.http.asgi import identity
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
 from bothways.trust.access import Texts
-from bothways.trust.rules import Rule
+from bothways.trust.peer_rules import Rule
 
 # No `from __future__ import annotations` here: FastAPI evaluates the annotations at run time.
 

@@ -11,7 +11,7 @@ from bothways.http import wsgi
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
 from bothways.trust.access import Texts
-from bothways.trust.rules import Rule
+from bothways.trust.peer_rules import Rule
 
 View = Callable[..., Any]
 

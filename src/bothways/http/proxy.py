@@ -20,8 +20,8 @@ from bothways.tls.events import Peer
 from bothways.trust.access import PeerRule
 from bothways.trust.anchors import TrustStore
 from bothways.trust.cel import CelRule
+from bothways.trust.peer_rules import Rule
 from bothways.trust.revocation import Revocation
-from bothways.trust.rules import Rule
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify
 

@@ -9,7 +9,7 @@ from bothways.faults import shown
 from bothways.tls.events import Peer
 from bothways.trust.access import PeerRule, Texts
 from bothways.trust.cel import CelRule
-from bothways.trust.rules import AnyOf, Rule
+from bothways.trust.peer_rules import AnyOf, Rule
 
 logger = logging.getLogger("bothways")
 

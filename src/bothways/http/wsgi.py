@@ -17,7 +17,7 @@ from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
 from bothways.trust.access import Texts
 from bothways.trust.certificate import issuer_of
-from bothways.trust.rules import Rule
+from bothways.trust.peer_rules import Rule
 
 Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]

@@ -13,7 +13,7 @@ from bothways.faults import Fault, blame
 from bothways.tls.events import Peer
 from bothways.trust.access import PeerRule
 from bothways.trust.cel import CelRule
-from bothways.trust.rules import AnyOf, Rule
+from bothways.trust.peer_rules import AnyOf, Rule
 
 logger = logging.getLogger("bothways")
 

@@ -11,7 +11,7 @@ from bothways import ConfigError
 from bothways.trust import PeerRule
 from bothways.trust.access_kinds import COMPILERS
 from bothways.trust.cel import MOST_CHARACTERS, MOST_EXPRESSIONS, MOST_TOGETHER, CelRule
-from bothways.trust.rules import AnyOf, parsed_rule
+from bothways.trust.peer_rules import AnyOf, parsed_rule
 from trust.rule_cases import ALLOWED, REFUSED, trusted
 
 NEEDS_CEL = pytest.mark.skipif(
