@@ -28,7 +28,7 @@ _PLAIN = (str, bytes, int, float, datetime, Enum, type(None))
 class Portable(BaseException):
     """An error that can be copied and pickled, as for another process. Its copies have the same text, type and values.
 
-    They lack `situation`, and what is of a type that other processes may not have is text in them.
+    They have no `situation`, and values of types that another process may not have are text in them.
     """
 
     situation: object = None
@@ -66,7 +66,7 @@ def _made_again(kind: type[Portable], arguments: tuple[object, ...], values: dic
 class TLSError(Portable, Exception):
     """Base of every error that bothways raises on purpose.
 
-    `situation` is what was observed of the connection, for `bothways.explain_failure`; None where nothing was.
+    `situation` is what was observed of the connection, for `bothways.explain_failure`; None if nothing was observed.
     """
 
 
@@ -76,8 +76,8 @@ class PeerFault(TLSError):
     Attributes: `fault` (the row, to match on), `alert` (that we sent), `rule`, `hint`, `step` (the id of the
     check that failed, such as "2.3b"), `state` (the name of the step in the handshake at which it happened),
     `progress` (how far the connection had come), `peer` ("client" or "server": who is at fault), `facts` (values
-    by name), `reasons` (where a certificate was refused: all of them, or of very many some of each kind; the
-    first is `fault`), `left_out` (how many more there are).
+    by name), `reasons` (if a certificate was refused: all of them, or some of each kind if there are very many; the
+    first is `fault`), `left_out` (how many reasons are not in `reasons`).
     """
 
     def __init__(
@@ -209,7 +209,8 @@ class StartTLSFailed(TLSError):
     """TLS was requested in the protocol of the server (STARTTLS) and did not start.
 
     Nothing that a peer sends before TLS is authenticated. Attributes: `problem` (to match on), `protocol` ("SMTP"),
-    `said` (a server's last text, escaped and short; of a client the first command that needs TLS, alone; or ""),
+    `said` (the last text of a server, escaped and shortened; of a client its first command that needs TLS, without
+    arguments; or ""),
     `start` (its first bytes, which may show another protocol), `detail`, `peer` ("client" or "server": who is at
     fault).
     """
@@ -247,9 +248,11 @@ class UsageError(TLSError):
 
 
 class AuthenticationUnavailable(TLSError):
-    """A client cannot be asked for its certificate after the handshake, because of what it offered or agreed on.
+    """A client cannot be asked for its certificate after the handshake (RFC 9846 4.3.6).
 
-    The connection is not affected: a server may refuse the request that needed the client's identity, and go on.
+    It has TLS 1.2 or HTTP/2, or did not offer post_handshake_auth.
+
+    The connection is not affected: a server may refuse the request that needed the client's identity, and continue.
     """
 
 

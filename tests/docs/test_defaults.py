@@ -20,6 +20,7 @@ from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
 from bothways.ca.home import key_encryption
 from bothways.ca.register import database
 from bothways.ca_server import app, ocsp_cache, server, slow_clients
+from bothways.ca_server import worker as ca_worker
 from bothways.cli import admission, conversation, get, http_request, page, run, serve, services, serving
 from bothways.cli.commands import bothways
 from bothways.describe.documents import crl as describe_crl
@@ -32,24 +33,30 @@ from bothways.fetch import disk_cache, fetcher, transport
 from bothways.gateway import (
     authority_config,
     authority_source,
+    current,
     handover,
     news_check,
     news_index,
     proxy_header,
     report_limits,
     revocation_news,
+    routes,
     shared_limits,
     store_client,
     strict_toml,
     tunnel,
 )
+from bothways.gateway import config as gateway_config
+from bothways.gateway import log as gateway_log
+from bothways.gateway import proxies as gateway_proxies
+from bothways.gateway import server as gateway_server
 from bothways.gateway import workers as gateway_workers
 from bothways.gateway.config import GatewayLimits, Times
 from bothways.gateway.http import client2, forward, identity_fields, link2
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
 from bothways.gateway.observe import audit_file, board, operator, refusals, snapshot, status_page
-from bothways.http import exchange, stream
+from bothways.http import exchange, location, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
@@ -71,6 +78,7 @@ from bothways.tls.handshake import (
 )
 from bothways.tls.handshake import identity_fields as handshake_fields
 from bothways.tls.handshake import negotiation as handshake_negotiation
+from bothways.tls.handshake import settings as handshake_settings
 from bothways.tls.post_handshake import certificate_requests, client_auth, messages
 from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
@@ -84,10 +92,15 @@ from bothways.trust import (
     extensions,
     external_psks,
     files,
+    general_names,
     key_derivation,
     ocsp_store,
+    passphrase,
+    pins,
+    policies,
     protobuf,
     reasons,
+    renewal,
     web_profile,
     work,
 )
@@ -166,11 +179,11 @@ VALUES = {
     "time for a handshake": seconds(HANDSHAKE_TIMEOUT),
     "Certificate message": size(CERTIFICATE_BYTES),
     "compressed Certificate message": (
-        f"as one that is not; its content has {size(compression.FREE_OCTETS)} at most, "
-        f"or {compression.OCTETS_PER_BYTE} times its bytes if that is more"
+        f"as one that is not compressed; decompressed at most {size(compression.FREE_OCTETS)}, "
+        f"or {compression.OCTETS_PER_BYTE} times the compressed bytes if that is more"
     ),
     "window of zstd in a compressed Certificate message": size(compression.ZSTD_WINDOW),
-    "compressed forms that are kept of one of our chains": str(
+    "compressed forms of one of our chains that are kept": str(
         certificate_compression.FORMS_PER_CHAIN * len(CertificateCompressionAlgorithm)
     ),
     "content of a protected record, with its type and padding in TLS 1.3": (
@@ -181,8 +194,11 @@ VALUES = {
     "any other handshake message": size(flight.MESSAGE_LIMIT),
     "extensions in one list": str(extension_table.MOST_EXTENSIONS),
     "certificates in one message": f"{tls13.MOST_CERTIFICATES}, of which {LIMITS.certificates} are verified",
+    "certificate authorities that a server names in its CertificateRequest": (
+        f"those of {size(handshake_settings.AUTHORITIES_LIMIT)}; if they are longer, none is named"
+    ),
     "elements of any other list (not cipher suites and signature schemes)": f"{fields.MOST_ITEMS:,}",
-    "early data skipped": f"{size(message_io.EARLY_DATA_LIMIT)}; each record counts as 17 bytes or more",
+    "early data that is skipped": f"{size(message_io.EARLY_DATA_LIMIT)}; each record counts as 17 bytes at least",
     "records without content in a row": str(message_io.EMPTY_RECORD_LIMIT),
     "change_cipher_spec records in a handshake of TLS 1.3": str(message_io.EMPTY_RECORD_LIMIT),
     "warnings and HelloRequests without data between them": str(message_io.EMPTY_RECORD_LIMIT),
@@ -196,7 +212,7 @@ VALUES = {
     ),
     "tickets of one ClientHello that a server tries to decrypt": str(server_resumption.TICKETS_TRIED),
     "file of ticket keys; value in Redis": f"{size(shared_ring.LARGEST)}; {size(redis_store.LARGEST_STORED)}",
-    "how often shared ticket keys are looked at: in a file; in Redis": (
+    "how often shared ticket keys are checked for a change: in a file; in Redis": (
         f"{seconds(file_store.FILE_SECONDS)}; {seconds(redis_store.REDIS_SECONDS)}"
     ),
     "time for an answer of Redis": f"{seconds(redis_store.ANSWER_SECONDS)}; no handshake waits for it",
@@ -204,15 +220,17 @@ VALUES = {
     "secret of an external pre-shared key": (
         f"{external_psks.SMALLEST_SECRET} to {external_psks.LARGEST_SECRET} bytes"
     ),
-    "identity of such a key; name of a side; context": (
+    "identity of such a key; name of a party; context": (
         f"{external_psks.IDENTITY_LIMIT:,}; {external_psks.NAME_LIMIT}; {external_psks.CONTEXT_LIMIT:,} bytes"
     ),
     "external pre-shared keys in a set": f"{external_psks.MOST_KEYS:,}",
     "such keys that a client offers to one server": str(handshake_fields.KEYS_OFFERED),
+    "pinned raw public keys in a set": f"{pins.MOST_PINS:,}",
     "identities of one ClientHello that a server looks up": str(server_psk.IDENTITIES_TRIED),
     "configurations for encrypted ClientHellos in one list; cipher suites, and extensions, in one of them": (
         f"{extension_table.MOST_ECH_CONFIGS}; {ech_configs.MOST_IN_CONFIG}"
     ),
+    "file of such configurations": size(ech_configs.FILE_LIMIT),
     "sessions of TLS 1.2 that a server keeps by ID": f"{session_ids.SESSIONS:,}",
     "servers that a client remembers; sessions for each": (
         f"{session_store.SERVERS}; {session_store.SESSIONS_EACH}"
@@ -220,7 +238,7 @@ VALUES = {
     "session ticket that a client keeps": size(session_store.LARGEST_TICKET),
     "cookie of a HelloRetryRequest": size(handshake_negotiation.COOKIE_LIMIT),
     "session tickets that a client keeps of one connection": str(client_resumption.TICKETS_KEPT),
-    "signatures made at once by a key that is held elsewhere; more that may be waited for": (
+    "signatures that a key held elsewhere makes at once; further ones that may wait": (
         f"{pool.AT_ONCE}; {pool.WAITING}"
     ),
     "time for such a signature": seconds(pool.SECONDS),
@@ -228,7 +246,7 @@ VALUES = {
     "data read after a refusal, so that the alert arrives": (
         f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"
     ),
-    "time in which an authenticated peer may take nothing of the last data when we close (asyncio, gateway)": seconds(
+    "time for which an authenticated peer may read nothing of the last data when we close (asyncio, gateway)": seconds(
         driver.DELIVERY_SECONDS
     ),
     # Before TLS
@@ -253,6 +271,8 @@ VALUES = {
     "attributes in a distinguished name": str(distinguished_names.ATTRIBUTES_LIMIT),
     "characters of a string beyond ASCII in a distinguished name": str(distinguished_names.FOLDED_LIMIT),
     "extensions in a certificate": str(extensions.EXTENSIONS_LIMIT),
+    "names in one list of a certificate": f"{general_names.NAMES_LIMIT:,}",
+    "object identifier of a certificate policy": f"{policies.OID_LIMIT} bytes",
     "RSA modulus": f"{constraints.MIN_RSA_BITS} to {constraints.MAX_RSA_BITS} bits",
     "RSA exponent": f"{work.MAX_EXPONENT_BITS} bits; 64 bits if the modulus has more than 3072",
     "reasons in a verdict": f"{reasons.MOST_REASONS}, of one kind for one certificate {reasons.MOST_OF_A_KIND}",
@@ -260,6 +280,8 @@ VALUES = {
     "remembered signatures in a TrustStore": str(anchors.REMEMBERED_PATHS),
     "remembered certificates in a TrustStore": str(anchors.REMEMBERED_CERTIFICATES),
     "file of certificates or keys": size(files.MAX_FILE),
+    "time to wait for the content of a pipe in place of such a file": seconds(files.PIPE_SECONDS),
+    "passphrase in a file": f"{passphrase.PASSPHRASE_LIMIT:,} characters",
     "iterations of a key file or PKCS#12 file": (
         f"{key_derivation.MOST_ITERATIONS:,}; scrypt {size(key_derivation.MOST_SCRYPT * 64)}"
     ),
@@ -300,20 +322,20 @@ VALUES = {
     "part of the lifetime after which another one is issued": str(
         Fraction(authority_source.RENEWED_AFTER).limit_denominator(10)
     ),
-    "how often the directory is looked at; pause after a failure": (
+    "how often the directory is checked for a change; pause after a failure": (
         f"{seconds(authority_source.LOOK_SECONDS)}; {seconds(authority_source.PAUSE_SECONDS)}"
     ),
-    "time that other issuers are waited for": seconds(authority_source.LOCK_SECONDS),
+    "time to wait for other issuers": seconds(authority_source.LOCK_SECONDS),
     # SPIFFE Workload API
     "response of an agent": size(svid_messages.MOST_BYTES),
     "SVIDs; bundles of federated trust domains": f"{svid_messages.MOST_SVIDS}; {svid_messages.MOST_BUNDLES}",
     "certificates in a chain or a bundle of an agent": str(svid_messages.MOST_CERTIFICATES),
     "fields of a message of an agent": str(protobuf.MOST_FIELDS),
-    "frames of an agent that bring nothing: at once; more each second": (
+    "frames of an agent without content: at once; further ones each second": (
         f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
     ),
-    "time for what an agent sends, in one look": f"{workload_api.AT_ONCE_SECONDS * 1000:g} ms",
-    "time for the first SVID when something begins": seconds(workload_api.FIRST_SECONDS),
+    "time for which what an agent has sent is read without a pause": f"{workload_api.AT_ONCE_SECONDS * 1000:g} ms",
+    "time for the first SVID when a command or a gateway starts": seconds(workload_api.FIRST_SECONDS),
     "pauses between attempts to reach an agent": (
         f"{seconds(workload_api.FIRST_PAUSE)}, doubled up to {seconds(workload_api.LONGEST_PAUSE)}"
     ),
@@ -329,6 +351,8 @@ VALUES = {
     "half-closed connection of `serve`": seconds(services.HALF_CLOSED_SECONDS),
     "request to `serve --page`": f"{seconds(page.REQUEST_SECONDS)}, {size(page.HEAD_LIMIT)}",
     "handshakes in progress of `bothways.aio` servers": str(aio_admission.HANDSHAKES),
+    "worker processes of one service": f"{supervisor.MOST_WORKERS:,}",
+    "time for `serve --forward` to connect to the service behind it": seconds(services.CONNECT_SECONDS),
     "connections of `run` in each process": str(option("run", "--connections")),
     "connection of `run` without data": seconds(option("run", "--idle-timeout")),
     "time for requests to finish when `run` ends": seconds(run.GRACE_SECONDS),
@@ -337,16 +361,16 @@ VALUES = {
     "handshakes in progress of `gateway`; one address 1/4 of them": str(GATEWAY.handshakes),
     "connections of one address or IPv6 /64 to `gateway`": str(GATEWAY.per_address),
     "connections of clients with the same names to `gateway`": str(GATEWAY.per_identity),
-    "time that a client of `gateway` waits for a shared count; without an answer its own process decides": seconds(
+    "time for which a client of `gateway` waits for a shared count; then the count of the process decides": seconds(
         shared_limits.ANSWER_SECONDS
     ),
-    "pauses in which `gateway` does not ask Redis, after there was no answer": (
+    "pauses of `gateway` before it asks Redis again after a missing answer": (
         f"{seconds(store_client.FIRST_PAUSE)}, doubled up to {seconds(store_client.LONGEST_PAUSE)}"
     ),
     "shared counts of `gateway` are renewed; forgotten within": (
         f"{seconds(shared_limits.RENEW_SECONDS)}; {seconds(shared_limits.FORGET_SECONDS)}"
     ),
-    "answers of Redis to one question of `gateway`, where not more is asked for; values in one": (
+    "answers of Redis to one request of `gateway`, unless it requests more; values in one": (
         f"{size(store_client.MOST_OCTETS)}; {store_client.MOST_ELEMENTS}"
     ),
     "how often `gateway` asks for revocation news; the time for each answer": (
@@ -356,21 +380,21 @@ VALUES = {
     "revocation news that are listed in Redis; their lifetime there": (
         f"{news_index.MOST_LISTED}; {revocation_news.LIFETIME_SECONDS / 3600:g} h"
     ),
-    "revocation news that `gateway` reads or publishes at once": (
+    "revocation news that `gateway` reads or publishes in one round": (
         f"{revocation_news.MOST_AT_ONCE} and {size(revocation_news.MOST_OCTETS_AT_ONCE)}"
     ),
-    "revocation news that a process uses; publishes again": (
+    "revocation news that a process keeps to use; to publish again": (
         f"{news.MOST_NEWS} and {size(news.MOST_NEWS_OCTETS)}; "
         f"{revocation_news.MOST_OWN} and {size(revocation_news.MOST_OCTETS_OWN)}"
     ),
-    "revocation news that wait for a CA that has signed them; CAs of clients that are known for that": (
+    "revocation news kept until their CA is known; CAs of verified clients that are remembered for this": (
         f"{revocation_news.MOST_WAITING} and {size(revocation_news.MOST_OCTETS_WAITING)}; {news_check.MOST_ISSUERS}"
     ),
-    "time within which gateways publish news again that Redis has lost": seconds(revocation_news.SPREAD_SECONDS),
-    "lines about revocation news that were refused": f"one in {seconds(revocation_news.QUIET_SECONDS)}",
+    "time within which gateways publish again the news that Redis has lost": seconds(revocation_news.SPREAD_SECONDS),
+    "log lines about refused revocation news": f"one in {seconds(revocation_news.QUIET_SECONDS)}",
     "bytes of a client of `gateway` before it is verified": size(GATEWAY.bytes_before_verdict),
     "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
-    "connections to `gateway` whose PROXY header is not there yet": str(GATEWAY.handshakes),
+    "connections to `gateway` whose PROXY header is not complete": str(GATEWAY.handshakes),
     "PROXY header to `gateway`; the time for it": f"{proxy_header.MOST_BYTES} bytes; {seconds(TIMES.hello)}",
     "head of a request to `gateway`; header fields in it": (
         f"{size(http_messages.HEAD_LIMIT)}; {http_messages.FIELDS_LIMIT}"
@@ -379,19 +403,19 @@ VALUES = {
     "bytes of bodies that a peer of HTTP/2 may send ahead, in a stream; in all": (
         f"{size(link2.STREAM_WINDOW)}; {size(link2.CONNECTION_WINDOW)}"
     ),
-    "frames of HTTP/2 that bring nothing: at once; more each second": (
+    "frames of HTTP/2 without content: at once; further ones each second": (
         f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
     ),
-    "what a reset of a stream counts, in such frames": f"{http2_frames.COST_OF_RESET:g}",
-    "requests of one connection to `gateway` that are made at once to a service of HTTP/1.1; others wait": (
+    "number of such frames that the reset of a stream counts as": f"{http2_frames.COST_OF_RESET:g}",
+    "requests of one connection to `gateway` that are in progress at a service of HTTP/1.1; others wait": (
         str(http_services.BUSY)
     ),
     "connections of one client of `gateway` to its service that are kept for other requests": str(http_services.IDLE),
     "head of a response to `gateway`": size(http_messages.RESPONSE_HEAD_LIMIT),
     "informational responses before the response to one request": str(forward.INFORMATIONAL),
-    "heads of one response of HTTP/2 that wait to be passed on": str(client2.MOST_HEADS),
+    "heads of one response of HTTP/2 that wait to be forwarded": str(client2.MOST_HEADS),
     "header fields that tell a service who its client is": size(identity_fields.MOST_BYTES),
-    "part of a body that `gateway` holds, each way": size(http_messages.PIECE),
+    "part of a body that `gateway` buffers, in each direction": size(http_messages.PIECE),
     "time for the head of a request to `gateway`; for the next piece of its body": (
         f"{seconds(TIMES.request_head)}; {seconds(TIMES.request_body)}"
     ),
@@ -400,27 +424,30 @@ VALUES = {
     "time for `gateway` to connect to a backend": seconds(TIMES.connect),
     "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
     "time for connections to end when `gateway` ends": seconds(TIMES.drain),
-    "time for a worker of `gateway` to take what has changed": (
+    "time for a worker of `gateway` to apply a new configuration": (
         f"{seconds(gateway_workers.TAKE_SECONDS)}; then it is killed"
     ),
-    "time for a new `gateway` to serve after SIGUSR2": (
-        f"{seconds(handover.READY_SECONDS)}; then the old one goes on"
+    "time for the new `gateway` to be ready after SIGUSR2": (
+        f"{seconds(handover.READY_SECONDS)}; then the old one continues"
     ),
     "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
+    "listeners in it; addresses and networks in `proxy_from` of one": (
+        f"{gateway_config.MOST_LISTENERS}; {gateway_proxies.MOST_NETWORKS}"
+    ),
     "connections of an operator to `[metrics]` of `gateway`, in each worker; the time for a request": (
         f"{operator.MOST_CONNECTIONS}; {seconds(operator.PATIENCE.head)}"
     ),
-    "identities of clients that metrics of `gateway` name; the others are counted together": str(
+    "identities of clients that have a metric of their own; the others are counted together": str(
         snapshot.IDENTITIES
     ),
-    "connections that the status page of `gateway` shows; kinds of refusals of each worker; ladders that are drawn": (
+    "connections on the status page of `gateway`; codes of refusals in each worker; ladders that it draws": (
         f"{status_page.CONNECTIONS}; {refusals.GROUPS}; "
         f"{refusals.AT_ONCE} at once, then one in {seconds(refusals.EVERY_SECONDS)}"
     ),
-    "entry of the audit file of `gateway`; the time to wait for its lock": (
+    "entry of the audit file of `gateway`; time to wait for its lock": (
         f"{size(audit_file.ENTRY_LIMIT)}; {seconds(audit_file.LOCK_SECONDS)}"
     ),
-    "numbers that a worker of `gateway` counts; its other numbers": (
+    "memory for the counters of a worker of `gateway`; for its state": (
         f"{size(shared_memory.NUMBERS_BYTES)}; {size(board.STATE_BYTES)}"
     ),
     "connections of `tunnel`": str(tunnel.CONNECTIONS),
@@ -430,7 +457,7 @@ VALUES = {
     "`connect`: connecting and the handshake; each wait for data after the end of the input": seconds(
         option("connect", "--timeout")
     ),
-    "`connect`: time until a host that answers nothing, not even TCP, is given up (Linux)": seconds(
+    "`connect`: time until a connection whose host acknowledges nothing is given up (Linux)": seconds(
         conversation.DEAD_AFTER["TCP_USER_TIMEOUT"] / 1000
     ),
     "reports of failed clients, one address": (
@@ -450,6 +477,7 @@ VALUES = {
     "head of the response": size(stream.HEAD_LIMIT),
     "body of the request": size(get.DATA_LIMIT),
     "redirects with `--location`": str(http_request.REDIRECTS),
+    "URL that `get` requests": f"{location.URL_LIMIT:,} characters",
     # Certification authority
     "lifetime of a certificate for servers, clients and peers": time(profiles.LIFETIMES[profiles.Profile.PEER]),
     "lifetime of an OCSP signer's certificate": time(profiles.LIFETIMES[profiles.Profile.OCSP]),
@@ -466,12 +494,16 @@ VALUES = {
     "CRL made again at each change": f"up to {crl_schedule.SMALL_LIMIT:,} entries, else once a day",
     "complete CRL made by `ca serve`, where there are partitions": f"up to {crl_schedule.LARGE_LIMIT:,} entries",
     "validity of an OCSP response": f"{ocsp.RESPONSE_LIFETIME // timedelta(hours=1)} h",
-    "HTTP caching of OCSP responses and CRLs; of delta CRLs": f"{time(app.MAX_AGE)}; {time(app.DELTA_MAX_AGE)}",
+    "HTTP caching of OCSP responses and CRLs; of delta CRLs; of CA certificates": "; ".join(
+        time(each) for each in (app.MAX_AGE, app.DELTA_MAX_AGE, app.CERTIFICATE_MAX_AGE)
+    ),
+    "OCSP responses that `ca serve` keeps in memory; CRLs": f"{ocsp_cache.LIMIT:,}; {size(ca_worker.CRL_CACHE_LIMIT)}",
     "connections of `ca serve`": f"{server.CONNECTIONS}, one address or IPv6 /64 {SHARE} of them",
     "request to `ca serve`": (
         f"{seconds(slow_clients.REQUEST_SECONDS)}; after {seconds(slow_clients.GRACE_SECONDS)} "
         f"at least {slow_clients.LEAST_RATE:g} bytes/s"
     ),
+    "OCSP request": size(ocsp.REQUEST_LIMIT),
     "response of `ca serve`": (
         f"{seconds(slow_clients.RESPONSE_SECONDS)}; after {seconds(slow_clients.GRACE_SECONDS)} "
         f"at least {slow_clients.LEAST_RATE:g} bytes/s"
@@ -530,11 +562,12 @@ def defaults(name: str) -> tuple[str, ...]:
     return value
 
 
+IN_WORDS = {4: "four", 6: "six", 7: "seven", 10: "ten"}
 # What other pages say of the same, or of limits of one command.
 SAID: dict[str, tuple[str, ...]] = {
     "asyncio": (f"({aio_admission.HANDSHAKES} by default)",),
     "calling-an-api": (
-        f"A body of more than {size(exchange.FIRST_WINDOW + 1)} is sent",
+        f"A body of {size(exchange.FIRST_WINDOW + 1)} or more is sent",
         f"`--timeout` ({option('get', '--timeout'):g} seconds)",
         f"`--max-time` ({option('get', '--max-time'):g} seconds)",
         f"`--max-size` ({size(option('get', '--max-size'))})",
@@ -544,6 +577,35 @@ SAID: dict[str, tuple[str, ...]] = {
         f"at most {examination.CONNECTION_LIMIT} connections",
         f"by default {option('doctor', '--timeout'):g} |",
         f"in the first {size(service_reply.LOOKED_AT)} of its reply",
+    ),
+    "gateway": (
+        f"at most {shared_limits.ANSWER_SECONDS:g} seconds for the shared count",
+        f"removed within {shared_limits.FORGET_SECONDS:g} seconds",
+        f"complete again within {shared_limits.RENEW_SECONDS:g} seconds",
+        f"in slices of {gateway_server.SLICE_SECONDS * 1000:g} ms",
+        f"Files are checked {IN_WORDS[round(1 / current.LOOK_SECONDS)]} times a second",
+        f"have not changed for {current.SETTLED_SECONDS:g} s",
+        f"is checked {IN_WORDS[round(1 / routes.LOOK_SECONDS)]} times a second",
+        f"in the last {IN_WORDS[renewal.PART]}th of its lifetime, or in its last {IN_WORDS[renewal.SOON.days]} days",
+        f"within {gateway_workers.TAKE_SECONDS:g} seconds is killed",
+        f"not ready within {handover.READY_SECONDS:g} seconds",
+        f"Up to {revocation_news.MOST_WAITING} news of other CAs are kept",
+        f"over {news_index.LARGEST_NEWS // 2**20} MiB. A process keeps at most {news.MOST_NEWS:,} news",
+        f"the first {news_index.HEAD} bytes of an index once a second",
+        f"shortened to {gateway_log.NAME_LIMIT} characters",
+        f"at most {gateway_log.NAMES_SHOWN} of each) of the verified certificate",
+        (
+            f"for each address {report_limits.AT_ONCE} lines are written at once and one more every "
+            f"{report_limits.EVERY_SECONDS:g} seconds, for all addresses together {report_limits.ALL_AT_ONCE} "
+            f"and one every {report_limits.ALL_EVERY_SECONDS:g} seconds"
+        ),
+        f"At most {status_page.CONNECTIONS} connections and {status_page.ROWS} codes of refusals are shown",
+        f"cannot be locked within {audit_file.LOCK_SECONDS * 1000:g} ms",
+        f"A header has at most {proxy_header.MOST_BYTES} bytes",
+        f"At most {tunnel.CONNECTIONS} connections are open at once",
+        f"has at most {cel.MOST_CHARACTERS} characters, and those of a route {cel.MOST_TOGETHER} together",
+        f"locks the register for more than {authority_source.LOCK_SECONDS:g} seconds",
+        f"tries again every {authority_source.PAUSE_SECONDS:g} seconds",
     ),
     "ladder": (
         (

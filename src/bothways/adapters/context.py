@@ -52,7 +52,7 @@ class CannotCopy(ConfigError, TypeError):
 
 
 class SSLContext(RefusedSettings, Attributes):
-    """For every library that takes an `ssl.SSLContext`: both peers are verified as `config` says.
+    """A context for every library that takes an `ssl.SSLContext`: both peers are verified as `config` says.
 
     config: a `ClientConfig` or a `ServerConfig`.  signer: called with a `SignatureWanted`, returns the signature, for
     keys that are held elsewhere; with `wrap_bio` it is called in the event loop.  evidence: called with an

@@ -35,6 +35,7 @@ CRL, CERTIFICATE = "application/pkix-crl", "application/pkix-cert"
 # The longest time for which HTTP caches may store a response, so that a revocation reaches clients behind them.
 MAX_AGE = timedelta(hours=1)
 DELTA_MAX_AGE = timedelta(minutes=5)
+CERTIFICATE_MAX_AGE = timedelta(days=1)
 TICK = 1.0  # seconds
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -172,10 +173,11 @@ class _Endpoints:
 
     def certificate(self, der: bytes) -> Endpoint:
         """A CA certificate in DER, for caIssuers (RFC 5280 4.2.2.1)."""
+        kept = {"Cache-Control": f"public, max-age={int(CERTIFICATE_MAX_AGE.total_seconds())}"}
 
         async def respond(_request: Request) -> Response:
             self._metrics.downloads.labels("certificate").inc()
-            return Response(der, media_type=CERTIFICATE, headers={"Cache-Control": "public, max-age=86400"})
+            return Response(der, media_type=CERTIFICATE, headers=kept)
 
         return respond
 

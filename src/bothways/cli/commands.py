@@ -12,9 +12,9 @@ import click
 COMMANDS = {
     "demo": "Show a mutual handshake step by step, then handshakes that are refused.",
     "serve": "Accept clients with a trusted certificate: echo, page or forward.",
-    "gateway": "Let verified clients through to services, by routes and rules.",
+    "gateway": "Connect verified clients to services, by routes and rules.",
     "connect": "Connect to a server with a certificate; explain a failure.",
-    "tunnel": "Let local programs without TLS speak to a server with our certificate.",
+    "tunnel": "Connect local programs without TLS to a server, with our certificate.",
     "get": "Send an HTTP request with a client certificate.",
     "run": "Serve an ASGI application to clients with a trusted certificate.",
     "show": "Describe certificates, keys, requests, CRLs and OCSP files.",

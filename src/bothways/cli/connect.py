@@ -117,12 +117,12 @@ class HelloOptions:
 )
 @click.option(
     "--probe", "probing", is_flag=True,
-    help="Where our hello is not answered, ask what the server speaks, by at most nine connections more.",
+    help="If our ClientHello is not answered, find out the server's protocol, by at most nine further connections.",
 )  # fmt: skip
 @ech_option
 @starttls_option
 @keylog_option
-@ladder_option("What both sides said and each check that we made")
+@ladder_option("The messages of both sides and each check of ours")
 def command(
     address: Address,
     ca: str | None,
@@ -149,11 +149,11 @@ def command(
     nothing for the time of --timeout. While the input is open there is no such limit.
 
     It is a failure if the server closes before the end of the input and has sent nothing, as a load balancer does
-    that reaches no service.
+    that cannot reach its service.
 
-    The exit status is 1 where a peer was refused or the connection failed, and where the service refuses the client
+    The exit status is 1 if a peer was refused or the connection failed, and if the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate; in
-    other protocols by any answer that refuses, also since it serves nobody now.
+    other protocols by any reply that refuses, also one that says that the service is not available now.
     """
     loaded = load_client(side, workload, keys, ca, name or address.host, profile)
     supply = staples.supply(loaded.own.credentials, loaded.anchors)

@@ -48,7 +48,8 @@ def load_ech_keys(paths: tuple[str, ...]) -> ECHKeys | None:
 ech_option = click.option(
     "--ech",
     type=EchType(),
-    help="Encrypt the ClientHello (ECH) by this configuration: a PEM file or base64; `grease`: only look alike.",
+    help="Encrypt the ClientHello (ECH) by this configuration: a PEM file or base64; `grease`: an extension of the "
+    "same form that encrypts nothing.",
 )
 ech_key_option = click.option(
     "--ech-key",

@@ -48,14 +48,14 @@ config_option = click.option(
 @tickets_options
 @click.pass_context
 def command(context: click.Context, path: str | None, workers: int | None, tickets: Tickets) -> int:
-    """Let verified clients through to services that know no TLS.
+    """Connect verified clients to services without TLS.
 
-    Listens on this machine only unless the file says otherwise, and lets in nobody whom no rule of a route allows.
-    Prints `listening on ADDRESS` on standard error for each listener, then one line for each connection when it has
-    ended. Certificates, keys, CAs and CRLs are read again when their files change; connections of clients that are
-    not accepted any more are ended. SIGHUP reads the configuration file again, SIGTERM or SIGINT waits for open
-    connections and ends. With --workers, a process that dies is started anew, and SIGUSR2 replaces them without a
-    connection lost.
+    Listens on this machine only unless the file says otherwise, and accepts only clients that a rule of a route
+    allows. Prints `listening on ADDRESS` on standard error for each listener, then one line for each connection when
+    it has ended. Certificates, keys, CAs and CRLs are read again when their files change; connections of clients that
+    are no longer accepted are closed. SIGHUP reads the configuration file again, SIGTERM or SIGINT waits for open
+    connections and ends. With --workers, a process that dies is started again, and SIGUSR2 replaces all without
+    losing a connection.
     """
     if context.invoked_subcommand is not None:
         context.obj = path
@@ -139,10 +139,10 @@ def audit() -> None:
 @click.argument("path", type=FILE, metavar="FILE")
 @head_option
 def verify_audit(path: str, noted: Head | None) -> int:
-    """Verify that nothing in FILE was altered or removed since it was written. Exit status 1 if something was.
+    """Verify that nothing in FILE was altered or removed since it was written. The exit status is 1 if anything was.
 
-    Each entry contains the hash of the one before. Whoever can write to the file could write another one: note the
-    head, which is printed, elsewhere, and pass it with --head.
+    Each entry contains the hash of the one before. Somebody who can write to the file could replace
+    all of it: note the printed head elsewhere, and pass it with --head.
     """
     try:
         head = verified(path, noted)
@@ -157,14 +157,14 @@ def verify_audit(path: str, noted: Head | None) -> int:
 @command.command("explain")
 @config_option
 @click.argument("cert", type=FILE, metavar="CERT")
-@click.option("--route", "name", metavar="NAME", help="Ask this route only.")
+@click.option("--route", "name", metavar="NAME", help="Use this route only.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.pass_context
 def explain(context: click.Context, path: str | None, cert: str, name: str | None, as_json: bool) -> int:
-    """Say for each route whether a client with the certificate in CERT may pass, which rule decides, and why.
+    """Print for each route whether a client with the certificate in CERT is allowed, which rule decides, and why.
 
     CERT is PEM (the leaf certificate first) or DER. It is verified as in a handshake, with the revocation evidence in
-    files; nothing is fetched. Exit status 0 if it may pass a route, 1 if none.
+    files; nothing is fetched. The exit status is 0 if a route allows it, else 1.
     """
     config, routes = _read(context, path)
     chain = certificates_in(files.content(cert), cert)

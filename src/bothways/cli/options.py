@@ -366,7 +366,7 @@ clients_options = gathered(
         "--allow",
         multiple=True,
         type=PEER_RULE,
-        help="Let in only trusted clients that match this, such as dns=alice.example, "
+        help="Accept only trusted clients that match this, such as dns=alice.example, "
         "uri=spiffe://example.org/api/* or cel=EXPRESSION; repeatable: one of several has to match.",
     ),
 )

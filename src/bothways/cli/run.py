@@ -106,7 +106,7 @@ class Hosting:
         show_default=True,
         type=Seconds(),
         metavar="SECONDS",
-        help="End connections without data for this time; 0: never.",
+        help="Close connections without data for this time; 0: never.",
     ),
 )
 def command(
@@ -125,7 +125,7 @@ def command(
     MODULE is imported from the current directory. `bothways.http.asgi.identity(scope)` returns the verified client.
     Prints `listening on HOST:PORT` on standard error when it is ready. The files of --cert, --key, --client-ca,
     --client-cert, --client-pin, --psk and --crl are read again when they change, and connections of clients whose
-    certificates or keys are not accepted any more are ended. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads
+    certificates or keys are no longer accepted are closed. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads
     all files again and replaces the workers one after the other.
     """
     _check_name(app)

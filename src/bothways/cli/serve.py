@@ -145,7 +145,7 @@ class EngineOptions:
         "--idle-timeout",
         type=Seconds(),
         metavar="SECONDS",
-        help="End connections without data for this time; by default 600, with --forward 3600; 0: never.",
+        help="Close connections without data for this time; by default 600, with --forward 3600; 0: never.",
     ),
 )
 @accepted_option
@@ -191,9 +191,9 @@ def command(
 
     Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. The files
     of --cert, --key, --client-ca, --client-cert, --client-pin, --psk and --crl are read again when they change, and
-    connections of clients whose certificates or keys are not accepted any more are ended. OCSP responses for our own
-    certificate are renewed in time.
-    SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and replaces the workers one after the other.
+    connections of clients whose certificates or keys are no longer accepted are closed. OCSP responses for our own
+    certificate are renewed in time. SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and
+    replaces the workers one after the other.
     """
     choice.check(clients, starttls)
     if side.key is None:  # which says what is missing by itself

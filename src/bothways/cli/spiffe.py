@@ -118,7 +118,7 @@ def _spiffe_option(gives: str) -> Callable[[Command], Command]:
         is_flag=False,
         flag_value=ENVIRONMENT,
         metavar="[unix:PATH]",
-        help=f"Have {gives} from this Workload API of SPIFFE, instead of --cert; without an address from that in "
+        help=f"Get {gives} from this Workload API of SPIFFE, instead of --cert; by default its address is in "
         f"{ENVIRONMENT}.",
     )
 

@@ -66,14 +66,14 @@ tickets_options = gathered(
     click.option(
         "--ticket-keys",
         metavar="FILE|URL",
-        help="Share the keys of session tickets with other servers and workers: in a file, which is made if there is "
-        "none, or in Redis or Valkey (redis://HOST, rediss://HOST).",
+        help="Share the keys of session tickets with other servers and workers: in a file, which is created if it "
+        "does not exist, or in Redis or Valkey (redis://HOST, rediss://HOST).",
     ),
     click.option(
         "--ticket-secret",
         type=FILE,
         metavar="FILE",
-        help="The secret under which ticket keys lie encrypted in Redis: 32 random bytes.",
+        help="The secret that encrypts ticket keys in Redis: 32 random bytes or more.",
     ),
-    click.option("--no-tickets", is_flag=True, help="Issue no session tickets and resume nothing."),
+    click.option("--no-tickets", is_flag=True, help="Issue no session tickets and resume no sessions."),
 )

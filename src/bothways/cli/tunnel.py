@@ -69,11 +69,11 @@ def command(
     starttls: Protocol | None,
     timeout: float,
 ) -> int:
-    """Pass what local programs send to the Unix socket PATH to a server, over TLS with our certificate.
+    """Forward connections of local programs from the Unix socket PATH to a server, over TLS with our certificate.
 
-    Only this user can connect to PATH (mode 0600). Prints `listening on unix:PATH` on standard error when it is ready.
-    The files of --cert, --key, --ca, --pin, --psk and --crl are read again when they change, and connections to a
-    server that is not accepted any more are ended. SIGINT or SIGTERM ends it.
+    Only this user can connect to PATH (mode 0600). Prints `listening on unix:PATH` on standard error when it is
+    ready. The files of --cert, --key, --ca, --pin, --psk and --crl are read again when they change, and connections
+    to a server that is no longer accepted are closed. SIGINT or SIGTERM ends it.
     """
     workload.check_required(side, keys)
     where = _local(local, insecure_tcp)

@@ -25,10 +25,10 @@ PARTS = 64  # members of one exception that are looked at, such as of an excepti
 
 
 def failure_of(exception: BaseException) -> TLSError | None:
-    """Return the bothways error inside an exception of a library, or None where there is none. Never raises.
+    """Return the bothways error inside an exception of a library, or None if there is none. Never raises.
 
-    exception: what was caught. Its causes, contexts, arguments, reasons and members of exception groups are searched,
-    the nearest first, and a bounded number of them.
+    exception: the exception that was caught. A limited number of its causes, contexts, arguments, reasons and members
+    of exception groups are searched, the nearest first.
     """
     return next((each for each in _within(exception) if isinstance(each, TLSError)), None)
 

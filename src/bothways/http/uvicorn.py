@@ -57,8 +57,8 @@ def over(
 ) -> Callable[..., asyncio.BaseProtocol]:
     """Return a factory of uvicorn's protocol for each authenticated client, over our transport.
 
-    Clients are verified as `config` says, also again while their connection is open: the connection of a revoked client
-    ends even if it is idle.  handshakes: the largest number of handshakes at the same time, as for
+    config: how clients are verified, also again while their connection is open: with `judge_again` the connection of a
+    revoked client ends even if it is idle.  handshakes: the largest number of handshakes at the same time, as for
     `bothways.aio.start_server`.  idle_timeout: seconds without data after which a connection ends.  may_serve: whether
     our certificate may be shown now, asked for each client; one is refused with the alert unrecognized_name otherwise.
     """

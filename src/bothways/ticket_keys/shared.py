@@ -32,13 +32,13 @@ logger = logging.getLogger("bothways.tickets")
 class SharedTicketKeys(TicketKeys):
     """Ticket keys in a store. Made by `in_file` and `in_redis`; for `ServerConfig(tickets=)`.
 
-    Current, previous and next key are there: who cannot reach the store goes on with the keys at hand for up to two
-    `max_age`, then without resumption. Whichever server comes first replaces keys that are due. A thread follows the
-    store, from the first handshake or `start` on; a forked process has one of its own.
+    The store has the current, the previous and the next key: a server that cannot reach it uses the keys in memory
+    for up to twice `max_age`, then resumes no sessions. The first server at the due time replaces the keys. A thread
+    reads the store regularly, from the first handshake or `start` on; a forked process has a thread of its own.
 
-    store, wrapping: where the keys lie, and how they are encrypted there; None for as they are.  max_age: as for
-    `TicketKeys`, in whole seconds.  in_background: without it there is no thread, and whoever holds the keys calls
-    `refresh` now and then.  clock, random: the sources of time and of keys. Raises ConfigError.
+    store, wrapping: where the keys are, and how they are encrypted there; None for not encrypted.  max_age: as for
+    `TicketKeys`, in whole seconds.  in_background: if False there is no thread, and the owner of the keys calls
+    `refresh` regularly.  clock, random: the sources of time and of keys. Raises ConfigError.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ class SharedTicketKeys(TicketKeys):
 
     @classmethod
     def in_file(cls, path: FilePath, *, max_age: timedelta = DEFAULT_MAX_AGE) -> SharedTicketKeys:
-        """Return the keys in a file of this user, which is made if there is none. Raises ConfigError.
+        """Return the keys in a file of this user, which is created if it does not exist. Raises ConfigError.
 
-        Whoever can read it can make itself any client. max_age: as for `TicketKeys`, and the same for all.
+        Somebody who can read it can impersonate any client. max_age: as for `TicketKeys`, and the same for all.
         """
         keys = cls(FileStore(path), max_age=max_age)
         try:
@@ -82,11 +82,11 @@ class SharedTicketKeys(TicketKeys):
     def in_redis(
         cls, url: str, *, secret: bytes, name: str = DEFAULT_NAME, max_age: timedelta = DEFAULT_MAX_AGE
     ) -> SharedTicketKeys:
-        """Return the keys in Valkey or Redis, where they lie encrypted. Raises ConfigError, and connects later.
+        """Return the keys in Valkey or Redis, where they are encrypted. Raises ConfigError; connects later.
 
         url: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// over TLS.  secret: 32 random bytes or more,
-        the same for all servers, and never in the store.  name: under which they lie there, one for each service.
-        max_age: as for `TicketKeys`, and the same for all.
+        the same for all servers, and never in the store.  name: the key of the value in the store, one for each
+        service.  max_age: as for `TicketKeys`, and the same for all.
         """
         return cls(RedisStore(url, name), Wrapping(secret, name), max_age=max_age)
 
@@ -94,13 +94,13 @@ class SharedTicketKeys(TicketKeys):
         return f"SharedTicketKeys({self._store.where!r}, max_age={self.max_age!r})"
 
     def ring(self, now: datetime, random: Random) -> KeyRing | None:  # noqa: ARG002 - drawn in the background
-        """Return the keys at hand, None while there are none. now: the time.  random: not used here."""
+        """Return the keys in memory; None if there are none. now: the time.  random: not used."""
         self.start()
         shared = self._shared
         return None if shared is None else shared.at(now)
 
     def start(self) -> None:
-        """Follow the store in the background from now on, in this process."""
+        """Start the thread that reads the store, in this process."""
         process = process_id()
         if process in self._refreshers or not self._in_background:
             return
@@ -110,16 +110,16 @@ class SharedTicketKeys(TicketKeys):
             threading.Thread(target=_follow, args=(weakref.ref(self), over), name=THREAD, daemon=True).start()
 
     def close(self) -> None:
-        """Follow the store no more, in this process; the keys at hand stay in use for their time."""
+        """Stop the thread that reads the store, in this process; the keys in memory stay in use until they expire."""
         self._in_background = False
         over = self._refreshers.pop(process_id(), None)
         if over is not None:
             over.set()
 
     def refresh(self) -> float:
-        """Take over the keys of the store, replace those that are due; return after how many seconds to do it again.
+        """Read the keys of the store, replace those that are due; return the seconds until the next call.
 
-        This may wait for the store. What fails is logged, once, and the keys at hand stay in use.
+        This may wait for the store. A failure is logged, once, and the keys in memory stay in use.
         """
         now = self._clock.now()
         try:

@@ -84,49 +84,51 @@ class ClientConfig:
     anchors: the trust anchors for the certificates of servers; may be left out where `pins` or `psk_peers` are given.
     pins: the raw public keys (RFC 7250) of servers that are trusted, without certificate, name or revocation. Every
     pinned key may be the server of any connection. With `pins` or `raw_key` only TLS 1.3 is offered.
-    psk_peers: external pre-shared keys (RFC 9258), of which those are offered that stand for the server of a
-    connection. A server that chooses one is verified by it, and gets no certificate of ours. Only TLS 1.3 is offered.
+    psk_peers: external pre-shared keys (RFC 9258); those whose `peer` is the server of the connection are offered. A
+    server that chooses one is authenticated by it, and gets no certificate of ours. Only TLS 1.3 is offered.
     credentials: one or several, of which the one that fits the server's request is sent; None for an anonymous
     client.
     raw_key: our key without a certificate, for peers that pin its public key (RFC 7250); in TLS 1.3 only.
     versions: TLS versions, "1.3" and "1.2"; a version without a remaining cipher suite is not offered.
     suites, groups, schemes: IANA names, the preferred one first.
     certificate_schemes: the schemes that are accepted for signatures in the peer's certificates, if different.
-    key_shares: groups for which the first ClientHello has a key share; by default the first group, and the first
-    one that is not a post-quantum hybrid, so that few servers need a HelloRetryRequest.
+    key_shares: groups for which the first ClientHello has a key share; by default the first group, and the first one
+    that is not a post-quantum hybrid, so that few servers need a HelloRetryRequest.
     alpn: application protocols (RFC 7301), the preferred one first.
     post_handshake_auth: offer TLS 1.3 servers to request our certificate after the handshake too, as some do for
     certain requests only (RFC 9846 4.3.6); the credentials are chosen in the same way.
     accept_compressed: algorithms with which the peer may compress its certificates in TLS 1.3: "zlib", "brotli" and
-    "zstd" (RFC 8879). None by default: chains become shorter by a few hundred bytes, and strangers' bytes reach a
-    decompressor.
+    "zstd" (RFC 8879). None by default: chains become shorter by a few hundred bytes, and bytes of unauthenticated
+    peers reach a decompressor.
     compress_with: algorithms with which we compress our certificates for peers that accept it, once for each chain;
     None for all that are installed.
-    revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
-    verdict says so.
-    judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
-    longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
-    responses in `revocation` change, or anchors or pins that are watched.
-    staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
-    sessions: what it remembers of servers to resume sessions of TLS 1.3, each once; by default a store of its own, in
-    memory. A server is judged again before its session is offered. None remembers nothing.
-    resume_tls12: resume sessions of TLS 1.2 too, by tickets (RFC 5077) and session IDs, which a server keeps in memory
-    for clients without tickets. Whoever has a ticket key can then decrypt recorded connections, and whoever watches the
-    network can link connections by their session.
+    revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the verdict says
+    so.
+    judge_again: when the peer of an open connection is verified again, and the connection closed if it is no longer
+    accepted: "never"; "lapse", when the verdict expires; "change", also when the CRLs or OCSP responses in
+    `revocation` change, or watched anchors or pins.
+    staples: OCSP responses about our own certificates, sent to peers that request them (RFC 6066 8).
+    sessions: the store of sessions of TLS 1.3 to resume, each once; by default a store of its own, in memory. A
+    server is verified again before its session is offered. None stores and resumes no session.
+    resume_tls12: resume sessions of TLS 1.2 too, by tickets (RFC 5077) and session IDs, which a server keeps in
+    memory for clients without tickets. Somebody who has a ticket key can then decrypt recorded connections, and an
+    observer of the network can link connections by their session.
     ech: how the ClientHello is encrypted, so that the name of the server is not seen on the network (RFC 9849): the
-    configurations that the server publishes; TLS 1.2 is not offered then. "grease" sends something that looks alike and
-    hides nothing. A server that cannot decrypt it is refused, with its new configurations in the error.
+    configurations that the server publishes; TLS 1.2 is not offered then. "grease" sends an extension of the same
+    form that encrypts nothing (RFC 9849 6.2). A server that cannot decrypt it is refused, with its new configurations
+    in the error.
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
-    record_size_limit: the largest content of a record that we accept, 64 to 16385 bytes with content type and padding,
-    for peers that support that (RFC 8449); they may say the same, and we keep to it. None does neither.
+    record_size_limit: the largest content of a record that we accept, 64 to 16385 bytes with content type and
+    padding, for peers that support the limit (RFC 8449); the limit of the peer is observed, too. None does not
+    negotiate limits.
     insecure_ignore_truncation: accept an end of file without close_notify as the end of data.
     insecure_without_extended_main_secret: allow TLS 1.2 with peers that do not support the extended main secret,
     which binds the keys to the handshake (RFC 7627).
     insecure_rsa_key_transport: allow, with the lowest preference, the TLS 1.2 suites without forward secrecy.
-    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Whoever has these lines can
-    read and alter all data; nothing here stores them.
+    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Somebody who has these lines
+    can read and alter all data; bothways stores them nowhere.
     clock, randomness: the sources of time and randomness; for tests and recordings.
     """
 
@@ -202,7 +204,7 @@ class ClientConfig:
     def target(self, server_name: str | None) -> ServerName:
         """Return the server that a connection wants to reach.
 
-        Raises `ConfigError` if that cannot be a server's name, and for a server that nothing here can verify.
+        Raises `ConfigError` if that cannot be a server's name, and if this configuration cannot verify such a server.
         """
         if server_name is None:
             raise ConfigError(
@@ -217,7 +219,7 @@ class ClientConfig:
 
         server_name: the DNS name or IP address that the server's certificate must contain.
         observer: called with a note for each event of the handshake (`bothways.tls.events`).
-        Raises `ConfigError` without a usable server name, and for a server that nothing here can verify.
+        Raises `ConfigError` without a usable server name, and if this configuration cannot verify such a server.
         """
         target = self.target(server_name)
         hs = new_context(Role.CLIENT, self.settings, observer)
@@ -234,7 +236,7 @@ class ServerConfig:
     client_anchors: the trust anchors for the certificates of clients.
     client_pins: the raw public keys (RFC 7250) of clients that are trusted, without certificate or revocation, in
     TLS 1.3 only. Clients with a certificate are accepted too where there are `client_anchors`.
-    psk_peers: external pre-shared keys (RFC 9258), each with the name of the client that it stands for. A client that
+    psk_peers: external pre-shared keys (RFC 9258), each with the name of a client as its `peer`. A client that
     has one is authenticated by it, and no certificate is used on either side; the others need `credentials` or a
     `raw_key`, and are refused where a client must be verified and there are neither `client_anchors` nor `client_pins`.
     client_auth: "none", "request" (anonymous clients are accepted, a bad certificate is not), "require" or "later" (no
@@ -255,35 +257,35 @@ class ServerConfig:
     alpn: application protocols (RFC 7301), the preferred one first.
     retry_cookie: send a cookie with a HelloRetryRequest.
     accept_compressed: algorithms with which the peer may compress its certificates in TLS 1.3: "zlib", "brotli" and
-    "zstd" (RFC 8879). None by default: chains become shorter by a few hundred bytes, and strangers' bytes reach a
-    decompressor.
+    "zstd" (RFC 8879). None by default: chains become shorter by a few hundred bytes, and bytes of unauthenticated
+    peers reach a decompressor.
     compress_with: algorithms with which we compress our certificates for peers that accept it, once for each chain;
     None for all that are installed.
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
     verdict says so.
-    judge_again: whether the peer of an open connection is judged anew, and the connection ended when it no
-    longer passes: "never"; "lapse", when the verdict has come to its end; "change", also when the lists or
-    responses in `revocation` change, or anchors or pins that are watched.
-    staples: OCSP responses about our own certificates, which a peer that asks gets along with them.
-    tickets: under which keys it seals the one session ticket that each client of TLS 1.3 gets; by default under keys
-    of its own, in memory. A client is judged again, and `allow` asked, before its session is resumed. None issues no
-    tickets and resumes nothing.
+    judge_again: when the peer of an open connection is verified again, and the connection closed if it is no longer
+    accepted: "never"; "lapse", when the verdict expires; "change", also when the CRLs or OCSP responses in
+    `revocation` change, or watched anchors or pins.
+    staples: OCSP responses about our own certificates, sent to peers that request them (RFC 6066 8).
+    tickets: the keys that encrypt the session ticket, one for each client of TLS 1.3; by default keys of its own, in
+    memory. A client is verified again, and `allow` asked, before its session is resumed. None issues no tickets and
+    resumes no session.
     resume_tls12: resume sessions of TLS 1.2 too, by tickets (RFC 5077) and session IDs, which a server keeps in memory
-    for clients without tickets. Whoever has a ticket key can then decrypt recorded connections, and whoever watches the
-    network can link connections by their session.
+    for clients without tickets. Somebody who has a ticket key can then decrypt recorded connections, and an observer of
+    the network can link connections by their session.
     ech_keys: decrypt ClientHellos with these keys, so that the names that clients request are not seen on the network
     (RFC 9849). The credentials need one for the public name of the configuration.
     handshake_timeout: seconds.
     max_certificate_bytes: the largest Certificate message that is accepted, in bytes.
     record_padding: pads every protected record to a multiple of this number of bytes (RFC 9846 5.4).
     record_size_limit: the largest content of a record that we accept, 64 to 16385 bytes with content type and padding,
-    for peers that support that (RFC 8449); they may say the same, and we keep to it. None does neither.
+    for peers that support the limit (RFC 8449); the limit of the peer is observed, too. None does not negotiate limits.
     insecure_ignore_truncation: accept an end of file without close_notify as the end of data.
     insecure_without_extended_main_secret: allow TLS 1.2 with peers that do not support the extended main secret,
     which binds the keys to the handshake (RFC 7627).
     insecure_rsa_key_transport: allow, with the lowest preference, the TLS 1.2 suites without forward secrecy.
-    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Whoever has these lines can
-    read and alter all data; nothing here stores them.
+    insecure_keylog: called with each line of a key log (RFC 9850, without line ends). Somebody who has these lines
+    can read and alter all data; bothways stores them nowhere.
     clock, randomness: the sources of time and randomness; for tests and recordings.
     """
 
@@ -392,9 +394,9 @@ class ServerConfig:
     ) -> Connection:
         """Start the server's side of one connection; `observer` as for a client.
 
-        select: called with what the client asks for, at its ClientHello; returns the configuration for this client,
+        select: called at the ClientHello with what the client requests; returns the configuration for this client,
         None to refuse it with the alert unrecognized_name, or the application protocols of which it has to offer one,
-        to refuse it with no_application_protocol. Of that configuration everything counts except
+        to refuse it with no_application_protocol. All fields of that configuration apply except
         `handshake_timeout`, `max_certificate_bytes`, `record_padding`, `insecure_ignore_truncation`,
         `insecure_keylog`, `ech_keys`, `clock` and `randomness`, which are those of this one.
         """

@@ -178,7 +178,7 @@ class Connection(ConnectionFacts):
         """Request the client's certificate on an open connection of a TLS 1.3 server (RFC 9846 4.7.2).
 
         The client is verified as in the handshake. What follows is an event of a later `receive`:
-        `ClientAuthenticated`, which parts the data before from the data after; `ClientDeclined` for a client without a
+        `ClientAuthenticated`, between the data before and the data after; `ClientDeclined` for a client without a
         certificate; `Failed` for one that is not accepted.
         required: refuse a client without a certificate.  seconds: the time for the answer; None for the configuration's
         `handshake_timeout`.  max_data: the bytes of data that are accepted before the answer.

@@ -50,12 +50,12 @@ class Peer:
 
     @property
     def certificate(self) -> x509.Certificate | None:
-        """The leaf certificate, decoded whenever this is asked for; None for a peer without one."""
+        """The leaf certificate, decoded at each access; None for a peer without one."""
         return self.verdict.certificate if self.verdict.path_der else None
 
     @property
     def path(self) -> tuple[x509.Certificate, ...]:
-        """The verified path, from the leaf to the trust anchor, decoded whenever this is asked for; or empty."""
+        """The verified path, from the leaf to the trust anchor, decoded at each access; or empty."""
         return self.verdict.path
 
     @property
@@ -77,7 +77,7 @@ class Peer:
 
     @property
     def psk_name(self) -> str:
-        """Whom its external pre-shared key stands for, as `ExternalPSK.peer` says; "" without one (RFC 9258)."""
+        """The `peer` of its external pre-shared key, see `ExternalPSK`; "" without one (RFC 9258)."""
         key = self.verdict.by_key
         return key.name if isinstance(key, SharedKey) else ""
 

@@ -36,7 +36,7 @@ class PeerRule:
     below the anchor asserts, the CAs also by anyPolicy; policy mappings are not applied.
     key: the kind of the public key: RSA, P-256, P-384, P-521, Ed25519, Ed448; `RSA-3072` for RSA of at least 3072 bits.
     lifetime: the most days for which the certificate is valid from its beginning to its end.
-    psk: whom an external pre-shared key stands for.
+    psk: the peer of an external pre-shared key, see `ExternalPSK`.
 
     Of a peer without a certificate only what is about its key can match: `spki` and `key` of a raw public key, `psk` of
     a pre-shared key.
@@ -85,7 +85,7 @@ class PeerRule:
         return self.failing(verdict) is None
 
     def may_mean(self, verdict: Trusted) -> bool:
-        """Whether a trusted peer may be one that the rule names, though not beyond doubt: for rules that deny.
+        """Whether a trusted peer may be one that the rule names, perhaps ambiguously: for rules that deny.
 
         As `allows`, but one of several common names, attributes or URIs suffices, and so does a wildcard name of the
         certificate that covers a DNS name of the rule. A key without a certificate may belong to anybody, so any name

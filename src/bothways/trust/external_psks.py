@@ -41,15 +41,15 @@ _NO_REVOCATION = Finding(
 class ExternalPSK:
     """A secret that we share with one peer, and that was agreed on outside of TLS (RFC 9258). Raises ConfigError.
 
-    identity: the name of the key that a client sends; text is UTF-8. Without an encrypted ClientHello it is seen on the
-    network, so it should say nothing about the client.  secret: random bytes, at least 16; never a password, since
-    whoever sees a handshake can test guesses.
-    own, peer: the names of both sides. `peer` is whom the key stands for: of a server its DNS name or IP address. Both
-    sides need the same two names, each from its own point of view: they and the roles are part of the imported key, so
-    that a ClientHello that is sent back to its sender, or to somebody else, does not fit (RFC 9258 B).
-    hash: "SHA-256" or "SHA-384", with which the key was agreed on.  context: bytes that take the place of both names in
-    the imported key, where another implementation needs them or the key was derived from something (RFC 9258 5.1). They
-    should name both roles.
+    identity: the name of the key that a client sends; text is UTF-8. Without an encrypted ClientHello it is seen on
+    the network, so it should say nothing about the client.  secret: random bytes, at least 16; never a password,
+    since an observer of a handshake can test guesses.
+    own, peer: the names of both sides. `peer` is the party that the key authenticates: a server by its DNS name or IP
+    address. Both sides need the same two names, each from its own point of view: they and the roles are part of the
+    imported key, so that a ClientHello that is sent back to its sender, or to somebody else, does not fit (RFC 9258 B).
+    hash: "SHA-256" or "SHA-384", with which the key was agreed on.  context: bytes that take the place of both names
+    in the imported key, where another implementation needs them or the key was derived from something (RFC 9258 5.1).
+    They should name both roles.
     insecure_without_importer: use the secret directly, for peers without the importer. It then fits with both roles,
     so use another key for each direction; the secret must not be used for anything else.
     """
@@ -194,7 +194,7 @@ class ExternalPSKs:
         return self.current._keys.get((not imported, identity))
 
     def of_server(self, target: ServerName) -> tuple[ExternalPSK, ...]:
-        """Return the keys that stand for a server."""
+        """Return the keys whose peer is a server."""
         return tuple(self.current._servers.get(target, ()))
 
     def has(self, digest: bytes) -> bool:

@@ -26,8 +26,9 @@ from bothways.describe.escape import visible
 def command(path: Path, noted: Head | None, as_json: bool) -> None:
     """Verify the audit log and print it. The exit status is 1 if anything was altered.
 
-    The log's hashes are verified, and the certificates and CRLs are compared with it. Whoever can write to the store
-    could write a complete new log: note the last entry, printed at the end, elsewhere, and pass it with --head.
+    The log's hashes are verified, and the certificates and CRLs are compared with it. Somebody who
+    can write to the store could replace the whole log: note the last entry, printed at the end, elsewhere, and pass
+    it with --head.
     """
     files.read_settings(path)  # a directory without a CA is wrong use, not an altered log
     show = _Array() if as_json else _Lines()

@@ -31,8 +31,7 @@ class ECHKey:
     """One key, and the configuration by which clients encrypt to it. The key does not appear in the repr.
 
     private_key: an X25519 key.  config: an ECHConfigList with one configuration, which has its public key.  source:
-    where they come from, for errors. Raises
-    `ConfigError`, which names `source`.
+    where they come from, for errors. Raises `ConfigError`, which names `source`.
     """
 
     def __init__(self, private_key: object, config: ECHConfigList, *, source: str = "ech") -> None:
@@ -93,7 +92,7 @@ class ECHKey:
         return cls(private_key, ECHConfigList(config, source=source), source=source)
 
     def to_pem(self) -> bytes:
-        """Return the key, not encrypted, and its configuration as PEM (RFC 9934). Whoever has it can decrypt hellos."""
+        """Return the key, not encrypted, and its configuration as PEM (RFC 9934): a secret."""
         key = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return key + pem.encoded(PEM_LABEL, bytes(self.published))
 
