@@ -69,10 +69,6 @@ class Places:
         """Return the number of places of a source."""
         return len(self._held.get(source, ()))
 
-    def is_full_for(self, source: str) -> bool:
-        """Whether a new connection from `source` would need the place of another."""
-        return self._taken >= self.limit or self._is_at_its_share(source)
-
     def has_room_for(self, source: str, coming: int = 0) -> bool:
         """Whether a new connection from `source` could get a place, possibly that of another.
 

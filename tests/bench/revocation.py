@@ -55,7 +55,7 @@ def main(runs: int) -> None:
     by_turns(asked, runs)
     show("Looking up a thousand serial numbers in it", asked)
     for each in asked:
-        budgeted(" ", f"{each.name}, us a look-up", each.median / 1000, 10)
+        budgeted(" ", f"{each.name}, us a lookup", each.median / 1000, 10)
     judging(runs)
 
 

@@ -68,7 +68,7 @@ def test_what_is_damaged_hides_nothing_else_and_is_reported_by_the_status(folder
     assert "mixed.pem: certificate: Test Root" in done.stdout
     assert done.stderr.splitlines() == [
         "bothways: mixed.pem: the private key cannot be read: this is a private key of OpenSSH",
-        "Hint: ssh-keygen -p -m PKCS8 -f mixed.pem, which writes the file anew",
+        "Hint: ssh-keygen -p -m PKCS8 -f mixed.pem, which writes the file again",
         "bothways: mixed.pem: its content is encrypted: a passphrase is required",
         "Hint: give --password-file",
     ]

@@ -234,7 +234,7 @@ def test_a_resolver_that_hangs_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_concurrent_look_ups_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger's certificates may name any number of hosts, and each look-up has a thread."""
+    """A stranger's certificates may name any number of hosts, and each lookup has a thread."""
     over = threading.Event()
     monkeypatch.setattr(transport, "LOOKUPS", threading.BoundedSemaphore(3))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and ADDRESSES)

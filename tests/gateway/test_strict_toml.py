@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bothways import ConfigError
-from bothways.gateway.strict_toml import MOST_BYTES, Table, read_toml
+from bothways.gateway.strict_toml import MOST_BYTES, Table, parsed_toml, toml_text
 
 TAKES: list[tuple[str, Callable[[Table], Any], str]] = [
     ("a = 5", lambda t: t.text("a"), "line 1: a: expected a text, not a whole number"),
@@ -39,6 +39,10 @@ TAKES: list[tuple[str, Callable[[Table], Any], str]] = [
     ("[a]\nx = 1", lambda t: _inner(t), "a.x: is not known; known here: known, other"),
     ("[[b]]\nx = 1\n[[b]]\ny = 1", lambda t: [_x(each) for each in t.tables("b")], "line 4: b[2].y: is not known"),
 ]  # fmt: skip
+
+
+def read_toml(path: Path) -> Table:
+    return parsed_toml(path, toml_text(path))
 
 
 def _x(table: Table) -> None:

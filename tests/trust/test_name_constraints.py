@@ -8,9 +8,9 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from bothways.faults import Fault
+from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.name_constraints import NameConstraintCheck, constraint_reasons
+from bothways.trust.name_constraints import NameConstraintCheck
 from bothways.trust.work import OutOfWork, WorkBudget, WorkStep
 from pki import alternative, intermediate, issue, key, leaf, name, root
 from pki import der as encode
@@ -33,6 +33,10 @@ def constrained(permitted=(), excluded=()):
 
 def path_of(issued) -> list[ParsedCertificate]:
     return [ParsedCertificate(each.der) for each in (issued, *issued.above)]
+
+
+def constraint_reasons(path: list[ParsedCertificate], work: WorkBudget) -> list[Reason]:
+    return NameConstraintCheck(work).reasons(path)
 
 
 def outcome(alternatives, permitted=(), excluded=(), subject=None) -> list[Fault]:

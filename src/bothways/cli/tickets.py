@@ -25,7 +25,7 @@ class Tickets:
     no_tickets: bool
 
     def load(self) -> TicketKeys | None:
-        """Return the keys of tickets, None for no tickets. Raises ConfigError; wrong use exits with status 2."""
+        """Return the ticket keys, None for no tickets. Raises ConfigError; wrong use exits with status 2."""
         if self.no_tickets and self.ticket_keys is not None:
             refuse("--no-tickets and --ticket-keys exclude each other")
         is_url = self.ticket_keys is not None and "://" in self.ticket_keys
@@ -66,7 +66,7 @@ tickets_options = gathered(
     click.option(
         "--ticket-keys",
         metavar="FILE|URL",
-        help="Share the keys of session tickets with other servers and workers: in a file, which is created if it "
+        help="Share the ticket keys with other servers and workers: in a file, which is created if it "
         "does not exist, or in Redis or Valkey (redis://HOST, rediss://HOST).",
     ),
     click.option(

@@ -30,7 +30,7 @@ with contextlib.suppress(ImportError):
     import_module("anyio._backends._asyncio")
 LookupResult = list[str] | OSError
 MOST_LOOKUPS = 512
-LOOKUPS = threading.BoundedSemaphore(MOST_LOOKUPS)  # a place for each look-up that is running
+LOOKUPS = threading.BoundedSemaphore(MOST_LOOKUPS)  # a place for each lookup that is running
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ async def resolve(host: str, port: int) -> list[str]:
 
 
 def _start_lookup(look_up: Callable[[], None]) -> None:
-    """Start a look-up in a thread. Raises OSError where too many are running."""
+    """Start a lookup in a thread. Raises OSError where too many are running."""
     places = LOOKUPS
     if not places.acquire(blocking=False):
         raise OSError("too many names are being looked up already")

@@ -43,7 +43,7 @@ class Change:
 class Current:
     """The routes in use, and what was seen of their files. Not for several threads at once.
 
-    path: of the configuration.  tickets: the keys of session tickets.  Raises ConfigError.
+    path: of the configuration.  tickets: the ticket keys.  Raises ConfigError.
     """
 
     def __init__(self, path: str, log: Log, tickets: TicketKeys | None) -> None:

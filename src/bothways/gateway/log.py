@@ -64,7 +64,7 @@ class ConnectionEntry:
 
     @property
     def cause(self) -> str | None:
-        """The name of the likely cause, unless it ended in order; it is found anew by each call."""
+        """The name of the likely cause, unless it ended in order; each call determines it again."""
         cause = cause_of(self.ending)
         return None if cause is None else cause.name
 

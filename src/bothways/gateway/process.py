@@ -32,7 +32,7 @@ DONE, FAILED = 0, 1
 def serve(log: Log, current: Current, tickets: TicketKeys | None, ready: Callable[[list[str]], None]) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status; SIGHUP reads the configuration again.
 
-    current: the configuration.  tickets: the keys of session tickets; None issues none.  ready: is called with the
+    current: the configuration.  tickets: the ticket keys; None issues none.  ready: is called with the
     addresses when clients can connect.  Raises OSError where it cannot begin.
     """
 
@@ -73,7 +73,7 @@ def serve_as_worker(
     path: of the configuration.  routes: those to begin with.  sockets: those that listen, by their addresses. channel:
     brings a `Generation` when something has changed.  board: what all processes know of each other.  number: of this
     worker.  generation: the number of the one to begin with.  The rest is as for `serve`. A worker that cannot take a
-    generation ends, so that it is started anew with it.
+    generation ends, so that it is started again with the next one.
     """
 
     def listen(listener: ListenerConfig) -> socket.socket:

@@ -162,7 +162,7 @@ def is_same_trust(one: ServerConfig | ClientConfig, other: ServerConfig | Client
 def load_routes(config: GatewayConfig, tickets: TicketKeys | None = None) -> Routes:
     """Read every file that a configuration names. Raises ConfigError, which names the route.
 
-    tickets: the keys of session tickets; None issues none. Our own CA issues nothing for it.
+    tickets: the ticket keys; None issues none. Our own CA issues nothing for it.
     """
     sources = ContentSources(issues=False)
     try:

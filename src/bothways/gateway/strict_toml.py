@@ -29,11 +29,6 @@ _KINDS: dict[type, str] = {
 }
 
 
-def read_toml(path: files.FilePath) -> Table:
-    """Read a whole file. Raises ConfigError, as every method of `Table` does."""
-    return parsed_toml(path, toml_text(path))
-
-
 def toml_text(path: files.FilePath) -> str:
     """Return the text of a file. Raises ConfigError."""
     try:

@@ -1,7 +1,8 @@
 """Several worker processes that serve one file: a supervisor holds the listening sockets and reads all files for all.
 
-A worker that dies is started anew with its sockets, whose queues have waited. What has changed is checked here once and
-handed to all workers as one generation, which they take without an end of their connections and acknowledge.
+A worker that dies is started again with its sockets, whose queues have kept the waiting clients. What has changed is
+checked here once and passed to all workers as one generation; they apply it, keep their connections and acknowledge
+it.
 """
 
 from __future__ import annotations

@@ -72,11 +72,6 @@ class Talk:
         self._out.clear()
         return data
 
-    @property
-    def has_unread(self) -> bool:
-        """Whether received bytes were not read."""
-        return bool(self._came)
-
     # -- calls of scripts ----------------------------------------------------------------------------------
 
     def send(self, data: bytes) -> None:

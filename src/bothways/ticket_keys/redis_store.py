@@ -70,7 +70,7 @@ class RedisStore:
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
-        """Connect anew for each use: what waits for half an hour may be cut on its way."""
+        """Connect for each use, since a connection that is idle for half an hour may be closed on its way."""
         try:
             yield
         except (self._redis.RedisError, OSError, ValueError) as error:

@@ -27,7 +27,7 @@ class PeerRule:
     cn: the common name, where there is exactly one. ou: one of the organizational units of the subject.
     issuer: the issuer of the certificate, written as in RFC 4514, compared by RFC 5280 7.1.
     fingerprint: SHA-256 of the certificate in hexadecimal, with or without colons.
-    email: an e-mail address of the certificate: the local part compared exactly, the domain without case; or
+    email: an email address of the certificate: the local part compared exactly, the domain without case; or
     `*@example.com` for any local part.  ip: an IP address of the certificate, or a network that contains it.
     subject: the whole subject, written and compared as an issuer.  dn: one attribute of the subject, such as
     `O=Example`, of a kind that the subject has exactly once.

@@ -214,7 +214,7 @@ def _email(values: tuple[str, ...]) -> Test:
     for each in values:
         local, domain = _mailbox(each) or ("", "")
         if not is_dns_name(domain) or ("*" in local and local != "*"):
-            raise ConfigError(f"email: {shown(each)} is not an e-mail address, or * for any before its @")
+            raise ConfigError(f"email: {shown(each)} is not an email address, or * for any before its @")
         if local == "*":
             domains.add(domain)
         else:

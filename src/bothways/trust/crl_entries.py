@@ -1,7 +1,7 @@
 """The entries of one certificate revocation list (CRL), and an index that finds them (RFC 5280 5.3).
 
 The index takes eight bytes for each entry in addition to the DER, so that a CRL of a million entries takes little
-memory and look-ups are fast. Only an entry that is looked up is decoded.
+memory and lookups are fast. Only an entry that is looked up is decoded.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class GeneralName(NamedTuple):
 
     @property
     def text(self) -> str | None:
-        """An e-mail address, DNS name or URI; None for other kinds, and for what is not ASCII (IA5String)."""
+        """An email address, DNS name or URI; None for other kinds, and for what is not ASCII (IA5String)."""
         return self.value.decode() if self.kind in _TEXTS and self.value.isascii() else None
 
     @property

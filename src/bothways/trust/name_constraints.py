@@ -39,11 +39,6 @@ class Name(NamedTuple):
 Violation = tuple[Fault, str]
 
 
-def constraint_reasons(path: Sequence[ParsedCertificate], work: WorkBudget) -> list[Reason]:
-    """Return the names of a path that a CA above them does not permit, the trust anchor included. Raises OutOfWork."""
-    return NameConstraintCheck(work).reasons(path)
-
-
 class NameConstraintCheck:
     """Checks name constraints on all paths of one verification: no pair of certificates is compared twice."""
 
@@ -124,7 +119,7 @@ def names_to_constrain(certificate: ParsedCertificate, work: WorkBudget, is_leaf
 def _in_subject(subject: bytes, is_leaf: bool) -> Iterator[Name]:
     """Yield the names in a subject, which count where there is no alternative name of their kind.
 
-    They are e-mail addresses, and in a leaf the common names that look like an identity. RFC 5280 does not constrain
+    They are email addresses, and in a leaf the common names that look like an identity. RFC 5280 does not constrain
     common names, but some applications take them for identities.
     """
     for relative in attributes(subject):

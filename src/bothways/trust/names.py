@@ -61,11 +61,6 @@ def server_name(text: str) -> ServerName:
     )
 
 
-def check_server_name(text: str) -> str:
-    """Return the name that a caller connects to in the form that is compared. Raises ConfigError."""
-    return server_name(text).text
-
-
 def _a_labels(name: str) -> str:
     if not _DEVIATIONS.isdisjoint(name.lower()):
         raise ConfigError(

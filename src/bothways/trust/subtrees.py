@@ -1,6 +1,6 @@
 """The subtrees of name constraints, and whether a name is within one of them (RFC 5280 4.2.1.10).
 
-Each kind of name has an index, so that the cost of a look-up grows with the name, not with the number of subtrees. A
+Each kind of name has an index, so that the cost of a lookup grows with the name, not with the number of subtrees. A
 name that cannot be compared is in no permitted subtree and in every excluded one.
 """
 
@@ -129,7 +129,7 @@ class _Index(ABC):
 
     @property
     def cost(self) -> int:
-        """The maximum work of a look-up, in units of `Step.NAME_COMPARISON`."""
+        """The maximum work of a lookup, in units of `Step.NAME_COMPARISON`."""
         return 1
 
     @abstractmethod
@@ -176,7 +176,7 @@ class Subtrees:
         return form not in self._refused
 
     def cost(self, form: Form) -> int:
-        """Return the work of a look-up of a name of a kind, in units of `Step.NAME_COMPARISON`."""
+        """Return the work of a lookup of a name of a kind, in units of `Step.NAME_COMPARISON`."""
         index = self._indices.get(form)
         return 0 if index is None else index.cost
 

@@ -7,18 +7,19 @@ from hypothesis import given
 
 import wire_values
 from bothways.faults import Fault
-from bothways.tls.wire.alert import ALERT, AlertMessage, decode_alert, encode_alert
+from bothways.tls.wire.alert import ALERT, AlertMessage, decode_alert
+from bothways.tls.wire.codec import encode
 from faults import blames
 
 
 @wire_values.SAMPLE
 @given(wire_values.values(ALERT))
 def test_alert_reads_what_it_writes(alert: AlertMessage) -> None:
-    assert decode_alert(encode_alert(alert)) == alert
+    assert decode_alert(encode(ALERT, alert)) == alert
 
 
 def test_alert_has_the_form_of_the_rfc() -> None:
-    assert encode_alert(AlertMessage(2, 40)) == b"\x02\x28"
+    assert encode(ALERT, AlertMessage(2, 40)) == b"\x02\x28"
     assert decode_alert(b"\x01\x00") == AlertMessage(1, 0)
 
 

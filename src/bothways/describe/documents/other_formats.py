@@ -64,7 +64,7 @@ _BY_LABEL = (
     _Kind(
         b"OPENSSH PRIVATE KEY",
         "a private key of OpenSSH",
-        "ssh-keygen -p -m PKCS8 -f FILE, which writes the file anew",
+        "ssh-keygen -p -m PKCS8 -f FILE, which writes the file again",
     ),
     _Kind(
         b"PGP ",

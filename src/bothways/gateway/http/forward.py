@@ -91,7 +91,7 @@ class Forwarding:
             self._restart_response_limit()
 
     def _restart_response_limit(self) -> None:
-        """Begin the time for the response anew, since something of the request was passed on."""
+        """Restart the time limit of the response, since something of the request was passed on."""
         if self._limit is not None and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time() + self._phases.response)
 

@@ -25,7 +25,7 @@ LOCK_SECONDS = 0.02  # to wait for other processes, which hold the lock for a fr
 FIRST_LOCK_SECONDS = 2.0  # the same, when the file is opened
 TRY_SECONDS = 0.0002
 TAIL = 80  # bytes of an entry that have its hash, by which its last one is known again
-FOLLOWED = 3  # how often a file that is moved away is begun anew for one entry
+FOLLOWED = 3  # how often a file that is moved away is begun again for one entry
 
 Visit = Callable[[dict[str, Any]], object]
 
@@ -131,7 +131,7 @@ class AuditFile:
         self._file.close()
 
     def _begin_anew(self) -> None:
-        """Begin the file anew, since it was moved away. What cannot be read of the one before does not prevent it."""
+        """Begin a new file, since the old one was moved away, even if the old one cannot be read."""
         before, new = self._file, _Open(self.path)
         try:
             with _locked(before.descriptor), _locked(new.descriptor):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bothways.iana import Alert, AlertLevel
-from bothways.tls.wire.codec import decode, encode
+from bothways.tls.wire.codec import decode
 from bothways.tls.wire.fields import record, uint
 
 
@@ -28,8 +28,3 @@ ALERT = record(
 def decode_alert(content: bytes) -> AlertMessage:
     """Return the alert in the content of a record. Raises `DecodeError` unless it is exactly one."""
     return decode(ALERT, content, "Alert")
-
-
-def encode_alert(alert: AlertMessage) -> bytes:
-    """Return the content of an alert record."""
-    return encode(ALERT, alert)
