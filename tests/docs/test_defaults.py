@@ -603,7 +603,10 @@ SAID: dict[str, tuple[str, ...]] = {
         f"cannot be locked within {audit_file.LOCK_SECONDS * 1000:g} ms",
         f"A header has at most {proxy_header.MOST_BYTES} bytes",
         f"At most {tunnel.CONNECTIONS} connections are open at once",
-        f"has at most {cel.MOST_CHARACTERS} characters, and those of a route or of a server {cel.MOST_TOGETHER} together",
+        (
+            f"has at most {cel.MOST_CHARACTERS} characters, and those of a route or of a server "
+            f"{cel.MOST_TOGETHER} together"
+        ),
         f"locks the register for more than {authority_source.LOCK_SECONDS:g} seconds",
         f"tries again every {authority_source.PAUSE_SECONDS:g} seconds",
     ),
