@@ -373,14 +373,14 @@ VALUES = {
     "answers of Redis to one request of `gateway`, unless it requests more; values in one": (
         f"{size(store_client.MOST_OCTETS)}; {store_client.MOST_ELEMENTS}"
     ),
-    "how often `gateway` asks for revocation news; the time for each answer": (
+    "how often a process asks for revocation news; the time for each answer": (
         f"{seconds(revocation_news.LOOK_SECONDS)}; {seconds(revocation_news.ANSWER_SECONDS)}"
     ),
     "a CRL or an OCSP response among revocation news": size(news_index.LARGEST_NEWS),
     "revocation news that are listed in Redis; their lifetime there": (
         f"{news_index.MOST_LISTED}; {revocation_news.LIFETIME_SECONDS / 3600:g} h"
     ),
-    "revocation news that `gateway` reads or publishes in one round": (
+    "revocation news that a process reads or publishes in one round": (
         f"{revocation_news.MOST_AT_ONCE} and {size(revocation_news.MOST_OCTETS_AT_ONCE)}"
     ),
     "revocation news that a process keeps to use; to publish again": (

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -25,6 +26,7 @@ from bothways.cli.options import (
     side_options,
 )
 from bothways.cli.peer_keys import PeerKeys, keys_options
+from bothways.cli.revocation_news import ServerNews, news_option
 from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.spiffe import Workload, allowing, workload_options
 from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
@@ -52,12 +54,13 @@ ALPN = ("http/1.1",)
 class ProcessConfig:
     """The configuration of one process, and how it follows its files.
 
-    may_serve: whether our certificate may be shown now; None where it always may.
+    may_serve: whether our certificate may be shown now; None where it always may.  news: of revocations, None for none.
     """
 
     config: ServerConfig
     checks: list[RegularCheck]
     may_serve: Callable[[], bool] | None = None
+    news: ServerNews | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ class Hosting:
 @clients_options
 @keys_options("--client-pin", "clients")
 @tickets_options
+@news_option
 @workers_option
 @gathered(
     "hosting",
@@ -117,6 +121,7 @@ def command(
     clients: Clients,
     keys: PeerKeys,
     tickets: Tickets,
+    revocation_news: bool,
     workers: int | None,
     hosting: Hosting,
 ) -> int:
@@ -132,7 +137,7 @@ def command(
     workload.check_required(side, keys)
     _check_installed()
     sys.path.insert(0, os.getcwd())
-    loaded = Reloadable(lambda: _load(side, workload, clients, keys, tickets))
+    loaded = Reloadable(lambda: _load(side, workload, clients, keys, tickets, revocation_news))
     with tcp_socket(TCPAddress(*address)) as listener:
         allow_descriptors(hosting.connections)
         where = Address(address.host, listener.getsockname()[1])
@@ -185,30 +190,31 @@ def _check_installed() -> None:
 
 
 def _load(
-    side: Side, workload: Workload, clients: Clients, keys: PeerKeys, tickets: Tickets
+    side: Side, workload: Workload, clients: Clients, keys: PeerKeys, tickets: Tickets, wants_news: bool
 ) -> ProcessConfig:
     """Read all files. Raises ConfigError."""
     if clients.client_auth == "later":
         raise ConfigError("--client-auth later: an ASGI application has no way to ask for a certificate")
     followed = workload.load()
     read = ServerFiles(side, clients, keys, followed)
-    own = read.own
+    own, news = read.own, ServerNews.of(wants_news, tickets, read)
+    decide = allowing(clients, followed)
     config = ServerConfig(
         client_anchors=read.anchors,
         client_auth=clients.client_auth,
-        allow=allowing(clients, followed),
+        allow=decide if news is None else news.noting(decide),
         credentials=own.credentials or (),
         client_pins=read.loaded_keys.pins,
         psk_peers=read.loaded_keys.psks,
         raw_key=read.loaded_keys.raw_key,
         alpn=ALPN,
-        revocation=own.revocation,
+        revocation=own.revocation if news is None else news.policy(own.revocation),
         judge_again=read.judge_again,
         tickets=tickets.load(),
         insecure_rsa_key_transport=own.classic,
     )
     return ProcessConfig(
-        config, read.checks(), None if followed is None else lambda: not followed.has_expired
+        config, read.checks(), None if followed is None else lambda: not followed.has_expired, news
     )
 
 
@@ -222,7 +228,7 @@ def serve(
     _check_application(app)
     with checking_regularly(serving.checks):
         follow_tickets(serving.config.tickets)
-        _uvicorn_server(_uvicorn_config(serving, app, hosting), ready).run(sockets=[listener])
+        _uvicorn_server(_uvicorn_config(serving, app, hosting), serving.news, ready).run(sockets=[listener])
     return DONE
 
 
@@ -248,12 +254,20 @@ def _uvicorn_config(serving: ProcessConfig, app: str, hosting: Hosting) -> Any:
     )
 
 
-def _uvicorn_server(config: Any, ready: Callable[[], None]) -> Any:
-    """Return a server of uvicorn that calls `ready` when it listens, and ends by a signal without raising it again."""
+def _uvicorn_server(config: Any, news: ServerNews | None, ready: Callable[[], None]) -> Any:
+    """Return a server of uvicorn that calls `ready` when it listens, and ends by a signal without raising it again.
+
+    news: shared while it serves.
+    """
 
     class Server(import_module("uvicorn").Server):  # type: ignore[misc]
         should_exit: bool
         force_exit: bool
+
+        async def main_loop(self) -> None:
+            """Serve until a signal, and share news of revocations meanwhile."""
+            async with nullcontext() if news is None else news.exchanged():
+                await super().main_loop()
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             """Listen, and report it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 
 import click
@@ -26,6 +26,7 @@ from bothways.cli.options import (
 from bothways.cli.peer_keys import PeerKeys, keys_options, resume_tls12_option
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.reports import Reports
+from bothways.cli.revocation_news import ServerNews, news_option
 from bothways.cli.server_files import RegularCheck, ServerFiles
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
@@ -105,9 +106,10 @@ class ServiceChoice:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Session tickets, sessions of TLS 1.2, and the files with keys that decrypt ClientHellos."""
+    """Session tickets, revocation news beside their keys, sessions of TLS 1.2, and keys that decrypt ClientHellos."""
 
     tickets: Tickets
+    revocation_news: bool
     resume_tls12: bool
     ech_key: tuple[str, ...]
 
@@ -150,7 +152,7 @@ class EngineOptions:
 )
 @accepted_option
 @workers_option
-@gathered("engine", EngineOptions, tickets_options, resume_tls12_option, ech_key_option)
+@gathered("engine", EngineOptions, tickets_options, news_option, resume_tls12_option, ech_key_option)
 @staples_options
 @keylog_option
 @ladder_option("The newest handshake, whether it succeeded or not,")
@@ -213,7 +215,7 @@ def command(
             serving = Serving(
                 now.config, files, make_service, picture, Reports(), admission, starttls, now.may_serve
             )
-            runner.run(serving.run(sockets[0], ready))
+            runner.run(now.with_news(serving.run(sockets[0], ready)))
 
     return _serve(address, workers, work, loaded.read_again)
 
@@ -239,12 +241,14 @@ def _serve(
 class LoadedServer:
     """The configuration by what files say, and what keeps it up to date.
 
-    supply: of staples, None for none.  may_serve: whether our certificate may be shown now; None where it always may.
+    supply: of staples, None for none.  news: of revocations, None for none.  may_serve: whether our certificate may be
+    shown now; None where it always may.
     """
 
     config: ServerConfig
     checks: list[RegularCheck]
     supply: Supply | None
+    news: ServerNews | None
     may_serve: Callable[[], bool] | None
 
     @contextlib.contextmanager
@@ -254,6 +258,11 @@ class LoadedServer:
         with fresh, checking_regularly(self.checks):
             follow_tickets(self.config.tickets)
             yield
+
+    async def with_news(self, serving: Coroutine[object, object, None]) -> None:
+        """Serve, and share news of revocations meanwhile."""
+        async with contextlib.nullcontext() if self.news is None else self.news.exchanged():
+            await serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,17 +287,19 @@ def _load(
     followed = workload.load()
     read = ServerFiles(side, clients, keys, followed)
     own, loaded = read.own, read.loaded_keys
+    news = ServerNews.of(engine.revocation_news, engine.tickets, read)
+    decide = allowing(clients, followed)
     supply = staples.supply(own.credentials, read.anchors)
     config = ServerConfig(
         client_anchors=read.anchors,
         client_auth=clients.client_auth,
-        allow=allowing(clients, followed),
+        allow=decide if news is None else news.noting(decide),
         credentials=own.credentials or (),
         client_pins=loaded.pins,
         psk_peers=loaded.psks,
         raw_key=loaded.raw_key,
         alpn=own.alpn,
-        revocation=own.revocation,
+        revocation=own.revocation if news is None else news.policy(own.revocation),
         judge_again=read.judge_again,
         insecure_rsa_key_transport=own.classic,
         staples=None if supply is None else supply.store,
@@ -302,7 +313,7 @@ def _load(
     if supply is not None and staples.staple_file:
         checks.append(supply.read_changed)
     return LoadedServer(
-        config, checks, supply, None if followed is None else lambda: not followed.has_expired
+        config, checks, supply, news, None if followed is None else lambda: not followed.has_expired
     )
 
 

@@ -35,14 +35,20 @@ class Tickets:
             return None
         if self.ticket_keys is None:
             return TicketKeys()
-        if not is_url:
+        if (store := self.shared_store()) is None:
             return SharedTicketKeys.in_file(self.ticket_keys)
+        return SharedTicketKeys.in_redis(store[0], secret=store[1])
+
+    def shared_store(self) -> tuple[str, bytes] | None:
+        """Return the URL and the secret of the Redis that keeps the keys; None where none does. Raises ConfigError."""
+        if self.ticket_keys is None or "://" not in self.ticket_keys:
+            return None
         if self.ticket_secret is None:
             refuse(
                 "--ticket-keys redis://... requires --ticket-secret FILE: the keys lie there encrypted",
                 "openssl rand -hex 32 > FILE; chmod 600 FILE; and the same file on every server",
             )
-        return SharedTicketKeys.in_redis(self.ticket_keys, secret=_secret(self.ticket_secret))
+        return self.ticket_keys, _secret(self.ticket_secret)
 
 
 def _secret(path: str) -> bytes:
