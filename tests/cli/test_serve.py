@@ -133,6 +133,18 @@ def test_a_client_that_closes_in_order_since_our_certificate_has_another_name_is
     assert (lacks in " ".join(server.printed.split())) == is_reported
 
 
+def test_a_client_that_requires_a_staple_and_gets_none_is_explained(start, folder):
+    """curl with --cert-status looks for it after the handshake, and then closes."""
+    server = start("--page")
+    done = subprocess.run(
+        [find("curl"), "-sS", "--max-time", "10", "--cacert", "ca.pem", "--cert-status", f"https://localhost:{server.port}/"],
+        cwd=folder, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert done.returncode == 91, done.stderr
+    until_printed(server, "asked for one (status_request), and we sent none")
+    assert "1. our certificate came without a valid stapled OCSP response" in server.printed, server.printed
+
+
 def test_a_client_that_says_nothing_after_its_handshake_is_reported(start):
     """So do nginx whose proxy_ssl_name is another and clients that pin keys: nothing else tells that they refuse us."""
     server = start("--page", "--client-ca", "ca.pem")

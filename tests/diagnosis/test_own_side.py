@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
 
 import identities
 import pki
@@ -376,14 +375,6 @@ def test_what_a_client_refuses_by_a_wrong_name_in_the_hello_is_not_certain() -> 
 def test_apache_says_handshake_failure_where_it_gets_no_ocsp_response_for_our_certificate() -> None:
     found = [name for name, _ in refused(Alert.HANDSHAKE_FAILURE, holder(), OPENSSL_3_0, Role.CLIENT)]
     assert "STATUS_UNKNOWN" in found
-
-
-def test_server_learns_that_its_certificate_requires_a_staple_when_a_client_refuses_it() -> None:
-    """GnuTLS says bad_certificate for that."""
-    feature = x509.TLSFeature([x509.TLSFeatureType.status_request])
-    stapled = host(extra=[(feature, False)])
-    assert "STAPLE_MISSING" in dict(refused(Alert.BAD_CERTIFICATE, stapled, GNUTLS, asked="localhost"))
-    assert "STAPLE_MISSING" not in dict(refused(Alert.BAD_CERTIFICATE, host(), GNUTLS, asked="localhost"))
 
 
 def test_gnutls_says_decode_error_in_tls_1_2_for_a_message_without_a_certificate() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bothways.describe.messages import listed
-from bothways.diagnosis import own_issuer, own_name, own_side
+from bothways.diagnosis import own_issuer, own_name, own_side, own_staple
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -51,7 +51,7 @@ def causes(case: Case) -> Iterator[Likely]:
 
 
 def _known(case: Case) -> Iterator[Likely]:
-    for rule in (nothing_agreed, own_side.flawed, own_name.wrong_name):
+    for rule in (nothing_agreed, own_side.flawed, own_staple.required, own_name.wrong_name):
         yield from rule(case)
     if case.stack not in IN_HANDSHAKE:
         for each in own_issuer.issuer(case):
@@ -65,11 +65,13 @@ def _unknown(case: Case) -> Iterator[Likely]:
         not case.peer_chain and not case.observed.by_psk
     ):  # who has a certificate of its own is seldom a health check
         yield checks
+    yield from own_staple.wanted(case)
     if case.stack not in IN_HANDSHAKE:
         for each in own_issuer.issuer(case):
             yield replace(each, weight=POSSIBLE, evidence=SILENT)
         for each in own_name.wrong_name(case):
             yield replace(each, weight=POSSIBLE)
+        yield from own_staple.perhaps_wanted(case)
     yield case.likely(Cause.CERTIFICATE_NOT_PINNED, Party.OURS, POSSIBLE, PINNING, detail=PINNED)
     yield checks
 

@@ -14,6 +14,7 @@ from bothways.diagnosis import (
     own_issuer,
     own_name,
     own_side,
+    own_staple,
     peer_alerts,
     time_limits,
 )
@@ -338,8 +339,9 @@ def _client_left(case: Case) -> Iterator[Likely]:
 def not_taken(case: Case) -> Iterator[Likely]:
     """What a client may have against our certificate that ends after it, and does not say why."""
     for rule in (
-        own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
-        own_name.wrong_name, own_side.clock, own_side.revoked_for_gnutls,
+        own_side.flawed, own_staple.required, own_staple.wanted, own_side.anchor_expired,
+        own_side.below_strict_levels, own_issuer.issuer, own_name.wrong_name, own_side.clock,
+        own_side.revoked_for_gnutls, own_staple.perhaps_wanted,
     ):  # fmt: skip
         yield from rule(case)
 
@@ -383,9 +385,7 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     ),
     (Role.SERVER, Progress.HELLO): (probe, peer_alerts.gave_up, network),
     (Role.SERVER, Progress.JUDGED): (
-        own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels, own_issuer.issuer,
-        own_name.wrong_name, own_side.clock, own_side.revoked_for_gnutls, _closed_while_judging, peer_alerts.gave_up,
-        network,
+        not_taken, _closed_while_judging, peer_alerts.gave_up, network,
     ),
     (Role.SERVER, Progress.ACCEPTED): (
         peer_alerts.second_handshake, _client_left, peer_alerts.gave_up, peer_alerts.stopped, network,

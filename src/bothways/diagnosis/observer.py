@@ -130,7 +130,11 @@ def after_message(seen: Observed, sent: bool, message: Message) -> Observed:
             if seen.shows_raw_key if sent else seen.sees_raw_key:
                 return seen
             chain = chain_of(message)
-            return replace(seen, shown=chain) if sent else replace(seen, chain=chain)
+            if not sent:
+                return replace(seen, chain=chain)
+            return replace(seen, shown=chain, stapled=_has_staple(message))
+        case ext.CertificateStatus() if sent:
+            return replace(seen, stapled=True)
     return seen
 
 
@@ -170,6 +174,7 @@ def offer_of(hello: ClientHello) -> HelloOffer:
         schemes=schemes.schemes if schemes else (),
         protocols=protocols.protocols if protocols else (),
         server_name=name.host_name if name else None,
+        wants_staple=ext.find(extensions, ext.StatusRequest) is not None,
     )
 
 
@@ -192,6 +197,14 @@ def request_of(request: tls13.CertificateRequest | tls12.CertificateRequest) -> 
     schemes = ext.find(request.extensions, ext.SignatureAlgorithms)
     named = ext.find(request.extensions, ext.CertificateAuthorities)
     return AcceptedCertificates(schemes.schemes if schemes else (), named.authorities if named else ())
+
+
+def _has_staple(message: tls13.Certificate | tls12.Certificate) -> bool:
+    """Whether a Certificate message has an OCSP response for its leaf; in TLS 1.2 a message of its own has it."""
+    if isinstance(message, tls12.Certificate):
+        return False
+    leaf = message.certificate_list[:1]
+    return any(ext.find(each.extensions, ext.CertificateStatus) is not None for each in leaf)
 
 
 def chain_of(certificate: tls13.Certificate | tls12.Certificate) -> Chain:

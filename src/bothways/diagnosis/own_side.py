@@ -23,7 +23,6 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import described, schemes_for
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.names import SPIFFE, names_of
-from bothways.trust.revocation.check import requires_staple
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN
@@ -341,25 +340,6 @@ STRICT_RSA_BITS = 3072
 
 def _bits(certificate: ParsedCertificate) -> int:
     return certificate.key.key_size if isinstance(certificate.key, RSAPublicKey) else STRICT_RSA_BITS
-
-
-def staple_required(case: Case) -> Iterator[Likely]:
-    """Our certificate requires a stapled OCSP response (RFC 7633): clients refuse it without one by any alert."""
-    if not case.is_client and case.chain and requires_staple(case.chain[0]):
-        detail = "whether one was sent is not known here; `serve` staples with --staple"
-        evidence = "our certificate has the TLS feature status_request"
-        by = "the certificate itself"
-        yield case.likely(Cause.STAPLE_MISSING, OURS, POSSIBLE, evidence, detail=detail, required_by=by)
-
-
-def staple(case: Case) -> Iterator[Likely]:
-    """The peer requires a stapled OCSP response with our certificate."""
-    evidence, by = "the alert is for that alone", f"the certificate itself or the {case.role.peer}"
-    detail = "see the peer's policy"
-    yield case.likely(Cause.STAPLE_MISSING, OURS, LIKELY, evidence, detail=detail, required_by=by)
-    yield case.likely(
-        Cause.BAD_STAPLE, OURS, POSSIBLE, detail="it is for another certificate, or out of date"
-    )
 
 
 def key_mismatch(case: Case) -> Iterator[Likely]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import before_tls, own_hello, own_issuer, own_name, own_side, psks
+from bothways.diagnosis import before_tls, own_hello, own_issuer, own_name, own_side, own_staple, psks
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -73,7 +73,7 @@ records = one(Cause.RECORDS_DIFFER, BETWEEN)
 resumption = one(Cause.RESUMPTION, PEERS)
 
 CERTIFICATE: tuple[Rule, ...] = (
-    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_side.staple_required, own_side.anchor_expired,
+    own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_staple.required, own_side.anchor_expired,
     own_name.wrong_address, own_issuer.issuer,
     own_name.wrong_name, own_side.below_strict_levels,
     own_side.clients_clock, own_side.revoked_for_gnutls, own_side.not_authorized, own_side.clock,
@@ -125,7 +125,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.UNSUPPORTED_EXTENSION: (device, _disagreement),
     Alert.CERTIFICATE_UNOBTAINABLE: (own_side.absent, one(Cause.NOT_ACCEPTED, OURS)),
     Alert.UNRECOGNIZED_NAME: (own_hello.name_not_served,),
-    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: (own_side.flawed, own_side.staple),
+    Alert.BAD_CERTIFICATE_STATUS_RESPONSE: (own_side.flawed, own_staple.refused),
     Alert.BAD_CERTIFICATE_HASH_VALUE: (device, _disagreement),
     Alert.UNKNOWN_PSK_IDENTITY: (resumption,),
     Alert.CERTIFICATE_REQUIRED: (own_side.absent, one(Cause.NO_CERTIFICATE, OURS)),

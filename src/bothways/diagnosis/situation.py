@@ -147,7 +147,7 @@ def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class HelloOffer:
-    """What a ClientHello offers."""
+    """What a ClientHello offers. wants_staple: whether it asks for a stapled OCSP response."""
 
     versions: tuple[int, ...] = ()
     suites: tuple[int, ...] = ()
@@ -155,6 +155,7 @@ class HelloOffer:
     schemes: tuple[int, ...] = ()
     protocols: tuple[bytes, ...] = ()
     server_name: str | None = None
+    wants_staple: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,7 @@ class Observed:
     data was received, and sent.  closed: whether we sent close_notify.  progress: how far the connection had come.
     protocol: what the server chose by ALPN.  shows_raw_key, sees_raw_key: whether our Certificate message, and the
     peer's, contains a raw public key, so that there is no chain.  by_psk: the server chose a PSK.
+    stapled: whether we sent an OCSP response with our certificate.
     offers_raw_keys: the sides for which our ClientHello offers raw public keys and no certificate.
     """
 
@@ -192,6 +194,7 @@ class Observed:
     shows_raw_key: bool = False
     sees_raw_key: bool = False
     by_psk: bool = False
+    stapled: bool = False
     offers_raw_keys: tuple[Role, ...] = ()
 
 

@@ -23,7 +23,7 @@ MESSAGE_LIMIT = 32
 _LASTING: frozenset[type[Message]] = frozenset(
     {
         tls13.Certificate, tls12.Certificate, tls13.CertificateRequest, tls12.CertificateRequest,
-        tls12.HelloRequest,
+        tls12.HelloRequest, ext.CertificateStatus,
     }
 )  # fmt: skip
 _OFFERS: frozenset[type[ext.Extension]] = frozenset(
@@ -33,6 +33,7 @@ _OFFERS: frozenset[type[ext.Extension]] = frozenset(
         ext.SupportedGroups,
         ext.SignatureAlgorithms,
         ext.ApplicationProtocols,
+        ext.StatusRequest,
     }
 )
 
