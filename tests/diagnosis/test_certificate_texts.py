@@ -57,6 +57,8 @@ TEXTS: list[tuple[str, str | None]] = [
     ("signature check failed", "SIGNATURE"),
     ("pathLenConstraint violated - this cert must be the last", "CHAIN_LONG"),
     ("basic constraints check failed: this is not a CA certificate", "NOT_CA"),
+    ("x509: certificate relies on legacy Common Name field, use SANs instead", "NAMELESS"),
+    ("certificate has no subjectAltName of type URI (SPIFFE ID)", "NAMELESS"),
     ("invalid peer certificate: Expired", "EXPIRED"),
     ("invalid peer certificate: UnknownIssuer", "UNTRUSTED"),
     (

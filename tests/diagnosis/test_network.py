@@ -296,8 +296,18 @@ def test_messages_that_had_come_when_the_time_was_over_are_told() -> None:
     ours = OwnSide(Role.CLIENT, address="a.example:443", server_name="a.example")
     seen = Observed(sent=("ClientHello", "Finished"), received=("ServerHello", "Certificate"))
     found = explain(TimedOut("no TLS connection within 5 seconds"), Situation(ours, seen))
-    assert [each.cause.name for each in found.causes] == ["SLOW", "PEER_STOPPED"]
+    assert [each.cause.name for each in found.causes] == ["PEER_SILENT", "CUT", "SLOW"]
     assert all("ServerHello, Certificate had come" in each.evidence for each in found.causes)
+    assert "server began the handshake" in found.first.text and "port" not in found.first.remedy
+    assert "ended the connection" not in str(found)
+
+
+def test_a_client_that_falls_silent_in_the_middle_may_wait_for_its_user() -> None:
+    seen = Observed(sent=("ServerHello", "Certificate"), received=("ClientHello",), progress=Progress.JUDGED)
+    late = PeerFault(Fault.HANDSHAKE_TIMEOUT, step=None, peer="client", facts={"seconds": 10.0})
+    found = explain(late, Situation(OwnSide(Role.SERVER), seen))
+    assert [each.cause.name for each in found.causes] == ["PEER_SILENT", "CUT", "SLOW"]
+    assert "its user or its key" in found.first.text
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,9 @@ def test_after_a_server_hello_of_tls_1_3_no_group_is_missing() -> None:
     [
         (("ecdsa_secp384r1_sha384", "ed448", "rsa_pss_rsae_sha384"), "it accepts P-384, Ed448"),
         (("ecdsa_secp384r1_sha384", "rsa_pss_rsae_sha256"), "it accepts P-384, RSA"),
-        (("mldsa44",), "accepted nearly everywhere"),
+        (("mldsa44",), "it accepts ML-DSA-44"),
+        (("rsa_pss_rsae_sha512",), "accepted nearly everywhere"),
+        (("rsa_pkcs1_sha1", "ecdsa_sha1"), "no key of ours can be used"),
     ],
 )
 def test_another_key_is_one_that_the_client_lists(schemes: tuple[str, ...], kinds: str) -> None:

@@ -1,4 +1,4 @@
-"""Stapled OCSP responses that a client misses: by what it asked for, what we sent, and what our certificate requires."""
+"""OCSP responses that a client misses: by what it asked for, what we sent, and what our certificate requires."""
 
 from __future__ import annotations
 
@@ -54,7 +54,12 @@ def test_what_was_asked_for_and_sent_is_known_after_the_handshake(
 
 
 def refused(
-    alert: Alert | None, schemes: tuple[int, ...], *, must: bool = False, wants: bool = True, sent: bool = False
+    alert: Alert | None,
+    schemes: tuple[int, ...],
+    *,
+    must: bool = False,
+    wants: bool = True,
+    sent: bool = False,
 ) -> Explanation:
     """The causes where a client refused us, by an alert or without a word."""
     who = host(extra=MUST_STAPLE if must else [])

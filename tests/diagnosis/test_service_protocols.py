@@ -151,3 +151,27 @@ def test_a_reply_is_read_for_what_it_says_of_us(data: bytes, says: Meaning | Non
     found = read_protocols(data)
     assert (found.meaning if found is not None else None) is says
     assert (refusal_in(data) is not None) is refuses
+
+
+@pytest.mark.parametrize("length", [31, 36, 90, 100])
+def test_no_length_is_read_as_a_letter_of_what_is_said(length: int) -> None:
+    """36 is the code of the dollar sign, and 90 that of Z."""
+    said = "x" * (length - 1) + "."
+    found = read_protocols(ldap(8, said))
+    assert found is not None and found.text == f"LDAP result 8, strongerAuthRequired: {said}"
+    receive_maximum, reason = b"\x21AA", b"\x1f\0" + bytes((length,)) + said.encode()
+    size = len(receive_maximum + reason)
+    properties = (
+        (bytes((size,)) if size < 128 else bytes((size & 127 | 128, size >> 7))) + receive_maximum + reason
+    )
+    packet = b"\0\x87" + properties
+    head = bytes((len(packet),)) if len(packet) < 128 else bytes((len(packet) & 127 | 128, len(packet) >> 7))
+    told = read_protocols(b"\x20" + head + packet)
+    assert told is not None and told.text == f"MQTT refused the connection: not authorized: {said}"
+
+
+def test_a_message_that_is_cut_says_what_came_of_it() -> None:
+    whole = ldap(8, "modifications require authentication")
+    found = read_protocols(whole[:-8])
+    assert found is not None and found.text.endswith("modifications require authen")
+    assert read_protocols(whole[:13]) is not None

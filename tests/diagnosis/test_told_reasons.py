@@ -59,6 +59,25 @@ def test_the_reason_that_a_service_names_leads_where_we_find_nothing_wrong(text:
         assert found.first.evidence.startswith("it answers ")
 
 
+NAMELESS = (
+    "x509: certificate relies on legacy Common Name field, use SANs instead",
+    "certificate has no SAN",
+    "No subject alternative names present",
+    "no subjectAltName in certificate",
+    "Subject Alternative Name is missing",
+)
+
+
+@pytest.mark.parametrize("text", NAMELESS)
+def test_a_service_that_misses_a_name_is_held_against_our_certificate(text: str) -> None:
+    """It has none, or has names of another kind than the service looks for."""
+    found = explained(http(text), holder())
+    assert found.first.cause.name == "NO_ALTERNATIVE_NAME"
+    assert "our certificate has no subjectAltName" in found.first.evidence and "2017" not in found.first.text
+    named = explained(http(text), holder(alternatives=["DNS:ada.example"]))
+    assert named.first.cause.name == "WRONG_NAME" and "ada.example" in named.first.text
+
+
 def test_an_answer_that_names_two_reasons_has_both() -> None:
     """403.13 of IIS, which sends it most often where it cannot reach a CRL."""
     found = explained(http("certificate was revoked, or the revocation status could not be determined"))

@@ -213,7 +213,13 @@ class Case:
 UNKNOWN: dict[str, object] = {
     "detail": "",
     "beginning": "the port uses implicit TLS: TLS begins with the first byte, without a request",
-    "kinds": "RSA of 2048 bits and P-256 are accepted nearly everywhere",
+    "another_key": "use a certificate with another kind of key; "
+    "RSA of 2048 bits and P-256 are accepted nearly everywhere",
+    "silence": "the service on that port does not answer to TLS: it is another service, or it is overloaded",
+    "looking": "check the port; if it is the right one, ",
+    "comparing": "since 2017 clients compare only the subjectAltName of a server's certificate",
+    "cut": "ended the connection",
+    "cutting": "",
     "mending": "have it issued again",
     "enabling": "TLS 1.2 or 1.3",
     "speaking": "have the client use https:// in the URL; "

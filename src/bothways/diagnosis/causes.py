@@ -62,8 +62,8 @@ class Cause(Enum):
         theirs="have the port opened for our address, or go through the proxy that this network needs",
     )
     PEER_SILENT = Row(
-        "the service on that port does not answer to TLS: it is another service, or it is overloaded",
-        theirs="check the port; if it is the right one, look at the {peer}'s log and its load",
+        "{silence}",
+        theirs="{looking}look at the {peer}'s log and its load",
     )
     NO_ANSWER = Row(
         "the {peer} hangs or is overloaded, or waits for more than was sent",
@@ -210,7 +210,7 @@ class Cause(Enum):
     )
     NO_SHARED_SCHEME = Row(
         "{whose} key cannot be used with any signature scheme that {other} accepts: {detail}",
-        ours="use a certificate with another kind of key; {kinds}",
+        ours="{another_key}",
         theirs="have the {peer} use a certificate with another kind of key, P-256 or RSA of 2048 bits",
         our_command=OTHER_IDENTITY,
     )
@@ -426,7 +426,7 @@ class Cause(Enum):
         their_command="bothways connect {target} --ca {ca} --name NAME",
     )
     NO_ALTERNATIVE_NAME = Row(
-        "{whose} certificate has only a common name; since 2017 clients compare only the subjectAltName of a server's certificate",
+        "{whose} certificate has only a common name; {comparing}",
         ours="have it issued with a subjectAltName",
         theirs="the server needs a certificate with the subjectAltName {wanted}",
     )
@@ -544,8 +544,8 @@ class Cause(Enum):
         ours="have the operator of the proxy or firewall pass the connection unaltered; compare with another network",
     )
     CUT = Row(
-        "the network or a device on the network path ended the connection",
-        ours="have the network's operator examine it, if it recurs or occurs from one network only",
+        "the network or a device on the network path {cut}",
+        ours="have the network's operator examine it, if it recurs or occurs from one network only{cutting}",
     )
     PEER_STOPPED = Row(
         "the {peer} was stopped, crashed or reached a time limit of its own",

@@ -18,6 +18,9 @@ _IS = r"(?:is |was |has been |has )?"
 # In front of a reason that is one word, as in rustls' "invalid peer certificate: Expired".
 _SAID = r"(?:cert(?:ificate)?|verify|verification)\W{1,4}"
 _LIST = r"(?:(?<![a-z])crl|revocation list|ocsp (?:responder|response|server))"
+_ALTERNATIVE = r"\b(?:sans?|subject ?alt(?:ernative)? ?names?)\b"
+_ENTRY = r"(?:extension |entry |entries )?(?:is |are |was |were )?"
+_OF_TYPE, _THAT = r"(?:of type .{1,24} )?", r"(?:the |your )?(?:client )?"
 _TIMED = r"(?:: current time \S{1,40} is after \S{1,40})?"
 _UNIX = r"(?:: verification time \d{1,12})?"
 
@@ -163,6 +166,15 @@ CERTIFICATES = _spelled(
         ),
     ),
     (
+        Meaning.CERTIFICATE_NAMELESS,
+        (
+            r"relies on legacy common name",
+            rf"{_CERT} (?:(?:has|have|contains?|with) no|without|lacks?|is missing) (?:an? |any )?{_ALTERNATIVE}",
+            rf"\b(?:no|missing) {_ALTERNATIVE} {_ENTRY}(?:present|found|{_OF_TYPE}in {_THAT}{_CERT})",
+            rf"{_ALTERNATIVE} (?:extension )?(?:is |are )?(?:missing|absent|required|not (?:present|found))",
+        ),
+    ),
+    (
         Meaning.CERTIFICATE_CHAIN_LONG,
         (
             r"(?:certificate|cert) chain too long",
@@ -259,7 +271,7 @@ _WORDS = re.compile(
     r"cert|issuer|usage|purpose|revo|crl|ocsp|valid|expired|signature|signer|trust|authority"
     r"|too[ _-]?(?:weak|small|short|long)|constraint|intermediate|depth|eku|anonymous|\b403[.]|mtls|mutual|two[ _-]way"
     r"|client[ _-]?(?:auth|verify)|not[ _-]?before|unacceptable|insecure|weak|algorithm|name[ _-]?space|violation"
-    r"|current[ _-]?date|timestamp|unknown[ _-]?ca|chain"
+    r"|current[ _-]?date|timestamp|unknown[ _-]?ca|chain|common[ _-]?name|subject[ _-]?alt|\bsans?\b"
 )
 _BEFORE, _AFTER = 48, 144  # characters
 EXAMINED = 2048  # characters

@@ -109,15 +109,30 @@ def timed_out(case: Case) -> Iterator[Likely]:
             yield case.likely(Cause.PROBE, PEERS, LIKELY, word)
     yield from peer_alerts.second_handshake(case)
     if case.observed.received and "Finished" not in case.observed.received:
-        evidence = f"of its messages {listed(case.observed.received)} had come, and no more"
-        yield case.likely(Cause.SLOW, BETWEEN, POSSIBLE, evidence)
-        yield case.likely(Cause.PEER_STOPPED, PEERS, POSSIBLE, evidence)
+        yield from _silent_in_the_middle(case)
         return
     if case.is_client and "Finished" in case.observed.sent and "Finished" in case.observed.received:
         evidence = "the handshake had succeeded, and the connection was not ended"
         yield case.likely(Cause.NO_ANSWER, PEERS, LIKELY, evidence)
     yield case.likely(Cause.SLOW, BETWEEN)
     yield case.likely(Cause.PEER_STOPPED, PEERS)
+
+
+def _silent_in_the_middle(case: Case) -> Iterator[Likely]:
+    """A part of the handshake had come: there is TLS, and what is missing was not sent, or was lost on the way."""
+    evidence = f"of its messages {listed(case.observed.received)} had come, and no more"
+    waits = "an OCSP responder" if case.is_client else "its user or its key"
+    silence = (
+        f"the {case.role.peer} began the handshake and then said nothing: it hangs, is overloaded, "
+        f"or waits for something itself, such as {waits}"
+    )
+    yield case.likely(Cause.PEER_SILENT, PEERS, POSSIBLE, evidence, silence=silence, looking="")
+    lost = {
+        "cut": "lets the first part of the handshake pass, and drops the rest",
+        "cutting": "; tunnels drop large packets, such as those with certificates, where their MTU is too small",
+    }
+    yield case.likely(Cause.CUT, BETWEEN, POSSIBLE, evidence, **lost)
+    yield case.likely(Cause.SLOW, BETWEEN, POSSIBLE, evidence)
 
 
 def _nothing_observed(case: Case) -> Iterator[Likely]:
@@ -360,7 +375,9 @@ def _by_protocol(case: Case) -> Iterator[Likely]:
     yield from (each for each in no_protocol_chosen(case) if each.weight is LIKELY)
 
 
-UNSAID: tuple[Rule, ...] = (own_side.not_authorized, own_side.perhaps_revoked, own_side.clock)
+UNSAID: tuple[Rule, ...] = (
+    own_side.not_authorized, own_side.perhaps_revoked, own_side.clock, own_side.status,
+)  # fmt: skip
 probe = one(Cause.PROBE, PEERS, LIKELY)
 network = one(Cause.CUT, BETWEEN)
 

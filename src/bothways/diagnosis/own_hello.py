@@ -5,7 +5,7 @@ A rule examines one question and yields the causes that it finds, with the evide
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from bothways.describe.messages import listed, version
@@ -15,7 +15,6 @@ from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.rare_suites import RARE_SUITES, suite_names
 from bothways.diagnosis.situation import Probed
-from bothways.diagnosis.stacks import has_strict_level
 from bothways.iana import Alert, CipherSuite, NamedGroup, SignatureScheme, group_names, names
 from bothways.roles import Version
 from bothways.tls.crypto.groups import CLASSIC_GROUPS
@@ -263,29 +262,6 @@ def schemes(case: Case) -> Iterator[Likely]:
         yield _scheme_left_out(case, "our configuration leaves others out")
     else:
         yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, POSSIBLE, detail="it is of a rare kind")
-
-
-def kinds_of_key(listed_by_peer: Sequence[int]) -> dict[str, str]:
-    """Return the kinds of keys that a peer can verify, as a fact; none where it lists no scheme that we have.
-
-    OpenSSL at a high security level lists schemes of RSA too, and accepts only long keys: it leaves out SHA-224, and
-    from 192 bits on SHA-256.
-    """
-    found = {KEYS[each]: None for each in names(SignatureScheme, tuple(listed_by_peer)) if each in KEYS}
-    if has_strict_level(listed_by_peer):
-        found.pop("RSA", None)
-    return {"kinds": f"by the schemes that it lists it accepts {', '.join(found)}"} if found else {}
-
-
-KEYS: Mapping[str, str] = {
-    "ecdsa_secp256r1_sha256": "P-256",
-    "ecdsa_secp384r1_sha384": "P-384",
-    "ecdsa_secp521r1_sha512": "P-521",
-    "ed25519": "Ed25519",
-    "ed448": "Ed448",
-    "rsa_pss_rsae_sha256": "RSA",
-    "rsa_pkcs1_sha256": "RSA",
-}
 
 
 def _leaves_out_schemes(case: Case) -> bool:

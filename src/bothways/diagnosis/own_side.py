@@ -16,6 +16,7 @@ from bothways.diagnosis import clocks, own_issuer
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.key_kinds import kinds_of_key
 from bothways.diagnosis.stacks import Stack, has_strict_level
 from bothways.faults import Fault, Reason, shown
 from bothways.iana import Alert, SignatureScheme, names
@@ -78,9 +79,11 @@ def absent(case: Case) -> Iterator[Likely]:
     if not any(set(schemes_for(each.x509, version)) & set(request.schemes) for each in leaves):
         accepts = listed(names(SignatureScheme, request.schemes))
         detail = f"our key is {kinds}, the server accepts {accepts}"
-        yield case.likely(
-            Cause.NO_SHARED_SCHEME, OURS, weight, "so none of our certificates was sent", detail=detail
+        evidence, facts = (
+            "so none of our certificates was sent",
+            kinds_of_key(request.schemes, version, "server"),
         )
+        yield case.likely(Cause.NO_SHARED_SCHEME, OURS, weight, evidence, detail=detail, **facts)
         return
     issuers = listed([each.issuer_text for each in leaves])
     detail = f"ours are issued by {issuers}{named}, and the wrong one of several must not be sent"
@@ -183,9 +186,10 @@ def _is_early_for_openssl(case: Case) -> bool:
 def clients_clock(case: Case) -> Iterator[Likely]:
     """Clients have wrong clocks more often than restrictions on the servers that they accept.
 
-    Java sends one alert for whatever is wrong with a certificate, and has no rules of its own about who is let in.
+    Java and GnuTLS send one alert for whatever is wrong with a certificate, and have no rules of their own about who is
+    let in: what uses them refuses later, in its own protocol.
     """
-    if not case.is_client or case.stack is Stack.JAVA:
+    if not case.is_client or case.stack in (Stack.JAVA, Stack.GNUTLS):
         yield from clock(case)
 
 

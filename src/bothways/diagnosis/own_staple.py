@@ -28,9 +28,7 @@ def required(case: Case) -> Iterator[Likely]:
         )
     elif offer is None or offer.wants_staple:  # who asks for none does not look at that feature
         detail = "whether one was sent is not known here; `serve` staples with --staple"
-        yield case.likely(
-            Cause.STAPLE_MISSING, OURS, POSSIBLE, evidence, detail=detail, required_by=ITSELF
-        )
+        yield case.likely(Cause.STAPLE_MISSING, OURS, POSSIBLE, evidence, detail=detail, required_by=ITSELF)
 
 
 def wanted(case: Case) -> Iterator[Likely]:

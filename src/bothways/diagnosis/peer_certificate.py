@@ -15,7 +15,14 @@ from bothways.diagnosis.near_names import is_address, is_uri, matches_nothing, w
 from bothways.diagnosis.situation import UNNAMED
 from bothways.faults import OF_ANCHOR, Fault, Reason, sentence
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import instead_of_issuer, is_self_signed, key_difference, linked, names_key_of
+from bothways.trust.chain_links import (
+    NOT_TOLD,
+    instead_of_issuer,
+    is_self_signed,
+    key_difference,
+    linked,
+    names_key_of,
+)
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Trusted
 from bothways.trust.verification import verify
@@ -249,17 +256,17 @@ def _wrong_intermediate(case: Case, sent: str) -> Iterator[Likely]:
 
 def _instead(case: Case, child: ParsedCertificate, other: ParsedCertificate) -> dict[str, object]:
     """Return the facts about a CA certificate that was sent instead of the issuer's."""
-    same = other.is_named_issuer_of(child)
-    which = (
-        "the certificate of that name is for another key"
-        if same
-        else f"{other.subject_text} was sent instead"
-    )
+    difference = key_difference(child, other)
+    which = f"{other.subject_text} was sent instead" + (f": {difference}" if difference else "")
+    if other.is_named_issuer_of(child):
+        which = f"of the certificate of that name {NOT_TOLD}"
+        if difference:
+            which = f"the certificate of that name is for another key: {difference}"
     ours = child is case.peer_chain[0]
     return {
         "subject": f"the {case.role.peer}'s certificate" if ours else child.subject_text,
         "issuer": child.issuer_text,
-        "detail": f"{which}: {key_difference(child, other)}",
+        "detail": which,
     }
 
 

@@ -10,6 +10,7 @@ from bothways.diagnosis import network, own_hello, plain_clients, psks
 from bothways.diagnosis.case import Case, Rule, one, parsed
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.key_kinds import kinds_of_key
 from bothways.diagnosis.own_hello import KEY_TRANSPORT
 from bothways.diagnosis.peer_certificate import refused_for
 from bothways.diagnosis.situation import Chain
@@ -142,7 +143,9 @@ def _groups(case: Case) -> Iterator[Likely]:
 def _schemes(case: Case) -> Iterator[Likely]:
     error = case.refusal
     detail = sentence("it accepts {offered}, and our key can use {accepted}", error.facts)
-    facts = own_hello.kinds_of_key(case.peer_schemes)
+    offered = case.observed.offer.versions if case.observed.offer is not None else ()
+    shared = max(set(offered) & set(case.own_side.versions), default=None)
+    facts = kinds_of_key(case.peer_schemes, shared, case.role.peer)
     yield case.likely(Cause.NO_SHARED_SCHEME, OURS, CERTAIN, detail=detail, **facts)
 
 

@@ -136,6 +136,8 @@ MYSQL: Mapping[int, Meaning] = {
     **dict.fromkeys((1251, 1820, 1862), Meaning.LOGIN),
 }
 
+BER_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"  # X.690 8.1.3
+
 # -- directories -----------------------------------------------------------------------------------------
 
 
@@ -146,19 +148,34 @@ def _ldap(data: bytes) -> Found | None:
         code = match[2][0] if match is not None else 0
         if code in LDAP or (match is not None and match[1] == BIND and code not in (0, SASL_GOES_ON)):
             text, meaning = LDAP.get(code, ("it refuses the bind", Meaning.UNWILLING))
-            words = _printable(content[match.end() :]) if match else ""
+            words = _diagnostic_message(content[match.end() :]) if match else ""
             if code in LDAP_BY_TEXT and match_text(words.lower(), LDAP_WANTS_LOGIN) is not None:
                 meaning = Meaning.LOGIN
             return judged(f"LDAP result {code}, {text}" + (f": {words}" if words else ""), meaning)
     return None
 
 
-BER_LENGTH = rb"(?:[\0-\x7f]|\x81.|\x82..|\x84....)"  # X.690 8.1.3
 BIND, SASL_GOES_ON = b"\x61", 14
 # All that have a result: bind, search done, modify, add, delete, modify DN, compare, extended.
 _LDAP_RESULT = re.compile(
     rb"\x02[\x01-\x04].{1,4}?([\x61\x65\x67\x69\x6b\x6d\x6f\x78])" + BER_LENGTH + rb"\x0a\x01(.)", re.DOTALL
 )
+
+
+def _diagnostic_message(raw: bytes) -> str:
+    """Return the second of two octet strings: matchedDN, diagnosticMessage (RFC 4511 4.1.9, X.690 8.1.3)."""
+    at, text = 0, b""
+    for _ in range(2):
+        head = _OCTETS.match(raw, at)
+        if head is None:
+            return ""
+        length = head[1]
+        size = int.from_bytes(length[1:], "big") if length[0] & 0x80 else length[0]
+        text, at = raw[head.end() : head.end() + size], head.end() + size
+    return _printable(text)
+
+
+_OCTETS = re.compile(rb"\x04(" + BER_LENGTH + rb")", re.DOTALL)
 
 
 def _of_ldap(data: bytes, at: int) -> tuple[int, int] | None:
@@ -220,10 +237,29 @@ def _mqtt(data: bytes) -> Found | None:
             text, meaning = MQTT.get(code, (f"reason code {code}", Meaning.UNWILLING))
             if kind != "the connection" and meaning is Meaning.NOT_AUTHORIZED:
                 meaning = Meaning.FORBIDDEN  # past the login
-            words = _printable(content[at + 1 :])  # the properties of version 5, such as a reason string
+            words = _reason_string(content[at + 1 :])
             said = f"MQTT refused {kind}: {text}" + (f": {words}" if words else "")
             return verified(judged(said, meaning))
     return None
+
+
+def _reason_string(properties: bytes) -> str:
+    """Return the reason that the properties of version 5 give in words, or "" (2.2.2.2, 3.2.2.3.9)."""
+    at = next((place + 1 for place, each in enumerate(properties[:4]) if each < 0x80), len(properties))
+    while at < len(properties):
+        kind, size = properties[at], PROPERTY_SIZES.get(properties[at], 0)
+        length = int.from_bytes(properties[at + 1 : at + 3], "big")
+        if kind == REASON_STRING:
+            return _printable(properties[at + 3 : at + 3 + length])
+        at += 1 + (size or 2 + length)
+    return ""
+
+
+REASON_STRING = 0x1F
+# Octets of the values in CONNACK that are numbers; all others begin with their length (MQTT 5, 2.2.2.2).
+PROPERTY_SIZES: Mapping[int, int] = {
+    0x11: 4, 0x27: 4, 0x13: 2, 0x21: 2, 0x22: 2, 0x24: 1, 0x25: 1, 0x28: 1, 0x29: 1, 0x2A: 1,
+}  # fmt: skip
 
 
 def _of_mqtt(data: bytes, at: int) -> tuple[int, int] | None:

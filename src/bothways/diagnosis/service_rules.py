@@ -307,6 +307,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.CERTIFICATE_WEAK: _told(told_reasons.weak),
     Meaning.CERTIFICATE_NOT_CA: _told(told_reasons.told(Cause.NOT_A_CA)),
     Meaning.CERTIFICATE_NAMES: _told(told_reasons.told(Cause.NAME_NOT_ALLOWED)),
+    Meaning.CERTIFICATE_NAMELESS: _told(told_reasons.nameless),
     Meaning.CERTIFICATE_CHAIN_LONG: _told(told_reasons.chain_long),
     Meaning.CERTIFICATE_SIGNATURE: _told(told_reasons.signature),
     Meaning.LATER_IMPOSSIBLE: (told_reasons.untrusted, _later),

@@ -28,6 +28,7 @@ class Meaning(Enum):
     CERTIFICATE_WEAK = "a key or a signature of the chain is too weak"
     CERTIFICATE_NOT_CA = "a certificate of the chain was issued by one that is not a CA's"
     CERTIFICATE_NAMES = "a CA of the chain is not allowed to issue for the name"
+    CERTIFICATE_NAMELESS = "the certificate lacks the names that it looks for"
     CERTIFICATE_CHAIN_LONG = "the chain is longer than is allowed"
     CERTIFICATE_SIGNATURE = "a signature of the chain does not verify"
     LATER_IMPOSSIBLE = "it would request a certificate after the handshake, and cannot"

@@ -18,6 +18,7 @@ from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.service_reply import ServiceRefusal, ServiceReply
 from bothways.diagnosis.service_texts import Meaning
 from bothways.faults import shown
+from bothways.trust.names import names_of
 
 OURS, PEERS = Party.OURS, Party.PEERS
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
@@ -222,6 +223,21 @@ def chain_long(case: Case) -> Iterator[Likely]:
     """It says that our chain is longer than it accepts, or than a CA in it allows."""
     yield case.likely(Cause.DEPTH_LIMIT, PEERS, LIKELY, answers(case), detail=own_issuer.DEPTHS)
     yield _as_told(case, case.likely(Cause.PATH_TOO_LONG, OURS, POSSIBLE))
+
+
+def nameless(case: Case) -> Iterator[Likely]:
+    """It says that our certificate has no subjectAltName, or none of a kind that it looks for."""
+    if not case.chain:
+        return
+    names = names_of(case.chain[0])
+    if names.count:
+        got = shown((*names.dns, *names.ip, *names.uri, *names.email))
+        wanted = "a name of the kind that the server looks for"
+        yield case.likely(Cause.WRONG_NAME, OURS, LIKELY, answers(case), got=got, wanted=wanted)
+        return
+    evidence = f"{answers(case)}; our certificate has no subjectAltName"
+    comparing = "the server looks for a subjectAltName"
+    yield case.likely(Cause.NO_ALTERNATIVE_NAME, OURS, LIKELY, evidence, comparing=comparing)
 
 
 def told(cause: Cause) -> Rule:

@@ -15,7 +15,7 @@ from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId
 from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import follows, is_altered, is_self_signed, key_difference, linked
+from bothways.trust.chain_links import NOT_TOLD, follows, is_altered, is_self_signed, key_difference, linked
 from bothways.trust.names import names_of
 from bothways.trust.verdict import Outcome, Trusted, Verdict
 
@@ -215,10 +215,12 @@ COPY_AGAIN = "have the server's certificate copied, or issued, again"
 def _other_issuer(top: ParsedCertificate, rest: Sequence[ParsedCertificate], anchors: TrustStore) -> str:
     other = next((each for each in rest if each.is_named_issuer_of(top)), None)
     if other is not None:
-        return f"was sent for another key: {key_difference(top, other)}"
+        why = key_difference(top, other)
+        return f"was sent for another key: {why}" if why else f"was sent, and {NOT_TOLD}"
     ours = next(iter(anchors.issuers_of(top)), None)
     if ours is not None:
-        return f"is one of our trust anchors, with another key: {key_difference(top, ours)}"
+        why = key_difference(top, ours)
+        return f"is one of our trust anchors, {f'with another key: {why}' if why else f'and {NOT_TOLD}'}"
     return "was not sent and is not one of our trust anchors"
 
 

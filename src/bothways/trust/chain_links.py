@@ -68,14 +68,17 @@ def may_issue(certificate: ParsedCertificate) -> bool:
     return basic is not None and basic.ca
 
 
-def key_difference(child: ParsedCertificate, other: ParsedCertificate) -> str:
+NOT_TOLD = "its key did not sign it: it is for another key, or one of the two was altered"
+
+
+def key_difference(child: ParsedCertificate, other: ParsedCertificate) -> str | None:
     """Return by their key identifiers that a CA certificate is not the issuer's (RFC 5280 4.2.1.1).
 
-    Where one of them has none, return that its key did not sign the child.
+    None where they do not tell that: then only `NOT_TOLD` is known of one whose key did not sign the child.
     """
     wanted, has = child.authority_key_identifier, other.subject_key_identifier
     if wanted is None or has is None or wanted == has:
-        return "its key did not sign it"
+        return None
     return f"the key identifier wanted is {identifier_text(wanted)}, and it has {identifier_text(has)}"
 
 

@@ -20,6 +20,7 @@ from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.chain_links import (
+    NOT_TOLD,
     follows,
     identifier_text,
     instead_of_issuer,
@@ -391,9 +392,12 @@ def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate]) -> str:
         )
     if other.is_named_issuer_of(last):
         why = key_difference(last, other)
+        how, again = (
+            (f" with another key: {why}", "") if why else (f", and {NOT_TOLD}", ", or copy both again")
+        )
         return (
-            f"the chain is incomplete: {missing}, which issued {subject}, is there with another key: {why}; "
-            "put the certificate in its place that the CA has for the key that it signed with"
+            f"the chain is incomplete: {missing}, which issued {subject}, is there{how}; "
+            f"put the certificate in its place that the CA has for the key that it signed with{again}"
         )
     extra, wanted = shown(other.subject_text), last.authority_key_identifier
     key = "" if wanted is None else f" with the key {identifier_text(wanted)}"

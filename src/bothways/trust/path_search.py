@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import Edge, TrustStore
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import is_self_signed, key_difference
+from bothways.trust.chain_links import NOT_TOLD, is_self_signed, key_difference
 from bothways.trust.constraints import has_weak_key, is_signed_weakly
 from bothways.trust.issuers import most_likely_first
 from bothways.trust.signatures import is_signed_by
@@ -227,14 +227,16 @@ def search_reasons(search: PathSearch, end: LongestPath, exhausted: bool) -> lis
 def _advice(search: PathSearch, end: LongestPath) -> str:
     path, signer = end
     last = path[-1]
+    difference = None if signer is None else key_difference(last, signer)
     if signer is not None and search.anchors.own(signer) is None:
-        return (
-            f"the peer sent a certificate of {last.issuer_text} that is not for the key which signed its own: "
-            f"{key_difference(last, signer)}; have it send the right one"
+        which = (
+            f"that is not for the key which signed its own: {difference}" if difference else f"and {NOT_TOLD}"
         )
+        return f"the peer sent a certificate of {last.issuer_text} {which}; have it send the right one"
     if signer is not None:
+        how = "but with another key" if difference else "and its key did not sign it"
         return (
-            f"a CA named {last.issuer_text} is known here, but with another key: it was probably created "
+            f"a CA named {last.issuer_text} is known here, {how}: it was probably created "
             "again; issue the certificate again or replace the trust anchor"
         )
     if is_self_signed(last):
