@@ -13,6 +13,7 @@ import identities
 from bothways import ClientConfig, ServerConfig, TLSError
 from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.examination import Examination, examine
+from bothways.gateway.proxy_header import V1_MOST, BadHeader, HeaderReader
 from bothways.net import Channel, wrap
 from bothways.trust.names import server_name
 
@@ -48,6 +49,25 @@ class Listener:
             with sock, contextlib.suppress(OSError, TLSError):
                 sock.settimeout(20)
                 self._talk(sock)
+
+
+def has_proxy_header(sock: socket.socket) -> bool:
+    """Whether a connection begins with a PROXY header that says where it comes from and goes to."""
+    line = bytearray()
+    while not line.endswith(b"\r\n") and len(line) < V1_MOST:
+        received = sock.recv(1)
+        if not received:
+            return False
+        line += received
+    try:
+        announced = HeaderReader().read(bytes(line))
+    except BadHeader:
+        return False
+    return (
+        announced is not None
+        and announced.client == sock.getpeername()
+        and announced.local == sock.getsockname()
+    )
 
 
 @contextmanager

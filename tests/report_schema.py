@@ -19,7 +19,7 @@ from bothways.ca.import_existing import OTHER
 from bothways.ca.profiles import Profile
 from bothways.diagnosis import Cause, Party, Weight
 from bothways.doctor import report as doctor
-from bothways.errors import ConfigError, StartTLSProblem, UnusableFile
+from bothways.errors import AlteredCertificate, ConfigError, IncompleteChain, StartTLSProblem, UnusableFile
 from bothways.faults import Fault
 from bothways.ladder import by_step
 from bothways.ladder.model import Card
@@ -32,6 +32,8 @@ Schema = dict[str, Any]
 PATH = Path(__file__).parents[1] / "docs" / "report.schema.json"
 COMMANDS = ("connect", "get", "verify", "doctor")  # which tell an error as JSON too
 OTHERS = ("demo", "ca_list", "ca_audit", "gateway_explain")
+# The errors of a command before it connects, each with a code of its own.
+UNUSABLE = (ConfigError, UnusableFile, KeyMismatch, IncompleteChain, AlteredCertificate)
 TEXT: Schema = {"type": "string"}
 NUMBER: Schema = {"type": "integer"}
 TRUTH: Schema = {"type": "boolean"}
@@ -126,7 +128,7 @@ def kinds_of_error() -> dict[str, Schema]:
         "Redirect": ("a redirect is not followed", {}),
         "Misuse": (
             "wrong use, or a file that cannot be read; the exit status is 2",
-            {"code": codes((ConfigError.code, UnusableFile.code, KeyMismatch.code)), "hint": TEXT},
+            {"code": codes(tuple(each.code for each in UNUSABLE)), "hint": TEXT},
         ),
     }
     return {

@@ -240,7 +240,7 @@ class StartTLSFailed(TLSError):
 
     def __str__(self) -> str:
         said = f"; it said (unauthenticated): {self.said}" if self.said else ""
-        return f"{self.sentence}{said}."
+        return f"{(self.sentence + said).removesuffix('.')}."
 
 
 class UsageError(TLSError):
@@ -270,6 +270,26 @@ class UnusableFile(ConfigError):
     """A file, or what was given in the place of its content, is missing or not what it should be."""
 
     code = "UNREADABLE"
+
+
+class IncompleteChain(UnusableFile):
+    """A chain lacks the certificate of an issuer, or has another one in its place. issuer: its name."""
+
+    code = "INTERMEDIATE_MISSING"
+
+    def __init__(self, text: str, issuer: str) -> None:
+        super().__init__(text)
+        self.issuer = issuer
+
+
+class AlteredCertificate(UnusableFile):
+    """A certificate is damaged: the key that it names did not sign it. subject: its name."""
+
+    code = "SIGNATURE_WRONG"
+
+    def __init__(self, text: str, subject: str) -> None:
+        super().__init__(text)
+        self.subject = subject
 
 
 class TimedOut(Portable, TimeoutError):

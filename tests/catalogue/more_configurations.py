@@ -44,6 +44,10 @@ APACHE = {
     "ada alone": _APACHE.format(
         rest="SSLVerifyClient require\nSSLVerifyDepth 3", inside='Require expr %{SSL_CLIENT_S_DN_CN} == "ada"'
     ),
+    "behind a balancer": _APACHE.format(
+        rest="LoadModule remoteip_module /usr/lib/apache2/modules/mod_remoteip.so\nRemoteIPProxyProtocol On",
+        inside="",
+    ),
     "unasked": _APACHE.format(rest="", inside=""),
     "depth": _APACHE.format(rest="SSLVerifyClient require", inside=""),
 }

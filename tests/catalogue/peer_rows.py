@@ -43,6 +43,8 @@ APACHES = (
         apache("required"), Cause.NO_CERTIFICATE, OURS, setup=APACHE["required"]),
     Row("client-of-unknown-ca-apache", "our certificate comes from a CA that Apache does not name", CLIENT,
         apache("required"), Cause.CA_NOT_ACCEPTED, OURS, me("client-unknown"), APACHE["required"]),
+    Row("apache-behind-a-balancer", "Apache expects the header of the PROXY protocol; a probe tells", CLIENT,
+        apache("balancer"), Cause.WANTS_PROXY_HEADER, PEERS, setup=APACHE["behind a balancer"], probe=True),
     Row("no-certificate-apache-optional", "Apache asks for a certificate optionally, and we have none: HTTP 403",
         CLIENT, apache("optional"), Cause.NO_CERTIFICATE, OURS, setup=APACHE["optional"]),
     Row("client-of-unknown-ca-apache-optional",

@@ -171,6 +171,7 @@ BY_ROW: Mapping[str, Mend] = {
     ),
     "router-without-our-name": setup(HAPROXY["router of all"]),
     "port-behind-a-balancer": lines(" accept-proxy"),
+    "apache-behind-a-balancer": lines("RemoteIPProxyProtocol On"),
     "password-wanted": asks("Authorization: Basic YWRhOnNlY3JldA=="),
     "token-wanted": asks("Authorization: Bearer token"),
     "proxy-password": asks("Proxy-Authorization: Basic YWRhOnNlY3JldA=="),

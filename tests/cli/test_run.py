@@ -20,6 +20,7 @@ from bothways.cli import run as module
 from bothways.cli.commands import bothways as group
 from bothways.cli.run import ExplainingFormatter, RateLimitFilter
 from bothways.cli.terminal import run
+from bothways.diagnosis import Files
 from bothways.net import connect
 from bothways.testing import MutualTLS
 from cli_scripting import Background
@@ -295,10 +296,14 @@ def test_a_failed_handshake_is_explained_where_its_line_is_written():
         identities.server_config().connection(),
     )
     talk.exchange()
-    record = logging.LogRecord("bothways", logging.INFO, "", 0, "handshake with %s failed", ("x",), None)
-    written = ExplainingFormatter("%(message)s").format(record)
-    assert written == "handshake with x failed"
-    record.failure = talk.server_failure
-    lines = ExplainingFormatter("%(message)s").format(record).splitlines()
-    assert lines[0] == "handshake with x failed"
-    assert any("CN=Mallory" in line or "issued by" in line or "CA" in line for line in lines[1:]), lines
+    failure = talk.server_failure
+    text = "handshake with %s failed: %s"
+    record = logging.LogRecord("bothways", logging.INFO, "", 0, text, ("x", "a\nHint: b."), None)
+    formatter = ExplainingFormatter("%(message)s", Files(ca="clients.pem"))
+    assert formatter.format(record) == "handshake with x failed: a\nHint: b."
+    record.args, record.failure = ("x", failure), failure
+    written = formatter.format(record)
+    lines = written.splitlines()
+    assert lines[0].startswith("handshake with x failed: the client sent a certificate")
+    assert "Hint:" not in written and written.count("That means:") == 1
+    assert "from its operator, to clients.pem" in " ".join(written.split())

@@ -217,7 +217,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
     known = {"peer", "whose", "who", "other", "address", "host", "target", "name", "cert", "key", "ca", "now"}
     known |= {"detail", "subject", "date", "issuer", "got", "wanted", "usage", "problem"}
     known |= {"port", "offer", "starttls", "protocol", "later", "by", "also", "source", "classic", "groups"}
-    known |= {"required_by", "forwards", "forwarder"}
+    known |= {"required_by", "forwards", "forwarder", "refused", "during"}
     known |= {
         "lasting",
         "naming",
@@ -231,7 +231,12 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
         "speaking",
         "enabling",
         "beginning",
-        "kinds",
+        "another_key",
+        "silence",
+        "looking",
+        "cut",
+        "cutting",
+        "comparing",
     }
     for cause in Cause:
         row = cause.value

@@ -9,10 +9,8 @@ import pytest
 
 import identities
 from bothways.diagnosis import HandshakeFacts, Observed, OwnSide, Probed, Situation, Weight, explain
-from bothways.diagnosis.situation import HelloOffer
-from bothways.errors import PeerAlert, PeerFault
-from bothways.faults import Fault
-from bothways.iana import Alert, SignatureScheme
+from bothways.errors import PeerAlert
+from bothways.iana import Alert
 from bothways.roles import Progress, Role, Version
 from bothways.trust.anchors import NO_ANCHORS
 from diagnosis.talks import client, first, talk
@@ -106,23 +104,3 @@ def test_after_a_server_hello_of_tls_1_3_no_group_is_missing() -> None:
         seen = Observed(sent=("ClientHello",), received=("ServerHello",), version=version)
         found = explain(alert, Situation(OwnSide(Role.CLIENT), seen))
         assert ("NO_SHARED_GROUP" in {each.cause.name for each in found.causes}) == is_told
-
-
-@pytest.mark.parametrize(
-    ("schemes", "kinds"),
-    [
-        (("ecdsa_secp384r1_sha384", "ed448", "rsa_pss_rsae_sha384"), "it accepts P-384, Ed448"),
-        (("ecdsa_secp384r1_sha384", "rsa_pss_rsae_sha256"), "it accepts P-384, RSA"),
-        (("mldsa44",), "it accepts ML-DSA-44"),
-        (("rsa_pss_rsae_sha512",), "accepted nearly everywhere"),
-        (("rsa_pkcs1_sha1", "ecdsa_sha1"), "no key of ours can be used"),
-    ],
-)
-def test_another_key_is_one_that_the_client_lists(schemes: tuple[str, ...], kinds: str) -> None:
-    """As OpenSSL lists them at security level 4, which takes long keys of RSA alone; Java with a restriction of EC."""
-    listed = tuple(int(SignatureScheme[each]) for each in schemes)
-    error = PeerFault(
-        Fault.NO_SHARED_SCHEME, step=None, peer="client", facts={"offered": schemes, "accepted": ("x",)}
-    )
-    seen = Observed(offer=HelloOffer(schemes=listed))
-    assert kinds in explain(error, Situation(OwnSide(Role.SERVER), seen)).first.remedy

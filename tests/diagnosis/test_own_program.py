@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import identities
+import pki
 from bothways import ClientConfig, ConfigError, Credentials, ServerConfig, TrustStore, explain_failure
 from bothways.ca.errors import RequestRefused
 from bothways.diagnosis import Cause, Weight
@@ -21,6 +23,7 @@ from bothways.trust.external_psks import ExternalPSKs
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.pins import PinnedKeys
 from bothways.trust.raw_key import RawKeyCredentials
+from diagnosis.test_own_side import LATE
 
 MINE = identities.client()
 ABSENT = "no/such/file.pem"
@@ -133,3 +136,34 @@ def test_what_is_no_failure_of_a_connection_is_not_called_one(
     assert word in found.first.text
     if cause is not Cause.LOCAL_FAILURE:
         assert "connection failed" not in found.happened
+
+
+ROOT = pki.root("Own Root", **identities.SPAN)
+ISSUING = pki.intermediate(ROOT, "Own Issuing", **identities.SPAN)
+LEAF = pki.leaf(ISSUING, "ada", **identities.SPAN)
+BROKEN = pki.leaf(ISSUING, "ada", broken=True, **identities.SPAN)
+EXPIRED = pki.leaf(ISSUING, "ada", **LATE, own_key=pki.key("P-256", 41))
+
+
+@pytest.mark.parametrize(
+    ("pem", "key", "causes"),
+    [
+        (LEAF.pem + ROOT.pem, LEAF, ["INTERMEDIATE_MISSING"]),
+        (BROKEN.pem + ISSUING.pem, BROKEN, ["SIGNATURE_WRONG"]),
+        (LEAF.pem, EXPIRED, ["KEY_MISMATCH"]),
+        (EXPIRED.pem, LEAF, ["KEY_MISMATCH", "EXPIRED"]),
+    ],
+    ids=["a gap", "an altered certificate", "another key", "another key, and expired"],
+)
+def test_own_files_that_do_not_fit_are_told_by_what_is_wrong_with_them(
+    pem: bytes, key: pki.Issued, causes: list[str]
+) -> None:
+    """By one code in programs and in the JSON of commands; the right key alone would not help where both are wrong."""
+    with pytest.raises(ConfigError) as caught:
+        Credentials.from_pem(pem, key.key_pem)
+    found = explain_failure(caught.value)
+    assert [each.cause.name for each in found.causes] == causes
+    assert caught.value.code == causes[0]
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    assert [each.cause.name for each in explain_failure(again).causes] == causes

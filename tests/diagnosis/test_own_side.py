@@ -219,7 +219,7 @@ def test_bad_certificate_of_openssl_is_no_unknown_issuer(role: Role) -> None:
     causes = refused(Alert.BAD_CERTIFICATE, who, OPENSSL_3_0, role, asked="localhost")
     assert causes[0] == ("PEERS_CLOCK", "LIKELY")
     other = refused(Alert.BAD_CERTIFICATE, who, GNUTLS, role, asked="localhost")
-    assert other[0][0] != "PEERS_CLOCK"
+    assert other[0] != ("PEERS_CLOCK", "LIKELY")
 
 
 @pytest.mark.parametrize("alert", [Alert.BAD_CERTIFICATE, None])

@@ -16,7 +16,7 @@ from bothways.doctor.report import Report, as_json
 from bothways.doctor.unanswered import IN_HTTP
 from bothways.starttls import PROTOCOLS
 from bothways.starttls.databases import SSL_REQUEST
-from doctor_talk import Talk, examined, listening, ours, saying
+from doctor_talk import Talk, examined, has_proxy_header, listening, ours, saying
 
 pytestmark = pytest.mark.network
 
@@ -94,7 +94,7 @@ def test_a_server_without_tls_is_tried_once(said: bytes):
 
 
 def behind_a_header(sock: socket.socket) -> None:
-    if sock.recv(15, socket.MSG_WAITALL) == b"PROXY UNKNOWN\r\n":
+    if has_proxy_header(sock):
         ours(identities.server_config())(sock)
 
 

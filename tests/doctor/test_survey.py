@@ -13,7 +13,7 @@ from bothways.doctor.survey import PLAN, Survey
 from bothways.doctor.unanswered import CONNECTIONS, IN_HTTP
 from bothways.starttls.databases import SSL_REQUEST
 from bothways.tls.handshake.settings import PREFERRED_GROUPS
-from doctor_talk import Talk, dialer_to, listening, ours, saying
+from doctor_talk import Talk, dialer_to, has_proxy_header, listening, ours, saying
 
 pytestmark = pytest.mark.network
 
@@ -104,7 +104,7 @@ def test_a_port_that_requires_a_proxy_header_is_recognised():
     """haproxy.org, proxy-protocol.txt: a receiver closes a connection without it."""
 
     def behind(sock: socket.socket) -> None:
-        if sock.recv(15, socket.MSG_WAITALL) == b"PROXY UNKNOWN\r\n":
+        if has_proxy_header(sock):
             ours(identities.server_config())(sock)
 
     survey, _ = surveyed(behind)

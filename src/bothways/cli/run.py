@@ -27,13 +27,14 @@ from bothways.cli.options import (
 )
 from bothways.cli.peer_keys import PeerKeys, keys_options
 from bothways.cli.revocation_news import ServerNews, news_option
-from bothways.cli.server_files import RegularCheck, ServerFiles
+from bothways.cli.server_files import RegularCheck, ServerFiles, file_names
 from bothways.cli.spiffe import Workload, allowing, workload_options
 from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
 from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.watching import checking_regularly
 from bothways.cli.workers import Reloadable, workers_option
 from bothways.diagnosis.failure import explain_failure
+from bothways.diagnosis.situation import UNNAMED, Files
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import TCPAddress
 from bothways.gateway.listening import allow_descriptors, tcp_socket
@@ -61,6 +62,7 @@ class ProcessConfig:
     checks: list[RegularCheck]
     may_serve: Callable[[], bool] | None = None
     news: ServerNews | None = None
+    files: Files = UNNAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,11 @@ def _load(
         insecure_rsa_key_transport=own.classic,
     )
     return ProcessConfig(
-        config, read.checks(), None if followed is None else lambda: not followed.has_expired, news
+        config,
+        read.checks(),
+        None if followed is None else lambda: not followed.has_expired,
+        news,
+        file_names(side, clients),
     )
 
 
@@ -246,7 +252,7 @@ def _uvicorn_config(serving: ProcessConfig, app: str, hosting: Hosting) -> Any:
             may_serve=serving.may_serve,
         ),
         ws=ours.with_caller(websockets.WebSocketsSansIOProtocol),
-        log_config=LOGGING,
+        log_config=_logging_to(serving.files),
         proxy_headers=False,
         server_header=False,
         limit_concurrency=hosting.connections,
@@ -309,7 +315,11 @@ class RateLimitFilter(logging.Filter):
 
 
 class ExplainingFormatter(logging.Formatter):
-    """Adds the explanation of a failed handshake to its log record, as `serve` prints it."""
+    """Adds the explanation of a failed handshake to its log record, as `serve` prints it. files: the names of ours."""
+
+    def __init__(self, fmt: str, files: Files) -> None:
+        super().__init__(fmt)
+        self._files = files
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record and those of its explanation."""
@@ -317,23 +327,31 @@ class ExplainingFormatter(logging.Formatter):
         failure = getattr(record, "failure", None)
         if not isinstance(failure, Exception):
             return text
-        causes = (f"    {line}" for line in explain_failure(failure).lines())
-        return "\n".join(bounded([*text.splitlines(), *causes]))
+        causes = (f"    {line}" for line in explain_failure(failure, files=self._files).lines())
+        said = (line for line in text.splitlines() if not line.startswith(SAID_BY_CAUSES))
+        return "\n".join(bounded([*said, *causes]))
 
 
-# All logs go to standard error; standard output belongs to the application.
+SAID_BY_CAUSES = ("That means: ", "Hint: ")
+
+
+def _logging_to(files: Files) -> dict[str, object]:
+    """Return the configuration: all logs go to standard error; standard output belongs to the application."""
+    explained = {"()": ExplainingFormatter, "fmt": "%(message)s", "files": files}
+    return LOGGING | {"formatters": {**FORMATTERS, "explained": explained}}
+
+
+FORMATTERS: dict[str, object] = {
+    "plain": {"format": "%(message)s"},
+    "access": {
+        "()": "uvicorn.logging.AccessFormatter",
+        "fmt": '%(client_addr)s "%(request_line)s" %(status_code)s',
+        "use_colors": False,
+    },
+}
 LOGGING: dict[str, object] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {"format": "%(message)s"},
-        "explained": {"()": ExplainingFormatter, "fmt": "%(message)s"},
-        "access": {
-            "()": "uvicorn.logging.AccessFormatter",
-            "fmt": '%(client_addr)s "%(request_line)s" %(status_code)s',
-            "use_colors": False,
-        },
-    },
     "filters": {"seldom": {"()": RateLimitFilter}},
     "handlers": {
         "plain": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"},

@@ -27,7 +27,7 @@ from bothways.cli.peer_keys import PeerKeys, keys_options, resume_tls12_option
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.reports import Reports
 from bothways.cli.revocation_news import ServerNews, news_option
-from bothways.cli.server_files import RegularCheck, ServerFiles
+from bothways.cli.server_files import RegularCheck, ServerFiles, file_names
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
 from bothways.cli.spiffe import Workload, allowing, workload_options
@@ -44,7 +44,6 @@ from bothways.cli.workers import (
     serve_in_workers,
     workers_option,
 )
-from bothways.diagnosis import Files
 from bothways.gateway.addresses import TCPAddress
 from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.process import loop_factory
@@ -204,7 +203,7 @@ def command(
     lasting = _Lasting(engine.tickets.load(), load_keylog(keylog), limits.handshake_timeout)
     if picture is not None:
         picture.check()
-    files = Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.trusted or "CA")
+    files = file_names(side, clients)
     make_service, admission = choice.maker(limits.idle_timeout, clients, starttls), limits.admission()
     own = _with_own_protocol(side, starttls)
     loaded = Reloadable(lambda: _load(own, workload, clients, keys, staples, engine, lasting))

@@ -12,6 +12,7 @@ from bothways.cli.peer_keys import LoadedKeys, PeerKeys
 from bothways.diagnosis.certificates import fault_of_ours
 from bothways.diagnosis.own_side import OPENSSL_ALERTS
 from bothways.diagnosis.self_check import reasons_against
+from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.roles import Role
@@ -134,3 +135,8 @@ def _doubt(reason: Reason, now: datetime) -> str:
     alert = reason.fault.alert.name.lower()
     alert += f", OpenSSL by {of_openssl.name.lower()}" if of_openssl is not None else ""
     return f"warning: {found.text}: clients will refuse it ({alert}); {found.remedy}"
+
+
+def file_names(side: Side, clients: Clients) -> Files:
+    """Return the names of the files of a server, for what is said of a failure."""
+    return Files(side.cert or "CERT", side.key or side.cert or "KEY", clients.trusted or "CA")

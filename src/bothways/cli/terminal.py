@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from itertools import islice
 from typing import NoReturn
 
@@ -24,6 +25,7 @@ import click
 from bothways.ca.errors import AuditFailed, AuthorityError
 from bothways.errors import ConfigError, TimedOut, TLSError, UnusableFile, UsageError
 from bothways.trust import files
+from bothways.trust.credentials import KeyMismatch
 from bothways.trust.passphrase import passphrase_in
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -69,8 +71,15 @@ def reported(error: TLSError | OSError) -> int:
     status = status_of(error)
     kind = "Misuse" if status == MISUSED else type(error).__name__
     code = error.code if isinstance(error, ConfigError) else ConfigError.code
-    misused(in_options(described(error)), kind=kind, code=code)
+    misused(in_options(described(error) + _expired_too(error)), kind=kind, code=code)
     return status
+
+
+def _expired_too(error: Exception) -> str:
+    """Return what else is wrong with a certificate whose key another file has: the right key would not help alone."""
+    if not isinstance(error, KeyMismatch) or error.not_after >= datetime.now(UTC):
+        return ""
+    return f"; that certificate has expired too, on {error.not_after:%Y-%m-%d %H:%M} UTC"
 
 
 def status_of(error: Exception) -> int:

@@ -16,6 +16,7 @@ from bothways.cli.starttls import PROTOCOL
 from bothways.cli.terminal import DONE, bounded, headline, refuse, say
 from bothways.cli.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
+from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
 from bothways.gateway.addresses import Address as Endpoint
 from bothways.gateway.addresses import TCPAddress, UnixAddress, parsed_address, unix_address
@@ -98,7 +99,7 @@ def command(
 
     checks: list[RegularCheck] = [read_changed_files, loaded.renewal_check()]
     with checking_regularly(checks):
-        asyncio.run(_serve(settings, where))
+        asyncio.run(_serve(settings, where, side.files(ca)))
     return DONE
 
 
@@ -139,14 +140,14 @@ def _local(text: str, insecure_tcp: bool) -> Endpoint:
     return address
 
 
-async def _serve(settings: TunnelSettings, where: Endpoint) -> None:
+async def _serve(settings: TunnelSettings, where: Endpoint, files: Files) -> None:
     limits = ReportLimits()
 
     def report(why: str, error: Exception | None) -> None:
         if error is None or not limits.may_report("local"):
             return
         is_ours = isinstance(error, ConfigError)  # a matter of this side before anything was connected
-        causes = [] if is_ours else explain_failure(error, address=str(settings.server)).lines()
+        causes = [] if is_ours else explain_failure(error, files=files, address=str(settings.server)).lines()
         say(
             "\n".join(
                 bounded(

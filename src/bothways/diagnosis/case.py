@@ -166,6 +166,7 @@ class Case:
             "whose": whose,
             "who": "we" if ours else f"the {peer}",
             "forwards": "we forward" if ours else f"the {peer} forwards",
+            "refused": "" if ours else ", or one of the two refuses the other",
             "forwarder": f"us, {self.own_side.address}," if ours else "it",
             "other": f"the {peer}" if ours else "our side",
             "subject": f"{whose} certificate",
@@ -187,6 +188,7 @@ class Case:
             "starttls": own.starttls,
             "now": f"{self.situation.now:%Y-%m-%d %H:%M} UTC",
             "unprobed": self._is_unprobed,
+            "during": "" if self.progress is Progress.ACCEPTED else " during the handshake",
         }
 
     @property

@@ -573,7 +573,7 @@ class Cause(Enum):
         ours="have the network's operator examine it, if it recurs or occurs from one network only",
     )
     GAVE_UP = Row(
-        "the user of the {peer} cancelled, or it was closed during the handshake",
+        "the user of the {peer} cancelled, or it was closed{during}",
         theirs="nothing, unless it happens again",
     )
     SLOW = Row(
@@ -598,9 +598,9 @@ class Cause(Enum):
         ours="have the proxy's operator issue credentials, or permit connections without it",
     )
     BACKEND_DOWN = Row(
-        "{forwards} connections, and the service behind {forwarder} does not answer",
+        "{forwards} connections, and the service behind {forwarder} does not answer{refused}",
         ours="start the service at {address}, or correct its address; it has to expect plain connections from us",
-        theirs="start the service behind it, or correct in the configuration of the {peer} its address, and whether it expects TLS or a PROXY header",
+        theirs="start the service behind it, or correct in the configuration of the {peer} its address, whether it expects TLS or a PROXY header, and which certificates the two accept of each other",
     )
     OTHER_SERVICE = Row(
         "it is another service, or another server of it, than the one that is meant: {detail}",

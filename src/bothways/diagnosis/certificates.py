@@ -345,3 +345,9 @@ def has_issuer_url(certificate: ParsedCertificate) -> bool:
     except ValueError:
         return False
     return any(each.access_method._name == "caIssuers" for each in access or ())
+
+
+def may_not_sign(certificate: ParsedCertificate) -> bool:
+    """Whether the key usage of a certificate leaves out the signatures of a handshake."""
+    usage = certificate.extension(x509.KeyUsage)
+    return usage is not None and not usage.digital_signature

@@ -72,8 +72,13 @@ def _unknown(case: Case) -> Iterator[Likely]:
         for each in own_name.wrong_name(case):
             yield replace(each, weight=POSSIBLE)
         yield from own_staple.perhaps_wanted(case)
-    yield case.likely(Cause.CERTIFICATE_NOT_PINNED, Party.OURS, POSSIBLE, PINNING, detail=PINNED)
+    yield unpinned(case)
     yield checks
+
+
+def unpinned(case: Case) -> Likely:
+    """A client may compare our certificate or key with one that it knows, after the handshake."""
+    return case.likely(Cause.CERTIFICATE_NOT_PINNED, Party.OURS, POSSIBLE, PINNING, detail=PINNED)
 
 
 PINNED = "nothing is known of what it pins"

@@ -349,6 +349,7 @@ def _client_left(case: Case) -> Iterator[Likely]:
         return
     yield from departure.nothing_agreed(case)
     yield from not_taken(case)
+    yield departure.unpinned(case)
 
 
 def not_taken(case: Case) -> Iterator[Likely]:

@@ -163,15 +163,20 @@ def chain_too_long(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.DEPTH_LIMIT, PEERS, weight, evidence, detail=DEPTHS)
 
 
-def beyond_javas_limit(case: Case) -> Iterator[Likely]:
-    """Java sends handshake_failure for a chain with more certificates than its limit, which is 10 by default."""
+def beyond_a_limit(case: Case) -> Iterator[Likely]:
+    """Java (10 certificates by default) and Erlang ({depth, N}) send handshake_failure for a longer chain."""
     count = len(case.chain)
     if count < USUAL_DEPTH or case.stack not in (Stack.JAVA, None) or is_issuer_unnamed(case):
         return
-    evidence = f"we sent {_counted(count)}; Java sends this alert for a chain beyond its limit"
-    yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, evidence, detail=OF_JAVA)
+    if case.stack is Stack.JAVA:
+        who, detail = "Java sends", OF_JAVA
+    else:
+        who, detail = "Erlang and Java send", f"{OF_ERLANG}; {OF_JAVA}"
+    evidence = f"we sent {_counted(count)}; {who} this alert for a chain beyond their limit"
+    yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, evidence, detail=detail)
 
 
+OF_ERLANG = "with a depth of 0 Erlang accepts no intermediate"
 OF_JAVA = "jdk.tls.maxCertificateChainLength, or that for inbound chains, may be lower than its default of 10"
 
 
@@ -190,6 +195,8 @@ NO_LIST = "it may lack the current certificate revocation list (CRL) of our CA; 
 
 def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
     """The peer does not name its CAs: only our own side is known."""
+    if case.stack is Stack.OPENSSL and case.alert == Alert.BAD_CERTIFICATE:
+        return  # it sends unknown_ca for every issuer that it does not find
     last = case.chain[-1]
     name = last.issuer_text
     anchor, signed = certs.knows(case.own_side.anchors, last)
@@ -207,9 +214,7 @@ def _issuer_unnamed(case: Case, sent: str) -> Iterator[Likely]:
         yield case.likely(
             Cause.INTERMEDIATE_MISSING, OURS, LIKELY, f"{sent}, an intermediate by its name", issuer=name
         )
-    # OpenSSL sends bad_certificate for other faults, and for an unknown issuer always unknown_ca.
-    other = case.stack is Stack.OPENSSL and case.alert == Alert.BAD_CERTIFICATE
-    weight = LIKELY if case.alert in CERTIFICATE_ALERTS and not other else POSSIBLE
+    weight = LIKELY if case.alert in CERTIFICATE_ALERTS else POSSIBLE
     yield case.likely(Cause.CA_NOT_ACCEPTED, OURS, weight, sent, detail=detail)
     known_root = certs.is_root(name) or (anchor is not None and signed and anchor.is_self_issued)
     if len(case.chain) == 1 and not known_root:

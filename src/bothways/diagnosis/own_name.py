@@ -19,6 +19,10 @@ LIKELY, POSSIBLE, OURS = Weight.LIKELY, Weight.POSSIBLE, Party.OURS
 NAME_ALERTS = (Alert.BAD_CERTIFICATE, Alert.CERTIFICATE_UNKNOWN, None)
 
 
+# By which OpenSSL, and programs over it, refuse a name that a client compares and did not send.
+COMPARED = (Alert.INTERNAL_ERROR, Alert.BAD_CERTIFICATE)
+
+
 def wrong_name(case: Case) -> Iterator[Likely]:
     """A client refused our certificate, and sent no server name that could be compared with it."""
     if case.is_client or not case.chain:
@@ -33,7 +37,7 @@ def wrong_name(case: Case) -> Iterator[Likely]:
     names = names_of(case.chain[0])
     covered = case.own_side.local in names.ip
     # OpenSSL sends every name that it wants; a program that compares by itself says internal_error.
-    sent_none = covered and case.stack is Stack.OPENSSL and case.alert != Alert.INTERNAL_ERROR
+    sent_none = covered and case.stack is Stack.OPENSSL and case.alert not in COMPARED
     if asked is None and not sent_none:
         evidence = (
             "it sent no server name: it connected by address, or by "

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.errors import AuthenticationUnavailable, ConfigError, TLSError, UnusableFile, UsageError
+from bothways.errors import (
+    AlteredCertificate,
+    AuthenticationUnavailable,
+    ConfigError,
+    IncompleteChain,
+    TLSError,
+    UnusableFile,
+    UsageError,
+)
 from bothways.trust.credentials import KeyMismatch
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 
-CERTAIN, OURS = Weight.CERTAIN, Party.OURS
+CERTAIN, LIKELY, OURS = Weight.CERTAIN, Weight.LIKELY, Party.OURS
 UNUSABLE = "what we are configured with cannot be used"
 MENDING: Mapping[type, str] = {
     PassphraseNeeded: "give its password",
@@ -28,6 +37,20 @@ def failed(case: Case) -> Iterator[Likely]:
     match error:
         case KeyMismatch():
             yield case.likely(Cause.KEY_MISMATCH, OURS, CERTAIN, problem)
+            if error.not_after < case.situation.now:
+                date = f"{error.not_after:%Y-%m-%d %H:%M} UTC"
+                expired = case.likely(
+                    Cause.EXPIRED,
+                    OURS,
+                    LIKELY,
+                    f"our clock says {case.situation.now:%Y-%m-%d %H:%M} UTC",
+                    date=date,
+                )
+                yield replace(expired, order=1)
+        case IncompleteChain():
+            yield case.likely(Cause.INTERMEDIATE_MISSING, OURS, CERTAIN, problem, issuer=error.issuer)
+        case AlteredCertificate():
+            yield case.likely(Cause.SIGNATURE_WRONG, OURS, CERTAIN, problem, subject=error.subject)
         case UnusableFile() | OSError():
             mending = MENDING.get(type(error), OTHER_FILE)
             yield case.likely(

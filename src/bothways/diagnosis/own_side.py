@@ -5,7 +5,7 @@ A rule examines one question and yields the causes that it finds, with the evide
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -301,13 +301,28 @@ def revoked_by(case: Case, weight: Weight, evidence: str) -> Likely:
 
 
 def wrong_use(case: Case) -> Iterator[Likely]:
-    """The peer says that our certificate is of the wrong kind."""
+    """The peer says that our certificate is of the wrong kind.
+
+    Of the certificate itself our own verification finds that, which `flawed` says; a CA that we do not have may be.
+    """
+    leaf = case.chain[0] if case.chain else None
     usage = "clientAuth" if case.is_client else "serverAuth"
     facts = {"wanted": usage, "usage": usage, "got": "something else", "also": certs.WHERE_ISSUED[usage]}
-    yield case.likely(Cause.WRONG_USE, OURS, POSSIBLE, **facts)
-    yield case.likely(Cause.WRONG_KEY_USAGE, OURS, POSSIBLE, wanted="digitalSignature")
-    kind = f"our {described(case.chain[0].key)}" if case.chain else "ours"
-    yield case.likely(Cause.NO_SHARED_SCHEME, OURS, POSSIBLE, detail=f"it accepts another kind than {kind}")
+    if leaf is None:
+        yield case.likely(Cause.WRONG_USE, OURS, POSSIBLE, **facts)
+    elif Fault.WRONG_EXTENDED_KEY_USAGE not in {each.fault for each in case.own_reasons}:
+        yield case.likely(Cause.WRONG_USE, OURS, POSSIBLE, **facts, subject=ABOVE, above=True)
+    if leaf is None or certs.may_not_sign(leaf):
+        yield case.likely(Cause.WRONG_KEY_USAGE, OURS, POSSIBLE, wanted="digitalSignature")
+    version = Version.TLS13 if case.observed.version == Version.TLS13 else Version.TLS12
+    if leaf is None or not set(schemes_for(leaf.x509, version)) & set(case.peer_schemes):
+        kind = f"our {described(leaf.key)}" if leaf is not None else "ours"
+        yield case.likely(
+            Cause.NO_SHARED_SCHEME, OURS, POSSIBLE, detail=f"it accepts another kind than {kind}"
+        )
+
+
+ABOVE = "a CA above our certificate"
 
 
 def weak_key(case: Case) -> Iterator[Likely]:
@@ -315,6 +330,20 @@ def weak_key(case: Case) -> Iterator[Likely]:
     if case.chain:
         got = described(case.chain[0].key)
         yield case.likely(Cause.WEAK_KEY, OURS, POSSIBLE, "it may ask for more than is usual", got=got)
+
+
+def perhaps_weak(case: Case) -> Iterator[Likely]:
+    """Rules that ask for more than RSA of 2048 bits refuse it by the alert for every other reason, as Java's may."""
+    if case.own_reasons or own_issuer.is_issuer_unnamed(case) or case.stack is Stack.OPENSSL:
+        return  # whose levels are told by what it lists
+    weak = next((each for each in case.chain if _bits(each) < STRICT_RSA_BITS), None)
+    if weak is not None:
+        whose = (
+            "our certificate" if weak is case.chain[0] else f"the CA {shown(weak.subject_text)} in our chain"
+        )
+        facts = {"got": described(weak.key), "subject": whose, "above": weak is not case.chain[0]}
+        evidence = "it may ask for more than is usual, as Java does by jdk.certpath.disabledAlgorithms"
+        yield case.likely(Cause.WEAK_KEY, OURS, POSSIBLE, evidence, **facts)
 
 
 def below_strict_levels(case: Case) -> Iterator[Likely]:
@@ -372,6 +401,8 @@ def refused_signature(case: Case) -> Iterator[Likely]:
 
 def not_authorized(case: Case) -> Iterator[Likely]:
     """Our certificate is valid, and its holder is not authorized."""
+    if not case.is_client and case.alert != Alert.ACCESS_DENIED and not _has_spiffe_id(case.chain):
+        return  # clients compare names, and have no lists of servers
     if case.chain and not case.own_reasons and not own_issuer.is_issuer_unnamed(case):
         named = case.request is not None and certs.is_named(case.chain, case.request.authorities)
         evidence = "our own verification finds nothing wrong with it" + (
@@ -384,6 +415,10 @@ def not_authorized(case: Case) -> Iterator[Likely]:
             )
         weight = LIKELY if by_function and case.is_client else POSSIBLE  # clients compare names rather
         yield case.likely(Cause.NOT_LET_IN, OURS, weight, evidence, subject=_holder(case.chain[0]))
+
+
+def _has_spiffe_id(chain: Sequence[ParsedCertificate]) -> bool:
+    return any(each.startswith(SPIFFE) for leaf in chain[:1] for each in names_of(leaf).uri)
 
 
 def _holder(leaf: ParsedCertificate) -> str:

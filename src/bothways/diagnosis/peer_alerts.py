@@ -77,7 +77,7 @@ CERTIFICATE: tuple[Rule, ...] = (
     own_name.wrong_address, own_issuer.issuer,
     own_name.wrong_name, own_side.below_strict_levels,
     own_side.clients_clock, own_side.revoked_for_gnutls, own_side.not_authorized, own_side.clock,
-    own_side.status_untold, own_side.no_known_reason,
+    own_side.status_untold, own_side.perhaps_weak, own_side.no_known_reason,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (
@@ -163,7 +163,7 @@ BY_PROGRESS: Mapping[Progress, Mapping[int, tuple[Rule, ...]]] = {
         Alert.DECODE_ERROR: (own_side.absent, device, _disagreement),
         # The server's choice of a cipher suite is known by then.
         Alert.HANDSHAKE_FAILURE: (
-            *CERTIFICATE, second_handshake, own_issuer.beyond_javas_limit, own_side.status,
+            *CERTIFICATE, second_handshake, own_issuer.beyond_a_limit, own_side.status,
         ),
         Alert.INTERNAL_ERROR: (
             *CERTIFICATE[:3], own_name.wrong_name, own_issuer.chain_too_long, own_side.not_authorized, misconfigured,

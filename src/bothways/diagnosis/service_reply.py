@@ -23,6 +23,7 @@ from bothways.diagnosis.service_texts import (
     FILTERS,
     LOGINS,
     PLACES,
+    PROXIES,
     RATES,
     RULES,
     SIZES,
@@ -107,6 +108,7 @@ TOLD_BY_BODY = {
     401: (PLACES, CLOCKS, LOGINS, FILTERS),
     403: (PLACES, CLOCKS, ADDRESSES, RATES, LOGINS, FILTERS, RULES),
     421: (PLACES,),
+    500: (PROXIES,),
     503: (BACKENDS,),
 }
 OF_CERTIFICATES = frozenset((400, 401, 403, 495, 496, 497))

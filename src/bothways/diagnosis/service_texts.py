@@ -178,6 +178,15 @@ BACKENDS = texts(
     ),
 )
 
+# Of proxies that say why they got no answer, with a status of any failure: Apache.
+PROXIES = texts(
+    (
+        Meaning.NO_BACKEND,
+        (r"error (?:during ssl handshake with|reading from) remote server", r"dns lookup failure for:"),
+    ),
+    (Meaning.NO_BACKEND, (r"\bproxy error\b", r"proxy server (?:could not handle|received an invalid)")),
+)
+
 LOGINS = texts(
     (
         Meaning.LOGIN,

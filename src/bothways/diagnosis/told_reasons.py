@@ -197,10 +197,9 @@ def status(case: Case) -> Iterator[Likely]:
 
 def use(case: Case) -> Iterator[Likely]:
     """It says that our certificate, or a CA above it, is not for clients."""
-    other = {"subject": "our certificate, or a CA above it,"} if _is_sound(case) else {}
     for each in own_side.wrong_use(case):
         if each.cause is not Cause.NO_SHARED_SCHEME:
-            yield replace(_as_told(case, each), facts={**each.facts, **other})
+            yield _as_told(case, each)
 
 
 def weak(case: Case) -> Iterator[Likely]:

@@ -17,7 +17,7 @@ from bothways.net.starttls import request_tls
 from bothways.starttls import Protocol, StartTLS
 from bothways.trust.names import ServerName
 
-PROXY_HEADER = b"PROXY UNKNOWN\r\n"  # version 1; the receiver uses the addresses of the connection
+PROXY_FAMILIES = {socket.AF_INET: "TCP4", socket.AF_INET6: "TCP6"}
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")
 CHUNK = 16 * 1024
 BEGINNING = 64  # bytes: a status line of HTTP, or an alert
@@ -97,7 +97,7 @@ class Dialer:
                 self.address = sock.getpeername()[:2]
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.through_proxy_header:
-                sock.sendall(PROXY_HEADER)
+                sock.sendall(proxy_header(sock))
             if self.starttls is not None:
                 request_tls(sock, StartTLS(self.starttls, self.target.requested_host), deadline)
             sock.settimeout(max(0.1, deadline - time.monotonic()))
@@ -234,3 +234,14 @@ def _first_bytes(sock: socket.socket, seconds: float) -> bytes | None:
         return b""
     except TimeoutError:
         return None
+
+
+def proxy_header(sock: socket.socket) -> bytes:
+    """Return a header of the PROXY protocol, version 1, that says what is true of a connection of ours.
+
+    Apache (mod_remoteip) closes for one of an unknown family.
+    """
+    (source, source_port), (target, target_port) = sock.getsockname()[:2], sock.getpeername()[:2]
+    family = PROXY_FAMILIES[sock.family]
+    addresses = (each.partition("%")[0] for each in (source, target))
+    return f"PROXY {family} {' '.join(addresses)} {source_port} {target_port}\r\n".encode("ascii")

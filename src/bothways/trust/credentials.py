@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bothways.errors import ConfigError, UnusableFile
+from bothways.errors import AlteredCertificate, ConfigError, IncompleteChain, UnusableFile
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in
@@ -59,9 +60,13 @@ KEY_USAGES = ("digital_signature", "key_encipherment")
 
 
 class KeyMismatch(ConfigError):
-    """A private key belongs to another certificate."""
+    """A private key belongs to another certificate. not_after: when that expires."""
 
     code = "KEY_MISMATCH"
+
+    def __init__(self, text: str, not_after: datetime) -> None:
+        super().__init__(text)
+        self.not_after = not_after
 
 
 class KeyHolder(Protocol):
@@ -376,35 +381,40 @@ def _leaf_of(
     if not fitting:
         subject = shown(pool[0].subject_text)
         raise KeyMismatch(
-            f"{key_source}: the private key does not belong to the certificate of {subject} in {source}"
+            f"{key_source}: the private key does not belong to the certificate of {subject} in {source}",
+            pool[0].not_after,
         )
     return next((each for each in fitting if not each.is_self_issued), fitting[0])
 
 
-def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate]) -> str:
+def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate], source: str) -> UnusableFile:
     """Return which certificate is missing after the last one of a chain, and what is there instead of it."""
     missing, subject = shown(last.issuer_text), shown(last.subject_text)
     other = instead_of_issuer(last, rest) or rest[0]
     if is_altered(last, other):
-        return (
-            f"the signature of the certificate of {subject} does not verify under the key of {missing}, which is there "
-            "and is the one that it names: it is damaged or was altered; copy it again, or have it issued again"
+        text = (
+            f"{source}: the signature of the certificate of {subject} does not verify under the key of {missing}, "
+            "which is there and is the one that it names: it is damaged or was altered; copy it again, or have it "
+            "issued again"
         )
+        return AlteredCertificate(text, last.subject_text)
     if other.is_named_issuer_of(last):
         why = key_difference(last, other)
         how, again = (
             (f" with another key: {why}", "") if why else (f", and {NOT_TOLD}", ", or copy both again")
         )
-        return (
-            f"the chain is incomplete: {missing}, which issued {subject}, is there{how}; "
+        problem = (
+            f"{missing}, which issued {subject}, is there{how}; "
             f"put the certificate in its place that the CA has for the key that it signed with{again}"
         )
-    extra, wanted = shown(other.subject_text), last.authority_key_identifier
-    key = "" if wanted is None else f" with the key {identifier_text(wanted)}"
-    return (
-        f"the chain is incomplete: {missing}, which issued {subject}{key}, is missing; "
-        f"add its certificate, or remove {extra}, which does not belong to the chain"
-    )
+    else:
+        extra, wanted = shown(other.subject_text), last.authority_key_identifier
+        key = "" if wanted is None else f" with the key {identifier_text(wanted)}"
+        problem = (
+            f"{missing}, which issued {subject}{key}, is missing; "
+            f"add its certificate, or remove {extra}, which does not belong to the chain"
+        )
+    return IncompleteChain(f"{source}: the chain is incomplete: {problem}", last.issuer_text)
 
 
 def _in_order(
@@ -419,7 +429,7 @@ def _in_order(
             None,
         )
         if issuer is None:
-            raise UnusableFile(f"{source}: {_gap(chain[-1], rest)}")
+            raise _gap(chain[-1], rest, source)
         rest.remove(issuer)
         chain.append(issuer)
     if len(chain) > _MAX_CHAIN:
