@@ -16,9 +16,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from bothways import ConfigError, RawKeyCredentials
+from bothways import ClientConfig, ConfigError, ExternalPSKs, PeerAlert, RawKeyCredentials
 from bothways.cli import connect as connecting
 from bothways.cli import get, run, serve, tunnel
+from bothways.net import connect as connected
 from cli_scripting import Background, bothways, environment
 from cli_talk import there_and_back
 from command_line import run_command, start_command
@@ -215,3 +216,31 @@ def test_a_tunnel_leads_to_a_server_of_others_by_a_key_that_both_have(keys: Path
                 process.send_signal(signal.SIGTERM)
                 assert process.wait(20) == 0
                 process.stderr.close()
+
+
+@pytest.mark.interop
+def test_devices_with_keys_reach_a_broker_that_knows_no_tls(keys: Path) -> None:
+    """mosquitto behind `serve --psk --forward`: one with another key reaches nothing, and `--allow` names who may."""
+    connect_packet = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"  # MQTT 3.1.1, 3.1
+    port = free_port()
+    (keys / "mosquitto.conf").write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser root\n")
+    with running([find("mosquitto"), "-c", str(keys / "mosquitto.conf")], port, keys):
+        words = ["serve", "127.0.0.1:0", "--psk", "server.toml", "--forward", f"127.0.0.1:{port}"]
+        for allow, answer in (("psk=device 7", b"\x20\x02\x00\x00"), ("psk=device 8", b"")):  # CONNACK, 3.2
+            server = Background([*words, "--allow", allow], keys)
+            try:
+                assert connack(server, "client.toml", keys, connect_packet) == answer
+                write(keys / "other.toml", "device 7", "localhost", OTHER)
+                assert connack(server, "other.toml", keys, connect_packet) == b""
+            finally:
+                server.end()
+
+
+def connack(server: Background, key: str, folder: Path, packet: bytes) -> bytes:
+    config = ClientConfig(psk_peers=ExternalPSKs.from_file(folder / key))
+    try:
+        with connected("127.0.0.1", int(server.port or 0), config, "localhost", timeout=20) as channel:
+            channel.sendall(packet)
+            return channel.recv(4)
+    except (PeerAlert, ConnectionError):
+        return b""
