@@ -8,7 +8,6 @@ import gc
 import socket
 import struct
 import tracemalloc
-from collections.abc import Iterator
 
 import pytest
 
@@ -28,7 +27,8 @@ from bothways.aio import protocol as source
 from bothways.aio.link import Link
 from bothways.aio.watch import Watch
 from bothways.tls.connection import Connection
-from bothways.tls.driver import ANONYMOUS_SLICE, LINGER_BYTES, SLICE
+from bothways.tls.driver import LINGER_BYTES, SLICE
+from bothways.tls.handshake.message_io import RECORDS_A_MESSAGE, RECORDS_A_TURN
 
 pytestmark = pytest.mark.network
 
@@ -277,21 +277,6 @@ async def test_a_long_flight_that_ends_in_data_and_an_end_arrives_whole():
         await writer.wait_closed()
 
 
-@contextlib.contextmanager
-def sizes_received() -> Iterator[list[int]]:
-    """Within, how many bytes each call of `receive` is given."""
-    sizes: list[int] = []
-    receive = Connection.receive
-
-    def noting(connection: Connection, data: bytes):
-        sizes.append(len(data))
-        return receive(connection, data)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "receive", noting)
-        yield sizes
-
-
 class Silent(asyncio.Transport):
     """A transport that keeps what is written to it."""
 
@@ -308,6 +293,11 @@ class Silent(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def close(self) -> None:
+        pass
+
+    abort = close
+
     def pause_reading(self) -> None:
         pass
 
@@ -315,27 +305,87 @@ class Silent(asyncio.Transport):
         pass
 
 
+class Turns:
+    """What a link has received, by turns of the loop."""
+
+    def __init__(self, own: pki.Issued | None) -> None:
+        config = identities.server_config(client_auth="request")
+        self.link, self.below = Link(config.connection(), Watch(config.settings), limit=1 << 20), Silent()
+        self.engine = identities.client_config(own).connection(server_name="localhost")
+        self.link.tls.connection_made(self.below)
+        while not self.link.status.established:
+            self.link.tls.data_received(self.engine.data_to_send())
+            self.engine.receive(bytes(self.below.written))
+            self.below.written.clear()
+
+    async def count(self, size: int) -> list[int]:
+        """Wait until so many bytes are there, and return how many of them came in each turn."""
+        sizes = [len(self.link.buffer)]
+        while sum(sizes) < size:
+            await asyncio.sleep(0)
+            sizes.append(len(self.link.buffer) - sum(sizes))
+        return sizes
+
+
+@pytest.mark.parametrize("own", [None, identities.client()], ids=["anonymous", "verified"])
+def test_input_is_processed_in_turns_after_the_handshake_too(own: pki.Issued | None) -> None:
+    """A record of one byte costs as much as a large one; one read may hold ten thousand."""
+
+    @run
+    async def talk() -> None:
+        payload, turns = bytes(range(255)) * 8, Turns(own)
+        for at in range(len(payload)):
+            turns.engine.send(payload[at : at + 1])
+        turns.link.tls.data_received(turns.engine.data_to_send())
+        assert max(await turns.count(len(payload))) <= RECORDS_A_TURN
+        assert bytes(turns.link.buffer) == payload
+        large = bytes(1 << 18)
+        turns.engine.send(large)
+        turns.link.tls.data_received(turns.engine.data_to_send())
+        assert len(turns.link.buffer) == len(payload) + len(large)  # of large records all at once
+        turns.link.tls.connection_lost(None)
+
+    talk()
+
+
 @run
-async def test_input_of_an_anonymous_client_is_processed_in_slices_after_the_handshake_too():
-    """Small records of data cost as much as large ones; of a client that is trusted all is taken at once."""
-    payload = bytes(range(256)) * 800
-    config = identities.server_config(client_auth="request")
-    for own in (None, identities.client()):
-        link, transport = Link(config.connection(), Watch(config.settings)), Silent()
-        link.tls.connection_made(transport)
-        engine = identities.client_config(own).connection(server_name="localhost")
-        while not link.status.established:
-            link.tls.data_received(engine.data_to_send())
-            engine.receive(bytes(transport.written))
-            transport.written.clear()
-        with sizes_received() as taken:
-            engine.send(payload)
-            flight = engine.data_to_send()
-            link.tls.data_received(flight)
-            while len(link.buffer) < len(payload):
-                await asyncio.sleep(0)
-        assert bytes(link.buffer) == payload
-        limit = ANONYMOUS_SLICE
-        whole, rest = divmod(len(flight), limit)
-        assert taken == ([limit] * whole + [rest] if own is None else [len(flight)])
-        link.tls.connection_lost(None)
+async def test_key_updates_are_processed_in_turns():
+    """Each costs as much as eight records of data, and some data between them makes their number unlimited."""
+    turns = Turns(identities.client())
+    changes = 20 * RECORDS_A_TURN // RECORDS_A_MESSAGE
+    for number in range(changes):
+        turns.engine.update_keys()
+        if number % 16 == 15:
+            turns.engine.send(b"x")
+    turns.link.tls.data_received(turns.engine.data_to_send())
+    assert max(await turns.count(changes // 16)) <= RECORDS_A_TURN // RECORDS_A_MESSAGE // 16
+    assert turns.link.status.failure is None
+    turns.link.tls.connection_lost(None)
+
+
+@run
+async def test_what_came_before_a_connection_was_lost_is_processed_in_turns_and_then_the_end():
+    """A peer may send much and reset the connection; who reads gets the data first."""
+    payload, turns = bytes(range(256)) * 8, Turns(identities.client())
+    for at in range(len(payload)):
+        turns.engine.send(payload[at : at + 1])
+    turns.link.tls.data_received(turns.engine.data_to_send())
+    turns.link.tls.connection_lost(ConnectionResetError())
+    assert not turns.link.closing
+    assert max(await turns.count(len(payload))) <= RECORDS_A_TURN
+    await turns.link.tls.until_lost()
+    assert bytes(turns.link.buffer) == payload
+    assert isinstance(turns.link.status.failure, Truncated)
+
+
+@run
+async def test_what_was_not_processed_of_a_lost_connection_is_dropped_when_it_is_aborted():
+    """The application wants no more of it."""
+    turns = Turns(identities.client())
+    for _ in range(4 * RECORDS_A_TURN):
+        turns.engine.send(b"x")
+    turns.link.tls.data_received(turns.engine.data_to_send())
+    turns.link.tls.connection_lost(ConnectionResetError())
+    turns.link.tls.abort()
+    await turns.link.tls.until_lost()
+    assert len(turns.link.buffer) == RECORDS_A_TURN

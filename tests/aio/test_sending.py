@@ -1,16 +1,18 @@
-"""What completes a handshake is written together with the first data, and in the next turn of the loop without any."""
+"""What completes a handshake is written with the first data; what is much is encrypted in turns of the loop."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 import identities
 from aio_talk import ada, run
-from bothways import Connection, PeerFault
+from bothways import Connection, PeerFault, UsageError
 from bothways.aio.protocol import TLSProtocol
+from bothways.aio.sending import SEALED_A_TURN, SHORT_WRITE
 from bothways.aio.watch import Watch
 from bothways.tls.events import Data, Established, Failed, PeerClosed
 
@@ -157,3 +159,242 @@ async def test_a_server_writes_its_ticket_with_its_first_reply():
     await asyncio.sleep(0)
     assert pair.to_peer() == 0
     assert pair.events[-1] == Data(b"reply to question")
+
+
+class Writing(asyncio.Protocol):
+    """What an application is told about its writing."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def pause_writing(self) -> None:
+        self.told.append("pause")
+
+    def resume_writing(self) -> None:
+        self.told.append("resume")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.told.append("lost")
+
+
+class Turns:
+    """A server's connection that is open, and the records that it writes in each turn of the loop."""
+
+    def __init__(self, version: str = "1.3", **client: Any) -> None:
+        config, self.app = identities.server_config(versions=(version,)), Writing()
+        peer = ada(versions=(version,), **client).connection("localhost")
+        self.pair = Pair(TLSProtocol(config.connection(), Watch(config.settings), self.app), peer)
+        self.tls = self.pair.tls
+        while not (self.tls.driver.status.established and peer.established):
+            self.pair.to_us()
+            self.pair.to_peer()
+
+    async def begin(self) -> None:
+        """Have the peer take what completes the handshake."""
+        await asyncio.sleep(0)
+        self.pair.to_peer()
+        self.pair.events.clear()
+
+    async def count(self, work: Callable[[], None]) -> list[int]:
+        """Let `work` write, and return how many records came from it in each turn, until none comes."""
+        await self.begin()
+        turns: list[int] = []
+        work()
+        while self.pair.below.pieces or not turns:
+            turns.append(sum(map(records, self.pair.below.pieces)))
+            self.pair.to_peer()
+            await asyncio.sleep(0)
+        return turns
+
+    @property
+    def data(self) -> bytes:
+        """All data that the peer has received."""
+        return b"".join(each.data for each in self.pair.events if isinstance(each, Data))
+
+
+def records(flight: bytes) -> int:
+    """The number of records."""
+    count = at = 0
+    while at < len(flight):
+        at += 5 + int.from_bytes(flight[at + 3 : at + 5], "big")
+        count += 1
+    return count
+
+
+SMALL = {"record_size_limit": 64}
+MUCH = bytes(range(256)) * 512
+# Records that count for 4096 bytes each, and the last ones of two pieces, which are shorter.
+MOST = SEALED_A_TURN // SHORT_WRITE + 2
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("size", [4096, len(MUCH)])
+def test_no_more_records_are_encrypted_in_a_turn_than_it_has_room_for(version: str, size: int) -> None:
+    """RFC 8449: a peer may accept no more than 64 bytes in a record; it makes no odds whether it is written in one."""
+
+    @run
+    async def talk() -> None:
+        turns = Turns(version, **SMALL)
+
+        def write() -> None:
+            for at in range(0, len(MUCH), size):
+                turns.app.transport.write(MUCH[at : at + size])
+            assert turns.app.transport.get_write_buffer_size() > len(MUCH) // 2
+
+        counts = await turns.count(write)
+        assert max(counts) <= MOST and len(counts) >= len(MUCH) // 63 // MOST
+        assert turns.data == MUCH
+        assert turns.app.told == ["pause", "resume"] and turns.tls.unsent == 0
+
+    talk()
+
+
+@run
+async def test_what_is_written_at_once_is_encrypted_in_turns_whatever_the_peer_accepts():
+    """A turn has room for a MiB, so that it is nothing that a program usually writes."""
+    turns = Turns()
+    counts = await turns.count(lambda: turns.tls.send(bytes(5 * SEALED_A_TURN // 2)))
+    assert counts == [64, 64, 32] and len(turns.data) == 5 * SEALED_A_TURN // 2
+    assert await turns.count(lambda: turns.tls.send(bytes(SEALED_A_TURN))) == [64]
+
+
+@pytest.mark.parametrize("end", ["close", "write_eof"])
+def test_close_notify_follows_all_that_was_written(end: str) -> None:
+    """And nothing can be written between."""
+
+    @run
+    async def talk() -> None:
+        turns = Turns(**SMALL)
+
+        def write() -> None:
+            turns.tls.send(MUCH)
+            getattr(turns.app.transport, end)()
+            with pytest.raises(UsageError):
+                turns.tls.send(b"more")
+
+        counts = await turns.count(write)
+        assert max(counts) <= MOST and turns.data == MUCH
+        assert isinstance(turns.pair.events[-1], PeerClosed)
+        assert turns.pair.below.is_closing() is (end == "close")
+        with pytest.raises(UsageError):
+            turns.tls.send(b"more")
+
+    talk()
+
+
+@run
+async def test_a_transport_that_was_ended_for_writing_can_be_closed_before_the_last_turn():
+    """Both orders are kept: the data, close_notify, the end."""
+    turns = Turns(**SMALL)
+
+    def write() -> None:
+        turns.tls.send(MUCH)
+        turns.tls.end()
+        turns.tls.close(0.0)
+
+    await turns.count(write)
+    assert turns.data == MUCH and isinstance(turns.pair.events[-1], PeerClosed)
+    assert turns.pair.below.is_closing()
+
+
+@pytest.mark.parametrize("end", ["abort", "fail", "connection_lost"])
+def test_nothing_is_encrypted_after_the_end(end: str) -> None:
+    """What waits is dropped, and tasks that wait go on."""
+
+    @run
+    async def talk() -> None:
+        turns = Turns(**SMALL)
+
+        def write() -> None:
+            turns.tls.send(MUCH)
+            getattr(turns.tls, end)(*([] if end == "abort" else [ConnectionResetError()]))
+
+        assert len(await turns.count(write)) == 1
+        assert turns.tls.unsent == 0
+        await turns.tls.until_encrypted()
+
+    talk()
+
+
+@run
+async def test_a_fault_of_the_peer_ends_what_waits():
+    """The alert comes next."""
+    turns = Turns(**SMALL)
+
+    def write() -> None:
+        turns.tls.send(MUCH)
+        turns.tls.data_received(b"\x17\x03\x03\x00\x20" + bytes(32))
+
+    await turns.count(write)
+    assert isinstance(turns.pair.events[-1], Failed) and len(turns.data) < len(MUCH)
+    assert turns.app.told == ["pause", "lost"]
+
+
+@run
+async def test_data_is_sent_as_it_was_when_it_was_written():
+    """A buffer may be used again at once."""
+    turns, buffer = Turns(**SMALL), bytearray(MUCH)
+
+    def write() -> None:
+        turns.tls.send(memoryview(buffer).cast("I"))
+        buffer[:] = bytes(len(buffer))
+
+    await turns.count(write)
+    assert turns.data == MUCH
+
+
+@run
+async def test_a_task_that_writes_waits_for_its_turns_and_may_be_cancelled():
+    """What it has written is sent all the same."""
+    turns = Turns(**SMALL)
+    await turns.begin()
+
+    async def writes() -> None:
+        turns.tls.send(MUCH)
+        await turns.tls.until_writable()
+        turns.app.told.append("written")
+
+    waiting, cancelled = asyncio.create_task(writes()), asyncio.create_task(writes())
+    await asyncio.sleep(0)
+    assert cancelled.cancel()
+    await waiting
+    turns.pair.to_peer()
+    assert turns.data == 2 * MUCH and turns.app.told == ["pause", "resume", "written"]
+
+
+@run
+async def test_a_request_for_a_certificate_follows_what_was_written():
+    """The peer gets it after the data before it."""
+    turns = Turns(**SMALL, post_handshake_auth=True)
+    asking: list[asyncio.Task[object]] = []
+
+    def write() -> None:
+        turns.tls.send(MUCH)
+        ask = turns.tls.authenticate_client(required=True, seconds=None, max_data=1 << 16)
+        asking.append(asyncio.create_task(ask))
+
+    await turns.count(write)
+    assert turns.data == MUCH
+    turns.pair.to_us()
+    assert await asking[0] is not None
+
+
+@run
+async def test_an_application_is_paused_while_the_transport_below_is_full_or_something_waits():
+    """It is told once, whatever the reasons."""
+    turns = Turns(**SMALL)
+    await turns.begin()
+    turns.tls.pause_writing()
+    waiting = asyncio.create_task(turns.tls.until_writable())
+    turns.tls.send(MUCH)
+    turns.tls.resume_writing()
+    await asyncio.sleep(0)
+    assert turns.app.told == ["pause"] and not waiting.done()
+    await waiting
+    assert turns.app.told == ["pause", "resume"] and turns.tls.unsent == 0
+    turns.tls.pause_writing()
+    turns.tls.resume_writing()
+    assert turns.app.told == ["pause", "resume"] * 2

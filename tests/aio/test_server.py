@@ -25,6 +25,7 @@ from bothways import (
 )
 from bothways.aio import connect, start_server
 from bothways.aio import server as server_source
+from inside import link_of
 
 pytestmark = pytest.mark.network
 
@@ -73,7 +74,7 @@ async def test_a_client_that_takes_nothing_for_a_while_gets_all_of_an_answer():
 
     async def big(reader, writer) -> None:
         writer.write(bytes(size))
-        kept.append(writer.transport.get_write_buffer_size())
+        kept.append(link_of(writer).tls.unsent)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server_source, "LINGER_SECONDS", 0.05)

@@ -13,7 +13,7 @@ from bothways import (
     UsageError,
 )
 from bothways.aio import StreamReader, StreamWriter
-from bothways.aio.protocol import SHORT_WRITE, WRITTEN_A_TURN
+from bothways.aio.sending import SHORT_WRITE, WRITTEN_A_TURN
 
 pytestmark = pytest.mark.network
 

@@ -15,7 +15,7 @@ import pytest
 from architecture.sources import ROOT
 from bothways import http2_frames, places
 from bothways.aio import admission as aio_admission
-from bothways.aio import start_server
+from bothways.aio import sending, start_server
 from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
 from bothways.ca.home import key_encryption
 from bothways.ca.register import database
@@ -242,6 +242,11 @@ VALUES = {
         f"{pool.AT_ONCE}; {pool.WAITING}"
     ),
     "time for such a signature": seconds(pool.SECONDS),
+    (
+        "what one turn of an event loop of `bothways.aio` processes: of a handshake; records, of which a message "
+        f"counts for {message_io.RECORDS_A_MESSAGE}; data that is encrypted, each record and call counting for "
+        f"{size(sending.SHORT_WRITE)} or more"
+    ): f"{size(driver.SLICE)}; {message_io.RECORDS_A_TURN}; {size(sending.SEALED_A_TURN)}",
     "data received and not yet decrypted": size(connection.UNOPENED_LIMIT),
     "data read after a refusal, so that the alert arrives": (
         f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"

@@ -19,8 +19,9 @@ from bothways import (
 from bothways.errors import TLSError
 from bothways.iana import Alert, SignatureScheme
 from bothways.roles import StepId
-from bothways.tls.driver import ANONYMOUS_SLICE, LINGER_BYTES, SLICE, Answers, ConnectionStatus, Driver
+from bothways.tls.driver import LINGER_BYTES, SLICE, Answers, ConnectionStatus, Driver
 from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
+from bothways.tls.handshake.message_io import RECORDS_A_TURN
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
 from bothways.trust.evidence.fetch_policy import Fetch
@@ -145,46 +146,68 @@ def test_what_an_unknown_peer_sends_is_taken_in_slices_and_its_end_after_the_las
     assert not driver.may_feed and driver.wants_data
 
 
+def short_records(engine: Connection, data: bytes) -> bytes:
+    """Data as records of one byte each."""
+    for at in range(len(data)):
+        engine.send(data[at : at + 1])
+    return engine.data_to_send()
+
+
+def in_turns(**options: Any) -> tuple[Driver, Connection, list[bytes]]:
+    """As `established`, for an event loop."""
+    driver, engine, came = established(**options)
+    driver.connection.limit_calls()
+    return driver, engine, came
+
+
+MANY = bytes(range(256)) * (3 * RECORDS_A_TURN // 256)
+
+
+def test_no_more_records_are_processed_in_a_turn_than_it_has_room_for() -> None:
+    """However short the peer makes them; nothing more is read meanwhile."""
+    driver, engine, came = in_turns()
+    driver.receive_slice(short_records(engine, MANY))
+    turns = [len(came)]
+    while driver.may_feed:
+        assert not driver.wants_data
+        driver.feed()
+        turns.append(len(came) - sum(turns))
+    assert b"".join(came) == MANY and driver.wants_data
+    assert max(turns) <= RECORDS_A_TURN
+
+
 def test_a_record_of_data_overtakes_nothing_that_waits() -> None:
     """In the order in which it came."""
-    config = server_config(client_auth="none")
-    driver, engine, came = established(config=config, credentials=None)
+    driver, engine, came = in_turns()
     engine.send(b"x")
     assert driver.receive_data(engine.data_to_send()) == b"x"
-    engine.send(bytes(3 * ANONYMOUS_SLICE))
-    driver.receive_slice(engine.data_to_send())
+    driver.receive_slice(short_records(engine, MANY))
     engine.send(b"y")
     record = engine.data_to_send()
     assert driver.receive_data(record) is None
     driver.receive_slice(record)
     while driver.may_feed:
         driver.feed()
-    assert b"".join(came) == bytes(3 * ANONYMOUS_SLICE) + b"y"
+    assert b"".join(came) == MANY + b"y"
 
 
 def test_data_before_the_end_of_file_is_delivered_before_the_truncation() -> None:
     """In the order in which it came."""
-    config = server_config(client_auth="none")
-    driver, engine, came = established(config=config, credentials=None)
-    engine.send(bytes(3 * ANONYMOUS_SLICE))
-    assert driver.receive_slice(engine.data_to_send()) == []
+    driver, engine, came = in_turns()
+    assert driver.receive_slice(short_records(engine, MANY)) == []
     assert driver.receive_end() == [] and driver.end_follows and driver.status.failure is None
     while driver.may_feed:
         driver.feed()
-    assert sum(map(len, came)) == 3 * ANONYMOUS_SLICE
+    assert b"".join(came) == MANY
     assert isinstance(driver.status.failure, Truncated)
 
 
-def test_what_is_lost_with_the_connection_is_taken_as_far_as_it_came() -> None:
-    """Data that waits for its turn is not lost with the network, and a close is told from a cut."""
-    config = server_config(client_auth="none")
-    driver, engine, came = established(config=config, credentials=None)
-    engine.send(bytes(3 * ANONYMOUS_SLICE))
-    engine.close()
-    driver.receive_slice(engine.data_to_send())
+def test_of_a_handshake_that_is_lost_a_slice_more_is_processed() -> None:
+    """What the peer said last may be why."""
+    driver, engine, _ = driven()
+    driver.receive_slice(engine.data_to_send() + bytes(2 * SLICE))
     driver.transport_closed()
-    assert sum(map(len, came)) == 3 * ANONYMOUS_SLICE
-    assert driver.status.peer_closed and driver.status.failure is None
+    assert isinstance(driver.status.failure, PeerFault) and not driver.may_feed
     driver, _, _ = established()
     driver.transport_closed()
     assert isinstance(driver.status.failure, Truncated)

@@ -118,9 +118,9 @@ class AdmittedProtocol(TLSProtocol):
         """Return the address for which it is counted: a tuple that begins with a host, or anything for none."""
         return transport.get_extra_info("peername")
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _lose(self) -> None:
         """Release the place."""
-        super().connection_lost(exc)
+        super()._lose()
         self._notice_end_of_handshake(lost=True)
         self._admission.gone(self)
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
 
-from bothways.aio.waiting import Waiting
+from bothways.aio.sending import Sending
 from bothways.errors import UsageError
-from bothways.tls.driver import Driver
 from bothways.tls.events import Peer, Request
 
 
-class ClientRequests(Waiting):
+class ClientRequests(Sending):
     """A base class of `TLSProtocol`. `app` may have a method `client_answered(peer)`, called between its data."""
 
-    app: Any
-    driver: Driver
     _last_answer: Peer | None = None
 
     @property
@@ -24,18 +20,15 @@ class ClientRequests(Waiting):
         """The transport below."""
         raise NotImplementedError
 
-    @property
-    def closing(self) -> bool:
-        """Whether `close` was called or the connection is gone."""
-        raise NotImplementedError
-
     async def authenticate_client(
         self, *, required: bool, seconds: float | None, max_data: int
     ) -> Peer | None:
         """Request the client's certificate; return the client when it is verified, None if it declines.
 
-        Receiving continues until then, even if the application reads nothing: up to `max_data` bytes.
+        The request follows what was written before. Receiving continues until the answer, even if the application reads
+        nothing: up to `max_data` bytes.
         """
+        await self.until_encrypted()
         status, before = self.driver.status, self.driver.status.answers
         self._take(self.driver.authenticate_client(required=required, seconds=seconds, max_data=max_data))
         await self.until(lambda: status.answers != before or self.closing)

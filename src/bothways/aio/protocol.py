@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Iterable
+from functools import partial
 from typing import Any, cast
 
 from bothways.aio.answers import Finder, Found, Signer, answer_to
@@ -16,21 +17,17 @@ from bothways.aio.client_requests import ClientRequests
 from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
-from bothways.aio.sending import Sending
 from bothways.aio.transport import TLSTransport, fill
 from bothways.aio.watch import Watch
-from bothways.errors import TimedOut, UsageError
+from bothways.errors import TimedOut, TLSError, UsageError
 from bothways.tls.connection import Connection
 from bothways.tls.driver import DELIVERY_SECONDS, LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import Request
 
 BUFFER_LIMIT = 64 * 1024
-SENT_AT_ONCE = 64 * 1024
-WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields to others
-SHORT_WRITE = 4096  # the least that one call counts for
 
 
-class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
+class TLSProtocol(ClientRequests, ReadingProtocol):
     """The protocol on the transport below: drives one connection, and passes its data to `app`.
 
     `app` gets `connection_made` when the handshake is complete and `connection_lost` at the end; nothing if the
@@ -53,6 +50,7 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
     ) -> None:
         super().__init__()
         connection.defer_checks()
+        connection.limit_calls()
         self.app: Any = app
         self.app_paused = False
         self.connection = connection
@@ -66,10 +64,9 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
         self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
         self.upper = TLSTransport(self)
         self._knows_app = knows_app
-        self._lost = self._closing = self._eof_told = self._ended = self._heard = False
-        self._reading_paused = self._writing_paused = False
+        self._lost = self._loss_follows = self._closing = self._eof_told = self._ended = self._heard = False
+        self._reading_paused = False
         self._feeding: asyncio.Handle | None = None
-        self._written = 0  # bytes written since the last turn of the event loop
         self._answering: dict[Request, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
@@ -94,45 +91,15 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
         status = self.driver.status
         await self.until(lambda: status.established or status.failure is not None)
 
-    async def until_writable(self) -> None:
-        """Wait until the transport below has room, or raise the error that ended the connection.
-
-        A task that only writes yields to others, too.
-        """
-        status = self.driver.status
-        if self._writing_paused:
-            await self.until(lambda: not self._writing_paused or self._lost or status.failure is not None)
-            self._written = 0
-        status.raise_failure()
-        if self._written >= WRITTEN_A_TURN:
-            self._written = 0
-            await asyncio.sleep(0)
-
     async def until_lost(self) -> None:
         """Wait until the transport below is closed."""
         await self.until(lambda: self._lost)
 
-    def send(self, data: bytes | bytearray | memoryview) -> None:
-        """Encrypt data and write it to the transport below; raise the error that ended the connection."""
-        if self._follows_evidence and self.driver.has_new_evidence:
-            self._judge_if_due()  # the peer is verified first, before it gets more data
-        status = self.driver.status
-        if self._closing or self._lost or status.failure is not None:
-            status.raise_failure()
-            raise UsageError("write: the connection is closed")
-        size = len(data)
-        if size <= SENT_AT_ONCE:
-            self._pass_on(self.connection.send_data(data))
-        else:
-            view = memoryview(data)
-            for at in range(0, size, SENT_AT_ONCE):
-                self._pass_on(self.connection.send_data(view[at : at + SENT_AT_ONCE]))
-        if self._idleness.seconds is not None:
-            self._idleness.note_activity()
-        self._written += size if size > SHORT_WRITE else SHORT_WRITE
-
     def end(self) -> None:
-        """Send close_notify (RFC 9846 6.1); reading is still possible."""
+        """Send close_notify (RFC 9846 6.1), after what was written; reading is still possible."""
+        self._after_backlog(self._end_now)
+
+    def _end_now(self) -> None:
         self.driver.close()
         self._flush()
 
@@ -156,20 +123,25 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
             self._closing = True
             return
         self._closing = True
-        self.end()
-        if linger > 0 and not self._transport.is_closing() and not self.driver.status.peer_closed:
+        self._after_backlog(partial(self._close_now, linger, delivery))
+        self.wake()
+
+    def _close_now(self, linger: float, delivery: float) -> None:
+        """Send close_notify and close, after all that was written."""
+        self._end_now()
+        if linger > 0 and not self.transport.is_closing() and not self.driver.status.peer_closed:
             self._drain_for(linger, delivery)
         else:
             self._close_below(delivery)
-        self.wake()
 
     def abort(self) -> None:
         """Close at once; before the end of the handshake the peer gets user_canceled."""
         self._closing = True
+        self._backlog = None
         status = self.driver.status
         if self._transport is not None and not self._lost:
             if not status.established and status.failure is None:
-                self.end()
+                self._end_now()
                 if self._heard:
                     self._drain_for(LINGER_SECONDS)
                 else:  # nothing is unread, so that closing cannot destroy the alert
@@ -178,8 +150,9 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
                 self._transport.abort()
         self.wake()
 
-    def fail(self, error: OSError) -> None:
+    def fail(self, error: TLSError | OSError) -> None:
         """End at once with an error of our own, which the waiting tasks get."""
+        self._backlog = None
         if self.driver.status.failure is None:
             self.driver.status.failure = error
         self.transport.abort()
@@ -231,8 +204,18 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
         return self.driver.status.failure is None
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
+        """Process what was received before the transport below ended, in turns too, and report the end."""
+        if self.driver.may_feed and self.driver.status.established and not self._is_over:
+            self._loss_follows = True
+            self.driver.receive_end()
+            self._feed_soon()
+        else:
+            self._lose()
+
+    def _lose(self) -> None:
         """Report the end of the transport below to the tasks that wait and to the application."""
         self._lost = True
+        self._backlog = None
         if not self._closing:
             self.driver.transport_closed()
         self._idleness.stop()
@@ -247,35 +230,28 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
         self._report_end()
         self.wake()
 
-    def pause_writing(self) -> None:
-        """The buffer of the transport below is full."""
-        self._writing_paused = True
-        if self.driver.status.established and not self._ended:
-            self.app.pause_writing()
-
-    def resume_writing(self) -> None:
-        """The buffer of the transport below has room again."""
-        self._writing_paused = False
-        if self.driver.status.established and not self._ended:
-            self.app.resume_writing()
-        self.wake()
-
     # -- events --------------------------------------------------------------------------------------------
 
     @property
     def _is_over(self) -> bool:
         return self._closing or self.driver.status.failure is not None
 
+    @property
+    def _is_gone(self) -> bool:
+        return self._lost or self.driver.status.failure is not None
+
     def _open(self) -> None:
         """Call the application's `connection_made`, since the handshake is complete."""
         self._watch.join(self._judge_if_due)
+        self._weigh()
+        was_paused = self._writing_paused
         if not self._knows_app:
             try:
                 self.app.connection_made(self.upper)
             except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
                 self._fail_of_app(error)
         self._knows_app = True
-        if self._writing_paused:
+        if was_paused:
             self.app.pause_writing()
 
     def deliver(self, data: bytes) -> None:
@@ -363,6 +339,8 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
             self._take(self.driver.feed())
             if had_ended and self.driver.status.failure is not None and not self._lost:
                 self.transport.close()
+        if self._loss_follows and not self._lost and (self._is_over or not self.driver.may_feed):
+            self._lose()
 
     def _regulate(self) -> None:
         """Pause receiving while the application has paused or the engine waits for an answer."""
@@ -386,6 +364,8 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
 
     def _close_below(self, delivery: float = LINGER_SECONDS) -> None:
         """Close when the last bytes are sent; a peer that reads nothing delays that only for a limited time."""
+        if self._loss_follows:
+            return  # there is nothing to close
         self.transport.close()
         if self._linger is None and not self._lost and self.transport.get_write_buffer_size():
             self._linger_for(LINGER_SECONDS, delivery)
@@ -435,6 +415,7 @@ class TLSProtocol(ReadingProtocol, ClientRequests, Sending):
     def _end_of_idleness(self) -> None:
         if self.driver.status.failure is None:
             self.driver.status.failure = TimedOut(f"nothing was said for {self._idleness.seconds:g} seconds")
-            self.end()
+            self._backlog = None
+            self._end_now()
             self.transport.close()
             self.wake()

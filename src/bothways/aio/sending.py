@@ -1,19 +1,201 @@
-"""What is written to the transport below: at once, or together with what the application writes first."""
+"""What is written to the transport below: at once, in turns where it is much, or together with the first data.
+
+A peer may limit records to 64 bytes (RFC 8449), so that their number counts besides the bytes.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
 
+from bothways.aio.idleness import Idleness
 from bothways.aio.waiting import Waiting
+from bothways.errors import TLSError, UsageError
+from bothways.tls.connection import Connection
 from bothways.tls.driver import Driver
+from bothways.tls.handshake.message_io import SEALED_AT_ONCE
+
+SEALED_A_TURN = 1024 * 1024  # bytes that are encrypted in one turn of the event loop; what is beyond waits
+WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields to others
+SHORT_WRITE = 4096  # the least that one call counts for, and each of many records
+
+
+class Backlog:
+    """What was written beyond what one turn encrypts, in its order. size: in bytes.  then: what follows it, if any."""
+
+    __slots__ = ("_pieces", "size", "then")
+
+    def __init__(self) -> None:
+        self._pieces: deque[memoryview] = deque()
+        self.size = 0
+        self.then: Callable[[], None] | None = None
+
+    def add(self, data: memoryview) -> None:
+        """Keep data, as it is now."""
+        kept = data if isinstance(data.obj, bytes) else memoryview(bytes(data))
+        self._pieces.append(kept)
+        self.size += len(kept)
+
+    def take(self, size: int) -> memoryview:
+        """Return the next bytes, up to `size`, of one piece."""
+        first = self._pieces.popleft()
+        if len(first) > size:
+            self._pieces.appendleft(first[size:])
+            first = first[:size]
+        self.size -= len(first)
+        return first
 
 
 class Sending(Waiting):
     """A base class of `TLSProtocol`, which has the transport below since it is connected."""
 
+    app: Any
+    connection: Connection
     driver: Driver
+    _idleness: Idleness
+    _follows_evidence: bool
+    _ended: bool  # the application was told the end
     _transport: asyncio.Transport | None = None
     _was_open = False
+    _written = 0  # since the last turn of the event loop: bytes, more than there were for small records
+    _weight = 1  # what a byte counts for
+    _backlog: Backlog | None = None
+    _below_is_full = _writing_paused = False
+
+    @property
+    def closing(self) -> bool:
+        """Whether `close` was called or the connection is gone."""
+        raise NotImplementedError
+
+    # -- calls of the application ------------------------------------------------------------------------
+
+    def send(self, data: bytes | bytearray | memoryview) -> None:
+        """Encrypt data and write it to the transport below; raise the error that ended the connection.
+
+        What is more than one turn of the event loop has room for follows in the next ones.
+        """
+        if self._follows_evidence and self.driver.has_new_evidence:
+            self._judge_if_due()  # the peer is verified first, before it gets more data
+        backlog = self._backlog
+        if self.closing or (backlog is not None and backlog.then is not None):
+            self.driver.status.raise_failure()
+            raise UsageError("write: the connection is closed")
+        if isinstance(data, memoryview):
+            data = data.cast("B")  # its length counts items, which may be larger
+        cost = len(data) * self._weight
+        before = self._written
+        self._written = before + (cost if cost > SHORT_WRITE else SHORT_WRITE)
+        if backlog is None and self._written <= SEALED_A_TURN and cost <= SEALED_AT_ONCE:
+            self._pass_on(self.connection.send_data(data))
+        else:
+            self._send_in_turns(memoryview(data), SEALED_A_TURN - before)
+        if self._idleness.seconds is not None:
+            self._idleness.note_activity()
+
+    async def until_writable(self) -> None:
+        """Wait until there is room for more, or raise the error that ended the connection.
+
+        A task that only writes yields to others, too.
+        """
+        status = self.driver.status
+        if self._writing_paused:
+            await self.until(lambda: not self._writing_paused or self._is_gone)
+            self._written = 0
+        status.raise_failure()
+        if self._written >= WRITTEN_A_TURN:
+            self._written = 0
+            await asyncio.sleep(0)
+
+    async def until_encrypted(self) -> None:
+        """Wait until all that was written is encrypted, or the connection is gone."""
+        await self.until(lambda: self._backlog is None)
+
+    @property
+    def unsent(self) -> int:
+        """The number of bytes that are written and not yet passed to the system."""
+        waiting = 0 if self._backlog is None else self._backlog.size
+        return waiting + (0 if self._transport is None else self._transport.get_write_buffer_size())
+
+    # -- turns -------------------------------------------------------------------------------------------
+
+    def _weigh(self) -> None:
+        """Note what a byte counts for: more than one where the peer takes small records only."""
+        self._weight = -(-SHORT_WRITE // min(self.connection.fragment_limit, SHORT_WRITE))
+
+    def _send_in_turns(self, data: memoryview, room: int) -> None:
+        """Encrypt as much as there is room for, and keep the rest for the next turns."""
+        fits = 0 if self._backlog is not None else max(room // self._weight, 0)
+        self.driver.send_in_pieces(data[:fits], self._pass_on)
+        if len(data) <= fits:
+            return
+        if self._backlog is None:
+            self._backlog = Backlog()
+            self._loop.call_soon(self._seal_next)
+            self._regulate_app()
+        self._backlog.add(data[fits:])
+
+    def _seal_next(self) -> None:
+        """Encrypt as much of the backlog as one turn has room for; after the last of it, do what follows."""
+        if self._follows_evidence and self.driver.has_new_evidence:
+            self._judge_if_due()
+        backlog = self._backlog
+        if backlog is None or self._is_gone:
+            self._drop_backlog()
+            return
+        self._written, room = 0, SEALED_A_TURN // self._weight
+        try:
+            while room > 0 and backlog.size:
+                piece = backlog.take(room)
+                self.driver.send_in_pieces(piece, self._pass_on)
+                room -= max(len(piece), SHORT_WRITE // self._weight)
+        except TLSError as error:  # no more may be encrypted
+            self.fail(error)
+            return
+        if backlog.size:
+            self._loop.call_soon(self._seal_next)
+            return
+        if backlog.then is not None:
+            backlog.then()
+        self._drop_backlog()
+
+    def _after_backlog(self, act: Callable[[], None]) -> None:
+        """Call `act` when all that was written is encrypted; nothing more can be written."""
+        if self._backlog is None:
+            act()
+        else:
+            self._backlog.then = act
+
+    def _drop_backlog(self) -> None:
+        self._backlog = None
+        self._regulate_app()
+        self.wake()
+
+    # -- the transport below -------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        """The buffer of the transport below is full."""
+        self._below_is_full = True
+        self._regulate_app()
+
+    def resume_writing(self) -> None:
+        """The buffer of the transport below has room again."""
+        self._below_is_full = False
+        self._regulate_app()
+        self.wake()
+
+    def _regulate_app(self) -> None:
+        """Tell the application to stop writing, or to go on."""
+        paused = self._below_is_full or self._backlog is not None
+        if paused is self._writing_paused:
+            return
+        self._writing_paused = paused
+        if self.driver.status.established and not self._ended:
+            if paused:
+                self.app.pause_writing()
+            else:
+                self.app.resume_writing()
 
     def _flush(self) -> None:
         """Write what is ready for the peer."""
@@ -36,3 +218,17 @@ class Sending(Waiting):
         """Write data for the peer to the transport below."""
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    # -- of the protocol -----------------------------------------------------------------------------------
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether nothing can be sent any more."""
+        raise NotImplementedError
+
+    def _judge_if_due(self) -> None:
+        raise NotImplementedError
+
+    def fail(self, error: TLSError | OSError) -> None:
+        """End at once with an error of our own."""
+        raise NotImplementedError

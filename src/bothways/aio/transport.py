@@ -95,7 +95,7 @@ class TLSTransport(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         """Return the number of buffered bytes."""
-        return self.tls.transport.get_write_buffer_size()
+        return self.tls.unsent
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Return the application's protocol."""

@@ -7,7 +7,6 @@ requests answered; the rules for all of this are here, once.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from bothways.tls.events import (
     SignatureWanted,
     Warned,
 )
+from bothways.tls.handshake.message_io import SEALED_AT_ONCE
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 logger = logging.getLogger("bothways")
@@ -48,10 +48,8 @@ LINGER_SECONDS = 2.0
 LINGER_BYTES = 1024 * 1024
 # How long an authenticated peer may take nothing of the last data that is sent to it before the connection is reset.
 DELIVERY_SECONDS = 30.0
-# Input of a peer that is not authenticated yet is processed in slices, so that other connections get their turn.
+# Input before the end of the handshake is processed in slices, so that other connections get their turn.
 SLICE = 4096
-# After the handshake, for an anonymous client.
-ANONYMOUS_SLICE = 64 * 1024
 
 
 class ConnectionStatus:
@@ -206,40 +204,48 @@ class Driver:
 
         None if it is something else; then nothing was done.
         """
-        return None if self.unfed else self.connection.receive_data(data)
+        return None if self._is_behind else self.connection.receive_data(data)
 
     def receive_slice(self, data: bytes) -> list[Request]:
         """Process as many of the received bytes as one turn allows; call `feed` later for the rest."""
-        if self.unfed or len(data) > self._octets_per_turn:
+        if self._is_behind or (len(data) > SLICE and not self.status.established):
             self.unfed += data
             return []
         return self.receive(data)
 
     def receive_end(self) -> list[Request]:
         """Process the peer's end of file, after all bytes before it."""
-        if self.unfed:
+        if self._is_behind:
             self.end_follows = True
             return []
         return self._take(self.connection.receive_eof())
 
     @property
+    def _is_behind(self) -> bool:
+        """Whether input waits for `feed`: not yet passed to the connection, or more than it processes in one call."""
+        return bool(self.unfed) or self.connection.is_behind
+
+    @property
     def may_feed(self) -> bool:
         """Whether input waits for `feed`, and the connection accepts it now."""
-        return bool(self.unfed) and self.connection.wants_data
+        return self._is_behind and self.connection.wants_data
 
     def feed(self) -> list[Request]:
         """Process the next slice, and the end of file after the last one."""
-        requests = self.receive(self._next_slice(self._octets_per_turn))
-        if self.end_follows and not self.unfed and self.status.failure is None:
+        requests = self.receive(b"" if self.connection.is_behind else self._next_slice())
+        if self.end_follows and not self._is_behind and self.status.failure is None:
             self.end_follows = False
             requests += self.receive_end()
         return requests
 
     def transport_closed(self) -> None:
-        """Report that nothing more can be received or sent: process all input, then the end of file."""
+        """Report that nothing more can be received or sent, after the input that `feed` still had.
+
+        Of a handshake no more than a slice is processed.
+        """
         if self.status.failure is None:
-            if self.may_feed:
-                self.receive(self._next_slice(len(self.unfed) if self.status.established else SLICE))
+            if self.may_feed and not self.status.established:
+                self.feed()
             self._take(self.connection.receive_eof())
         self.unfed.clear()
 
@@ -252,7 +258,7 @@ class Driver:
     @property
     def wants_data(self) -> bool:
         """Whether more may be read: not while slices wait, nor while the handshake waits for an answer."""
-        return not self.unfed and (self.connection.wants_data or self.status.peer_closed)
+        return not self._is_behind and (self.connection.wants_data or self.status.peer_closed)
 
     # -- sending -----------------------------------------------------------------------------------------
 
@@ -261,6 +267,15 @@ class Driver:
         if self.status.failure is not None:
             self.status.raise_failure()
         return self.connection.send_data(data)
+
+    def send_in_pieces(self, data: memoryview, write: Callable[[bytes], object]) -> None:
+        """Call `write` with application data as it is to be sent, piece by piece; the data is bytes.
+
+        All of it at once would be copied once more, into memory that the system has to provide first. No piece is kept
+        until the next, so that all are encrypted into the same memory.
+        """
+        for at in range(0, len(data), SEALED_AT_ONCE):
+            write(self.send(data[at : at + SEALED_AT_ONCE]))
 
     def authenticate_client(self, *, required: bool, seconds: float | None, max_data: int) -> list[Request]:
         """Request the client's certificate; the arguments and errors are those of `Connection.authenticate_client`."""
@@ -350,14 +365,8 @@ class Driver:
                 logger.warning("connection with %s: %s", self._address(), logged(warning))
         return requests
 
-    @property
-    def _octets_per_turn(self) -> int:
-        """The number of bytes processed in one turn."""
-        if not self.status.established:
-            return SLICE
-        return ANONYMOUS_SLICE if self.connection.peer is None else sys.maxsize
-
-    def _next_slice(self, size: int) -> bytes:
+    def _next_slice(self) -> bytes:
+        size = len(self.unfed) if self.status.established else SLICE
         data = bytes(self.unfed[:size])
         del self.unfed[:size]
         return data

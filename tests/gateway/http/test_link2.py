@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import h2.config
 import h2.connection
@@ -24,6 +24,8 @@ from hyperframe.frame import (
 )
 
 from bothways.errors import TLSError
+from bothways.gateway.http.link2 import STREAM_WINDOW, Link2, Stream2
+from bothways.gateway.http.messages import BodyEnd
 from bothways.gateway.http.services import BUSY
 from bothways.gateway.server import Gateway
 from bothways.http2_frames import COST_AT_ONCE
@@ -499,5 +501,44 @@ def test_a_gateway_that_drains_lets_requests_of_http2_end_and_takes_no_more(sett
                 assert reset.error_code == ErrorCodes.REFUSED_STREAM
                 await asyncio.wait_for(draining, 20)
                 await idle.until(lambda: idle.ended)
+
+    asyncio.run(talk())
+
+
+class Windows:
+    """Stands for the connection of one stream: notes how the windows are opened again."""
+
+    def __init__(self) -> None:
+        self.opened: list[int] = []
+        self.streams: dict[int, Stream2] = {}
+
+    def acknowledge(self, number: int, size: int) -> None:
+        self.opened.append(size)
+
+    async def flush(self) -> None:
+        """There is nothing to be sent."""
+
+    def flush_soon(self) -> None:
+        """There is nothing to be sent."""
+
+
+def test_parts_of_a_byte_each_are_taken_together() -> None:
+    """A client may fill the window of a stream by 65,535 of them, while its service is slow."""
+
+    async def talk() -> None:
+        link = Windows()
+        stream = Stream2(cast(Link2, link), 1)
+        for _ in range(STREAM_WINDOW // 2):
+            stream.came(b"x", 2)
+        stream.came_to_end(BodyEnd([(b"sum", b"1")]))
+        stream.came_to_end(BodyEnd())
+        assert await stream.next_part() == b"x" * (STREAM_WINDOW // 2)
+        assert link.opened == [STREAM_WINDOW // 2 * 2]
+        assert await stream.next_part() == BodyEnd([(b"sum", b"1")])
+        for _ in range(3):
+            stream.came(b"", 100)
+        stream.end(8)
+        stream.drop()
+        assert link.opened[1:] == [300]
 
     asyncio.run(talk())

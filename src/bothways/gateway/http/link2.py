@@ -7,7 +7,6 @@ nothing are counted, and what is received stays within windows that open again o
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -34,13 +33,25 @@ class Stream2:
         self.link = link
         self.number = number
         self.reset: int | None = None  # the code of an error by which it ended
-        self._parts: deque[tuple[bytes, int] | BodyEnd] = deque()
+        self._body = bytearray()  # what came and was not taken yet
+        self._taken_of_window = 0  # by that, with its padding
+        self._end: BodyEnd | None = None
         self.news = asyncio.Event()
         self.room = asyncio.Event()
 
-    def came(self, part: tuple[bytes, int] | BodyEnd) -> None:
-        """Keep a part: its bytes, and how much of the window it took."""
-        self._parts.append(part)
+    def came(self, data: bytes, size: int) -> None:
+        """Keep a part of a body. size: how much of the window it took.
+
+        Parts are joined, since a client may send thousands of a byte each.
+        """
+        self._body += data
+        self._taken_of_window += size
+        self.news.set()
+
+    def came_to_end(self, end: BodyEnd) -> None:
+        """Note the end of the body; of one with trailers h2 tells twice."""
+        if self._end is None:
+            self._end = end
         self.news.set()
 
     def end(self, code: int) -> None:
@@ -50,17 +61,17 @@ class Stream2:
         self.room.set()
 
     async def next_part(self) -> bytes | BodyEnd:
-        """Return the next part, and open the window again by it. Raises ConnectionError if the stream was reset."""
-        while not self._parts:
+        """Return what came, and open the window again by it. Raises ConnectionError if the stream was reset."""
+        while not self._taken_of_window:
+            if self._end is not None:
+                return self._end
             self._check()
             self.news.clear()
             await self.news.wait()
-        part = self._parts.popleft()
-        if isinstance(part, BodyEnd):
-            return part
-        data, size = part
-        if size and self.reset is None:
-            self.link.acknowledge(self.number, size)
+        data = bytes(self._body)
+        self._body.clear()
+        self._open_window()
+        if self.reset is None:
             await self.link.flush()
         return data
 
@@ -103,12 +114,15 @@ class Stream2:
 
     def drop(self) -> None:
         """Give back the window of what nobody will read, and forget the stream."""
-        for part in self._parts:
-            if not isinstance(part, BodyEnd):
-                self.link.acknowledge(self.number, part[1])
-        self._parts.clear()
+        self._open_window()
         self.link.streams.pop(self.number, None)
         self.link.flush_soon()
+
+    def _open_window(self) -> None:
+        """Open the windows again for what came and was not taken yet."""
+        size, self._taken_of_window = self._taken_of_window, 0
+        if size:
+            self.link.acknowledge(self.number, size)
 
     def _check(self) -> None:
         if self.reset is not None:
@@ -210,10 +224,10 @@ class Link2:
         elif isinstance(event, h2.events.TrailersReceived):
             self.budget.earn(1)
             if stream is not None:
-                stream.came(BodyEnd(fields_of(event.headers)))
+                stream.came_to_end(BodyEnd(fields_of(event.headers)))
         elif isinstance(event, h2.events.StreamEnded):
             if stream is not None:
-                stream.came(BodyEnd())
+                stream.came_to_end(BodyEnd())
         elif isinstance(event, h2.events.StreamReset):
             self.budget.spend(COST_OF_RESET - 1)
             if stream is not None:
@@ -230,7 +244,7 @@ class Link2:
         if stream is None:
             self.acknowledge(event.stream_id, event.flow_controlled_length)
         elif event.flow_controlled_length:
-            stream.came((event.data, event.flow_controlled_length))
+            stream.came(event.data, event.flow_controlled_length)
 
 
 def fields_of(headers: Any) -> list[Field]:

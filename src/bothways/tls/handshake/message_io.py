@@ -6,6 +6,8 @@ time and decrypts no record before it is asked for one. Neither knows which mess
 
 from __future__ import annotations
 
+import sys
+
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType, name
 from bothways.roles import Role, Version
@@ -20,6 +22,10 @@ from bothways.tls.wire.flight import Flight, Message, encode_message
 CHANGE_CIPHER_SPEC = bytes.fromhex("140303000101")
 EMPTY_RECORD_LIMIT = 32  # records in a row without content or without effect
 EARLY_DATA_LIMIT = 2**16
+# What one turn of an event loop has room for: records with data, and messages. A message counts for several records,
+# since a KeyUpdate takes so much longer.
+RECORDS_A_TURN = 256
+RECORDS_A_MESSAGE = 8
 # Four records: for larger buffers the allocator asks the system for memory each time, which is slow.
 SEALED_AT_ONCE = 2**16
 
@@ -188,6 +194,22 @@ class Inbox:
         self.compressions: tuple[int, ...] = ()  # algorithms with which the peer may compress its Certificate
         self.ignores_change_cipher_spec = False
         self.early_data_left = 0
+        self._share = self._left = (
+            sys.maxsize
+        )  # records that one call processes, and those that are left of them
+
+    def limit_calls(self) -> None:
+        """Return no more in each call of the engine than one turn of an event loop has room for."""
+        self._share = RECORDS_A_TURN
+
+    def begin_call(self) -> None:
+        """Begin with the next share."""
+        self._left = self._share
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the share of the last call was used up, so that more may be left."""
+        return self._left <= 0
 
     def stop_observing(self) -> None:
         """Send no more notes to the observer; `open_data` can be used from the next record on."""
@@ -272,11 +294,17 @@ class Inbox:
 
     def message(self) -> tuple[int, bytes] | None:
         """Return the next complete message that is already decrypted: its type, and its bytes with the header."""
-        return self._flight.next()
+        if self._left <= 0:
+            return None
+        message = self._flight.next()
+        if message is not None:
+            self._left -= RECORDS_A_MESSAGE
+        return message
 
     def record(self) -> tuple[int, bytes] | None:
         """Decrypt the next record: its content type and content. Handshake messages are kept for `message`."""
-        while (framed := self._framing.next()) is not None:
+        while self._left > 0 and (framed := self._framing.next()) is not None:
+            self._left -= 1
             opened = self._open(*framed)
             if opened is None:
                 continue
@@ -300,7 +328,9 @@ class Inbox:
             elif not self._flight.empty:
                 blame(Fault.INTERLEAVED, got=name(ContentType, content_type))
             return content_type, content
-        self._is_clear = self._observer is None and self._flight.empty and not self._framing.buffered
+        self._is_clear = (
+            self._observer is None and self._left > 0 and self._flight.empty and not self._framing.buffered
+        )
         return None
 
     def _open(self, header: bytes, body: memoryview) -> tuple[int, bytes] | None:

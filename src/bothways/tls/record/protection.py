@@ -53,6 +53,11 @@ class Plaintext:
             records += fragment
         return bytes(records)
 
+    @property
+    def fragment_limit(self) -> int:
+        """The most bytes of content in a record."""
+        return self.limit
+
     def open(self, header: bytes, body: bytes | memoryview) -> tuple[int, bytes]:
         """Return content type and content."""
         return header[0], bytes(body)
@@ -110,6 +115,11 @@ class Protection:
         following = Protection(self.suite, next_traffic_secret(self.suite, self._secret))
         following.limit = self.limit
         return following
+
+    @property
+    def fragment_limit(self) -> int:
+        """The most bytes of content in a record."""
+        return self.limit - 1
 
     @property
     def longest(self) -> int:
@@ -297,6 +307,11 @@ class Protection12:
             return self.open(record[:HEADER_SIZE], memoryview(record)[HEADER_SIZE:])[1]
         except Blame:
             return None
+
+    @property
+    def fragment_limit(self) -> int:
+        """The most bytes of content in a record."""
+        return self.limit
 
     @property
     def longest(self) -> int:
