@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import queue
 import threading
 import time
@@ -98,7 +99,10 @@ def test_work_that_nobody_waits_for_any_more_is_not_done() -> None:
     assert seen == [b"1", b"3"]
 
 
-@pytest.mark.parametrize("arguments", [{"at_once": 0}, {"waiting": -1}, {"seconds": 0.0}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"at_once": 0}, {"waiting": -1}, {"seconds": 0.0}, {"seconds": float("inf")}, {"seconds": float("nan")}],
+)
 def test_impossible_limits_are_refused(arguments: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="SigningPool"):
         SigningPool(by_key, **arguments)  # type: ignore[arg-type]
@@ -118,6 +122,47 @@ def test_a_forked_process_signs_with_threads_of_its_own() -> None:
     child.start()
     child.join(PATIENCE)
     assert child.exitcode == 0 and results.get()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_process_that_is_forked_while_a_thread_begins_to_sign_is_not_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The lock that this thread has is held by nobody in the new process."""
+    begins, may_go_on, parent = threading.Event(), threading.Event(), os.getpid()
+
+    class Slow(threading.Thread):
+        def start(self) -> None:
+            if os.getpid() == parent:
+                begins.set()
+                assert may_go_on.wait(PATIENCE)
+            super().start()
+
+    pool = SigningPool(by_key)
+    starter = threading.Thread(target=pool.submit, args=("ecdsa_secp256r1_sha256", b"data"))
+    with monkeypatch.context() as patched:
+        patched.setattr(threading, "Thread", Slow)
+        starter.start()
+        assert begins.wait(PATIENCE)
+        context = multiprocessing.get_context("fork")
+        results = context.SimpleQueue()
+        child = context.Process(target=_in_a_child, args=(pool, results.put))
+        child.start()
+        child.join(PATIENCE)
+        may_go_on.set()
+    starter.join(PATIENCE)
+    assert child.exitcode == 0 and results.get()
+
+
+@pytest.mark.parametrize(
+    "end", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), StopIteration()]
+)
+def test_what_a_signer_raises_ends_no_process_and_no_loop(end: BaseException) -> None:
+    def ending(scheme: str, data: bytes) -> bytes:
+        raise end
+
+    with pytest.raises(RuntimeError, match=f"the signer raised {type(end).__name__}"):
+        SigningPool(ending).submit("ecdsa_secp256r1_sha256", b"data").result(PATIENCE)
 
 
 @pytest.mark.parametrize("version", ["1.3", "1.2"])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import subprocess
+import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -14,11 +19,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import pki
 from bothways import ClientConfig, ServerConfig, TrustStore
 from bothways.ca.errors import AuthorityError, PinNeeded, PinWrong, TokenUnavailable
-from bothways.ca.pkcs11 import KeyURI
+from bothways.ca.pkcs11 import KeyURI, pin_for
 from bothways.errors import ConfigError
 from bothways.iana import SignatureScheme
 from bothways.net import connect
 from bothways.signers import TokenSigner, token_credentials
+from bothways.signers import token as token_module
 from bothways.tls.crypto.signing import is_signature
 from ca.tokens import PIN, Token, new_token
 from command_line import bothways, environment, run_command
@@ -135,6 +141,37 @@ def test_a_token_that_was_begun_anew_signs_again(token: Token, tmp_path: Path) -
         signer.submit("ecdsa_secp256r1_sha256", b"data").result(PATIENCE)
     signature = signer.submit("ecdsa_secp256r1_sha256", b"data").result(PATIENCE)
     assert is_signature(SignatureScheme.ecdsa_secp256r1_sha256, issued.certificate, b"data", signature)
+
+
+def _in_a_child(signer: TokenSigner, result: Callable[[bytes], None]) -> None:
+    result(signer.submit("ecdsa_secp256r1_sha256", b"data").result(PATIENCE))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of forking with threads, which is what is tested
+def test_a_process_that_is_forked_while_a_session_is_opened_signs(
+    token: Token, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock that the opening thread has is held by nobody in the new process."""
+    imported(token, "P-256", tmp_path)
+    signer = TokenSigner(KeyURI.parse(token.uri("server")), PIN)
+    opens, may_go_on, parent = threading.Event(), threading.Event(), os.getpid()
+
+    def slowly(*arguments: Any) -> Any:
+        if os.getpid() == parent:
+            opens.set()
+            assert may_go_on.wait(PATIENCE)
+        return pin_for(*arguments)
+
+    monkeypatch.setattr(token_module, "pin_for", slowly)
+    first = signer.submit("ecdsa_secp256r1_sha256", b"data")
+    assert opens.wait(PATIENCE)
+    context = multiprocessing.get_context("fork")
+    results = context.SimpleQueue()
+    child = context.Process(target=_in_a_child, args=(signer, results.put))
+    child.start()
+    child.join(PATIENCE)
+    may_go_on.set()
+    assert child.exitcode == 0 and results.get() and first.result(PATIENCE)
 
 
 def test_a_command_takes_the_uri_of_a_key(token: Token, tmp_path: Path) -> None:

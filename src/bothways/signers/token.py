@@ -74,7 +74,6 @@ class TokenSigner(SigningPool):
         self._pin = pin
         self._label = f"the token {uri.token!a}"
         self._sessions = threading.local()
-        self._opening = threading.Lock()
         self._opened_by = os.getpid()
         # This session keeps the process logged in; it is not used to sign.
         self._first, self.public_key = self._open()[::2]
@@ -82,6 +81,11 @@ class TokenSigner(SigningPool):
     def is_for(self, uri: KeyURI, pin: str | None) -> bool:
         """Whether it signs with this key, opened by this PIN."""
         return uri == self._uri and compare_digest((pin or "").encode(), (self._pin or "").encode())
+
+    def forget_threads(self) -> None:
+        """Begin anew, without threads and without a session that one of them was opening."""
+        super().forget_threads()
+        self._opening = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<TokenSigner on {self._label}>"
