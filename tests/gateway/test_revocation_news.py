@@ -345,6 +345,7 @@ def test_an_index_that_was_put_back_takes_nothing_away_and_is_overwritten(holder
             await until(lambda: kept.index() and len(kept.box.opened_index(kept.index())) == 2)
             assert other.news == {first.der, second.der}
             assert len(other.judged) == 2
+            assert sum("was published" in each for each in one.told + other.told) == 2
 
     asyncio.run(talk())
 

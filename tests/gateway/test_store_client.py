@@ -202,7 +202,9 @@ def test_a_url_of_something_else_is_refused() -> None:
 
 
 def test_pauses_become_longer_and_end_with_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Why is said once, without the password; a pause of another time begins anew."""
+    """Why is said once, without the password. After answers for a while a pause begins anew; a server that answers now
+    and then makes no more lines than one that never does makes questions.
+    """
     monkeypatch.setattr(store_client, "FIRST_PAUSE", 100.0)
     monkeypatch.setattr(store_client, "LONGEST_PAUSE", 250.0)
 
@@ -216,6 +218,11 @@ def test_pauses_become_longer_and_end_with_an_answer(monkeypatch: pytest.MonkeyP
         assert 199 < client.paused_for <= 200
         assert client.failed(TimeoutError()) is None
         assert 249 < client.paused_for <= 250
+        assert client.answered()
+        assert not client.answered()
+        assert client.failed(TimeoutError()) == "TimeoutError"
+        assert 249 < client.paused_for <= 250
+        monkeypatch.setattr(store_client, "STEADY_SECONDS", 0.0)
         assert client.answered()
         assert not client.answered()
         assert client.failed(TimeoutError()) == "TimeoutError"

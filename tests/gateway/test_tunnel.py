@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,41 @@ def test_a_program_without_tls_reaches_a_server_as_whom_the_certificate_names(se
             writer.close()
             await until(lambda: ends)
         assert ends == [("both sides closed", None)]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_server_that_ends_without_close_notify_is_told_while_the_program_is_there(
+    setting: Setting, leaves: bool
+) -> None:
+    """Redis ends so whenever its client does; a program that has closed its socket lacks nothing."""
+    ends: Ends = []
+
+    async def impolite(reader: Any, writer: Any) -> None:
+        writer.write(await reader.read(65536))
+        await reader.read()
+        writer.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        writer.transport.abort()
+
+    async def talk() -> None:
+        config = ServerConfig(credentials=setting.mutual.identity("server").credentials, client_auth="none")
+        server = await start_server(impolite, "127.0.0.1", 0, config, refused=lambda *_: None)
+        async with server, tunnel(setting, port(server), ends) as path:
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            writer.write(b"ping")
+            assert await reader.readexactly(4) == b"ping"
+            if leaves:
+                writer.close()
+            else:
+                writer.write_eof()
+                assert await reader.read() == b""  # a Unix socket knows no reset
+            await until(lambda: ends)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        [(why, error)] = ends
+        assert (why == "both sides closed", error is None) == (leaves, leaves)
 
     asyncio.run(talk())
 

@@ -182,6 +182,13 @@ class _Process:
         await self.gateway.retire()
         self.end(DONE, at_once=True)
 
+    def _drain_text(self) -> str:
+        count, seconds = len(self.gateway.clients), self.gateway.routes.config.times.drain
+        if not count:
+            return "draining: there are no connections"
+        have = "1 connection has" if count == 1 else f"{count} connections have"
+        return f"draining: {have} {seconds:g} seconds to end"
+
     async def serve(self, ready: Callable[[list[str]], None]) -> int:
         """Serve, and return the exit status."""
         loop = asyncio.get_running_loop()
@@ -191,9 +198,7 @@ class _Process:
         ready(addresses)
         await self._stop.wait()
         notify(STOPPING)
-        self._log.event(
-            f"draining: connections have {self.gateway.routes.config.times.drain:g} seconds to end"
-        )
+        self._log.event(self._drain_text())
         draining = loop.create_task(self.gateway.drain())
         hurried = loop.create_task(self._hurry.wait())
         await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)

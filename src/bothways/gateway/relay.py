@@ -7,13 +7,15 @@ too, so that nobody takes a part for the whole.
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 from collections.abc import Callable
 from typing import Any
 
 from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
-from bothways.errors import TLSError
+from bothways.errors import TLSError, Truncated
 from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.transported import Transported
 from bothways.tls.driver import DELIVERY_SECONDS
@@ -114,6 +116,18 @@ class TLSEnd(RelayEnd, asyncio.Protocol):
 class PlainEnd(RelayEnd, ReadingProtocol):
     """An end without TLS."""
 
+    def has_left(self) -> bool:
+        """Whether nothing reaches its program any more: it has closed its socket, and not one way of it alone.
+
+        Only a Unix socket tells, by POLLHUP.
+        """
+        own = None if self.is_lost else self.transport.get_extra_info("socket")
+        if own is None or own.family != socket.AF_UNIX:
+            return False
+        poll = select.poll()
+        poll.register(own.fileno(), 0)
+        return any(event & select.POLLHUP for _, event in poll.poll(0))
+
 
 class Relay:
     """A client and the service that it is connected to.
@@ -198,8 +212,11 @@ class Relay:
     def lost(self, end: RelayEnd, error: Exception | None) -> None:
         """An end is gone; before its time the other one is cut."""
         if self.why is None:
-            self.error = error
-            self._end(_ending("client" if end is self.client else "backend", error))
+            if end is self.service and self._lacks_nothing(error):
+                self._end(Ending.of(Code.CLOSED, "both sides closed"))
+            else:
+                self.error = error
+                self._end(_ending("client" if end is self.client else "backend", error))
             end.other.cut()
         if self._last is not None and self.client.is_lost and self.service.is_lost:
             self._last.stop()
@@ -219,6 +236,11 @@ class Relay:
             self.service.cut()
 
     # -- the end ---------------------------------------------------------------------------------------
+
+    def _lacks_nothing(self, error: Exception | None) -> bool:
+        """Whether a service has answered and the program was gone first, as where Redis sends no close_notify then."""
+        is_cut = isinstance(error, Truncated) and not error.in_record and self.service.count > 0
+        return is_cut and isinstance(self.client, PlainEnd) and self.client.has_left()
 
     def _end(self, why: Ending) -> None:
         self.why = why

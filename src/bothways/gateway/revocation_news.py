@@ -391,9 +391,10 @@ class NewsExchange:
         for each in due:
             self._due.pop(each, None)
             entry, evidence = self._own[each]
-            self._handle(entry.digest)
             self._meter.count(Metric.NEWS, "published")
-            self._tell(f"revocation news: {_described(evidence)} was published in {self._store.where}")
+            if entry.digest not in self._handled:  # told once, however often a store loses it
+                self._tell(f"revocation news: {_described(evidence)} was published in {self._store.where}")
+            self._handle(entry.digest)
 
 
 def _is_current(evidence: Evidence) -> bool:

@@ -16,6 +16,7 @@ from bothways.faults import shown
 from bothways.ticket_keys.redis_store import client_url, without_password
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # in which nobody asks, after there was no answer
+STEADY_SECONDS = 60.0  # of answers, after which a failure is the first one again
 MOST_OCTETS = 64 * 1024  # of all answers to one question, where no other number is said
 MOST_ELEMENTS = 1024
 LONGEST_NUMBER = 20  # digits
@@ -50,8 +51,9 @@ class StoreClient:
         except (ValueError, TypeError) as error:
             raise ConfigError(f"{self.where}: {shown(error)}") from None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._has_failed = False
         self._pause = 0.0
-        self._paused_until = 0.0
+        self._paused_until = self._steady_at = 0.0
 
     async def ask(self, *commands: Sequence[Argument], most: int = MOST_OCTETS) -> list[Answer]:
         """Send commands, and return their answers. most: octets of all answers.
@@ -124,12 +126,17 @@ class StoreClient:
 
     def answered(self) -> bool:
         """Note an answer that can be used; returns whether there was none before."""
-        had_failed, self._pause = self._pause > 0, 0.0
+        now, had_failed = asyncio.get_running_loop().time(), self._has_failed
+        self._has_failed = False
+        if had_failed:
+            self._steady_at = now + STEADY_SECONDS
+        elif now >= self._steady_at:
+            self._pause = 0.0
         return had_failed
 
     def failed(self, error: Exception) -> str | None:
         """Note that there was no answer, or a wrong one; returns why in words, unless it was so before."""
-        is_new = not self._pause
+        is_new, self._has_failed = not self._has_failed, True
         self._pause = min(max(2 * self._pause, FIRST_PAUSE), LONGEST_PAUSE)
         self._paused_until = asyncio.get_running_loop().time() + self._pause
         self.disconnect()
