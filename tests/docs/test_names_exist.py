@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -15,6 +16,7 @@ import pytest
 
 from architecture.sources import ROOT, modules, nodes
 from bothways.cli.commands import bothways
+from bothways.cli.ech import EchType
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Written by the catalogue, which runs the commands of other programs that it shows.
@@ -63,6 +65,37 @@ def test_every_command_line_of_a_page_names_options_of_that_command(page: Path) 
         if path:
             given = set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z0-9-]*", rest))
             assert given <= options(commands()[path]), (path, rest)
+
+
+@by_page(HAND_WRITTEN)
+def test_every_command_line_in_a_block_is_one_that_the_command_takes(page: Path) -> None:
+    """With its arguments and the values of its options; files are not read here."""
+    for line in command_lines(text_of(page)):
+        words = shlex.split(line, comments=True)[1:]
+        path = longest(tuple(words))
+        if path and not ({"...", "HOST:PORT", "-h", "--help"} & set(words)):
+            check_words(path, words[len(path) :])
+
+
+def command_lines(text: str) -> Iterator[str]:
+    """Each command line of ours in the blocks of a page, without what the shell does with it."""
+    for block in re.findall(r"^```(?:|sh|console|text)\n(.*?)^```$", text, re.M | re.S):
+        for line in re.findall(r"^(?:\$ )?(?:\S+ \| )?(bothways .*)$", block, re.M):
+            yield re.split(r" (?:2?>|&&|\|\||\||&)(?:\s|$)|   +", line)[0]
+
+
+def check_words(path: tuple[str, ...], words: list[str]) -> None:
+    """Have a command read its words. Fails if it refuses them for another reason than a file that is not there."""
+    command = commands()[path]
+    context = click.Context(command, info_name=" ".join(path))
+    given, rest, _ = command.make_parser(context).parse_args(args=words)
+    assert not rest, (path, rest)
+    for each in command.params:
+        value = given.get(each.name or "")
+        is_open = "$" in str(value) or "..." in str(value)  # the shell's part, or what is left out
+        if value is not None and not is_open and not isinstance(each.type, click.Path | EchType):
+            each.process_value(context, value)
+        assert not each.required or given.get(each.name or "") is not None, (path, each.name)
 
 
 @by_page(PAGES)
