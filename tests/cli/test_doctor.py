@@ -119,7 +119,7 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
         ([*ADA, "--profile", "web"], "--profile web requires HOST:PORT"),
         (["localhost:443", *ADA, "--profile", "public"], "'public' is not one of"),
         (["localhost", *ADA], "is not an address"),
-        (["localhost:0", *ADA], "port 0"),
+        (["localhost:0", *ADA], "port of 1 to 65535"),
         (["localhost:443", *ADA, "--http", "a b"], "is no path"),
         (["localhost:443", *ADA, "--http", "/a\r\nHost: b"], "is no path"),
         (["localhost:443", *ADA, "--name", "no name"], "not a DNS name"),

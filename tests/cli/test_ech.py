@@ -66,7 +66,7 @@ def test_a_suggested_command_encrypts_too(folder: Path) -> None:
 
 @pytest.mark.usefixtures("key")
 def test_what_is_no_configuration_is_wrong_use(folder: Path) -> None:
-    for wrong in ("nothing.pem", "ada.pem", "AAAA"):
+    for wrong in ("nothing.pem", "ada.pem", "AAAA", ""):
         done = connect("1", folder, "--ech", wrong)
         assert done.returncode == 2 and "--ech" in done.stderr, done.stderr
     words = ("serve", "127.0.0.1:0", "--cert", "server.pem", "--key", "server.key", "--echo")

@@ -9,6 +9,7 @@ from bothways import ConfigError, Credentials
 from bothways.cli import options, terminal
 from bothways.cli.options import (
     ADDRESS,
+    DIALLED,
     SERVER,
     Address,
     NamesType,
@@ -44,6 +45,14 @@ def test_other_texts_are_no_addresses(text):
     """Each says what was expected."""
     with pytest.raises(click.BadParameter, match=r"HOST|brackets|has no host"):
         ADDRESS.convert(text, None, None)
+
+
+@pytest.mark.parametrize("kind", [DIALLED, SERVER], ids=["address", "server"])
+@pytest.mark.parametrize("text", ["localhost:0", "[::1]:00", "https://localhost:0/"])
+def test_nothing_is_connected_to_at_port_0(kind, text):
+    """It stands for any free port of a listener."""
+    with pytest.raises(click.BadParameter, match="a port of 1 to 65535|brackets"):
+        kind.convert(text, None, None)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import importlib
 import json
 import logging
 import os
@@ -253,6 +254,33 @@ def test_wrong_use_is_reported_in_one_sentence(mutual, monkeypatch, capfd, words
     reported = capfd.readouterr().err
     assert printed in reported
     assert "Traceback" not in reported
+
+
+@pytest.mark.parametrize(
+    ("source", "last"),
+    [
+        ("import json\njson.loads('{')\n", "json.decoder.JSONDecodeError: "),
+        ("app = (\n", "SyntaxError: "),
+        ("import sys\nsys.exit()\n", "SystemExit"),
+    ],
+)
+def test_an_application_that_fails_when_it_is_imported_is_shown_where(
+    mutual, monkeypatch, capfd, source, last
+):
+    """By the lines of its own code, without those of who imports it; also one that ends the process."""
+    folder = mutual.ca.parent.parent
+    (folder / "failing.py").write_text(source)
+    monkeypatch.chdir(folder)
+    words = ["failing:app", "--listen", "127.0.0.1:0", "--cert", str(mutual.identity("server").pem)]
+    monkeypatch.setattr(sys, "argv", ["bothways", "run", *words])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "failing", raising=False)
+    importlib.invalidate_caches()
+    assert run(group) == 2
+    first, second, *_, final = capfd.readouterr().err.splitlines()
+    assert first == "bothways: failing:app: its module fails when it is imported:"
+    assert second.startswith(f'  File "{folder / "failing.py"}", line ')
+    assert final.startswith(last)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -1,19 +1,23 @@
-"""Commands whose standard streams are closed: no traceback, and what is lost is a failure."""
+"""Commands whose standard streams are closed, full or not of UTF-8: no traceback, and what is lost is told."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
+from pki import root
+
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no /bin/sh here")
 
 
-def shell(line: str) -> subprocess.CompletedProcess[str]:
+def shell(line: str, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a line of the shell in which "$@" is the command."""
     return subprocess.run(
-        ["/bin/sh", "-c", line, "sh", sys.executable, "-m", "bothways"],
+        ["/bin/sh", "-c", line, "sh", sys.executable, "-m", "bothways", *more],
+        env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -22,10 +26,31 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_an_output_that_is_closed_is_a_failure():
-    """Whoever reads the status learns that nothing was written."""
-    done = shell('"$@" --help >&-')
-    assert (done.returncode, done.stderr) == (1, "bothways: Bad file descriptor\n")
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('"$@" --help >&-', "Bad file descriptor"),
+        ('"$@" --help >/dev/full', "No space left on device"),
+        ('"$@" ca nothing --json >/dev/full', "no such command 'nothing'\nHint: try `bothways ca --help`"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_told(line, why):
+    """Status 1 would be that of a refusal."""
+    done = shell(line)
+    place = "" if "--json" in line else "standard output: "
+    assert (done.returncode, done.stderr) == (2, f"bothways: {place}{why}\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("command", ["show", "verify"])
+def test_any_name_of_a_file_can_be_printed(tmp_path, encoding, command):
+    """In any locale; bytes that are no text, and signs that turn the direction of others, are escaped."""
+    path = tmp_path / os.fsdecode(b"\xc5\x81\xff\xe2\x80\xae\n.pem")
+    path.write_bytes(root().pem)
+    words = [command, str(path), *(["--ca", str(path), "--purpose", "client"] if command == "verify" else [])]
+    done = shell('"$@"', *words, PYTHONIOENCODING=encoding)
+    assert "Traceback" not in done.stderr
+    assert r"\udcff\u202e\n.pem: " in done.stdout
 
 
 @pytest.mark.parametrize(("line", "status"), [('"$@" nothing 2>&-', 2), ('"$@" show - <&-', 2)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,15 @@ def test_another_type_than_a_path_is_a_config_error(path, words):
     """And no number is taken for a file descriptor."""
     with pytest.raises(ConfigError, match=words):
         files.content(path)
+
+
+def test_a_pipe_is_named_once_where_only_a_file_will_do(tmp_path):
+    """Not waited for, either."""
+    os.mkfifo(tmp_path / "a")
+    with pytest.raises(ConfigError) as raised:
+        files.content(tmp_path / "a", waits=False)
+    problem = "it is not a regular file, but a pipe or a device"
+    assert str(raised.value) == f"{tmp_path / 'a'}: cannot be read: {problem}"
 
 
 def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):

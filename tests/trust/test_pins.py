@@ -119,6 +119,10 @@ def test_a_file_has_lines_or_keys(tmp_path: Path) -> None:
         (b"# nothing\n", "no pin"),
         (b"\xff\xfe", "neither public keys in PEM nor lines"),
         (b"0123 name\n", "line 1: expected a SHA-256"),
+        (
+            b"-----BEGIN PRIVATE KEY-----\nMA==\n-----END PRIVATE KEY-----\n",
+            "expected a public key .*found PRIVATE KEY",
+        ),
         (b"# one\n" + b"g" * 64 + b"\n", "line 2: expected a SHA-256"),
         (b"%b\n%b again\n" % ((b"a" * 64,) * 2), "line 2: this key is pinned twice"),
         (b"a" * 64 + b" \x1b[31m\n", "printable"),

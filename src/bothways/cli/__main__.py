@@ -6,7 +6,7 @@ import sys
 import warnings
 from typing import NoReturn
 
-from bothways.cli.standard_streams import open_closed_streams
+from bothways.cli.standard_streams import prepare_streams
 
 MISSING = """bothways: the command line needs packages that are not installed
 Hint: pip install 'bothways[cli]'
@@ -15,7 +15,7 @@ Hint: pip install 'bothways[cli]'
 
 def main() -> NoReturn:
     """Run the command line and exit with its status; without the extra `[cli]` print what to install."""
-    open_closed_streams()
+    prepare_streams()
     try:
         import click  # noqa: F401 - only to learn whether the extra is there
         import rich  # noqa: F401

@@ -156,8 +156,6 @@ def _server(
     picture: LadderFile | None,
     starttls: Protocol | None,
 ) -> Report:
-    if address.port == 0:
-        refuse("a server does not listen on port 0", "give HOST:PORT, such as pay.example:443")
     own = side.load()
     config = ClientConfig(
         anchors=anchors,

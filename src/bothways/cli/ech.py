@@ -27,6 +27,8 @@ class EchType(click.ParamType[Ech]):
         text = str(value)
         if text == "grease":
             return "grease"
+        if not text:
+            self.fail("expected a file, base64, or grease, and it is empty", param, ctx)
         try:
             return ECHConfigList.load(text) if _is_file(text) else ECHConfigList.from_text(text)
         except ConfigError as error:

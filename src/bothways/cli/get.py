@@ -16,7 +16,7 @@ from bothways.cli.hints import request_words
 from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.option_types import FileName, Seconds
 from bothways.cli.options import (
-    ADDRESS,
+    DIALLED,
     SPOKEN,
     TIMEOUT,
     Address,
@@ -187,7 +187,7 @@ class LimitOptions:
     click.option("--http", type=click.Choice(["1.1", "2"]), help="Exactly this version of HTTP."),
     click.option(
         "--connect-to",
-        type=ADDRESS,
+        type=DIALLED,
         metavar="HOST:PORT",
         help="Connect to this address instead of the URL's host.",
     ),

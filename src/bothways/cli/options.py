@@ -43,9 +43,12 @@ class Address(NamedTuple):
 
 
 class AddressType(click.ParamType[Address]):
-    """HOST:PORT or [IPv6]:PORT."""
+    """HOST:PORT or [IPv6]:PORT. least: the smallest port; 0 stands for any free one, and nobody listens there."""
 
     name = "HOST:PORT"
+
+    def __init__(self, least: int) -> None:
+        self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
         """Parse an address; raises `click.BadParameter`."""
@@ -57,10 +60,10 @@ class AddressType(click.ParamType[Address]):
         bracketed = host.startswith("[") and host.endswith("]")
         if ":" in host and not bracketed:
             self.fail(f"{value!r}: an IPv6 address has to be in brackets, such as [::1]:8443", param, ctx)
-        if not colon or not re.fullmatch(r"0*[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
-            self.fail(
-                f"{value!a} is not an address; expected HOST:PORT with a port of 0 to 65535", param, ctx
-            )
+        is_number = colon and re.fullmatch(r"0*[0-9]{1,5}", port, re.ASCII)
+        if not is_number or not self._least <= int(port) <= 65535:
+            wanted = f"HOST:PORT with a port of {self._least} to 65535"
+            self.fail(f"{value!a} is not an address; expected {wanted}", param, ctx)
         try:
             host.encode("idna")  # the length limit of a host name in Python's resolver
         except UnicodeError:
@@ -116,8 +119,9 @@ class NamesType(click.ParamType[tuple[str, ...]]):
 
 
 PEER_RULE = ParsedType("KIND=VALUE", Rule, parsed_rule)
-ADDRESS = AddressType()
-SERVER = ServerType()
+ADDRESS = AddressType(least=0)
+DIALLED = AddressType(least=1)
+SERVER = ServerType(least=1)
 FILE = FileName(dir_okay=False)
 
 Command = Callable[..., Any]

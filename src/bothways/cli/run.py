@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import dropwhile
 from typing import Any
 
 import click
@@ -290,15 +293,25 @@ def _uvicorn_server(config: Any, news: ServerNews | None, ready: Callable[[], No
 
 
 def _check_application(app: str) -> None:
-    """Import the application. Raises ConfigError if it does not exist; exceptions of its own code are passed on."""
+    """Import the application. Raises ConfigError if it does not exist, or where its own code fails."""
     importer = import_module("uvicorn.importer")
     try:
         application = importer.import_from_string(app)
     except importer.ImportFromStringError as error:
         raise ConfigError(f"{app}: {str(error).strip().rstrip('.')}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever its code raises
+        raise ConfigError(f"{app}: its module fails when it is imported:\n{_own_trace(error)}") from None
     if not callable(application):
         kind = type(application).__name__
         raise ConfigError(f"{app}: of the type {kind}, which cannot be called; expected an ASGI application")
+
+
+def _own_trace(error: BaseException) -> str:
+    """Return the traceback of an application that is imported, without the lines of who imports it."""
+    importers = {__file__, import_module("uvicorn.importer").__file__, importlib.__file__}
+    lines = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
+    own = list(dropwhile(lambda each: each.filename in importers, lines))
+    return "".join(traceback.format_list(own) + traceback.format_exception_only(error)).rstrip()
 
 
 class RateLimitFilter(logging.Filter):

@@ -16,6 +16,7 @@ from bothways.cli.keylog import keylog_option, load_keylog
 from bothways.cli.option_types import Seconds
 from bothways.cli.options import (
     ADDRESS,
+    DIALLED,
     Address,
     Clients,
     Side,
@@ -75,20 +76,21 @@ class ClientLimits:
 
 @dataclass(frozen=True, slots=True)
 class ServiceChoice:
-    """What is done for a client: "echo" or "page", or the service to which its data is forwarded."""
+    """What is done for a client: one of these. forward: the service to which its data is forwarded."""
 
-    service: str | None
+    echo: bool
+    page: bool
     forward: Address | None
 
     def check(self, clients: Clients, starttls: Accepted | None) -> None:
         """Refuse a choice that is none, and options that do not go with it."""
-        if (self.service is None) == (self.forward is None):
+        if (self.echo, self.page, self.forward is not None).count(True) != 1:
             refuse("choose what to serve: exactly one of --echo, --page, --forward HOST:PORT")
         if starttls is not None and self.forward is None:
             refuse(
                 f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
             )
-        if clients.client_auth == "later" and self.service != "page":
+        if clients.client_auth == "later" and not self.page:
             refuse("--client-auth later: only --page asks for a certificate after the handshake")
 
     def maker(
@@ -98,7 +100,7 @@ class ServiceChoice:
         limit = idle_limit(idle_timeout, self.forward)
         if self.forward is not None:
             return functools.partial(Forward, TCPAddress(*self.forward), limit, starttls)
-        if self.service == "echo":
+        if self.echo:
             return functools.partial(Echo, limit)
         return functools.partial(Page, limit, asks=clients.client_auth == "later")
 
@@ -158,17 +160,11 @@ class EngineOptions:
 @gathered(
     "choice",
     ServiceChoice,
-    click.option("--echo", "service", flag_value="echo", type=str, help="Send received data back."),
-    click.option(
-        "--page",
-        "service",
-        flag_value="page",
-        type=str,
-        help="Answer HTTP requests with a page about the client.",
-    ),
+    click.option("--echo", is_flag=True, help="Send received data back."),
+    click.option("--page", is_flag=True, help="Answer HTTP requests with a page about the client."),
     click.option(
         "--forward",
-        type=ADDRESS,
+        type=DIALLED,
         metavar="HOST:PORT",
         help="Forward data to and from a TCP service without TLS.",
     ),

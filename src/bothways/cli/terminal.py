@@ -23,6 +23,7 @@ from typing import NoReturn
 import click
 
 from bothways.ca.errors import AuditFailed, AuthorityError
+from bothways.cli.standard_streams import OutputFailed
 from bothways.errors import ConfigError, TimedOut, TLSError, UnusableFile, UsageError
 from bothways.trust import files
 from bothways.trust.credentials import KeyMismatch
@@ -37,9 +38,20 @@ STATUSES: tuple[tuple[type[Exception], int], ...] = (
     (AuthorityError, MISUSED),
     (ConfigError, MISUSED),
     (UsageError, MISUSED),
+    (OutputFailed, MISUSED),  # nobody is to take that for a refusal
 )
 
 _one_at_a_time = threading.Lock()
+
+
+def _after_fork() -> None:
+    """Have no lock that a thread of the parent had."""
+    global _one_at_a_time
+    _one_at_a_time = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def run(command: click.Command) -> int:
@@ -47,6 +59,16 @@ def run(command: click.Command) -> int:
 
     With --json, wrong use and unreadable files are reported as one JSON object too.
     """
+    status = _ended(command)
+    try:
+        sys.stdout.flush()
+    except OutputFailed as error:
+        _drop_output()
+        return reported(error)
+    return status
+
+
+def _ended(command: click.Command) -> int:
     try:
         outcome = command.main(prog_name="bothways", standalone_mode=False)
         sys.stdout.flush()
@@ -167,8 +189,9 @@ def misused(text: str, hint: str = "", *, kind: str = "Misuse", code: str = Conf
         say(report)
     else:
         report_error(text, hint)
-        sys.stdout.write(report + "\n")
-        sys.stdout.flush()
+        with suppress(OutputFailed):  # it may be what is reported
+            sys.stdout.write(report + "\n")
+            sys.stdout.flush()
 
 
 def bounded(lines: Iterable[str]) -> list[str]:
@@ -217,8 +240,13 @@ def passphrase(file: str | None, what: str) -> str | None:
 
 def output_is_gone() -> NoReturn:
     """Exit without an error message because the reader of our output has closed it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_output()
     sys.exit(FAILED)
+
+
+def _drop_output() -> None:
+    """Have the end of the process find nothing to write that fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_misuse(error: click.ClickException) -> None:

@@ -180,7 +180,7 @@ def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -
         else "a certificate that cannot be decoded"
     )
     found = "trusted" if isinstance(verdict, Trusted) else "refused"
-    lines = [f"{path}: {found} as a {purpose}: {who}"]
+    lines = [f"{visible(path, 1000)}: {found} as a {purpose}: {who}"]
     width = max((len(each.outcome.value) for each in verdict.findings), default=0)
     lines += [
         f"  {STEPS[purpose].part(each.letter)}  {each.outcome.value:<{width}}  {visible(each.text, 600)}"

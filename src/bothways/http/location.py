@@ -73,7 +73,17 @@ def _located(url: str) -> Location:
         )
     if not parts.hostname:
         raise ValueError("it has no host")
-    return Location(_host(parts), parts.port or PORT, _target(parts))
+    return Location(_host(parts), _port(parts), _target(parts))
+
+
+def _port(parts: SplitResult) -> int:
+    try:
+        port = PORT if parts.port is None else parts.port
+    except ValueError:
+        port = 0
+    if not port:
+        raise ValueError("expected a port of 1 to 65535")
+    return port
 
 
 def _host(parts: SplitResult) -> str:

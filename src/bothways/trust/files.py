@@ -41,7 +41,7 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
             elif waits:
                 data = _from_pipe(file.fileno(), most)
             else:
-                raise UnusableFile(f"{os.fspath(path)}: is not a regular file, but a pipe or a device")
+                raise OSError("it is not a regular file, but a pipe or a device")
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or error
         raise UnusableFile(f"{os.fspath(path)}: cannot be read: {problem}") from None

@@ -177,6 +177,10 @@ class PinRequest:
 def _read(data: bytes, source: str) -> dict[bytes, str]:
     if any(label == _PUBLIC_KEY for label, _ in pem.blocks(data)):
         return {_pinnable(der, source).digest: "" for der in _ders(data, source)}
+    for label, _ in pem.blocks(data):
+        raise UnusableFile(
+            f"{source}: expected a public key (-----BEGIN {_PUBLIC_KEY}-----), found {shown(label)}"
+        )
     try:
         lines = data.decode("utf-8").splitlines()
     except UnicodeDecodeError:

@@ -26,6 +26,8 @@ def test_one_file_has_the_crl_of_the_issuer_and_of_the_root(folder: Path) -> Non
     init()
     client("alice")
     ca("revoke", "ca", "alice")
+    ca("crl", "ca", "--out", "nowhere/crl.pem", error="nowhere: no file can be created in it")
+    ca("crl", "ca", "--out", "", error="expected the name of a file, and it is empty")
     assert "CRL number 1, 1 revoked certificate" in ca("crl", "ca", "--out", "crl.pem").stderr
     issuing, root = lists(folder / "crl.pem")
     assert [crl.issuer.rfc4514_string() for crl in (issuing, root)] == [
@@ -60,6 +62,8 @@ def test_a_folder_gets_every_file_that_certificates_name(folder: Path) -> None:
     ca("revoke", "ca", "bob")
     (folder / "file").touch()
     ca("crl", "ca", "--tree", "file", error="Directory 'file' is a file")
+    ca("crl", "ca", "--tree", "file/web", error="file/web: Not a directory")
+    ca("crl", "ca", "--tree", "/proc/web", error="/proc/web: ")
     assert "signed 6 CRLs, wrote 9 files to web" in ca("crl", "ca", "--tree", "web").stderr
     found = sorted(
         str(path.relative_to(folder / "web")) for path in (folder / "web").rglob("*.c*r*") if path.is_file()

@@ -39,6 +39,11 @@ def test_a_file_in_pem_or_der_is_looked_at_first(folder: Path) -> None:
     assert states() == ["revoked", "revoked"]
 
 
+def test_a_text_that_is_too_long_for_a_file_is_no_certificate(folder: Path) -> None:
+    init()
+    ca("revoke", "ca", "f" * 5000, error="neither a file nor a serial number or name")
+
+
 def test_a_serial_is_read_with_colons_as_openssl_prints_it(folder: Path) -> None:
     init()
     client("alice")

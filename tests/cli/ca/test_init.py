@@ -113,7 +113,16 @@ def test_openssl_reads_every_file(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://b\xfccher.example", "http://a\udcff", "http://a/\xfc", "http://a b", "http:///x", "ftp://a"],
+    [
+        "http://b\xfccher.example",
+        "http://a\udcff",
+        "http://a/\xfc",
+        "http://a b",
+        "http:///x",
+        "ftp://a",
+        "http://[::1",
+        "http://a:0",
+    ],
 )
 def test_an_address_that_no_certificate_can_hold_is_refused(folder: Path, url: str) -> None:
     """And nothing is left behind."""

@@ -15,6 +15,7 @@ from bothways.ca.register.values import Series
 from bothways.ca_server.published_files import published_files
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
+from bothways.cli.options import FILE
 from bothways.cli.terminal import counted, refuse, say
 from bothways.trust import parsing
 from bothways.trust.extensions import extension_of
@@ -22,7 +23,7 @@ from bothways.trust.extensions import extension_of
 
 @click.command("crl")
 @directory_argument
-@click.option("--out", metavar="FILE", help="Write to this file instead of standard output.")
+@click.option("--out", type=FILE, metavar="FILE", help="Write to this file instead of standard output.")
 @click.option("--delta", is_flag=True, help="A delta CRL: only what changed since the latest complete CRL.")
 @click.option(
     "--tree",
@@ -51,6 +52,7 @@ def command(
         return
     if out is not None:
         files.check_target(Path(out))
+        files.check_writable(Path(out).parent)
     with key_access.open(path) as issuer:
         if delta:
             text = issuer.crl(lifetime, Series(delta=True)).public_bytes(Encoding.PEM)
@@ -69,13 +71,17 @@ def command(
 
 def _write_tree(path: Path, tree: Path, key_access: KeyAccess) -> None:
     """Sign the CRLs that are due, delta CRLs after their base CRLs, and write the files that changed."""
+    with files.file_errors(tree, ""):
+        tree.mkdir(parents=True, exist_ok=True)
+    files.check_writable(tree)
     with key_access.open(path) as issuer:
         signed = issuer.publish_due() + issuer.publish_due()
         written = 0
         for name, content in published_files(issuer):
             file = tree / name
-            if not file.is_file() or file.read_bytes() != content:
-                file.parent.mkdir(parents=True, exist_ok=True)
+            if not file.is_file() or files.read(file) != content:
+                with files.file_errors(file.parent, ""):
+                    file.parent.mkdir(parents=True, exist_ok=True)
                 files.write(file, content, files.PUBLIC)
                 written += 1
     say(f"signed {counted(len(signed), 'CRL')}, wrote {counted(written, 'file')} to {tree}")

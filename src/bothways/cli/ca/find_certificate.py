@@ -24,7 +24,7 @@ def find_certificate(register: Register, which: str, held: bool = False) -> Regi
 
     held: of several with one name, take the one that is on hold.
     """
-    if Path(which).is_file():
+    if _is_file(which):
         return _by_file(register, which)
     digits = which.replace(":", "").removeprefix("0x")
     if re.fullmatch(r"[0-9a-fA-F]{1,40}", digits):
@@ -32,6 +32,13 @@ def find_certificate(register: Register, which: str, held: bool = False) -> Regi
         if entry is not None:
             return entry
     return _by_name(register, which, held)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # a long text is no path
+        return False
 
 
 def status_of(entry: RegisterEntry, now: datetime) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -20,6 +19,7 @@ from bothways.cli.ca.options import constraints_options, directory_argument, key
 from bothways.cli.terminal import refuse, say
 from bothways.describe.escape import visible
 from bothways.trust.certificate import subject_of
+from bothways.trust.evidence.locations import read_location
 
 
 @click.command("init")
@@ -87,10 +87,8 @@ def command(
     issuing key is created in a token, or the existing one is used; module-path= in the URI or $PKCS11_MODULE names the
     token's driver.
     """
-    if url and not re.fullmatch(r"https?://[!-.0-~]+(/[!-~]*)?", url):
-        refuse(
-            f"--url: {visible(url)} is not an http:// URL", "write internationalized names as xn--... and %XX"
-        )
+    if url:
+        _check_url(url)
     options = InitOptions(
         name or "",
         KeyType(key),
@@ -150,3 +148,11 @@ def _import(path: Path, options: InitOptions, source: ImportSource, key_access: 
 
 def _subject(certificate: x509.Certificate) -> str:
     return visible(subject_of(certificate))
+
+
+def _check_url(url: str) -> None:
+    try:
+        read_location(url, https=True)
+    except ValueError as error:
+        hint = "write internationalized names as xn--... and %XX"
+        refuse(f"--url: {visible(url)} is not an http:// URL: {error}", hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -35,4 +36,4 @@ def command(path: Path, which: str, reason: str, key_access: KeyAccess) -> None:
         entry = find_certificate(issuer.register, which)
         issuer.revoke(entry.serial, reason)
     say(f"revoked {visible(entry.name)}, serial {entry.serial:x}, for {reason}")
-    say(f"publish a new CRL: bothways ca crl {path} --out crl.pem")
+    say(f"publish a new CRL: bothways ca crl {shlex.quote(visible(str(path), 1000))} --out FILE")
