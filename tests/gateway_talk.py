@@ -117,14 +117,15 @@ port = 0
         at: int | None = None,
         **settings: Any,
     ) -> tuple[StreamReader, StreamWriter]:
-        """Connect a client; `at` another port than that of the first listener."""
+        """Connect a client to the first listener, or to the one of `localhost` that has the port `at`."""
         return await self.connected(gateway, self.mutual.client(who, **settings).config, name, at)
 
     async def connected(
         self, gateway: Gateway, config: ClientConfig, name: str = "localhost", at: int | None = None
     ) -> tuple[StreamReader, StreamWriter]:
         """Connect with a configuration, which may have the sessions of earlier connections."""
-        reader, writer = await connect("127.0.0.1", port(gateway) if at is None else at, config, name)
+        where = ("127.0.0.1", port(gateway)) if at is None else ("localhost", at)
+        reader, writer = await connect(*where, config, name)
         self.writers.append(writer)
         return reader, writer
 
