@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gc
 import signal
+from collections.abc import Generator
 
 import pytest
 from hypothesis import settings
+
+import run_order
 
 # Samples are the same in every run, and nothing fails for being slow: a busy machine is no bug.
 settings.register_profile("sample", deadline=None, derandomize=True, database=None, max_examples=50)
@@ -29,7 +32,19 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if collector.path == run_order.TESTS and report.passed:
+        report.result = run_order.rotated(report.result)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items[:] = run_order.ordered(items, run_order.process()[1])
     if config.getoption("--full"):
         return
     skip = pytest.mark.skip(reason="a full sweep: make test-all")
