@@ -13,7 +13,7 @@ import pytest
 
 import identities
 import pki
-from aio_talk import closed, echo, open_to, port, quiet, run, serving
+from aio_talk import Clock, closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Alert,
     Caution,
@@ -199,12 +199,15 @@ async def test_draining_is_bounded_in_time_and_bytes(monkeypatch=None):
 @run
 async def test_an_idle_connection_ends_with_an_error():
     """`idle_timeout`: TimeoutError for whoever reads, close_notify for the peer."""
-    async with serving(quiet) as server:
-        reader, writer = await open_to(server, idle_timeout=0.1)
+    async with serving(echo) as server:
+        reader, writer = await open_to(server, idle_timeout=10)
+        clock = Clock()
         for _ in range(4):
-            writer.write(b"still here")
-            await asyncio.sleep(0.05)
-        with pytest.raises(TimeoutError, match=r"nothing was said for 0\.1 seconds"):
+            writer.write(b"x")
+            assert await reader.read(1) == b"x"
+            await clock.advance(6)
+        await clock.advance(5)
+        with pytest.raises(TimeoutError, match="nothing was said for 10 seconds"):
             await reader.read(1)
         await closed(writer)
 
