@@ -25,7 +25,7 @@ from pathlib import Path
 
 from command_line import bothways, environment, run_command, start_command
 
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass

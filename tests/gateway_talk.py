@@ -141,7 +141,7 @@ def port(gateway: Gateway) -> int:
     return int(gateway.addresses()[0].rpartition(":")[2])
 
 
-async def until(holds: Any, seconds: float = 10.0) -> None:
+async def until(holds: Any, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0.01)

@@ -51,7 +51,7 @@ def served(app: Any, **settings: Any) -> Iterator[int]:
         thread.join(20)
 
 
-def until(holds: Callable[[], bool], seconds: float = 15.0) -> None:
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something holds."""
     end = time.monotonic() + seconds
     while not holds():

@@ -34,7 +34,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def connect(self, timeout: float | None = 5) -> socket.socket:
+    def connect(self, timeout: float | None = 60) -> socket.socket:
         """A bare connection to it."""
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
@@ -42,7 +42,7 @@ class Server:
         """End it, when what goes on has ended."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join(5)
+        self._thread.join(60)
         self._listener.close()
 
     def _run(self) -> None:

@@ -147,13 +147,13 @@ def test_a_context_that_is_filled_takes_the_attribute(tmp_path: Path) -> None:
 def sockets(client: ssl.SSLContext, server: ssl.SSLContext) -> Iterator[tuple[Any, Callable[[], Any]]]:
     """A client's socket, and what returns that of the server."""
     ours, theirs = socket.socketpair()
-    ours.settimeout(10)
-    theirs.settimeout(10)
+    ours.settimeout(60)
+    theirs.settimeout(60)
     wrapped: list[Any] = []
     thread = threading.Thread(target=lambda: wrapped.append(server.wrap_socket(theirs, server_side=True)))
     thread.start()
     with client.wrap_socket(ours, server_hostname="localhost") as end:
-        thread.join(10)
+        thread.join(60)
         with wrapped[0]:
             yield end, lambda: wrapped[0]
 

@@ -56,7 +56,7 @@ def server() -> Iterator[Server]:
 
 
 def dial(server: Server, context: ssl.SSLContext | None = None, **options: Any) -> Any:
-    timeout = options.pop("timeout", 5)
+    timeout = options.pop("timeout", 60)
     name = options.pop("server_hostname", "localhost")
     return (context or client_context()).wrap_socket(server.connect(timeout), server_hostname=name, **options)
 
@@ -73,7 +73,7 @@ def test_a_socket_is_one_of_ssl_and_talks(server: Server) -> None:
         assert sock.recv(100) == b"hello"
         assert sock.peer.names.dns == ("localhost",)
         assert (sock.server_hostname, sock.server_side) == ("localhost", False)
-        assert sock.gettimeout() == 5
+        assert sock.gettimeout() == 60
     with pytest.raises(TypeError, match="does not have a public constructor"):
         SSLSocket()
 
@@ -152,7 +152,7 @@ def test_each_side_sends_all_and_ends_its_own_direction(version: str) -> None:
 def test_closing_does_not_wait_for_a_sending_thread(end: str) -> None:
     """The peer takes nothing more: the other thread is woken, and both are done in a bounded time."""
     done = threading.Event()
-    with Server(server_context(), lambda sock: done.wait(10)) as server:
+    with Server(server_context(), lambda sock: done.wait(60)) as server:
         sock = dial(server, timeout=None)
         raised: list[BaseException] = []
 
@@ -168,8 +168,8 @@ def test_closing_does_not_wait_for_a_sending_thread(end: str) -> None:
         calls = {"close": sock.close, "shutdown": lambda: sock.shutdown(socket.SHUT_RDWR)}
         ender = threading.Thread(target=calls[end], daemon=True)
         ender.start()
-        ender.join(5)
-        sender.join(5)
+        ender.join(60)
+        sender.join(60)
         assert not ender.is_alive()
         assert not sender.is_alive()
         assert len(raised) == 1
@@ -308,10 +308,11 @@ def test_a_time_limit_leaves_the_connection_usable() -> None:
         sock.sendall(b"answer")
         echo(sock)
 
-    with Server(server_context(), slow) as server, dial(server, timeout=0.05) as sock:
+    with Server(server_context(), slow) as server, dial(server, timeout=60) as sock:
+        sock.settimeout(0.05)
         with pytest.raises(TimeoutError, match="The read operation timed out"):
             sock.recv(10)
-        sock.settimeout(5)
+        sock.settimeout(60)
         sock.sendall(b"x")
         assert sock.recv(10) == b"answer"
 
@@ -388,7 +389,7 @@ def test_a_record_in_single_bytes_does_not_extend_the_time_limit(limit: str) -> 
     accepting.start()
     accepting.join(4)
     done.set()
-    slow.join(5)
+    slow.join(60)
     theirs.close()
     assert isinstance(raised[0], ssl.SSLError if options else TimeoutError)
 
@@ -666,15 +667,15 @@ def web() -> Iterator[int]:
 
 
 def test_http_of_the_standard_library_knows_its_client(web: int) -> None:
-    connection = http.client.HTTPSConnection("localhost", web, context=client_context(), timeout=5)
+    connection = http.client.HTTPSConnection("localhost", web, context=client_context(), timeout=60)
     for _ in range(3):
         connection.request("GET", "/")
         assert connection.getresponse().read() == b"Ada"
     connection.close()
-    with urllib.request.urlopen(f"https://localhost:{web}/", context=client_context(), timeout=5) as answer:
+    with urllib.request.urlopen(f"https://localhost:{web}/", context=client_context(), timeout=60) as answer:
         assert answer.read() == b"Ada"
     with pytest.raises(OSError) as refused:
-        urllib.request.urlopen(f"https://localhost:{web}/", context=stranger(), timeout=5)
+        urllib.request.urlopen(f"https://localhost:{web}/", context=stranger(), timeout=60)
     assert isinstance(failure_of(refused.value), PeerFault)
 
 

@@ -92,7 +92,7 @@ class Talk:
     def await_report(self) -> None:
         """Let the clock go on until something is printed."""
         self.clock.goes = True
-        assert self.reported.wait(10)
+        assert self.reported.wait(60)
         self.clock.goes = False
         self.reported.clear()
 
@@ -179,7 +179,7 @@ def test_what_the_server_does_not_take_is_said_and_lost_in_no_piece(
         thread.start()
     talk.clock.goes = True
     while not talk.said or "to take what was sent" not in talk.said[-1]:
-        assert talk.reported.wait(10)
+        assert talk.reported.wait(60)
         talk.reported.clear()
     talk.clock.goes = False
     taken = bytearray()

@@ -64,7 +64,7 @@ def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path):
     with Output(str(pipe)) as output:
         output.write(b"through")
         output.keep()
-    reader.join(10)
+    reader.join(60)
     assert got == [b"through"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 

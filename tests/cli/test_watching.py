@@ -131,5 +131,5 @@ def test_what_is_looked_after_is_said_and_a_look_that_fails_is_tried_again(monke
         return outcome
 
     with watching.checking_regularly([look]):
-        assert twice.wait(10)
+        assert twice.wait(60)
     assert capsys.readouterr().err == "bothways: out of order\nsomething new\n"

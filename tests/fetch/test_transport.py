@@ -193,7 +193,7 @@ def over_https(host: str) -> Reply:
 def _answered_once(listener: socket.socket) -> None:
     sock, _ = listener.accept()
     config = identities.server_config(client_anchors=None)
-    with contextlib.suppress(TLSError, OSError), wrap(sock, config, timeout=10) as channel:
+    with contextlib.suppress(TLSError, OSError), wrap(sock, config, timeout=60) as channel:
         channel.recv(4096)
         channel.sendall(reply(b"safe"))
 

@@ -69,7 +69,7 @@ def test_pkcs12_serves_and_is_read_again_with_its_password(setting: Setting) -> 
                 _, writer = await setting.open(gateway)
                 password.write_bytes(b"open-sesame\n")
                 p12.write_bytes(as_p12(other, b"open-sesame"))
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while True:
                         [route] = gateway.routes.all
                         if route.server.settings.identity.own[0].certificate != _leaf(setting):

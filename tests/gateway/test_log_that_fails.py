@@ -63,7 +63,7 @@ def test_a_client_without_tls_is_closed_though_nothing_can_be_told_of_it(setting
                 disk.is_full = True
                 reader, writer = await asyncio.open_connection("127.0.0.1", port(gateway))
                 writer.write(b"QUIT\r\n")
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     assert (await reader.read()).endswith(b"221 2.0.0 Bye\r\n")
                 writer.close()
                 await setting.reload()

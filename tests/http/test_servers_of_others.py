@@ -51,7 +51,7 @@ def test_werkzeug_tells_who_calls_by_the_handshake_and_not_by_headers(mutual):
         assert get(mutual, server.port, mutual.identity("client"))[0] == 403
     finally:
         server.shutdown()
-        thread.join(10)
+        thread.join(60)
         server.server_close()
 
 

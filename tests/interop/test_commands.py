@@ -143,7 +143,7 @@ def plain_echo() -> Iterator[int]:
         thread = threading.Thread(target=echo, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
 
 

@@ -257,4 +257,4 @@ def test_grpc_passes_with_trailers_and_streams_to_a_service_of_http2(setting: Se
             parts = [bytes([number]) * 50_000 for number in range(20)]
             assert list(both(iter(parts), timeout=30)) == [each * 2 for each in parts]
     finally:
-        server.stop(None).wait(10)
+        server.stop(None).wait(60)

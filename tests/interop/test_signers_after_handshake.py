@@ -62,7 +62,7 @@ class Server:
     def serve(self) -> None:
         taken, _ = self._listening.accept()
         with self._listening, self._context.wrap_socket(taken, server_side=True) as conn:
-            conn.settimeout(10)
+            conn.settimeout(60)
             conn.sendall(b"one ")
             conn.verify_client_post_handshake()
             conn.sendall(b"two")
@@ -77,7 +77,7 @@ def serving(folder: Path, asks: ssl.VerifyMode = ssl.CERT_REQUIRED) -> Iterator[
     thread = threading.Thread(target=server.serve)
     thread.start()
     yield server
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 

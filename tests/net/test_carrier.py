@@ -62,7 +62,7 @@ def other_side(act: Callable[[], None]) -> Iterator[None]:
 
 
 def echo(channel: Channel) -> None:
-    channel.settimeout(10)
+    channel.settimeout(60)
     while data := channel.recv(65536):
         channel.sendall(data)
     channel.close(linger=1)
@@ -70,13 +70,13 @@ def echo(channel: Channel) -> None:
 
 def talk(channel: Channel) -> bytes:
     """Say much while the answer comes, and read it whole."""
-    channel.settimeout(10)
+    channel.settimeout(60)
     sending = threading.Thread(target=lambda: (channel.sendall(INNER), channel.shutdown()))
     sending.start()
     found = b""
     while data := channel.recv(65536):
         found += data
-    sending.join(10)
+    sending.join(60)
     return found
 
 
@@ -91,8 +91,8 @@ def bare(sock: socket.socket, server: bool) -> Bare:
 def within(sock: socket.socket, server: bool) -> Channel:
     """A channel of ours, so that there is TLS within TLS."""
     if server:
-        return wrap(sock, identities.server_config(), timeout=10)
-    return wrap(sock, identities.client_config(identities.client()), "localhost", timeout=10)
+        return wrap(sock, identities.server_config(), timeout=60)
+    return wrap(sock, identities.client_config(identities.client()), "localhost", timeout=60)
 
 
 def twice_within(sock: socket.socket, server: bool) -> Channel:
@@ -110,8 +110,8 @@ def test_a_channel_runs_over_whatever_has_recv_and_send(
     near, far = socket.socketpair()
     config = identities.client_config(identities.client())
     with (
-        other_side(lambda: echo(wrap(carrier(far, True), identities.server_config(), timeout=10))),
-        wrap(carrier(near, False), config, "localhost", timeout=10) as channel,
+        other_side(lambda: echo(wrap(carrier(far, True), identities.server_config(), timeout=60))),
+        wrap(carrier(near, False), config, "localhost", timeout=60) as channel,
     ):
         assert channel.peer is not None and channel.peer.names.dns == ("localhost",)
         assert talk(channel) == INNER
@@ -133,12 +133,12 @@ def test_a_channel_runs_over_a_socket_of_ssl(tmp_path: Path) -> None:
     ours = ssl.create_default_context(cafile=str(tmp_path / "a"))
 
     def serve() -> None:
-        echo(wrap(theirs.wrap_socket(far, server_side=True), identities.server_config(), timeout=10))
+        echo(wrap(theirs.wrap_socket(far, server_side=True), identities.server_config(), timeout=60))
 
     with other_side(serve):
         below = ours.wrap_socket(near, server_hostname="localhost")
         assert isinstance(carrier_of(below), StreamCarrier)
-        with wrap(below, identities.client_config(identities.client()), "localhost", timeout=10) as channel:
+        with wrap(below, identities.client_config(identities.client()), "localhost", timeout=60) as channel:
             assert talk(channel) == INNER
 
 
@@ -154,7 +154,7 @@ class Reused:
     def recv(self, size: int) -> bytes:
         self._is_read = True
         self.reading.set()
-        self.ended.wait(10)
+        self.ended.wait(60)
         self._is_read = False
         return b""
 
@@ -173,7 +173,7 @@ def test_nothing_is_closed_beneath_the_thread_that_reads_it() -> None:
     below = Reused()
     carrier = StreamCarrier(below)
     assert carrier.receive(0.01) is None
-    assert below.reading.wait(10)
+    assert below.reading.wait(60)
     carrier.close()
     assert below.was_read_when_closed is False
 
@@ -186,19 +186,19 @@ def test_time_limits_hold_over_whatever_it_is(carrier: Callable[[socket.socket, 
     say = threading.Event()
 
     def serve() -> None:
-        with wrap(carrier(far, True), identities.server_config(), timeout=10) as channel:
-            assert say.wait(10)
+        with wrap(carrier(far, True), identities.server_config(), timeout=60) as channel:
+            assert say.wait(60)
             channel.sendall(b"late")
             assert channel.recv(10) == b""
 
-    with other_side(serve), wrap(carrier(near, False), config, "localhost", timeout=10) as channel:
+    with other_side(serve), wrap(carrier(near, False), config, "localhost", timeout=60) as channel:
         channel.settimeout(0.1)
         started = time.monotonic()
         with pytest.raises(TimeoutError):
             channel.recv(10)
         assert time.monotonic() - started < 5
         say.set()
-        channel.settimeout(10)
+        channel.settimeout(60)
         assert channel.recv(10) == b"late"
     near.close()
     far.close()
@@ -223,13 +223,13 @@ def test_a_refusal_of_the_inner_channel_arrives_through_the_outer_one() -> None:
 
     def serve() -> None:
         with pytest.raises(PeerFault) as caught:
-            wrap(within(far, True), identities.server_config(), timeout=10)
+            wrap(within(far, True), identities.server_config(), timeout=60)
         refused.append(caught.value)
 
     with other_side(serve):
         outer = within(near, False)
-        channel = wrap(outer, identities.client_config(), "localhost", timeout=10)  # shows no certificate
-        assert channel.confirmed(timeout=10) == "refused"
+        channel = wrap(outer, identities.client_config(), "localhost", timeout=60)  # shows no certificate
+        assert channel.confirmed(timeout=60) == "refused"
         channel.close()
     assert refused[0].fault is Fault.NO_CERTIFICATE
     assert outer.fileno() == -1
@@ -240,14 +240,14 @@ def test_a_cut_around_a_connection_cuts_it() -> None:
     near, far = socket.socketpair()
 
     def serve() -> None:
-        with wrap(within(far, True), identities.server_config(), timeout=10):
+        with wrap(within(far, True), identities.server_config(), timeout=60):
             far.shutdown(socket.SHUT_RDWR)
 
     with other_side(serve):
         channel = wrap(
             within(near, False), identities.client_config(identities.client()), "localhost", timeout=10
         )
-        channel.settimeout(10)
+        channel.settimeout(60)
         with pytest.raises(Truncated):
             channel.recv(10)
 

@@ -63,7 +63,7 @@ class Server:
                 sock, _ = self._listener.accept()
                 try:
                     with wrap(sock, self._config, **self._options) as channel:
-                        channel.settimeout(10)
+                        channel.settimeout(60)
                         self._talk(channel)
                         self.outcomes.append(channel.peer)
                 except (TLSError, OSError) as error:
@@ -80,7 +80,7 @@ class Server:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ def test_a_time_limit_on_reading_leaves_the_channel_usable(serve):
         channel.settimeout(0.05)
         with pytest.raises(TimeoutError):
             channel.recv(1)
-        channel.settimeout(10)
+        channel.settimeout(60)
         channel.sendall(b"x")
         assert channel.recv(1) == b"x"
 
@@ -298,7 +298,7 @@ def test_a_time_limit_on_sending_loses_nothing(serve):
     got: list[bytes] = []
 
     def slow(channel: Channel) -> None:
-        go.wait(10)
+        go.wait(60)
         got.append(read_all(channel))
 
     server = serve(slow)
@@ -309,7 +309,7 @@ def test_a_time_limit_on_sending_loses_nothing(serve):
             while True:
                 channel.sendall(bytes([sent % 256]) * 65536)
                 sent += 1
-        channel.settimeout(10)
+        channel.settimeout(60)
         go.set()
         channel.sendall(b"end")
         channel.shutdown()
@@ -326,7 +326,7 @@ def test_client_gives_up_on_a_server_that_stays_silent():
             connect("127.0.0.1", listener.getsockname()[1], ada(), timeout=0.1)
         peer, _ = listener.accept()
         with peer:
-            peer.settimeout(10)
+            peer.settimeout(60)
             hello = b""
             while data := peer.recv(65536):
                 hello += data
@@ -397,7 +397,7 @@ def test_abort_wakes_a_thread_that_waits(serve):
     reader.start()
     time.sleep(0.05)
     channel.abort()
-    reader.join(10)
+    reader.join(60)
     assert isinstance(ended[0], Truncated)
     channel.close()
 
@@ -431,7 +431,7 @@ def test_a_refused_peer_that_keeps_sending_small_pieces_gets_the_alert():
     peer.start()
     with ours, pytest.raises(PeerFault) as refused:
         wrap(ours, identities.server_config())
-    peer.join(10)
+    peer.join(60)
     assert refused.value.fault is Fault.NOT_TLS
     assert len(sent) == 100
     with theirs:
@@ -545,7 +545,7 @@ def test_a_cut_before_the_first_word_fails_the_handshake(reset):
 
         threading.Thread(target=serve_and_cut, daemon=True).start()
         with connect("127.0.0.1", listener.getsockname()[1], ada()) as channel:
-            assert done.wait(10)
+            assert done.wait(60)
             with pytest.raises(Truncated) as cut:
                 channel.recv(1)
             assert cut.value.step == "3"
@@ -574,7 +574,7 @@ def test_our_alert_reaches_a_peer_that_is_still_sending():
             alert = b""
             while data := peer.recv(100):
                 alert += data
-        thread.join(10)
+        thread.join(60)
     assert alert == bytes((21, 3, 3, 0, 2, 2, Alert.UNEXPECTED_MESSAGE))
     assert isinstance(refused[0], PeerFault)
 
@@ -760,7 +760,7 @@ def test_nobody_else_may_receive_while_a_client_is_asked(serve):
         time.sleep(0.2)
         talk(channel)
         channel.sendall(b"x")
-        reader.join(10)
+        reader.join(60)
 
     server = serve(receiving, config=identities.server_config(client_auth="later"))
     with open_to(server, ada(post_handshake_auth=True)) as channel:

@@ -34,7 +34,7 @@ def threads_end() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
     for each in set(threading.enumerate()) - before:
-        each.join(10)
+        each.join(60)
         assert not each.is_alive()
 
 
@@ -55,10 +55,10 @@ class Talk:
         serving = threading.Thread(target=serve)
         serving.start()
         ends["client"] = wrap(near, client, "localhost")
-        serving.join(10)
+        serving.join(60)
         self.judge, self.other = ends[judge], ends["client" if judge == "server" else "server"]
         self.judge.settimeout(timeout)
-        self.other.settimeout(10)
+        self.other.settimeout(60)
         self.judged = identities.client() if judge == "server" else identities.server()
 
     def revoke(self) -> None:
@@ -156,7 +156,7 @@ def test_a_receiving_and_a_sending_thread_both_learn_of_a_revocation(talk):
         each.start()
     open_.revoke_soon()
     for each in threads:
-        each.join(10)
+        each.join(60)
     assert len(caught) == 2
     assert all(isinstance(each, PeerFault) and each.fault is Fault.REVOKED for each in caught), caught
 
@@ -231,7 +231,7 @@ class Fetching:
         )
         serving.start()
         self.client = wrap(near, identities.client_config(identities.named_client()), "localhost")
-        serving.join(10)
+        serving.join(60)
         self.asked.clear()
 
     def _serve(self, sock: socket.socket, config) -> None:
@@ -239,14 +239,14 @@ class Fetching:
 
     def _find(self, wanted: EvidenceWanted) -> object:
         self.asked.set()
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         if isinstance(self.found, type):
             raise self.found("out of order")
         return self.found
 
     def __enter__(self) -> Fetching:
         for end in (self.client, self.server):
-            end.settimeout(10)
+            end.settimeout(60)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -261,14 +261,14 @@ def test_data_goes_both_ways_while_evidence_is_fetched_and_a_revocation_then_end
     with Fetching() as talk:
         talk.go.clear()
         talk.server.judge_again()
-        assert talk.asked.wait(10)
+        assert talk.asked.wait(60)
         talk.server.sendall(b"back")
         talk.client.sendall(b"there")
         assert (talk.client.recv(10), talk.server.recv(10)) == (b"back", b"there")
         talk.server.settimeout(0.05)
         with pytest.raises(TimeoutError):
             talk.server.recv(1)
-        talk.server.settimeout(10)
+        talk.server.settimeout(60)
         talk.found = [identities.status(identities.named_client(), "revoked")]
         talk.go.set()
         refusal(lambda: talk.server.recv(1))
@@ -320,7 +320,7 @@ def test_an_answer_after_the_end_is_ignored(caplog):
     with Fetching() as talk:
         talk.go.clear()
         talk.server.judge_again()
-        assert talk.asked.wait(10)
+        assert talk.asked.wait(60)
         talk.client.close()
         assert talk.server.recv(1) == b""
         talk.server.close()
@@ -343,7 +343,7 @@ def test_a_client_whose_authority_is_taken_out_of_a_watched_file_loses_its_chann
     serving = threading.Thread(target=lambda: ends.append(wrap(far, server)))
     serving.start()
     with wrap(near, identities.client_config(identities.client()), "localhost") as client:
-        serving.join(10)
+        serving.join(60)
         with ends[0] as served:
             (tmp_path / "ca.pem").write_bytes(identities.root("Another Root").pem)
             with pytest.raises(PeerFault) as caught:

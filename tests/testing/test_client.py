@@ -33,7 +33,7 @@ def listening(serve: Callable[[socket.socket], object]) -> Iterator[int]:
         thread = threading.Thread(target=accept)
         thread.start()
         yield listener.getsockname()[1]
-        thread.join(10)
+        thread.join(60)
 
 
 def of_python(both: MutualTLS, version: ssl.TLSVersion) -> Callable[[socket.socket], None]:

@@ -129,7 +129,7 @@ def test_workers_serve_until_a_signal_and_end_in_their_own_way(tmp_path, number)
         program.send(number)
         assert set(program.until("leaving", 3)) == set(pids)
         assert program.until("ended") == ["0"]
-        assert program.process.wait(10) == 0
+        assert program.process.wait(60) == 0
         assert gone(*pids)
 
 
@@ -161,7 +161,7 @@ def test_where_workers_cannot_start_at_all_the_service_ends(tmp_path):
     with running(tmp_path, work="sys.exit(4)") as program:
         program.until("worker ")
         assert program.until("ended") == ["1"]
-        assert program.process.wait(10) == FAILED
+        assert program.process.wait(60) == FAILED
 
 
 def test_an_exception_of_a_worker_is_reported(tmp_path):
