@@ -25,7 +25,6 @@ def play(
         return as_server(
             ours,
             lambda port: stage.calling(row.command, row.says, port, row.setup),
-            row.patience,
             browser=row.program == "chromium",
             content=enough is not None,
         )

@@ -320,7 +320,7 @@ SERVED = (
         me("server-unknown", client_auth="none")),
     Row("our-certificate-in-a-browser", "a browser does not know our CA; its alert is certificate_unknown", SERVER,
         "chromium --headless --no-sandbox --disable-gpu --user-data-dir=profile https://localhost:PORT/",
-        Cause.CA_NOT_ACCEPTED, OURS, me("server-unknown", client_auth="none"), patience=30.0),
+        Cause.CA_NOT_ACCEPTED, OURS, me("server-unknown", client_auth="none")),
     Row("caller-of-tls-1-1", "the client has TLS 1.1 at most", SERVER,
         f"{S_CLIENT} -tls1_1 -cipher DEFAULT@SECLEVEL=0", Cause.NO_SHARED_VERSION, PEERS,
         with_(client_auth="none")),

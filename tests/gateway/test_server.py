@@ -110,7 +110,7 @@ def test_revoked_clients_are_ended_within_a_second_and_nobody_else(setting: Sett
                 return await setting.open(gateway, leaving if number % 2 else "good", revocation=None)
 
         async with service() as behind:
-            setting.write(behind.route(RULE))
+            setting.write(behind.route(RULE), times={"hello": 60, "handshake": 60, "connect": 60})
             async with setting.gateway() as gateway:
                 talks = await asyncio.gather(*map(opened, range(count)))
                 await asyncio.gather(*map(exchange, talks, range(count)))
