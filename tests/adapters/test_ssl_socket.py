@@ -442,8 +442,11 @@ def test_what_is_sent_piece_by_piece_arrives_once(server: Server) -> None:
         assert bytes(came) == data
 
 
-def test_a_refusal_does_not_block_a_non_blocking_socket(server: Server) -> None:
+def test_a_refusal_does_not_block_a_non_blocking_socket(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The alert goes out, and the socket is its owner's to close."""
+    monkeypatch.setattr(pipe, "LINGER_SECONDS", 90.0)
     bare = server.connect()
     bare.setblocking(False)
     sock = stranger().wrap_socket(bare, server_hostname="localhost", do_handshake_on_connect=False)
@@ -451,7 +454,7 @@ def test_a_refusal_does_not_block_a_non_blocking_socket(server: Server) -> None:
         began = time.monotonic()
         with pytest.raises(ssl.SSLCertVerificationError):
             persist(sock, sock.do_handshake)
-        assert time.monotonic() - began < 0.25
+        assert time.monotonic() - began < 60
         assert sock.fileno() >= 0
     server.close()
     assert isinstance(failure_of(server.outcomes[0]), PeerAlert)  # type: ignore[arg-type]
