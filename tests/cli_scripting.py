@@ -2,7 +2,8 @@
 
 A line of a script is one of:
     # a comment
-    $ ARGUMENTS           run `bothways ARGUMENTS`; {name} stands for the port of a server started before
+    $ ARGUMENTS           run `bothways ARGUMENTS`; {name} stands for the port of a server started before, and
+                          {nobody} for one at which nobody listens
     $ ARGUMENTS &name     the same in the background; goes on when it prints `listening on`
     < TEXT                a line of standard input of the command above
     > TEXT                a line that it prints on standard output
@@ -17,6 +18,7 @@ from __future__ import annotations
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -115,15 +117,17 @@ def until_printed(server: Background, words: str, seconds: float = SECONDS) -> N
 def play(script: Path, folder: Path) -> None:
     """Run a script in `folder` and hold what happens against what it says."""
     servers: dict[str, Background] = {}
-    try:
-        for command in parsed(script.read_text()):
-            _run(command, script, folder, servers)
-    finally:
-        for server in servers.values():
-            server.end(signal.SIGKILL)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))  # so that it is nobody else's, and refuses connections
+        try:
+            for command in parsed(script.read_text()):
+                _run(command, script, folder, servers, nobody=str(silent.getsockname()[1]))
+        finally:
+            for server in servers.values():
+                server.end(signal.SIGKILL)
 
 
-def _run(command: Command, script: Path, folder: Path, servers: dict[str, Background]) -> None:
+def _run(command: Command, script: Path, folder: Path, servers: dict[str, Background], nobody: str) -> None:
     place = f"{script.name}:{command.line}"
     if command.stops:
         server = servers.pop(command.name)
@@ -131,7 +135,7 @@ def _run(command: Command, script: Path, folder: Path, servers: dict[str, Backgr
         _compare(place, "standard error", server.printed, command.stderr)
         assert status == command.status, place
         return
-    ports = {name: server.port for name, server in servers.items()}
+    ports = {"nobody": nobody} | {name: server.port for name, server in servers.items()}
     words = [
         re.sub(r"\{(\w+)\}", lambda found: ports[found.group(1)], word) for word in shlex.split(command.words)
     ]

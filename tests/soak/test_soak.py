@@ -41,12 +41,14 @@ async def _with_service(meet, mutual: MutualTLS, ledger: Ledger) -> None:
     server = await aio.start_server(serve, "127.0.0.1", 0, config)
     clients = Clients(mutual, server.sockets[0].getsockname()[1], ledger, random.Random(1))
     task = asyncio.create_task(clients.good())
-    deadline = time.monotonic() + 20
-    while not ledger.wrong and time.monotonic() < deadline:
-        await asyncio.sleep(0.05)
+    deadline = time.monotonic() + 60
+    async with server:
+        while not ledger.wrong and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # the client's connection sees its end, and nobody is there for another one
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    server.close()
+    await asyncio.sleep(0.05)
 
 
 def test_a_byte_that_is_another_one_is_noticed(tmp_path: Path) -> None:
