@@ -21,10 +21,10 @@ class Import(NamedTuple):
 
 
 @cache
-def modules() -> dict[str, ast.Module]:
-    """Every source module's syntax tree by its dotted name; a package is named as the package."""
+def modules(room: str = "") -> dict[str, ast.Module]:
+    """Every source module's syntax tree by its dotted name, or those of one room; a package is named as the package."""
     trees = {}
-    for path in sorted((SOURCE / "bothways").rglob("*.py")):
+    for path in sorted((SOURCE / "bothways" / room).rglob("*.py")):
         parts = path.relative_to(SOURCE).with_suffix("").parts
         dotted = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         trees[dotted] = ast.parse(path.read_text(encoding="utf-8"), str(path))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from bothways.net.starttls import request_tls
 from bothways.starttls import PROTOCOLS, StartTLS
-from interop import peers
+from interop import mariadb, peers
 
 PROGRAMS = Path(__file__).with_name("programs")
 # External pre-shared keys in hexadecimal: one that we have, and one that we have not.
@@ -77,10 +77,7 @@ CREATE USER carl REQUIRE SUBJECT '/CN=carl';
 def _database(folder: Path) -> None:
     (folder / "users.sql").write_text(USERS)
     (folder / "changes.sql").write_text(LETS_CARL_IN)
-    words = [peers.find("mariadb-install-db"), "--no-defaults", f"--datadir={folder / 'db'}", "--skip-test-db",
-             "--auth-root-authentication-method=normal", f"--user={getpass.getuser()}"]  # fmt: skip
-    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    mariadb.install(folder / "db", "--auth-root-authentication-method=normal")
 
 
 _MYSQL_ABILITIES = 0x0200 | 0x0800 | 0x8000 | 0x80000  # protocol 4.1, TLS, secure connection, named plugins

@@ -6,12 +6,12 @@ import contextlib
 import getpass
 import os
 import ssl
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import library_services as services
+from interop import mariadb
 from interop.peers import find
 from library_services import Files, free_port, running
 
@@ -102,17 +102,14 @@ def running_dovecot(protocol: str, logs: Path, tls: str) -> Iterator[int]:
 def mysql(files: Files) -> Iterator[int]:
     """MariaDB, with empty tables of its own."""
     port, data = free_port(), files.folder / "data"
-    user = getpass.getuser()
-    subprocess.run(
-        [find("mariadb-install-db"), "--no-defaults", f"--datadir={data}", f"--user={user}", "--skip-test-db"],
-        check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+    mariadb.install(data)
     command = [
         *(
             find("mariadbd"),
             "--no-defaults",
             f"--datadir={data}",
-            f"--user={user}",
+            f"--user={getpass.getuser()}",
+            f"--tmpdir={files.folder}",
             "--bind-address=127.0.0.1",
         ),
         *(
