@@ -9,9 +9,9 @@ IMAGE ?= localhost/bothways
 BASE ?= docker.io/library/debian:bookworm-slim
 # A commit, tag or branch with which `make bench` compares this tree.
 AGAINST ?=
-# How many tests run at once; 0 for one after another in this process, as a debugger wants it. One more than there are
+# How many tests run at once; 0 for one after another in this process, as a debugger wants it. Two more than there are
 # processors, since many wait for other programs.
-JOBS ?= $(shell python3 -c 'import os; print((os.cpu_count() or 1) + 1)')
+JOBS ?= $(shell python3 -c 'import os; print((os.cpu_count() or 1) + 2)')
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check

@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any, Self
 
-from fork_server import NUMBER
+from fork_server import NUMBER, QUICK
 
 SOURCES = Path(__file__).parents[1] / "src"
 SERVER = Path(__file__).with_name("fork_server.py")
@@ -77,7 +77,7 @@ def shell_options(folder: Path) -> dict[str, Any]:
     """Make a program `bothways` in a folder, and return the options with which `subprocess` starts a shell with it.
 
     What it runs is forked, and gets its signals: variables that an interpreter reads when it begins are those of the
-    shell.
+    shell. Passphrases of CAs are quick to try.
     """
     folder.mkdir(exist_ok=True)
     program = folder / "bothways"
@@ -85,7 +85,7 @@ def shell_options(folder: Path) -> dict[str, Any]:
     program.chmod(0o755)
     number = str(_server().fileno())
     path = os.pathsep.join((str(folder), os.environ["PATH"]))
-    return {"env": environment(PATH=path, **{INHERITED: number}), "pass_fds": [int(number)]}
+    return {"env": environment(PATH=path, **{INHERITED: number, QUICK: "1"}), "pass_fds": [int(number)]}
 
 
 def _has_early(env: Mapping[str, str] | None) -> bool:

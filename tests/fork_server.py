@@ -24,6 +24,7 @@ import sys
 import threading
 
 LIMIT = 1 << 17
+QUICK = "QUICK_PASSPHRASES"  # a variable: a command's passphrases are quick to try
 NUMBER = struct.Struct("!i")
 # The packages of which commands import modules, and what those import when they run.
 PACKAGES = (
@@ -104,6 +105,8 @@ class Server:
         os.chdir(str(asked["folder"]))
         os.environ.clear()
         os.environ.update(asked["environment"])  # type: ignore[call-overload]
+        if os.environ.pop(QUICK, ""):
+            importlib.import_module("bothways.ca.home.key_encryption").COST = 2
         return list(asked["words"])  # type: ignore[call-overload]
 
     def _ended(self, watched: int) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 # Folders whose tests start no program, open no socket and make nothing that is dear, but for those that are marked.
-CALCULATING = {"describe", "diagnosis", "fuzz", "ladder", "tls", "trust", "vectors"}
+CALCULATING = {"describe", "diagnosis", "fuzz", "ladder", "starttls", "tls", "trust", "vectors"}
 MARKS = ("interop", "network")
 
 
