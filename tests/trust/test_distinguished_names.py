@@ -74,6 +74,27 @@ def test_names_that_differ_in_case_spaces_composition_or_string_type_are_the_sam
     assert normal(one) == normal(other)
 
 
+# RFC 4518 2.2: what is mapped to nothing, as ranges.
+NOTHING = (
+    "0-8 E-1F 7F-84 86-9F AD 34F 6DD 70F 1806 180B-180E 200B-200F 202A-202E 2060-2063 206A-206F FE00-FE0F FEFF "
+    "FFF9-FFFC 1D173-1D17A E0001 E0020-E007F"
+)
+
+
+def test_the_characters_that_a_comparison_ignores_are_those_of_the_rfc():
+    """RFC 4518 2.2: the ends of each range are ignored, and the characters beside it are not."""
+
+    def with_it(character: str) -> bytes:
+        text = encode(0x0C, f"a{character}b".encode())
+        return normal(encode(0x30, encode(0x31, encode(0x30, b"\x06\x03\x55\x04\x03" + text))))
+
+    ranges = [[int(each, 16) for each in part.split("-")] for part in NOTHING.split()]
+    ends = {each for part in ranges for each in part}
+    beside = {part[0] - 1 for part in ranges if part[0]} | {part[-1] + 1 for part in ranges}
+    ignored = {number for number in ends | beside if with_it(chr(number)) == with_it("")}
+    assert ignored == ends
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

@@ -78,6 +78,13 @@ def test_policies_are_decoded_with_any_qualifier(qualifiers, unknown):
     assert has_unknown_qualifier(value) is unknown
 
 
+@pytest.mark.parametrize(("octets", "text"), [("2a", "1.2"), ("2a" + "03" * 62, "1.2" + ".3" * 62)])
+def test_the_shortest_and_the_longest_identifier_of_a_policy_are_decoded(octets, text):
+    """The limit is that of `cryptography`."""
+    [policy] = certificate_policies(sequence(sequence(identifier(octets))))
+    assert policy.policy_identifier.dotted_string == text
+
+
 @pytest.mark.parametrize(
     ("value", "problem"),
     [

@@ -16,6 +16,10 @@ def test_the_first_line_is_the_passphrase_without_what_editors_add(content: byte
     assert passphrase_in(content, "words") == "päss"
 
 
+def test_the_longest_passphrase_is_read_whole() -> None:
+    assert passphrase_in("ä".encode() * 1024 + b"\nsecond", "words") == "ä" * 1024
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

@@ -70,6 +70,23 @@ def test_both_sides_tell_the_same_lines_of_one_connection(flow: str) -> None:
     assert [line.split()[0] for line in ours] == (["CLIENT_RANDOM"] if flow == "1.2" else thirteen)
 
 
+def test_a_resumed_connection_of_tls_12_is_logged_with_its_own_random_by_both_sides() -> None:
+    """RFC 9850 2: the random of each connection, and the main secret of its session."""
+    ours, theirs = [], []
+    client = identities.client_config(
+        identities.client(), versions=("1.2",), resume_tls12=True, insecure_keylog=ours.append
+    )
+    server = identities.server_config(versions=("1.2",), resume_tls12=True, insecure_keylog=theirs.append)
+    for _ in range(2):
+        both = pair(client, server)
+        both.exchange()
+    assert both.client.resumed
+    assert ours == theirs
+    (first, second) = (line.split() for line in ours)
+    assert first[0] == second[0] == "CLIENT_RANDOM"
+    assert first[1] != second[1] and first[2] == second[2]
+
+
 def test_a_key_log_changes_no_other_note(caplog: pytest.LogCaptureFixture) -> None:
     """Secrets go to the key log alone: no note, ladder, repr or log line holds one."""
     lines: list[str] = []

@@ -166,6 +166,10 @@ def unlike(**options: object):
         (unlike(status="unknown"), "the responder does not know it"),
         (unlike(signer=pki.root("Stranger")), "whom CN=Intermediate has not authorised"),
         (unlike(this_update=NOW - 3 * DAY, next_update=NOW - HOUR), "it expired on"),
+        (
+            unlike(this_update=NOW - DAY, next_update=NOW - MINUTE),
+            "it has expired",
+        ),  # in our tolerance, not in theirs
         (unlike(this_update=NOW + HOUR), "it is not valid before"),
         (unlike(this_update=NOW - 3 * DAY), "it is older than the available one"),
         (
