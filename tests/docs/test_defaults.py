@@ -299,6 +299,9 @@ VALUES = {
         f"{crl_store.MOST_UNPROVEN}, {size(crl_store.MOST_UNPROVEN_OCTETS)}"
     ),
     "OCSP responses kept about one certificate that are not known to be signed": str(ocsp_store.MOST_UNPROVEN),
+    "single responses in an OCSP response; certificates in it that are used": (
+        f"{trust_ocsp.MAX_RESPONSES}; {trust_ocsp.MAX_DELEGATES}"
+    ),
     # Fetching evidence
     "time for one round": seconds(FETCH.seconds),
     "rounds for one peer": str(fetched.ROUNDS),

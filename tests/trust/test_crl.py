@@ -160,6 +160,12 @@ def test_a_signed_crl_with_undecodable_entries_has_a_problem_and_is_refused_in_f
         crls_in(damaged(), "file")
 
 
+def test_bytes_after_a_crl_are_refused():
+    """They would be bytes of it that no signature covers."""
+    with pytest.raises(ValueError, match="1 bytes follow the CRL"):
+        CRL(crl(ROOT) + b"\0")
+
+
 def test_the_size_of_a_crl_without_its_entries_is_limited():
     """That part is decoded before the signature is checked."""
     room = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(MAX_HEADER))

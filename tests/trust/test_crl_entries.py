@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
-from bothways.trust.crl_entries import CRLEntry
+from bothways.trust.crl_entries import CRLEntry, Entries
 from bothways.trust.der import elements, encoded, expect_element
 from pki import DAY, NOW, crl, issue, issuing_point, leaf, name, root
 
@@ -142,6 +142,7 @@ def entries_of(der: bytes) -> tuple[int, int, int]:
         *(b"\x30\x00", b"\x05\x00", b"", b"\x30\x03\x82\x01a", b"\x30\x80\x00\x00"),
         encoded(0x30, encoded(0xA4, name("Root").public_bytes()[2:])),  # without the sequence of a name
         encoded(0x30, encoded(0xA4, name("Root").public_bytes(), b"\x05\x00")),
+        encoded(0x30, encoded(0xA4, name("Root").public_bytes())) + b"\x05\x00",
         encoded(0x30, encoded(0xA4, name("Root").public_bytes().replace(b"oot", b"o\xfft"))),  # no UTF-8
         encoded(0x30, encoded(0xA4, name("Root").public_bytes().replace(b"\x55\x04\x03", b"\x55\x04\x83"))),
     ],
@@ -152,6 +153,26 @@ def test_an_undecodable_certificateissuer_makes_a_crl_prove_nothing_good(value):
     found = CRL(with_entry(crl(ROOT, TWO), crl(ROOT, ONE, entry_extra=[(unreadable, False)])))
     assert ask(found, TWO) is not None and ask(found, ONE) is None
     assert "the certificate issuer of an entry cannot be read" in found.problem
+
+
+SERIAL, TIME = b"\2\1\1", b"\x17\x0d260601000000Z"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        encoded(0x31, SERIAL, TIME),  # no sequence
+        encoded(0x30, b"\4\1\1", TIME),  # no serial number
+        encoded(0x30, SERIAL, TIME)[:1] + b"\x05" + SERIAL + TIME,  # the date is outside of it
+        encoded(0x30, SERIAL, TIME) + b"\x30\x7f" + SERIAL + TIME,  # longer than the list
+    ],
+)
+def test_a_malformed_entry_makes_a_list_invalid(entry):
+    """RFC 5280 5.1.2.6: no entry after it could be found."""
+    padding = bytes(200)  # what follows the entries in a CRL
+    with pytest.raises(ValueError, match="no CRL entry at byte"):
+        Entries(entry + padding, 0, len(entry), b"issuer", NOW)
+    assert len(Entries(encoded(0x30, SERIAL, TIME) + padding, 0, 20, b"issuer", NOW)) == 1
 
 
 HELD, GONE, LOST = "certificate_hold", "remove_from_crl", "key_compromise"

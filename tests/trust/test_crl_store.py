@@ -284,3 +284,7 @@ def test_the_reason_why_a_crl_is_not_used_is_reported():
     assert store.objection(early) is None
     assert store.objection(early, NOW) == "is not valid before 2026-06-02 12:00, unlike the one in use"
     assert store.objection(CRL(crl(CA, number=2, this_update=NOW)), NOW) is None
+    [used] = store
+    assert (
+        store.objection(CRL(used.der), used.this_update - HOUR) is None
+    )  # it is no other than the one in use

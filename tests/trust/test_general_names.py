@@ -71,6 +71,7 @@ def test_every_kind_of_general_name_is_decoded(kind, value, meant, text):
         (sequence(general_name("RID", b"")), "a registeredID that is not an object identifier"),
         (sequence(general_name("RID", b"\x80")), "a registeredID that is not an object identifier"),
         (sequence(general_name("RID", b"\x2a\x80\x01")), "a registeredID that is not an object identifier"),
+        (sequence(general_name("RID", b"\x2a\x81\x80")), "a registeredID that is not an object identifier"),
         (sequence(general_name("OTHER", OID)), "cut off"),
         (
             sequence(general_name("OTHER", OID + der(0xA0, b""))),

@@ -16,6 +16,7 @@ from bothways.errors import ConfigError
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.ocsp import (
     MAX_AGE,
+    MAX_RESPONSES,
     OCSPResponse,
     needs_no_check,
     nonce_problem,
@@ -143,6 +144,30 @@ OF_ISSUER = "it is signed by CN=Responder, whom CN=Root has not authorised: "
 def test_a_response_of_another_signer_is_refused_with_its_name(who, words):
     """Refused, and said whose it is."""
     assert words in signer(ocsp_response(ONE, signer=who))
+
+
+def test_a_delegate_that_was_certified_with_a_weak_hash_signs_nothing():
+    """RFC 9325 4.5: anybody who can make hashes collide could have the certificate of a delegate."""
+    top = root("OCSP RSA-2048", key_kind="RSA-2048")
+    one = leaf(top)
+    issuer = ParsedCertificate(top.der)
+    strong, weak = (
+        OCSPResponse(ocsp_response(one, signer=responder(top, digest=digest)))
+        for digest in ("SHA256", "SHA1")
+    )
+    assert not isinstance(strong.signer(issuer, NOW), str)
+    assert str(weak.signer(issuer, NOW)).endswith("has not authorised: it did not issue that certificate")
+
+
+@pytest.mark.parametrize("count", [MAX_RESPONSES, MAX_RESPONSES + 1])
+def test_the_number_of_single_responses_is_limited(count):
+    """A response about many certificates costs work before its signature is known."""
+    many = together([GOOD] * count, ROOT)
+    if count == MAX_RESPONSES:
+        assert len(OCSPResponse(many).responses) == count
+    else:
+        with pytest.raises(ValueError, match=f"more than {MAX_RESPONSES} single responses"):
+            OCSPResponse(many)
 
 
 def test_a_response_with_a_wrong_signature_is_refused():

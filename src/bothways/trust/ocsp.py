@@ -38,7 +38,7 @@ from bothways.trust.work import WorkBudget, WorkStep
 MAX_AGE = timedelta(days=1)
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
-_MAX_DELEGATES, _MAX_RESPONSES, _REMEMBERED_KEYS = 8, 256, 16
+MAX_DELEGATES, MAX_RESPONSES, _REMEMBERED_KEYS = 8, 256, 16
 # Of several single responses about one certificate the worst counts: revoked, on hold, unknown, good.
 _ORDER = {"revoked": 1, "unknown": 2, "good": 3}
 _GENERALIZED_TIME, _SINGLE_EXTENSIONS = 0x18, 0xA1
@@ -224,7 +224,7 @@ class OCSPResponse:
         return self._delegates
 
     def _readable_certificates(self, work: WorkBudget) -> Iterator[ParsedCertificate]:
-        for each in (readable("certificates", lambda: self._x509.certificates) or [])[:_MAX_DELEGATES]:
+        for each in (readable("certificates", lambda: self._x509.certificates) or [])[:MAX_DELEGATES]:
             work.spend(WorkStep.CERTIFICATE)
             try:
                 certificate = ParsedCertificate(encoded(each))
@@ -307,8 +307,8 @@ def _has_issued(issuer: ParsedCertificate, delegate: ParsedCertificate, work: Wo
 def _single_responses(response: ocsp.OCSPResponse) -> Iterator[SingleResponse]:
     """Yield the single responses without those whose CertID has an unknown hash algorithm."""
     for count, each in enumerate(response.responses):
-        if count == _MAX_RESPONSES:
-            raise ValueError(f"it has more than {_MAX_RESPONSES} single responses")
+        if count == MAX_RESPONSES:
+            raise ValueError(f"it has more than {MAX_RESPONSES} single responses")
         hash_name = _hash_name(each)
         if hash_name not in HASHES:
             continue

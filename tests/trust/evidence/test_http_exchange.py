@@ -160,6 +160,12 @@ def test_bytes_of_a_caller_are_decoded_and_decoded_evidence_is_used() -> None:
     assert isinstance(fresh, OCSPResponse)
 
 
+def test_bytes_of_a_caller_may_be_as_many_as_the_limit_says_and_no_more() -> None:
+    response = ocsp_response(SERVER)
+    for limit, kind in ((len(response), OCSPResponse), (len(response) - 1, Missing)):
+        assert isinstance(read_reply(evidence_request(), response, NOW, limit, requires_nonce=False), kind)
+
+
 def test_each_ocsp_request_has_its_own_nonce() -> None:
     """RFC 9654 2.1: 32 bytes; CRLs have none."""
     drawn = iter([b"a" * 32, b"b" * 32])

@@ -70,6 +70,17 @@ def test_a_partitioned_crl_counts_for_certificates_with_its_distribution_point()
     assert refusals(judged(crl(ROOT), crl(CA, server, point=mine), chain=server.chain)) == REVOKED
 
 
+@pytest.mark.parametrize("is_indirect", [True, False])
+def test_a_crl_of_a_crlissuer_counts_only_if_it_is_indirect(is_indirect):
+    """RFC 5280 6.3.3 b 1: else it says nothing of certificates of another issuer."""
+    signer = issue("List signer", CA, key_usage=SIGNS_LISTS, extra=[points("URI:http://a.example/1")])
+    server = leaf(CA, extra=[points("DN:List signer", issuer="List signer")])
+    about_signer = crl(CA, point=issuing_point(["URI:http://a.example/1"]))
+    other = crl(signer, point=issuing_point(["DN:List signer"], indirect=is_indirect))
+    verdict = judged(about_signer, other, chain=[server.der, CA.der, signer.der], covers="leaf")
+    assert isinstance(verdict, Trusted) if is_indirect else refusals(verdict) == UNKNOWN
+
+
 def test_a_distribution_point_with_only_a_crlissuer_matches_its_scope():
     """RFC 5280 6.3.3 b 2 i: its name may be absent."""
     signer = issue("List signer", CA, key_usage=SIGNS_LISTS)
