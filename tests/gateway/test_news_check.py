@@ -77,6 +77,7 @@ def test_what_a_file_has_or_has_newer_is_known() -> None:
         (listing(ALICE, BOB, hours=2, number=6), False),
         (listing(ALICE, BOB, hours=4, number=4), True),
         (listing(ALICE, BOB, hours=3, number=4), True),
+        (listing(ALICE, BOB, hours=3, number=5), True),  # as old as that of the file
         (listing(ALICE, BOB, hours=3, number=6), False),
         (listing(ALICE, BOB, hours=4, number=4, base=3), False),
     ):

@@ -13,25 +13,33 @@ import pytest
 from bothways import ClientConfig, ConfigError, Credentials, ServerConfig, TrustStore
 from bothways.iana import CipherSuite, NamedGroup, SignatureScheme
 from bothways.tls.handshake.settings import KEY_TRANSPORT_SUITES, SUITES, VERSIONS
-from tls.handshake.conversations import anchors, client_config, credentials, server_config
+from bothways.trust.revocation import Revocation
+from tls.handshake.conversations import (
+    PSK_SERVER,
+    anchors,
+    client_config,
+    credentials,
+    ech_keys,
+    server_config,
+)
 
 WRONG: tuple[tuple[str, Any, str], ...] = (
-    ("versions", ("1.1",), "versions: '1.1' is not spoken here; expected 1.3"),
+    ("versions", ("1.1",), "versions: '1.1' is not supported; expected 1.3"),
     ("versions", ("1.3", "1.3"), "versions: a name stands twice"),
     ("versions", "1.3", "versions: expected a tuple of names, not the single text '1.3'"),
     ("versions", (), "none of them is for a version"),
     ("suites", (), "suites: "),
-    ("suites", ("TLS_NULL",), "suites: 'TLS_NULL' is not spoken here; expected TLS_"),
-    ("suites", ("TLS_AES_128_CCM_SHA256",), "is not spoken here"),
-    ("suites", ("TLS_FALLBACK_SCSV",), "is not spoken here"),
+    ("suites", ("TLS_NULL",), "suites: 'TLS_NULL' is not supported; expected TLS_"),
+    ("suites", ("TLS_AES_128_CCM_SHA256",), "is not supported"),
+    ("suites", ("TLS_FALLBACK_SCSV",), "is not supported"),
     ("suites", KEY_TRANSPORT_SUITES[:1], "insecure_rsa_key_transport"),
     ("groups", (), "groups: at least one is needed"),
-    ("groups", ("x448",), "groups: 'x448' is not spoken here"),
+    ("groups", ("x448",), "groups: 'x448' is not supported"),
     ("groups", ("x25519", "x25519"), "groups: a name stands twice"),
-    ("groups", ("MLKEM768",), "is not spoken here"),
-    ("schemes", ("rsa_pkcs1_sha1",), "schemes: 'rsa_pkcs1_sha1' is not spoken here"),
+    ("groups", ("MLKEM768",), "is not supported"),
+    ("schemes", ("rsa_pkcs1_sha1",), "schemes: 'rsa_pkcs1_sha1' is not supported"),
     ("certificate_schemes", (), "certificate_schemes: at least one is needed"),
-    ("certificate_schemes", ("nobody",), "certificate_schemes: 'nobody' is not spoken here"),
+    ("certificate_schemes", ("nobody",), "certificate_schemes: 'nobody' is not supported"),
     ("alpn", "h2", "alpn: expected a tuple"),
     ("alpn", ("",), "alpn: expected names of 1 to 255 bytes"),
     ("alpn", ("x" * 256,), "alpn: expected names of 1 to 255 bytes"),
@@ -84,7 +92,18 @@ WRONG_SERVER: tuple[tuple[dict[str, Any], str], ...] = (
         {"client_auth": "none", "judge_again": "lapse"},
         "judge_again: no client is verified, since client_auth is none",
     ),
+    (
+        {"client_auth": "none", "revocation": Revocation(staples="use")},
+        "revocation: it is not checked, since client_auth is none",
+    ),
     ({"unknown_server_name": "guess"}, "unknown_server_name: expected first or refuse"),
+    ({"tickets": True}, "tickets: expected TicketKeys, or None"),
+    ({"ech_keys": "key.pem"}, "ech_keys: expected ECHKeys"),
+    ({"ech_keys": ech_keys(), "versions": ("1.2",)}, "ech_keys: a ClientHello is encrypted in TLS 1.3 only"),
+    (
+        PSK_SERVER | {"client_anchors": None, "revocation": Revocation(staples="use")},
+        "revocation: a pre-shared key cannot be revoked",
+    ),
 )
 
 
@@ -106,9 +125,10 @@ WRONG_CLIENT: tuple[tuple[dict[str, Any], str], ...] = (
     ({"anchors": None}, "anchors: expected a TrustStore"),
     (
         {"key_shares": ("secp384r1",)},
-        "key_shares: 'secp384r1' is not spoken here; expected secp256r1, x25519",
+        "key_shares: 'secp384r1' is not supported; expected secp256r1, x25519",
     ),
     ({"key_shares": ("x25519", "x25519")}, "key_shares: a name stands twice"),
+    ({"sessions": {}}, "sessions: expected a SessionStore, or None"),
 )
 
 

@@ -176,6 +176,19 @@ def test_a_certificate_with_an_undecodable_name_is_refused():
         parsing.certificate(renamed)
 
 
+def test_a_complete_response_has_no_part_that_cannot_be_decoded():
+    """`cryptography` decodes the extensions only when they are accessed."""
+    one, two = (x509.ObjectIdentifier(f"1.3.6.1.4.1.99999.{number}") for number in (1, 2))
+    both = ocsp_response(
+        LEAF, extra=[(x509.UnrecognizedExtension(each, b"\5\0"), False) for each in (one, two)]
+    )
+    prefix = bytes.fromhex("2b06010401868d1f")
+    twice = both.replace(prefix + b"\2", prefix + b"\1")
+    assert twice != both and parsing.ocsp_response(both) and parsing.open_ocsp_response(twice)
+    with pytest.raises(EncodingError, match="extensions"):
+        parsing.ocsp_response(twice)
+
+
 def test_the_entries_of_a_crl_are_decoded_in_order():
     """RFC 5280 5.1.2.6."""
     found = parsing.crl(CRL_DER)

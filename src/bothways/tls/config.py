@@ -104,8 +104,8 @@ class ClientConfig:
     None for all that are installed.
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the verdict says
     so.
-    judge_again: when the peer of an open connection is verified again, and the connection closed if it is no longer
-    accepted: "never"; "lapse", when the verdict expires; "change", also when the CRLs or OCSP responses in
+    judge_again: when the peer of an open connection is verified again, and the connection closed if the peer is no
+    longer accepted: "never"; "lapse", when the verdict expires; "change", also when the CRLs or OCSP responses in
     `revocation` change, or watched anchors or pins.
     staples: OCSP responses about our own certificates, sent to peers that request them (RFC 6066 8).
     sessions: the store of sessions of TLS 1.3 to resume, each once; by default a store of its own, in memory. A
@@ -263,8 +263,8 @@ class ServerConfig:
     None for all that are installed.
     revocation: how the peer's certificates are checked for revocation; None leaves it unchecked, and the
     verdict says so.
-    judge_again: when the peer of an open connection is verified again, and the connection closed if it is no longer
-    accepted: "never"; "lapse", when the verdict expires; "change", also when the CRLs or OCSP responses in
+    judge_again: when the peer of an open connection is verified again, and the connection closed if the peer is no
+    longer accepted: "never"; "lapse", when the verdict expires; "change", also when the CRLs or OCSP responses in
     `revocation` change, or watched anchors or pins.
     staples: OCSP responses about our own certificates, sent to peers that request them (RFC 6066 8).
     tickets: the keys that encrypt the session ticket, one for each client of TLS 1.3; by default keys of its own, in

@@ -188,7 +188,7 @@ def test_unknown_algorithms_and_those_of_grease_are_passed_over() -> None:
 def test_algorithm_that_is_unknown_or_not_installed_is_a_config_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(ConfigError, match="accept_compressed: 'lzma' is not spoken here; expected zlib"):
+    with pytest.raises(ConfigError, match="accept_compressed: 'lzma' is not supported; expected zlib"):
         client_config(accept_compressed=("lzma",))
     with pytest.raises(ConfigError, match="compress_with: a name stands twice"):
         server_config(compress_with=("zlib", "zlib"))

@@ -60,7 +60,7 @@ def test_configuration_that_cannot_work_is_refused(make: Any, fields: dict[str, 
 
 
 def test_raw_keys_alone_leave_tls_1_2_out() -> None:
-    """TLS 1.2 has another form of Certificate for them, and shows it to everybody; it is not spoken here."""
+    """TLS 1.2 has another form of Certificate for them, and shows it to everybody; it is not supported."""
     for config in (
         ClientConfig(pins=pinned("localhost")),
         ClientConfig(anchors=client_config().anchors, raw_key=raw_key("client.example")),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bothways import Fault, ServerConfig, TrustStore
-from bothways.tls.events import MessageSeen, Note
+from bothways.iana import ContentType
+from bothways.tls.events import MessageSeen, Note, RecordSeen
 from bothways.tls.handshake.access import Refusal
 from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
 from bothways.tls.handshake.settings import AUTHORITIES_LIMIT
@@ -49,6 +50,18 @@ def test_server_sends_the_flight_of_the_figure(conversation: str, flight: str) -
     """RFC 9846 2, figures 1 and 2."""
     options = CONVERSATIONS[conversation]
     assert " ".join(type(each).__name__ for each in sent(options.server, options.client)) == flight
+
+
+@pytest.mark.parametrize("conversation", ["one-way", "mutual after a retry"])
+def test_server_sends_one_change_cipher_spec_after_its_first_message(conversation: str) -> None:
+    """RFC 9846 E.4: after the ServerHello, or after the HelloRetryRequest."""
+    notes: list[Note] = []
+    options = CONVERSATIONS[conversation]
+    talk = pair(client_config(**options.client), server_config(**options.server), server_notes=notes)
+    talk.exchange()
+    records = [note.content_type for note in notes if isinstance(note, RecordSeen) and note.sent]
+    assert records[:2] == [ContentType.handshake, ContentType.change_cipher_spec]
+    assert records.count(ContentType.change_cipher_spec) == 1
 
 
 def test_server_hello_says_what_was_chosen_and_echoes_the_session() -> None:

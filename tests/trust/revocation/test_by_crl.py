@@ -325,6 +325,12 @@ def test_a_delta_crl_with_an_undecodable_extension_releases_no_hold():
     )
 
 
+def test_a_crl_that_ends_when_it_begins_is_valid_at_that_time():
+    """RFC 5280 5.1.2.5: both ends are included."""
+    times = {"this_update": NOW, "next_update": NOW}
+    assert isinstance(judged(crl(CA, **times), covers="leaf"), Trusted)
+
+
 def test_a_crl_with_nextupdate_before_thisupdate_is_never_valid():
     """RFC 5280 5.1.2.5, whatever the tolerance; its revocations count."""
     earlier = bytes.fromhex("170d") + b"260601115900Z"

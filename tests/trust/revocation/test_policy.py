@@ -33,6 +33,8 @@ def test_an_impossible_policy_is_a_config_error():
         {"unknown": "ignore"},
         {"tolerance": timedelta(-1)},
         {"crls": [CLEAN[0]]},
+        {"ocsp": []},
+        {"staples": "required"},
     ):
         with pytest.raises(ConfigError, match=next(iter(wrong))):
             Revocation(**{"crls": store} | wrong)

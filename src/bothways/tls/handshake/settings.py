@@ -266,7 +266,7 @@ def negotiation(
     names = _texts("versions", versions)
     for version in names:
         if version not in VERSIONS:
-            raise ConfigError(f"versions: {version!r} is not spoken here; expected {', '.join(VERSIONS)}")
+            raise ConfigError(f"versions: {version!r} is not supported; expected {', '.join(VERSIONS)}")
     allowed = _allowed_suites(suites, rsa_key_transport)
     spoken = [version for version in names if not _BY_VERSION[version].keys().isdisjoint(allowed)]
     if not spoken:
@@ -432,7 +432,7 @@ def registry_codes(
                 sorted(registry) if allowed is None else [member for member in registry if member in allowed]
             )
             raise ConfigError(
-                f"{what}: {name!r} is not spoken here; expected {', '.join(each.name for each in known)}"
+                f"{what}: {name!r} is not supported; expected {', '.join(each.name for each in known)}"
             )
         codes.append(int(code))
     return tuple(codes)
