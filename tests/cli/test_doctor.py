@@ -93,6 +93,11 @@ def test_files_alone_are_judged_before_anything_is_connected(folder, monkeypatch
     reported = capsys.readouterr()
     assert reported.err == ""
     assert reported.out.splitlines()[-1].startswith("No problem was found in these files: 0 problems, ")
+    monkeypatch.setattr(sys, "argv", ["bothways", "doctor", *ADA, "--html", "/dev/full"])
+    assert terminal.run(commands.bothways) == 2
+    reported = capsys.readouterr()
+    assert reported.err == "bothways: --html /dev/full: No space left on device\n"
+    assert "No problem was found" in reported.out
     expired = pki.leaf(
         identities.middle(), "Old", not_before=identities.START - pki.DAY, not_after=identities.START
     )

@@ -29,7 +29,7 @@ from bothways.cli.options import (
 )
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.starttls import starttls_option
-from bothways.cli.terminal import DONE, FAILED, refuse, report_error, say, waiting
+from bothways.cli.terminal import DONE, FAILED, MISUSED, refuse, report_error, say, waiting
 from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
@@ -108,8 +108,8 @@ def command(
     else:
         report = _server(address, load_anchors(ca, profile), ca, side, name, path, timeout, picture, starttls)
         status = DONE if report.outcome == "succeeded" else FAILED
-    if page is not None:
-        _write(page, as_page(report))
+    if page is not None and not _write(page, as_page(report)):
+        status = MISUSED
     if as_json_:
         sys.stdout.write(as_json(report) + "\n")
     else:
@@ -190,11 +190,14 @@ def _page_file(html: str | None) -> Path | None:
     return Path(html)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: str) -> bool:
+    """Write the page; a failure is reported. Returns whether it was written."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         report_error(f"--html {path}: {error.strerror or error}")
+        return False
+    return True
 
 
 # -- text output -----------------------------------------------------------------------------------------

@@ -63,7 +63,6 @@ def run(command: click.Command) -> int:
     try:
         sys.stdout.flush()
     except OutputFailed as error:
-        _drop_output()
         return reported(error)
     return status
 
@@ -90,6 +89,8 @@ def _ended(command: click.Command) -> int:
 
 def reported(error: TLSError | OSError) -> int:
     """Report an error that ends a process, and return its exit status."""
+    if isinstance(error, OutputFailed):
+        _drop_output()
     status = status_of(error)
     kind = "Misuse" if status == MISUSED else type(error).__name__
     code = error.code if isinstance(error, ConfigError) else ConfigError.code

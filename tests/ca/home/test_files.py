@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -51,6 +52,23 @@ def test_a_written_file_replaces_another_with_its_own_mode(tmp_path: Path) -> No
     assert path.read_bytes() == b"after"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_new_file_replaces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_link: bool) -> None:
+    """Also on a file system that has no links."""
+    if not can_link:
+        monkeypatch.setattr(os, "link", _no_links)
+    files.write(tmp_path / "key", b"first", files.PRIVATE, replaces=False)
+    with pytest.raises(FileUnusable, match="key: File exists; it was not changed"):
+        files.write(tmp_path / "key", b"second", files.PRIVATE, replaces=False)
+    assert (tmp_path / "key").read_bytes() == b"first"
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [tmp_path / "key"]
+
+
+def _no_links(*arguments: object) -> None:
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 def test_a_file_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

@@ -8,6 +8,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
 
+from bothways.ca.authority import Authority
+from bothways.ca.errors import FileUnusable
+from bothways.ca.profiles import Profile
+from bothways.cli.ca.output_files import OutputFiles
 from ca_commands import ca, client, init, rows
 
 
@@ -33,6 +37,15 @@ def test_nothing_is_overwritten_unless_forced(folder: Path) -> None:
     assert rows("list", "ca") == []
     client("alice", "--force")
     assert b"PRIVATE KEY" in (folder / "alice.key").read_bytes()
+
+
+def test_a_key_that_another_process_writes_meanwhile_is_not_overwritten(folder: Path) -> None:
+    output = OutputFiles("alice").prepared(".pem", ".key")
+    (folder / "alice.key").write_text("precious")
+    with pytest.raises(FileUnusable, match="alice.key: File exists.* was not written: revoke it"):
+        output.write(Authority.create("X").issue(Profile.CLIENT, "alice"))
+    assert (folder / "alice.key").read_text() == "precious"
+    assert not (folder / "alice.pem").exists()
 
 
 def test_a_holders_name_does_not_lead_out_of_the_directory(folder: Path) -> None:

@@ -85,8 +85,11 @@ def read_settings(directory: Path) -> CASettings:
     return _settings(values, directory)
 
 
-def write(path: Path, data: bytes, mode: int) -> None:
-    """Write a file completely or not at all, synchronized to the disk; raise FileUnusable."""
+def write(path: Path, data: bytes, mode: int, *, replaces: bool = True) -> None:
+    """Write a file completely or not at all, synchronized to the disk; raise FileUnusable.
+
+    replaces: whether another file of this name is replaced, also one that another process writes at the same time.
+    """
     check_target(path)
     with file_errors(path):
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -96,11 +99,28 @@ def write(path: Path, data: bytes, mode: int) -> None:
                 file.write(data)
                 file.flush()
                 os.fsync(handle)
-            os.replace(temporary, path)
+            if replaces:
+                os.replace(temporary, path)
+            else:
+                _name_new(temporary, path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
         _sync(path.parent)
+
+
+def _name_new(temporary: str, path: Path) -> None:
+    """Give a file a name that no other has."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # such as of a file system without links
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+        os.replace(temporary, path)
+    else:
+        os.unlink(temporary)
 
 
 def check_target(path: Path) -> None:

@@ -65,15 +65,18 @@ class OutputFiles:
         out = self.out
         written = [out + ".pem"]
         if issued.key is not None:
-            files.write(Path(out + ".key"), issued.key_pem, files.PRIVATE)
+            self._put(".key", issued.key_pem, files.PRIVATE)
             written.append(out + ".key")
-        files.write(Path(out + ".pem"), issued.chain_pem, files.PUBLIC)
+        self._put(".pem", issued.chain_pem, files.PUBLIC)
         if issued.key is not None and self.p12:
             whole = issued.pkcs12(self._password().encode(), Path(out).name)
-            files.write(Path(out + ".p12"), whole, files.PRIVATE)
+            self._put(".p12", whole, files.PRIVATE)
             written.append(out + ".p12")
         end = issued.certificate.not_valid_after_utc
         say(f"wrote {', '.join(written)}: serial {issued.serial:x}, valid until {end:%Y-%m-%d %H:%M} UTC")
+
+    def _put(self, suffix: str, data: bytes, mode: int, *, replaces: bool = False) -> None:
+        files.write(Path(self.out + suffix), data, mode, replaces=replaces or self.force)
 
     def in_directory(self, name: str, serial: int) -> OutputFiles:
         """Files in the directory `out`, whose name is made safe, so that it cannot point outside."""
@@ -85,7 +88,7 @@ class OutputFiles:
         if self.p12_password is not None:
             return self.p12_password
         new = secrets.token_urlsafe(15)
-        files.write(Path(self.out + ".p12-password"), new.encode() + b"\n", files.PRIVATE)
+        self._put(".p12-password", new.encode() + b"\n", files.PRIVATE, replaces=True)
         say(f"wrote {self.out}.p12-password: the password of {self.out}.p12, since none was given")
         return new
 
