@@ -33,6 +33,26 @@ def told(start: bytes) -> Explanation:
 
 
 @pytest.mark.parametrize(
+    ("start", "shown"),
+    [
+        (b"AUTH secret\r\n", "b'AUTH' and so on"),
+        (b"a LOGIN me secret\r\n", "b'a' and so on"),
+        (b"GET /secret HTTP/1.1\r\n", "b'GET' and so on"),
+        (bytes.fromhex("302902010104") + b"\x06secret", r"b'0)\x02\x01\x01' and so on"),
+        (b"PING\r\n", r"b'PING\r\n'"),
+    ],
+)
+def test_a_password_that_a_client_sends_without_tls_is_in_no_explanation(start: bytes, shown: str) -> None:
+    """It would be in the log of the server: only the first word is shown, or the length of a record's header."""
+    text = " ".join(" ".join(told(start).lines()).split())
+    assert "secret" not in text
+    assert f"its first bytes are {shown}" in text
+    error, _ = failure("imap", (start + b"\r\n",))
+    assert error is not None
+    assert "secret" not in f"{error} {' '.join(explain_failure(error).lines())}"
+
+
+@pytest.mark.parametrize(
     ("start", "cause", "weight", "words"),
     [
         (b"GET / HTTP/1.1\r\n", "HTTP_CLIENT", CERTAIN, "plain HTTP"),

@@ -18,6 +18,8 @@ from bothways.tls.record.protocol_guess import OtherProtocol, is_whole_request, 
 CERTAIN, LIKELY = Weight.CERTAIN, Weight.LIKELY
 PEERS, BETWEEN = Party.PEERS, Party.BETWEEN
 SHOWN_OF_START = 16
+HEADER = 5  # bytes of a record (RFC 9846 5.1), which the error itself shows, too
+_TEXT = frozenset(b"\t\r\n" + bytes(range(0x20, 0x7F)))
 # A request for a tunnel, or for the URL of another server (RFC 9112 3.2.2, 3.2.3).
 TO_PROXY = re.compile(rb"CONNECT [^ {]|[A-Z]{3,7} http://", re.IGNORECASE)
 NO_PROXY = (
@@ -34,11 +36,20 @@ def not_tls(case: Case) -> Iterator[Likely]:
     head = bytes(begins) if isinstance(begins, (bytes, bytearray)) else b""
     other = recognise(head)
     as_of = f", as of {other.value}" if other is not None else ""
-    observed = f"its first bytes are {head[:SHOWN_OF_START]!r}{as_of}"
+    shown = repr(head[:SHOWN_OF_START]) if case.is_client else _beginning(head)
+    observed = f"its first bytes are {shown}{as_of}"
     if case.is_client:
         yield from before_tls.in_plain(case, other, observed, head)
     else:
         yield from _of_client(case, head, other, observed)
+
+
+def _beginning(head: bytes) -> str:
+    """Return what is shown of a client's first bytes: a password may follow the first word, as in AUTH."""
+    start = head[:SHOWN_OF_START]
+    is_text = all(each in _TEXT for each in start)
+    shown = re.split(rb"(?<=\S)\s+(?=\S)", start, maxsplit=1)[0] if is_text else start[:HEADER]
+    return repr(shown) if shown == head else f"{shown!r} and so on"
 
 
 def _of_client(case: Case, head: bytes, other: OtherProtocol | None, observed: str) -> Iterator[Likely]:
@@ -84,7 +95,7 @@ def not_requested(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
     """Return the causes where a client did not request TLS in the protocol of our port, or not as it has to."""
     start, problem = error.start, error.problem
     other = recognise(start)
-    seen = f"its first bytes are {start[:SHOWN_OF_START]!r}"
+    seen = f"its first bytes are {_beginning(start)}"
     names = {each.name for each in ASKING if each.pattern.match(start)}
     if names and error.protocol not in names:
         yield _in_another(case, error, f"it begins in {min(names)}", seen)
