@@ -56,6 +56,8 @@ class Sending(Waiting):
     driver: Driver
     _idleness: Idleness
     _follows_evidence: bool
+    _closing: bool
+    _lost: bool
     _ended: bool  # the application was told the end
     _transport: asyncio.Transport | None = None
     _was_open = False
@@ -78,19 +80,19 @@ class Sending(Waiting):
         """
         if self._follows_evidence and self.driver.has_new_evidence:
             self._judge_if_due()  # the peer is verified first, before it gets more data
-        backlog = self._backlog
-        if self.closing or (backlog is not None and backlog.then is not None):
-            self.driver.status.raise_failure()
+        backlog, status = self._backlog, self.driver.status
+        if self._closing or self._lost or status.failure is not None or (backlog and backlog.then):
+            status.raise_failure()
             raise UsageError("write: the connection is closed")
         if isinstance(data, memoryview):
             data = data.cast("B")  # its length counts items, which may be larger
         cost = len(data) * self._weight
-        before = self._written
-        self._written = before + (cost if cost > SHORT_WRITE else SHORT_WRITE)
-        if backlog is None and self._written <= SEALED_A_TURN and cost <= SEALED_AT_ONCE:
+        written = self._written + (cost if cost > SHORT_WRITE else SHORT_WRITE)
+        if backlog is None and cost <= SEALED_AT_ONCE and written <= SEALED_A_TURN:
             self._pass_on(self.connection.send_data(data))
         else:
-            self._send_in_turns(memoryview(data), SEALED_A_TURN - before)
+            self._send_in_turns(memoryview(data), SEALED_A_TURN - self._written)
+        self._written = written
         if self._idleness.seconds is not None:
             self._idleness.note_activity()
 
