@@ -91,22 +91,21 @@ async def test_the_transport_to_a_server_that_has_sent_nothing_is_closed_at_once
 @run
 async def test_a_cancelled_connect_leaves_nothing_behind():
     """The server is told, and the socket closed."""
-    heard: list[bytes] = []
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def silent(reader, writer) -> None:
-        heard.append(await reader.read())
+        heard.put_nowait(await reader.read(1))
+        heard.put_nowait(await reader.read())
         writer.close()
 
     listener = await asyncio.start_server(silent, "127.0.0.1", 0)
     async with listener:
         task = asyncio.create_task(connect("127.0.0.1", listener.sockets[0].getsockname()[1], ada()))
-        await asyncio.sleep(0.05)
+        await heard.get()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        while not heard:
-            await asyncio.sleep(0.01)
-    assert bytes((Alert.USER_CANCELED,)) in heard[0][-16:]
+        assert bytes((Alert.USER_CANCELED,)) in (await heard.get())[-16:]
 
 
 def sign(request: SignatureWanted) -> bytes:

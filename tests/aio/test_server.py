@@ -106,9 +106,11 @@ async def test_server_gives_up_on_a_client_that_stays_silent():
 async def test_a_server_ends_with_its_connections():
     """Leaving the context cancels handlers and closes their connections in order (close_notify)."""
     cancelled: list[bool] = []
+    begun = asyncio.Event()
 
     async def waits(reader, writer) -> None:
         try:
+            begun.set()
             await reader.read()
         except asyncio.CancelledError:
             cancelled.append(True)
@@ -116,7 +118,7 @@ async def test_a_server_ends_with_its_connections():
 
     async with serving(waits) as server:
         reader, writer = await open_to(server)
-        await asyncio.sleep(0.02)
+        await begun.wait()
     assert cancelled == [True]
     assert not server.is_serving()
     assert await reader.read() == b""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import time
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -172,7 +172,6 @@ def by_asyncio(port: int) -> Exception:
     async def run() -> Exception:
         with pytest.raises(OSError) as failed:
             await aio_connect("127.0.0.1", port, client(), "localhost", timeout=0.5)
-        await asyncio.sleep(0.6)  # until the server goes, which it is waited for
         return failed.value
 
     return asyncio.run(run())
@@ -184,8 +183,10 @@ def test_errors_of_the_network_have_the_address_and_the_progress(by: Callable[[i
     found = explain_failure(by(port := unused()))
     assert found.first.cause.name == "NOTHING_LISTENS"
     assert found.first.facts["target"] == f"127.0.0.1:{port}"
-    with listening(lambda _: time.sleep(0.8)) as listener:
+    over = threading.Event()
+    with listening(lambda _: over.wait(60)) as listener:
         found = explain_failure(by(listener.port))
+        over.set()
     assert found.first.cause.name == "PEER_SILENT"
     assert "received our hello" in found.first.evidence
 
