@@ -35,14 +35,17 @@ def test_every_point_is_drawn_with_its_time_and_its_refusal() -> None:
 def test_the_picture_of_the_guide_has_every_curve() -> None:
     """docs/benchmarks.md says a sentence about each."""
     picture, guide = PICTURE.read_text(), (PICTURE.parents[1] / "benchmarks.md").read_text()
-    for title in (
-        "Anchors, each of another name",
-        "Anchors of one name, the key named",
-        "Anchors of one name, no key named",
-        "Path, every signature checked",
-        "CRL at hand",
+    for title, words in (
+        ("Anchors, each of another name", "Anchors with different names"),
+        (
+            "Anchors of one name, the key named",
+            "Anchors with one name, and a key identifier in the certificate",
+        ),
+        ("Anchors of one name, no key named", "Anchors with one name, and no key identifier"),
+        ("Path, every signature checked", "Path"),
+        ("CRL at hand", "CRL in memory"),
     ):
-        assert title in picture and f"* **{title.partition(', every')[0]}**" in guide
+        assert title in picture and f"* **{words}**" in guide
 
 
 def test_the_picture_of_serving_has_every_curve() -> None:
