@@ -61,11 +61,11 @@ def _known(case: Case) -> Iterator[Likely]:
 
 def _unknown(case: Case) -> Iterator[Likely]:
     checks = case.likely(Cause.PROBE, Party.PEERS, POSSIBLE, CHECKING)
+    yield from own_staple.wanted(case)
     if (
         not case.peer_chain and not case.observed.by_psk
     ):  # who has a certificate of its own is seldom a health check
         yield checks
-    yield from own_staple.wanted(case)
     if case.stack not in IN_HANDSHAKE:
         for each in own_issuer.issuer(case):
             yield replace(each, weight=POSSIBLE, evidence=SILENT)
