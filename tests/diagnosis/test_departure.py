@@ -90,7 +90,7 @@ def test_a_name_that_our_certificate_lacks_is_likely_and_told_alone(version: str
 def test_where_nothing_is_wrong_with_us_nothing_is_more_than_possible(who: pki.Issued | None) -> None:
     """A health check has seldom a certificate; whoever has one may refuse our CA, or pin another certificate."""
     found = explain_departure(left(identities.server(), who=who), local="127.0.0.1")
-    checks = ["PROBE", "CA_NOT_ACCEPTED", "CERTIFICATE_NOT_PINNED"]
+    checks = ["PROBE", "CA_NOT_ACCEPTED", "PEERS_CLOCK", "CERTIFICATE_NOT_PINNED"]
     assert told(found) == (checks if who is None else [*checks[1:], checks[0]])
     assert found is not None and {each.weight for each in found.causes} == {Weight.POSSIBLE}
     assert "proxy_ssl_verify" in str(found)

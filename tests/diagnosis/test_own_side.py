@@ -175,17 +175,7 @@ def test_commands_name_the_files_that_were_given() -> None:
     )
 
 
-def test_a_key_below_a_strict_security_level_is_a_cause_without_other_faults() -> None:
-    """OpenSSL's bad_certificate for ee key too small."""
-    config = identities.client_config(None, credentials=identities.credentials(holder(key_kind="RSA-2048")))
-    situation = talk(config).client.situation()
-    error = PeerAlert(Alert.BAD_CERTIFICATE, step=StepId("3.3"), peer="server", state="CONNECTED")
-    assert first(explain(error, situation)) == ("WEAK_KEY", "ours")
-
-
 # -- by the implementation that the peer seems to be -----------------------------------------------------------
-
-AT_LEVEL_3 = OPENSSL_3_0[:10]
 
 
 def refused(
@@ -220,14 +210,6 @@ def test_bad_certificate_of_openssl_is_no_unknown_issuer(role: Role) -> None:
     assert causes[0] == ("PEERS_CLOCK", "LIKELY")
     other = refused(Alert.BAD_CERTIFICATE, who, GNUTLS, role, asked="localhost")
     assert other[0] != ("PEERS_CLOCK", "LIKELY")
-
-
-@pytest.mark.parametrize("alert", [Alert.BAD_CERTIFICATE, None])
-def test_openssl_at_level_3_wants_stronger_keys_and_shows_it_by_its_schemes(alert: Alert | None) -> None:
-    who = host(key_kind="RSA-2048")
-    assert refused(alert, who, AT_LEVEL_3, asked="localhost")[0] == ("WEAK_KEY", "LIKELY")
-    assert ("WEAK_KEY", "LIKELY") not in refused(alert, who, OPENSSL_3_0, asked="localhost")
-    assert "WEAK_KEY" not in [name for name, _ in refused(alert, host(), AT_LEVEL_3, asked="localhost")]
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,16 @@ def test_the_reason_that_a_service_names_leads_where_we_find_nothing_wrong(text:
         assert found.first.evidence.startswith("it answers ")
 
 
+def test_a_date_at_which_our_certificate_is_not_valid_counts_whatever_the_answer_says() -> None:
+    """A server that verifies by a wrong clock, and lets us in without rights, says 403 and no more."""
+    ahead, right = (f"Date: {format_datetime(NOW + each)}" for each in (timedelta(days=9999), timedelta(0)))
+    for status in (401, 403):
+        assert names(explained(http("Forbidden", ahead, status=status)))[0] == "PEERS_CLOCK"
+        assert "PEERS_CLOCK" not in names(explained(http("Forbidden", right, status=status)))
+    login = explained(http("", ahead, "WWW-Authenticate: Bearer", status=401))
+    assert login.first.cause.name == "WANTS_LOGIN" and "PEERS_CLOCK" in names(login)
+
+
 NAMELESS = (
     "x509: certificate relies on legacy Common Name field, use SANs instead",
     "certificate has no SAN",

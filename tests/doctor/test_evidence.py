@@ -330,12 +330,14 @@ def test_a_hello_that_is_only_larger_shows_that_its_size_is_refused() -> None:
     assert found is not None and found.differs == "size"
 
 
-def test_a_server_that_refuses_every_version_has_no_certificate_for_the_one_that_it_allows() -> None:
-    """OpenSSL that allows TLS 1.3 alone, with a key on a brainpool curve, sends protocol_version (RFC 8734)."""
+def test_a_server_that_refuses_every_version_allows_none_that_it_can_use() -> None:
+    """OpenSSL 3 with TLS 1.1 alone, or with TLS 1.3 alone and a key on a brainpool curve (RFC 8734): one alert."""
     refused = PeerAlert(Alert.PROTOCOL_VERSION, step=StepId("1.2"), peer="server", state="WAIT_SH")
     reported = explained(Probed(), refused)
-    assert first(reported) == ("NO_SHARED_SCHEME", "the peer's")
-    assert "NO_SHARED_VERSION" in [each.cause.name for each in reported.causes]
+    assert first(reported) == ("NO_SHARED_VERSION", "the peer's")
+    assert "TLS 1.1 or older alone" in reported.first.text
+    assert reported.causes[1].cause.name == "NO_SHARED_SCHEME"
+    assert {each.weight for each in reported.causes[:2]} == {Weight.LIKELY}
     assert first(explained(Probed((V11,), (CBC,)), refused)) == ("NO_SHARED_VERSION", "the peer's")
     talk = saying(bytes([21, 3, 3, 0, 2, 2, 70]))
     with listening(talk) as server:

@@ -117,7 +117,7 @@ def test_a_handshake_shows_what_was_agreed_resumption_staple_and_clock():
         "it offers 2 tickets in TLS 1.3, a ticket in TLS 1.2, a session ID in TLS 1.2"
     )
     assert rows["handshake.staple"].level == "good"
-    assert rows["handshake.clock"].text == "its clock is 300 seconds ahead of ours"
+    assert rows["handshake.clock"].text == "its clock is 5 minutes ahead of ours"
     assert rows["handshake.alpn"].text == "it chooses http/1.1"
     plain = by_id(handshake_rows(SERVER, (replace(older, staple=False, reply=ReplyReport(200, "x", -5.0)),)))
     assert plain["handshake.resumption"].text == "none was offered"

@@ -47,7 +47,8 @@ LISTED = 4
 
 def version(code: int) -> str:
     """Return the name of a protocol version as text."""
-    return name(ProtocolVersion, code).replace("TLSv1", "TLS 1").replace("_", ".")
+    text = name(ProtocolVersion, code).replace("TLSv1", "TLS 1").replace("_", ".")
+    return "TLS 1.0" if text == "TLS 1" else text
 
 
 def listed(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from bothways.diagnosis import own_hello
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
-from bothways.diagnosis.service_texts import LINES, SHUT_OUT, Meaning, match_text
+from bothways.diagnosis.service_texts import LIMITS, SHUT_OUT, match_text
 from bothways.diagnosis.situation import Probed
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.tls.record.protocol_guess import OtherProtocol, recognise
@@ -264,10 +264,8 @@ def _not_accepted(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
         asked = case.own_side.server_name or "that name"
         yield case.likely(Cause.NAME_NOT_SERVED, OURS, LIKELY, _quoting(error), name=asked)
         return
-    found = match_text(error.said, LINES)
-    shut_out = match_text(error.said, SHUT_OUT) is not None or error.said.startswith("5")
-    if found is not None and found.meaning is Meaning.BUSY:  # a limit, whatever its code is
-        shut_out = False
+    shut_out = match_text(error.said, SHUT_OUT) is not None
+    shut_out = shut_out or (error.said.startswith("5") and match_text(error.said, LIMITS) is None)
     first, second = (
         (Cause.LETS_NOT_IN, Cause.SERVICE_BUSY) if shut_out else (Cause.SERVICE_BUSY, Cause.LETS_NOT_IN)
     )

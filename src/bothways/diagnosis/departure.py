@@ -71,6 +71,7 @@ def _unknown(case: Case) -> Iterator[Likely]:
             yield replace(each, weight=POSSIBLE, evidence=SILENT)
         for each in own_name.wrong_name(case):
             yield replace(each, weight=POSSIBLE)
+        yield from own_side.clock(case)
         yield from own_staple.perhaps_wanted(case)
     yield unpinned(case)
     yield checks

@@ -15,6 +15,7 @@ from bothways.diagnosis import (
     own_name,
     own_side,
     own_staple,
+    own_strength,
     peer_alerts,
     time_limits,
 )
@@ -308,7 +309,7 @@ def _service_closed(case: Case) -> Iterator[Likely]:
     """The handshake is complete, and the service closed the connection before it sent anything."""
     if case.chain and not case.observed.data:
         for rule in (
-            own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_side.below_strict_levels,
+            own_issuer.unnamed_issuer, own_side.flawed, own_side.anchor_expired, own_strength.below_strict_levels,
             own_side.not_authorized,
             own_issuer.issuer, *UNSAID,
         ):  # fmt: skip
@@ -356,7 +357,7 @@ def not_taken(case: Case) -> Iterator[Likely]:
     """What a client may have against our certificate that ends after it, and does not say why."""
     for rule in (
         own_side.flawed, own_staple.required, own_staple.wanted, own_side.anchor_expired,
-        own_side.below_strict_levels, own_issuer.issuer, own_name.wrong_name, own_side.clock,
+        own_strength.below_strict_levels, own_issuer.issuer, own_name.wrong_name, own_side.clock,
         own_side.revoked_for_gnutls, own_staple.perhaps_wanted,
     ):  # fmt: skip
         yield from rule(case)
@@ -377,7 +378,7 @@ def _by_protocol(case: Case) -> Iterator[Likely]:
 
 
 UNSAID: tuple[Rule, ...] = (
-    own_side.not_authorized, own_side.perhaps_revoked, own_side.clock, own_side.status,
+    own_side.not_authorized, own_side.clock_of_new, own_side.perhaps_revoked, own_side.clock, own_side.status,
 )  # fmt: skip
 probe = one(Cause.PROBE, PEERS, LIKELY)
 network = one(Cause.CUT, BETWEEN)
@@ -392,7 +393,7 @@ CUT_AT: Mapping[tuple[Role, Progress], tuple[Rule, ...]] = {
     ),
     (Role.CLIENT, Progress.CHOSEN): (peer_alerts.stopped, peer_alerts.device, network),
     (Role.CLIENT, Progress.JUDGED): (
-        own_side.absent, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
+        own_side.absent, own_side.flawed, own_strength.below_strict_levels, own_side.anchor_expired,
         own_issuer.partial_chain, _by_protocol, own_issuer.issuer,
         *UNSAID, _closed_after_certificate, own_side.certificate_not_requested, peer_alerts.second_handshake,
         no_protocol_chosen, _no_server_behind_proxy, peer_alerts.stopped, network,

@@ -46,7 +46,7 @@ def probed(case: Case) -> Iterator[Likely]:
 def _version_found(case: Case, found: Probed) -> list[Likely]:
     if set(found.versions) & set(case.own_side.versions):
         return []
-    spoken = listed([version(code) for code in found.versions])
+    spoken = listed([version(code) for code in dict.fromkeys(found.versions)])
     usable = not found.suites or {int(CipherSuite[each]) for each in SUITES} & set(found.suites)
     party = OURS if usable and set(found.versions) & set(VERSIONS.values()) else PEERS
     if wants_13(case):
@@ -180,8 +180,14 @@ def versions(case: Case) -> Iterator[Likely]:
     if found is not None and (found.versions or case.alert != Alert.PROTOCOL_VERSION):
         return
     if found is not None:
+        evidence = "it refuses every version from TLS 1.0 on, also in a hello that offers everything"
+        detail = (
+            "it allows TLS 1.1 or older alone, which it cannot use itself: OpenSSL 3 has nothing for those versions at "
+            "its usual security level"
+        )
+        yield case.likely(Cause.NO_SHARED_VERSION, PEERS, LIKELY, evidence, detail=detail)
         evidence = (
-            "it refuses every version alike, as OpenSSL does that has no certificate for the one it allows"
+            "OpenSSL refuses every version alike too where it has no certificate for the one that it allows"
         )
         detail = "its key fits no version that it allows, such as one on a brainpool curve in TLS 1.3 alone"
         yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")

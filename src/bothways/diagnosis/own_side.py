@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from datetime import timedelta
 
 from bothways.describe.messages import listed
 from bothways.diagnosis import certificates as certs
-from bothways.diagnosis import clocks, own_issuer
+from bothways.diagnosis import clocks, own_issuer, own_strength
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.key_kinds import kinds_of_key
-from bothways.diagnosis.stacks import Stack, has_strict_level
+from bothways.diagnosis.stacks import Stack
 from bothways.faults import Fault, Reason, shown
 from bothways.iana import Alert, SignatureScheme, names
 from bothways.roles import Version
@@ -173,6 +172,15 @@ def clock(case: Case) -> Iterator[Likely]:
         yield case.likely(Cause.STATUS_UNKNOWN, PEERS, POSSIBLE, whose="our", detail=detail)
 
 
+def clock_of_new(case: Case) -> Iterator[Likely]:
+    """Of a certificate that is a few days old a clock that is behind makes one that is not yet valid."""
+    if case.chain and case.situation.now - max(each.not_before for each in case.chain) < NEW:
+        yield from clock(case)
+
+
+NEW = timedelta(days=3)
+
+
 def _is_early_for_openssl(case: Case) -> bool:
     """Whether OpenSSL sent bad_certificate for a chain that we find sound: its clock, its level, or another name.
 
@@ -325,56 +333,6 @@ def wrong_use(case: Case) -> Iterator[Likely]:
 ABOVE = "a CA above our certificate"
 
 
-def weak_key(case: Case) -> Iterator[Likely]:
-    """Our key is too weak by the rules of the peer."""
-    if case.chain:
-        got = described(case.chain[0].key)
-        yield case.likely(Cause.WEAK_KEY, OURS, POSSIBLE, "it may ask for more than is usual", got=got)
-
-
-def perhaps_weak(case: Case) -> Iterator[Likely]:
-    """Rules that ask for more than RSA of 2048 bits refuse it by the alert for every other reason, as Java's may."""
-    if case.own_reasons or own_issuer.is_issuer_unnamed(case) or case.stack is Stack.OPENSSL:
-        return  # whose levels are told by what it lists
-    weak = next((each for each in case.chain if _bits(each) < STRICT_RSA_BITS), None)
-    if weak is not None:
-        whose = (
-            "our certificate" if weak is case.chain[0] else f"the CA {shown(weak.subject_text)} in our chain"
-        )
-        facts = {"got": described(weak.key), "subject": whose, "above": weak is not case.chain[0]}
-        evidence = "it may ask for more than is usual, as Java does by jdk.certpath.disabledAlgorithms"
-        yield case.likely(Cause.WEAK_KEY, OURS, POSSIBLE, evidence, **facts)
-
-
-def below_strict_levels(case: Case) -> Iterator[Likely]:
-    """OpenSSL at security level 3 requires 128 bits of every key of a chain, and otherwise sends bad_certificate.
-
-    At that level it lists no schemes with SHA-224; servers that refuse us later, without an alert, show it too.
-    """
-    weak = next((each for each in case.chain if _bits(each) < STRICT_RSA_BITS), None)
-    strict = has_strict_level(case.peer_schemes)
-    if weak is None or case.own_reasons or own_issuer.is_issuer_unnamed(case):
-        return
-    if not strict and case.alert != Alert.BAD_CERTIFICATE:
-        return
-    above = weak is not case.chain[0]
-    whose = f"the CA {shown(weak.subject_text)} in our chain" if above else "our certificate"
-    evidence = "peers that require stronger keys than usual (security level 3) send this alert"
-    if strict:
-        evidence = "it lists the signature schemes of OpenSSL at security level 3, without SHA-224"
-    weight = POSSIBLE if case.stack is Stack.OPENSSL and not strict else LIKELY
-    yield case.likely(
-        Cause.WEAK_KEY, OURS, weight, evidence, got=described(weak.key), subject=whose, above=above
-    )
-
-
-STRICT_RSA_BITS = 3072
-
-
-def _bits(certificate: ParsedCertificate) -> int:
-    return certificate.key.key_size if isinstance(certificate.key, RSAPublicKey) else STRICT_RSA_BITS
-
-
 def key_mismatch(case: Case) -> Iterator[Likely]:
     """Our signature did not verify."""
     yield case.likely(
@@ -433,8 +391,8 @@ def refused_by_gnutls(case: Case) -> Iterator[Likely]:
         yield from anchor_expired(case)
         yield from clock(case)  # for which the dates speak; nothing speaks for a revocation
         yield from perhaps_revoked(case)
-        if case.chain and _bits(case.chain[0]) < STRICT_RSA_BITS:
-            yield from weak_key(case)
+        if case.chain and own_strength.bits(case.chain[0]) < own_strength.STRICT_RSA_BITS:
+            yield from own_strength.weak_key(case)
 
 
 def no_known_reason(case: Case) -> Iterator[Likely]:

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bothways.diagnosis import before_tls, own_hello, own_issuer, own_name, own_side, own_staple, psks
+from bothways.diagnosis import (
+    before_tls,
+    own_hello,
+    own_issuer,
+    own_name,
+    own_side,
+    own_staple,
+    own_strength,
+    psks,
+)
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -75,9 +84,9 @@ resumption = one(Cause.RESUMPTION, PEERS)
 CERTIFICATE: tuple[Rule, ...] = (
     own_side.absent, own_issuer.unnamed_issuer, own_side.flawed, own_staple.required, own_side.anchor_expired,
     own_name.wrong_address, own_issuer.issuer,
-    own_name.wrong_name, own_side.below_strict_levels,
+    own_name.wrong_name, own_strength.below_strict_levels,
     own_side.clients_clock, own_side.revoked_for_gnutls, own_side.not_authorized, own_side.clock,
-    own_side.status_untold, own_side.perhaps_weak, own_side.no_known_reason,
+    own_side.status_untold, own_strength.perhaps_weak, own_side.no_known_reason,
 )  # fmt: skip
 
 HELLO_CLIENT: tuple[Rule, ...] = (
@@ -116,7 +125,7 @@ ANYWHERE: Mapping[int, tuple[Rule, ...]] = {
     Alert.DECODE_ERROR: (device, _disagreement),
     Alert.DECRYPT_ERROR: (own_side.refused_signature, own_side.key_mismatch, records),
     Alert.PROTOCOL_VERSION: (own_hello.probed, own_hello.versions,),
-    Alert.INSUFFICIENT_SECURITY: (own_hello.probed, own_hello.suites, own_hello.groups, own_side.weak_key),
+    Alert.INSUFFICIENT_SECURITY: (own_hello.probed, own_hello.suites, own_hello.groups, own_strength.weak_key),
     Alert.INTERNAL_ERROR: (second_handshake, misconfigured, stopped),
     Alert.INAPPROPRIATE_FALLBACK: (one(Cause.FELL_BACK, OURS), device),
     Alert.USER_CANCELED: (gave_up,),

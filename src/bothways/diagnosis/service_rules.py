@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from bothways.diagnosis import network, own_hello, own_issuer, own_side, told_reasons
+from bothways.diagnosis import network, own_hello, own_issuer, own_side, own_strength, told_reasons
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -257,7 +257,8 @@ let_in: tuple[Rule, ...] = (
     own_side.not_authorized,
 )
 WRONG: tuple[Rule, ...] = (
-    told_reasons.absent, told_reasons.untrusted, own_side.flawed, own_side.below_strict_levels, own_side.anchor_expired,
+    told_reasons.absent, told_reasons.untrusted, own_side.flawed, own_strength.below_strict_levels,
+    own_side.anchor_expired,
     own_issuer.partial_chain, _exceeds_usual_depth,
     own_issuer.issuer, _not_told_apart, told_reasons.clock, own_side.not_authorized, own_side.no_known_reason,
 )  # fmt: skip

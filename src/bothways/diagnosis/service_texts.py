@@ -259,7 +259,7 @@ LINES = texts(
             r"noreplicas",
             r"^-oom\b",
             r"out of memory",
-            r"maximum (?:number of )?connections",
+            r"maximum (?:number of )?(?:allowed )?(?:connections|clients)",
             r"\[unavailable\]",
             r"\[in-?use\]",
             r"\[limit\]",
@@ -303,6 +303,22 @@ RATES = texts((Meaning.BUSY, (r"(?:rate limit|quota|limit of requests)", r"too m
 
 # Of forward and reverse proxies that have rules about addresses, names and paths: Squid.
 RULES = texts((Meaning.BY_RULES, (r"access control configuration prevents", r"\berr_access_denied\b")))
+
+# Of servers that have as many clients as they accept, whatever their code says.
+LIMITS = texts(
+    (
+        Meaning.BUSY,
+        (
+            r"too many",
+            r"max(?:imum)? (?:number of )?(?:allowed )?(?:connections|clients|users|sessions|logins)",
+            r"no more connections",
+            r"limit (?:is |was )?(?:reached|exceeded)",
+            r"try again",
+            r"temporar",
+            r"overload",
+        ),
+    ),
+)
 
 # Of servers that refuse an address, before they know our identity.
 SHUT_OUT = texts(

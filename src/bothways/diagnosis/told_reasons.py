@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bothways.diagnosis import certificates as certs
-from bothways.diagnosis import own_issuer, own_side
+from bothways.diagnosis import own_issuer, own_side, own_strength
 from bothways.diagnosis.case import Case, Rule
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -120,10 +120,15 @@ def by_its_date(case: Case) -> Iterator[Likely]:
         evidence = (
             f'its answer says "Date: {reply.date:%Y-%m-%d %H:%M} UTC", when our certificate is not valid'
         )
-        yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY, evidence)
+        weight = POSSIBLE if reply.login else LIKELY  # it says what it wants
+        yield case.likely(Cause.PEERS_CLOCK, PEERS, weight, evidence)
 
 
-OF_A_CLOCK = (Meaning.CERTIFICATE_WRONG, Meaning.CERTIFICATE_EXPIRED, Meaning.CERTIFICATE_NOT_YET_VALID)
+# What a server may say that takes our certificate for one that is not valid: of it, or that we are not let in.
+OF_A_CLOCK = (
+    Meaning.CERTIFICATE_WRONG, Meaning.CERTIFICATE_EXPIRED, Meaning.CERTIFICATE_NOT_YET_VALID,
+    Meaning.CERTIFICATE_STATUS, Meaning.FORBIDDEN, Meaning.NOT_AUTHORIZED, Meaning.DENIED, Meaning.LOGIN,
+)  # fmt: skip
 
 
 def clock(case: Case) -> Iterator[Likely]:
@@ -204,8 +209,8 @@ def use(case: Case) -> Iterator[Likely]:
 
 def weak(case: Case) -> Iterator[Likely]:
     """It says that a key or a signature of our chain is too weak."""
-    yield from own_side.below_strict_levels(case)
-    yield from (_as_told(case, each) for each in own_side.weak_key(case))
+    yield from own_strength.below_strict_levels(case)
+    yield from (_as_told(case, each) for each in own_strength.weak_key(case))
     got = "an algorithm that it does not accept"
     yield _as_told(case, case.likely(Cause.WEAK_SIGNATURE, OURS, POSSIBLE, got=got))
 

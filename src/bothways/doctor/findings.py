@@ -166,11 +166,19 @@ def _resumption(server: ServerBehaviour, handshakes: Sequence[HandshakeReport]) 
     )
 
 
+def _span(seconds: float) -> str:
+    """Return a length of time in the unit in which people think of it."""
+    for size, unit in ((365 * 86400, "years"), (86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
 def _clock(skew: float) -> ReportRow:
     if abs(skew) <= SKEW_SECONDS:
         return ReportRow("handshake.clock", "good", "clock", "its clock and ours agree within two minutes")
     ahead = "ahead of" if skew > 0 else "behind"
-    text = f"its clock is {abs(skew):.0f} seconds {ahead} ours"
+    text = f"its clock is {_span(abs(skew))} {ahead} ours"
     return ReportRow(
         "handshake.clock",
         "warning",
