@@ -19,8 +19,10 @@ from bothways import (
 from bothways.errors import TLSError
 from bothways.iana import Alert, SignatureScheme
 from bothways.roles import StepId
+from bothways.tls.crypto.signing import sign
 from bothways.tls.driver import LINGER_BYTES, SLICE, Answers, ConnectionStatus, Driver
 from bothways.tls.events import Data, Established, EvidenceWanted, Failed, PeerClosed, Warned
+from bothways.tls.handshake import message_io
 from bothways.tls.handshake.message_io import RECORDS_A_TURN
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
@@ -33,6 +35,7 @@ from tls.handshake.conversations import (
     client_config,
     credentials,
     external,
+    identity,
     server_config,
 )
 
@@ -200,6 +203,23 @@ def test_data_before_the_end_of_file_is_delivered_before_the_truncation() -> Non
         driver.feed()
     assert b"".join(came) == MANY
     assert isinstance(driver.status.failure, Truncated)
+
+
+def test_an_end_of_file_that_came_while_an_answer_was_awaited_is_processed_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where the last turn had no room left, so that it was not known whether more input waits."""
+    monkeypatch.setattr(message_io, "RECORDS_A_TURN", 2)
+    engine = client_config().connection("localhost")
+    driver = Driver(server_config(credentials=external("localhost")).connection(), list[bytes]().append)
+    driver.connection.limit_calls()
+    (wanted,) = driver.receive_slice(engine.data_to_send())
+    assert isinstance(wanted, SignatureWanted) and driver.connection.is_behind
+    assert driver.receive_end() == [] and driver.end_follows and not driver.may_feed
+    driver.provide(wanted, sign(wanted.scheme, identity("localhost").key, wanted.data))
+    assert driver.may_feed and not driver.connection.is_behind
+    driver.feed()
+    assert isinstance(driver.status.failure, Truncated) and not driver.may_feed
 
 
 def test_of_a_handshake_that_is_lost_a_slice_more_is_processed() -> None:

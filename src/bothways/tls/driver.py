@@ -227,8 +227,8 @@ class Driver:
 
     @property
     def may_feed(self) -> bool:
-        """Whether input waits for `feed`, and the connection accepts it now."""
-        return self._is_behind and self.connection.wants_data
+        """Whether input or the end of file waits for `feed`, and the connection accepts it now."""
+        return (self._is_behind or self.end_follows) and self.connection.wants_data
 
     def feed(self) -> list[Request]:
         """Process the next slice, and the end of file after the last one."""
