@@ -249,6 +249,17 @@ def test_what_a_newcomer_costs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(compared) == 10
 
 
+def test_no_more_addresses_are_looked_at_than_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those with most connections come first; after so many without one that waits, the newcomer is turned away."""
+    monkeypatch.setattr(rules, "LOOKED_AT", 10)
+    busy = [place(f"192.0.2.{count}", waits=False) for count in (5, 4, 3) for _ in range(count)]
+    others = [place(f"198.51.100.{number}") for number in range(8)]
+    newcomer = place("203.0.113.1")
+    assert filled(*busy, *others, limit=20).enter(newcomer, NOW) is newcomer
+    monkeypatch.setattr(rules, "LOOKED_AT", 13)
+    assert filled(*busy, *others, limit=20).enter(newcomer, NOW) in others
+
+
 def test_the_numbers_add_up_whatever_happens() -> None:
     """Drawn comings and goings against a plain count."""
     drawn = random.Random(5)

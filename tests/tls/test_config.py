@@ -54,6 +54,7 @@ WRONG: tuple[tuple[str, Any, str], ...] = (
     ("judge_again", "always", "judge_again: 'always' is none of never, lapse, change"),
     ("judge_again", "change", "judge_again: without revocation there is no evidence that could change"),
     ("credentials", "file.pem", "credentials: expected Credentials, not str"),
+    ("staples", [b"response"], "staples: expected an OCSPStore"),
     (
         "schemes",
         ("ed25519",),

@@ -131,6 +131,8 @@ def test_configurations_are_read_from_base64_and_from_pem() -> None:
     for wrong in ("", "!", "AAA"):
         with pytest.raises(ConfigError, match="ech: "):
             ECHConfigList.from_text(wrong)
+    with pytest.raises(ConfigError, match="expected base64 as text, not bytes"):
+        ECHConfigList.from_text(str(key.published).encode())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="expected PEM or DER as bytes"):
         ECHConfigList("text")  # type: ignore[arg-type]
 
