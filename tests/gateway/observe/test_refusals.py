@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from bothways import Fault, PeerFault
 from bothways.describe.recorder import Recorder
+from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.observe.refusals import AT_ONCE, GROUPS, LADDER_LIMIT, RENEW_SECONDS, Refusals
@@ -46,6 +47,18 @@ def test_who_leaves_or_is_let_in_is_no_refusal() -> None:
     assert refusals.facts() == []
     refusals.note(refused(Code.ROUTE_GONE.name, verdict="withdrawn"), ())
     assert [each["code"] for each in refusals.facts()] == ["ROUTE_GONE"]
+
+
+def test_what_has_no_ladder_has_the_cause_that_the_log_has() -> None:
+    refusals = Refusals(lambda: 0.0, lambda: NOON)
+    for code, cause in ((Code.STARTTLS_FAILED, "PLAIN_CLIENT"), (Code.CONNECTIONS_LIMIT, "SERVICE_BUSY")):
+        entry = refused("")
+        asked = StartTLSFailed(StartTLSProblem.REFUSED, "IMAP", peer="client")
+        entry.ending = Ending.of(code, "it did not", asked if code is Code.STARTTLS_FAILED else None)
+        refusals.note(entry, ())
+        [found] = [each for each in refusals.facts() if each["code"] == code.name]
+        assert (found["cause"], found["ladder"]) == (cause, "")
+        assert found["cause"] == entry.cause
 
 
 def test_a_ladder_is_drawn_of_one_of_them_and_not_of_each() -> None:

@@ -91,14 +91,17 @@ class Refusals:
         return [asdict(each) for each in reversed(self._groups.values())]
 
     def _draw(self, group: RefusalCount, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
-        """Draw a ladder of this one, unless there is a young one, or too many were drawn."""
+        """Find the cause of this one and draw its ladder, unless there is a young one, or too many were drawn.
+
+        What has no ladder, such as a client that requested no TLS, has a cause all the same.
+        """
         now, error = self._clock(), entry.failure
         drawn = self._drawn.get(group.code)
-        if not isinstance(error, (PeerFault, PeerAlert)) or (
-            drawn is not None and now < drawn + RENEW_SECONDS
-        ):
+        if (drawn is not None and now < drawn + RENEW_SECONDS) or not self._allowance.take(now):
             return
-        if not self._allowance.take(now):
+        if not isinstance(error, (PeerFault, PeerAlert)):
+            self._drawn[group.code] = now
+            group.cause = visible(entry.cause or "", NAME_LIMIT)
             return
         from bothways.ladder.layout import lay_out  # loaded where a page is to be shown
         from bothways.ladder.text import as_text
