@@ -12,7 +12,6 @@ from bothways.cli.options import (
     DIALLED,
     SERVER,
     Address,
-    NamesType,
     Side,
     Sources,
     load_anchors,
@@ -76,15 +75,6 @@ def test_other_urls_name_none(text):
     """Of protocols without TLS there is nothing to connect to."""
     with pytest.raises(click.BadParameter):
         SERVER.convert(text, None, None)
-
-
-def test_names_stand_between_commas():
-    """In any case; what they may be is said by the configuration."""
-    names = NamesType(("x25519", "secp256r1", "X25519MLKEM768"))
-    assert names.convert("x25519, SECP256R1", None, None) == ("x25519", "secp256r1")
-    assert names.convert("X25519mlkem768,Other", None, None) == ("X25519MLKEM768", "Other")
-    with pytest.raises(click.BadParameter, match="commas"):
-        names.convert("x25519,", None, None)
 
 
 def test_identities_are_read_with_a_passphrase_from_a_file_or_a_person(folder, monkeypatch):

@@ -47,7 +47,7 @@ def ends_with(what: object) -> click.Command:
         ),
         (TimeoutError("timed out"), 1, "bothways: the connection timed out\n"),
         (TimedOut("no TLS connection within 3 seconds"), 1, "bothways: no TLS connection within 3 seconds\n"),
-        (FileNotFoundError(2, "No such file", "a.pem"), 1, "bothways: a.pem: No such file\n"),
+        (FileNotFoundError(2, "No such file", "a.pem"), 2, "bothways: a.pem: No such file\n"),
         (OSError("odd"), 1, "bothways: odd\n"),
     ],
 )

@@ -14,13 +14,12 @@ from bothways.cli.connect_report import ConnectionEnd, ConnectionReport
 from bothways.cli.conversation import ServerConversation
 from bothways.cli.ech import Ech, ech_option
 from bothways.cli.keylog import keylog_option, load_keylog
-from bothways.cli.option_types import Seconds
+from bothways.cli.option_types import NamesType, Seconds
 from bothways.cli.options import (
     SERVER,
     SPOKEN,
     TIMEOUT,
     Address,
-    NamesType,
     Side,
     gathered,
     hello_words,

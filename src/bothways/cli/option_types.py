@@ -1,8 +1,9 @@
-"""Types of options whose wrong values click lets through: numbers of seconds, names of files."""
+"""Types of options whose wrong values click lets through: numbers of seconds, texts, names of files, lists of names."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -27,6 +28,18 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+class Text(click.ParamType[str]):
+    """A text that says something: "" would stand for "none", as where a variable of the shell was not set."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; raises `click.BadParameter`."""
+        if not value:
+            self.fail("it is empty; leave the option out if that is meant", param, ctx)
+        return str(value)
+
+
 class FileName(click.Path):
     """The name of a file; "" is none, as a variable of the shell leaves it that was not set."""
 
@@ -35,3 +48,28 @@ class FileName(click.Path):
         if not value:
             self.fail("expected the name of a file, and it is empty", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class NamesType(click.ParamType[tuple[str, ...]]):
+    """Names separated by commas."""
+
+    name = "NAME,NAME"
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self._known = {each.lower(): each for each in known}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split the names, which may be in any case; the configuration checks them."""
+        names = (
+            value
+            if isinstance(value, tuple)
+            else tuple(self._spelled(each) for each in str(value).split(","))
+        )
+        if not all(names):
+            self.fail(f"{value!a}: expected names separated by commas", param, ctx)
+        return names
+
+    def _spelled(self, name: str) -> str:
+        return self._known.get(name.strip().lower(), name.strip())

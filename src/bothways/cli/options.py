@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from bothways.cli.file_kinds import Wanted, explaining_file_kinds
-from bothways.cli.option_types import FileName
+from bothways.cli.option_types import FileName, Text
 from bothways.cli.parsed_type import ParsedType
 from bothways.cli.terminal import passphrase, refuse
 from bothways.errors import ConfigError
@@ -91,31 +91,6 @@ class ServerType(AddressType):
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,20})://([^/?#\s]*)(?:[/?#].*)?")
 SCHEMES = {"https": 443, "wss": 443, "ldaps": 636, "imaps": 993, "smtps": 465, "mqtts": 8883, "rediss": 6379}
-
-
-class NamesType(click.ParamType[tuple[str, ...]]):
-    """Names separated by commas."""
-
-    name = "NAME,NAME"
-
-    def __init__(self, known: Iterable[str]) -> None:
-        self._known = {each.lower(): each for each in known}
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        """Split the names, which may be in any case; the configuration checks them."""
-        names = (
-            value
-            if isinstance(value, tuple)
-            else tuple(self._spelled(each) for each in str(value).split(","))
-        )
-        if not all(names):
-            self.fail(f"{value!a}: expected names separated by commas", param, ctx)
-        return names
-
-    def _spelled(self, name: str) -> str:
-        return self._known.get(name.strip().lower(), name.strip())
 
 
 PEER_RULE = ParsedType("KIND=VALUE", Rule, parsed_rule)
@@ -399,13 +374,14 @@ sources_options = gathered(
     ),
     click.option(
         "--fetch-allow",
+        type=Text(),
         metavar="HOST|NETWORK",
         multiple=True,
         help="Allow fetching from this private host or network; repeatable.",
     ),
     click.option(
         "--fetch-cache",
-        type=click.Path(file_okay=False),
+        type=FileName(file_okay=False),
         metavar="DIR",
         help="A directory where fetched responses and CRLs are cached.",
     ),

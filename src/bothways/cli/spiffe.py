@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bothways.cli.option_types import Text
 from bothways.cli.options import Clients, Command, Side, gathered
 from bothways.cli.peer_keys import PeerKeys
 from bothways.cli.terminal import refuse
@@ -115,6 +116,7 @@ def _of_client(spiffe: str | None, spiffe_id: str | None) -> Workload:
 def _spiffe_option(gives: str) -> Callable[[Command], Command]:
     return click.option(
         "--spiffe",
+        type=Text(),
         is_flag=False,
         flag_value=ENVIRONMENT,
         metavar="[unix:PATH]",
@@ -124,7 +126,10 @@ def _spiffe_option(gives: str) -> Callable[[Command], Command]:
 
 
 _spiffe_id_option = click.option(
-    "--spiffe-id", metavar="ID", help="Which SPIFFE ID is ours; by default the first of the Workload API."
+    "--spiffe-id",
+    type=Text(),
+    metavar="ID",
+    help="Which SPIFFE ID is ours; by default the first of the Workload API.",
 )
 client_workload_options = gathered(
     "workload",
@@ -139,6 +144,7 @@ workload_options = gathered(
     _spiffe_id_option,
     click.option(
         "--trust-domain",
+        type=Text(),
         multiple=True,
         metavar="NAME",
         help="Trust also clients of this federated trust domain, by its own bundle; repeatable.",

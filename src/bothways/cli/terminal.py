@@ -106,7 +106,9 @@ def _expired_too(error: Exception) -> str:
 
 
 def status_of(error: Exception) -> int:
-    """Return the exit status for an error, by its type."""
+    """Return the exit status for an error, by its type; an error of a file that was named is no failure of a peer."""
+    if isinstance(error, OSError) and error.filename is not None and not isinstance(error, TLSError):
+        return MISUSED
     return next((status for kind, status in STATUSES if isinstance(error, kind)), FAILED)
 
 

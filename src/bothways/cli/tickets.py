@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import click
 
+from bothways.cli.option_types import Text
 from bothways.cli.options import FILE, gathered
 from bothways.cli.terminal import refuse
 from bothways.errors import ConfigError
@@ -71,6 +72,7 @@ tickets_options = gathered(
     Tickets,
     click.option(
         "--ticket-keys",
+        type=Text(),
         metavar="FILE|URL",
         help="Share the ticket keys with other servers and workers: in a file, which is created if it "
         "does not exist, or in Redis or Valkey (redis://HOST, rediss://HOST).",

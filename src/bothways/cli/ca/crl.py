@@ -15,6 +15,7 @@ from bothways.ca.register.values import Series
 from bothways.ca_server.published_files import published_files
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
+from bothways.cli.option_types import FileName
 from bothways.cli.options import FILE
 from bothways.cli.terminal import counted, refuse, say
 from bothways.trust import parsing
@@ -27,7 +28,7 @@ from bothways.trust.extensions import extension_of
 @click.option("--delta", is_flag=True, help="A delta CRL: only what changed since the latest complete CRL.")
 @click.option(
     "--tree",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FileName(file_okay=False, path_type=Path),
     metavar="FOLDER",
     help="Renew the CRLs that are due and write every CRL and CA certificate there, with the paths of --url.",
 )

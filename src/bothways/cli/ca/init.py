@@ -16,6 +16,7 @@ from bothways.ca.register.database import has_password
 from bothways.cli.ca.import_source import ImportSource, import_source_options
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
+from bothways.cli.option_types import Text
 from bothways.cli.terminal import refuse, say
 from bothways.describe.escape import visible
 from bothways.trust.certificate import subject_of
@@ -28,14 +29,14 @@ from bothways.trust.evidence.locations import read_location
 @key_option("its keys")
 @click.option(
     "--url",
-    default="",
+    type=Text(),
     metavar="URL",
     help="The URL where `ca serve` will be reached; it is written into certificates.",
 )
 @click.option(
     "--store",
     "database_url",
-    default="",
+    type=Text(),
     metavar="URL",
     help="The database of the register; by default SQLite in DIR.",
 )
@@ -60,7 +61,7 @@ from bothways.trust.evidence.locations import read_location
 )
 @click.option(
     "--key-uri",
-    default="",
+    type=Text(),
     metavar="URI",
     help="Keep the issuing key in a token (PKCS#11): pkcs11:token=...;object=...",
 )
@@ -71,12 +72,12 @@ def command(
     path: Path,
     name: str | None,
     key: str,
-    url: str,
-    database_url: str,
+    url: str | None,
+    database_url: str | None,
     no_intermediate: bool,
     path_length: int,
     partition: int,
-    key_uri: str,
+    key_uri: str | None,
     source: ImportSource | None,
     constraints: Constraints,
     key_access: KeyAccess,
@@ -92,13 +93,13 @@ def command(
     options = InitOptions(
         name or "",
         KeyType(key),
-        database_url,
-        url,
+        database_url or "",
+        url or "",
         intermediate=not no_intermediate,
         constraints=constraints,
         path_length=path_length,
         partition=partition,
-        key_uri=key_uri,
+        key_uri=key_uri or "",
     )
     if source is not None:
         _import(path, options, source, key_access)

@@ -13,6 +13,7 @@ import click
 
 from bothways.ca.keys import KeyType
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Delegation, Holder, Profile
+from bothways.cli.option_types import FileName
 from bothways.cli.options import Command, gathered
 from bothways.cli.terminal import refuse
 from bothways.describe.escape import visible
@@ -38,7 +39,7 @@ class Duration(click.ParamType[timedelta]):
 
 
 DURATION = Duration()
-directory_argument = click.argument("path", type=click.Path(path_type=Path), metavar="DIR")
+directory_argument = click.argument("path", type=FileName(path_type=Path), metavar="DIR")
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON array on standard output.")
 
 
