@@ -17,6 +17,7 @@ def pieces(data: bytes, size: int) -> list[bytes]:
     [
         b"0\r\n\r\n",
         b"2\r\nok\r\n0\r\n\r\n",
+        b"10\r\n" + b"\n" * 16 + b"\r\n1F\r\n" + b"\n" * 31 + b"\r\n0\r\n\r\n",  # sizes are hexadecimal
         b'00a;b="c"; d\r\n0123456789\r\n0;e \r\nX: y\r\nZ: \ty\r\n\r\n',
         b"3\r\n\n\r\n\r\n0\r\n\r\n" + b"GET / HTTP/1.1\nanything else",  # after the end, and within a chunk
     ],

@@ -12,13 +12,14 @@ from bothways.tls.events import Caution
 from bothways.tls.handshake.credentials import (
     ClientChoice,
     choose_client_credentials,
+    choose_raw_key,
 )
 from bothways.tls.handshake.oid_filters import EXTENDED_KEY_USAGE, KEY_USAGE, holds
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
 from faults import blames
 from tamper import altering, extending
-from tls.handshake.conversations import CONVERSATIONS, credentials_of
+from tls.handshake.conversations import CONVERSATIONS, credentials_of, raw_key
 
 ECDSA = 0x0403
 ROOT = pki.root()
@@ -91,6 +92,19 @@ def test_a_client_sends_the_certificate_whose_usage_was_asked_for_and_none_witho
     assert choose_client_credentials(own, schemes, None, schemes, asked) == ClientChoice(own[1], ECDSA)
     none = choose_client_credentials(own[:1], schemes, None, schemes, asked)
     assert none == ClientChoice(warning=Caution.NO_USAGE_AS_ASKED)
+
+
+@pytest.mark.parametrize("filters", [(), (ext.OidFilter(KEY_USAGE, b"\3\2\7\x80"),)])
+def test_a_raw_public_key_fits_no_filter_and_is_sent_where_there_is_none(
+    filters: tuple[ext.OidFilter, ...],
+) -> None:
+    """RFC 9846 4.3.5: filters are about extensions of certificates."""
+    key = raw_key("client.example")
+    scheme = ECDSA
+    request = CertificateRequest(b"", (ext.SignatureAlgorithms((scheme,)), ext.OidFilters(filters)))
+    refused = ClientChoice(warning=Caution.NO_USAGE_AS_ASKED)
+    assert choose_raw_key((key,), request, (scheme,)) == (refused if filters else ClientChoice(key, scheme))
+    assert choose_raw_key((), request, (scheme,)) == ClientChoice(warning=Caution.NO_CREDENTIALS)
 
 
 def test_a_server_that_filters_gets_no_certificate_that_lacks_what_it_asks_for() -> None:

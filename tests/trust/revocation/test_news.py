@@ -16,6 +16,8 @@ from bothways.trust.revocation.news import Taken, revokes
 from pki import DAY, NOW, crl, leaf, ocsp_response
 from trust.revocation.judging import CA, OTHER, ROOT, SERVER
 
+HOUR = timedelta(hours=1)
+
 
 def verified(der: bytes, by=CA) -> CRL:
     made = CRL(der)
@@ -33,6 +35,22 @@ def test_of_one_series_the_newest_is_used() -> None:
     newer = verified(crl(CA, SERVER, OTHER, this_update=NOW - DAY / 2, number=9))
     assert news.take(newer, NOW) is Taken.TAKEN
     assert [each.der for each in news.crls] == [newer.der]
+
+
+def test_a_revocation_that_the_same_ca_has_told_already_is_known() -> None:
+    """A permanent revocation stays, so a later response about it adds nothing."""
+    news = RevocationNews()
+    early, late, unproven = (
+        OCSPResponse(ocsp_response(SERVER, status="revoked", this_update=NOW - age * HOUR))
+        for age in (3, 2, 1)
+    )
+    for each in (early, late):
+        assert not isinstance(each.signer(ParsedCertificate(CA.der), NOW), str)
+    assert [news.take(each, NOW) for each in (early, late)] == [Taken.TAKEN, Taken.KNOWN]
+    other = OCSPResponse(ocsp_response(OTHER, status="revoked"))
+    assert not isinstance(other.signer(ParsedCertificate(CA.der), NOW), str)
+    assert news.take(other, NOW) is Taken.TAKEN
+    assert unproven.authorised_by is None and news.take(unproven, NOW) is Taken.TAKEN
 
 
 def test_the_generation_rises_with_what_is_taken_and_with_nothing_else() -> None:
