@@ -56,14 +56,14 @@ def test_counters_of_a_worker_that_is_killed_are_not_lost_and_not_counted_twice(
                 assert each.recv(100) == b"word\n"
             return made
 
-        opened = connect(12)
+        opened = connect(24)  # so many that each worker has some
         with contextlib.suppress(PeerAlert, OSError):
             setting.mutual.client("revoked").connect("127.0.0.1", int(server.port)).recv(1)
-        until(lambda: samples(path).get(("connections",)) == 12)
+        until(lambda: samples(path).get(("connections",)) == 24)
         before = samples(path)
-        assert before["handshakes_total", "", "completed"] == 12
+        assert before["handshakes_total", "", "completed"] == 24
         until(lambda: samples(path).get(("connections_ended_total", "REVOKED")) == 1)
-        until(lambda: samples(path)["bytes_total", "in", "route 1"] == 60)
+        until(lambda: samples(path)["bytes_total", "in", "route 1"] == 120)
 
         pid = server.process.pid
         first = children(pid)[0]
@@ -71,11 +71,11 @@ def test_counters_of_a_worker_that_is_killed_are_not_lost_and_not_counted_twice(
         until(lambda: samples(path).get(("workers_ended_total",)) == 1)
         until(lambda: ready() == (200, "ready\n"))
         connect(6)
-        until(lambda: samples(path)["handshakes_total", "", "completed"] == 18)
+        until(lambda: samples(path)["handshakes_total", "", "completed"] == 30)
         after = samples(path)
-        assert after["decisions_total", "route 1", "any verified client", "allowed"] == 18
-        until(lambda: samples(path)["bytes_total", "in", "route 1"] == 90)
-        until(lambda: 6 < samples(path)["connections",] < 18)  # those of the worker that was killed are gone
+        assert after["decisions_total", "route 1", "any verified client", "allowed"] == 30
+        until(lambda: samples(path)["bytes_total", "in", "route 1"] == 150)
+        until(lambda: 6 < samples(path)["connections",] < 30)  # those of the worker that was killed are gone
         assert after["not_counted_total",] == 0
         for each in opened:
             each.close()
