@@ -274,6 +274,32 @@ def test_an_anonymous_client_of_an_open_connection_is_asked_about_again(version:
     assert talk.client.failure.alert == Alert.ACCESS_DENIED
 
 
+@pytest.mark.parametrize("asks", [True, False])
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"client_auth": "require"}, Fault.NO_CERTIFICATE),
+        ({"client_auth": "request", "allow": OURS}, Fault.ACCESS_REFUSED),
+    ],
+)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_anonymous_client_is_refused_by_another_configuration(
+    version: str, changed: dict[str, Any], fault: Fault, asks: bool
+) -> None:
+    """At once where the caller asks, and with its deadline where not; one that accepts it changes nothing."""
+    clock = FrozenClock()
+    talk = meet(version, lambda peer: None, anonymous=True, clock=clock)
+    server, fields = talk.server, {"versions": (version,), "clock": clock}
+    server.judge_by(server_config(**fields, client_auth="request").settings)
+    assert server.evidence_changed and server.judge_again() == [] and not server.evidence_changed
+    server.judge_by(server_config(**fields, **changed).settings)
+    assert server.evidence_changed and server.next_deadline() == clock.monotonic()
+    (failed,) = server.judge_again() if asks else server.tick()
+    assert failed.error.fault is fault  # type: ignore[attr-defined]
+    talk.exchange()
+    assert isinstance(talk.client.failure, PeerAlert)
+
+
 @pytest.mark.parametrize("judge_again", ["never", "lapse"])
 def test_nothing_expires_for_an_anonymous_client(judge_again: str) -> None:
     """It is asked about where the caller wants it, and never by the clock."""
