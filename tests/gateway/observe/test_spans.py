@@ -103,7 +103,21 @@ def test_strangers_have_so_many_spans_and_attributes_are_short(exporter: InMemor
     first = finished[0]
     assert all(len(str(value)) <= 120 and str(value).isprintable() for value in first.attributes.values())
     assert len(first.status.description) <= 400
-    assert first.end_time - first.start_time == pytest.approx(4 * module.NANOSECONDS, rel=0.1)
+    assert first.end_time - first.start_time == 4 * module.NANOSECONDS
+
+
+def test_spans_follow_a_system_clock_that_is_set(
+    exporter: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By much; what passes between looking at two clocks changes the order of no two times."""
+    now = [1_000 * module.NANOSECONDS]
+    monkeypatch.setattr(module.time, "time_ns", lambda: now[0])
+    spans = Spans(lambda: 5.0)
+    for since in (0, -900, 3_600 * module.NANOSECONDS):
+        now[0] += since
+        spans.ended(ConnectionEntry("in", "192.0.2.7:5", "192.0.2.7", 5.0, verdict="refused"), None)
+    seconds = [each.start_time / module.NANOSECONDS for each in exporter.get_finished_spans()]
+    assert seconds[:2] == [1000, 1000] and seconds[2] == pytest.approx(4600)
 
 
 def test_nothing_is_made_unless_it_is_wanted(setting: Setting, exporter: InMemorySpanExporter) -> None:

@@ -20,6 +20,7 @@ from bothways.gateway.report_limits import ReportLimits
 
 NAME = "bothways.gateway"
 NANOSECONDS = 1_000_000_000
+STEP = NANOSECONDS  # spans follow the system's clock when it has been set by more
 
 Attributes = Mapping[str, str | int | bool]
 
@@ -34,6 +35,7 @@ class Spans:
         self._clock = clock
         self._limits = limits or ReportLimits()
         self._tracer = trace.get_tracer(NAME)
+        self._zero = self._measured()
 
     def established(self, entry: ConnectionEntry) -> Span:
         """Begin the span of a client that was let in; its handshake is in it."""
@@ -68,8 +70,15 @@ class Spans:
         return self._tracer.start_span(name, context, kind=kind, start_time=self._at(began))
 
     def _at(self, seconds: float) -> int:
-        """Return a time of the clock as nanoseconds since 1970."""
-        return time.time_ns() - int((self._clock() - seconds) * NANOSECONDS)
+        """Return a time of the clock as nanoseconds since 1970, in the order of the clock."""
+        measured = self._measured()
+        if abs(measured - self._zero) > STEP:
+            self._zero = measured
+        return self._zero + int(seconds * NANOSECONDS)
+
+    def _measured(self) -> int:
+        """Return when the clock was 0, as nanoseconds since 1970."""
+        return time.time_ns() - int(self._clock() * NANOSECONDS)
 
 
 def _identity(entry: ConnectionEntry) -> Attributes:
