@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 from bothways.ca.home import key_encryption
 from bothways.cli.commands import bothways
+from bothways.gateway.config import parsed_config
 from command_line import shell_options
 from interop.peers import find
 
@@ -28,6 +29,7 @@ ELSEWHERE = {ROOT / "docs" / "libraries.md"}
 PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("**/*.md")} - ELSEWHERE)]
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)")
+TOML = re.compile(r"^```toml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -90,6 +92,29 @@ def test_a_first_gateway_is_checked_and_explained_as_printed(
     *_, checked, explained = run_here(commands, monkeypatch)
     assert f"$ bothways gateway check -c gateway.toml\n{checked}" in page
     assert f"$ bothways gateway explain -c gateway.toml batch-7.pem\n{explained}" in page
+
+
+GATEWAY_FILES = [
+    pytest.param(block, id=f"{page.stem}-{number}")
+    for page in (ROOT / "README.md", ROOT / "docs" / "gateway.md")
+    for number, block in enumerate(TOML.findall(page.read_text(encoding="utf-8")), 1)
+]
+
+
+@pytest.mark.parametrize("block", GATEWAY_FILES)
+def test_every_part_of_a_gateways_file_on_a_page_is_one_that_a_gateway_takes(block: str) -> None:
+    """With the parts that it does not show."""
+    rest = ""
+    for name, part in (
+        ("identity", '[identity]\ncertificate = "gateway.pem"\nclient_ca = "ca.pem"\n'),
+        ("listener", "[[listener]]\nport = 8443\n"),
+        ("route", '[[route]]\nserver_names = ["db.example.com"]\nbackend = "127.0.0.1:5432"\n'),
+    ):
+        if re.search(rf"^(?:\[\[?{name}\]|{name} =)", block, re.M) is None:
+            rest += part
+    if "allow" not in block or "[status]" in block:
+        rest = rest.replace("[[route]]\n", '[[route]]\nallow = "any verified client"\n')
+    parsed_config("gateway.toml", f"{rest}{block}" if "[[" in rest else f"{block}{rest}")
 
 
 def run_here(block: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:

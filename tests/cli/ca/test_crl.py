@@ -35,7 +35,9 @@ def test_one_file_has_the_crl_of_the_issuer_and_of_the_root(folder: Path) -> Non
         "CN=Example Root",
     ]
     assert (len(issuing), len(root)) == (1, 0)
-    assert ca("crl", "ca", "--lifetime", "12h").stdout.startswith("-----BEGIN X509 CRL-----\n")
+    for words in ((), ("--out", "-")):
+        assert ca("crl", "ca", "--lifetime", "12h", *words).stdout.startswith("-----BEGIN X509 CRL-----\n")
+    assert not (folder / "-").exists()
 
 
 def test_a_delta_goes_with_the_last_crl(folder: Path) -> None:

@@ -51,6 +51,8 @@ def command(
             )
         _write_tree(path, tree, key_access)
         return
+    if out == "-":  # as for `bothways get`
+        out = None
     if out is not None:
         files.check_target(Path(out))
         files.check_writable(Path(out).parent)
