@@ -36,6 +36,8 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     knows_app: `app` had a connection before TLS, so it gets only the end.
     """
 
+    _loss_follows = False  # the transport below is gone, and what was received is not yet processed
+
     def __init__(
         self,
         connection: Connection,
@@ -64,7 +66,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
         self.upper = TLSTransport(self)
         self._knows_app = knows_app
-        self._lost = self._loss_follows = self._closing = self._eof_told = self._ended = self._heard = False
+        self._lost = self._closing = self._eof_told = self._ended = self._heard = False
         self._reading_paused = False
         self._feeding: asyncio.Handle | None = None
         self._answering: dict[Request, asyncio.Task[None]] = {}

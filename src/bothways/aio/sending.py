@@ -124,7 +124,8 @@ class Sending(Waiting):
 
     def _weigh(self) -> None:
         """Note what a byte counts for: more than one where the peer takes small records only."""
-        self._weight = -(-SHORT_WRITE // min(self.connection.fragment_limit, SHORT_WRITE))
+        if self.connection.fragment_limit < SHORT_WRITE:
+            self._weight = -(-SHORT_WRITE // self.connection.fragment_limit)
 
     def _send_in_turns(self, data: memoryview, room: int) -> None:
         """Encrypt as much as there is room for, and keep the rest for the next turns."""
