@@ -67,6 +67,7 @@ their names speak of (tests/catalogue/people.py) and the configurations of tests
 BLANKS = {
     "issuer": "ISSUER", "date": "DATE", "now": "NOW", "got": "WHAT IT IS", "wanted": "WHAT IS WANTED",
     "name": "NAME", "usage": "USAGE", "profile": "PROFILE", "problem": "PROBLEM",
+    "requesting": "request TLS in its protocol (--starttls NAME), or ",
 }  # fmt: skip
 PARTIES = {Party.OURS: "ours", Party.PEERS: "the peer's", Party.BETWEEN: "between the two"}
 

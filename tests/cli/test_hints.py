@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 
+import click
 import pytest
 
+from bothways.cli.commands import bothways
 from bothways.cli.get import command as get
 from bothways.cli.hints import facts_for_get, for_get, lines_for_get, request_words
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, facts_of
+from bothways.starttls import PROTOCOLS
 
 URL = "https://api.example/v1?a=1&b=2"
 COMMANDS = [
@@ -42,6 +46,39 @@ def test_every_hint_that_becomes_one_of_get_has_options_that_get_has() -> None:
             made = for_get(template.replace("{target}", "a:1"), URL)
             if made.startswith("bothways get"):
                 assert set(re.findall(r" (--[a-z-]+)", made)) <= known, made
+
+
+@pytest.mark.parametrize("starttls", ["", *PROTOCOLS])
+def test_every_command_of_a_cause_is_one_that_the_command_line_takes(starttls: str) -> None:
+    """Each option with its value, in whichever protocol TLS was requested; files are not read."""
+    facts = {
+        "target": "a:1",
+        "host": "a",
+        "port": "1",
+        "ca": "CA",
+        "cert": "c.pem",
+        "key": "k.pem",
+        "offer": "h2",
+        "groups": "x25519",
+        "classic": "--classic",
+        "later": "--post-handshake",
+        "starttls": starttls,
+    }
+    for cause in Cause:
+        for party in Party:
+            words = shlex.split(Likely(cause, party, Weight.LIKELY, "", facts).command)
+            if words[:1] != ["bothways"]:
+                continue
+            command = bothways.get_command(click.Context(bothways), words[1])
+            assert command is not None, words
+            context = click.Context(command, info_name=words[1])
+            given, rest, _ = command.make_parser(context).parse_args(args=words[2:])
+            assert not rest, words
+            for each in command.params:
+                value = given.get(each.name or "")
+                if value is not None and not isinstance(each.type, click.Path):
+                    each.process_value(context, value)
+                assert not each.required or value is not None, (words, each.name)
 
 
 def test_lines_and_values_of_an_explanation_say_the_same() -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bothways.diagnosis import Explanation, OwnSide, Probed, Situation, Weight, explain
 from bothways.diagnosis.before_tls import AT_ONCE, PORTS
+from bothways.diagnosis.situation import Files
 from bothways.errors import PeerFault, StartTLSFailed, StartTLSProblem, Truncated
 from bothways.faults import Fault
-from bothways.roles import Role
+from bothways.roles import Progress, Role
 from starttls.conversations import FAILS, Dialogue, failure
 
 P = StartTLSProblem
+ASKED_FOR = sorted({(port, cause.name, name) for port, (cause, name, _) in PORTS.items() if name})
 
 
 def explained(
@@ -19,6 +23,44 @@ def explained(
 ) -> Explanation:
     ours = OwnSide(Role.CLIENT, address=f"mail.example:{port}", server_name="mail.example", starttls=starttls)
     return explain(error, Situation(ours, probed=probed))
+
+
+@pytest.mark.parametrize("possible", [None, (), ("postgres", "ldap")], ids=["all", "none", "some"])
+@pytest.mark.parametrize(("port", "cause", "name"), ASKED_FOR)
+def test_a_remedy_asks_a_command_for_tls_in_no_protocol_in_which_it_cannot_request_it(
+    port: str, cause: str, name: str, possible: tuple[str, ...] | None
+) -> None:
+    """`tunnel --starttls` takes protocols in which the client speaks first; `get` has no such option."""
+    address = f"a.example:{port}"
+    ours = OwnSide(Role.CLIENT, address=address, server_name="a.example", files=Files(starttls=possible))
+    found = explain(Truncated("server", progress=Progress.HELLO), Situation(ours)).first
+    assert (found.cause.name, found.facts["starttls"]) == (cause, name)
+    assert (f"(--starttls {name})" in found.remedy) is (possible is None or name in possible)
+    assert ("which this command does" in found.remedy) is (possible is not None and name not in possible)
+    assert found.command == f"bothways connect {address} --ca CA --starttls {name}"
+
+
+def test_a_database_without_starttls_is_not_said_to_have_it() -> None:
+    found = explained(Truncated("server", progress=Progress.HELLO), port=1433, starttls="").first
+    assert found.cause.name == "SPEAKS_DATABASE"
+    assert "starttls" not in found.remedy and found.remedy.startswith("connect with the client of that")
+
+
+def test_a_command_for_databases_and_directories_names_both_where_a_server_closes_for_a_hello() -> None:
+    """PostgreSQL and slapd close for it without a byte; nothing on the wire tells them from others."""
+    ours = OwnSide(
+        Role.CLIENT,
+        address="a.example:28000",
+        server_name="a.example",
+        files=Files(starttls=("postgres", "ldap")),
+    )
+    closed = Truncated("server", progress=Progress.HELLO)
+    shown = [each.cause.name for each in explain(closed, Situation(ours)).shown_causes]
+    assert shown[:3] == ["SPEAKS_PLAIN", "SPEAKS_DATABASE", "SPEAKS_LDAP"]
+    probed = explain(closed, Situation(ours, probed=Probed(unanswered=True))).causes
+    asked = explain(closed, Situation(replace(ours, starttls="ldap"))).causes
+    for each in (*probed, *asked):
+        assert each.cause.name not in ("SPEAKS_DATABASE", "SPEAKS_LDAP")
 
 
 HTTP = PeerFault(Fault.NOT_TLS, step=None, peer="server", facts={"start": b"HTTP/", "guess": ""})

@@ -79,6 +79,7 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (b"\x01\0\0\x00\x01" + mysql(1045, "Access denied for user 'ada'@'x'"), Meaning.DENIED, True),
     (mysql(1045, "Access denied for user 'ada'@'x'"), Meaning.DENIED, True),
     (mysql(1040, "Too many connections", "#08004"), Meaning.BUSY, True),
+    (mysql(1135, "Can't create a new thread", "#HY000"), Meaning.BUSY, True),
     (mysql(1130, "Host '1.2.3.4' is not allowed to connect to this MariaDB server", ""), Meaning.FORBIDDEN, True),
     (MYSQL_OK + mysql(1146, "Table 'x' doesn't exist", "#42S02"), None, False),
     (mysql(1049, "Unknown database 'x'", "#42000"), Meaning.UNWILLING, True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -277,7 +277,7 @@ def command(
         url,
         config,
         profile,
-        side.files(ca, *profile_words(profile), *workload.words, *keys.words, *hello),
+        replace(side.files(ca, *profile_words(profile), *workload.words, *keys.words, *hello), starttls=()),
         server.name,
         server.connect_to,
         limits.timeout,

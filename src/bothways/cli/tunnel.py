@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from dataclasses import replace
 
 import click
 
@@ -99,7 +100,7 @@ def command(
 
     checks: list[RegularCheck] = [read_changed_files, loaded.renewal_check()]
     with checking_regularly(checks):
-        asyncio.run(_serve(settings, where, side.files(ca)))
+        asyncio.run(_serve(settings, where, replace(side.files(ca), starttls=CLIENT_SPEAKS_FIRST)))
     return DONE
 
 

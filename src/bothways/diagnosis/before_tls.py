@@ -107,7 +107,7 @@ def by_port(case: Case) -> Iterator[Likely]:
     """Return the service that usually listens at a port, where no TLS came from it."""
     if case.is_client and _port(case) in PORTS:
         cause, name, title = PORTS[_port(case)]
-        yield case.likely(cause, PEERS, LIKELY, f"{_port(case)} is the port of {title}", starttls=name)
+        yield _speaks(case, cause, LIKELY, f"{_port(case)} is the port of {title}", name)
 
 
 def by_probes(case: Case) -> Iterator[Likely]:
@@ -121,7 +121,34 @@ def by_probes(case: Case) -> Iterator[Likely]:
     if found.plain:
         yield case.likely(Cause.STARTTLS_NOT_OFFERED, PEERS, LIKELY, evidence, protocol=title)
     else:
-        yield case.likely(cause, PEERS, LIKELY, evidence, starttls=found.starttls)
+        yield _speaks(case, cause, LIKELY, evidence, found.starttls)
+
+
+def without_greeting(case: Case) -> Iterator[Likely]:
+    """Return what closes for a hello and says nothing itself, of what a command that is for few protocols can reach."""
+    known = {name: (cause, title) for cause, name, title in PORTS.values() if name}
+    for name in (case.own_side.files.starttls or ()) if not case.own_side.starttls else ():
+        cause, title = known[name]
+        evidence = f"a server of {title} waits for a request for TLS in its protocol, and closes for a hello"
+        yield _speaks(case, cause, POSSIBLE, evidence, name)
+
+
+def _speaks(case: Case, cause: Cause, weight: Weight, evidence: str, name: str) -> Likely:
+    """Return that a service of another protocol listens, which can be asked for TLS. name: for `--starttls`."""
+    return case.likely(cause, PEERS, weight, evidence, starttls=name, requesting=_requesting(case, name))
+
+
+def _requesting(case: Case, name: str) -> str:
+    """Return how TLS is requested in a protocol, as the beginning of a sentence; "" where no command of ours does."""
+    possible = case.own_side.files.starttls
+    if not name:
+        return ""
+    if possible is None or name in possible:
+        return f"request TLS in its protocol (--starttls {name}), or "
+    does = f"does only in {' and '.join(possible)}" if possible else "does not"
+    return (
+        f"have a client of its protocol request TLS, which this command {does} (`bothways connect` does), or "
+    )
 
 
 def by_lines(case: Case) -> Iterator[Likely]:
@@ -160,7 +187,7 @@ def in_plain(case: Case, other: OtherProtocol | None, observed: str, start: byte
     if other is OtherProtocol.HTTP_ANSWER:
         yield from _in_http(case, observed)
     elif other in PLAIN_SERVERS:
-        yield case.likely(PLAIN_SERVERS[other], PEERS, LIKELY, observed, starttls=name_of(case, other, start))
+        yield _speaks(case, PLAIN_SERVERS[other], LIKELY, observed, name_of(case, other, start))
     else:
         yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, observed)
         yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)

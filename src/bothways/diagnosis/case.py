@@ -222,6 +222,7 @@ UNKNOWN: dict[str, object] = {
     "comparing": "since 2017 clients compare only the subjectAltName of a server's certificate",
     "cut": "ended the connection",
     "cutting": "",
+    "requesting": "",
     "mending": "have it issued again",
     "enabling": "TLS 1.2 or 1.3",
     "speaking": "have the client use https:// in the URL; "

@@ -104,22 +104,22 @@ class Cause(Enum):
     SPEAKS_SSH = Row("an SSH server listens on this port", theirs="use the port of the TLS service")
     SPEAKS_MAIL = Row(
         "a mail or FTP server listens there, which begins in plain text and changes to TLS on request (STARTTLS)",
-        theirs="request TLS in its protocol (--starttls), or use its port for implicit TLS (465 SMTP, 993 IMAP, 995 POP3, 990 FTP)",
+        theirs="{requesting}use its port for implicit TLS (465 SMTP, 993 IMAP, 995 POP3, 990 FTP)",
         their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
     )
     SPEAKS_DATABASE = Row(
         "a database listens there, which requires a message of its own protocol before TLS",
-        theirs="request TLS in its protocol (--starttls), or connect with the client of that database and its TLS options",
+        theirs="{requesting}connect with the client of that database and its TLS options",
         their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
     )
     SPEAKS_LDAP = Row(
         "a directory (LDAP) listens there, which changes to TLS on request (STARTTLS)",
-        theirs="request TLS in its protocol (--starttls), or use its port for implicit TLS (636)",
+        theirs="{requesting}use its port for implicit TLS (636)",
         their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
     )
     SPEAKS_XMPP = Row(
         "an XMPP server listens there, which changes to TLS on request (STARTTLS)",
-        theirs="request TLS in its protocol (--starttls), or use its port for implicit TLS (5223)",
+        theirs="{requesting}use its port for implicit TLS (5223)",
         their_command="bothways connect {target} --ca {ca} --starttls {starttls}",
     )
     STARTTLS_NOT_OFFERED = Row(

@@ -258,6 +258,8 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     usual = before_tls.is_port_of_tls(case)
     if not usual:
         yield plain
+        if probed is None:  # otherwise it was asked in those protocols
+            yield from before_tls.without_greeting(case)
         yield from _perhaps_http(case)
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
     if name is not None and not is_address(name):

@@ -130,7 +130,7 @@ SQL_STATES: Mapping[str, Meaning] = {
     "53": Meaning.BUSY, "57P03": Meaning.BUSY, "57P01": Meaning.BUSY,
 }  # fmt: skip
 MYSQL: Mapping[int, Meaning] = {
-    **dict.fromkeys((1040, 1041, 1053, 1203, 1226), Meaning.BUSY),
+    **dict.fromkeys((1040, 1041, 1053, 1135, 1203, 1226), Meaning.BUSY),
     **dict.fromkeys((1044, 1129, 1130, 3118, 4151), Meaning.FORBIDDEN),
     **dict.fromkeys((1045, 1698), Meaning.DENIED),  # also for a password or a certificate that is missing
     **dict.fromkeys((1251, 1820, 1862), Meaning.LOGIN),

@@ -111,6 +111,7 @@ TOLD_BY_BODY = {
     500: (PROXIES,),
     503: (BACKENDS,),
 }
+BY_REASON = frozenset((500,))  # Apache says "Proxy Error" there
 OF_CERTIFICATES = frozenset((400, 401, 403, 495, 496, 497))
 
 
@@ -143,10 +144,10 @@ def _http(data: bytes) -> ServiceReply | None:
     if (grpc := grpc_status(status, headers)) is not None:
         words = shown(unquote(headers.get("grpc-message", "")))
         return _of_grpc(grpc, f"{grpc_text(grpc)}, {words}" if words else grpc_text(grpc))
-    meaning, words = _meaning(status, headers, body)
     line = shown(match.group().decode("latin-1").strip())
+    meaning, words = _meaning(status, headers, body, line if status in BY_REASON else "")
     return ServiceReply(
-        text=f"{line}, {shown(words)}" if words else line,
+        text=f"{line}, {shown(words)}" if words and words not in line else line,
         meaning=meaning,
         status=status,
         server=headers.get("server", ""),
@@ -205,8 +206,13 @@ def _headers(head: bytes) -> dict[str, str]:
     return found
 
 
-def _meaning(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Meaning | None, str]:
-    """Return what an authentication scheme, the body or the status alone says, and the text that says it."""
+def _meaning(
+    status: int, headers: Mapping[str, str], body: bytes, reason: str = ""
+) -> tuple[Meaning | None, str]:
+    """Return what an authentication scheme, the body or the status alone says, and the text that says it.
+
+    reason: the words of the status line, where they are not those of every server.
+    """
     scheme = headers.get("www-authenticate", "").partition(" ")[0].lower()
     if status == 401 and re.search(r"cert|mutual|mtls", scheme):
         return Meaning.CERTIFICATE_WANTED, scheme
@@ -214,7 +220,7 @@ def _meaning(status: int, headers: Mapping[str, str], body: bytes) -> tuple[Mean
     if status == 401:
         text = f"{headers.get('www-authenticate', '')}\n{text}"
     found = about_certificates(text) if status in OF_CERTIFICATES else None
-    found = found or match_text(text, *TOLD_BY_BODY.get(status, ()))
+    found = found or match_text(f"{reason}\n{text}" if reason else text, *TOLD_BY_BODY.get(status, ()))
     if found is not None:
         return found
     if status == 503 and "retry-after" in headers:

@@ -178,13 +178,33 @@ BACKENDS = texts(
     ),
 )
 
-# Of proxies that say why they got no answer, with a status of any failure: Apache.
+# Of proxies that say why they got no answer, with any failure: Apache, Go, Node, Spring, Envoy, Kong, Squid.
+# With such a status a text about a certificate is about that of another service, not about ours.
 PROXIES = texts(
     (
         Meaning.NO_BACKEND,
-        (r"error (?:during ssl handshake with|reading from) remote server", r"dns lookup failure for:"),
+        (
+            r"error (?:during ssl handshake with|reading from) remote server",
+            r"dns lookup failure for:",
+            r"\bx509: [^\n<]{1,80}",
+            r"certificate[_ ]verify[_ ]failed",
+            r"unable to (?:get local issuer|verify the first) certificate",
+            r"\b(?:econnrefused|econnreset|ehostunreach|enotfound|etimedout)\b",
+            r"connection refused",
+            r"no such host",
+            r"\berr_(?:cannot_forward|connect_fail|dns_fail)\b",
+        ),
     ),
-    (Meaning.NO_BACKEND, (r"\bproxy error\b", r"proxy server (?:could not handle|received an invalid)")),
+    (
+        Meaning.NO_BACKEND,
+        (
+            r"\bproxy error\b",
+            r"proxy server (?:could not handle|received an invalid)",
+            r"trying to proxy",
+            r"upstream (?:connect|request|server|service|host|prematurely|sent)\b",
+            r"(?:no healthy|connect(?:ing)? to|response from) upstream",
+        ),
+    ),
 )
 
 LOGINS = texts(
@@ -225,7 +245,7 @@ LINES = texts(
             r"authentication (?:failed|unsuccessful)",
             r"invalid (?:password|credentials|login)",
             r"bad credentials",
-            r"\bunauthenticated\b",
+            r"\bunauthenticated\b(?! (?:connections|clients|sessions))",
             r"login (?:incorrect|failed)",
             r"not logged in",
             r"please log ?in",
@@ -277,6 +297,9 @@ LINES = texts(
             r"shutting down",
             r"system (?:shutdown|load)",
             r"server (?:is )?(?:busy|closing|full)",
+            r"\b(?:connections?|logins?|sessions?|users?|clients?) limit\b",
+            r"\blimit (?:of .{1,40} )?(?:has been |is |was )?(?:reached|exceeded)",
+            r"max[_ ]client[_ ]conn",
         ),
     ),
     (Meaning.ELSEWHERE, (r"^-(?:moved|ask) \d", r"^-readonly\b")),

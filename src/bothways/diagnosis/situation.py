@@ -28,13 +28,15 @@ LISTS_LOOKED_AT = 8
 class Files:
     """The names of our files, for the commands of a remedy.
 
-    options: further options of our command that those commands keep, each in words.
+    options: further options of our command that those commands keep, each in words.  starttls: the protocols in which
+    our command can request TLS; None for all.
     """
 
     cert: str = "CERT"
     key: str = "KEY"
     ca: str = "CA"
     options: tuple[tuple[str, ...], ...] = ()
+    starttls: tuple[str, ...] | None = None
 
 
 UNNAMED = Files()
