@@ -24,6 +24,7 @@ BY_CODE: Mapping[str, Cause | None] = {
         Code.CLIENT_LOST: Cause.CUT,
         Code.CLIENT_TRUNCATED: Cause.CUT,
         Code.BACKEND_LOST: Cause.PEER_STOPPED,
+        Code.BACKEND_REFUSED: Cause.NOT_ACCEPTED,
         Code.BACKEND_UNREACHABLE: Cause.BACKEND_DOWN,
         Code.BACKEND_TIMEOUT: Cause.BACKEND_DOWN,
         Code.HELLO_TIMEOUT: Cause.SLOW,

@@ -26,6 +26,7 @@ class Code(Enum):
     CLIENT_LOST = "the connection to the client was lost"
     CLIENT_TRUNCATED = "the client ended without close_notify"
     BACKEND_LOST = "the connection to the service was lost"
+    BACKEND_REFUSED = "the service refused our certificate by an answer of its own"
     BACKEND_UNREACHABLE = "the service could not be reached"
     BACKEND_TIMEOUT = "the service did not answer in time"
     IDLE_TIMEOUT = "nothing was sent or received for the time of `idle` or `half_closed`"

@@ -17,6 +17,7 @@ from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
 from bothways.errors import TLSError, Truncated
 from bothways.gateway.endings import Code, Ending, ending_of
+from bothways.gateway.service_refusal import KEPT, refusal_of_us
 from bothways.gateway.transported import Transported
 from bothways.tls.driver import DELIVERY_SECONDS
 
@@ -113,6 +114,20 @@ class TLSEnd(RelayEnd, asyncio.Protocol):
     """An end over TLS."""
 
 
+class ServiceTLSEnd(TLSEnd):
+    """The end of a service over TLS. `start` is the first that it sent."""
+
+    def __init__(self, relay: Relay) -> None:
+        super().__init__(relay)
+        self.start = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Keep the first of what came, and pass all of it on."""
+        if len(self.start) < KEPT:
+            self.start += data[: KEPT - len(self.start)]
+        super().data_received(data)
+
+
 class PlainEnd(RelayEnd, ReadingProtocol):
     """An end without TLS."""
 
@@ -163,7 +178,7 @@ class Relay:
 
     def use_tls(self) -> None:
         """Expect a service over TLS."""
-        service = TLSEnd(self)
+        service = ServiceTLSEnd(self)
         service.take_early(self.service)
         self.service = service
         self._pair()
@@ -199,7 +214,7 @@ class Relay:
         """One way has ended: the other may go on for a while."""
         end.other.write_end()
         if end.other.has_ended:
-            self._end(Ending.of(Code.CLOSED, "both sides closed"))
+            self._end(self._closing())
             for each in (self.client, self.service):
                 each.close()
             self._last = Lingering(self._left, self._cut)
@@ -208,6 +223,15 @@ class Relay:
         self.idleness.stop()
         self.idleness = Idleness(self._half_closed, self._end_of_idleness)
         self.idleness.start()
+
+    def _closing(self) -> Ending:
+        """Say that both sides closed, and whether that was since the service refused us in its own words."""
+        end = self.service
+        refusal = refusal_of_us(end.start, end.transport) if isinstance(end, ServiceTLSEnd) else None
+        if refusal is None:
+            return Ending.of(Code.CLOSED, "both sides closed")
+        text, cause = refusal
+        return Ending.of(Code.BACKEND_REFUSED, text, cause)
 
     def lost(self, end: RelayEnd, error: Exception | None) -> None:
         """An end is gone; before its time the other one is cut."""

@@ -68,7 +68,7 @@ class HTTP2Service:
 
     def exchange(self) -> HTTP2ServiceExchange:
         """Return the way for one request."""
-        return HTTP2ServiceExchange(self._link, self._heads)
+        return HTTP2ServiceExchange(self.stream, self._link, self._heads)
 
     def cut(self) -> None:
         """End the connection."""
@@ -102,9 +102,10 @@ class HTTP2Service:
 
 
 class HTTP2ServiceExchange:
-    """One request to a service. Implements `ServiceExchange`."""
+    """One request to a service. Implements `ServiceExchange`. `stream` is the connection."""
 
-    def __init__(self, link: Link2, heads: dict[int, list[Response]]) -> None:
+    def __init__(self, stream: ByteStream, link: Link2, heads: dict[int, list[Response]]) -> None:
+        self.stream = stream
         self._link = link
         self._heads = heads
         self._stream: Stream2 | None = None

@@ -241,6 +241,8 @@ class Conversation:
         forwarding = Forwarding(exchange, service, phases)
         try:
             await forwarding.run()
+            if exchange.start:
+                exchange.note_refusal(service.stream.transport)
         finally:
             if not forwarding.switched:
                 self._services.give_back(service)
