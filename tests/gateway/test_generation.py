@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import socket
 
 import pytest
@@ -76,6 +77,18 @@ def test_nobody_can_change_what_was_handed_out() -> None:
             fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
         os.close(memory)
     sealed.close()
+
+
+def test_a_generation_for_which_there_is_no_room_leaves_no_memory_open() -> None:
+    """A supervisor that tries again and again has no more descriptors than before."""
+    before, (soft, hard) = os.listdir("/proc/self/fd"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            SealedGeneration(1, "text", {"ca.pem": bytes(100_000)}, frozenset())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 def test_a_worker_that_takes_nothing_does_not_hold_up_the_supervisor() -> None:

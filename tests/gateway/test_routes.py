@@ -151,6 +151,19 @@ def test_revocation_is_checked_where_a_source_is_named(setting: Setting) -> None
         setting.load()
 
 
+def test_routes_without_revocation_judge_alike_and_unlike_one_with_it(setting: Setting) -> None:
+    """So that clients stay as they are, or are verified again, when the file changes."""
+    setting.write(ROUTES[1], crl=False)
+    before = setting.load()
+    making = Making(FileReader(), before.held, (), datetime.now(UTC), keeps=True)
+    [one], [same] = before.all, made_routes(before.config, None, making).all
+    assert one is not same and one.judges_like(same) and same.judges_like(one)
+    setting.write(ROUTES[1])
+    [other] = made_routes(setting.load().config, None, making).all
+    assert other.server.client_anchors is one.server.client_anchors
+    assert not one.judges_like(other) and not other.judges_like(one)
+
+
 def test_all_routes_that_check_revocation_use_the_news_of_the_process(setting: Setting) -> None:
     """They stay when files are read again; without `shared_news` nobody uses or notes any."""
     (setting.folder / "secret").write_bytes(b"5" * 64)

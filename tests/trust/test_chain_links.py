@@ -126,6 +126,16 @@ def test_the_work_for_one_chain_is_bounded() -> None:
     assert len(path) == 1 and len(rest) == len(many) + 1
 
 
+def test_key_identifiers_tell_a_difference_only_where_both_sides_have_one() -> None:
+    plain = pki.intermediate(ROOT, "Acme Issuing", key_identifiers=False, own_key=pki.key("P-256", 78))
+    leaf, anonymous, ours, anew, without = parsed(
+        LEAF, pki.leaf(ISSUING, "a.example", key_identifiers=False), ISSUING, ANEW, plain
+    )
+    assert key_difference(leaf, ours) is None and key_difference(leaf, without) is None
+    assert key_difference(anonymous, anew) is None and key_difference(anonymous, without) is None
+    assert "the key identifier wanted is" in str(key_difference(leaf, anew))
+
+
 def test_our_own_file_with_the_issuers_other_certificate_is_told_by_its_key() -> None:
     with pytest.raises(ConfigError, match="is there with another key: the key identifier wanted is"):
         Credentials.from_pem(LEAF.pem + ANEW.pem, LEAF.key_pem)

@@ -149,6 +149,9 @@ def test_what_is_no_set_of_pins_is_refused() -> None:
         PinnedKeys.from_keys(["text"])
     with pytest.raises(ConfigError, match="expected a public key"):
         PinnedKeys.from_keys([b"text"])
+    for name in (7, None, b"name", ["name"]):
+        with pytest.raises(ConfigError, match="the name of a pin is printable text"):
+            PinnedKeys.from_digests({raw().fingerprint: name})
     weak = rsa.generate_private_key(65537, 1024).public_key()
     with pytest.raises(ConfigError, match="too weak: RSA of 1024 bits"):
         PinnedKeys.from_keys([weak.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)])

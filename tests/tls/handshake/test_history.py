@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,15 @@ def test_the_history_stays_bounded_whatever_a_peer_sends():
     kept = history.messages
     assert len(kept) == MESSAGE_LIMIT
     assert not any(isinstance(message, tls12.NewSessionTicket) for _, message in kept)
+
+
+def test_an_offer_without_extensions_is_kept_as_any_other():
+    """RFC 5246 7.4.1.2 allows it."""
+    history = History()
+    history.add(False, replace(hello(), extensions=None))
+    history.condense()
+    ((_, offer),) = history.messages
+    assert isinstance(offer, ClientHello) and not offer.extensions
 
 
 def test_a_conversation_of_no_configuration_has_no_facts():

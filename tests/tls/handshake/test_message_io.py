@@ -15,6 +15,7 @@ from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Note
 from bothways.tls.handshake.message_io import (
     CHANGE_CIPHER_SPEC,
     EARLY_DATA_LIMIT,
+    EMPTY_RECORD_LIMIT,
     SEALED_AT_ONCE,
     Inbox,
     Outbox,
@@ -258,6 +259,26 @@ def test_records_of_early_data_count_as_much_as_the_shortest_that_is_one(size: i
     box.feed(early)
     with blames(Fault.EARLY_DATA):
         everything(box)
+
+
+@pytest.mark.parametrize("way", ["record", "open_data"])
+def test_content_starts_the_count_of_empty_records_anew(way: str) -> None:
+    """The limit holds for those in a row, wherever they come; one more is refused."""
+    box, ours = inbox(), keys()
+    box.change_keys(keys(), Epoch.APPLICATION)
+    for _ in range(3):
+        for _ in range(EMPTY_RECORD_LIMIT):
+            box.count_empty()
+        sealed = ours.seal(ContentType.application_data, b"x")
+        if way == "open_data":
+            assert box.open_data(sealed) == b"x"
+        else:
+            box.feed(sealed)
+            assert box.record() == (ContentType.application_data, b"x")
+    for _ in range(EMPTY_RECORD_LIMIT):
+        box.count_empty()
+    with blames(Fault.TOO_MANY_EMPTY_RECORDS):
+        box.count_empty()
 
 
 def test_inbox_that_forgets_keeps_nothing() -> None:

@@ -63,6 +63,17 @@ def test_expired_evidence_is_cached_for_a_short_time() -> None:
         assert cache.find("k", NOW + SHORT_TIME) is None
 
 
+def test_what_was_fetched_just_now_is_used_for_a_short_time_however_soon_it_is_due() -> None:
+    """So that evidence that ends in a second, or is kept for none, is not fetched for every handshake."""
+    soon = CRL(crl(CA, next_update=NOW + SHORT_TIME / 10))
+    for evidence, keep in ((soon, HOUR), (LIST, timedelta(0))):
+        cache = kept(evidence, cache=EvidenceCache(keep))
+        assert cache.find("k", NOW + SHORT_TIME / 2) is evidence
+        assert cache.find("k", NOW + SHORT_TIME) is None
+    stored = kept(soon, since=NOW - SHORT_TIME, at=NOW)
+    assert stored.find("k", NOW) is soon and stored.find("k", NOW + SHORT_TIME / 2) is None
+
+
 def test_older_evidence_never_replaces_newer() -> None:
     """An old response that is replayed while it is valid has no effect."""
     newer, older = CRL(crl(CA, SERVER, this_update=NOW)), CRL(crl(CA, this_update=NOW - DAY))
