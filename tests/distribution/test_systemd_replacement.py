@@ -169,18 +169,19 @@ def test_a_stop_waits_for_the_connections_of_old_and_new_processes(
 ) -> None:
     """Each has the time to drain: neither is killed as what a main process has left behind."""
     number, mutual = port
-    with mutual.client().connect("127.0.0.1", number) as old:
+    with contextlib.ExitStack() as stack, mutual.client().connect("127.0.0.1", number) as old:
         assert says(old, b"one")
         replaced(manager)
         with mutual.client().connect("127.0.0.1", number) as new:
             assert says(old, b"two") and says(new, b"two")
-            stop = manager.begin("stop", "gateway")
+            stop = stack.enter_context(manager.begin("stop", "gateway"))
             until(lambda: (tmp_path / "log").read_text().count("draining") == 2)
             assert says(old, b"three") and says(new, b"three")
-    assert stop.wait(60) == 0
+    assert stop.returncode == 0
     assert (manager.shown("Result"), manager.shown("ActiveState")) == ("success", "inactive")
 
 
+@pytest.mark.full
 def test_systemd_learns_of_the_end_of_the_new_main_process(
     manager: Manager, port: tuple[int, MutualTLS]
 ) -> None:
