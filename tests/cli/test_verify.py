@@ -120,3 +120,14 @@ def test_a_certificate_for_the_other_side_is_told_how_it_is_verified(folder: Pat
     trusted = CliRunner().invoke(verify.command, [*words, "--purpose", "client"], standalone_mode=False)
     assert trusted.return_value == DONE
     assert "This is a" not in trusted.stdout
+
+
+def test_no_peer_is_said_to_have_sent_what_is_verified(folder: Path) -> None:
+    """In the lines and in the JSON, of which `happened` is the first reason."""
+    done = run(folder, at=datetime(2039, 1, 1, tzinfo=UTC))
+    assert done.return_value == FAILED and ": a certificate that expired on" in done.output
+    report = report_schema.report("verify", run(folder, "--json", at=datetime(2039, 1, 1, tzinfo=UTC)).output)
+    assert report["explanation"]["happened"].startswith("a certificate that expired on")
+    told = [done.output, report["explanation"]["happened"]]
+    told += [each["text"] for each in (*report["reasons"], *report["checks"])]
+    assert not any("sent a" in each for each in told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -183,7 +184,7 @@ def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -
     lines = [f"{visible(path, 1000)}: {found} as a {purpose}: {who}"]
     width = max((len(each.outcome.value) for each in verdict.findings), default=0)
     lines += [
-        f"  {STEPS[purpose].part(each.letter)}  {each.outcome.value:<{width}}  {visible(each.text, 600)}"
+        f"  {STEPS[purpose].part(each.letter)}  {each.outcome.value:<{width}}  {visible(_of_file(each.text), 600)}"
         for each in verdict.findings
     ]
     if isinstance(verdict, Trusted):
@@ -193,7 +194,7 @@ def _lines(path: str, purpose: str, verdict: Verdict, why: Explanation | None) -
             f"  path  {' < '.join(subjects)}",
             f"  until {verdict.valid_until:%Y-%m-%d %H:%M} UTC",
         ]
-    lines += [f"  because {reason} ({reason.rule})" for reason in verdict.reasons]
+    lines += [f"  because {_of_file(str(reason))} ({reason.rule})" for reason in verdict.reasons]
     lines += [f"  {line}" for line in why.lines()] if why is not None else []
     other = "client" if purpose == "server" else "server"
     if any(_is_for(other, reason) for reason in verdict.reasons):
@@ -213,13 +214,14 @@ def _facts(verdict: Verdict, why: Explanation | None) -> dict[str, object]:
         "profile": verdict.profile,
         "names": names_facts(verdict.names) if verdict.names is not None else None,
         "checks": [
-            {"check": each.letter, "outcome": each.outcome.value, "text": visible(each.text, 600)}
+            {"check": each.letter, "outcome": each.outcome.value, "text": visible(_of_file(each.text), 600)}
             for each in verdict.findings
         ],
     }
     if isinstance(verdict, Refused):
         reasons = [_reason_facts(reason) for reason in verdict.reasons]
-        return facts | {"reasons": reasons, "explanation": facts_of(why) if why is not None else None}
+        told = None if why is None else facts_of(why) | {"happened": _of_file(why.happened)}
+        return facts | {"reasons": reasons, "explanation": told}
     return facts | {
         "path": [visible(subject_of(each)) for each in verdict.path],
         "valid_until": verdict.valid_until.isoformat(),
@@ -231,7 +233,15 @@ def _reason_facts(reason: Reason) -> dict[str, object]:
         "fault": reason.fault.name,
         "position": reason.position,
         "subject": visible(reason.subject),
-        "text": str(reason),
+        "text": _of_file(str(reason)),
         "rule": reason.rule,
         "hint": hint_of(reason.fault, reason.facts),
     }
+
+
+def _of_file(text: str) -> str:
+    """Return a sentence about a peer that sent a certificate as one about a certificate: nobody sent it here."""
+    return _SENT.sub(r"\1", text)
+
+
+_SENT = re.compile(r"(^|: )(?:the (?:server|client) )?sent (?=an? |no )")
