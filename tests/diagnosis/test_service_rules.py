@@ -8,8 +8,8 @@ import identities
 import pki
 from bothways import TrustStore
 from bothways.diagnosis import Explanation, explain_answer
-from diagnosis.talks import first, talk
-from diagnosis.test_own_side import holder, host
+from diagnosis.talks import client, first, talk
+from diagnosis.test_own_side import LATE, holder, host
 
 NO_HOST = b"<?xml version='1.0'?><stream:stream><stream:error><host-unknown xmlns='x'/>"
 NO_SNI = (
@@ -104,3 +104,25 @@ def test_a_server_that_asked_for_no_certificate_may_want_one_later_in_http_alone
 
 def test_another_node_of_a_cluster_is_another_server() -> None:
     assert first(explained(b"-MOVED 3999 127.0.0.1:6381\r\n")) == ("OTHER_SERVICE", "ours")
+
+
+EXPIRED = "x509: certificate has expired or is not yet valid"
+
+
+@pytest.mark.parametrize(
+    ("text", "late", "cause"),
+    [
+        (EXPIRED, False, "BACKEND_DOWN"),
+        (EXPIRED, True, "EXPIRED"),
+        ("dial tcp 127.0.0.1:9: connect: connection refused", True, "BACKEND_DOWN"),
+    ],
+)
+def test_a_proxy_that_speaks_of_a_certificate_means_ours_only_where_something_is_wrong_with_it(
+    text: str, late: bool, cause: str
+) -> None:
+    """Go's proxies answer so for the certificate of the service behind them; an application may mean its client's."""
+    ours = client(holder(**LATE) if late else None)
+    answer = f"HTTP/1.1 500 Internal Server Error\r\n\r\n{text}".encode()
+    found = explain_answer(answer, talk(ours).client.situation())
+    assert found is not None and found.first.cause.name == cause
+    assert "BACKEND_DOWN" in [each.cause.name for each in found.shown_causes]

@@ -9,6 +9,7 @@ from dataclasses import replace
 from bothways.diagnosis import network, own_hello, own_issuer, own_side, own_strength, told_reasons
 from bothways.diagnosis.case import Case, Rule, one
 from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.certificate_texts import about_certificates
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.service_texts import LOGINS, Meaning, match_text
@@ -134,6 +135,13 @@ def _proxy_login(case: Case) -> Iterator[Likely]:
 
 def _backend(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.BACKEND_DOWN, PEERS, LIKELY, answers(case))
+
+
+def _told_of_ours(case: Case) -> Iterator[Likely]:
+    """Its answer is that of a proxy, and speaks of a certificate: of ours, only where we know something against it."""
+    if about_certificates(reply_of(case).text) is not None:
+        yield from told_reasons.untrusted(case)
+        yield from own_side.flawed(case)
 
 
 def _busy(case: Case) -> Iterator[Likely]:
@@ -330,7 +338,7 @@ RULES: Mapping[Meaning, tuple[Rule, ...]] = {
     Meaning.FAILED: (by_status,),
     Meaning.LOGIN: (_login_named, told_reasons.untrusted, own_side.flawed, _login, *let_in, by_service),
     Meaning.PROXY_LOGIN: (_proxy_login,),
-    Meaning.NO_BACKEND: (_backend, by_service),
+    Meaning.NO_BACKEND: (_told_of_ours, _backend, by_service),
     Meaning.BUSY: (_busy, by_service),
     Meaning.NO_REQUEST: (one(Cause.NO_REQUEST, OURS, LIKELY), by_service),
     Meaning.NO_PROTOCOL: (_no_protocol, by_service),

@@ -179,7 +179,7 @@ BACKENDS = texts(
 )
 
 # Of proxies that say why they got no answer, with any failure: Apache, Go, Node, Spring, Envoy, Kong, Squid.
-# With such a status a text about a certificate is about that of another service, not about ours.
+# With such a status a text about a certificate is most often about that of another service.
 PROXIES = texts(
     (
         Meaning.NO_BACKEND,
