@@ -254,6 +254,26 @@ def test_a_service_that_is_not_there_or_not_in_time_is_reported_as_such(setting:
     asyncio.run(talk())
 
 
+def test_a_response_that_does_not_go_on_is_cut(setting: Setting) -> None:
+    """The client has a part, and it is told as the service's failure."""
+
+    async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await reader.read()
+
+    async def talk() -> None:
+        async with service(half) as behind:
+            setting.write(behind.route(keys=HTTP), times={"idle": 0.3})
+            async with setting.gateway() as gateway:
+                found = await talk_raw(setting, gateway, GET + b"\r\n", end=False)
+                assert statuses(found) == [200] and found.endswith(CUT)
+                await until(lambda: told_requests(setting))
+        assert "sent nothing more of a response" in told_requests(setting)[0]["ended"]
+
+    asyncio.run(talk())
+
+
 def test_a_body_that_is_slow_gets_a_408(setting: Setting) -> None:
     async def talk() -> None:
         async with web() as requests:

@@ -147,6 +147,22 @@ def test_many_requests_at_once_reach_a_service_of_http11_with_who_asks(setting: 
     asyncio.run(talk())
 
 
+def test_trailers_of_http2_reach_the_service_without_what_a_client_made_up(setting: Setting) -> None:
+    async def talk() -> None:
+        async with web() as requests, gateway_to(setting, requests) as gateway:
+            async with client_of(setting, gateway) as client:
+                number = client.http.get_next_available_stream_id()
+                client.http.send_headers(number, [(":method", "POST"), *HEAD[1:]])
+                client.http.send_data(number, b"ok")
+                client.http.send_headers(number, [("x-sum", "1"), ("client-cert", "forged")], end_stream=True)
+                await client.flush()
+                await client.until(lambda: client.of(h2.events.StreamEnded, number))
+            [got] = requests.got
+            assert (got.body, got.trailers) == (b"ok", [("x-sum", "1")])
+
+    asyncio.run(talk())
+
+
 def test_more_requests_than_a_service_gets_at_once_wait_for_the_others(setting: Setting) -> None:
     async def talk() -> None:
         at_once = most = 0

@@ -159,6 +159,29 @@ def test_a_request_that_ends_too_early_is_no_request(data: bytes) -> None:
         talk(data, read_all)
 
 
+@pytest.mark.parametrize(
+    "body", [b"0\r\nX: y\nZ: y\r\n\r\n", b"0\r\n\n", b"2\r\nok\r\n0\r\nX: y\r\n z\r\n\r\n"]
+)
+def test_lines_of_a_body_are_checked_too_where_it_comes_after_its_head(body: bytes) -> None:
+    """What a service could read otherwise than h11 is refused, whether or not a client waits with it."""
+
+    async def read(together: bool) -> None:
+        stream = ByteStream()
+        stream.connection_made(Wire())
+        server = HTTP1Server(stream, Patience(5.0, 5.0, 5.0))
+        stream.data_received(head(POST, CHUNKED) + body * together)
+        exchange = await server.next_exchange()
+        assert exchange is not None
+        stream.data_received(body * (not together))
+        with pytest.raises(RefusedRequest, match="after the body of the request") as refused:
+            while not isinstance(await exchange.receive(), BodyEnd):
+                pass
+        assert refused.value.status == 400
+
+    for together in (True, False):
+        asyncio.run(read(together))
+
+
 def test_every_split_of_a_head_is_read_alike() -> None:
     """And a body is not part of it."""
     data = head(POST, b"Content-Length: 4") + b"\n\r\n "
@@ -182,9 +205,13 @@ def test_every_split_of_a_head_is_read_alike() -> None:
     assert {asyncio.run(split(at)) for at in range(1, len(data))} == {b"\n\r\n "}
 
 
-def test_absolute_form_is_the_path_of_the_same_host() -> None:
-    [(exchange, *_)] = talk(head(b"GET HTTPS://A.example?q HTTP/1.1"), read_all)
-    assert (exchange.request.target, exchange.request.authority) == (b"/?q", b"a.example")
+@pytest.mark.parametrize(
+    ("after", "path"),
+    [(b"?q", b"/?q"), (b"", b"/"), (b"/a/b?q", b"/a/b?q"), (b"/?q/", b"/?q/"), (b"//a", b"//a")],
+)
+def test_absolute_form_is_the_path_of_the_same_host(after: bytes, path: bytes) -> None:
+    [(exchange, *_)] = talk(head(b"GET HTTPS://A.example" + after + b" HTTP/1.1"), read_all)
+    assert (exchange.request.target, exchange.request.authority) == (path, b"a.example")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 
 from bothways.errors import ConfigError
 from bothways.trust.evidence.fetch_policy import Fetch
+from bothways.trust.evidence.http_exchange import MAX_RESPONSE_BYTES
+from trust.evidence.evidence_requests import evidence_request
 
 
 def test_by_default_responders_and_crls_at_global_addresses_are_used() -> None:
@@ -58,6 +60,12 @@ def test_without_the_extra_a_policy_names_the_package_to_install(monkeypatch: py
     with pytest.raises(ConfigError, match=r"pip install 'bothways\[fetch\]'"):
         Fetch()
     assert Fetch(by_caller=True).by_caller
+
+
+def test_the_limit_of_crls_is_not_that_of_responses() -> None:
+    fetch = Fetch(max_list_bytes=5000)
+    assert fetch.limit(evidence_request("crl")) == 5000
+    assert fetch.limit(evidence_request("ocsp")) == MAX_RESPONSE_BYTES != 5000
 
 
 def test_each_policy_has_its_own_cache() -> None:
