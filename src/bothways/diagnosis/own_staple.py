@@ -48,10 +48,8 @@ def perhaps_wanted(case: Case) -> Iterator[Likely]:
 
 
 def _missed(case: Case, evidence: str) -> Likely:
-    detail = "it may be configured to require one, as curl is by --cert-status"
-    return case.likely(
-        Cause.STAPLE_MISSING, OURS, POSSIBLE, evidence, detail=detail, required_by="the client"
-    )
+    facts = {"detail": "curl is by --cert-status", "required_by": "a client that is configured so"}
+    return case.likely(Cause.STAPLE_MISSING, OURS, POSSIBLE, evidence, **facts)
 
 
 def _is_missed(case: Case) -> bool:
