@@ -73,8 +73,8 @@ def _unknown(case: Case) -> Iterator[Likely]:
             yield replace(each, weight=POSSIBLE)
         yield from own_side.clock(case)
         yield from own_staple.perhaps_wanted(case)
-    yield unpinned(case)
     yield checks
+    yield unpinned(case)
 
 
 def unpinned(case: Case) -> Likely:
