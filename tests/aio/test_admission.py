@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 
 import pytest
 
@@ -50,6 +51,23 @@ async def test_a_server_makes_a_protocol_for_each_client_that_is_known():
     assert [await each.ended for each in made] == [None] * 3
     assert [await app.ended for _, app in pairs] == [None] * 3
     assert server.admission.here == set()
+
+
+@in_every_loop
+async def test_protocols_of_open_connections_share_the_names_of_their_attributes():
+    """CPython does so for up to 30 names; with more, each of thousands of idle connections has a table of its own."""
+    made: list[Echo] = []
+
+    def factory() -> Echo:
+        made.append(Echo())
+        return made[-1]
+
+    async with await serve(factory) as server:
+        upper, app = await create_connection(Noting, "127.0.0.1", port(server), ada(), "localhost")
+        upper.write(bytes(100_000))
+        await until(lambda: len(app.data) == 100_000)
+        for each in (upper, made[0].transport):
+            assert sys.getsizeof(vars(each.tls)) < 1000
 
 
 @in_every_loop

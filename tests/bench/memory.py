@@ -16,6 +16,7 @@ from statistics import median
 
 from bench import stacks
 from bench.identities import NAME, Identities, make
+from bothways import ClientConfig
 
 BUDGETS = {"bothways, client": 12, "bothways, server": 12, "bothways.aio, one end with its streams": 27}
 COUNT = 400
@@ -129,7 +130,9 @@ async def start_ours(identities: Identities, serve: object) -> object:
 async def connect_ours(identities: Identities, port: int) -> object:
     from bothways import aio
 
-    return await aio.connect("127.0.0.1", port, stacks.configs(identities)[0], server_name=NAME)
+    if "client" not in CONFIGS:
+        CONFIGS["client"] = stacks.configs(identities)[0]
+    return await aio.connect("127.0.0.1", port, CONFIGS["client"], server_name=NAME)
 
 
 async def start_standard(identities: Identities, serve: object) -> object:
@@ -138,10 +141,12 @@ async def start_standard(identities: Identities, serve: object) -> object:
 
 
 async def connect_standard(identities: Identities, port: int) -> object:
-    context = CONTEXTS.setdefault("client", stacks.standard_contexts(identities)[0])
-    return await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=NAME)
+    if "client" not in CONTEXTS:
+        CONTEXTS["client"] = stacks.standard_contexts(identities)[0]
+    return await asyncio.open_connection("127.0.0.1", port, ssl=CONTEXTS["client"], server_hostname=NAME)
 
 
+CONFIGS: dict[str, ClientConfig] = {}  # one for all connections, as programs have it
 CONTEXTS: dict[str, ssl.SSLContext] = {}
 STREAMS: dict[str, Callable[[int], float]] = {
     "bothways.aio, one end with its streams": streams(start_ours, connect_ours),

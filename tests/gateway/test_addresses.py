@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways import ConfigError
-from bothways.gateway.addresses import TCPAddress, UnixAddress, parsed_address
+from bothways.gateway.addresses import TCPAddress, UnixAddress, host_and_address, parsed_address
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,16 @@ def test_what_is_no_address_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parsed_address(text)
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "text"),
+    [
+        (("192.0.2.1", 80), "192.0.2.1", "192.0.2.1:80"),
+        (("2001:db8::1", 80, 0, 0), "2001:db8::1", "[2001:db8::1]:80"),
+        ("", "unix", "unix"),
+        (None, "unix", "unix"),
+    ],
+)
+def test_a_client_is_called_by_its_address_or_unix(name: object, host: str, text: str) -> None:
+    assert host_and_address(name) == (host, text)

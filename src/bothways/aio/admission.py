@@ -92,6 +92,12 @@ class Admission:
 class AdmittedProtocol(TLSProtocol):
     """A protocol that counts as a handshake until its handshake is complete."""
 
+    __slots__ = (
+        "_admission",
+        "_in_handshake",
+        "place",
+    )  # instances with over 30 names in their dict share none
+
     def __init__(
         self,
         admission: Admission,

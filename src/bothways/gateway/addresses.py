@@ -10,6 +10,7 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 
 UNIX = "unix:"
+UNIX_CLIENT = "unix"  # what a client of a Unix socket is called: it has no address
 _PATH_LIMIT = 107  # bytes, sun_path of Linux without its end
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
@@ -89,3 +90,11 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def host_and_address(name: object) -> tuple[str, str]:
+    """Return the host of an address, and the address in text; for a Unix socket both are the same."""
+    if not isinstance(name, tuple):
+        return UNIX_CLIENT, UNIX_CLIENT
+    host, port = name[:2]
+    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -17,7 +17,7 @@ from bothways.diagnosis.causes import Cause
 from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.faults import Fault
 from bothways.gateway import backends
-from bothways.gateway.addresses import ListenerAddress
+from bothways.gateway.addresses import ListenerAddress, host_and_address
 from bothways.gateway.endings import Code, Ending, ending_of, is_verdict
 from bothways.gateway.log import ConnectionEntry, RequestEntry
 from bothways.gateway.observe.meter import Metric, Timing
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-UNIX_CLIENT = "unix"
-
 Leaf = tuple[bytes, bytes]  # the issuer of a certificate in normal form, and its serial number
 
 
@@ -53,6 +51,12 @@ class ClientProtocol(AdmittedProtocol):
     routes by which its service was reached, and is verified; None before that.  announced: what a proxy in front says
     of the client; None for one that comes by itself.  needs_alpn: the application protocol that it has to offer.
     """
+
+    __slots__ = (
+        "_announced", "_asked", "_connecting", "_conversation", "_counted", "_gateway", "_hello",
+        "_limit_before_verdict", "_listener", "_needs_alpn", "_recorder", "_route", "_routes",
+        "_span", "_spans", "_turned_away", "connected_by", "entry", "leaf", "relay",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -440,11 +444,3 @@ def _ending(failure: Exception | None, *, is_verified: bool) -> Ending:
     if is_verified:
         return Ending.of(Code.CLIENT_LOST, "the client was lost")
     return Ending.of(Code.CLIENT_LEFT, "it ended before it was verified")
-
-
-def host_and_address(name: object) -> tuple[str, str]:
-    """Return the host of an address, and the address in text; for a Unix socket both are the same."""
-    if not isinstance(name, tuple):
-        return UNIX_CLIENT, UNIX_CLIENT
-    host, port = name[:2]
-    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bothways.errors import StartTLSFailed
-from bothways.gateway.client import ClientProtocol, host_and_address
+from bothways.gateway.addresses import host_and_address
+from bothways.gateway.client import ClientProtocol
 from bothways.gateway.endings import Code
 from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced

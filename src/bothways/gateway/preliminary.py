@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bothways.aio.reading import ReadingProtocol
-from bothways.gateway.client import host_and_address
+from bothways.gateway.addresses import host_and_address
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.proxy_header import Announced

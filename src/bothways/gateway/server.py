@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
-from bothways.gateway.addresses import ListenerAddress, TCPAddress, UnixAddress, is_loopback
+from bothways.gateway.addresses import UNIX_CLIENT, ListenerAddress, TCPAddress, UnixAddress, is_loopback
 from bothways.gateway.arrival import Arrival
-from bothways.gateway.client import UNIX_CLIENT, ClientProtocol
+from bothways.gateway.client import ClientProtocol
 from bothways.gateway.config import suffix
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.listener_config import ListenerConfig
