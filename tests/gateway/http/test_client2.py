@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import h2.connection
+import h2.events
 import hpack
 import pytest
 from hyperframe.frame import DataFrame, Frame, HeadersFrame, PushPromiseFrame, SettingsFrame
 
 from bothways.gateway.http.forward import INFORMATIONAL
+from bothways.gateway.http.services import IDLE
 from gateway_http import HTTP, told_requests
 from gateway_talk import Setting, service, until
 
 pytestmark = pytest.mark.network
 
 BY_HTTP2 = f'{HTTP}\nbackend_http = "2"'
+HEAD = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/")]
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -98,5 +103,72 @@ def test_some_informational_responses_pass(setting: Setting) -> None:
         assert (await got(setting, *frames)).startswith(b"HTTP/1.1 103")
         [line] = told_requests(setting)
         assert line["status"] == 204
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("status", ["204", "304"])
+def test_trailers_of_a_response_that_has_no_body_are_left_out(setting: Setting, status: str) -> None:
+    """RFC 9112 6.3: nothing may follow its head."""
+
+    async def talk() -> None:
+        received = await got(setting, head((":status", status)), head(("x-sum", "1"), end=True))
+        assert received.startswith(b"HTTP/1.1 " + status.encode())
+        [line] = told_requests(setting)
+        assert (line["status"], line["ended"]) == (int(status), None)
+
+    asyncio.run(talk())
+
+
+class OneAtOnce:
+    """A service that takes one request at once on each connection, and answers none."""
+
+    def __init__(self) -> None:
+        self.connections = self.ready = 0
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        await reader.readexactly(24)
+        writer.write(SettingsFrame(0, settings={SettingsFrame.MAX_CONCURRENT_STREAMS: 1}).serialize())
+        missing = {"request", "acknowledgement"}
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                first = await reader.readexactly(9)
+                await reader.readexactly(int.from_bytes(first[:3]))
+                if first[3] == HeadersFrame.type:
+                    missing.discard("request")
+                elif first[3] == SettingsFrame.type and first[4] & 1:
+                    missing.discard("acknowledgement")
+                else:
+                    continue
+                self.ready += not missing
+
+
+def test_a_client_gets_so_many_connections_to_a_service_and_no_more(setting: Setting) -> None:
+    """However few requests the service takes at once on each."""
+
+    async def talk() -> None:
+        busy = OneAtOnce()
+        async with service(busy.talk) as behind:
+            setting.write(behind.route(keys=BY_HTTP2))
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway, alpn=("h2",))
+                http = h2.connection.H2Connection()
+                http.initiate_connection()
+                for count in range(1, IDLE + 2):
+                    http.send_headers(2 * count - 1, HEAD, end_stream=True)
+                    writer.write(http.data_to_send())
+                    if count <= IDLE:
+                        await until(lambda count=count: busy.ready == count)
+                answers: list[h2.events.ResponseReceived] = []
+                while not answers:
+                    events = http.receive_data(await reader.read(65536))
+                    answers += [each for each in events if isinstance(each, h2.events.ResponseReceived)]
+                assert [each.stream_id for each in answers] == [2 * IDLE + 1]
+                assert dict(answers[0].headers)[b":status"] == b"502"
+                assert busy.connections == IDLE
+                await until(lambda: told_requests(setting))
+                assert "takes no more requests at once" in told_requests(setting)[0]["ended"]
+                writer.transport.abort()
 
     asyncio.run(talk())
