@@ -163,6 +163,33 @@ def test_trailers_of_http2_reach_the_service_without_what_a_client_made_up(setti
     asyncio.run(talk())
 
 
+def test_a_request_that_its_client_resets_is_ended_at_the_service(setting: Setting) -> None:
+    """Also one that the service does not answer: nothing is left of it."""
+
+    async def talk() -> None:
+        begun, over = asyncio.Event(), asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            begun.set()
+            with contextlib.suppress(ConnectionError):
+                await reader.read()
+            over.set()
+
+        async with service(silent) as behind:
+            setting.write(behind.route(keys=HTTP))
+            async with setting.gateway() as gateway, client_of(setting, gateway) as client:
+                number = client.http.get_next_available_stream_id()
+                client.http.send_headers(number, [(":method", "POST"), *HEAD[1:]])
+                await client.flush()
+                await asyncio.wait_for(begun.wait(), 20)
+                client.http.reset_stream(number)
+                await client.flush()
+                await asyncio.wait_for(over.wait(), 5)
+
+    asyncio.run(talk())
+
+
 def test_more_requests_than_a_service_gets_at_once_wait_for_the_others(setting: Setting) -> None:
     async def talk() -> None:
         at_once = most = 0
