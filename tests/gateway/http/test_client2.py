@@ -165,7 +165,7 @@ def test_a_client_gets_so_many_connections_to_a_service_and_no_more(setting: Set
                     events = http.receive_data(await reader.read(65536))
                     answers += [each for each in events if isinstance(each, h2.events.ResponseReceived)]
                 assert [each.stream_id for each in answers] == [2 * IDLE + 1]
-                assert dict(answers[0].headers)[b":status"] == b"502"
+                assert dict(answers[0].headers)[b":status"] == b"503"
                 assert busy.connections == IDLE
                 await until(lambda: told_requests(setting))
                 assert "takes no more requests at once" in told_requests(setting)[0]["ended"]

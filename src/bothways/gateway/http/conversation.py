@@ -232,7 +232,8 @@ class Conversation:
                     continue
                 if exchange.has_response:
                     raise ClientGone(f"cut within a response: {failed}", failed.why) from None
-                raise RefusedRequest(502, str(failed), failed.why) from None
+                status = 503 if failed.why is Cause.SERVICE_BUSY else 502
+                raise RefusedRequest(status, str(failed), failed.why) from None
 
     async def _forward_once(
         self, exchange: Counted, phases: Phases, *, must_be_new: bool
