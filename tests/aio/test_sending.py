@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 import identities
-from aio_talk import ada, run
-from bothways import Connection, PeerFault, UsageError
+from aio_talk import Clock, ada, open_to, run, serving
+from bothways import Connection, PeerFault, ServerConfig, UsageError
+from bothways.aio import StreamReader, StreamWriter
 from bothways.aio.protocol import TLSProtocol
 from bothways.aio.sending import SEALED_A_TURN, SHORT_WRITE
 from bothways.aio.watch import Watch
+from bothways.errors import TimedOut
 from bothways.tls.events import Data, Established, Failed, PeerClosed
+from bothways.trust.crl_store import CRLStore
+from bothways.trust.revocation import Revocation
 
 VERSIONS = ("1.2", "1.3")
 
@@ -64,8 +68,8 @@ class Answering(asyncio.Protocol):
 class Pair:
     """Our protocol on a transport that is looked at, and the engine as its peer."""
 
-    def __init__(self, tls: TLSProtocol, peer: Connection) -> None:
-        self.tls, self.peer, self.below = tls, peer, Written()
+    def __init__(self, tls: TLSProtocol, peer: Connection, below: Written | None = None) -> None:
+        self.tls, self.peer, self.below = tls, peer, below or Written()
         self.events: list[object] = []
         tls.connection_made(self.below)
 
@@ -183,10 +187,18 @@ class Writing(asyncio.Protocol):
 class Turns:
     """A server's connection that is open, and the records that it writes in each turn of the loop."""
 
-    def __init__(self, version: str = "1.3", **client: Any) -> None:
-        config, self.app = identities.server_config(versions=(version,)), Writing()
+    def __init__(
+        self,
+        version: str = "1.3",
+        own: ServerConfig | None = None,
+        idle: float | None = None,
+        below: Written | None = None,
+        **client: Any,
+    ) -> None:
+        config, self.app = own or identities.server_config(versions=(version,)), Writing()
         peer = ada(versions=(version,), **client).connection("localhost")
-        self.pair = Pair(TLSProtocol(config.connection(), Watch(config.settings), self.app), peer)
+        watch = Watch(config.settings)
+        self.pair = Pair(TLSProtocol(config.connection(), watch, self.app, idle_timeout=idle), peer, below)
         self.tls = self.pair.tls
         while not (self.tls.driver.status.established and peer.established):
             self.pair.to_us()
@@ -398,3 +410,163 @@ async def test_an_application_is_paused_while_the_transport_below_is_full_or_som
     turns.tls.pause_writing()
     turns.tls.resume_writing()
     assert turns.app.told == ["pause", "resume"] * 2
+
+
+@run
+async def test_a_closing_transport_can_be_ended_for_writing_and_closes_all_the_same():
+    """close_notify follows what waits, and then the end."""
+    turns = Turns(**SMALL)
+
+    def write() -> None:
+        turns.tls.send(MUCH)
+        turns.app.transport.close()
+        turns.app.transport.write_eof()
+
+    await turns.count(write)
+    assert turns.data == MUCH and isinstance(turns.pair.events[-1], PeerClosed)
+    assert turns.pair.below.is_closing()
+
+
+@pytest.mark.parametrize("says", [True, False])
+@pytest.mark.parametrize("linger", [0.0, 30.0])
+def test_all_that_was_written_is_sent_although_the_peer_ends_its_side(says: bool, linger: float) -> None:
+    """The transport below would close at once; with or without the peer's close_notify."""
+
+    @run
+    async def talk() -> None:
+        turns = Turns(**SMALL)
+
+        def write() -> None:
+            turns.tls.send(MUCH)
+            if says:
+                turns.pair.peer.close()
+                turns.pair.to_us()
+            turns.app.transport.close(linger)
+            assert turns.tls.eof_received()
+
+        await turns.count(write)
+        assert turns.data == MUCH and isinstance(turns.pair.events[-1], PeerClosed)
+        assert turns.pair.below.is_closing()
+        assert not turns.tls.eof_received()
+
+    talk()
+
+
+@run
+async def test_a_client_that_ends_its_side_gets_the_whole_answer_of_a_server_that_closes():
+    """Over a socket, where the end comes before all is encrypted."""
+    size = 8 * SEALED_A_TURN
+
+    async def answer(reader: StreamReader, writer: StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(bytes(size))
+        writer.close()
+
+    async with serving(answer) as server:
+        reader, writer = await open_to(server)
+        writer.write(b"?")
+        writer.write_eof()
+        writer.transport.write_eof()
+        assert len(await reader.read()) == size
+        writer.close()
+
+
+@pytest.mark.parametrize("end", [None, "close", "write_eof"])
+def test_nothing_waiting_is_sent_to_a_peer_that_is_no_longer_accepted(end: str | None) -> None:
+    """Also where the application has closed."""
+
+    @run
+    async def talk() -> None:
+        lists = CRLStore(identities.crls())
+        own = identities.server_config(revocation=Revocation(crls=lists), judge_again="change")
+        turns = Turns(own=own, **SMALL)
+
+        def write() -> None:
+            turns.tls.send(MUCH)
+            if end is not None:
+                getattr(turns.app.transport, end)()
+            lists.replace(CRLStore(identities.crls(identities.client(), number=2)))
+
+        assert len(await turns.count(write)) == 2
+        assert isinstance(turns.pair.events[-1], Failed) and len(turns.data) < len(MUCH)
+        assert turns.tls.unsent == 0
+
+    talk()
+
+
+@run
+async def test_a_connection_is_not_idle_while_data_is_encrypted():
+    """However long that takes."""
+    turns, clock = Turns(idle=10, **SMALL), Clock()
+    await turns.begin()
+    turns.tls.send(MUCH)
+    for _ in range(4):
+        await clock.advance(6)
+    while turns.tls.unsent:
+        await clock.advance(0)
+    turns.pair.to_peer()
+    assert turns.data == MUCH and not turns.tls.closing
+
+
+class Full(Written):
+    """A transport whose peer takes nothing, so that it ends by `abort` alone."""
+
+    aborted = False
+
+    def get_write_buffer_size(self) -> int:
+        return 1
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@run
+async def test_an_idle_connection_whose_peer_takes_nothing_is_reset():
+    """It was closed, and a transport that is closed waits for ever until the rest is taken."""
+    below = Full()
+    turns, clock = Turns(idle=10, below=below), Clock()
+    await turns.begin()
+    await clock.advance(11)
+    assert isinstance(turns.tls.driver.status.failure, TimedOut) and below.is_closing()
+    await clock.advance(3)
+    assert below.aborted
+
+
+class Telling(Written):
+    """A transport that is full as soon as something is written."""
+
+    tls: TLSProtocol | None = None
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        super().write(data)
+        if self.tls is not None:
+            self.tls.pause_writing()
+
+
+@pytest.mark.parametrize("size", [SEALED_A_TURN // 4, 2 * SEALED_A_TURN])
+@pytest.mark.parametrize("act", ["write", "close"])
+def test_what_an_application_does_when_it_is_paused_follows_what_it_was_writing(act: str, size: int) -> None:
+    """The transport below says within the call that it is full, after the first piece."""
+
+    class Acting(Writing):
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if act == "write":
+                self.transport.write(b"next")
+            else:
+                self.transport.close()
+
+    @run
+    async def talk() -> None:
+        below, app = Telling(), Acting()
+        turns = Turns(below=below)
+        await turns.begin()
+        app.transport = turns.app.transport
+        app.transport.set_protocol(app)
+        below.tls = turns.tls
+        await turns.count(lambda: app.transport.write(bytes(size)))
+        assert turns.data == bytes(size) + (b"next" if act == "write" else b"")
+        assert turns.pair.has_heard(PeerClosed) is turns.pair.below.is_closing() is (act == "close")
+        assert app.told == ["pause"]
+
+    talk()

@@ -99,7 +99,8 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
 
     def end(self) -> None:
         """Send close_notify (RFC 9846 6.1), after what was written; reading is still possible."""
-        self._after_backlog(self._end_now)
+        if not self._closing:  # else that follows what was written already
+            self._after_backlog(self._end_now)
 
     def _end_now(self) -> None:
         self.driver.close()
@@ -131,7 +132,8 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     def _close_now(self, linger: float, delivery: float) -> None:
         """Send close_notify and close, after all that was written."""
         self._end_now()
-        if linger > 0 and not self.transport.is_closing() and not self.driver.status.peer_closed:
+        has_ended = self.driver.status.peer_closed or self.driver.end_follows
+        if linger > 0 and not self.transport.is_closing() and not has_ended:
             self._drain_for(linger, delivery)
         else:
             self._close_below(delivery)
@@ -199,9 +201,13 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._take(self.driver.receive_slice(data))
 
     def eof_received(self) -> bool:
-        """Process the end of file, which may be a truncation (RFC 9846 6.1); our own direction may stay open."""
+        """Process the end of file, which may be a truncation (RFC 9846 6.1); our own direction may stay open.
+
+        The transport below closes unless this is true: not before all is encrypted that was written.
+        """
         if self._is_over:
-            return False
+            self.driver.end_follows = True
+            return self._backlog is not None and self.driver.status.failure is None
         self._take(self.driver.receive_end())
         return self.driver.status.failure is None
 
@@ -410,8 +416,9 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
             self._take(self.driver.check_if_due())
 
     def _judge_if_due(self) -> None:
-        """Verify the peer again if its verdict has expired or the evidence has changed."""
-        if not self._lost and not self._is_over:
+        """Verify the peer again if its verdict has expired or the evidence has changed, while it may get more data."""
+        may_send = self._backlog is not None if self._closing else not self._lost
+        if may_send and self.driver.status.failure is None:
             self._take(self.driver.check_if_due())
 
     def _end_of_idleness(self) -> None:
@@ -419,5 +426,5 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
             self.driver.status.failure = TimedOut(f"nothing was said for {self._idleness.seconds:g} seconds")
             self._backlog = None
             self._end_now()
-            self.transport.close()
+            self._close_below()
             self.wake()

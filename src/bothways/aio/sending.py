@@ -128,16 +128,26 @@ class Sending(Waiting):
             self._weight = -(-SHORT_WRITE // self.connection.fragment_limit)
 
     def _send_in_turns(self, data: memoryview, room: int) -> None:
-        """Encrypt as much as there is room for, and keep the rest for the next turns."""
-        fits = 0 if self._backlog is not None else max(room // self._weight, 0)
-        self.driver.send_in_pieces(data[:fits], self._pass_on)
-        if len(data) <= fits:
+        """Encrypt as much as there is room for, and keep the rest for the next turns.
+
+        The transport below may call `pause_writing` meanwhile, and the application may then write more, or close: that
+        follows.
+        """
+        if self._backlog is not None:
+            self._backlog.add(data)
             return
-        if self._backlog is None:
-            self._backlog = Backlog()
-            self._loop.call_soon(self._seal_next)
-            self._regulate_app()
-        self._backlog.add(data[fits:])
+        fits = max(room // self._weight, 0)
+        backlog = self._backlog = Backlog()
+        backlog.add(data[fits:])
+        try:
+            self.driver.send_in_pieces(data[:fits], self._pass_on)
+        finally:
+            if self._backlog is backlog:
+                if backlog.size or backlog.then is not None:
+                    self._loop.call_soon(self._seal_next)
+                else:
+                    self._backlog = None
+                self._regulate_app()
 
     def _seal_next(self) -> None:
         """Encrypt as much of the backlog as one turn has room for; after the last of it, do what follows."""
@@ -147,6 +157,7 @@ class Sending(Waiting):
         if backlog is None or self._is_gone:
             self._drop_backlog()
             return
+        self._idleness.note_activity()
         self._written, room = 0, SEALED_A_TURN // self._weight
         try:
             while room > 0 and backlog.size:
