@@ -99,7 +99,7 @@ class Fault(Enum):
 
     # -- hello -------------------------------------------------------------------------------------
     UNSUPPORTED_VERSION = Row(Alert.PROTOCOL_VERSION, "offers {offered}; we accept {accepted}", "RFC 9846 4.3.1",
-                              "have the peer offer {accepted}, or accept what it offers")
+                              "have the peer offer {accepted}{otherwise}")
     UNOFFERED_VERSION = Row(Alert.PROTOCOL_VERSION, "chose {got}; we offered {offered}", "RFC 9846 4.3.1",
                             "the server is too old for this configuration")
     ILLEGAL_VERSION = Row(Alert.ILLEGAL_PARAMETER, "chose version {got} in supported_versions, where only TLS 1.3 or an offered version is allowed",
@@ -283,7 +283,7 @@ class Fault(Enum):
     NAME_MISMATCH = Row(Alert.BAD_CERTIFICATE, "sent a certificate for {got}, not for {wanted}", "RFC 9525 6.3",
                         "connect to a name that the certificate contains, or issue it for {wanted}", check=Check.NAME)
     NO_SERVER_NAMES = Row(Alert.BAD_CERTIFICATE, "sent a certificate without subjectAltName, so it is valid for no server name: the common name is not compared", "RFC 9525 6.3",
-                          "issue it with the subjectAltName {wanted}", check=Check.NAME)
+                          "issue the certificate of the server itself, which has to be the first one, with the subjectAltName {wanted}", check=Check.NAME)
 
     # -- access (allow) ------------------------------------------------------------------------------
     ACCESS_REFUSED = Row(Alert.ACCESS_DENIED, "is not allowed to connect: {reason}", "RFC 9846 6.2",

@@ -70,8 +70,9 @@ HTTP = PeerFault(Fault.NOT_TLS, step=None, peer="server", facts={"start": b"HTTP
     ("probed", "cause", "weight", "also"),
     [
         (None, "SPEAKS_HTTP", "LIKELY", {"PROXY_HEADER", "WANTS_PROXY_HEADER"}),
-        (Probed(http_status=200), "SPEAKS_HTTP", "CERTAIN", set()),
-        (Probed(http_status=404), "SPEAKS_HTTP", "CERTAIN", set()),
+        (Probed(http_status=200), "SPEAKS_HTTP", "LIKELY", {"DEVICE_BETWEEN"}),
+        (Probed(http_status=404), "SPEAKS_HTTP", "LIKELY", {"DEVICE_BETWEEN"}),
+        (Probed(http_status=302), "SPEAKS_HTTP", "LIKELY", {"DEVICE_BETWEEN"}),
         (Probed(http_status=400), "SPEAKS_HTTP", "LIKELY", {"PROXY_HEADER"}),
         (Probed(), "SPEAKS_HTTP", "LIKELY", {"PROXY_HEADER"}),
         (Probed(speaks_unasked=True, http_status=400), "PROXY_HEADER", "LIKELY", {"SPEAKS_HTTP"}),
@@ -81,10 +82,10 @@ HTTP = PeerFault(Fault.NOT_TLS, step=None, peer="server", facts={"start": b"HTTP
     ],
     ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )
-def test_an_answer_in_http_proves_a_server_of_http_only_with_the_probes_that_exclude_a_header(
+def test_an_answer_in_http_is_of_a_server_of_http_or_of_what_the_probes_do_not_exclude(
     probed: Probed | None, cause: str, weight: str, also: set[str]
 ) -> None:
-    """nginx and Apache with TLS answer a PROXY header of a load balancer in HTTP, by status 400."""
+    """nginx and Apache with TLS answer a PROXY header of a load balancer in HTTP, by status 400; portals redirect."""
     found = explained(HTTP, port=443, starttls="", probed=probed)
     assert (found.first.cause.name, found.first.weight.name) == (cause, weight)
     assert also <= {each.cause.name for each in found.shown_causes}
@@ -274,6 +275,29 @@ def test_an_ftp_server_is_told_from_a_mail_server_by_its_first_line(banner: byte
     found = explained(PeerFault(Fault.NOT_TLS, step=None, peer="server", facts=facts), port=2121, starttls="")
     assert found.first.cause.name == "SPEAKS_MAIL"
     assert f"--starttls {starttls}" in found.first.command
+
+
+@pytest.mark.parametrize(
+    ("said", "asked", "named"),
+    [
+        ("220 ProFTPD Server (host) [192.0.2.1]", "smtp", "ftp"),
+        ("220-FileZilla FTP server", "lmtp", "ftp"),
+        ("220 mx.example ESMTP Postfix", "ftp", "smtp"),
+        ("220 mx.example ESMTP Postfix", "lmtp", ""),
+        ("220 ftp.example ESMTP", "smtp", ""),
+        ("220 host ready", "smtp", ""),
+        ("221 FTP goodbye", "smtp", ""),
+    ],
+)
+def test_a_server_that_greets_by_another_protocol_and_closes_is_told_as_that(
+    said: str, asked: str, named: str
+) -> None:
+    """SMTP and FTP greet alike but for their words; some FTP servers close at EHLO."""
+    error = StartTLSFailed(P.ENDED, asked.upper(), said=said, start=b"220 P")
+    found = explained(error, port=2525, starttls=asked)
+    assert (found.first.cause.name == "OTHER_STARTTLS") is bool(named)
+    if named:
+        assert f"--starttls {named}" in found.first.command
 
 
 def test_a_server_of_smtp_that_was_asked_in_lmtp_is_told_as_that() -> None:

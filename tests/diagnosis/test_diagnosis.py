@@ -110,6 +110,24 @@ def test_of_several_faults_a_cause_that_is_not_certain_is_marked() -> None:
     assert both.lines()[0] == "Causes, each to be corrected, in this order:"
 
 
+@pytest.mark.parametrize(
+    ("suites", "is_kept"),
+    [
+        ("TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384", False),
+        ("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", False),
+        ("TLS_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", True),
+    ],
+)
+def test_a_command_for_another_version_leaves_out_suites_of_one_version_alone(
+    suites: str, is_kept: bool
+) -> None:
+    """With them the version that is missing would not be offered again."""
+    facts = {"target": "a:1", "ca": "CA", "given_options": (("--tls", "1.3"), ("--suites", suites))}
+    ours = likely(Cause.NO_SHARED_VERSION, party=OURS, **facts).command
+    assert "--tls" not in ours and (suites in ours) is is_kept
+    assert suites in likely(Cause.NO_SHARED_GROUP, party=OURS, **facts).command
+
+
 def test_text_of_a_peer_is_escaped() -> None:
     evil = "CN=\x1b[31m\u202e\n`id`"
     text = likely(Cause.ROOT_NOT_TRUSTED, issuer=evil, whose="the server's", other="our side").text
@@ -237,6 +255,7 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
         "cut",
         "cutting",
         "comparing",
+        "requesting",
     }
     for cause in Cause:
         row = cause.value

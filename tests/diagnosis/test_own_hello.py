@@ -97,6 +97,14 @@ def test_what_is_of_tls_1_3_alone_is_no_restriction_that_could_be_lifted(what: s
     assert explain(pair.client_failure, probed).first.remedy == "enable TLS 1.3 on the server"
 
 
+def test_of_a_hello_that_is_not_known_nothing_is_said() -> None:
+    """As where a library hides which connection failed: "none" would be said of what was offered."""
+    for alert in (Alert.PROTOCOL_VERSION, Alert.NO_APPLICATION_PROTOCOL, Alert.HANDSHAKE_FAILURE):
+        error = PeerAlert(alert, step=None, peer="server", progress=Progress.HELLO)
+        found = explain(error, Situation(OwnSide(Role.CLIENT)))
+        assert not [each.text for each in found.causes if "we offer none" in each.text]
+
+
 def test_after_a_server_hello_of_tls_1_3_no_group_is_missing() -> None:
     """Java sends handshake_failure where it has no scheme for a CertificateRequest, behind its EncryptedExtensions."""
     alert = PeerAlert(Alert.HANDSHAKE_FAILURE, step=None, peer="server", progress=Progress.CHOSEN)

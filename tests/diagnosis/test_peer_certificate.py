@@ -162,6 +162,15 @@ def test_what_was_sent_instead_of_the_issuer_is_told(
     assert said in found.first.text and found.first.weight.name == "LIKELY"
 
 
+def test_the_certificate_of_a_ca_in_the_place_of_a_servers_is_told_as_that() -> None:
+    """A self-signed one is not: it is of a CA by its extensions in most servers that have one."""
+    usage = ("key_cert_sign", "digital_signature")
+    found = sending(pki.intermediate(identities.root(), "Below", key_usage=usage, **identities.SPAN)).first
+    assert (found.cause.name, found.weight.name) == ("NO_ALTERNATIVE_NAME", "CERTAIN")
+    assert "it is that of a CA, CN=Below: the server's own has to stand before it" in found.text
+    assert "that of a CA" not in sending(identities.root()).first.text
+
+
 def test_an_environment_is_not_mixed_where_one_of_our_anchors_is_of_the_same() -> None:
     """Who trusts a test and a production CA of one owner may meet both."""
     store = [identities.root("Acme Sandbox Root"), identities.root("Acme Root")]

@@ -67,6 +67,13 @@ REPLIES: list[tuple[bytes, Meaning | None, bool]] = [
     (b":irc.example 464 ada :Password incorrect\r\n", Meaning.LOGIN, True),
     (b":irc.example 433 * ada :Nickname is already in use\r\n", None, False),
     (b"ERROR\nmessage:Bad CONNECT\n\nclient certificate has expired\n\0", Meaning.CERTIFICATE_EXPIRED, True),
+    (b"ERROR\nmessage:Bad CONNECT\ncontent-length:35\n\nAccess refused for user 'guest'\n\0", Meaning.LOGIN, True),
+    (b"CONNECTED\nversion:1.2\n\n\0\nERROR\nmessage:access_refused\n\nrefused for ada\n\0", Meaning.FORBIDDEN, True),
+    (b"ERROR\r\nmessage:No such destination\r\n\r\n\0", Meaning.UNWILLING, True),
+    (b"ERROR\n\n\0", Meaning.UNWILLING, True),
+    (b"CONNECTED\nversion:1.2\n\n\0", None, False),
+    (b"ERROR\r\n", None, False),
+    (b"ERROR\r\nSTORED\r\n", None, False),
 ]  # fmt: skip
 
 

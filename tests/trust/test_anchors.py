@@ -48,7 +48,7 @@ def test_the_systems_anchors_come_from_the_file_that_ssl_cert_file_names(tmp_pat
     [
         (b"", "neither PEM nor DER"),
         (b"hello", "neither PEM nor DER"),
-        (ROOT.key_pem, "it contains no certificate; expected"),
+        (ROOT.key_pem, "it contains no certificate, but PRIVATE KEY; expected"),
         (b"\x30\x00", "certificate 1 cannot be parsed"),
         (ROOT.pem + ROOT.pem.replace(b"MII", b"AII"), "certificate 2 cannot be parsed"),
     ],

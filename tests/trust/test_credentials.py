@@ -14,6 +14,7 @@ ROOT = root()
 HIGH = intermediate(ROOT, "High")
 LOW = intermediate(HIGH, "Low")
 ME = leaf(LOW, "me.example", alternatives=["DNS:me.example", "DNS:*.me.example"])
+OTHER = leaf(LOW, "other.example")
 ORDERED = (ME.der, LOW.der, HIGH.der)
 
 
@@ -98,6 +99,8 @@ def test_a_renewed_certificate_of_the_same_key_is_taken_before_the_self_signed_o
     [
         (ME.pem, LOW.key_pem, None, "does not belong to the certificate of CN=me.example in certificate"),
         (ME.pem + HIGH.pem, ME.key_pem, None, "incomplete: CN=Low, which issued CN=me.example with the key"),
+        (ME.chain_pem + OTHER.pem, ME.key_pem, None, "certificate of CN=other.example too, which is not one of a CA"),
+        (ME.pem + LOW.pem + OTHER.pem, ME.key_pem, None, "does not belong to the chain of CN=me.example: leave it out"),
         (ME.pem, None, None, "certificate: it contains no private key"),
         (ME.key_pem, None, None, "certificate: it contains no certificate"),
         (ME.pem, ME.pem, None, "key: it contains no private key"),

@@ -120,7 +120,7 @@ def test_a_missing_intermediate_is_distinguished_from_an_unknown_ca():
     alone = judged([SERVER.der])
     assert refusals(alone) == [(Fault.NO_PATH, 0)]
     assert (
-        "the peer sent only its own certificate: have it send the intermediate"
+        "no certificate of its issuer, CN=Intermediate, came with it: if that is an intermediate"
         in alone.reasons[0].facts["advice"]
     )
     assert "CN=Intermediate" in alone.reasons[0].facts["advice"]

@@ -15,12 +15,11 @@ from bothways.cli.options import FILE, Sources, load_anchors, profile_option, so
 from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Files, explain_verdict, facts_of
-from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason, hint_of
 from bothways.ladder.report import names_facts
 from bothways.roles import StepId
 from bothways.trust import files
-from bothways.trust.anchors import TrustStore, certificates_in
+from bothways.trust.anchors import TrustStore, certificates_in, without_certificate
 from bothways.trust.certificate import subject_of
 from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.evidence.fetched import FetchedEvidence
@@ -170,7 +169,7 @@ def _read_chain(path: str, password_file: str | None) -> list[bytes]:
         return list(Credentials.from_pkcs12(data, password).chain)
     chain = certificates_in(data, path)
     if not chain:
-        raise ConfigError(f"{path}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
+        raise without_certificate(data, path)
     return chain
 
 

@@ -201,7 +201,9 @@ def _in_http(case: Case, observed: str) -> Iterator[Likely]:
             yield from _refused_unasked(case, found.http_status)
             return
         evidence = f"{observed}, and it answers a request in plain HTTP by status {found.http_status}"
-        yield case.likely(Cause.SPEAKS_HTTP, PEERS, CERTAIN, evidence)
+        yield case.likely(Cause.SPEAKS_HTTP, PEERS, LIKELY, evidence)
+        portal = "the portal or filter of a network answers so too, in the place of any server"
+        yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN, POSSIBLE, portal)
         return
     yield from with_a_header(case)
     if not found.speaks_unasked and not found.after_proxy_header:
@@ -362,10 +364,24 @@ def _another(case: Case, error: StartTLSFailed) -> Iterator[Likely]:
         name, seen = found.starttls, f"it answered a request for TLS in {titles[found.starttls]}"
     elif at_port is not None and at_port[1] not in ("", case.own_side.starttls) and not error.said:
         name, seen = at_port[1], f"{_port(case)} is the port of {at_port[2]}"
+    elif name := _greeting_of(error.said, case.own_side.starttls):
+        seen = f"{_quoting(error)}, as servers of {titles[name]} greet"
     else:
         return
     facts = {"protocol": error.protocol, "detail": f"it is {titles[name]}", "starttls": name}
     yield case.likely(Cause.OTHER_STARTTLS, OURS, LIKELY, seen, **facts)
+
+
+def _greeting_of(said: str, requested: str) -> str:
+    """Return the protocol that a greeting names which is not the requested one, by its name for `--starttls`, or "".
+
+    SMTP and FTP greet by the same code; a greeting that names both, as in the name of a host, says neither.
+    """
+    if not said.startswith(("220 ", "220-")):
+        return ""
+    named = [name for name in ("ftp", "smtp") if name in said.lower()]
+    other = named[0] if len(named) == 1 else ""
+    return "" if other == requested or (other == "smtp" and requested == "lmtp") else other
 
 
 RULES: Mapping[StartTLSProblem, Callable[[Case, StartTLSFailed], Iterator[Likely]]] = {

@@ -99,7 +99,7 @@ class Likely:
         if self.facts.get("ca") == OF_SYSTEM:
             template = template.replace(" --ca {ca}", "")
         own = {name: _quoted(self.facts.get(name)) for name in OWN_FACTS}
-        dropped = DROPPED.get(self.cause, ()) if self.party is Party.OURS else ()
+        dropped = _dropped(self.cause, self.facts) if self.party is Party.OURS else ()
         return (
             "" if _lacks(template, self.facts) else _with_given(template, self.facts, dropped).format(**own)
         )
@@ -145,6 +145,16 @@ DROPPED: Mapping[Cause, tuple[str, ...]] = {
     Cause.ONLY_KEY_TRANSPORT: ("--suites",),
     Cause.NO_SHARED_GROUP: ("--groups",),
 }
+
+
+def _dropped(cause: Cause, facts: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the options that a remedy leaves out. Suites of one version alone leave the other version out."""
+    dropped = DROPPED.get(cause, ())
+    if cause is not Cause.NO_SHARED_VERSION:
+        return dropped
+    suites = next((value for option, *value in _kept(facts) if option == "--suites"), [])
+    of_12 = {"_WITH_" in each for value in suites for each in value.split(",")}
+    return (*dropped, "--suites") if len(of_12) == 1 else dropped
 
 
 def _with_given(template: str, facts: Mapping[str, object], dropped: Collection[str]) -> str:

@@ -200,7 +200,9 @@ def versions(case: Case) -> Iterator[Likely]:
             Cause.NO_SHARED_VERSION, OURS, LIKELY, "our configuration leaves out the other", detail=detail
         )
     else:
-        detail = f"we offer {offered or 'TLS 1.3 and 1.2'}, it supports only older ones"
+        detail = f"we offer {offered}, it supports only older ones"
+        if not case.own_side.versions:  # nothing is known of our hello
+            detail = "it supports only older ones than were offered"
         yield case.likely(Cause.NO_SHARED_VERSION, PEERS, POSSIBLE, detail=detail)
 
 
@@ -290,6 +292,8 @@ def protocols(case: Case) -> Iterator[Likely]:
     """Whether the server supports none of the application protocols (ALPN) that we offer."""
     ours = [each.decode("utf-8", "replace") for each in case.own_side.protocols]
     detail = f"we offer {listed(ours)}"
+    if not case.own_side.versions:  # nothing is known of our hello
+        detail = "it supports none of those that were offered"
     weight = CERTAIN if ours else LIKELY
     facts = dict(OF_OTHER_SERVICES) if case.own_side.starttls else {}
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, weight, "", detail=detail, **facts)

@@ -27,7 +27,9 @@ MENDING: Mapping[type, str] = {
     WrongPassphrase: "give the password that it was encrypted with; if that was the right one, the file is damaged: "
     "get it again from where it is whole",
 }
-OTHER_FILE = "correct its path or its permissions, or put what is expected in its place, whole"
+OTHER_FILE = (
+    "give what is expected, whole; of a file correct its path or its permissions, or put that in its place"
+)
 
 
 def failed(case: Case) -> Iterator[Likely]:

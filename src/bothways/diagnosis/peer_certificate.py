@@ -23,7 +23,7 @@ from bothways.trust.chain_links import (
     linked,
     names_key_of,
 )
-from bothways.trust.names import names_of
+from bothways.trust.names import may_sign_others, names_of
 from bothways.trust.verdict import Trusted
 from bothways.trust.verification import verify
 
@@ -78,6 +78,9 @@ def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
             yield from _bad_signature(case, reason)
         case Fault.NAME_MISMATCH:
             yield from _name(case, reason)
+        case Fault.NO_SERVER_NAMES if case.peer_chain and _is_authority(case.peer_chain[0]):
+            comparing = f"it is that of a CA, {reason.subject}: the server's own has to stand before it"
+            yield certs.cause_of(case, reason, PEERS, CERTAIN, comparing=comparing)
         case Fault.BAD_STAPLE:
             yield certs.cause_of(case, reason, PEERS, LIKELY)
             yield case.likely(Cause.DEVICE_BETWEEN, BETWEEN)
@@ -102,6 +105,11 @@ def _of_reason(case: Case, reason: Reason) -> Iterator[Likely]:
                 yield from _status_unknown(case, reason, whose)
         case _:
             yield certs.cause_of(case, reason, PEERS, CERTAIN)
+
+
+def _is_authority(certificate: ParsedCertificate) -> bool:
+    """Whether a certificate is of a CA; a self-signed one says so too where it is a server's own."""
+    return may_sign_others(certificate) and not certificate.is_self_issued
 
 
 def _status_unknown(case: Case, reason: Reason, whose: str) -> Iterator[Likely]:

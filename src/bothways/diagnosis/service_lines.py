@@ -19,11 +19,17 @@ def read_lines(data: bytes) -> Found | None:
     """Return what the first line that refuses us says; None where none does."""
     if not data.startswith(LINES_BEGIN):
         return None
+    if (frame := _STOMP.search(data)) is not None:
+        return _stomp(data[frame.end() :])
     lines = _lines(data)
-    if lines[0] == "ERROR":  # a frame of STOMP, whose headers and content say why
-        lines = [" ".join(lines)]
     at = next((at for at, line in enumerate(lines) if _REFUSING.match(line)), len(lines))
     return next((found for line in lines[at:] if (found := _line(line, lines[:at])) is not None), None)
+
+
+def _stomp(data: bytes) -> Found:
+    """What an ERROR frame of STOMP says in its headers and content; the connection ends by it (STOMP 1.2, ERROR)."""
+    line = " ".join(("ERROR", *filter(None, (each.strip("\0") for each in _lines(data)))))
+    return _line(line, ()) or Found(line, Meaning.UNWILLING)
 
 
 def _lines(data: bytes) -> list[str]:
@@ -75,8 +81,10 @@ def _of_code(line: str, before: Sequence[str]) -> Meaning | None:
 
 LINES_BEGIN = (
     b"* ", b"-", b"a", b"A", b"2", b"3", b"4", b"5", b"INFO ", b"ERROR", b"NO ", b"BYE ", b"OK", b'"',
-    b":", b"+", b"$", b"*", b"SERVER_ERROR ", b"CLIENT_ERROR ",
+    b":", b"+", b"$", b"*", b"SERVER_ERROR ", b"CLIENT_ERROR ", b"CONNECTED",
 )  # fmt: skip
+# With a header behind it, or without any: as a reply of memcached the word stands alone.
+_STOMP = re.compile(rb"(?:\A|\0[\r\n]{0,8})ERROR\r?\n(?=[\w-]{1,64}:|\r?\n)")
 _STRING = re.compile(r"^\$(\d{1,9})$|\{(\d{1,9})\+?\}$")  # RESP; RFC 9051 4.3
 _REFUSING = re.compile(
     r"[45]\d\d[ -]|(?-i:-[A-Z]{2,20}\b)|\* (?:BYE|BAD|NO)|\w+ (?:NO|BAD) |(?:NO|BYE) |(?:SERVER_|CLIENT_)?ERROR"

@@ -30,7 +30,7 @@ FAILED = (
     "failed to process the request, or a service that it needs did"
 )
 SILENCE = "TLS succeeded, and the service behind it closed without an answer; some services refuse clients in this way"
-BUSY = "TLS succeeded in both directions, and the service behind it serves nobody at the moment"
+BUSY = "TLS succeeded in both directions, and the service behind it answers that it cannot process the request now"
 NOT_HTTP = "TLS succeeded in both directions, and the service behind it is not one of the protocol that was requested"
 TOO_LARGE = (
     "TLS succeeded in both directions, and the server refuses this request for its size, not our certificate"

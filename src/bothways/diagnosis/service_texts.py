@@ -152,6 +152,10 @@ BACKENDS = texts(
     (
         Meaning.NO_BACKEND,
         (
+            r"\btarget_[a-z]{1,20}_(?:failed|timeout|error)\b",  # Apigee, of the service behind it
+            r"\bsslhandshakefailed\b",
+            r"\b(?:noactivetargets|gatewaytimeout|errorresponsecode)\b",
+            r"(?:tls|ssl) handshake (?:with|to|error|fail)",
             r"upstream connect error",
             r"no healthy upstream",
             r"no server is available",
@@ -243,6 +247,7 @@ LINES = texts(
             r"authorization violation",
             r"authentication (?:is )?required",
             r"authentication (?:failed|unsuccessful)",
+            r"content-length:\d+ +access refused for user",  # of a frame of STOMP: RabbitMQ refuses a login so
             r"invalid (?:password|credentials|login)",
             r"bad credentials",
             r"\bunauthenticated\b(?! (?:connections|clients|sessions))",
@@ -257,7 +262,7 @@ LINES = texts(
         (
             r"noperm",
             r"authorizationfailed",
-            r"access denied",
+            r"access[ _](?:denied|refused)",
             r"relay(?:ing)? (?:access )?denied",
             r"administrative prohibition",
             r"not (?:allowed|authorized|permitted)",

@@ -24,6 +24,7 @@ from bothways.trust.watched import Renewed, Replaceable
 
 REMEMBERED_PATHS = 1024
 REMEMBERED_CERTIFICATES = 256
+LABELS_SHOWN = 3  # of PEM blocks, in an error
 
 Edge = tuple[bytes, bytes]
 K = TypeVar("K")
@@ -191,7 +192,7 @@ class TrustStore:
 
     @classmethod
     def _read(cls, data: bytes, source: str, remember_paths: int, profile: Profile) -> TrustStore:
-        ders = certificates_in(data, source)
+        ders = _some(certificates_in(data, source), source, data)
         return cls(ders, remember_paths=remember_paths, profile=profile, source=source)
 
     def _check_not_empty(self, source: str) -> None:
@@ -313,7 +314,9 @@ class _Reader:
 
     def __call__(self, contents: Sequence[bytes]) -> TrustStore:
         """Make the store of what is in the files. Raises ConfigError."""
-        ders = [] if self._path is None else _some(certificates_in(contents[0], str(self._path)), self._path)
+        ders: list[bytes] = []
+        if self._path is not None:
+            ders = _some(certificates_in(contents[0], str(self._path)), self._path, contents[0])
         theirs: list[bytes] = []
         if self._exact is not None:
             theirs = exact_certificates_in(contents[-1], str(self._exact), may_be_empty=self._is_later)
@@ -332,16 +335,23 @@ def exact_certificates_in(data: bytes, source: str, *, may_be_empty: bool) -> li
         return []
     found = certificates_in(data, source)
     if not found:
-        raise UnusableFile(f"{source}: it contains no certificate; expected those of peers, as PEM or DER")
+        raise without_certificate(data, source, "those of peers, as PEM or DER")
     return found
 
 
-def _some(certificates: list[bytes], source: files.FilePath) -> list[bytes]:
+def _some(certificates: list[bytes], source: files.FilePath, data: bytes = b"") -> list[bytes]:
     if not certificates:
-        raise UnusableFile(
-            f"{source}: it contains no certificate; expected the certificates of CAs, as PEM or DER"
-        )
+        raise without_certificate(data, source, "the certificates of CAs, as PEM or DER")
     return certificates
+
+
+def without_certificate(
+    data: bytes, source: files.FilePath, expected: str = "-----BEGIN CERTIFICATE-----"
+) -> UnusableFile:
+    """Return the error for PEM blocks none of which is a certificate: what they are. expected: what was."""
+    labels = list(dict.fromkeys(label for label, _ in pem.blocks(data)))
+    instead = f", but {' and '.join(labels[:LABELS_SHOWN])}" if labels else ""
+    return UnusableFile(f"{source}: it contains no certificate{instead}; expected {expected}")
 
 
 def certificates_in(data: bytes, source: str) -> list[bytes]:

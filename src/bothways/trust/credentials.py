@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bothways.errors import AlteredCertificate, ConfigError, IncompleteChain, UnusableFile
 from bothways.faults import shown
 from bothways.trust import files, pem
-from bothways.trust.anchors import certificates_in
+from bothways.trust.anchors import certificates_in, without_certificate
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.chain_links import (
     NOT_TOLD,
@@ -28,6 +28,7 @@ from bothways.trust.chain_links import (
     is_altered,
     is_self_signed,
     key_difference,
+    may_issue,
 )
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
@@ -259,7 +260,7 @@ def _from_bytes(
         return _from_pkcs12(cert, cert_source, password)
     certificates = certificates_in(cert, cert_source)
     if not certificates:
-        raise UnusableFile(f"{cert_source}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
+        raise without_certificate(cert, cert_source)
     return _assembled(certificates, cert_source, read_private_key(key, key_source, password), key_source)
 
 
@@ -387,7 +388,9 @@ def _leaf_of(
     return next((each for each in fitting if not each.is_self_issued), fitting[0])
 
 
-def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate], source: str) -> UnusableFile:
+def _gap(
+    leaf: ParsedCertificate, last: ParsedCertificate, rest: Sequence[ParsedCertificate], source: str
+) -> UnusableFile:
     """Return which certificate is missing after the last one of a chain, and what is there instead of it."""
     missing, subject = shown(last.issuer_text), shown(last.subject_text)
     other = instead_of_issuer(last, rest) or rest[0]
@@ -408,6 +411,13 @@ def _gap(last: ParsedCertificate, rest: Sequence[ParsedCertificate], source: str
             f"put the certificate in its place that the CA has for the key that it signed with{again}"
         )
     else:
+        alien = next((each for each in rest if not may_issue(each) and not each.is_self_issued), None)
+        if alien is not None:
+            return UnusableFile(
+                f"{source}: it contains the certificate of {shown(alien.subject_text)} too, which is not one of a CA "
+                f"and does not belong to the chain of {shown(leaf.subject_text)}: leave it out; each identity has a "
+                "file of its own"
+            )
         extra, wanted = shown(other.subject_text), last.authority_key_identifier
         key = "" if wanted is None else f" with the key {identifier_text(wanted)}"
         problem = (
@@ -429,7 +439,7 @@ def _in_order(
             None,
         )
         if issuer is None:
-            raise _gap(chain[-1], rest, source)
+            raise _gap(leaf, chain[-1], rest, source)
         rest.remove(issuer)
         chain.append(issuer)
     if len(chain) > _MAX_CHAIN:

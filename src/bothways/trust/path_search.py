@@ -249,12 +249,12 @@ def _advice(search: PathSearch, end: LongestPath) -> str:
     ours = ", ".join(search.anchors.readable_names)
     if len(path) == 1 and len(search.chain) == 1:
         return (
-            f"the peer sent only its own certificate: have it send the intermediate {last.issuer_text} too, "
-            f"or add that CA to the trust anchors (now: {ours})"
+            f"no certificate of its issuer, {last.issuer_text}, came with it: if that is an intermediate CA, its "
+            f"certificate has to come too; if it is a root to trust, add it to the trust anchors (now: {ours})"
         )
     return (
-        f"the chain ends at {last.issuer_text}: have the peer send that CA's certificate too, "
-        f"or add it to the trust anchors (now: {ours})"
+        f"the chain ends at {last.issuer_text}: if that is an intermediate CA, its certificate has to come too; "
+        f"if it is a root to trust, add it to the trust anchors (now: {ours})"
     )
 
 

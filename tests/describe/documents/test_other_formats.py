@@ -46,6 +46,18 @@ TEXT = ROOT.pem.decode()
             "a line in it contains BEGIN, but does not begin a PEM block",
             "sed -E",
         ),
+        (b"../../archive/a.example/fullchain1.pem", "one path in the file, ../../archive/a.example", "ln -s"),
+        (b"/etc/ssl/private/me.key\n", "one path in the file, /etc/ssl/private/me.key", "ln -s"),
+        (b"# Root\n# valid until 2036\n", "nothing in the file but comments", "put into it"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+            "a pointer of Git LFS",
+            "git lfs pull",
+        ),
+        (b"\0GITCRYPT\0\1\2", "encrypted by git-crypt", "git-crypt unlock"),
+        (b"age-encryption.org/v1\n-> X25519 a\n", "encrypted by age", "age -d"),
+        (b"$ANSIBLE_VAULT;1.1;AES256\n61\n", "encrypted by Ansible Vault", "ansible-vault view"),
+        (b"# Mother wrote this\nat me.pem", "neither PEM nor DER", ""),
         (b"Mother wrote this", "neither PEM nor DER", ""),
     ],
 )

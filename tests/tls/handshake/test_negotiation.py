@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bothways.faults import Fault
+from bothways.faults import Blame, Fault, hint_of
 from bothways.iana import CipherSuite
 from bothways.tls.handshake.negotiation import (
     check_after_retry,
@@ -77,6 +77,22 @@ def test_old_client_is_refused(legacy: int) -> None:
     """RFC 9846 E.5: nothing below TLS 1.2 is spoken."""
     with blames(Fault.UNSUPPORTED_VERSION):
         choose_version(hello(extensions=None, legacy_version=legacy), (0x0304, 0x0303))
+
+
+@pytest.mark.parametrize(
+    ("offered", "accepted", "advice"),
+    [
+        ((0x0303,), (0x0304,), "have the peer offer TLSv1_3, or accept TLSv1_2"),
+        ((0x0302, 0x0301), (0x0304, 0x0303), "have the peer offer TLSv1_3, TLSv1_2"),
+        ((0x1A1A,), (0x0303,), "have the peer offer TLSv1_2"),
+    ],
+)
+def test_only_a_version_that_we_have_could_be_accepted(
+    offered: tuple[int, ...], accepted: tuple[int, ...], advice: str
+) -> None:
+    with pytest.raises(Blame) as caught:
+        choose_version(hello(ext.SupportedVersions(offered)), accepted)
+    assert hint_of(caught.value.fault, caught.value.facts) == advice
 
 
 def test_client_that_fell_back_without_need_is_refused() -> None:

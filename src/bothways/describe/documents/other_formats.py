@@ -16,6 +16,7 @@ from bothways.describe.documents.json_text import (
     secret_in_yaml,
     sops,
 )
+from bothways.describe.escape import visible
 
 _BEGINNING = 4096
 LOOKED_FOR = 1024 * 1024  # bytes in which the marks of SOPS are looked for
@@ -57,6 +58,10 @@ _BY_START = (
         "a database of SQLite, perhaps of NSS",
         "certutil -L -d FOLDER -n NAME -a > FILE.pem",
     ),
+    _Kind(b"version https://git-lfs", "a pointer of Git LFS in the place of the file", "git lfs pull"),
+    _Kind(b"\0GITCRYPT\0", "a file encrypted by git-crypt", "git-crypt unlock"),
+    _Kind(b"age-encryption.org/", "a file encrypted by age", "age -d -i IDENTITY -o FILE.pem FILE"),
+    _Kind(b"$ANSIBLE_VAULT;", "a file encrypted by Ansible Vault", "ansible-vault view FILE > FILE.pem"),
     _Kind(b"HTTP/1.", "a response of HTTP, saved with its headers", DOWNLOADED),
     _Kind(b"<", "an HTML or XML document", DOWNLOADED),
 )
@@ -74,6 +79,9 @@ _BY_LABEL = (
     _Kind(b"SSH2 ", "a key of SSH", _SSH_PUBLIC),
 )
 _SSH = re.compile(rb"(?:sk-)?(?:ssh-|ecdsa-sha2-)\S+[ \t]+AAAA")
+# A name that ends as those of certificates, keys and lists do, with its folders.
+_PATH = re.compile(rb"[\w@%+=:,.~/\\-]{1,1000}\.(?:pem|crt|cer|der|key|p12|pfx|crl)")
+PATH_SHOWN = 200
 _KNOWN = "expected a certificate, key, request, CRL, OCSP response or PKCS#12"
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f:\s]+")
 _BASE64 = re.compile(rb"[0-9A-Za-z+/=\s]+")
@@ -100,10 +108,23 @@ def other_format(data: bytes) -> Unreadable:
         return _of_ssh(text)
     if is_secret_in_yaml(text):
         return secret_in_yaml()
+    if len(data) <= _BEGINNING and all(line.lstrip().startswith(b"#") for line in text.splitlines()):
+        return Unreadable("there is nothing in the file but comments", "put into it what is expected, in PEM")
+    if _PATH.fullmatch(text):
+        return _of_link(text)
     for kind in _BY_START:
         if data.startswith(kind.start) or text.startswith(kind.start):
             return Unreadable(f"this is {kind.what}", kind.hint)
     return _without_pem(text) or Unreadable(f"neither PEM nor DER: {_KNOWN}", known=False)
+
+
+def _of_link(text: bytes) -> Unreadable:
+    """Return that a file holds one path: so symbolic links are stored by programs that have none."""
+    path = visible(text.decode("ascii"), PATH_SHOWN)
+    return Unreadable(
+        f"there is one path in the file, {path}, as of a symbolic link that was copied as text",
+        "give the file at that path, or make the link again (ln -s)",
+    )
 
 
 def _of_ssh(text: bytes) -> Unreadable:

@@ -7,6 +7,7 @@ from typing import Any
 
 import h11
 
+from bothways.diagnosis.before_tls import RECORDS
 from bothways.diagnosis.causes import Cause
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.messages import (
@@ -109,5 +110,10 @@ class HTTP1Service(ReceivedBody):
             raise ServiceFailed(f"the service: {error}", is_unused=not self._heard, why=error) from None
         if not data and not self._heard:
             raise ServiceFailed("the service ended before its response", is_unused=True)
+        if not self._heard and data.startswith(RECORDS):
+            raise ServiceFailed(
+                "the service expects TLS: it answered by a record of TLS; add backend_tls",
+                why=Cause.TLS_AT_ONCE,
+            )
         self._heard = True
         self._http.receive_data(data)

@@ -5,7 +5,7 @@ They need no keys, no state and no I/O. A choice that is impossible and a rule t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntEnum
 from typing import NamedTuple, NoReturn
 
@@ -61,8 +61,15 @@ def choose_version(hello: ClientHello, accepted: Sequence[Version]) -> Version:
             Fault.UNSUPPORTED_VERSION,
             offered=all_spelled(ProtocolVersion, offered),
             accepted=all_spelled(ProtocolVersion, tuple(accepted)),
+            otherwise=_otherwise(offered, accepted),
         )
     return max(shared)
+
+
+def _otherwise(offered: Collection[int], accepted: Collection[Version]) -> str:
+    """Return what we could do in place of the peer: accept what it offers, where we have that version at all."""
+    could = tuple(each for each in Version if each in offered and each not in accepted)
+    return f", or accept {', '.join(all_spelled(ProtocolVersion, could))}" if could else ""
 
 
 class ClientOffer(NamedTuple):
