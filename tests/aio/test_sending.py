@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,11 +13,13 @@ import identities
 from aio_talk import Clock, ada, open_to, run, serving
 from bothways import Connection, PeerFault, ServerConfig, UsageError
 from bothways.aio import StreamReader, StreamWriter
+from bothways.aio.admission import Admission, AdmittedProtocol
 from bothways.aio.protocol import TLSProtocol
 from bothways.aio.sending import SEALED_A_TURN, SHORT_WRITE
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut
 from bothways.tls.events import Data, Established, Failed, PeerClosed
+from bothways.tls.handshake.access import Refusal
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 
@@ -193,12 +196,13 @@ class Turns:
         own: ServerConfig | None = None,
         idle: float | None = None,
         below: Written | None = None,
+        kind: Callable[..., TLSProtocol] = TLSProtocol,
         **client: Any,
     ) -> None:
         config, self.app = own or identities.server_config(versions=(version,)), Writing()
         peer = ada(versions=(version,), **client).connection("localhost")
         watch = Watch(config.settings)
-        self.pair = Pair(TLSProtocol(config.connection(), watch, self.app, idle_timeout=idle), peer, below)
+        self.pair = Pair(kind(config.connection(), watch, self.app, idle_timeout=idle), peer, below)
         self.tls = self.pair.tls
         while not (self.tls.driver.status.established and peer.established):
             self.pair.to_us()
@@ -492,6 +496,23 @@ def test_nothing_waiting_is_sent_to_a_peer_that_is_no_longer_accepted(end: str |
         assert turns.tls.unsent == 0
 
     talk()
+
+
+@run
+async def test_nothing_waiting_is_sent_to_a_client_that_another_configuration_does_not_accept():
+    """A new configuration of the gateway finds connections that close, too."""
+    turns = Turns(kind=partial(AdmittedProtocol, Admission()), **SMALL)
+    assert isinstance(turns.tls, AdmittedProtocol)
+    client = turns.tls
+    other = identities.server_config(allow=lambda _: Refusal("not any more"))
+
+    def write() -> None:
+        client.send(MUCH)
+        client.close(0.0)
+        client.judge_by(other.settings, Watch(other.settings))
+
+    await turns.count(write)
+    assert isinstance(turns.pair.events[-1], Failed) and len(turns.data) < len(MUCH)
 
 
 @run

@@ -151,7 +151,7 @@ class AdmittedProtocol(TLSProtocol):
         No data passes before that. A connection that has ended passes none, and is not verified.
         """
         self.watch_by(watch)
-        if self._is_over or self._lost:
+        if not self._may_send:
             return
         self.connection.judge_by(settings)
         watch.call_soon(self._judge_if_due)

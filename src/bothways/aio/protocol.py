@@ -248,6 +248,12 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     def _is_gone(self) -> bool:
         return self._lost or self.driver.status.failure is not None
 
+    @property
+    def _may_send(self) -> bool:
+        """Whether the peer may still get data, also of what was written before `close`."""
+        waits = self._backlog is not None if self._closing else not self._lost
+        return waits and self.driver.status.failure is None
+
     def _open(self) -> None:
         """Call the application's `connection_made`, since the handshake is complete."""
         self._watch.join(self._judge_if_due)
@@ -417,8 +423,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
 
     def _judge_if_due(self) -> None:
         """Verify the peer again if its verdict has expired or the evidence has changed, while it may get more data."""
-        may_send = self._backlog is not None if self._closing else not self._lost
-        if may_send and self.driver.status.failure is None:
+        if self._may_send:
             self._take(self.driver.check_if_due())
 
     def _end_of_idleness(self) -> None:
