@@ -139,7 +139,9 @@ def test_a_preset_without_a_source_is_refused_and_none_asks_nothing():
     """Most of them."""
     assert options.Sources((), None).load() is None
     assert options.Sources((), "staple").load() is not None
-    with pytest.raises(ConfigError, match="require requires a source"):
+    with pytest.raises(
+        ConfigError, match="--revocation require requires a source: CRLs .--crl FILE., or --fetch"
+    ):
         options.Sources((), "require").load()
 
 

@@ -78,10 +78,10 @@ def test_lines_have_cause_evidence_and_what_to_do() -> None:
 
 
 def test_several_causes_are_numbered_and_the_rest_is_left_out() -> None:
-    causes = tuple(likely(each) for each in list(Cause)[:7])
+    causes = tuple(likely(each) for each in list(Cause)[:8])
     lines = Explanation("x", "", causes).lines(60)
     assert lines[0] == "Likely causes, the most likely first:"
-    assert [line[:4] for line in lines if line[2:3].isdigit()] == ["  1.", "  2.", "  3.", "  4."]
+    assert [line[:4] for line in lines if line[2:3].isdigit()] == ["  1.", "  2.", "  3.", "  4.", "  5."]
     assert all(len(line) <= 60 or "try:" in line for line in lines)
 
 

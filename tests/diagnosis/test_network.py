@@ -54,6 +54,14 @@ def test_a_close_at_the_hello_tells_no_service_without_tls_from_what_stands_befo
     assert found.first.weight is Weight.POSSIBLE
 
 
+def test_who_connected_by_address_may_lack_the_name_by_which_a_router_selects() -> None:
+    """A router by server name without a default closes for a hello without one."""
+    own = OwnSide(Role.CLIENT, address="192.0.2.7:12345", server_name="192.0.2.7")
+    found = explain(Truncated("server", step=StepId("1.2")), Situation(own, Observed(sent=("ClientHello",))))
+    assert first(found) == ("NO_NAME_SENT", "ours")
+    assert "SPEAKS_PLAIN" in [each.cause.name for each in found.causes]
+
+
 @pytest.mark.parametrize(
     ("port", "cause"), [("5432", "SPEAKS_DATABASE"), ("80", "SPEAKS_HTTP"), ("25", "SPEAKS_MAIL")]
 )

@@ -112,3 +112,11 @@ def test_after_a_server_hello_of_tls_1_3_no_group_is_missing() -> None:
         seen = Observed(sent=("ClientHello",), received=("ServerHello",), version=version)
         found = explain(alert, Situation(OwnSide(Role.CLIENT), seen))
         assert ("NO_SHARED_GROUP" in {each.cause.name for each in found.causes}) == is_told
+
+
+def test_a_client_that_offers_http_1_1_alone_is_told_to_offer_http_2_too() -> None:
+    """`bothways get --http 1.1` offers it alone, and needs another word than `--alpn`."""
+    found = talk(client(alpn=("http/1.1",)), identities.server_config(alpn=("h2",))).clients.first
+    assert found.cause.name == "NO_SHARED_PROTOCOL"
+    assert "without --http 1.1" in found.remedy
+    assert found.command is not None and "--alpn h2,http/1.1" in found.command

@@ -209,6 +209,13 @@ def test_a_leaf_alone_of_another_owner_is_of_a_ca_that_is_not_trusted() -> None:
     assert first(found) == ("CA_NOT_ACCEPTED", "the peer's")
 
 
+@pytest.mark.parametrize(("anchor", "told"), [(holder(), True), (identities.root("Globex Corp Root"), False)])
+def test_a_trust_anchor_that_is_no_ca_is_told(anchor: pki.Issued, told: bool) -> None:
+    """A certificate of a client was configured in the place of its CA."""
+    found = talk(client(anchors=TrustStore([anchor.der]))).clients
+    assert ("is no certificate of a CA" in found.first.evidence) == told
+
+
 @pytest.mark.parametrize("names", [["DNS:localhost"], ["DNS:elsewhere.example"]])
 def test_a_client_whose_own_file_has_the_servers_intermediate_knows_that_it_is_missing(
     names: list[str],

@@ -331,7 +331,7 @@ async def test_a_redirect_is_followed_after_a_check_of_its_host() -> None:
     [
         ("http://inner.example/", "10.0.0.1 is private, and not allowed"),
         ("http://169.254.169.254/latest/meta-data/", "a cloud's metadata"),
-        ("https://crl.example/", "https is not allowed"),
+        ("https://crl.example/", "it redirects to an address that is not accepted: https is not allowed"),
         ("file:///etc/passwd", "not an http address"),
         ("", "it redirects to something that is not a URL"),
         (LISTS, "in a circle"),

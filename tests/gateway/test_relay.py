@@ -114,7 +114,7 @@ def test_what_one_side_does_not_read_stops_the_other(setting: Setting, slow: str
                 await until(lambda: gateway.clients)
                 [client] = gateway.clients
                 end = client.relay.client if slow == "service" else client.relay.service
-                await until(lambda: end.count)
+                await until(lambda: end.count and end.other.transport is not None)
                 before = -1
                 while before != end.count:
                     before = end.count

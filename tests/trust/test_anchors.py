@@ -47,7 +47,8 @@ def test_the_systems_anchors_come_from_the_file_that_ssl_cert_file_names(tmp_pat
     ("data", "sentence"),
     [
         (b"", "neither PEM nor DER"),
-        (b"hello", "neither PEM nor DER"),
+        (b"hello", "neither PEM nor DER, but text without any certificate"),
+        (b"\xfe\xff\0", "neither PEM nor DER; expected"),
         (ROOT.key_pem, "it contains no certificate, but PRIVATE KEY; expected"),
         (b"\x30\x00", "certificate 1 cannot be parsed"),
         (ROOT.pem + ROOT.pem.replace(b"MII", b"AII"), "certificate 2 cannot be parsed"),
@@ -57,6 +58,12 @@ def test_a_store_without_readable_anchors_is_a_config_error(data, sentence):
     """Without anchors no peer can be verified."""
     with pytest.raises(ConfigError, match=f"anchors: {sentence}"):
         TrustStore.from_pem(data)
+
+
+def test_a_url_is_no_file_and_is_not_fetched():
+    """Other programs take both."""
+    with pytest.raises(ConfigError, match="root.pem: cannot be read: it is a URL, and a file is expected"):
+        TrustStore.from_file("https://pki.example/root.pem")
 
 
 def test_anchors_are_found_by_the_name_of_the_issuer():

@@ -105,7 +105,7 @@ def test_a_renewed_certificate_of_the_same_key_is_taken_before_the_self_signed_o
         (ME.key_pem, None, None, "certificate: it contains no certificate"),
         (ME.pem, ME.pem, None, "key: it contains no private key"),
         (ME.pem, b"hello", None, "key: neither PEM nor DER; expected a private key"),
-        (b"hello", ME.key_pem, None, "certificate: neither PEM nor DER; expected certificates"),
+        (b"hello", ME.key_pem, None, "certificate: neither PEM nor DER, but text without any certificate"),
         (b"", ME.key_pem, None, "certificate: neither PEM nor DER"),
         (ME.pem, ME.encrypted_key_pem(b"x"), None, "key: it is encrypted, and no password was given"),
         (ME.pem, ME.encrypted_key_pem(b"x"), "y", "key: the password is wrong"),

@@ -16,7 +16,7 @@ from bothways.cli.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.option_types import FileName, Text
 from bothways.cli.parsed_type import ParsedType
 from bothways.cli.terminal import passphrase, refuse
-from bothways.errors import ConfigError
+from bothways.errors import ConfigError, UnusableFile
 from bothways.trust.anchors import TrustStore
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
@@ -151,7 +151,7 @@ def _identity(cert: str, key: str | None, password_file: str | None, *, watched:
     except PassphraseNeeded as needed:
         password = passphrase(None, needed.place)
         if password is None:
-            raise ConfigError(f"{needed.place}: {LOCKED}") from None
+            raise UnusableFile(f"{needed.place}: {LOCKED}") from None
         return read(cert, key, password)
 
 
@@ -232,7 +232,10 @@ class Sources:
             lists = CRLStore.from_files(*self.crl) if lists is None else lists
         with explaining_file_kinds(*((path, Wanted.RESPONSES) for path in ocsp)):
             responses = OCSPStore.from_files(*ocsp)
-        return Revocation.preset(self.revocation or "require", lists, responses, fetch)
+        preset = self.revocation or "require"
+        if not (lists or responses or fetch or preset.startswith("staple")):
+            raise ConfigError(f"--revocation {preset} requires a source: CRLs (--crl FILE), or --fetch")
+        return Revocation.preset(preset, lists, responses, fetch)
 
     def _fetch(self) -> Fetch | None:
         if self.fetch:

@@ -17,6 +17,7 @@ from bothways.diagnosis.situation import OF_SYSTEM
 from bothways.faults import sentence
 
 SHOWN = 4
+SHOWN_BARE = 5  # where none has evidence: a hello is refused for its suites, groups, schemes or versions
 MORE = 2
 WIDTH = 100
 OWN_FACTS = ("target", "host", "port", "cert", "key", "ca", "starttls", "later", "offer", "classic", "groups")
@@ -224,7 +225,7 @@ class Explanation:
         settled = {topic_of(each.cause) for each in self.causes if each.weight is Weight.CERTAIN}
         kept = [each for each in self.causes if each.weight is Weight.CERTAIN or _is_shown(each, settled)]
         if not any(each.weight >= Weight.LIKELY for each in kept):
-            return self.causes[:SHOWN]
+            return self.causes[:SHOWN_BARE]
         more = [each for each in self.causes if _may_be_shown(each, kept, settled)][:MORE]
         needed = _firsts(kept)
         others = [each for each in (*kept, *more) if each not in needed]

@@ -296,9 +296,16 @@ def protocols(case: Case) -> Iterator[Likely]:
         detail = "it supports none of those that were offered"
     weight = CERTAIN if ours else LIKELY
     facts = dict(OF_OTHER_SERVICES) if case.own_side.starttls else {}
+    if ours == ["http/1.1"]:
+        facts = {
+            "offering": f"{OFFER_HTTP2}, or what else the server supports",
+            "offer": "h2,http/1.1",
+            "given_alpn": "",
+        }
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, weight, "", detail=detail, **facts)
 
 
+OFFER_HTTP2 = "offer h2 too (--alpn h2,http/1.1; `bothways get` does so without --http 1.1)"
 # Services of other protocols than HTTP need no ALPN.
 OF_OTHER_SERVICES: Mapping[str, object] = {
     "offering": "offer no protocol (leave --alpn out), or the one of this service",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
@@ -50,9 +51,12 @@ def wrong_name(case: Case) -> Iterator[Likely]:
             evidence += "has" if covered else "does not have"
         elif lacking:
             evidence += "; our certificate has neither"
+        by_openssl = case.stack is Stack.OPENSSL and case.alert == Alert.BAD_CERTIFICATE and not is_new(case)
         if compares:
             evidence += f"; {BY_ITSELF}"
-        weight = LIKELY if compares or _lacks_address(case, lacking, names.ip) else POSSIBLE
+        elif by_openssl:
+            evidence += f"; {BY_OPENSSL}"
+        weight = LIKELY if compares or by_openssl or _lacks_address(case, lacking, names.ip) else POSSIBLE
         wanted = "the name that the client used" if covered else "the address that the client connected to"
         if _has_spiffe_id_alone(names):
             wanted = "what the client compares: another SPIFFE ID, or a name or an address"
@@ -60,6 +64,22 @@ def wrong_name(case: Case) -> Iterator[Likely]:
 
 
 BY_ITSELF = "programs that compare names by themselves (stunnel's checkHost, mosquitto) send this alert"
+BY_OPENSSL = (
+    "OpenSSL, as which it lists its schemes, sends this alert for a name or an address that it does not find"
+)
+
+
+def sent_name(case: Case) -> bool:
+    """Whether the client sent a server name, as those do that connect by one."""
+    return case.observed.offer is not None and case.observed.offer.server_name is not None
+
+
+def is_new(case: Case) -> bool:
+    """Whether a certificate that we sent is a few days old: by a clock that is behind it is not yet valid."""
+    return case.situation.now - max(each.not_before for each in case.chain) < NEW
+
+
+NEW = timedelta(days=3)
 
 
 def _compared_by_itself(case: Case, asked: str) -> Likely:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
 from bothways.describe.messages import listed
 from bothways.diagnosis import certificates as certs
-from bothways.diagnosis import clocks, own_issuer, own_strength
+from bothways.diagnosis import clocks, own_issuer, own_name, own_strength
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
@@ -161,10 +160,14 @@ def clock(case: Case) -> Iterator[Likely]:
     days = (ends - now).days
     period = f"our chain is valid from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
     near = case.alert in CLOCK_ALERTS and (now - begins < certs.FRESH or days < SOON_DAYS)
-    is_early = _is_early_for_openssl(case)
+    is_early, is_likely = _is_early_for_openssl(case), False
     if is_early:
         period += "; OpenSSL, as which the peer lists its schemes, sends this alert for what is not yet valid"
-    yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near or is_early else POSSIBLE, period)
+        # Where it sent no name, it may have compared one, of which OpenSSL says the same.
+        is_likely = case.is_client or own_name.is_new(case) or own_name.sent_name(case)
+        if not own_name.is_new(case):
+            period += f"; its clock would be {(now - begins).days} days behind"
+    yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near or is_likely else POSSIBLE, period)
     if is_early and case.is_client:
         detail = (
             "its certificate revocation list (CRL) for our CA may not be valid yet: the alert is the same"
@@ -174,11 +177,8 @@ def clock(case: Case) -> Iterator[Likely]:
 
 def clock_of_new(case: Case) -> Iterator[Likely]:
     """Of a certificate that is a few days old a clock that is behind makes one that is not yet valid."""
-    if case.chain and case.situation.now - max(each.not_before for each in case.chain) < NEW:
+    if case.chain and own_name.is_new(case):
         yield from clock(case)
-
-
-NEW = timedelta(days=3)
 
 
 def _is_early_for_openssl(case: Case) -> bool:

@@ -360,8 +360,9 @@ def certificates_in(data: bytes, source: str) -> list[bytes]:
     if not found:
         if data[:1] == b"\x30":
             return [bytes(data)]
+        kind = ", but text without any certificate" if data and data.isascii() and b"\0" not in data else ""
         raise UnusableFile(
-            f"{source}: neither PEM nor DER; expected certificates (-----BEGIN CERTIFICATE-----)"
+            f"{source}: neither PEM nor DER{kind}; expected certificates (-----BEGIN CERTIFICATE-----)"
         )
     pem.check_ended(data, pem.CERTIFICATE_LABELS, source)
     certificates = []

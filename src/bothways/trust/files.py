@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import stat
 import time
@@ -44,10 +45,19 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
                 raise OSError("it is not a regular file, but a pipe or a device")
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or error
+        if isinstance(error, FileNotFoundError) and _is_url(path):
+            problem = "it is a URL, and a file is expected: download it, and give the file"
         raise UnusableFile(f"{os.fspath(path)}: cannot be read: {problem}") from None
     if len(data) > most:
         raise UnusableFile(f"{os.fspath(path)}: larger than {most} bytes, the limit for it")
     return data
+
+
+def _is_url(path: FilePath) -> bool:
+    return _URL.match(os.fsdecode(path)) is not None
+
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def _from_pipe(pipe: int, most: int) -> bytes:

@@ -62,7 +62,10 @@ def redirected(location: URLParts, to: str, *, https: bool = False) -> URLParts:
     """Return the location that a redirect names (RFC 9110 10.2.2). Raises ValueError as `read_location` does."""
     if len(to) > LONGEST or not _PRINTABLE.fullmatch(to):
         raise ValueError("it redirects to something that is not a URL")
-    return read_location(urljoin(str(location), to), https=https)
+    try:
+        return read_location(urljoin(str(location), to), https=https)
+    except ValueError as error:
+        raise ValueError(f"it redirects to an address that is not accepted: {error}") from None
 
 
 def is_host(text: str) -> bool:
