@@ -214,6 +214,8 @@ class Case:
 # Facts that rules replace where they know more.
 UNKNOWN: dict[str, object] = {
     "detail": "",
+    "failing": "neither TLS nor the network failed, as far as is known",
+    "succeeded": "TLS succeeded; ",
     "beginning": "the port uses implicit TLS: TLS begins with the first byte, without a request",
     "another_key": "use a certificate with another kind of key; "
     "RSA of 2048 bits and P-256 are accepted nearly everywhere",

@@ -78,7 +78,7 @@ class Cause(Enum):
         ours="correct it in the configuration or the program; no peer has a part in it",
     )
     OTHER_ERROR = Row(
-        "neither TLS nor the network failed, as far as is known: {problem}",
+        "{failing}: {problem}",
         ours="look for its cause where it was raised",
     )
     OUR_DEFECT = Row(
@@ -632,6 +632,6 @@ class Cause(Enum):
         theirs="try again later; if it goes on, look at the {peer}'s load, its limit of connections and its log",
     )
     REFUSED_BY_SERVICE = Row(
-        "TLS succeeded; the service itself refused us: {detail}",
+        "{succeeded}the service itself refused us: {detail}",
         theirs="look up what its answer means; its log has more",
     )

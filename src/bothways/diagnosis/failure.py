@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bothways.diagnosis import departure, network
+from bothways.diagnosis import departure, foreign_errors, network
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
@@ -45,6 +45,9 @@ def explain_failure(
     """
     found: BaseException | None = failure_of(error)
     if found is None:
+        told = foreign_errors.explain_foreign(_within(error), address)
+        if told is not None:
+            return told
         found = _of_network(error) or error
     situation = getattr(found, "situation", None)
     if isinstance(situation, FailureFacts):

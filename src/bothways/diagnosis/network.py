@@ -25,11 +25,13 @@ from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack
 from bothways.errors import PeerFault, Truncated
+from bothways.faults import shown
 from bothways.roles import Progress, Role
 
 LIKELY, POSSIBLE, CERTAIN = Weight.LIKELY, Weight.POSSIBLE, Weight.CERTAIN
 PEERS, BETWEEN, OURS = Party.PEERS, Party.BETWEEN, Party.OURS
 
+OF_A_LIBRARY = "a library reports a failure in words of its own, and no error of the operating system"
 NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN})
 CUTS = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
@@ -62,6 +64,13 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
             yield case.likely(Cause.UNREACHABLE, OURS, LIKELY, error.strerror or "")
             yield case.likely(Cause.REJECTED, BETWEEN, POSSIBLE, "some firewalls answer so")
             yield case.likely(Cause.FILTERED, BETWEEN, POSSIBLE)
+        case _ if error.errno is None:
+            yield case.likely(
+                Cause.OTHER_ERROR,
+                OURS,
+                failing=OF_A_LIBRARY,
+                problem=shown(str(error) or type(error).__name__),
+            )
         case _:
             problem = error.strerror or type(error).__name__
             yield case.likely(Cause.LOCAL_FAILURE, OURS, LIKELY, problem=problem)

@@ -1,0 +1,204 @@
+"""Failures of TLS by another implementation in the same program: Python's own `ssl`, and OpenSSL's reasons in texts.
+
+Nothing of the handshake is known but the reason: its name, the number of a verification, or the name of an alert.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from bothways.diagnosis import before_tls, network, peer_alerts
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.errors import PeerAlert
+from bothways.iana import Alert
+from bothways.roles import Role
+
+OURS, PEERS = Party.OURS, Party.PEERS
+LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE
+NOT_OURS = (
+    "TLS was that of another library, and not of bothways: nothing but the reason that it gives is known of the "
+    "handshake; `bothways connect` to the same server tells more"
+)
+UNKNOWN_REASON = "TLS of another library failed, for a reason that is not explained here"
+
+
+class ForeignTLS(Exception):
+    """What another TLS implementation says. Never raised: an explanation contains it in place of an error.
+
+    reason: OpenSSL's name of it, in capitals; "" for none.  verify_code: that of `X509_V_ERR_...`, or None.
+    """
+
+    def __init__(self, said: str, reason: str, verify_code: int | None = None) -> None:
+        super().__init__(said)
+        self.reason = reason
+        self.verify_code = verify_code
+
+    @property
+    def alert(self) -> int | None:
+        """The alert that the peer sent, where the reason is one."""
+        match = _ALERT.search(self.reason)
+        return ALERTS.get(match[1]) if match is not None else None
+
+
+def of_python(error: ssl.SSLError) -> ForeignTLS:
+    """Return what an error of Python's `ssl` says, by its attributes."""
+    code = getattr(error, "verify_code", None)
+    reason = getattr(error, "reason", None) or (
+        "UNEXPECTED_EOF_WHILE_READING" if isinstance(error, ssl.SSLEOFError) else ""
+    )
+    said = f"{type(error).__name__}: {error.strerror or reason or error}"
+    return ForeignTLS(said, str(reason), code if isinstance(code, int) else None)
+
+
+def in_text(text: str) -> ForeignTLS | None:
+    """Return the reason that a library quotes of OpenSSL or BoringSSL in a text of its own, or None."""
+    match = _QUOTED.search(text[:TEXT_LIMIT])
+    if match is None:
+        return None
+    reason = re.sub(r"[^A-Z0-9]+", "_", match[1].strip().upper())
+    known = next((name for name in REASONS if reason.startswith(name)), reason)
+    words = text[match.end() : TEXT_LIMIT].lower()
+    code = next((number for said, number in VERIFIED.items() if said in words), None)
+    found = ForeignTLS(text.strip().partition("\n")[0], known, code if known == VERIFY_FAILED else None)
+    return found if known in REASONS or found.alert is not None else None
+
+
+def role_of(error: ForeignTLS) -> Role:
+    """Return our role: that of a client, but for what only a server reports."""
+    return Role.SERVER if error.reason in OF_SERVERS else Role.CLIENT
+
+
+def failed(case: Case, error: ForeignTLS) -> Iterator[Likely]:
+    """Return the causes of a reason; where it is not known, that TLS of another library failed."""
+    said = f"it reports {error.reason}" if error.reason else ""
+    if error.reason == VERIFY_FAILED:
+        yield from _not_verified(case, error)
+    elif error.alert is not None:
+        alerted = Case(PeerAlert(error.alert, step=None, peer=case.role.peer), case.situation)
+        for each in peer_alerts.alerted(alerted, error.alert):
+            yield replace(each, facts={**each.facts, **FACTS.get(each.cause, {})})
+    elif error.reason in ENDED:
+        yield from network.ended_without_alert(case)
+    elif error.reason in PLAIN:
+        yield from before_tls.by_port(case)
+        evidence = f"{said}: its first bytes are none of TLS"
+        yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, evidence)
+        yield case.likely(Cause.SPEAKS_HTTP, PEERS, LIKELY, evidence)
+        yield case.likely(Cause.DEVICE_BETWEEN, Party.BETWEEN)
+    elif error.reason in REASONS:
+        cause, party = REASONS[error.reason]
+        yield case.likely(cause, party, LIKELY, said, **FACTS.get(cause, {}))
+    else:
+        yield case.likely(Cause.OTHER_ERROR, OURS, POSSIBLE, failing=UNKNOWN_REASON, problem=str(error))
+
+
+def _not_verified(case: Case, error: ForeignTLS) -> Iterator[Likely]:
+    """It was this program that refused the peer's certificate, by the trust anchors that it gave to that library."""
+    code = error.verify_code
+    evidence = f"its verification ended with code {code}" if code is not None else "it did not verify"
+    for cause in VERIFICATIONS.get(code, (Cause.ROOT_NOT_TRUSTED, Cause.INTERMEDIATE_MISSING)):
+        weight = LIKELY if code in VERIFICATIONS else POSSIBLE
+        weight = POSSIBLE if cause is Cause.OUR_CLOCK else weight
+        party = OURS if cause is Cause.OUR_CLOCK else PEERS
+        yield case.likely(cause, party, weight, evidence, **FACTS.get(cause, {}))
+
+
+TEXT_LIMIT = 2048
+VERIFY_FAILED = "CERTIFICATE_VERIFY_FAILED"
+_ALERT = re.compile(r"^(?:(?:SSLV3|TLSV1|TLSV13|SSL.TLS)_(?:ALERT_)?|ALERT_)([A-Z_]+)$")
+# libpq; the error queue of OpenSSL and BoringSSL, as gRPC and curl print it; Python's own, printed by others.
+_QUOTED = re.compile(
+    r"(?:ssl error: (?!ssl_error_|error:)|ssl routines:[^:]{0,40}:|\[ssl: )([a-z0-9_/ ]{1,60})", re.IGNORECASE
+)
+ALERTS: Mapping[str, int] = {
+    **{each.name: int(each) for each in Alert},
+    "DECRYPTION_FAILED": int(Alert.DECRYPT_ERROR),
+}
+OF_SERVERS = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "PEER_DID_NOT_RETURN_A_CERTIFICATE", "NO_SHARED_CIPHER")
+ENDED = ("UNEXPECTED_EOF_WHILE_READING",)
+PLAIN = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+REASONS: Mapping[str, tuple[Cause, Party]] = {
+    VERIFY_FAILED: (Cause.ROOT_NOT_TRUSTED, PEERS),
+    "UNSUPPORTED_PROTOCOL": (Cause.NO_SHARED_VERSION, PEERS),
+    "WRONG_SSL_VERSION": (Cause.NO_SHARED_VERSION, PEERS),
+    "NO_SHARED_CIPHER": (Cause.NO_SHARED_SUITE, PEERS),
+    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": (Cause.NO_SECURE_RENEGOTIATION, PEERS),
+    "WRONG_SIGNATURE_TYPE": (Cause.NO_SHARED_SCHEME, PEERS),
+    "DH_KEY_TOO_SMALL": (Cause.NO_SHARED_GROUP, PEERS),
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": (Cause.NO_CERTIFICATE, PEERS),
+    "HTTP_REQUEST": (Cause.HTTP_CLIENT, PEERS),
+    "HTTPS_PROXY_REQUEST": (Cause.HTTP_CLIENT, PEERS),
+    "KEY_VALUES_MISMATCH": (Cause.KEY_MISMATCH, OURS),
+    **dict.fromkeys((*PLAIN, *ENDED), (Cause.SPEAKS_PLAIN, PEERS)),
+}
+# Its certificate is in the hands of that library: what an explanation quotes of certificates is not known here.
+NAMED = "that its certificate names"
+UNTOLD = "what it has instead is not told"
+FACTS: Mapping[Cause, Mapping[str, object]] = {
+    Cause.NO_SHARED_VERSION: {"detail": "one of the two allows only versions that the other leaves out"},
+    Cause.NO_SHARED_SUITE: {"detail": "one of the two allows only suites that the other leaves out"},
+    Cause.NO_SHARED_GROUP: {"detail": "one of the two allows only groups that the other leaves out"},
+    Cause.NO_SHARED_SCHEME: {
+        "detail": "one of the two allows only schemes that the other leaves out",
+        "other": "our side",
+    },
+    Cause.NO_CERTIFICATE: {"detail": "the program requires one of its clients"},
+    Cause.INTERMEDIATE_MISSING: {"issuer": NAMED},
+    Cause.ROOT_NOT_TRUSTED: {"issuer": "the one to which its certificates lead"},
+    Cause.EXPIRED: {"date": "a date that is in it"},
+    Cause.NOT_YET_VALID: {"date": "a date that is in it"},
+    Cause.WRONG_NAME: {"got": "other names", "wanted": "the one that the program connects to"},
+    Cause.WRONG_USE: {
+        "got": "another use",
+        "wanted": "that of its side",
+        "usage": "serverAuth or clientAuth",
+    },
+    Cause.STATUS_UNKNOWN: {"detail": "the program has no current CRL of its CA"},
+    Cause.NOT_A_CA: {"issuer": "one of its certificates"},
+    Cause.NAME_NOT_ALLOWED: {"detail": UNTOLD},
+    Cause.WEAK_KEY: {"got": UNTOLD},
+    Cause.WEAK_SIGNATURE: {"got": "an algorithm"},
+    Cause.DEPTH_LIMIT: {"detail": "by the limit that the program sets"},
+}
+# By the numbers of X509_V_ERR_...: https://docs.openssl.org/master/man3/X509_STORE_CTX_get_error/
+VERIFICATIONS: Mapping[int | None, tuple[Cause, ...]] = {
+    2: (Cause.INTERMEDIATE_MISSING, Cause.ROOT_NOT_TRUSTED),
+    3: (Cause.STATUS_UNKNOWN,),
+    7: (Cause.SIGNATURE_WRONG,),
+    9: (Cause.NOT_YET_VALID, Cause.OUR_CLOCK),
+    10: (Cause.EXPIRED, Cause.OUR_CLOCK),
+    12: (Cause.STATUS_UNKNOWN,),
+    18: (Cause.SELF_SIGNED,),
+    19: (Cause.ROOT_NOT_TRUSTED,),
+    20: (Cause.ROOT_NOT_TRUSTED, Cause.INTERMEDIATE_MISSING),
+    21: (Cause.INTERMEDIATE_MISSING, Cause.ROOT_NOT_TRUSTED),
+    23: (Cause.REVOKED,),
+    25: (Cause.PATH_TOO_LONG,),
+    26: (Cause.WRONG_USE,),
+    47: (Cause.NAME_NOT_ALLOWED,),
+    48: (Cause.NAME_NOT_ALLOWED,),
+    62: (Cause.WRONG_NAME,),
+    64: (Cause.WRONG_NAME,),
+    66: (Cause.WEAK_KEY,),
+    67: (Cause.WEAK_KEY,),
+    68: (Cause.WEAK_SIGNATURE,),
+    79: (Cause.NOT_A_CA,),
+}
+VERIFIED: Mapping[str, int] = {
+    "unable to get local issuer certificate": 20,
+    "unable to verify the first certificate": 21,
+    "self-signed certificate in certificate chain": 19,
+    "self signed certificate in certificate chain": 19,
+    "self-signed certificate": 18,
+    "self signed certificate": 18,
+    "certificate has expired": 10,
+    "certificate is not yet valid": 9,
+    "certificate revoked": 23,
+    "hostname mismatch": 62,
+    "ip address mismatch": 64,
+}
