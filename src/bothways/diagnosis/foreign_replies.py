@@ -100,6 +100,11 @@ def _get(held: object, name: str) -> object:
         return None
 
 
+def _arguments(error: BaseException) -> tuple[object, ...]:
+    """Return the arguments of a library's exception: some hold the answer of a server there, and nowhere else."""
+    return error.args
+
+
 def _bytes(value: object) -> bytes:
     if isinstance(value, bytes | bytearray):
         return bytes(value[:TEXT_LIMIT])
@@ -202,8 +207,8 @@ def _libpq(error: BaseException) -> bytes:
 
 def _mysql(error: BaseException) -> bytes:
     """PyMySQL, aiomysql, mysqlclient: a number and a text as arguments; those from 2000 on are the client's own."""
-    numbered = error.args if len(error.args) == 2 else (0, "")
-    code, text = numbered
+    arguments = _arguments(error)
+    code, text = arguments if len(arguments) == 2 else (0, "")
     if not isinstance(code, int) or not (1000 <= code < 2000 or 3000 <= code < 65536):
         return b""
     content = b"\xff" + code.to_bytes(2, "little") + b"#HY000" + _bytes(text)
@@ -227,7 +232,7 @@ MQTT_REFUSES = 0x80
 
 def _imap(error: BaseException) -> bytes:
     """Bytes are those of the server: a greeting, or what follows NO or BAD."""
-    said = error.args[0] if error.args else b""
+    said = next(iter(_arguments(error)), b"")
     if not isinstance(said, bytes):
         return b""
     return said if said.startswith(b"* ") else b"A1 NO " + said
@@ -235,7 +240,7 @@ def _imap(error: BaseException) -> bytes:
 
 def _line(error: BaseException) -> bytes:
     """ftplib, poplib: the line itself, as text or as bytes."""
-    return _bytes(error.args[0]) if error.args else b""
+    return _bytes(next(iter(_arguments(error)), b""))
 
 
 def _of_proxy(error: BaseException) -> bytes:

@@ -1,0 +1,132 @@
+"""TLS of other libraries: Python's own, and reasons of OpenSSL in texts."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import ssl
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+from bothways import explain_failure
+from bothways.diagnosis.causes import Cause
+from diagnosis.foreign_servers import first_of, raised_by, speaking
+
+GRPC = (
+    "last error: Ssl handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL routines:"
+    "OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: self signed certificate in certificate chain"
+)
+# Libraries leave sockets open by which they got no connection that they accept.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _collected() -> Iterator[None]:
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
+
+
+def pythons_tls(port: int, name: str = "localhost", context: ssl.SSLContext | None = None) -> None:
+    context = context or ssl.create_default_context()
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+        context.wrap_socket(plain, server_hostname=name)
+
+
+def test_plain_text_is_told_for_tls_of_python() -> None:
+    with speaking(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        error = raised_by(lambda: pythons_tls(port))
+    found = explain_failure(error)
+    assert first_of(error) is Cause.SPEAKS_PLAIN
+    assert Cause.SPEAKS_HTTP in {each.cause for each in found.causes}
+    assert "of another library" in found.happened and "not of bothways" in found.usually
+
+
+@pytest.mark.parametrize(
+    ("alert", "cause"),
+    [
+        (40, Cause.NO_SHARED_SUITE),
+        (48, Cause.CA_NOT_ACCEPTED),
+        (70, Cause.NO_SHARED_VERSION),
+        (112, Cause.NAME_NOT_SERVED),
+        (116, Cause.NO_CERTIFICATE),
+    ],
+)
+def test_alerts_are_told_for_tls_of_python(alert, cause):
+    with speaking(b"", b"\x15\x03\x03\0\x02\x02" + bytes((alert,))) as port:
+        error = raised_by(lambda: pythons_tls(port))
+    assert first_of(error) is cause
+    assert "we offer" not in str(explain_failure(error))
+
+
+def test_an_end_is_told_for_tls_of_python() -> None:
+    with speaking(b"", b"") as port:
+        error = raised_by(lambda: pythons_tls(port))
+    assert isinstance(error, ssl.SSLEOFError)
+    assert Cause.PEER_STOPPED in {each.cause for each in explain_failure(error).causes}
+    assert first_of(error) is Cause.SPEAKS_PLAIN
+
+
+def refused_by(code: int) -> ssl.SSLCertVerificationError:
+    error = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    error.reason, error.verify_code = "CERTIFICATE_VERIFY_FAILED", code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("code", "cause"),
+    [
+        (10, Cause.EXPIRED),
+        (18, Cause.SELF_SIGNED),
+        (20, Cause.ROOT_NOT_TRUSTED),
+        (62, Cause.WRONG_NAME),
+        (23, Cause.REVOKED),
+        (3, Cause.STATUS_UNKNOWN),
+        (26, Cause.WRONG_USE),
+        (9999, Cause.ROOT_NOT_TRUSTED),
+    ],
+)
+def test_the_verification_of_python_is_told_by_its_number(code, cause):
+    assert first_of(refused_by(code)) is cause
+    assert "{" not in str(explain_failure(refused_by(code)))
+
+
+def test_a_reason_that_is_not_known_is_told_as_such() -> None:
+    error = ssl.SSLError(1, "[SSL] weather (_ssl.c:1)")
+    found = explain_failure(error)
+    assert found.first.cause is Cause.OTHER_ERROR
+    assert "TLS of another library failed" in found.first.text and "weather" in found.first.text
+
+
+@pytest.mark.parametrize("library", ["requests", "urllib3", "httpx"])
+def test_wrappers_of_tls_of_python(library):
+    module = pytest.importorskip(library)
+    with speaking(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        url = f"https://127.0.0.1:{port}/"
+        get = getattr(module, "get", None) or (lambda url: module.request("GET", url, retries=False))
+        error = raised_by(lambda: get(url))
+    assert first_of(error) is Cause.SPEAKS_PLAIN
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ('connection to server at "db" failed: SSL error: certificate verify failed', Cause.ROOT_NOT_TRUSTED),
+        ("failed: SSL error: sslv3 alert handshake failure", Cause.NO_SHARED_SUITE),
+        ("SSL error: tlsv13 alert certificate required", Cause.NO_CERTIFICATE),
+        (GRPC, Cause.ROOT_NOT_TRUSTED),
+        (
+            "SSL_ERROR_SSL: error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER",
+            Cause.SPEAKS_PLAIN,
+        ),
+    ],
+)
+def test_reasons_that_a_library_quotes(text, cause):
+    """libpq and gRPC, whose TLS is in C: their texts are all there is."""
+    assert first_of(RuntimeError(text)) is cause
