@@ -71,6 +71,7 @@ def test_an_end_is_told_for_tls_of_python() -> None:
     assert isinstance(error, ssl.SSLEOFError)
     assert Cause.PEER_STOPPED in {each.cause for each in explain_failure(error).causes}
     assert first_of(error) is Cause.SPEAKS_PLAIN
+    assert "after our hello" not in str(explain_failure(error))
 
 
 def refused_by(code: int) -> ssl.SSLCertVerificationError:

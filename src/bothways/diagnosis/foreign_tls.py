@@ -83,7 +83,9 @@ def failed(case: Case, error: ForeignTLS) -> Iterator[Likely]:
         for each in peer_alerts.alerted(alerted, error.alert):
             yield replace(each, facts={**each.facts, **FACTS.get(each.cause, {})})
     elif error.reason in ENDED:
-        yield from network.ended_without_alert(case)
+        evidence = "it ended the connection without an alert; how far the handshake had come is not known"
+        for each in network.ended_without_alert(case):
+            yield replace(each, weight=POSSIBLE, evidence=evidence)
     elif error.reason in PLAIN:
         yield from before_tls.by_port(case)
         evidence = f"{said}: its first bytes are none of TLS"
