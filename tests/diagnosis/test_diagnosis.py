@@ -256,6 +256,8 @@ def test_every_blank_of_the_table_has_a_fact() -> None:
         "cutting",
         "comparing",
         "requesting",
+        "failing",
+        "succeeded",
     }
     for cause in Cause:
         row = cause.value
