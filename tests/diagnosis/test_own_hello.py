@@ -119,4 +119,4 @@ def test_a_client_that_offers_http_1_1_alone_is_told_to_offer_http_2_too() -> No
     found = talk(client(alpn=("http/1.1",)), identities.server_config(alpn=("h2",))).clients.first
     assert found.cause.name == "NO_SHARED_PROTOCOL"
     assert "without --http 1.1" in found.remedy
-    assert found.command is not None and "--alpn h2,http/1.1" in found.command
+    assert found.command is not None and found.command.endswith("--alpn h2")

@@ -265,8 +265,6 @@ def _before_tls(case: Case) -> Iterator[Likely]:
         )
         plain = case.likely(Cause.SPEAKS_PLAIN, PEERS, POSSIBLE, evidence)
     usual = before_tls.is_port_of_tls(case)
-    if is_address(name):  # as routers by server name do that have no default
-        yield case.likely(Cause.NO_NAME_SENT, OURS, POSSIBLE, evidence, name=name)
     if not usual:
         yield plain
         if probed is None:  # otherwise it was asked in those protocols
@@ -275,6 +273,8 @@ def _before_tls(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.BACKEND_DOWN, PEERS, POSSIBLE, evidence)
     if name is not None and not is_address(name):
         yield case.likely(Cause.NAME_ROUTED, BETWEEN, POSSIBLE, evidence, name=name)
+    elif name is not None:
+        yield case.likely(Cause.NO_NAME_SENT, OURS, POSSIBLE, evidence, name=name)
     if probed is None:  # otherwise a hello after such a header was not answered either
         yield case.likely(Cause.WANTS_PROXY_HEADER, PEERS, POSSIBLE, evidence)
     yield from peer_alerts.lets_not_in(case)

@@ -299,13 +299,13 @@ def protocols(case: Case) -> Iterator[Likely]:
     if ours == ["http/1.1"]:
         facts = {
             "offering": f"{OFFER_HTTP2}, or what else the server supports",
-            "offer": "h2,http/1.1",
+            "offer": "h2",
             "given_alpn": "",
         }
     yield case.likely(Cause.NO_SHARED_PROTOCOL, OURS, weight, "", detail=detail, **facts)
 
 
-OFFER_HTTP2 = "offer h2 too (--alpn h2,http/1.1; `bothways get` does so without --http 1.1)"
+OFFER_HTTP2 = "offer h2 too (--alpn h2 --alpn http/1.1; `bothways get` does so without --http 1.1)"
 # Services of other protocols than HTTP need no ALPN.
 OF_OTHER_SERVICES: Mapping[str, object] = {
     "offering": "offer no protocol (leave --alpn out), or the one of this service",
