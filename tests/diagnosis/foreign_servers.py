@@ -12,6 +12,13 @@ import pytest
 from bothways import explain_failure, failure_of
 from bothways.diagnosis.causes import Cause
 
+# For tests of libraries that leave sockets open by which they got no connection that they accept.
+SOCKETS_LEFT_OPEN = [
+    pytest.mark.usefixtures("sockets_collected"),
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
 
 @contextlib.contextmanager
 def speaking(first: bytes, *after: bytes) -> Iterator[int]:

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import ftplib
-import gc
 import imaplib
 import poplib
 import smtplib
 import ssl
 import urllib.error
 import urllib.request
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from bothways import explain_failure
 from bothways.diagnosis.causes import Cause
-from diagnosis.foreign_servers import first_of, raised_by, speaking
+from diagnosis.foreign_servers import SOCKETS_LEFT_OPEN, first_of, raised_by, speaking
 
 ANSWERED = "HTTP/1.1 {} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-# Libraries leave sockets open by which they got no connection that they accept.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _collected() -> Iterator[None]:
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+pytestmark = SOCKETS_LEFT_OPEN
 
 
 def test_imap_accepts_nobody() -> None:

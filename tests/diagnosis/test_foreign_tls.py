@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import ssl
-import warnings
-from collections.abc import Iterator
 
 import pytest
 
 from bothways import explain_failure
 from bothways.diagnosis.causes import Cause
-from diagnosis.foreign_servers import first_of, raised_by, speaking
+from diagnosis.foreign_servers import SOCKETS_LEFT_OPEN, first_of, raised_by, speaking
 
 GRPC = (
     "last error: Ssl handshake failed (TSI_PROTOCOL_FAILURE): SSL_ERROR_SSL: error:1000007d:SSL routines:"
     "OPENSSL_internal:CERTIFICATE_VERIFY_FAILED: self signed certificate in certificate chain"
 )
-# Libraries leave sockets open by which they got no connection that they accept.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _collected() -> Iterator[None]:
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+pytestmark = SOCKETS_LEFT_OPEN
 
 
 def pythons_tls(port: int, name: str = "localhost", context: ssl.SSLContext | None = None) -> None:

@@ -111,6 +111,11 @@ def _bytes(value: object) -> bytes:
     return str(value)[:TEXT_LIMIT].encode("latin-1", "replace") if isinstance(value, str) else b""
 
 
+def _one_line(data: bytes) -> bytes:
+    """Return bytes that cannot begin another line of a head."""
+    return re.sub(rb"[\r\n]", b" ", data)
+
+
 def _number(held: object, *names: str) -> int:
     """Return the first attribute that is a number, or 0."""
     values = (_get(held, name) for name in names)
@@ -124,7 +129,7 @@ def _headers(held: object) -> Iterator[bytes]:
     except Exception:  # noqa: BLE001 - of a library
         return
     for name, value in items[:64]:
-        yield re.sub(rb"[\r\n]", b" ", _bytes(name) + b": " + _bytes(value)) + b"\r\n"
+        yield _one_line(_bytes(name) + b": " + _bytes(value)) + b"\r\n"
 
 
 def _http(error: BaseException) -> bytes:
@@ -142,7 +147,7 @@ def _http(error: BaseException) -> bytes:
     body = _bytes(_get(response, "body") or _get(error, "resp_body"))
     if not body and _get(response, "is_stream_consumed"):
         body = _bytes(_get(response, "content"))  # httpx, which reads no network here
-    line = b"HTTP/1.1 %d %s\r\n" % (status, re.sub(rb"[\r\n]", b" ", words))
+    line = b"HTTP/1.1 %d %s\r\n" % (status, _one_line(words))
     return line + b"".join(_headers(headers)) + b"\r\n" + body
 
 
@@ -163,7 +168,7 @@ def _grpc(error: BaseException) -> bytes:
         return b""
     if number == UNAVAILABLE and _OF_CHANNEL.match(str(words)):
         return b""  # of the client's own library: there was no answer
-    said = re.sub(rb"[\r\n]", b" ", _bytes(words))
+    said = _one_line(_bytes(words))
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/grpc\r\n"
     return head + b"grpc-status: %d\r\ngrpc-message: %s\r\n\r\n" % (number, said)
 
