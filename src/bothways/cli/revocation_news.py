@@ -114,6 +114,11 @@ class ServerNews:
         return held
 
 
+def sharing(news: ServerNews | None) -> contextlib.AbstractAsyncContextManager[None]:
+    """Share news while the body runs; None for a server that shares none."""
+    return contextlib.nullcontext() if news is None else news.exchanged()
+
+
 @dataclass(frozen=True, slots=True)
 class _NotingRules(ByRules):
     """Rules that also note whom they are asked about; a diagnosis looks at them as at others."""

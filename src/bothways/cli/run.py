@@ -10,7 +10,6 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import dropwhile
@@ -29,7 +28,7 @@ from bothways.cli.options import (
     side_options,
 )
 from bothways.cli.peer_keys import PeerKeys, keys_options
-from bothways.cli.revocation_news import ServerNews, news_option
+from bothways.cli.revocation_news import ServerNews, news_option, sharing
 from bothways.cli.server_files import RegularCheck, ServerFiles, file_names
 from bothways.cli.spiffe import Workload, allowing, workload_options
 from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
@@ -275,7 +274,7 @@ def _uvicorn_server(config: Any, news: ServerNews | None, ready: Callable[[], No
 
         async def main_loop(self) -> None:
             """Serve until a signal, and share news of revocations meanwhile."""
-            async with nullcontext() if news is None else news.exchanged():
+            async with sharing(news):
                 await super().main_loop()
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:

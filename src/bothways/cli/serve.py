@@ -27,7 +27,7 @@ from bothways.cli.options import (
 from bothways.cli.peer_keys import PeerKeys, keys_options, resume_tls12_option
 from bothways.cli.pictures import LadderFile, ladder_option
 from bothways.cli.reports import Reports
-from bothways.cli.revocation_news import ServerNews, news_option
+from bothways.cli.revocation_news import ServerNews, news_option, sharing
 from bothways.cli.server_files import RegularCheck, ServerFiles, file_names
 from bothways.cli.services import Echo, Forward, Page, Service
 from bothways.cli.serving import Serving
@@ -256,7 +256,7 @@ class LoadedServer:
 
     async def with_news(self, serving: Coroutine[object, object, None]) -> None:
         """Serve, and share news of revocations meanwhile."""
-        async with contextlib.nullcontext() if self.news is None else self.news.exchanged():
+        async with sharing(self.news):
             await serving
 
 
