@@ -42,7 +42,10 @@ class RefusedSettings:
             refuse("set_psk_client_callback", "peers are known by their certificates")
 
     def set_psk_server_callback(self, callback: Any, identity_hint: Any = None) -> None:
-        """Raise ConfigError, except for None: peers are authenticated by certificates."""
+        """Raise ConfigError, except for a `callback` of None: peers are authenticated by certificates.
+
+        identity_hint: has no effect.
+        """
         if callback is not None:
             refuse("set_psk_server_callback", "peers are known by their certificates")
 

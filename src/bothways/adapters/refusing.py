@@ -38,35 +38,35 @@ class Refusing:
     gettimeout: Callable[[], float | None]
 
     def dup(self) -> NoReturn:
-        """Raise an error: a connection has only one owner."""
+        """Raise NotImplementedError: a connection has only one owner."""
         raise NotImplementedError(f"Can't dup() {type(self).__name__} instances")
 
     def recvfrom(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise an error, as `ssl` does."""
+        """Raise ValueError, as `ssl` does."""
         raise ValueError(f"recvfrom not allowed on instances of {type(self)}")
 
     def recvfrom_into(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise an error, as `ssl` does."""
+        """Raise ValueError, as `ssl` does."""
         raise ValueError(f"recvfrom_into not allowed on instances of {type(self)}")
 
     def sendto(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise an error, as `ssl` does."""
+        """Raise ValueError, as `ssl` does."""
         raise ValueError(f"sendto not allowed on instances of {type(self)}")
 
     def recvmsg(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise an error, as `ssl` does."""
+        """Raise NotImplementedError, as `ssl` does."""
         raise NotImplementedError(f"recvmsg not allowed on instances of {type(self)}")
 
     def recvmsg_into(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise an error, as `ssl` does."""
+        """Raise NotImplementedError, as `ssl` does."""
         raise NotImplementedError(f"recvmsg_into not allowed on instances of {type(self)}")
 
     def sendmsg(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise an error, as `ssl` does: nothing is sent unprotected."""
+        """Raise NotImplementedError, as `ssl` does: nothing is sent unprotected."""
         raise NotImplementedError(f"sendmsg not allowed on instances of {type(self)}")
 
     def sendmsg_afalg(self, *arguments: Any, **options: Any) -> NoReturn:
-        """Raise an error: nothing is sent unprotected."""
+        """Raise NotImplementedError: nothing is sent unprotected."""
         raise NotImplementedError(f"sendmsg_afalg not allowed on instances of {type(self)}")
 
     def _sendfile_use_sendfile(self, *arguments: Any, **options: Any) -> NoReturn:

@@ -99,7 +99,8 @@ async def create_server(
 
     factory: makes the protocol; `connection_made` is called when the client is authenticated, and nothing is called
     where the handshake fails.  host, port: the address to listen on; None with sock or path.  sock: a socket that
-    listens already.  path: that of a Unix socket.  reuse_port: let several processes listen on one port.
+    listens already.  path: that of a Unix socket.  reuse_port: let several processes listen on one port.  backlog: the
+    number of connections that the system keeps until they are accepted.
     limit: bytes that may be buffered for sending.  refused: called with the error and the client's address where a
     handshake fails; by default that is logged.  observer: makes an observer for each connection.  handshakes: the
     number of handshakes at the same time, a quarter of them at most for one address or IPv6 /64; where more clients

@@ -40,7 +40,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """The URLs that are written into certificates: of CRLs, of OCSP responders and of the issuer's certificate."""
+    """The URLs that are written into certificates.
+
+    crl: of CRLs (RFC 5280 4.2.1.13).  ocsp: of OCSP responders.  issuer: of the issuer's certificate (4.2.2.1).
+    """
 
     crl: tuple[str, ...] = ()
     ocsp: tuple[str, ...] = ()
@@ -79,7 +82,11 @@ class Issued:
         return Credentials.from_parts((self.certificate, *self.intermediates), self._own_key())
 
     def pkcs12(self, password: bytes, name: str = "") -> bytes:
-        """Return a PKCS#12 file with key and chain, as browsers and Java import it. Raises UsageError."""
+        """Return a PKCS#12 file with key and chain, as browsers and Java import it.
+
+        password: encrypts the file.  name: by which a program lists the key. Raises UsageError where the CA has no
+        private key for it, and for a key of ML-DSA, which PKCS#12 files of `cryptography` cannot contain.
+        """
         key = self._own_key()
         if isinstance(key, mldsa.MLDSA65PrivateKey):
             raise UsageError(P12_MLDSA)
@@ -102,7 +109,7 @@ class Authority:
     """A CA: a root, or an intermediate below one.
 
     Attributes: `certificate`; `key`; `parents` (the CA certificates above it, nearest first, the root last;
-    empty for a root); `addresses`: the URLs that it writes into certificates.
+    empty for a root); `addresses`: the URLs that it writes into certificates; `now`, `random`: as for `create`.
     """
 
     certificate: x509.Certificate
@@ -127,9 +134,10 @@ class Authority:
     ) -> Authority:
         """Create a root CA: a key and a self-signed certificate.
 
-        name: its common name. key: an existing key to use instead of a new one. now: a clock that returns aware
-        datetimes. random: returns n random bytes, for serial numbers. lifetime: its validity. constraints: its name
-        constraints. addresses: the URLs to write into the certificates that it issues.
+        name: its common name. key_type: the algorithm of the new key. key: an existing key to use instead of a new
+        one. now: returns the time, with its time zone. random: returns the given number of random bytes, for serial
+        numbers. lifetime: the validity of its certificate. constraints: its name constraints. addresses: the URLs to
+        write into the certificates that it issues.
         """
         key = key or new_key(key_type)
         subject = profiles.authority_name(name)
@@ -179,9 +187,9 @@ class Authority:
     ) -> Issued:
         """Generate a key and issue a certificate for it.
 
-        profile: what it is for. The names are those of `Holder`. lifetime: counted from `at`; by default that of
-        the profile; the certificate never outlives this CA. at: the time of issue; by default now. Raises
-        AuthorityError for names that no certificate can contain.
+        profile: what it is for. The names are those of `Holder`. key_type: the algorithm of the new key. lifetime:
+        counted from `at`; by default that of the profile; the certificate never outlives this CA. at: the time of
+        issue; by default now. Raises AuthorityError for names that no certificate can contain.
         """
         holder = Holder(common_name, tuple(dns), tuple(ip), tuple(uri), tuple(email))
         profiles.check_holder(profile, holder)
@@ -222,7 +230,11 @@ class Authority:
         at: datetime | None = None,
         serial: int | None = None,
     ) -> x509.Certificate:
-        """Sign a leaf certificate for a public key; arguments as for `issue`."""
+        """Sign a leaf certificate for a public key.
+
+        profile, lifetime, at: as for `issue`. holder: its names. public_key: of the holder. serial: the serial number;
+        by default a random one. Raises UsageError for the profile of CAs, AuthorityError as `issue`.
+        """
         if profile is Profile.SUB_CA:
             raise UsageError("a CA certificate is issued with `intermediate` or `sign_authority`")
         profiles.check_holder(profile, holder)
@@ -252,7 +264,11 @@ class Authority:
         constraints: Constraints = UNCONSTRAINED,
         serial: int | None = None,
     ) -> x509.Certificate:
-        """Sign the certificate of a CA below this one; arguments as for `intermediate`."""
+        """Sign the certificate of a CA below this one, for its public key.
+
+        public_key: of that CA. serial: the serial number; by default a random one. The other arguments are those of
+        `intermediate`.
+        """
         self._check_path_length(path_length)
         start = self.now()
         builder = self._signed_builder(

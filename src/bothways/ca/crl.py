@@ -53,11 +53,12 @@ def build_crl(
     distribution_point: str = "",
     freshest_crl: str = "",
 ) -> x509.CertificateRevocationList:
-    """Sign a CRL.
+    """Sign a CRL (RFC 5280 5).
 
-    revoked: its entries. number: its CRL number, greater than every earlier one. base: the number of the base CRL,
-    which makes this a delta CRL (5.2.4). distribution_point: the URL in the certificates that the CRL covers; empty
-    if it covers all (5.2.5). freshest_crl: the URL of its delta CRL (5.2.6).
+    authority: the CA that signs it. revoked: its entries. number: its CRL number, greater than every earlier one.
+    this_update, next_update: the time of issue, and by when the next CRL is issued; both with their time zone. base:
+    the number of the base CRL, which makes this a delta CRL (5.2.4). distribution_point: the URL in the certificates
+    that the CRL covers; empty if it covers all (5.2.5). freshest_crl: the URL of its delta CRL (5.2.6).
     """
     # Passed as one Python list: the builder's method copies all earlier entries for each one that it adds.
     entries = [_entry(each, this_update) for each in revoked]

@@ -49,7 +49,11 @@ def explain_verdict(
     at: datetime,
     files: Files = UNNAMED,
 ) -> Explanation:
-    """Explain why a chain was refused without a connection; the arguments are those of `bothways.trust.verify`."""
+    """Explain why a chain was refused without a connection.
+
+    verdict: the result of `bothways.trust.verify`.  files: the names of our files, for remedies. The other arguments
+    are those of `bothways.trust.verify`.
+    """
     holder = Role.SERVER if purpose is Purpose.SERVER else Role.CLIENT
     first = verdict.reasons[0]
     letter = first.fault.check.letter if first.fault.check is not None else ""

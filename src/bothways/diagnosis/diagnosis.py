@@ -44,10 +44,12 @@ class Weight(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """A cause that a failure may have. `evidence` says why we think so; the facts fill the braces of the row.
+    """A cause that a failure may have.
 
-    order: the number of the fault that it is a cause of, where there are several independent ones; each of those has
-    to be corrected, in this order.
+    cause: its row in the table of causes.  party: the side that has to change something.  weight: how strong the
+    evidence is.  evidence: why we think so, as text; "" for none.  facts: the values for the braces in the texts of the
+    row.  order: where there are several independent faults, the number of the fault that this cause explains; each
+    fault has to be corrected, in this order.
     """
 
     cause: Cause

@@ -149,6 +149,9 @@ def _of_any_status(data: bytes, situation: Situation) -> Explanation | None:
 
 
 def refusal_in(data: bytes) -> ServiceRefusal | None:
-    """Return the first bytes of a service as a refusal of us, so that a command has failed, or None."""
+    """Return the refusal that a service sent us, after which a command has failed; None if it sent none.
+
+    data: the first bytes received over the established connection.
+    """
     reply = read_reply(data)
     return ServiceRefusal(reply) if reply is not None and reply.refuses else None

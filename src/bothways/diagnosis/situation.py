@@ -28,8 +28,9 @@ LISTS_LOOKED_AT = 8
 class Files:
     """The names of our files, for the commands of a remedy.
 
-    options: further options of our command that those commands keep, each in words.  starttls: the protocols in which
-    our command can request TLS; None for all.
+    cert, key, ca: of our certificate, of its private key, and of the trust anchors.  options: further options of our
+    command that those commands keep, each in words.  starttls: the protocols in which our command can request TLS; None
+    for all.
     """
 
     cert: str = "CERT"
@@ -47,14 +48,14 @@ OF_SYSTEM = "the trust anchors of this system"  # the name of `ca` where no file
 class OwnSide:
     """Our side of a connection: never a private key.
 
-    own: the chains that we may send.  anchors: our trust anchors.  versions, suites, groups, schemes: codes that
-    we offer or accept.  shares: groups for which our hello has a key share.  protocols: ALPN names.
-    server_name: the server that a client wants to reach.  address: where the server is, "HOST:PORT".
-    starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.  local: a server's own IP
-    address, to which the client connected; "" where that is not known.  ech: by which the ClientHello was encrypted.
-    rules: which of the trusted clients a server allows; () for all, or where a function decides.  lists: thisUpdate and
-    nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.  has_psks: whether we have external PSKs.
-    fetches: whether we fetch CRLs and OCSP responses.  crls: the CRLs that we have.
+    role: client or server.  files: the names of our files, for remedies.  own: the chains that we may send.  anchors:
+    our trust anchors.  versions, suites, groups, schemes: codes that we offer or accept.  shares: groups for which our
+    hello has a key share.  protocols: ALPN names. server_name: the server that a client wants to reach.  address: where
+    the server is, "HOST:PORT". starttls: the protocol in which TLS was requested first, such as "smtp"; "" for none.
+    local: a server's own IP address, to which the client connected; "" where that is not known.  ech: by which the
+    ClientHello was encrypted. rules: which of the trusted clients a server allows; () for all, or where a function
+    decides.  lists: thisUpdate and nextUpdate of the CRLs that we have, of at most `LISTS_LOOKED_AT`.  has_psks:
+    whether we have external PSKs. fetches: whether we fetch CRLs and OCSP responses.  crls: the CRLs that we have.
     """
 
     role: Role
@@ -89,7 +90,10 @@ class OwnSide:
         starttls: str = "",
         local: str = "",
     ) -> OwnSide:
-        """Return what an explanation needs of a configuration, without private keys."""
+        """Return what an explanation needs of a configuration, without private keys.
+
+        config: that of the connection. The other arguments are as for `OwnSide`.
+        """
         settings = config.settings
         own = cls._offering(settings.negotiation)
         return replace(
@@ -107,7 +111,7 @@ class OwnSide:
 
     @classmethod
     def of_failure(cls, facts: FailureFacts) -> OwnSide:
-        """Return the same of what the engine kept of a connection that failed."""
+        """Return our side of a connection that failed, by the facts that the engine kept of it."""
         return replace(
             cls._offering(facts.offer),
             role=facts.role,
@@ -172,7 +176,8 @@ class AcceptedCertificates:
 class Observed:
     """What was observed of a connection, as far as it helps to explain a failure.
 
-    sent, received: the names of messages in order.  version: the one chosen.  shown: the chain that we sent,
+    sent, received: the names of messages in order.  version: the code of the chosen version.  offer: what the client's
+    hello offers.  request: what the peer's CertificateRequest accepts.  shown: the chain that we sent,
     () for an empty Certificate, None where none was sent.  chain: the peer's.  data, said: whether application
     data was received, and sent.  closed: whether we sent close_notify.  progress: how far the connection had come.
     protocol: what the server chose by ALPN.  shows_raw_key, sees_raw_key: whether our Certificate message, and the
@@ -248,6 +253,7 @@ class Probed:
 class Situation:
     """Everything that an explanation takes into account besides the failure. `now` is the time by our clock.
 
+    own_side: our configuration.  observed: what was observed of the connection.
     probed: what additional connections found, if any were made.
     connected: where nothing was sent, whether TCP was connected when a time limit passed; None if that is not known.
     """

@@ -35,9 +35,9 @@ class FromProxy:
     """An application behind a proxy that is a client of ours: its caller is the one in the proxy's headers.
 
     app: the application.  proxy: the rule that the proxy's own certificate must match.  anchors: the trust anchors for
-    clients.  revocation: how their certificates are checked.  Requests of other peers are served without their headers
-    being read; a request of the proxy without a header, or with a chain that is not accepted, has no caller. Raises
-    ConfigError.
+    clients.  revocation: how their certificates are checked for revocation.  now: returns the time, with its time
+    zone.  The headers of requests of other peers are ignored; a request of the proxy without a header, or with a chain
+    that is not accepted, has no caller. Raises ConfigError.
     """
 
     def __init__(

@@ -56,7 +56,8 @@ def connect(
 ) -> Channel:
     """Connect to `host` and authenticate both peers.
 
-    server_name: whom the server must prove to be; by default `host`.  timeout: seconds for connecting and the
+    host, port: the address to connect to.  server_name: the name that the server's certificate must contain; by
+    default `host`.  timeout: seconds for connecting and the
     handshake together; the channel has no time limit afterwards (see `Channel.settimeout`).
     starttls: request TLS in this protocol first, such as "smtp" (`bothways.starttls.PROTOCOLS`); what a server
     sends before TLS is discarded, and one that does not change to TLS raises `StartTLSFailed`.

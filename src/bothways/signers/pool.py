@@ -53,7 +53,10 @@ class SigningPool:
         _POOLS.add(self)
 
     def submit(self, scheme: str, data: bytes) -> Future[bytes]:
-        """Return the signature to come. Raises `SignerBusy`."""
+        """Have `data` signed in a thread; return the future of the signature. Raises `SignerBusy`.
+
+        scheme: the IANA name of a signature scheme.  data: what to sign.
+        """
         work: Future[bytes] = Future()
         with self._lock:
             if self._pending >= self._most:

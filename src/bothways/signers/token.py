@@ -79,7 +79,7 @@ class TokenSigner(SigningPool):
         self._first, self.public_key = self._open()[::2]
 
     def is_for(self, uri: KeyURI, pin: str | None) -> bool:
-        """Whether it signs with this key, opened by this PIN."""
+        """Whether this signer is for the key of `uri`, opened by `pin`."""
         return uri == self._uri and compare_digest((pin or "").encode(), (self._pin or "").encode())
 
     def forget_threads(self) -> None:

@@ -21,9 +21,9 @@ CLIENT_LIMITS = TalkLimits(line=2048, lines=32, total=8 * 1024)
 class Accepted(NamedTuple):
     """One protocol in which clients can request TLS.
 
-    name: as in commands.  title: its usual name.  script: our side.  greeting: reads what the service behind us says
-    first, which our client was already told in our own words; None where the client speaks first.  alpn: the
-    application protocol that clients offer who begin with TLS at once; None where that is not possible.
+    name: as in commands.  title: its usual name.  script: our side.  greeting: reads the greeting of the service behind
+    us, since our client has already got one from us; None where the client speaks first.  alpn: the application
+    protocol that a client offers if it begins with TLS at once; None where that is not possible.
     """
 
     name: str
@@ -57,7 +57,11 @@ def accepted_named(name: str) -> Accepted:
 
 
 class AcceptTLS(Exchange):
-    """The server's side of one exchange. `rest` has the first bytes of TLS of a client that began with it at once."""
+    """The server's side of one exchange.
+
+    protocol: in which the client requests TLS.  Attributes: `rest`, the first bytes of TLS of a client that began with
+    TLS at once.
+    """
 
     def __init__(self, protocol: Accepted) -> None:
         talk = Talk(protocol.title, "client", CLIENT_LIMITS)
@@ -73,7 +77,10 @@ class Greeting(Exchange):
 
 
 def greeting_of(protocol: Accepted | None) -> Greeting | None:
-    """Return what reads the greeting of a service; None where it sends none, or none was sent by us."""
+    """Return what reads the greeting of a service behind us; None where it sends none, or we sent none to the client.
+
+    protocol: in which the client requested TLS; None if it requested none.
+    """
     if protocol is None or protocol.greeting is None:
         return None
     return Greeting(protocol, protocol.greeting)

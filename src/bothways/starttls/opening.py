@@ -10,7 +10,7 @@ from bothways.starttls.talk import Talk
 class StartTLS(Exchange):
     """The client's side of one exchange.
 
-    name: the server's host name, which XMPP sends (RFC 6120 4.7.2).
+    protocol: in which TLS is requested.  name: the server's host name, which XMPP sends (RFC 6120 4.7.2).
     """
 
     def __init__(self, protocol: Protocol, name: str) -> None:

@@ -13,7 +13,10 @@ Script = Callable[[Talk, str], Wait[None]]
 
 
 class Protocol(NamedTuple):
-    """One protocol with STARTTLS. name: as in commands.  title: its usual name.  port: the default port without TLS."""
+    """One protocol with STARTTLS.
+
+    name: as in commands.  title: its usual name.  port: the default port without TLS.  script: the client's side.
+    """
 
     name: str
     title: str

@@ -68,7 +68,8 @@ class SharedTicketKeys(TicketKeys):
     def in_file(cls, path: FilePath, *, max_age: timedelta = DEFAULT_MAX_AGE) -> SharedTicketKeys:
         """Return the keys in a file of this user, which is created if it does not exist. Raises ConfigError.
 
-        Somebody who can read it can impersonate any client. max_age: as for `TicketKeys`, and the same for all.
+        path: the file. Somebody who can read it can impersonate any client.  max_age: as for `TicketKeys`, and the
+        same for all servers.
         """
         keys = cls(FileStore(path), max_age=max_age)
         try:
@@ -86,7 +87,7 @@ class SharedTicketKeys(TicketKeys):
 
         url: redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], or rediss:// over TLS.  secret: 32 random bytes or more,
         the same for all servers, and never in the store.  name: the key of the value in the store, one for each
-        service.  max_age: as for `TicketKeys`, and the same for all.
+        service.  max_age: as for `TicketKeys`, and the same for all servers.
         """
         return cls(RedisStore(url, name), Wrapping(secret, name), max_age=max_age)
 

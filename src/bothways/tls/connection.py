@@ -111,7 +111,7 @@ class Connection(ConnectionFacts):
 
     @property
     def is_no_tls(self) -> bool:
-        """Whether the peer's first bytes begin no record, though more have to come before it is refused for them."""
+        """Whether the peer's first bytes cannot begin a TLS record; it is refused for them when more have arrived."""
         return self._hs.inbox.strange_beginning is not None
 
     def receive_eof(self) -> list[Event]:
@@ -274,7 +274,7 @@ class Connection(ConnectionFacts):
     # -- time --------------------------------------------------------------------------------------------
 
     def next_deadline(self) -> float | None:
-        """Return when to call `tick`, on the scale of the config's monotonic clock; None for never."""
+        """Return when to call `tick`, in seconds of the configuration's monotonic clock; None for never."""
         deadlines = [each.answer_by for each in self._runners()]
         if self._handshake is not None:
             deadlines.append(self._hs.deadline)
@@ -316,7 +316,7 @@ class Connection(ConnectionFacts):
         return [] if again is None or not self._life.take(Input.JUDGE).has_effect else self._run(again.judge)
 
     def judge_by(self, settings: Settings) -> None:
-        """Have the peer verified by the settings of another configuration: `evidence_changed` holds until it was.
+        """Use the settings of another configuration to verify the peer; `evidence_changed` is true until that is done.
 
         Raises `UsageError` before `Established`, after the end, and where no peer is verified.
         """

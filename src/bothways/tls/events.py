@@ -34,7 +34,8 @@ class Peer:
     """The authenticated peer: it holds the private key of a certificate or raw public key that we trust, or the secret
     of a pre-shared key.
 
-    proved_at: the time of its signature, if that was in an earlier session that this connection resumes; else None.
+    verdict: the result of its verification.  proved_at: the time of its signature, if that was in an earlier session
+    that this connection resumes; else None.
     """
 
     verdict: Trusted

@@ -63,13 +63,13 @@ class Recent(Generic[K, V]):
 class TrustStore:
     """The trust anchors of one side, immutable. Configurations that share a store share its cache.
 
-    certificates: the trust anchors in DER.  source: their name in errors.  exact: certificates of peers that are
-    trusted as they are, in DER: each for itself, and for none that it has signed.
+    certificates: the trust anchors in DER.  source: their name in errors.  exact: certificates of peers, in DER, each
+    of which is trusted whoever issued it; certificates that it has signed are not trusted.
     remember_paths: the number of verified signatures that are cached at most; 0 caches none.  profile: "private"
     verifies by RFC 5280 with the tolerance that private PKIs need, "web" verifies servers by the rules for public web
     certificates (docs/defaults.md), and clients as "private" does.
     Attributes: `subjects`, the names of the trust anchors in DER, each once, as in certificate_authorities (RFC 9846
-    4.3.4), and `subjects_octets`, their total length in bytes.
+    4.3.4), and `subjects_octets`, their total length in bytes. Raises ConfigError.
     """
 
     generation = 0  # of a watched store it rises with each change

@@ -58,8 +58,8 @@ class TooMuch(Exception):
 class CelRule:
     """A rule by an expression about the certificate of a peer. Raises ConfigError for a bad one, or without the extra.
 
-    expression: it has to be true; docs/gateway.md lists its names and functions.  also: what else has to match. A peer
-    without a certificate, by a raw public key or a pre-shared key, is let in by no expression.
+    expression: has to be true for the peer; docs/gateway.md lists its names and functions.  also: what else has to
+    match. For a peer without a certificate, with a raw public key or a pre-shared key, no expression is true.
     """
 
     expression: str
@@ -74,12 +74,15 @@ class CelRule:
         return self.failing(verdict) is None
 
     def may_mean(self, verdict: Trusted) -> bool:
-        """Whether a trusted peer may be one that the rule means: also by names that are in doubt, or where it fails."""
+        """Whether a trusted peer may be one that the rule means, for rules that deny.
+
+        Also by ambiguous names, as for `PeerRule.may_mean`, and where the expression cannot be evaluated.
+        """
         others = self.also is None or self.also.may_mean(verdict)
         return others and any(self._outcome(verdict, strict=each) != "false" for each in (False, True))
 
     def failing(self, verdict: Trusted) -> str | None:
-        """Return what does not match: a kind, or "cel: " with what the expression is; None where all match."""
+        """Return what does not match: a kind of `also`, or "cel: " and the expression's value; None where all match."""
         kind = None if self.also is None else self.also.failing(verdict)
         if kind is not None:
             return kind

@@ -146,7 +146,7 @@ class Credentials:
         key_path: str = "",
         password: Password = None,
     ) -> Credentials:
-        """Take credentials from the contents of files as `from_files` does. Raises ConfigError, which names them."""
+        """Take the contents of files as `from_files` does. cert_path, key_path: their names. Raises ConfigError."""
         if key is None:
             return _from_bytes(cert, cert_path, cert, cert_path, password)
         return _from_bytes(cert, cert_path, key, key_path, password)

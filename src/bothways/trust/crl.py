@@ -145,7 +145,10 @@ class CRL:
         return self.this_update, self.number or 0
 
     def read_entries(self, progress: Progress | None = None) -> Entries:
-        """Read the entries, once; `progress` is called with a fraction from 0 to 1 now and then. Raises ValueError."""
+        """Read the entries, once. Raises ValueError.
+
+        progress: called now and then with the fraction that was read, from 0 to 1.
+        """
         if self._entries is None:
             open_crl(self.der)  # stricter than the reading of the entries
             self._entries = self._indexed(self._parts.start, progress)

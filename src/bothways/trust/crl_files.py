@@ -24,7 +24,10 @@ class CRLFiles:
     """
 
     def __init__(self, paths: Iterable[files.FilePath], progress: Progress | None = None) -> None:
-        """Read all of them, as `CRLStore.from_files` does. Raises ConfigError."""
+        """Read all files of `paths`, as `CRLStore.from_files` does. Raises ConfigError.
+
+        progress: as for `CRL.read_entries`.
+        """
         self._watched = Watched(paths, lambda data, path: crls_in(data, path, progress), files.MAX_CRL_FILE)
         self.store = CRLStore(self._watched.items())
         self._expiries = ReportedOnce()

@@ -29,10 +29,10 @@ _WHOLE = frozenset({None})
 class CRLStore:
     """The available CRLs, shared by configurations; added CRLs are used from the next verification.
 
-    crls: those to begin with.
+    crls: the first ones.
 
     They are in a dictionary that is replaced as a whole, so that handshakes continue while CRLs are renewed. One thread
-    at a time may renew them; it also checks the signature of a long one. `generation` rises with every change.
+    at a time may renew them; it also verifies the signature of a long CRL. `generation` rises with every change.
     """
 
     def __init__(self, crls: Iterable[CRL] = ()) -> None:
@@ -45,17 +45,24 @@ class CRLStore:
 
     @classmethod
     def from_files(cls, *paths: files.FilePath, progress: Progress | None = None) -> CRLStore:
-        """Read CRLs from files of PEM (any number in each) or DER, each of at most 256 MiB. Raises ConfigError."""
+        """Read CRLs from files. Raises ConfigError.
+
+        paths: of PEM (any number of CRLs in each) or DER, each of at most 256 MiB.  progress: as for
+        `CRL.read_entries`.
+        """
         read = ((files.content(path, most=files.MAX_CRL_FILE), str(path)) for path in paths)
         return cls([crl for data, source in read for crl in crls_in(data, source, progress)])
 
     @classmethod
     def from_pem(cls, data: bytes, *, progress: Progress | None = None) -> CRLStore:
-        """Take CRLs from `data`, PEM or one in DER. Raises ConfigError. progress: as for `CRL.read_entries`."""
+        """Take CRLs from `data`: any number in PEM, or one in DER. Raises ConfigError.
+
+        progress: as for `CRL.read_entries`.
+        """
         return cls(crls_in(pem.require_bytes(data, "CRL"), "CRL", progress))
 
     def copy(self) -> CRLStore:
-        """Return a store with the same CRLs; a change of one is none of the other."""
+        """Return a store with the same CRLs; a later change of one store does not change the other."""
         same = CRLStore(self)
         same.generation, same._time, same._arrivals = self.generation, self._time, dict(self._arrivals)
         return same
@@ -212,7 +219,10 @@ class CRLStore:
         return list(found.values())
 
     def of(self, normal_issuer: bytes, most: int | None = None) -> tuple[CRL, ...]:
-        """Return the CRLs of an issuer. normal_issuer: its name in the form of RFC 5280 7.1.  most: of them, or all."""
+        """Return the CRLs of an issuer.
+
+        normal_issuer: its name in the form of RFC 5280 7.1.  most: the largest number to return; None for all.
+        """
         present = chain.from_iterable(self._by_issuer.get(normal_issuer, {}).values())
         return tuple({id(each): each for each in islice(present, most)}.values())
 

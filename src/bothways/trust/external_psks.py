@@ -118,7 +118,10 @@ class ExternalPSK:
 
 
 class ExternalPSKs:
-    """A set of external pre-shared keys, immutable: a key for each peer, or several while one replaces another."""
+    """A set of external pre-shared keys, immutable: a key for each peer, or several while one replaces another.
+
+    Raises ConfigError where two keys have one identity or one secret.
+    """
 
     __slots__ = ("_digests", "_keys", "_servers")
 

@@ -34,7 +34,7 @@ _BySerial = Mapping[int, Mapping[CertID, _Responses]]
 class OCSPStore:
     """The available OCSP responses: evidence about peers, or staples of our own. Added ones are used at once.
 
-    responses: those to begin with.
+    responses: the first ones.
 
     They are in a dictionary that is replaced as a whole, so that handshakes continue while responses are renewed. One
     thread at a time may renew them. `generation` rises with every new response.

@@ -40,7 +40,11 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of check a (path), b (validity) or c (revocation), with its text."""
+    """The result of one of the three checks of a certificate chain.
+
+    letter: "a" (path), "b" (validity) or "c" (revocation), as in the steps 2.3a and 3.3a.  outcome: how the check
+    ended.  text: what was checked and found, as text for people.
+    """
 
     letter: str
     outcome: Outcome
@@ -49,7 +53,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """All names of a certificate: the subject, and the subject alternative names by kind."""
+    """All names of a certificate: the subject, and the subject alternative names by kind.
+
+    subject: the distinguished name, as in RFC 4514.  common_name: the last one of the subject, None if it has none.
+    dns, ip, uri, email: the alternative names (RFC 5280 4.2.1.6), in the order of the certificate.
+    """
 
     subject: str
     common_name: str | None = None
@@ -111,10 +119,11 @@ class Trusted:
     """The chain leads to a trust anchor and passed every requested check, or a key is trusted without a certificate.
 
     `path_der` has the certificates from the leaf to the trust anchor, in DER: an open connection keeps its verdict, and
-    objects of `cryptography` take five times the memory. `not_after` is the earliest end of validity among these
-    certificates, `valid_until` that among them and the evidence, for evidence with the tolerance for clocks. `wants` is
+    objects of `cryptography` take five times the memory. `names` are those of the leaf. `findings` has the result of
+    each check. `not_after` is the earliest end of validity among these certificates; `valid_until` is the earliest end
+    among these certificates and the evidence, with the tolerance for clocks added to the end of evidence. `wants` is
     evidence that may still be fetched: none, unless an unknown status was accepted. `profile` is the set of rules by
-    which it was verified. `by_key` is what a peer without a certificate is trusted by; it has no path.
+    which it was verified. `by_key` is the key of a peer without a certificate, which has no path.
     """
 
     path_der: tuple[bytes, ...] = field(repr=False)
@@ -151,10 +160,11 @@ class Trusted:
 class Refused:
     """The chain was refused. `reasons` says why, the one that decides the alert first.
 
-    Of very many reasons there is one of each fault, and `left_out` is the number of the others.  `wants` is evidence
-    that may be fetched, where an unknown status is the only reason.  `checks` are slow checks that were deferred: the
-    verdict is not final before they are made and the chain is verified again.  `profile` is the set of rules by which
-    it was verified.
+    Of very many reasons there is one of each fault, and `left_out` is the number of the others.  `names` are those of
+    the leaf, None if it could not be decoded. `findings` has the result of each check.  `wants` is evidence that may
+    be fetched, where an unknown status is the only reason.  `checks` are slow checks that were deferred: the verdict
+    is not final before they are made and the chain is verified again.  `profile` is the set of rules by which it was
+    verified.
     """
 
     reasons: tuple[Reason, ...]

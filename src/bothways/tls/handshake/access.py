@@ -20,7 +20,10 @@ logger = logging.getLogger("bothways")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The result of an authorization function that refuses a client. reason: for our own log, never sent."""
+    """The result of an authorization function that refuses a client. Raises ConfigError.
+
+    reason: a text for our own log, never sent.
+    """
 
     reason: str
 

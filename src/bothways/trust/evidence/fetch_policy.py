@@ -30,18 +30,19 @@ LONGEST_KEEP = timedelta(days=3660)
 class Fetch:
     """What may be fetched to check peers for revocation. All users of this object share what was fetched.
 
-    ocsp: whether the OCSP responders are asked that certificates name (authorityInfoAccess).  crls: whether CRLs are
-    fetched from distribution points where no OCSP response is sufficient.  nonce: "use" sends one with every OCSP
-    request, and refuses a response with another one; "require" also refuses a response without one, as of responders
-    that sign in advance; "none" sends none, and short requests by GET, which HTTP caches may answer. https: whether
-    HTTPS URLs are fetched too; their servers are verified by the system's trust anchors and not checked for
-    revocation.  ports: TCP ports that may be contacted.  allow: hosts by name, and networks such as "10.0.0.0/8",
-    that may be contacted although they are internal or use other ports.  directory: where evidence is stored for
-    later processes.  keep: how long evidence is used before it is fetched again, if it does not expire earlier.
-    seconds: the time limit for each round of fetching.  requests: the number of requests for one peer. redirects: the
-    number of redirects for one request.  max_list_bytes: the size of the largest CRL that is fetched. by_caller: the
-    caller of the connection answers `EvidenceWanted` itself, so that httpcore is not needed.  learned: is called with
-    evidence that was fetched and whose signature was verified, in a thread of its own; it must not raise.
+    ocsp: whether to send requests to the OCSP responders that certificates name (authorityInfoAccess).  crls: whether
+    CRLs are fetched from distribution points where no OCSP response is sufficient.  nonce (RFC 9654): "use" sends one
+    with every OCSP request, and refuses a response with another nonce; "require" also refuses a response without a
+    nonce, as those of responders that sign in advance; "none" sends no nonce, and sends short requests by GET, so that
+    HTTP caches may answer them.  https: whether HTTPS URLs are fetched too; their servers are verified by the system's
+    trust anchors and not checked for revocation.  ports: TCP ports that may be contacted.  allow: hosts by name, and
+    networks such as "10.0.0.0/8", that may be contacted although they are internal or use other ports.  directory:
+    where evidence is stored for later processes.  keep: how long evidence is used before it is fetched again, if it
+    does not expire earlier. seconds: the time limit for each round of fetching.  requests: the number of requests for
+    one peer. redirects: the number of redirects for one request.  max_list_bytes: the size of the largest CRL that is
+    fetched, in bytes. by_caller: whether the caller of the connection answers `EvidenceWanted` itself, so that httpcore
+    is not needed. learned: called, in a thread of its own, with evidence that was fetched and whose signature was
+    verified; it must not raise. Raises ConfigError.
     """
 
     ocsp: bool = True

@@ -71,9 +71,10 @@ class Stapling:
     ) -> None:
         """Find the certificates of our chains that name responders; again when the files of watched credentials change.
 
-        credentials: whose chains are looked at.  random: returns so many random bytes.  anchors: where the issuer of
-        a chain's last certificate is looked for.  policy: by default that of `own_responders`.  store: by default a
-        new one. Raises ConfigError where no certificate names a responder, or its issuer is not found.
+        credentials: ours, whose chains are read.  random: returns the given number of random bytes.  anchors: trust
+        anchors, one of which may be the issuer of a chain's last certificate.  policy: by default that of
+        `own_responders`.  store: by default a new one. Raises ConfigError where no certificate names a responder, or
+        its issuer is not found.
         """
         self.store = OCSPStore() if store is None else store
         self.policy = own_responders() if policy is None else policy
@@ -102,7 +103,10 @@ class Stapling:
         return min((each.due for each in self._renewals.values()), default=_NEVER)
 
     def handle_result(self, request: EvidenceRequest, found: Found, at: datetime) -> str:
-        """Take the result of a request, evidence or failure; return a message for the administrator, as a sentence."""
+        """Take the result of a request; return a message for the administrator, as a sentence.
+
+        found: the evidence, or why there is none.  at: the time.
+        """
         renewal = self._renewals.get(request.certificate.der)
         whose = f"the staple of {request.certificate.subject_text}"
         if renewal is None:

@@ -19,15 +19,15 @@ _WHOLE_PATH = 1_000_000  # certificates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """How peers' certificates are checked for revocation.
+    """How peers' certificates are checked for revocation. Raises ConfigError.
 
     crls, ocsp: the available CRLs and OCSP responses.  staples: what is done with the OCSP responses that a peer
     staples: "ignore", "use", or "require" one for the leaf.  fetch: what may be fetched, and from where, if the
     available evidence is not sufficient.  covers: "path" (every certificate below the trust anchor) or "leaf".
     unknown: "refuse" a peer whose status is unknown, or "accept" it with a warning; a revoked certificate is always
     refused, and so is a missing staple that the certificate requires (RFC 7633).
-    tolerance: the difference of clocks that is allowed for thisUpdate and nextUpdate.  news: evidence that others have
-    brought, of which only permanent revocations count; by itself it is no source.
+    tolerance: the difference of clocks that is allowed for thisUpdate and nextUpdate.  news: evidence that other
+    servers have found; only permanent revocations in it count, so it is no source of a good status.
     """
 
     crls: CRLStore | None = None
@@ -68,7 +68,7 @@ class Revocation:
 
     @property
     def generation(self) -> int:
-        """Rises whenever the available CRLs or responses change, or there are news."""
+        """A number that rises whenever the available CRLs, OCSP responses or news change."""
         sources = (self.crls, self.ocsp, self.news)
         return sum([0 if each is None else each.generation for each in sources])
 
