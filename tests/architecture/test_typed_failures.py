@@ -17,7 +17,7 @@ GATES = {
 }
 COMMANDS = "bothways.cli"
 GATHERED = (
-    "bothways.cli.options.gathered"  # what click hands a command, given to who makes a typed value of it
+    "bothways.cli.options.side.gathered"  # what click hands a command, given to who makes a typed value of it
 )
 CLICK = "bothways.cli.commands.Commands.__init__"  # the arguments of click's own class, handed on
 

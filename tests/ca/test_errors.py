@@ -11,7 +11,7 @@ from architecture.sources import modules
 from bothways import ConfigError, TLSError
 from bothways.ca import errors
 from bothways.ca.errors import AuthorityError
-from bothways.cli.terminal import FAILED, MISUSED, status_of
+from bothways.cli.output.terminal import FAILED, MISUSED, status_of
 
 KINDS = [
     kind for _, kind in inspect.getmembers(errors, inspect.isclass) if kind.__module__ == errors.__name__

@@ -12,7 +12,8 @@ import pytest
 import identities
 import pki
 import report_schema
-from bothways.cli import commands, terminal
+from bothways.cli import commands
+from bothways.cli.output import terminal
 from command_line import bothways, environment, run_command
 from doctor_talk import listening, saying
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 import identities
 from bothways.cli import verify
-from bothways.cli.terminal import DONE, FAILED
+from bothways.cli.output.terminal import DONE, FAILED
 from cli_scripting import Background
 from command_line import bothways, environment, run_command
 from fetch.authorities import Authority, authority

@@ -12,7 +12,7 @@ import pytest
 
 import report_schema
 from bothways.cli.commands import bothways as group
-from bothways.cli.terminal import run
+from bothways.cli.output.terminal import run
 from bothways.testing import MutualTLS
 from gateway_talk import ANYBODY, Setting
 

@@ -13,9 +13,10 @@ import pytest
 
 import http_talk
 import report_schema
-from bothways.cli import get, http_request
+from bothways.cli import get
+from bothways.cli.clients import http_request
 from bothways.cli.commands import bothways
-from bothways.cli.terminal import run
+from bothways.cli.output.terminal import run
 from bothways.testing import MutualTLS
 
 pytestmark = pytest.mark.network

@@ -18,7 +18,7 @@ import identities
 import pki
 from bothways import TLSError
 from bothways.aio import start_server
-from bothways.cli.terminal import LINE_LIMIT, LINES_LIMIT
+from bothways.cli.output.terminal import LINE_LIMIT, LINES_LIMIT
 from bothways.errors import LOG_LIMIT
 from bothways.net import connect, wrap
 from command_line import bothways, environment, run_command

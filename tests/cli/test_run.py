@@ -19,8 +19,8 @@ import identities
 from bothways import ClientConfig, Credentials, PeerAlert, TrustStore
 from bothways.cli import run as module
 from bothways.cli.commands import bothways as group
+from bothways.cli.output.terminal import run
 from bothways.cli.run import ExplainingFormatter, RateLimitFilter
-from bothways.cli.terminal import run
 from bothways.diagnosis import Files
 from bothways.net import connect
 from bothways.testing import MutualTLS

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 import report_schema
 from bothways.cli import verify
-from bothways.cli.terminal import DONE, FAILED
+from bothways.cli.output.terminal import DONE, FAILED
 from bothways.errors import ConfigError
 from pki import NOW, crl, intermediate, leaf, ocsp_refusal, ocsp_response, root
 

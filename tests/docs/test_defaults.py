@@ -21,8 +21,10 @@ from bothways.ca.home import key_encryption
 from bothways.ca.register import database
 from bothways.ca_server import app, ocsp_cache, server, slow_clients
 from bothways.ca_server import worker as ca_worker
-from bothways.cli import admission, conversation, get, http_request, page, run, serve, services, serving
+from bothways.cli import get, run, serve
+from bothways.cli.clients import conversation, http_request
 from bothways.cli.commands import bothways
+from bothways.cli.servers import admission, page, services, serving
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
 from bothways.describe.documents import extensions as describe_extensions

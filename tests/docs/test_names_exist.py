@@ -16,7 +16,7 @@ import pytest
 
 from architecture.sources import ROOT, modules, nodes
 from bothways.cli.commands import bothways
-from bothways.cli.ech import EchType
+from bothways.cli.options.ech import EchType
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Written by the catalogue, which runs the commands of other programs that it shows.

@@ -6,7 +6,7 @@ import sys
 import warnings
 from typing import NoReturn
 
-from bothways.cli.standard_streams import prepare_streams
+from bothways.cli.output.standard_streams import prepare_streams
 
 MISSING = """bothways: the command line needs packages that are not installed
 Hint: pip install 'bothways[cli]'
@@ -25,7 +25,7 @@ def main() -> NoReturn:
     # Warnings of the parser about certificates of others; we report such defects ourselves where they matter.
     warnings.filterwarnings("ignore", module=r"bothways\.trust\.")
     from bothways.cli.commands import bothways
-    from bothways.cli.terminal import run
+    from bothways.cli.output.terminal import run
 
     sys.exit(run(bothways))
 

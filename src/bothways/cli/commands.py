@@ -56,7 +56,7 @@ class Commands(click.Group):
         except ModuleNotFoundError as missing:
             if ctx.resilient_parsing:
                 return None
-            from bothways.cli.terminal import refuse  # for --help only this module is imported
+            from bothways.cli.output.terminal import refuse  # for --help only this module is imported
 
             said = f"{ctx.command_path} {cmd_name}".removeprefix("bothways ")
             needed = f"{said} requires the package {missing.name}, which is not installed"

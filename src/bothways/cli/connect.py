@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 import click
 
-from bothways.cli.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
-from bothways.cli.connect_report import ConnectionEnd, ConnectionReport
-from bothways.cli.conversation import ServerConversation
-from bothways.cli.ech import Ech, ech_option
-from bothways.cli.keylog import keylog_option, load_keylog
-from bothways.cli.option_types import NamesType, Seconds
-from bothways.cli.options import (
+from bothways.cli.clients.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
+from bothways.cli.clients.connect_report import ConnectionEnd, ConnectionReport
+from bothways.cli.clients.conversation import ServerConversation
+from bothways.cli.options.ech import Ech, ech_option
+from bothways.cli.options.keylog import keylog_option, load_keylog
+from bothways.cli.options.peer_keys import PeerKeys, keys_options
+from bothways.cli.options.pictures import LadderFile, ladder_option
+from bothways.cli.options.side import (
     SERVER,
     SPOKEN,
     TIMEOUT,
@@ -27,16 +28,11 @@ from bothways.cli.options import (
     profile_words,
     side_options,
 )
-from bothways.cli.peer_keys import PeerKeys, keys_options
-from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.spiffe import Workload, client_workload_options
-from bothways.cli.staples import Staples, Supply, staples_options
-from bothways.cli.starttls import starttls_option
-from bothways.cli.terminal import (
-    FAILED,
-    output_is_gone,
-    refuse,
-)
+from bothways.cli.options.spiffe import Workload, client_workload_options
+from bothways.cli.options.staples import Staples, Supply, staples_options
+from bothways.cli.options.starttls import starttls_option
+from bothways.cli.options.types import NamesType, Seconds
+from bothways.cli.output.terminal import FAILED, output_is_gone, refuse
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import (
     Files,

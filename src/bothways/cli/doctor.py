@@ -14,10 +14,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from bothways.cli.client_side import OFFERED_ALPN, name_option
-from bothways.cli.console import console, show
-from bothways.cli.option_types import Seconds
-from bothways.cli.options import (
+from bothways.cli.clients.client_side import OFFERED_ALPN, name_option
+from bothways.cli.options.pictures import LadderFile, ladder_option
+from bothways.cli.options.side import (
     FILE,
     SERVER,
     Address,
@@ -27,9 +26,10 @@ from bothways.cli.options import (
     profile_words,
     side_options,
 )
-from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.starttls import starttls_option
-from bothways.cli.terminal import DONE, FAILED, MISUSED, refuse, report_error, say, waiting
+from bothways.cli.options.starttls import starttls_option
+from bothways.cli.options.types import Seconds
+from bothways.cli.output.console import console, show
+from bothways.cli.output.terminal import DONE, FAILED, MISUSED, refuse, report_error, say, waiting
 from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import click
 
 from bothways.audit_chain import ChainBroken, Head
-from bothways.cli.audit_head import head_option
-from bothways.cli.options import FILE
-from bothways.cli.terminal import DONE, FAILED, counted, refuse, report_error, say, say_or_fail
-from bothways.cli.tickets import Tickets, tickets_options
-from bothways.cli.watching import reporting_reloads
+from bothways.cli.options.audit_head import head_option
+from bothways.cli.options.side import FILE
+from bothways.cli.options.tickets import Tickets, tickets_options
+from bothways.cli.output.terminal import DONE, FAILED, counted, refuse, report_error, say, say_or_fail
+from bothways.cli.output.watching import reporting_reloads
 from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.addresses import PassedAddress

@@ -11,11 +11,12 @@ from typing import Any
 
 import click
 
-from bothways.cli.client_side import ClientSide, ca_option, load_client
-from bothways.cli.hints import request_words
-from bothways.cli.http_request import REDIRECTS, RequestContext, ask, load_http
-from bothways.cli.option_types import FileName, Seconds
-from bothways.cli.options import (
+from bothways.cli.clients.client_side import ClientSide, ca_option, load_client
+from bothways.cli.clients.hints import request_words
+from bothways.cli.clients.http_request import REDIRECTS, RequestContext, ask, load_http
+from bothways.cli.clients.output import Output
+from bothways.cli.options.peer_keys import PeerKeys, keys_options
+from bothways.cli.options.side import (
     DIALLED,
     SPOKEN,
     TIMEOUT,
@@ -27,10 +28,9 @@ from bothways.cli.options import (
     profile_words,
     side_options,
 )
-from bothways.cli.output import Output
-from bothways.cli.peer_keys import PeerKeys, keys_options
-from bothways.cli.spiffe import Workload, client_workload_options
-from bothways.cli.terminal import DONE, refuse
+from bothways.cli.options.spiffe import Workload, client_workload_options
+from bothways.cli.options.types import FileName, Seconds
+from bothways.cli.output.terminal import DONE, refuse
 from bothways.errors import ConfigError
 from bothways.http.code import LIBRARIES, RequestAsCode, code
 from bothways.http.location import Location, parse

@@ -17,24 +17,16 @@ from typing import Any
 
 import click
 
-from bothways.cli.option_types import Seconds
-from bothways.cli.options import (
-    ADDRESS,
-    Address,
-    Clients,
-    Side,
-    clients_options,
-    gathered,
-    side_options,
-)
-from bothways.cli.peer_keys import PeerKeys, keys_options
-from bothways.cli.revocation_news import ServerNews, news_option, sharing
-from bothways.cli.server_files import RegularCheck, ServerFiles, file_names
-from bothways.cli.spiffe import Workload, allowing, workload_options
-from bothways.cli.terminal import DONE, MISUSED, bounded, refuse, report_error, say
-from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
-from bothways.cli.watching import checking_regularly
-from bothways.cli.workers import Reloadable, workers_option
+from bothways.cli.options.peer_keys import PeerKeys, keys_options
+from bothways.cli.options.side import ADDRESS, Address, Clients, Side, clients_options, gathered, side_options
+from bothways.cli.options.spiffe import Workload, allowing, workload_options
+from bothways.cli.options.tickets import Tickets, follow_tickets, tickets_options
+from bothways.cli.options.types import Seconds
+from bothways.cli.output.terminal import DONE, MISUSED, bounded, refuse, report_error, say
+from bothways.cli.output.watching import checking_regularly
+from bothways.cli.servers.revocation_news import ServerNews, news_option, sharing
+from bothways.cli.servers.server_files import RegularCheck, ServerFiles, file_names
+from bothways.cli.servers.workers import Reloadable, workers_option
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import UNNAMED, Files
 from bothways.errors import ConfigError

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 
 import click
 
-from bothways.cli.admission import ServeAdmission
-from bothways.cli.ech import ech_key_option, load_ech_keys
-from bothways.cli.keylog import keylog_option, load_keylog
-from bothways.cli.option_types import Seconds
-from bothways.cli.options import (
+from bothways.cli.options.ech import ech_key_option, load_ech_keys
+from bothways.cli.options.keylog import keylog_option, load_keylog
+from bothways.cli.options.peer_keys import PeerKeys, keys_options, resume_tls12_option
+from bothways.cli.options.pictures import LadderFile, ladder_option
+from bothways.cli.options.side import (
     ADDRESS,
     DIALLED,
     Address,
@@ -24,20 +24,20 @@ from bothways.cli.options import (
     gathered,
     side_options,
 )
-from bothways.cli.peer_keys import PeerKeys, keys_options, resume_tls12_option
-from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.reports import Reports
-from bothways.cli.revocation_news import ServerNews, news_option, sharing
-from bothways.cli.server_files import RegularCheck, ServerFiles, file_names
-from bothways.cli.services import Echo, Forward, Page, Service
-from bothways.cli.serving import Serving
-from bothways.cli.spiffe import Workload, allowing, workload_options
-from bothways.cli.staples import Staples, Supply, staples_options
-from bothways.cli.starttls import accepted_option
-from bothways.cli.terminal import DONE, refuse, say
-from bothways.cli.tickets import Tickets, follow_tickets, tickets_options
-from bothways.cli.watching import checking_regularly
-from bothways.cli.workers import (
+from bothways.cli.options.spiffe import Workload, allowing, workload_options
+from bothways.cli.options.staples import Staples, Supply, staples_options
+from bothways.cli.options.starttls import accepted_option
+from bothways.cli.options.tickets import Tickets, follow_tickets, tickets_options
+from bothways.cli.options.types import Seconds
+from bothways.cli.output.terminal import DONE, refuse, say
+from bothways.cli.output.watching import checking_regularly
+from bothways.cli.servers.admission import ServeAdmission
+from bothways.cli.servers.reports import Reports
+from bothways.cli.servers.revocation_news import ServerNews, news_option, sharing
+from bothways.cli.servers.server_files import RegularCheck, ServerFiles, file_names
+from bothways.cli.servers.services import Echo, Forward, Page, Service
+from bothways.cli.servers.serving import Serving
+from bothways.cli.servers.workers import (
     Ready,
     Reloadable,
     Sockets,

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import click
 
-from bothways.cli.file_kinds import for_file
-from bothways.cli.option_types import FileName
-from bothways.cli.options import FILE
-from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.terminal import DONE, MISUSED, passphrase, report_error
+from bothways.cli.options.file_kinds import for_file
+from bothways.cli.options.pictures import LadderFile, ladder_option
+from bothways.cli.options.side import FILE
+from bothways.cli.options.types import FileName
+from bothways.cli.output.terminal import DONE, MISUSED, passphrase, report_error
 from bothways.describe.documents import Document, Unreadable, documents
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import click
 
-from bothways.cli.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
-from bothways.cli.option_types import Seconds
-from bothways.cli.options import SERVER, Address, Side, side_options
-from bothways.cli.peer_keys import PeerKeys, keys_options
-from bothways.cli.spiffe import Workload, client_workload_options
-from bothways.cli.starttls import PROTOCOL
-from bothways.cli.terminal import DONE, bounded, headline, refuse, say
-from bothways.cli.watching import RegularCheck, checking_regularly
+from bothways.cli.clients.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
+from bothways.cli.options.peer_keys import PeerKeys, keys_options
+from bothways.cli.options.side import SERVER, Address, Side, side_options
+from bothways.cli.options.spiffe import Workload, client_workload_options
+from bothways.cli.options.starttls import PROTOCOL
+from bothways.cli.options.types import Seconds
+from bothways.cli.output.terminal import DONE, bounded, headline, refuse, say
+from bothways.cli.output.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError

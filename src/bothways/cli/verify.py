@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 
 import click
 
-from bothways.cli.file_kinds import Wanted, explaining_file_kinds, refuse_others
-from bothways.cli.options import FILE, Sources, load_anchors, profile_option, sources_options
-from bothways.cli.terminal import DONE, FAILED, passphrase, refuse
+from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds, refuse_others
+from bothways.cli.options.side import FILE, Sources, load_anchors, profile_option, sources_options
+from bothways.cli.output.terminal import DONE, FAILED, passphrase, refuse
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Files, explain_verdict, facts_of
 from bothways.faults import Fault, Reason, hint_of

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from bothways.ca.errors import AuditFailed, FileUnusable
 from bothways.cli.ca import command
-from bothways.cli.terminal import status_of
+from bothways.cli.output.terminal import status_of
 from ca.databases import execute
 from ca_commands import ca, client, init, rows
 

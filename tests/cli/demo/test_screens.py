@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.cli.console import PIPE_WIDTH
+from bothways.cli.output.console import PIPE_WIDTH
 from bothways.describe.steps import PHASES, STEPS
 from cli.demo.test_command import SCENES, run
 

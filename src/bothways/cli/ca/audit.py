@@ -13,9 +13,9 @@ from bothways.ca.errors import AuditFailed, AuthorityError
 from bothways.ca.home import files
 from bothways.ca.home.layout import register_of, root_register_of
 from bothways.ca.register.audit_log import AuditEntry
-from bothways.cli.audit_head import head_option
 from bothways.cli.ca.options import directory_argument, json_option
-from bothways.cli.terminal import counted, say
+from bothways.cli.options.audit_head import head_option
+from bothways.cli.output.terminal import counted, say
 from bothways.describe.escape import visible
 
 

@@ -10,7 +10,7 @@ from bothways.ca.authority import utc_now
 from bothways.ca.crl import HOLD
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import RegisterEntry
-from bothways.cli.terminal import refuse
+from bothways.cli.output.terminal import refuse
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
 from bothways.trust.anchors import certificates_in

@@ -16,8 +16,8 @@ from bothways.ca.register.database import has_password
 from bothways.cli.ca.import_source import ImportSource, import_source_options
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import constraints_options, directory_argument, key_option
-from bothways.cli.option_types import Text
-from bothways.cli.terminal import refuse, say
+from bothways.cli.options.types import Text
+from bothways.cli.output.terminal import refuse, say
 from bothways.describe.escape import visible
 from bothways.trust.certificate import subject_of
 from bothways.trust.evidence.locations import read_location

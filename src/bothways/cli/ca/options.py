@@ -13,9 +13,9 @@ import click
 
 from bothways.ca.keys import KeyType
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Delegation, Holder, Profile
-from bothways.cli.option_types import FileName
-from bothways.cli.options import Command, gathered
-from bothways.cli.terminal import refuse
+from bothways.cli.options.side import Command, gathered
+from bothways.cli.options.types import FileName
+from bothways.cli.output.terminal import refuse
 from bothways.describe.escape import visible
 
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}

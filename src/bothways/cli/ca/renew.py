@@ -15,7 +15,7 @@ from bothways.cli.ca.find_certificate import find_certificate
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.ca.output_files import OutputFiles, renewed_files_options
-from bothways.cli.terminal import DONE, FAILED, refuse, report_error, say
+from bothways.cli.output.terminal import DONE, FAILED, refuse, report_error, say
 from bothways.describe.escape import visible
 from bothways.errors import UsageError
 

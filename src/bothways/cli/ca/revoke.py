@@ -11,7 +11,7 @@ from bothways.ca.crl import REASONS
 from bothways.cli.ca.find_certificate import find_certificate
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
-from bothways.cli.terminal import say
+from bothways.cli.output.terminal import say
 from bothways.describe.escape import visible
 
 

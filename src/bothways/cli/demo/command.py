@@ -22,8 +22,8 @@ from bothways.cli.demo.scenes import (
     went_well,
 )
 from bothways.cli.demo.screens import show_classic, show_everything
-from bothways.cli.pictures import LadderFile, ladder_option
-from bothways.cli.terminal import FAILED
+from bothways.cli.options.pictures import LadderFile, ladder_option
+from bothways.cli.output.terminal import FAILED
 from bothways.ladder.by_step import StepView, step_views
 from bothways.ladder.report import error_facts
 

@@ -12,9 +12,9 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from bothways.cli.console import console, show
 from bothways.cli.demo.identities import DemoIdentities
 from bothways.cli.demo.scenes import Play, Scene, succeeded, went_well
+from bothways.cli.output.console import console, show
 from bothways.describe.documents import key_text
 from bothways.describe.escape import visible
 from bothways.describe.steps import PHASES, STEPS

@@ -1,0 +1,92 @@
+"""The destination of a response's content: standard output, or a file that is written completely or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import sys
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from bothways.cli.output.terminal import output_is_gone
+from bothways.errors import ConfigError
+
+
+class Output:
+    """Takes bytes; `keep` replaces the file by them. Without `keep` an existing file stays as it was.
+
+    path: a file; "-" or None for standard output. If it is not a regular file, such as a pipe, it is written at once.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self._path = None if path in (None, "-") else path
+        self._part: str | None = None
+        self._file: BinaryIO | None = None
+
+    def __enter__(self) -> Self:
+        """Open the file, before any connection. Raises ConfigError."""
+        if self._path is not None:
+            try:
+                self._file = self._opened(os.path.realpath(self._path))
+            except OSError as error:
+                raise ConfigError(f"{self._path}: {error.strerror or error}") from None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+        if self._part is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._part)
+
+    def write(self, data: bytes) -> None:
+        """Write bytes. Raises ConfigError if that fails, such as for a full disk."""
+        if self._path is None:
+            self._print(data)
+            return
+        try:
+            self._open_file.write(data)
+        except OSError as error:
+            raise ConfigError(f"{self._path}: {error.strerror or error}") from None
+
+    def keep(self) -> None:
+        """Replace the file by what was written. Raises ConfigError."""
+        if self._path is None:
+            return
+        try:
+            self._open_file.close()
+            if self._part is not None:
+                os.replace(self._part, os.path.realpath(self._path))
+                self._part = None
+        except OSError as error:
+            raise ConfigError(f"{self._path}: {error.strerror or error}") from None
+
+    @property
+    def _open_file(self) -> BinaryIO:
+        if self._file is None:
+            raise ConfigError(f"{self._path}: not open")
+        return self._file
+
+    def _opened(self, path: str) -> BinaryIO:
+        """Open a temporary file beside the file, or the file itself if it is not a regular one."""
+        if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+            return open(path, "wb")
+        part = f"{path}.{secrets.token_hex(4)}.part"
+        file = os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb")
+        self._part = part
+        return file
+
+    @staticmethod
+    def _print(data: bytes) -> None:
+        try:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            output_is_gone()
+        except OSError as error:
+            raise ConfigError(f"standard output: {error.strerror or error}") from None

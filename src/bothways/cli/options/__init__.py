@@ -1,0 +1,1 @@
+"""Options that several commands share: their types, and what is made of what was given."""

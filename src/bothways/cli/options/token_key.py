@@ -1,0 +1,30 @@
+"""Our certificate with its private key in a PKCS#11 token: `--key pkcs11:token=NAME;object=NAME`."""
+
+from __future__ import annotations
+
+from bothways.ca.errors import AuthorityError, PinNeeded
+from bothways.cli.output.terminal import passphrase
+from bothways.errors import ConfigError
+from bothways.signers import token_credentials
+from bothways.trust import files
+from bothways.trust.credentials import Credentials
+
+
+def token_identity(cert: str, uri: str, pin_file: str | None) -> Credentials:
+    """Return credentials whose key is in a token. Raises ConfigError.
+
+    pin_file: its first line is the PIN, unless the URI names a file with it; None asks at a terminal.
+    """
+    chain = files.content(cert)
+    pin = passphrase(pin_file, uri) if pin_file is not None else None
+    try:
+        try:
+            return token_credentials(chain, uri, pin)
+        except PinNeeded as needed:
+            pin = passphrase(None, "the token")
+            if pin is None:
+                hint = "Hint: --password-file FILE, or pin-source=FILE in the URI"
+                raise ConfigError(f"{needed}\n{hint}") from None
+            return token_credentials(chain, uri, pin)
+    except AuthorityError as error:
+        raise ConfigError(str(error)) from None

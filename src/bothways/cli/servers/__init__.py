@@ -1,0 +1,1 @@
+"""What commands do that serve clients: their files, places for clients, services, reports and workers."""

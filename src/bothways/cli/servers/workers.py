@@ -1,0 +1,114 @@
+"""Worker processes of a command: each serves on listening sockets of its own, on ports that all of them share."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+import click
+
+from bothways.cli.options.side import Address
+from bothways.cli.output.terminal import report_error, reported, say
+from bothways.errors import ConfigError, TLSError
+from bothways.gateway.addresses import TCPAddress
+from bothways.gateway.listening import tcp_socket
+from bothways.workers.supervisor import MOST_WORKERS, Supervisor
+
+T = TypeVar("T")
+Sockets = Sequence[socket.socket]
+Ready = Callable[[], None]
+
+workers_option = click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    metavar="N",
+    help="The number of worker processes that share the port.",
+)
+
+
+class Reloadable(Generic[T]):
+    """What the workers of a command use: `current`, read from files again when a signal asks for that.
+
+    load: reads the files. Raises ConfigError, or exits with status 2 after it has said why; so does the first reading.
+    """
+
+    def __init__(self, load: Callable[[], T]) -> None:
+        self._load = load
+        self.current = load()
+
+    def read_again(self) -> bool:
+        """Read the files again; if they cannot be used, say why, keep what is in use and return False."""
+        try:
+            self.current = self._load()
+        except (ConfigError, SystemExit) as error:  # what exits has printed why
+            why = f": {error}" if isinstance(error, ConfigError) else ""
+            report_error(f"the workers are not replaced{why}")
+            return False
+        return True
+
+
+def listening_sockets(address: Address, workers: int | None) -> list[socket.socket]:
+    """Return a listening socket for each worker, on one port, each with a queue of its own. Raises OSError.
+
+    Port 0 is any free one.  workers: None for one process, whose port nobody shares.
+    """
+    with contextlib.ExitStack() as opened:
+        sockets: list[socket.socket] = []
+        for _ in range(workers or 1):
+            port = sockets[0].getsockname()[1] if sockets else address.port
+            one = tcp_socket(TCPAddress(address.host, port), shared=workers is not None)
+            sockets.append(opened.enter_context(one))
+        opened.pop_all()
+    return sockets
+
+
+def serve_in_workers(
+    places: Sequence[Sockets],
+    serve: Callable[[Sockets, Ready], None],
+    *,
+    ready: Ready,
+    may_replace: Callable[[], bool] = lambda: True,
+    start_seconds: float = 60.0,
+    grace_seconds: float = 30.0,
+) -> int:
+    """Run a worker process for each of `places`, the listening sockets of one; return the exit status at a signal.
+
+    serve: serves on the sockets of a worker until SIGTERM, and calls what it is given when it does. ready: called when
+    all workers serve. The rest is as for `Supervisor`. Raises ConfigError where this system cannot fork.
+    """
+    next_place: list[Sockets] = []
+
+    def prepare(number: int) -> None:
+        next_place[:] = [places[number - 1]]
+
+    def work(is_ready: Ready) -> int | None:
+        (mine,) = next_place
+        _close(each for each in places if each is not mine)
+        try:
+            serve(mine, is_ready)
+        except (TLSError, OSError) as error:
+            return reported(error)
+        return None
+
+    try:
+        return Supervisor(
+            work,
+            len(places),
+            tell=say,
+            on_ready=ready,
+            may_replace=may_replace,
+            prepare=prepare,
+            on_stop=lambda: _close(places),
+            start_seconds=start_seconds,
+            grace_seconds=grace_seconds,
+        ).run()
+    finally:
+        _close(places)
+
+
+def _close(places: Iterable[Sockets]) -> None:
+    for place in places:
+        for each in place:
+            each.close()

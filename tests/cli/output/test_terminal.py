@@ -1,0 +1,137 @@
+"""How the commands speak: exit statuses, errors with hints, never a traceback."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+
+import click
+import pytest
+
+from bothways import ConfigError, InternalError, Truncated, UsageError
+from bothways.cli.output import terminal
+from bothways.errors import TimedOut
+
+
+def ends_with(what: object) -> click.Command:
+    @click.command("ends")
+    def command() -> object:
+        if isinstance(what, BaseException):
+            raise what
+        return what
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "printed"),
+    [
+        (None, 0, ""),
+        (0, 0, ""),
+        (1, 1, ""),
+        ("text", 0, ""),
+        (SystemExit(2), 2, ""),
+        (SystemExit(None), 0, ""),
+        (click.exceptions.Exit(1), 1, ""),
+        (click.Abort(), 1, "stopped\n"),
+        (click.ClickException("Something is wrong."), 2, "bothways: something is wrong\n"),
+        (ConfigError("anchors: none"), 2, "bothways: --ca: none\n"),
+        (UsageError("closed"), 2, "bothways: closed\n"),
+        (Truncated("server"), 1, f"bothways: {Truncated('server')}\n"),
+        (InternalError(), 1, f"bothways: {InternalError()}\n"),
+        (
+            ConnectionRefusedError(111, "x"),
+            1,
+            "bothways: connection refused by the host or by a firewall\n",
+        ),
+        (TimeoutError("timed out"), 1, "bothways: the connection timed out\n"),
+        (TimedOut("no TLS connection within 3 seconds"), 1, "bothways: no TLS connection within 3 seconds\n"),
+        (FileNotFoundError(2, "No such file", "a.pem"), 2, "bothways: a.pem: No such file\n"),
+        (OSError("odd"), 1, "bothways: odd\n"),
+    ],
+)
+def test_every_end_has_its_status_and_its_words(what, status, printed, capsys, monkeypatch):
+    """0 done; 1 refused, failed, timed out or cut; 2 wrong use or an unreadable file."""
+    monkeypatch.setattr("sys.argv", ["bothways"])
+    assert terminal.run(ends_with(what)) == status
+    assert capsys.readouterr() == ("", printed)
+
+
+def test_errors_come_with_what_to_do(capsys):
+    """A sentence, then a hint."""
+    terminal.report_error("it is so", "do that")
+    with pytest.raises(SystemExit) as end:
+        terminal.refuse("no", "say yes")
+    terminal.say_json({"a": 1})
+    assert end.value.code == 2
+    printed = capsys.readouterr().err.splitlines()
+    assert printed[:4] == ["bothways: it is so", "Hint: do that", "bothways: no", "Hint: say yes"]
+    assert json.loads(printed[4]) == {"a": 1}
+
+
+def test_any_error_has_words():
+    """Even one without a text."""
+    assert terminal.described(OSError()) == "OSError"
+    assert terminal.described(ValueError()) == "ValueError"
+
+
+def test_things_are_counted_in_words():
+    """One, or several."""
+    assert [terminal.counted(number, "entry") for number in (0, 1, 2)] == [
+        "0 entries",
+        "1 entry",
+        "2 entries",
+    ]
+    assert terminal.counted(2, "revoked certificate") == "2 revoked certificates"
+
+
+def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
+    """Nothing that it sends makes it longer."""
+    assert terminal.bounded(["short", "x" * 600]) == ["short", "x" * 600]
+    long = terminal.bounded("y" * (600 + number) for number in range(1_000_000))
+    assert (len(long), long[0], long[1], long[-1]) == (41, "y" * 600, "y" * 597 + "...", "    ...")
+
+
+@pytest.mark.parametrize(
+    ("text", "reported"),
+    [
+        ("client_anchors: missing, client_auth='x'", "--client-ca: missing, --client-auth='x'"),
+        ("suites: 'X' is unknown", "--suites: 'X' is unknown"),
+        ("ca.pem: no such file", "ca.pem: no such file"),
+        ("the anchors of a store", "the anchors of a store"),
+    ],
+)  # fmt: skip
+def test_what_a_configuration_says_is_reported_in_the_names_of_options(text, reported):
+    """Who wrote options knows nothing of fields."""
+    assert terminal.in_options(text) == reported
+
+
+def test_what_is_waited_for_is_said_when_it_takes_long(capsys):
+    """And not when it comes at once."""
+    with terminal.waiting("a reply", 0.0):
+        for _ in range(200):
+            if err := capsys.readouterr().err:
+                break
+            time.sleep(0.01)
+        assert err == "waiting for a reply ...\n"
+    with terminal.waiting("a reply", 0.2) as answered:
+        answered()
+    time.sleep(0.3)
+    assert capsys.readouterr().err == ""
+
+
+class Full:
+    """Standard error on a disk that is full."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, text)
+
+
+@pytest.mark.parametrize("there", [Full(), None])
+def test_what_cannot_be_told_on_standard_error_ends_nothing(monkeypatch, there):
+    """None: its descriptor was closed before we began."""
+    monkeypatch.setattr("sys.stderr", there)
+    terminal.say("words")
+    with pytest.raises((OSError, ValueError)):
+        terminal.say_or_fail("words")

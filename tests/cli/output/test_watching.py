@@ -1,0 +1,135 @@
+"""What a server looks after beside its work, and what comes of it: revocation reaches who is connected already."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import ca_commands
+import identities
+from bothways import Alert, ClientConfig, Credentials, PeerAlert, TrustStore
+from bothways.cli.output import watching
+from bothways.net import Channel, connect
+from bothways.trust.watched import logger as files_logger
+from ca_commands import ca
+from cli_scripting import Background, until_printed
+
+
+def client(folder: Path, server: Background, name: str) -> Channel:
+    anchors = TrustStore.from_file(folder / "ca" / "root.pem")
+    own = Credentials.from_files(folder / f"{name}.pem", folder / f"{name}.key")
+    config = ClientConfig(anchors=anchors, credentials=own)
+    channel = connect("127.0.0.1", int(server.port), config, "localhost")
+    channel.settimeout(20)
+    return channel
+
+
+def echoes(channel: Channel) -> bool:
+    channel.sendall(b"still here")
+    return channel.recv(100) == b"still here"
+
+
+@pytest.mark.network
+def test_a_client_that_is_revoked_loses_the_connection_that_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`ca revoke`, `ca crl`, and nothing else: the client is told why, the log says why, the other goes on."""
+    monkeypatch.chdir(tmp_path)
+    ca_commands.init()
+    ca("issue", "ca", "--profile", "server", "--dns", "localhost", "--out", "web")
+    for name in ("alice", "bob"):
+        ca_commands.client(name)
+    ca("crl", "ca", "--out", "crl.pem")
+    words = ["--cert", "web.pem", "--key", "web.key", "--client-ca", "ca/root.pem", "--crl", "crl.pem"]
+    server = Background(["serve", "127.0.0.1:0", *words, "--crl", "ca/root-crl.pem", "--echo"], tmp_path)
+    try:
+        with client(tmp_path, server, "alice") as alice, client(tmp_path, server, "bob") as bob:
+            assert echoes(alice) and echoes(bob)
+            whole = (tmp_path / "crl.pem").read_bytes()
+            (tmp_path / "crl.pem").write_bytes(whole[:200])
+            until_printed(server, "crl.pem: it is truncated")
+            assert echoes(alice) and echoes(bob)
+            ca("revoke", "ca", "alice.pem", "--reason", "keyCompromise")
+            ca("crl", "ca", "--out", "crl.pem")
+            with pytest.raises(PeerAlert) as caught:
+                alice.recv(1)
+            assert (caught.value.alert, caught.value.step) == (Alert.CERTIFICATE_REVOKED, "3.3c")
+            assert echoes(bob)
+            until_printed(server, "crl.pem: read again: a CRL of CN=Example Issuing CA")
+            until_printed(server, "ended: the client sent a certificate that was revoked on ")
+            with client(tmp_path, server, "alice") as again, pytest.raises(PeerAlert):
+                again.recv(1)
+    finally:
+        server.end()
+
+
+@pytest.mark.network
+def test_a_server_takes_its_renewed_certificate_and_lets_go_of_clients_of_an_authority_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files of --cert, --key and --client-ca are replaced, and nothing is started again."""
+    monkeypatch.chdir(tmp_path)
+    ca_commands.init()
+    ca("issue", "ca", "--profile", "server", "--dns", "localhost", "--out", "web")
+    ca_commands.client("alice")
+    (tmp_path / "clients.pem").write_bytes((tmp_path / "ca" / "root.pem").read_bytes())
+    words = ["--cert", "web.pem", "--key", "web.key", "--client-ca", "clients.pem", "--echo"]
+    server = Background(["serve", "127.0.0.1:0", *words], tmp_path)
+    try:
+        with client(tmp_path, server, "alice") as alice:
+            assert alice.peer is not None
+            first = alice.peer.certificate.serial_number
+            ca("renew", "ca", "localhost", "--out", "web")
+            assert serial_in_time(tmp_path, server, first) != first
+            assert echoes(alice)
+            (tmp_path / "clients.pem").write_bytes(identities.root().pem)
+            with pytest.raises(PeerAlert) as caught:
+                alice.recv(1)
+            assert caught.value.alert == Alert.UNKNOWN_CA
+    finally:
+        server.end()
+
+
+def serial_in_time(folder: Path, server: Background, before: int) -> int:
+    """The serial number of the certificate that new connections are shown, once it is another one."""
+    deadline = time.monotonic() + 20
+    while True:
+        with client(folder, server, "alice") as channel:
+            assert channel.peer is not None
+            found = channel.peer.certificate.serial_number
+        if found != before or time.monotonic() > deadline:
+            return found
+        time.sleep(0.1)
+
+
+def test_what_the_log_has_of_files_is_said_while_they_are_looked_after(capsys) -> None:
+    """Escaped, and not twice; afterwards the log is set up as before."""
+    before = files_logger.level, files_logger.propagate, list(files_logger.handlers)
+    with watching.checking_regularly([]):
+        files_logger.info("read again: \x1b[31m%s", "me.pem")
+        files_logger.warning("kept")
+    files_logger.warning("not said by us")
+    assert capsys.readouterr().err == "read again: \\x1b[31mme.pem\nkept\n"
+    assert (files_logger.level, files_logger.propagate, list(files_logger.handlers)) == before
+
+
+def test_what_is_looked_after_is_said_and_a_look_that_fails_is_tried_again(monkeypatch, capsys) -> None:
+    """A defect in one look ends no other."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.001)
+    outcomes, twice = iter([ValueError("out of order"), ["something new"]]), threading.Event()
+
+    def look() -> list[str]:
+        outcome = next(outcomes, None)
+        if outcome is None:
+            twice.set()
+            return []
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    with watching.checking_regularly([look]):
+        assert twice.wait(60)
+    assert capsys.readouterr().err == "bothways: out of order\nsomething new\n"
