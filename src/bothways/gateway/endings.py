@@ -21,7 +21,7 @@ Why = Exception | Cause | None  # what made an end: the error, or its cause wher
 class Code(Enum):
     """Why a connection ended, where TLS did not refuse. The name of a member is stable."""
 
-    CLOSED = "both sides closed, or the client asked nothing more"
+    CLOSED = "both sides closed, or the client made no further request"
     CLIENT_LEFT = "the client ended before it was verified"
     CLIENT_LOST = "the connection to the client was lost"
     CLIENT_TRUNCATED = "the client ended without close_notify"
@@ -36,13 +36,13 @@ class Code(Enum):
     ADDRESS_LIMIT = "its address had as many connections as `per_address` allows"
     IDENTITY_LIMIT = "clients with its names had as many connections as `per_identity` allows"
     HANDSHAKES_LIMIT = (
-        "its handshake was ended in favour of another one, or of too many PROXY headers awaited"
+        "its handshake was ended in favour of another one, or too many connections awaited PROXY headers"
     )
     REQUEST_REFUSED = "a request was refused, and the connection with it"
     FIELDS_LIMIT = "its names are too long for header fields"
     ROUTE_GONE = "after a reload there was no route for it any more"
     ROUTE_CHANGED = "after a reload its route led to another service"
-    BAD_PROXY_HEADER = "the header of the PROXY protocol was not as it must be, or did not come"
+    BAD_PROXY_HEADER = "the header of the PROXY protocol was invalid, or did not come in time"
     STARTTLS_FAILED = (
         "the client did not request TLS as in the protocol of `starttls`, or sent more than that"
     )

@@ -199,14 +199,14 @@ class NewsExchange:
     def _succeeded(self) -> None:
         self._meter.state(CurrentState.NEWS_FOLLOWED, 1)
         if self._store.answered():
-            self._tell(f"revocation news are followed again, in {self._store.where}")
+            self._tell(f"revocation news is followed again, in {self._store.where}")
 
     def _failed(self, error: Exception) -> None:
         self._meter.state(CurrentState.NEWS_FOLLOWED, 0)
         why = self._store.failed(error)
         if why is not None:
             self._tell(
-                f"revocation news are not followed: {self._store.where}: {why}; this gateway goes by its own files and "
+                f"revocation news is not followed: {self._store.where}: {why}; this gateway goes by its own files and "
                 "by what it fetches"
             )
         self._head = None

@@ -142,7 +142,7 @@ class Conversation:
                 return Ending.of(Code.REQUEST_REFUSED, str(refused), refused.why)
             self._is_idle = False
             if exchange is None:
-                return Ending.of(Code.CLOSED, "the client asked nothing more")
+                return Ending.of(Code.CLOSED, "the client made no further request")
             why = await self._serve_one(exchange, server)
             if why is not None:
                 return why

@@ -135,10 +135,10 @@ class HTTP2Server:
                 try:
                     async with asyncio.timeout(seconds):
                         if not await self._link.take_some(lambda: wire.read(READ_AT_ONCE)):
-                            return "the client asked nothing more"
+                            return "the client made no further request"
                 except TimeoutError:
                     if not self._tasks:
-                        return "the client asked nothing more"
+                        return "the client made no further request"
                 seconds = self._patience.between
                 self._cancel_reset_requests()
         except (ConnectionError, TimeoutError) as error:

@@ -30,9 +30,9 @@ class MetricRow:
 class Metric(Enum):
     """What is counted; the names of metrics are these in lower case, after `bothways_gateway_`."""
 
-    CONNECTIONS_ENDED = MetricRow("Connections that have ended, by the code of why.", ("code",))
+    CONNECTIONS_ENDED = MetricRow("Connections that have ended, by the code of the reason.", ("code",))
     HANDSHAKES = MetricRow(
-        "Handshakes that have ended, by outcome, and the code of why.", ("outcome", "code")
+        "Handshakes that have ended, by outcome, and by the code of the reason.", ("outcome", "code")
     )
     RESUMED_HANDSHAKES = MetricRow("Completed handshakes that resumed a session.")
     DECISIONS = MetricRow("Decisions about verified clients.", ("route", "rule", "verdict"))
@@ -41,7 +41,7 @@ class Metric(Enum):
     REQUESTS = MetricRow("Requests of HTTP, by the class of the status.", ("route", "status"))
     WORKERS_ENDED = MetricRow("Workers that ended without being told to.")
     RELOADS = MetricRow(
-        "Changes of the configuration or its files, and whether they were taken.", ("result",)
+        "Changes of the configuration or its files, and whether they were applied.", ("result",)
     )
     NEWS = MetricRow("Revocation news shared with other gateways, by what became of them.", ("result",))
 
@@ -58,7 +58,7 @@ class Timing(Enum):
 class CurrentState(Enum):
     """What is true now, and summed over all processes."""
 
-    CONNECTIONS = MetricRow("Open connections of clients that were let in.")
+    CONNECTIONS = MetricRow("Open connections of accepted clients.")
     HANDSHAKES_OPEN = MetricRow("Connections whose clients are not verified yet.")
     NEWS_FOLLOWED = MetricRow("Processes that follow revocation news.")
 

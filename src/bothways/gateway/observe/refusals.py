@@ -1,4 +1,4 @@
-"""Connections that were refused, by the code of why: how many, the last of them, and the ladder of one of them.
+"""Connections that were refused, by the code of the reason: how many, the last of them, and the ladder of one of them.
 
 Ladders are drawn only so often, since who fails on purpose must not have us compute.
 """

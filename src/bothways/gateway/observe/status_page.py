@@ -162,9 +162,7 @@ def _section(title: str, note: str, rows: Sequence[str], nothing: str) -> Iterat
 
 def _refusals(status: Status) -> Iterator[str]:
     rows = [_refusal(each, status.at) for each in status.refusals]
-    yield from _section(
-        "Refusals", "By the code of why, the last one first.", rows, "Nobody has been refused."
-    )
+    yield from _section("Refusals", "By code, the latest first.", rows, "Nobody has been refused.")
 
 
 def _refusal(row: dict[str, Any], at: datetime) -> str:
