@@ -599,7 +599,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"in the last {IN_WORDS[renewal.PART]}th of its lifetime, or in its last {IN_WORDS[renewal.SOON.days]} days",
         f"within {gateway_workers.TAKE_SECONDS:g} seconds is killed",
         f"not ready within {handover.READY_SECONDS:g} seconds",
-        f"Up to {revocation_news.MOST_WAITING} news of other CAs are kept",
+        f"Up to {revocation_news.MOST_WAITING} pieces of news of other CAs are kept",
         f"over {news_index.LARGEST_NEWS // 2**20} MiB. A process keeps at most {news.MOST_NEWS:,} news",
         f"the first {news_index.HEAD} bytes of an index once a second",
         f"shortened to {gateway_log.NAME_LIMIT} characters",

@@ -51,7 +51,7 @@ def test_the_commands_of_the_first_service_run_as_they_stand(tmp_path: Path) -> 
     assert "localhost:18443" in script
     printed = run_as_it_stands(script.replace("18443", str(free_port())), tmp_path)
     heard = [line for line in printed.splitlines() if line.startswith(("hello", "alice is"))]
-    assert heard == ["hello from alice", "hello from bob", "hello from bob", "alice is not let in any more"]
+    assert heard == ["hello from alice", "hello from bob", "hello from bob", "alice is not accepted any more"]
     assert "certificate_revoked" in printed
 
 
