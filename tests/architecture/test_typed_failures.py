@@ -16,9 +16,8 @@ GATES = {
     "bothways.trust.parsing._problem_of": "puts what a parser says into words for people",
 }
 COMMANDS = "bothways.cli"
-GATHERED = (
-    "bothways.cli.options.side.gathered"  # what click hands a command, given to who makes a typed value of it
-)
+# what click hands a command, given to who makes a typed value of it
+GATHERED = "bothways.cli.options.gathering.gathered"
 CLICK = "bothways.cli.commands.Commands.__init__"  # the arguments of click's own class, handed on
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -11,7 +11,7 @@ import pytest
 
 import identities
 from bothways import PeerAlert, Truncated
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.serve import idle_limit
 from bothways.net import Channel, connect, wrap
 from cli_scripting import until_printed

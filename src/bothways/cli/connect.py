@@ -9,25 +9,26 @@ from dataclasses import dataclass, replace
 
 import click
 
-from bothways.cli.clients.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
+from bothways.cli.clients.client_side import (
+    OFFERED_ALPN,
+    SPOKEN,
+    TIMEOUT,
+    ClientSide,
+    ca_option,
+    hello_words,
+    load_client,
+    name_option,
+)
 from bothways.cli.clients.connect_report import ConnectionEnd, ConnectionReport
 from bothways.cli.clients.conversation import ServerConversation
+from bothways.cli.options.addresses import SERVER, Address
+from bothways.cli.options.anchors import profile_option, profile_words
 from bothways.cli.options.ech import Ech, ech_option
+from bothways.cli.options.gathering import gathered
 from bothways.cli.options.keylog import keylog_option, load_keylog
 from bothways.cli.options.peer_keys import PeerKeys, keys_options
 from bothways.cli.options.pictures import LadderFile, ladder_option
-from bothways.cli.options.side import (
-    SERVER,
-    SPOKEN,
-    TIMEOUT,
-    Address,
-    Side,
-    gathered,
-    hello_words,
-    profile_option,
-    profile_words,
-    side_options,
-)
+from bothways.cli.options.side import Side, side_options
 from bothways.cli.options.spiffe import Workload, client_workload_options
 from bothways.cli.options.staples import Staples, Supply, staples_options
 from bothways.cli.options.starttls import starttls_option

@@ -15,19 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.clients.client_side import OFFERED_ALPN, name_option
+from bothways.cli.options.addresses import SERVER, Address
+from bothways.cli.options.anchors import load_anchors, profile_option, profile_words
 from bothways.cli.options.pictures import LadderFile, ladder_option
-from bothways.cli.options.side import (
-    FILE,
-    SERVER,
-    Address,
-    Side,
-    load_anchors,
-    profile_option,
-    profile_words,
-    side_options,
-)
+from bothways.cli.options.side import Side, side_options
 from bothways.cli.options.starttls import starttls_option
-from bothways.cli.options.types import Seconds
+from bothways.cli.options.types import FILE, Seconds
 from bothways.cli.output.console import console, show
 from bothways.cli.output.terminal import DONE, FAILED, MISUSED, refuse, report_error, say, waiting
 from bothways.doctor.dial import Target

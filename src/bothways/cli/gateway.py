@@ -10,8 +10,8 @@ import click
 
 from bothways.audit_chain import ChainBroken, Head
 from bothways.cli.options.audit_head import head_option
-from bothways.cli.options.side import FILE
 from bothways.cli.options.tickets import Tickets, tickets_options
+from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import DONE, FAILED, counted, refuse, report_error, say, say_or_fail
 from bothways.cli.output.watching import reporting_reloads
 from bothways.describe.escape import visible

@@ -11,23 +11,15 @@ from typing import Any
 
 import click
 
-from bothways.cli.clients.client_side import ClientSide, ca_option, load_client
+from bothways.cli.clients.client_side import SPOKEN, TIMEOUT, ClientSide, ca_option, hello_words, load_client
 from bothways.cli.clients.hints import request_words
 from bothways.cli.clients.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.clients.output import Output
+from bothways.cli.options.addresses import DIALLED, Address
+from bothways.cli.options.anchors import profile_option, profile_words
+from bothways.cli.options.gathering import gathered
 from bothways.cli.options.peer_keys import PeerKeys, keys_options
-from bothways.cli.options.side import (
-    DIALLED,
-    SPOKEN,
-    TIMEOUT,
-    Address,
-    Side,
-    gathered,
-    hello_words,
-    profile_option,
-    profile_words,
-    side_options,
-)
+from bothways.cli.options.side import Side, side_options
 from bothways.cli.options.spiffe import Workload, client_workload_options
 from bothways.cli.options.types import FileName, Seconds
 from bothways.cli.output.terminal import DONE, refuse

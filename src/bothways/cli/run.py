@@ -17,8 +17,11 @@ from typing import Any
 
 import click
 
+from bothways.cli.options.addresses import ADDRESS, Address
+from bothways.cli.options.anchors import Clients, clients_options
+from bothways.cli.options.gathering import gathered
 from bothways.cli.options.peer_keys import PeerKeys, keys_options
-from bothways.cli.options.side import ADDRESS, Address, Clients, Side, clients_options, gathered, side_options
+from bothways.cli.options.side import Side, side_options
 from bothways.cli.options.spiffe import Workload, allowing, workload_options
 from bothways.cli.options.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.options.types import Seconds

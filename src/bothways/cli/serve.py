@@ -10,20 +10,14 @@ from dataclasses import dataclass, replace
 
 import click
 
+from bothways.cli.options.addresses import ADDRESS, DIALLED, Address
+from bothways.cli.options.anchors import Clients, clients_options
 from bothways.cli.options.ech import ech_key_option, load_ech_keys
+from bothways.cli.options.gathering import gathered
 from bothways.cli.options.keylog import keylog_option, load_keylog
 from bothways.cli.options.peer_keys import PeerKeys, keys_options, resume_tls12_option
 from bothways.cli.options.pictures import LadderFile, ladder_option
-from bothways.cli.options.side import (
-    ADDRESS,
-    DIALLED,
-    Address,
-    Clients,
-    Side,
-    clients_options,
-    gathered,
-    side_options,
-)
+from bothways.cli.options.side import Side, side_options
 from bothways.cli.options.spiffe import Workload, allowing, workload_options
 from bothways.cli.options.staples import Staples, Supply, staples_options
 from bothways.cli.options.starttls import accepted_option

@@ -11,8 +11,7 @@ import click
 
 from bothways.cli.options.file_kinds import for_file
 from bothways.cli.options.pictures import LadderFile, ladder_option
-from bothways.cli.options.side import FILE
-from bothways.cli.options.types import FileName
+from bothways.cli.options.types import FILE, FileName
 from bothways.cli.output.terminal import DONE, MISUSED, passphrase, report_error
 from bothways.describe.documents import Document, Unreadable, documents
 from bothways.describe.escape import visible

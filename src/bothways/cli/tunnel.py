@@ -9,8 +9,9 @@ from dataclasses import replace
 import click
 
 from bothways.cli.clients.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
+from bothways.cli.options.addresses import SERVER, Address
 from bothways.cli.options.peer_keys import PeerKeys, keys_options
-from bothways.cli.options.side import SERVER, Address, Side, side_options
+from bothways.cli.options.side import Side, side_options
 from bothways.cli.options.spiffe import Workload, client_workload_options
 from bothways.cli.options.starttls import PROTOCOL
 from bothways.cli.options.types import Seconds

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 import click
 
+from bothways.cli.options.anchors import load_anchors, profile_option
 from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds, refuse_others
-from bothways.cli.options.side import FILE, Sources, load_anchors, profile_option, sources_options
+from bothways.cli.options.revocation import Sources, sources_options
+from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import DONE, FAILED, passphrase, refuse
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Files, explain_verdict, facts_of

@@ -10,7 +10,8 @@ import pytest
 
 from bothways.cli.clients.client_side import load_client
 from bothways.cli.options.peer_keys import PeerKeys
-from bothways.cli.options.side import Side, Sources
+from bothways.cli.options.revocation import Sources
+from bothways.cli.options.side import Side
 from bothways.cli.options.spiffe import Workload
 from bothways.testing import MutualTLS
 

@@ -15,8 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 import pki
 from bothways import ConfigError, Credentials, TrustStore
+from bothways.cli.options.anchors import load_anchors
 from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds, for_file, refuse_others
-from bothways.cli.options.side import Sources, load_anchors, load_identity
+from bothways.cli.options.identity import load_identity
+from bothways.cli.options.revocation import Sources
 from bothways.testing import MutualTLS
 from bothways.trust import files
 from interop.peers import find

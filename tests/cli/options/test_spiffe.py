@@ -19,7 +19,8 @@ import pytest
 import pki
 from bothways import ClientConfig, ConfigError, Credentials, PeerAlert, TrustStore
 from bothways.cli.options.peer_keys import PeerKeys
-from bothways.cli.options.side import Side, Sources
+from bothways.cli.options.revocation import Sources
+from bothways.cli.options.side import Side
 from bothways.cli.options.spiffe import Workload
 from bothways.net import connect
 from cli_scripting import Background

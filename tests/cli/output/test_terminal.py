@@ -135,3 +135,45 @@ def test_what_cannot_be_told_on_standard_error_ends_nothing(monkeypatch, there):
     terminal.say("words")
     with pytest.raises((OSError, ValueError)):
         terminal.say_or_fail("words")
+
+
+def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
+    """And nobody else."""
+
+    class Terminal:
+        def __init__(self, is_one: bool) -> None:
+            self.isatty = lambda: is_one
+
+    monkeypatch.setattr(terminal.getpass, "getpass", lambda text, stream: "typed")
+    monkeypatch.setattr("sys.stdin", Terminal(True))
+    assert terminal.passphrase(None, "a.key") == "typed"
+    monkeypatch.setattr("sys.stdin", Terminal(False))
+    assert terminal.passphrase(None, "a.key") is None
+    (tmp_path / "words").write_text("first\nsecond\n")
+    assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "first"
+
+
+def test_what_editors_add_is_no_part_of_a_passphrase(tmp_path):
+    """A mark before the text, and either end of the line."""
+    (tmp_path / "words").write_bytes(b"\xef\xbb\xbfp\xc3\xa4ss\r\nsecond")
+    assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "päss"
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "No such file or directory"),
+        (b"", "first line is empty"),
+        (b"\nx", "first line is empty"),
+        (b"\xff\n", "not a text in UTF-8"),
+        (b"\xef\xbb\xbf\n", "first line is empty"),
+        (b"a" * 1025, "longer than 1024 characters"),
+    ],
+)
+def test_a_file_without_a_passphrase_is_reported(tmp_path, content, problem):
+    """And is no empty passphrase."""
+    file = tmp_path / "words"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=problem):
+        terminal.passphrase(str(file), "a.key")

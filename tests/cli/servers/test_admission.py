@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from aio_talk import run
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 
 

@@ -13,7 +13,9 @@ import pytest
 import identities
 import pki
 from bothways import ConfigError, PeerAlert
-from bothways.cli.options.side import Clients, Side, Sources
+from bothways.cli.options.anchors import Clients
+from bothways.cli.options.revocation import Sources
+from bothways.cli.options.side import Side
 from bothways.cli.servers.server_files import ServerFiles
 from bothways.net import Channel
 from bothways.testing import Identity, MutualTLS
@@ -137,7 +139,7 @@ def test_who_is_connected_is_judged_again_whatever_can_end_what_lets_him_in(mutu
     assert files(mutual, None).judge_again == "never"
     assert files(mutual, str(mutual.ca)).judge_again == "change"
     assert files(mutual, str(mutual.ca), "none").judge_again == "never"
-    monkeypatch.setattr("bothways.cli.options.side.are_files", lambda *_: False)
+    monkeypatch.setattr("bothways.cli.options.identity.are_files", lambda *_: False)
     read_once = files(mutual, str(mutual.ca))
     assert read_once.judge_again == "lapse" and not isinstance(read_once.anchors, WatchedTrustStore)
     assert files(mutual, str(mutual.ca), crl=(str(mutual.crl),)).judge_again == "change"

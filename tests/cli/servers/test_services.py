@@ -16,7 +16,7 @@ import identities
 from aio_talk import run
 from bothways import Truncated
 from bothways.aio.watch import Watch
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 from bothways.cli.servers.services import Echo
 from cli_scripting import until_printed

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import identities
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.servers.workers import Reloadable, listening_sockets
 from bothways.errors import ConfigError
 from ca_commands import init

@@ -16,7 +16,7 @@ from bothways.ca.import_existing import (
 from bothways.ca.issuer import Issuer
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
-from bothways.cli.options.side import FILE
+from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import counted, refuse, say
 from bothways.trust.files import content
 

@@ -11,7 +11,8 @@ import click
 
 from bothways.ca.home.files import read_settings
 from bothways.ca.issuer import Issuer, local_actor
-from bothways.cli.options.side import FILE, gathered
+from bothways.cli.options.gathering import gathered
+from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import passphrase, refuse
 from bothways.trust.parsing import PassphraseNeeded
 

@@ -13,7 +13,7 @@ import click
 
 from bothways.ca.keys import KeyType
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Delegation, Holder, Profile
-from bothways.cli.options.side import Command, gathered
+from bothways.cli.options.gathering import Command, gathered
 from bothways.cli.options.types import FileName
 from bothways.cli.output.terminal import refuse
 from bothways.describe.escape import visible

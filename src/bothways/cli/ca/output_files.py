@@ -14,7 +14,8 @@ from bothways.ca.authority import P12_MLDSA, Issued
 from bothways.ca.errors import FileUnusable
 from bothways.ca.home import files
 from bothways.ca.keys import KeyType
-from bothways.cli.options.side import FILE, gathered
+from bothways.cli.options.gathering import gathered
+from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import passphrase, refuse, say
 from bothways.errors import UsageError
 

@@ -14,7 +14,7 @@ import click
 from bothways.ca.issuer import Issuer
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
-from bothways.cli.options.side import ADDRESS, Address
+from bothways.cli.options.addresses import ADDRESS, Address
 from bothways.cli.output.terminal import DONE, refuse, say
 from bothways.cli.servers.workers import Ready, Sockets, listening_sockets, serve_in_workers, workers_option
 from bothways.gateway.addresses import TCPAddress

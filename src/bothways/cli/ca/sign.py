@@ -18,7 +18,7 @@ from bothways.cli.ca.options import (
 )
 from bothways.cli.ca.output_files import OutputFiles, certificate_file_options
 from bothways.cli.options.file_kinds import Wanted, refuse_others
-from bothways.cli.options.side import FILE
+from bothways.cli.options.types import FILE
 from bothways.trust.files import content
 
 

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bothways.cli.options.anchors import load_anchors
 from bothways.cli.options.peer_keys import LoadedKeys, PeerKeys
-from bothways.cli.options.side import FILE, LoadedSide, Side, load_anchors
+from bothways.cli.options.side import LoadedSide, Side
 from bothways.cli.options.spiffe import Workload
+from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import refuse
 from bothways.cli.output.watching import RegularCheck
 from bothways.trust.anchors import NO_ANCHORS, TrustStore
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from bothways.spiffe.followed import FollowedIdentity
 
 
+SPOKEN = ("1.3", "1.2")  # the versions used by default
+TIMEOUT = 30.0  # seconds, of clients
 OFFERED_ALPN = "An application protocol (ALPN) to offer, the preferred one first; repeatable."
 ca_option = click.option(
     "--ca",
@@ -93,3 +97,22 @@ def load_client(
     else:
         anchors = load_anchors(ca, profile, watched=watched)
     return ClientSide(own, anchors, loaded, followed)
+
+
+def hello_words(
+    tls: str | None,
+    *,
+    timeout: float,
+    groups: tuple[str, ...] | None = None,
+    suites: tuple[str, ...] | None = None,
+    post_handshake: bool = False,
+) -> tuple[tuple[str, ...], ...]:
+    """Return the options about our hello and about time that a command of a remedy keeps."""
+    given = [
+        ("--tls", tls),
+        ("--groups", groups and ",".join(groups)),
+        ("--suites", suites and ",".join(suites)),
+    ]
+    given += [("--timeout", None if timeout == TIMEOUT else f"{timeout:g}")]
+    flags = [("--post-handshake",)] if post_handshake else []
+    return (*((option, value) for option, value in given if value), *flags)

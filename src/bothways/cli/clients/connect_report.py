@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.output.terminal import bounded, headline, report_error, say, say_json, waiting
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, ServiceRefusal, facts_of

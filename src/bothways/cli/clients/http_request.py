@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.cli.clients.hints import Kept, facts_for_get, lines_for_get
 from bothways.cli.clients.output import Output
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.output.terminal import (
     DONE,
     FAILED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bothways.audit_chain import Head
-from bothways.cli.options.parsed_type import ParsedType
+from bothways.cli.options.types import ParsedType
 
 head_option = click.option(
     "--head",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import click
 
-from bothways.cli.options.side import FILE
+from bothways.cli.options.types import FILE
 from bothways.errors import ConfigError
 from bothways.tls.ech.configs import ECHConfigList
 from bothways.tls.ech.keys import ECHKeys

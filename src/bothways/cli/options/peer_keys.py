@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import click
 
 from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds
-from bothways.cli.options.side import FILE, Command, are_files, gathered
+from bothways.cli.options.gathering import Command, gathered
+from bothways.cli.options.identity import are_files
+from bothways.cli.options.types import FILE
 from bothways.errors import ConfigError
 from bothways.trust.external_psks import ExternalPSKs, WatchedExternalPSKs
 from bothways.trust.pins import PinnedKeys, WatchedPinnedKeys

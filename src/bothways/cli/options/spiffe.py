@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bothways.cli.options.anchors import Clients
+from bothways.cli.options.gathering import Command, gathered
 from bothways.cli.options.peer_keys import PeerKeys
-from bothways.cli.options.side import Clients, Command, Side, gathered
+from bothways.cli.options.side import Side
 from bothways.cli.options.types import Text
 from bothways.cli.output.terminal import refuse
 from bothways.errors import ConfigError

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import click
 
 from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds
-from bothways.cli.options.side import FILE, gathered
+from bothways.cli.options.gathering import gathered
+from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import refuse, say
 from bothways.faults import shown
 from bothways.tls.defaults import CLOCK, RANDOMNESS

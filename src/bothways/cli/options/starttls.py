@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bothways.cli.options.parsed_type import ParsedType
+from bothways.cli.options.types import ParsedType
 from bothways.starttls import ACCEPTED, PROTOCOLS, Accepted, Protocol, accepted_named, protocol_named
 
 PROTOCOL = ParsedType("NAME", Protocol, protocol_named)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import click
 
-from bothways.cli.options.side import FILE, gathered
-from bothways.cli.options.types import Text
+from bothways.cli.options.gathering import gathered
+from bothways.cli.options.types import FILE, Text
 from bothways.cli.output.terminal import refuse
 from bothways.errors import ConfigError
 from bothways.ticket_keys.file_store import read_private

@@ -1,12 +1,17 @@
-"""Types of options whose wrong values click lets through: numbers of seconds, texts, names of files, lists of names."""
+"""Types of options: whose wrong values click lets through, and of values that a function of another room makes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from types import UnionType
+from typing import Any, Generic, TypeVar
 
 import click
+
+from bothways.errors import ConfigError, UsageError
+
+T = TypeVar("T")
 
 WEEK = 7 * 24 * 3600.0  # seconds; clocks and sockets take no number that is much larger, and none without end
 
@@ -50,6 +55,9 @@ class FileName(click.Path):
         return super().convert(value, param, ctx)
 
 
+FILE = FileName(dir_okay=False)
+
+
 class NamesType(click.ParamType[tuple[str, ...]]):
     """Names separated by commas."""
 
@@ -73,3 +81,24 @@ class NamesType(click.ParamType[tuple[str, ...]]):
 
     def _spelled(self, name: str) -> str:
         return self._known.get(name.strip().lower(), name.strip())
+
+
+class ParsedType(click.ParamType[T], Generic[T]):
+    """What a function makes of the text of an option.
+
+    name: stands for the value in messages.  kind: what a value is.  parse: makes one; raises ConfigError or UsageError.
+    """
+
+    def __init__(self, name: str, kind: type[T] | UnionType, parse: Callable[[str], T]) -> None:
+        self.name = name
+        self._kind = kind
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> T:
+        """Parse a text; raises `click.BadParameter`."""
+        if isinstance(value, self._kind):
+            return value
+        try:
+            return self._parse(str(value))
+        except (ConfigError, UsageError) as error:
+            self.fail(str(error), param, ctx)

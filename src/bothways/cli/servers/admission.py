@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.places import Place, Places, source_of
 
 OTHERS_SECONDS = 1.0  # seconds that a handshake waits for others of the same address that may complete soon

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import cast
 
 from bothways.aio.reading import ReadingProtocol
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 from bothways.errors import StartTLSFailed, TimedOut, Truncated
 from bothways.iana import ContentType

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from bothways.cli.options.anchors import Clients
 from bothways.cli.options.peer_keys import LoadedKeys, PeerKeys
-from bothways.cli.options.side import Clients, LoadedSide, Side
+from bothways.cli.options.side import LoadedSide, Side
 from bothways.diagnosis.certificates import fault_of_ours
 from bothways.diagnosis.own_side import OPENSSL_ALERTS
 from bothways.diagnosis.self_check import reasons_against

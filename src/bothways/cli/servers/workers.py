@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import click
 
-from bothways.cli.options.side import Address
+from bothways.cli.options.addresses import Address
 from bothways.cli.output.terminal import report_error, reported, say
 from bothways.errors import ConfigError, TLSError
 from bothways.gateway.addresses import TCPAddress
