@@ -6,28 +6,21 @@ import contextlib
 import http.client
 import importlib
 import json
-import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 
-import identities
 from bothways import ClientConfig, Credentials, PeerAlert, TrustStore
-from bothways.cli import run as module
 from bothways.cli.commands import bothways as group
 from bothways.cli.output.terminal import run
-from bothways.cli.run import ExplainingFormatter, RateLimitFilter
-from bothways.diagnosis import Files
 from bothways.net import connect
 from bothways.testing import MutualTLS
 from cli_scripting import Background
 from command_line import bothways, environment, run_command
 from http_callers import application, context, get, until
-from pair import Pair
 
 pytestmark = pytest.mark.network
 
@@ -305,34 +298,3 @@ def test_what_is_not_installed_is_named_with_the_line_that_installs_it(mutual, m
     monkeypatch.setattr(sys, "path", list(sys.path))
     assert run(group) == 2
     assert "pip install 'bothways[asgi]'" in capfd.readouterr().err
-
-
-def test_lines_about_clients_that_fail_fill_no_disk():
-    """So many at once, then one now and then; what concerns us is written always."""
-    now = SimpleNamespace(at=0.0)
-    seldom = RateLimitFilter(SimpleNamespace(monotonic=lambda: now.at))
-    info, warning = SimpleNamespace(levelno=20), SimpleNamespace(levelno=30)
-    assert sum(seldom.filter(info) for _ in range(1000)) == module.AT_ONCE
-    assert seldom.filter(warning)
-    now.at = 3600.0
-    assert sum(seldom.filter(info) for _ in range(1000)) == module.AT_ONCE
-
-
-def test_a_failed_handshake_is_explained_where_its_line_is_written():
-    """As `serve` does; a line that `RateLimitFilter` holds back is not explained."""
-    talk = Pair(
-        identities.client_config(identities.stranger()).connection("localhost"),
-        identities.server_config().connection(),
-    )
-    talk.exchange()
-    failure = talk.server_failure
-    text = "handshake with %s failed: %s"
-    record = logging.LogRecord("bothways", logging.INFO, "", 0, text, ("x", "a\nHint: b."), None)
-    formatter = ExplainingFormatter("%(message)s", Files(ca="clients.pem"))
-    assert formatter.format(record) == "handshake with x failed: a\nHint: b."
-    record.args, record.failure = ("x", failure), failure
-    written = formatter.format(record)
-    lines = written.splitlines()
-    assert lines[0].startswith("handshake with x failed: the client sent a certificate")
-    assert "Hint:" not in written and written.count("That means:") == 1
-    assert "from its operator, to clients.pem" in " ".join(written.split())

@@ -5,30 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 
 import click
 
 from bothways.cli.options.addresses import ADDRESS, DIALLED, Address
-from bothways.cli.options.anchors import Clients, clients_options
-from bothways.cli.options.ech import ech_key_option, load_ech_keys
+from bothways.cli.options.anchors import Clients
+from bothways.cli.options.ech import ech_key_option
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.keylog import keylog_option, load_keylog
-from bothways.cli.options.peer_keys import PeerKeys, keys_options, resume_tls12_option
+from bothways.cli.options.peer_keys import resume_tls12_option
 from bothways.cli.options.pictures import LadderFile, ladder_option
-from bothways.cli.options.side import Side, side_options
-from bothways.cli.options.spiffe import Workload, allowing, workload_options
-from bothways.cli.options.staples import Staples, Supply, staples_options
+from bothways.cli.options.staples import Staples, staples_options
 from bothways.cli.options.starttls import accepted_option
-from bothways.cli.options.tickets import Tickets, follow_tickets, tickets_options
 from bothways.cli.options.types import Seconds
 from bothways.cli.output.terminal import DONE, refuse, say
-from bothways.cli.output.watching import checking_regularly
 from bothways.cli.servers.admission import ServeAdmission
+from bothways.cli.servers.loading import EngineOptions, ServerSide, server_options
 from bothways.cli.servers.reports import Reports
-from bothways.cli.servers.revocation_news import ServerNews, news_option, sharing
-from bothways.cli.servers.server_files import RegularCheck, ServerFiles, file_names
+from bothways.cli.servers.revocation_news import ServerNews, sharing
 from bothways.cli.servers.services import Echo, Forward, Page, Service
 from bothways.cli.servers.serving import Serving
 from bothways.cli.servers.workers import (
@@ -43,7 +39,6 @@ from bothways.gateway.addresses import TCPAddress
 from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.process import loop_factory
 from bothways.starttls import Accepted
-from bothways.tls.config import ServerConfig
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
 IDLE_SECONDS = 600.0
@@ -100,21 +95,35 @@ class ServiceChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class EngineOptions:
-    """Session tickets, revocation news beside their keys, sessions of TLS 1.2, and keys that decrypt ClientHellos."""
+class TLSOptions:
+    """How the engine serves: sessions of TLS 1.2, keys that decrypt ClientHellos, staples, a key log."""
 
-    tickets: Tickets
-    revocation_news: bool
     resume_tls12: bool
     ech_key: tuple[str, ...]
+    staples: Staples
+    keylog: bool
+
+    def engine(
+        self, tickets: TicketKeys | None, starttls: Accepted | None, handshake_timeout: float
+    ) -> EngineOptions:
+        """Return what stays as it is when the files are read again.
+
+        starttls: clients of its protocol offer its application protocol, which is accepted unless others are named.
+        """
+        return EngineOptions(
+            tickets,
+            (starttls.alpn,) if starttls is not None and starttls.alpn is not None else (),
+            handshake_timeout,
+            self.resume_tls12,
+            self.staples,
+            self.ech_key,
+            load_keylog(self.keylog),
+        )
 
 
 @click.command("serve")
 @click.argument("address", type=ADDRESS, metavar="HOST:PORT")
-@side_options(cert_required=False, alpn_help="An application protocol (ALPN) to accept; repeatable.")
-@workload_options
-@clients_options
-@keys_options("--client-pin", "clients")
+@server_options(alpn_help="An application protocol (ALPN) to accept; repeatable.")
 @gathered(
     "limits",
     ClientLimits,
@@ -147,9 +156,7 @@ class EngineOptions:
 )
 @accepted_option
 @workers_option
-@gathered("engine", EngineOptions, tickets_options, news_option, resume_tls12_option, ech_key_option)
-@staples_options
-@keylog_option
+@gathered("options", TLSOptions, resume_tls12_option, ech_key_option, staples_options, keylog_option)
 @ladder_option("The newest handshake, whether it succeeded or not,")
 @gathered(
     "choice",
@@ -165,16 +172,11 @@ class EngineOptions:
 )
 def command(
     address: Address,
-    side: Side,
-    workload: Workload,
-    clients: Clients,
-    keys: PeerKeys,
+    server: ServerSide,
     limits: ClientLimits,
     starttls: Accepted | None,
     workers: int | None,
-    engine: EngineOptions,
-    staples: Staples,
-    keylog: bool,
+    options: TLSOptions,
     picture: LadderFile | None,
     choice: ServiceChoice,
 ) -> int:
@@ -186,25 +188,24 @@ def command(
     certificate are renewed in time. SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and
     replaces the workers one after the other.
     """
-    choice.check(clients, starttls)
-    if side.key is None:  # which says what is missing by itself
-        workload.check_required(side, keys)
-    workload.check(side)
-    lasting = _Lasting(engine.tickets.load(), load_keylog(keylog), limits.handshake_timeout)
+    choice.check(server.clients, starttls)
+    if server.side.key is None:  # which says what is missing by itself
+        server.workload.check_required(server.side, server.keys)
+    server.workload.check(server.side)
+    engine = options.engine(server.tickets.load(), starttls, limits.handshake_timeout)
     if picture is not None:
         picture.check()
-    files = file_names(side, clients)
-    make_service, admission = choice.maker(limits.idle_timeout, clients, starttls), limits.admission()
-    own = _with_own_protocol(side, starttls)
-    loaded = Reloadable(lambda: _load(own, workload, clients, keys, staples, engine, lasting))
+    make_service = choice.maker(limits.idle_timeout, server.clients, starttls)
+    admission = limits.admission()
+    loaded = Reloadable(lambda: server.load(engine))
 
     def work(sockets: Sockets, ready: Ready) -> None:
         now = loaded.current
         with now.kept_up_to_date(), asyncio.Runner(loop_factory=loop_factory()) as runner:
             serving = Serving(
-                now.config, files, make_service, picture, Reports(), admission, starttls, now.may_serve
+                now.config, now.files, make_service, picture, Reports(), admission, starttls, now.may_serve
             )
-            runner.run(now.with_news(serving.run(sockets[0], ready)))
+            runner.run(_with_news(now.news, serving.run(sockets[0], ready)))
 
     return _serve(address, workers, work, loaded.read_again)
 
@@ -226,91 +227,10 @@ def _serve(
     return DONE
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedServer:
-    """The configuration by what files say, and what keeps it up to date.
-
-    supply: of staples, None for none.  news: of revocations, None for none.  may_serve: whether our certificate may be
-    shown now; None where it always may.
-    """
-
-    config: ServerConfig
-    checks: list[RegularCheck]
-    supply: Supply | None
-    news: ServerNews | None
-    may_serve: Callable[[], bool] | None
-
-    @contextlib.contextmanager
-    def kept_up_to_date(self) -> Iterator[None]:
-        """Follow files, ticket keys and OCSP responses while the body runs."""
-        fresh = contextlib.nullcontext() if self.supply is None else self.supply.renewing()
-        with fresh, checking_regularly(self.checks):
-            follow_tickets(self.config.tickets)
-            yield
-
-    async def with_news(self, serving: Coroutine[object, object, None]) -> None:
-        """Serve, and share news of revocations meanwhile."""
-        async with sharing(self.news):
-            await serving
-
-
-@dataclass(frozen=True, slots=True)
-class _Lasting:
-    """What stays as it is when the files are read again."""
-
-    tickets: TicketKeys | None
-    log_keys: Callable[[str], None] | None
-    handshake_timeout: float
-
-
-def _load(
-    side: Side,
-    workload: Workload,
-    clients: Clients,
-    keys: PeerKeys,
-    staples: Staples,
-    engine: EngineOptions,
-    lasting: _Lasting,
-) -> LoadedServer:
-    """Read all files. Raises ConfigError."""
-    followed = workload.load()
-    read = ServerFiles(side, clients, keys, followed)
-    own, loaded = read.own, read.loaded_keys
-    news = ServerNews.of(engine.revocation_news, engine.tickets, read)
-    decide = allowing(clients, followed)
-    supply = staples.supply(own.credentials, read.anchors)
-    config = ServerConfig(
-        client_anchors=read.anchors,
-        client_auth=clients.client_auth,
-        allow=decide if news is None else news.noting(decide),
-        credentials=own.credentials or (),
-        client_pins=loaded.pins,
-        psk_peers=loaded.psks,
-        raw_key=loaded.raw_key,
-        alpn=own.alpn,
-        revocation=own.revocation if news is None else news.policy(own.revocation),
-        judge_again=read.judge_again,
-        insecure_rsa_key_transport=own.classic,
-        staples=None if supply is None else supply.store,
-        tickets=lasting.tickets,
-        resume_tls12=engine.resume_tls12,
-        ech_keys=load_ech_keys(engine.ech_key),
-        handshake_timeout=lasting.handshake_timeout,
-        insecure_keylog=lasting.log_keys,
-    )
-    checks = read.checks()
-    if supply is not None and staples.staple_file:
-        checks.append(supply.read_changed)
-    return LoadedServer(
-        config, checks, supply, news, None if followed is None else lambda: not followed.has_expired
-    )
-
-
-def _with_own_protocol(side: Side, starttls: Accepted | None) -> Side:
-    """Add the application protocol that clients of a protocol with STARTTLS offer, unless others are accepted."""
-    if starttls is None or starttls.alpn is None or side.alpn:
-        return side
-    return replace(side, alpn=(starttls.alpn,))
+async def _with_news(news: ServerNews | None, serving: Coroutine[object, object, None]) -> None:
+    """Serve, and share news of revocations meanwhile."""
+    async with sharing(news):
+        await serving
 
 
 def _report_wait(why: str) -> None:

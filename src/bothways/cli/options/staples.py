@@ -27,8 +27,8 @@ from bothways.trust.watched import Watched
 class Staples:
     """The options about OCSP responses for our own certificates."""
 
-    staple: bool
-    staple_file: tuple[str, ...]
+    staple: bool = False
+    staple_file: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[tuple[str, ...], ...]:
