@@ -19,9 +19,9 @@ from bothways.gateway.current import Current
 from bothways.gateway.endings import Code
 from bothways.gateway.following import Following
 from bothways.gateway.log import Log
-from bothways.gateway.report_limits import ReportLimits
 from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.server import Gateway
+from bothways.servers.report_limits import ReportLimits
 from bothways.testing import Identity, MutualTLS
 from bothways.tls.resumption.ticket_keys import TicketKeys
 

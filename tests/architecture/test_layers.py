@@ -18,7 +18,7 @@ ROWS = (
     ("audit_chain",),
     ("trust",),
     ("tls",),
-    ("describe", "ca", "fetch", "places", "ticket_keys", "workers"),
+    ("describe", "ca", "fetch", "servers", "ticket_keys", "workers"),
     ("starttls", "diagnosis", "signers", "spiffe"),
     ("net", "aio"),
     ("adapters",),

@@ -96,7 +96,7 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         main(int(sys.argv[1]))
     else:
-        from bothways.gateway.process import loop_factory
+        from bothways.servers.event_loops import loop_factory
 
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(serve())

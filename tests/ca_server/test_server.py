@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from bothways.ca_server import server as source
 from bothways.ca_server.server import UvicornServer, configured
-from bothways.places import Places
+from bothways.servers.places import Places
 
 pytestmark = pytest.mark.network
 

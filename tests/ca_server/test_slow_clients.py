@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from bothways.ca_server.server import UvicornServer, configured
 from bothways.ca_server.slow_clients import BoundedClient
-from bothways.places import Places
+from bothways.servers.places import Places
 
 pytestmark = pytest.mark.network
 

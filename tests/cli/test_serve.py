@@ -11,15 +11,15 @@ import pytest
 
 import identities
 from bothways import PeerAlert, Truncated
-from bothways.cli.options.addresses import Address
 from bothways.cli.serve import idle_limit
 from bothways.net import Channel, connect, wrap
+from bothways.servers.addresses import TCPAddress
 from cli_scripting import until_printed
 from cli_talk import IDENTITY, ada
 from command_line import bothways, environment, run_command
 from interop.peers import find
 
-HERE = Address("127.0.0.1", 80)
+HERE = TCPAddress("127.0.0.1", 80)
 
 pytestmark = pytest.mark.network
 

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from architecture.sources import ROOT
-from bothways import http2_frames, places
+from bothways import http2_frames
 from bothways.aio import admission as aio_admission
 from bothways.aio import sending, start_server
 from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
@@ -40,7 +40,6 @@ from bothways.gateway import (
     news_check,
     news_index,
     proxy_header,
-    report_limits,
     revocation_news,
     routes,
     shared_limits,
@@ -62,6 +61,7 @@ from bothways.http import exchange, location, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
+from bothways.servers import places, report_limits
 from bothways.signers import SigningPool, pool
 from bothways.spiffe import messages as svid_messages
 from bothways.spiffe import workload_api

@@ -9,8 +9,8 @@ import pytest
 
 from bothways import ConfigError
 from bothways.gateway.access import ANYBODY
-from bothways.gateway.addresses import TCPAddress, UnixAddress
 from bothways.gateway.config import GatewayConfig, GatewayLimits, Times, read_config
+from bothways.servers.addresses import TCPAddress, UnixAddress
 
 IDENTITY = "[identity]\ncertificate = 'c.pem'\nkey = 'c.key'\nclient_ca = 'ca.pem'\n"
 LISTENER = "[[listener]]\nport = 8443\n"

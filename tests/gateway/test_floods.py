@@ -15,9 +15,10 @@ import pytest
 from bothways import TLSError
 from bothways.aio import connect
 from bothways.gateway.listener_config import ListenerConfig
-from bothways.gateway.listening import ACCEPTED_AT_ONCE, BACKLOG, open_listener
+from bothways.gateway.listening import open_listener
 from bothways.gateway.log import Log
 from bothways.gateway.server import Gateway
+from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG
 from gateway_load import loaded
 from gateway_talk import ANYBODY, Setting, port
 

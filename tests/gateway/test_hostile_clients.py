@@ -20,8 +20,8 @@ import identities
 from bothways import TLSError
 from bothways.gateway.current import Current
 from bothways.gateway.log import Log
-from bothways.gateway.report_limits import AT_ONCE
 from bothways.gateway.server import Gateway
+from bothways.servers.report_limits import AT_ONCE
 from cli_scripting import Background
 from gateway_talk import Setting, behind, port, service, until
 

@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-import resource
 import socket
 from pathlib import Path
 
 import pytest
 
-from bothways.gateway.addresses import TCPAddress, UnixAddress
 from bothways.gateway.listener_config import ListenerConfig
-from bothways.gateway.listening import (
-    allow_descriptors,
-    bound_address,
-    open_listener,
-    open_listeners,
-    unix_socket,
-)
+from bothways.gateway.listening import bound_address, open_listener, open_listeners
+from bothways.servers.addresses import TCPAddress, UnixAddress
 
 pytestmark = pytest.mark.network
-
-
-def test_a_socket_file_is_replaced_only_if_nobody_listens_there(tmp_path: Path) -> None:
-    path = str(tmp_path / "s")
-    first = unix_socket(path, 0o600)
-    first.listen()
-    with pytest.raises(OSError, match="another process listens there"):
-        unix_socket(path, 0o600)
-    first.close()
-    unix_socket(path, 0o600).close()
-    file = tmp_path / "file"
-    file.write_text("precious")
-    with pytest.raises(OSError, match="is no socket"):
-        unix_socket(str(file), 0o600)
-    assert file.read_text() == "precious"
 
 
 def test_several_processes_have_a_queue_each_on_one_port_and_one_on_a_socket_file(tmp_path: Path) -> None:
@@ -58,13 +36,3 @@ def test_an_address_that_is_taken_is_reported_and_nothing_stays_open() -> None:
         address = TCPAddress("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(OSError, match=f"cannot listen on {address}: address already in use"):
             open_listener(ListenerConfig("a", address))
-
-
-@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")
-def test_as_many_descriptors_are_allowed_as_the_connections_need(monkeypatch):
-    asked: list[tuple[int, int]] = []
-    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: asked.append(limits))
-    for limits in ((1024, 4096), (1024, resource.RLIM_INFINITY), (1_000_000, 1_000_000)):
-        monkeypatch.setattr(resource, "getrlimit", lambda kind, limits=limits: limits)
-        allow_descriptors(5000)
-    assert asked == [(4096, 4096), (5128, resource.RLIM_INFINITY)]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry, Log, RequestEntry
-from bothways.gateway.report_limits import AT_ONCE, ReportLimits
+from bothways.servers.report_limits import AT_ONCE, ReportLimits
 from bothways.tls.events import Peer
 from bothways.trust.verdict import Names
 from gateway_talk import Setting

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import socket
-import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from bothways.aio.protocol import TLSProtocol
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError, logged
-from bothways.places import Place, Places, source_of
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.places import Place, Places, source_of
+from bothways.servers.resets import end_by_reset
 from bothways.tls.connection import Connection
 from bothways.tls.events import Request
 from bothways.tls.handshake.settings import Settings
@@ -132,10 +131,7 @@ class AdmittedProtocol(TLSProtocol):
 
     def evict(self) -> None:
         """End the handshake in favour of another, and reset the connection."""
-        own = self.transport.get_extra_info("socket")
-        if own is not None:
-            with contextlib.suppress(OSError):
-                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end_by_reset(self.transport)
         self.fail(Evicted("its place was given to another handshake"))
 
     def watch_by(self, watch: Watch) -> None:
@@ -181,5 +177,4 @@ def _spelled(address: object) -> object:
     """Return an address of TCP as host and port; that of a Unix socket as it is."""
     if not isinstance(address, tuple):
         return address
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(TCPAddress(*address[:2]))

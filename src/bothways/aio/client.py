@@ -17,6 +17,7 @@ from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
 from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
@@ -252,7 +253,7 @@ def _address(host: str | None, port: int | None) -> str:
     """Return the address of the server for explanations; "" if the caller has connected already."""
     if host is None or port is None:
         return ""
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(TCPAddress(host, port))
 
 
 def _situate(

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bothways.ca_server.slow_clients import BoundedClient
-from bothways.places import Places
+from bothways.servers.places import Places
 
 CONNECTIONS = 512
 OPERATORS = 16  # connections to the operator's address

@@ -6,9 +6,6 @@ uvicorn has no limit for an incomplete request, and none for a client that does 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
-import struct
 from enum import Enum
 from typing import Any
 
@@ -16,7 +13,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from bothways.ca_server.strict_http import HEAD_LIMIT, StrictConnection
-from bothways.places import Place, Places, source_of
+from bothways.servers.places import Place, Places, source_of
+from bothways.servers.resets import end_by_reset
 
 REQUEST_SECONDS = 10.0  # for a complete request, from the connection or the previous response
 RESPONSE_SECONDS = 120.0  # until a response was read, from the end of the request
@@ -120,10 +118,7 @@ class BoundedClient(H11Protocol):
         """Reset the connection at once; data that was not sent is discarded."""
         if self._place is not None:
             self._places.leave(self._place)
-        reset = self.transport.get_extra_info("socket")
-        if reset is not None:
-            with contextlib.suppress(OSError):
-                reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end_by_reset(self.transport)
         self.transport.abort()
 
     def _update_phase(self) -> None:

@@ -21,7 +21,7 @@ from bothways.cli.clients.client_side import (
 )
 from bothways.cli.clients.connect_report import ConnectionEnd, ConnectionReport
 from bothways.cli.clients.conversation import ServerConversation
-from bothways.cli.options.addresses import SERVER, Address
+from bothways.cli.options.addresses import SERVER
 from bothways.cli.options.anchors import profile_option, profile_words
 from bothways.cli.options.ech import Ech, ech_option
 from bothways.cli.options.gathering import gathered
@@ -52,6 +52,7 @@ from bothways.errors import ConfigError, StartTLSFailed, TLSError, Truncated, Us
 from bothways.iana import CipherSuite, NamedGroup
 from bothways.net.channel import Channel, connect
 from bothways.roles import Progress
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
@@ -120,7 +121,7 @@ class HelloOptions:
 @keylog_option
 @ladder_option("The messages of both sides and each check of ours")
 def command(
-    address: Address,
+    address: TCPAddress,
     ca: str | None,
     profile: Profile,
     side: Side,
@@ -243,7 +244,7 @@ class _Server:
     timeout: in seconds.  probing: examine it with more connections if it does not answer the ClientHello.
     """
 
-    address: Address
+    address: TCPAddress
     name: str | None
     timeout: float
     probing: bool

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bothways.cli.clients.client_side import OFFERED_ALPN, name_option
-from bothways.cli.options.addresses import SERVER, Address
+from bothways.cli.options.addresses import SERVER
 from bothways.cli.options.anchors import load_anchors, profile_option, profile_words
 from bothways.cli.options.pictures import LadderFile, ladder_option
 from bothways.cli.options.side import Side, side_options
@@ -27,6 +27,7 @@ from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
 from bothways.doctor.report import Report, ReportRow, as_json, counted, summary
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import TrustStore
@@ -72,7 +73,7 @@ class HttpPath(click.ParamType[str]):
 @click.option("--html", type=FILE, metavar="FILE", help="Write the report as an HTML page too.")
 @ladder_option("The handshake with all that was given")
 def command(
-    address: Address | None,
+    address: TCPAddress | None,
     ca: str | None,
     profile: Profile,
     side: Side,
@@ -139,7 +140,7 @@ def _files(
 
 
 def _server(
-    address: Address,
+    address: TCPAddress,
     anchors: TrustStore,
     ca: str | None,
     side: Side,

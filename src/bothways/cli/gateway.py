@@ -16,17 +16,17 @@ from bothways.cli.output.terminal import DONE, FAILED, counted, refuse, report_e
 from bothways.cli.output.watching import reporting_reloads
 from bothways.describe.escape import visible
 from bothways.faults import shown
-from bothways.gateway.addresses import PassedAddress
 from bothways.gateway.config import GatewayConfig, read_config
 from bothways.gateway.current import Current
 from bothways.gateway.explain import RouteAnswer, RuleAnswer, explained
-from bothways.gateway.listening import allow_descriptors
 from bothways.gateway.log import Log
 from bothways.gateway.observe.audit_file import check_usable, verified
 from bothways.gateway.process import serve
 from bothways.gateway.routes import Routes, load_routes
 from bothways.gateway.systemd import READY, notify, passed_names
 from bothways.gateway.workers import Workers
+from bothways.servers.addresses import PassedAddress
+from bothways.servers.listening import allow_descriptors
 from bothways.trust import files
 from bothways.trust.anchors import certificates_in
 from bothways.trust.verdict import Refused

@@ -15,7 +15,7 @@ from bothways.cli.clients.client_side import SPOKEN, TIMEOUT, ClientSide, ca_opt
 from bothways.cli.clients.hints import request_words
 from bothways.cli.clients.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.clients.output import Output
-from bothways.cli.options.addresses import DIALLED, Address
+from bothways.cli.options.addresses import DIALLED
 from bothways.cli.options.anchors import profile_option, profile_words
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.peer_keys import PeerKeys, keys_options
@@ -26,6 +26,7 @@ from bothways.cli.output.terminal import DONE, refuse
 from bothways.errors import ConfigError
 from bothways.http.code import LIBRARIES, RequestAsCode, code
 from bothways.http.location import Location, parse
+from bothways.servers.addresses import TCPAddress
 from bothways.tls.config import ClientConfig
 from bothways.trust import files
 from bothways.trust.verdict import Profile
@@ -82,7 +83,7 @@ class ServerOptions:
     name: str | None
     tls: str | None
     http: str | None
-    connect_to: Address | None
+    connect_to: TCPAddress | None
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -137,7 +138,7 @@ class RequestOptions:
             raise ConfigError(f"standard input: more than {DATA_LIMIT} bytes, the limit for a request body")
         return body
 
-    def words(self, connect_to: Address | None) -> Iterator[tuple[str, ...]]:
+    def words(self, connect_to: TCPAddress | None) -> Iterator[tuple[str, ...]]:
         """Yield the options of the request that the commands of a remedy keep."""
         headers = [(each.name, each.value) for each in self.header]
         return request_words(self.request, headers, self.data, connect_to, self.output, follow=self.location)

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from bothways.cli.options.addresses import ADDRESS, Address
+from bothways.cli.options.addresses import ADDRESS
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import Seconds
 from bothways.cli.output.terminal import DONE, MISUSED, refuse, report_error, say
@@ -25,12 +25,12 @@ from bothways.cli.servers.revocation_news import ServerNews, sharing
 from bothways.cli.servers.run_log import logging_to
 from bothways.cli.servers.workers import Reloadable, workers_option
 from bothways.errors import ConfigError
-from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.listening import allow_descriptors, tcp_socket
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.listening import allow_descriptors, tcp_socket
 from bothways.workers.supervisor import Supervisor
 
 INSTALL = "pip install 'bothways[asgi]'"
-ADDRESS_BY_DEFAULT = Address("127.0.0.1", 8443)
+ADDRESS_BY_DEFAULT = TCPAddress("127.0.0.1", 8443)
 IDLE_SECONDS = 600.0
 GRACE_SECONDS = 30
 ALPN = ("http/1.1",)
@@ -83,7 +83,7 @@ class Hosting:
 )
 def command(
     app: str,
-    address: Address,
+    address: TCPAddress,
     server: ServerSide,
     workers: int | None,
     hosting: Hosting,
@@ -104,9 +104,9 @@ def command(
     sys.path.insert(0, os.getcwd())
     engine = EngineOptions(server.tickets.load(), alpn=ALPN)
     loaded = Reloadable(lambda: server.load(engine))
-    with tcp_socket(TCPAddress(*address)) as listener:
+    with tcp_socket(address) as listener:
         allow_descriptors(hosting.connections)
-        where = Address(address.host, listener.getsockname()[1])
+        where = TCPAddress(address.host, listener.getsockname()[1])
 
         def work(ready: Callable[[], None]) -> int:
             return serve(loaded.current, listener, app, hosting, ready)

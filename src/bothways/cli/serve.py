@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import click
 
-from bothways.cli.options.addresses import ADDRESS, DIALLED, Address
+from bothways.cli.options.addresses import ADDRESS, DIALLED
 from bothways.cli.options.anchors import Clients
 from bothways.cli.options.ech import ech_key_option
 from bothways.cli.options.gathering import gathered
@@ -35,9 +35,9 @@ from bothways.cli.servers.workers import (
     serve_in_workers,
     workers_option,
 )
-from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.listening import allow_descriptors
-from bothways.gateway.process import loop_factory
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.event_loops import loop_factory
+from bothways.servers.listening import allow_descriptors
 from bothways.starttls import Accepted
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
@@ -69,7 +69,7 @@ class ServiceChoice:
 
     echo: bool
     page: bool
-    forward: Address | None
+    forward: TCPAddress | None
 
     def check(self, clients: Clients, starttls: Accepted | None) -> None:
         """Refuse a choice that is none, and options that do not go with it."""
@@ -88,7 +88,7 @@ class ServiceChoice:
         """Return a function that makes the service of one client. idle_timeout: as it was given."""
         limit = idle_limit(idle_timeout, self.forward)
         if self.forward is not None:
-            return functools.partial(Forward, TCPAddress(*self.forward), limit, starttls)
+            return functools.partial(Forward, self.forward, limit, starttls)
         if self.echo:
             return functools.partial(Echo, limit)
         return functools.partial(Page, limit, asks=clients.client_auth == "later")
@@ -171,7 +171,7 @@ class TLSOptions:
     ),
 )
 def command(
-    address: Address,
+    address: TCPAddress,
     server: ServerSide,
     limits: ClientLimits,
     starttls: Accepted | None,
@@ -211,7 +211,7 @@ def command(
 
 
 def _serve(
-    address: Address,
+    address: TCPAddress,
     workers: int | None,
     work: Callable[[Sockets, Ready], None],
     may_replace: Callable[[], bool],
@@ -219,7 +219,7 @@ def _serve(
     """Listen, and serve in this process or in workers; return the exit status. The rest: see `serve_in_workers`."""
     with contextlib.ExitStack() as opened:
         places = [[opened.enter_context(each)] for each in listening_sockets(address, workers)]
-        where = Address(address.host, places[0][0].getsockname()[1])
+        where = TCPAddress(address.host, places[0][0].getsockname()[1])
         ready = functools.partial(say, f"listening on {where}")
         if workers is not None:
             return serve_in_workers(places, work, ready=ready, may_replace=may_replace)
@@ -237,7 +237,7 @@ def _report_wait(why: str) -> None:
     say(f"{why}; see --connections, and --exempt-loopback for a proxy on this machine")
 
 
-def idle_limit(seconds: float | None, forward: Address | None) -> float | None:
+def idle_limit(seconds: float | None, forward: TCPAddress | None) -> float | None:
     """Return the idle time in seconds after which a connection ends; None for no limit."""
     if seconds is None:
         return IDLE_SECONDS if forward is None else FORWARD_IDLE_SECONDS

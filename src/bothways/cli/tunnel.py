@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from bothways.cli.clients.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
-from bothways.cli.options.addresses import SERVER, Address
+from bothways.cli.options.addresses import SERVER
 from bothways.cli.options.peer_keys import PeerKeys, keys_options
 from bothways.cli.options.side import Side, side_options
 from bothways.cli.options.spiffe import Workload, client_workload_options
@@ -20,17 +20,16 @@ from bothways.cli.output.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
-from bothways.gateway.addresses import Address as Endpoint
-from bothways.gateway.addresses import TCPAddress, UnixAddress, parsed_address, unix_address
-from bothways.gateway.report_limits import ReportLimits
 from bothways.gateway.tunnel import Tunnel, TunnelSettings
+from bothways.servers.addresses import Address as Endpoint
+from bothways.servers.addresses import TCPAddress, UnixAddress, is_loopback, parsed_address, unix_address
+from bothways.servers.report_limits import ReportLimits
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import WatchedTrustStore
 from bothways.trust.crl_files import CRLFiles
 
 CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
-IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @click.command("tunnel")
@@ -62,7 +61,7 @@ IS_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 )
 def command(
     local: str,
-    address: Address,
+    address: TCPAddress,
     ca: str | None,
     side: Side,
     workload: Workload,
@@ -90,9 +89,7 @@ def command(
     loaded = load_client(side, workload, keys, ca, target, lists=lists.store, watched=True)
     config = _config(loaded, timeout)
     config.target(target)
-    settings = TunnelSettings(
-        config, TCPAddress(*address), target, starttls, lambda: loaded.may_show, timeout
-    )
+    settings = TunnelSettings(config, address, target, starttls, lambda: loaded.may_show, timeout)
 
     def read_changed_files() -> list[str]:
         _ = config.settings.identity.own, loaded.anchors.current
@@ -137,7 +134,7 @@ def _local(text: str, insecure_tcp: bool) -> Endpoint:
             f"{text}: every user and every browser of this machine could use our certificate by TCP",
             "use the path of a Unix socket, or --insecure-tcp if that is meant",
         )
-    if address.host not in IS_LOOPBACK:
+    if not is_loopback(address.host):
         refuse(f"{text}: a tunnel listens on this machine only", "use 127.0.0.1, or `bothways gateway`")
     return address
 

@@ -14,6 +14,7 @@ from bothways.doctor.probes import ProbeOffer, offer_record
 from bothways.doctor.replies import CLOSED, LIMIT, HelloReply, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.net.starttls import request_tls
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol, StartTLS
 from bothways.trust.names import ServerName
 
@@ -49,7 +50,7 @@ class Target:
         return self.host if self.name.kind == "uri" else self.name.text
 
     def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return str(TCPAddress(self.host, self.port))
 
 
 class Dialer:

@@ -26,6 +26,7 @@ from bothways.errors import StartTLSFailed
 from bothways.iana import Alert, CipherSuite, ProtocolVersion, group_names
 from bothways.iana import name as alert_name
 from bothways.iana import names as all_spelled
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import PROTOCOLS
 
 TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
@@ -117,7 +118,7 @@ class Survey:
         address = self.dialer.address
         host, port = address if address is not None else ("", 0)
         return ServerBehaviour(
-            address=f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            address=str(TCPAddress(host, port)),
             milliseconds=round(self.dialer.seconds * 1000, 1),
             speaks=self.speaks,
             start=self.first.start if self.first is not None else "",

@@ -17,7 +17,6 @@ from bothways.diagnosis.causes import Cause
 from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.faults import Fault
 from bothways.gateway import backends
-from bothways.gateway.addresses import ListenerAddress, host_and_address
 from bothways.gateway.endings import Code, Ending, ending_of, is_verdict
 from bothways.gateway.log import ConnectionEntry, RequestEntry
 from bothways.gateway.observe.meter import Metric, Timing
@@ -25,7 +24,8 @@ from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
 from bothways.gateway.routes import Route, Routes, is_same_trust, svid_problem
-from bothways.places import source_of
+from bothways.servers.addresses import ListenerAddress, host_and_address
+from bothways.servers.places import source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted, Peer
 from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest

@@ -13,12 +13,6 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.gateway.access import Access
 from bothways.gateway.access_config import access_in
-from bothways.gateway.addresses import (
-    Address,
-    ListenerAddress,
-    UnixAddress,
-    parsed_address,
-)
 from bothways.gateway.http_config import HTTPConfig, http_in
 from bothways.gateway.identity_config import (
     BackendTLS,
@@ -38,6 +32,7 @@ from bothways.gateway.listener_config import (
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.store_client import check_usable
 from bothways.gateway.strict_toml import Table, parsed_toml, toml_text
+from bothways.servers.addresses import Address, ListenerAddress, UnixAddress, parsed_address
 from bothways.starttls import Accepted
 from bothways.trust.files import FilePath
 from bothways.trust.general_names import is_dns_name, lower_ascii

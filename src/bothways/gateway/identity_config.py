@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bothways.faults import shown
-from bothways.gateway.addresses import Address, TCPAddress
 from bothways.gateway.authority_config import AuthorityIdentity, authority_identity_in, holder_of
 from bothways.gateway.credential_files import CredentialFiles, is_token_uri
 from bothways.gateway.spiffe_config import SpiffeIdentity, spiffe_identity_in
 from bothways.gateway.strict_toml import Table
+from bothways.servers.addresses import Address, TCPAddress
 from bothways.spiffe.identities import trust_domain
 from bothways.trust.revocation import PRESETS
 

@@ -9,7 +9,9 @@ from typing import Literal
 
 from bothways.errors import UsageError
 from bothways.faults import shown
-from bothways.gateway.addresses import (
+from bothways.gateway.proxies import Proxies, parsed_proxies
+from bothways.gateway.strict_toml import Table
+from bothways.servers.addresses import (
     ListenerAddress,
     PassedAddress,
     TCPAddress,
@@ -18,8 +20,6 @@ from bothways.gateway.addresses import (
     is_loopback,
     unix_address,
 )
-from bothways.gateway.proxies import Proxies, parsed_proxies
-from bothways.gateway.strict_toml import Table
 from bothways.starttls import Accepted, accepted_named
 
 LOOPBACK = "127.0.0.1"

@@ -1,20 +1,15 @@
-"""The listening sockets of a gateway: over TCP, which several processes may share, and Unix sockets."""
+"""The listening sockets of a gateway: opened as its file says, or passed by a service manager."""
 
 from __future__ import annotations
 
 import os
 import socket
-import stat
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable
 
-from bothways.gateway.addresses import ListenerAddress, PassedAddress, TCPAddress, UnixAddress
 from bothways.gateway.listener_config import ListenerConfig
 from bothways.gateway.systemd import passed_socket
-
-ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
-BACKLOG = 4096  # connections that the system has accepted and we have not, where it allows so many
-SPARE_DESCRIPTORS = 128
+from bothways.servers.addresses import ListenerAddress, PassedAddress, TCPAddress, UnixAddress
+from bothways.servers.listening import naming, tcp_socket, tcp_sockets, unix_socket
 
 
 def open_listener(listener: ListenerConfig) -> socket.socket:
@@ -29,30 +24,14 @@ def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True)
     """
     address = listener.address
     if isinstance(address, PassedAddress):
-        with _naming(address):
+        with naming(address):
             return [passed_socket(address.name)] * count
     if not isinstance(address, TCPAddress):
-        with _naming(address):
+        with naming(address):
             return [unix_socket(address.path, listener.mode)] * count
     if listener.kind != "clients":  # whichever process is alive answers
         return [tcp_socket(address)] * count
-    with ExitStack() as stack:
-        opened: list[socket.socket] = []
-        for _ in range(count):
-            port = opened[0].getsockname()[1] if opened else address.port
-            opened.append(stack.enter_context(tcp_socket(TCPAddress(address.host, port), shared=shared)))
-        stack.pop_all()
-    return opened
-
-
-@contextmanager
-def _naming(address: ListenerAddress) -> Iterator[None]:
-    """Have an OSError say that we cannot listen, and where."""
-    try:
-        yield
-    except OSError as error:
-        problem = (error.strerror or str(error)).lower()
-        raise OSError(error.errno or 0, f"cannot listen on {address}: {problem}") from None
+    return tcp_sockets(address, count, shared=shared)
 
 
 def bound_address(address: ListenerAddress, sock: socket.socket) -> str:
@@ -64,84 +43,9 @@ def bound_address(address: ListenerAddress, sock: socket.socket) -> str:
     return str(TCPAddress(address.host, sock.getsockname()[1]))
 
 
-def tcp_socket(address: TCPAddress, *, shared: bool = False) -> socket.socket:
-    """Return a socket that listens on an address; port 0 selects a free port. Raises OSError, which names it.
-
-    shared: whether others of this user may listen on the same port beside it (SO_REUSEPORT).
-    """
-    with _naming(address), ExitStack() as opened:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        family, kind, protocol, _, target = found
-        sock = opened.enter_context(socket.socket(family, kind, protocol))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(target)
-        sock.listen(BACKLOG)
-        opened.pop_all()
-    return sock
-
-
-def allow_descriptors(count: int) -> None:
-    """Raise the limit of open descriptors for `count` sockets, as far as the system allows."""
-    try:
-        import resource
-    except ImportError:  # this system has no such limits
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = (
-        count + SPARE_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(count + SPARE_DESCRIPTORS, hard)
-    )
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def unix_socket(path: str, mode: int) -> socket.socket:
-    """Return a socket that listens at a path with these permissions, from its first moment. Raises OSError.
-
-    What a process that has ended left there is replaced; a socket that somebody listens on is not.
-    """
-    _remove_stale(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o777 & ~mode)
-    try:
-        sock.bind(path)
-        sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    finally:
-        os.umask(before)
-    return sock
-
-
 def change_modes(before: Iterable[ListenerConfig], after: Iterable[ListenerConfig]) -> None:
     """Give the files of Unix sockets that stay the permissions that they have now. Raises OSError."""
     modes = {each.address: each.mode for each in before}
     for each in after:
         if isinstance(each.address, UnixAddress) and modes.get(each.address, each.mode) != each.mode:
             os.chmod(each.address.path, each.mode)
-
-
-def remove_socket_file(path: str) -> None:
-    """Remove the file of a socket on which nobody listens any more."""
-    with suppress(OSError):
-        os.unlink(path)
-
-
-def _remove_stale(path: str) -> None:
-    try:
-        if not stat.S_ISSOCK(os.stat(path, follow_symlinks=False).st_mode):
-            raise OSError("it is there already, and is no socket")
-    except FileNotFoundError:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-    raise OSError("another process listens there")

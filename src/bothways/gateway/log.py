@@ -15,7 +15,7 @@ from bothways.describe.escape import visible
 from bothways.errors import TLSError
 from bothways.gateway.causes import cause_of, cause_of_request
 from bothways.gateway.endings import Ending, Why
-from bothways.gateway.report_limits import ReportLimits
+from bothways.servers.report_limits import ReportLimits
 from bothways.tls.events import Peer
 
 NAME_LIMIT = 120

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bothways.errors import StartTLSFailed
-from bothways.gateway.addresses import host_and_address
 from bothways.gateway.client import ClientProtocol
 from bothways.gateway.endings import Code
 from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced
-from bothways.places import Place, source_of
+from bothways.servers.addresses import host_and_address
+from bothways.servers.places import Place, source_of
 from bothways.starttls import Accepted, AcceptTLS
 
 if TYPE_CHECKING:
-    from bothways.gateway.addresses import ListenerAddress
     from bothways.gateway.server import Gateway
+    from bothways.servers.addresses import ListenerAddress
 
 
 class Opening(Preliminary):

@@ -6,16 +6,16 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from bothways.aio.reading import ReadingProtocol
-from bothways.gateway.addresses import host_and_address
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.proxy_header import Announced
+from bothways.servers.addresses import host_and_address
 
 LAST_SECONDS = 1.0  # for the last words to be taken
 
 if TYPE_CHECKING:
-    from bothways.gateway.addresses import ListenerAddress
     from bothways.gateway.server import Gateway
+    from bothways.servers.addresses import ListenerAddress
 
 
 class Preliminary(ReadingProtocol):

@@ -6,9 +6,7 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import Any
 
 from bothways.gateway.config import parsed_config
@@ -22,6 +20,7 @@ from bothways.gateway.observe.board import Board
 from bothways.gateway.routes import Routes, made_routes
 from bothways.gateway.server import Gateway
 from bothways.gateway.systemd import STOPPING, forget, notify
+from bothways.servers.event_loops import loop_factory
 from bothways.ticket_keys.shared import SharedTicketKeys
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.workers.supervisor import RETIRE
@@ -221,11 +220,3 @@ def follow(tickets: TicketKeys | None) -> None:
 def _run(serving: Callable[[], Coroutine[Any, Any, int]]) -> int:
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(serving())
-
-
-def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """Return what makes event loops of uvloop where it is installed; None for those of asyncio."""
-    with suppress(ModuleNotFoundError):
-        made: Callable[[], asyncio.AbstractEventLoop] = import_module("uvloop").new_event_loop
-        return made
-    return None

@@ -13,19 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
-from bothways.gateway.addresses import UNIX_CLIENT, ListenerAddress, TCPAddress, UnixAddress, is_loopback
 from bothways.gateway.arrival import Arrival
 from bothways.gateway.client import ClientProtocol
 from bothways.gateway.config import suffix
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.listener_config import ListenerConfig
-from bothways.gateway.listening import (
-    ACCEPTED_AT_ONCE,
-    bound_address,
-    change_modes,
-    open_listener,
-    remove_socket_file,
-)
+from bothways.gateway.listening import bound_address, change_modes, open_listener
 from bothways.gateway.log import ConnectionEntry, Log
 from bothways.gateway.newly_listed import listed_in, newly_listed
 from bothways.gateway.observe.audit_file import AuditFile
@@ -40,8 +33,10 @@ from bothways.gateway.preliminary import Preliminary
 from bothways.gateway.proxy_header import Announced
 from bothways.gateway.routes import Routes
 from bothways.gateway.sharing import Sharing
-from bothways.gateway.shortage import report_shortages
-from bothways.places import Places
+from bothways.servers.addresses import UNIX_CLIENT, ListenerAddress, TCPAddress, UnixAddress, is_loopback
+from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
+from bothways.servers.places import Places
+from bothways.servers.shortage import report_shortages
 from bothways.trust.evidence.http_exchange import Evidence
 from bothways.trust.verdict import Names
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-import struct
 from typing import Any
 
 from bothways.aio.transport import TLSTransport
+from bothways.servers.resets import end_by_reset
 
 
 class Transported:
@@ -31,8 +30,6 @@ class Transported:
         """End at once, with a reset, so that it is no end in order."""
         if self.transport is None or self.is_lost:
             return
-        own = self.transport.get_extra_info("socket")
-        if own is not None and not isinstance(self.transport, TLSTransport):
-            with contextlib.suppress(OSError):
-                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if not isinstance(self.transport, TLSTransport):
+            end_by_reset(self.transport)
         self.transport.abort()

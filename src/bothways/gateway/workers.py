@@ -14,19 +14,20 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bothways.gateway.addresses import UNIX, ListenerAddress, TCPAddress, UnixAddress
 from bothways.gateway.config import suffix
 from bothways.gateway.current import LOOK_SECONDS, Change, Current
 from bothways.gateway.generation import SealedGeneration, acknowledged, channel_pair
 from bothways.gateway.handover import Successor, handed_on
 from bothways.gateway.listener_config import ListenerConfig
-from bothways.gateway.listening import bound_address, change_modes, open_listeners, remove_socket_file
+from bothways.gateway.listening import bound_address, change_modes, open_listeners
 from bothways.gateway.log import Log
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, Board
 from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.process import serve_as_worker
 from bothways.gateway.systemd import STOPPING, notify
+from bothways.servers.addresses import UNIX, ListenerAddress, TCPAddress, UnixAddress
+from bothways.servers.listening import remove_socket_file
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.workers.supervisor import Supervisor
 

@@ -17,6 +17,7 @@ from bothways.net.carrier import carrier_of, deadline_in, left
 from bothways.net.files import open_file
 from bothways.net.pipe import Answering, Pipe
 from bothways.net.starttls import request_tls
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
@@ -70,7 +71,7 @@ def connect(
     )
     evidence = evidence or _own_finder(config)
     deadline = deadline_in(timeout)
-    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    address = str(TCPAddress(host, port))
     try:
         sock = socket.create_connection((host, port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import click
 import pytest
 
-from bothways.cli.options.addresses import ADDRESS, DIALLED, SERVER, Address
+from bothways.cli.options.addresses import ADDRESS, DIALLED, SERVER
+from bothways.servers.addresses import TCPAddress
 
 
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("localhost:443", Address("localhost", 443)),
-        ("127.0.0.1:0", Address("127.0.0.1", 0)),
-        ("[::1]:65535", Address("::1", 65535)),
+        ("localhost:443", TCPAddress("localhost", 443)),
+        ("127.0.0.1:0", TCPAddress("127.0.0.1", 0)),
+        ("[::1]:65535", TCPAddress("::1", 65535)),
     ],
 )
 def test_addresses_are_read_and_written_alike(text, address):
@@ -44,12 +45,12 @@ def test_nothing_is_connected_to_at_port_0(kind, text):
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("https://localhost", Address("localhost", 443)),
-        ("HTTPS://localhost:8443/status?x=1", Address("localhost", 8443)),
-        ("https://[::1]", Address("::1", 443)),
-        ("https://user:word@localhost:1/", Address("localhost", 1)),
-        ("ldaps://directory.example", Address("directory.example", 636)),
-        ("localhost:443", Address("localhost", 443)),
+        ("https://localhost", TCPAddress("localhost", 443)),
+        ("HTTPS://localhost:8443/status?x=1", TCPAddress("localhost", 8443)),
+        ("https://[::1]", TCPAddress("::1", 443)),
+        ("https://user:word@localhost:1/", TCPAddress("localhost", 1)),
+        ("ldaps://directory.example", TCPAddress("directory.example", 636)),
+        ("localhost:443", TCPAddress("localhost", 443)),
     ],
 )
 def test_a_url_names_a_server_too(text, address):

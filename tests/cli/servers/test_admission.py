@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from aio_talk import run
-from bothways.cli.options.addresses import Address
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
+from bothways.servers.addresses import TCPAddress
 
 
 class Door:
@@ -21,7 +21,7 @@ class Door:
     def comes(self, host: str) -> ServedClient | None:
         self._port += 1
         port = self._port
-        return self.admission.arrive(Address(host, port), lambda: self.cut.append(port))
+        return self.admission.arrive(TCPAddress(host, port), lambda: self.cut.append(port))
 
     def enters(self, host: str) -> ServedClient:
         client = self.comes(host)

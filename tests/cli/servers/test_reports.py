@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.cli.servers.reports import Reports
-from bothways.gateway import report_limits as source
+from bothways.servers import report_limits as source
 
 
 class Clock:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import identities
 from bothways.cli.servers.run_log import ExplainingFormatter, RateLimitFilter
 from bothways.diagnosis.situation import Files
-from bothways.gateway.report_limits import AT_ONCE
+from bothways.servers.report_limits import AT_ONCE
 from pair import Pair
 
 

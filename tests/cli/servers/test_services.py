@@ -16,9 +16,9 @@ import identities
 from aio_talk import run
 from bothways import Truncated
 from bothways.aio.watch import Watch
-from bothways.cli.options.addresses import Address
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 from bothways.cli.servers.services import Echo
+from bothways.servers.addresses import TCPAddress
 from cli_scripting import until_printed
 from cli_talk import ada, read_all
 
@@ -278,7 +278,7 @@ async def test_only_bytes_that_complete_a_message_are_progress_of_a_handshake() 
         def note_progress(self, octets: int) -> None:
             counted.append(octets)
 
-    client = Counting(ServeAdmission(8), Address("192.0.2.1", 443), lambda: None)
+    client = Counting(ServeAdmission(8), TCPAddress("192.0.2.1", 443), lambda: None)
     config = identities.server_config()
     tls = Echo(None).begin(config.connection(), Watch(config.settings), None, client)
     other = identities.client_config(identities.client()).connection("localhost")

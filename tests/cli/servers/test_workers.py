@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import identities
-from bothways.cli.options.addresses import Address
 from bothways.cli.servers.workers import Reloadable, listening_sockets
 from bothways.errors import ConfigError
+from bothways.servers.addresses import TCPAddress
 from ca_commands import init
 from cli_scripting import Background
 from cli_talk import ada
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.network,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork"),
 ]
-ANY_PORT = Address("127.0.0.1", 0)
+ANY_PORT = TCPAddress("127.0.0.1", 0)
 
 
 def workers(server: Background) -> set[int]:
@@ -47,7 +47,7 @@ def test_workers_have_sockets_of_one_port_and_one_process_shares_its_port_with_n
     (alone,) = listening_sockets(ANY_PORT, None)
     for workers in (None, 2):
         with pytest.raises(OSError, match="in use"):
-            listening_sockets(Address("127.0.0.1", alone.getsockname()[1]), workers)
+            listening_sockets(TCPAddress("127.0.0.1", alone.getsockname()[1]), workers)
     for each in (*several, alone):
         each.close()
 

@@ -14,7 +14,7 @@ from bothways.gateway.config import read_config
 from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.observe.audit_file import verified
 from bothways.gateway.observe.auditor import Auditor
-from bothways.gateway.report_limits import AT_ONCE, ReportLimits
+from bothways.servers.report_limits import AT_ONCE, ReportLimits
 from gateway_talk import ANYBODY, Setting, service
 
 pytestmark = pytest.mark.network

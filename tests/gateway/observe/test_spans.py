@@ -10,7 +10,7 @@ import pytest
 from bothways import PeerAlert
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry
-from bothways.gateway.report_limits import AT_ONCE, ReportLimits
+from bothways.servers.report_limits import AT_ONCE, ReportLimits
 from gateway_talk import ANYBODY, PAGE, Setting, service, until
 
 pytest.importorskip("opentelemetry.sdk.trace", reason="needs opentelemetry-sdk, of requirements/dev.txt")

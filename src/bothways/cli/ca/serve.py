@@ -14,11 +14,11 @@ import click
 from bothways.ca.issuer import Issuer
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
-from bothways.cli.options.addresses import ADDRESS, Address
+from bothways.cli.options.addresses import ADDRESS
 from bothways.cli.output.terminal import DONE, refuse, say
 from bothways.cli.servers.workers import Ready, Sockets, listening_sockets, serve_in_workers, workers_option
-from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.listening import tcp_socket
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.listening import tcp_socket
 
 START_SECONDS = 600.0  # for a worker that signs large CRLs before it serves
 GRACE_SECONDS = 15.0
@@ -42,8 +42,8 @@ LAST_PORT = 65535
 @key_access_options
 def command(
     path: Path,
-    listen: Address,
-    metrics: Address | None,
+    listen: TCPAddress,
+    metrics: TCPAddress | None,
     exempt_loopback: bool,
     workers: int | None,
     key_access: KeyAccess,
@@ -78,7 +78,7 @@ def command(
 
 @contextlib.contextmanager
 def _listening(
-    listen: Address, metrics: Address | None, workers: int | None
+    listen: TCPAddress, metrics: TCPAddress | None, workers: int | None
 ) -> Iterator[tuple[list[list[socket.socket]], list[str]]]:
     """Yield the listening sockets of each process, that of the metrics last, and the lines that say where they are."""
     with contextlib.ExitStack() as opened:
@@ -92,7 +92,7 @@ def _listening(
         yield places, lines
 
 
-def _metrics_socket(address: Address, number: int) -> socket.socket:
+def _metrics_socket(address: TCPAddress, number: int) -> socket.socket:
     port = address.port + number - 1 if address.port else 0
     if port > LAST_PORT:
         refuse(f"--metrics: there is no port {port} for the metrics of worker {number}")
@@ -117,5 +117,5 @@ def _serve(issuer: Issuer, sockets: Sockets, exempt_loopback: bool, ready: Ready
     )
 
 
-def _bound(address: Address, listening: socket.socket) -> Address:
-    return Address(address.host, listening.getsockname()[1])
+def _bound(address: TCPAddress, listening: socket.socket) -> TCPAddress:
+    return TCPAddress(address.host, listening.getsockname()[1])

@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bothways.cli.options.addresses import Address
 from bothways.cli.output.terminal import bounded, headline, report_error, say, say_json, waiting
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, ServiceRefusal, facts_of
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.trust.verdict import Profile
 
@@ -48,7 +48,7 @@ class ConnectionReport:
     """The report about one connection on standard error: lines at once, or one JSON object at the end."""
 
     def __init__(
-        self, address: Address, profile: Profile, as_json: bool, starttls: Protocol | None = None
+        self, address: TCPAddress, profile: Profile, as_json: bool, starttls: Protocol | None = None
     ) -> None:
         self._address = address
         self._through = "" if starttls is None else f" through {starttls.title} (STARTTLS)"

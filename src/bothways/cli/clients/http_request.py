@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.cli.clients.hints import Kept, facts_for_get, lines_for_get
 from bothways.cli.clients.output import Output
-from bothways.cli.options.addresses import Address
 from bothways.cli.output.terminal import (
     DONE,
     FAILED,
@@ -43,6 +42,7 @@ from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel, connect
+from bothways.servers.addresses import TCPAddress
 from bothways.tls.config import ClientConfig
 from bothways.trust.verdict import Profile
 
@@ -69,7 +69,7 @@ class RequestContext:
     profile: Profile
     files: Files
     name: str | None
-    dial: Address | None
+    dial: TCPAddress | None
     timeout: float
     most: int
     as_json: bool
@@ -173,7 +173,7 @@ def _asked(
     """Send one request. Return the exit status, or the request for a redirect."""
     http = load_http()
     recorder, location = Recorder(), request.location
-    address = context.dial or Address(location.host, location.port)
+    address = context.dial or TCPAddress(location.host, location.port)
     name = context.name or location.host
     observed = HandshakeFacts(context.config, name, address=str(address), files=context.files, also=recorder)
     try:

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-
-class Address(NamedTuple):
-    """A host and a port; written [HOST]:PORT where the host is an IPv6 address."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+from bothways.servers.addresses import TCPAddress
 
 
-class AddressType(click.ParamType[Address]):
+class AddressType(click.ParamType[TCPAddress]):
     """HOST:PORT or [IPv6]:PORT. least: the smallest port; 0 stands for any free one, and nobody listens there."""
 
     name = "HOST:PORT"
@@ -26,9 +18,9 @@ class AddressType(click.ParamType[Address]):
     def __init__(self, least: int) -> None:
         self._least = least
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TCPAddress:
         """Parse an address; raises `click.BadParameter`."""
-        if isinstance(value, Address):
+        if isinstance(value, TCPAddress):
             return value
         host, colon, port = str(value).rpartition(":")
         if colon and not host:
@@ -44,13 +36,13 @@ class AddressType(click.ParamType[Address]):
             host.encode("idna")  # the length limit of a host name in Python's resolver
         except UnicodeError:
             self.fail(f"{value!a}: this host is neither a valid name nor an IP address", param, ctx)
-        return Address(host[1:-1] if bracketed else host, int(port))
+        return TCPAddress(host[1:-1] if bracketed else host, int(port))
 
 
 class ServerType(AddressType):
     """HOST:PORT, [IPv6]:PORT, or an https URL, of which host and port are used."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> TCPAddress:
         """Parse an address or a URL; raises `click.BadParameter`."""
         if isinstance(value, str) and (match := _URL.fullmatch(value)) is not None:
             if match[1].lower() not in SCHEMES:

@@ -1,6 +1,6 @@
 """Limits the connections of `serve`: handshakes, and separately established connections.
 
-A flood of incomplete handshakes thus ends only other handshakes. The rule for ending one is in `bothways.places`.
+A flood of incomplete handshakes thus ends only other handshakes. The rule for ending one: `bothways.servers.places`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from bothways.cli.options.addresses import Address
-from bothways.places import Place, Places, source_of
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.places import Place, Places, source_of
 
 OTHERS_SECONDS = 1.0  # seconds that a handshake waits for others of the same address that may complete soon
 TOLD_SECONDS = 60.0
@@ -46,7 +46,7 @@ class ServeAdmission:
         self._on_wait = on_wait
         self._told_at: float | None = None
 
-    def arrive(self, address: Address, cut: Callable[[], None]) -> ServedClient | None:
+    def arrive(self, address: TCPAddress, cut: Callable[[], None]) -> ServedClient | None:
         """Register a client's handshake, for which another may be ended; None if this one must end.
 
         cut: is called when its connection has to be reset for another.
@@ -146,7 +146,7 @@ class ServeAdmission:
 class ServedClient:
     """One connection with its place."""
 
-    def __init__(self, admission: ServeAdmission, address: Address, cut: Callable[[], None]) -> None:
+    def __init__(self, admission: ServeAdmission, address: TCPAddress, cut: Callable[[], None]) -> None:
         self.address = address
         self.ended = self.handshaking = self.established = False
         self.place = Place(source_of(address.host), self._end, time.monotonic())

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import struct
 from collections.abc import Callable
 from typing import cast
 
 from bothways.aio.reading import ReadingProtocol
-from bothways.cli.options.addresses import Address
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 from bothways.errors import StartTLSFailed, TimedOut, Truncated
 from bothways.iana import ContentType
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.resets import end_by_reset
 from bothways.starttls import Accepted, AcceptTLS
 
 LAST_SECONDS = 1.0  # seconds for the last words to be taken
@@ -67,7 +67,7 @@ class ServeArrival(ReadingProtocol):
             return
         with contextlib.suppress(OSError):
             own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self.client = self._admission.arrive(Address(name[0], name[1]), self.cut)
+        self.client = self._admission.arrive(TCPAddress(name[0], name[1]), self.cut)
         if self.client is None:
             self.cut()
             return
@@ -134,10 +134,7 @@ class ServeArrival(ReadingProtocol):
         """Reset the connection; data that is not sent yet is dropped."""
         if self.transport is None:
             return
-        own = self.transport.get_extra_info("socket")
-        if own is not None:
-            with contextlib.suppress(OSError):
-                own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        end_by_reset(self.transport)
         self.transport.abort()
 
     def _begin_once(self) -> None:

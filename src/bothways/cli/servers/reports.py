@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from bothways.cli.output.terminal import bounded, counted, say
-from bothways.gateway.report_limits import ReportLimits
+from bothways.servers.report_limits import ReportLimits
 
 
 class Reports:

@@ -7,7 +7,7 @@ import logging
 from bothways.cli.output.terminal import bounded
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
-from bothways.gateway.report_limits import AT_ONCE, EVERY_SECONDS, Allowance
+from bothways.servers.report_limits import AT_ONCE, EVERY_SECONDS, Allowance
 from bothways.tls.clock import Clock
 from bothways.tls.defaults import CLOCK
 

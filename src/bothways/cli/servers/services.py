@@ -17,10 +17,10 @@ from bothways.aio.watch import Watch
 from bothways.cli.servers.admission import ServedClient
 from bothways.cli.servers.page import greet
 from bothways.errors import StartTLSFailed, TimedOut
-from bothways.gateway.addresses import TCPAddress
 from bothways.gateway.backends import connected_socket, greeted, hindrance, plain_way, unfit_greeting
 from bothways.gateway.endings import Code
 from bothways.gateway.relay import Relay
+from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Accepted
 from bothways.tls.connection import Connection
 

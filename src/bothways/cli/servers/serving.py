@@ -25,8 +25,8 @@ from bothways.diagnosis.failure import explain_backend, explain_departure, expla
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.observer import situation_of
 from bothways.errors import StartTLSFailed, TLSError, Truncated
-from bothways.gateway.listening import ACCEPTED_AT_ONCE, BACKLOG
-from bothways.gateway.shortage import report_shortages
+from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG
+from bothways.servers.shortage import report_shortages
 from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
 from bothways.tls.connection import Connection

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeVar
 
 import click
 
-from bothways.cli.options.addresses import Address
 from bothways.cli.output.terminal import report_error, reported, say
 from bothways.errors import ConfigError, TLSError
-from bothways.gateway.addresses import TCPAddress
-from bothways.gateway.listening import tcp_socket
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.listening import tcp_sockets
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
 
 T = TypeVar("T")
@@ -49,19 +47,12 @@ class Reloadable(Generic[T]):
         return True
 
 
-def listening_sockets(address: Address, workers: int | None) -> list[socket.socket]:
+def listening_sockets(address: TCPAddress, workers: int | None) -> list[socket.socket]:
     """Return a listening socket for each worker, on one port, each with a queue of its own. Raises OSError.
 
     Port 0 is any free one.  workers: None for one process, whose port nobody shares.
     """
-    with contextlib.ExitStack() as opened:
-        sockets: list[socket.socket] = []
-        for _ in range(workers or 1):
-            port = sockets[0].getsockname()[1] if sockets else address.port
-            one = tcp_socket(TCPAddress(address.host, port), shared=workers is not None)
-            sockets.append(opened.enter_context(one))
-        opened.pop_all()
-    return sockets
+    return tcp_sockets(address, workers or 1, shared=workers is not None)
 
 
 def serve_in_workers(

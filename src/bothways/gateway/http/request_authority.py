@@ -11,8 +11,8 @@ from bothways.gateway.http.messages import RefusedRequest
 from bothways.trust.general_names import is_dns_name, lower_ascii
 
 if TYPE_CHECKING:
-    from bothways.gateway.addresses import ListenerAddress
     from bothways.gateway.routes import Route, Routes
+    from bothways.servers.addresses import ListenerAddress
     from bothways.tls.handshake.server import ServiceRequest
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from bothways.gateway.http.messages import Field
 
 if TYPE_CHECKING:
-    from bothways.gateway.addresses import ListenerAddress
     from bothways.gateway.routes import Route, Routes
+    from bothways.servers.addresses import ListenerAddress
     from bothways.tls.handshake.server import ServiceRequest
 
 

@@ -12,7 +12,7 @@ from bothways.describe.escape import visible
 from bothways.gateway.log import NAME_LIMIT, WHY_LIMIT, ConnectionEntry, identity
 from bothways.gateway.observe.audit_file import AuditFile, NotRecorded
 from bothways.gateway.observe.snapshot import identity_text
-from bothways.gateway.report_limits import Allowance, ReportLimits
+from bothways.servers.report_limits import Allowance, ReportLimits
 from bothways.trust.files import monotonic
 
 FILES = 32  # of a change that are named

@@ -21,7 +21,7 @@ from bothways.gateway.endings import Code
 from bothways.gateway.log import NAME_LIMIT, ConnectionEntry, words_of
 from bothways.gateway.observe.meter import counted_code
 from bothways.gateway.observe.snapshot import identity_text
-from bothways.gateway.report_limits import Allowance
+from bothways.servers.report_limits import Allowance
 
 GROUPS = 40
 LADDER_LIMIT = 6000  # characters

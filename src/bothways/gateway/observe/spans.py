@@ -16,7 +16,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from bothways.describe.escape import visible
 from bothways.gateway.log import NAME_LIMIT, ConnectionEntry, RequestEntry, words_of
 from bothways.gateway.observe.snapshot import identity_text
-from bothways.gateway.report_limits import ReportLimits
+from bothways.servers.report_limits import ReportLimits
 
 NAME = "bothways.gateway"
 NANOSECONDS = 1_000_000_000

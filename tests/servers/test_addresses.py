@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways import ConfigError
-from bothways.gateway.addresses import TCPAddress, UnixAddress, host_and_address, parsed_address
+from bothways.servers.addresses import TCPAddress, UnixAddress, host_and_address, parsed_address
 
 
 @pytest.mark.parametrize(

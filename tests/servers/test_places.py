@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from bothways import places as rules
-from bothways.places import Place, Places, is_loopback, progress, source_of
+from bothways.servers import places as rules
+from bothways.servers.places import Place, Places, is_loopback, progress, source_of
 
 NOW = 1000.0
 

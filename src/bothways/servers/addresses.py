@@ -1,10 +1,11 @@
-"""Where a gateway listens and what is behind it: hosts with ports, and Unix sockets."""
+"""Addresses at which servers listen and which clients have: hosts with ports, and Unix sockets."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
@@ -15,9 +16,8 @@ _PATH_LIMIT = 107  # bytes, sun_path of Linux without its end
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class TCPAddress:
-    """A host, which is a name or an IP address, and a port."""
+class TCPAddress(NamedTuple):
+    """A host, which is a name or an IP address, and a port; written [HOST]:PORT where the host is of IPv6."""
 
     host: str
     port: int
@@ -97,4 +97,4 @@ def host_and_address(name: object) -> tuple[str, str]:
     if not isinstance(name, tuple):
         return UNIX_CLIENT, UNIX_CLIENT
     host, port = name[:2]
-    return host, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host, str(TCPAddress(host, port))

@@ -6,7 +6,7 @@ import asyncio
 import errno
 
 from aio_talk import run
-from bothways.gateway.shortage import report_shortages
+from bothways.servers.shortage import report_shortages
 
 
 @run

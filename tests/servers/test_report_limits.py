@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bothways.gateway.report_limits import ALL_AT_ONCE, AT_ONCE, SOURCES, Allowance, ReportLimits
+from bothways.servers.report_limits import ALL_AT_ONCE, AT_ONCE, SOURCES, Allowance, ReportLimits
 
 
 def test_an_allowance_is_taken_at_once_and_comes_back_by_and_by() -> None:

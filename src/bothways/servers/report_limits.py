@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bothways.places import source_of
+from bothways.servers.places import source_of
 
 AT_ONCE, EVERY_SECONDS = 20, 10.0  # reports of one address, and how soon it has one more
 ALL_AT_ONCE, ALL_EVERY_SECONDS = 100, 5.0  # the same of all addresses together

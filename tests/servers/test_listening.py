@@ -1,0 +1,49 @@
+"""Sockets that listen."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import pytest
+
+from bothways.servers.addresses import TCPAddress
+from bothways.servers.listening import allow_descriptors, tcp_sockets, unix_socket
+
+pytestmark = pytest.mark.network
+
+
+def test_a_socket_file_is_replaced_only_if_nobody_listens_there(tmp_path: Path) -> None:
+    path = str(tmp_path / "s")
+    first = unix_socket(path, 0o600)
+    first.listen()
+    with pytest.raises(OSError, match="another process listens there"):
+        unix_socket(path, 0o600)
+    first.close()
+    unix_socket(path, 0o600).close()
+    file = tmp_path / "file"
+    file.write_text("precious")
+    with pytest.raises(OSError, match="is no socket"):
+        unix_socket(str(file), 0o600)
+    assert file.read_text() == "precious"
+
+
+def test_several_sockets_share_one_port_and_none_stays_open_where_one_cannot() -> None:
+    several = tcp_sockets(TCPAddress("127.0.0.1", 0), 3, shared=True)
+    assert len({each.getsockname() for each in several}) == 1
+    taken = TCPAddress(*several[0].getsockname())
+    with pytest.raises(OSError, match=f"cannot listen on {taken}: address already in use"):
+        tcp_sockets(taken, 1, shared=False)
+    for each in several:
+        each.close()
+    tcp_sockets(taken, 1, shared=False)[0].close()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")
+def test_as_many_descriptors_are_allowed_as_the_connections_need(monkeypatch):
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, limits: asked.append(limits))
+    for limits in ((1024, 4096), (1024, resource.RLIM_INFINITY), (1_000_000, 1_000_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda kind, limits=limits: limits)
+        allow_descriptors(5000)
+    assert asked == [(4096, 4096), (5128, resource.RLIM_INFINITY)]
