@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import struct
+import tracemalloc
 
+import h2.events
 import h2.exceptions
+import hpack
 import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.settings import SettingCodes
 from hyperframe.frame import HeadersFrame, PushPromiseFrame, SettingsFrame
 
-from architecture.sources import calls, modules
-from bothways.http2_engine import http2_connection
+from architecture.sources import modules
+from bothways.http2_engine import CLOSED_STREAMS, SIZE_UPDATES, TABLE_LIMIT, http2_connection
 
 HEAD_LIMIT = 1000
 
@@ -70,6 +74,62 @@ def test_a_head_is_limited_after_decompression() -> None:
         client.receive_data(frame.serialize())
 
 
+def size_updates(count: int) -> bytes:
+    """A head that changes the size of the table so often; the last is that of our table."""
+    head = hpack.Encoder().encode([(b":status", b"200")])
+    return b"\x20" * (count - 1) + b"\x3f\xe1\x1f" * bool(count) + head
+
+
+@pytest.mark.parametrize("count", range(SIZE_UPDATES + 1))
+def test_a_head_may_change_the_size_of_the_table_as_often_as_is_of_use(count: int) -> None:
+    frame = HeadersFrame(1, data=size_updates(count), flags=["END_HEADERS"])
+    assert [type(each) for each in begun().receive_data(frame.serialize())] == [h2.events.ResponseReceived]
+
+
+@pytest.mark.parametrize("more", [b"\x20", b"\x3f\x80\x80\x00"])
+def test_a_head_changes_the_size_of_the_table_no_more_often(more: bytes) -> None:
+    """RFC 7541 4.2: 32 KiB of them were 45 ms of work."""
+    frame = HeadersFrame(1, data=more + size_updates(SIZE_UPDATES), flags=["END_HEADERS"])
+    with pytest.raises(h2.exceptions.ProtocolError, match="header block"):
+        begun().receive_data(frame.serialize())
+
+
+@pytest.mark.parametrize("client_side", [True, False])
+@pytest.mark.parametrize("size", [0, 100, TABLE_LIMIT, 2**32 - 1])
+def test_a_peer_does_not_choose_how_much_is_remembered_for_it(client_side: bool, size: int) -> None:
+    """RFC 7541 4.2: an encoder may use less than the peer allows; h2 would keep 4 GiB."""
+    made = http2_connection(client_side=client_side, head_limit=HEAD_LIMIT)
+    made.initiate_connection()
+    preface = b"" if client_side else b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+    changed = SettingsFrame(0, settings={SettingCodes.HEADER_TABLE_SIZE: size})
+    made.receive_data(preface + changed.serialize())
+    assert made.encoder.header_table_size == min(size, TABLE_LIMIT)
+
+
+def test_how_streams_ended_is_remembered_of_the_last() -> None:
+    """h2 would keep 65,536 of them, for each connection."""
+    server = http2_connection(client_side=False, head_limit=HEAD_LIMIT)
+    client = http2_connection(client_side=True, head_limit=HEAD_LIMIT)
+    client.initiate_connection()
+    server.initiate_connection()
+    tracemalloc.start()
+    head = [(":method", "GET"), (":scheme", "https"), (":authority", "a"), (":path", "/")]
+    held = []
+    for number in range(1, 6 * CLOSED_STREAMS, 2):
+        client.send_headers(number, head, end_stream=True)
+        client.reset_stream(number)
+        server.receive_data(client.data_to_send())
+        if number > 3 * CLOSED_STREAMS and number % CLOSED_STREAMS == 1:
+            held.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert len(held) == 3 and max(held) - min(held) < 64 * 1024
+
+
 def test_every_connection_of_http2_is_made_within_these_limits() -> None:
-    made = {name for name, tree in modules().items() for call, _ in calls(tree) if call == "H2Connection"}
+    made = {
+        name
+        for name, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Name) and node.id in ("H2Connection", "BoundedConnection")
+    }
     assert made == {"bothways.http2_engine"}

@@ -132,7 +132,7 @@ EXTRAS = {
     "fetch": {"httpcore"},
     "gateway": {"h11", "h2", "opentelemetry", "prometheus_client"},
     "http": {"httpcore", "starlette"},
-    "http2_engine": {"h2"},
+    "http2_engine": {"h2", "hpack"},
     "spiffe": {"h2"},
     "ticket_keys": {"redis"},
     "testing": {"pytest"},

@@ -13,7 +13,7 @@ import click
 import pytest
 
 from architecture.sources import ROOT
-from bothways import http2_frames
+from bothways import http2_engine, http2_frames
 from bothways.aio import admission as aio_admission
 from bothways.aio import sending, start_server
 from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
@@ -416,6 +416,11 @@ VALUES = {
     "frames of HTTP/2 without content: at once; further ones each second": (
         f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
     ),
+    "table by which heads of HTTP/2 to a peer are compressed; changes of its size in one head": (
+        f"at most {http2_engine.TABLE_LIMIT} bytes; {http2_engine.SIZE_UPDATES}"
+    ),
+    "streams of a connection of HTTP/2 of which is remembered how they ended": f"{http2_engine.CLOSED_STREAMS}",
+    "length that Content-Length may say": "2^63 - 1" * (http_messages.LENGTH_LIMIT == 2**63 - 1),
     "number of such frames that the reset of a stream counts as": f"{http2_frames.COST_OF_RESET:g}",
     "requests of one connection to `gateway` that are in progress at a service of HTTP/1.1; others wait": (
         str(http_services.BUSY)

@@ -15,7 +15,7 @@ from h2.exceptions import H2Error
 
 from bothways.describe.escape import visible
 from bothways.http2_engine import http2_connection
-from bothways.http2_frames import BadFrame, Budget, FrameLengths, TooCostly
+from bothways.http2_frames import BadFrame, Budget, FrameReader, TooCostly
 from bothways.spiffe.messages import MOST_BYTES
 
 PATH = "/SpiffeWorkloadAPI/FetchX509SVID"
@@ -59,7 +59,7 @@ class SVIDStream:
         )
         self._connection.send_data(1, EMPTY_REQUEST, end_stream=True)
         self._came = bytearray()
-        self._frames = FrameLengths()
+        self._frames = FrameReader(HEAD_LIMIT)
         self._budget = Budget(clock)
 
     def data_to_send(self) -> bytes:
@@ -71,10 +71,12 @@ class SVIDStream:
         responses: list[bytes] = []
         try:
             for at in range(0, len(data), AT_ONCE):
-                part = data[at : at + AT_ONCE]
-                self._budget.spend(self._frames.check(part))
+                count, part = self._frames.take(data[at : at + AT_ONCE])
+                self._budget.spend(count)
                 for event in self._connection.receive_data(part):
                     responses += self._take(event)
+                if self._frames.goaways:
+                    raise StreamEnded("it ended the stream")
         except (H2Error, BadFrame, TooCostly) as error:
             raise StreamEnded(f"what it sent is no HTTP/2: {visible(str(error), WORDS)}") from None
         return responses
@@ -91,7 +93,7 @@ class SVIDStream:
                 return self._complete()
             case h2.events.TrailersReceived(headers=headers):
                 self._end(_texts(headers))
-            case h2.events.StreamEnded() | h2.events.StreamReset() | h2.events.ConnectionTerminated():
+            case h2.events.StreamEnded() | h2.events.StreamReset():
                 raise StreamEnded("it ended the stream")
             case _:
                 pass

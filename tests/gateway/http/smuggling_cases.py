@@ -96,6 +96,9 @@ CASES = [
         refused(f"length {text!r}", head(POST, b"Content-Length: " + text) + b"hello")
         for text in (b"+5", b"-5", b"5 5", b"0x5", b"5.0", b"1e1", b"5_0", b"", b"five", b"\xb2", b"9" * 40)
     ),
+    # what wraps in 64 bits to the length of the body that follows
+    refused("a length of 2^64 + 1", head(POST, b"Content-Length: 18446744073709551617") + b"x", 413),
+    refused("a length of 2^63", head(POST, b"Content-Length: 9223372036854775808") + b"x", 413),
     passes(
         "a length with zeros before it",
         head(POST, b"Content-Length: 002") + b"ok",
@@ -117,6 +120,10 @@ CASES = [
     refused("two spaces", head(b"GET  /g HTTP/1.1")),
     refused("a tab for a space", head(b"GET\t/g HTTP/1.1")),
     refused("a space in the target", head(b"GET /g x HTTP/1.1")),
+    refused("a fragment", head(b"GET /g#/p HTTP/1.1")),
+    refused("a fragment of an absolute-form", head(b"GET https://localhost#/p HTTP/1.1")),
+    refused("* without OPTIONS", head(b"GET * HTTP/1.1")),
+    refused("an escape sequence in a field", head(GET, b"X: a\x1b[2J")),
     refused("HTTP/1.0", head(b"GET /g HTTP/1.0"), 505),
     refused("HTTP/0.9", b"GET /g\r\n\r\n"),
     refused("HTTP/1.10", head(b"GET /g HTTP/1.10")),

@@ -11,7 +11,7 @@ import h2.connection
 import h2.events
 import hpack
 import pytest
-from hyperframe.frame import DataFrame, Frame, HeadersFrame, PushPromiseFrame, SettingsFrame
+from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PushPromiseFrame, SettingsFrame
 
 from bothways.gateway.http.forward import INFORMATIONAL
 from bothways.gateway.http.services import IDLE
@@ -116,6 +116,45 @@ def test_trailers_of_a_response_that_has_no_body_are_left_out(setting: Setting, 
         assert received.startswith(b"HTTP/1.1 " + status.encode())
         [line] = told_requests(setting)
         assert (line["status"], line["ended"]) == (int(status), None)
+
+    asyncio.run(talk())
+
+
+LEAVING = GoAwayFrame(0, last_stream_id=1)
+
+
+def test_a_service_that_takes_no_more_requests_ends_those_that_it_took(setting: Setting) -> None:
+    """RFC 9113 6.8: nginx, Go and gRPC say so, when they end or a connection is old; then a new one is used."""
+    ok = DataFrame(1, data=b"ok", flags=["END_STREAM"])
+
+    async def talk() -> None:
+        async with service(answering(LEAVING, head((":status", "200")), LEAVING, ok)) as behind:
+            setting.write(behind.route(keys=BY_HTTP2))
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                for _ in range(3):
+                    writer.write(GET)
+                    await reader.readuntil(b"\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+                assert len(behind.writers) == 3
+                writer.transport.abort()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 502)])
+def test_what_a_service_has_not_taken_is_asked_again_if_that_may_be(
+    setting: Setting, method: str, status: int
+) -> None:
+    answers = [answering(GoAwayFrame(0, last_stream_id=0)), answering(head((":status", "200"), end=True))]
+
+    async def talk() -> None:
+        async with service(lambda reader, writer: answers.pop(0)(reader, writer)) as behind:
+            setting.write(behind.route(keys=BY_HTTP2))
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(GET.replace(b"GET", method.encode()))
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 %d " % status)
+                writer.transport.abort()
 
     asyncio.run(talk())
 

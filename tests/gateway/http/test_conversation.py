@@ -209,6 +209,7 @@ ANSWERS = [
     (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 502),
     (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 502),
     (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, 502),
+    (b"HTTP/1.1 200 OK\r\nContent-Length: 18446744073709551620\r\n\r\nhalf", 502),
     (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", 200),
     (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", 200),
 ]

@@ -35,6 +35,12 @@ FORGED = [
     "ssl-client-subject-dn",
     "X-Client-Cert",
     "X-Client-Verify",
+    "X-ClientCert",
+    "X-SSLClientCert",
+    "X-Forwarded",
+    "WL-Proxy-Client-Cert",
+    "wl_proxy_ssl",
+    "$WSCC",
     "X-Amzn-Mtls-Clientcert",
     "X-ARR-ClientCert",
     "Cf-Client-Cert-Der-Base64",
@@ -55,6 +61,13 @@ def test_a_field_by_which_proxies_tell_of_a_client_never_passes_in_any_spelling(
     assert is_set_by_gateway(name.encode())
     assert request_fields(pairs(name, "accept")) == pairs("accept")
     assert trailer_fields(pairs(name, "x-checksum")) == pairs("x-checksum")
+
+
+@pytest.mark.parametrize("value", [b"a\0", b"\x1b[2J", b"a\x7f", b"\x01", b"a\rb", b"a\nb", b"\x0b"])
+def test_a_value_with_a_control_character_passes_neither_before_a_body_nor_behind_it(value: bytes) -> None:
+    with pytest.raises(RefusedRequest, match="control"):
+        request_fields([(b"x", value)])
+    assert trailer_fields([(b"x", value), (b"y", b"a\tb\xff")]) == [(b"y", b"a\tb\xff")]
 
 
 def test_other_fields_pass_as_they_are() -> None:

@@ -23,7 +23,7 @@ from bothways.gateway.http.messages import (
     Response,
     ServiceFailed,
 )
-from bothways.gateway.http.request_authority import check_authority
+from bothways.gateway.http.request_authority import check_authority, check_target
 from bothways.gateway.http.served import Served
 from bothways.gateway.http.server1 import LINGER_SECONDS, HTTP1Exchange, HTTP1Server, Patience, reason
 from bothways.gateway.http.server2 import HTTP2Exchange, HTTP2Server
@@ -255,6 +255,7 @@ class Conversation:
         check_authority(request.authority, served.routes, served.route, served.listener, served.asked)
         if request.method in NOT_SERVED:
             raise RefusedRequest(NOT_SERVED[request.method], f"{request.method.decode()} is not passed on")
+        check_target(request.method, request.target)
 
     def _fields_for_service(self, request: RequestHead) -> list[Field]:
         """Return what passes of the client's fields, and what the service is told of the client."""

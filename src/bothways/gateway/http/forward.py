@@ -16,6 +16,7 @@ from bothways.gateway.http.messages import (
     Response,
     ServiceExchange,
     ServiceFailed,
+    length_in,
 )
 
 BODYLESS = (204, 304)
@@ -146,10 +147,18 @@ class Forwarding:
 
 
 def _length(response: Response) -> list[Field]:
-    """Return the length of a response if it counts: not beside Transfer-Encoding (RFC 9112 6.3)."""
-    if response.status < 200 or any(name == b"transfer-encoding" for name, _ in response.fields):
+    """Return the length of a response if it counts: not beside Transfer-Encoding (RFC 9112 6.3), nor with 204.
+
+    With 204 there must be none (RFC 9110 8.6). Raises ServiceFailed for more than 64 bits hold: some clients take any
+    part of such a body for the whole.
+    """
+    has_none = response.status < 200 or response.status == 204
+    if has_none or any(name == b"transfer-encoding" for name, _ in response.fields):
         return []
-    return [each for each in response.fields if each[0] == b"content-length"]
+    lengths = [each for each in response.fields if each[0] == b"content-length"]
+    if any(length_in(value) is None for _, value in lengths):
+        raise ServiceFailed("the service sent a length that is none", why=Cause.PEER_BREAKS_RULES)
+    return lengths
 
 
 def _may_have_trailers(response: Response) -> bool:

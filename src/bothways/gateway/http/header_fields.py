@@ -13,18 +13,24 @@ from collections.abc import Iterable
 from bothways.gateway.http.messages import Field, RefusedRequest
 
 _OTHER = re.compile(rb"[^a-z0-9]")
+_CONTROL = re.compile(
+    rb"[\x00-\x08\x0a-\x1f\x7f]"
+)  # RFC 9110 5.5: invalid, though parsers may keep most of them
 
 # Names as `folded` returns them: of fields by which proxies tell of a client, and what CGI has as variables.
 IDENTITY_PREFIXES = (
     b"client-cert",  # RFC 9440
     b"x-forwarded-",  # with X-Forwarded-Client-Cert of Envoy, X-Forwarded-Tls-Client-Cert of Traefik
-    b"x-ssl-",
+    b"x-ssl",
     b"ssl-",  # nginx, ingress-nginx, Apache: SSL_CLIENT_*, SSL_SERVER_*
     b"x-tls-",
     b"tls-",
     b"x-client-",  # X-Client-Cert, X-Client-Verify, X-Client-DN, X-Client-IP
     b"x-amzn-mtls-",
+    b"x-clientcert",
     b"x-arr-",  # X-ARR-ClientCert
+    b"wl-proxy-",  # WL-Proxy-Client-Cert of the plug-ins of WebLogic
+    b"-ws",  # $WSCC and others of the plug-ins of WebSphere
     b"cf-client-",
     b"x-remote-",
     b"x-auth-request-",
@@ -32,6 +38,7 @@ IDENTITY_PREFIXES = (
 IDENTITY_NAMES = frozenset(
     {
         b"forwarded",  # RFC 7239
+        b"x-forwarded",
         b"x-real-ip",
         b"true-client-ip",
         b"cf-connecting-ip",
@@ -39,7 +46,6 @@ IDENTITY_NAMES = frozenset(
         b"remote-user",
         b"remote-addr",
         b"auth-type",
-        b"x-ssl",
         b"proxy",  # HTTP_PROXY in CGI is the proxy of outgoing requests
     }
 )
@@ -102,8 +108,10 @@ def nominated(fields: Iterable[Field]) -> frozenset[bytes]:
 def request_fields(fields: list[Field]) -> list[Field]:
     """Return those that pass to the service; Host and Content-Length are for others to write.
 
-    Raises RefusedRequest where `Connection` would remove what a request is read by.
+    Raises RefusedRequest where `Connection` would remove what a request is read by, and for control characters.
     """
+    if any(_CONTROL.search(value) for _, value in fields):
+        raise RefusedRequest(400, "a header field has a control character")
     named = nominated(fields)
     if named & MUST_STAY:
         raise RefusedRequest(400, "Connection names a field that belongs to the request")
@@ -129,7 +137,11 @@ def response_fields(fields: list[Field]) -> list[Field]:
 def trailer_fields(fields: Iterable[Field]) -> list[Field]:
     """Return those that may follow a body."""
     hidden = HOP_BY_HOP | NOT_IN_TRAILERS
-    return [each for each in fields if folded(each[0]) not in hidden and not is_set_by_gateway(each[0])]
+    return [
+        (name, value)
+        for name, value in fields
+        if folded(name) not in hidden and not is_set_by_gateway(name) and _CONTROL.search(value) is None
+    ]
 
 
 def forwarded_fields(host: str | None, authority: bytes) -> list[Field]:

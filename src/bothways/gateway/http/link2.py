@@ -7,6 +7,7 @@ nothing are counted, and what is received stays within windows that open again o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from h2.settings import SettingCodes
 from bothways.gateway.http.messages import BodyEnd, Field
 from bothways.gateway.http.streams import ByteStream
 from bothways.http2_engine import http2_connection
-from bothways.http2_frames import COST_OF_RESET, PREFACE, BadFrame, Budget, FrameLengths, TooCostly
+from bothways.http2_frames import COST_OF_RESET, PREFACE, BadFrame, Budget, FrameReader, GoAway, TooCostly
 
 STREAMS = 100  # requests at once on one connection
 STREAM_WINDOW = 64 * 1024 - 1
@@ -149,8 +150,11 @@ class Link2:
         self.taking = taking
         self.streams: dict[int, Stream2] = {}
         self.budget = Budget(asyncio.get_running_loop().time)
-        self._lengths = FrameLengths(skipped=0 if client_side else PREFACE)
-        self.peer_leaves = False  # it takes no more requests
+        self._frames = FrameReader(head_limit, skipped=0 if client_side else PREFACE)
+        self.peer_leaves = False  # it takes no more requests, or makes none
+        self._client_side = client_side
+        self._last_taken: int | None = None  # the last stream of the peer, where we have said so
+        self._has_said_end = False
         self._begun, self._headed = begun, headed
         settings = {
             SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
@@ -171,8 +175,11 @@ class Link2:
     def flush_soon(self) -> None:
         """Send what is to be sent, without waiting."""
         if not self.wire.is_lost and (data := self.http.data_to_send()):
-            self.wire.sent += len(data)
-            self.wire.transport.write(data)
+            self._write_soon(data)
+
+    def _write_soon(self, data: bytes) -> None:
+        self.wire.sent += len(data)
+        self.wire.transport.write(data)
 
     def acknowledge(self, number: int, size: int) -> None:
         """Open the windows again for what was passed on."""
@@ -187,19 +194,42 @@ class Link2:
         if not data:
             return False
         try:
-            self.budget.spend(self._lengths.check(data))
-            for event in self.http.receive_data(data):
+            count, rest = self._frames.take(data)
+            self.budget.spend(count)
+            for event in self.http.receive_data(rest):
                 self._take(event)
+            while self._frames.goaways:
+                self._take_goaway(self._frames.goaways.pop(0))
         except (H2Error, TooCostly, BadFrame) as error:
             if isinstance(error, TooCostly):
-                self.http.close_connection(ErrorCodes.ENHANCE_YOUR_CALM)
+                self.close(ErrorCodes.ENHANCE_YOUR_CALM)
             elif isinstance(error, BadFrame):
-                self.http.close_connection(ErrorCodes.FRAME_SIZE_ERROR)
+                self.close(ErrorCodes.FRAME_SIZE_ERROR)
+            self._has_said_end = True  # of other errors h2 says it
             self.flush_soon()
             raise ConnectionAbortedError(f"not HTTP/2 as it should be: {error}") from None
         await self.flush()
         await asyncio.sleep(0)
         return True
+
+    def refuse_after(self, last: int) -> None:
+        """Say once that streams of the peer after this one are not taken; the others go on (RFC 9113 6.8).
+
+        h2 does not learn of it, since it takes a GOAWAY for the end of all.
+        """
+        if self._last_taken is None and not self.wire.is_lost:
+            self._last_taken = last
+            self.flush_soon()
+            self._write_soon(GoAway(last, ErrorCodes.NO_ERROR).frame)
+
+    def close(self, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
+        """Say that the connection ends, unless that was said."""
+        if self._has_said_end:
+            return
+        self._has_said_end = True
+        with contextlib.suppress(H2Error):
+            self.http.close_connection(code, last_stream_id=self._last_taken)
+        self.flush_soon()
 
     def transport_closed(self) -> None:
         """End every stream, since the connection is gone."""
@@ -232,11 +262,16 @@ class Link2:
             self.budget.spend(COST_OF_RESET - 1)
             if stream is not None:
                 stream.end(int(event.error_code))
-        elif isinstance(event, h2.events.ConnectionTerminated):
-            self.peer_leaves = True
         elif isinstance(event, (h2.events.WindowUpdated, h2.events.RemoteSettingsChanged)):
             for each in (stream,) if stream is not None else tuple(self.streams.values()):
                 each.room.set()
+
+    def _take_goaway(self, goaway: GoAway) -> None:
+        """End those of our streams that the peer does not take; the others go on."""
+        self.peer_leaves = True
+        for stream in tuple(self.streams.values()):
+            if self._client_side and stream.number > goaway.last:
+                stream.end(int(ErrorCodes.REFUSED_STREAM))
 
     def _take_data(self, stream: Stream2 | None, event: Any) -> None:
         if event.data:

@@ -14,6 +14,7 @@ Field = tuple[bytes, bytes]  # the name in lower case, and the value
 HEAD_LIMIT = 32 * 1024  # bytes of the head of a request
 FIELDS_LIMIT = 128  # header fields of a request
 RESPONSE_HEAD_LIMIT = 64 * 1024
+LENGTH_LIMIT = 2**63 - 1  # of a body: what services keep in 64 bits with a sign
 PIECE = 64 * 1024  # bytes of a body that are held at once
 
 
@@ -89,6 +90,24 @@ class RefusedRequest(Exception):
         self.status = status
         self.why: Why = BY_STATUS.get(status, Cause.PEER_BREAKS_RULES) if why is None else why
         super().__init__(text)
+
+
+def body_length(text: bytes) -> int:
+    """Return the length that Content-Length says of a request. Raises RefusedRequest."""
+    if not text.isdigit():
+        raise RefusedRequest(400, "the length of the request is no number")
+    length = length_in(text)
+    if length is None:
+        raise RefusedRequest(413, f"the body of the request has more than {LENGTH_LIMIT} bytes")
+    return length
+
+
+def length_in(text: bytes) -> int | None:
+    """Return the length of a body that Content-Length says; None for what is no number, or beyond the limit."""
+    digits = text.lstrip(b"0") or b"0"
+    if not text.isdigit() or len(digits) > len(str(LENGTH_LIMIT)):
+        return None
+    return length if (length := int(digits)) <= LENGTH_LIMIT else None
 
 
 class ClientGone(ConnectionError):

@@ -1,4 +1,7 @@
-"""For whom a request is: its authority has to belong to the route that the handshake was made for (RFC 9110 7.4)."""
+"""For whom a request is: its authority has to belong to the route that the handshake was made for (RFC 9110 7.4).
+
+And what it is for: a target that is the same to every service.
+"""
 
 from __future__ import annotations
 
@@ -42,6 +45,14 @@ def check_authority(
     name = server_name_of(authority)
     if routes.find(listener, replace(asked, server_name=name)) is not route:
         raise RefusedRequest(421, "this connection was not made for that host: connect again by its name")
+
+
+def check_target(method: bytes, target: bytes) -> None:
+    """Raise RefusedRequest for a target with a fragment, or "*" without OPTIONS (RFC 9112 3.2, RFC 9113 8.3.1)."""
+    if b"#" in target:
+        raise RefusedRequest(400, "the target of the request has a fragment")
+    if target == b"*" and method != b"OPTIONS":
+        raise RefusedRequest(400, "the target of the request is no path")
 
 
 def _is_address(host: str) -> bool:

@@ -27,6 +27,7 @@ from bothways.gateway.http.messages import (
     RequestHead,
     Response,
     ServiceFailed,
+    body_length,
 )
 from bothways.gateway.http.streams import ByteStream
 
@@ -204,7 +205,7 @@ def checked_request(event: h11.Request) -> RequestHead:
     is_chunked = any(name == b"transfer-encoding" for name, _ in fields)
     if is_chunked and lengths:
         raise RefusedRequest(400, "Content-Length beside Transfer-Encoding")
-    length = None if is_chunked else int(lengths[0]) if lengths else 0
+    length = None if is_chunked else body_length(lengths[0]) if lengths else 0
     [host] = (value for name, value in fields if name == b"host")
     target, authority = _origin_form(event.target, host)
     request = RequestHead(event.method, target, authority, fields, length)
@@ -242,6 +243,7 @@ REASONS = {
     404: b"Not Found",
     405: b"Method Not Allowed",
     408: b"Request Timeout",
+    413: b"Content Too Large",
     421: b"Misdirected Request",
     431: b"Request Header Fields Too Large",
     501: b"Not Implemented",

@@ -22,6 +22,7 @@ from bothways.gateway.http.messages import (
     RequestHead,
     Response,
     ServiceFailed,
+    body_length,
 )
 from bothways.gateway.http.server1 import Patience, refusal_fields, refusal_text
 from bothways.gateway.http.streams import ByteStream
@@ -141,6 +142,8 @@ class HTTP2Server:
                         return "the client made no further request"
                 seconds = self._patience.between
                 self._cancel_reset_requests()
+                if self._link.peer_leaves and self.is_idle:
+                    return "the client asked nothing more"
         except (ConnectionError, TimeoutError) as error:
             raise ClientGone(f"the client: {error}") from None
         finally:
@@ -164,6 +167,7 @@ class HTTP2Server:
     def _begin(self, stream: Stream2, event: Any) -> None:
         """Serve a request."""
         if self._draining:
+            self._link.refuse_after(max(0, stream.number - 2))
             stream.cancel(ErrorCodes.REFUSED_STREAM)
             stream.drop()
             return
@@ -193,11 +197,7 @@ class HTTP2Server:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        try:
-            self._link.http.close_connection()
-        except H2Error:
-            return
-        self._link.flush_soon()
+        self._link.close()
 
 
 def request_of(event: Any) -> tuple[RequestHead, RefusedRequest | None]:
@@ -205,26 +205,40 @@ def request_of(event: Any) -> tuple[RequestHead, RefusedRequest | None]:
     pseudo, fields = pseudo_fields_of(event.headers), fields_of(event.headers)
     hosts = [value for name, value in fields if name == b"host"]
     authority = pseudo.get(b":authority", hosts[0] if hosts else b"")
-    lengths = [value for name, value in fields if name == b"content-length"]
     is_empty = event.stream_ended is not None
-    length = 0 if is_empty else int(lengths[0]) if lengths and lengths[0].isdigit() else None
-    request = RequestHead(pseudo[b":method"], pseudo.get(b":path", b"*"), authority, fields, length)
-    if len(fields) > FIELDS_LIMIT:
-        return request, RefusedRequest(431, f"more than {FIELDS_LIMIT} header fields")
-    if len(lengths) > 1 or not all(each.isdigit() for each in lengths):
-        return request, RefusedRequest(400, "the length of the request is no number")
-    if is_empty and lengths and int(lengths[0]):
-        return request, RefusedRequest(400, "the request has a length and no body")
-    if not _METHOD.fullmatch(request.method):
-        return request, RefusedRequest(400, "the method of the request is no token")
-    if request.method == b"CONNECT":
-        return request, RefusedRequest(501, "CONNECT is not passed on, nor WebSockets over HTTP/2")
-    if pseudo.get(b":scheme") != b"https":
-        return request, RefusedRequest(400, "the scheme of the request is not https")
-    if not _TARGET.fullmatch(request.target):
-        return request, RefusedRequest(
-            400, "the path of the request does not begin with /, or has other characters"
-        )
-    if any(each != authority for each in hosts):
-        return request, RefusedRequest(400, "the authority of the request is not that of Host")
+    target = pseudo.get(b":path", b"*")
+    request = RequestHead(pseudo[b":method"], target, authority, fields, 0 if is_empty else None)
+    try:
+        _check_length(request, is_empty=is_empty)
+        _check_head(request, pseudo.get(b":scheme"), hosts)
+    except RefusedRequest as refused:
+        return request, refused
     return request, None
+
+
+def _check_length(request: RequestHead, *, is_empty: bool) -> None:
+    """Note the length that a request has by a field of its own. Raises RefusedRequest."""
+    lengths = [value for name, value in request.fields if name == b"content-length"]
+    if len(lengths) > 1:
+        raise RefusedRequest(400, "the request has more than one length")
+    for each in lengths:
+        length = body_length(each)
+        if is_empty and length:
+            raise RefusedRequest(400, "the request has a length and no body")
+        request.length = length
+
+
+def _check_head(request: RequestHead, scheme: bytes | None, hosts: list[bytes]) -> None:
+    """Raise RefusedRequest for what is no head of one request of HTTP/1.1."""
+    if len(request.fields) > FIELDS_LIMIT:
+        raise RefusedRequest(431, f"more than {FIELDS_LIMIT} header fields")
+    if not _METHOD.fullmatch(request.method):
+        raise RefusedRequest(400, "the method of the request is no token")
+    if request.method == b"CONNECT":
+        raise RefusedRequest(501, "CONNECT is not passed on, nor WebSockets over HTTP/2")
+    if scheme != b"https":
+        raise RefusedRequest(400, "the scheme of the request is not https")
+    if not _TARGET.fullmatch(request.target):
+        raise RefusedRequest(400, "the path of the request does not begin with /, or has other characters")
+    if any(each != request.authority for each in hosts):
+        raise RefusedRequest(400, "the authority of the request is not that of Host")
