@@ -11,7 +11,7 @@ BASE ?= docker.io/library/debian:bookworm-slim
 AGAINST ?=
 # How many tests run at once; 0 for one after another in this process, as a debugger wants it. Two more than there are
 # processors, since many wait for other programs.
-JOBS ?= $(shell python3 -c 'import os; print((os.cpu_count() or 1) + 2)')
+JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -86,7 +86,7 @@ figures: .venv/dev.stamp
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON) -m venv .venv
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 image: .venv/run.stamp
 	rm -rf build/image

@@ -7,7 +7,6 @@ import contextlib
 import logging
 import re
 import socket
-import sys
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -26,6 +25,7 @@ from bothways import (
 from bothways.aio import connect, start_server
 from bothways.aio import server as server_source
 from inside import link_of
+from loopback import NEEDS_127_8, NEEDS_IPV6
 
 pytestmark = pytest.mark.network
 
@@ -161,7 +161,10 @@ async def test_a_failing_handler_ends_its_own_connection_only(caplog=None):
             assert [type(error) for error in reported] == ([kind] if kind else [ZeroDivisionError])
 
 
-@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", r"127\.0\.0\.1:\d+"), ("::1", r"\[::1\]:\d+")])
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [("127.0.0.1", r"127\.0\.0\.1:\d+"), pytest.param("::1", r"\[::1\]:\d+", marks=NEEDS_IPV6)],
+)
 def test_refusals_are_logged_unless_taken(caplog, host, shown):
     """The default of `refused`: with the client's address."""
 
@@ -265,7 +268,7 @@ def test_incomplete_handshakes_of_one_address_do_not_exclude_others(said):
     run(test)()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+@NEEDS_127_8
 @run
 async def test_incomplete_handshakes_of_a_hundred_prefixes_do_not_exclude_others():
     async with serving(echo, handshakes=128) as server, Crowd(server) as crowd:

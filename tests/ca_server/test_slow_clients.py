@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import select
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from starlette.routing import Route
 from bothways.ca_server.server import UvicornServer, configured
 from bothways.ca_server.slow_clients import BoundedClient
 from bothways.servers.places import Places
+from loopback import NEEDS_127_8
 
 pytestmark = pytest.mark.network
 
@@ -279,10 +279,7 @@ def with_luck(client: socket.socket, printed: bytes) -> None:
         pass
 
 
-linux = pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
-
-
-@linux
+@NEEDS_127_8
 def test_an_address_holds_a_quarter_and_others_have_the_rest() -> None:
     with serving(Slow) as server, ExitStack() as stack:
         for _ in range(PLACES):
@@ -294,7 +291,7 @@ def test_an_address_holds_a_quarter_and_others_have_the_rest() -> None:
             assert everything(each).endswith(b"here you are")
 
 
-@linux
+@NEEDS_127_8
 def test_slow_clients_of_a_hundred_prefixes_cost_others_no_response(full: bool) -> None:
     """Those that are ended come again at once; p50 and p99 of the good client's answers are printed."""
     with serving(Slow, 200) as server:

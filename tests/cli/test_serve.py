@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import socket
 import subprocess
-import sys
 
 import pytest
 
@@ -18,6 +17,7 @@ from cli_scripting import until_printed
 from cli_talk import IDENTITY, ada
 from command_line import bothways, environment, run_command
 from interop.peers import find
+from loopback import NEEDS_127_8
 
 HERE = TCPAddress("127.0.0.1", 80)
 
@@ -57,7 +57,7 @@ def test_a_limit_that_is_none_is_refused(folder):
     assert done.returncode == 2
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+@NEEDS_127_8
 def test_when_all_are_in_the_address_that_holds_most_gives_way_and_that_is_reported(start):
     server = start("--echo", "--connections", "8")
 

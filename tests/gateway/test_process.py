@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from bothways.testing import Identity, MutualTLS
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
+from interop.peers import find
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")]
 
@@ -129,7 +129,7 @@ def test_a_second_signal_ends_it_at_once(setting: Setting) -> None:
             assert server.process.wait(20) == 0
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.interop
 def test_curl_with_an_allowed_certificate_reaches_the_service_and_another_does_not(setting: Setting) -> None:
     mutual = setting.mutual
     mine, other = mutual.identity("client"), mutual.identity("client", dns=["other.example"])
@@ -143,7 +143,7 @@ def test_curl_with_an_allowed_certificate_reaches_the_service_and_another_does_n
                 words = ["--cacert", str(mutual.ca), "--cert", str(who.cert), "--key", str(who.key)]
                 url = f"https://localhost:{server.port}/"
                 return subprocess.run(
-                    ["curl", "-sS", "--max-time", "20", *words, url],
+                    [find("curl"), "-sS", "--max-time", "20", *words, url],
                     capture_output=True,
                     text=True,
                     check=False,
@@ -155,7 +155,7 @@ def test_curl_with_an_allowed_certificate_reaches_the_service_and_another_does_n
             until(lambda: "no allow rule holds for" in server.printed)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+@pytest.mark.interop
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_a_client_of_openssl_talks_by_either_version(setting: Setting, version: str) -> None:
     mutual = setting.mutual
@@ -164,7 +164,7 @@ def test_a_client_of_openssl_talks_by_either_version(setting: Setting, version: 
         setting.write(f'server_names = ["localhost"]\nbackend = "127.0.0.1:{port}"\n{ANYBODY}')
         with running(setting) as server:
             words = [
-                "openssl",
+                find("openssl"),
                 "s_client",
                 "-connect",
                 f"127.0.0.1:{server.port}",

@@ -19,6 +19,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify as judge
 from generated_chains import CHANGES, SERVER, Made, make, sample
+from interop import golang
 from interop.peers import find
 from pki import NOW
 
@@ -270,23 +271,13 @@ def by_go(several: list[Made], directory: Path) -> list[bool]:
         }
         for made in several
     ]
-    environment = {
-        "HOME": str(directory),
-        "GOCACHE": str(_go_cache()),
-        "PATH": "/usr/bin:/bin",
-        "GOFLAGS": "-mod=mod",
-    }
     run = subprocess.run(
         [find("go"), "run", "main.go"],
-        cwd=directory, input=json.dumps(cases), env=environment,
+        cwd=directory, input=json.dumps(cases), env=golang.environment(directory),
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     return [answer == "" for answer in json.loads(run.stdout)]
-
-
-def _go_cache() -> Path:
-    return Path.home() / ".cache" / "go-build"
 
 
 def unexplained(

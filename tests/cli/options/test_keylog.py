@@ -98,7 +98,8 @@ def test_the_option_without_a_file_or_with_one_that_cannot_be_written_is_wrong_u
 def test_a_file_that_others_may_read_is_warned_of_also_in_json(folder, tmp_path, monkeypatch, capsys):
     """Its rights are left as they are: it may belong to other programs too."""
     log = tmp_path / "keys.log"
-    log.touch(0o644)
+    log.touch()
+    log.chmod(0o644)
     assert here(monkeypatch, folder, log, "--json") == 1
     reports = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert reports[0]["warning"].startswith(f"the keys of every connection are written to {log}")

@@ -49,7 +49,7 @@ def keys(tmp_path: Path) -> Path:
     write(tmp_path / "server.toml", "localhost", "device 7")
     write(tmp_path / "client.toml", "device 7", "localhost")
     for name in ("server", "client"):
-        key = ["openssl", "genpkey", "-algorithm", "ED25519", "-out", str(tmp_path / f"{name}.key")]
+        key = [find("openssl"), "genpkey", "-algorithm", "ED25519", "-out", str(tmp_path / f"{name}.key")]
         subprocess.run(key, check=True, capture_output=True)
         raw = RawKeyCredentials.from_file(tmp_path / f"{name}.key")
         (tmp_path / f"{name}.pin").write_text(f"{raw.public.fingerprint} {name} 7\n")

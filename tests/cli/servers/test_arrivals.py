@@ -6,7 +6,6 @@ import resource
 import signal
 import socket
 import struct
-import sys
 import threading
 import time
 
@@ -18,6 +17,7 @@ from bothways.net import Channel, connect
 from cli_scripting import until_printed
 from cli_talk import IDENTITY, ada
 from command_line import bothways, environment, run_command
+from loopback import NEEDS_127_8, NEEDS_IPV6
 
 pytestmark = pytest.mark.network
 
@@ -33,6 +33,7 @@ def test_a_signal_ends_the_server_cleanly(start, number):
     assert server.printed.count("\n") == 2
 
 
+@NEEDS_IPV6
 def test_server_listens_on_ipv6_too(start):
     """[::1]:0 is bound and told in brackets."""
     server = start("--echo", host="[::1]")
@@ -191,7 +192,7 @@ class Flood:
             return True
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only there all of 127.0.0.0/8 is this machine")
+@NEEDS_127_8
 @pytest.mark.parametrize(("begun", "sources"), FLOODS)
 def test_a_flood_of_begun_handshakes_keeps_out_neither_who_is_in_nor_who_comes(start, begun, sources, full):
     """More connections than there are places; how long good handshakes took is printed."""
