@@ -105,6 +105,7 @@ image: .venv/run.stamp
 
 .PHONY: install
 install:
+	@echo "setting up .venv, which is done once" >&2
 ifeq ($(PINNED),yes)
 	@$(PIP) install -q --require-hashes --only-binary :all: -r requirements/$(WHAT).txt
 	@$(PIP) install -q --no-deps --no-build-isolation --editable .
