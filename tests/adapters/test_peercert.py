@@ -134,13 +134,6 @@ def test_attributes_have_the_long_names_of_openssl() -> None:
         assert peercert.LONG_NAMES.get(number, ATTRIBUTES[number]) == name
 
 
-@pytest.mark.parametrize(
-    ("content", "text"), [("00", "00"), ("7f", "7F"), ("0100", "0100"), ("ff", "-01"), ("80", "-80")]
-)
-def test_serial_numbers_are_whole_octets_of_hexadecimal_digits(content: str, text: str) -> None:
-    assert peercert.serial_text(bytes.fromhex(content)) == text
-
-
 def test_each_caller_gets_its_own_dict() -> None:
     """Who changes it changes nobody else's."""
     der = pki.leaf(pki.root("Root"), "own").der

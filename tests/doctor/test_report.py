@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bothways.counts import counted
 from bothways.doctor import report as schema
-from bothways.doctor.report import Report, ReportRow, Section, as_json, counted, moment, summary
+from bothways.doctor.report import Report, ReportRow, Section, as_json, moment, summary
 from bothways.ladder.model import Card
 from report_schema import DOCTOR
 

@@ -26,7 +26,7 @@ from bothways.diagnosis import Files, HandshakeFacts, explain
 from bothways.errors import LOG_LIMIT
 from bothways.ladder.layout import lay_out
 from bothways.ladder.text import as_text
-from bothways.net.channel import wrap
+from bothways.net.connecting import wrap
 from bothways.tls.handshake.steps import Role
 from hostile import chains, messages
 from hostile.allowance import (

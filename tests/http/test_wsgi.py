@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 
 from bothways.http.caller import Caller, pem
-from bothways.http.wsgi import (
-    RequirePeer,
-    WithCaller,
-    add_caller,
-    identity,
-    serial_text,
-    time_text,
-    variables,
-)
+from bothways.http.wsgi import RequirePeer, WithCaller, add_caller, identity, variables
 from http_callers import peer
 
 
@@ -55,18 +46,6 @@ def test_the_variables_are_those_of_mod_ssl(mutual, socket):
     assert environ["SSL_CLIENT_CERT"] == pem(who.certificate)
     assert environ["SSL_CLIENT_CERT_CHAIN_0"] == pem(who.path[1])
     assert "SSL_CLIENT_CERT_CHAIN_1" not in environ
-
-
-def test_serial_numbers_and_times_are_as_openssl_prints_them():
-    """Whole bytes; English months, and the day with a space before it."""
-    assert [serial_text(each) for each in (0xA, 0xAB, 0xABC, 2**64)] == [
-        "0A",
-        "AB",
-        "0ABC",
-        "010000000000000000",
-    ]
-    assert time_text(datetime(2026, 3, 7, 1, 2, 3, tzinfo=UTC)) == "Mar  7 01:02:03 2026 GMT"
-    assert time_text(datetime(2026, 12, 17, 11, 22, 33, tzinfo=UTC)) == "Dec 17 11:22:33 2026 GMT"
 
 
 def test_an_anonymous_client_has_the_variables_of_one():

@@ -19,7 +19,7 @@ from bothways.doctor.attempts import attempt
 from bothways.doctor.evidence import probe
 from bothways.doctor.examination import SILENCE_SECONDS
 from bothways.doctor.report import Choices, Report
-from bothways.net.channel import connect
+from bothways.net.connecting import connect
 from catalogue import people
 from catalogue.database import database
 from doctor_talk import dialer_to, examined, target

@@ -6,20 +6,19 @@ The data comes from verified certificates; this module has OpenSSL's names of at
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from bothways.describe.openssl_text import serial_text, time_text
 from bothways.oids import ATTRIBUTES
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import attributes, dotted, string
 from bothways.trust.general_names import GeneralName, GeneralNameKind, other_name
 
 REMEMBERED = 256
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 # OpenSSL's long names of attributes, where they differ from those in `oids`.
 LONG_NAMES = {
@@ -81,9 +80,9 @@ def _peercert(der: bytes) -> PeerCert:
         "subject": _name(parts.subject),
         "issuer": _name(parts.issuer),
         "version": parts.version,
-        "serialNumber": serial_text(parts.serial),
-        "notBefore": _time(loaded.not_before),
-        "notAfter": _time(loaded.not_after),
+        "serialNumber": serial_text(int.from_bytes(parts.serial, "big", signed=True)),
+        "notBefore": time_text(loaded.not_before),
+        "notAfter": time_text(loaded.not_after),
     }
     if loaded.alternative_names:
         told["subjectAltName"] = tuple(map(_general_name, loaded.alternative_names))
@@ -127,17 +126,6 @@ def _attribute(kind: bytes) -> str:
     if number in UNNAMED:
         return number
     return LONG_NAMES.get(number) or ATTRIBUTES.get(number, number)
-
-
-def serial_text(content: bytes) -> str:
-    """Return a serial number in hexadecimal digits, in pairs. content: of the INTEGER in DER."""
-    number = int.from_bytes(content, "big", signed=True)
-    digits = f"{abs(number):X}"
-    return ("-" if number < 0 else "") + ("0" + digits if len(digits) % 2 else digits)
-
-
-def _time(moment: datetime) -> str:
-    return f"{_MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year} GMT"
 
 
 def _general_name(name: GeneralName) -> tuple[str, Any]:

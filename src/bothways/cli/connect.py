@@ -50,7 +50,8 @@ from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.errors import ConfigError, StartTLSFailed, TLSError, Truncated, UsageError
 from bothways.iana import CipherSuite, NamedGroup
-from bothways.net.channel import Channel, connect
+from bothways.net.channel import Channel
+from bothways.net.connecting import connect
 from bothways.roles import Progress
 from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol

@@ -23,10 +23,11 @@ from bothways.cli.options.starttls import starttls_option
 from bothways.cli.options.types import FILE, Seconds
 from bothways.cli.output.console import console, show
 from bothways.cli.output.terminal import DONE, FAILED, MISUSED, refuse, report_error, say, waiting
+from bothways.counts import counted
 from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
-from bothways.doctor.report import Report, ReportRow, as_json, counted, summary
+from bothways.doctor.report import Report, ReportRow, as_json, summary
 from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
@@ -69,7 +70,7 @@ class HttpPath(click.ParamType[str]):
     help="Time limit for each connection.",
 )  # fmt: skip
 @starttls_option
-@click.option("--json", "as_json_", is_flag=True, help="Report as one JSON object on standard output.")
+@click.option("--json", "wants_json", is_flag=True, help="Report as one JSON object on standard output.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write the report as an HTML page too.")
 @ladder_option("The handshake with all that was given")
 def command(
@@ -81,7 +82,7 @@ def command(
     path: str | None,
     timeout: float,
     starttls: Protocol | None,
-    as_json_: bool,
+    wants_json: bool,
     html: str | None,
     picture: LadderFile | None,
 ) -> int:
@@ -104,7 +105,7 @@ def command(
         status = DONE if report.outcome == "succeeded" else FAILED
     if page is not None and not _write(page, as_page(report)):
         status = MISUSED
-    if as_json_:
+    if wants_json:
         sys.stdout.write(as_json(report) + "\n")
     else:
         screen = console()

@@ -12,8 +12,9 @@ from bothways.audit_chain import ChainBroken, Head
 from bothways.cli.options.audit_head import head_option
 from bothways.cli.options.tickets import Tickets, tickets_options
 from bothways.cli.options.types import FILE
-from bothways.cli.output.terminal import DONE, FAILED, counted, refuse, report_error, say, say_or_fail
+from bothways.cli.output.terminal import DONE, FAILED, refuse, report_error, say, say_or_fail
 from bothways.cli.output.watching import reporting_reloads
+from bothways.counts import counted
 from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.config import GatewayConfig, read_config
@@ -95,7 +96,7 @@ def check(context: click.Context, path: str | None) -> int:
     if config.audit is not None:
         check_usable(config.audit)
     click.echo(
-        f"{config.path}: can be used: {_count(config.listeners, 'listener')}, {_count(routes.all, 'route')}"
+        f"{config.path}: can be used: {counted(len(config.listeners), 'listener')}, {counted(len(routes.all), 'route')}"
     )
     for route in routes.all:
         names = ", ".join(route.config.server_names or ("every name",))
@@ -124,10 +125,6 @@ def _warn(routes: Routes, log: Log) -> None:
                 f"warning: systemd has passed the socket {shown(name)}, which no [[listener]] names, so that its "
                 "clients wait in vain; add one with this name in `systemd`, or disable the .socket"
             )
-
-
-def _count(several: tuple[object, ...], what: str) -> str:
-    return f"{len(several)} {what}{'' if len(several) == 1 else 's'}"
 
 
 @command.group("audit")

@@ -39,7 +39,8 @@ from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.iana import name as code_name
 from bothways.iana import names as all_spelled
 from bothways.ladder.report import error_facts
-from bothways.net.channel import Channel, wrap
+from bothways.net.channel import Channel
+from bothways.net.connecting import wrap
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Epoch, Judged, MessageSeen
 from bothways.tls.resumption.session_store import SessionStore

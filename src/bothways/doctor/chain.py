@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from bothways.counts import counted
 from bothways.describe.documents import certificate_document, key_text, signature_text
 from bothways.describe.escape import visible
 from bothways.diagnosis.certificates import fault_of_ours
-from bothways.doctor.report import Level, ReportRow, counted
+from bothways.doctor.report import Level, ReportRow
 from bothways.faults import Reason, hint_of
 from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId

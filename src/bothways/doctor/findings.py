@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bothways.counts import counted
 from bothways.describe.escape import visible
 from bothways.diagnosis import Explanation, Weight
-from bothways.doctor.report import (
-    HandshakeReport,
-    Level,
-    ReportRow,
-    RequestedCertificate,
-    ServerBehaviour,
-    counted,
-)
+from bothways.doctor.report import HandshakeReport, Level, ReportRow, RequestedCertificate, ServerBehaviour
 
 CAUSES = {Weight.CERTAIN: "cause", Weight.LIKELY: "likely cause", Weight.POSSIBLE: "possible cause"}
 SKEW_SECONDS = 120.0

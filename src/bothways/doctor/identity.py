@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bothways.counts import counted
 from bothways.describe.documents import key_text
 from bothways.describe.names import every_name
 from bothways.doctor.chain import days_rows, own_reason_rows, shown, signed_with
-from bothways.doctor.report import Level, ReportRow, counted
+from bothways.doctor.report import Level, ReportRow
 from bothways.faults import Fault
 from bothways.iana import ClientCertificateType, SignatureScheme
 from bothways.iana import names as all_spelled

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bothways.doctor.report import Level, Report, ReportRow, Section, as_json, counted, moment, summary
+from bothways.counts import counted
+from bothways.doctor.report import Level, Report, ReportRow, Section, as_json, moment, summary
 from bothways.ladder.html_style import BASE, REPORT, card_parts, document, escaped
 
 SIGNS: dict[Level, str] = {"good": "✓", "note": "·", "warning": "!", "problem": "✗", "unknown": "?"}

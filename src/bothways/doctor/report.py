@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from bothways.counts import counted
 from bothways.ladder.model import Card
 from bothways.trust.verdict import Profile
 
@@ -176,11 +177,6 @@ def summary(report: Report) -> str:
     if report.handshakes and report.handshakes[-1].outcome == "succeeded":
         return f"A handshake with {report.examined} succeeds, and the service behind it does not serve us"
     return f"No handshake with {report.examined} succeeds"
-
-
-def counted(number: int, word: str) -> str:
-    """Return a number of things as text: "1 problem", "2 problems"."""
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def moment(at: str) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Protocol, TypeVar
 
+from bothways.counts import counted
 from bothways.errors import ConfigError
 from bothways.gateway.identity_config import Own
 from bothways.gateway.shared_news import SharedNews
@@ -204,7 +205,10 @@ class Making:
                 for response in several:
                     store.add(response, self._at)
             if before is not None:
-                self.news += [f"{path}: read again: {_counted(len(several))}" for path, several in changed]
+                self.news += [
+                    f"{path}: read again: {counted(len(several), 'OCSP response')}"
+                    for path, several in changed
+                ]
             return Responses(store, each)
 
         return self._once(self.held.responses, self._before.responses, paths, make, quiet=True).store
@@ -264,7 +268,3 @@ class Making:
     def _keep(self, error: ConfigError, *paths: str) -> None:
         self.news.append(f"{error}; the earlier content stays in use")
         self.unused.update(paths)
-
-
-def _counted(count: int) -> str:
-    return "1 OCSP response" if count == 1 else f"{count} OCSP responses"

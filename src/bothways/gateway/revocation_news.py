@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 from weakref import WeakSet
 
+from bothways.counts import counted
 from bothways.faults import shown
 from bothways.gateway.held import Held
 from bothways.gateway.news_check import NewsCheck
@@ -409,7 +410,7 @@ def _is_current(evidence: Evidence) -> bool:
 
 def _described(evidence: Evidence) -> str:
     if isinstance(evidence, CRL):
-        entries = "1 entry" if len(evidence) == 1 else f"{len(evidence)} entries"
+        entries = counted(len(evidence), "entry")
         return (
             f"a CRL of {shown(evidence.issuer_text)} with {entries}, of {evidence.this_update:%Y-%m-%d %H:%M}"
         )

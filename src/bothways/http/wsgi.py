@@ -7,11 +7,11 @@ variables that begin with HTTP_.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from datetime import datetime
 from typing import Any
 
 from cryptography.x509 import Certificate
 
+from bothways.describe.openssl_text import serial_text, time_text
 from bothways.http.caller import NAMES_LIMIT, Caller, of_socket, pem
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
@@ -25,7 +25,6 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 PEER = "bothways.peer"
 PREFIXES = ("SSL_CLIENT_", "SSL_PROTOCOL", "SSL_CIPHER")
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 
 
@@ -93,17 +92,6 @@ def variables(caller: Caller) -> dict[str, str]:
         told |= dict(_of_peer(caller.peer, certificate))
         told |= {f"SSL_CLIENT_CERT_CHAIN_{place}": pem(each) for place, each in enumerate(caller.chain[1:])}
     return told
-
-
-def serial_text(number: int) -> str:
-    """Return a serial number in the form of OpenSSL: whole bytes in hexadecimal."""
-    digits = f"{number:X}"
-    return digits.zfill(len(digits) + len(digits) % 2)
-
-
-def time_text(moment: datetime) -> str:
-    """Return a time in the form of OpenSSL, independent of the locale."""
-    return f"{MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S} {moment.year} GMT"
 
 
 def _of_peer(peer: Peer, certificate: Certificate) -> Iterator[tuple[str, str]]:

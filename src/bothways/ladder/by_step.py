@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from bothways.counts import counted
 from bothways.describe.escape import visible
 from bothways.describe.messages import listed, summary, title
 from bothways.describe.recorder import Noted
@@ -227,7 +228,7 @@ def _application_data(side: str, notes: Iterable[Noted], start: float) -> Iterat
         several = [each for each in data if isinstance(each.note, RecordSeen) and each.note.sent is sent]
         if several:
             size = sum(each.note.size for each in several if isinstance(each.note, RecordSeen))
-            count = f"{len(several)} record" + ("s" if len(several) != 1 else "")
+            count = counted(len(several), "record")
             at = (several[0].at - start) * 1000
             yield (
                 StepId.APPLICATION_DATA,

@@ -8,149 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
-from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
+from bothways.errors import TLSError, UsageError
 from bothways.net.carrier import carrier_of, deadline_in, left
 from bothways.net.files import open_file
 from bothways.net.pipe import Answering, Pipe
-from bothways.net.starttls import request_tls
-from bothways.servers.addresses import TCPAddress
-from bothways.starttls import StartTLS, protocol_named
-from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
-from bothways.tls.driver import Answers, ClientAnswer, Confirmation, Driver
-from bothways.tls.events import Caution, EvidenceWanted, Observer, Peer, SignatureWanted
+from bothways.tls.driver import ClientAnswer, Confirmation, Driver
+from bothways.tls.events import Caution, Peer
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
-from bothways.trust.evidence.http_exchange import EvidenceReply
-
-Signer = Callable[[SignatureWanted], bytes]
-Finder = Callable[[EvidenceWanted], Sequence[EvidenceReply] | None]
 
 SEND_SIZE = 64 * 1024
-
-
-class Stream(Protocol):
-    """What can be used instead of a socket. It is closed with the channel if it has `close`."""
-
-    def recv(self, size: int, /) -> bytes:
-        """Wait for bytes and return them; b"" at the end."""
-
-    def send(self, data: bytes, /) -> int:
-        """Send bytes, and return how many were accepted."""
-
-
-def connect(
-    host: str,
-    port: int,
-    config: ClientConfig,
-    server_name: str | None = None,
-    *,
-    timeout: float | None = 30.0,
-    signer: Signer | None = None,
-    evidence: Finder | None = None,
-    observer: Observer | None = None,
-    starttls: str | None = None,
-) -> Channel:
-    """Connect to `host` and authenticate both peers.
-
-    host, port: the address to connect to.  server_name: the name that the server's certificate must contain; by
-    default `host`.  timeout: seconds for connecting and the
-    handshake together; the channel has no time limit afterwards (see `Channel.settimeout`).
-    starttls: request TLS in this protocol first, such as "smtp" (`bothways.starttls.PROTOCOLS`); what a server
-    sends before TLS is discarded, and one that does not change to TLS raises `StartTLSFailed`.
-    The rest is as for `wrap`. Raises `OSError` (`TimeoutError` among them) where the network fails.
-    """
-    name = host if server_name is None else server_name
-    config.target(name)
-    exchange = (
-        None if starttls is None else StartTLS(protocol_named(starttls), host if "://" in name else name)
-    )
-    evidence = evidence or _own_finder(config)
-    deadline = deadline_in(timeout)
-    address = str(TCPAddress(host, port))
-    try:
-        sock = socket.create_connection((host, port), timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(None)
-        if exchange is not None:
-            request_tls(sock, exchange, deadline)
-        connection = config.connection(server_name=name, observer=observer)
-        connection.history.reached_at(address, starttls or "")
-        return _established(sock, connection, config.settings, Answers(signer, evidence), left(deadline))
-    except (StartTLSFailed, OSError) as error:
-        _situate(error, config, name, address, starttls or "")
-        if timeout is None or not isinstance(error, TimeoutError):
-            raise
-        late = TimedOut(f"no TLS connection within {timeout:g} seconds")
-        late.situation = getattr(error, "situation", None)
-        raise late from error
-
-
-def wrap(
-    sock: socket.socket | Stream,
-    config: ClientConfig | ServerConfig,
-    server_name: str | None = None,
-    *,
-    timeout: float | None = None,
-    signer: Signer | None = None,
-    evidence: Finder | None = None,
-    observer: Observer | None = None,
-) -> Channel:
-    """Do the handshake over a connected socket, as client or server by the type of `config`, and return the channel.
-
-    sock: a socket, or anything else that has `recv` and `send`, such as a channel (TLS within TLS). A thread reads it
-    then, and what it reads beyond the end of the channel is lost.
-    config: a `ClientConfig` or `ServerConfig`.  server_name: for a client, the name that the server's certificate must
-    contain.  timeout: seconds for the handshake, in addition to the limit of the configuration.  signer: called with
-    a `SignatureWanted`, returns the signature, for keys that are held elsewhere.  evidence: called with an
-    `EvidenceWanted`, instead of the fetching that the configuration allows.  observer: called with a note for every
-    step.  The socket belongs to the channel: if the handshake fails it is closed, and the `TLSError` is raised.
-    """
-    try:
-        finder = evidence or _own_finder(config)
-        if isinstance(config, ClientConfig):
-            connection = config.connection(server_name=server_name, observer=observer)
-        else:
-            connection = config.connection(observer=observer)
-    except BaseException:
-        if hasattr(sock, "close"):
-            sock.close()
-        raise
-    return _established(sock, connection, config.settings, Answers(signer, finder), timeout)
-
-
-def _established(
-    sock: Any, connection: Connection, settings: Settings, answers: Answering, timeout: float | None
-) -> Channel:
-    """Do the handshake; if it fails, close the socket, and add the progress of the handshake to a network error."""
-    try:
-        channel = Channel(sock, connection, settings, answers)
-        channel._handshake(timeout)
-    except BaseException as error:
-        if isinstance(error, OSError):
-            _attach_facts(error, connection)
-        if hasattr(sock, "close"):
-            sock.close()
-        raise
-    return channel
-
-
-def _attach_facts(error: TLSError | OSError, connection: Connection) -> None:
-    if getattr(error, "situation", None) is None:
-        error.situation = connection.history.facts()  # type: ignore[union-attr]
-
-
-def _situate(
-    error: StartTLSFailed | OSError, config: ClientConfig, name: str, address: str, starttls: str
-) -> None:
-    """Add to an error before TLS what is needed to explain it; the module for that is imported only then."""
-    from bothways.diagnosis.failure import situate
-
-    situate(error, config, name, address, starttls)
 
 
 class Channel:
@@ -168,6 +39,25 @@ class Channel:
         self._answer: ClientAnswer | None = None
         self._closed = False
         self._files = 0
+
+    @classmethod
+    def established(
+        cls, sock: Any, connection: Connection, settings: Settings, answers: Answering, timeout: float | None
+    ) -> Self:
+        """Do the handshake of a connection over a socket, and return its channel; if it fails, close the socket.
+
+        timeout: seconds, in addition to the limit of the configuration. A network error says how far it had come.
+        """
+        try:
+            channel = cls(sock, connection, settings, answers)
+            channel._handshake(timeout)
+        except BaseException as error:
+            if isinstance(error, OSError):
+                _attach_facts(error, connection)
+            if hasattr(sock, "close"):
+                sock.close()
+            raise
+        return channel
 
     # -- peer and parameters ---------------------------------------------------------------------------
 
@@ -439,11 +329,6 @@ class Channel:
             raise UsageError("the channel is closed")
 
 
-def _own_finder(config: ClientConfig | ServerConfig) -> Finder | None:
-    """Return the fetcher for what a configuration allows; `ConfigError` if it cannot fetch."""
-    policy = config.settings.fetch
-    if policy is None:
-        return None
-    from bothways.fetch import blocking  # the HTTP client is imported only if something may be fetched
-
-    return blocking.finder(policy)
+def _attach_facts(error: TLSError | OSError, connection: Connection) -> None:
+    if getattr(error, "situation", None) is None:
+        error.situation = connection.history.facts()  # type: ignore[union-attr]

@@ -7,7 +7,8 @@ from typing import Literal
 
 from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from bothways.errors import PeerAlert, PeerFault, TLSError
-from bothways.net.channel import Channel, connect
+from bothways.net.channel import Channel
+from bothways.net.connecting import connect
 from bothways.testing.identities import Identity
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Peer

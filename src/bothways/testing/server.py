@@ -16,7 +16,8 @@ from typing import Any, Self
 
 from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from bothways.errors import TimedOut, TLSError
-from bothways.net.channel import Channel, wrap
+from bothways.net.channel import Channel
+from bothways.net.connecting import wrap
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import Peer
 

@@ -65,7 +65,6 @@ class LifecycleRule:
 
 
 _S, _I = State, Input
-_LIVE = (_S.HANDSHAKING, _S.OPEN, _S.PEER_CLOSED, _S.WE_CLOSED)
 _OVER = (_S.CLOSED, _S.GIVEN_UP, _S.FAILED)
 
 _NO_SEND = "send: the connection is closed"

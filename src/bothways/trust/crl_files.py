@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 
+from bothways.counts import counted
 from bothways.faults import shown
 from bothways.trust import files
 from bothways.trust.crl import CRL, crls_in
@@ -93,7 +94,7 @@ def expiry(crl: CRL) -> str:
 def _reported(crl: CRL, objection: str | None) -> str:
     if objection is not None:
         return f"{_whose(crl)} {objection}, which is kept"
-    entries = "1 entry" if len(crl) == 1 else f"{len(crl)} entries"
+    entries = counted(len(crl), "entry")
     return (
         f"read again: a CRL of {shown(crl.issuer_text)} with {entries}, of {crl.this_update:%Y-%m-%d %H:%M}"
     )

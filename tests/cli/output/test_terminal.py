@@ -76,16 +76,6 @@ def test_any_error_has_words():
     assert terminal.described(ValueError()) == "ValueError"
 
 
-def test_things_are_counted_in_words():
-    """One, or several."""
-    assert [terminal.counted(number, "entry") for number in (0, 1, 2)] == [
-        "0 entries",
-        "1 entry",
-        "2 entries",
-    ]
-    assert terminal.counted(2, "revoked certificate") == "2 revoked certificates"
-
-
 def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
     """Nothing that it sends makes it longer."""
     assert terminal.bounded(["short", "x" * 600]) == ["short", "x" * 600]

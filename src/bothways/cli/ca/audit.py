@@ -15,7 +15,8 @@ from bothways.ca.home.layout import register_of, root_register_of
 from bothways.ca.register.audit_log import AuditEntry
 from bothways.cli.ca.options import directory_argument, json_option
 from bothways.cli.options.audit_head import head_option
-from bothways.cli.output.terminal import counted, say
+from bothways.cli.output.terminal import say
+from bothways.counts import counted
 from bothways.describe.escape import visible
 
 

@@ -16,7 +16,8 @@ from bothways.ca_server.published_files import published_files
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.options.types import FILE, FileName
-from bothways.cli.output.terminal import counted, refuse, say
+from bothways.cli.output.terminal import refuse, say
+from bothways.counts import counted
 from bothways.trust import parsing
 from bothways.trust.extensions import extension_of
 

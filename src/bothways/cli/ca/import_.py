@@ -17,7 +17,8 @@ from bothways.ca.issuer import Issuer
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
 from bothways.cli.options.types import FILE
-from bothways.cli.output.terminal import counted, refuse, say
+from bothways.cli.output.terminal import refuse, say
+from bothways.counts import counted
 from bothways.trust.files import content
 
 

@@ -22,7 +22,8 @@ from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key
 from bothways.cli.ca.key_access import KeyAccess
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import FILE
-from bothways.cli.output.terminal import counted, passphrase, refuse, say
+from bothways.cli.output.terminal import passphrase, refuse, say
+from bothways.counts import counted
 from bothways.trust.files import content
 from bothways.trust.parsing import PassphraseNeeded
 

@@ -41,7 +41,8 @@ from bothways.diagnosis.service_reply import LOOKED_AT, grpc_status
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
-from bothways.net.channel import Channel, connect
+from bothways.net.channel import Channel
+from bothways.net.connecting import connect
 from bothways.servers.addresses import TCPAddress
 from bothways.tls.config import ClientConfig
 from bothways.trust.verdict import Profile

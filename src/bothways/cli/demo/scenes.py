@@ -25,7 +25,8 @@ from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from bothways.errors import PeerAlert, PeerFault, TLSError
 from bothways.faults import Fault
 from bothways.iana import Alert, NamedGroup
-from bothways.net.channel import Channel, connect, wrap
+from bothways.net.channel import Channel
+from bothways.net.connecting import connect, wrap
 from bothways.roles import StepId
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.settings import KEY_TRANSPORT_SUITES

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import click
@@ -12,6 +12,7 @@ from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import refuse, say
+from bothways.counts import counted
 from bothways.faults import shown
 from bothways.tls.defaults import CLOCK, RANDOMNESS
 from bothways.trust.anchors import TrustStore
@@ -93,7 +94,7 @@ class Supply:
                 continue
             for each in responses:
                 self.store.add(each, CLOCK.now())
-            news.append(f"{path}: read again: {_counted(responses)}")
+            news.append(f"{path}: read again: {counted(len(responses), 'OCSP response')}")
         return news
 
     def _problem(self, responses: Iterable[OCSPResponse]) -> str | None:
@@ -113,10 +114,6 @@ class Supply:
 
         with blocking.renewing(self.stapling, tell=tell):
             yield
-
-
-def _counted(responses: Sequence[OCSPResponse]) -> str:
-    return "1 OCSP response" if len(responses) == 1 else f"{len(responses)} OCSP responses"
 
 
 staples_options = gathered(

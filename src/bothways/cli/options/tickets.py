@@ -75,7 +75,7 @@ tickets_options = gathered(
         type=Text(),
         metavar="FILE|URL",
         help="Share the ticket keys with other servers and workers: in a file, which is created if it "
-        "does not exist, or in Redis or Valkey (redis://HOST, rediss://HOST).",
+        "does not exist, or in Valkey or Redis (redis://HOST, rediss://HOST).",
     ),
     click.option(
         "--ticket-secret",

@@ -218,12 +218,6 @@ def described(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number of things, such as "1 entry" or "2 entries"."""
-    plural = what[:-1] + "ies" if what.endswith("y") else what + "s"
-    return f"{number} {what if number == 1 else plural}"
-
-
 def headline(error: Exception) -> str:
     """Return what happened as one sentence, without the explanation."""
     return described(error).partition("\n")[0]

@@ -9,7 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from bothways.cli.output.terminal import bounded, counted, say
+from bothways.cli.output.terminal import bounded, say
+from bothways.counts import counted
 from bothways.servers.report_limits import ReportLimits
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from bothways.counts import counted
 from bothways.describe.documents.asn1 import INTEGER, OID, SEQUENCE, SET, Fields, first, oid
 from bothways.describe.documents.certificate import certificate_document
 from bothways.describe.documents.crl import crl_document
@@ -58,7 +59,7 @@ def pkcs7_documents(data: bytes, now: datetime, form: str) -> Iterator[Document]
         return
     found = [] if certificates is None else list(certificates.children())
     crls = [] if lists is None else list(lists.children())
-    what = _count(len(found), "certificate") + (f" and {_count(len(crls), 'CRL')}" if crls else "")
+    what = counted(len(found), "certificate") + (f" and {counted(len(crls), 'CRL')}" if crls else "")
     yield Document("PKCS#7", what, (("for other commands", _INTO_PEM.format(form)),))
     for each in found:
         if each.tag == SEQUENCE:
@@ -77,11 +78,7 @@ def _from_ber(data: bytes, now: datetime, form: str, error: ValueError) -> Itera
         yield damaged("PKCS#7", error)
         return
     yield Document(
-        "PKCS#7", _count(len(found), "certificate"), (("for other commands", _INTO_PEM.format(form)),)
+        "PKCS#7", counted(len(found), "certificate"), (("for other commands", _INTO_PEM.format(form)),)
     )
     for each in found:
         yield certificate_document(each, now)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

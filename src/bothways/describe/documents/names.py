@@ -25,7 +25,6 @@ from bothways.trust.der import encoded
 from bothways.trust.distinguished_names import common_name, dn_text
 
 NAME_SHOWN = 1000
-_NAMES_SHOWN = 100
 _SEPARATORS = frozenset(' ,"')
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bothways.counts import counted
 from bothways.describe.documents.asn1 import Element, time_of, time_text
 
 _UNITS = ((31_557_600, "year"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
@@ -45,8 +46,7 @@ def span(later: datetime, earlier: datetime) -> str:
     seconds = int((later - earlier).total_seconds())
     for size, unit in _UNITS:
         if seconds >= size and (unit != "year" or seconds >= _YEARS_FROM):
-            count = seconds // size
-            return f"{count} {unit}" + ("s" if count != 1 else "")
+            return counted(seconds // size, unit)
     return "less than a minute"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bothways.counts import counted
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.http_exchange import Found
@@ -50,8 +51,8 @@ class FetchedEvidence:
         found = list(self._found.values())
         responses = sum(isinstance(each, OCSPResponse) for each in found)
         crls = sum(isinstance(each, CRL) for each in found)
-        counted = ((responses, "OCSP response"), (crls, "CRL"))
-        return " and ".join(f"{count} {what}{'s' * (count > 1)}" for count, what in counted if count)
+        kinds = ((responses, "OCSP response"), (crls, "CRL"))
+        return " and ".join(counted(count, what) for count, what in kinds if count)
 
     def __len__(self) -> int:
         return len(self._found)
