@@ -130,6 +130,14 @@ port = 0
         return reader, writer
 
 
+@contextlib.contextmanager
+def setting_in(folder: Path) -> Iterator[Setting]:
+    """Identities in the folder `pki` of a folder, and a gateway's file in it."""
+    (folder / "pki").mkdir()
+    with MutualTLS(folder / "pki") as mutual:
+        yield Setting(mutual, folder)
+
+
 class Talkative(ReportLimits):
     """Tells everything."""
 

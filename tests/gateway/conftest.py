@@ -7,12 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bothways.testing import MutualTLS
-from gateway_talk import Setting
+from gateway_talk import Setting, setting_in
 
 
 @pytest.fixture
 def setting(tmp_path: Path) -> Iterator[Setting]:
-    (tmp_path / "pki").mkdir()
-    with MutualTLS(tmp_path / "pki") as mutual:
-        yield Setting(mutual, tmp_path)
+    with setting_in(tmp_path) as made:
+        yield made

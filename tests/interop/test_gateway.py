@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.testing import Identity, MutualTLS
+from bothways.testing import Identity
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
 from interop.peers import find, nginx_stream
@@ -18,13 +18,6 @@ from interop.programs import free_port
 from library_services import running
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Setting]:
-    (tmp_path / "pki").mkdir()
-    with MutualTLS(tmp_path / "pki") as mutual:
-        yield Setting(mutual, tmp_path)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,6 @@ import pytest
 
 from architecture.sources import ROOT
 from bothways.http.proxy import shown_chain
-from bothways.testing import MutualTLS
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
 from interop import golang
@@ -27,13 +26,6 @@ from interop.programs import free_port
 from library_services import running
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
-
-
-@pytest.fixture
-def setting(tmp_path: Path) -> Iterator[Setting]:
-    (tmp_path / "pki").mkdir()
-    with MutualTLS(tmp_path / "pki") as mutual:
-        yield Setting(mutual, tmp_path)
 
 
 @contextlib.contextmanager

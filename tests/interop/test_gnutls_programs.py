@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bothways import Alert, ClientConfig, Fault, PeerAlert, PeerFault, ServerConfig
+from bothways import Alert, Fault, PeerAlert, PeerFault
 from bothways.iana import KeyUpdateRequest
 from bothways.net import Channel
 from bothways.tls.events import Epoch, Note, RecordSeen
 from interop import identities
 from interop.identities import Identity, client, server
+from interop.our_side import our_client, our_server
 from interop.peers import find
 from interop.programs import Program, calling, free_port, heard_line, key_updates, running, serving
 
@@ -90,17 +90,6 @@ def gnutls_cli(
         command += ["--x509certfile", chain, "--x509keyfile", key]
     with running(*command, *options) as program:
         yield program
-
-
-def our_client(who: Identity | None = None, **fields: Any) -> ClientConfig:
-    return ClientConfig(anchors=identities.anchors(), credentials=who and who.credentials, **fields)
-
-
-def our_server(who: Identity | None = None, auth: str = "require", **fields: Any) -> ServerConfig:
-    trusted = identities.anchors() if auth != "none" else None
-    return ServerConfig(
-        credentials=(who or server()).credentials, client_anchors=trusted, client_auth=auth, **fields
-    )
 
 
 @pytest.mark.parametrize(("group", "suite"), CHOICES)

@@ -12,8 +12,9 @@ from bothways.iana import Alert
 from bothways.net import Channel
 from command_line import bothways, environment
 from interop import identities
-from interop.identities import Identity, client, deciphering, server
+from interop.identities import Identity, client, server
 from interop.in_process import CLASSIC
+from interop.our_side import parties
 from interop.peers import find
 from interop.programs import calling, heard_line, running, serving
 from interop.test_gnutls_programs import (
@@ -40,12 +41,6 @@ CHOICES = [
 def only(exchange: str, cipher: str) -> str:
     """A priority string of one suite."""
     return f"{TLS_1_2}:-KX-ALL:+{exchange.replace('_', '-')}:-CIPHER-ALL:+{CIPHERS[cipher]}"
-
-
-def parties(kind: str) -> tuple[Identity, Identity]:
-    if kind == "transport":
-        return deciphering("key_encipherment"), client("RSA")
-    return server(kind), client(kind)
 
 
 @pytest.mark.parametrize(("exchange", "cipher", "kind"), CHOICES)

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from bothways import Alert, ClientConfig, Fault, PeerAlert, PeerFault, ServerConfig
+from bothways import Alert, Fault, PeerAlert, PeerFault
 from bothways.iana import KeyUpdateRequest
 from bothways.net import Channel, connect
 from bothways.tls.events import Note
 from doctor_talk import examined
 from interop import golang, identities
 from interop.identities import Identity, client, server
+from interop.our_side import our_client, our_server
 from interop.programs import Program, calling, heard_line, key_updates, running, serving
 from pair import received
 
@@ -89,17 +90,6 @@ def reports(program: Program, count: int = 1) -> list[Report]:
     """What the program tells of its connections, as soon as there are `count`."""
     heard = program.until('"heard":', count)
     return [json.loads(line) for line in heard.splitlines() if line.startswith("{")]
-
-
-def our_client(who: Identity | None = None, **fields: Any) -> ClientConfig:
-    return ClientConfig(anchors=identities.anchors(), credentials=who and who.credentials, **fields)
-
-
-def our_server(who: Identity | None = None, auth: str = "require", **fields: Any) -> ServerConfig:
-    trusted = identities.anchors() if auth != "none" else None
-    return ServerConfig(
-        credentials=(who or server()).credentials, client_anchors=trusted, client_auth=auth, **fields
-    )
 
 
 @pytest.mark.parametrize("group", GROUPS)

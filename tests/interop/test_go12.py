@@ -6,8 +6,9 @@ import pytest
 
 from bothways import Alert, Fault, PeerAlert, PeerFault
 from bothways.net import Channel
-from interop.identities import Identity, client, deciphering, server
+from interop.identities import client, server
 from interop.in_process import CLASSIC, ECDSA, RSA, TRANSPORT
+from interop.our_side import parties
 from interop.programs import calling, heard_line, serving
 from interop.test_go import Start, built, go_client, go_server, our_client, our_server, reports
 
@@ -17,13 +18,6 @@ __all__ = ["built", "go_client", "go_server"]
 SUITES = [*[(suite, "P-256") for suite in ECDSA], *[(suite, "RSA") for suite in RSA]]
 SUITES += [(suite, "transport") for suite in TRANSPORT]
 GROUPS = {"x25519": "X25519", "secp256r1": "CurveP256", "secp384r1": "CurveP384", "secp521r1": "CurveP521"}
-
-
-def parties(kind: str) -> tuple[Identity, Identity]:
-    """A server and a client, for a kind of key or for key transport."""
-    if kind == "transport":
-        return deciphering("key_encipherment"), client("RSA")
-    return server(kind), client(kind)
 
 
 @pytest.mark.parametrize(("suite", "kind"), SUITES)

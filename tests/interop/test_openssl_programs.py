@@ -6,16 +6,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bothways import Alert, ClientConfig, Fault, PeerAlert, PeerFault, ServerConfig
+from bothways import Alert, Fault, PeerAlert, PeerFault
 from bothways.iana import KeyUpdateRequest
 from bothways.net import Channel
 from bothways.tls.events import Note
 from interop import identities
 from interop.identities import Identity, client, server
+from interop.our_side import our_client, our_server
 from interop.peers import find
 from interop.programs import Program, calling, heard_line, key_updates, running, serving
 
@@ -58,17 +58,6 @@ def s_client(folder: Path, port: int, *options: str, who: Identity | None = None
         command += ["-cert", chain, "-key", key, "-cert_chain", chain]
     with running(*command, *options) as program:
         yield program
-
-
-def our_client(who: Identity | None = None, **fields: Any) -> ClientConfig:
-    return ClientConfig(anchors=identities.anchors(), credentials=who and who.credentials, **fields)
-
-
-def our_server(who: Identity | None = None, auth: str = "require", **fields: Any) -> ServerConfig:
-    trusted = identities.anchors() if auth != "none" else None
-    return ServerConfig(
-        credentials=(who or server()).credentials, client_anchors=trusted, client_auth=auth, **fields
-    )
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,9 +11,11 @@ import pytest
 from bothways import Fault, PeerFault
 from bothways.iana import Alert
 from bothways.net import Channel, connect
-from interop.identities import Identity, client, deciphering, server
+from interop.identities import Identity
 from interop.in_process import CLASSIC, our_client, our_server
+from interop.our_side import parties
 from interop.programs import PATIENCE, serving
+from interop.tlslite_server import one_connection
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore, which nobody here needs
@@ -50,12 +50,6 @@ def chain_and_key(who: Identity) -> tuple[X509CertChain, object]:
 
 def suite_named(exchange: str, cipher: str) -> str:
     return f"TLS_{exchange.upper()}_WITH_{CIPHERS[cipher]}"
-
-
-def parties(kind: str) -> tuple[Identity, Identity]:
-    if kind == "transport":
-        return deciphering("key_encipherment"), client("RSA")
-    return server(kind), client(kind)
 
 
 @pytest.mark.parametrize(("exchange", "cipher", "kind"), CHOICES)
@@ -120,22 +114,6 @@ def test_tlslite_client_of_older_versions_is_refused(version: tuple[int, int]) -
         assert refusal.value.description == Alert.PROTOCOL_VERSION
         ended = ours.outcome()
         assert isinstance(ended, PeerFault) and ended.fault is Fault.UNSUPPORTED_VERSION
-
-
-def one_connection(talk: Callable[[TLSConnection], None]) -> tuple[int, threading.Thread]:
-    """Be a tlslite server for one connection; gives the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with listener:
-            sock, _ = listener.accept()
-            with sock:
-                sock.settimeout(PATIENCE)
-                talk(TLSConnection(sock))
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    return listener.getsockname()[1], thread
 
 
 @pytest.mark.parametrize(("exchange", "cipher", "kind"), CHOICES)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import socket
-import threading
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,6 +16,7 @@ from bothways.tls.wire.tls13 import Certificate, CompressedCertificate
 from interop.identities import client, server
 from interop.in_process import our_client, our_server
 from interop.programs import PATIENCE, serving
+from interop.tlslite_server import one_connection
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports asyncore, which nobody here needs
@@ -56,22 +55,6 @@ def certificates(notes: list[Note]) -> dict[bool, type]:
         for note in notes
         if isinstance(note, MessageSeen) and isinstance(note.content, Certificate)
     }
-
-
-def one_connection(talk: Callable[[TLSConnection], None]) -> tuple[int, threading.Thread]:
-    """Be a tlslite server for one connection; gives the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        with listener:
-            sock, _ = listener.accept()
-            with sock:
-                sock.settimeout(PATIENCE)
-                talk(TLSConnection(sock))
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    return listener.getsockname()[1], thread
 
 
 @pytest.mark.parametrize("algorithm", HERE, ids=lambda each: each.name)

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from bothways.faults import Fault
 from bothways.iana import NamedGroup
 from bothways.tls.wire.codec import Codec, bounds, decode, definition, encode, write_whole
-from bothways.tls.wire.fields import fixed, opaque, record, single_field, uint, vector
+from bothways.tls.wire.fields import fixed, opaque, record, uint, vector
 from faults import blames
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    first: int
-    second: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    pairs: tuple[Pair, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    pass
-
-
-PAIR = record(Pair, first=uint(2), second=opaque(1, 2**8 - 1))
-PAIRS = single_field(Pairs, pairs=vector(PAIR, 4, 2**16 - 1))
+from small_messages import PAIR, PAIRS, Nothing, Pair, Pairs
 
 
 def test_bytes_after_the_end_of_a_message_are_refused() -> None:

@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from bothways.tls.wire.codec import decode
 from bothways.tls.wire.decode_errors import DecodeError
-from bothways.tls.wire.fields import opaque, record, single_field, uint, vector
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    first: int
-    second: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    pairs: tuple[Pair, ...]
-
-
-PAIR = record(Pair, first=uint(2), second=opaque(1, 2**8 - 1))
+from bothways.tls.wire.fields import single_field, vector
+from small_messages import PAIR, Pairs
 
 
 def test_error_reads_as_place_and_problem() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pytest
 
 from bothways.faults import Fault
@@ -12,26 +10,7 @@ from bothways.tls.wire.codec import Codec, decode, encode
 from bothways.tls.wire.decode_errors import DecodeError
 from bothways.tls.wire.fields import cached, fixed, opaque, optional, record, rest, single_field, uint, vector
 from faults import blames
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    first: int
-    second: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    pairs: tuple[Pair, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    pass
-
-
-PAIR = record(Pair, first=uint(2), second=opaque(1, 2**8 - 1))
-PAIRS = single_field(Pairs, pairs=vector(PAIR, 4, 2**16 - 1))
+from small_messages import PAIR, PAIRS, Nothing, Pair, Pairs
 
 ACCEPTED = [
     (uint(1), "ff", 255),
