@@ -40,25 +40,6 @@ class Channel:
         self._closed = False
         self._files = 0
 
-    @classmethod
-    def established(
-        cls, sock: Any, connection: Connection, settings: Settings, answers: Answering, timeout: float | None
-    ) -> Self:
-        """Do the handshake of a connection over a socket, and return its channel; if it fails, close the socket.
-
-        timeout: seconds, in addition to the limit of the configuration. A network error says how far it had come.
-        """
-        try:
-            channel = cls(sock, connection, settings, answers)
-            channel._handshake(timeout)
-        except BaseException as error:
-            if isinstance(error, OSError):
-                _attach_facts(error, connection)
-            if hasattr(sock, "close"):
-                sock.close()
-            raise
-        return channel
-
     # -- peer and parameters ---------------------------------------------------------------------------
 
     @property
@@ -332,3 +313,22 @@ class Channel:
 def _attach_facts(error: TLSError | OSError, connection: Connection) -> None:
     if getattr(error, "situation", None) is None:
         error.situation = connection.history.facts()  # type: ignore[union-attr]
+
+
+def established(
+    sock: Any, connection: Connection, settings: Settings, answers: Answering, timeout: float | None
+) -> Channel:
+    """Do the handshake of a connection over a socket, and return its channel; if it fails, close the socket.
+
+    timeout: seconds, in addition to the limit of the configuration. A network error says how far it had come.
+    """
+    try:
+        channel = Channel(sock, connection, settings, answers)
+        channel._handshake(timeout)
+    except BaseException as error:
+        if isinstance(error, OSError):
+            _attach_facts(error, connection)
+        if hasattr(sock, "close"):
+            sock.close()
+        raise
+    return channel

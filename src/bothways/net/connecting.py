@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bothways.errors import StartTLSFailed, TimedOut
 from bothways.net.carrier import deadline_in, left
-from bothways.net.channel import Channel
+from bothways.net.channel import Channel, established
 from bothways.net.starttls import request_tls
 from bothways.servers.addresses import TCPAddress
 from bothways.starttls import StartTLS, protocol_named
@@ -68,9 +68,7 @@ def connect(
             request_tls(sock, exchange, deadline)
         connection = config.connection(server_name=name, observer=observer)
         connection.history.reached_at(address, starttls or "")
-        return Channel.established(
-            sock, connection, config.settings, Answers(signer, evidence), left(deadline)
-        )
+        return established(sock, connection, config.settings, Answers(signer, evidence), left(deadline))
     except (StartTLSFailed, OSError) as error:
         _situate(error, config, name, address, starttls or "")
         if timeout is None or not isinstance(error, TimeoutError):
@@ -110,7 +108,7 @@ def wrap(
         if hasattr(sock, "close"):
             sock.close()
         raise
-    return Channel.established(sock, connection, config.settings, Answers(signer, finder), timeout)
+    return established(sock, connection, config.settings, Answers(signer, finder), timeout)
 
 
 def _situate(
