@@ -13,23 +13,19 @@ from bothways.cli.clients.client_side import (
     OFFERED_ALPN,
     SPOKEN,
     TIMEOUT,
+    ClientOptions,
     ClientSide,
-    ca_option,
+    client_options,
     hello_words,
-    load_client,
     name_option,
 )
 from bothways.cli.clients.connect_report import ConnectionEnd, ConnectionReport
 from bothways.cli.clients.conversation import ServerConversation
 from bothways.cli.options.addresses import SERVER
-from bothways.cli.options.anchors import profile_option, profile_words
 from bothways.cli.options.ech import Ech, ech_option
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.keylog import keylog_option, load_keylog
-from bothways.cli.options.peer_keys import PeerKeys, keys_options
 from bothways.cli.options.pictures import LadderFile, ladder_option
-from bothways.cli.options.side import Side, side_options
-from bothways.cli.options.spiffe import Workload, client_workload_options
 from bothways.cli.options.staples import Staples, Supply, staples_options
 from bothways.cli.options.starttls import starttls_option
 from bothways.cli.options.types import NamesType, Seconds
@@ -58,7 +54,6 @@ from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
 from bothways.trust.names import server_name
-from bothways.trust.verdict import Profile
 
 PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 
@@ -74,11 +69,7 @@ class HelloOptions:
 
 @click.command("connect")
 @click.argument("address", type=SERVER, metavar="HOST:PORT")
-@ca_option
-@profile_option
-@side_options(cert_required=False, alpn_help=OFFERED_ALPN)
-@client_workload_options
-@keys_options("--pin", "servers")
+@client_options(alpn_help=OFFERED_ALPN)
 @name_option
 @click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="Exactly this version of TLS.")
 @click.option(
@@ -123,11 +114,7 @@ class HelloOptions:
 @ladder_option("The messages of both sides and each check of ours")
 def command(
     address: TCPAddress,
-    ca: str | None,
-    profile: Profile,
-    side: Side,
-    workload: Workload,
-    keys: PeerKeys,
+    client: ClientOptions,
     name: str | None,
     tls: str | None,
     timeout: float,
@@ -153,7 +140,7 @@ def command(
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate; in
     other protocols by any reply that refuses, also one that says that the service is not available now.
     """
-    loaded = load_client(side, workload, keys, ca, name or address.host, profile)
+    loaded = client.load(name or address.host)
     supply = staples.supply(loaded.own.credentials, loaded.anchors)
     log_keys = load_keylog(keylog, as_json=as_json)
     config = _config(loaded, hello, tls, ech, log_keys, supply)
@@ -164,8 +151,8 @@ def command(
     words = hello_words(
         tls, groups=hello.groups, suites=hello.suites, post_handshake=hello.post_handshake, timeout=timeout
     )
-    files = side.files(ca, *profile_words(profile), *workload.words, *keys.words, *staples.words, *words)
-    report = ConnectionReport(address, profile, as_json, starttls)
+    files = client.files(*staples.words, *words)
+    report = ConnectionReport(address, client.profile, as_json, starttls)
     server = _Server(address, name, timeout, probing, starttls)
     end = _converse(server, config, files, supply, picture, report)
     report.end(end)

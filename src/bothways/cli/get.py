@@ -11,16 +11,19 @@ from typing import Any
 
 import click
 
-from bothways.cli.clients.client_side import SPOKEN, TIMEOUT, ClientSide, ca_option, hello_words, load_client
+from bothways.cli.clients.client_side import (
+    SPOKEN,
+    TIMEOUT,
+    ClientOptions,
+    ClientSide,
+    client_options,
+    hello_words,
+)
 from bothways.cli.clients.hints import request_words
 from bothways.cli.clients.http_request import REDIRECTS, RequestContext, ask, load_http
 from bothways.cli.clients.output import Output
 from bothways.cli.options.addresses import DIALLED
-from bothways.cli.options.anchors import profile_option, profile_words
 from bothways.cli.options.gathering import gathered
-from bothways.cli.options.peer_keys import PeerKeys, keys_options
-from bothways.cli.options.side import Side, side_options
-from bothways.cli.options.spiffe import Workload, client_workload_options
 from bothways.cli.options.types import FileName, Seconds
 from bothways.cli.output.terminal import DONE, refuse
 from bothways.errors import ConfigError
@@ -29,7 +32,6 @@ from bothways.http.location import Location, parse
 from bothways.servers.addresses import TCPAddress
 from bothways.tls.config import ClientConfig
 from bothways.trust import files
-from bothways.trust.verdict import Profile
 
 DATA_LIMIT = 64 * 1024 * 1024
 ANSWER_LIMIT = 1024 * 1024 * 1024
@@ -163,11 +165,7 @@ class LimitOptions:
 
 @click.command("get")
 @click.argument("url", metavar="URL")
-@ca_option
-@profile_option
-@side_options(cert_required=False, alpn_help=None)
-@client_workload_options
-@keys_options("--pin", "servers")
+@client_options(alpn_help=None)
 @gathered(
     "server",
     ServerOptions,
@@ -239,11 +237,7 @@ class LimitOptions:
 )
 def command(
     url: str,
-    ca: str | None,
-    profile: Profile,
-    side: Side,
-    workload: Workload,
-    keys: PeerKeys,
+    client: ClientOptions,
     server: ServerOptions,
     request: RequestOptions,
     limits: LimitOptions,
@@ -257,20 +251,20 @@ def command(
     """
     location = parse(url)
     if library is not None:
-        _refuse_options_not_in_code(side, workload, keys, server, request)
-        wanted = _wanted(location, request, ca, profile, side, server, limits.timeout)
+        _refuse_options_not_in_code(client, server, request)
+        wanted = _wanted(location, request, client, server, limits.timeout)
         sys.stdout.write(code(library, wanted))
         return DONE
     method, http = request.method, load_http()
     body = request.body()
-    loaded = load_client(side, workload, keys, ca, server.name or location.host, profile)
+    loaded = client.load(server.name or location.host)
     config = _config(loaded, server.versions, http.protocols(body, server.http))
     hello = hello_words(server.tls, timeout=limits.timeout)
     context = RequestContext(
         url,
         config,
-        profile,
-        replace(side.files(ca, *profile_words(profile), *workload.words, *keys.words, *hello), starttls=()),
+        client.profile,
+        replace(client.files(*hello), starttls=()),
         server.name,
         server.connect_to,
         limits.timeout,
@@ -306,11 +300,12 @@ def _version() -> str:
 
 
 def _refuse_options_not_in_code(
-    side: Side, workload: Workload, keys: PeerKeys, server: ServerOptions, request: RequestOptions
+    client: ClientOptions, server: ServerOptions, request: RequestOptions
 ) -> None:
+    side, keys = client.side, client.keys
     left_out = {
         "--http": server.http, "--connect-to": server.connect_to, "--location": request.location,
-        "--classic": side.classic, "--fetch": side.sources.fetch, "--spiffe": workload.spiffe,
+        "--classic": side.classic, "--fetch": side.sources.fetch, "--spiffe": client.workload.spiffe,
         "--psk": keys.psk, "--raw-key": keys.raw_key, "--pin": keys.pin,
     }  # fmt: skip
     given = [option for option, value in left_out.items() if value]
@@ -324,13 +319,11 @@ def _refuse_options_not_in_code(
 def _wanted(
     location: Location,
     request: RequestOptions,
-    ca: str | None,
-    profile: Profile,
-    side: Side,
+    client: ClientOptions,
     server: ServerOptions,
     timeout: float,
 ) -> RequestAsCode:
-    data = request.data
+    data, side = request.data, client.side
     is_file = data is not None and data.startswith("@")
     return RequestAsCode(
         request.method,
@@ -339,8 +332,8 @@ def _wanted(
         data=None if is_file else data,
         data_file=data[1:] if data is not None and is_file else None,
         output=request.output,
-        ca=ca,
-        profile=profile,
+        ca=client.ca,
+        profile=client.profile,
         cert=side.cert,
         key=side.key,
         password_file=side.password_file,

@@ -8,11 +8,14 @@ from dataclasses import replace
 
 import click
 
-from bothways.cli.clients.client_side import OFFERED_ALPN, ClientSide, ca_option, load_client, name_option
+from bothways.cli.clients.client_side import (
+    OFFERED_ALPN,
+    ClientOptions,
+    ClientSide,
+    client_options,
+    name_option,
+)
 from bothways.cli.options.addresses import SERVER
-from bothways.cli.options.peer_keys import PeerKeys, keys_options
-from bothways.cli.options.side import Side, side_options
-from bothways.cli.options.spiffe import Workload, client_workload_options
 from bothways.cli.options.starttls import PROTOCOL
 from bothways.cli.options.types import Seconds
 from bothways.cli.output.terminal import DONE, bounded, headline, refuse, say
@@ -35,10 +38,7 @@ CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
 @click.command("tunnel")
 @click.argument("local", metavar="PATH|HOST:PORT")
 @click.argument("address", type=SERVER, metavar="HOST:PORT")
-@ca_option
-@side_options(cert_required=False, alpn_help=OFFERED_ALPN)
-@client_workload_options
-@keys_options("--pin", "servers")
+@client_options(alpn_help=OFFERED_ALPN, with_profile=False)
 @name_option
 @click.option(
     "--insecure-tcp",
@@ -62,10 +62,7 @@ CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
 def command(
     local: str,
     address: TCPAddress,
-    ca: str | None,
-    side: Side,
-    workload: Workload,
-    keys: PeerKeys,
+    client: ClientOptions,
     name: str | None,
     insecure_tcp: bool,
     starttls: Protocol | None,
@@ -77,16 +74,16 @@ def command(
     ready. The files of --cert, --key, --ca, --pin, --psk and --crl are read again when they change, and connections
     to a server that is no longer accepted are closed. SIGINT or SIGTERM ends it.
     """
-    workload.check_required(side, keys)
+    client.workload.check_required(client.side, client.keys)
     where = _local(local, insecure_tcp)
     if starttls is not None and starttls.name not in CLIENT_SPEAKS_FIRST:
         refuse(
             f"--starttls {starttls.name}: in this protocol the server speaks first, and the program would wait for it",
             f"possible are {', '.join(CLIENT_SPEAKS_FIRST)}",
         )
-    lists = CRLFiles(side.sources.crl)
+    lists = CRLFiles(client.side.sources.crl)
     target = name or address.host
-    loaded = load_client(side, workload, keys, ca, target, lists=lists.store, watched=True)
+    loaded = client.load(target, lists=lists.store, watched=True)
     config = _config(loaded, timeout)
     config.target(target)
     settings = TunnelSettings(config, address, target, starttls, lambda: loaded.may_show, timeout)
@@ -94,11 +91,11 @@ def command(
     def read_changed_files() -> list[str]:
         _ = config.settings.identity.own, loaded.anchors.current
         loaded.keys.look()
-        return lists.read_changed() if side.sources.crl else []
+        return lists.read_changed() if client.side.sources.crl else []
 
     checks: list[RegularCheck] = [read_changed_files, loaded.renewal_check()]
     with checking_regularly(checks):
-        asyncio.run(_serve(settings, where, replace(side.files(ca), starttls=CLIENT_SPEAKS_FIRST)))
+        asyncio.run(_serve(settings, where, replace(client.files(), starttls=CLIENT_SPEAKS_FIRST)))
     return DONE
 
 

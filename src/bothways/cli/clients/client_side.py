@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from bothways.cli.options.anchors import load_anchors
-from bothways.cli.options.peer_keys import LoadedKeys, PeerKeys
-from bothways.cli.options.side import LoadedSide, Side
-from bothways.cli.options.spiffe import Workload
+from bothways.cli.options.anchors import load_anchors, profile_option, profile_words
+from bothways.cli.options.gathering import Command, gathered
+from bothways.cli.options.peer_keys import LoadedKeys, PeerKeys, keys_options
+from bothways.cli.options.side import LoadedSide, Side, side_options
+from bothways.cli.options.spiffe import Workload, client_workload_options
 from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import refuse
 from bothways.cli.output.watching import RegularCheck
@@ -21,13 +23,14 @@ from bothways.trust.renewal import Overdue
 from bothways.trust.verdict import Profile
 
 if TYPE_CHECKING:
+    from bothways.diagnosis.situation import Files
     from bothways.spiffe.followed import FollowedIdentity
 
 
 SPOKEN = ("1.3", "1.2")  # the versions used by default
 TIMEOUT = 30.0  # seconds, of clients
 OFFERED_ALPN = "An application protocol (ALPN) to offer, the preferred one first; repeatable."
-ca_option = click.option(
+_ca_option = click.option(
     "--ca",
     type=FILE,
     metavar="FILE",
@@ -64,39 +67,64 @@ class ClientSide:
         return check
 
 
-def load_client(
-    side: Side,
-    workload: Workload,
-    keys: PeerKeys,
-    ca: str | None,
-    server: str,
-    profile: Profile = "private",
-    *,
-    lists: CRLStore | None = None,
-    watched: bool = False,
-) -> ClientSide:
-    """Read the files of a client, or call the agent. Raises ConfigError; exits with status 2 for wrong options.
+@dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """The options of commands that connect to a server: who we are, and whom we trust.
 
     ca: the trusted CAs; by default the bundle of the server's trust domain, or those of the system; none where keys
-    say whom to trust.  server: its name. The rest is as for `Side.load` and `load_anchors`.
+    say whom to trust.  profile: the rules for server certificates.
     """
-    workload.check(side)
-    by_bundle = workload.spiffe is not None and ca is None and not keys.verifies_peers
-    if by_bundle and profile != "private":
-        refuse(
-            f"--profile {profile}: a bundle of SPIFFE has no public CAs; remove it, or name the CAs by --ca"
-        )
-    loaded, own = keys.load(watched=watched), side.load(lists, watched=watched)
-    followed = workload.load_for(server) if by_bundle else workload.load()
-    if followed is not None:
-        own = replace(own, credentials=followed.credentials)
-    if followed is not None and by_bundle:
-        anchors: TrustStore = followed.anchors
-    elif ca is None and keys.verifies_peers:
-        anchors = NO_ANCHORS
-    else:
-        anchors = load_anchors(ca, profile, watched=watched)
-    return ClientSide(own, anchors, loaded, followed)
+
+    ca: str | None
+    side: Side
+    workload: Workload
+    keys: PeerKeys
+    profile: Profile = "private"
+
+    def files(self, *more: tuple[str, ...]) -> Files:
+        """Return the names of our files, for the commands of a remedy. more: options of the command to keep."""
+        own = (*profile_words(self.profile), *self.workload.words, *self.keys.words)
+        return self.side.files(self.ca, *own, *more)
+
+    def load(self, server: str, *, lists: CRLStore | None = None, watched: bool = False) -> ClientSide:
+        """Read the files, or call the agent. Raises ConfigError; exits with status 2 for wrong options.
+
+        server: its name. The rest is as for `Side.load` and `load_anchors`.
+        """
+        self.workload.check(self.side)
+        by_bundle = self.workload.spiffe is not None and self.ca is None and not self.keys.verifies_peers
+        if by_bundle and self.profile != "private":
+            refuse(
+                f"--profile {self.profile}: a bundle of SPIFFE has no public CAs; remove it, or name the CAs by --ca"
+            )
+        loaded, own = self.keys.load(watched=watched), self.side.load(lists, watched=watched)
+        followed = self.workload.load_for(server) if by_bundle else self.workload.load()
+        if followed is not None:
+            own = replace(own, credentials=followed.credentials)
+        if followed is not None and by_bundle:
+            anchors: TrustStore = followed.anchors
+        elif self.ca is None and self.keys.verifies_peers:
+            anchors = NO_ANCHORS
+        else:
+            anchors = load_anchors(self.ca, self.profile, watched=watched)
+        return ClientSide(own, anchors, loaded, followed)
+
+
+def _of_private_cas(ca: str | None, side: Side, workload: Workload, keys: PeerKeys) -> ClientOptions:
+    return ClientOptions(ca, side, workload, keys)
+
+
+def client_options(*, alpn_help: str | None, with_profile: bool = True) -> Callable[[Command], Command]:
+    """Add the options of `ClientOptions` to a command. alpn_help: the help of --alpn; None for no such option."""
+    return gathered(
+        "client",
+        ClientOptions if with_profile else _of_private_cas,
+        _ca_option,
+        *((profile_option,) if with_profile else ()),
+        side_options(cert_required=False, alpn_help=alpn_help),
+        client_workload_options,
+        keys_options("--pin", "servers"),
+    )
 
 
 def hello_words(
