@@ -62,6 +62,8 @@ ELSEWHERE = {
     "spiffe/addresses.py": "spiffe/test_workload_api.py",
     "spiffe/identities.py": "spiffe/test_workload_api.py",
     "cli/options/token_key.py": "signers/test_token.py",
+    "trust/own_chain.py": "trust/test_credentials.py",
+    "trust/private_keys.py": "trust/test_credentials.py",
     "tls/clock.py": "tls/test_defaults.py",
     "tls/connection_facts.py": "tls/test_connection.py",
     "tls/post_handshake/open_connection.py": "tls/post_handshake/test_certificate_requests.py",

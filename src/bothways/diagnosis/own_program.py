@@ -17,7 +17,7 @@ from bothways.errors import (
     UnusableFile,
     UsageError,
 )
-from bothways.trust.credentials import KeyMismatch
+from bothways.trust.own_chain import KeyMismatch
 from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
 
 CERTAIN, LIKELY, OURS = Weight.CERTAIN, Weight.LIKELY, Party.OURS

@@ -8,66 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from datetime import datetime
 from typing import Any, Protocol
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.errors import AlteredCertificate, ConfigError, IncompleteChain, UnusableFile
+from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.anchors import certificates_in, without_certificate
 from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import (
-    NOT_TOLD,
-    follows,
-    identifier_text,
-    instead_of_issuer,
-    is_altered,
-    is_self_signed,
-    key_difference,
-    may_issue,
-)
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, lookup_names, names_of
 from bothways.trust.names import matches as names_stand_for
+from bothways.trust.own_chain import chain_in_order
 from bothways.trust.parsing import (
     EncodingError,
     PassphraseNeeded,
     UnsupportedKind,
     WrongPassphrase,
     pkcs12_contents,
-    private_key,
+)
+from bothways.trust.private_keys import (
+    Password,
+    PrivateKey,
+    locked,
+    password_bytes,
+    read_private_key,
+    usable_key,
 )
 from bothways.trust.verdict import Names
 from bothways.trust.watched import Renewed, Replaceable
 
-PrivateKey = (
-    rsa.RSAPrivateKey
-    | ec.EllipticCurvePrivateKey
-    | ed25519.Ed25519PrivateKey
-    | ed448.Ed448PrivateKey
-    | mldsa.MLDSA44PrivateKey
-    | mldsa.MLDSA65PrivateKey
-    | mldsa.MLDSA87PrivateKey
-)
-Password = str | bytes | None
-
-_MAX_CHAIN = 16
 KEY_USAGES = ("digital_signature", "key_encipherment")
-
-
-class KeyMismatch(ConfigError):
-    """A private key belongs to another certificate. not_after: when that expires."""
-
-    code = "KEY_MISMATCH"
-
-    def __init__(self, text: str, not_after: datetime) -> None:
-        super().__init__(text)
-        self.not_after = not_after
 
 
 class KeyHolder(Protocol):
@@ -193,9 +167,8 @@ class Credentials:
 
         chain: certificates in any order.  private_key: that of the leaf.
         """
-        return _assembled(
-            [each.public_bytes(Encoding.DER) for each in chain], "chain", private_key, "private_key"
-        )
+        certificates = [each.public_bytes(Encoding.DER) for each in chain]
+        return Credentials(chain_in_order(certificates, "chain", private_key, "private_key"), private_key)
 
     @classmethod
     def external(cls, cert: bytes, holder: KeyHolder | None = None) -> Credentials:
@@ -205,7 +178,7 @@ class Credentials:
         `SignatureWanted`.
         """
         chain = certificates_in(pem.require_bytes(cert, "certificate"), "certificate")
-        return _assembled(chain, "certificate", None, "", holder)
+        return Credentials(chain_in_order(chain, "certificate", None, ""), None, holder)
 
     @property
     def entries(self) -> tuple[bytes, ...]:
@@ -261,7 +234,8 @@ def _from_bytes(
     certificates = certificates_in(cert, cert_source)
     if not certificates:
         raise without_certificate(cert, cert_source)
-    return _assembled(certificates, cert_source, read_private_key(key, key_source, password), key_source)
+    private = read_private_key(key, key_source, password)
+    return Credentials(chain_in_order(certificates, cert_source, private, key_source), private)
 
 
 def is_pkcs12(data: bytes) -> bool:
@@ -272,11 +246,11 @@ def is_pkcs12(data: bytes) -> bool:
 
 def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
     try:
-        key, leaf, others = pkcs12_contents(data, _password_bytes(password))
+        key, leaf, others = pkcs12_contents(data, password_bytes(password))
     except UnsupportedKind as error:
         raise UnusableFile(f"{source}: encrypted by a method that is not supported: {shown(error)}") from None
     except (PassphraseNeeded, WrongPassphrase):
-        raise _locked(source, password) from None
+        raise locked(source, password) from None
     except EncodingError as error:
         raise UnusableFile(f"{source}: not a PKCS#12 file: {shown(error)}") from None
     if key is None:
@@ -285,165 +259,5 @@ def _from_pkcs12(data: bytes, source: str, password: Password) -> Credentials:
         )
     if leaf is None:
         raise UnusableFile(f"{source}: it contains no certificate that belongs to its key")
-    return _assembled([leaf, *others], source, usable_key(key, source), source)
-
-
-def read_private_key(data: bytes, source: str, password: Password) -> PrivateKey:
-    """Return the one private key in PEM or DER. Raises ConfigError, which names `source`."""
-    found = pem.blocks(data)
-    keys = [block for label, block in found if label.endswith("PRIVATE KEY")]
-    if found and not keys:
-        raise UnusableFile(
-            f"{source}: it contains no private key; expected -----BEGIN PRIVATE KEY-----, here or in its own file"
-        )
-    if len(keys) > 1:
-        raise UnusableFile(
-            f"{source}: {len(keys)} private keys in it; keep only the one that belongs to the certificate"
-        )
-    if not found and data[:1] != b"\x30":
-        raise UnusableFile(
-            f"{source}: neither PEM nor DER; expected a private key (-----BEGIN PRIVATE KEY-----)"
-        )
-    try:
-        key = private_key(keys[0] if keys else data, _password_bytes(password))
-    except UnsupportedKind as error:
-        raise UnusableFile(f"{source}: a type of key that is not supported: {shown(error)}") from None
-    except (PassphraseNeeded, WrongPassphrase):
-        raise _locked(source, password) from None
-    except EncodingError as error:
-        raise UnusableFile(f"{source}: the private key cannot be decoded: {shown(error)}") from None
-    return usable_key(key, source)
-
-
-def _password_bytes(password: Password) -> bytes | None:
-    if isinstance(password, str):
-        try:
-            return password.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ConfigError(
-                "password: it has a character that cannot be encoded; pass it as bytes"
-            ) from None
-    if not isinstance(password, bytes | bytearray | memoryview | None):
-        raise ConfigError(f"password: expected text or bytes, not {type(password).__name__}")
-    return password if password is None else bytes(password)
-
-
-def _locked(source: str, password: Password) -> ConfigError:
-    if password is None:
-        return PassphraseNeeded(source, "it is encrypted, and no password was given")
-    return WrongPassphrase(source, "the password is wrong, or the file is damaged")
-
-
-def usable_key(key: object, source: str) -> PrivateKey:
-    """Return a private key that can sign handshakes. Raises ConfigError for any other, which names `source`."""
-    if isinstance(key, PrivateKey):
-        return key
-    kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
-    raise UnusableFile(f"{source}: a {kind} key cannot sign handshakes; use ECDSA P-256, Ed25519 or RSA")
-
-
-def _assembled(
-    certificates: Sequence[bytes],
-    source: str,
-    key: PrivateKey | None,
-    key_source: str,
-    holder: KeyHolder | None = None,
-) -> Credentials:
-    """Put a chain in order, and check that it is complete and that the key fits its leaf."""
-    if not certificates:
-        raise UnusableFile(f"{source}: it contains no certificate")
-    pool = _parsed(certificates, source)
-    leaf = pool[0] if key is None else _leaf_of(key, pool, source, key_source)
-    chain = _in_order(leaf, [each for each in pool if each is not leaf], source)
-    return Credentials(chain, key, holder)
-
-
-def _parsed(certificates: Sequence[bytes], source: str) -> list[ParsedCertificate]:
-    pool = []
-    for number, der in enumerate(dict.fromkeys(certificates), 1):
-        try:
-            certificate = ParsedCertificate(der)
-            certificate.load()
-        except ValueError as error:
-            raise UnusableFile(f"{source}: certificate {number} cannot be parsed: {shown(error)}") from None
-        pool.append(certificate)
-    return pool
-
-
-def _leaf_of(
-    key: PrivateKey, pool: Sequence[ParsedCertificate], source: str, key_source: str
-) -> ParsedCertificate:
-    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    fitting = [
-        each
-        for each in pool
-        if each.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public
-    ]
-    if not fitting:
-        subject = shown(pool[0].subject_text)
-        raise KeyMismatch(
-            f"{key_source}: the private key does not belong to the certificate of {subject} in {source}",
-            pool[0].not_after,
-        )
-    return next((each for each in fitting if not each.is_self_issued), fitting[0])
-
-
-def _gap(
-    leaf: ParsedCertificate, last: ParsedCertificate, rest: Sequence[ParsedCertificate], source: str
-) -> UnusableFile:
-    """Return which certificate is missing after the last one of a chain, and what is there instead of it."""
-    missing, subject = shown(last.issuer_text), shown(last.subject_text)
-    other = instead_of_issuer(last, rest) or rest[0]
-    if is_altered(last, other):
-        text = (
-            f"{source}: the signature of the certificate of {subject} does not verify under the key of {missing}, "
-            "which is there and is the one that it names: it is damaged or was altered; copy it again, or have it "
-            "issued again"
-        )
-        return AlteredCertificate(text, last.subject_text)
-    if other.is_named_issuer_of(last):
-        why = key_difference(last, other)
-        how, again = (
-            (f" with another key: {why}", "") if why else (f", and {NOT_TOLD}", ", or copy both again")
-        )
-        problem = (
-            f"{missing}, which issued {subject}, is there{how}; "
-            f"put the certificate in its place that the CA has for the key that it signed with{again}"
-        )
-    else:
-        alien = next((each for each in rest if not may_issue(each) and not each.is_self_issued), None)
-        if alien is not None:
-            return UnusableFile(
-                f"{source}: it contains the certificate of {shown(alien.subject_text)} too, which is not one of a CA "
-                f"and does not belong to the chain of {shown(leaf.subject_text)}: leave it out; each identity has a "
-                "file of its own"
-            )
-        extra, wanted = shown(other.subject_text), last.authority_key_identifier
-        key = "" if wanted is None else f" with the key {identifier_text(wanted)}"
-        problem = (
-            f"{missing}, which issued {subject}{key}, is missing; "
-            f"add its certificate, or remove {extra}, which does not belong to the chain"
-        )
-    return IncompleteChain(f"{source}: the chain is incomplete: {problem}", last.issuer_text)
-
-
-def _in_order(
-    leaf: ParsedCertificate, others: list[ParsedCertificate], source: str
-) -> list[ParsedCertificate]:
-    """Follow the issuers from the leaf, without the root; a remainder means a missing issuer (RFC 9846 4.5.1)."""
-    chain = [leaf]
-    rest = list(others)
-    while rest and not is_self_signed(chain[-1]):
-        issuer = next(
-            (each for each in rest if each.is_named_issuer_of(chain[-1]) and follows(chain[-1], each)),
-            None,
-        )
-        if issuer is None:
-            raise _gap(leaf, chain[-1], rest, source)
-        rest.remove(issuer)
-        chain.append(issuer)
-    if len(chain) > _MAX_CHAIN:
-        raise UnusableFile(
-            f"{source}: a chain of {len(chain)} certificates; at most {_MAX_CHAIN} are accepted"
-        )
-    return chain[:-1] if len(chain) > 1 and is_self_signed(chain[-1]) else chain
+    private = usable_key(key, source)
+    return Credentials(chain_in_order([leaf, *others], source, private, source), private)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bothways.errors import UnusableFile
 from bothways.trust import files, pem
 from bothways.trust.constraints import key_weakness
-from bothways.trust.credentials import Password, PrivateKey, read_private_key, usable_key
+from bothways.trust.private_keys import Password, PrivateKey, read_private_key, usable_key
 from bothways.trust.raw_public_key import NO_END, RawPublicKey, read_raw_key
 
 

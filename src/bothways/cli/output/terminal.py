@@ -26,7 +26,7 @@ from bothways.ca.errors import AuditFailed, AuthorityError
 from bothways.cli.output.standard_streams import OutputFailed
 from bothways.errors import ConfigError, TimedOut, TLSError, UnusableFile, UsageError
 from bothways.trust import files
-from bothways.trust.credentials import KeyMismatch
+from bothways.trust.own_chain import KeyMismatch
 from bothways.trust.passphrase import passphrase_in
 
 DONE, FAILED, MISUSED = 0, 1, 2
