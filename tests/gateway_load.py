@@ -273,7 +273,7 @@ class Load:
             change()
             self.gateway.process.send_signal(signal.SIGHUP)
 
-        await self.until_said("taken by all workers", both)
+        await self.until_said("all workers use what was read", both)
 
     # -- the end ---------------------------------------------------------------------------------------
 

@@ -87,11 +87,11 @@ def test_every_other_value_is_refused_by_its_name(name: str, value: Any) -> None
 def test_options_that_libraries_add_are_there_already_or_mean_nothing(added: int) -> None:
     context = client_context()
     context.options |= added
-    with pytest.raises(ConfigError, match="cannot be taken back"):
+    with pytest.raises(ConfigError, match="cannot be switched off"):
         context.options &= ~ssl.OP_NO_SSLv3
-    with pytest.raises(ConfigError, match="not known here"):
+    with pytest.raises(ConfigError, match="is not supported"):
         context.options |= getattr(ssl, "OP_LEGACY_SERVER_CONNECT", 4)
-    with pytest.raises(ConfigError, match="not known here"):
+    with pytest.raises(ConfigError, match="is not supported"):
         context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
 
 
@@ -140,7 +140,7 @@ def test_a_server_says_whether_clients_need_a_certificate() -> None:
         assert context.verify_mode is mode
     nobody = server_context(client_anchors=None)
     assert nobody.verify_mode is ssl.CERT_NONE
-    with pytest.raises(ConfigError, match="CERT_NONE would take any peer"):
+    with pytest.raises(ConfigError, match="CERT_NONE would accept any peer"):
         nobody.verify_mode = ssl.CERT_NONE
     with pytest.raises(ConfigError, match="client_auth"):
         nobody.verify_mode = ssl.CERT_REQUIRED

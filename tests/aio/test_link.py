@@ -207,7 +207,7 @@ async def test_an_idle_connection_ends_with_an_error():
             assert await reader.read(1) == b"x"
             await clock.advance(6)
         await clock.advance(5)
-        with pytest.raises(TimeoutError, match="nothing was said for 10 seconds"):
+        with pytest.raises(TimeoutError, match="no data was sent or received for 10 seconds"):
             await reader.read(1)
         await closed(writer)
 

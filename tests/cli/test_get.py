@@ -298,14 +298,17 @@ def test_a_reset_stream_is_told_by_the_name_of_its_code(ask, mutual):
     [
         (b"SSH-2.0-OpenSSH_9.9\r\n", "the server answered in SSH"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000, "does not begin within"),
-        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300_000, "does not speak HTTP as it should"),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300_000, "is not valid HTTP"),
         (
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-            "does not speak HTTP",
+            "is not valid HTTP",
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000, "longer than 1000 bytes"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 999, "crumbs"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "does not speak HTTP as it"),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 999,
+            "too many small pieces",
+        ),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "is not valid HTTP"),
     ],
 )
 def test_an_answer_that_breaks_http_or_a_bound_is_refused(ask, mutual, monkeypatch, answer, printed):

@@ -66,7 +66,7 @@ FAULTS = {
     "silent": Row("no answer within 4.5 seconds", forever, seconds=ROUND),
     "slow": Row("no answer within 4.5 seconds", after(60, ocsp_response(SERVER)), seconds=ROUND),
     "endless": Row("its answer is longer than 65536 bytes", ValueError("its answer is longer than 65536 bytes")),
-    "broken off": Row("it broke the connection off", ConnectionResetError(104, "reset")),
+    "broken off": Row("it reset the connection", ConnectionResetError(104, "reset")),
     "in a circle": Row("it redirects in a circle", Reply(302, OCSP)),
     "inwards": Row("10.0.0.1 is private, and not allowed", Reply(302, "http://10.0.0.1/"), {"10.0.0.1": [INNER]}),
     "garbage": Row("it is not an OCSP response", b"\0\1\2"),

@@ -117,7 +117,7 @@ async def test_a_nonce_is_sent_and_compared_with_the_response() -> None:
     ("page", "problem"),
     [
         (ConnectionRefusedError(111, "Connection refused"), "connection refused by the host or by a firewall"),
-        (ConnectionResetError(104, "reset"), "it broke the connection off"),
+        (ConnectionResetError(104, "reset"), "it reset the connection"),
         (OSError(113, "No route to host"), "No route to host"),
         (Reply(404), "it answered with HTTP status 404"),
         (Reply(500), "it answered with HTTP status 500"),

@@ -84,12 +84,12 @@ def chunked(pieces: int) -> bytes:
         (chunked(20), "longer than 1000 bytes"),
         (b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (LIMIT + 1), "longer than 1000 bytes"),
         (reply(b"x", Content_Encoding="gzip"), r"compressed \(gzip\)"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "does not speak HTTP"),
-        (b"SSH-2.0-OpenSSH_9\r\n", "does not speak HTTP"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "is not valid HTTP"),
+        (b"SSH-2.0-OpenSSH_9\r\n", "is not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n", "is not valid HTTP"),
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000, "does not begin within"),
         (b"HTTP/1.1 200 OK\r\nX: a\r\n" * 10_000, "does not begin within"),
-        (b"", "does not speak HTTP"),
+        (b"", "is not valid HTTP"),
     ],
     ids=lambda value: value[:40].decode(errors="replace") if isinstance(value, bytes) else "",
 )
@@ -105,7 +105,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 @pytest.mark.parametrize(
     ("answer", "problem"),
     [
-        (CHUNKED + b"1\r\nx\r\n" * 500_000, "comes in crumbs"),
+        (CHUNKED + b"1\r\nx\r\n" * 500_000, "comes in too many small pieces"),
         (b"HTTP/1.1 100 Continue\r\n\r\n" * 50_000, "does not begin within"),
         (b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 50_000, "does not begin within"),
         (CHUNKED + b"1\r\nx\r\n0\r\n" + b"a: b\r\n" * 50_000, "Receive buffer too long"),

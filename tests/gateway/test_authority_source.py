@@ -309,7 +309,7 @@ def test_every_worker_has_the_certificate_that_the_supervisor_has_issued(
             with opened(directory) as issuer:
                 issuer.revoke(serial)
             end = datetime.now(UTC) + timedelta(seconds=15)
-            while "taken by all workers" not in server.printed:
+            while "all workers use what was read" not in server.printed:
                 assert datetime.now(UTC) < end, server.printed
             assert not any(reaches(server, ada) for _ in range(4))
         finally:

@@ -147,8 +147,8 @@ SPIFFE_TLS = "[route.backend_tls]\nspiffe = 'unix:/a'\n"
 BROKEN = [
     ("", "no [[listener]]: nobody could connect"),
     (IDENTITY + LISTENER, "no [[route]]: every client would be refused"),
-    ('[limits]\nshared = "redis://a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` go together"),
-    ('[limits]\nshared_secret = "a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` go together"),
+    ('[limits]\nshared = "redis://a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` need each other"),
+    ('[limits]\nshared_secret = "a"\n' + IDENTITY + LISTENER, "`shared` and `shared_secret` need each other"),
     (
         "[limits]\nshared_news = true\n" + IDENTITY + LISTENER,
         "limits.shared_news: has an effect only with `shared`",

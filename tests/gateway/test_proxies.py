@@ -27,8 +27,8 @@ def test_whoever_connects_to_a_unix_socket_is_a_proxy_where_that_is_said() -> No
     [
         (["proxy.example"], False, "neither an IP address nor a network such as 192.0.2.0/24"),
         (["192.0.2.1/24"], False, "without bits of a host"),
-        (["0.0.0.0/0"], False, "is everybody, and each could make up the address of another"),
-        (["::/0"], None, "is everybody"),
+        (["0.0.0.0/0"], False, "contains all addresses, so that a client could announce another address"),
+        (["::/0"], None, "contains all addresses"),
         (["192.0.2.1"], True, 'expected "unix" alone'),
         (["unix"], False, "expected the addresses of proxies"),
         (["192.0.2.1"] * (MOST_NETWORKS + 1), False, "at most 64"),

@@ -195,7 +195,7 @@ def test_every_worker_takes_a_rotation_and_the_supervisor_alone_asks_the_agent(
         try:
             served.send(response(svid(workload(NEXT, ID), ID, NEXT)))
             end = datetime.now(UTC) + timedelta(seconds=15)
-            while "taken by all workers" not in server.printed:
+            while "all workers use what was read" not in server.printed:
                 assert datetime.now(UTC) < end, server.printed
             bob = client(workload(NEXT, "spiffe://example.org/bob"), NEXT)
             for _ in range(4):

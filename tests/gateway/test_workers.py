@@ -84,7 +84,12 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
 
         setting.write(f"{route}\n[[route.deny]]\ndns = 'denied.example'", times={"drain": 2})
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "reloaded: gateway.toml" in server.printed and "taken by all workers" in server.printed)
+        until(
+            lambda: (
+                "reloaded: gateway.toml" in server.printed
+                and "all workers use what was read" in server.printed
+            )
+        )
         for each in later[8:]:
             with pytest.raises(PeerAlert, match="access_denied"):
                 each.recv(1)
@@ -118,7 +123,12 @@ def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: S
         text = setting.path.read_text()
         setting.path.write_text(text.replace("[[route]]", '[[listener]]\nunix = "in.sock"\n[[route]]'))
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "reloaded: gateway.toml" in server.printed and "taken by all workers" in server.printed)
+        until(
+            lambda: (
+                "reloaded: gateway.toml" in server.printed
+                and "all workers use what was read" in server.printed
+            )
+        )
         path = setting.folder / "in.sock"
         for _ in range(6):
             plain = socket.socket(socket.AF_UNIX)
@@ -173,7 +183,7 @@ def test_a_worker_that_is_killed_while_files_change_begins_with_what_they_have_b
             os.kill(serving[0], signal.SIGKILL)
             until(lambda n=turn: server.printed.count("reloaded: gateway.toml") == n + 1)
             until(lambda old=serving[0]: len(set(workers(server)) - {old}) == 2)
-            until(lambda n=turn: server.printed.count("taken by all workers") >= n + 1)
+            until(lambda n=turn: server.printed.count("all workers use what was read") >= n + 1)
             for _ in range(6):
                 with pytest.raises((PeerAlert, ConnectionError)) as refused:
                     setting.mutual.client(who).connect("127.0.0.1", int(server.port)).recv(1)
@@ -223,7 +233,7 @@ def test_workers_count_the_connections_of_a_client_together(setting: Setting, tm
         assert says(holding, b"hello")
         until(lambda: refuses() and "connections to all gateways" in server.printed)
         server.process.send_signal(signal.SIGHUP)
-        until(lambda: "taken by all workers" in server.printed)
+        until(lambda: "all workers use what was read" in server.printed)
         before = server.printed.count("connections to all gateways")
         until(lambda: refuses() and server.printed.count("connections to all gateways") > before)
         assert says(holding, b"still there")

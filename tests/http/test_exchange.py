@@ -72,9 +72,7 @@ def test_invalid_http2_frames_are_no_response(mutual, frames):
 
     with pytest.raises(http.NotHTTP) as caught:
         asked(mutual, respond, alpn=("h2",))
-    assert str(caught.value).startswith(
-        ("it does not speak HTTP as it should", "it closed before", "it ended")
-    )
+    assert str(caught.value).startswith(("a parser refused it", "it closed before", "it ended"))
     assert frames.startswith(caught.value.start)
 
 
@@ -124,7 +122,7 @@ def test_content_beyond_its_bounds_is_refused_while_it_comes(mutual, monkeypatch
         asked(mutual, http_talk.answering(long), most=299)
     monkeypatch.setattr(http, "FREE_PIECES", 16)
     crumbs = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 100
-    with pytest.raises(http.NotHTTP, match="crumbs"):
+    with pytest.raises(http.NotHTTP, match="too many small pieces"):
         asked(mutual, http_talk.answering(crumbs))
 
 

@@ -45,7 +45,7 @@ def test_a_url_is_taken_apart(url, authority, target):
         ("https://api.example/\x7f", "control character"),
         ("https://[::1/", "URL|IPv6"),
         ("https://[fe80::g]/", "IPv6|valid|hextet|address"),
-        ("https://ü..example/", "no name"),
+        ("https://ü..example/", "neither a valid name"),
         ("https://api.example/" + "a" * URL_LIMIT, "longer than"),
     ],
 )

@@ -19,7 +19,7 @@ from soak.ledger import Ledger
 from soak.processes import Samples
 
 GOOD, REFUSED, HOSTILE = 12, 3, 4
-TAKEN = "what was read is taken by all workers"
+TAKEN = "all workers use what was read"
 NOT_RELOADED = "not reloaded, the earlier configuration stays in use"
 PATIENCE = 60.0
 QUIET_SECONDS = 2.0

@@ -25,7 +25,7 @@ from tls.handshake.conversations import (
 
 WRONG: tuple[tuple[str, Any, str], ...] = (
     ("versions", ("1.1",), "versions: '1.1' is not supported; expected 1.3"),
-    ("versions", ("1.3", "1.3"), "versions: a name stands twice"),
+    ("versions", ("1.3", "1.3"), "versions: a name occurs twice"),
     ("versions", "1.3", "versions: expected a tuple of names, not the single text '1.3'"),
     ("versions", (), "none of them is for a version"),
     ("suites", (), "suites: "),
@@ -35,7 +35,7 @@ WRONG: tuple[tuple[str, Any, str], ...] = (
     ("suites", KEY_TRANSPORT_SUITES[:1], "insecure_rsa_key_transport"),
     ("groups", (), "groups: at least one is needed"),
     ("groups", ("x448",), "groups: 'x448' is not supported"),
-    ("groups", ("x25519", "x25519"), "groups: a name stands twice"),
+    ("groups", ("x25519", "x25519"), "groups: a name occurs twice"),
     ("groups", ("MLKEM768",), "is not supported"),
     ("schemes", ("rsa_pkcs1_sha1",), "schemes: 'rsa_pkcs1_sha1' is not supported"),
     ("certificate_schemes", (), "certificate_schemes: at least one is needed"),
@@ -43,7 +43,7 @@ WRONG: tuple[tuple[str, Any, str], ...] = (
     ("alpn", "h2", "alpn: expected a tuple"),
     ("alpn", ("",), "alpn: expected names of 1 to 255 bytes"),
     ("alpn", ("x" * 256,), "alpn: expected names of 1 to 255 bytes"),
-    ("alpn", ("h2", "h2"), "alpn: a name stands twice"),
+    ("alpn", ("h2", "h2"), "alpn: a name occurs twice"),
     ("handshake_timeout", 0, "handshake_timeout: expected seconds above zero"),
     ("handshake_timeout", float("nan"), "handshake_timeout: expected seconds above zero"),
     ("record_padding", -1, "record_padding: expected 0 to 16384 bytes"),
@@ -128,7 +128,7 @@ WRONG_CLIENT: tuple[tuple[dict[str, Any], str], ...] = (
         {"key_shares": ("secp384r1",)},
         "key_shares: 'secp384r1' is not supported; expected secp256r1, x25519",
     ),
-    ({"key_shares": ("x25519", "x25519")}, "key_shares: a name stands twice"),
+    ({"key_shares": ("x25519", "x25519")}, "key_shares: a name occurs twice"),
     ({"sessions": {}}, "sessions: expected a SessionStore, or None"),
 )
 

@@ -391,7 +391,7 @@ def test_observer_that_raises_is_not_called_again_and_the_connection_continues(
     talk.exchange()
     assert talk.client.established and talk.server.established
     assert len(heard) == 2
-    assert caplog.text.count("hears no more") == 2
+    assert caplog.text.count("gets no more notes") == 2
 
 
 def test_observer_gets_no_notes_after_stop_observing() -> None:

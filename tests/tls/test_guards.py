@@ -29,7 +29,7 @@ def test_an_observer_that_raises_is_logged_once_and_not_called_again(
         for _ in range(4):
             guarded(NOTE)
     assert len(heard) == 2
-    assert caplog.text.count("hears no more of it") == 1 and "ValueError: full" in caplog.text
+    assert caplog.text.count("gets no more notes") == 1 and "ValueError: full" in caplog.text
 
 
 def test_an_exception_of_a_key_log_is_logged_without_its_text(caplog: pytest.LogCaptureFixture) -> None:

@@ -81,7 +81,7 @@ def test_the_context_has_both_names_by_role() -> None:
 @pytest.mark.parametrize(
     ("keys", "problem"),
     [
-        ([psk(), psk(secret=secret("other"))], "the identity k-7f3a stands twice"),
+        ([psk(), psk(secret=secret("other"))], "the identity k-7f3a occurs twice"),
         ([psk(), psk(identity="k-2")], "the key k-2 has the secret of another one"),
         ([psk(), psk(insecure_without_importer=True)], "the key k-7f3a has the secret of another one"),
         (["text"], "expected an ExternalPSK, not str"),

@@ -60,7 +60,7 @@ def test_a_file_has_our_name_and_a_table_for_each_key(tmp_path: Path) -> None:
         (OWN + KEY + 'context = "0"\n', "key 1: context: expected hexadecimal digits"),
         (OWN + KEY.replace(SECRET, SECRET[:30]), "key 1: secret: expected 16 to 512 random bytes"),
         (OWN + KEY.replace("device 7", "service.example"), "key 1: peer: service.example is our own name"),
-        (OWN + KEY + KEY, "the identity k-1 stands twice"),
+        (OWN + KEY + KEY, "the identity k-1 occurs twice"),
         (OWN, "it contains no key"),
         ("a = " + "[" * 5000, "not TOML"),
     ],

@@ -195,7 +195,7 @@ def test_a_replacement_that_fails_leaves_those_that_serve(tmp_path):
         old = [line.split()[1] for line in program.lines if line.startswith("serving")]
         (tmp_path / "wrong").touch()
         program.send(signal.SIGHUP)
-        program.until("the replacement failed, so those that serve stay")
+        program.until("the replacement failed; the earlier workers continue to serve")
         assert all(map(is_there, old))
         (tmp_path / "wrong").unlink()
         program.send(signal.SIGHUP)

@@ -110,7 +110,7 @@ class Attributes(ssl.SSLContext):
     @verify_mode.setter
     def verify_mode(self, value: int) -> None:
         if value == ssl.CERT_NONE:
-            refuse("verify_mode", "CERT_NONE would take any peer; nothing here makes unverified connections")
+            refuse("verify_mode", "CERT_NONE would accept any peer; bothways makes no unverified connections")
         if value != self.verify_mode and not (value == ssl.CERT_REQUIRED and self._require_certificates()):
             refuse("verify_mode", "the configuration says whether peers need a certificate (client_auth=...)")
 
@@ -122,7 +122,10 @@ class Attributes(ssl.SSLContext):
     @check_hostname.setter
     def check_hostname(self, value: bool) -> None:
         if not value:
-            refuse("check_hostname", "a server that may have any name is nobody; the name is always checked")
+            refuse(
+                "check_hostname",
+                "the server's name is always checked; else anybody with a trusted certificate could be the server",
+            )
         if self._facts.is_server:
             refuse("check_hostname", "clients have no host names that could be checked")
 
@@ -171,7 +174,7 @@ class Attributes(ssl.SSLContext):
         if bool(value) != self.post_handshake_auth and not self._show_later(bool(value)):
             refuse(
                 "post_handshake_auth",
-                'say so in ClientConfig(post_handshake_auth=True), ServerConfig(client_auth="later")',
+                'set it by ClientConfig(post_handshake_auth=True), ServerConfig(client_auth="later")',
             )
 
     # -- protocol parameters ---------------------------------------------------------------------------
@@ -184,7 +187,7 @@ class Attributes(ssl.SSLContext):
     @minimum_version.setter
     def minimum_version(self, value: int) -> None:
         if value not in (self.minimum_version, *_LOWEST) and not 0 < value < self.minimum_version:
-            refuse("minimum_version", "say so in the configuration: versions=('1.3',)")
+            refuse("minimum_version", "set it in the configuration: versions=('1.3',)")
 
     @property
     def maximum_version(self) -> ssl.TLSVersion:
@@ -195,7 +198,7 @@ class Attributes(ssl.SSLContext):
     def maximum_version(self, value: int) -> None:
         highest = (self.maximum_version, ssl.TLSVersion.MAXIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_3)
         if value not in highest:
-            refuse("maximum_version", "say so in the configuration: versions=('1.2',)")
+            refuse("maximum_version", "set it in the configuration: versions=('1.2',)")
 
     @property
     def options(self) -> ssl.Options:
@@ -210,10 +213,10 @@ class Attributes(ssl.SSLContext):
         holds = self.options & ~_MEANS_NOTHING
         missing, more = holds & ~value, value & ~(holds | _MEANS_NOTHING)
         if missing:
-            refuse("options", f"{ssl.Options(missing)!r} cannot be taken back")
+            refuse("options", f"{ssl.Options(missing)!r} cannot be switched off")
         if more:
             refuse(
-                "options", f"{ssl.Options(more)!r} is not known here; the configuration says what is spoken"
+                "options", f"{ssl.Options(more)!r} is not supported; the configuration says what is offered"
             )
 
     @property
@@ -258,7 +261,10 @@ class Attributes(ssl.SSLContext):
     @sni_callback.setter
     def sni_callback(self, value: object) -> None:
         if value is not None:
-            refuse("sni_callback", "give ServerConfig several credentials: the name asked for chooses")
+            refuse(
+                "sni_callback",
+                "give ServerConfig several credentials: one is chosen by the server name that the client requests",
+            )
 
     @property
     def _msg_callback(self) -> Any:

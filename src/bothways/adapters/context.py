@@ -191,7 +191,7 @@ class SSLContext(RefusedSettings, Attributes):
         if server_side and server_hostname:
             raise ConfigError("server_hostname can only be specified in client mode")
         if session is not None:
-            refuse("session", "sessions of OpenSSL mean nothing here")
+            refuse("session", "sessions of OpenSSL cannot be used here")
         is_server = self._facts.is_server
         if bool(server_side) != is_server:
             refuse("server_side", f"this context is for {'servers' if is_server else 'clients'}")
@@ -200,7 +200,7 @@ class SSLContext(RefusedSettings, Attributes):
         """Return the server's name for a client. Raises ConfigError for none, and for an invalid one."""
         name = self._encode_hostname(server_hostname)
         if not name:
-            refuse("check_hostname requires server_hostname", "a client must say whom it wants to reach")
+            refuse("check_hostname requires server_hostname", "a client needs the name of its server")
         config = self._completed()
         if isinstance(config, ClientConfig):
             target = config.target(name)
@@ -302,17 +302,18 @@ class SSLContext(RefusedSettings, Attributes):
         chosen = _allowed(protocols, given.alpn)
         if chosen != self._completed().alpn:
             if self._loaded is not None:
-                refuse("set_alpn_protocols", "handshakes have been made by this context; make another one")
+                refuse("set_alpn_protocols", "this context has made handshakes; create another context")
             self._config = replace(given, alpn=chosen)
 
     def _tell(self, what: str) -> None:
         if self._loaded is not None and self._facts.is_server:
             refuse(
-                what, "handshakes have been made by this context, with the anchors of then; make another one"
+                what,
+                "this context has made handshakes with its earlier trust anchors; create another context",
             )
         if not self._has_told:
             self._has_told = True
-            logger.info("%s added nothing: the configuration of this context says whom it trusts", what)
+            logger.info("%s added nothing: the configuration of this context has the trust anchors", what)
 
     # -- information -----------------------------------------------------------------------------------
 

@@ -52,7 +52,7 @@ class Described:
     @session.setter
     def session(self, session: object) -> None:
         if session is not None:
-            raise ConfigError("session: sessions of OpenSSL mean nothing here")
+            raise ConfigError("session: sessions of OpenSSL cannot be used here")
 
     @property
     def session_reused(self) -> bool:

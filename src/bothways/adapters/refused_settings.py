@@ -13,11 +13,11 @@ class RefusedSettings:
 
     def set_ciphers(self, cipherlist: str, /) -> None:
         """Raise ConfigError: the configuration has the cipher suites."""
-        refuse("set_ciphers", "say so in the configuration: suites=(...), by their IANA names")
+        refuse("set_ciphers", "set it in the configuration: suites=(...), by their IANA names")
 
     def set_ecdh_curve(self, name: str, /) -> None:
         """Raise ConfigError: the configuration has the groups."""
-        refuse("set_ecdh_curve", "say so in the configuration: groups=(...)")
+        refuse("set_ecdh_curve", "set it in the configuration: groups=(...)")
 
     def load_dh_params(self, path: str, /) -> None:
         """Raise ConfigError: finite-field groups are not supported."""
@@ -27,19 +27,20 @@ class RefusedSettings:
 
     def set_npn_protocols(self, npn_protocols: Iterable[str]) -> None:
         """Raise ConfigError: NPN is not supported."""
-        refuse("set_npn_protocols", "NPN is not spoken; use set_alpn_protocols")
+        refuse("set_npn_protocols", "NPN is not supported; use set_alpn_protocols")
 
     def set_servername_callback(self, server_name_callback: Any) -> None:
         """Raise ConfigError, except for None, as `sni_callback`."""
         if server_name_callback is not None:
             refuse(
-                "set_servername_callback", "give ServerConfig several credentials: the name asked for chooses"
+                "set_servername_callback",
+                "give ServerConfig several credentials: one is chosen by the server name that the client requests",
             )
 
     def set_psk_client_callback(self, callback: Any) -> None:
         """Raise ConfigError, except for None: peers are authenticated by certificates."""
         if callback is not None:
-            refuse("set_psk_client_callback", "peers are known by their certificates")
+            refuse("set_psk_client_callback", "peers are authenticated by certificates")
 
     def set_psk_server_callback(self, callback: Any, identity_hint: Any = None) -> None:
         """Raise ConfigError, except for a `callback` of None: peers are authenticated by certificates.
@@ -47,7 +48,7 @@ class RefusedSettings:
         identity_hint: has no effect.
         """
         if callback is not None:
-            refuse("set_psk_server_callback", "peers are known by their certificates")
+            refuse("set_psk_server_callback", "peers are authenticated by certificates")
 
     def set_ciphersuites(self, ciphersuites: str, /) -> None:
         """Raise ConfigError: the configuration has the cipher suites."""
@@ -59,11 +60,11 @@ class RefusedSettings:
 
     def set_client_sigalgs(self, sigalgs: str, /) -> None:
         """Raise ConfigError: the configuration has the signature schemes."""
-        refuse("set_client_sigalgs", "say so in the configuration: schemes=(...)")
+        refuse("set_client_sigalgs", "set it in the configuration: schemes=(...)")
 
     def set_server_sigalgs(self, sigalgs: str, /) -> None:
         """Raise ConfigError, as `set_client_sigalgs`."""
-        refuse("set_server_sigalgs", "say so in the configuration: schemes=(...)")
+        refuse("set_server_sigalgs", "set it in the configuration: schemes=(...)")
 
     # -- internal methods of OpenSSL's context -----------------------------------------------------------
 

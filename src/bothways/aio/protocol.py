@@ -78,7 +78,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     def transport(self) -> asyncio.Transport:
         """The transport below."""
         if self._transport is None:
-            raise UsageError("the connection is not there yet")
+            raise UsageError("the connection is not established yet")
         return self._transport
 
     @property
@@ -428,7 +428,9 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
 
     def _end_of_idleness(self) -> None:
         if self.driver.status.failure is None:
-            self.driver.status.failure = TimedOut(f"nothing was said for {self._idleness.seconds:g} seconds")
+            self.driver.status.failure = TimedOut(
+                f"no data was sent or received for {self._idleness.seconds:g} seconds"
+            )
             self._backlog = None
             self._end_now()
             self._close_below()

@@ -92,4 +92,4 @@ First steps:
 )
 @click.version_option(package_name="bothways", message="%(version)s")
 def bothways() -> None:
-    """Mutual TLS that shows its work."""
+    """Mutual TLS: both sides are verified, every check is shown, every failure is explained."""

@@ -78,8 +78,8 @@ class HelloOptions:
     default=TIMEOUT,
     show_default=True,
     metavar="SECONDS",
-    help="Time limit for connecting and the handshake, half of it for the connections of --probe; after the end of the "
-    "input, for each wait for data.",
+    help="Time limit for connecting and the handshake, of which the connections of --probe get half; after the end of "
+    "the input, for each wait for data.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Report as one JSON object on standard error, at the end."
@@ -133,8 +133,8 @@ def command(
     the input close_notify is sent, unless --post-handshake is given; data is read until the server closes, or sends
     nothing for the time of --timeout. While the input is open there is no such limit.
 
-    It is a failure if the server closes before the end of the input and has sent nothing, as a load balancer does
-    that cannot reach its service.
+    If the server closes before the end of the input and has sent nothing, that is a failure: a load balancer that
+    cannot reach its service does so.
 
     The exit status is 1 if a peer was refused or the connection failed, and if the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate; in

@@ -88,7 +88,7 @@ def command(
 ) -> int:
     """Examine the server at HOST:PORT, and whether it accepts --cert; or examine files only.
 
-    It makes some dozens of connections to this server, one after the other. Most send a ClientHello and nothing else;
+    It makes a few dozen connections to this server, one after the other. Most send a ClientHello and nothing else;
     a complete handshake may be followed by one HTTP request.
 
     The exit status is 0 if a handshake with all the given files succeeds and the service does not refuse the client,

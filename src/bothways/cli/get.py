@@ -186,9 +186,19 @@ class LimitOptions:
 @gathered(
     "request",
     RequestOptions,
-    click.option("-X", "--request", metavar="METHOD", help="By default GET, and POST with -d."),
     click.option(
-        "-H", "--header", type=HeaderType(), multiple=True, metavar="'NAME: VALUE'", help="Repeatable."
+        "-X",
+        "--request",
+        metavar="METHOD",
+        help="The method of the request; by default GET, and POST with -d.",
+    ),
+    click.option(
+        "-H",
+        "--header",
+        type=HeaderType(),
+        multiple=True,
+        metavar="'NAME: VALUE'",
+        help="A header field of the request; repeatable.",
     ),
     click.option("-d", "--data", metavar="TEXT|@FILE", help="The body to send; @- reads standard input."),
     click.option(

@@ -70,7 +70,7 @@ class Hosting:
         default=1000,
         show_default=True,
         type=click.IntRange(1, 65536),
-        help="The most connections at once, in each process.",
+        help="The largest number of connections at once, in each process.",
     ),
     click.option(
         "--idle-timeout",
@@ -100,7 +100,7 @@ def command(
     server.workload.check_required(server.side, server.keys)
     _check_installed()
     if server.clients.client_auth == "later":
-        refuse("--client-auth later: an ASGI application has no way to ask for a certificate")
+        refuse("--client-auth later: an ASGI application has no way to request a certificate")
     sys.path.insert(0, os.getcwd())
     engine = EngineOptions(server.tickets.load(), alpn=ALPN)
     loaded = Reloadable(lambda: server.load(engine))

@@ -80,7 +80,7 @@ class ServiceChoice:
                 f"--starttls {starttls.name} needs --forward HOST:PORT, to a service that speaks {starttls.title}"
             )
         if clients.client_auth == "later" and not self.page:
-            refuse("--client-auth later: only --page asks for a certificate after the handshake")
+            refuse("--client-auth later: only --page requests a certificate after the handshake")
 
     def maker(
         self, idle_timeout: float | None, clients: Clients, starttls: Accepted | None
@@ -132,7 +132,7 @@ class TLSOptions:
         default=256,
         show_default=True,
         type=click.IntRange(1, 4096),
-        help="The most connections at once; one address (IPv6: one /64) may have a quarter of them.",
+        help="The largest number of connections at once; one address (IPv6: one /64) may have a quarter of them.",
     ),
     click.option(
         "--exempt-loopback",

@@ -37,12 +37,12 @@ _RECORDED = re.compile(rb'\s*(?:\{|<!doctype html>.*id="handshake")', re.IGNOREC
     metavar="FILE",
     help="A file; its first line is the passphrase of keys and PKCS#12 files.",
 )
-@ladder_option("A recorded handshake among FILEs, in another form,")
+@ladder_option("The recorded handshake among FILEs, drawn again")
 def command(files: tuple[str, ...], password_file: str | None, picture: LadderFile | None) -> int:
     """Describe FILEs: certificates, keys, requests, CRLs, OCSP, PKCS#12 and PKCS#7; PEM or DER.
 
-    A handshake recorded by --ladder as .json or .html is drawn again. Private keys are named, and their values never
-    shown. A certificate and its key are marked by the same key identifier.
+    A handshake recorded by --ladder as .json or .html is drawn again. Of private keys the type is shown, never the
+    value. A certificate and its key are marked by the same key identifier.
     """
     password = passphrase(password_file, "") if password_file is not None else None
     page = _Page(password.encode() if password else None, picture)

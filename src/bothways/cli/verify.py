@@ -75,7 +75,12 @@ class TimeType(click.ParamType[datetime]):
 @click.option(
     "--ocsp", type=FILE, metavar="FILE", multiple=True, help="OCSP responses, DER or PEM; repeatable."
 )
-@click.option("--at", type=TimeType(), metavar="TIME", help="Verify for this time instead of now.")
+@click.option(
+    "--at",
+    type=TimeType(),
+    metavar="TIME",
+    help="Verify for this time instead of now, such as 2026-06-01T12:00:00Z.",
+)
 @click.option(
     "--password-file",
     type=FILE,

@@ -285,5 +285,5 @@ def _network_error_text(error: OSError) -> str:
     if isinstance(error, ConnectionRefusedError):
         return "connection refused by the host or by a firewall"
     if isinstance(error, ConnectionResetError):
-        return "it broke the connection off"
+        return "it reset the connection"
     return error.strerror or str(error) or type(error).__name__

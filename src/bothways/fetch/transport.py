@@ -124,14 +124,14 @@ async def exchange(request: HTTPRequest, address: str, limit: int) -> Reply:
                 return Reply(response.status, redirect)
             return Reply(response.status, redirect, await _content(response, headers, limit))
     except httpcore.ProtocolError as error:
-        raise ValueError(f"it does not speak HTTP as it should: {shown(error)}") from None
+        raise ValueError(f"its answer is not valid HTTP: {shown(error)}") from None
 
 
 async def _content(response: httpcore.Response, headers: dict[bytes, bytes], limit: int) -> bytes:
     """Return a body; stop where it is too long or compressed."""
     encoding = headers.get(b"content-encoding", b"identity").decode("latin-1")
     if encoding.lower() != "identity":
-        raise ValueError(f"its answer is compressed ({shown(encoding)}), which nobody asked for")
+        raise ValueError(f"its answer is compressed ({shown(encoding)}), which was not requested")
     announced = headers.get(b"content-length", b"0")
     body, chunks = bytearray(), 0
     if int(announced) <= limit:  # h11 has checked that it is a number
@@ -141,7 +141,7 @@ async def _content(response: httpcore.Response, headers: dict[bytes, bytes], lim
             if len(body) > limit:
                 break
             if chunks > FREE_CHUNKS + len(body) // BYTES_PER_CHUNK:
-                raise ValueError("its answer comes in crumbs")
+                raise ValueError("its answer comes in too many small pieces")
         else:
             return bytes(body)
     raise ValueError(f"its answer is longer than {limit} bytes")

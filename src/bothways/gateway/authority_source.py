@@ -120,8 +120,8 @@ class AuthoritySource(ABC):
         settings, password = read_settings(self._directory), self._identity.password
         if settings.key_uri:
             raise ConfigError(
-                "its key is in a token, which is used by `bothways ca` only; issue by that to files, and name them in "
-                "`certificate` and `key`"
+                "its key is in a token, which only `bothways ca` can use; issue to files by that command, and name "
+                "them in `certificate` and `key`"
             )
         if settings.database_url:
             raise ConfigError(

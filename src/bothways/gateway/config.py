@@ -313,7 +313,7 @@ def _shared(table: Table, folder: Path) -> tuple[str | None, str | None, bool]:
     if url is None or secret is None:
         if url is not secret:
             table.refuse(
-                "`shared` and `shared_secret` go together: the names of clients lie there as digests"
+                "`shared` and `shared_secret` need each other: the secret keys the digests of clients' names in Redis"
             )
         return None, None, False
     try:

@@ -53,7 +53,7 @@ class Following:
             try:
                 await self._look()
             except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
-                self._log.event(f"files could not be looked at: {error!r}")
+                self._log.event(f"files could not be checked for changes: {error!r}")
 
     async def _look(self) -> None:
         async with self._one_at_a_time:

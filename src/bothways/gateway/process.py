@@ -136,7 +136,7 @@ class _Generations:
                 gateway.serves(generation.number)
             except Exception as error:  # noqa: BLE001 - its clients were let in by what is no longer in use
                 self._log.event(
-                    f"a configuration that was checked is not taken, so this worker ends: {error!r}"
+                    f"a configuration that was checked cannot be applied, so this worker ends: {error!r}"
                 )
                 self._process.end(FAILED, at_once=True)
             else:

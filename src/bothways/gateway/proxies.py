@@ -53,6 +53,6 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         ) from None
     if network.prefixlen == 0:
         raise ConfigError(
-            f"{shown(text)} is everybody, and each could make up the address of another; name the proxies"
+            f"{shown(text)} contains all addresses, so that a client could announce another address; name the proxies"
         )
     return network

@@ -183,7 +183,7 @@ class SharedLimits:
         commands += [self._command(names, count, limit) for names, count, limit, _ in asked]
         results = await self._store.ask(*commands, most=4 * MOST_OCTETS)
         if any(each not in (0, 1) for each in results):
-            raise ValueError("it answers with other than 0 or 1")
+            raise ValueError("its answer is neither 0 nor 1")
         return results[len(changed) :]
 
     def _command(self, names: Names, count: int, limit: int) -> list[Argument]:

@@ -205,10 +205,10 @@ class Workers:
             return
         if not serves:
             self._successor = None
-            self._log.event("not replaced: the new process does not serve; this one goes on")
+            self._log.event("not replaced: the new process does not serve; this one continues")
             return
         self._is_replaced = True
-        self._log.event(f"replaced by process {successor.pid}; connections go on here until they end")
+        self._log.event(f"replaced by process {successor.pid}; connections continue here until they end")
         notify(f"MAINPID={successor.pid}")
         self._close_listeners()
         self._supervisor.retire()
@@ -285,14 +285,14 @@ class Workers:
             if change is not None:
                 self._hand_out(change, {})
         except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
-            self._log.event(f"files could not be looked at: {error!r}")
+            self._log.event(f"files could not be checked for changes: {error!r}")
         self._look_at_successor()
         for number, channel in self._channels.items():
             if acknowledged(channel) == self._generation:
                 self._awaited.pop(number, None)
         if self._is_handed_out and not self._awaited:
             self._is_handed_out = False
-            self._log.event("what was read is taken by all workers")
+            self._log.event("all workers use what was read")
         for number, until in tuple(self._awaited.items()):
             if time.monotonic() >= until:
                 self._end(number)
@@ -320,7 +320,7 @@ class Workers:
         """Kill a worker that goes by an earlier generation; another one begins with the newest."""
         self._awaited.pop(number, None)
         if self._supervisor.signal(number, signal.SIGKILL):
-            self._log.event(f"worker {number} does not take the new configuration, and is ended")
+            self._log.event(f"worker {number} does not apply the new configuration, and is ended")
 
 
 def _close(address: ListenerAddress, sockets: list[socket.socket]) -> None:

@@ -147,7 +147,7 @@ def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> I
             if size > most:
                 raise NotHTTP(f"its answer is longer than {most} bytes", stream.start)
             if pieces > FREE_PIECES + size // PIECE_AT_LEAST:
-                raise NotHTTP("its answer comes in crumbs", stream.start)
+                raise NotHTTP("its answer comes in too many small pieces", stream.start)
             yield piece
 
 
@@ -167,7 +167,7 @@ def _errors_converted(stream: ChannelStream) -> Iterator[None]:
 
 
 def _violation(error: Exception, start: bytes) -> NotHTTP:
-    return NotHTTP(f"it does not speak HTTP as it should: {shown(str(error) or type(error).__name__)}", start)
+    return NotHTTP(f"a parser refused it: {shown(str(error) or type(error).__name__)}", start)
 
 
 def _ended(error: httpcore.RemoteProtocolError, start: bytes) -> NotHTTP:

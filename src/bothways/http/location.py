@@ -66,10 +66,10 @@ def _located(url: str) -> Location:
         raise ValueError("it has a space or a control character; write %20 for a space")
     parts = urlsplit(url)
     if parts.scheme.lower() != "https":
-        raise ValueError("expected https://HOST/...; without TLS nobody proves who he is")
+        raise ValueError("expected https://HOST/...; without TLS the server is not authenticated")
     if parts.username is not None or parts.password is not None:
         raise ValueError(
-            "it holds a user name; give credentials with --cert or -H, since URLs end up in logs"
+            "it contains a user name; give credentials with --cert or -H, since URLs end up in logs"
         )
     if not parts.hostname:
         raise ValueError("it has no host")
@@ -93,7 +93,7 @@ def _host(parts: SplitResult) -> str:
     try:
         return host.encode("ascii").decode("ascii") if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError:
-        raise ValueError("its host can be no name and no address") from None
+        raise ValueError("its host is neither a valid name nor an IP address") from None
 
 
 def _target(parts: SplitResult) -> str:

@@ -80,7 +80,7 @@ class FromProxy:
         try:
             chain = shown_chain(headers)
         except ValueError as error:
-            logger.warning("a proxy shows no client certificate that can be read: %s", error)
+            logger.warning("the client certificate in a proxy's header cannot be decoded: %s", error)
             return None
         if not chain:
             return None
@@ -94,7 +94,7 @@ class FromProxy:
         )
         if isinstance(verdict, Trusted):
             return Peer(verdict)
-        logger.info("a client that a proxy shows is refused: %s", logged(verdict.reasons[0]))
+        logger.info("a client in a proxy's header is refused: %s", logged(verdict.reasons[0]))
         return None
 
 

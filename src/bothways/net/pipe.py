@@ -348,7 +348,7 @@ class Pipe:
         if status.failure is not None:
             sent = self.carrier.send(data, LINGER_SECONDS)
             if not sent:
-                raise BrokenPipeError("the peer takes nothing more")
+                raise BrokenPipeError("the peer reads nothing more")
             return sent
         if not self._judges:
             sent = self.carrier.send(data, self.timeout)

@@ -104,7 +104,7 @@ def identities_in(data: bytes, source: str, at: datetime | None = None) -> Workl
     try:
         return _identities(decoded(data), source, at)
     except BadResponse as error:
-        raise ConfigError(f"{source}: the agent sent what cannot be used: {error}") from None
+        raise ConfigError(f"{source}: the response of the agent cannot be used: {error}") from None
 
 
 def _identities(response: X509Response, source: str, at: datetime | None) -> WorkloadIdentities:

@@ -22,7 +22,7 @@ def guarded_observer(observer: Observer) -> Observer:
             observer(what)
         except Exception:
             listening = False
-            logger.exception("the observer of a connection raised an error and hears no more of it")
+            logger.exception("the observer of a connection raised an error and gets no more notes")
 
     return note
 

@@ -128,7 +128,7 @@ class ExternalPSKs:
     generation = 0  # of a watched set it rises with each change
 
     def __init__(self, keys: Iterable[ExternalPSK]) -> None:
-        """Take the keys. Raises ConfigError for one that stands twice, and for a secret of two keys.
+        """Take the keys. Raises ConfigError for one that occurs twice, and for a secret of two keys.
 
         keys: those with the importer, and those without, each have their identities for themselves.
         """
@@ -139,7 +139,7 @@ class ExternalPSKs:
                 raise ConfigError(f"expected an ExternalPSK, not {type(each).__name__}")
             place = (each.insecure_without_importer, each.octets)
             if place in found:
-                raise ConfigError(f"the identity {each.label} stands twice")
+                raise ConfigError(f"the identity {each.label} occurs twice")
             secret = sha256(each.secret).digest()
             if secret in secrets:
                 raise ConfigError(

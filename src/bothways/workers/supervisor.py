@@ -163,7 +163,7 @@ class Supervisor:
             successor.replaces = None  # its successor has started already
             self._replace_next()
         elif worker.replaces is not None:
-            self._tell("the replacement failed, so those that serve stay")
+            self._tell("the replacement failed; the earlier workers continue to serve")
             self._to_replace.clear()
         elif not self._told_ready and not worker.ready:
             self._stop(FAILED)

@@ -103,10 +103,13 @@ def test_both_sides_know_each_other_by_raw_public_keys(keys: Path) -> None:
         (["connect", "localhost:1", "--psk", "client.toml", "--tls", "1.2"], "need TLS 1.3"),
         (
             ["connect", "localhost:1", "--psk", "client.toml", "--name", "other.example"],
-            "no key stands for other.example",
+            "no key has the peer other.example",
         ),
-        (["get", "https://other.example:1/", "--psk", "client.toml"], "no key stands for other.example"),
-        (["tunnel", "t.sock", "other.example:1", "--psk", "client.toml"], "no key stands for other.example"),
+        (["get", "https://other.example:1/", "--psk", "client.toml"], "no key has the peer other.example"),
+        (
+            ["tunnel", "t.sock", "other.example:1", "--psk", "client.toml"],
+            "no key has the peer other.example",
+        ),
         (
             ["get", "https://localhost:1/", "--psk", "client.toml", "--code", "httpx"],
             "no equivalent of --psk",

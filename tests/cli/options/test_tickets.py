@@ -47,7 +47,7 @@ def test_a_url_needs_a_secret_and_connects_nowhere_at_once(secret: str) -> None:
         ("keys", False, True, "--no-tickets and --ticket-keys exclude each other"),
         ("keys", True, False, "--ticket-secret has an effect only with --ticket-keys redis://..."),
         (None, True, False, "--ticket-secret has an effect only with --ticket-keys redis://..."),
-        ("redis://localhost", False, False, "requires --ticket-secret FILE: the keys lie there encrypted"),
+        ("redis://localhost", False, False, "requires --ticket-secret FILE: the keys are encrypted there"),
     ],
 )
 def test_options_that_do_not_go_together_end_the_command(

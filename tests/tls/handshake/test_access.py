@@ -172,12 +172,12 @@ async def waits(peer: Peer | None) -> None:
 @pytest.mark.parametrize(
     ("allow", "logged"),
     [
-        (fails, "what decides about clients failed, so that one is refused"),
+        (fails, "`allow` failed, so the client is refused"),
         (lambda peer: True, "returned bool, neither None nor a Refusal"),
         (lambda peer: False, "returned bool, neither None nor a Refusal"),
         (lambda peer: "no", "returned str, neither None nor a Refusal"),
         (lambda peer: waits(peer), "returned coroutine, neither None nor a Refusal"),
-        (lambda peer: Refusal(""), "what decides about clients failed, so that one is refused"),
+        (lambda peer: Refusal(""), "`allow` failed, so the client is refused"),
     ],
 )
 def test_what_is_no_clear_yes_refuses_and_is_logged(
@@ -186,7 +186,7 @@ def test_what_is_no_clear_yes_refuses_and_is_logged(
     """It fails closed; the client is told no more than that."""
     with caplog.at_level(logging.ERROR, "bothways"):
         talk = meet(version, allow)
-    assert_refused(talk, "what decides about it failed, see our log")
+    assert_refused(talk, "the decision about it failed, see our log")
     assert logged in caplog.text
     assert "secret" not in str(talk.server.failure)
 

@@ -190,7 +190,7 @@ def test_algorithm_that_is_unknown_or_not_installed_is_a_config_error(
 ) -> None:
     with pytest.raises(ConfigError, match="accept_compressed: 'lzma' is not supported; expected zlib"):
         client_config(accept_compressed=("lzma",))
-    with pytest.raises(ConfigError, match="compress_with: a name stands twice"):
+    with pytest.raises(ConfigError, match="compress_with: a name occurs twice"):
         server_config(compress_with=("zlib", "zlib"))
     monkeypatch.setattr(compression, "find_spec", lambda module: None)
     with pytest.raises(ConfigError, match=r"accept_compressed: zstd needs the package zstandard"):

@@ -148,7 +148,7 @@ def test_only_keys_of_the_server_are_offered() -> None:
         assert f"key {number}".encode() in identity
     trusting = {"psk_peers": keys, "anchors": client_config().anchors}
     assert offered(hello("third.example", **trusting)) is None
-    with pytest.raises(ConfigError, match="psk_peers: no key stands for third.example"):
+    with pytest.raises(ConfigError, match="psk_peers: no key has the peer third.example"):
         hello("third.example", psk_peers=keys)
 
 

@@ -141,7 +141,9 @@ certificate_options = gathered(
     CertificateOptions,
     click.option("--profile", type=PROFILES, required=True, help="What the certificate is for."),
     click.option(
-        "--lifetime", type=DURATION, help="Such as 90d or 12h.  [default: 90d; ocsp 7d; sub-ca 5 years]"
+        "--lifetime",
+        type=DURATION,
+        help="How long it is valid, such as 90d or 12h.  [default: 90d; ocsp 7d; sub-ca 5 years]",
     ),
     click.option(
         "--path-length",

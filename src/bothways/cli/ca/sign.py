@@ -39,7 +39,7 @@ def command(
 ) -> None:
     """Issue a certificate for a certificate signing REQUEST (CSR): NAME.pem.
 
-    Only the names are taken from the request; names given as options replace them.
+    Only the key and the names are taken from the request; names given as options replace those of the request.
     """
     profile = options.checked_profile()
     output = output.prepared(".pem")

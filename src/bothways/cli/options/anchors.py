@@ -87,7 +87,7 @@ clients_options = gathered(
         "--client-auth",
         type=click.Choice(["none", "request", "require", "later"]),
         help="Request a client certificate; by default `require` with --client-ca or --client-cert, else `none`. "
-        "`later`: only after the handshake, for a service that asks then.",
+        "`later`: only after the handshake, for a service that requests it then.",
     ),
     click.option(
         "--allow",

@@ -131,7 +131,7 @@ _spiffe_id_option = click.option(
     "--spiffe-id",
     type=Text(),
     metavar="ID",
-    help="Which SPIFFE ID is ours; by default the first of the Workload API.",
+    help="Our SPIFFE ID, if the Workload API has several; by default the first one.",
 )
 client_workload_options = gathered(
     "workload",

@@ -46,7 +46,7 @@ class Tickets:
             return None
         if self.ticket_secret is None:
             refuse(
-                "--ticket-keys redis://... requires --ticket-secret FILE: the keys lie there encrypted",
+                "--ticket-keys redis://... requires --ticket-secret FILE: the keys are encrypted there",
                 "openssl rand -hex 32 > FILE; chmod 600 FILE; and the same file on every server",
             )
         return self.ticket_keys, _secret(self.ticket_secret)

@@ -29,7 +29,7 @@ LOOK_SECONDS = 1.0
 news_option = click.option(
     "--revocation-news",
     is_flag=True,
-    help="Take news of revocations from the Redis of --ticket-keys, and publish there what our CRLs and responses say.",
+    help="Share revocations that CRLs and OCSP responses contain with other servers, in the Redis of --ticket-keys.",
 )
 
 

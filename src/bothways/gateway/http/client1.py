@@ -72,7 +72,7 @@ class HTTP1Service(ReceivedBody):
         try:
             await self.stream.write(data or b"", self._taking)
         except TimeoutError:
-            raise ServiceFailed("the service took nothing of the request", why=Cause.BACKEND_DOWN) from None
+            raise ServiceFailed("the service did not read the request", why=Cause.BACKEND_DOWN) from None
         except ConnectionError as error:
             raise ServiceFailed(f"the service: {error}", is_unused=not self._heard, why=error) from None
 

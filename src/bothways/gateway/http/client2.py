@@ -90,12 +90,12 @@ class HTTP2Service:
         """Keep a head of a response. Raises ServiceFailed, which ends the connection."""
         status = pseudo_fields_of(event.headers)[b":status"]
         if _STATUS.fullmatch(status) is None:
-            raise ServiceFailed("the service sent a status that is none", why=Cause.PEER_BREAKS_RULES)
+            raise ServiceFailed("the service sent an invalid status", why=Cause.PEER_BREAKS_RULES)
         is_end = getattr(event, "stream_ended", None) is not None
         heads = self._heads.setdefault(stream.number, [])
         if len(heads) >= MOST_HEADS:
             raise ServiceFailed(
-                "the service sends heads faster than its client takes them", why=Cause.BEYOND_OUR_LIMITS
+                "the service sends heads faster than its client reads them", why=Cause.BEYOND_OUR_LIMITS
             )
         heads.append(Response(int(status), fields_of(event.headers), is_end=is_end))
         stream.news.set()
@@ -137,7 +137,7 @@ class HTTP2ServiceExchange:
         try:
             await self._own.send_data(data)
         except TimeoutError:
-            raise ServiceFailed("the service took nothing of the request", why=Cause.BACKEND_DOWN) from None
+            raise ServiceFailed("the service did not read the request", why=Cause.BACKEND_DOWN) from None
         except (ConnectionError, H2Error) as error:
             raise ServiceFailed(f"the service: {error}", why=error) from None
 

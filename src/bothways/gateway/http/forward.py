@@ -126,7 +126,7 @@ class Forwarding:
                     part = await self._service.receive()
             except TimeoutError:
                 raise ServiceFailed(
-                    "the service sent nothing more of a response", why=Cause.NO_ANSWER
+                    "the service stopped in the middle of a response", why=Cause.NO_ANSWER
                 ) from None
             if isinstance(part, BodyEnd):
                 await self._exchange.finish(trailer_fields(part.trailers) if has_trailers else [])
@@ -140,7 +140,7 @@ class Forwarding:
             upgrades = [value.strip().lower() for name, value in response.fields if name == b"upgrade"]
             if not self._exchange.request.websocket or upgrades != [b"websocket"]:
                 raise ServiceFailed(
-                    "the service switches to a protocol that was not asked for", why=Cause.PEER_BREAKS_RULES
+                    "the service switches to a protocol that was not requested", why=Cause.PEER_BREAKS_RULES
                 )
             fields += [(b"connection", b"upgrade"), (b"upgrade", b"websocket")]
         return Response(response.status, fields + _length(response), response.reason, response.is_end)

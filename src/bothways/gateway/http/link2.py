@@ -207,7 +207,7 @@ class Link2:
                 self.close(ErrorCodes.FRAME_SIZE_ERROR)
             self._has_said_end = True  # of other errors h2 says it
             self.flush_soon()
-            raise ConnectionAbortedError(f"not HTTP/2 as it should be: {error}") from None
+            raise ConnectionAbortedError(f"not valid HTTP/2: {error}") from None
         await self.flush()
         await asyncio.sleep(0)
         return True

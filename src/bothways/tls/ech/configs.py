@@ -267,7 +267,7 @@ def _config(entry: ECHConfigEntry) -> ECHConfig | None:
 
 
 def _repeated(extension_type: int) -> DecodeError:
-    error = DecodeError(f"the extension {extension_type:#06x} stands twice")
+    error = DecodeError(f"the extension {extension_type:#06x} occurs twice")
     error.within("ECHConfigContents")
     error.locate()
     return error

@@ -37,7 +37,7 @@ Decide = Callable[[Peer | None], Refusal | None]
 Allow = Rule | Iterable[Rule] | Decide
 
 NO_CERTIFICATE = Refusal("it showed no certificate")
-FAILED = Refusal("what decides about it failed, see our log")
+FAILED = Refusal("the decision about it failed, see our log")
 
 
 def checked_allow(allow: object) -> Decide | None:
@@ -81,14 +81,16 @@ def _asked(decide: Decide, peer: Peer | None) -> Refusal | None:
     try:
         answer: object = decide(peer)
     except Exception:
-        logger.exception("what decides about clients failed, so that one is refused")
+        logger.exception("`allow` failed, so the client is refused")
         return FAILED
     if answer is None or isinstance(answer, Refusal):
         return answer
     if inspect.iscoroutine(answer):
         answer.close()
     kind = type(answer).__name__
-    logger.error("what decides about clients returned %s, neither None nor a Refusal: one is refused", kind)
+    logger.error(
+        "the function of `allow` returned %s, neither None nor a Refusal: the client is refused", kind
+    )
     return FAILED
 
 

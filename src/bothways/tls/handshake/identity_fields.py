@@ -97,7 +97,7 @@ def checked_server_psks(psks: object, offer: Negotiation) -> ExternalPSKs | None
         if sum(keys.servers.values()) < len(keys):
             raise ConfigError(
                 "psk_peers: a peer of a client has to be a DNS name or an IP address, that of the server; "
-                "`own` and `peer` stand the other way round in the keys of the server"
+                "`own` and `peer` are exchanged in the keys of the server"
             )
         if most > KEYS_OFFERED:
             raise ConfigError(f"psk_peers: {most} keys for one server; at most {KEYS_OFFERED} are offered")
@@ -108,7 +108,7 @@ def check_key_for(trust: PeerTrust, target: ServerName) -> None:
     """Check that there is an external PSK of the server, where nothing else can verify it. Raises ConfigError."""
     if trust.psks is not None and not trust.types and not trust.psks.of_server(target):
         raise ConfigError(
-            f"psk_peers: no key stands for {shown(target)}, and there are no anchors or pins to verify it otherwise; "
+            f"psk_peers: no key has the peer {shown(target)}, and there are no anchors or pins to verify it otherwise; "
             "connect by the name that is the `peer` of a key"
         )
 

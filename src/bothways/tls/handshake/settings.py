@@ -405,7 +405,7 @@ def _texts(what: str, values: Iterable[str]) -> tuple[str, ...]:
         raise ConfigError(f"{what}: expected a tuple of names, not the single text {values!r}")
     names = tuple(values)
     if len(set(names)) != len(names):
-        raise ConfigError(f"{what}: a name stands twice in {', '.join(map(str, names))}")
+        raise ConfigError(f"{what}: a name occurs twice in {', '.join(map(str, names))}")
     return names
 
 

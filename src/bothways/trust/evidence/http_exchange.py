@@ -128,7 +128,7 @@ def read_reply(
 def read_stored(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence:
     """Decode a stored answer, which has the nonce of an earlier request. Raises ValueError as `read_answer` does."""
     if data.lstrip()[:11] == b"-----BEGIN ":
-        raise ValueError("it is PEM, where DER is owed (RFC 5280 4.2.1.13)")
+        raise ValueError("it is PEM, where DER is required (RFC 5280 4.2.1.13)")
     if data.lstrip()[:1] == b"<":
         raise ValueError("it is an HTML or XML document, as of a page for people")
     if request.kind == "crl":
@@ -144,7 +144,9 @@ def read_stored(request: EvidenceRequest, data: bytes, at: datetime) -> Evidence
     try:
         signer = response.signer(request.issuer, at)
     except OutOfWork:
-        raise ValueError("it has too many certificates, or too large keys, to see who signed it") from None
+        raise ValueError(
+            "it has too many certificates, or too large keys, to find out who signed it"
+        ) from None
     if isinstance(signer, str):
         raise ValueError(signer)
     return response
