@@ -44,7 +44,7 @@ def test_both_sides_tell_the_same_as_openssl_does(version: str) -> None:
     assert (mine.server_side, mine.pending(), mine.session_reused) == (False, 0, False)
 
 
-def test_what_is_kept_of_a_handshake_explains_what_comes_later() -> None:
+def test_a_recorded_handshake_explains_later_failures() -> None:
     """The certificates of both sides and the offer of the client; nothing else is kept."""
     client = client_context().begin(False, "localhost", None, without_io=True)
     server = server_context().begin(True, None, None, without_io=True)

@@ -39,7 +39,7 @@ KINDS = [
     KINDS,
     ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "is",
 )
-def test_what_is_raised_has_the_kind_that_callers_catch_and_ours_as_its_cause(
+def test_exceptions_are_those_of_ssl_with_our_error_as_their_cause(
     error: Exception, kind: type[Exception], reason: str
 ) -> None:
     found = ssl_error(error)  # type: ignore[arg-type]

@@ -96,7 +96,7 @@ def test_a_client_without_a_certificate_is_refused_unless_the_caller_accepts_it(
         pair.client.tls.read()
 
 
-def test_who_cannot_be_asked_is_an_error_of_ssl_and_nothing_else() -> None:
+def test_requesting_a_certificate_where_that_is_impossible_raises_an_ssl_error() -> None:
     """The connection goes on."""
     pair = opened(client_context())
     with pytest.raises(ssl.SSLError, match="did not offer"):

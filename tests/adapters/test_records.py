@@ -63,7 +63,7 @@ def test_of_a_socket_no_more_is_read_than_one_record_needs() -> None:
 
 
 @pytest.mark.parametrize("data", [FOREIGN, b"G", b"\x80\x2e\x01", b"\x17\x03\x03\xff\xffhello"])
-def test_what_is_no_record_is_handed_on_at_once(data: bytes) -> None:
+def test_bytes_that_are_no_record_are_passed_on_at_once(data: bytes) -> None:
     """Nobody waits for the rest of what says that it is no TLS."""
     assert BIORecords(bio(data)).take() == data
     assert b"".join(read(data)) == data

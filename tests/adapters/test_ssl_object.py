@@ -144,7 +144,7 @@ def test_a_client_that_refuses_says_so_at_once() -> None:
     assert pair.client.outgoing.pending > 0
 
 
-def test_what_is_no_tls_is_refused() -> None:
+def test_bytes_that_are_not_tls_are_refused() -> None:
     pair = Pair(client_context(), server_context())
     pair.server.incoming.write(b"GET / HTTP/1.1\r\n\r\n")
     for _ in range(2):

@@ -417,7 +417,7 @@ def test_a_handshake_may_block_on_a_socket_that_does_not(server: Server) -> None
         assert sock.gettimeout() == 0
 
 
-def test_what_is_sent_piece_by_piece_arrives_once(server: Server) -> None:
+def test_data_sent_in_pieces_arrives_once(server: Server) -> None:
     """A send that is to be repeated has taken its data once, as OpenSSL has it."""
     data = os.urandom(1 << 20) * 6
     bare = server.connect()

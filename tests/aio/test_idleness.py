@@ -7,7 +7,7 @@ from bothways.aio.idleness import Idleness
 
 
 @run
-async def test_who_says_nothing_is_over_once():
+async def test_an_idle_connection_is_ended_once():
     """As many seconds after the last word as it was given."""
     calls: list[int] = []
     clock, idleness = Clock(), Idleness(10, lambda: calls.append(1))

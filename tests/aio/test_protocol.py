@@ -133,7 +133,7 @@ async def test_protocol_is_not_called_for_a_handshake_that_fails():
 
 
 @run
-async def test_who_pauses_reading_stops_the_peer_and_who_resumes_gets_it_all():
+async def test_pausing_reading_stops_the_peer_and_resuming_delivers_everything():
     """What is on its way already still comes."""
     size = 8 * 1024 * 1024
 

@@ -23,7 +23,7 @@ class Noting(ReadingProtocol):
         self.came.append(data)
 
 
-def test_what_is_read_for_one_is_its_own_before_the_next_is_read_for() -> None:
+def test_protocols_that_share_a_buffer_do_not_get_data_of_each_other() -> None:
     """All of a thread share a buffer."""
     one, other = Noting(), Noting()
     for each, said in ((one, b"first"), (other, b"second"), (one, b"third")):

@@ -269,7 +269,7 @@ def test_no_more_records_are_encrypted_in_a_turn_than_it_has_room_for(version: s
 
 
 @run
-async def test_what_is_written_at_once_is_encrypted_in_turns_whatever_the_peer_accepts():
+async def test_a_large_write_is_encrypted_in_turns_whatever_record_size_the_peer_accepts():
     """A turn has room for a MiB, so that it is nothing that a program usually writes."""
     turns = Turns()
     counts = await turns.count(lambda: turns.tls.send(bytes(5 * SEALED_A_TURN // 2)))

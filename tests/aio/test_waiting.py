@@ -28,7 +28,7 @@ async def test_waiting_task_continues_when_its_condition_holds_and_not_before():
 
 
 @run
-async def test_who_is_cancelled_is_asked_no_more():
+async def test_the_condition_of_a_cancelled_task_is_not_checked_any_more():
     """A time limit of one task does not disturb another."""
     waiting, asked = Waiting(), list[int]()
     tasks = [asyncio.create_task(waiting.until(lambda each=each: asked.append(each))) for each in (1, 2)]

@@ -123,7 +123,7 @@ def test_what_a_docstring_refers_to_is_found() -> None:
     assert has_unit("size", "timeout: how long to wait.  size, limit: in bytes.")
 
 
-def test_what_is_not_in_a_docstring_is_listed() -> None:
+def test_missing_parameters_units_and_errors_of_a_docstring_are_listed() -> None:
     def wait(path: str, timeout: float, tries: int) -> None:
         """Wait for a file at `path`. timeout: how long.  tries: the number of tries."""
         if tries > timeout:

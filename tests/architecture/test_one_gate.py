@@ -103,7 +103,7 @@ def test_nothing_else_asks_for_what_may_raise_at_any_time() -> None:
     assert not wrong
 
 
-def test_what_is_only_opened_stays_where_each_part_of_it_is_read_by_the_gate() -> None:
+def test_objects_that_are_parsed_lazily_are_read_through_the_gate_only() -> None:
     """`trust` and `describe` open and read by parts; everybody else gets what was read whole."""
     wrong = []
     for name, tree in _others():

@@ -29,7 +29,7 @@ def test_a_row_of_the_table_has_median_spread_and_version():
     assert "1.75 (1.50 to 2.00)" in lines[2]
 
 
-def test_who_has_no_figure_has_an_empty_cell():
+def test_a_server_without_a_figure_has_an_empty_cell():
     assert table(programs()).splitlines()[3] == f"| {SERVE} | 2.75 (2.50 to 3.00) |  |  |  | {OURS} |"
 
 

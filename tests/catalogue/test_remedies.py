@@ -40,7 +40,7 @@ def rows() -> Iterator[object]:
 
 
 @pytest.mark.parametrize("row", list(rows()))
-def test_what_is_suggested_is_done_and_then_it_works(
+def test_following_a_remedy_makes_the_connection_succeed(
     row: Row, stage: Stage, request: pytest.FixtureRequest
 ) -> None:
     """A command is run as it is printed, its blanks filled; what has none is asked of others, who do it."""

@@ -446,7 +446,7 @@ def test_a_file_that_takes_no_more_is_reported_in_the_one_object_of_the_report(a
     assert "/dev/full" in reported["error"]["text"]
 
 
-def test_what_is_wrong_with_a_file_has_a_stable_code(ask, mutual):
+def test_each_fault_of_a_file_has_a_stable_code(ask, mutual):
     """A script need not read the text."""
     mine, other = mutual.identity("client"), mutual.identity("server")
     for options, code in (
@@ -507,7 +507,7 @@ def test_another_address_can_be_dialled_for_the_same_name(ask, mutual):
 
 
 @pytest.mark.parametrize("missing", ["httpcore", "h2"])
-def test_what_is_not_installed_is_named_with_the_line_that_installs_it(ask, mutual, monkeypatch, missing):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(ask, mutual, monkeypatch, missing):
     if missing == "h2":
         monkeypatch.setattr("bothways.http.exchange.find_spec", lambda name: None)
     else:

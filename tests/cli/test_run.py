@@ -290,7 +290,7 @@ def test_workers_that_cannot_start_end_the_service(mutual):
 
 
 @pytest.mark.parametrize("missing", ["uvicorn", "httptools", "websockets"])
-def test_what_is_not_installed_is_named_with_the_line_that_installs_it(mutual, monkeypatch, capfd, missing):
+def test_a_missing_package_is_named_with_the_command_that_installs_it(mutual, monkeypatch, capfd, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.setattr(
         sys, "argv", ["bothways", "run", "app:app", "--cert", str(mutual.identity("server").pem)]

@@ -57,7 +57,7 @@ def test_a_file_that_cannot_be_read_is_reported_with_what_to_do(folder, content,
     assert (rest[0].removeprefix("Hint: ").startswith(hint)) if hint else not rest
 
 
-def test_what_is_damaged_hides_nothing_else_and_is_reported_by_the_status(folder):
+def test_a_damaged_document_hides_no_other_and_sets_the_exit_status(folder):
     """A file of which one part cannot be read is not a file that can be used."""
     block = b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
     (folder / "mixed.pem").write_bytes(

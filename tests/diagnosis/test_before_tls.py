@@ -99,7 +99,7 @@ def test_an_answer_in_http_is_of_a_server_of_http_or_of_what_the_probes_do_not_e
     ],
     ids=["answered", "not answered"],
 )
-def test_who_closes_for_a_hello_and_answers_a_request_speaks_plain_http(
+def test_a_server_that_closes_for_a_hello_and_answers_a_request_speaks_plain_http(
     probed: Probed, cause: str, words: str
 ) -> None:
     """As etcd without TLS, which closes for what is neither HTTP nor gRPC."""

@@ -191,7 +191,7 @@ def test_errors_of_the_network_have_the_address_and_the_progress(by: Callable[[i
     assert "received our hello" in found.first.evidence
 
 
-def test_what_is_kept_after_the_handshake_is_bounded():
+def test_facts_kept_after_the_handshake_are_bounded():
     """A peer that continues to send cannot fill a connection's history."""
     _, _, talk = watched(client(), identities.server_config())
     for each in (talk.client, talk.server):

@@ -54,7 +54,7 @@ def test_a_close_at_the_hello_tells_no_service_without_tls_from_what_stands_befo
     assert found.first.weight is Weight.POSSIBLE
 
 
-def test_who_connected_by_address_may_lack_the_name_by_which_a_router_selects() -> None:
+def test_a_client_that_connected_by_address_may_lack_the_name_by_which_a_router_selects() -> None:
     """A router by server name without a default closes for a hello without one."""
     own = OwnSide(Role.CLIENT, address="192.0.2.7:12345", server_name="192.0.2.7")
     found = explain(Truncated("server", step=StepId("1.2")), Situation(own, Observed(sent=("ClientHello",))))
@@ -104,7 +104,7 @@ def test_a_close_of_an_established_connection_is_not_about_certificates() -> Non
     assert {each.cause.name for each in causes} == {"PEER_STOPPED", "CUT"}
 
 
-def test_who_ends_after_us_without_close_notify_need_not_have_stopped() -> None:
+def test_an_end_without_close_notify_after_our_own_close_may_be_intended() -> None:
     """As Redis and MariaDB do: what they said may be whole."""
     made = talk()
     made.pair.server.send(b"+PONG")
@@ -139,7 +139,9 @@ def test_errors_of_a_failed_connection_are_explained(error: OSError, cause: str)
 
 @pytest.mark.parametrize("error", [RESET, TimeoutError("timed out")], ids=repr)
 @pytest.mark.parametrize("alpn", [(), ("h2", "http/1.1"), ("mqtt",)])
-def test_what_is_asked_for_https_may_speak_plain_http(error: Exception, alpn: tuple[str, ...]) -> None:
+def test_a_server_that_is_called_by_https_may_speak_plain_http(
+    error: Exception, alpn: tuple[str, ...]
+) -> None:
     names = [
         each.cause.name for each in cut(identities.client_config(alpn=alpn), 0, error, port=12379).causes
     ]
@@ -228,7 +230,7 @@ def test_the_reset_of_a_connection_on_which_nothing_was_said_is_no_failure_of_th
 @pytest.mark.parametrize(
     "end", [RESET, Truncated("server", step=StepId("4.3"), progress=Progress.ACCEPTED)], ids=["reset", "end"]
 )
-def test_who_accepts_us_in_the_handshake_and_closes_later_is_first_told_not_to_let_us_in(
+def test_a_server_that_closes_after_the_handshake_is_first_explained_as_refusing_us(
     end: Exception,
 ) -> None:
     """A server that does not accept our CA says so by an alert; most that close later go by rules of their own."""
@@ -265,7 +267,7 @@ def test_a_server_that_is_silent_after_the_handshake_is_told_apart(flights: int,
         ({}, "BACKEND_DOWN"),
     ],
 )
-def test_who_offers_no_usual_group_is_told_so_where_a_server_closes_in_place_of_an_alert(
+def test_a_client_that_offers_no_usual_group_is_told_so_if_the_server_closes_without_an_alert(
     mine: dict, cause: str
 ) -> None:
     """As gRPC does."""
@@ -285,7 +287,7 @@ def test_server_that_drops_a_hello_for_its_server_name_is_not_called_silent() ->
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_who_sent_a_part_of_a_record_in_time_has_not_sent_nothing(role: Role) -> None:
+def test_a_peer_that_sent_part_of_a_record_is_not_called_silent(role: Role) -> None:
     """A slow client, or a device that cuts: it does not wait for a greeting, and is no probe."""
     ours = OwnSide(role, address="a.example:443", server_name="a.example")
     seen = Observed(sent=("ClientHello",)) if role is Role.CLIENT else Observed()

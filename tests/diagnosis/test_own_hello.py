@@ -62,9 +62,7 @@ def test_a_server_that_knows_no_name_may_refuse_who_sent_none_for_another_reason
 @pytest.mark.parametrize(
     ("starttls", "command", "remedy"), [("", "--alpn PROTOCOL", "h2"), ("smtp", "", "leave")]
 )
-def test_who_requests_tls_in_another_protocol_is_not_told_to_offer_http(
-    starttls: str, command: str, remedy: str
-) -> None:
+def test_a_client_of_starttls_is_not_told_to_offer_http(starttls: str, command: str, remedy: str) -> None:
     made = talk(client(alpn=("h2",)), identities.server_config(alpn=("echo",)))
     situation = made.client.situation()
     ours = replace(situation.own_side, starttls=starttls)
@@ -83,7 +81,7 @@ OF_13 = {
 
 
 @pytest.mark.parametrize("what", OF_13)
-def test_what_is_of_tls_1_3_alone_is_no_restriction_that_could_be_lifted(what: str) -> None:
+def test_no_version_can_be_added_to_an_offer_that_needs_tls_1_3(what: str) -> None:
     """So that no version has to be allowed on our side, and no command repeats the call."""
     mine = client_config(**{"credentials": None, "versions": ("1.3",)} | OF_13[what])
     observed, server = HandshakeFacts(mine, "localhost"), server_config(versions=("1.2",))

@@ -70,7 +70,7 @@ def test_a_client_of_openssl_may_have_such_limits_too() -> None:
     assert names == ["CA_NOT_ACCEPTED", "STATUS_UNKNOWN", "DEPTH_LIMIT"]
 
 
-def test_who_closes_without_an_alert_may_trust_the_intermediate_alone() -> None:
+def test_a_server_that_closes_without_an_alert_may_trust_the_intermediate_alone() -> None:
     """Node.js closes for whatever OpenSSL does not accept: the CAs that the server names are better evidence."""
     who = holder()
     assert refused(None, who, OPENSSL_3_0, Role.CLIENT)[0] == ("NOT_LET_IN", "POSSIBLE")
@@ -109,9 +109,7 @@ def test_java_refuses_a_long_chain_by_handshake_failure_after_the_suite_was_chos
 @pytest.mark.parametrize(
     ("role", "firsts"), [(Role.CLIENT, "STATUS_UNKNOWN"), (Role.SERVER, "ANCHOR_EXPIRED")]
 )
-def test_who_says_that_we_expired_may_trust_an_expired_root_or_have_an_old_list(
-    role: Role, firsts: str
-) -> None:
+def test_an_alert_that_we_expired_may_mean_an_expired_root_or_an_old_crl(role: Role, firsts: str) -> None:
     """Servers check revocation; clients have CRLs seldom."""
     who = holder() if role is Role.CLIENT else host()
     names = [

@@ -127,7 +127,7 @@ def test_a_wrong_configuration_is_no_failure_of_the_system(call: Callable[[], ob
     ],
     ids=repr,
 )
-def test_what_is_no_failure_of_a_connection_is_not_called_one(
+def test_an_exception_that_is_no_connection_failure_is_not_called_one(
     error: BaseException, cause: Cause, word: str
 ) -> None:
     """Of an OSError that one about a file is, which has its name."""

@@ -278,7 +278,7 @@ def test_certificate_expired_of_openssl_may_be_a_crl_that_is_out_of_date(days: i
         (["URI:https://ada.example/"], "add us: CN=Ada"),
     ],
 )
-def test_who_is_to_be_added_is_named_by_its_spiffe_id_if_it_has_one(names: list[str], told: str) -> None:
+def test_the_client_to_add_is_named_by_its_spiffe_id_if_it_has_one(names: list[str], told: str) -> None:
     found = refused_client(holder(alternatives=names), allow=PeerRule(dns="else.example"))
     assert told in "\n".join(found.lines())
 

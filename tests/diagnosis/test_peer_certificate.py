@@ -301,7 +301,7 @@ def test_a_revocation_of_tomorrow_is_told_with_a_doubt_about_our_clock() -> None
 
 
 @pytest.mark.parametrize(("fetches", "words"), [(False, "(--fetch)"), (True, "made available")])
-def test_who_fetches_already_is_not_told_to_fetch(fetches: bool, words: str) -> None:
+def test_a_client_that_fetches_already_is_not_told_to_fetch(fetches: bool, words: str) -> None:
     facts = {"problem": "no answer", "advice": "", "not_allowed": ""}
     reason = Reason(Fault.REVOCATION_UNKNOWN, 0, "CN=a", facts)
     error = PeerFault(Fault.REVOCATION_UNKNOWN, step=None, peer="server", facts=facts, reasons=(reason,))

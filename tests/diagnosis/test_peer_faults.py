@@ -108,7 +108,7 @@ def test_another_protocol_of_a_server_is_named(answer: bytes, cause: str) -> Non
     assert explain(connection.failure, observed.situation()).first.cause.name == cause
 
 
-def test_what_is_beyond_our_own_limits_is_not_called_a_breach_of_the_protocol() -> None:
+def test_input_beyond_our_own_limits_is_not_called_a_breach_of_the_protocol() -> None:
     """RFC 9846 4 allows messages of 16 MiB; that we read no such thing is our choice."""
     config = identities.client_config()
     observed = HandshakeFacts(config, "localhost")

@@ -14,7 +14,7 @@ def test_a_text_about_a_certificate_is_preferred_to_a_code() -> None:
     assert judged("no", None) is None
 
 
-def test_who_refuses_by_other_things_has_accepted_our_certificate() -> None:
+def test_a_service_that_refuses_for_another_reason_has_accepted_our_certificate() -> None:
     for meaning, accepted in (
         (Meaning.LOGIN, True),
         (Meaning.CERTIFICATE_EXPIRED, False),

@@ -49,7 +49,7 @@ def test_a_client_with_a_certificate_is_told_what_may_be_wrong_with_it() -> None
         (b"-NOPERM this user has no permissions\r\n", "NOT_LET_IN", ["NOT_LET_IN", "REFUSED_BY_SERVICE"]),
     ],
 )
-def test_who_answers_after_it_verified_us_trusts_our_ca_and_has_not_stopped(
+def test_a_service_that_answers_after_verification_trusts_our_ca_and_has_not_stopped(
     answer: bytes, led_by: str, causes: list[str]
 ) -> None:
     situation = talk().client.situation()
@@ -92,7 +92,7 @@ def test_a_server_that_closes_after_its_request_may_not_authorize_us() -> None:
 
 
 @pytest.mark.parametrize(("offered", "told"), [(("http/1.1",), True), (("h2", "http/1.1"), False)])
-def test_who_chose_no_protocol_may_serve_http_2_alone(offered: tuple[str, ...], told: bool) -> None:
+def test_a_server_that_chose_no_protocol_may_serve_http_2_alone(offered: tuple[str, ...], told: bool) -> None:
     """Go lets a client in that offers http/1.1 alone, and closes on its request."""
     server = identities.server_config(client_anchors=None)
     made = talk(identities.client_config(None, alpn=offered), server)
@@ -157,7 +157,7 @@ def test_a_text_takes_away_no_cause_that_was_seen_in_the_handshake(body: bytes) 
     assert not any(each.weight is Weight.CERTAIN for each in found.causes)
 
 
-def test_who_says_that_no_certificate_is_required_has_another_reason() -> None:
+def test_a_service_that_requires_no_certificate_refuses_for_another_reason() -> None:
     """It asks everybody for one."""
     unsent = talk(identities.client_config(), identities.server_config(client_auth="request"))
     for body, weight in ((b"no", "LIKELY"), (b"a certificate is not required here", "POSSIBLE")):
@@ -217,7 +217,7 @@ def test_an_answer_that_speaks_of_our_address_is_about_that() -> None:
     assert found is not None and first(found) == ("LETS_NOT_IN", "the peer's")
 
 
-def test_who_began_the_http_2_that_was_agreed_is_no_other_service() -> None:
+def test_a_service_that_begins_the_negotiated_http_2_is_not_called_another_service() -> None:
     """It ended before it answered."""
     config = identities.client_config(identities.client(), alpn=("h2",))
     situation = talk(config, identities.server_config(alpn=("h2",))).client.situation()

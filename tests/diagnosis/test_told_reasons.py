@@ -126,7 +126,7 @@ def test_what_our_own_verification_finds_leads() -> None:
         assert "PEERS_CLOCK" not in names(found)
 
 
-def test_what_is_said_of_a_certificate_that_nobody_asked_us_for_is_of_anothers() -> None:
+def test_a_text_about_a_certificate_that_was_not_requested_is_about_another_party() -> None:
     server = identities.server_config(client_anchors=None)
     situation = talk(client(), server).client.situation()
     for text in ("CERT_HAS_EXPIRED", "CERT_REVOKED", "unable to get local issuer certificate"):

@@ -283,7 +283,7 @@ def test_a_hello_as_large_as_ours_is_no_reason_where_small_ones_are_not_answered
 
 
 @pytest.mark.parametrize(("name", "cause"), [("localhost", "NAME_ROUTED"), ("127.0.0.1", "NO_NAME_SENT")])
-def test_who_has_read_a_hello_and_closes_has_no_route_for_its_name(name: str, cause: str) -> None:
+def test_a_server_that_reads_a_hello_and_closes_has_no_route_for_its_name(name: str, cause: str) -> None:
     config = client()
     observed = HandshakeFacts(config, name, address=f"{name}:8443")
     config.connection(name, observer=observed)

@@ -63,7 +63,9 @@ def serves_http(status: bytes) -> Talk:
         (b"400 Bad Request", Probed(unanswered=True, closes_early=True)),
     ],
 )
-def test_who_closes_for_a_hello_is_asked_in_plain_http(status: bytes, found: Probed) -> None:
+def test_a_server_that_closes_for_a_hello_is_sent_a_request_in_plain_http(
+    status: bytes, found: Probed
+) -> None:
     """TLS servers answer what is not in TLS by status 400, which says nothing."""
     with listening(serves_http(status)) as server:
         assert probe(Target("127.0.0.1", server.port, server_name("localhost")), 5) == found
@@ -82,7 +84,7 @@ def reads_hellos(sock: socket.socket) -> None:
         got += data
 
 
-def test_who_waits_for_the_end_of_a_hello_and_closes_has_read_it() -> None:
+def test_a_server_that_waits_for_the_last_byte_of_a_hello_has_read_it() -> None:
     """No service of another protocol waits for the last byte of a TLS record."""
     with listening(reads_hellos) as server:
         found = probe(Target("127.0.0.1", server.port, server_name("localhost")), 10)
@@ -160,7 +162,7 @@ def lines(answer: bytes, wanted: bytes = b"PING\r\n") -> Talk:
     ],
     ids=["Redis", "memcached", "HTTP", "bytes", "long", "an alert", "nothing"],
 )
-def test_who_waits_for_the_end_of_a_line_is_asked_in_lines(
+def test_a_server_that_waits_for_the_end_of_a_line_is_sent_lines(
     talk: Talk, found: Probed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it answers is escaped, and of limited length."""
@@ -184,7 +186,7 @@ def drops_our_name(sock: socket.socket) -> None:
             pass
 
 
-def test_who_drops_a_hello_for_its_name_is_found_as_one_that_closes_for_it(
+def test_a_server_that_does_not_answer_a_name_is_found_like_one_that_closes_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bothways.doctor.unanswered.LINE_SECONDS", 0.1)

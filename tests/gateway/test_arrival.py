@@ -152,7 +152,9 @@ def test_a_header_from_another_address_is_no_tls_and_changes_nothing(setting: Se
     asyncio.run(talk(None))
 
 
-def test_who_waits_for_a_header_is_limited_in_number_and_ended_with_the_gateway(setting: Setting) -> None:
+def test_connections_that_wait_for_a_header_are_limited_in_number_and_ended_with_the_gateway(
+    setting: Setting,
+) -> None:
     async def talk() -> None:
         async with service() as behind:
             write(setting, behind.route(), '"127.0.0.1"', limits={"handshakes": 4})

@@ -148,7 +148,7 @@ def renewing(identity: AuthorityIdentity) -> Iterator[tuple[IssuedCertificate, C
     clock.at += timedelta(seconds=module.PAUSE_SECONDS)
 
 
-def test_what_is_gone_keeps_the_earlier_certificate_and_is_told_once(
+def test_a_missing_authority_keeps_the_earlier_certificate_and_is_reported_once(
     renewing: tuple[IssuedCertificate, Clock], directory: Path
 ) -> None:
     source, clock = renewing

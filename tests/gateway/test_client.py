@@ -36,7 +36,7 @@ def test_a_client_is_routed_by_the_name_and_the_protocol_that_it_asks_for(settin
 
 
 @pytest.mark.parametrize("protocols", [(), ("http/1.1",)])
-def test_who_offers_no_protocol_of_its_routes_is_not_told_that_its_name_is_unknown(
+def test_a_client_that_offers_no_protocol_of_its_routes_is_not_told_that_its_name_is_unknown(
     setting: Setting, protocols: tuple[str, ...]
 ) -> None:
     async def talk() -> None:

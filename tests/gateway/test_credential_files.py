@@ -202,7 +202,7 @@ def test_a_renewed_certificate_goes_on_with_the_session_of_its_key(setting: Sett
         ("server?pin-value=1", f"{PIN}\n", "must not contain the PIN"),
     ],
 )
-def test_what_is_wrong_with_a_token_refuses_the_file(
+def test_a_token_that_cannot_be_used_refuses_the_file(
     setting: Setting, token: Token, key: str, pin: str, problem: str
 ) -> None:
     lines = keep(setting, token).replace("object=server", f"object={key}")

@@ -43,7 +43,7 @@ def test_each_rule_is_answered_for_and_the_first_that_holds_decides(
     assert answer.rules[0] == RuleAnswer("deny", "the retired one", failing[0], failing[0] is None)
 
 
-def test_who_is_not_trusted_is_asked_no_rule(setting: Setting) -> None:
+def test_no_rule_is_applied_to_a_client_that_is_not_trusted(setting: Setting) -> None:
     setting.write(BACKEND + ANYBODY)
     who = setting.mutual.identity("client", "revoked")
     [answer] = explained(setting.load(), who.credentials.chain, datetime.now(UTC))

@@ -129,7 +129,7 @@ def test_what_was_inherited_from_somebody_else_is_not_taken(monkeypatch: pytest.
     assert handed_on() is None
 
 
-def test_who_ends_the_newest_gateway_ends_those_before_it_in_order(setting: Setting) -> None:
+def test_ending_the_newest_gateway_ends_those_before_it_in_order(setting: Setting) -> None:
     """Two were replaced and still have connections: each drains, and the newest one is the last to end."""
     with behind() as port, contextlib.ExitStack() as stack:
         setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 20})

@@ -37,13 +37,15 @@ def test_a_route_passes_on_bytes_unless_it_says_http() -> None:
         ('mode = "http"', ("postgresql",), "a route of HTTP speaks "),
     ],
 )
-def test_what_is_wrong_is_reported_with_its_line(text: str, alpn: tuple[str, ...], reported: str) -> None:
+def test_each_fault_of_the_file_is_reported_with_its_line(
+    text: str, alpn: tuple[str, ...], reported: str
+) -> None:
     with pytest.raises(ConfigError) as refused:
         read(text, *alpn)
     assert reported in str(refused.value)
 
 
-def test_what_is_not_installed_is_reported_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     check_installed()
 
     def found(name: str) -> Any:

@@ -113,7 +113,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize(("name", "parts", "received", "reported"), HOSTILE)
-def test_what_is_sent_ahead_of_tls_is_refused_and_reaches_nothing(
+def test_data_sent_ahead_of_tls_is_refused_and_reaches_nothing(
     setting: Setting, name: str, parts: tuple[bytes, ...], received: bytes, reported: str
 ) -> None:
     """CVE-2011-0411, CVE-2021-23214: it is not kept for later either, since the connection ends."""

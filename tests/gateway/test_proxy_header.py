@@ -122,7 +122,7 @@ def test_a_header_is_read_whole_or_byte_by_byte_and_takes_nothing_of_what_follow
         (with_checksum(TCP4).replace(b"\x01\xbb", b"\x01\xbc"), "checksum"),
     ],
 )
-def test_what_is_no_header_is_refused_with_the_reason(data: bytes, why: str) -> None:
+def test_an_invalid_header_is_refused_with_the_reason(data: bytes, why: str) -> None:
     with pytest.raises(BadHeader, match=why):
         read(data)
     reader = HeaderReader()

@@ -105,7 +105,7 @@ def test_what_one_has_fetched_the_others_use(holder: Holder) -> None:
     asyncio.run(talk())
 
 
-def test_who_comes_later_finds_what_was_missed(holder: Holder) -> None:
+def test_a_gateway_that_starts_later_gets_earlier_news(holder: Holder) -> None:
     server, _ = holder
 
     async def talk() -> None:
@@ -260,7 +260,7 @@ def test_a_lie_is_not_used_even_with_the_secret(holder: Holder, lie: str) -> Non
     asyncio.run(talk())
 
 
-def test_what_is_older_than_a_file_or_than_earlier_news_is_not_used(holder: Holder) -> None:
+def test_news_older_than_a_file_or_than_earlier_news_is_not_used(holder: Holder) -> None:
     """Whatever the index says of its age."""
     server, kept = holder
 

@@ -77,7 +77,7 @@ def test_all_together_have_as_many_as_one_may(tmp_path: Path) -> None:
     with_redis(tmp_path, talk)
 
 
-def test_who_leaves_makes_room_everywhere(tmp_path: Path) -> None:
+def test_a_client_that_leaves_makes_room_at_all_gateways(tmp_path: Path) -> None:
     async def talk(server: RedisServer) -> None:
         async with processes(server, 2, []) as (one, other):
             assert await one.admits("first", ALICE, 1)
@@ -251,7 +251,7 @@ def test_what_others_write_there_is_over_in_time(tmp_path: Path, monkeypatch: py
     with_redis(tmp_path, talk)
 
 
-def test_what_is_put_costs_the_same_for_any_number_of_processes(
+def test_counting_a_connection_costs_the_same_for_any_number_of_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By the commands that Redis executes for it, but for what is removed once in a span."""

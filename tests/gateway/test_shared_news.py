@@ -22,7 +22,7 @@ def test_what_revokes_somebody_is_told_to_whoever_follows() -> None:
     assert news.take_learned() == []
 
 
-def test_who_followed_before_ends_nothing_for_another() -> None:
+def test_a_follower_that_ends_does_not_end_another() -> None:
     news, calls = SharedNews(), []
     first, second = (lambda: calls.append("first")), (lambda: calls.append("second"))
     news.follow(first)

@@ -74,9 +74,7 @@ def route(address: str, allow: str = ANYBODY) -> str:
     return f'backend = "{address}"\n{allow}'
 
 
-def test_who_we_are_and_whom_we_trust_comes_from_the_agent_and_changes_with_it(
-    setting: Setting, served: Agent
-) -> None:
+def test_identity_and_trust_come_from_the_agent_and_change_with_it(setting: Setting, served: Agent) -> None:
     """A rotation is taken whole: our SVID and the bundle. A CA that leaves the bundle ends who has only that."""
 
     async def talk() -> None:

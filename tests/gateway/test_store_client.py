@@ -77,7 +77,7 @@ def test_answers_are_read(tmp_path: Path, answer: bytes, expected: object) -> No
     ],
     ids=range(18),
 )  # fmt: skip
-def test_what_is_no_answer_or_too_long_ends_the_connection(tmp_path: Path, answer: bytes) -> None:
+def test_an_invalid_or_too_long_answer_ends_the_connection(tmp_path: Path, answer: bytes) -> None:
     """Not more is read than was asked for, however much is announced or sent."""
 
     async def talk() -> None:

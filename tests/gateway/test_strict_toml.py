@@ -80,7 +80,7 @@ def test_what_a_file_may_not_say_is_refused_with_its_line_and_what_was_expected(
         (b"#" * (MOST_BYTES + 1), "larger than"),
     ],
 )
-def test_what_is_no_toml_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_invalid_toml_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
     path = tmp_path / "f.toml"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as refused:

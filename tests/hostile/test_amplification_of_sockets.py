@@ -157,7 +157,7 @@ def reported(
     return [*([] if why is None else why.lines()), *as_text(picture).split("\n")]
 
 
-def test_what_is_explained_and_drawn_of_a_refusal_is_bounded_in_work_and_words(full: bool) -> None:
+def test_explaining_and_drawing_a_refusal_is_bounded_in_work_and_words(full: bool) -> None:
     """`serve` and `connect` watch the handshake, explain its end and draw it, whatever a stranger sent."""
     for what, attack in attacks(full):
         recorder, calls = Recorder(), Calls()

@@ -47,7 +47,7 @@ def test_the_tls_extension_has_what_the_specification_asks_for(mutual):
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
-def test_who_calls_is_written_over_whatever_the_scope_said(mutual, kind):
+def test_the_caller_replaces_whatever_the_scope_contained(mutual, kind):
     caller = peer(mutual)
     scope = {"type": kind, "extensions": {"bothways": {"peer": peer(mutual)}, "tls": {}, "http.push": {}}}
     assert run(WithCaller(greet, lambda: None), dict(scope)) == [{"type": "greeting", "who": None}]
@@ -94,7 +94,7 @@ def test_headers_do_not_set_the_caller(mutual):
     assert run(RequirePeer(WithCaller(greet, lambda: None)), scope)[0]["status"] == 403
 
 
-def test_who_may_not_gets_status_403_and_a_websocket_that_is_refused(mutual):
+def test_a_client_that_is_not_allowed_gets_status_403_or_a_refused_websocket(mutual):
     app = RequirePeer(greet, uri="spiffe://testing.example/other")
     scope = {"path": "/", "extensions": extensions_of(Caller(peer(mutual)))}
     start, body = run(app, {"type": "http", **scope})
@@ -104,7 +104,7 @@ def test_who_may_not_gets_status_403_and_a_websocket_that_is_refused(mutual):
     assert run(app, {"type": "lifespan"}) == [{"type": "greeting", "who": None}]
 
 
-def test_who_may_reaches_the_application(mutual):
+def test_an_allowed_client_reaches_the_application(mutual):
     app = RequirePeer(greet, uri="spiffe://testing.example/*")
     scope = {"type": "http", "path": "/", "extensions": extensions_of(Caller(peer(mutual)))}
     assert run(app, scope) == [{"type": "greeting", "who": "good client"}]

@@ -49,7 +49,7 @@ def test_a_url_is_taken_apart(url, authority, target):
         ("https://api.example/" + "a" * URL_LIMIT, "longer than"),
     ],
 )
-def test_what_is_no_https_url_is_refused_with_what_is_wrong(url, said):
+def test_an_invalid_https_url_is_refused_with_the_reason(url, said):
     with pytest.raises(ConfigError, match=said):
         parse(url)
 

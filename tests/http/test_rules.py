@@ -49,6 +49,6 @@ def test_a_refusal_is_logged(mutual, caplog):
 
 
 @pytest.mark.parametrize("given", [{"rules": ["cn=x"]}, {"kinds": {"name": "x"}}, {"kinds": {"dns": ()}}])
-def test_what_is_no_rule_is_refused_when_it_is_made(given):
+def test_an_invalid_rule_is_refused_when_it_is_made(given):
     with pytest.raises(ConfigError):
         PeerRules(*given.get("rules", ()), **given.get("kinds", {}))

@@ -51,7 +51,7 @@ def test_a_mode_gives_the_file_that_a_socket_would_give(mode: str, buffering: in
     assert wire.closed == 1
 
 
-def test_what_is_written_waits_in_the_buffer_and_lines_come_out() -> None:
+def test_written_data_waits_in_the_buffer_and_lines_are_sent() -> None:
     wire = Wire()
     out = open_file(wire, wire.reported, "w", None, encoding="utf-8", newline="\n")
     out.write("one\ntwo\n")

@@ -42,7 +42,7 @@ def test_an_address_is_read_and_written_alike(text: str, address: object) -> Non
         ("unix:a\0b", "a path of 1 to 107 bytes"),
     ],
 )
-def test_what_is_no_address_is_refused(text: str, problem: str) -> None:
+def test_an_invalid_address_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parsed_address(text)
     assert problem in str(refused.value)

@@ -178,7 +178,7 @@ def test_places_that_are_worth_more_are_taken_only_from_who_holds_more_than_the_
     assert len(places) == 12
 
 
-def test_who_has_its_share_of_them_waits_for_one_of_its_own_to_end() -> None:
+def test_an_address_with_its_share_waits_for_one_of_its_own_to_end() -> None:
     places = filled(*(place("192.0.2.1") for _ in range(3)), limit=12, only_from_larger=True)
     newcomer = place("192.0.2.1")
     assert not places.has_room_for("192.0.2.1")

@@ -111,7 +111,7 @@ def test_many_handshakes_at_once_prove_themselves_by_a_token(
         assert list(threads.map(call, range(12))) == [b"%d" % number for number in range(12)]
 
 
-def test_what_is_wrong_with_a_token_is_said_at_once(token: Token, tmp_path: Path) -> None:
+def test_faults_of_a_token_are_reported_at_once(token: Token, tmp_path: Path) -> None:
     issued = imported(token, "P-256", tmp_path)
     made = partial(token_credentials, issued.chain_pem)
     with pytest.raises(PinNeeded):

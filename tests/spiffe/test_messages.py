@@ -90,6 +90,6 @@ def test_no_part_of_a_response_is_taken_for_a_whole(end: int) -> None:
         ((varint(9 << 3) + b"\x01") * 2000, f"more than {MOST_FIELDS} fields"),
     ],
 )
-def test_what_is_no_response_is_refused(data: bytes, problem: str) -> None:
+def test_an_invalid_response_is_refused(data: bytes, problem: str) -> None:
     with pytest.raises(BadResponse, match=problem):
         decoded(data)

@@ -186,7 +186,7 @@ def test_an_agent_that_sends_nothing_is_not_waited_for(tmp_path: Path) -> None:
         api.close()
 
 
-def test_what_is_no_grpc_is_refused(tmp_path: Path) -> None:
+def test_a_reply_that_is_no_grpc_is_refused(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "other.sock"))
         listener.listen()

@@ -27,7 +27,7 @@ def test_a_file_is_made_replaced_and_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [None, b"one"])
-def test_who_comes_second_replaces_nothing(before: bytes | None, tmp_path: Path) -> None:
+def test_the_second_writer_replaces_nothing(before: bytes | None, tmp_path: Path) -> None:
     store = FileStore(tmp_path / "keys")
     store.replace(None, b"of another", DAY)
     assert not store.replace(before, b"ours", DAY)

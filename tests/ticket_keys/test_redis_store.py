@@ -54,7 +54,7 @@ def test_a_value_is_put_read_and_replaced_once(url: str, client: redis.Redis) ->
     assert RedisStore(url, "another name").load() is None
 
 
-def test_who_changes_a_value_meanwhile_is_first(
+def test_a_value_that_another_server_changed_meanwhile_is_not_overwritten(
     url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """WATCH: between our look and our write."""

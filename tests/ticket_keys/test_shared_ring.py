@@ -75,13 +75,13 @@ WRONG: dict[str, Callable[[dict[str, Any]], object]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_is_not_the_form_of_keys_is_not_used(what: str) -> None:
+def test_keys_in_another_form_are_not_used(what: str) -> None:
     form = json.loads(encoded(new_ring(NOON, DAY, os.urandom)))
     with pytest.raises(BadTicketKeys):
         decoded(json.dumps(WRONG[what](form)).encode(), DAY)
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"[" * LARGEST, b" " * (LARGEST + 1) + b"{}"])
-def test_what_is_no_json_is_not_used(data: bytes) -> None:
+def test_invalid_json_is_not_used(data: bytes) -> None:
     with pytest.raises(BadTicketKeys):
         decoded(data, DAY)

@@ -189,7 +189,7 @@ SIDES_12: dict[str, Callable[..., ClientConfig | ServerConfig]] = {
 
 
 @pytest.mark.parametrize("side", SIDES_12.values(), ids=SIDES_12)
-def test_who_speaks_12_alone_offers_neither_hybrids_nor_ml_dsa(
+def test_a_client_of_tls_1_2_alone_offers_neither_hybrids_nor_ml_dsa(
     side: Callable[..., ClientConfig | ServerConfig],
 ) -> None:
     """RFC 10024, RFC 8422 5.1.1: they exist in TLS 1.3 only; a version without a suite is not spoken either."""

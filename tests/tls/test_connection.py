@@ -115,7 +115,7 @@ def test_data_of_any_size_arrives_whole(size: int) -> None:
 # -- queued until established ----------------------------------------------------------------------------
 
 
-def test_what_is_sent_early_waits_until_the_peer_is_judged() -> None:
+def test_data_sent_early_waits_until_the_peer_is_judged() -> None:
     """No application data before both sides hold what they need."""
     talk = pair(client_config(), server_config())
     talk.client.send(b"from the client")

@@ -291,7 +291,7 @@ def test_a_look_ends_what_took_too_long_and_needs_nothing_more_after_the_end() -
         driver.send(b"x")
 
 
-def test_what_is_sent_comes_with_all_that_waits() -> None:
+def test_sending_returns_all_waiting_bytes_too() -> None:
     """Data before the handshake is complete is kept for later; a record that waits goes first."""
     driver = Driver(client_config().connection("localhost"), list[bytes]().append)
     server, came = server_config().connection(), bytearray()

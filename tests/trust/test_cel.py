@@ -104,7 +104,7 @@ def test_a_rule_may_also_have_kinds_which_have_to_match() -> None:
         ("(" * 100 + "true" + ")" * 100, "recursion limit"),
     ],
 )
-def test_what_is_no_rule_is_refused_when_it_is_made(expression: str, problem: str) -> None:
+def test_an_invalid_rule_is_refused_when_it_is_made(expression: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         CelRule(expression)
     assert problem in str(refused.value)
@@ -125,7 +125,7 @@ def test_a_certificate_with_more_than_that_is_let_in_by_no_expression(names: lis
     assert why in (rule.failing(found) or "")
 
 
-def test_what_is_neither_true_nor_false_lets_nobody_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expression_that_is_neither_true_nor_false_accepts_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does an exception of the library."""
     rule = CelRule("true")
 

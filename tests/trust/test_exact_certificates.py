@@ -118,7 +118,7 @@ def test_files_name_cas_exact_certificates_or_both(tmp_path: Path) -> None:
             TrustStore.from_file(ca, exact=theirs)
 
 
-def test_who_is_removed_from_a_watched_file_is_trusted_no_more(
+def test_a_peer_that_is_removed_from_a_watched_file_is_trusted_no_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also the last one, by an empty file; one that cannot be read changes nothing."""

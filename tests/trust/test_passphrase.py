@@ -31,7 +31,7 @@ def test_the_longest_passphrase_is_read_whole() -> None:
         (b"a" * 100_000, "longer than 1024 characters"),
     ],
 )
-def test_what_is_no_passphrase_is_refused_with_the_name_of_the_file_and_without_its_content(
+def test_an_invalid_passphrase_is_refused_with_the_name_of_the_file_and_without_its_content(
     content: bytes, problem: str
 ) -> None:
     with pytest.raises(ConfigError, match=f"^words: its first line is {problem}"):

@@ -70,7 +70,7 @@ def test_blocks_without_an_end_cost_no_more_than_their_length():
 
 
 @pytest.mark.parametrize("size", [0, 1, 47, 48, 49, 1000])
-def test_what_is_encoded_is_found_again(size: int) -> None:
+def test_encoded_blocks_are_found_again(size: int) -> None:
     """RFC 7468 2: lines of 64 characters."""
     data = bytes(range(256)) * 4
     text = encoded("ECHCONFIG", data[:size])

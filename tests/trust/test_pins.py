@@ -140,7 +140,7 @@ def test_a_file_that_is_wrong_says_where(content: bytes, problem: str, tmp_path:
     assert str(file) in str(caught.value)
 
 
-def test_what_is_no_set_of_pins_is_refused() -> None:
+def test_an_invalid_set_of_pins_is_refused() -> None:
     with pytest.raises(ConfigError, match="not a single text"):
         PinnedKeys.from_digests(raw().fingerprint)
     with pytest.raises(ConfigError, match="no pin"):

@@ -28,6 +28,6 @@ def test_fields_are_read_in_their_order_with_the_bytes_of_those_that_have_some()
         ((varint(9 << 3) + b"\x01") * (MOST_FIELDS + 1), f"more than {MOST_FIELDS} fields"),
     ],
 )
-def test_what_is_no_message_is_refused(data: bytes, problem: str) -> None:
+def test_an_invalid_message_is_refused(data: bytes, problem: str) -> None:
     with pytest.raises(NotProtobuf, match=problem):
         list(fields(data))

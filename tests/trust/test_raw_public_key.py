@@ -26,7 +26,7 @@ def test_every_kind_of_key_is_decoded_and_no_part_of_one(kind: str) -> None:
             read_raw_key(bad)
 
 
-def test_what_is_no_key_for_signatures_is_refused() -> None:
+def test_a_key_that_makes_no_signatures_is_refused() -> None:
     other = x25519.X25519PrivateKey.generate().public_key()
     for spki in (
         other.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),

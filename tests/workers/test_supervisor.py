@@ -230,7 +230,7 @@ def test_a_machine_that_starts_no_process_is_asked_again_later(tmp_path):
         program.until("serving")
 
 
-def test_what_is_asked_before_workers_are_replaced_may_say_no(tmp_path):
+def test_a_check_before_workers_are_replaced_may_prevent_that(tmp_path):
     """As who reads files again and finds them wrong."""
     with running(tmp_path, prelude="may = lambda: Path('right').exists() or tell('not replaced')") as program:
         program.until("all ready")

@@ -75,7 +75,9 @@ def test_an_authority_below_may_do_what_it_was_given(folder: Path) -> None:
         ),
     ],
 )
-def test_what_is_refused_leaves_nothing(folder: Path, words: tuple[str, ...], problem: str) -> None:
+def test_a_refused_certificate_leaves_no_file_and_no_entry(
+    folder: Path, words: tuple[str, ...], problem: str
+) -> None:
     init()
     before = sorted(folder.iterdir())
     ca("issue", "ca", *words, "--out", "x", error=problem)

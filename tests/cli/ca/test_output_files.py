@@ -15,7 +15,7 @@ from bothways.cli.ca.output_files import OutputFiles
 from ca_commands import ca, client, init, rows
 
 
-def test_what_is_handed_out_is_private_and_complete(folder: Path) -> None:
+def test_written_files_are_private_and_complete(folder: Path) -> None:
     init()
     result = client("alice", "--p12")
     assert (folder / "alice.key").stat().st_mode & 0o777 == 0o600

@@ -26,7 +26,7 @@ def test_a_file_is_replaced_when_all_came(tmp_path: Path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_who_leaves_before_leaves_what_was_there(tmp_path: Path):
+def test_output_that_is_not_completed_leaves_no_file(tmp_path: Path):
     file = tmp_path / "answer"
     with pytest.raises(RuntimeError), Output(str(file)) as output:
         output.write(b"half")
@@ -55,7 +55,7 @@ def test_the_usual_mask_decides_who_may_read_it(tmp_path: Path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path):
+def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     got: list[bytes] = []

@@ -65,7 +65,7 @@ def test_a_suggested_command_encrypts_too(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("key")
-def test_what_is_no_configuration_is_wrong_use(folder: Path) -> None:
+def test_an_invalid_ech_configuration_is_wrong_use(folder: Path) -> None:
     for wrong in ("nothing.pem", "ada.pem", "AAAA", ""):
         done = connect("1", folder, "--ech", wrong)
         assert done.returncode == 2 and "--ech" in done.stderr, done.stderr

@@ -120,7 +120,7 @@ def test_the_command_for_anchors_in_pkcs12_finds_them(handed):
     assert set(handed.anchors.subjects) <= set(TrustStore.from_file("all.p12.pem").subjects)
 
 
-def test_what_is_wrong_with_a_file_of_our_kinds_is_reported_as_before(handed):
+def test_files_of_the_expected_kinds_are_reported_by_their_own_errors(handed):
     mine = handed.identity("client")
     for call, printed in (
         (lambda: load_identity(str(mine.p12), None, None), "no password was given"),

@@ -50,7 +50,7 @@ def test_whether_a_passphrase_is_asked_for_does_not_depend_on_what_a_file_is_cal
 
 
 @pytest.mark.parametrize("name", ["locked.key", "ada.p12"])
-def test_what_is_encrypted_is_reported_by_its_type_and_a_wrong_passphrase_is_too(folder, name):
+def test_encrypted_files_and_wrong_passphrases_are_reported_with_the_type_of_the_file(folder, name):
     """A program asks for a passphrase where one is needed, without reading what the error says."""
     cert = str(folder / ("ada.pem" if name.endswith(".key") else name))
     key = str(folder / name) if name.endswith(".key") else None

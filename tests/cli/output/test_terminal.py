@@ -76,7 +76,7 @@ def test_any_error_has_words():
     assert terminal.described(ValueError()) == "ValueError"
 
 
-def test_what_is_said_of_a_peer_is_cut_in_lines_and_length() -> None:
+def test_reports_about_a_peer_are_limited_in_lines_and_length() -> None:
     """Nothing that it sends makes it longer."""
     assert terminal.bounded(["short", "x" * 600]) == ["short", "x" * 600]
     long = terminal.bounded("y" * (600 + number) for number in range(1_000_000))
@@ -97,7 +97,7 @@ def test_what_a_configuration_says_is_reported_in_the_names_of_options(text, rep
     assert terminal.in_options(text) == reported
 
 
-def test_what_is_waited_for_is_said_when_it_takes_long(capsys):
+def test_a_long_wait_is_reported_and_a_short_one_is_not(capsys):
     """And not when it comes at once."""
     with terminal.waiting("a reply", 0.0):
         for _ in range(200):

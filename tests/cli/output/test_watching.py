@@ -116,7 +116,7 @@ def test_what_the_log_has_of_files_is_said_while_they_are_looked_after(capsys) -
     assert (files_logger.level, files_logger.propagate, list(files_logger.handlers)) == before
 
 
-def test_what_is_looked_after_is_said_and_a_look_that_fails_is_tried_again(monkeypatch, capsys) -> None:
+def test_watched_files_are_reported_and_a_failed_check_is_repeated(monkeypatch, capsys) -> None:
     """A defect in one look ends no other."""
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.001)
     outcomes, twice = iter([ValueError("out of order"), ["something new"]]), threading.Event()

@@ -59,7 +59,7 @@ async def test_client_whose_place_is_taken_is_disconnected() -> None:
 
 
 @run
-async def test_who_has_come_further_in_a_handshake_keeps_its_place() -> None:
+async def test_the_handshake_with_more_progress_keeps_its_place() -> None:
     """By the bytes that came for their age."""
     here = Door(8)
     good, idle = here.enters("192.0.2.1"), here.enters("192.0.2.1")
@@ -86,7 +86,7 @@ async def test_an_address_settles_in_a_quarter_of_the_places_and_then_waits() ->
 
 
 @run
-async def test_who_waits_for_a_place_is_reported_with_the_reason_and_not_again_at_once() -> None:
+async def test_a_waiting_connection_is_reported_with_the_reason_and_not_again_at_once() -> None:
     """Otherwise a healthy log hides that all clients behind one address hang."""
     told: list[str] = []
     here = Door(8, on_wait=told.append)
@@ -127,7 +127,7 @@ async def test_when_all_places_are_settled_who_holds_most_and_was_silent_for_lon
 
 
 @run
-async def test_who_waits_for_a_place_and_is_ended_waits_no_longer() -> None:
+async def test_a_waiting_connection_that_is_ended_waits_no_longer() -> None:
     here = Door(4)
     await here.settles("192.0.2.1")
     waiting = here.enters("192.0.2.1")

@@ -110,7 +110,7 @@ def test_page_asks_for_the_certificate_when_it_has_read_the_request(start):
     [("serve", "127.0.0.1:0", "--echo"), ("run", "app:app")],
     ids=["serve", "run"],
 )
-def test_who_asks_nobody_later_takes_no_such_option(command, folder):
+def test_client_auth_later_is_refused_where_no_certificate_is_requested_later(command, folder):
     """It would have no effect: nobody would ever be asked."""
     done = run_command(
         bothways(*command, *IDENTITY, "--client-ca", "ca.pem", "--client-auth", "later"),

@@ -46,7 +46,7 @@ def test_all_addresses_together_have_theirs(clock: Clock) -> None:
     assert reports.limits.remembered == source.SOURCES
 
 
-def test_who_has_proved_its_name_is_told_of_however_often(clock: Clock) -> None:
+def test_reports_about_verified_clients_are_not_limited(clock: Clock) -> None:
     reported: list[str] = []
     reports = Reports(reported.append, clock)
     for _ in range(500):

@@ -134,7 +134,7 @@ def files(
     return ServerFiles(side, Clients(client_ca, client_auth, allow))
 
 
-def test_who_is_connected_is_judged_again_whatever_can_end_what_lets_him_in(mutual, tmp_path, monkeypatch):
+def test_connected_clients_are_verified_again_by_whatever_may_change(mutual, tmp_path, monkeypatch):
     """By what may change; where nothing may, the certificate still ends."""
     assert files(mutual, None).judge_again == "never"
     assert files(mutual, str(mutual.ca)).judge_again == "change"

@@ -22,7 +22,7 @@ def pieces(data: bytes, size: int) -> list[bytes]:
         b"3\r\n\n\r\n\r\n0\r\n\r\n" + b"GET / HTTP/1.1\nanything else",  # after the end, and within a chunk
     ],
 )
-def test_what_is_whole_is_taken_however_it_is_cut(data: bytes) -> None:
+def test_complete_chunks_are_accepted_however_they_are_split(data: bytes) -> None:
     for size in range(1, len(data) + 1):
         lines = ChunkLines()
         for each in pieces(data, size):

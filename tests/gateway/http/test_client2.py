@@ -80,7 +80,7 @@ EVIL = {
 
 
 @pytest.mark.parametrize("what", EVIL)
-def test_what_is_no_response_reaches_no_client(
+def test_an_invalid_response_reaches_no_client(
     setting: Setting, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def talk() -> None:

@@ -51,7 +51,7 @@ def test_an_authority_is_a_name_or_an_address(authority: bytes, name: str | None
         b"app.example\x00",
     ],
 )
-def test_what_is_no_authority_is_refused(authority: bytes) -> None:
+def test_an_invalid_authority_is_refused(authority: bytes) -> None:
     with pytest.raises(RefusedRequest, match="no host") as refused:
         server_name_of(authority)
     assert refused.value.status == 400

@@ -10,7 +10,7 @@ from bothways.gateway.http.streams import BUFFER_LIMIT, ByteStream
 from gateway_http import Wire
 
 
-def test_what_is_not_read_stops_the_peer_until_it_is() -> None:
+def test_data_that_is_not_read_stops_the_peer_until_it_is() -> None:
     async def talk() -> None:
         stream, wire = ByteStream(), Wire()
         stream.connection_made(wire)

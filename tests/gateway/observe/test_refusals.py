@@ -40,7 +40,7 @@ def test_alerts_without_a_name_displace_no_other_refusal() -> None:
     assert [each["code"] for each in refusals.facts()] == ["ALERT_OTHER", "REVOKED"]
 
 
-def test_who_leaves_or_is_let_in_is_no_refusal() -> None:
+def test_a_client_that_leaves_or_is_accepted_is_no_refusal() -> None:
     refusals = Refusals(lambda: 0.0, lambda: NOON)
     refusals.note(refused(Code.CLIENT_LEFT.name, verdict="none"), ())
     refusals.note(refused(Code.CLOSED.name, verdict="allowed"), ())

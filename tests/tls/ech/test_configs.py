@@ -110,7 +110,7 @@ def test_only_suites_that_we_have_are_kept() -> None:
         config_list(contents(extensions=bytes.fromhex("1a1a00001a1a0000"))),
     ],
 )
-def test_what_is_no_list_is_refused(encoded: bytes) -> None:
+def test_an_invalid_list_is_refused(encoded: bytes) -> None:
     """RFC 9849 4: one encoding each, nothing left over, no extension twice."""
     with pytest.raises(ConfigError, match="ech: not an ECHConfigList"):
         ECHConfigList(encoded)

@@ -54,7 +54,7 @@ def encoded(*extensions: ext.Extension, padding: bytes = b"", session_id: bytes 
     return body_of(replace(INNER_HELLO, legacy_session_id=session_id, extensions=extensions)) + padding
 
 
-def test_what_is_shared_is_sent_once() -> None:
+def test_shared_extensions_are_sent_once() -> None:
     """RFC 9849 5.1: and the session ID is that of the outer ClientHello."""
     short = encoded_inner(INNER_HELLO, codes(SHARED), config())
     assert bytes(range(32)) not in short and b"private.example" in short and b"s" * 32 not in short
@@ -156,7 +156,7 @@ def test_an_inner_hello_keeps_the_rules_of_every_hello() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 40, 80])
-def test_what_is_cut_off_is_undecodable(size: int) -> None:
+def test_a_truncated_inner_hello_is_undecodable(size: int) -> None:
     fault, _ = blamed(encoded(INNER, *SHARED)[:size])
     assert fault is Fault.UNDECODABLE
 
@@ -217,7 +217,7 @@ def expanded(short: ClientHello, padding: bytes, outer: ClientHello) -> ClientHe
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_what_is_decoded_is_what_another_reading_of_the_rfc_decodes(part: int, full: bool) -> None:
+def test_decoding_agrees_with_a_second_implementation_of_the_rfc(part: int, full: bool) -> None:
     """RFC 9849 5.1, for drawn extensions within and outside, and drawn references: taken, or refused, by both."""
     taken = 0
     for number in range(5000 if full else 250):

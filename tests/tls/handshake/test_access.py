@@ -146,7 +146,7 @@ def test_an_anonymous_client_is_asked_about_as_none(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_who_is_not_trusted_is_not_asked_about(version: str) -> None:
+def test_allow_is_not_applied_to_a_client_that_is_not_trusted(version: str) -> None:
     """A certificate that is refused says nothing about anybody."""
     asked: list[Peer | None] = []
     clock = FrozenClock()
@@ -180,7 +180,7 @@ async def waits(peer: Peer | None) -> None:
         (lambda peer: Refusal(""), "`allow` failed, so the client is refused"),
     ],
 )
-def test_what_is_no_clear_yes_refuses_and_is_logged(
+def test_any_unexpected_result_refuses_and_is_logged(
     version: str, allow: Any, logged: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It fails closed; the client is told no more than that."""

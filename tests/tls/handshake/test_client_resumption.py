@@ -99,7 +99,7 @@ def test_sessions_are_resumed_without_certificates_or_signatures() -> None:
     assert sum(isinstance(each, Judged) for each in notes) == 1
 
 
-def test_who_signs_now_says_no_earlier_time() -> None:
+def test_a_peer_that_signs_in_this_handshake_has_no_earlier_time_of_proof() -> None:
     client, server, _ = configs()
     made = talk(client, server)
     assert made.client.peer is not None and made.client.peer.proved_at is None

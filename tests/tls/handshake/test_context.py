@@ -15,7 +15,7 @@ from tls.handshake.contexts import context
 from tls.handshake.conversations import credentials
 
 
-def test_what_is_forgotten_cannot_be_had_again() -> None:
+def test_a_forgotten_transcript_cannot_be_read() -> None:
     """Secrets go with the end of a connection."""
     hs = context(Role.CLIENT)
     hs.forget()

@@ -114,7 +114,7 @@ def test_fast_path_of_sending_is_not_used_with_an_observer_or_padding() -> None:
         assert out.seal_data(b"x") is None
 
 
-def test_what_is_put_in_goes_out_as_it_is() -> None:
+def test_encoded_messages_and_records_are_sent_unchanged() -> None:
     """Messages that are encoded share the flight's record, and records follow it as they are."""
     out = outbox()
     out.put_encoded(b"one")

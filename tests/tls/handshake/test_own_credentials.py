@@ -30,7 +30,7 @@ WANTED = (
 
 
 @pytest.mark.parametrize("wanted", ["", *WANTED.split()])
-def test_who_is_found_by_a_name_is_who_is_valid_for_it(wanted: str) -> None:
+def test_credentials_found_by_a_name_are_valid_for_it(wanted: str) -> None:
     """RFC 9525 6.3: the same as each asked alone, in their order."""
     own = tuple(credentials(name) for name in NAMES)
     assert OwnCredentials(own).named(wanted) == tuple(each for each in own if each.matches(wanted))

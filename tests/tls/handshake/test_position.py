@@ -30,7 +30,7 @@ def client_at(step: Step, notes: list[Note] | None = None) -> Position:
     return position
 
 
-def test_what_is_agreed_decides_which_table_holds() -> None:
+def test_the_negotiated_version_selects_the_table_of_steps() -> None:
     """The version is chosen after the first step."""
     position = Position(context(Role.CLIENT))
     position.apply(Wait(Step.WAIT_SH))
@@ -60,7 +60,7 @@ def test_a_wait_for_an_answer_at_the_same_step_is_no_step() -> None:
         (Role.SERVER, IN_12, True),
     ],
 )
-def test_who_is_known_to_be_accepted_at_the_end_of_the_handshake(
+def test_a_side_knows_at_the_end_of_the_handshake_whether_it_is_accepted(
     role: Role, negotiated: Negotiated, known: bool
 ) -> None:
     """RFC 9846 4.5.3: a client of TLS 1.3 is not."""

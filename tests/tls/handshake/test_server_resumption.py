@@ -132,7 +132,7 @@ def test_a_client_that_expires_is_not_resumed() -> None:
     )
 
 
-def test_who_may_come_in_is_asked_each_time() -> None:
+def test_allow_is_applied_at_each_resumption() -> None:
     asked: list[str | None] = []
     doors: list[AccessRefusal | None] = [None]
 
@@ -180,7 +180,7 @@ def test_evidence_that_changes_during_the_handshake_is_used_before_its_end() -> 
     assert made.server.peer is None
 
 
-def test_who_may_come_in_is_asked_again_with_new_evidence() -> None:
+def test_allow_is_applied_again_with_new_evidence() -> None:
     store = CRLStore(lists())
     asked: list[Any] = []
     client, server, _ = configs(server={"revocation": Revocation(crls=store), "allow": asked.append})

@@ -137,7 +137,7 @@ def test_evidence_that_changes_during_the_handshake_is_used_before_its_end() -> 
     assert made.client.failure is not None
 
 
-def test_who_may_come_in_is_asked_each_time() -> None:
+def test_allow_is_applied_at_each_resumption() -> None:
     asked: list[str | None] = []
     doors: list[AccessRefusal | None] = [None]
 

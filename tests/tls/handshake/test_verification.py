@@ -133,7 +133,7 @@ def test_a_judgement_knows_the_generation_of_its_evidence() -> None:
     assert verified.generation != request.generation
 
 
-def test_what_is_at_hand_blames_and_what_may_yet_be_fetched_does_not() -> None:
+def test_available_evidence_refuses_and_evidence_that_may_be_fetched_does_not() -> None:
     """While an answer is awaited: a revocation that comes to hand counts at once."""
     hs, lists = context(Role.CLIENT), CRLStore()
     request = fetching(revocation={"crls": lists})

@@ -120,7 +120,7 @@ def test_the_other_side_finds_the_key_by_what_is_sent() -> None:
         assert SECRET.hex() not in repr(found)
 
 
-def test_what_is_sent_back_to_its_sender_is_unknown_to_it() -> None:
+def test_an_identity_that_is_sent_back_to_its_sender_is_unknown_to_it() -> None:
     """RFC 9258 B: the same set of keys, used in both roles by one node."""
     both = ExternalPSKs([psk()])
     (sent,) = usable_psks(psk(), Role.CLIENT, ["sha256"])

@@ -130,7 +130,7 @@ def test_data_is_received_while_an_answer_is_sent():
 
 
 @pytest.mark.parametrize("offers", [True, False])
-def test_who_did_not_offer_it_may_not_be_asked(offers: bool):
+def test_a_client_that_did_not_offer_it_may_not_be_asked(offers: bool):
     """RFC 9846 4.3.6: a server that asks all the same breaks the protocol."""
     notes: list[Note] = []
     talk = established(notes, offers=offers)
@@ -159,7 +159,7 @@ def test_a_server_may_ask_so_many_times_and_no_more():
     assert isinstance(failure(talk.client_events), PeerFault)
 
 
-def test_who_has_closed_answers_no_more():
+def test_a_client_that_has_closed_answers_no_more():
     """RFC 9846 6.1: nothing goes out after close_notify."""
     notes: list[Note] = []
     talk = established(notes)
@@ -248,7 +248,7 @@ def test_a_signer_that_does_not_sign_shows_no_certificate(late: bool):
     assert talk.client.established and talk.client.next_deadline() is None
 
 
-def test_who_has_closed_sends_no_proof_that_was_signed_meanwhile():
+def test_a_client_that_has_closed_sends_no_signature_that_was_made_meanwhile():
     """RFC 9846 6.1."""
     notes: list[Note] = []
     talk, (wanted,) = asked_of_a_signer(notes, b"later")

@@ -395,7 +395,7 @@ def test_missing_evidence_is_requested_again_until_the_verdict_expires(judge: Ro
             talk.judge.provide(wanted, [talk.response()])
 
 
-def test_what_is_unknown_when_the_caller_asks_is_unknown_at_once() -> None:
+def test_a_status_that_is_unknown_when_the_caller_asks_is_refused_at_once() -> None:
     """Only a renewal ahead of need takes nothing away."""
     talk = Fetching(Role.SERVER)
     [wanted] = talk.judge.judge_again()

@@ -193,7 +193,7 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize(("start", "words"), STRANGERS.items(), ids=lambda value: ascii(value)[:16])
-def test_what_is_no_tls_is_named_by_a_guess(start: bytes, words: str) -> None:
+def test_bytes_that_are_not_tls_are_named_by_a_guess(start: bytes, words: str) -> None:
     """RFC 9846 5.1: the first bytes start no record; byte by byte it comes to the same."""
     framing = Framing()
     framing.feed(start)

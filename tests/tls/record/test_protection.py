@@ -334,7 +334,7 @@ def sealed_by_hand_12(suite: Suite, key: bytes, iv: bytes, sequence: int, kind: 
 
 @every_suite_12
 @pytest.mark.parametrize("size", [0, 1, 1400, FRAGMENT_LIMIT, FRAGMENT_LIMIT + 1, 100_000])
-def test_what_is_sealed_opens_in_tls_1_2(suite: Suite, size: int) -> None:
+def test_a_sealed_record_opens_in_tls_1_2(suite: Suite, size: int) -> None:
     """RFC 5246 6.2: the content type stands outside; fragments of at most 2^14 bytes."""
     ours, theirs = pair12(suite)
     data = os.urandom(size)

@@ -84,7 +84,7 @@ def test_a_request_is_whole_with_its_version() -> None:
 
 
 @pytest.mark.parametrize("start", [b"", b"\x80", b"\0\1", b"hello", b"\x16\x03\x01\0\5", b"\x80\x2e\x02\0\2"])
-def test_what_is_not_known_is_not_guessed(start: bytes) -> None:
+def test_no_protocol_is_guessed_from_unknown_bytes(start: bytes) -> None:
     assert recognise(start) is None
 
 

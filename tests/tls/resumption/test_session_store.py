@@ -80,7 +80,7 @@ def test_a_long_ticket_is_not_kept() -> None:
     assert len(store) == 1
 
 
-def test_what_is_too_old_is_passed_over() -> None:
+def test_sessions_that_are_too_old_are_not_returned() -> None:
     store = SessionStore(max_age=timedelta(hours=1))
     store.keep(KEY, replace(SESSION, authenticated=NOON - timedelta(minutes=30)))
     store.keep(KEY, replace(SESSION, authenticated=NOON - timedelta(hours=2)))

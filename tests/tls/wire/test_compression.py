@@ -37,7 +37,7 @@ def refused(algorithm: int, data: bytes, size: int, limit: int = LIMIT) -> str:
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
-def test_what_is_compressed_comes_back(algorithm: Algorithm) -> None:
+def test_compressed_data_is_decompressed_unchanged(algorithm: Algorithm) -> None:
     """RFC 8879 4: of any length, and of what cannot be compressed."""
     need(algorithm)
     chance = random.Random(algorithm)
@@ -57,7 +57,7 @@ def test_other_length_than_the_one_stated_is_refused(algorithm: Algorithm) -> No
 
 
 @pytest.mark.parametrize("algorithm", Algorithm)
-def test_what_is_cut_continued_or_altered_is_refused(algorithm: Algorithm) -> None:
+def test_truncated_extended_or_altered_data_is_refused(algorithm: Algorithm) -> None:
     """RFC 8879 4: bad_certificate where it cannot be decompressed."""
     need(algorithm)
     data = compress(algorithm, CONTENT)

@@ -125,7 +125,7 @@ def test_what_comes_again_is_the_same_object_and_the_same_bytes() -> None:
     assert encode(codec, Pair(1, b"a")) == encode(codec, Pair(1, b"a")) == encode(PAIR, Pair(1, b"a"))
 
 
-def test_what_is_long_is_not_kept() -> None:
+def test_long_values_are_not_cached() -> None:
     data = encode(PAIR, Pair(1, bytes(255)))
     codec = cached(PAIR)
     assert decode(codec, data, "pair") == Pair(1, bytes(255))

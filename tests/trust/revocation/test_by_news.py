@@ -105,7 +105,7 @@ def test_a_ca_that_was_revoked_is_revoked_for_all_that_it_has_issued() -> None:
 
 
 @pytest.mark.parametrize("der", HARMLESS, ids=range(len(HARMLESS)))
-def test_what_is_no_permanent_revocation_changes_nothing(der: bytes) -> None:
+def test_news_without_a_permanent_revocation_changes_nothing(der: bytes) -> None:
     """Neither for one who is valid, nor for one who is revoked, nor where the status is unknown."""
     held = ([CLEAN, [CLEAN[0], crl(CA, SERVER)], [CLEAN[0]], []], [(), [ocsp_response(SERVER)]])
     for lists in held[0]:
