@@ -14,7 +14,7 @@ from typing import Any
 
 from bothways import ClientConfig
 from bothways.aio import StreamReader, StreamWriter, connect
-from bothways.gateway.config import read_config
+from bothways.gateway.config.gateway import read_config
 from bothways.gateway.current import Current
 from bothways.gateway.endings import Code
 from bothways.gateway.following import Following

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from architecture.sources import ROOT
 from bothways.cli.gateway import command
-from bothways.gateway.config import Times
-from bothways.gateway.workers import SPARE_SECONDS
+from bothways.gateway.config.gateway import Times
+from bothways.gateway.processes.workers import SPARE_SECONDS
 from bothways.testing import MutualTLS
 
 KUBERNETES = ROOT / "packaging" / "kubernetes"

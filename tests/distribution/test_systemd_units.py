@@ -84,8 +84,8 @@ def test_the_user_is_one_that_sysusers_makes(tmp_path: Path) -> None:
 
 
 def test_service_is_given_longer_to_stop_than_connections_to_drain() -> None:
-    from bothways.gateway.config import Times
-    from bothways.gateway.workers import SPARE_SECONDS
+    from bothways.gateway.config.gateway import Times
+    from bothways.gateway.processes.workers import SPARE_SECONDS
 
     assert float(Unit(SERVICE)["Service"]["TimeoutStopSec"]) > Times().drain + SPARE_SECONDS
 

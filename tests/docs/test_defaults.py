@@ -32,31 +32,23 @@ from bothways.diagnosis import service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
-from bothways.gateway import (
-    authority_config,
-    authority_source,
-    current,
-    handover,
-    news_check,
-    news_index,
-    proxy_header,
-    revocation_news,
-    routes,
-    shared_limits,
-    store_client,
-    strict_toml,
-    tunnel,
-)
-from bothways.gateway import config as gateway_config
+from bothways.gateway import authority_source, current, routes, tunnel
 from bothways.gateway import log as gateway_log
-from bothways.gateway import proxies as gateway_proxies
 from bothways.gateway import server as gateway_server
-from bothways.gateway import workers as gateway_workers
-from bothways.gateway.config import GatewayLimits, Times
+from bothways.gateway.before_tls import proxies as gateway_proxies
+from bothways.gateway.before_tls import proxy_header
+from bothways.gateway.config import authority as authority_config
+from bothways.gateway.config import gateway as gateway_config
+from bothways.gateway.config import strict_toml
+from bothways.gateway.config.gateway import GatewayLimits, Times
 from bothways.gateway.http import client2, forward, identity_fields, link2
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
 from bothways.gateway.observe import audit_file, board, operator, refusals, snapshot, status_page
+from bothways.gateway.processes import handover
+from bothways.gateway.processes import workers as gateway_workers
+from bothways.gateway.shared import limits as shared_limits
+from bothways.gateway.shared import news_check, news_index, revocation_news, store_client
 from bothways.http import exchange, location, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form

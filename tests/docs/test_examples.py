@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from bothways.ca.home import key_encryption
 from bothways.cli.commands import bothways
-from bothways.gateway.config import parsed_config
+from bothways.gateway.config.gateway import parsed_config
 from command_line import shell_options
 from interop.peers import find
 

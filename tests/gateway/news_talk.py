@@ -12,9 +12,9 @@ from typing import Any
 import redis
 
 from bothways.gateway.held import Held, Lists
-from bothways.gateway.news_index import NewsBox, listed
 from bothways.gateway.observe.meter import Meter
-from bothways.gateway.revocation_news import NewsExchange
+from bothways.gateway.shared.news_index import NewsBox, listed
+from bothways.gateway.shared.revocation_news import NewsExchange
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore

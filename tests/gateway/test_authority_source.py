@@ -20,8 +20,8 @@ from bothways.ca.issuer import Issuer
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import TLSError
 from bothways.gateway import authority_source as module
-from bothways.gateway.authority_config import LISTS, AuthorityIdentity
 from bothways.gateway.authority_source import IssuedCertificate, NewestLists, source_of
+from bothways.gateway.config.authority import LISTS, AuthorityIdentity
 from bothways.gateway.server import Gateway
 from bothways.gateway.sources import ContentSources
 from bothways.net import connect as connect_socket

@@ -8,7 +8,7 @@ import pytest
 
 import pki
 from bothways import ConfigError
-from bothways.gateway.credential_files import CredentialFiles
+from bothways.gateway.config.credential_files import CredentialFiles
 from bothways.gateway.held import Held, Making
 from bothways.trust import files
 from bothways.trust.certificate import ParsedCertificate

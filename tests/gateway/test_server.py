@@ -13,8 +13,8 @@ import pytest
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
 from bothways.gateway import current
-from bothways.gateway.listening import open_listener
 from bothways.gateway.log import Log
+from bothways.gateway.processes.listening import open_listener
 from bothways.gateway.server import Gateway
 from bothways.testing.identities import Identities
 from gateway_talk import ANYBODY, Setting, port, service, until
@@ -450,7 +450,7 @@ def test_clients_come_in_by_a_socket_that_a_service_manager_has_opened(
                     assert await reader.readexactly(5) == b"hello"
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr("bothways.gateway.systemd.FIRST_DESCRIPTOR", listener.fileno())
+        monkeypatch.setattr("bothways.gateway.processes.systemd.FIRST_DESCRIPTOR", listener.fileno())
         for name, value in (("PID", str(os.getpid())), ("FDS", "1"), ("FDNAMES", "https")):
             monkeypatch.setenv(f"LISTEN_{name}", value)
         asyncio.run(talk())

@@ -17,15 +17,15 @@ from bothways.cli.output.watching import reporting_reloads
 from bothways.counts import counted
 from bothways.describe.escape import visible
 from bothways.faults import shown
-from bothways.gateway.config import GatewayConfig, read_config
+from bothways.gateway.config.gateway import GatewayConfig, read_config
 from bothways.gateway.current import Current
 from bothways.gateway.explain import RouteAnswer, RuleAnswer, explained
 from bothways.gateway.log import Log
 from bothways.gateway.observe.audit_file import check_usable, verified
-from bothways.gateway.process import serve
+from bothways.gateway.processes.process import serve
+from bothways.gateway.processes.systemd import READY, notify, passed_names
+from bothways.gateway.processes.workers import Workers
 from bothways.gateway.routes import Routes, load_routes
-from bothways.gateway.systemd import READY, notify, passed_names
-from bothways.gateway.workers import Workers
 from bothways.servers.addresses import PassedAddress
 from bothways.servers.listening import allow_descriptors
 from bothways.trust import files

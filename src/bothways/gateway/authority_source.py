@@ -25,7 +25,7 @@ from bothways.ca.issuer import Issuer, local_actor
 from bothways.ca.profiles import Profile
 from bothways.ca.register.values import WHOLE
 from bothways.errors import ConfigError
-from bothways.gateway.authority_config import CERTIFICATE, AuthorityIdentity, holder_of
+from bothways.gateway.config.authority import CERTIFICATE, AuthorityIdentity, holder_of
 from bothways.trust import files, pem
 from bothways.trust.parsing import PassphraseNeeded
 from bothways.trust.passphrase import passphrase_in

@@ -17,10 +17,10 @@ from bothways.diagnosis.causes import Cause
 from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.faults import Fault
 from bothways.gateway import backends
+from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.endings import Code, Ending, ending_of, is_verdict
 from bothways.gateway.log import ConnectionEntry, RequestEntry
 from bothways.gateway.observe.meter import Metric, Timing
-from bothways.gateway.proxy_header import Announced
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
 from bothways.gateway.routes import Route, Routes, is_same_trust, svid_problem

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bothways.errors import ConfigError
-from bothways.gateway.config import GatewayConfig, config_text, parsed_config
+from bothways.gateway.config.gateway import GatewayConfig, config_text, parsed_config
 from bothways.gateway.held import SYSTEM_ANCHORS, FileReader, Held, Making
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, made_routes

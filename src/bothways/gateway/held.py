@@ -13,10 +13,10 @@ from typing import Protocol, TypeVar
 
 from bothways.counts import counted
 from bothways.errors import ConfigError
-from bothways.gateway.identity_config import Own
-from bothways.gateway.shared_news import SharedNews
+from bothways.gateway.config.identity import Own
+from bothways.gateway.config.spiffe import SpiffeIdentity
+from bothways.gateway.shared.news import SharedNews
 from bothways.gateway.sources import ContentSources
-from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.spiffe.identities import TrustDomains
 from bothways.ticket_keys.wrapping import secret_in
 from bothways.trust import files

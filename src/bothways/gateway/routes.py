@@ -13,14 +13,14 @@ from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
-from bothways.gateway.config import GatewayConfig, RouteConfig, wildcard
+from bothways.gateway.config.gateway import GatewayConfig, RouteConfig, wildcard
+from bothways.gateway.config.http import HTTP2, PROTOCOLS, check_installed
+from bothways.gateway.config.identity import BackendTLS, IdentityConfig, Own
+from bothways.gateway.config.listener import STATUS
+from bothways.gateway.config.spiffe import SpiffeIdentity
 from bothways.gateway.held import FileReader, Held, Making
-from bothways.gateway.http_config import HTTP2, PROTOCOLS, check_installed
-from bothways.gateway.identity_config import BackendTLS, IdentityConfig, Own
-from bothways.gateway.listener_config import STATUS
 from bothways.gateway.observe.refusals import load_ladders
 from bothways.gateway.sources import ContentSources
-from bothways.gateway.spiffe_config import SpiffeIdentity
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
-from bothways.gateway.arrival import Arrival
+from bothways.gateway.before_tls.arrival import Arrival
+from bothways.gateway.before_tls.opening import Opening
+from bothways.gateway.before_tls.preliminary import Preliminary
+from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.client import ClientProtocol
-from bothways.gateway.config import suffix
+from bothways.gateway.config.gateway import suffix
+from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Code, Ending
-from bothways.gateway.listener_config import ListenerConfig
-from bothways.gateway.listening import bound_address, change_modes, open_listener
 from bothways.gateway.log import ConnectionEntry, Log
 from bothways.gateway.newly_listed import listed_in, newly_listed
 from bothways.gateway.observe.audit_file import AuditFile
@@ -28,11 +30,9 @@ from bothways.gateway.observe.meter import CurrentState, Meter
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
 from bothways.gateway.observe.snapshot import identity_text, live_row, publish
-from bothways.gateway.opening import Opening
-from bothways.gateway.preliminary import Preliminary
-from bothways.gateway.proxy_header import Announced
+from bothways.gateway.processes.listening import bound_address, change_modes, open_listener
 from bothways.gateway.routes import Routes
-from bothways.gateway.sharing import Sharing
+from bothways.gateway.shared.sharing import Sharing
 from bothways.servers.addresses import UNIX_CLIENT, ListenerAddress, TCPAddress, UnixAddress, is_loopback
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
 from bothways.servers.places import Places

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bothways.gateway.authority_config import CERTIFICATE, LISTS
-from bothways.gateway.http_config import check_installed
+from bothways.gateway.config.authority import CERTIFICATE, LISTS
+from bothways.gateway.config.http import check_installed
 from bothways.trust import files
 
 SPIFFE = "spiffe:"

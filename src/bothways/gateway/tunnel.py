@@ -16,9 +16,9 @@ from functools import partial
 from bothways.aio.client import create_connection
 from bothways.errors import ConfigError, TimedOut, TLSError
 from bothways.gateway.backends import connected_socket
+from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Code, Ending, ending_of
-from bothways.gateway.listener_config import ListenerConfig
-from bothways.gateway.listening import bound_address, open_listener
+from bothways.gateway.processes.listening import bound_address, open_listener
 from bothways.gateway.relay import PlainEnd, Relay
 from bothways.servers.addresses import Address, UnixAddress
 from bothways.servers.listening import remove_socket_file

@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from bothways.gateway.config.http import IDENTITY_FIELDS
 from bothways.gateway.http.identity_fields import MOST_BYTES, forwarded_client_cert, identity_fields
-from bothways.gateway.http_config import IDENTITY_FIELDS
 from bothways.http.proxy import shown_chain
 from bothways.tls.events import Peer
 from bothways.trust import Names, Trusted

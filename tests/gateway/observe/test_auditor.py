@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bothways import ConfigError, PeerAlert, Truncated
-from bothways.gateway.config import read_config
+from bothways.gateway.config.gateway import read_config
 from bothways.gateway.log import ConnectionEntry
 from bothways.gateway.observe.audit_file import verified
 from bothways.gateway.observe.auditor import Auditor

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bothways import ConfigError
-from bothways.gateway.config import read_config
+from bothways.gateway.config.gateway import read_config
 from bothways.gateway.observe.operator import MOST_CONNECTIONS, is_this_host
 from gateway_talk import Setting
 from operator_talk import asked

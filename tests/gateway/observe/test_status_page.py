@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bothways import ConfigError, PeerAlert
-from bothways.gateway.config import read_config
+from bothways.gateway.config.gateway import read_config
 from bothways.gateway.held import Held
 from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import Evidence, Expiring

@@ -14,7 +14,7 @@ from bothways.cli.options.tickets import Tickets
 from bothways.cli.output.terminal import refuse, say
 from bothways.cli.servers.server_files import ServerFiles
 from bothways.errors import ConfigError
-from bothways.gateway.shared_news import SharedNews
+from bothways.gateway.shared.news import SharedNews
 from bothways.tls.events import Peer
 from bothways.tls.handshake.access import ByRules, Decide, Refusal
 from bothways.trust.evidence.http_exchange import Evidence
@@ -22,7 +22,7 @@ from bothways.trust.revocation import Revocation
 
 if TYPE_CHECKING:
     from bothways.gateway.held import Held
-    from bothways.gateway.revocation_news import NewsExchange
+    from bothways.gateway.shared.revocation_news import NewsExchange
 
 LOOK_SECONDS = 1.0
 
@@ -80,7 +80,7 @@ class ServerNews:
     async def exchanged(self) -> AsyncIterator[None]:
         """Publish and take news while the body runs. Raises ConfigError for a URL that cannot be used."""
         from bothways.gateway.observe.meter import Meter  # loaded only where news are wanted
-        from bothways.gateway.revocation_news import NewsExchange
+        from bothways.gateway.shared.revocation_news import NewsExchange
 
         self._exchange = NewsExchange(self.url, self.secret, self._held(), self, say, Meter())
         following = asyncio.get_running_loop().create_task(self._follow(self._exchange))

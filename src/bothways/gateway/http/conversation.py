@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bothways.diagnosis.causes import Cause
+from bothways.gateway.config.http import HTTP2
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.counting import Counted
@@ -30,12 +31,11 @@ from bothways.gateway.http.server2 import HTTP2Exchange, HTTP2Server
 from bothways.gateway.http.services import Services, ToService
 from bothways.gateway.http.streams import ByteStream, PlainStream
 from bothways.gateway.http.websocket import pass_bytes
-from bothways.gateway.http_config import HTTP2
 from bothways.gateway.log import RequestEntry
 
 if TYPE_CHECKING:
     from bothways.gateway.backends import Unreached
-    from bothways.gateway.config import Times
+    from bothways.gateway.config.gateway import Times
     from bothways.gateway.observe.pages import PageAnswer
 
 NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bothways.gateway.config.http import IdentityField
 from bothways.gateway.http.messages import Field
-from bothways.gateway.http_config import IdentityField
 from bothways.tls.events import Peer
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import dn_text, is_readable

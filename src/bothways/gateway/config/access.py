@@ -1,0 +1,58 @@
+"""The rules of a route as the file of a gateway writes them: `allow` and `deny`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from bothways.errors import ConfigError
+from bothways.gateway.access import ANYBODY, Access, AccessRule
+from bothways.gateway.config.strict_toml import Table
+from bothways.trust.access import PeerRule
+from bothways.trust.cel import CelRule
+from bothways.trust.peer_rules import CEL, Rule, check_together
+
+RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
+
+
+def access_in(table: Table) -> Access:
+    """Read the rules. Nobody is let in by omission: all verified clients are only by these words."""
+    deny = tuple(_rule(each) for each in table.tables("deny"))
+    _check_expressions(table, deny)
+    if isinstance(table.peek("allow"), str):
+        if table.text("allow") != ANYBODY:
+            table.refuse(f'expected [[route.allow]] tables, or the text "{ANYBODY}"', "allow")
+        return Access(None, deny)
+    rules = tuple(_rule(each) for each in table.tables("allow"))
+    if not rules:
+        table.missing("allow", f': nobody could pass; add [[route.allow]], or allow = "{ANYBODY}"')
+    _check_expressions(table, (*deny, *rules))
+    return Access(rules, deny)
+
+
+def _check_expressions(table: Table, rules: Sequence[AccessRule]) -> None:
+    try:
+        check_together([each.peers for each in rules])
+    except ConfigError as error:
+        table.refuse(str(error))
+
+
+def _rule(table: Table) -> AccessRule:
+    name = table.text("name")
+    given = {kind: values for kind in RULE_KINDS if (values := table.texts(kind)) is not None}
+    expression = table.text(CEL)
+    table.end()
+    peers: Rule
+    if expression is None:
+        peers = _peer_rule(table, given)
+    else:
+        also = _peer_rule(table, given) if given else None
+        peers = table.made(CEL, lambda: CelRule(expression, also))
+    return AccessRule(name or str(peers), peers)
+
+
+def _peer_rule(table: Table, given: dict[str, tuple[str, ...]]) -> PeerRule:
+    try:
+        return PeerRule(**given)
+    except ConfigError as error:
+        table.refuse(str(error))

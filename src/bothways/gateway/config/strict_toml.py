@@ -1,0 +1,194 @@
+"""A TOML file read strictly: every key is known and of its type, or it is told where it stands and what to do."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+from bothways.errors import ConfigError
+from bothways.faults import shown
+from bothways.gateway.config.toml_lines import Path, line_at, lines_of
+from bothways.trust import files
+
+T = TypeVar("T")
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+
+MOST_BYTES = 1024 * 1024
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    list: "an array",
+    dict: "a table",
+}
+
+
+def toml_text(path: files.FilePath) -> str:
+    """Return the text of a file. Raises ConfigError."""
+    try:
+        return files.content(path, waits=False, most=MOST_BYTES).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; TOML is written in UTF-8") from None
+
+
+def parsed_toml(path: files.FilePath, text: str) -> Table:
+    """Read the text of the file at `path`. Raises ConfigError."""
+    try:
+        content = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from None
+    return Table(str(path), lines_of(text.replace("\r\n", "\n")), content, ())
+
+
+ALIKE = 0.8  # of 1: so alike are two keys of which one is a slip of the other
+
+
+class Table:
+    """One table of the file. Each key is taken once by a method that says what it has to be; `end` refuses the rest."""
+
+    def __init__(self, file: str, lines: dict[Path, int], content: dict[str, Any], path: Path) -> None:
+        self.file = file
+        self._lines = lines
+        self._content = dict(content)
+        self._path = path
+        self._known: list[str] = []
+
+    def refuse(self, problem: str, key: str | None = None) -> NoReturn:
+        """Raise ConfigError for a key of this table, or for the table."""
+        path = self._path if key is None else (*self._path, key)
+        line = line_at(self._lines, path)
+        where = self.file if line is None else f"{self.file}, line {line}"
+        name = _spelled(path)
+        raise ConfigError(f"{where}: {name}: {problem}" if name else f"{where}: {problem}")
+
+    def has(self, key: str) -> bool:
+        """Whether a key that was not taken yet is there."""
+        return key in self._content
+
+    def peek(self, key: str) -> object:
+        """Return what is there, without taking it."""
+        return self._content.get(key)
+
+    def text(self, key: str, default: str | None = None) -> str | None:
+        """Take a text that is not empty."""
+        value = self._take(key, str)
+        if value == "":
+            self.refuse("is empty; expected a text", key)
+        if value is not None and "\0" in value:
+            self.refuse("has a NUL character, which no name or path has", key)
+        return default if value is None else str(value)
+
+    def required(self, key: str, why: str) -> str:
+        """Take a text that has to be there."""
+        value = self.text(key)
+        if value is None:
+            self.missing(key, f": {why}")
+        return value
+
+    def missing(self, key: str, why: str) -> NoReturn:
+        """Refuse the table, in which a key is missing; or a slip of that one."""
+        self.refuse_slip(key)
+        self.refuse(f"`{key}` is missing{why}")
+
+    def refuse_slip(self, key: str) -> None:
+        """Refuse a key that is not taken, and written almost like this one, which is missing."""
+        near = difflib.get_close_matches(key, self._content, 1, cutoff=ALIKE)
+        if near:
+            self.refuse(f"is not known; did you mean `{key}`?", near[0])
+
+    def texts(self, key: str) -> tuple[str, ...] | None:
+        """Take one text or an array of texts; None where there is none."""
+        value = self._take(key, str, list)
+        if value is None:
+            return None
+        several = [value] if isinstance(value, str) else value
+        for each in several:
+            if not isinstance(each, str) or not each or "\0" in each:
+                self.refuse(f"expected texts, not {shown(each)}", key)
+        if not several:
+            self.refuse("is an empty array; name at least one, or leave the key out", key)
+        return tuple(several)
+
+    def whole(self, key: str, default: int, least: int, most: int) -> int:
+        """Take a whole number within limits."""
+        value = self._take(key, int)
+        if value is not None and not least <= value <= most:
+            self.refuse(f"{shown(value)} is out of range; expected {least} to {most}", key)
+        return default if value is None else int(value)
+
+    def seconds(self, key: str, default: float, most: float = 7 * 86400.0) -> float:
+        """Take a duration above zero, in seconds."""
+        value = self._take(key, float, int)
+        if value is not None and not 0 < value <= most:
+            self.refuse(f"{shown(value)} is out of range; expected seconds above 0, at most {most:g}", key)
+        return default if value is None else float(value)
+
+    def flag(self, key: str, *, default: bool = False) -> bool:
+        """Take true or false."""
+        value = self._take(key, bool)
+        return default if value is None else bool(value)
+
+    def choice(self, key: str, default: str, options: Sequence[str]) -> str:
+        """Take one of several words."""
+        value = self.text(key, default) or default
+        if value not in options:
+            self.refuse(f"{shown(value)} is none of {', '.join(options)}", key)
+        return value
+
+    def made(self, key: str, make: Callable[[], T]) -> T:
+        """Return what is made of a key that was taken; a ConfigError names the key."""
+        try:
+            return make()
+        except ConfigError as error:
+            self.refuse(str(error), key)
+
+    def table(self, key: str) -> Table | None:
+        """Take a table; None where there is none."""
+        value = self._take(key, dict)
+        return None if value is None else self._inner(value, key)
+
+    def tables(self, key: str) -> list[Table]:
+        """Take an array of tables; empty where there is none."""
+        value = self._take(key, list)
+        for place, each in enumerate(value or ()):
+            if not isinstance(each, dict):
+                self.refuse(f"expected tables, written [[{_spelled((*self._path, key))}]]", key)
+            if not each:
+                self._inner(each, key, place).refuse("is empty")
+        return [self._inner(each, key, place) for place, each in enumerate(value or ())]
+
+    def end(self) -> None:
+        """Refuse keys that nobody has taken."""
+        for key in self._content:
+            near = difflib.get_close_matches(key, self._known, 1)
+            meant = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(self._known))}"
+            self.refuse(f"is not known; {meant}", key)
+
+    def _inner(self, content: dict[str, Any], *path: str | int) -> Table:
+        return Table(self.file, self._lines, content, (*self._path, *path))
+
+    def _take(self, key: str, *kinds: type) -> Any:
+        self._known.append(key)
+        value = self._content.pop(key, None)
+        if value is not None and type(value) not in kinds:
+            expected = " or ".join(_KINDS[each] for each in kinds[:2])
+            self.refuse(f"expected {expected}, not {_KINDS.get(type(value), type(value).__name__)}", key)
+        return value
+
+
+def _spelled(path: Path) -> str:
+    """Write a path as people count: the first of an array is 1. Keys that are not bare are quoted."""
+    words = ""
+    for each in path:
+        if isinstance(each, int):
+            words += f"[{each + 1}]"
+        else:
+            key = each if _BARE_KEY.fullmatch(each) else json.dumps(each[:64])
+            words += f".{key}" if words else key
+    return words

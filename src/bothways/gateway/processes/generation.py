@@ -1,0 +1,126 @@
+"""What a supervisor hands to its workers when a configuration or its files have changed: the contents, and new sockets.
+
+One process has read and checked them, so that all workers take the same. They are in memory that nobody can change any
+more (memfd_create(2), sealed), and are never written to a disk. Both ends are of this program, and trust each other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import mmap
+import os
+import socket
+import struct
+from dataclasses import dataclass
+
+from bothways.errors import ConfigError
+from bothways.gateway.config.gateway import MOST_LISTENERS
+
+_HEAD = struct.Struct("!QQ")  # the number of a generation, the length of its index
+_ACK = struct.Struct("!Q")
+_SEALS = ("F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE")
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation. number: it rises.  text: of the configuration.  contents: of files, by path.
+
+    changed: the files that are different from before.  sockets: one that listens for each address, as it is written,
+    that is new.
+    """
+
+    number: int
+    text: str
+    contents: dict[str, bytes]
+    changed: frozenset[str]
+    sockets: dict[str, socket.socket]
+
+
+def channel_pair() -> tuple[socket.socket, socket.socket]:
+    """Return the ends of the supervisor and of a worker; neither waits. Raises ConfigError on other systems."""
+    if not hasattr(os, "memfd_create"):
+        raise ConfigError("workers: this system has no sealed memory (memfd_create); run one process")
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for each in pair:
+        each.setblocking(False)
+    return pair
+
+
+class SealedGeneration:
+    """A generation in sealed memory, from which it is sent to any number of workers."""
+
+    def __init__(self, number: int, text: str, contents: dict[str, bytes], changed: frozenset[str]) -> None:
+        sizes = [(path, len(data)) for path, data in contents.items()]
+        index = json.dumps({"text": text, "files": sizes, "changed": sorted(changed)}).encode()
+        self.number = number
+        self._head = _HEAD.pack(number, len(index))
+        self._memory = os.memfd_create("bothways", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            with open(self._memory, "wb", closefd=False) as file:
+                file.write(index)
+                for data in contents.values():
+                    file.write(data)
+            fcntl.fcntl(self._memory, fcntl.F_ADD_SEALS, _seals())
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, channel: socket.socket, sockets: dict[str, socket.socket]) -> None:
+        """Send it to one worker, with its sockets. Raises OSError, at once for a worker that takes nothing."""
+        names = json.dumps(list(sockets)).encode()
+        descriptors = [self._memory, *(each.fileno() for each in sockets.values())]
+        socket.send_fds(channel, [self._head + names], descriptors)
+
+    def close(self) -> None:
+        """Forget it; whoever has received it keeps it."""
+        os.close(self._memory)
+
+
+def received(channel: socket.socket) -> Generation | None:
+    """Return the next generation, None if there is none. Raises EOFError when the supervisor has gone."""
+    try:
+        data, descriptors, _, _ = socket.recv_fds(channel, 65536, MOST_LISTENERS + 1)
+    except BlockingIOError:
+        return None
+    if not data:
+        raise EOFError
+    number, length = _HEAD.unpack_from(data)
+    memory, *others = descriptors
+    names = json.loads(data[_HEAD.size :])
+    sockets = {name: socket.socket(fileno=each) for name, each in zip(names, others, strict=True)}
+    try:
+        if fcntl.fcntl(memory, fcntl.F_GET_SEALS) != _seals():
+            raise OSError("the memory of a generation is not sealed")
+        with mmap.mmap(memory, 0, access=mmap.ACCESS_READ) as whole:
+            index = json.loads(whole[:length])
+            contents, at = {}, length
+            for path, size in index["files"]:
+                contents[path] = whole[at : at + size]
+                at += size
+    finally:
+        os.close(memory)
+    return Generation(number, index["text"], contents, frozenset(index["changed"]), sockets)
+
+
+def acknowledge(channel: socket.socket, number: int) -> None:
+    """Tell the supervisor that a generation is in use."""
+    with contextlib.suppress(OSError):
+        channel.send(_ACK.pack(number))
+
+
+def acknowledged(channel: socket.socket) -> int | None:
+    """Return the number of the newest generation that a worker has acknowledged since the last call, if any."""
+    newest = None
+    with contextlib.suppress(OSError):
+        while data := channel.recv(_ACK.size):
+            [newest] = _ACK.unpack(data)
+    return newest
+
+
+def _seals() -> int:
+    seals = 0
+    for each in _SEALS:
+        seals |= int(getattr(fcntl, each))
+    return seals

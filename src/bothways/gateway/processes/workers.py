@@ -1,0 +1,330 @@
+"""Several worker processes that serve one file: a supervisor holds the listening sockets and reads all files for all.
+
+A worker that dies is started again with its sockets, whose queues have kept the waiting clients. What has changed is
+checked here once and passed to all workers as one generation; they apply it, keep their connections and acknowledge
+it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from bothways.gateway.config.gateway import suffix
+from bothways.gateway.config.listener import ListenerConfig
+from bothways.gateway.current import LOOK_SECONDS, Change, Current
+from bothways.gateway.log import Log
+from bothways.gateway.observe.auditor import Auditor
+from bothways.gateway.observe.board import DRAINING, GENERATION, Board
+from bothways.gateway.observe.meter import Meter, Metric
+from bothways.gateway.processes.generation import SealedGeneration, acknowledged, channel_pair
+from bothways.gateway.processes.handover import Successor, handed_on
+from bothways.gateway.processes.listening import bound_address, change_modes, open_listeners
+from bothways.gateway.processes.process import serve_as_worker
+from bothways.gateway.processes.systemd import STOPPING, notify
+from bothways.servers.addresses import UNIX, ListenerAddress, TCPAddress, UnixAddress
+from bothways.servers.listening import remove_socket_file
+from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.workers.supervisor import Supervisor
+
+TAKE_SECONDS = (
+    10.0  # for a worker to take a generation; after that it is killed, since it goes by an earlier one
+)
+SPARE_SECONDS = 5.0  # beyond the time to drain, before a worker is killed
+
+
+class Workers:
+    """The supervisor's side. count: how many workers.  ready: is called with the addresses when all serve.
+
+    The rest is as for `process.serve`. Raises ConfigError where this system cannot fork.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        log: Log,
+        current: Current,
+        tickets: TicketKeys | None,
+        count: int,
+        ready: Callable[[list[str]], None],
+    ) -> None:
+        self._handed = handed_on()
+        handed = {} if self._handed is None else self._handed.sockets
+        count = max(count, *(len(set(map(socket.socket.fileno, each))) for each in handed.values()), 1)
+        self._successor: Successor | None = None
+        self._is_replaced = False
+        self._has_served = False
+        self._path = path
+        self._log = log
+        self._current = current
+        self._tickets = tickets
+        self._count = count
+        self._ready = ready
+        self._sockets: dict[ListenerAddress, list[socket.socket]] = {}
+        self._channels: dict[int, socket.socket] = {}
+        self._next: tuple[int, socket.socket] | None = None
+        self._generation = 1
+        self._board = Board(count)
+        self._meter = Meter(self._board.supervisor)
+        self._meter.slot.state.set(GENERATION, 1.0)
+        self._auditor = Auditor("supervisor", log.event)
+        self._is_handed_out = False
+        self._awaited: dict[
+            int, float
+        ] = {}  # workers that have not taken the newest generation, and until when
+        self._supervisor = Supervisor(
+            self._work,
+            count,
+            tell=log.event,
+            on_ready=self._report_ready,
+            may_replace=self._reload,
+            prepare=self._prepare,
+            on_stop=self._stop,
+            on_end=self._worker_ended,
+            tick=self._tick,
+            tick_seconds=LOOK_SECONDS,
+            on_upgrade=self._upgrade,
+            may_end=self._is_last,
+            grace_seconds=current.routes.config.times.drain + SPARE_SECONDS,
+        )
+
+    def run(self) -> int:
+        """Serve until SIGTERM or SIGINT, and return the exit status. Raises OSError where nobody can listen."""
+        try:
+            self._sockets = self._opened(self._current.routes.config.all_listeners)
+            self._auditor.use(self._auditor.opened(self._current.routes.config.audit))
+            self._auditor.change("start", self._path, self._current.text)
+            self._close_what_is_not_wanted()
+            return self._supervisor.run()
+        finally:
+            self._auditor.use(None)
+            self._close_listeners()
+            for each in self._channels.values():
+                each.close()
+            if self._next is not None:
+                self._next[1].close()
+
+    # -- sockets ---------------------------------------------------------------------------------------
+
+    def _opened(self, listeners: tuple[ListenerConfig, ...]) -> dict[ListenerAddress, list[socket.socket]]:
+        """Listen where nobody does yet; on all of it or on nothing."""
+        opened: dict[ListenerAddress, list[socket.socket]] = {}
+        try:
+            for each in listeners:
+                if each.address not in self._sockets:
+                    opened[each.address] = self._taken_over(each) or open_listeners(each, self._count)
+        except OSError:
+            for address, sockets in opened.items():
+                _close(address, sockets)
+            raise
+        return opened
+
+    def _taken_over(self, listener: ListenerConfig) -> list[socket.socket]:
+        """Return the sockets of a listener that this process was handed, as many as there are workers."""
+        handed = [] if self._handed is None else self._handed.sockets.pop(str(listener.address), [])
+        if handed and listener.kind != "clients":
+            return handed[:1] * self._count
+        if handed and len(handed) < self._count:
+            if isinstance(listener.address, TCPAddress):
+                host, port = handed[0].getsockname()[:2]
+                more = replace(listener, address=TCPAddress(host, port))
+                return handed + open_listeners(more, self._count - len(handed))
+            return handed[:1] * self._count
+        return handed
+
+    def _close_what_is_not_wanted(self) -> None:
+        for address, several in ({} if self._handed is None else self._handed.sockets).items():
+            for each in several:
+                each.close()
+            if address.startswith(UNIX):
+                remove_socket_file(address.removeprefix(UNIX))
+
+    def _close_listeners(self, *, but_metrics: bool = False) -> None:
+        """Close what listens. but_metrics: the operator may still ask."""
+        metrics = self._metrics_address() if but_metrics else None
+        for address in [each for each in self._sockets if each != metrics]:
+            several = self._sockets.pop(address)
+            if self._is_replaced:  # the file belongs to the successor
+                for each in several:
+                    each.close()
+            else:
+                _close(address, several)
+
+    def _stop(self) -> None:
+        if not self._is_replaced:
+            notify(STOPPING)
+        self._meter.slot.state.set(DRAINING, 1.0)
+        self._close_listeners(but_metrics=True)
+        if self._handed is not None and self._has_served:
+            self._handed.signal(signal.SIGTERM)  # it still has connections
+
+    def _is_last(self) -> bool:
+        """Whether no process before this one still has connections: whoever ends this one ends those, too."""
+        return self._handed is None or not self._has_served or self._handed.has_ended
+
+    def _report_ready(self) -> None:
+        self._has_served = True
+        if self._handed is not None:
+            self._handed.say_ready()
+        config = self._current.routes.config
+        self._ready(
+            [
+                bound_address(address, each[0]) + suffix(config, address)
+                for address, each in self._sockets.items()
+            ]
+        )
+
+    def _metrics_address(self) -> ListenerAddress | None:
+        metrics = self._current.routes.config.metrics
+        return None if metrics is None else metrics.address
+
+    def _upgrade(self) -> None:
+        """Start a process tree that follows this one, with all sockets that listen."""
+        if self._is_replaced or self._successor is not None:
+            self._log.event("this gateway is being replaced already")
+            return
+        if os.getpid() == 1:
+            self._log.event("not replaced: this is process 1, with which its container ends")
+            return
+        sockets = {str(address): several for address, several in self._sockets.items()}
+        try:
+            self._successor = Successor(sockets)
+        except OSError as error:
+            self._log.event(f"not replaced: {error.strerror or error}")
+        else:
+            self._log.event(f"process {self._successor.pid} is started to replace this gateway")
+
+    def _look_at_successor(self) -> None:
+        successor = self._successor
+        serves = None if successor is None or self._is_replaced else successor.serves()
+        if successor is None or serves is None:
+            return
+        if not serves:
+            self._successor = None
+            self._log.event("not replaced: the new process does not serve; this one continues")
+            return
+        self._is_replaced = True
+        self._log.event(f"replaced by process {successor.pid}; connections continue here until they end")
+        notify(f"MAINPID={successor.pid}")
+        self._close_listeners()
+        self._supervisor.retire()
+
+    # -- workers ---------------------------------------------------------------------------------------
+
+    def _prepare(self, number: int) -> None:
+        """Make the channel of a worker that is about to be forked."""
+        old = self._channels.pop(number, None)
+        if old is not None:
+            old.close()
+        if self._next is not None:
+            self._next[1].close()  # the end of the worker before, which has its own
+        mine, its = channel_pair()
+        self._channels[number] = mine
+        self._board.worker(number).clear_state()
+        self._awaited.pop(number, None)  # it begins with the newest generation
+        self._next = number, its
+
+    def _work(self, ready: Callable[[], None]) -> int:
+        """Serve in a worker, with its own sockets only."""
+        if self._next is None:
+            raise TypeError("a worker was not prepared")
+        number, channel = self._next
+        for each in self._channels.values():
+            each.close()
+        sockets: dict[str, socket.socket] = {}
+        for address, several in self._sockets.items():
+            sockets[str(address)] = several[number - 1]
+            for other in several:
+                if other is not several[number - 1]:
+                    other.close()
+        self._log.worker = number
+        return serve_as_worker(
+            self._path, self._log, self._current.routes, self._tickets, sockets, channel, ready,
+            board=self._board, number=number, generation=self._generation,
+        )  # fmt: skip
+
+    def _worker_ended(self, number: int) -> None:
+        """Remove what was true of a worker; what it has counted stays."""
+        self._board.worker(number).clear_state()
+        self._meter.count(Metric.WORKERS_ENDED)
+
+    # -- generations -----------------------------------------------------------------------------------
+
+    def _reload(self) -> bool:
+        """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
+        try:
+            change = self._current.read_again()
+            audit = self._auditor.opened(change.routes.config.audit)
+            listeners = () if self._is_replaced else change.routes.config.all_listeners
+            opened = self._opened(listeners)
+            if not self._is_replaced:
+                change_modes(self._current.routes.config.all_listeners, listeners)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
+            self._current.refuse(error)
+            self._meter.count(Metric.RELOADS, "refused")
+            self._auditor.refused_change(self._path, error)
+            return False
+        self._auditor.use(audit)
+        wanted = {each.address for each in listeners}
+        for address in [each for each in self._sockets if each not in wanted]:
+            _close(address, self._sockets.pop(address))
+        self._sockets |= opened
+        self._hand_out(change, opened)
+        if self._handed is not None and self._has_served:
+            self._handed.signal(signal.SIGHUP)  # it still has connections
+        return False
+
+    def _tick(self) -> None:
+        """Hand out what has changed on disk, and note which workers have taken it."""
+        try:
+            change = self._current.look()
+            if change is not None:
+                self._hand_out(change, {})
+        except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
+            self._log.event(f"files could not be checked for changes: {error!r}")
+        self._look_at_successor()
+        for number, channel in self._channels.items():
+            if acknowledged(channel) == self._generation:
+                self._awaited.pop(number, None)
+        if self._is_handed_out and not self._awaited:
+            self._is_handed_out = False
+            self._log.event("all workers use what was read")
+        for number, until in tuple(self._awaited.items()):
+            if time.monotonic() >= until:
+                self._end(number)
+
+    def _hand_out(self, change: Change, opened: dict[ListenerAddress, list[socket.socket]]) -> None:
+        self._generation += 1
+        self._meter.slot.state.set(GENERATION, self._generation)
+        self._meter.count(Metric.RELOADS, "taken")
+        self._auditor.change("reload", self._path, change.text, change.changed)
+        self._is_handed_out = True
+        self._current.take(change)  # whoever is started from here on begins with it
+        sealed = SealedGeneration(self._generation, change.text, change.contents, change.changed)
+        try:
+            for number, channel in self._channels.items():
+                new = {str(address): several[number - 1] for address, several in opened.items()}
+                self._awaited[number] = time.monotonic() + TAKE_SECONDS
+                try:
+                    sealed.send(channel, new)
+                except OSError:
+                    self._end(number)
+        finally:
+            sealed.close()
+
+    def _end(self, number: int) -> None:
+        """Kill a worker that goes by an earlier generation; another one begins with the newest."""
+        self._awaited.pop(number, None)
+        if self._supervisor.signal(number, signal.SIGKILL):
+            self._log.event(f"worker {number} does not apply the new configuration, and is ended")
+
+
+def _close(address: ListenerAddress, sockets: list[socket.socket]) -> None:
+    for each in sockets:
+        each.close()
+    if isinstance(address, UnixAddress):
+        remove_socket_file(address.path)

@@ -1,0 +1,107 @@
+"""What a supervisor hands to its workers."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import socket
+
+import pytest
+
+from bothways.gateway.processes.generation import (
+    SealedGeneration,
+    acknowledge,
+    acknowledged,
+    channel_pair,
+    received,
+)
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="this system has no sealed memory"),
+]
+
+
+def test_a_generation_arrives_whole_at_every_worker_with_sockets_that_listen() -> None:
+    """However long; two in a row are two."""
+    contents = {"ca.pem": b"x" * 1_000_000, "empty": b""}
+    first = SealedGeneration(2, "text", contents, frozenset({"ca.pem"}))
+    second = SealedGeneration(3, "other", {}, frozenset())
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener:
+        for _ in range(2):
+            here, there = channel_pair()
+            with here, there:
+                assert received(there) is None
+                first.send(here, {})
+                second.send(here, {"127.0.0.1:1": listener})
+                one, two = received(there), received(there)
+                assert one is not None and two is not None
+                assert (one.number, one.text, one.contents, one.changed) == (2, "text", contents, {"ca.pem"})
+                assert (two.number, two.text, two.contents, one.sockets) == (3, "other", {}, {})
+                [mine] = two.sockets.values()
+                with mine:
+                    assert mine.fileno() != listener.fileno()
+                    assert mine.getsockname() == listener.getsockname()
+                assert acknowledged(here) is None
+                acknowledge(there, 2)
+                acknowledge(there, 3)
+                assert acknowledged(here) == 3
+    first.close()
+    second.close()
+
+
+def test_memory_that_could_still_change_is_not_taken() -> None:
+    here, there = channel_pair()
+    memory = os.memfd_create("test", os.MFD_ALLOW_SEALING)
+    with here, there:
+        os.write(memory, b"{}")
+        socket.send_fds(here, [bytes(15) + b"\2[]"], [memory])
+        with pytest.raises(OSError, match="is not sealed"):
+            received(there)
+    os.close(memory)
+
+
+def test_nobody_can_change_what_was_handed_out() -> None:
+    here, there = channel_pair()
+    sealed = SealedGeneration(1, "", {"key.pem": b"secret"}, frozenset())
+    with here, there:
+        sealed.send(here, {})
+        _, [memory], _, _ = socket.recv_fds(there, 100, 1)
+        with pytest.raises(PermissionError):
+            os.pwrite(memory, b"x", 0)
+        with pytest.raises(PermissionError):
+            os.ftruncate(memory, 0)
+        with pytest.raises(PermissionError):
+            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_WRITE)
+        os.close(memory)
+    sealed.close()
+
+
+def test_a_generation_for_which_there_is_no_room_leaves_no_memory_open() -> None:
+    """A supervisor that tries again and again has no more descriptors than before."""
+    before, (soft, hard) = os.listdir("/proc/self/fd"), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            SealedGeneration(1, "text", {"ca.pem": bytes(100_000)}, frozenset())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+def test_a_worker_that_takes_nothing_does_not_hold_up_the_supervisor() -> None:
+    here, there = channel_pair()
+    sealed = SealedGeneration(1, "", {}, frozenset())
+    with here, there, pytest.raises(BlockingIOError):
+        while True:
+            sealed.send(here, {})
+    sealed.close()
+
+
+def test_the_end_of_the_supervisor_is_reported() -> None:
+    here, there = channel_pair()
+    here.close()
+    with there, pytest.raises(EOFError):
+        received(there)
