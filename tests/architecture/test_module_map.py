@@ -39,6 +39,7 @@ ELSEWHERE = {
     "gateway/http/server2.py": "gateway/http/test_link2.py",
     "gateway/config/authority.py": "gateway/test_authority_source.py",
     "gateway/config/identity.py": "gateway/config/test_gateway.py",
+    "gateway/shared/news_store.py": "gateway/shared/test_revocation_news.py",
     "gateway/sources.py": "gateway/config/test_spiffe.py",
     "gateway/before_tls/preliminary.py": "gateway/before_tls/test_opening.py",
     "gateway/transported.py": "gateway/test_relay.py",

@@ -48,7 +48,14 @@ from bothways.gateway.observe import audit_file, board, operator, refusals, snap
 from bothways.gateway.processes import handover
 from bothways.gateway.processes import workers as gateway_workers
 from bothways.gateway.shared import limits as shared_limits
-from bothways.gateway.shared import news_check, news_index, revocation_news, store_client
+from bothways.gateway.shared import (
+    news_check,
+    news_index,
+    news_kept,
+    news_store,
+    revocation_news,
+    store_client,
+)
 from bothways.http import exchange, location, stream
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
@@ -376,21 +383,21 @@ VALUES = {
         f"{size(store_client.MOST_OCTETS)}; {store_client.MOST_ELEMENTS}"
     ),
     "how often a process asks for revocation news; the time for each answer": (
-        f"{seconds(revocation_news.LOOK_SECONDS)}; {seconds(revocation_news.ANSWER_SECONDS)}"
+        f"{seconds(revocation_news.LOOK_SECONDS)}; {seconds(news_store.ANSWER_SECONDS)}"
     ),
     "a CRL or an OCSP response among revocation news": size(news_index.LARGEST_NEWS),
     "revocation news that are listed in Redis; their lifetime there": (
-        f"{news_index.MOST_LISTED}; {revocation_news.LIFETIME_SECONDS / 3600:g} h"
+        f"{news_index.MOST_LISTED}; {news_store.LIFETIME_SECONDS / 3600:g} h"
     ),
     "revocation news that a process reads or publishes in one round": (
         f"{revocation_news.MOST_AT_ONCE} and {size(revocation_news.MOST_OCTETS_AT_ONCE)}"
     ),
     "revocation news that a process keeps to use; to publish again": (
         f"{news.MOST_NEWS} and {size(news.MOST_NEWS_OCTETS)}; "
-        f"{revocation_news.MOST_OWN} and {size(revocation_news.MOST_OCTETS_OWN)}"
+        f"{news_kept.MOST_OWN} and {size(news_kept.MOST_OCTETS_OWN)}"
     ),
     "revocation news kept until their CA is known; CAs of verified clients that are remembered for this": (
-        f"{revocation_news.MOST_WAITING} and {size(revocation_news.MOST_OCTETS_WAITING)}; {news_check.MOST_ISSUERS}"
+        f"{news_kept.MOST_WAITING} and {size(news_kept.MOST_OCTETS_WAITING)}; {news_check.MOST_ISSUERS}"
     ),
     "time within which gateways publish again the news that Redis has lost": seconds(revocation_news.SPREAD_SECONDS),
     "log lines about refused revocation news": f"one in {seconds(revocation_news.QUIET_SECONDS)}",
@@ -596,7 +603,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"in the last {IN_WORDS[renewal.PART]}th of its lifetime, or in its last {IN_WORDS[renewal.SOON.days]} days",
         f"within {gateway_workers.TAKE_SECONDS:g} seconds is killed",
         f"not ready within {handover.READY_SECONDS:g} seconds",
-        f"Up to {revocation_news.MOST_WAITING} pieces of news of other CAs are kept",
+        f"Up to {news_kept.MOST_WAITING} pieces of news of other CAs are kept",
         f"over {news_index.LARGEST_NEWS // 2**20} MiB. A process keeps at most {news.MOST_NEWS:,} news",
         f"the first {news_index.HEAD} bytes of an index once a second",
         f"shortened to {gateway_log.NAME_LIMIT} characters",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bothways.gateway.shared import news_index, revocation_news, store_client
+from bothways.gateway.shared import news_index, news_kept, news_store, revocation_news, store_client
 from bothways.gateway.shared.news_index import Listed
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
@@ -197,7 +197,7 @@ def test_a_store_that_comes_later_or_again_and_empty_has_all_news_again(tmp_path
 def test_a_server_that_says_nothing_costs_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revocation_news, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(news_store, "ANSWER_SECONDS", 0.05)
 
     async def talk() -> None:
         async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -388,7 +388,7 @@ def test_lines_about_what_is_refused_are_few(holder: Holder, monkeypatch: pytest
 def test_number_of_news_that_wait_for_their_signer_is_limited(
     holder: Holder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(revocation_news, "MOST_WAITING", 3)
+    monkeypatch.setattr(news_kept, "MOST_WAITING", 3)
     server, kept = holder
 
     async def talk() -> None:
@@ -408,7 +408,7 @@ def test_number_of_news_that_wait_for_their_signer_is_limited(
 def test_a_crl_that_is_too_long_is_not_published(holder: Holder, monkeypatch: pytest.MonkeyPatch) -> None:
     server, kept = holder
     short, long = listing(ALICE, by=ROOT), listing(ALICE, BOB, *[ALICE] * 20)
-    for module in (news_index, revocation_news):
+    for module in (news_index, news_store, revocation_news):
         monkeypatch.setattr(module, "LARGEST_NEWS", len(long.der) - 1)
 
     async def talk() -> None:

@@ -22,32 +22,20 @@ from bothways.gateway.held import Held
 from bothways.gateway.observe.meter import CurrentState, Meter, Metric, Timing
 from bothways.gateway.shared.news import SharedNews
 from bothways.gateway.shared.news_check import NewsCheck
-from bothways.gateway.shared.news_index import (
-    HEAD,
-    LARGEST_INDEX,
-    LARGEST_NEWS,
-    SEALED,
-    BadNews,
-    Listed,
-    NewsBox,
-    digest_of,
-    listed,
-)
-from bothways.gateway.shared.store_client import Argument, BadAnswer, StoreClient, StoreRefused
+from bothways.gateway.shared.news_index import LARGEST_NEWS, BadNews, Listed, listed
+from bothways.gateway.shared.news_kept import MOST_OWN, OwnNews, WaitingNews
+from bothways.gateway.shared.news_store import LIFETIME_SECONDS, NewsStore
+from bothways.gateway.shared.store_client import StoreRefused
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.http_exchange import TOLERANCE, Evidence
 from bothways.trust.revocation.news import Taken, revokes
 
 LOOK_SECONDS, SOONEST_SECONDS = 1.0, 0.1  # between two looks, as a rule and at least
-ANSWER_SECONDS = 3.0  # for each answer
 ROUND_SECONDS = 15.0  # for all that one look reads and writes
 SPREAD_SECONDS = 10.0  # within which processes publish again what is there no more
 FILE_SECONDS = 0.3  # within which processes publish what has arrived in a file
-LIFETIME_SECONDS = 86400.0  # of news in the store
 MOST_AT_ONCE = 8  # that are read or published in one look
 MOST_OCTETS_AT_ONCE = 8 * 1024 * 1024
-MOST_WAITING, MOST_OCTETS_WAITING = 64, 16 * 1024 * 1024  # whose signers are not known yet
-MOST_OWN, MOST_OCTETS_OWN = 1024, 64 * 1024 * 1024  # that are published again
 MOST_HANDLED = 4096
 QUIET_SECONDS = 60.0  # between two lines about what is refused
 
@@ -75,18 +63,16 @@ class NewsExchange:
         tell: Callable[[str], object],
         meter: Meter,
     ) -> None:
-        self._store = StoreClient(url, ANSWER_SECONDS)
-        self._box = NewsBox(secret)
+        self._news_store = NewsStore(url, secret)
+        self._store = self._news_store.client
         self._clients, self._tell, self._meter = clients, tell, meter
         self._check = NewsCheck()
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
-        self._head: bytes | None = None
         self._there: dict[bytes, Listed] = {}  # by series, as of the last look
         self._handled: dict[bytes, None] = {}  # digests
-        self._own: dict[bytes, tuple[Listed, Evidence]] = {}  # by series
-        self._due: dict[bytes, float] = {}  # when to publish a series
-        self._waiting: dict[bytes, Evidence] = {}  # by digest
+        self._own = OwnNews()
+        self._waiting = WaitingNews()
         self._met: WeakSet[Evidence] = WeakSet()  # of files
         self._found: list[tuple[Evidence, float]] = []  # when they are to be published
         self._tried = -1  # with how many known CAs these were
@@ -130,19 +116,6 @@ class NewsExchange:
         with contextlib.suppress(RuntimeError):  # the loop may have ended
             self._loop.call_soon_threadsafe(self._wake.set)
 
-    def _keep(self, entry: Listed, evidence: Evidence, due: float | None) -> None:
-        """Keep evidence as the newest of its series. due: when it is to be published, if it is not there then."""
-        known = self._own.get(entry.series)
-        if known is not None and known[0].age >= entry.age:
-            return
-        self._own.pop(entry.series, None)
-        self._own[entry.series] = entry, evidence
-        octets = sum(len(each.der) for _, each in self._own.values())
-        while len(self._own) > MOST_OWN or octets > MOST_OCTETS_OWN:
-            octets -= len(self._own.pop(next(iter(self._own)))[1].der)
-        if due is not None:
-            self._due[entry.series] = due
-
     # -- the exchange with the server ------------------------------------------------------------------
 
     async def _run(self) -> None:
@@ -173,9 +146,9 @@ class NewsExchange:
     def _wait_seconds(self) -> float:
         """Return for how long to wait, unless something is learned: until a look, or until something is due."""
         look = LOOK_SECONDS * random.uniform(0.8, 1.2)  # noqa: S311
-        if self._store.paused_for or not self._due:
+        if self._store.paused_for or not self._own.due:
             return look
-        return max(min(look, min(self._due.values()) - self._loop.time()), 0.0)
+        return max(min(look, min(self._own.due.values()) - self._loop.time()), 0.0)
 
     async def _look_here(self) -> None:
         """Note what this process has learned, and try news again whose signers were not known."""
@@ -185,7 +158,7 @@ class NewsExchange:
         del self._found[: len(found)]
         entries = await asyncio.to_thread(lambda: [listed(each) for each, _ in found]) if found else []
         for entry, (evidence, due) in zip(entries, found, strict=True):
-            self._keep(entry, evidence, due)
+            self._own.keep(entry, evidence, due)
         await self._tell_clients(await self._try_waiting())
 
     async def _look_there(self) -> None:
@@ -210,22 +183,21 @@ class NewsExchange:
                 f"revocation news is not followed: {self._store.where}: {why}; this gateway goes by its own files and "
                 "by what it fetches"
             )
-        self._head = None
+        self._news_store.head = None
 
     # -- what others have published --------------------------------------------------------------------
 
     async def _read_news(self) -> list[Evidence]:
-        head = await self._octets(self._box.index, HEAD)
-        if head != self._head:
-            self._noted(await self._octets(self._box.index, LARGEST_INDEX + 1))
-            self._head = head
+        changed = await self._news_store.changed_index()
+        if changed is not None:
+            self._noted(changed)
         new = [each for each in self._there.values() if self._is_new(each)]
         taken, octets = [], 0
         for entry in sorted(new, key=lambda each: each.published, reverse=True)[:MOST_AT_ONCE]:
             if octets > MOST_OCTETS_AT_ONCE:
                 break
             try:
-                stored = await self._octets(self._box.item(entry.digest), LARGEST_NEWS + SEALED + 1)
+                stored = await self._news_store.item(entry)
             except StoreRefused as error:
                 self._refuse(str(error))
                 stored = b""
@@ -236,18 +208,11 @@ class NewsExchange:
                 taken.append(evidence)
         return taken
 
-    async def _octets(self, name: str, most: int) -> bytes:
-        """Return the first octets of what lies under a name, nothing for nothing."""
-        [answer] = await self._store.ask(["GETRANGE", name, 0, most - 1], most=most + 64)
-        if not isinstance(answer, bytes):
-            raise BadAnswer("it answers with other than octets")
-        return answer
-
     def _noted(self, stored: bytes) -> None:
         """Note what the index says, and what of ours is not there."""
         there: dict[bytes, Listed] = {}
         try:
-            entries = self._box.opened_index(stored) if stored else []
+            entries = self._news_store.entries(stored)
         except BadNews as problem:
             self._refuse(str(problem))
             entries = []
@@ -257,11 +222,10 @@ class NewsExchange:
         for series in self._own:
             if not self._is_there(series):
                 wait = random.random() * SPREAD_SECONDS  # noqa: S311 - spreads the work only
-                self._due.setdefault(series, self._loop.time() + wait)
+                self._own.due.setdefault(series, self._loop.time() + wait)
 
     def _is_new(self, entry: Listed) -> bool:
-        own = self._own.get(entry.series)
-        return entry.digest not in self._handled and (own is None or own[0].age < entry.age)
+        return entry.digest not in self._handled and not self._own.has_as_new(entry)
 
     def _is_there(self, series: bytes) -> bool:
         there = self._there.get(series)
@@ -275,7 +239,7 @@ class NewsExchange:
     async def _taken(self, entry: Listed, stored: bytes) -> Evidence | None:
         """Return evidence that is used from here on; None for what is not."""
         try:
-            evidence = await asyncio.to_thread(self._box.opened_item, stored, entry.digest)
+            evidence = await self._news_store.opened_item(stored, entry)
         except BadNews as problem:
             self._refuse(str(problem))
             return None
@@ -290,8 +254,7 @@ class NewsExchange:
         if self._check.count == self._tried:
             return []
         self._tried = self._check.count
-        waiting, self._waiting = self._waiting, {}
-        return [each for each in waiting.values() if await self._used(each, has_waited=True)]
+        return [each for each in self._waiting.take() if await self._used(each, has_waited=True)]
 
     async def _used(self, evidence: Evidence, *, has_waited: bool = False) -> bool:
         """Whether evidence is verified, and used from here on."""
@@ -305,7 +268,7 @@ class NewsExchange:
             self._refuse(f"a defect of ours keeps it from being read: {error!r}")
             return False
         if became is None:
-            self._wait(evidence)
+            self._waiting.add(evidence)
             if not has_waited:
                 self._meter.count(Metric.NEWS, "waiting")
             return False
@@ -314,7 +277,7 @@ class NewsExchange:
             return False
         self._meter.count(Metric.NEWS, became.value)
         if became is Taken.TAKEN:
-            self._keep(listed(evidence), evidence, None)
+            self._own.keep(listed(evidence), evidence, None)
             self._tell(f"revocation news: {_described(evidence)} was taken from {self._store.where}")
         return became is Taken.TAKEN
 
@@ -323,13 +286,6 @@ class NewsExchange:
         if not self._check.is_signed(evidence, at):
             return None
         return Taken.KNOWN if self._check.is_known(evidence) else self._news.take(evidence, at)
-
-    def _wait(self, evidence: Evidence) -> None:
-        """Keep evidence until its signer is known, and drop the oldest if there are too many."""
-        self._waiting[digest_of(evidence)] = evidence
-        octets = sum(len(each.der) for each in self._waiting.values())
-        while len(self._waiting) > MOST_WAITING or octets > MOST_OCTETS_WAITING:
-            octets -= len(self._waiting.pop(next(iter(self._waiting))).der)
 
     def _refuse(self, why: str) -> None:
         self._meter.count(Metric.NEWS, "refused")
@@ -342,55 +298,30 @@ class NewsExchange:
     async def _publish_due(self) -> None:
         """Publish what is due and not there yet; where somebody else was first, the next look begins anew."""
         now = self._loop.time()
-        due = [series for series, at in self._due.items() if at <= now][:MOST_AT_ONCE]
+        due = [series for series, at in self._own.due.items() if at <= now][:MOST_AT_ONCE]
         for each in due:
-            del self._due[each]
+            del self._own.due[each]
         due = [each for each in due if each in self._own and _is_current(self._own[each][1])]
         if not due:
             return
-        before = await self._octets(self._box.index, LARGEST_INDEX + 1)
+        before = await self._news_store.index()
         self._noted(before)
         due = [each for each in due if not self._is_there(each)]
         if not due:
             return
         for each in due:
-            await self._store_item(self._own[each][1])
-        if await self._replace_index(before, due):
+            await self._news_store.put_item(self._own[each][1])
+        more = [self._own[each][0] for each in due]
+        replaced = await self._news_store.replace_index(before, self._there.values(), more)
+        if replaced is not None:
+            self._there = dict(replaced)
             self._published(due)
         else:
-            self._due |= {each: now + random.random() * LOOK_SECONDS for each in due}  # noqa: S311
-
-    async def _store_item(self, evidence: Evidence) -> None:
-        name, lifetime = self._box.item(digest_of(evidence)), _milliseconds(2 * LIFETIME_SECONDS)
-        [is_there] = await self._store.ask(["PEXPIRE", name, lifetime])
-        if not is_there:
-            stored = await asyncio.to_thread(self._box.sealed_item, evidence)
-            await self._store.ask(["SET", name, stored, "PX", lifetime])
-
-    async def _replace_index(self, before: bytes, due: Iterable[bytes]) -> bool:
-        """Put the index with these in place of the one before; whether nobody else was first."""
-        now = _milliseconds(time.time())
-        entries = {
-            each.series: each._replace(published=min(each.published, now))
-            for each in self._there.values()
-            if now - _milliseconds(LIFETIME_SECONDS) < each.published
-        }
-        entries |= {each: self._own[each][0]._replace(published=now) for each in due}
-        after = self._box.sealed_index(entries.values())
-        await self._store.ask(["WATCH", self._box.index])
-        if await self._octets(self._box.index, LARGEST_INDEX + 1) != before:
-            await self._store.ask(["UNWATCH"])
-            return False
-        put: list[Argument] = ["SET", self._box.index, after, "PX", _milliseconds(LIFETIME_SECONDS)]
-        *_, done = await self._store.ask(["MULTI"], put, ["EXEC"])
-        if not isinstance(done, list):
-            return False
-        self._there, self._head = entries, after[:HEAD]
-        return True
+            self._own.due |= {each: now + random.random() * LOOK_SECONDS for each in due}  # noqa: S311
 
     def _published(self, due: Iterable[bytes]) -> None:
         for each in due:
-            self._due.pop(each, None)
+            self._own.due.pop(each, None)
             entry, evidence = self._own[each]
             self._meter.count(Metric.NEWS, "published")
             if entry.digest not in self._handled:  # told once, however often a store loses it
@@ -418,7 +349,3 @@ def _described(evidence: Evidence) -> str:
         f"{each.certificate.serial:x}" for each in evidence.responses[:3] if each.revokes_permanently
     )
     return f"an OCSP response that revokes the serial number {serials}"
-
-
-def _milliseconds(seconds: float) -> int:
-    return int(1000 * seconds)
