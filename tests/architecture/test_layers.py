@@ -12,7 +12,7 @@ from architecture.sources import calls, imports, modules
 
 # Rooms from the ground up. A module imports only from rows below its own, or from its own room.
 ROWS = (
-    ("counts", "http2_engine", "http2_frames", "iana", "lazy_names", "oids", "roles"),
+    ("counts", "http2", "iana", "lazy_names", "oids", "roles"),
     ("faults",),
     ("errors",),
     ("audit_chain",),
@@ -133,7 +133,7 @@ EXTRAS = {
     "fetch": {"httpcore"},
     "gateway": {"h11", "h2", "opentelemetry", "prometheus_client"},
     "http": {"httpcore", "starlette"},
-    "http2_engine": {"h2", "hpack"},
+    "http2": {"h2", "hpack"},
     "spiffe": {"h2"},
     "ticket_keys": {"redis"},
     "testing": {"pytest"},

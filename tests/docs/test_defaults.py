@@ -13,7 +13,6 @@ import click
 import pytest
 
 from architecture.sources import ROOT
-from bothways import http2_engine, http2_frames
 from bothways.aio import admission as aio_admission
 from bothways.aio import sending, start_server
 from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
@@ -57,6 +56,8 @@ from bothways.gateway.shared import (
     store_client,
 )
 from bothways.http import exchange, location, stream
+from bothways.http2 import engine as http2_engine
+from bothways.http2 import frames as http2_frames
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version

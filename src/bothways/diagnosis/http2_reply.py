@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
-from bothways.http2_frames import HEAD
+from bothways.http2.frames import HEAD
 
 FRAMES_LOOKED_AT = 64
 PADDED, PRIORITY = 0x08, 0x20

@@ -14,8 +14,8 @@ import h2.events
 from h2.exceptions import H2Error
 
 from bothways.describe.escape import visible
-from bothways.http2_engine import http2_connection
-from bothways.http2_frames import BadFrame, Budget, FrameReader, TooCostly
+from bothways.http2.engine import http2_connection
+from bothways.http2.frames import BadFrame, Budget, FrameReader, TooCostly
 from bothways.spiffe.messages import MOST_BYTES
 
 PATH = "/SpiffeWorkloadAPI/FetchX509SVID"

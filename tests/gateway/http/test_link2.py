@@ -29,7 +29,7 @@ from bothways.gateway.http.link2 import STREAM_WINDOW, Link2, Stream2
 from bothways.gateway.http.messages import BodyEnd
 from bothways.gateway.http.services import BUSY
 from bothways.gateway.server import Gateway
-from bothways.http2_frames import COST_AT_ONCE, FrameReader, GoAway
+from bothways.http2.frames import COST_AT_ONCE, FrameReader, GoAway
 from gateway_http import (
     HTTP,
     Got,

@@ -18,8 +18,8 @@ from h2.settings import SettingCodes
 
 from bothways.gateway.http.messages import BodyEnd, Field
 from bothways.gateway.http.streams import ByteStream
-from bothways.http2_engine import http2_connection
-from bothways.http2_frames import COST_OF_RESET, PREFACE, BadFrame, Budget, FrameReader, GoAway, TooCostly
+from bothways.http2.engine import http2_connection
+from bothways.http2.frames import COST_OF_RESET, PREFACE, BadFrame, Budget, FrameReader, GoAway, TooCostly
 
 STREAMS = 100  # requests at once on one connection
 STREAM_WINDOW = 64 * 1024 - 1

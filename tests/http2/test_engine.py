@@ -16,7 +16,7 @@ from h2.settings import SettingCodes
 from hyperframe.frame import HeadersFrame, PushPromiseFrame, SettingsFrame
 
 from architecture.sources import modules
-from bothways.http2_engine import CLOSED_STREAMS, SIZE_UPDATES, TABLE_LIMIT, http2_connection
+from bothways.http2.engine import CLOSED_STREAMS, SIZE_UPDATES, TABLE_LIMIT, http2_connection
 
 HEAD_LIMIT = 1000
 
@@ -132,4 +132,4 @@ def test_every_connection_of_http2_is_made_within_these_limits() -> None:
         for node in ast.walk(tree)
         if isinstance(node, ast.Name) and node.id in ("H2Connection", "BoundedConnection")
     }
-    assert made == {"bothways.http2_engine"}
+    assert made == {"bothways.http2.engine"}

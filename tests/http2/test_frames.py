@@ -5,8 +5,8 @@ from __future__ import annotations
 import h2.exceptions
 import pytest
 
-from bothways.http2_engine import http2_connection
-from bothways.http2_frames import (
+from bothways.http2.engine import http2_connection
+from bothways.http2.frames import (
     COST_AT_ONCE,
     COST_PER_SECOND,
     END_HEADERS,
