@@ -71,30 +71,35 @@ def close_key(key: SigningKey) -> None:
 
 
 def open_register(
-    path: Path, settings: files.CASettings, certificate: x509.Certificate, lock_seconds: float | None = None
+    path: Path,
+    settings: files.CASettings,
+    certificate: x509.Certificate,
+    lock_seconds: float | None = None,
+    *,
+    reads: bool = False,
 ) -> Register:
-    """Open the register of a CA; `lock_seconds` as for `Register.open`."""
+    """Open the register of a CA; `lock_seconds` and `reads` as for `Register.open`."""
     if not settings.database_url and not (path / "register.db").is_file():
         raise FileUnusable(
             f"{path / 'register.db'}: is missing; without the register no certificate can be issued"
         )
     url = settings.database_url or default_database_url(path)
-    return Register.open(url, identifier_of(certificate), lock_seconds)
+    return Register.open(url, identifier_of(certificate), lock_seconds, reads=reads)
 
 
 def register_of(path: Path) -> Register:
-    """Open the register of the issuing CA in a directory; no key is needed."""
+    """Open the register of the issuing CA in a directory, to read it; no key and no permission to write is needed."""
     return _register_of(path, _issuer_name(path))
 
 
 def root_register_of(path: Path) -> Register:
-    """Open the register of the root CA in a directory; without an intermediate it is that of the issuing CA."""
+    """Do the same for the root CA in a directory; without an intermediate it is that of the issuing CA."""
     return _register_of(path, ROOT)
 
 
 def _register_of(path: Path, name: str) -> Register:
     settings = files.read_settings(path)
-    return open_register(path, settings, _certificates(path / f"{name}.pem")[0])
+    return open_register(path, settings, _certificates(path / f"{name}.pem")[0], reads=True)
 
 
 def root_pem(path: Path) -> bytes:

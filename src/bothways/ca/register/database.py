@@ -18,9 +18,10 @@ from sqlalchemy import Connection, Engine, Select, create_engine, event
 from sqlalchemy.engine import URL, Row, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from bothways.ca.errors import DatabaseBusy, DatabaseUnavailable, OutcomeUnknown
+from bothways.ca.register.read_only import ReadOnlyFile, may_write
 from bothways.errors import ConfigError
 
 T = TypeVar("T")
@@ -44,13 +45,21 @@ class Conflict(Exception):
 
 
 class Database:
-    """One database, and the transactions on it. lock_seconds: how long others are waited for; None for the usual."""
+    """One database, and the transactions on it. lock_seconds: how long others are waited for; None for the usual.
 
-    def __init__(self, url: str, lock_seconds: float | None = None) -> None:
+    reads: nothing will be written, so that a file of SQLite is enough that can only be read.  `is_read_only`: it is so.
+    """
+
+    def __init__(self, url: str, lock_seconds: float | None = None, *, reads: bool = False) -> None:
         parsed = _read_url(url)
         self._label = f"the database {_public(parsed)}"
+        self._file: ReadOnlyFile | None = None
+        if reads and parsed.drivername == SQLITE and parsed.database and not may_write(parsed.database):
+            self._file = ReadOnlyFile(parsed.database)
+        self.is_read_only = self._file is not None
         with _database_errors(self._label):
-            self._engine = _engine(parsed, LOCK_SECONDS if lock_seconds is None else lock_seconds)
+            seconds = LOCK_SECONDS if lock_seconds is None else lock_seconds
+            self._engine = _engine(parsed, seconds) if self._file is None else _reading_engine(self._file)
         self._read_engine = self._autocommit_engine = self._engine
         if self._engine.dialect.name == "postgresql":
             self._autocommit_engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -67,6 +76,8 @@ class Database:
         """Begin a read transaction, which sees one snapshot of the database."""
         with _database_errors(self._label), self._read_engine.connect() as connection, connection.begin():
             yield connection
+        if self._file is not None:
+            self._file.check()
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
@@ -77,6 +88,8 @@ class Database:
             connection.begin(),
         ):
             yield connection
+        if self._file is not None:
+            self._file.check()
 
     @contextmanager
     def write_transaction(self, *, schema: bool = False) -> Iterator[Connection]:
@@ -163,6 +176,17 @@ def _engine(url: URL, lock_seconds: float) -> Engine:
     )
     event.listen(engine, "connect", partial(_prepare_postgresql, lock_seconds))
     return engine
+
+
+def _reading_engine(file: ReadOnlyFile) -> Engine:
+    engine = create_engine(f"{SQLITE}://", creator=file.connect, poolclass=QueuePool)
+    event.listen(engine, "connect", _without_implicit_transactions)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _without_implicit_transactions(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # BEGIN is sent explicitly
 
 
 def _prepare_sqlite(

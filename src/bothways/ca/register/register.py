@@ -73,12 +73,14 @@ class Register:
         return cls(database, authority)
 
     @classmethod
-    def open(cls, url: str, authority: str, lock_seconds: float | None = None) -> Register:
+    def open(
+        cls, url: str, authority: str, lock_seconds: float | None = None, *, reads: bool = False
+    ) -> Register:
         """Open the register of a CA and migrate its tables to this version; raises RegisterUnusable.
 
-        lock_seconds: how long other issuers are waited for; None for the usual time.
+        lock_seconds: how long other issuers are waited for; None for the usual time.  reads: see `Database`.
         """
-        with _closed_on_failure(Database(url, lock_seconds)) as database:
+        with _closed_on_failure(Database(url, lock_seconds, reads=reads)) as database:
             migrate(database)
             with database.read_transaction() as connection:
                 if not _is_known(connection, authority):

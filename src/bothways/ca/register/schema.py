@@ -148,6 +148,11 @@ def migrate(database: Database) -> None:
     """
     with database.read_transaction() as connection:
         version = _version(connection)
+    if database.is_read_only and version in range(1, VERSION):
+        raise RegisterUnusable(
+            f"the register has version {version} and has to be migrated to {VERSION}, which needs permission to write: "
+            "run `bothways ca list` as its owner first"
+        )
     if version != VERSION:
         database.transact(_migrate, schema=True)
 
