@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import signal
 import socket
 import threading
@@ -13,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bothways.ca_server import server as source
 from bothways.ca_server.server import UvicornServer, configured
@@ -40,6 +43,7 @@ def test_the_operators_application_is_answered_on_its_own_address_and_ends_with_
             configured(saying("for all"), Places(8)),
             operator=(saying("for the operator"), apart),
             ready=ready.set,
+            tell=print,
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
         thread.start()
@@ -57,6 +61,29 @@ def test_the_operators_application_is_answered_on_its_own_address_and_ends_with_
             thread.join(30)
 
 
+def test_what_the_system_does_not_give_is_reported_once() -> None:
+    """asyncio reports each of 4,096 failures to accept in a second with its traceback."""
+    ready, told = threading.Event(), []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(8):
+            shortage = OSError(errno.EMFILE, "Too many open files")
+            asyncio.get_running_loop().call_exception_handler({"message": "accept", "exception": shortage})
+        await PlainTextResponse("done")(scope, receive, send)
+
+    with socket.create_server(("127.0.0.1", 0)) as own:
+        server = UvicornServer(configured(app, Places(8)), ready=ready.set, tell=told.append)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
+        thread.start()
+        try:
+            assert ready.wait(30)
+            assert read(own) == "done"
+        finally:
+            server.should_exit = True
+            thread.join(30)
+    assert told == ["connections cannot be accepted for now: Too many open files"]
+
+
 def test_the_service_runs_until_a_signal_comes() -> None:
     """As `ca serve` runs it."""
     heard: list[str] = []
@@ -70,7 +97,9 @@ def test_the_service_runs_until_a_signal_comes() -> None:
 
         before = signal.signal(signal.SIGTERM, lambda *_: heard.append("ended"))
         try:
-            source.serve(saying("for all"), own, ready=lambda: threading.Thread(target=talk).start())
+            source.serve(
+                saying("for all"), own, ready=lambda: threading.Thread(target=talk).start(), tell=print
+            )
         finally:
             signal.signal(signal.SIGTERM, before)
     assert heard == ["for all", "ended"]

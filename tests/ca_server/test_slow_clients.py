@@ -70,7 +70,7 @@ def serving(client: type[BoundedClient], limit: int = PLACES, **settings: bool) 
     places = Places(limit, **settings)
     config = configured(Starlette(routes=routes), places, client)
     config.timeout_keep_alive, config.timeout_graceful_shutdown = 600, 1
-    server = UvicornServer(config)
+    server = UvicornServer(config, tell=print)
     with socket.create_server(("127.0.0.1", 0)) as own:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [own]})
         server.address, server.places = own.getsockname(), places  # type: ignore[attr-defined]

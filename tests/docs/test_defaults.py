@@ -22,7 +22,7 @@ from bothways.ca_server import app, ocsp_cache, server, slow_clients
 from bothways.ca_server import worker as ca_worker
 from bothways.cli import get, run, serve
 from bothways.cli.clients import conversation, http_request
-from bothways.cli.commands import bothways
+from bothways.cli.commands import CLIENT_DESCRIPTORS, SERVER_DESCRIPTORS, bothways
 from bothways.cli.servers import admission, page, services, serving
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
@@ -408,6 +408,9 @@ VALUES = {
     "PROXY header to `gateway`; the time for it": f"{proxy_header.MOST_BYTES} bytes; {seconds(TIMES.hello)}",
     "head of a request to `gateway`; header fields in it": (
         f"{size(http_messages.HEAD_LIMIT)}; {http_messages.FIELDS_LIMIT}"
+    ),
+    "files and sockets that a command has to be able to open: one that connects; one that serves, and `demo`": (
+        f"{CLIENT_DESCRIPTORS}; {SERVER_DESCRIPTORS}"
     ),
     "requests at once on a connection of HTTP/2": str(link2.STREAMS),
     "bytes of bodies that a peer of HTTP/2 may send ahead, in a stream; in all": (

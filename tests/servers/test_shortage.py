@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
+
+import pytest
 
 from aio_talk import run
 from bothways.servers.shortage import report_shortages
@@ -24,5 +27,11 @@ async def test_a_shortage_is_reported_in_one_line_now_and_then_and_other_defects
     assert reported == ["connections cannot be accepted for now: Too many open files"]
     loop.call_exception_handler({"message": "a defect", "exception": KeyError("x")})
     loop.call_exception_handler({"message": "no exception"})
+    listening = socket.create_server(("127.0.0.1", 0))
+    listening.close()
+    retry = "Exception in callback BaseSelectorEventLoop._start_serving()"
+    with pytest.raises(ValueError) as closed:
+        loop.add_reader(listening, print)
+    loop.call_exception_handler({"message": retry, "exception": closed.value})
     assert len(others) == 2
     assert len(reported) == 1

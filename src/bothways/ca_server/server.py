@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from bothways.ca_server.slow_clients import BoundedClient
 from bothways.servers.places import Places
+from bothways.servers.shortage import report_shortages
 
 CONNECTIONS = 512
 OPERATORS = 16  # connections to the operator's address
@@ -41,7 +42,7 @@ class UvicornServer(uvicorn.Server):
     """uvicorn with a second listening socket for the operator.
 
     config: of uvicorn.  operator: an application and its listening socket.  ready: called when uvicorn handles
-    signals.
+    signals.  tell: reports that no connections can be accepted.
     """
 
     def __init__(
@@ -50,13 +51,16 @@ class UvicornServer(uvicorn.Server):
         *,
         operator: tuple[ASGIApp, socket.socket] | None = None,
         ready: Callable[[], None] = lambda: None,
+        tell: Callable[[str], None],
     ) -> None:
         super().__init__(config)
+        self._tell = tell
         self._operator = operator
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, then call `ready`."""
+        report_shortages(asyncio.get_running_loop(), self._tell)
         await super().startup(sockets)
         for each in sockets or ():
             each.listen(BACKLOG)
@@ -82,11 +86,12 @@ def serve(
     operator: tuple[ASGIApp, socket.socket] | None = None,
     exempt_loopback: bool = False,
     ready: Callable[[], None],
+    tell: Callable[[str], None],
 ) -> None:
     """Serve an application on a listening socket until a signal.
 
     operator: the operator's application and its listening socket. exempt_loopback: see `Places`. ready: called when
-    uvicorn handles signals.
+    uvicorn handles signals.  tell: reports that no connections can be accepted.
     """
     places = Places(CONNECTIONS, exempt_loopback=exempt_loopback)
-    UvicornServer(configured(app, places), operator=operator, ready=ready).run(sockets=[listener])
+    UvicornServer(configured(app, places), operator=operator, ready=ready, tell=tell).run(sockets=[listener])

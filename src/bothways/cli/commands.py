@@ -24,17 +24,40 @@ COMMANDS = {
 }
 
 
+# How many files and sockets a command has to be able to open: with fewer, event loops and servers in threads end or
+# wait in ways that nobody can report.
+SERVER_DESCRIPTORS, CLIENT_DESCRIPTORS = 24, 12
+DESCRIPTORS = {
+    "demo": SERVER_DESCRIPTORS,
+    "serve": SERVER_DESCRIPTORS,
+    "gateway": SERVER_DESCRIPTORS,
+    "tunnel": SERVER_DESCRIPTORS,
+    "run": SERVER_DESCRIPTORS,
+    "connect": CLIENT_DESCRIPTORS,
+    "get": CLIENT_DESCRIPTORS,
+    "doctor": CLIENT_DESCRIPTORS,
+    "verify": CLIENT_DESCRIPTORS,
+}
+
+
 class Commands(click.Group):
     """A group whose subcommands are modules of a package, each with its `command`.
 
     table: the names in order, with a line of help for each.  package: of the modules.  extra: the extra of bothways
-    that installs the packages they need.
+    that installs the packages they need.  descriptors: how many files and sockets some have to be able to open.
     """
 
     def __init__(
-        self, *words: Any, table: Mapping[str, str], package: str, extra: str, **settings: Any
+        self,
+        *words: Any,
+        table: Mapping[str, str],
+        package: str,
+        extra: str,
+        descriptors: Mapping[str, int],
+        **settings: Any,
     ) -> None:
         super().__init__(*words, **settings)
+        self._descriptors = descriptors
         self._table = table
         self._package = package
         self._extra = extra
@@ -63,6 +86,23 @@ class Commands(click.Group):
             refuse(needed, f"pip install 'bothways[{self._extra}]'")
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is to run, once it can open what it needs."""
+        name, command, rest = super().resolve_command(ctx, args)
+        count = self._descriptors.get(name or "", 0)
+        if count and not ctx.resilient_parsing:
+            from bothways.cli.output.terminal import refuse
+            from bothways.servers.listening import require_descriptors
+
+            try:
+                require_descriptors(count)
+            except OSError as error:
+                hint = "raise the limit of open files: `ulimit -n 1024`, or LimitNOFILE= in a unit of systemd"
+                refuse(f"{error.strerror}", hint)
+        return name, command, rest
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the list of commands without importing them."""
         with formatter.section("Commands"):
@@ -88,6 +128,7 @@ First steps:
     table=COMMANDS,
     package="bothways.cli",
     extra="cli",
+    descriptors=DESCRIPTORS,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(package_name="bothways", message="%(version)s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import signal
@@ -26,7 +27,8 @@ from bothways.cli.servers.run_log import logging_to
 from bothways.cli.servers.workers import Reloadable, workers_option
 from bothways.errors import ConfigError
 from bothways.servers.addresses import TCPAddress
-from bothways.servers.listening import allow_descriptors, tcp_socket
+from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG, allow_descriptors, tcp_socket
+from bothways.servers.shortage import report_shortages
 from bothways.workers.supervisor import Supervisor
 
 INSTALL = "pip install 'bothways[asgi]'"
@@ -186,6 +188,7 @@ def _uvicorn_config(loaded: LoadedServer, app: str, hosting: Hosting) -> Any:
         proxy_headers=False,
         server_header=False,
         limit_concurrency=hosting.connections,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
 
@@ -207,7 +210,10 @@ def _uvicorn_server(config: Any, news: ServerNews | None, ready: Callable[[], No
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             """Listen, and report it."""
+            report_shortages(asyncio.get_running_loop(), say)
             await super().startup(sockets)
+            for each in sockets or ():
+                each.listen(BACKLOG)
             if self.started:
                 ready()
 

@@ -27,6 +27,7 @@ from bothways.gateway.tunnel import Tunnel, TunnelSettings
 from bothways.servers.addresses import Address as Endpoint
 from bothways.servers.addresses import TCPAddress, UnixAddress, is_loopback, parsed_address, unix_address
 from bothways.servers.report_limits import ReportLimits
+from bothways.servers.shortage import report_shortages
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import WatchedTrustStore
@@ -153,6 +154,7 @@ async def _serve(settings: TunnelSettings, where: Endpoint, files: Files) -> Non
         )
 
     tunnel, stop, loop = Tunnel(settings, report), asyncio.Event(), asyncio.get_running_loop()
+    report_shortages(loop, say)
     address = await tunnel.start(where)
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)

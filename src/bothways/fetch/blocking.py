@@ -54,13 +54,15 @@ def judged(judge: Callable[[FetchedEvidence], Verdict], policy: Fetch, at: datet
 def fetch(policy: Fetch, requests: Sequence[EvidenceRequest], at: datetime, seconds: float) -> list[Found]:
     """Fetch evidence for several requests at once, each within so many seconds; the results are in the same order.
 
-    Raises ConfigError where the policy's directory cannot be used, and nothing for failures of the network.
+    Raises ConfigError where the policy's directory cannot be used, OSError where no more descriptors may be opened, and
+    nothing for failures of the network.
     """
 
     async def fetched() -> list[Found]:
         return await fetcher(policy).fetch_all(requests, at, seconds)
 
-    running = asyncio.run_coroutine_threadsafe(fetched(), _loop())
+    loop = _loop()
+    running = asyncio.run_coroutine_threadsafe(fetched(), loop)
     try:
         return running.result()
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -98,6 +99,23 @@ def _remove_stale(path: str) -> None:
             os.unlink(path)
             return
     raise OSError("another process listens there")
+
+
+def require_descriptors(count: int) -> None:
+    """Raise OSError where this process may not open `count` further files and sockets, which is found by doing it."""
+    allow_descriptors(count)
+    opened: list[int] = []
+    try:
+        for _ in range(count):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise OSError(
+                error.errno, f"only {len(opened)} files and sockets can be opened, and {count} are needed"
+            ) from None
+    finally:
+        for each in opened:
+            os.close(each)
 
 
 def allow_descriptors(count: int) -> None:

@@ -18,6 +18,8 @@ def report_shortages(loop: asyncio.AbstractEventLoop, report: Callable[[str], No
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         nonlocal reported_at
         error = context.get("exception")
+        if isinstance(error, ValueError) and "_start_serving" in context.get("message", ""):
+            return  # asyncio would accept again, a second after a shortage, on a socket that is closed meanwhile
         if not isinstance(error, OSError) or error.errno not in _SHORTAGES:
             loop.default_exception_handler(context)
         elif reported_at is None or loop.time() >= reported_at + REPORT_SECONDS:

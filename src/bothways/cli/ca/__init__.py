@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bothways.cli.commands import Commands
+from bothways.cli.commands import SERVER_DESCRIPTORS, Commands
 
 COMMANDS = {
     "init": "Create a root CA and an issuing CA below it, or import a CA.",
@@ -22,7 +22,14 @@ COMMANDS = {
 }
 
 
-@click.group("ca", cls=Commands, table=COMMANDS, package=__name__, extra="ca")
+@click.group(
+    "ca",
+    cls=Commands,
+    table=COMMANDS,
+    package=__name__,
+    extra="ca",
+    descriptors={"serve": SERVER_DESCRIPTORS},
+)
 def command() -> None:
     """Issue certificates, revoke them, publish CRLs and OCSP responses: a CA in a directory.
 

@@ -114,6 +114,7 @@ def _serve(issuer: Issuer, sockets: Sockets, exempt_loopback: bool, ready: Ready
         operator=(operator, sockets[1]) if len(sockets) > 1 else None,
         exempt_loopback=exempt_loopback,
         ready=ready,
+        tell=say,
     )
 
 
