@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bothways import Connection, Credentials, Fault, PeerFault, SessionStore, TLSError, Truncated, TrustStore
 from bothways.roles import Role
+from bothways.tls.crypto.aead import TrafficKeys
 from bothways.tls.crypto.groups import KeyOffer
 from bothways.tls.crypto.hpke import Context
 from bothways.tls.defaults import RANDOMNESS
@@ -83,13 +84,25 @@ def drawing() -> Iterator[Drawn]:
 
         def made(self: Any, *arguments: Any) -> None:
             make(self, *arguments)
-            drawn.values.update(value for each in names if isinstance(value := getattr(self, each), bytes))
+            for value in (getattr(self, each) for each in names):
+                drawn.values.update(value if isinstance(value, TrafficKeys) else [value])
 
         patch.setattr(cls, "__init__", made)
 
     with pytest.MonkeyPatch.context() as patch:
         watch(Protection, ("_secret",))
-        watch(HandshakeSecrets, ("_derived", "client", "server", "client_finished", "server_finished"))
+        watch(
+            HandshakeSecrets,
+            (
+                "_derived",
+                "client",
+                "server",
+                "client_finished",
+                "server_finished",
+                "client_keys",
+                "server_keys",
+            ),
+        )
         watch(ApplicationSecrets, ("_main_secret", "client", "server", "exporter"))
         yield drawn
 

@@ -22,6 +22,13 @@ def expand(algorithm: HashAlgorithm, secret: bytes, info: bytes, length: int) ->
     return HKDFExpand(algorithm, length, info).derive(secret)
 
 
+def expand_block(algorithm: HashAlgorithm, secret: bytes, info: bytes) -> bytes:
+    """Return the HKDF-Expand output for `info`, one hash long."""
+    mac = HMAC(secret, algorithm)
+    mac.update(info + b"\x01")
+    return mac.finalize()
+
+
 def expand_blocks(algorithm: HashAlgorithm, secret: bytes, *infos: bytes) -> list[bytes]:
     """Return one HKDF-Expand output for each of `infos`, each one hash long; the HMAC key is set only once."""
     keyed = HMAC(secret, algorithm)
@@ -103,14 +110,21 @@ def traffic_keys(suite: Suite, secret: bytes) -> TrafficKeys:
     return TrafficKeys(key[: suite.key_size], iv[:NONCE_SIZE])
 
 
+def handshake_keys(suite: Suite, secret: bytes) -> tuple[TrafficKeys, bytes]:
+    """Return the key and the IV of one direction, and the key of its Finished, from a handshake traffic secret."""
+    labels = LABELS[suite.code]
+    key, iv, finished = expand_blocks(suite.hash, secret, labels.key, labels.iv, labels.finished)
+    return TrafficKeys(key[: suite.key_size], iv[:NONCE_SIZE]), finished
+
+
 def next_traffic_secret(suite: Suite, secret: bytes) -> bytes:
     """Return the traffic secret after a KeyUpdate (RFC 9846 7.2)."""
-    return expand_blocks(suite.hash, secret, LABELS[suite.code].update)[0]
+    return expand_block(suite.hash, secret, LABELS[suite.code].update)
 
 
 def finished_key(suite: Suite, secret: bytes) -> bytes:
     """Return the key of a Finished, from a traffic secret (RFC 9846 4.5.3)."""
-    return expand_blocks(suite.hash, secret, LABELS[suite.code].finished)[0]
+    return expand_block(suite.hash, secret, LABELS[suite.code].finished)
 
 
 def digest(algorithm: HashAlgorithm, data: bytes) -> bytes:

@@ -128,7 +128,7 @@ def client_handshake_13(
     if offered.is_rejected:
         reject(retry)
     keeper = None
-    if server.proved_at is not None:
+    if server.proved_at is not None and offered.kept_by is not None:
         origin = Origin(suite, server.proved_at, application.resumption(hs.transcript.digest()))
         keeper = session_keeper(hs, settings, target, offered.kept_by, origin, server.verified, cautions)
     return HandshakeResult(
@@ -186,17 +186,17 @@ def agree(
     psk: the one that the server chose, which goes into the keys.
     """
     share = server_share(answer)
-    ours = next((each for each in offered.shares if each.group == share.group), None)
+    ours = offered.share_of(share.group)
     if ours is None:
         blame(Fault.UNOFFERED_GROUP, got=spelled(NamedGroup, share.group))
     if hs.observer is not None:
         _note_choices(hs.observer, offered.hello, suite, share.group)
     early = EarlySecret(suite) if psk is None else psk.early
-    secrets = early.handshake(finish(ours, share.key_exchange), hs.transcript.digest())
+    secrets = early.handshake(finish(ours, share.key_exchange), hs.transcript.digest(), suite)
     hs.log_keys(handshake_lines, offered.hello.random, secrets)
     hs.out.change_cipher_spec()
-    hs.out.change_keys(Protection(suite, secrets.client), Epoch.HANDSHAKE)
-    hs.inbox.change_keys(Protection(suite, secrets.server), Epoch.HANDSHAKE)
+    hs.out.change_keys(Protection(suite, secrets.client, secrets.client_keys), Epoch.HANDSHAKE)
+    hs.inbox.change_keys(Protection(suite, secrets.server, secrets.server_keys), Epoch.HANDSHAKE)
     return share.group, secrets
 
 

@@ -40,3 +40,10 @@ class Offered(NamedTuple):
     kept_by: SessionKey | None
     encrypted: EncryptedOffer | None = None
     is_rejected: bool = False
+
+    def share_of(self, group: int) -> KeyOffer | None:
+        """Return our share for `group`, if we sent one."""
+        for share in self.shares:
+            if share.group == group:
+                return share
+        return None

@@ -144,7 +144,11 @@ def server_handshake_13(
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     verified = yield from client_verification(hs, settings.trust, psk, signed)
-    if shown is not None and PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes:
+    if (
+        shown is not None
+        and settings.tickets is not None
+        and PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes
+    ):
         proved_at = psk.proved_at if isinstance(psk, Resumed) else hs.clock.now()
         origin = Origin(choice.suite, proved_at, application.resumption(hs.transcript.digest()))
         send_ticket(hs, settings, context, origin, verified, shown.credentials)
@@ -292,10 +296,10 @@ def agree(
     if hs.observer is not None:
         _note_choices(hs.observer, offer, choice, psk)
     early = EarlySecret(choice.suite) if psk is None else psk.early
-    secrets = early.handshake(shared_secret, hs.transcript.digest())
+    secrets = early.handshake(shared_secret, hs.transcript.digest(), choice.suite)
     hs.log_keys(handshake_lines, offer.hello.random, secrets)
-    hs.out.change_keys(Protection(choice.suite, secrets.server), Epoch.HANDSHAKE)
-    hs.inbox.change_keys(Protection(choice.suite, secrets.client), Epoch.HANDSHAKE)
+    hs.out.change_keys(Protection(choice.suite, secrets.server, secrets.server_keys), Epoch.HANDSHAKE)
+    hs.inbox.change_keys(Protection(choice.suite, secrets.client, secrets.client_keys), Epoch.HANDSHAKE)
     return secrets
 
 

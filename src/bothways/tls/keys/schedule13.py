@@ -14,10 +14,12 @@ from bothways.tls.crypto.hkdf import (
     LABELS,
     derive_secret,
     digest,
+    expand_block,
     expand_blocks,
     expand_label,
     extract,
     finished_key,
+    handshake_keys,
     label_head,
 )
 from bothways.tls.crypto.suites import SUITES13, Suite
@@ -41,11 +43,21 @@ class EarlySecret:
         self._kind = kind
         self._extracted = None if psk is None else extract(suite.hash, bytes(suite.hash_size), psk)
 
-    def handshake(self, shared_secret: bytes, transcript_hash: bytes) -> HandshakeSecrets:
-        """Add the result of the key exchange. transcript_hash: of ClientHello...ServerHello (RFC 9846 7.1)."""
-        suite = self.suite
-        salt = _WITHOUT_PSK[suite.code] if self._extracted is None else _derived(suite, self._extracted)
-        return HandshakeSecrets(suite, extract(suite.hash, salt, shared_secret), transcript_hash)
+    def handshake(
+        self, shared_secret: bytes, transcript_hash: bytes, suite: Suite | None = None
+    ) -> HandshakeSecrets:
+        """Add the result of the key exchange. transcript_hash: of ClientHello...ServerHello (RFC 9846 7.1).
+
+        suite: the one chosen, where that may be another one with the same hash than that of the PSK.
+        """
+        suite = suite or self.suite
+        if self._extracted is None:
+            mac = _WITHOUT_PSK[suite.code].copy()
+            mac.update(shared_secret)
+            secret = mac.finalize()
+        else:
+            secret = extract(suite.hash, _derived(suite, self._extracted), shared_secret)
+        return HandshakeSecrets(suite, secret, transcript_hash)
 
     def binder_key(self) -> bytes:
         """Return the key of a binder (RFC 9846 7.1; of an imported PSK, RFC 9258 5.2)."""
@@ -57,7 +69,7 @@ class EarlySecret:
             PskKind.EXTERNAL: labels.external_binder,
             PskKind.IMPORTED: labels.imported_binder,
         }[self._kind]
-        return expand_blocks(self.suite.hash, self._extracted, label)[0]
+        return expand_block(self.suite.hash, self._extracted, label)
 
     def binder(self, transcript_hash: bytes) -> bytes:
         """Return the binder: a MAC over the ClientHello without its list of binders (RFC 9846 4.3.11.2)."""
@@ -65,9 +77,11 @@ class EarlySecret:
 
 
 class HandshakeSecrets:
-    """The handshake traffic secrets, `client` and `server`, and the keys for Finished."""
+    """The handshake traffic secrets, `client` and `server`, and the keys of each: for records and for Finished."""
 
-    __slots__ = ("_derived", "client", "client_finished", "server", "server_finished", "suite")
+    __slots__ = (
+        "_derived", "client", "client_finished", "client_keys", "server", "server_finished", "server_keys", "suite",
+    )  # fmt: skip
 
     def __init__(self, suite: Suite, secret: bytes, transcript_hash: bytes) -> None:
         self.suite = suite
@@ -79,8 +93,8 @@ class HandshakeSecrets:
             labels.server_handshake + transcript_hash,
             labels.derived,
         )
-        self.client_finished = finished_key(suite, self.client)
-        self.server_finished = finished_key(suite, self.server)
+        self.client_keys, self.client_finished = handshake_keys(suite, self.client)
+        self.server_keys, self.server_finished = handshake_keys(suite, self.server)
 
     def application(self, transcript_hash: bytes) -> ApplicationSecrets:
         """Return the application secrets. transcript_hash: of ClientHello...server Finished (RFC 9846 7.1)."""
@@ -109,13 +123,13 @@ class ApplicationSecrets:
     def resumption(self, transcript_hash: bytes) -> bytes:
         """Return the resumption secret. transcript_hash: of ClientHello...client Finished (RFC 9846 7.1)."""
         info = LABELS[self.suite.code].resumption + transcript_hash
-        return expand_blocks(self.suite.hash, self._main_secret, info)[0]
+        return expand_block(self.suite.hash, self._main_secret, info)
 
 
 def resumption_psk(resumption_secret: bytes, ticket_nonce: bytes, suite: Suite) -> bytes:
     """Return the PSK of one ticket (RFC 9846 4.7.1)."""
     info = label_head("resumption", suite.hash_size, len(ticket_nonce)) + ticket_nonce
-    return expand_blocks(suite.hash, resumption_secret, info)[0]
+    return expand_block(suite.hash, resumption_secret, info)
 
 
 def finished_mac(key: bytes, transcript_hash: bytes, suite: Suite) -> bytes:
@@ -138,12 +152,13 @@ def same_secret(one: bytes, other: bytes) -> bool:
 
 def _derived(suite: Suite, secret: bytes) -> bytes:
     """Return the salt for the next stage of the schedule (RFC 9846 7.1)."""
-    return expand_blocks(suite.hash, secret, LABELS[suite.code].derived)[0]
+    return expand_block(suite.hash, secret, LABELS[suite.code].derived)
 
 
-def _derived_without_psk(suite: Suite) -> bytes:
+def _extraction_without_psk(suite: Suite) -> HMAC:
+    """Return HKDF-Extract (RFC 5869 2.2) of the handshake secret without a PSK: its salt is the same for everybody."""
     nothing = bytes(suite.hash_size)
-    return _derived(suite, extract(suite.hash, nothing, nothing))
+    return HMAC(_derived(suite, extract(suite.hash, nothing, nothing)), suite.hash)
 
 
-_WITHOUT_PSK = {code: _derived_without_psk(suite) for code, suite in SUITES13.items()}
+_WITHOUT_PSK = {code: _extraction_without_psk(suite) for code, suite in SUITES13.items()}

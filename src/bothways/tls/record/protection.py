@@ -10,7 +10,7 @@ from struct import Struct
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType
 from bothways.roles import Version
-from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE, Forged
+from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE, Forged, TrafficKeys
 from bothways.tls.crypto.hkdf import finished_key, next_traffic_secret, traffic_keys
 from bothways.tls.crypto.suites import SEQUENCE_LIMIT, Suite
 
@@ -89,9 +89,10 @@ class Protection:
         "suite",
     )
 
-    def __init__(self, suite: Suite, secret: bytes) -> None:
+    def __init__(self, suite: Suite, secret: bytes, keys: TrafficKeys | None = None) -> None:
+        """Protect records by a traffic secret. keys: those of the secret, where they are derived already."""
         self.limit = FRAGMENT_LIMIT + 1
-        key, iv = traffic_keys(suite, secret)
+        key, iv = keys or traffic_keys(suite, secret)
         aead = suite.aead(key)
         self.suite = suite
         self.sequence = 0
