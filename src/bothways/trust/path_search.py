@@ -73,10 +73,8 @@ class PathSearch:
         self._met_weak = False
 
     def paths(self, leaf: ParsedCertificate) -> Iterator[Path]:
-        """Yield every path from the leaf to a trust anchor whose signatures are valid, the nearest anchors first."""
-        for path in self._extend((leaf,), weakly=False):
-            self._remember(path)
-            yield path
+        """Return every path from the leaf to a trust anchor whose signatures are valid, the nearest anchors first."""
+        return self._extend((leaf,), weakly=False)
 
     def weak_path(self, leaf: ParsedCertificate) -> Path | None:
         """Return a path with signatures that are not acceptable, so that it can be described, or None.
@@ -111,7 +109,7 @@ class PathSearch:
     def _extend(self, path: Path, weakly: bool) -> Iterator[Path]:
         last = path[-1]
         if self.anchors.own(last) is not None:
-            yield path
+            yield self._complete(path, weakly)
         if depth_of(path) >= self.depth:
             self._note_end(path, None)
             return
@@ -124,7 +122,7 @@ class PathSearch:
                 continue
             extended = True
             if is_anchor:
-                yield (*path, issuer)
+                yield self._complete((*path, issuer), weakly)
             else:
                 yield from self._extend((*path, issuer), weakly)
         if not extended:
@@ -189,12 +187,13 @@ class PathSearch:
         self._links[link] = holds
         return holds
 
-    def _remember(self, path: Path) -> None:
-        """Have the store remember the signatures of a path that ended at its trust anchor."""
-        if self.anchors.remembers_paths:
+    def _complete(self, path: Path, weakly: bool) -> Path:
+        """Return a path that ends at its trust anchor; the store remembers its signatures, if all of them hold."""
+        if self.anchors.remembers_paths and not weakly:
             for child, issuer in pairwise(path):
                 if self._links.get((child.der, issuer.spki)):
                     self.anchors.remember(_edge(child, issuer), child)
+        return path
 
     def _note_end(self, path: Path, wrong: ParsedCertificate | None) -> None:
         """Keep the longest partial path; of equal ones that with a signer that did not sign, which explains more."""

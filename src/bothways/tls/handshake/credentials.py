@@ -68,7 +68,10 @@ def choose_scheme(
     offered: preferably a set, since a peer may offer thousands, and a server may have many credentials.
     """
     fitting = schemes_for(credentials.verifier, version)
-    return next((scheme for scheme in accepted if scheme in offered and scheme in fitting), None)
+    for scheme in accepted:
+        if scheme in offered and scheme in fitting:
+            return scheme
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,10 @@ class ClientOffer(NamedTuple):
 
     def share_of(self, group: int) -> bytes | None:
         """Return the client's share for `group`, if it sent one."""
-        return next((share.key_exchange for share in self.shares if share.group == group), None)
+        for share in self.shares:
+            if share.group == group:
+                return share.key_exchange
+        return None
 
 
 def read_offer(hello: ClientHello) -> ClientOffer:
