@@ -119,8 +119,10 @@ def own_staples(
     hs: HandshakeContext, credentials: Own, asked: Sequence[ext.Extension]
 ) -> tuple[bytes | None, ...]:
     """Return the OCSP responses for our certificates, if the peer requested them (RFC 9846 4.5.1.1)."""
+    if hs.staples is None or not isinstance(credentials, Credentials):
+        return ()
     wanted = any(isinstance(each, ext.StatusRequest | ext.EmptyStatusRequest) for each in asked)
-    return hs.own_staples(credentials) if wanted and isinstance(credentials, Credentials) else ()
+    return hs.own_staples(credentials) if wanted else ()
 
 
 @lru_cache(maxsize=64)

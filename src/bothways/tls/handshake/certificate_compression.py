@@ -50,7 +50,10 @@ class CompressedChains:
 
         own: the message, without a request context.  extensions: those of the peer's ClientHello or CertificateRequest.
         """
-        forms = [self._form(own, each) for each in self._shared(extensions)]
+        shared = self._shared(extensions)
+        if not shared:
+            return None
+        forms = [self._form(own, each) for each in shared]
         return min((each for each in forms if each is not None), key=_size, default=None)
 
     def once(self, own: Encoded, extensions: Sequence[ext.Extension]) -> Compressed | None:

@@ -40,27 +40,26 @@ def client_offer(own: Sequence[int], accepted: Sequence[int]) -> Iterator[ext.Ex
         yield ext.ServerCertificateTypes(tuple(accepted))
 
 
-def types_offered_for_server(hello: ClientHello) -> tuple[int, ...]:
-    """Return what a client accepts to authenticate the server, the preferred first."""
-    offered = ext.find(hello.extensions or (), ext.ServerCertificateTypes)
+def types_offered_for_server(offered: ext.ServerCertificateTypes | None) -> tuple[int, ...]:
+    """Return what a client accepts to authenticate the server, the preferred first. offered: in its ClientHello."""
     return DEFAULT if offered is None else offered.types
 
 
-def client_type(hello: ClientHello, settings: Settings) -> int | None:
+def client_type(offered: ext.ClientCertificateTypes | None, settings: Settings) -> int | None:
     """Choose what the client is asked for: the first of its types that we accept (RFC 7250 4.2).
 
-    None where it can show nothing that we accept and is accepted without; where it is not, it is blamed.
+    offered: in its ClientHello.  None where it can show nothing that we accept and is accepted without; where it is not, it is blamed.
     """
     trust = settings.trust
     if trust is None:
         return None
-    offered = ext.find(hello.extensions or (), ext.ClientCertificateTypes)
     types = DEFAULT if offered is None else offered.types
+    accepted = trust.types
     for each in types:
-        if each in trust.types:
+        if each in accepted:
             return each
     if trust.requires_certificate:
-        refuse_types(types, trust.types, "client")
+        refuse_types(types, accepted, "client")
     return None
 
 
@@ -74,27 +73,29 @@ def refuse_types(offered: Sequence[int], accepted: Sequence[int], whose: str) ->
     )
 
 
-def server_answers(hello: ClientHello, types: CertificateTypes) -> Iterator[ext.Extension]:
-    """Yield the answers for EncryptedExtensions, each only if the client offered a choice (RFC 7250 4.2)."""
-    extensions = hello.extensions or ()
-    if types.client is not None and ext.find(extensions, ext.ClientCertificateTypes) is not None:
+def server_answers(find: ext.Find, types: CertificateTypes) -> Iterator[ext.Extension]:
+    """Yield the answers for EncryptedExtensions, each only if the client offered a choice (RFC 7250 4.2).
+
+    find: finds the extensions of the ClientHello.
+    """
+    if types.client is not None and find(ext.ClientCertificateTypes) is not None:
         yield ext.ClientCertificateType(types.client)
-    if ext.find(extensions, ext.ServerCertificateTypes) is not None:
+    if find(ext.ServerCertificateTypes) is not None:
         yield ext.ServerCertificateType(types.server)
 
 
 def chosen_types(hello: ClientHello, encrypted: EncryptedExtensions) -> CertificateTypes:
     """Return what the server chose of our offer; blame it for anything else (RFC 7250 4.2)."""
     extensions = hello.extensions or ()
-    own, accepted = ext.find(extensions, ext.ClientCertificateTypes), types_offered_for_server(hello)
     client = ext.find(encrypted.extensions, ext.ClientCertificateType)
     server = ext.find(encrypted.extensions, ext.ServerCertificateType)
     types = CertificateTypes(X509 if server is None else server.type, X509 if client is None else client.type)
     if server is not None:
-        check_server_type(types, accepted)
-    if client is not None and (own is None or client.type not in own.types):
-        offered = DEFAULT if own is None else own.types
-        _refuse_choice(client.type, offered, "client")
+        check_server_type(types, types_offered_for_server(ext.find(extensions, ext.ServerCertificateTypes)))
+    if client is not None:
+        own = ext.find(extensions, ext.ClientCertificateTypes)
+        if own is None or client.type not in own.types:
+            _refuse_choice(client.type, DEFAULT if own is None else own.types, "client")
     return types
 
 

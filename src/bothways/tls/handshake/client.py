@@ -45,11 +45,10 @@ def client_handshake(
     psks = (*(() if session is None else (session,)), *keys_to_offer(settings, target))
     if settings.greases_ech:
         hello = with_grease(hs, hello, psks)
-    offered = Offered(hello, offers, psks, key)
     if settings.ech is None:
-        offered = offered._replace(hello=send_hello(hs, hello, psks))
+        offered = Offered(send_hello(hs, hello, psks), offers, psks, key)
     else:
-        offered = send_encrypted(hs, settings.ech, offered, hello)
+        offered = send_encrypted(hs, settings.ech, Offered(hello, offers, psks, key), hello)
     hs.inbox.ignores_change_cipher_spec = speaks_13
     answer = yield from expect(Step.WAIT_SH, ServerHello)
     version = check_server_version(offered.hello, answer)

@@ -101,11 +101,9 @@ def client_handshake_13(
         blame(Fault.PSK_NOT_CHOSEN)
     hs.history.by_psk = isinstance(psk, OfferedKey)
     group, secrets = agree(hs, suite, offered, answer, psk)
-    negotiated = Negotiated(Version.TLS13, suite, group)
-    yield Agreed(negotiated)
+    yield Agreed(Negotiated(Version.TLS13, suite, group))
     encrypted, types, alpn = yield from server_parameters(hs, settings, offered.hello)
-    negotiated = negotiated._replace(alpn=alpn)
-    yield Agreed(negotiated)
+    yield Agreed(Negotiated(Version.TLS13, suite, group, alpn))
     retry = retry_configs(encrypted)
     own = settings.identity.shown_as(types.client)
     if offered.encrypted is not None and offered.is_rejected:
@@ -131,8 +129,9 @@ def client_handshake_13(
     if server.proved_at is not None and offered.kept_by is not None:
         origin = Origin(suite, server.proved_at, application.resumption(hs.transcript.digest()))
         keeper = session_keeper(hs, settings, target, offered.kept_by, origin, server.verified, cautions)
+    scheme = None if server.signed is None else server.signed.scheme
     return HandshakeResult(
-        negotiated._replace(scheme=None if server.signed is None else server.signed.scheme),
+        Negotiated(Version.TLS13, suite, group, alpn, scheme),
         partial(exporter, application.exporter, suite=suite),
         server.verified,
         cautions,

@@ -23,7 +23,7 @@ MESSAGE_LIMIT = 32
 _LASTING: frozenset[type[Message]] = frozenset(
     {
         tls13.Certificate, tls12.Certificate, tls13.CertificateRequest, tls12.CertificateRequest,
-        tls12.HelloRequest, ext.CertificateStatus,
+        tls12.HelloRequest, ext.CertificateStatus, ClientHello,
     }
 )  # fmt: skip
 _OFFERS: frozenset[type[ext.Extension]] = frozenset(
@@ -118,7 +118,7 @@ class History:
         if len(self._messages) < MESSAGE_LIMIT:
             if not self._complete:
                 self._messages.append((sent, message))
-            elif (lasting := _lasting(sent, message)) is not None:
+            elif type(message) in _LASTING and (lasting := _lasting(sent, message)) is not None:
                 self._messages.append((sent, lasting))
 
     def replace_last(self, sent: bool, message: Message) -> None:
@@ -133,7 +133,7 @@ class History:
         self._messages = [
             (sent, lasting)
             for sent, message in self._messages
-            if (lasting := _lasting(sent, message)) is not None
+            if type(message) in _LASTING and (lasting := _lasting(sent, message)) is not None
         ]
         self._complete = True
         self._in_handshake = len(self._messages)
@@ -180,9 +180,10 @@ def ech_of(settings: Settings) -> str:
 
 
 def _lasting(sent: bool, message: Message) -> Message | None:
-    if type(message) in _LASTING:
+    """Return what is kept of a message in `_LASTING`: of a ClientHello the offer of a client, not ours."""
+    if not isinstance(message, ClientHello):
         return message
-    if isinstance(message, ClientHello) and not sent:
-        kept = tuple([each for each in message.extensions or () if type(each) in _OFFERS])
-        return with_extensions(message, kept)
-    return None
+    if sent:
+        return None
+    kept = tuple([each for each in message.extensions or () if type(each) in _OFFERS])
+    return with_extensions(message, kept)

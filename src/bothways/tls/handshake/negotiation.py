@@ -76,6 +76,7 @@ class ClientOffer(NamedTuple):
     """A ClientHello of TLS 1.3 whose extensions are complete and consistent."""
 
     hello: ClientHello
+    find: ext.Find
     groups: tuple[int, ...]
     schemes: tuple[int, ...]
     shares: tuple[ext.KeyShareEntry, ...]
@@ -98,34 +99,30 @@ def read_offer(hello: ClientHello) -> ClientOffer:
     if hello.legacy_compression_methods != bytes([CompressionMethod.null]):
         offered = all_spelled(CompressionMethod, list(hello.legacy_compression_methods))
         blame(Fault.BAD_COMPRESSION, got=offered)
-    extensions = hello.extensions or ()
-    groups = ext.find(extensions, ext.SupportedGroups)
-    schemes = ext.find(extensions, ext.SignatureAlgorithms)
-    shares = ext.find(extensions, ext.KeyShares)
-    psks, modes = ext.find(extensions, ext.PreSharedKeys), ext.find(extensions, ext.PskKeyExchangeModes)
-    for found, extension in (
-        (schemes or psks, ExtensionType.signature_algorithms),
-        (groups, ExtensionType.supported_groups),
-        (shares, ExtensionType.key_share),
-    ):
-        if found is None:
-            _missing(extension, "ClientHello")
-    if groups is None or shares is None:
-        raise TypeError("unreachable: what is missing was blamed")
+    find = ext.finder(hello.extensions or ())
+    groups, schemes, shares = find(ext.SupportedGroups), find(ext.SignatureAlgorithms), find(ext.KeyShares)
+    psks, modes = find(ext.PreSharedKeys), find(ext.PskKeyExchangeModes)
+    if schemes is None and psks is None:
+        _missing(ExtensionType.signature_algorithms, "ClientHello")
+    if groups is None:
+        _missing(ExtensionType.supported_groups, "ClientHello")
+    if shares is None:
+        _missing(ExtensionType.key_share, "ClientHello")
     if psks is not None:
         _check_psks(psks, modes)
     _check_entries(groups.groups, NamedGroup, "supported_groups")
-    _check_types(extensions)
+    _check_types(find)
     _check_shares(shares.shares, groups.groups)
-    protocols = ext.find(extensions, ext.ApplicationProtocols)
+    protocols = find(ext.ApplicationProtocols)
     return ClientOffer(
         hello,
+        find,
         groups.groups,
         () if schemes is None else schemes.schemes,
         shares.shares,
-        asked_name(extensions),
+        asked_name(hello.extensions or ()),
         protocols.protocols if protocols is not None else None,
-        ext.find(extensions, ext.EarlyDataIndication) is not None,
+        find(ext.EarlyDataIndication) is not None,
         psks,
         () if modes is None else modes.modes,
     )
@@ -171,12 +168,12 @@ def _check_entries(codes: Sequence[int], registry: type[IntEnum], place: str) ->
         blame(Fault.DUPLICATE_ENTRY, entry=spelled(registry, first_repeated(codes)), place=place)
 
 
-def _check_types(extensions: Sequence[ext.Extension]) -> None:
-    for each in extensions:
-        if isinstance(each, ext.ClientCertificateTypes):
-            _check_entries(each.types, CertificateType, "client_certificate_type")
-        elif isinstance(each, ext.ServerCertificateTypes):
-            _check_entries(each.types, CertificateType, "server_certificate_type")
+def _check_types(find: ext.Find) -> None:
+    client, server = find(ext.ClientCertificateTypes), find(ext.ServerCertificateTypes)
+    if client is not None:
+        _check_entries(client.types, CertificateType, "client_certificate_type")
+    if server is not None:
+        _check_entries(server.types, CertificateType, "server_certificate_type")
 
 
 def _check_shares(shares: Sequence[ext.KeyShareEntry], groups: Sequence[int]) -> None:

@@ -14,27 +14,25 @@ from bothways.tls.record.protection import LARGEST_RECORD, SMALLEST_RECORD
 from bothways.tls.wire import extensions as ext
 
 
-def check_offered_limit(own: int | None, offered: Iterable[ext.Extension]) -> None:
+def check_offered_limit(own: int | None, offered: ext.RecordSizeLimit | None) -> None:
     """Blame a client whose limit is too small, before anything is computed for it; arguments as for `answer_limit`."""
-    limit = None if own is None else ext.find(offered, ext.RecordSizeLimit)
-    if limit is not None:
-        _check(limit.limit, None)
+    if own is not None and offered is not None:
+        _check(offered.limit, None)
 
 
 def answer_limit(
-    hs: HandshakeContext, own: int | None, offered: Iterable[ext.Extension], version: Version
+    hs: HandshakeContext, own: int | None, offered: ext.RecordSizeLimit | None, version: Version
 ) -> tuple[ext.RecordSizeLimit, ...]:
     """Keep to the limit that a client offers, which was checked, and return our answer; nothing without its offer.
 
-    own: the limit of our configuration; None to ignore the client's. A client may offer more than the version has,
-    since it may support others (RFC 8449 4).
+    own: the limit of our configuration; None to ignore the client's.  offered: in the ClientHello.  A client may offer
+    more than the version has, since it may support others (RFC 8449 4).
     """
-    limit = None if own is None else ext.find(offered, ext.RecordSizeLimit)
-    if own is None or limit is None:
+    if own is None or offered is None:
         return ()
     most = LARGEST_RECORD[version]
     own = min(own, most)
-    hs.out.limit_records(min(limit.limit, most))
+    hs.out.limit_records(min(offered.limit, most))
     hs.inbox.limit_records(own)
     return (ext.RecordSizeLimit(own),)
 

@@ -110,7 +110,7 @@ def server_handshake_13(
     """Continue after the first ClientHello: agree on keys, authenticate ourselves, verify the client (RFC 9846 2)."""
     hello = received.hello
     offer = read_offer(hello)
-    check_offered_limit(settings.limits.record_size_limit, hello.extensions or ())
+    check_offered_limit(settings.limits.record_size_limit, offer.find(ext.RecordSizeLimit))
     choice = choose(settings, offer)
     hs.transcript.choose(choice.suite.hash)
     hs.inbox.ignores_change_cipher_spec = True
@@ -122,7 +122,9 @@ def server_handshake_13(
         key, choice = settle_key(hs, settings, offer, choose_again(settings, offer, choice))
     shown = choice.shown
     hs.history.types = CertificateTypes(client=None) if shown is None else shown.types
-    context = b"" if shown is None else server_context(settings, shown.credentials, offer.server_name)
+    context = b""
+    if shown is not None and settings.tickets is not None:
+        context = server_context(settings, shown.credentials, offer.server_name)
     hs.history.by_psk = shown is None
     psk = key if shown is None else resume(hs, settings, offer, choice.suite, context)
     secrets = agree(hs, offer, choice, share, psk, received)
@@ -157,7 +159,7 @@ def server_handshake_13(
         partial(exporter, application.exporter, suite=choice.suite),
         verified,
         resumed=isinstance(psk, Resumed),
-        may_be_asked=ext.find(offer.hello.extensions or (), ext.PostHandshakeAuth) is not None,
+        may_be_asked=offer.find(ext.PostHandshakeAuth) is not None,
     )
 
 
@@ -171,9 +173,9 @@ def answers(
     signs: bool,
 ) -> Encoded:
     """Return the EncryptedExtensions for a ClientHello. signs: whether a Certificate follows."""
-    asked, shown = offer.hello.extensions or (), choice.shown
-    limit = answer_limit(hs, settings.limits.record_size_limit, asked, Version.TLS13)
-    types = tuple(server_answers(offer.hello, shown.types)) if shown is not None and signs else ()
+    own_limit, shown = settings.limits.record_size_limit, choice.shown
+    limit = answer_limit(hs, own_limit, offer.find(ext.RecordSizeLimit), Version.TLS13)
+    types = tuple(server_answers(offer.find, shown.types)) if shown is not None and signs else ()
     by_name = shown is not None and shown.by_name
     return encrypted_extensions(by_name, choice.alpn, received.retry_configs, (*limit, *types))
 
@@ -232,7 +234,7 @@ def _shown(settings: Settings, offer: ClientOffer, key: KnownKey | None) -> Show
     own, raw_key = settings.identity.indexed, settings.identity.raw_key
     named, by_name = credentials_for(own, offer.server_name, settings.identity.refuses_unknown_name)
     fitting: list[Own] = []
-    accepted = types_offered_for_server(offer.hello)
+    accepted = types_offered_for_server(offer.find(ext.ServerCertificateTypes))
     for each in accepted:
         if each == X509:
             fitting += named
@@ -243,7 +245,9 @@ def _shown(settings: Settings, offer: ClientOffer, key: KnownKey | None) -> Show
     check_schemes(offer)
     credentials, scheme = choose_server_credentials(fitting, offer.schemes, settings.negotiation.schemes)
     is_raw = credentials is raw_key
-    types = CertificateTypes(RAW if is_raw else X509, client_type(offer.hello, settings))
+    types = CertificateTypes(
+        RAW if is_raw else X509, client_type(offer.find(ext.ClientCertificateTypes), settings)
+    )
     return Shown(credentials, scheme, by_name and not is_raw, types)
 
 

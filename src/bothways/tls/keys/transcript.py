@@ -11,19 +11,19 @@ from cryptography.hazmat.primitives.hashes import Hash, HashAlgorithm
 from bothways.iana import HandshakeType
 
 EARLY_LIMIT = 2**18
+_CLIENT_HELLO = bytes((HandshakeType.client_hello,))
 
 
 class Transcript:
     """The handshake messages with their headers, in the order in which they were sent and received."""
 
-    __slots__ = ("_keeps", "_kept", "_pending", "_running", "_started")
+    __slots__ = ("_keeps", "_kept", "_pending", "_running")
 
     def __init__(self) -> None:
         self._running: Hash | None = None
         self._kept = bytearray()
         self._keeps = True
         self._pending = b""
-        self._started = False
 
     def add(self, raw: bytes) -> None:
         """Add a message that we send."""
@@ -34,7 +34,7 @@ class Transcript:
     def receive(self, raw: bytes) -> None:
         """Take a received message; it is added to the hash with the next message."""
         if self._pending:
-            self._settle()
+            self._update(self._pending)
         self._pending = raw
 
     def replace_received(self, raw: bytes) -> None:
@@ -72,7 +72,7 @@ class Transcript:
 
     def replace_with_message_hash(self) -> None:
         """Replace the first ClientHello by a message_hash of it; a pending HelloRetryRequest stays (RFC 9846 4.1)."""
-        if not self._started and self._pending:
+        if self._pending[:1] == _CLIENT_HELLO:
             self._settle()
         first = self.before()
         self._running = Hash(self._chosen().algorithm)
@@ -123,7 +123,6 @@ class Transcript:
         other = Transcript()
         other._running = self._chosen().copy()
         other.forget_messages()
-        other._started = True
         return other
 
     def forget(self) -> None:
@@ -133,13 +132,13 @@ class Transcript:
         self._pending = b""
 
     def _settle(self) -> None:
-        pending, self._pending = self._pending, b""
-        self._update(pending)
+        self._update(self._pending)
+        self._pending = b""
 
     def _update(self, raw: bytes) -> None:
-        self._started = True
-        if self._running is not None:
-            self._running.update(raw)
+        running = self._running
+        if running is not None:
+            running.update(raw)
         elif len(self._kept) + len(raw) > EARLY_LIMIT:
             raise ValueError("too many messages came before the hash of the transcript was chosen")
         if self._keeps:

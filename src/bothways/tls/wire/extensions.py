@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +369,21 @@ Extension = (
 Extensions = tuple[Extension, ...]
 
 E = TypeVar("E")
+
+
+class Find(Protocol):
+    """Finds extensions in one message."""
+
+    def __call__(self, cls: type[E], /) -> E | None:
+        """Return the extension of class `cls`; None without one."""
+
+
+def finder(extensions: Iterable[Extension]) -> Find:
+    """Return what finds the extensions of one message by their class, where many are looked for.
+
+    No extension may occur twice, which `check_placement` refuses.
+    """
+    return cast(Find, {type(each): each for each in extensions}.get)
 
 
 def find(extensions: Iterable[Extension], cls: type[E]) -> E | None:
