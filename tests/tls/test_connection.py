@@ -372,7 +372,7 @@ def test_defect_in_the_engine_is_no_fault_of_the_peer(
     assert "not the peer's fault" in str(talk.client.failure)
     assert isinstance(talk.server.failure, PeerAlert)
     assert talk.server.failure.alert == Alert.INTERNAL_ERROR
-    assert "RuntimeError in _guarded" in caplog.text and "broken" in caplog.text
+    assert "RuntimeError in _run" in caplog.text and "broken" in caplog.text
     assert "a secret value" not in caplog.text
 
 

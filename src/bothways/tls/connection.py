@@ -341,27 +341,12 @@ class Connection(ConnectionFacts):
         return next((each for each in waiting if each.request is request), None)
 
     def _run(self, step: Callable[[], Sequence[Event]] | None = None) -> list[Event]:
-        """Run one step, then continue until no complete record is left or the handshake waits for an answer."""
-
-        def advance(events: list[Event]) -> None:
-            self._hs.inbox.begin_call()
-            if step is not None:
-                events.extend(step())
-            while self.wants_data and self._advance(events):
-                pass
-            if self._life.writes and self._open is not None and self._open.messages.owes_key_update:
-                self._open.messages.update_if_due()
-            self._out.flush()
-
-        return self._guarded(advance)
-
-    def _guarded(self, work: Callable[[list[Event]], None]) -> list[Event]:
-        """Call `work` and return the events; exceptions are converted into `Failed` here and nowhere else."""
+        """Go on, and return the events; exceptions are converted into `Failed` here and nowhere else."""
         events: list[Event] = []
         blamed: Blame | None = None
         defect: str | None = None
         try:
-            work(events)
+            self._go_on(step, events)
         except Blame as caught:
             blamed = Blame(caught.fault, caught.facts, caught.reasons, caught.left_out)
         except Exception as caught:  # noqa: BLE001 - whatever else escapes is our defect, and fails closed
@@ -372,6 +357,17 @@ class Connection(ConnectionFacts):
             logger.error("defect in the engine: %s", defect)
             events.append(self._fail(InternalError(), Alert.INTERNAL_ERROR))
         return events
+
+    def _go_on(self, step: Callable[[], Sequence[Event]] | None, events: list[Event]) -> None:
+        """Run one step, then continue until no complete record is left or the handshake waits for an answer."""
+        self._hs.inbox.begin_call()
+        if step is not None:
+            events.extend(step())
+        while self.wants_data and self._advance(events):
+            pass
+        if self._life.writes and self._open is not None and self._open.messages.owes_key_update:
+            self._open.messages.update_if_due()
+        self._out.flush()
 
     def _advance(self, events: list[Event]) -> bool:
         """Process one message, alert or piece of data; False when there is none."""

@@ -48,7 +48,8 @@ def types_offered_for_server(offered: ext.ServerCertificateTypes | None) -> tupl
 def client_type(offered: ext.ClientCertificateTypes | None, settings: Settings) -> int | None:
     """Choose what the client is asked for: the first of its types that we accept (RFC 7250 4.2).
 
-    offered: in its ClientHello.  None where it can show nothing that we accept and is accepted without; where it is not, it is blamed.
+    offered: in its ClientHello.  None where it can show nothing that we accept and is accepted without; where it is
+    not, it is blamed.
     """
     trust = settings.trust
     if trust is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from enum import Enum
+from struct import Struct
 from typing import Any
 
 from bothways.iana import (
@@ -102,6 +103,8 @@ from bothways.tls.wire.fields import (
 MOST_EXTENSIONS = 256
 # Of an encrypted ClientHello; servers have one or two, and a client has to compute something for each.
 MOST_ECH_CONFIGS = 16
+_read_header = Struct(">HH").unpack_from
+_write_length = Struct(">H").pack_into
 
 
 class ExtensionContext(Enum):
@@ -594,8 +597,8 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
                 body = at + 4
                 if body > stop:
                     field_too_short(at, stop, 4)
-                extension_type = data[at] << 8 | data[at + 1]
-                body_end = body + (data[at + 2] << 8 | data[at + 3])
+                extension_type, length = _read_header(data, at)
+                body_end = body + length
                 if body_end > stop:
                     bad_length(at + 2, body, body_end, stop, 0, high)
                 read_body = known(extension_type)
@@ -628,7 +631,7 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
             out += header
             body = len(out)
             write_body(extension, out)
-            out[body - 2 : body] = (len(out) - body).to_bytes(2, "big")
+            _write_length(out, body - 2, len(out) - body)
         close(out, at, 2, low, high)
 
     shape = Variants({extension_type: codec for extension_type, (_, codec) in forms.items()})

@@ -221,7 +221,7 @@ class Flight:
     """
 
     def __init__(self, max_certificate_bytes: int = MESSAGE_LIMIT) -> None:
-        self._buffer = bytearray()
+        self._buffer: bytes | bytearray = b""
         self._at = 0
         self._max_certificate_bytes = max_certificate_bytes
         self._shortest_limit = min(MESSAGE_LIMIT, max_certificate_bytes)
@@ -233,6 +233,11 @@ class Flight:
 
     def feed(self, fragment: bytes | bytearray | memoryview) -> None:
         """Add the content of one handshake record."""
+        if not self._buffer:
+            self._buffer = bytes(fragment)  # usually these are whole messages, and nothing has to be copied
+            return
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer)
         self._buffer += fragment
 
     def next(self) -> tuple[int, bytes] | None:
@@ -252,16 +257,15 @@ class Flight:
         if len(buffer) < end:
             self._compact()
             return None
-        raw = bytes(buffer[at:end])
         if end == len(buffer):
-            buffer.clear()
-            end = 0
-        self._at = end
-        return message_type, raw
+            self._buffer, self._at = b"", 0
+        else:
+            self._at = end
+        return message_type, bytes(buffer[at:end])
 
     def _compact(self) -> None:
         if self._at:
-            del self._buffer[: self._at]
+            self._buffer = self._buffer[self._at :]
             self._at = 0
 
     def _check_length(self, message_type: int, length: int) -> None:
