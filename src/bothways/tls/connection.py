@@ -341,7 +341,7 @@ class Connection(ConnectionFacts):
         return next((each for each in waiting if each.request is request), None)
 
     def _run(self, step: Callable[[], Sequence[Event]] | None = None) -> list[Event]:
-        """Go on, and return the events; exceptions are converted into `Failed` here and nowhere else."""
+        """Run one step and go on; exceptions are converted into `Failed` here and nowhere else."""
         events: list[Event] = []
         blamed: Blame | None = None
         defect: str | None = None

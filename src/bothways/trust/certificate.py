@@ -295,7 +295,8 @@ class ParsedCertificate:
     def extension(self, kind: type[T]) -> T | None:
         """Return the value of the extension of a kind, or None where it is absent."""
         found = (self._loaded or self.load()).extensions.get(kind.oid)
-        return found.value if found is not None and isinstance(found.value, kind) else None
+        value = None if found is None else found.value
+        return value if isinstance(value, kind) else None
 
     @property
     def raw_extensions(self) -> Mapping[bytes, tuple[bool, bytes]]:

@@ -6,7 +6,7 @@ names the file, what was expected and what to do. No text contains a private key
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -202,9 +202,11 @@ class Credentials:
         name = lower_ascii(server_name_asked)
         return is_dns_name(name) and names_stand_for(self.names, ServerName("dns", name))
 
-    def is_issued_by(self, authorities: Iterable[bytes]) -> bool:
+    def is_issued_by(self, authorities: Collection[bytes]) -> bool:
         """Whether the chain leads to one of the authorities, given as DER names (RFC 9846 4.3.4)."""
-        return any(each in self._issuers or normal(each) in self._issuers for each in authorities)
+        return not (
+            self._issuers.isdisjoint(authorities) and self._issuers.isdisjoint(map(normal, authorities))
+        )
 
 
 class WatchedCredentials(Replaceable[Credentials], Credentials):

@@ -57,11 +57,10 @@ def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple
     what: the name of the element in the ValueError for another tag.
     """
     start = at + 2
-    if (
-        start <= end and data[at] == tag and data[at + 1] < 0x80
-    ):  # the short form of the length, which is usual
-        stop = start + data[at + 1]
-        if stop <= end:
+    if start <= end and data[at] == tag:
+        length = data[at + 1]
+        stop = start + length
+        if length < 0x80 and stop <= end:  # the short form of the length, which is usual
             return start, stop
     got, start, stop = element(data, at, end)
     if got != tag:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import repeat
 from typing import Literal
 
 from cryptography import x509
@@ -126,7 +127,7 @@ def matches(names: Names, wanted: ServerName) -> bool:
         if wanted.text.startswith(SPIFFE) and len(names.uri) != 1:
             return False
         return any(_canonical_uri(each) == wanted.text for each in names.uri)
-    return any(_dns_matches(lower_ascii(each), wanted.text) for each in names.dns)
+    return any(map(_dns_matches, map(lower_ascii, names.dns), repeat(wanted.text)))
 
 
 def _dns_matches(presented: str, wanted: str) -> bool:

@@ -110,7 +110,7 @@ class PathSearch:
         last = path[-1]
         if self.anchors.own(last) is not None:
             yield self._complete(path, weakly)
-        if depth_of(path) >= self.depth:
+        if len(path) >= self.depth and depth_of(path) >= self.depth:
             self._note_end(path, None)
             return
         extended = False
@@ -148,8 +148,9 @@ class PathSearch:
 
     def _take(self, path: Path, candidate: ParsedCertificate) -> bool:
         self._work.spend(WorkStep.CANDIDATE)
-        if any(candidate.spki == each.spki and candidate.subject == each.subject for each in path):
-            return False
+        for each in path:
+            if candidate.spki == each.spki and candidate.subject == each.subject:
+                return False
         if candidate.der in self._bad:
             return False
         try:

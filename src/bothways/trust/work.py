@@ -100,11 +100,9 @@ class WorkBudget:
 
         price: of one step, by default that of its kind.
         """
-        microseconds, octets, _ = price or step.price
-        remaining, remaining_octets = (
-            self.remaining - microseconds * count,
-            self.remaining_octets - octets * count,
-        )
+        price = price or step.price
+        remaining = self.remaining - price.microseconds * count
+        remaining_octets = self.remaining_octets - price.octets * count
         if remaining < 0 or remaining_octets < 0:
             raise OutOfWork(step)
         self.remaining, self.remaining_octets = remaining, remaining_octets

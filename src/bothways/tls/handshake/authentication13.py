@@ -87,8 +87,8 @@ def _single_key(certificate: Certificate) -> bytes:
 
 def stapled(certificate: Certificate) -> tuple[bytes | None, ...]:
     """Return the stapled OCSP response of each certificate, or None (RFC 9846 4.5.1.1)."""
-    found = (ext.find(entry.extensions, ext.CertificateStatus) for entry in certificate.certificate_list)
-    return tuple(None if status is None else status.response for status in found)
+    found = [ext.find(entry.extensions, ext.CertificateStatus) for entry in certificate.certificate_list]
+    return tuple([None if status is None else status.response for status in found])
 
 
 def prove(

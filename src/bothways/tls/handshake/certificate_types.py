@@ -29,6 +29,9 @@ class CertificateTypes(NamedTuple):
     client: int | None = X509
 
 
+BOTH_BY_CERTIFICATE = CertificateTypes()
+
+
 def client_offer(own: Sequence[int], accepted: Sequence[int]) -> Iterator[ext.Extension]:
     """Yield the extensions of a ClientHello; each is left out where only certificates are used (RFC 7250 4.1).
 

@@ -160,6 +160,9 @@ class Retry(NamedTuple):
     is_disabled: bool
 
 
+NOTHING_OFFERED = Retry(None, is_disabled=True)
+
+
 def retry_configs(encrypted: EncryptedExtensions) -> Retry:
     """Return what the server offers instead (RFC 9849 6.1.6).
 
@@ -167,7 +170,7 @@ def retry_configs(encrypted: EncryptedExtensions) -> Retry:
     """
     found = ext.find(encrypted.extensions, ext.RetryConfigs)
     if found is None:
-        return Retry(None, is_disabled=True)
+        return NOTHING_OFFERED
     is_usable = preferred_config(found.configs) is not None
     is_disabled = all(each.version != VERSION for each in found.configs)
     return Retry(ECHConfigList(encoded_list(found.configs)) if is_usable else None, is_disabled)

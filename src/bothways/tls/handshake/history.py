@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bothways.roles import Progress, Role, Version
-from bothways.tls.handshake.certificate_types import CertificateTypes
+from bothways.tls.handshake.certificate_types import BOTH_BY_CERTIFICATE, CertificateTypes
 from bothways.tls.handshake.settings import ClientSettings, Negotiation, PeerTrust, Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -99,7 +99,7 @@ class History:
         self.server_name: str | None = None
         self.address = self.starttls = ""
         self.has_data = self.closed = self.by_psk = False
-        self.types = CertificateTypes()
+        self.types = BOTH_BY_CERTIFICATE
         self._messages: list[tuple[bool, Message]] = []
         self._complete = False
         self._in_handshake = 0

@@ -40,8 +40,9 @@ class OwnCredentials:
         name = lower_ascii(server_name)
         if not is_dns_name(name):
             return ()
-        exact, covering = (self._places.get(each, ()) for each in (name, f"*.{name.partition('.')[2]}"))
-        return tuple([self.all[place] for place in sorted({*exact, *covering})])
+        exact, covering = self._places.get(name, ()), self._places.get(f"*.{name.partition('.')[2]}", ())
+        places = sorted({*exact, *covering}) if covering else exact
+        return tuple([self.all[place] for place in places])
 
 
 class CurrentCredentials:

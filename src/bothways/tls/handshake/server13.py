@@ -6,14 +6,7 @@ from functools import lru_cache, partial
 from typing import NamedTuple
 
 from bothways.faults import Fault, blame
-from bothways.iana import (
-    CipherSuite,
-    CompressionMethod,
-    NamedGroup,
-    ProtocolVersion,
-    PskKeyExchangeMode,
-    SignatureScheme,
-)
+from bothways.iana import CipherSuite, CompressionMethod, NamedGroup, ProtocolVersion, SignatureScheme
 from bothways.iana import name as spelled
 from bothways.iana import names as all_spelled
 from bothways.roles import StepId, Version
@@ -58,7 +51,13 @@ from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.server_ech import ReceivedHello
 from bothways.tls.handshake.server_psk import KnownKey, ProvedKey, known_key, prove_key, refuse_without_key
-from bothways.tls.handshake.server_resumption import Resumed, judge_resumed_client, resume, send_ticket
+from bothways.tls.handshake.server_resumption import (
+    Resumed,
+    judge_resumed_client,
+    may_resume,
+    resume,
+    send_ticket,
+)
 from bothways.tls.handshake.session_binding import server_context
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
@@ -122,9 +121,7 @@ def server_handshake_13(
         key, choice = settle_key(hs, settings, offer, choose_again(settings, offer, choice))
     shown = choice.shown
     hs.history.types = CertificateTypes(client=None) if shown is None else shown.types
-    context = b""
-    if shown is not None and settings.tickets is not None:
-        context = server_context(settings, shown.credentials, offer.server_name)
+    context = b"" if shown is None else server_context(settings, shown.credentials, offer.server_name)
     hs.history.by_psk = shown is None
     psk = key if shown is None else resume(hs, settings, offer, choice.suite, context)
     secrets = agree(hs, offer, choice, share, psk, received)
@@ -146,11 +143,7 @@ def server_handshake_13(
     check_finished(hs, choice.suite, secrets.client_finished, finished)
     hs.inbox.change_keys(theirs, Epoch.APPLICATION)
     verified = yield from client_verification(hs, settings.trust, psk, signed)
-    if (
-        shown is not None
-        and settings.tickets is not None
-        and PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes
-    ):
+    if shown is not None and may_resume(settings, offer):
         proved_at = psk.proved_at if isinstance(psk, Resumed) else hs.clock.now()
         origin = Origin(choice.suite, proved_at, application.resumption(hs.transcript.digest()))
         send_ticket(hs, settings, context, origin, verified, shown.credentials)
@@ -245,9 +238,8 @@ def _shown(settings: Settings, offer: ClientOffer, key: KnownKey | None) -> Show
     check_schemes(offer)
     credentials, scheme = choose_server_credentials(fitting, offer.schemes, settings.negotiation.schemes)
     is_raw = credentials is raw_key
-    types = CertificateTypes(
-        RAW if is_raw else X509, client_type(offer.find(ext.ClientCertificateTypes), settings)
-    )
+    client = client_type(offer.find(ext.ClientCertificateTypes), settings)
+    types = CertificateTypes(RAW if is_raw else X509, client)
     return Shown(credentials, scheme, by_name and not is_raw, types)
 
 

@@ -74,6 +74,11 @@ class Resumed(NamedTuple):
     verified: Verified | None = None
 
 
+def may_resume(settings: Settings, offer: ClientOffer) -> bool:
+    """Whether there are tickets, and the client uses a PSK together with a key exchange (RFC 9846 4.3.9)."""
+    return settings.tickets is not None and PskKeyExchangeMode.psk_dhe_ke in offer.psk_modes
+
+
 def resume(
     hs: HandshakeContext, settings: Settings, offer: ClientOffer, suite: Suite, context: bytes
 ) -> Resumed | None:

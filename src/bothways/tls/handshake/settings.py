@@ -132,7 +132,7 @@ class PeerTrust:
     pins, psks: the raw public keys and the external PSKs that are trusted; None for none.  requires_certificate: an
     anonymous client is refused.
     names_authorities: clients get the names of the anchors. decide: decides which of the trusted clients are allowed to
-    connect.
+    connect.  types: what the peer may authenticate itself with: certificate types, the preferred first (RFC 7250 3).
     """
 
     anchors: TrustStore
@@ -143,11 +143,11 @@ class PeerTrust:
     decide: Decide | None = None
     pins: PinnedKeys | None = None
     psks: ExternalPSKs | None = None
+    types: tuple[int, ...] = field(init=False)
 
-    @property
-    def types(self) -> tuple[int, ...]:
-        """What the peer may authenticate itself with: certificate types, the preferred first (RFC 7250 3)."""
-        return _types(self.pins is not None, self.anchors is not NO_ANCHORS)
+    def __post_init__(self) -> None:
+        types = _types(self.pins is not None, self.anchors is not NO_ANCHORS)
+        object.__setattr__(self, "types", types)
 
     @property
     def generation(self) -> int:

@@ -140,17 +140,19 @@ class Framing:
     def _check(self, header: bytes, length: int) -> None:
         """Check type and length of a record, before its body is complete (RFC 9846 5.1, 5.2)."""
         known = FIRST_TYPE <= header[0] <= LAST_TYPE
-        if not known or not self._started:
-            begins = bytes(self._view[self._at : self._at + LOOKED_AT])
-        if not self._started:
-            if not known or header[1] != MAJOR_VERSION:
-                blame(Fault.NOT_TLS, start=header, begins=begins, guess=guess(begins))
-            self._started = True
+        if not self._started and not (known and header[1] == MAJOR_VERSION):
+            begins = self._look_ahead()
+            blame(Fault.NOT_TLS, start=header, begins=begins, guess=guess(begins))
+        self._started = True
         if not known:
-            blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, header[0]), begins=begins)
+            blame(Fault.UNEXPECTED_RECORD, got=name(ContentType, header[0]), begins=self._look_ahead())
         limit = self.protected_limit if header[0] == DATA else self.plain_limit
         if length > limit:
             blame(Fault.RECORD_TOO_LONG, length=length, limit=limit)
+
+    def _look_ahead(self) -> bytes:
+        """Return the first bytes of the record that comes next, which may show what it is instead."""
+        return bytes(self._view[self._at : self._at + LOOKED_AT])
 
 
 def guess(start: bytes) -> str:

@@ -45,9 +45,11 @@ class Plaintext:
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
         """Return `data` as records, as many as needed; without padding."""
         version, self._version = self._version, LEGACY_VERSION
+        if len(data) <= self.limit:
+            return _write_header(content_type, version, len(data)) + data
         view = memoryview(data)
         records = bytearray()
-        for at in range(0, len(view) or 1, self.limit):
+        for at in range(0, len(view), self.limit):
             fragment = view[at : at + self.limit]
             records += _write_header(content_type, version, len(fragment))
             records += fragment
@@ -92,12 +94,12 @@ class Protection:
     def __init__(self, suite: Suite, secret: bytes, keys: TrafficKeys | None = None) -> None:
         """Protect records by a traffic secret. keys: those of the secret, where they are derived already."""
         self.limit = FRAGMENT_LIMIT + 1
-        key, iv = keys or traffic_keys(suite, secret)
-        aead = suite.aead(key)
+        keys = keys or traffic_keys(suite, secret)
+        aead = suite.aead(keys.key)
         self.suite = suite
         self.sequence = 0
         self._secret = secret
-        self._iv = int.from_bytes(iv, "big")
+        self._iv = int.from_bytes(keys.iv, "big")
         self._encrypt = aead.encrypt
         self._decrypt = aead.decrypt
         self._limit = suite.record_limit

@@ -51,7 +51,7 @@ MESSAGE_LIMIT = 64 * 1024
 # The largest ClientHello that can be encoded (RFC 9846 4.2.2), so that none is refused for its size.
 CLIENT_HELLO_LIMIT = 2 + 32 + (1 + 32) + (2 + 2**16 - 2) + (1 + 255) + (2 + 2**16 - 1)
 HEADER = 4
-_read_header = Struct(">I").unpack_from
+_read_header, _write_header = Struct(">I").unpack_from, Struct(">I").pack_into
 
 Message = (
     ClientHello
@@ -172,7 +172,7 @@ def encode_message(message: Message) -> bytes:
     message_type, codec = _FORMS[type(message)]
     out = bytearray(HEADER)
     write_whole(codec, message, out)
-    out[:HEADER] = (message_type << 24 | len(out) - HEADER).to_bytes(HEADER, "big")
+    _write_header(out, 0, message_type << 24 | len(out) - HEADER)
     return bytes(out)
 
 
