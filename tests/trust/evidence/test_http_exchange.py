@@ -110,7 +110,7 @@ STRANGER = leaf(CA, "stranger.example")
         ("crl", b"\n<!DOCTYPE html>", "it is an HTML or XML document"),
         ("crl", b"no CRL", "it is not a CRL: "),
         ("crl", ocsp_response(SERVER), "it is not a CRL: "),
-        ("crl", x509.load_der_x509_crl(crl(CA)).public_bytes(Encoding.PEM), "it is PEM, where DER is owed"),
+        ("crl", x509.load_der_x509_crl(crl(CA)).public_bytes(Encoding.PEM), "it is PEM, where DER is required"),
     ],
 )  # fmt: skip
 def test_an_invalid_answer_is_refused_with_the_reason(kind: str, answer: bytes, problem: str) -> None:
