@@ -47,7 +47,7 @@ INSIDE = {
         ("extension_structures",),
         ("extensions", "subtrees", "key_identifiers", "precheck", "public_keys"),
         ("certificate", "raw_public_key"),
-        ("verdict", "reasons", "issuers", "ocsp_request"),
+        ("verdict", "reasons", "issuers", "ocsp_request", "certificate_files"),
         ("signatures", "names", "name_constraints", "policies", "crl_entries"),
         ("anchors", "constraints"),
         ("web_profile", "chain_links", "private_keys"),

@@ -63,6 +63,7 @@ ELSEWHERE = {
     "spiffe/addresses.py": "spiffe/test_workload_api.py",
     "spiffe/identities.py": "spiffe/test_workload_api.py",
     "cli/options/token_key.py": "signers/test_token.py",
+    "trust/certificate_files.py": "trust/test_anchors.py",
     "trust/own_chain.py": "trust/test_credentials.py",
     "trust/private_keys.py": "trust/test_credentials.py",
     "tls/clock.py": "tls/test_defaults.py",

@@ -14,8 +14,8 @@ from bothways.ca.requests import read_request
 from bothways.describe.messages import summary
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
 from bothways.trust import parsing
-from bothways.trust.anchors import certificates_in
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate_files import certificates_in
 from bothways.trust.crl import crls_in
 from bothways.trust.ocsp import responses_in
 from bothways.trust.verdict import Purpose

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.anchors import REMEMBERED_CERTIFICATES, Recent, TrustStore, certificates_in
+from bothways.trust.anchors import REMEMBERED_CERTIFICATES, Recent, TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate_files import certificates_in
 from pki import intermediate, key, leaf, name, root
 
 ROOT = root()

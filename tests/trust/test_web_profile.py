@@ -15,8 +15,9 @@ from cryptography.x509.oid import NameOID
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust import files
-from bothways.trust.anchors import TrustStore, certificates_in
+from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate_files import certificates_in
 from bothways.trust.crl import crls_in
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation.policy import Revocation

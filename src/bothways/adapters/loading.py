@@ -13,7 +13,8 @@ from bothways.errors import ConfigError
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.settings import negotiation
 from bothways.trust import files
-from bothways.trust.anchors import TrustStore, certificates_in
+from bothways.trust.anchors import TrustStore
+from bothways.trust.certificate_files import certificates_in
 from bothways.trust.credentials import Credentials
 from bothways.trust.der import SEQUENCE, expect_element
 

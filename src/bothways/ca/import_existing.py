@@ -37,8 +37,9 @@ from bothways.ca.register.transaction import ImportedRecord, Transaction
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import parsing
-from bothways.trust.anchors import TrustStore, certificates_in
+from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate_files import certificates_in
 from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.extensions import extension_of
 from bothways.trust.files import FilePath, content

@@ -21,8 +21,9 @@ from bothways.faults import Fault, Reason, hint_of
 from bothways.ladder.report import names_facts
 from bothways.roles import StepId
 from bothways.trust import files
-from bothways.trust.anchors import TrustStore, certificates_in, without_certificate
+from bothways.trust.anchors import TrustStore
 from bothways.trust.certificate import subject_of
+from bothways.trust.certificate_files import certificates_in, without_certificate
 from bothways.trust.credentials import Credentials, is_pkcs12
 from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.path import LIMITS, Limits

@@ -20,7 +20,8 @@ from bothways.gateway.sources import ContentSources
 from bothways.spiffe.identities import TrustDomains
 from bothways.ticket_keys.wrapping import secret_in
 from bothways.trust import files
-from bothways.trust.anchors import TrustStore, certificates_in, exact_certificates_in, trusting_nobody
+from bothways.trust.anchors import TrustStore, trusting_nobody
+from bothways.trust.certificate_files import certificates_in, exact_certificates_in
 from bothways.trust.credentials import Credentials
 from bothways.trust.crl import CRL, crls_in
 from bothways.trust.crl_files import replace_changed

@@ -9,8 +9,9 @@ from bothways.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from bothways.trust.access import PeerRule
-    from bothways.trust.anchors import TrustStore, certificates_in
+    from bothways.trust.anchors import TrustStore
     from bothways.trust.cel import CelRule
+    from bothways.trust.certificate_files import certificates_in
     from bothways.trust.crl_store import CRLStore
     from bothways.trust.evidence.fetch_policy import Fetch
     from bothways.trust.ocsp_store import OCSPStore
@@ -24,8 +25,9 @@ else:
         __name__,
         {
             "bothways.trust.access": "PeerRule",
-            "bothways.trust.anchors": "TrustStore certificates_in",
+            "bothways.trust.anchors": "TrustStore",
             "bothways.trust.cel": "CelRule",
+            "bothways.trust.certificate_files": "certificates_in",
             "bothways.trust.crl_store": "CRLStore",
             "bothways.trust.evidence.fetch_policy": "Fetch",
             "bothways.trust.ocsp_store": "OCSPStore",

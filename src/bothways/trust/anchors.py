@@ -14,17 +14,22 @@ from typing import Any, Generic, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bothways.errors import ConfigError, UnusableFile
+from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files, pem
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate_files import (
+    certificates_in,
+    exact_certificates_in,
+    readable_by_der,
+    without_certificate,
+)
 from bothways.trust.issuers import SameSubject
 from bothways.trust.verdict import PROFILES, Profile, Purpose
 from bothways.trust.watched import Renewed, Replaceable
 
 REMEMBERED_PATHS = 1024
 REMEMBERED_CERTIFICATES = 256
-LABELS_SHOWN = 3  # of PEM blocks, in an error
 
 Edge = tuple[bytes, bytes]
 K = TypeVar("K")
@@ -93,8 +98,8 @@ class TrustStore:
             raise ConfigError(f"profile: {profile!r} is not a profile; expected {' or '.join(PROFILES)}")
         if remember_paths < 0:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
-        issuers = _readable_by_der(certificates, source)
-        self._exact = _readable_by_der(exact, "exact" if source == "anchors" else source)
+        issuers = readable_by_der(certificates, source)
+        self._exact = readable_by_der(exact, "exact" if source == "anchors" else source)
         self._anchors = issuers | self._exact
         self._check_not_empty(source)
         self._by_name: dict[bytes, SameSubject] = {}
@@ -326,72 +331,10 @@ class _Reader:
         return self._make(ders, theirs, str(self._exact if self._path is None else self._path))
 
 
-def exact_certificates_in(data: bytes, source: str, *, may_be_empty: bool) -> list[bytes]:
-    """Return the certificates in `data`, each in DER. Raises ConfigError, which names `source`.
-
-    may_be_empty: whether an empty file is one that trusts nobody, as a file is from which the last one was removed.
-    """
-    if may_be_empty and not data.strip():
-        return []
-    found = certificates_in(data, source)
-    if not found:
-        raise without_certificate(data, source, "those of peers, as PEM or DER")
-    return found
-
-
 def _some(certificates: list[bytes], source: files.FilePath, data: bytes = b"") -> list[bytes]:
     if not certificates:
         raise without_certificate(data, source, "the certificates of CAs, as PEM or DER")
     return certificates
-
-
-def without_certificate(
-    data: bytes, source: files.FilePath, expected: str = "-----BEGIN CERTIFICATE-----"
-) -> UnusableFile:
-    """Return the error for PEM blocks none of which is a certificate: what they are. expected: what was."""
-    labels = list(dict.fromkeys(label for label, _ in pem.blocks(data)))
-    instead = f", but {' and '.join(labels[:LABELS_SHOWN])}" if labels else ""
-    return UnusableFile(f"{source}: it contains no certificate{instead}; expected {expected}")
-
-
-def certificates_in(data: bytes, source: str) -> list[bytes]:
-    """Return the certificates in `data`, PEM or DER, each in DER. Raises ConfigError, which names `source`."""
-    found = pem.blocks(data)
-    if not found:
-        if data[:1] == b"\x30":
-            return [bytes(data)]
-        kind = ", but text without any certificate" if data and data.isascii() and b"\0" not in data else ""
-        raise UnusableFile(
-            f"{source}: neither PEM nor DER{kind}; expected certificates (-----BEGIN CERTIFICATE-----)"
-        )
-    pem.check_ended(data, pem.CERTIFICATE_LABELS, source)
-    certificates = []
-    for label, block in found:
-        if label in pem.CERTIFICATE_LABELS:
-            try:
-                certificates.append(pem.body(block))
-            except ValueError as error:
-                raise UnusableFile(
-                    f"{source}: certificate {len(certificates) + 1} cannot be read: {error}"
-                ) from None
-    return certificates
-
-
-def _readable_by_der(certificates: Iterable[bytes], source: str) -> dict[bytes, ParsedCertificate]:
-    found: dict[bytes, ParsedCertificate] = {}
-    for number, der in enumerate(certificates, 1):
-        what = f"{source}: certificate {number}"
-        found.setdefault(der, _readable(pem.require_bytes(der, what), what))
-    return found
-
-
-def _readable(der: bytes, what: str) -> ParsedCertificate:
-    try:
-        anchor = ParsedCertificate(der)
-        anchor.load()
-    except ValueError as error:
-        raise UnusableFile(f"{what} cannot be parsed: {shown(error)}") from None
-    return anchor
 
 
 NO_ANCHORS: TrustStore = _NoAnchors()

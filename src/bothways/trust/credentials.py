@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust import files, pem
-from bothways.trust.anchors import certificates_in, without_certificate
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate_files import certificates_in, without_certificate
 from bothways.trust.distinguished_names import normal
 from bothways.trust.general_names import is_dns_name, lower_ascii
 from bothways.trust.names import ServerName, lookup_names, names_of

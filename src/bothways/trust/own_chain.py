@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bothways.errors import AlteredCertificate, ConfigError, IncompleteChain, UnusableFile
 from bothways.faults import shown
 from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate_files import readable_by_der
 from bothways.trust.chain_links import (
     NOT_TOLD,
     follows,
@@ -45,21 +46,9 @@ def chain_in_order(
     """
     if not certificates:
         raise UnusableFile(f"{source}: it contains no certificate")
-    pool = _parsed(certificates, source)
+    pool = list(readable_by_der(certificates, source).values())
     leaf = pool[0] if key is None else _leaf_of(key, pool, source, key_source)
     return _in_order(leaf, [each for each in pool if each is not leaf], source)
-
-
-def _parsed(certificates: Sequence[bytes], source: str) -> list[ParsedCertificate]:
-    pool = []
-    for number, der in enumerate(dict.fromkeys(certificates), 1):
-        try:
-            certificate = ParsedCertificate(der)
-            certificate.load()
-        except ValueError as error:
-            raise UnusableFile(f"{source}: certificate {number} cannot be parsed: {shown(error)}") from None
-        pool.append(certificate)
-    return pool
 
 
 def _leaf_of(
