@@ -42,10 +42,10 @@ demo: .venv/run.stamp
 test test-all check: export PYTHONDONTWRITEBYTECODE :=
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -q -rs -n $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -q -rfEs -n $(JOBS) --dist worksteal $(ARGS)
 
 test-all: .venv/dev.stamp
-	$(BIN)/python -m pytest -q -rs --full -n $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -q -rfEs --full -n $(JOBS) --dist worksteal $(ARGS)
 
 check: .venv/dev.stamp
 	$(BIN)/ruff format --check .

@@ -50,11 +50,15 @@ TIMED = (TimeoutError, ConnectionRefusedError, ConnectionResetError, ConnectionA
 
 def _by_attributes(error: BaseException, situation: Situation) -> Explanation | None:
     if isinstance(error, ssl.SSLError):
-        return None if isinstance(error, NO_FAILURES) else _of_tls(of_python(error), situation)
+        return None if _is_no_failure(error) else _of_tls(of_python(error), situation)
     return explain_reply(error, situation)
 
 
-NO_FAILURES = (ssl.SSLWantReadError, ssl.SSLWantWriteError, ssl.SSLZeroReturnError)
+def _is_no_failure(error: ssl.SSLError) -> bool:
+    """Whether a call has to be made again, or follows the end of a connection of ours: OpenSSL's have a reason."""
+    if isinstance(error, ssl.SSLZeroReturnError):
+        return not hasattr(error, "reason")
+    return isinstance(error, (ssl.SSLWantReadError, ssl.SSLWantWriteError))
 
 
 def _by_text(error: BaseException, situation: Situation) -> Explanation | None:

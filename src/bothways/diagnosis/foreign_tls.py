@@ -48,8 +48,8 @@ class ForeignTLS(Exception):
 def of_python(error: ssl.SSLError) -> ForeignTLS:
     """Return what an error of Python's `ssl` says, by its attributes."""
     code = getattr(error, "verify_code", None)
-    reason = getattr(error, "reason", None) or (
-        "UNEXPECTED_EOF_WHILE_READING" if isinstance(error, ssl.SSLEOFError) else ""
+    reason = getattr(error, "reason", None) or next(
+        (name for kind, name in WITHOUT_REASON.items() if isinstance(error, kind)), ""
     )
     said = f"{type(error).__name__}: {error.strerror or reason or error}"
     return ForeignTLS(said, str(reason), code if isinstance(code, int) else None)
@@ -83,7 +83,7 @@ def failed(case: Case, error: ForeignTLS) -> Iterator[Likely]:
         for each in peer_alerts.alerted(alerted, error.alert):
             yield replace(each, facts={**each.facts, **FACTS.get(each.cause, {})})
     elif error.reason in ENDED:
-        evidence = "it ended the connection without an alert; how far the handshake had come is not known"
+        evidence = f"{ENDED[error.reason]}; how far the handshake had come is not known"
         for each in network.ended_without_alert(case):
             yield replace(each, weight=POSSIBLE, evidence=evidence)
     elif error.reason in PLAIN:
@@ -122,7 +122,12 @@ ALERTS: Mapping[str, int] = {
     "DECRYPTION_FAILED": int(Alert.DECRYPT_ERROR),
 }
 OF_SERVERS = ("HTTP_REQUEST", "HTTPS_PROXY_REQUEST", "PEER_DID_NOT_RETURN_A_CERTIFICATE", "NO_SHARED_CIPHER")
-ENDED = ("UNEXPECTED_EOF_WHILE_READING",)
+# The second is ours, for SSLZeroReturnError: with OP_IGNORE_UNEXPECTED_EOF, as Python 3.11.2 sets it, for either end.
+ENDED = {
+    "UNEXPECTED_EOF_WHILE_READING": "it ended the connection without an alert",
+    "ZERO_RETURN": "it ended the connection without an alert, or with close_notify",
+}
+WITHOUT_REASON = dict(zip((ssl.SSLEOFError, ssl.SSLZeroReturnError), ENDED, strict=True))
 PLAIN = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 REASONS: Mapping[str, tuple[Cause, Party]] = {
     VERIFY_FAILED: (Cause.ROOT_NOT_TRUSTED, PEERS),

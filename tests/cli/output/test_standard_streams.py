@@ -34,11 +34,42 @@ def shell(line: str, *more: str, **environment: str) -> subprocess.CompletedProc
         ('"$@" ca nothing --json >/dev/full', "no such command 'nothing'\nHint: try `bothways ca --help`"),
     ],
 )
-def test_an_output_that_takes_nothing_is_told(line, why):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_takes_nothing_is_told(line, why, unbuffered):
     """Status 1 would be that of a refusal."""
-    done = shell(line)
+    done = shell(line, PYTHONUNBUFFERED=unbuffered)
     place = "" if "--json" in line else "standard output: "
     assert (done.returncode, done.stderr) == (2, f"bothways: {place}{why}\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (
+            ("ca", "nothing", "--json"),
+            2,
+            "bothways: no such command 'nothing'\nHint: try `bothways ca --help`\n",
+        ),
+        (("--version",), 1, ""),
+    ],
+)
+def test_an_output_whose_reader_has_gone_ends_the_command(words, status, told, unbuffered):
+    """As `head` goes when it has enough; what is wrong is told on standard error."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "bothways", *words],
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (status, told)
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])

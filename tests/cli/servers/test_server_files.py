@@ -139,7 +139,7 @@ def test_connected_clients_are_verified_again_by_whatever_may_change(mutual, tmp
     assert files(mutual, None).judge_again == "never"
     assert files(mutual, str(mutual.ca)).judge_again == "change"
     assert files(mutual, str(mutual.ca), "none").judge_again == "never"
-    monkeypatch.setattr("bothways.cli.options.identity.are_files", lambda *_: False)
+    monkeypatch.setattr("bothways.cli.options.anchors.are_files", lambda *_: False)
     read_once = files(mutual, str(mutual.ca))
     assert read_once.judge_again == "lapse" and not isinstance(read_once.anchors, WatchedTrustStore)
     assert files(mutual, str(mutual.ca), crl=(str(mutual.crl),)).judge_again == "change"

@@ -62,6 +62,9 @@ def run(command: click.Command) -> int:
     status = _ended(command)
     try:
         sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        return status or FAILED
     except OutputFailed as error:
         return reported(error)
     return status
@@ -192,9 +195,11 @@ def misused(text: str, hint: str = "", *, kind: str = "Misuse", code: str = Conf
         say(report)
     else:
         report_error(text, hint)
-        with suppress(OutputFailed):  # it may be what is reported
+        try:
             sys.stdout.write(report + "\n")
             sys.stdout.flush()
+        except (BrokenPipeError, OutputFailed):  # the latter may be what is reported
+            _drop_output()
 
 
 def bounded(lines: Iterable[str]) -> list[str]:
