@@ -262,7 +262,7 @@ WIRE = (
         CLIENT,
         asking(), Cause.NOT_LET_IN, OURS, me("client"), cut=(-20, 10 ** 9)),
     Row("cut-in-the-data", "the line is cut in the middle of the answer", CLIENT,
-        s_server("server", "-CAfile root.pem"), Cause.PEER_STOPPED, PEERS, cut=(10 ** 9, 3000)),
+        s_server("server", "-CAfile root.pem"), Cause.PEER_STOPPED, PEERS, cut=(10 ** 9, 5000)),
     Row("backend-down", "TLS succeeds, and the proxy has nobody to pass us on to", CLIENT,
         "stunnel dead.conf", Cause.BACKEND_DOWN, PEERS, setup=STUNNEL["dead"]),
 )  # fmt: skip

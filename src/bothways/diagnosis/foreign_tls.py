@@ -48,9 +48,7 @@ class ForeignTLS(Exception):
 def of_python(error: ssl.SSLError) -> ForeignTLS:
     """Return what an error of Python's `ssl` says, by its attributes."""
     code = getattr(error, "verify_code", None)
-    reason = getattr(error, "reason", None) or next(
-        (name for kind, name in WITHOUT_REASON.items() if isinstance(error, kind)), ""
-    )
+    reason = getattr(error, "reason", None) or WITHOUT_REASON.get(type(error), "")
     said = f"{type(error).__name__}: {error.strerror or reason or error}"
     return ForeignTLS(said, str(reason), code if isinstance(code, int) else None)
 
@@ -127,7 +125,10 @@ ENDED = {
     "UNEXPECTED_EOF_WHILE_READING": "it ended the connection without an alert",
     "ZERO_RETURN": "it ended the connection without an alert, or with close_notify",
 }
-WITHOUT_REASON = dict(zip((ssl.SSLEOFError, ssl.SSLZeroReturnError), ENDED, strict=True))
+WITHOUT_REASON: Mapping[type[ssl.SSLError], str] = {
+    ssl.SSLEOFError: "UNEXPECTED_EOF_WHILE_READING",
+    ssl.SSLZeroReturnError: "ZERO_RETURN",
+}
 PLAIN = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 REASONS: Mapping[str, tuple[Cause, Party]] = {
     VERIFY_FAILED: (Cause.ROOT_NOT_TRUSTED, PEERS),
