@@ -367,7 +367,7 @@ def test_anchors_are_loaded_from_whatever_ssl_takes(form: str, folder: Path) -> 
     assert Pair(context, server_context(client_auth="request")).shake_hands().client.done
 
 
-def test_what_cannot_be_loaded_is_reported(folder: Path) -> None:
+def test_files_that_cannot_be_loaded_are_reported(folder: Path) -> None:
     context = SSLContext.for_client()
     (folder / "garbage").write_bytes(b"garbage")
     for call in (

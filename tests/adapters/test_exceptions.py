@@ -48,7 +48,7 @@ def test_exceptions_are_those_of_ssl_with_our_error_as_their_cause(
     assert str(found)
 
 
-def test_what_the_network_raises_stays_what_it_is() -> None:
+def test_errors_of_the_network_are_raised_unchanged() -> None:
     error = ConnectionResetError(104, "reset")
     assert ssl_error(error) is error
 

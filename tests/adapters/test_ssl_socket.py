@@ -78,7 +78,7 @@ def test_a_socket_is_one_of_ssl_and_talks(server: Server) -> None:
         SSLSocket()
 
 
-def test_what_was_not_read_leaves_the_socket_readable(server: Server) -> None:
+def test_unread_data_leaves_the_socket_readable(server: Server) -> None:
     """One record is taken at a time: who waits by `select` alone misses nothing."""
     with dial(server) as sock:
         sock.sendall(b"x" * 16384)
@@ -763,7 +763,7 @@ def test_whatever_sockets_and_objects_of_ssl_do_is_overridden(kind: type) -> Non
     assert set(dir(kind)) - plain - own - OF_SOCKETS == set()
 
 
-def test_what_would_go_past_tls_is_refused(server: Server) -> None:
+def test_calls_that_would_bypass_tls_are_refused(server: Server) -> None:
     with dial(server) as sock:
         for name in (
             *("recvfrom", "recvfrom_into", "sendto", "recvmsg", "recvmsg_into", "sendmsg", "sendmsg_afalg"),

@@ -213,7 +213,7 @@ async def test_an_idle_connection_ends_with_an_error():
 
 
 @run
-async def test_what_a_stranger_sends_is_taken_in_slices_between_which_others_have_their_turn():
+async def test_data_of_an_unverified_peer_is_processed_in_slices_so_that_others_have_their_turn():
     """Bounded work: asyncio hands over a quarter of a megabyte at once."""
     taken: list[tuple[int, int]] = []
     turns = 0
@@ -367,7 +367,7 @@ async def test_key_updates_are_processed_in_turns():
 
 
 @run
-async def test_what_came_before_a_connection_was_lost_is_processed_in_turns_and_then_the_end():
+async def test_data_received_before_a_lost_connection_is_processed_in_turns_before_its_end():
     """A peer may send much and reset the connection; who reads gets the data first."""
     payload, turns = bytes(range(256)) * 8, Turns(identities.client())
     for at in range(len(payload)):
@@ -382,7 +382,7 @@ async def test_what_came_before_a_connection_was_lost_is_processed_in_turns_and_
 
 
 @run
-async def test_what_was_not_processed_of_a_lost_connection_is_dropped_when_it_is_aborted():
+async def test_unprocessed_data_of_a_lost_connection_is_dropped_when_it_is_aborted():
     """The application wants no more of it."""
     turns = Turns(identities.client())
     for _ in range(4 * RECORDS_A_TURN):

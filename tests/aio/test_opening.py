@@ -58,7 +58,7 @@ async def test_a_protocol_gets_its_connection_after_starttls():
 
 
 @pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
-def test_what_comes_in_one_piece_with_the_switch_never_gets_into_tls(dialogue: Dialogue):
+def test_data_received_together_with_the_last_reply_before_tls_never_gets_into_tls(dialogue: Dialogue):
     """CVE-2011-0411 and those like it: the socket is closed instead."""
 
     async def conversation() -> None:

@@ -104,7 +104,7 @@ async def test_a_protocol_decides_whether_to_continue_after_the_peers_end():
 
 
 @run
-async def test_what_ends_a_connection_is_given_to_its_protocol():
+async def test_the_error_that_ends_a_connection_is_passed_to_its_protocol():
     """A cut, and a refusal that comes after our own Finished."""
 
     async def cuts(reader, writer) -> None:

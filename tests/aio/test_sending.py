@@ -566,7 +566,7 @@ class Telling(Written):
 
 @pytest.mark.parametrize("size", [SEALED_A_TURN // 4, 2 * SEALED_A_TURN])
 @pytest.mark.parametrize("act", ["write", "close"])
-def test_what_an_application_does_when_it_is_paused_follows_what_it_was_writing(act: str, size: int) -> None:
+def test_data_written_when_paused_follows_the_data_written_before(act: str, size: int) -> None:
     """The transport below says within the call that it is full, after the first piece."""
 
     class Acting(Writing):

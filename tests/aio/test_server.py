@@ -184,7 +184,7 @@ def test_refusals_are_logged_unless_taken(caplog, host, shown):
 
 
 @run
-async def test_what_came_before_a_failure_still_has_its_sender():
+async def test_data_received_before_a_failure_still_has_its_sender():
     """A client's data is not an anonymous one's because of what came behind it in the same read."""
     heard: asyncio.Future[tuple[str, bytes]] = asyncio.get_running_loop().create_future()
 

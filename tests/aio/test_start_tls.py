@@ -124,7 +124,7 @@ async def test_tls_within_tls():
 
 
 @in_every_loop
-async def test_what_a_peer_says_at_once_waits_until_its_answer_can_go_by_tls():
+async def test_early_data_of_a_peer_waits_until_a_reply_can_be_sent_by_tls():
     """A client's data may come with its Finished, and by the old transport an answer would go out in the clear."""
     made: list[Upgrading] = []
     async with await plain(asyncio.get_running_loop(), made) as server:

@@ -133,7 +133,7 @@ async def test_no_data_passes_in_either_direction_once_the_peer_is_revoked():
 
 @pytest.mark.network
 @run
-async def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured():
+async def test_a_status_that_became_unknown_is_accepted_with_a_warning_if_that_is_configured():
     """In the log too; and data goes on."""
     reported: list[str] = []
     logger = logging.getLogger("bothways")

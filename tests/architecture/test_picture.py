@@ -41,7 +41,7 @@ def test_a_picture_names_every_part_once_and_has_an_arrow_for_every_import_that_
     assert not re.search(r"nan|inf", pictures()[name])
 
 
-def test_what_an_arrow_leaves_out_is_reached_by_the_arrows_that_stay() -> None:
+def test_omitted_arrows_are_implied_by_the_remaining_ones() -> None:
     for arrows in (between_rooms(), inside("tls"), inside("trust")):
         assert _reached(set(needed(arrows))) == _reached(arrows)
 

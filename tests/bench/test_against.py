@@ -89,7 +89,7 @@ def test_a_tree_that_became_slower_is_seen_and_nothing_is_left_behind(
         ("empty", "empty has no src and pyproject.toml"),
     ],
 )
-def test_what_cannot_be_compared_is_said_in_a_line(
+def test_figures_that_cannot_be_compared_are_reported_in_a_line(
     repository: Path, capfd: pytest.CaptureFixture[str], ref: str, words: str
 ) -> None:
     """Exit status 2, and no traceback."""

@@ -139,7 +139,7 @@ def test_an_unwritable_directory_is_reported_before_anything_is_issued(tmp_path:
         assert list(issuer.register.all()) == []
 
 
-def test_what_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_certificate_that_was_recorded_and_cannot_be_written_is_named(tmp_path: Path) -> None:
     issued = Authority.create("Test").issue(Profile.CLIENT, "alice")
     (tmp_path / "alice.pem").mkdir()
     with pytest.raises(

@@ -146,7 +146,7 @@ def test_another_key_than_the_certificates_is_refused(tmp_path: Path, token: Tok
     find_and_close(token)  # the refused session was ended
 
 
-def test_what_a_token_lacks_is_reported(
+def test_missing_objects_and_mechanisms_of_a_token_are_reported(
     token: Token, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for uri, problem in (

@@ -79,6 +79,6 @@ def judge(row: Drawn, found: Explanation | None, score: Score) -> None:
         score.missed.append(f"{row.name}: wanted {wanted}, told {got}; {found.happened}")
 
 
-def test_what_can_be_drawn_is_much_and_each_has_a_name() -> None:
+def test_there_are_many_drawn_cases_and_each_has_a_name() -> None:
     names = [row.name for row in every()]
     assert len(names) == len(set(names)) >= 3000

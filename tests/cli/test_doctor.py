@@ -77,7 +77,7 @@ def test_a_private_server_is_told_what_a_public_one_would_have_to_be(start, fold
 
 
 @pytest.mark.network
-def test_what_speaks_no_tls_is_named_escaped(folder):
+def test_a_server_without_tls_is_described_with_escaped_bytes(folder):
     """A banner may hold what moves a cursor."""
     with listening(saying(b"220 \x1b[2J\xe2\x80\xaemail SMTP\r\n")) as server:
         done = run(folder, f"127.0.0.1:{server.port}", "--ca", "ca.pem")

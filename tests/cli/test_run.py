@@ -188,7 +188,7 @@ def test_a_worker_that_dies_is_replaced(mutual):
         assert ask(mutual, server, None)["pid"] != first
 
 
-def test_of_the_trusted_clients_those_that_a_rule_names_are_let_in(mutual):
+def test_trusted_clients_that_a_rule_matches_are_accepted(mutual):
     with running(mutual, *clients(mutual), "--allow", "dns=client.example") as server:
         assert ask(mutual, server)["who"] == ["client.example"]
     rules = ("--allow", "dns=another.example", "--allow", "uri=spiffe://example.org/api/*")

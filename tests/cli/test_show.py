@@ -93,7 +93,7 @@ def test_names_of_files_are_shown_escaped(folder):
     assert done.stdout.startswith("evil\\x1b[2J.pem: certificate: ")
 
 
-def test_what_a_parser_warns_of_is_no_matter_of_the_reader(folder):
+def test_warnings_of_a_parser_are_not_shown(folder):
     """A serial number of zero is told in the page, and not by Python."""
     issued = pki.leaf(pki.root())
     odd = issued.der.replace(

@@ -137,7 +137,7 @@ def test_an_anchor_of_the_peer_that_we_do_not_have_may_have_expired(knows: str, 
 SAID_BY_OUR_CLOCK = [("EXPIRED", "LIKELY"), ("OUR_CLOCK", "POSSIBLE")]
 
 
-def test_what_our_clock_alone_says_is_not_certain() -> None:
+def test_a_cause_that_depends_on_our_clock_alone_is_not_certain() -> None:
     """A clock that is ahead finds the same, whatever else is valid by it."""
     found = refused_server(host(**LATE))
     assert reported(found) == SAID_BY_OUR_CLOCK

@@ -108,7 +108,7 @@ def test_circular_and_many_exceptions_end() -> None:
     assert failure_of(deep) is None
 
 
-def test_what_was_seen_of_the_connection_is_taken_into_account() -> None:
+def test_observations_of_the_connection_are_taken_into_account() -> None:
     from ssl_pair import Pair, client_context, server_context
 
     late = Pair(client_context(who=False), server_context()).shake_hands().late_refusal()

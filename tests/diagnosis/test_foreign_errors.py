@@ -42,6 +42,6 @@ def test_attributes_that_raise() -> None:
     assert explain_failure(Hostile()).first.cause is Cause.OTHER_ERROR
 
 
-def test_what_a_server_says_is_escaped() -> None:
+def test_texts_of_a_server_are_escaped() -> None:
     error = smtplib.SMTPResponseException(535, b"bad \x1b[2J\r\nX: y")
     assert "\x1b" not in str(explain_failure(error))

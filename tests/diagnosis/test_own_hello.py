@@ -38,7 +38,7 @@ def test_a_client_is_told_of_a_name_that_the_server_does_not_serve() -> None:
     assert first(talk(client(), server, "elsewhere.example").clients) == ("NAME_NOT_SERVED", "ours")
 
 
-def test_what_tls_1_2_does_not_have_is_not_called_left_out() -> None:
+def test_features_that_tls_1_2_lacks_are_not_called_missing() -> None:
     """A hello for TLS 1.2 alone has neither hybrid groups nor ML-DSA, without any configuration."""
     server = identities.server_config(versions=("1.2",), suites=("TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",))
     hello = client(versions=("1.2",), suites=("TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",))
@@ -95,7 +95,7 @@ def test_no_version_can_be_added_to_an_offer_that_needs_tls_1_3(what: str) -> No
     assert explain(pair.client_failure, probed).first.remedy == "enable TLS 1.3 on the server"
 
 
-def test_of_a_hello_that_is_not_known_nothing_is_said() -> None:
+def test_no_cause_is_derived_from_an_unknown_hello() -> None:
     """As where a library hides which connection failed: "none" would be said of what was offered."""
     for alert in (Alert.PROTOCOL_VERSION, Alert.NO_APPLICATION_PROTOCOL, Alert.HANDSHAKE_FAILURE):
         error = PeerAlert(alert, step=None, peer="server", progress=Progress.HELLO)

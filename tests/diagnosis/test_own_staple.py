@@ -39,7 +39,7 @@ def facts(version: str, *, asks: bool, staples: bool) -> FailureFacts:
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 @pytest.mark.parametrize("asks", [True, False])
 @pytest.mark.parametrize("staples", [True, False])
-def test_what_was_asked_for_and_sent_is_known_after_the_handshake(
+def test_requested_and_sent_staples_are_known_after_the_handshake(
     version: str, asks: bool, staples: bool
 ) -> None:
     found = facts(version, asks=asks, staples=staples)

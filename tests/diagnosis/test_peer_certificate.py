@@ -154,7 +154,7 @@ ELSEWHERE = pki.intermediate(identities.root("Another Root"), "Elsewhere", **ide
     ],
     ids=["another CA", "its other key", "of another root", "the root", "no key named", "altered", "surplus", "SHA-1"],
 )  # fmt: skip
-def test_what_was_sent_instead_of_the_issuer_is_told(
+def test_the_certificate_sent_instead_of_the_issuer_is_named(
     issued: pki.Issued, others: list[pki.Issued], cause: str, said: str
 ) -> None:
     found = sending(issued, *others)

@@ -24,7 +24,7 @@ def test_a_text_is_read_for_what_it_says_of_a_certificate(text: str, says: Meani
     assert (None if found is None else found.meaning) is says
 
 
-def test_what_changes_its_length_in_lower_case_is_quoted_in_lower_case() -> None:
+def test_a_text_that_changes_its_length_in_lower_case_is_quoted_in_lower_case() -> None:
     found = match_text("\u0130 No Required SSL Certificate was sent", CERTIFICATES)
     assert found is not None and found.text == "no required ssl certificate was sent"
     assert match_text("", CERTIFICATES) is None

@@ -115,7 +115,7 @@ def test_the_time_of_the_answer_says_whose_clock_is_wrong() -> None:
     assert found.first.cause.name == "ANCHOR_EXPIRED" and "PEERS_CLOCK" not in names(found)
 
 
-def test_what_our_own_verification_finds_leads() -> None:
+def test_causes_that_our_own_verification_finds_come_first() -> None:
     """Our certificate expired, whatever a text says of it."""
     situation = talk(
         client(holder(**LATE)), identities.server_config(client_auth="request")

@@ -82,7 +82,7 @@ def test_the_request_of_the_guide_is_sent_as_it_says(bank):
     )
 
 
-def test_what_came_is_reported_and_the_program_is_printed(bank):
+def test_the_response_is_reported_and_the_program_is_printed(bank):
     assert "certificate" in run(bank, BLOCKS[NAMES.index("show")])
     program = run(bank, BLOCKS[NAMES.index("code")])
     compile(program, "program", "exec")

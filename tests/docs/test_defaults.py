@@ -648,7 +648,7 @@ SAID: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_what_another_page_says_of_a_limit_is_that_of_the_code(name: str) -> None:
+def test_limits_on_other_pages_are_those_of_the_code(name: str) -> None:
     page = " ".join((ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8").split())
     for sentence in SAID[name]:
         assert sentence in page

@@ -64,7 +64,7 @@ def test_a_failure_at_the_hello_is_explained_by_what_probes_found(
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError()])
-def test_what_answers_small_hellos_speaks_tls_whatever_it_does_with_ours(error: OSError) -> None:
+def test_a_server_that_answers_small_hellos_speaks_tls_whatever_it_does_with_ours(error: OSError) -> None:
     """A device that drops or resets hellos of more than one packet."""
     config = client(groups=HYBRID)
     observed = HandshakeFacts(config, "localhost", address="localhost:8443")
@@ -99,7 +99,7 @@ def test_one_hello_with_all_offers_shows_what_a_server_chooses() -> None:
         ("ECDHE-ECDSA-AES256-GCM-SHA384", ssl.TLSVersion.TLSv1_3, "NO_SHARED_VERSION"),
     ],
 )
-def test_what_a_server_has_in_our_version_is_found_where_it_prefers_another(
+def test_choices_in_our_version_are_found_on_a_server_that_prefers_another(
     ciphers: str, version: ssl.TLSVersion, cause: str, tmp_path: Path
 ) -> None:
     """OpenSSL with TLS 1.3, and in TLS 1.2 with CBC alone, or without it; our hello is of TLS 1.2."""

@@ -59,7 +59,9 @@ def test_a_good_certificate_has_no_problem():
         ({"key_kind": "RSA-3072"}, "key", "good"),
     ],
 )
-def test_what_every_server_would_refuse_is_reported(options: dict, finding: str, level: str):
+def test_faults_of_our_files_that_every_server_would_refuse_are_reported(
+    options: dict, finding: str, level: str
+):
     """By the same judging as in a handshake."""
     rows = rows_of(ada(**options))
     assert rows[finding].level == level

@@ -68,7 +68,7 @@ async def test_a_response_and_a_crl_are_fetched_from_the_certificates_urls() -> 
 
 
 @in_fake_time
-async def test_what_was_fetched_and_is_signed_is_told_once() -> None:
+async def test_fetched_evidence_with_a_valid_signature_is_reported_once() -> None:
     """Not what is in the cache, what is older than that, or what another CA has signed."""
     learned = []
     world = World({LISTS: LIST})

@@ -175,7 +175,7 @@ def _is_single(part: str) -> bool:
 
 
 @BEARING
-def test_what_the_gate_hands_out_whole_can_be_read_whole(full: bool) -> None:
+def test_objects_that_the_gate_returns_can_be_read_completely(full: bool) -> None:
     """Every attribute of every certificate, CRL and request, in public files and in mutants."""
     whole = 0
     for read, holder in _whole(full):

@@ -281,7 +281,7 @@ def test_a_source_says_in_one_line_what_it_is(identity: AuthorityIdentity) -> No
         ("spiffe = 'unix:/a'", "`authority` and `spiffe`: name one of them"),
     ],
 )
-def test_what_cannot_be_issued_refuses_the_file(
+def test_a_certificate_that_cannot_be_issued_refuses_the_file(
     setting: Setting, directory: Path, keys: str, problem: str
 ) -> None:
     write(setting, f'server_names = "a.example"\nbackend = "localhost:1"\n{ANYBODY}', keys)

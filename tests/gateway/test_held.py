@@ -29,7 +29,7 @@ class Folder:
         return Making(self, before or Held(), changed, pki.NOW, keeps=keeps)
 
 
-def test_what_has_not_changed_is_the_same_object(crls) -> None:
+def test_unchanged_files_give_the_same_objects(crls) -> None:
     root, _, old, new = crls
     folder = Folder(ca=root.pem, crl=old)
     first = folder.made()

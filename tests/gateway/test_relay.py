@@ -85,7 +85,7 @@ def test_the_service_may_end_first_and_still_be_told_the_rest(setting: Setting) 
 
 
 @pytest.mark.parametrize("slow", ["service", "client"])
-def test_what_one_side_does_not_read_stops_the_other(setting: Setting, slow: str) -> None:
+def test_a_side_that_does_not_read_stops_the_other(setting: Setting, slow: str) -> None:
     """No more than some buffers is taken from whoever sends on and on; then everything arrives."""
     go_on: asyncio.Event
     came = 0
@@ -201,7 +201,7 @@ class FakeTransport:
         self.end.pause_writing()
 
 
-def test_what_came_before_the_service_was_there_stops_the_client_too() -> None:
+def test_data_received_before_the_service_is_connected_is_limited_too() -> None:
     """Nothing more is read while the service has not taken that."""
 
     async def talk() -> None:

@@ -109,7 +109,7 @@ def test_a_key_under_a_password_is_refused_with_what_to_do(setting: Setting) -> 
         setting.load()
 
 
-def test_what_will_not_work_is_warned_of(setting: Setting) -> None:
+def test_configurations_that_will_not_work_cause_a_warning(setting: Setting) -> None:
     """A certificate that ends soon, or that does not stand for the names of its route."""
     setting.write(ROUTES[2])
     assert reported(setting.load().warnings()) == [

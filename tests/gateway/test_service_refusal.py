@@ -70,5 +70,5 @@ def test_nginx_that_refuses_our_certificate_by_a_page_is_told(
         asyncio.run(talk())
 
 
-def test_what_a_service_without_tls_says_is_not_about_us() -> None:
+def test_a_refusal_of_a_service_without_tls_is_not_about_our_certificate() -> None:
     assert refusal_of_us(f"{ANSWER}\r\n\r\nThe SSL certificate error".encode(), None) is None

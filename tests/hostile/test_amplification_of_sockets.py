@@ -179,7 +179,7 @@ def test_explaining_and_drawing_a_refusal_is_bounded_in_work_and_words(full: boo
         assert sum(map(len, lines)) <= 40_000, what
 
 
-def test_what_watches_keeps_no_more_than_its_allowance(full: bool) -> None:
+def test_observers_keep_no_more_than_their_allowance(full: bool) -> None:
     """A recorder keeps messages as they were read: the memory of a byte is theirs."""
     for what, attack in attacks(full):
         recorder = Recorder()

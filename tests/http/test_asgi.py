@@ -57,7 +57,7 @@ def test_the_caller_replaces_whatever_the_scope_contained(mutual, kind):
     assert "http.push" in kept["extensions"]
 
 
-def test_what_one_request_alters_in_its_scope_no_other_sees(mutual):
+def test_changes_of_a_scope_are_not_seen_by_other_requests(mutual):
     app = WithCaller(greet, lambda: Caller(peer_))
     peer_ = peer(mutual)
     first, second = {"type": "http"}, {"type": "http"}

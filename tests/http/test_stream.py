@@ -50,7 +50,7 @@ def test_each_wait_has_its_limit_and_all_of_them_another():
         short.write(b"x")
 
 
-def test_what_comes_before_the_content_is_bounded_and_what_comes_after_is_not():
+def test_bytes_before_the_content_are_bounded_and_those_after_its_begin_are_not():
     stream = stream_over(Channel([b"x" * 65536] * 9))
     for _ in range(HEAD_LIMIT // 65536):
         stream.read(65536)

@@ -56,7 +56,7 @@ def test_an_anonymous_client_has_the_variables_of_one():
     assert identity(environ) is None
 
 
-def test_what_was_there_by_these_names_is_gone_where_the_connection_is_not_ours(mutual):
+def test_existing_variables_with_these_names_are_removed_if_the_connection_is_not_ours(mutual):
     environ = {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN": "CN=admin", "bothways.peer": peer(mutual)}
     add_caller(environ)
     assert environ == {}

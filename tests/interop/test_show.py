@@ -211,7 +211,7 @@ def test_a_request_that_openssl_makes_is_described_as_openssl_describes_it(signa
 
 
 @pytest.mark.parametrize("extension", DRAWN, ids=lambda each: each.partition("=")[0])
-def test_what_openssl_makes_is_described_as_openssl_describes_it(extension, tmp_path):
+def test_files_of_openssl_are_described_as_by_openssl(extension, tmp_path):
     """Each extension of its configuration, under a name with all that names have."""
     openssl = peers.find("openssl")
     (tmp_path / "own.cnf").write_text(f"{CONFIGURATION}[own]\n{extension}\n")

@@ -99,7 +99,7 @@ def test_a_hello_at_once_is_explained_by_a_command_that_works_when_it_is_followe
     assert "(STARTTLS)" in done.stderr
 
 
-def test_what_a_service_says_to_another_protocol_is_explained(served: tuple[str, int, Files]):
+def test_the_reply_of_a_service_to_another_protocol_is_explained(served: tuple[str, int, Files]):
     """Whatever is asked of it in the words of others, it is told, and nothing is certain of it."""
     name, port, _ = served
     for other in ("smtp", "ldap", "xmpp"):

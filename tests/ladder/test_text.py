@@ -62,7 +62,7 @@ def test_a_refusal_is_in_the_ladder_with_its_alert():
     assert max(map(len, text.splitlines())) == 80
 
 
-def test_what_did_not_arrive_as_it_was_sent_ends_in_x():
+def test_a_message_that_did_not_arrive_unaltered_ends_in_x():
     """A device on the way altered the ServerHello: both copies are drawn."""
     client, server = talk(to_client=lambda data: data[:44] + bytes((data[44] ^ 1,)) + data[45:])
     lines = ladder(client.notes, server.notes)

@@ -272,7 +272,7 @@ class Scripted:
         self.closed = True
 
 
-def test_what_recv_raises_is_raised_and_a_cut_is_an_end() -> None:
+def test_errors_of_recv_are_raised_and_a_reset_is_an_end() -> None:
     """Again and again, as the end of a socket is."""
     carrier = StreamCarrier(Scripted(b"one", ConnectionResetError("reset")))
     assert [carrier.receive(5) for _ in range(3)] == [b"one", b"", b""]

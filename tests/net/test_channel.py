@@ -676,7 +676,7 @@ def test_the_standard_http_client_speaks_through_a_channel(serve):
         assert link.getresponse().read() == b"hello over both ways"
 
 
-def test_what_came_before_a_failure_still_has_its_sender():
+def test_data_received_before_a_failure_still_has_its_sender():
     """A client's data is not an anonymous one's because of what came behind it in the same read."""
     ours, theirs = socket.socketpair()
     client = threading.Thread(target=identities.say_and_break, args=(theirs,))

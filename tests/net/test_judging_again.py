@@ -180,7 +180,7 @@ def test_a_channel_can_be_judged_at_any_time(talk):
     refusal(open_.judge.judge_again)
 
 
-def test_what_has_become_unknown_is_accepted_with_a_warning_where_that_is_configured(talk, caplog):
+def test_a_status_that_became_unknown_is_accepted_with_a_warning_if_that_is_configured(talk, caplog):
     """In the log too; and data goes on."""
     open_ = talk(unknown="accept")
     open_.lists.replace(CRLStore())

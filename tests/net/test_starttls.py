@@ -59,7 +59,7 @@ def test_a_handshake_follows_a_successful_starttls(dialogue: Dialogue):
 
 
 @pytest.mark.parametrize("dialogue", TURNS, ids=lambda each: each.protocol)
-def test_what_comes_in_one_piece_with_the_switch_never_gets_into_tls(dialogue: Dialogue):
+def test_data_received_together_with_the_last_reply_before_tls_never_gets_into_tls(dialogue: Dialogue):
     """CVE-2011-0411 and those like it: the socket is closed instead."""
     ahead = Dialogue(dialogue.protocol, (*dialogue.parts[:-1], dialogue.parts[-1] + b"\x17\3\3\0\1x"))
     with listening(playing(ahead, tls=False)) as server, pytest.raises(StartTLSFailed) as refused:

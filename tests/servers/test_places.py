@@ -234,7 +234,7 @@ def test_whatever_is_sent_from_however_many_prefixes_costs_nobody_a_place_that_i
         newcomer.moved = sent
 
 
-def test_what_a_newcomer_costs_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_work_for_a_new_connection_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many places there are, so many are compared."""
     monkeypatch.setattr(rules, "LOOKED_AT", 10)
     there = [place(f"192.0.{number // 200}.{number % 200}", waits=number > 40) for number in range(100)]

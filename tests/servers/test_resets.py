@@ -35,6 +35,6 @@ def test_a_peer_is_not_told_of_an_end_in_order(resets: bool) -> None:
         assert asyncio.run(talk()) == b""
 
 
-def test_what_has_no_socket_is_left_alone() -> None:
+def test_a_transport_without_a_socket_is_not_changed() -> None:
     """A transport within TLS has none of its own."""
     end_by_reset(asyncio.Transport())

@@ -157,7 +157,7 @@ def test_a_process_that_is_forked_while_a_thread_begins_to_sign_is_not_held(
 @pytest.mark.parametrize(
     "end", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), StopIteration()]
 )
-def test_what_a_signer_raises_ends_no_process_and_no_loop(end: BaseException) -> None:
+def test_an_exception_of_a_signer_ends_no_process_and_no_loop(end: BaseException) -> None:
     def ending(scheme: str, data: bytes) -> bytes:
         raise end
 

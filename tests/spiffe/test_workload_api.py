@@ -152,7 +152,7 @@ def _swapped() -> object:
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_cannot_be_used_changes_nothing_and_is_reported_without_a_key(
+def test_an_unusable_response_changes_nothing_and_is_reported_without_a_key(
     served: Agent, api: WorkloadAPI, what: str
 ) -> None:
     api.first()

@@ -76,7 +76,7 @@ def test_an_answer_that_came_before_its_question_is_refused(dialogue: Dialogue):
     assert failed.problem is StartTLSProblem.SPOKE_AHEAD
 
 
-def test_what_comes_after_the_switch_is_no_part_of_the_exchange():
+def test_data_after_the_change_to_tls_is_no_part_of_the_exchange():
     """CVE-2011-0411, CVE-2021-23222: whoever is still fed with plain text refuses it."""
     for dialogue in TURNS:
         exchange, _ = held(dialogue)

@@ -93,7 +93,7 @@ def test_an_identity_is_the_same_each_time_unless_something_is_asked_of_it(made)
     assert made.identity("server").credentials.names.dns == ("localhost",)
 
 
-def test_what_expires_soon_does_so_within_the_hour(made):
+def test_an_identity_that_expires_soon_does_so_within_the_hour(made):
     left = made.identity("server", "expires_soon").credentials.certificate.not_valid_after_utc - datetime.now(
         UTC
     )

@@ -56,7 +56,7 @@ def test_a_file_that_others_can_use_is_not_used(mode: int, tmp_path: Path) -> No
     assert FileStore(path).load() == b"keys"
 
 
-def test_what_cannot_be_read_or_written_says_why(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_or_written_is_reported_with_the_reason(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="not a regular file|Is a directory"):
         FileStore(tmp_path).load()
     with pytest.raises(StoreFailed, match="it cannot be written: No such file"):

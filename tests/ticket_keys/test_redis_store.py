@@ -71,7 +71,7 @@ def test_a_value_that_another_server_changed_meanwhile_is_not_overwritten(
     assert store.load() == b"of another"
 
 
-def test_what_others_have_put_there_is_read_to_a_bound_alone(url: str, client: redis.Redis) -> None:
+def test_a_value_of_others_is_read_up_to_a_limit_only(url: str, client: redis.Redis) -> None:
     store = RedisStore(url, "name")
     client.set("name", bytes(LARGEST_STORED + 1))
     with pytest.raises(StoreFailed, match="no value of ours"):

@@ -189,7 +189,7 @@ def test_keys_at_hand_last_for_two_periods_without_the_store(caplog: pytest.LogC
         ),
     ],
 )
-def test_what_does_not_verify_is_not_used_nor_replaced(
+def test_content_that_does_not_verify_is_neither_used_nor_replaced(
     put: bytes, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A ticket key makes any client: none that somebody else has put there is taken, and it is told why."""

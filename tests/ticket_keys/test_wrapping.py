@@ -13,7 +13,7 @@ from bothways.ticket_keys.wrapping import Wrapping, secret_in
 SECRET = bytes(range(32))
 
 
-def test_what_was_wrapped_unwraps_under_the_same_secret_and_name() -> None:
+def test_wrapped_keys_unwrap_under_the_same_secret_and_name() -> None:
     stored = Wrapping(SECRET, "service").wrap(b"keys", os.urandom)
     assert b"keys" not in stored
     assert Wrapping(SECRET, "service").unwrap(stored) == b"keys"

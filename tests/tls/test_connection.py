@@ -235,7 +235,7 @@ def test_closed_side_that_finds_a_fault_sends_no_alert() -> None:
     assert talk.client.data_to_send() == b""
 
 
-def test_what_comes_after_close_notify_is_ignored() -> None:
+def test_data_after_close_notify_is_ignored() -> None:
     """RFC 9846 6.1: data after a closure alert must be ignored."""
     talk = mutual()
     talk.client.close()

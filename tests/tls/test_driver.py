@@ -131,7 +131,7 @@ def established(**options: Any) -> tuple[Driver, Connection, list[bytes]]:
     return driver, engine, came
 
 
-def test_what_an_unknown_peer_sends_is_taken_in_slices_and_its_end_after_the_last() -> None:
+def test_data_of_an_unverified_peer_is_processed_in_slices_and_its_end_after_the_last() -> None:
     """Others have their turn between; nothing is read meanwhile."""
     driver, engine, _ = driven()
     hello = engine.data_to_send()
@@ -222,7 +222,7 @@ def test_an_end_of_file_that_came_while_an_answer_was_awaited_is_processed_after
     assert isinstance(driver.status.failure, Truncated) and not driver.may_feed
 
 
-def test_of_a_handshake_that_is_lost_a_slice_more_is_processed() -> None:
+def test_one_more_slice_of_a_lost_handshake_is_processed() -> None:
     """What the peer said last may be why."""
     driver, engine, _ = driven()
     driver.receive_slice(engine.data_to_send() + bytes(2 * SLICE))
@@ -266,7 +266,7 @@ def test_an_open_connection_continues_without_an_answer_and_a_handshake_does_not
     assert "the signer failed, so that our certificate is not sent: OSError" in caplog.text
 
 
-def test_what_an_open_connection_warns_of_is_logged_with_whom_it_is(
+def test_warnings_of_an_open_connection_are_logged_with_the_peer(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a handshake warns of is its user's to tell."""

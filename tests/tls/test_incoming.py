@@ -64,7 +64,7 @@ def test_messages_in_one_record_come_one_by_one_and_a_part_of_one_waits() -> Non
     assert len(take(record(22, FINISHED[5:]))) == 1
 
 
-def test_what_may_not_come_is_refused_before_it_is_decoded() -> None:
+def test_a_message_that_is_not_allowed_is_refused_before_it_is_decoded() -> None:
     """RFC 9846 4: with what may come instead."""
     take = incoming(Version.TLS13, Step.WAIT_SH, Step.WAIT_EE)
     with blames(Fault.UNEXPECTED_MESSAGE, got="finished", expected="encrypted_extensions"):

@@ -166,7 +166,7 @@ def test_watched_credentials_and_anchors_have_the_attributes_of_plain_ones(folde
             made.nothing  # noqa: B018
 
 
-def test_what_cannot_be_read_at_first_is_an_error_at_once(folder: Path) -> None:
+def test_a_file_that_cannot_be_read_at_first_is_an_error_at_once(folder: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         Credentials.watched(folder / "nothing.pem")
     with pytest.raises(ConfigError, match="neither PEM nor DER"):

@@ -208,6 +208,6 @@ def test_a_rule_that_denies_holds_for_nobody_else() -> None:
         {"lifetime": "9999999"},
     ],
 )
-def test_what_could_never_hold_is_refused_when_it_is_made(given: dict) -> None:
+def test_a_rule_that_could_never_match_is_refused_when_it_is_made(given: dict) -> None:
     with pytest.raises(ConfigError):
         PeerRule(**given)

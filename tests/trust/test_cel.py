@@ -67,7 +67,7 @@ def test_the_trust_anchor_is_known_by_its_digest() -> None:
     assert CelRule(f"anchor == '{sha256(ROOT.der).hexdigest()}'").allows(ADA)
 
 
-def test_of_several_spiffe_ids_none_is_one_beyond_doubt() -> None:
+def test_several_spiffe_ids_identify_nobody() -> None:
     several = verdict_of("URI:spiffe://e/a", "URI:spiffe://e/b", "URI:urn:c")
     assert not CelRule("'spiffe://e/a' in uri").allows(several)
     assert CelRule("'spiffe://e/a' in uri").may_mean(several)

@@ -97,7 +97,7 @@ def test_a_certificate_that_names_the_key_which_did_not_sign_it_was_altered() ->
     assert not is_altered(unnamed, plain)
 
 
-def test_what_stands_in_the_place_of_an_issuer_is_a_ca() -> None:
+def test_only_a_ca_is_called_a_certificate_in_the_place_of_an_issuer() -> None:
     child, holder, other = parsed(LEAF, pki.leaf(ROOT, "holder.example"), OTHER)
     assert instead_of_issuer(child, [holder, other]) is other
     assert instead_of_issuer(child, [holder]) is None

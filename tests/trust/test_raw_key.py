@@ -34,7 +34,7 @@ def test_no_text_contains_the_key() -> None:
     assert secret.hex() not in repr(own)
 
 
-def test_what_cannot_sign_or_is_weak_is_refused(tmp_path: Path) -> None:
+def test_keys_that_cannot_sign_or_are_weak_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot sign handshakes"):
         RawKeyCredentials(x25519.X25519PrivateKey.generate())  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"too weak \(RSA of 1024 bits\)"):

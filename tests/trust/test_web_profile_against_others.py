@@ -165,7 +165,7 @@ def answers(path: Sequence[Made], directory: Path) -> dict[str, bool]:
 
 
 @pytest.mark.interop
-def test_what_others_refuse_is_refused_or_the_table_has_the_reason(tmp_path: Path) -> None:
+def test_chains_that_others_refuse_are_refused_or_the_table_has_the_reason(tmp_path: Path) -> None:
     """CA/Browser Forum BR 7.1.2: no rule that others know is missing unseen."""
     accepted = [(what, path) for what, path in cases() if isinstance(judged(path), Trusted)]
     refused = {

@@ -24,7 +24,7 @@ def test_numbers_are_added_replaced_and_read_by_name() -> None:
     assert numbers.read() == {"a": 0.0, "ä" * 100: 0.0}
 
 
-def test_what_has_no_room_is_counted_and_the_others_go_on() -> None:
+def test_values_without_room_are_counted_and_the_others_continue() -> None:
     numbers = SharedNumbers(4096)
     for number in range(1000):
         numbers.add(f"name {number}")

@@ -27,7 +27,7 @@ _WHOLE = frozenset({None})
 
 
 class CRLStore:
-    """The available CRLs, shared by configurations; added CRLs are used from the next verification.
+    """The available CRLs (RFC 5280 5), shared by configurations; added CRLs are used from the next verification.
 
     crls: the first ones.
 

@@ -32,7 +32,7 @@ _BySerial = Mapping[int, Mapping[CertID, _Responses]]
 
 
 class OCSPStore:
-    """The available OCSP responses: evidence about peers, or staples of our own. Added ones are used at once.
+    """The available OCSP responses (RFC 6960): evidence about peers, or our own staples. Added ones are used at once.
 
     responses: the first ones.
 

@@ -23,7 +23,7 @@ PROFILES: tuple[Profile, ...] = ("private", "web")
 
 
 class Purpose(Enum):
-    """What a certificate is verified for: to identify a server or a client."""
+    """What a certificate is verified for: to identify a server or a client (RFC 5280 4.2.1.12)."""
 
     SERVER = "server authentication"
     CLIENT = "client authentication"

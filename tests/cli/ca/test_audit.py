@@ -48,7 +48,7 @@ def test_the_log_is_shown_with_its_head_which_must_stand_later(folder: Path) -> 
     ca("audit", "ca", "--head", "1", error="is not the head of an audit log; write NUMBER:HASH")
 
 
-def test_what_was_altered_of_the_root_is_reported_too(folder: Path) -> None:
+def test_an_alteration_of_the_root_is_reported_too(folder: Path) -> None:
     init()
     execute(f"sqlite:///{folder / 'ca' / 'register.db'}", "UPDATE audit SET actor = 'x' WHERE action = 'crl'")
     result = CliRunner().invoke(command, ["audit", "ca"], standalone_mode=False)

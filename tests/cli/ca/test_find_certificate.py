@@ -53,7 +53,7 @@ def test_a_serial_is_read_with_colons_as_openssl_prints_it(folder: Path) -> None
 
 
 @pytest.mark.parametrize("name", ["a\udcff", "a\0b", "a\x1b[31m", "", "x'); DROP TABLE certificates;--"])
-def test_what_can_be_no_name_is_the_name_of_nothing(folder: Path, name: str) -> None:
+def test_an_impossible_name_finds_no_certificate(folder: Path, name: str) -> None:
     """Bytes of a command line that are no text among them."""
     init()
     client("alice")

@@ -12,7 +12,7 @@ from bothways.trust import files
 from ca_commands import ca, client, init, rows
 
 
-def test_what_was_not_issued_here_is_refused_whole(folder: Path) -> None:
+def test_a_file_with_a_certificate_of_another_ca_is_refused_whole(folder: Path) -> None:
     init("--no-intermediate")
     client("alice")
     stranger = Authority.create("Example").issue(Profile.CLIENT, "mallory")

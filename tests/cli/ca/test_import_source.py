@@ -75,7 +75,7 @@ def test_the_number_of_the_last_crl_may_be_given_alone(folder: Path, old: Author
     assert listed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 42
 
 
-def test_what_does_not_go_together_is_reported(folder: Path, old: Authority) -> None:
+def test_options_that_exclude_each_other_are_reported(folder: Path, old: Authority) -> None:
     reported = ("--from-password-file", "password")
     ca(*TAKE, *reported, "--permit", "dns:example.com", error="keeps its certificate: --permit")
     ca(*TAKE, *reported, "--no-intermediate", error="cannot be used with --from")

@@ -86,7 +86,7 @@ def constrained(folder: Path) -> Path:
     return folder
 
 
-def test_what_cannot_be_done_is_reported_and_changes_nothing(constrained: Path) -> None:
+def test_a_request_that_cannot_be_fulfilled_is_reported_and_changes_nothing(constrained: Path) -> None:
     before = sorted(constrained.iterdir())
     for words, problem in REFUSED:
         ca(*words, error=problem)

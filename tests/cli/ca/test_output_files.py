@@ -57,7 +57,7 @@ def test_a_holders_name_does_not_lead_out_of_the_directory(folder: Path) -> None
 
 
 @pytest.mark.parametrize("out", ["", "/", ".", "..", "folder/", "folder/.."])
-def test_what_names_no_file_is_refused_before_anything_is_issued(folder: Path, out: str) -> None:
+def test_an_invalid_file_name_is_refused_before_anything_is_issued(folder: Path, out: str) -> None:
     """Else files are made that hide, .pem and .key."""
     init()
     (folder / "folder").mkdir()

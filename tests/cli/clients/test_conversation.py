@@ -163,7 +163,7 @@ def test_while_the_input_is_open_there_is_no_limit_and_what_is_awaited_is_said_o
     ]
 
 
-def test_what_the_server_does_not_take_is_said_and_lost_in_no_piece(
+def test_data_that_the_server_does_not_read_is_reported_and_kept_complete(
     ends: tuple[Channel, Channel], typed: Input
 ) -> None:
     talk = Talk(ends[0])

@@ -69,7 +69,7 @@ def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-def test_what_cannot_be_written_is_named(tmp_path: Path):
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match="nowhere"), Output(str(tmp_path / "nowhere" / "answer")):
         pass
     with pytest.raises(ConfigError, match="directory"), Output(str(tmp_path)):

@@ -134,7 +134,7 @@ def test_both_sides_know_each_other_by_raw_public_keys(keys: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_used_is_wrong_use(
+def test_keys_that_cannot_be_used_are_wrong_use(
     words: list[str], problem: str, keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No secret is in the message."""

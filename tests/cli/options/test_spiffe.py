@@ -110,7 +110,7 @@ def test_options_that_do_not_belong_together_are_refused(
         (Workload("SPIFFE_ENDPOINT_SOCKET"), "SPIFFE_ENDPOINT_SOCKET is not set"),
     ],
 )
-def test_what_names_no_identity_is_refused(workload_of: Workload, problem: str) -> None:
+def test_options_without_an_identity_are_refused(workload_of: Workload, problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
         workload_of.load()
 

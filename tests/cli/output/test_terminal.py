@@ -92,7 +92,7 @@ def test_reports_about_a_peer_are_limited_in_lines_and_length() -> None:
         ("the anchors of a store", "the anchors of a store"),
     ],
 )  # fmt: skip
-def test_what_a_configuration_says_is_reported_in_the_names_of_options(text, reported):
+def test_errors_of_a_configuration_are_reported_by_the_names_of_options(text, reported):
     """Who wrote options knows nothing of fields."""
     assert terminal.in_options(text) == reported
 
@@ -119,7 +119,7 @@ class Full:
 
 
 @pytest.mark.parametrize("there", [Full(), None])
-def test_what_cannot_be_told_on_standard_error_ends_nothing(monkeypatch, there):
+def test_a_message_that_standard_error_does_not_take_ends_nothing(monkeypatch, there):
     """None: its descriptor was closed before we began."""
     monkeypatch.setattr("sys.stderr", there)
     terminal.say("words")
@@ -143,7 +143,7 @@ def test_a_person_at_a_terminal_is_asked(monkeypatch, tmp_path):
     assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "first"
 
 
-def test_what_editors_add_is_no_part_of_a_passphrase(tmp_path):
+def test_line_ends_and_marks_of_editors_are_no_part_of_a_passphrase(tmp_path):
     """A mark before the text, and either end of the line."""
     (tmp_path / "words").write_bytes(b"\xef\xbb\xbfp\xc3\xa4ss\r\nsecond")
     assert terminal.passphrase(str(tmp_path / "words"), "a.key") == "päss"

@@ -105,7 +105,7 @@ def serial_in_time(folder: Path, server: Background, before: int) -> int:
         time.sleep(0.1)
 
 
-def test_what_the_log_has_of_files_is_said_while_they_are_looked_after(capsys) -> None:
+def test_log_lines_about_watched_files_are_printed(capsys) -> None:
     """Escaped, and not twice; afterwards the log is set up as before."""
     before = files_logger.level, files_logger.propagate, list(files_logger.handlers)
     with watching.checking_regularly([]):

@@ -31,7 +31,7 @@ def test_the_commands_have_the_same_options_in_the_same_words() -> None:
         assert [own[each.name] for each in common] == [each.to_info_dict() for each in common]
 
 
-def test_what_files_do_not_say_stays_when_they_are_read_again(mtls: MutualTLS) -> None:
+def test_settings_that_are_not_in_files_stay_when_files_are_read_again(mtls: MutualTLS) -> None:
     """Clients resume their sessions after it, since the keys of tickets are the same."""
     engine = EngineOptions(TicketKeys(), alpn=("http/1.1",), handshake_timeout=7.0)
     first, second = (side_of(mtls).load(engine).config for _ in range(2))

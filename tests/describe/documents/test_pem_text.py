@@ -76,7 +76,9 @@ def mended(folder: Path, data: bytes, command: str) -> bytes:
 
 @pytest.mark.parametrize("name", ALTERED)
 @pytest.mark.parametrize("text", [TEXT, KEY], ids=["certificate", "key"])
-def test_what_happened_to_pem_is_named_and_the_command_mends_it(name: str, text: str, tmp_path: Path) -> None:
+def test_a_fault_of_pem_is_named_with_a_command_that_corrects_it(
+    name: str, text: str, tmp_path: Path
+) -> None:
     alter, what = ALTERED[name]
     made = alter(text)
     data = made if isinstance(made, bytes) else made.encode()

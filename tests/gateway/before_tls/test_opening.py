@@ -131,7 +131,7 @@ def test_data_sent_ahead_of_tls_is_refused_and_reaches_nothing(
     asyncio.run(talk())
 
 
-def test_what_follows_the_request_in_its_own_packet_is_no_tls_and_reaches_nothing(setting: Setting) -> None:
+def test_plain_data_after_the_request_for_tls_is_refused_and_reaches_nothing(setting: Setting) -> None:
     async def talk() -> None:
         async with service(greeting(GREETINGS["smtp"])) as behind:
             write(setting, "smtp", behind.route())

@@ -34,6 +34,6 @@ def test_whoever_connects_to_a_unix_socket_is_a_proxy_where_that_is_said() -> No
         (["192.0.2.1"] * (MOST_NETWORKS + 1), False, "at most 64"),
     ],
 )
-def test_what_names_no_proxy_is_refused(texts: list[str], unix: bool | None, reported: str) -> None:
+def test_an_invalid_proxy_address_is_refused(texts: list[str], unix: bool | None, reported: str) -> None:
     with pytest.raises(ConfigError, match=reported):
         parsed_proxies(texts, unix=unix)

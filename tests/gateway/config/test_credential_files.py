@@ -111,7 +111,7 @@ def test_an_encrypted_key_is_opened_by_the_password_of_a_file(setting: Setting) 
         ('password_file = "password"\n', b"x", "`password_file` without `certificate`"),
     ],
 )
-def test_what_cannot_be_opened_is_refused_with_what_to_do(
+def test_a_key_that_cannot_be_opened_is_refused_with_what_to_do(
     setting: Setting, own: str, password: bytes, problem: str
 ) -> None:
     (setting.folder / "me.p12").write_bytes(as_p12(setting.mutual.identity("server"), b"first"))

@@ -33,7 +33,7 @@ def test_a_listener_of_each_kind_has_proxies(text: str, host: str | None) -> Non
     assert proxies is not None and proxies.include(host)
 
 
-def test_what_names_no_proxy_is_reported_with_its_line() -> None:
+def test_an_invalid_proxy_address_is_reported_with_its_line() -> None:
     with pytest.raises(
         ConfigError, match=r"gateway.toml, line 3: listener\[1\].proxy_from: 10.0.0.1/8 is neither"
     ):

@@ -219,7 +219,7 @@ def test_every_worker_takes_a_rotation_and_the_supervisor_alone_asks_the_agent(
         ('certificate = "a.pem"', "`spiffe` and `certificate`: name one of them"),
     ],
 )
-def test_what_the_agent_does_not_have_refuses_the_file(
+def test_an_identity_that_the_agent_does_not_have_refuses_the_file(
     setting: Setting, served: Agent, keys: str, problem: str
 ) -> None:
     write(setting, served, route("127.0.0.1:1"), keys)

@@ -59,7 +59,7 @@ def _inner(table: Table) -> None:
 
 
 @pytest.mark.parametrize(("text", "take", "problem"), TAKES)
-def test_what_a_file_may_not_say_is_refused_with_its_line_and_what_was_expected(
+def test_an_invalid_value_is_refused_with_its_line_and_what_was_expected(
     tmp_path: Path, text: str, take: Callable[[Table], Any], problem: str
 ) -> None:
     path = tmp_path / "f.toml"
@@ -112,7 +112,7 @@ def test_values_are_taken_as_they_are(tmp_path: Path) -> None:
     table.end()
 
 
-def test_what_cannot_be_made_of_a_value_names_the_key(tmp_path: Path) -> None:
+def test_an_error_about_a_value_names_its_key(tmp_path: Path) -> None:
     path = tmp_path / "f.toml"
     path.write_text("a = 'x'")
     table = read_toml(path)

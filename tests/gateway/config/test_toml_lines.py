@@ -56,7 +56,7 @@ def test_a_reader_knows_the_line_of_each_key(path: tuple[str | int, ...], line: 
     assert lines_of(TEXT)[path] == line
 
 
-def test_what_has_no_line_of_its_own_has_that_of_what_is_around_it() -> None:
+def test_a_value_without_a_line_of_its_own_has_that_of_its_table() -> None:
     lines = lines_of(TEXT)
     assert line_at(lines, ("route", 1, "allow", 1, "dns")) == 22
     assert line_at(lines, ("route", 0, "missing")) == 15

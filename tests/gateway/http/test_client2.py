@@ -142,7 +142,7 @@ def test_a_service_that_takes_no_more_requests_ends_those_that_it_took(setting: 
 
 
 @pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 502)])
-def test_what_a_service_has_not_taken_is_asked_again_if_that_may_be(
+def test_an_unprocessed_request_is_repeated_if_that_is_safe(
     setting: Setting, method: str, status: int
 ) -> None:
     answers = [answering(GoAwayFrame(0, last_stream_id=0)), answering(head((":status", "200"), end=True))]

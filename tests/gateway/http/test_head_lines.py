@@ -20,7 +20,7 @@ def test_a_head_ends_with_its_empty_line_however_it_is_cut() -> None:
         assert (head.text, head.rest, head.has_begun) == (HEAD, b"rest", True)
 
 
-def test_what_follows_a_head_is_no_line_of_it() -> None:
+def test_bytes_after_a_head_are_no_line_of_it() -> None:
     """A body in the same piece may have any bytes, also those of lines that are refused in a head."""
     for rest in (b"\n", b"a\rb\n", b" a\r\n", b"X: y\r\n\r\n"):
         head = HeadParser()

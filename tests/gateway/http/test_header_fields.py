@@ -92,7 +92,7 @@ def test_a_client_that_would_have_a_field_of_the_request_removed_is_refused(name
         request_fields([(b"connection", b"close, " + name)])
 
 
-def test_what_frames_or_routes_a_message_is_no_trailer() -> None:
+def test_fields_that_frame_or_route_a_message_are_refused_as_trailers() -> None:
     """RFC 9110 6.5.1."""
     names = ("content-length", "Transfer_Encoding", "host", "authorization", "set-cookie", "connection")
     assert trailer_fields(pairs(*names, "grpc-status")) == pairs("grpc-status")

@@ -397,7 +397,7 @@ def test_websockets_over_http2_are_refused(setting: Setting) -> None:
     asyncio.run(talk())
 
 
-def test_what_a_client_does_not_take_stops_the_service_and_no_other_stream(setting: Setting) -> None:
+def test_a_client_that_does_not_read_stops_its_service_and_no_other_stream(setting: Setting) -> None:
     async def much(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         if b"/much" not in head:

@@ -190,7 +190,7 @@ def test_an_entry_is_in_the_file_before_or_in_the_next_one_and_never_behind_the_
     assert seen[0]["subject"] == str(verified(path + ".1"))
 
 
-def test_what_cannot_be_recorded_is_said_and_leaves_the_file_whole(
+def test_an_entry_that_cannot_be_recorded_is_reported_and_leaves_the_file_whole(
     path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock that another process holds, an entry that is too long, a disk that is full."""

@@ -18,7 +18,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "gateway.md"
 RULE = '[[route.allow]]\ndns = "client.example"\n[[route.deny]]\ndns = "denied.example"'
 
 
-def test_what_happened_is_counted_and_open_connections_are_told_by_identity(setting: Setting) -> None:
+def test_events_are_counted_and_open_connections_are_counted_by_identity(setting: Setting) -> None:
     """A client that stays, one that is resumed, those that are refused by either kind of rule, and one that leaves."""
 
     async def talk() -> None:

@@ -93,7 +93,9 @@ def test_so_many_connections_are_answered_and_no_more(setting: Setting) -> None:
         ("port = 5555", "two listeners have the address 127.0.0.1:5555"),
     ],
 )
-def test_what_cannot_be_is_refused_with_its_line(setting: Setting, table: str, problem: str) -> None:
+def test_an_impossible_configuration_is_refused_with_its_line(
+    setting: Setting, table: str, problem: str
+) -> None:
     setting.write(ROUTE)
     text = setting.path.read_text().replace("port = 0", "port = 5555")
     setting.path.write_text(f"{text}[metrics]\n{table}\n")

@@ -49,7 +49,7 @@ def test_a_client_that_leaves_or_is_accepted_is_no_refusal() -> None:
     assert [each["code"] for each in refusals.facts()] == ["ROUTE_GONE"]
 
 
-def test_what_has_no_ladder_has_the_cause_that_the_log_has() -> None:
+def test_a_refusal_without_a_ladder_has_the_cause_of_the_log() -> None:
     refusals = Refusals(lambda: 0.0, lambda: NOON)
     for code, cause in ((Code.STARTTLS_FAILED, "PLAIN_CLIENT"), (Code.CONNECTIONS_LIMIT, "SERVICE_BUSY")):
         entry = refused("")

@@ -122,7 +122,7 @@ def test_a_gateway_that_cannot_be_replaced_goes_on(setting: Setting) -> None:
             assert server.end(signal.SIGTERM) == 0
 
 
-def test_what_was_inherited_from_somebody_else_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_inherited_from_another_program_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, '{"sockets": {"x": [0]}, "link": 1, "before": 1, "to": 1}')
     assert handed_on() is None
     assert VARIABLE not in os.environ

@@ -108,9 +108,7 @@ def test_names_lie_there_as_digests(tmp_path: Path) -> None:
     with_redis(tmp_path, talk)
 
 
-def test_what_a_process_that_died_has_left_is_forgotten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_counts_of_a_process_that_died_are_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_limits, "FORGET_SECONDS", 0.2)
 
     async def talk(server: RedisServer) -> None:
@@ -231,7 +229,7 @@ def test_a_sum_is_that_of_all_processes_whatever_they_do(
     with_redis(tmp_path, talk)
 
 
-def test_what_others_write_there_is_over_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_others_write_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sums that are too high or below nothing, spans of the future, counts of processes that are none."""
     monkeypatch.setattr(shared_limits, "RENEW_SECONDS", 0.05)
     monkeypatch.setattr(shared_limits, "FORGET_SECONDS", 0.6)

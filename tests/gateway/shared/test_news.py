@@ -8,7 +8,7 @@ from bothways.trust.certificate import ParsedCertificate
 from gateway.news_talk import ALICE, CA, listing, response
 
 
-def test_what_revokes_somebody_is_told_to_whoever_follows() -> None:
+def test_evidence_that_revokes_is_passed_to_all_followers() -> None:
     news, calls = SharedNews(), []
     follower = lambda: calls.append(1)  # noqa: E731
     revoking, crl = response(ALICE), listing(ALICE)
@@ -34,7 +34,7 @@ def test_a_follower_that_ends_does_not_end_another() -> None:
     assert calls == ["second"]
 
 
-def test_what_nobody_takes_is_a_bounded_number() -> None:
+def test_news_that_nobody_takes_is_bounded_in_number() -> None:
     news = SharedNews()
     news.follow(lambda: None)
     for _ in range(shared_news.MOST_LEARNED + 5):

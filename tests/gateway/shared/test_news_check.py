@@ -66,12 +66,12 @@ def test_responses_are_signed_by_the_ca_or_whom_it_has_authorised() -> None:
     ],
     ids=range(7),
 )
-def test_what_nobody_needs_is_refused(evidence: object, problem: str) -> None:
+def test_news_without_a_use_is_refused(evidence: object, problem: str) -> None:
     with pytest.raises(BadNews, match=problem):
         check().is_signed(evidence, NOW)
 
 
-def test_what_a_file_has_or_has_newer_is_known() -> None:
+def test_news_that_a_file_has_or_has_newer_is_known() -> None:
     made = check(files(listing(ALICE, hours=3, number=5)))
     for crl, is_known in (
         (listing(ALICE, BOB, hours=2, number=6), False),

@@ -37,7 +37,7 @@ def test_an_index_comes_back_as_it_was_put_and_no_two_look_alike() -> None:
     assert stored[0][:HEAD] != stored[1][:HEAD]
 
 
-def test_of_too_many_the_newest_stay() -> None:
+def test_of_too_much_news_the_newest_stays() -> None:
     several = entries(MOST_LISTED + 3)
     stored = BOX.sealed_index(several)
     assert len(stored) == LARGEST_INDEX

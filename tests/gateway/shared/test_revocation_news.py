@@ -65,7 +65,7 @@ def holder(server: RedisServer) -> Iterator[tuple[RedisServer, StoreHolder]]:
 Holder = tuple[RedisServer, StoreHolder]
 
 
-def test_what_one_has_in_a_file_the_others_use(holder: Holder) -> None:
+def test_a_crl_in_the_file_of_one_gateway_is_used_by_the_others(holder: Holder) -> None:
     """Their own files stay as they are; each is told of it once, and then of nothing more."""
     server, _ = holder
 
@@ -88,7 +88,7 @@ def test_what_one_has_in_a_file_the_others_use(holder: Holder) -> None:
     asyncio.run(talk())
 
 
-def test_what_one_has_fetched_the_others_use(holder: Holder) -> None:
+def test_a_crl_that_one_gateway_fetched_is_used_by_the_others(holder: Holder) -> None:
     """From the thread in which it was read; what revokes nobody is not published."""
     server, kept = holder
 

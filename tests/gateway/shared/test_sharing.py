@@ -117,7 +117,7 @@ def test_a_reload_begins_and_ends_to_share(setting: Setting) -> None:
     with_redis(setting.folder, talk)
 
 
-def test_what_one_has_fetched_ends_a_client_of_the_other(setting: Setting) -> None:
+def test_evidence_that_one_gateway_fetched_ends_a_client_of_the_other(setting: Setting) -> None:
     """Long before the other would ask the responder again; others of the same CA stay."""
 
     async def talk(server: RedisServer, behind: Service) -> None:

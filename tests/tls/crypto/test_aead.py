@@ -15,7 +15,7 @@ def test_keys_do_not_show() -> None:
 
 
 @pytest.mark.parametrize("kind", [aead.AES_GCM, aead.CHACHA20_POLY1305])
-def test_what_was_not_sealed_is_forged(kind: aead.AeadKind) -> None:
+def test_bytes_that_were_not_sealed_do_not_open(kind: aead.AeadKind) -> None:
     """RFC 5116 2.2: anything but the ciphertext, its nonce and its associated data fails alike."""
     cipher = kind(bytes(32))
     nonce = bytes(aead.NONCE_SIZE)

@@ -209,7 +209,7 @@ class Asynchronous:
         (True, "expected a PeerRule"),
     ],
 )
-def test_what_cannot_decide_is_an_error_of_the_configuration(allow: Any, problem: str) -> None:
+def test_an_allow_that_cannot_decide_is_a_config_error(allow: Any, problem: str) -> None:
     """Before anybody comes."""
     with pytest.raises(ConfigError, match=f"^allow: {problem}"):
         server_config(allow=allow)

@@ -244,7 +244,7 @@ REFUSALS = (
 
 
 @pytest.mark.parametrize("case", REFUSALS, ids=str)
-def test_what_a_server_answers_is_refused(case: Refusal) -> None:
+def test_invalid_answers_of_a_server_are_refused(case: Refusal) -> None:
     """RFC 9849 5, 6.1.2, 6.1.4 to 6.1.6: each fault, and its alert."""
     ours = client_config(**client() | case.client)
     theirs = server_config(**server() | case.server)
@@ -301,7 +301,7 @@ def test_a_configuration_that_we_do_not_support_does_not_switch_it_off() -> None
 
 
 @pytest.mark.parametrize("is_resumed", [False, True])
-def test_what_only_looks_encrypted_has_the_size_of_what_is(is_resumed: bool) -> None:
+def test_a_grease_extension_has_the_size_of_an_encrypted_hello(is_resumed: bool) -> None:
     """RFC 9849 6.2.1, with the PSK of a session too."""
     sizes = []
     for ech in ("grease", ECHKeys(key()).config_list):

@@ -235,7 +235,7 @@ LATER: dict[str, Callable[[ClientConfig, FrozenClock], None]] = {
 
 
 @pytest.mark.parametrize("what", LATER)
-def test_what_does_not_pass_now_is_not_offered(what: str) -> None:
+def test_a_session_whose_server_is_no_longer_valid_is_not_offered(what: str) -> None:
     client, server, clock = configs()
     talk(client, server)
     LATER[what](client, clock)

@@ -222,7 +222,7 @@ def test_nothing_is_fetched_for_a_peer_that_is_refused_anyhow(peer: pki.Issued, 
     assert not [each for each in both.client_events if isinstance(each, EvidenceWanted)]
 
 
-def test_what_one_peer_may_have_fetched_is_bounded() -> None:
+def test_requests_for_one_peer_are_bounded() -> None:
     """However many places its certificates name."""
     many = [points(*[f"URI:http://crl.example/{number}" for number in range(20)])]
     server = server_config(credentials=credentials(leaf(MIDDLE, "localhost", extra=many)))
@@ -247,7 +247,7 @@ def test_a_revoked_peer_is_refused_by_what_was_fetched(judge, version: str) -> N
     assert isinstance(theirs.failure, PeerAlert) and theirs.failure.alert == Alert.CERTIFICATE_REVOKED
 
 
-def test_what_a_response_does_not_settle_is_wanted_from_a_list() -> None:
+def test_a_crl_is_requested_if_a_response_does_not_decide() -> None:
     """The second round; what was had in the first one counts on."""
     both = judged_by_client()
     provide(both, Missing(f"{OCSP}: connection refused"), ROOT_LIST)

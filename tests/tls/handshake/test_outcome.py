@@ -47,7 +47,7 @@ def test_both_sides_come_to_the_same_choices(
     assert choices(talk.client) == choices(talk.server) == expected
 
 
-def test_what_was_agreed_before_a_failure_can_still_be_asked_for() -> None:
+def test_negotiated_values_are_available_after_a_failure() -> None:
     """A server that refuses the client's certificate tells which handshake that was."""
     talk = pair(client_config(credentials=None), server_config())
     talk.exchange()

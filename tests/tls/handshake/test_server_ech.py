@@ -281,7 +281,7 @@ def test_the_name_in_the_outer_hello_is_used_only_where_it_counts() -> None:
     assert made.server.failure.facts["name"] == PUBLIC
 
 
-def test_what_it_publishes_is_what_clients_take() -> None:
+def test_clients_accept_the_published_configuration() -> None:
     published = ECHConfigList.from_text(str(ECHKeys(key()).config_list))
     made = connected({"ech": published}, server())
     assert made.client.established

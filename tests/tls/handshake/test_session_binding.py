@@ -50,7 +50,7 @@ DIFFERENT: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", DIFFERENT)
-def test_what_decides_about_clients_is_in_the_context(what: str) -> None:
+def test_settings_that_decide_about_clients_are_in_the_context(what: str) -> None:
     assert context(**DIFFERENT[what]) != context()
 
 

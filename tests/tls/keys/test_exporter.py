@@ -13,7 +13,7 @@ STRONG = SUITES13[0x1302]
 LABEL = "EXPORTER-test"
 
 
-def test_what_every_version_can_give_may_be_asked_for() -> None:
+def test_lengths_that_every_version_can_export_are_allowed() -> None:
     """A context of no bytes is one in TLS 1.2."""
     for suite in (SUITE, *SUITES12.values()):
         for context in (None, b"", b"x" * CONTEXT_LIMIT):

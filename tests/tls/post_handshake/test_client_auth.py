@@ -104,7 +104,7 @@ def test_an_answer_covers_the_handshake_the_request_and_itself():
     assert finished.verify_data == finished_mac(keys.finished_key(), digest(notes, signed), keys.suite)
 
 
-def test_whom_nothing_of_ours_suits_gets_an_empty_certificate():
+def test_a_server_that_none_of_our_certificates_suits_gets_an_empty_one():
     """No scheme that our key has, no authority of ours and several to choose from, or no credentials at all."""
     rsa = CertificateRequest(b"c", (ext.SignatureAlgorithms((SignatureScheme.rsa_pss_rsae_sha256,)),))
     for client, asked in (({}, rsa), ({"credentials": None}, request(b"c"))):

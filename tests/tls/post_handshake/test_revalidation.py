@@ -165,7 +165,7 @@ def test_evidence_that_is_renewed_in_time_carries_the_connection_on(judge: Role)
 
 
 @each_way
-def test_what_has_become_unknown_is_accepted_with_one_warning_where_that_is_configured(judge: Role) -> None:
+def test_a_status_that_became_unknown_is_accepted_with_one_warning_if_that_is_configured(judge: Role) -> None:
     """What is unknown follows the policy; a later revocation is one all the same."""
     policy = Revocation(crls=lists(**AHEAD), unknown="accept")
     talk = Talk(judge, "1.3", policy)

@@ -78,7 +78,7 @@ def test_any_feeding_gives_the_records_in_order(bodies: list[bytes], sizes: list
     assert seen + drained(framing) == records
 
 
-def test_what_was_not_handed_out_is_counted() -> None:
+def test_bytes_that_were_not_handed_out_are_counted() -> None:
     """Whoever feeds can tell when to stop."""
     framing = Framing()
     assert framing.buffered == 0
@@ -289,7 +289,7 @@ def test_records_come_whole_however_pieces_and_reading_mix(seed: int) -> None:
     assert came == sent and framing.buffered == 0
 
 
-def test_what_waits_whole_is_not_copied() -> None:
+def test_complete_waiting_records_are_not_copied() -> None:
     """Of a large piece that begins with the rest of a record, that record alone is put together."""
     joined = 0
 

@@ -54,7 +54,7 @@ def test_the_ticket_age_is_obfuscated() -> None:
     assert SESSION.obfuscated_age(NOON + SECOND) == 1007
 
 
-def test_what_a_ticket_holds_comes_out_again() -> None:
+def test_the_content_of_a_ticket_is_decoded_unchanged() -> None:
     plain = encoded_content(CONTENT)
     content = decoded_content(plain)
     assert content is not None
@@ -79,12 +79,12 @@ def test_tickets_have_few_lengths() -> None:
     ],
     ids=["another form", "a suite that is not spoken", "a suite of another hash", "a key of another hash"],
 )
-def test_what_another_release_sealed_is_no_session(strange: TicketContent) -> None:
+def test_tickets_of_another_release_are_no_sessions(strange: TicketContent) -> None:
     assert decoded_content(encoded_content(strange)) is None
 
 
 @pytest.mark.parametrize("plain", [b"", b"\1", encoded_content(CONTENT)[:40]])
-def test_what_cannot_be_decoded_is_no_session(plain: bytes) -> None:
+def test_undecodable_tickets_are_no_sessions(plain: bytes) -> None:
     assert decoded_content(plain) is None
 
 

@@ -126,7 +126,7 @@ def test_threads_never_get_the_same_session() -> None:
 
 
 @pytest.mark.parametrize("options", [{"servers": 0}, {"max_age": timedelta(days=8)}])
-def test_what_cannot_be_is_a_config_error(options: dict[str, object]) -> None:
+def test_impossible_arguments_are_a_config_error(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         SessionStore(**options)  # type: ignore[arg-type]
 

@@ -303,7 +303,7 @@ def test_malformed_block_is_refused(block: str, where: str, problem: str) -> Non
         (SH, 10, "00"),  # known, but not here: placement refuses it, not the codec
     ],
 )
-def test_what_has_no_known_form_is_kept_as_it_came(
+def test_extensions_of_unknown_form_are_kept_unchanged(
     context: ExtensionContext, extension_type: int, body: str
 ) -> None:
     """RFC 9846 4.3 and RFC 8701: unknown extensions are kept and ignored."""

@@ -119,7 +119,7 @@ def test_field_has_the_notation_of_the_rfc(codec: Codec[object], notation: str) 
     assert codec.notation.format("x") == notation
 
 
-def test_what_comes_again_is_the_same_object_and_the_same_bytes() -> None:
+def test_repeated_values_give_the_same_object_and_the_same_bytes() -> None:
     codec = cached(PAIR)
     assert decode(codec, b"\0\1\1a", "pair") is decode(codec, b"\0\1\1a", "pair")
     assert encode(codec, Pair(1, b"a")) == encode(codec, Pair(1, b"a")) == encode(PAIR, Pair(1, b"a"))
@@ -147,7 +147,7 @@ def test_only_short_values_are_cached() -> None:
     assert written[-1] == long
 
 
-def test_what_does_not_decode_is_blamed_each_time_by_its_place_in_the_message() -> None:
+def test_undecodable_values_are_reported_each_time_with_their_position() -> None:
     pairs = single_field(Pairs, pairs=vector(cached(PAIR), 4, 2**16 - 1))
     plain = single_field(Pairs, pairs=vector(PAIR, 4, 2**16 - 1))
     bad = bytes.fromhex("0004 0001 05 61")

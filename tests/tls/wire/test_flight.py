@@ -174,7 +174,7 @@ def test_certificates_have_a_limit_of_their_own(limit: int) -> None:
         flight.next()
 
 
-def test_what_stays_after_a_message_is_bounded() -> None:
+def test_bytes_that_remain_after_a_message_are_bounded() -> None:
     """A thousand messages in one record leave nothing behind when a part of one more follows."""
     flight = Flight()
     update = encode_message(tls13.KeyUpdate(0))

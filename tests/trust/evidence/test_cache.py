@@ -63,7 +63,7 @@ def test_expired_evidence_is_cached_for_a_short_time() -> None:
         assert cache.find("k", NOW + SHORT_TIME) is None
 
 
-def test_what_was_fetched_just_now_is_used_for_a_short_time_however_soon_it_is_due() -> None:
+def test_evidence_fetched_just_now_is_used_for_a_short_time_however_soon_it_is_due() -> None:
     """So that evidence that ends in a second, or is kept for none, is not fetched for every handshake."""
     soon = CRL(crl(CA, next_update=NOW + SHORT_TIME / 10))
     for evidence, keep in ((soon, HOUR), (LIST, timedelta(0))):

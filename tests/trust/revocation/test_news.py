@@ -66,7 +66,7 @@ def test_the_generation_rises_with_what_is_taken_and_with_nothing_else() -> None
     assert len(news) == 2
 
 
-def test_what_there_is_no_room_for_is_not_taken_and_displaces_nothing() -> None:
+def test_news_without_room_is_not_taken_and_displaces_nothing() -> None:
     held = verified(crl(CA, SERVER))
     for limit in ({"most": 1}, {"most_octets": len(held.der) + 10}):
         news = RevocationNews(**limit)
@@ -76,7 +76,7 @@ def test_what_there_is_no_room_for_is_not_taken_and_displaces_nothing() -> None:
         assert [each.der for each in news.crls] == [held.der]
 
 
-def test_what_revokes_nobody_is_told_apart() -> None:
+def test_evidence_that_revokes_nobody_is_distinguished() -> None:
     assert revokes(verified(crl(CA, SERVER)))
     assert not revokes(verified(crl(CA)))
     assert revokes(OCSPResponse(ocsp_response(SERVER, status="revoked")))

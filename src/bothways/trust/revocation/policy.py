@@ -19,7 +19,7 @@ _WHOLE_PATH = 1_000_000  # certificates
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """How peers' certificates are checked for revocation. Raises ConfigError.
+    """How peers' certificates are checked for revocation (RFC 5280 6.3, RFC 6960). Raises ConfigError.
 
     crls, ocsp: the available CRLs and OCSP responses.  staples: what is done with the OCSP responses that a peer
     staples: "ignore", "use", or "require" one for the leaf.  fetch: what may be fetched, and from where, if the
