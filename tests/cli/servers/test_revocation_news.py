@@ -21,6 +21,7 @@ from bothways.cli.servers.server_files import ServerFiles
 from bothways.testing import MutualTLS
 from bothways.tls.handshake.access import ByRules, checked_allow
 from cli_scripting import Background, until_printed
+from gateway_talk import behind
 from http_callers import application, peer
 from ticket_keys.redis_server import redis_server
 
@@ -48,58 +49,94 @@ def words(mutual: MutualTLS, secret: Path, url: str, crl: Path, *more: str) -> l
     ]  # fmt: skip
 
 
+GATEWAY = """
+[identity]
+certificate = "{mine.cert}"
+key = "{mine.key}"
+client_ca = "{ca}"
+crl = ["{crl}"]
+[limits]
+shared = "{url}"
+shared_secret = "{secret}"
+[[listener]]
+port = 0
+[[route]]
+server_names = ["localhost"]
+backend = "127.0.0.1:{port}"
+allow = "any verified client"
+"""
+COMMANDS = {
+    "serve": [
+        "serve",
+        "127.0.0.1:0",
+        "--echo",
+        "--allow",
+        "dns=client.example",
+        "--allow",
+        "dns=leaving.example",
+    ],
+    "run": ["run", "app:app", "--listen", "127.0.0.1:0", "--workers", "1"],
+}
+REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
 @pytest.mark.interop
 @pytest.mark.network
+@pytest.mark.parametrize("first", ["serve", "gateway"])
 def test_a_revocation_in_the_file_of_one_server_ends_connections_of_the_others(
-    mutual: MutualTLS, secret: Path, tmp_path: Path
+    mutual: MutualTLS, secret: Path, tmp_path: Path, first: str
 ) -> None:
-    """Of `run` in a worker, too. Their own files stay as they are, and who is not revoked stays connected."""
+    """Of `serve`, of `run` in a worker and of a gateway, which use one Redis and one secret.
+
+    Their own files stay as they are, and who is not revoked stays connected.
+    """
     old = tmp_path / "old.crl"
     shutil.copy(mutual.crl, old)
     (tmp_path / "app.py").write_text(application('"hello"'))
     leaving = mutual.identity("client", dns=["leaving.example"])
-    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with contextlib.ExitStack() as stack, redis_server(tmp_path) as url:
-        serve = [
-            "serve",
-            "127.0.0.1:0",
-            "--echo",
-            "--allow",
-            "dns=client.example",
-            "--allow",
-            "dns=leaving.example",
-        ]
-        run = ["run", "app:app", "--listen", "127.0.0.1:0", "--workers", "1"]
-        servers = [
-            Background(words(mutual, secret, url, crl, *command), tmp_path)
-            for crl, command in ((mutual.crl, serve), (old, serve), (old, run))
-        ]
-        for each in servers:
-            stack.callback(each.end, signal.SIGKILL)
+    with contextlib.ExitStack() as stack, redis_server(tmp_path) as url, behind() as port:
+
+        def begun(command: str) -> Background:
+            crl = mutual.crl if command == first else old
+            if command == "gateway":
+                names = {"mine": mutual.identity("server"), "ca": mutual.ca, "secret": secret}
+                text = GATEWAY.format(**names, crl=crl, url=url, port=port)
+                (tmp_path / "gateway.toml").write_text(text)
+                made = Background(["gateway", "-c", "gateway.toml"], tmp_path)
+            else:
+                made = Background(words(mutual, secret, url, crl, *COMMANDS[command]), tmp_path)
+            stack.callback(made.end, signal.SIGKILL)
+            return made
+
+        servers = {each: begun(each) for each in ("serve", "run", "gateway")}
 
         def connected(server: Background, who: Any) -> Any:
-            channel = stack.enter_context(mutual.client(who).connect("127.0.0.1", int(server.port or 0)))
+            channel = stack.enter_context(
+                mutual.client(who).connect("127.0.0.1", int(server.port or 0), "localhost")
+            )
             channel.settimeout(20)
-            channel.sendall(request)
+            channel.sendall(b"echo\n" if server is servers["gateway"] else REQUEST)
             assert channel.recv(4096)
             return channel
 
-        ending = [connected(each, leaving) for each in servers]
-        staying = [connected(each, "good") for each in servers]
+        ending = [connected(each, leaving) for each in servers.values()]
+        staying = {name: connected(each, "good") for name, each in servers.items()}
         mutual.revoke(leaving)
         for channel in ending:
             with pytest.raises(PeerAlert, match="certificate_revoked"):
                 while channel.recv(4096):  # what is left of an answer
                     pass
-        for each in servers[1:]:
-            until_printed(each, "was taken from")
+        for name, each in servers.items():
+            until_printed(each, "was published in" if name == first else "was taken from")
             assert "revocation news: a CRL of CN=" in each.printed
-            assert mutual.client(leaving).attempt("127.0.0.1", int(each.port or 0), request=request).refused
-        assert "was published in" in servers[0].printed
-        for channel in staying:
-            channel.sendall(request)
+            attempt = mutual.client(leaving).attempt(
+                "127.0.0.1", int(each.port or 0), "localhost", request=REQUEST
+            )
+            assert attempt.refused
+            assert "Traceback" not in each.printed
+        for name, channel in staying.items():
+            channel.sendall(b"echo\n" if name == "gateway" else REQUEST)
             assert channel.recv(4096)
-        assert not any("Traceback" in each.printed for each in servers)
 
 
 def server_files(mutual: MutualTLS, *, crl: bool = True) -> ServerFiles:
