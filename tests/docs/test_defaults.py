@@ -41,6 +41,7 @@ from bothways.gateway.config import gateway as gateway_config
 from bothways.gateway.config import strict_toml
 from bothways.gateway.config.gateway import GatewayLimits, Times
 from bothways.gateway.http import client2, forward, identity_fields, link2
+from bothways.gateway.http import conversation as conversation_of_gateway
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
 from bothways.gateway.observe import audit_file, board, operator, refusals, snapshot, status_page
@@ -429,6 +430,9 @@ VALUES = {
         str(http_services.BUSY)
     ),
     "connections of one client of `gateway` to its service that are kept for other requests": str(http_services.IDLE),
+    "times that a request is made again after a service of HTTP/2 has refused it": (
+        f"{conversation_of_gateway.REFUSALS - 1}"
+    ),
     "head of a response to `gateway`": size(http_messages.RESPONSE_HEAD_LIMIT),
     "informational responses before the response to one request": str(forward.INFORMATIONAL),
     "heads of one response of HTTP/2 that wait to be forwarded": str(client2.MOST_HEADS),

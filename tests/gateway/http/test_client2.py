@@ -13,6 +13,7 @@ import hpack
 import pytest
 from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PushPromiseFrame, SettingsFrame
 
+from bothways.gateway.http.conversation import REFUSALS
 from bothways.gateway.http.forward import INFORMATIONAL
 from bothways.gateway.http.services import IDLE
 from gateway_http import HTTP, told_requests
@@ -141,18 +142,29 @@ def test_a_service_that_takes_no_more_requests_ends_those_that_it_took(setting: 
     asyncio.run(talk())
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("POST", 502)])
+@pytest.mark.parametrize(
+    ("request_", "refusals", "status"),
+    [
+        (GET, 1, 200),
+        (GET, REFUSALS - 1, 200),
+        (GET, REFUSALS, 502),
+        (GET.replace(b"GET", b"DELETE"), 1, 200),
+        (GET.replace(b"GET", b"POST")[:-2] + b"Content-Length: 1\r\n\r\nx", 1, 502),
+    ],
+)
 def test_an_unprocessed_request_is_repeated_if_that_is_safe(
-    setting: Setting, method: str, status: int
+    setting: Setting, request_: bytes, refusals: int, status: int
 ) -> None:
-    answers = [answering(GoAwayFrame(0, last_stream_id=0)), answering(head((":status", "200"), end=True))]
+    """RFC 9113 8.7. Each connection of nginx takes so many requests; of a body a part is gone."""
+    answers = [answering(GoAwayFrame(0, last_stream_id=0))] * refusals
+    answers.append(answering(head((":status", "200"), end=True)))
 
     async def talk() -> None:
         async with service(lambda reader, writer: answers.pop(0)(reader, writer)) as behind:
             setting.write(behind.route(keys=BY_HTTP2))
             async with setting.gateway() as gateway:
                 reader, writer = await setting.open(gateway)
-                writer.write(GET.replace(b"GET", method.encode()))
+                writer.write(request_)
                 assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 %d " % status)
                 writer.transport.abort()
 

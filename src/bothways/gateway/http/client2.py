@@ -160,8 +160,9 @@ class HTTP2ServiceExchange:
         heads = self._heads.setdefault(own.number, [])
         while not heads:
             if own.reset is not None:
-                unused = own.reset in (ErrorCodes.REFUSED_STREAM, ErrorCodes.CONNECT_ERROR)
-                raise ServiceFailed("the service reset the request", is_unused=unused)
+                refused = own.reset == ErrorCodes.REFUSED_STREAM
+                unused = refused or own.reset == ErrorCodes.CONNECT_ERROR
+                raise ServiceFailed("the service reset the request", is_unused=unused, is_refused=refused)
             own.news.clear()
             await own.news.wait()
         return heads.pop(0)

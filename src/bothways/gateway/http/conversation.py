@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}
 TRAILERS = (b"te", b"trailers")
+REFUSALS = 8  # of one request by a service of HTTP/2, each on another connection
 REPEATABLE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 ENDED = Ending.of(Code.GATEWAY_ENDED, "the gateway ends")
 
@@ -222,12 +223,17 @@ class Conversation:
             return None
         exchange.request = replace(exchange.request, fields=self._fields_for_service(exchange.request))
         phases = Phases(times.response, times.request_body, times.idle)
-        must_be_new = exchange.request.has_body or exchange.request.method not in REPEATABLE
+        has_body, refusals = exchange.request.has_body, 0
+        must_be_new = has_body or exchange.request.method not in REPEATABLE
         while True:
             try:
                 return await self._forward_once(exchange, phases, must_be_new=must_be_new)
             except ServiceFailed as failed:
-                if failed.is_unused and not must_be_new and not exchange.has_response:
+                refusals += failed.is_refused
+                if failed.is_refused and not (has_body or exchange.has_response) and refusals < REFUSALS:
+                    continue  # a connection that ends in order takes no more, and the next one may be as old
+                is_lost = failed.is_unused and not failed.is_refused
+                if is_lost and not must_be_new and not exchange.has_response:
                     must_be_new = True  # it had been used before, and ended meanwhile (RFC 9112 9.3.1)
                     continue
                 if exchange.has_response:

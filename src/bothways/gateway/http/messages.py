@@ -121,11 +121,14 @@ class ClientGone(ConnectionError):
 class ServiceFailed(ConnectionError):
     """The service ended, or did not speak HTTP. is_unused: it was lost before a byte of its response came.
 
-    why: what made it.
+    is_refused: the service says that it did nothing for the request (RFC 9113 8.7).  why: what made it.
     """
 
-    def __init__(self, text: str, *, is_unused: bool = False, why: Why = Cause.PEER_STOPPED) -> None:
+    def __init__(
+        self, text: str, *, is_unused: bool = False, is_refused: bool = False, why: Why = Cause.PEER_STOPPED
+    ) -> None:
         self.is_unused = is_unused
+        self.is_refused = is_refused
         self.why = why
         super().__init__(text)
 
