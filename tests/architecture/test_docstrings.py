@@ -30,6 +30,12 @@ PACKAGES = (
     "bothways", "bothways.trust", "bothways.net", "bothways.aio", "bothways.ssl", "bothways.testing",
     "bothways.signers", "bothways.diagnosis", "bothways.starttls",
 )  # fmt: skip
+# Modules without `__all__` that pages name: what they define is public.
+MODULES = (
+    "bothways.fetch.blocking", "bothways.fetch.stapling", "bothways.http.asgi", "bothways.http.wsgi",
+    "bothways.http.flask", "bothways.http.fastapi", "bothways.http.django", "bothways.http.uvicorn",
+    "bothways.http.proxy", "bothways.ca.authority", "bothways.ca.crl", "bothways.ca.profiles", "bothways.errors",
+)  # fmt: skip
 IMPORT = re.compile(r"^ *from (bothways[\w.]*) import ([\w, ]+)", re.MULTILINE)
 # Methods with the name and the parameters of the standard library's are documented there.
 STANDARD = (
@@ -65,6 +71,10 @@ def public_objects() -> Iterator[tuple[str, Any]]:
         module = importlib.import_module(package)
         for name in module.__all__:
             yield f"{package}.{name}", getattr(module, name)
+    for package in MODULES:
+        for name, found in vars(importlib.import_module(package)).items():
+            if not name.startswith("_") and getattr(found, "__module__", None) == package:
+                yield f"{package}.{name}", found
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
         for package, names in IMPORT.findall(page.read_text(encoding="utf-8")):
             for name in (each.strip() for each in names.split(",")):
@@ -142,7 +152,7 @@ def undocumented(found: Callable[..., object], owner: type | None) -> list[str]:
     if not documentation(found):
         return ["no docstring"]
     names = [] if is_standard(found, owner) else parameters(found)
-    if owner is not None and len(names) == 1:  # the summary of a method tells its only one
+    if len(names) == 1:  # the summary tells its only one
         return []
     text = full_text(found, owner) if names else ""
     return [name for name in names if not re.search(rf"\b{re.escape(name)}\b", text)]

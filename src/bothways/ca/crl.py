@@ -27,7 +27,11 @@ REMOVED = "removeFromCRL"
 
 
 class RevokedEntry(NamedTuple):
-    """An entry of a CRL; `at` is None in a delta CRL for a certificate that was released from certificateHold."""
+    """An entry of a CRL (RFC 5280 5.3).
+
+    serial: the certificate's serial number.  at: the time of the revocation; None in a delta CRL for a certificate that
+    was released from certificateHold.  reason: as RFC 5280 5.3.1 spells it.
+    """
 
     serial: int
     at: datetime | None

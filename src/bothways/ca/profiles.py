@@ -90,6 +90,8 @@ class Holder:
 class Constraints:
     """Name constraints of a CA (RFC 5280 4.2.1.10).
 
+    permitted_dns, permitted_ip, permitted_uri, permitted_email: names that certificates below it may have; empty for
+    any.  excluded_dns, excluded_ip, excluded_uri, excluded_email: names that they must not have.
     `.example.com` and `example.com` mean the same for DNS: the domain and all below it. Networks are written
     10.0.0.0/8.
     """
@@ -109,7 +111,11 @@ UNCONSTRAINED = Constraints()
 
 @dataclass(frozen=True, slots=True)
 class Delegation:
-    """The path length constraint (None: no limit) and the name constraints of a CA below this one."""
+    """What a CA below this one may do.
+
+    path_length: the number of CAs that may be below it on a path; None for no limit.  constraints: its own name
+    constraints.
+    """
 
     path_length: int | None = 0
     constraints: Constraints = UNCONSTRAINED
@@ -122,7 +128,7 @@ _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
 
 def check_holder(profile: Profile, holder: Holder) -> None:
-    """Raise NamesRefused for names that a certificate of the profile cannot contain."""
+    """Raise NamesRefused for names of `holder` that a certificate of the profile cannot contain."""
     if profile is Profile.SUB_CA:
         _check_authority(holder)
         return
@@ -140,14 +146,14 @@ def check_holder(profile: Profile, holder: Holder) -> None:
 
 
 def authority_name(name: str | None) -> x509.Name:
-    """Return the subject of a CA: a common name only."""
+    """Return the subject of a CA: a common name only. Raises NamesRefused."""
     if not name or len(name) > COMMON_NAME_LIMIT or not name.isprintable():
         raise NamesRefused(f"the name of a CA must have 1 to {COMMON_NAME_LIMIT} printable characters")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
 def subject(holder: Holder) -> x509.Name:
-    """Return the subject: one common name, or none if every name is too long for it."""
+    """Return the subject for `holder`: one common name, or none if each is too long for it. Raises NamesRefused."""
     others = (*holder.dns, *holder.email, *holder.ip, *holder.uri)
     text = holder.common_name or next((name for name in others if len(name) <= COMMON_NAME_LIMIT), "")
     if len(text) > COMMON_NAME_LIMIT:
@@ -160,7 +166,7 @@ def subject(holder: Holder) -> x509.Name:
 
 
 def alternative_names(holder: Holder) -> list[x509.GeneralName]:
-    """Return the subject alternative names; raises NamesRefused for the first invalid one."""
+    """Return the subject alternative names of `holder`. Raises NamesRefused for the first invalid one."""
     count = len(holder.dns) + len(holder.ip) + len(holder.uri) + len(holder.email)
     if count > NAME_LIMIT:
         raise NamesRefused(f"{count} names are requested; at most {NAME_LIMIT} are allowed")
@@ -177,7 +183,7 @@ def alternative_names(holder: Holder) -> list[x509.GeneralName]:
 
 
 def name_constraints(constraints: Constraints) -> x509.NameConstraints:
-    """Return the name constraints extension of a CA certificate."""
+    """Return the name constraints extension of a CA certificate. Raises NamesRefused."""
     permitted, excluded = (
         [
             *(x509.IPAddress(_network(name)) for name in ip),
@@ -228,7 +234,7 @@ _CONSTRAINED = {
 
 
 def key_usage(profile: Profile, key: PublicKey) -> x509.KeyUsage:
-    """Return the key usage; keyEncipherment only for RSA keys of TLS servers (RSA key transport in TLS 1.2)."""
+    """Return the key usage of a key in a profile: keyEncipherment only for RSA keys of TLS servers (TLS 1.2)."""
     authority = profile is Profile.SUB_CA
     transport = isinstance(key, rsa.RSAPublicKey) and profile in (Profile.SERVER, Profile.PEER)
     return x509.KeyUsage(

@@ -31,14 +31,15 @@ def finder(policy: Fetch) -> Callable[[EvidenceWanted], list[Found]]:
 
 
 def find(wanted: EvidenceWanted) -> list[Found]:
-    """Fetch the evidence that a handshake wants, and wait for it."""
+    """Fetch the evidence that a handshake wants, and wait for it. wanted: the event of the handshake."""
     return fetch(wanted.policy, wanted.wants, wanted.at, wanted.seconds)
 
 
 def judged(judge: Callable[[FetchedEvidence], Verdict], policy: Fetch, at: datetime) -> Verdict:
     """Return the verdict of `judge`, which is called again with fetched evidence while its verdict wants more.
 
-    For verifications outside a handshake. Raises ConfigError where the policy's directory cannot be used.
+    For verifications outside a handshake. policy: what may be fetched.  at: the time of the verification. Raises
+    ConfigError where the policy's directory cannot be used.
     """
     fetched = FetchedEvidence()
     verdict = judge(fetched)
@@ -72,7 +73,10 @@ def fetch(policy: Fetch, requests: Sequence[EvidenceRequest], at: datetime, seco
 
 @contextlib.contextmanager
 def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info) -> Iterator[None]:
-    """Renew our staples while the body of `with` runs, as `stapling.renewing` does; `tell` is called in a thread."""
+    """Renew our staples while the body of `with` runs.
+
+    stapling, clock: as for `stapling.renewing`.  tell: as there, but called in a thread. Raises ConfigError.
+    """
     check(stapling.policy)
     loop = _loop()
     asyncio.run_coroutine_threadsafe(fetch_due(stapling, clock, tell), loop).result()

@@ -24,8 +24,8 @@ LONGEST_SECONDS, SHORTEST_SECONDS = 3600.0, 1.0
 async def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger.info) -> AsyncIterator[None]:
     """Fetch the staples that are due, then renew them while the body of `async with` runs.
 
-    The first fetch takes at most the `seconds` of the policy.  tell: called with a sentence about each result. Raises
-    ConfigError where nothing can be fetched by the schedule's policy.
+    The first fetch takes at most the `seconds` of the policy.  stapling: the schedule.  clock: the source of time.
+    tell: called with a sentence about each result. Raises ConfigError if the policy of the schedule allows no fetching.
     """
     check(stapling.policy)
     await fetch_due(stapling, clock, tell)
@@ -39,7 +39,7 @@ async def renewing(stapling: Stapling, clock: Clock = CLOCK, tell: Tell = logger
 
 
 async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
-    """Wait for the next staple that is due and fetch it, until cancelled."""
+    """Wait for the next staple that is due and fetch it, until cancelled. Arguments as for `fetch_due`."""
     while True:
         remaining = (stapling.next_due() - clock.now()).total_seconds()
         longest = SHORTEST_SECONDS if stapling.may_change else LONGEST_SECONDS
@@ -48,7 +48,10 @@ async def renew(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None
 
 
 async def fetch_due(stapling: Stapling, clock: Clock, tell: Tell, by: Fetcher | None = None) -> None:
-    """Fetch what is due now, and give the results to the schedule."""
+    """Fetch what is due now, and give the results to the schedule.
+
+    stapling, clock, tell: as for `renewing`.  by: fetches; by default the fetcher of the schedule's policy.
+    """
     requests = stapling.due(clock.now())
     if not requests:
         return

@@ -55,7 +55,10 @@ def extensions_of(caller: Caller) -> dict[str, dict[str, Any]]:
 
 
 class WithCaller:
-    """An application with the client's identity in each scope. caller: called for each request; None adds nothing."""
+    """An application with the client's identity in each scope.
+
+    app: the application.  caller: called for each request, returns the client; None adds nothing.
+    """
 
     def __init__(self, app: App, caller: Callable[[], Caller | None]) -> None:
         self._app = app

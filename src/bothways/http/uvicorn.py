@@ -66,7 +66,7 @@ def over(
 
 
 class Connections:
-    """The connections of one server in one process."""
+    """The connections of one server in one process; the arguments are those of `over`."""
 
     def __init__(
         self,

@@ -50,7 +50,10 @@ class WithCaller:
 
 
 class RequirePeer:
-    """An application for certain clients only; all others get status 403. The rest is as for `PeerRules`."""
+    """An application for certain clients only; all others get status 403.
+
+    app: the application.  The rest is as for `PeerRules`.
+    """
 
     def __init__(self, app: App, *rules: Rule, **kinds: Texts) -> None:
         self._app = app
