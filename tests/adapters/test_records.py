@@ -30,6 +30,44 @@ def test_one_record_is_taken_and_the_rest_stays_to_be_seen() -> None:
     assert (records.take(), records.take()) == (TWO, b"")
 
 
+CLEAR, CHANGE, SEALED = b"\x16\x03\x03\x00\x03abc", b"\x14\x03\x03\x00\x01\x01", ONE
+
+
+@pytest.mark.parametrize(
+    ("taken", "left"),
+    [
+        ([CLEAR, CHANGE, SEALED], [SEALED]),  # a server of TLS 1.3: data may follow its Finished
+        ([CHANGE, SEALED], [SEALED]),  # a client of TLS 1.3
+        ([CLEAR, CLEAR, CHANGE, CLEAR], [SEALED]),  # TLS 1.2: a ticket, and a Finished behind the change
+        ([CLEAR, CHANGE], []),  # a HelloRetryRequest
+        ([CLEAR], [SEALED]),
+        ([SEALED], [SEALED]),
+        ([CHANGE, FOREIGN], []),
+    ],
+)
+def test_of_a_handshake_all_is_taken_but_what_may_be_data(taken: list[bytes], left: list[bytes]) -> None:
+    """Event loops ask `pending` whether anything is left."""
+    incoming = bio(b"".join(taken + left))
+    records = BIORecords(incoming)
+    assert records.take_flight() == b"".join(taken)
+    assert bool(incoming.pending) == bool(left)
+    assert [records.take() for _ in left] == left
+
+
+def test_a_handshake_waits_for_the_rest_of_its_record() -> None:
+    incoming = bio(CLEAR + CLEAR[:-1])
+    records = BIORecords(incoming)
+    assert (records.take_flight(), records.take_flight()) == (CLEAR, b"")
+    incoming.write(CLEAR[-1:])
+    assert records.take_flight() == CLEAR
+
+
+def test_the_rest_of_a_handshake_is_taken_at_the_end_of_file() -> None:
+    records = BIORecords(bio(CLEAR + CLEAR[:-1], end=True))
+    assert records.take_flight() == CLEAR + CLEAR[:-1]
+    assert (records.take_flight(), records.at_end) == (b"", True)
+
+
 def read(data: bytes) -> list[bytes]:
     """What a socket's records are when these bytes come."""
     records, found, at = SocketRecords(), [], 0

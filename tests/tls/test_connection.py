@@ -636,7 +636,7 @@ def test_pieces_may_be_any_kind_of_bytes(kind: type) -> None:
 
 
 def test_receive_data_takes_one_record_of_data_and_nothing_else() -> None:
-    """What it does not take changes nothing, and goes to `receive` as ever."""
+    """What it does not take changes nothing, and goes to `receive` as ever, or to `receive_other`."""
     talk = pair(client_config(), server_config())
     hello = talk.client.data_to_send()
     assert talk.server.receive_data(hello) is None
@@ -652,11 +652,16 @@ def test_receive_data_takes_one_record_of_data_and_nothing_else() -> None:
     assert talk.client.receive_data(records) is None
     assert received(talk.client.receive(records[:9])) == b"" and talk.client.receive_data(records[9:]) is None
     assert received(talk.client.receive(records[9:])) == b"onetwo"
+    talk.server.send(b"three")
+    talk.server.send(b"four")
+    records = talk.server.data_to_send()
+    assert talk.client.receive_data(records) is None
+    assert received(talk.client.receive_other(records)) == b"threefour"
     talk.server.close()
     end = talk.server.data_to_send()
     assert talk.client.receive_data(end) is None
     assert talk.client.receive(end) == [PeerClosed()]
-    assert talk.client.receive_data(record) is None
+    assert talk.client.receive_data(record) is None and talk.client.receive_other(record) == []
 
 
 def test_data_may_be_sent_and_taken_out_in_one_call() -> None:

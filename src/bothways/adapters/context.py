@@ -28,6 +28,7 @@ from bothways.adapters.suites import ciphers
 from bothways.errors import ConfigError
 from bothways.iana import NamedGroup
 from bothways.tls.config import ClientConfig, ServerConfig
+from bothways.tls.driver import Answers
 from bothways.trust.anchors import TrustStore
 
 logger = logging.getLogger("bothways")
@@ -192,7 +193,8 @@ class SSLContext(RefusedSettings, Attributes):
             raise ConfigError("server_hostname can only be specified in client mode")
         if session is not None:
             refuse("session", "sessions of OpenSSL cannot be used here")
-        is_server = self._facts.is_server
+        loaded = self._takes_more
+        is_server = loaded.facts().is_server if loaded else isinstance(self._completed(), ServerConfig)
         if bool(server_side) != is_server:
             refuse("server_side", f"this context is for {'servers' if is_server else 'clients'}")
 
@@ -215,7 +217,7 @@ class SSLContext(RefusedSettings, Attributes):
             )
 
             finder = blocking.finder(config.settings.fetch)
-        return Answering(self._signer, finder)
+        return Answers(self._signer, finder)
 
     def _completed(self) -> ClientConfig | ServerConfig:
         """Return the configuration; a context that is still being filled is complete from here on."""

@@ -141,7 +141,7 @@ class SSLConversation:
         """
         content = self.connection.receive_data(record)
         if content is None:
-            self.answer_requests(self.driver.receive(record))
+            self.answer_requests(self.driver.receive_other(record))
         return content
 
     def read(self, size: int) -> bytes:

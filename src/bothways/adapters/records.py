@@ -10,6 +10,7 @@ HEADER = 5
 LONGEST_12 = 2**14 + 2048  # the limit of TLS 1.2 (RFC 5246 6.2.3)
 
 _DATA = int(ContentType.application_data)
+_HANDSHAKE, _CHANGE = int(ContentType.handshake), int(ContentType.change_cipher_spec)
 FOREIGN_SIZE = 4096  # bytes that are read if they are not a record
 _TYPES = frozenset(int(each) for each in ContentType)
 
@@ -61,6 +62,23 @@ class BIORecords:
             return b""
         self._begun = b""
         return begun
+
+    def take_flight(self) -> bytes:
+        """Return the next records of a handshake that are there, at once: what is not encrypted, and one record more.
+
+        That one follows a ChangeCipherSpec, so that it is of the handshake too (RFC 5246 7.1, RFC 9846 E.4).
+        Application data behind the handshake stays in the BIO.
+        """
+        flight = []
+        while record := self.take():
+            flight.append(record)
+            if record[0] == _HANDSHAKE:
+                self._begun = self._incoming.read(HEADER)
+                if not self._begun or self._begun[0] not in (_HANDSHAKE, _CHANGE):
+                    break
+            elif record[0] != _CHANGE:
+                break
+        return b"".join(flight)
 
 
 class SocketRecords:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from bothways.adapters.conversation import SSLConversation, writable
@@ -12,7 +11,6 @@ from bothways.adapters.exceptions import want_read, zero_return
 from bothways.adapters.records import BIORecords
 from bothways.adapters.refusing import NoOpenSSL
 from bothways.errors import ConfigError
-from bothways.tls.events import Request
 from bothways.tls.handshake.message_io import SEALED_AT_ONCE
 
 if TYPE_CHECKING:
@@ -66,11 +64,12 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         """
         talk = self._talk
         self._flush()
-        while not talk.status.established:
+        if not talk.status.established:
             talk.check_if_due()
+        while not talk.status.established:
             if talk.has_failed():
                 self._end_handshake()
-            self._advance()
+            self._process(self._records.take_flight())
         talk.note_established()
 
     def _end_handshake(self) -> None:
@@ -169,8 +168,9 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         talk = self._talk
         talk.raise_failure()
         talk.check_established()
-        talk.close()
-        self._flush()
+        if not talk.has_closed:
+            talk.close()
+            self._flush()
         while not talk.status.peer_closed:
             talk.check_all_read()
             talk.raise_failure()
@@ -181,18 +181,16 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
 
     def _advance(self) -> None:
         """Process the next record, or the end of file; SSLWantReadError if there is neither."""
-        records = self._records
-        record = records.take()
+        self._process(self._records.take())
+
+    def _process(self, records: bytes) -> None:
         driver = self._talk.driver
-        if record:
-            self._do(lambda: driver.receive(record))
-        elif records.at_end:
-            self._do(driver.receive_end)
+        if records:
+            requests = driver.receive(records)
+        elif self._records.at_end:
+            requests = driver.receive_end()
         else:
             raise want_read()
-
-    def _do(self, step: Callable[[], list[Request]]) -> None:
-        requests = step()
         if requests:
             self._talk.answer_requests(requests)
         self._flush()

@@ -72,17 +72,16 @@ class Connection(ConnectionFacts):
         """The authenticated peer; None before the handshake is complete, and for an anonymous client."""
         return self._peer if self._open is None else self._open.peer
 
-    @property
-    def resumed(self) -> bool:
-        """Whether an earlier session was resumed, so that nobody signed in this handshake; False before it is done."""
-        return self._resumed
-
     # -- bytes and events ---------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> list[Event]:
         """Process bytes from the peer and return the events. Raises `UsageError` only if `wants_data` is False."""
         if (content := self.receive_data(data)) is not None:
             return [Data(content)]
+        return self.receive_other(data)
+
+    def receive_other(self, data: bytes) -> list[Event]:
+        """Do as `receive`, for bytes that `receive_data` has returned None for. Raises `UsageError` like that."""
         if not self._life.reads:
             return []
         if not self.wants_data and self._hs.inbox.buffered + len(data) > UNOPENED_LIMIT:

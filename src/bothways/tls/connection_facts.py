@@ -21,6 +21,7 @@ class ConnectionFacts:
     _life: Lifecycle
     _position: Position
     _failure: TLSError | None
+    _resumed: bool
 
     @property
     def established(self) -> bool:
@@ -59,6 +60,11 @@ class ConnectionFacts:
         """The application protocol chosen."""
         protocol = self._agreed.alpn
         return None if protocol is None else protocol.decode()
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier session was resumed, so that nobody signed in this handshake; False before it is done."""
+        return self._resumed
 
     @property
     def state(self) -> State:

@@ -199,6 +199,10 @@ class Driver:
         """Process all received bytes at once."""
         return self._take(self.connection.receive(data))
 
+    def receive_other(self, data: bytes) -> list[Request]:
+        """Process received bytes that `receive_data` has returned None for."""
+        return self._take(self.connection.receive_other(data))
+
     def receive_data(self, data: bytes) -> bytes | None:
         """Process `data` if it is one complete record of application data, and return its content.
 
@@ -207,11 +211,14 @@ class Driver:
         return None if self._is_behind else self.connection.receive_data(data)
 
     def receive_slice(self, data: bytes) -> list[Request]:
-        """Process as many of the received bytes as one turn allows; call `feed` later for the rest."""
+        """Process as many of the received bytes as one turn allows; call `feed` later for the rest.
+
+        data: for which `receive_data` has returned None.
+        """
         if self._is_behind or (len(data) > SLICE and not self.status.established):
             self.unfed += data
             return []
-        return self.receive(data)
+        return self.receive_other(data)
 
     def receive_end(self) -> list[Request]:
         """Process the peer's end of file, after all bytes before it."""

@@ -6,6 +6,7 @@ Only the subject alternative names of a server count; a common name is reported 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from itertools import repeat
 from typing import Literal
@@ -41,6 +42,7 @@ class ServerName:
         return self.text
 
 
+@lru_cache(maxsize=256)
 def server_name(text: str) -> ServerName:
     """Decode the name that a caller connects to. Raises ConfigError for anything else.
 
