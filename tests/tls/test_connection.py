@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 import pytest
 
@@ -21,6 +22,7 @@ from bothways import (
     UsageError,
 )
 from bothways.iana import Alert
+from bothways.tls.connection import Connection
 from bothways.tls.crypto.signing import sign
 from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.steps import Step
@@ -680,7 +682,34 @@ def test_data_may_be_sent_and_taken_out_in_one_call() -> None:
         talk.server.send_data(b"more")
 
 
-def test_key_update_that_the_peer_requests_comes_before_data() -> None:
+def test_data_may_be_sentin_parts() -> None:
+    """The same bytes, after what waits; before the handshake is complete it waits, and after the end it is refused."""
+    parts: list[bytes] = []
+    talk = pair(client_config(), server_config())
+    talk.client.write_data(memoryview(b"early "), parts.append)
+    assert parts[0][5:6] == b"\x01", "the ClientHello, and no data"
+    talk = mutual()
+    talk.server.send(b"one ")
+    numbers = array("I", range(20000))
+    parts.clear()
+    for data in (b"", b"two ", numbers):
+        talk.server.write_data(memoryview(data), parts.append)
+    assert received(talk.client.receive(b"".join(parts))) == b"one two " + numbers.tobytes()
+    talk.server.close()
+    with pytest.raises(UsageError, match="closed"):
+        talk.server.write_data(memoryview(b"more"), parts.append)
+
+
+def in_parts(connection: Connection, data: bytes) -> bytes:
+    parts: list[bytes] = []
+    connection.write_data(memoryview(data), parts.append)
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("send", [Connection.send_data, in_parts])
+def test_key_update_that_the_peer_requests_comes_before_data(
+    send: Callable[[Connection, bytes], bytes],
+) -> None:
     """RFC 9846 4.7.3: the next data is sent under the next keys."""
     talk = mutual()
     for _ in range(2):  # the second is answered only with the next data
@@ -689,7 +718,7 @@ def test_key_update_that_the_peer_requests_comes_before_data() -> None:
         answer = talk.server.data_to_send()
         talk.client.receive(answer)
     assert not answer
-    records = talk.server.send_data(b"x")
+    records = send(talk.server, b"x")
     assert len(records) > 5 + int.from_bytes(records[3:5], "big"), "a KeyUpdate, and then the data"
     assert received(talk.client.receive(records)) == b"x"
 

@@ -11,7 +11,7 @@ from bothways.adapters.exceptions import want_read, zero_return
 from bothways.adapters.records import BIORecords
 from bothways.adapters.refusing import NoOpenSSL
 from bothways.errors import ConfigError
-from bothways.tls.handshake.message_io import SEALED_AT_ONCE
+from bothways.tls.record.protection import FRAGMENT_LIMIT
 
 if TYPE_CHECKING:
     from bothways.adapters.context import SSLContext
@@ -140,7 +140,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
     def write(self, data: Any) -> int:
         """Encrypt all of the data, and return its length."""
         talk = self._talk
-        if talk.is_plain and type(data) is bytes and len(data) <= SEALED_AT_ONCE and not talk.has_failed():
+        if talk.is_plain and type(data) is bytes and len(data) <= FRAGMENT_LIMIT and not talk.has_failed():
             self._outgoing.write(talk.connection.send_data(data))
             return len(data)
         if not talk.status.established:
@@ -151,7 +151,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         if talk.has_closed:
             raise zero_return()
         with memoryview(data) as view, view.cast("B") as content:
-            talk.driver.send_in_pieces(content, self._outgoing.write)
+            talk.driver.send_in_parts(content, self._outgoing.write)
             return content.nbytes
 
     def pending(self) -> int:

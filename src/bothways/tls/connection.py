@@ -108,11 +108,6 @@ class Connection(ConnectionFacts):
                 self._position.confirm()
         return content
 
-    @property
-    def is_no_tls(self) -> bool:
-        """Whether the peer's first bytes cannot begin a TLS record; it is refused for them when more have arrived."""
-        return self._hs.inbox.strange_beginning is not None
-
     def receive_eof(self) -> list[Event]:
         """Report the end of file of the peer. Without a close_notify before it, it is `Truncated` (RFC 9846 6.1)."""
         if not self._life.take(Input.END_OF_FILE).has_effect:
@@ -127,11 +122,6 @@ class Connection(ConnectionFacts):
     def data_to_send(self) -> bytes:
         """Return the bytes that have to be sent to the peer; each byte is returned once."""
         return self._out.take()
-
-    @property
-    def fragment_limit(self) -> int:
-        """The largest number of bytes of data in one record to the peer, which may ask for as few as 63 (RFC 8449)."""
-        return self._out.keys.fragment_limit
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data; buffered before `Established`. Raises `UsageError` after `close` or a failure.
@@ -163,6 +153,19 @@ class Connection(ConnectionFacts):
                 return record
         self.send(data)
         return self._out.take()
+
+    def write_data(self, data: memoryview, write: Callable[[bytes], object]) -> None:
+        """Send application data: call `write` with the bytes that have to be sent, in parts, without joining them.
+
+        All of it is encrypted in this call. Raises `UsageError` as `send` does.
+        """
+        data = data.cast("B")  # its length counts items, which may be larger
+        if self._open is None or not self._life.writes:
+            self.send(data)
+            write(self._out.take())
+        elif data:
+            self._open.messages.update_if_due()
+            self._out.write_data(data, write)
 
     def close(self) -> None:
         """Send close_notify (RFC 9846 6.1); data can still be received.
@@ -246,11 +249,6 @@ class Connection(ConnectionFacts):
         While `is_behind`, more is left: call `receive(b"")` in the next turn, before anything else is received.
         """
         self._hs.inbox.limit_calls()
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether input is left that `receive(b"")` continues with. Only after `limit_calls()`."""
-        return self._life.reads and self._hs.inbox.is_behind
 
     def is_awaited(self, request: Request) -> bool:
         """Whether the answer to this request is still awaited."""

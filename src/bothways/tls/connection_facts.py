@@ -6,6 +6,7 @@ from bothways.errors import TLSError
 from bothways.iana import NamedGroup
 from bothways.iana import name as spelled
 from bothways.roles import Progress, Version
+from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Negotiated
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.steps import Step
@@ -18,10 +19,26 @@ _NOTHING_AGREED = Negotiated(Version.TLS13)
 class ConnectionFacts:
     """A base class of `Connection`, which sets what these properties report."""
 
+    _hs: HandshakeContext
     _life: Lifecycle
     _position: Position
     _failure: TLSError | None
     _resumed: bool
+
+    @property
+    def is_no_tls(self) -> bool:
+        """Whether the peer's first bytes cannot begin a TLS record; it is refused for them when more have arrived."""
+        return self._hs.inbox.strange_beginning is not None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether input is left that `receive(b"")` continues with. Only after `limit_calls()`."""
+        return self._life.reads and self._hs.inbox.is_behind
+
+    @property
+    def fragment_limit(self) -> int:
+        """The largest number of bytes of data in one record to the peer, which may ask for as few as 63 (RFC 8449)."""
+        return self._hs.out.keys.fragment_limit
 
     @property
     def established(self) -> bool:

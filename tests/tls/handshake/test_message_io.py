@@ -11,7 +11,7 @@ from bothways.faults import Fault
 from bothways.iana import ContentType
 from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13
-from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Note, RecordSeen
+from bothways.tls.events import AlertSeen, Epoch, KeysChanged, MessageSeen, Note, Observer, RecordSeen
 from bothways.tls.handshake.message_io import (
     CHANGE_CIPHER_SPEC,
     EARLY_DATA_LIMIT,
@@ -20,7 +20,7 @@ from bothways.tls.handshake.message_io import (
     Inbox,
     Outbox,
 )
-from bothways.tls.record.protection import Plaintext, Protection
+from bothways.tls.record.protection import FRAGMENT_LIMIT, Plaintext, Protection
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.tls13 import EncryptedExtensions, Finished, KeyUpdate
 from faults import blames
@@ -91,6 +91,24 @@ def test_data_of_any_length_goes_out_in_order(size: int, kind: Callable[[bytes],
     out.data(kind(data))
     box.feed(out.take())
     assert b"".join(content for _, content in everything(box)) == data
+
+
+@pytest.mark.parametrize("limit", [100, FRAGMENT_LIMIT + 1])
+@pytest.mark.parametrize("padding", [0, 64])
+@pytest.mark.parametrize("observer", [None, lambda note: None])
+def test_data_in_parts_follows_what_waits(padding: int, observer: Observer | None, limit: int) -> None:
+    """The same records as in one piece, also with padding, with an observer, and where they are short."""
+    ways = [Outbox(Role.CLIENT, observer, padding) for _ in range(2)]
+    for each in ways:
+        each.change_keys(keys(), Epoch.APPLICATION)
+        each.limit_records(limit)
+        each.send_after_handshake(KeyUpdate(0))
+    parts: list[bytes] = []
+    data = bytes(range(256)) * 300
+    ways[0].write_data(memoryview(data), parts.append)
+    ways[1].data(data)
+    assert b"".join(parts) == ways[1].take()
+    assert ways[0].take() == b""
 
 
 def test_fast_path_of_sent_data_does_not_overtake_waiting_messages() -> None:

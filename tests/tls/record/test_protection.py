@@ -179,6 +179,33 @@ def test_fast_path_declines_to_seal_under_keys_that_need_an_update() -> None:
     assert ours.should_update and ours.seal_data(b"x") is None
 
 
+@pytest.mark.parametrize("size", [1, FRAGMENT_LIMIT, FRAGMENT_LIMIT + 1, 3 * FRAGMENT_LIMIT + 5])
+def test_data_in_parts_is_the_same_records(size: int) -> None:
+    """RFC 9846 5.2, RFC 5246 6.2.3."""
+    secret, data = os.urandom(32), os.urandom(size)
+    of_12 = SUITES12[0xC02B], secret[:16], secret[:4]
+    for short, long in (
+        (Protection(AES, secret), Protection(AES, secret)),
+        (Protection12(*of_12), Protection12(*of_12)),
+    ):
+        for limit in (short.limit, 100):
+            short.limit = long.limit = limit
+            parts: list[bytes] = []
+            short.write_data(memoryview(data), parts.append)
+            assert b"".join(parts) == long.seal(DATA, data)
+            assert short.sequence == long.sequence
+
+
+def test_data_in_parts_ends_with_the_keys() -> None:
+    """RFC 9846 5.5."""
+    ours, _ = pair()
+    ours.sequence = AES.record_limit
+    parts: list[bytes] = []
+    with pytest.raises(OverflowError):
+        ours.write_data(memoryview(b"x"), parts.append)
+    assert not parts
+
+
 def test_plaintext_protection_seals_no_application_data() -> None:
     """RFC 9846 5.2: application data is never without protection."""
     assert Plaintext().seal_data(b"x") is None

@@ -7,6 +7,7 @@ time and decrypts no record before it is asked for one. Neither knows which mess
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 from bothways.faults import Blame, Fault, blame
 from bothways.iana import ContentType, name
@@ -28,6 +29,8 @@ RECORDS_A_TURN = 256
 RECORDS_A_MESSAGE = 8
 # Four records: for larger buffers the allocator asks the system for memory each time, which is slow.
 SEALED_AT_ONCE = 2**16
+# From this size a record is written in parts: a call of `write` then costs less than to copy it once more.
+WRITTEN_IN_PARTS = 2**12
 
 Protecting = Protection | Protection12
 _PROTECTED = frozenset({DATA, HANDSHAKE, ALERT})
@@ -128,6 +131,18 @@ class Outbox:
         if self._wire or self._messages or self._padding or self._observer is not None:
             return None
         return self.keys.seal_data(data)
+
+    def write_data(self, data: memoryview, write: Callable[[bytes], object]) -> None:
+        """Send application data: call `write` with what is ready, and with the records, in parts."""
+        keys = self.keys
+        is_short = keys.fragment_limit < WRITTEN_IN_PARTS
+        if is_short or self._observer is not None or self._padding or isinstance(keys, Plaintext):
+            self.data(data)
+            write(self.take())
+            return
+        if self._wire:
+            write(self.take())
+        keys.write_data(data, write)
 
     def alert(self, level: int, description: int) -> None:
         """Send an alert, after the rest of the flight."""

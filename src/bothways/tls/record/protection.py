@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 
 from bothways.faults import Blame, Fault, blame
@@ -176,6 +177,17 @@ class Protection:
         header = _write_header(_DATA, LEGACY_VERSION, len(inner) + TAG_SIZE)
         return header + self._encrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), inner, header)
 
+    def write_data(self, data: memoryview, write: Callable[[bytes], object]) -> None:
+        """Call `write` with application data as records, without padding: with the header and the body of each.
+
+        Joined they would be copied once more. No body is kept until the next, so that all are encrypted into the same
+        memory. Raises OverflowError when the keys are used up.
+        """
+        size = self.limit - 1
+        for at in range(0, len(data), size):
+            for part in self._sealed(b"".join((data[at : at + size], _DATA_TYPE))):
+                write(part)
+
     def open_data(self, record: bytes) -> bytes | None:
         """Return the content of `record` if it is exactly one record of application data, without padding.
 
@@ -262,6 +274,11 @@ class Protection12:
         if not 0 < len(data) <= self.limit or self.sequence >= self._update_at:
             return None
         return self._seal_one(_DATA, data)
+
+    def write_data(self, data: memoryview, write: Callable[[bytes], object]) -> None:
+        """Call `write` with application data, one record each time. Raises OverflowError when the keys are used up."""
+        for at in range(0, len(data), self.limit):
+            write(self._seal_one(_DATA, data[at : at + self.limit]))
 
     def _seal_one(self, content_type: int, fragment: bytes | bytearray | memoryview) -> bytes:
         sequence = self.sequence
