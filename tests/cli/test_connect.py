@@ -171,6 +171,24 @@ def test_a_server_that_closes_without_a_word_while_the_input_is_open_has_failed(
     assert "BACKEND_DOWN" in [each["cause"] for each in error["explanation"]["causes"]]
 
 
+def answers_nothing(channel: Channel) -> None:
+    channel.recv(9)
+    channel.shutdown()
+    read_all(channel)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_server_that_takes_what_it_is_sent_and_closes_without_a_word_has_failed(version, serve, folder):
+    """Unless it is known to answer nothing, as syslog does."""
+    answered = run(serve(answers_nothing), folder, "--tls", version, stdin=b"hello")
+    assert answered.returncode == 1
+    assert b"the server answered nothing, and closed the connection." in answered.stderr
+    assert b"give --one-way" in answered.stderr
+    taken = run(serve(read_all), folder, "--tls", version, "--one-way", stdin=b"hello")
+    assert taken.returncode == 0
+    assert b"nothing" not in taken.stderr
+
+
 def test_an_input_without_a_byte_shows_no_service(serve, folder):
     done = run(serve(lambda channel: channel.recv(1) or channel.shutdown()), folder)
     assert done.returncode == 0

@@ -129,7 +129,10 @@ def test_a_proxy_that_asks_for_credentials(library):
     with speaking(b"", ANSWERED.format("407 Proxy Authentication Required").encode()) as port:
         error = raised_by(lambda: PROXIED[library](f"http://127.0.0.1:{port}"))
     assert first_of(error) is Cause.PROXY_WANTS_LOGIN
-    assert "TLS with it had not begun" in explain_failure(error).usually
+    found = explain_failure(error)
+    assert "TLS with it had not begun" in found.usually
+    assert found.happened.startswith("the proxy answered: 407 Proxy Authentication Required")
+    assert "'" not in found.happened
 
 
 def urllib_through(proxy: str) -> None:

@@ -85,6 +85,12 @@ def test_the_verification_of_python_is_told_by_its_number(code, cause):
     assert "{" not in str(explain_failure(refused_by(code)))
 
 
+def test_where_a_root_is_added_is_told_by_the_setting_of_that_library() -> None:
+    found = explain_failure(refused_by(20)).first
+    assert "`cafile` of ssl.create_default_context" in found.remedy and "add it to CA" not in found.remedy
+    assert found.evidence == "that library's verification ended with OpenSSL's code 20"
+
+
 def test_a_reason_that_is_not_known_is_told_as_such() -> None:
     error = ssl.SSLError(1, "[SSL] weather (_ssl.c:1)")
     found = explain_failure(error)

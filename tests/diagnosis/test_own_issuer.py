@@ -13,7 +13,7 @@ from bothways.errors import PeerAlert, Truncated
 from bothways.iana import Alert
 from bothways.roles import Progress, Role, StepId
 from diagnosis.talks import client, first, talk
-from diagnosis.test_own_side import LATE, SPAN, alone, holder, host, refused, refused_client
+from diagnosis.test_own_side import LATE, SPAN, alone, holder, host, refused, refused_client, refused_so
 from diagnosis.test_stacks import OPENSSL_3_0
 
 
@@ -102,6 +102,9 @@ def test_a_client_that_sends_an_expired_leaf_alone_is_told_both() -> None:
 def test_java_refuses_a_long_chain_by_handshake_failure_after_the_suite_was_chosen() -> None:
     names = [name for name, _ in refused(Alert.HANDSHAKE_FAILURE, holder(), (), Role.CLIENT)]
     assert "DEPTH_LIMIT" in names and "NO_SHARED_SUITE" not in names
+    found = refused_so(Alert.HANDSHAKE_FAILURE, holder(), (), Role.CLIENT).causes
+    remedy = next(each.remedy for each in found if each.cause.name == "DEPTH_LIMIT")
+    assert "`{depth, 3}`" in remedy and "maxCertificateChainLength" in remedy and "nginx" not in remedy
     names = [name for name, _ in refused(Alert.HANDSHAKE_FAILURE, holder(), OPENSSL_3_0, Role.CLIENT)]
     assert "DEPTH_LIMIT" not in names and "NO_SHARED_SUITE" not in names
 

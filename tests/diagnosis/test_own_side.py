@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -188,6 +189,20 @@ def refused(
     days: int = 0,
 ) -> list[tuple[str, str]]:
     """The causes, and their weights, for what refused a chain of ours without a word or by an alert."""
+    found = refused_so(alert, who, schemes, role, asked, local, days)
+    return [(each.cause.name, each.weight.name) for each in found.causes]
+
+
+def refused_so(
+    alert: Alert | None,
+    who: pki.Issued,
+    schemes: tuple[int, ...] = (),
+    role: Role = Role.SERVER,
+    asked: str | None = None,
+    local: str = "",
+    days: int = 0,
+) -> Explanation:
+    """The same, explained."""
     seen = Observed(shown=tuple(who.chain), progress=Progress.JUDGED)
     if role is Role.CLIENT:
         named = tuple(each.certificate.subject.public_bytes() for each in who.above)
@@ -201,7 +216,7 @@ def refused(
         error = PeerAlert(alert, step=step, peer=peer, state="x", progress=Progress.JUDGED)
     ours = OwnSide(role, own=(tuple(who.chain),), anchors=identities.anchors(), local=local)
     now = datetime.now(UTC) + timedelta(days=days)
-    return [(each.cause.name, each.weight.name) for each in explain(error, Situation(ours, seen, now)).causes]
+    return explain(error, Situation(ours, seen, now))
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -212,6 +227,12 @@ def test_bad_certificate_of_openssl_is_no_unknown_issuer(role: Role) -> None:
     assert causes[0] == ("PEERS_CLOCK", "LIKELY")
     other = refused(Alert.BAD_CERTIFICATE, who, GNUTLS, role, asked="localhost")
     assert other[0] != ("PEERS_CLOCK", "LIKELY")
+
+
+def test_how_far_a_clock_is_behind_is_known_as_the_least_only() -> None:
+    found = refused_so(Alert.BAD_CERTIFICATE, holder(), OPENSSL_3_0, Role.CLIENT, days=30).first
+    assert found.cause.name == "PEERS_CLOCK"
+    assert re.search(r"its clock would be at least \d+ days behind", found.evidence)
 
 
 @pytest.mark.parametrize(

@@ -331,12 +331,11 @@ def test_a_hello_that_is_only_larger_shows_that_its_size_is_refused() -> None:
 
 
 def test_a_server_that_refuses_every_version_allows_none_that_it_can_use() -> None:
-    """OpenSSL 3 with TLS 1.1 alone, or with TLS 1.3 alone and a key on a brainpool curve (RFC 8734): one alert."""
+    """OpenSSL 3 with TLS 1.3 alone and a key on a brainpool curve (RFC 8734): one alert for every hello."""
     refused = PeerAlert(Alert.PROTOCOL_VERSION, step=StepId("1.2"), peer="server", state="WAIT_SH")
     reported = explained(Probed(), refused)
-    assert first(reported) == ("NO_SHARED_VERSION", "the peer's")
-    assert "TLS 1.1 or older alone" in reported.first.text
-    assert reported.causes[1].cause.name == "NO_SHARED_SCHEME"
+    assert first(reported) == ("NO_SHARED_SCHEME", "the peer's")
+    assert reported.causes[1].cause.name == "NO_SHARED_VERSION"
     assert {each.weight for each in reported.causes[:2]} == {Weight.LIKELY}
     assert first(explained(Probed((V11,), (CBC,)), refused)) == ("NO_SHARED_VERSION", "the peer's")
     talk = saying(bytes([21, 3, 3, 0, 2, 2, 70]))
@@ -346,6 +345,27 @@ def test_a_server_that_refuses_every_version_allows_none_that_it_can_use() -> No
         )
         survey.run()
     assert of_survey(survey) == Probed() and not survey.refused_with
+
+
+def refuses_as_openssl_3(sock: socket.socket) -> None:
+    """TLS 1.1 alone, at security level 2: where the version is offered, it fails at what it needs for it."""
+    record = sock.recv(65536)
+    offered = b"\x03\x02" in record[record.index(b"\0\x2b") :] if b"\0\x2b" in record else record[9:11] < b"\3\3"
+    sock.sendall(bytes([21, 3, 3, 0, 2, 2, 80 if offered else 70]))
+
+
+def test_a_server_that_refuses_an_old_version_for_another_reason_allows_it() -> None:
+    refused = PeerAlert(Alert.PROTOCOL_VERSION, step=StepId("1.2"), peer="server", state="WAIT_SH")
+    reported = explained(Probed(allows_old=True), refused)
+    assert first(reported) == ("NO_SHARED_VERSION", "the peer's")
+    assert "TLS 1.1 or older alone" in reported.first.text
+    assert "NO_SHARED_SCHEME" not in [each.cause.name for each in reported.causes]
+    with listening(refuses_as_openssl_3) as server:
+        target = Target("127.0.0.1", server.port, server_name("localhost"))
+        assert probe(target, 5) == Probed(allows_old=True)
+        survey = Survey(Dialer(target, timeout=5, limit=40))
+        survey.run()
+        assert of_survey(survey) == Probed(allows_old=True)
 
 
 def test_a_command_for_suites_or_groups_is_one_that_this_server_answers() -> None:

@@ -84,6 +84,9 @@ class HelloOptions:
 @click.option(
     "--json", "as_json", is_flag=True, help="Report as one JSON object on standard error, at the end."
 )
+@click.option(
+    "--one-way", is_flag=True, help="The service answers nothing, as syslog: that it sends nothing is no failure."
+)
 @staples_options
 @gathered(
     "hello",
@@ -119,6 +122,7 @@ def command(
     tls: str | None,
     timeout: float,
     as_json: bool,
+    one_way: bool,
     staples: Staples,
     hello: HelloOptions,
     probing: bool,
@@ -133,8 +137,8 @@ def command(
     the input close_notify is sent, unless --post-handshake is given; data is read until the server closes, or sends
     nothing for the time of --timeout. While the input is open there is no such limit.
 
-    If the server closes before the end of the input and has sent nothing, that is a failure: a load balancer that
-    cannot reach its service does so.
+    If the server closes and has sent nothing, that is a failure, unless the input was empty, or --one-way is given: a
+    load balancer that cannot reach its service closes so.
 
     The exit status is 1 if a peer was refused or the connection failed, and if the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate; in
@@ -153,7 +157,7 @@ def command(
     )
     files = client.files(*staples.words, *words)
     report = ConnectionReport(address, client.profile, as_json, starttls)
-    server = _Server(address, name, timeout, probing, starttls)
+    server = _Server(address, name, timeout, probing, starttls, one_way)
     end = _converse(server, config, files, supply, picture, report)
     report.end(end)
     return FAILED if end.failure is not None else 0
@@ -230,6 +234,7 @@ class _Server:
     """The server to connect to.
 
     timeout: in seconds.  probing: examine it with more connections if it does not answer the ClientHello.
+    one_way: whether its service answers nothing.
     """
 
     address: TCPAddress
@@ -237,6 +242,7 @@ class _Server:
     timeout: float
     probing: bool
     starttls: Protocol | None
+    one_way: bool = False
 
     def observer(self, config: ClientConfig, files: Files, recorder: Recorder) -> HandshakeFacts:
         """Return the observer of the connection, which also passes its notes to `recorder`."""
@@ -263,7 +269,9 @@ class _Server:
 
     def conversation(self, channel: Channel, say: Callable[[str], None], *, ends: bool) -> ServerConversation:
         """Return the conversation after the handshake, as `ServerConversation`."""
-        return ServerConversation(channel, str(self.address), self.timeout, say, ends=ends)
+        return ServerConversation(
+            channel, str(self.address), self.timeout, say, ends=ends, one_way=self.one_way
+        )
 
     def situation(self, observed: HandshakeFacts, error: Exception) -> Situation:
         """Return what is known about a failure, with the results of --probe if the ServerHello did not come.
@@ -320,7 +328,8 @@ def _first_data(talk: ServerConversation, observed: HandshakeFacts, end: Connect
         data = talk.receive()
     except Truncated:
         seen = observed.situation().observed
-        end.unasked = _is_unasked(talk, seen) and "NewSessionTicket" in seen.received
+        ended = _has_input_ended(talk, seen)
+        end.unasked = ended and not seen.said and "NewSessionTicket" in seen.received
         if not end.unasked:
             raise
         return None
@@ -329,20 +338,17 @@ def _first_data(talk: ServerConversation, observed: HandshakeFacts, end: Connect
     return data
 
 
-def _is_unasked(talk: ServerConversation, seen: Observed) -> bool:
-    return _has_input_ended(talk, seen) and not seen.said
-
-
 def _has_input_ended(talk: ServerConversation, seen: Observed) -> bool:
     return talk.has_ended or seen.closed
 
 
 def _explain_silent_end(talk: ServerConversation, situation: Situation, end: ConnectionEnd) -> None:
-    """Explain that the server closed without a word: a failure if it did so while our input was still open.
+    """Explain that the server closed without a word: a failure if it was asked something, or our input is still open.
 
-    At the end of the input we close too, and a service that has nothing to answer may close then.
+    A service that takes data and answers nothing closes at the end of the input.
     """
-    end.unasked = _is_unasked(talk, situation.observed)
-    if not end.unasked:
-        end.reply = explain_silence(situation)
-        end.refusal = None if _has_input_ended(talk, situation.observed) else silence()
+    ended = _has_input_ended(talk, situation.observed)
+    end.unasked = ended and not situation.observed.said
+    if not end.unasked and not (ended and talk.is_one_way):
+        end.reply, end.refusal = explain_silence(situation), silence()
+        end.may_be_one_way = ended

@@ -207,6 +207,7 @@ class Case:
             "cert": files.cert,
             "key": files.key,
             "ca": files.ca,
+            "anchors": files.ca if files.ca != UNNAMED.ca else ANCHORS[self.role],
             "getting": _getting(own.fetches),
         }
 
@@ -240,6 +241,15 @@ UNKNOWN: dict[str, object] = {
     "fitting": "install the key that its certificate was requested with",
     "pins": "the file of those certificates",
     "naming": "connect with a name that it contains, or ",
+    "instead": "",
+    "longer": "nginx `ssl_verify_depth 3`, Apache `SSLVerifyDepth 3`, OpenSSL `-verify_depth 3`",
+}
+
+
+# Where trust anchors are set, where no file of them is known: by a program, or in the file of a gateway.
+ANCHORS: dict[Role, str] = {
+    Role.CLIENT: "our trust anchors (`anchors` of the ClientConfig, --ca of a command)",
+    Role.SERVER: "our trust anchors (`client_anchors` of the ServerConfig, `client_ca` of a gateway's file, --client-ca)",
 }
 
 

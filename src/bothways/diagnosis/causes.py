@@ -307,7 +307,7 @@ class Cause(Enum):
     CA_NOT_ACCEPTED = Row(
         "{whose} certificate was issued by a CA that {other} does not trust: {detail}",
         ours="use a certificate of a CA that the {peer} trusts, or have our CA added to its trust anchors",
-        theirs="if that CA should be trusted here, add its root, from its operator, to {ca}; otherwise have the {peer} use a certificate of a CA that we trust",
+        theirs="if that CA should be trusted here, add its root, from its operator, to {anchors}; otherwise have the {peer} use a certificate of a CA that we trust",
         our_command=OTHER_IDENTITY,
         their_command=OTHER_ANCHOR,
     )
@@ -318,7 +318,7 @@ class Cause(Enum):
         our_command=WHOLE_CHAIN,
     )
     WRONG_INTERMEDIATE = Row(
-        "what was sent does not lead on from {subject}: it was issued by {issuer}, and {detail}",
+        "the chain does not lead on from {subject}: it was issued by {issuer}, and {detail}",
         theirs="have the {peer} send the certificate of {issuer} that is for the key which signed {subject}, instead of the other one",
     )
     SELF_SIGNED = Row(
@@ -330,7 +330,7 @@ class Cause(Enum):
     )
     ROOT_NOT_TRUSTED = Row(
         "{whose} chain ends at a root that {other} does not trust: {issuer}",
-        theirs="if its CA's operator confirms the fingerprint of that root by another way, add it to {ca}",
+        theirs="if its CA's operator confirms the fingerprint of that root by another way, add it to {anchors}",
         their_command=OTHER_ANCHOR,
     )
     CA_REPLACED = Row(
@@ -358,13 +358,13 @@ class Cause(Enum):
     )
     ANCHOR_EXPIRED = Row(
         "the trust anchor {issuer} expired on {date}",
-        ours="add the CA's new certificate, or another root of the chain, to {ca}",
+        ours="add the CA's new certificate, or another root of the chain, to {anchors}",
         theirs="have the {peer} trust the CA's new certificate",
         our_command=OTHER_ANCHOR,
     )
     ANCHOR_UNUSABLE = Row(
         "the trust anchor {issuer} cannot be used: it {detail}",
-        ours="add the CA's current certificate, or another root of the chain, to {ca}",
+        ours="add the CA's current certificate, or another root of the chain, to {anchors}",
         our_command=OTHER_ANCHOR,
     )
     NOT_YET_VALID = Row(
@@ -428,7 +428,7 @@ class Cause(Enum):
     NO_ALTERNATIVE_NAME = Row(
         "{whose} certificate has only a common name; {comparing}",
         ours="have it issued with a subjectAltName",
-        theirs="the server needs a certificate with the subjectAltName {wanted}",
+        theirs="{instead}the server needs a certificate with the subjectAltName {wanted}",
     )
     NOT_A_WEB_CERTIFICATE = Row(
         "{subject} does not follow the rules for public web certificates: {detail}",
@@ -457,7 +457,7 @@ class Cause(Enum):
     DEPTH_LIMIT = Row(
         "the {peer} accepts fewer CA certificates in a chain than ours has: {detail}",
         ours="use a certificate of a CA higher up",
-        theirs="have the {peer} accept longer chains: nginx `ssl_verify_depth 3`, Apache `SSLVerifyDepth 3`, OpenSSL `-verify_depth 3`",
+        theirs="have the {peer} accept longer chains: {longer}",
     )
     PARTIAL_CHAIN = Row(
         "the {peer} trusts the intermediate {issuer}, and not the root above it; OpenSSL wants the root too",

@@ -10,6 +10,7 @@ from bothways.diagnosis import (
     network,
     own_program,
     peer_alerts,
+    peer_certificate,
     peer_faults,
     plain_clients,
     time_limits,
@@ -144,6 +145,7 @@ CHECK_MEANS: Mapping[Check, str] = {
     Check.NAME: "its certificate is genuine, and for another name: of the same host, or of another one",
     Check.STATUS: "the revocation status of its certificate is unknown, and unknown is refused by this configuration",
 }
+OF_AUTHORITY = "its certificate is genuine, and that of a CA, not of a server"
 NOT_PINNED = "certificates are trusted one by one: it has a new one, or is another peer"
 ON_HOLD = "its CA has suspended the certificate, and may lift the hold (RFC 5280 5.3.1)"
 OUR_ANCHOR = "its certificate leads to a trust anchor that is ours, and it is that one which cannot be used"
@@ -220,6 +222,8 @@ def _usual_meaning(case: Case) -> str:
                 return OTHER_CLIENT
             if plain_clients.gave_up_tls(case):
                 return GOES_ON_IN_PLAIN
+            if case.error.fault is Fault.NO_SERVER_NAMES and peer_certificate.shows_authority(case):
+                return OF_AUTHORITY
             if case.error.fault is Fault.NO_PATH and _pins_alone(case):
                 return NOT_PINNED
             check = case.error.fault.check

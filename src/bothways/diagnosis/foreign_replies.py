@@ -19,6 +19,7 @@ from bothways.errors import StartTLSFailed, StartTLSProblem
 
 TEXT_LIMIT = 4096
 FRAMES_LOOKED_AT = 512
+HTTP_LINE = "HTTP/1.1 "  # of replies that are put together here: no exception holds the version
 MEANS = "an answer came, so that neither the network nor TLS, where the library used it, has failed"
 PROXY_MEANS = (
     "the proxy was reached and opened no connection to the server, so that TLS with it had not begun"
@@ -37,7 +38,9 @@ def explain_reply(error: BaseException, situation: Situation) -> Explanation | N
         return None
     causes = tuple(_unobserved(each) for each in found.causes)
     through = bool(proxied) or "Proxy" in type(error).__name__ or causes[0].cause is Cause.PROXY_WANTS_LOGIN
-    return replace(found, usually=PROXY_MEANS if through else MEANS, causes=causes)
+    said = found.happened.partition(": ")[2].removeprefix(HTTP_LINE)
+    happened = f"the {'proxy' if through else 'server'} answered: {said}"
+    return replace(found, happened=happened, usually=PROXY_MEANS if through else MEANS, causes=causes)
 
 
 def _unobserved(each: Likely) -> Likely:
@@ -147,7 +150,7 @@ def _http(error: BaseException) -> bytes:
     body = _bytes(_get(response, "body") or _get(error, "resp_body"))
     if not body and _get(response, "is_stream_consumed"):
         body = _bytes(_get(response, "content"))  # httpx, which reads no network here
-    line = b"HTTP/1.1 %d %s\r\n" % (status, _one_line(words))
+    line = b"%s%d %s\r\n" % (HTTP_LINE.encode(), status, _one_line(words))
     return line + b"".join(_headers(headers)) + b"\r\n" + body
 
 
@@ -258,7 +261,7 @@ def _of_proxy(error: BaseException) -> bytes:
 
 PROXY_ERRORS = ("ProxyError", "WebSocketProxyException", "InvalidProxyStatus")
 _STATUS_OF_PROXY = re.compile(
-    r"(Tunnel connection failed: |failed CONNECT via proxy status: |^)([45]\d\d)\b ?([^\r\n]{0,200})"
+    r"(Tunnel connection failed: |failed CONNECT via proxy status: |^)([45]\d\d)\b ?([^\r\n'\"]{0,200})"
 )
 _FATAL = re.compile(r"FATAL: +([^\r\n]{1,400})")
 LIBRARIES: Mapping[str, tuple[Callable[[BaseException], bytes], ...]] = {

@@ -73,7 +73,7 @@ def role_of(error: ForeignTLS) -> Role:
 
 def failed(case: Case, error: ForeignTLS) -> Iterator[Likely]:
     """Return the causes of a reason; where it is not known, that TLS of another library failed."""
-    said = f"it reports {error.reason}" if error.reason else ""
+    said = f"that library reports {error.reason}" if error.reason else ""
     if error.reason == VERIFY_FAILED:
         yield from _not_verified(case, error)
     elif error.alert is not None:
@@ -86,7 +86,7 @@ def failed(case: Case, error: ForeignTLS) -> Iterator[Likely]:
             yield replace(each, weight=POSSIBLE, evidence=evidence)
     elif error.reason in PLAIN:
         yield from before_tls.by_port(case)
-        evidence = f"{said}: its first bytes are none of TLS"
+        evidence = f"{said}: the first bytes of the server are none of TLS"
         yield case.likely(Cause.SPEAKS_PLAIN, PEERS, LIKELY, evidence)
         yield case.likely(Cause.SPEAKS_HTTP, PEERS, LIKELY, evidence)
         yield case.likely(Cause.DEVICE_BETWEEN, Party.BETWEEN)
@@ -100,7 +100,11 @@ def failed(case: Case, error: ForeignTLS) -> Iterator[Likely]:
 def _not_verified(case: Case, error: ForeignTLS) -> Iterator[Likely]:
     """It was this program that refused the peer's certificate, by the trust anchors that it gave to that library."""
     code = error.verify_code
-    evidence = f"its verification ended with code {code}" if code is not None else "it did not verify"
+    evidence = (
+        "that library did not verify it"
+        if code is None
+        else f"that library's verification ended with OpenSSL's code {code}"
+    )
     for cause in VERIFICATIONS.get(code, (Cause.ROOT_NOT_TRUSTED, Cause.INTERMEDIATE_MISSING)):
         weight = LIKELY if code in VERIFICATIONS else POSSIBLE
         weight = POSSIBLE if cause is Cause.OUR_CLOCK else weight
@@ -146,6 +150,10 @@ REASONS: Mapping[str, tuple[Cause, Party]] = {
 }
 # Its certificate is in the hands of that library: what an explanation quotes of certificates is not known here.
 NAMED = "that its certificate names"
+ANCHORS = (
+    "the trust anchors that the program gives to that library: `cafile` of ssl.create_default_context, `verify` of "
+    "requests and httpx"
+)
 UNTOLD = "what it has instead is not told"
 FACTS: Mapping[Cause, Mapping[str, object]] = {
     Cause.NO_SHARED_VERSION: {"detail": "one of the two allows only versions that the other leaves out"},
@@ -157,7 +165,7 @@ FACTS: Mapping[Cause, Mapping[str, object]] = {
     },
     Cause.NO_CERTIFICATE: {"detail": "the program requires one of its clients"},
     Cause.INTERMEDIATE_MISSING: {"issuer": NAMED},
-    Cause.ROOT_NOT_TRUSTED: {"issuer": "the one to which its certificates lead"},
+    Cause.ROOT_NOT_TRUSTED: {"issuer": "the one to which its certificates lead", "anchors": ANCHORS},
     Cause.EXPIRED: {"date": "a date that is in it"},
     Cause.NOT_YET_VALID: {"date": "a date that is in it"},
     Cause.WRONG_NAME: {"got": "other names", "wanted": "the one that the program connects to"},

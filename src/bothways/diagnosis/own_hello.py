@@ -180,17 +180,7 @@ def versions(case: Case) -> Iterator[Likely]:
     if found is not None and (found.versions or case.alert != Alert.PROTOCOL_VERSION):
         return
     if found is not None:
-        evidence = "it refuses every version from TLS 1.0 on, also in a hello that offers everything"
-        detail = (
-            "it allows TLS 1.1 or older alone, which it cannot use itself: OpenSSL 3 has nothing for those versions at "
-            "its usual security level"
-        )
-        yield case.likely(Cause.NO_SHARED_VERSION, PEERS, LIKELY, evidence, detail=detail)
-        evidence = (
-            "OpenSSL refuses every version alike too where it has no certificate for the one that it allows"
-        )
-        detail = "its key fits no version that it allows, such as one on a brainpool curve in TLS 1.3 alone"
-        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, evidence, detail=detail, other="our side")
+        yield from _every_version_refused(case, found)
     offered = listed([version(code) for code in case.own_side.versions])
     if wants_13(case):
         yield _wants_13(case, LIKELY, "it refused a hello of TLS 1.3 alone")
@@ -204,6 +194,24 @@ def versions(case: Case) -> Iterator[Likely]:
         if not case.own_side.versions:  # nothing is known of our hello
             detail = "it supports only older ones than were offered"
         yield case.likely(Cause.NO_SHARED_VERSION, PEERS, POSSIBLE, detail=detail)
+
+
+def _every_version_refused(case: Case, found: Probed) -> Iterator[Likely]:
+    """A hello that offers TLS 1.1 is refused by another alert where it is the version that is allowed."""
+    evidence = "it refuses every version from TLS 1.0 on by the same alert, also in a hello that offers everything"
+    if not found.allows_old:
+        detail = "its key fits no version that it allows, such as one on a brainpool curve in TLS 1.3 alone"
+        seen = f"{evidence}: so OpenSSL does where it has no certificate for the version that it allows"
+        yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, seen, detail=detail, other="our side")
+    else:
+        evidence = (
+            "it refuses hellos of TLS 1.3 and 1.2 alone for their versions, and those that offer TLS 1.1 for another reason"
+        )
+    detail = (
+        "it allows TLS 1.1 or older alone, which it cannot use itself: OpenSSL 3 has nothing for those versions at "
+        "its usual security level"
+    )
+    yield case.likely(Cause.NO_SHARED_VERSION, PEERS, LIKELY, evidence, detail=detail)
 
 
 def suites(case: Case) -> Iterator[Likely]:
@@ -318,7 +326,8 @@ def nothing_accepted(case: Case) -> Iterator[Likely]:
     """A server that refuses whatever is offered, with a name and without, has nothing to choose itself."""
     found = case.situation.probed
     by_address = is_address(case.own_side.server_name)
-    if case.is_client and found == (Probed(differs_by_name=False) if by_address else Probed()):
+    seen = None if found is None else replace(found, allows_old=False)
+    if case.is_client and seen == (Probed(differs_by_name=False) if by_address else Probed()):
         names = "without a server name and with one alike" if by_address else "with our name and without one"
         evidence = (
             f"it refuses hellos with every registered cipher suite, {names}, as a server does whose certificate fits "

@@ -169,14 +169,16 @@ def beyond_a_limit(case: Case) -> Iterator[Likely]:
     if count < USUAL_DEPTH or case.stack not in (Stack.JAVA, None) or is_issuer_unnamed(case):
         return
     if case.stack is Stack.JAVA:
-        who, detail = "Java sends", OF_JAVA
+        who, detail, longer = "Java sends", OF_JAVA, LONGER_IN_JAVA
     else:
         who, detail = "Erlang and Java send", f"{OF_ERLANG}; {OF_JAVA}"
+        longer = f"{LONGER_IN_ERLANG}, {LONGER_IN_JAVA}"
     evidence = f"we sent {_counted(count)}; {who} this alert for a chain beyond their limit"
-    yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, evidence, detail=detail)
+    yield case.likely(Cause.DEPTH_LIMIT, PEERS, POSSIBLE, evidence, detail=detail, longer=longer)
 
 
 OF_ERLANG = "with a depth of 0 Erlang accepts no intermediate"
+LONGER_IN_ERLANG, LONGER_IN_JAVA = "Erlang `{depth, 3}`", "Java `-Djdk.tls.maxCertificateChainLength=10`"
 OF_JAVA = "jdk.tls.maxCertificateChainLength, or that for inbound chains, may be lower than its default of 10"
 
 

@@ -166,7 +166,7 @@ def clock(case: Case) -> Iterator[Likely]:
         # Where it sent no name, it may have compared one, of which OpenSSL says the same.
         is_likely = case.is_client or own_name.is_new(case) or own_name.sent_name(case)
         if not own_name.is_new(case):
-            period += f"; its clock would be {(now - begins).days} days behind"
+            period += f"; its clock would be at least {(now - begins).days} days behind"
     yield case.likely(Cause.PEERS_CLOCK, PEERS, LIKELY if near or is_likely else POSSIBLE, period)
     if is_early and case.is_client:
         detail = (

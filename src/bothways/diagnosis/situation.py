@@ -227,6 +227,8 @@ class Probed:
     unanswered: whether it answered nothing that was tried.
     speaks_unasked: whether it refuses, in HTTP or by an alert, before anything was sent to it.
     http_status: the status by which it did that in HTTP, or answered a request in plain HTTP.
+    allows_old: of a server that refuses every hello, whether it refuses TLS 1.1 or 1.0 for another reason than the
+    version: by another alert than protocol_version.
     differs: what it refuses in our hello, by pairs of hellos that differ in that alone; None if that was not tried.
     """
 
@@ -246,6 +248,7 @@ class Probed:
     unanswered: bool = False
     speaks_unasked: bool = False
     http_status: int | None = None
+    allows_old: bool = False
     differs: Differs | None = None
 
 

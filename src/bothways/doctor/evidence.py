@@ -12,7 +12,7 @@ from bothways.doctor.probes import FULL_OFFER, VERSIONS, ProbeOffer
 from bothways.doctor.survey import Survey
 from bothways.doctor.unanswered import CONNECTIONS, distinguish, in_http, refused_by_alert
 from bothways.errors import StartTLSFailed
-from bothways.iana import CipherSuite, FormerGroup, NamedGroup
+from bothways.iana import Alert, CipherSuite, FormerGroup, NamedGroup
 from bothways.starttls import Protocol
 
 PROBES = 2 + CONNECTIONS
@@ -52,7 +52,8 @@ def probe_by(dialer: Dialer, ours: OwnSide | None = None) -> Probed | None:
             waited = time.monotonic() - started
             return distinguish(dialer, reply, waited) if dialer.starttls is None else Probed(unanswered=True)
         if reply.kind == "alert":
-            return refused_by_alert(dialer, reply.alert)
+            old = reply.alert != Alert.PROTOCOL_VERSION
+            return replace(refused_by_alert(dialer, reply.alert), allows_old=old)
         if reply.is_http:
             return in_http(dialer)
     except (OSError, StartTLSFailed, ConnectionsUsedUp):

@@ -30,6 +30,7 @@ from bothways.servers.addresses import TCPAddress
 from bothways.starttls import PROTOCOLS
 
 TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2
+OLD_VERSIONS = (ProtocolVersion.TLSv1_1, ProtocolVersion.TLSv1)
 
 # What is tried, and the maximum number of connections for it.
 PLAN = {
@@ -67,6 +68,7 @@ class Survey:
     refused_with: int | None = None
     otherwise: Probed | None = None
     _silent: int = 0
+    _alerts: dict[int, int | None] = field(default_factory=dict)
 
     def run(self) -> None:
         """Send all hellos that make sense.
@@ -180,12 +182,14 @@ class Survey:
                 suites = SUITES_13 if version == TLS13 else (*GOOD_SUITES_12, *_other_suites())
                 reply = self._ask(ProbeOffer((version,), suites))
                 self.spoken[version] = _version_status(reply, version)
+                self._alerts[version] = reply.alert
         if "spoken" not in self.spoken.values() and first.alert is not None:
             self._refused_altogether(first.alert)
 
     def _refused_altogether(self, alert: int) -> None:
         """Every hello was refused: except after the one alert that is about versions, its versions are not known."""
-        self.otherwise = Probed()
+        old = (self._alerts.get(each) for each in OLD_VERSIONS)
+        self.otherwise = Probed(allows_old=any(each not in (None, Alert.PROTOCOL_VERSION) for each in old))
         if alert != Alert.PROTOCOL_VERSION:
             self.refused_with = alert
             self.otherwise = refused_by_alert(self.dialer, alert)

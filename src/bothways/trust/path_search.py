@@ -230,9 +230,11 @@ def _advice(search: PathSearch, end: LongestPath) -> str:
     difference = None if signer is None else key_difference(last, signer)
     if signer is not None and search.anchors.own(signer) is None:
         which = (
-            f"that is not for the key which signed its own: {difference}" if difference else f"and {NOT_TOLD}"
+            f"that is not for the key which signed the one below it: {difference}"
+            if difference
+            else f"and {NOT_TOLD}"
         )
-        return f"the peer sent a certificate of {last.issuer_text} {which}; have it send the right one"
+        return f"the chain has a certificate of {last.issuer_text} {which}; the right one has to take its place"
     if signer is not None:
         how = "but with another key" if difference else "and its key did not sign it"
         return (

@@ -64,20 +64,24 @@ def test_a_key_of_another_kind_is_told_by_its_kind(handed):
 
 @pytest.mark.parametrize(
     ("content", "printed"),
-    [(b"", "the file is empty"), (b"\n \n", "there is nothing in the file but blanks")],
+    [
+        (b"", "the file is empty"),
+        (b"\n \n", "there is nothing in the file but blanks"),
+        (b"# of our CA\n", "there is nothing in the file but comments"),
+    ],
 )
 def test_a_file_with_nothing_in_it_is_reported_as_that(handed, content, printed):
     """Whichever of the files it is."""
     Path("nothing.pem").write_bytes(content)
     cert = str(handed.identity("client").cert)
-    for call in (
-        lambda: load_identity("nothing.pem", None, None),
-        lambda: load_identity(cert, "nothing.pem", None),
-        lambda: load_anchors("nothing.pem"),
+    for call, wanted in (
+        (lambda: load_identity("nothing.pem", None, None), "a certificate"),
+        (lambda: load_identity(cert, "nothing.pem", None), "a private key"),
+        (lambda: load_anchors("nothing.pem"), "trust anchors"),
     ):
         text, hint = advice(call)
-        assert text == f"nothing.pem: {printed}"
-        assert hint.startswith("write it again")
+        assert text == f"nothing.pem: {printed}; expected {wanted}"
+        assert hint.startswith("put them into it" if content.strip() else "write it again")
 
 
 @pytest.mark.interop

@@ -15,6 +15,7 @@ from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.trust.verdict import Profile
 
+MAY_BE_ONE_WAY = "if this service is one that answers nothing, such as syslog, give --one-way"
 UNASKED = "the service was asked nothing and said nothing: this does not show whether one answers behind TLS"
 
 
@@ -23,7 +24,7 @@ class ConnectionEnd:
     """How a connection ended.
 
     head: the first bytes of the server, which may be a refusal by its service.  unasked: whether it sent nothing, and
-    we had asked nothing.
+    we had asked nothing.  may_be_one_way: whether it sent nothing and closed at the end of our input.
     """
 
     head: bytes = b""
@@ -32,6 +33,7 @@ class ConnectionEnd:
     refusal: ServiceRefusal | None = None
     reply: Explanation | None = None
     unasked: bool = False
+    may_be_one_way: bool = False
 
     @property
     def failure(self) -> Exception | None:
@@ -88,6 +90,8 @@ class ConnectionReport:
             say(UNASKED)
         if end.error is None and end.reply is not None:
             say("\n".join(bounded(str(end.reply).splitlines())))
+            if end.may_be_one_way:
+                say(MAY_BE_ONE_WAY)
         elif end.error is not None and end.why is not None:
             text = end.why.happened if end.reply is not None else headline(end.error)
             report_error("\n".join(bounded([f"{self._address}: {text}", *end.why.lines()])))

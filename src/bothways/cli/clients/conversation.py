@@ -31,7 +31,8 @@ class ServerConversation:
 
     peer: the server's name in reports.  seconds: how long data is waited for after the end of the input; until then
     there is no limit, since it is for the user to go on.  ends: close our direction at the end of the input.
-    say: prints what is waited for.  clock: in seconds.
+    say: prints what is waited for.  one_way: whether no answer is expected, so that the end of the input is the end of
+    both directions in TLS 1.2 too.  clock: in seconds.
     """
 
     def __init__(
@@ -42,15 +43,16 @@ class ServerConversation:
         say: Callable[[str], None],
         *,
         ends: bool,
+        one_way: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._channel = channel
         self._peer = peer
         self._seconds = seconds
         self._say = say
-        self._ends = (
-            ends and channel.version != "1.2"
-        )  # there close_notify ends both directions (RFC 5246 7.2.1)
+        # In TLS 1.2 close_notify ends both directions (RFC 5246 7.2.1).
+        self._ends = ends and (one_way or channel.version != "1.2")
+        self.is_one_way = one_way
         self._clock = clock
         self._last = clock()
         self._has_ended = False

@@ -22,6 +22,7 @@ from bothways.trust.parsing import PassphraseNeeded
 
 AGAIN = "copy it again, whole: from its BEGIN line to its END line"
 EMPTY = "write it again: the program that made it failed, or wrote to another file"
+REMARKS = "put them into it, in PEM"
 PKCS7, PKCS12 = "PKCS#7", "PKCS#12"
 CERTIFICATE, KEY, PUBLIC_KEY, REQUEST = "certificate", "private key", "public key", "certificate request"
 CRL, OCSP_RESPONSE = "CRL", "OCSP response"
@@ -138,7 +139,7 @@ def _explained_content(data: bytes, wanted: Wanted) -> _Finding | None:
     try:
         first = _decisive(documents(data, datetime.now(UTC)), wanted)
     except Unreadable as error:
-        return _Finding(str(error), error.hint if data.strip() else EMPTY) if error.known else None
+        return _unreadable(data, error, wanted) if error.known else None
     except PassphraseNeeded:
         return _wrong_kind(PKCS12 if is_pkcs12(data) else KEY, wanted)
     if first is None:
@@ -151,6 +152,12 @@ def _explained_content(data: bytes, wanted: Wanted) -> _Finding | None:
     if first.kind in wanted.kinds:
         return _trailing_data(data, first.kind)
     return _wrong_kind(PKCS12 if is_pkcs12(data) else first.kind, wanted)
+
+
+def _unreadable(data: bytes, error: Unreadable, wanted: Wanted) -> _Finding:
+    if not error.void:
+        return _Finding(str(error), error.hint)
+    return _Finding(f"{error}; expected {wanted.words}", REMARKS if data.strip() else EMPTY)
 
 
 def _decisive(found: Iterator[Document], wanted: Wanted) -> Document | None:

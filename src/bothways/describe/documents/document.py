@@ -17,13 +17,14 @@ _WIDTH = 100
 class Unreadable(ValueError):
     """The bytes are none of the supported documents. `hint` is a command that converts them, if there is one.
 
-    known: whether the error says what they are.
+    known: whether the error says what they are.  void: whether there is no document in them, as in an empty file.
     """
 
-    def __init__(self, text: str, hint: str = "", *, known: bool = True) -> None:
+    def __init__(self, text: str, hint: str = "", *, known: bool = True, void: bool = False) -> None:
         super().__init__(text)
         self.hint = hint
         self.known = known
+        self.void = void
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,8 @@ def other_format(data: bytes) -> Unreadable:
     """Return what a file that is neither PEM nor DER probably is."""
     text = data[:_BEGINNING].strip()
     if not text:
-        return Unreadable("the file is empty" if not data else "there is nothing in the file but blanks")
+        what = "the file is empty" if not data else "there is nothing in the file but blanks"
+        return Unreadable(what, void=True)
     if is_sops(data[:LOOKED_FOR]):
         return sops()
     if text.startswith((b"{", b"[")):
@@ -109,7 +110,7 @@ def other_format(data: bytes) -> Unreadable:
     if is_secret_in_yaml(text):
         return secret_in_yaml()
     if len(data) <= _BEGINNING and all(line.lstrip().startswith(b"#") for line in text.splitlines()):
-        return Unreadable("there is nothing in the file but comments", "put into it what is expected, in PEM")
+        return Unreadable("there is nothing in the file but comments", void=True)
     if _PATH.fullmatch(text):
         return _of_link(text)
     for kind in _BY_START:
