@@ -116,5 +116,20 @@ def test_stacks_that_verify_within_the_handshake_are_not_said_to_refuse_our_issu
         assert ({"CA_NOT_ACCEPTED", "INTERMEDIATE_MISSING"} & set(names) != set()) == late
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+@pytest.mark.parametrize("ours", [(), ("h2",)], ids=["without", "with h2"])
+def test_a_client_of_grpc_leaves_where_no_protocol_was_chosen(version: str, ours: tuple[str, ...]) -> None:
+    """It looks for h2 when the handshake is complete, and ends the connection without close_notify."""
+    server = identities.server_config(alpn=ours, client_anchors=None).connection()
+    client = identities.client_config(None, versions=(version,), alpn=("h2",)).connection("localhost")
+    Pair(client, server).exchange()
+    assert server.established
+    (failed,) = server.receive_eof()
+    found = explain_failure(failed.error)
+    names = [each.cause.name for each in found.causes]
+    assert (names[0] == "NO_SHARED_PROTOCOL") == (not ours)
+    assert not ours or "NO_SHARED_PROTOCOL" not in names
+
+
 def test_a_client_that_said_something_has_no_reason_here() -> None:
     assert explain_departure(replace(left(identities.server()), has_data=True)) is None

@@ -135,6 +135,47 @@ def test_a_proxy_that_asks_for_credentials(library):
     assert "'" not in found.happened
 
 
+@pytest.mark.parametrize("library", ["requests", "httpx", "urllib", "aiohttp"])
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("403 Forbidden", "its rules do not allow this host"),
+        ("503 Service Unavailable", "it cannot reach the server"),
+        ("405 Method Not Allowed", "it may be another server"),
+    ],
+)
+def test_a_proxy_that_opens_no_connection(library, line, said):
+    """No certificate and no service has a part in it."""
+    with speaking(b"", ANSWERED.format(line).encode()) as port:
+        error = raised_by(lambda: PROXIED[library](f"http://127.0.0.1:{port}"))
+    found = explain_failure(error)
+    assert [each.cause for each in found.causes] == [Cause.PROXY_REFUSES]
+    assert found.happened.startswith(f"the proxy answered: {line}") and said in found.first.text
+    assert "HTTP/1.1" not in str(found) and found.first.remedy
+
+
+def test_a_proxy_without_tls_is_told_as_the_proxy() -> None:
+    """`https://` in the proxy's own URL is TLS with the proxy."""
+    pytest.importorskip("requests")
+    with speaking(b"", b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+        error = raised_by(lambda: PROXIED["requests"](f"https://127.0.0.1:{port}"))
+    found = explain_failure(error)
+    assert found.first.text == "the proxy speaks plain HTTP on this port"
+    assert "give the proxy's URL with http://" in str(found)
+
+
+def aiohttp_through(proxy: str) -> None:
+    import asyncio
+
+    aiohttp = pytest.importorskip("aiohttp")
+
+    async def get() -> None:
+        async with aiohttp.ClientSession() as session, session.get("https://judge.example/", proxy=proxy):
+            pass
+
+    asyncio.run(get())
+
+
 def urllib_through(proxy: str) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"https": proxy}))
     opener.open("https://judge.example/", timeout=5)
@@ -146,6 +187,7 @@ PROXIED: dict[str, Callable[[str], object]] = {
     ),
     "httpx": lambda proxy: pytest.importorskip("httpx").Client(proxy=proxy).get("https://judge.example/"),
     "urllib": urllib_through,
+    "aiohttp": aiohttp_through,
 }
 
 

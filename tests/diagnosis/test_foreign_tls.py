@@ -8,7 +8,8 @@ import ssl
 import pytest
 
 from bothways import explain_failure
-from bothways.diagnosis.causes import Cause
+from bothways.diagnosis.causes import Cause, Party
+from bothways.diagnosis.diagnosis import Weight
 from diagnosis.foreign_servers import SOCKETS_LEFT_OPEN, first_of, raised_by, speaking
 
 GRPC = (
@@ -77,12 +78,63 @@ def refused_by(code: int) -> ssl.SSLCertVerificationError:
         (23, Cause.REVOKED),
         (3, Cause.STATUS_UNKNOWN),
         (26, Cause.WRONG_USE),
+        (85, Cause.NOT_STRICTLY_VALID),
+        (89, Cause.NOT_STRICTLY_VALID),
         (9999, Cause.ROOT_NOT_TRUSTED),
     ],
 )
 def test_the_verification_of_python_is_told_by_its_number(code, cause):
     assert first_of(refused_by(code)) is cause
     assert "{" not in str(explain_failure(refused_by(code)))
+
+
+def test_a_certificate_error_of_a_library_is_told_by_the_one_inside_it() -> None:
+    """aiohttp derives its own from Python's, without a reason, and holds the other."""
+
+    class CertificateFailed(ssl.CertificateError):
+        certificate_error = refused_by(10)
+
+    assert first_of(CertificateFailed("a key", refused_by(10))) is Cause.EXPIRED
+
+
+def test_what_strict_verification_lacks_is_said() -> None:
+    found = explain_failure(refused_by(85))
+    assert [each.cause for each in found.causes] == [Cause.NOT_STRICTLY_VALID]
+    assert "the authority key identifier is missing" in found.first.text
+    assert "VERIFY_X509_STRICT" in found.first.remedy
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause", "party"),
+    [
+        ("EE_KEY_TOO_SMALL", Cause.WEAK_KEY, Party.OURS),
+        ("CA_MD_TOO_WEAK", Cause.WEAK_SIGNATURE, Party.OURS),
+        ("NO_CERTIFICATE_ASSIGNED", Cause.KEY_MISMATCH, Party.OURS),
+        ("NO_CERTIFICATE_OR_CRL_FOUND", Cause.UNREADABLE, Party.OURS),
+        ("NO_PROTOCOLS_AVAILABLE", Cause.NO_SHARED_VERSION, Party.OURS),
+        ("NO_SHARED_GROUPS", Cause.NO_SHARED_GROUP, Party.PEERS),
+        ("DECRYPTION_FAILED_OR_BAD_RECORD_MAC", Cause.RECORDS_DIFFER, Party.BETWEEN),
+    ],
+)
+def test_a_reason_of_openssl_is_told(reason, cause, party):
+    error = ssl.SSLError(1, f"[SSL: {reason}] words (_ssl.c:1)")
+    error.reason = reason
+    found = explain_failure(error).first
+    assert (found.cause, found.party) == (cause, party)
+    assert "?" not in found.text + found.remedy and reason in found.evidence
+
+
+def test_a_file_that_python_cannot_read_is_told(tmp_path):
+    (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\n")
+    error = raised_by(lambda: ssl.create_default_context().load_cert_chain(tmp_path / "cert.pem"))
+    assert first_of(error) is Cause.UNREADABLE
+
+
+def test_a_server_may_refuse_who_has_no_certificate_by_the_alert_for_a_bad_one() -> None:
+    """Whether a program gave one to another library is not known."""
+    found = explain_failure(RuntimeError("SSL error: sslv3 alert bad certificate"))
+    assert found.first.cause is Cause.NO_CERTIFICATE and found.first.weight is Weight.POSSIBLE
+    assert Cause.NOT_ACCEPTED in [each.cause for each in found.causes]
 
 
 def test_where_a_root_is_added_is_told_by_the_setting_of_that_library() -> None:

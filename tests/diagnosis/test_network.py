@@ -137,6 +137,20 @@ def test_errors_of_a_failed_connection_are_explained(error: OSError, cause: str)
     assert explain(error, Situation(OwnSide(Role.CLIENT, address="localhost:1"))).first.cause.name == cause
 
 
+def test_an_interface_that_is_not_there_is_no_name_that_was_looked_up() -> None:
+    """RFC 4007 11: what follows % names an interface of this machine."""
+    error = socket.gaierror(-2, "Name or service not known")
+    found = explain(error, Situation(OwnSide(Role.CLIENT, address="[fe80::1%gone]:443"))).first
+    assert found.cause.name == "LOCAL_FAILURE" and "no network interface gone" in found.text
+    error = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    found = explain(error, Situation(OwnSide(Role.CLIENT, address="host.example:443"))).first
+    assert found.cause.name == "HOST_UNKNOWN" and found.evidence.startswith("no name server answered")
+
+
+def test_an_error_without_words_is_told_by_its_type() -> None:
+    assert explain(ConnectionResetError()).happened == "the connection failed: ConnectionResetError"
+
+
 @pytest.mark.parametrize("error", [RESET, TimeoutError("timed out")], ids=repr)
 @pytest.mark.parametrize("alpn", [(), ("h2", "http/1.1"), ("mqtt",)])
 def test_a_server_that_is_called_by_https_may_speak_plain_http(

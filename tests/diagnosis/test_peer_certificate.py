@@ -171,7 +171,9 @@ def test_the_certificate_of_a_ca_in_the_place_of_a_servers_is_told_as_that() -> 
     assert (found.cause.name, found.weight.name) == ("NO_ALTERNATIVE_NAME", "CERTAIN")
     assert "it is that of a CA, CN=Below: the server's own has to stand before it" in found.text
     assert "fullchain.pem" in found.remedy and told.usually.endswith("that of a CA, not of a server")
-    connected = talk(client(), identities.server_config(credentials=identities.credentials(authority))).clients
+    connected = talk(
+        client(), identities.server_config(credentials=identities.credentials(authority))
+    ).clients
     assert connected.first.cause is found.cause
     assert connected.first.remedy.startswith("in place of the certificate of CN=Below the server needs")
     assert "that of a CA" not in sending(identities.root()).first.text

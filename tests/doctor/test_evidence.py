@@ -350,7 +350,9 @@ def test_a_server_that_refuses_every_version_allows_none_that_it_can_use() -> No
 def refuses_as_openssl_3(sock: socket.socket) -> None:
     """TLS 1.1 alone, at security level 2: where the version is offered, it fails at what it needs for it."""
     record = sock.recv(65536)
-    offered = b"\x03\x02" in record[record.index(b"\0\x2b") :] if b"\0\x2b" in record else record[9:11] < b"\3\3"
+    offered = (
+        b"\x03\x02" in record[record.index(b"\0\x2b") :] if b"\0\x2b" in record else record[9:11] < b"\3\3"
+    )
     sock.sendall(bytes([21, 3, 3, 0, 2, 2, 80 if offered else 70]))
 
 

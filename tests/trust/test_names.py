@@ -69,6 +69,14 @@ def test_an_invalid_name_is_a_config_error_that_shows_it(text):
         server_name(text)
 
 
+def test_a_label_that_is_too_long_is_told_as_that():
+    """RFC 1035 2.3.4. Other rules may be broken too, and are told first."""
+    with pytest.raises(ConfigError, match="has a label of more than 63 characters"):
+        server_name("x" * 64 + ".example")
+    with pytest.raises(ConfigError, match="give the bare host"):
+        server_name("x" * 64 + ".example/path")
+
+
 @pytest.mark.parametrize(
     ("presented", "wanted", "is_match"),
     [

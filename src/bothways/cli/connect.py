@@ -85,7 +85,9 @@ class HelloOptions:
     "--json", "as_json", is_flag=True, help="Report as one JSON object on standard error, at the end."
 )
 @click.option(
-    "--one-way", is_flag=True, help="The service answers nothing, as syslog: that it sends nothing is no failure."
+    "--one-way",
+    is_flag=True,
+    help="The service answers nothing, as syslog: that it sends nothing is no failure.",
 )
 @staples_options
 @gathered(
@@ -351,4 +353,4 @@ def _explain_silent_end(talk: ServerConversation, situation: Situation, end: Con
     end.unasked = ended and not situation.observed.said
     if not end.unasked and not (ended and talk.is_one_way):
         end.reply, end.refusal = explain_silence(situation), silence()
-        end.may_be_one_way = ended
+        end.may_be_one_way = situation.observed.said

@@ -242,14 +242,16 @@ UNKNOWN: dict[str, object] = {
     "pins": "the file of those certificates",
     "naming": "connect with a name that it contains, or ",
     "instead": "",
+    "using": "use its HTTPS port, often 443 or 8443",
+    "opening": "",
     "longer": "nginx `ssl_verify_depth 3`, Apache `SSLVerifyDepth 3`, OpenSSL `-verify_depth 3`",
 }
 
 
 # Where trust anchors are set, where no file of them is known: by a program, or in the file of a gateway.
 ANCHORS: dict[Role, str] = {
-    Role.CLIENT: "our trust anchors (`anchors` of the ClientConfig, --ca of a command)",
-    Role.SERVER: "our trust anchors (`client_anchors` of the ServerConfig, `client_ca` of a gateway's file, --client-ca)",
+    Role.CLIENT: "our trust anchors (`anchors` of ClientConfig, --ca of a command)",
+    Role.SERVER: "our trust anchors (`client_anchors` of ServerConfig, `client_ca` of a gateway's file, --client-ca)",
 }
 
 

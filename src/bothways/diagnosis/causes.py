@@ -88,8 +88,8 @@ class Cause(Enum):
 
     # -- protocols other than TLS ---------------------------------------------------------------------
     SPEAKS_HTTP = Row(
-        "the server speaks plain HTTP on this port",
-        theirs="use its HTTPS port, often 443 or 8443",
+        "the {peer} speaks plain HTTP on this port",
+        theirs="{using}",
         their_command="curl -v http://{target}/",
     )
     SPEAKS_HTTP2 = Row(
@@ -487,6 +487,12 @@ class Cause(Enum):
         ours="have it issued without that extension",
         theirs="have it issued without that extension, or with the extension not critical",
     )
+    NOT_STRICTLY_VALID = Row(
+        "{whose} chain does not follow RFC 5280 in a point that strict verification requires: {detail}",
+        ours="have the certificate issued again with that in order",
+        theirs="have the certificate issued again with that in order; until then strict verification can be left out (in "
+        "Python ssl.VERIFY_X509_STRICT, which create_default_context sets since 3.13)",
+    )
     POLICY = Row(
         "{whose} chain has no certificate policy that is required",
         ours="have it issued under one of the required policies",
@@ -596,6 +602,10 @@ class Cause(Enum):
     PROXY_WANTS_LOGIN = Row(
         "a proxy on the network path asks for credentials, not the service",
         ours="have the proxy's operator issue credentials, or permit connections without it",
+    )
+    PROXY_REFUSES = Row(
+        "the proxy opened no connection to the server: {detail}",
+        ours="{opening}",
     )
     BACKEND_DOWN = Row(
         "{forwards} connections, and the service behind {forwarder} does not answer{refused}",

@@ -125,6 +125,7 @@ CERTIFICATES = _spelled(
             r"cert e wrong usage",
             r"inadequate (?:cert type|key usage)",
             r"required eku not found",
+            r"invalid (?:eku|extended key usage)",
             r"(?:client auth|eku|extended key usage) (?:eku )?(?:is )?(?:missing|absent)",
             r"not (?:suitable|intended|valid|meant|allowed) for (?:use in )?client auth",
             r"does not match the intended purpose",
@@ -143,6 +144,7 @@ CERTIFICATES = _spelled(
             r"\bweak (?:signature |key |hash )?(?:algorithm|key|hash|signature)",
             r"(?:rsa|ec|dsa|public|certificate) key (?:is )?too (?:small|short|weak)",
             r"key (?:size|length) (?:is )?too (?:small|short|weak)",
+            r"cert(?:ificate)? invalid (?:rsa |ec )?key size",
         ),
     ),
     (
@@ -179,6 +181,7 @@ CERTIFICATES = _spelled(
         (
             r"(?:certificate|cert) chain too long",
             r"maximum path depth exceeded",
+            r"cert(?:ificate)? chain exceeded limit",
             r"too many intermediates",
             r"path length (?:constraint )?exceeded",
             r"path len constraint violated",
@@ -230,7 +233,8 @@ CERTIFICATES = _spelled(
     (
         Meaning.CERTIFICATE_WANTED,
         (
-            rf"{_CERT} {_IS}(?:required|missing|needed|absent)",
+            rf"{_CERT} (?:header )?{_IS}(?:required|missing|needed|absent)",
+            r"(?:\bno|missing) (?:x )?(?:forwarded |ssl |tls )*client cert(?:ificate)? header",
             rf"{_CERT} {_IS}not (?:been )?(?:available|provided|presented|sent|supplied|found)",
             r"certificate must be (?:provided|presented|sent|supplied)",
             rf"\b(?:no|missing|requires?|without|provide|present|needs?) (?:an? )?(?:valid )?{_KIND}certificate",
@@ -250,7 +254,7 @@ CERTIFICATES = _spelled(
         (
             rf"(?:invalid|bad|unacceptable|unverified|rejected) {_KIND}?certificate",
             rf"{_CERT} {_IS}(?:invalid|unacceptable|rejected|not (?:valid|accepted|recognized|verified))",
-            r"certificate (?:verify|verification|validation) (?:failed|failure|error)",
+            r"cert(?:ificate)? (?:verify|verification|validation) (?:failed|failure|error)",
             r"remote certificate chain errors",
             rf"could not verify (?:the )?{_KIND}certificate",
         ),

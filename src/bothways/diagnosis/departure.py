@@ -28,7 +28,10 @@ CHECKING = "health checks do so, at regular intervals"
 def nothing_agreed(case: Case) -> Iterator[Likely]:
     """A client of gRPC or HTTP/2 alone closes where we chose no protocol; HTTP/1.1 needs no ALPN."""
     offered = case.observed.offer.protocols if case.observed.offer is not None else ()
-    answered = case.observed.version == Version.TLS12 or "EncryptedExtensions" in case.observed.sent
+    seen = case.observed
+    answered = (
+        seen.version == Version.TLS12 or "EncryptedExtensions" in seen.sent or "Finished" in seen.received
+    )
     if not (offered and answered) or case.observed.protocol is not None or b"http/1.1" in offered:
         return
     theirs = listed([each.decode("ascii", "replace") for each in offered])

@@ -102,7 +102,7 @@ def _what_happened(case: Case) -> str:
         and not isinstance(error, TLSError)
         and not own_program.is_about_a_file(error)
     ):
-        return f"the connection failed: {shown(error.strerror or error)}"
+        return f"the connection failed: {shown(error.strerror or str(error) or type(error).__name__)}"
     return str(error).partition("\n")[0].removesuffix(".")
 
 

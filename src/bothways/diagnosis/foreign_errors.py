@@ -8,9 +8,17 @@ from dataclasses import replace
 from itertools import takewhile
 
 from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
-from bothways.diagnosis.diagnosis import Explanation, ranked
-from bothways.diagnosis.foreign_replies import explain_reply, library_of, text_of, tls_not_offered, words_of
+from bothways.diagnosis.diagnosis import Explanation, Likely, ranked
+from bothways.diagnosis.foreign_replies import (
+    explain_reply,
+    is_of_proxy,
+    library_of,
+    text_of,
+    tls_not_offered,
+    words_of,
+)
 from bothways.diagnosis.foreign_tls import NOT_OURS, ForeignTLS, failed, in_text, of_python, role_of
 from bothways.diagnosis.situation import OwnSide, Situation
 from bothways.faults import shown
@@ -28,8 +36,30 @@ def explain_foreign(members: Iterable[BaseException], address: str) -> Explanati
     """
     nearer = tuple(takewhile(lambda each: not _is_of_network(each), members))
     situation = Situation(OwnSide(Role.CLIENT, address=address))
-    made = (read(each, situation) for read in (_by_attributes, _by_text) for each in nearer)
-    return next((each for each in made if each is not None), None)
+    made = (read(each, situation) for read in (_by_attributes, _by_text, _unknown) for each in nearer)
+    found = next((each for each in made if each is not None), None)
+    if found is None or not any(is_of_proxy(each) for each in nearer):
+        return found
+    causes = sorted(
+        found.causes, key=lambda each: each.cause is not Cause.SPEAKS_HTTP
+    )  # as nearly every proxy does
+    return replace(found, causes=tuple(map(_of_proxy, causes)))
+
+
+def _of_proxy(each: Likely) -> Likely:
+    """Return a cause that lies with the proxy to which a library connected, and not with the server behind it."""
+    if each.party is not Party.PEERS:
+        return each
+    facts = {
+        "peer": "proxy",
+        "whose": "the proxy's",
+        "who": "the proxy",
+        "subject": "the proxy's certificate",
+    }
+    return replace(each, facts={**each.facts, **facts, "using": IN_PLAIN})
+
+
+IN_PLAIN = "give the proxy's URL with http://: TLS with the server goes through it as well"
 
 
 def _is_of_network(error: BaseException) -> bool:
@@ -50,7 +80,8 @@ TIMED = (TimeoutError, ConnectionRefusedError, ConnectionResetError, ConnectionA
 
 def _by_attributes(error: BaseException, situation: Situation) -> Explanation | None:
     if isinstance(error, ssl.SSLError):
-        return None if _is_no_failure(error) else _of_tls(of_python(error), situation)
+        said = of_python(error)
+        return None if _is_no_failure(error) or not said.is_told else _of_tls(said, situation)
     return explain_reply(error, situation)
 
 
@@ -70,6 +101,13 @@ def _by_text(error: BaseException, situation: Situation) -> Explanation | None:
         return replace(found, causes=causes)
     quoted = in_text(text_of(error))
     return _of_tls(quoted, situation) if quoted is not None else None
+
+
+def _unknown(error: BaseException, situation: Situation) -> Explanation | None:
+    """An error of Python's `ssl` without a reason, where no other one has any."""
+    if not isinstance(error, ssl.SSLError) or _is_no_failure(error):
+        return None
+    return _of_tls(of_python(error), situation)
 
 
 def _of_tls(error: ForeignTLS, situation: Situation) -> Explanation:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from bothways.describe.escape import visible
-from bothways.diagnosis.causes import Cause
+from bothways.diagnosis.case import Case
+from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight
 from bothways.diagnosis.service_refusals import explain_answer
 from bothways.diagnosis.situation import Situation
@@ -31,16 +32,62 @@ def explain_reply(error: BaseException, situation: Situation) -> Explanation | N
 
     error: of a library, without an error of ours.  situation: as for `explain`, without anything observed.
     """
-    proxied = _of_proxy(error)
-    data = proxied or _reply(error)
+    data = _of_proxy(error) or _reply(error)
+    status = _STATUS.match(data)
+    if status is not None and (is_of_proxy(error) or int(status[1]) == WANTS_LOGIN):
+        return _explain_proxy(int(status[1]), data, situation)
     found = explain_answer(data, situation) if data else None
     if found is None:
         return None
     causes = tuple(_unobserved(each) for each in found.causes)
-    through = bool(proxied) or "Proxy" in type(error).__name__ or causes[0].cause is Cause.PROXY_WANTS_LOGIN
-    said = found.happened.partition(": ")[2].removeprefix(HTTP_LINE)
-    happened = f"the {'proxy' if through else 'server'} answered: {said}"
-    return replace(found, happened=happened, usually=PROXY_MEANS if through else MEANS, causes=causes)
+    return replace(found, happened=_answered("server", found.happened), usually=MEANS, causes=causes)
+
+
+def is_of_proxy(error: BaseException) -> bool:
+    """Whether a library's exception is about a proxy: one that was connected, or that answered."""
+    return "Proxy" in type(error).__name__ or bool(_of_proxy(error))
+
+
+def _explain_proxy(status: int, data: bytes, situation: Situation) -> Explanation:
+    """Explain what a proxy answered to a request for a connection (RFC 9110 9.3.6)."""
+    found = explain_answer(data, situation)
+    if status == WANTS_LOGIN and found is not None:
+        return replace(found, happened=_answered("proxy", found.happened), usually=PROXY_MEANS)
+    said = visible(data.partition(b"\r\n")[0].decode("latin-1"), 200)
+    case = Case(ConnectionError(said), situation)
+    detail, opening = OF_PROXY.get(status, OF_PROXY[500 if status >= 500 else 400])
+    evidence = f"it answers {said.removeprefix(HTTP_LINE)}"
+    cause = case.likely(
+        Cause.PROXY_REFUSES, Party.BETWEEN, Weight.LIKELY, evidence, detail=detail, opening=opening
+    )
+    return Explanation(_answered("proxy", f": {said}"), PROXY_MEANS, (cause,))
+
+
+WANTS_LOGIN = 407
+_TUNNEL = (
+    "it opens connections by CONNECT for some hosts and ports alone, or for none: it may be another server"
+)
+_PORTS = (
+    "its rules do not allow this host, this port, or us",
+    "have the proxy's operator permit the host and its port, or connect without the proxy if the network allows it",
+)
+_LOOK = "check the proxy's address; otherwise have its operator say what it needs"
+OF_PROXY: Mapping[int, tuple[str, str]] = {
+    400: ("it does not say why", _LOOK),
+    403: _PORTS,
+    404: (_TUNNEL, _LOOK),
+    405: (_TUNNEL, _LOOK),
+    500: (
+        "it cannot reach the server, or cannot find its address",
+        "start the server, or correct its name and port; a name that this network alone knows, the proxy has to know",
+    ),
+    501: (_TUNNEL, _LOOK),
+}
+
+
+def _answered(who: str, happened: str) -> str:
+    """Return that somebody answered, by the line of an answer that a library holds, which was put together here."""
+    return f"the {who} answered: {happened.partition(': ')[2].removeprefix(HTTP_LINE)}"
 
 
 def _unobserved(each: Likely) -> Likely:
@@ -263,6 +310,7 @@ PROXY_ERRORS = ("ProxyError", "WebSocketProxyException", "InvalidProxyStatus")
 _STATUS_OF_PROXY = re.compile(
     r"(Tunnel connection failed: |failed CONNECT via proxy status: |^)([45]\d\d)\b ?([^\r\n'\"]{0,200})"
 )
+_STATUS = re.compile(rb"HTTP/1\.1 ([1-5]\d\d)\b")
 _FATAL = re.compile(r"FATAL: +([^\r\n]{1,400})")
 LIBRARIES: Mapping[str, tuple[Callable[[BaseException], bytes], ...]] = {
     "imaplib": (_imap,),

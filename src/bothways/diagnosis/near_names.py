@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from bothways.trust.verdict import Names
 
 LOOKED_AT = 100  # names of one certificate
+_URL = re.compile(r"^[a-z][a-z0-9+.-]*://")
 
 
 def is_address(name: str | None) -> bool:
@@ -44,10 +46,16 @@ def matches_nothing(names: Names) -> bool:
 def _can_match(name: str) -> bool:
     first, _, rest = name.partition(".")
     wild = "*" in rest or "." not in rest if first == "*" else "*" in name
-    return not wild and not is_address(name) and name == name.strip(" .\t")
+    return not wild and not is_address(name) and _HOST.fullmatch(name) is not None
+
+
+# What a client can ask for: letters, digits, hyphens and underscores in labels that are not empty.
+_HOST = re.compile(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)*", re.ASCII)
 
 
 def _reasons(asked: str, name: str) -> Iterator[str]:
+    if _URL.sub("", name).partition("/")[0].partition(":")[0] == asked != name:
+        yield "what stands in it is a URL, or has a port or a path, and a host name alone is compared"
     if name != (bare := name.strip(" .\t")) and bare == asked:
         yield "the name in it ends with a dot or has a blank beside it, so that it is no valid DNS name"
     first, _, rest = name.partition(".")

@@ -53,7 +53,7 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
                 "from here it looks the same: a connection from the server itself tells",
             )
         case socket.gaierror():
-            yield case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, "no name server has it")
+            yield _no_address(case, error)
         case TimeoutError():
             yield from timed_out(case)
         case _ if time_limits.is_of_handshake(error):
@@ -74,6 +74,18 @@ def failed(case: Case, error: OSError) -> Iterator[Likely]:
         case _:
             problem = error.strerror or type(error).__name__
             yield case.likely(Cause.LOCAL_FAILURE, OURS, LIKELY, problem=problem)
+
+
+def _no_address(case: Case, error: socket.gaierror) -> Likely:
+    """A name has no address; what names an interface of this machine (RFC 4007 11) is asked of no name server."""
+    host = case.own_side.address.rpartition(":")[0].strip("[]")
+    address, _, zone = host.partition("%")
+    if zone and is_address(address):
+        problem = f"it has no network interface {shown(zone)}, which {shown(host)} names"
+        return case.likely(Cause.LOCAL_FAILURE, OURS, LIKELY, problem=problem)
+    silent = error.errno == socket.EAI_AGAIN
+    evidence = "no name server answered, which may have it" if silent else "no name server has it"
+    return case.likely(Cause.HOST_UNKNOWN, OURS, LIKELY, evidence)
 
 
 def _incomplete(case: Case) -> int:
@@ -124,6 +136,12 @@ def timed_out(case: Case) -> Iterator[Likely]:
     if case.is_client and "Finished" in case.observed.sent and "Finished" in case.observed.received:
         evidence = "the handshake had succeeded, and the connection was not ended"
         yield case.likely(Cause.NO_ANSWER, PEERS, LIKELY, evidence)
+        if case.observed.shown and not (case.observed.data or "NewSessionTicket" in case.observed.received):
+            evidence = (
+                "nothing came after our certificate, not even a session ticket: it may not have arrived"
+            )
+            lost = {"cut": "lets small packets pass, and drops large ones", "cutting": SMALL_MTU}
+            yield case.likely(Cause.CUT, BETWEEN, POSSIBLE, evidence, **lost)
     yield case.likely(Cause.SLOW, BETWEEN)
     yield case.likely(Cause.PEER_STOPPED, PEERS)
 
@@ -139,10 +157,13 @@ def _silent_in_the_middle(case: Case) -> Iterator[Likely]:
     yield case.likely(Cause.PEER_SILENT, PEERS, POSSIBLE, evidence, silence=silence, looking="")
     lost = {
         "cut": "lets the first part of the handshake pass, and drops the rest",
-        "cutting": "; tunnels drop large packets, such as those with certificates, where their MTU is too small",
+        "cutting": SMALL_MTU,
     }
     yield case.likely(Cause.CUT, BETWEEN, POSSIBLE, evidence, **lost)
     yield case.likely(Cause.SLOW, BETWEEN, POSSIBLE, evidence)
+
+
+SMALL_MTU = "; tunnels drop large packets, such as those with certificates, where their MTU is too small"
 
 
 def _nothing_observed(case: Case) -> Iterator[Likely]:

@@ -90,6 +90,8 @@ def situation_of(facts: FailureFacts) -> Situation:
         seen = replace(seen, received=(*seen.received, "Finished"))
     for sent, message in facts.messages[facts.in_handshake :]:
         seen = after_message(seen, sent, message)
+    if facts.complete:  # the messages that say it are not kept
+        seen = replace(seen, protocol=facts.alpn)
     seen = replace(
         seen,
         version=facts.version,

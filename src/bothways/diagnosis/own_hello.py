@@ -198,14 +198,17 @@ def versions(case: Case) -> Iterator[Likely]:
 
 def _every_version_refused(case: Case, found: Probed) -> Iterator[Likely]:
     """A hello that offers TLS 1.1 is refused by another alert where it is the version that is allowed."""
-    evidence = "it refuses every version from TLS 1.0 on by the same alert, also in a hello that offers everything"
+    evidence = (
+        "it refuses every version from TLS 1.0 on by the same alert, also in a hello that offers everything"
+    )
     if not found.allows_old:
         detail = "its key fits no version that it allows, such as one on a brainpool curve in TLS 1.3 alone"
         seen = f"{evidence}: so OpenSSL does where it has no certificate for the version that it allows"
         yield case.likely(Cause.NO_SHARED_SCHEME, PEERS, LIKELY, seen, detail=detail, other="our side")
     else:
         evidence = (
-            "it refuses hellos of TLS 1.3 and 1.2 alone for their versions, and those that offer TLS 1.1 for another reason"
+            "it refuses hellos of TLS 1.3 and 1.2 alone for their versions, and those that offer TLS 1.1 for "
+            "another reason"
         )
     detail = (
         "it allows TLS 1.1 or older alone, which it cannot use itself: OpenSSL 3 has nothing for those versions at "

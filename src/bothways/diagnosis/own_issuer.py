@@ -178,7 +178,7 @@ def beyond_a_limit(case: Case) -> Iterator[Likely]:
 
 
 OF_ERLANG = "with a depth of 0 Erlang accepts no intermediate"
-LONGER_IN_ERLANG, LONGER_IN_JAVA = "Erlang `{depth, 3}`", "Java `-Djdk.tls.maxCertificateChainLength=10`"
+LONGER_IN_ERLANG, LONGER_IN_JAVA = "Erlang `depth` 3", "Java `-Djdk.tls.maxCertificateChainLength=10`"
 OF_JAVA = "jdk.tls.maxCertificateChainLength, or that for inbound chains, may be lower than its default of 10"
 
 

@@ -65,6 +65,9 @@ def _of_client(case: Case, head: bytes, other: OtherProtocol | None, observed: s
         yield case.likely(Cause.HTTP_CLIENT, PEERS, weight, observed, **facts)
     elif other in OTHER_CLIENTS:
         yield case.likely(OTHER_CLIENTS[other], PEERS, CERTAIN, observed)
+    elif other in LIKE_TLS:
+        detail = f"the client begins with {other.value}"
+        yield case.likely(Cause.NO_SHARED_VERSION, PEERS, LIKELY, observed, detail=detail)
     elif other in WITHOUT_TLS:
         name = other.value.removesuffix(" in the clear")
         yield case.likely(Cause.PLAIN_CLIENT, PEERS, LIKELY, observed, protocol=name)
@@ -180,6 +183,7 @@ OTHER_CLIENTS: Mapping[OtherProtocol | None, Cause] = {
     OtherProtocol.PROXY_HEADER: Cause.PROXY_HEADER,
     OtherProtocol.SSL2: Cause.OLD_SSL,
 }
+LIKE_TLS = (OtherProtocol.TLCP, OtherProtocol.DTLS)
 WITHOUT_TLS = (
     OtherProtocol.AMQP,
     OtherProtocol.KAFKA,

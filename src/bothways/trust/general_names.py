@@ -25,7 +25,7 @@ _URI_LIMIT = 8192
 _IDENTIFIER_LIMIT = 63
 _SMTP_UTF8_MAILBOX = bytes.fromhex("2b06010505070809")
 _HOST_LIMIT = 253
-_LABEL_LIMIT = 63
+LABEL_LIMIT = 63
 _HOST_CHARACTERS = frozenset(ascii_lowercase + digits + "-_")
 _LOCAL_LIMIT = 256  # RFC 5321 4.5.3.1.1 allows 64
 _ALPHANUMERIC = frozenset(ascii_letters + digits)
@@ -195,7 +195,7 @@ def _has_labels(name: str) -> bool:
 
 def _is_label(label: str) -> bool:
     return (
-        0 < len(label) <= _LABEL_LIMIT
+        0 < len(label) <= LABEL_LIMIT
         and _HOST_CHARACTERS.issuperset(label)
         and label[0] != "-"
         and label[-1] != "-"

@@ -17,7 +17,7 @@ from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.distinguished_names import common_name, dn_text
-from bothways.trust.general_names import GeneralNameKind, is_dns_name, lower_ascii
+from bothways.trust.general_names import LABEL_LIMIT, GeneralNameKind, is_dns_name, lower_ascii
 from bothways.trust.verdict import Names
 from bothways.trust.work import WorkBudget, WorkStep
 
@@ -59,9 +59,19 @@ def server_name(text: str) -> ServerName:
         return ServerName("ip", address)
     if is_dns_name(name.removesuffix(".")):
         return ServerName("dns", name.removesuffix("."))
+    if any(len(each) > LABEL_LIMIT for each in name.split(".")) and is_dns_name(_shortened(name)):
+        raise ConfigError(
+            f"server_name: {text!r} has a label of more than {LABEL_LIMIT} characters (RFC 1035 2.3.4)"
+        )
     raise ConfigError(
         f"server_name: {text!r} is not a DNS name, IP address or URI; give the bare host, without port or path"
     )
+
+
+def _shortened(name: str) -> str:
+    """Return a name whose labels that are too long are parts of themselves, each of an allowed length."""
+    labels = name.removesuffix(".").split(".")
+    return ".".join(each if len(each) <= LABEL_LIMIT else each[:LABEL_LIMIT] for each in labels)
 
 
 def _a_labels(name: str) -> str:

@@ -234,7 +234,9 @@ def _advice(search: PathSearch, end: LongestPath) -> str:
             if difference
             else f"and {NOT_TOLD}"
         )
-        return f"the chain has a certificate of {last.issuer_text} {which}; the right one has to take its place"
+        return (
+            f"the chain has a certificate of {last.issuer_text} {which}; the right one has to take its place"
+        )
     if signer is not None:
         how = "but with another key" if difference else "and its key did not sign it"
         return (

@@ -48,7 +48,7 @@ TEXT = ROOT.pem.decode()
         ),
         (b"../../archive/a.example/fullchain1.pem", "one path in the file, ../../archive/a.example", "ln -s"),
         (b"/etc/ssl/private/me.key\n", "one path in the file, /etc/ssl/private/me.key", "ln -s"),
-        (b"# Root\n# valid until 2036\n", "nothing in the file but comments", "put into it"),
+        (b"# Root\n# valid until 2036\n", "nothing in the file but comments", ""),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
             "a pointer of Git LFS",

@@ -190,6 +190,9 @@ def test_urls_from_which_nothing_is_fetched_are_not_said_to_be_missing(extra: li
     both = talk(ours, server_config(credentials=credentials(issued)))
     assert both.client_failure.fault is Fault.REVOCATION_UNKNOWN
     assert "it names no URL from which we fetch any" in str(both.client_failure)
+    assert (
+        "(ldap://directory.example/cn=CA: it is not an http address)" in str(both.client_failure)
+    ) == bool(extra)
 
 
 def test_with_rsa_key_transport_nothing_is_fetched() -> None:

@@ -33,6 +33,8 @@ STARTS = {
     OtherProtocol.XML: b'<?xml version="1.0" encoding="UTF-8"?><hello xmlns="urn:ietf:params:xml:ns:netconf:base:1.0">',
     OtherProtocol.VNC: b"RFB 003.008\n",
     OtherProtocol.RSYNC: b"@RSYNCD: 31.0\n",
+    OtherProtocol.TLCP: bytes.fromhex("1601010033010000"),
+    OtherProtocol.DTLS: bytes.fromhex("16feff0000000000000000"),
     OtherProtocol.PROXY_HEADER: b"\r\n\r\n\0\r\nQUIT\n",
     OtherProtocol.SSL2: bytes.fromhex("802e0100020015000000100100800200800300"),
 }

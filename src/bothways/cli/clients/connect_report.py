@@ -24,7 +24,8 @@ class ConnectionEnd:
     """How a connection ended.
 
     head: the first bytes of the server, which may be a refusal by its service.  unasked: whether it sent nothing, and
-    we had asked nothing.  may_be_one_way: whether it sent nothing and closed at the end of our input.
+    we had asked nothing.  may_be_one_way: whether it was asked something, sent nothing, and
+    closed.
     """
 
     head: bytes = b""

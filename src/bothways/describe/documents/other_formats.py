@@ -67,6 +67,12 @@ _BY_START = (
 )
 _BY_LABEL = (
     _Kind(
+        b"TSS2 PRIVATE KEY",
+        "a private key that only a TPM can use (TSS2)",
+        "use it through PKCS#11, as a key in a token: --key 'pkcs11:token=NAME;object=NAME?module-path=MODULE', with "
+        "the module of tpm2-pkcs11",
+    ),
+    _Kind(
         b"OPENSSH PRIVATE KEY",
         "a private key of OpenSSH",
         "ssh-keygen -p -m PKCS8 -f FILE, which writes the file again",
@@ -84,6 +90,8 @@ _PATH = re.compile(rb"[\w@%+=:,.~/\\-]{1,1000}\.(?:pem|crt|cer|der|key|p12|pfx|c
 PATH_SHOWN = 200
 _KNOWN = "expected a certificate, key, request, CRL, OCSP response or PKCS#12"
 _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f:\s]+")
+# A line number, with a colon as xxd has it, and the first bytes of a sequence.
+_DUMP = re.compile(rb"0{4,8}(:?)[ \t]+30 ?8[0-4]")
 _BASE64 = re.compile(rb"[0-9A-Za-z+/=\s]+")
 
 
@@ -139,6 +147,9 @@ def _of_ssh(text: bytes) -> Unreadable:
 
 def _without_pem(text: bytes) -> Unreadable | None:
     """Return which text form of DER a file is, or None."""
+    if (dump := _DUMP.match(text)) is not None:
+        command = "xxd -r FILE > FILE.der" if dump[1] else "certutil -decodehex FILE FILE.der"
+        return Unreadable("this is a hexadecimal dump of DER", command)
     if _HEXADECIMAL.fullmatch(text) and text.startswith(b"30"):
         return Unreadable("this is DER in hexadecimal", "xxd -r -p FILE > FILE.der")
     if text.startswith(b"M") and _BASE64.fullmatch(text) and _decoded(text[:64]).startswith(b"\x30"):

@@ -16,7 +16,8 @@ from bothways.describe.documents.document import Unreadable
 _BEGIN = rb"-----BEGIN [A-Z0-9 ]{1,64}-----"
 _NO_BASE64 = rb"[^A-Za-z0-9+/=\r\n]"
 _LABEL = rb"(?!SSH2|PGP)((?:[A-Z0-9]+ )*(?:CERTIFICATE|KEY|REQUEST|CRL|PKCS7|CMS|PARAMETERS))"
-_UNESCAPED = "printf '%b' \"$(cat FILE)\""
+# With a name and quotes around it, as in a file of environment variables.
+_UNESCAPED = "printf '%b' \"$(sed -E 's/^([^-]|-[^-])*-----BEGIN/-----BEGIN/; s/-----[^-]*$/-----/' FILE)\""
 _PREFIX = rb"(?:[ \t]*[>|#*]+[ \t]*|\+|[ \t]*[0-9]+[:.)|]?[ \t]+)"
 _REWRITTEN = (
     "LC_ALL=C sed -E 's/^[^A-Za-z0-9+/=]*(BEGIN|END)[^A-Za-z0-9+/=]+([A-Z0-9][A-Z0-9 ]*[A-Z0-9])[^A-Za-z0-9+/=]*$"

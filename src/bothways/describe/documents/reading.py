@@ -87,6 +87,10 @@ def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterat
         raise unreadable
     if _LINE.search(data) is not None and b"-----BEGIN " not in data:
         raise other_format(data)
+    if (
+        data[: len(_FIRST_LINE)] == _FIRST_LINE
+    ):  # of a dump; in DER it would be a sequence longer than what it is in
+        raise other_format(data)
     if _LINE.search(data) is None:
         yield from reader.from_der(data)
         return
@@ -94,6 +98,9 @@ def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterat
         yield from reader.from_pem(block)
     if reader.locked is not None:
         raise reader.locked
+
+
+_FIRST_LINE = b"0000"
 
 
 class _Reader:
@@ -123,7 +130,12 @@ class _Reader:
         yield from found
 
     def _mislabelled(self, block: _Block) -> Unreadable | None:
-        """Return that a block has a label of something else, by what its fields show it to be."""
+        """Return that a block has a label of something else, by what its fields show it to be.
+
+        A key of a TPM begins with an object identifier too, as PKCS#7 does.
+        """
+        if block.label == "TSS2 PRIVATE KEY":
+            return None
         try:
             parts = _first_fields(first(block.der, "document"))
             found = next(self._by_shape(parts, block.der) or iter(()), None)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from bothways.roles import Progress, Role, Version
 from bothways.tls.handshake.certificate_types import BOTH_BY_CERTIFICATE, CertificateTypes
+from bothways.tls.handshake.outcome import Negotiated
 from bothways.tls.handshake.settings import ClientSettings, Negotiation, PeerTrust, Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
@@ -46,7 +47,8 @@ class FailureFacts:
     True if we sent it.  version: the one chosen.  types: what the Certificate messages contain.  by_psk: an external
     PSK was chosen instead.  has_data: whether application data was received.  closed: whether we sent close_notify.
     complete: whether the handshake was complete.  in_handshake: how many of the messages came before that.  at: the
-    time of the failure, by our clock.  ech: as `ech_of` returns it.
+    time of the failure, by our clock.  ech: as `ech_of` returns it.  alpn: the application protocol that was chosen,
+    where the handshake was complete.
     """
 
     role: Role
@@ -67,6 +69,7 @@ class FailureFacts:
     in_handshake: int
     at: datetime
     ech: str = ""
+    alpn: bytes | None = None
 
 
 class Progressing(Protocol):
@@ -74,6 +77,7 @@ class Progressing(Protocol):
 
     role: Role
     version: Version | None
+    negotiated: Negotiated | None
 
     @property
     def progress(self) -> Progress:
@@ -166,6 +170,7 @@ class History:
             in_handshake=self._in_handshake if self._complete else len(self._messages),
             at=settings.clock.now(),
             ech=ech_of(settings),
+            alpn=None if position.negotiated is None else position.negotiated.alpn,
         )
 
 

@@ -38,6 +38,8 @@ class OtherProtocol(Enum):
     XML = "XML, as NETCONF or SOAP"
     VNC = "VNC"
     RSYNC = "rsync"
+    TLCP = "TLCP, a protocol like TLS with algorithms of its own (GB/T 38636)"
+    DTLS = "DTLS, which belongs to UDP"
     PROXY_HEADER = "the header of the PROXY protocol"
     SSL2 = "the hello of SSL 2, which nobody may speak any more"
 
@@ -61,6 +63,8 @@ BEGINNINGS: tuple[tuple[OtherProtocol, tuple[bytes, ...]], ...] = (
     (OtherProtocol.STOMP, (b"STOMP",)),
     (OtherProtocol.VNC, (b"RFB ",)),
     (OtherProtocol.RSYNC, (b"@RSYN",)),
+    (OtherProtocol.TLCP, (b"\x16\x01\x01",)),
+    (OtherProtocol.DTLS, (b"\x16\xfe\xff", b"\x16\xfe\xfd")),
     (OtherProtocol.PROXY_HEADER, (b"PROXY", b"\r\n\r\n\0")),
 )
 

@@ -36,6 +36,23 @@ def crl_requests(
     return [EvidenceRequest("crl", certificate, issuer, each) for each in _requestable(points, policy)]
 
 
+def unusable_url(certificate: ParsedCertificate, policy: Fetch) -> str:
+    """Return the first URL for evidence that a certificate names, and why it cannot be used; "" where it names none."""
+    access = certificate.extension(x509.AuthorityInformationAccess) or ()
+    points = certificate.extension(x509.CRLDistributionPoints) or ()
+    named = [
+        each.access_location for each in access if each.access_method == AuthorityInformationAccessOID.OCSP
+    ]
+    named += [each for point in points for each in point.full_name or ()]
+    for each in named:
+        if isinstance(each, x509.UniformResourceIdentifier):
+            try:
+                read_location(each.value, https=policy.https)
+            except ValueError as error:
+                return f"{each.value}: {error}"
+    return ""
+
+
 def delta_requests(
     certificate: ParsedCertificate, crl: CRL, signer: ParsedCertificate, policy: Fetch
 ) -> list[EvidenceRequest]:

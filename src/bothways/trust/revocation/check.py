@@ -15,7 +15,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from bothways.faults import Fault, Reason
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.evidence.http_exchange import Missing
-from bothways.trust.evidence.requests import crl_requests, response_requests
+from bothways.trust.evidence.requests import crl_requests, response_requests, unusable_url
 from bothways.trust.path import Path, PathCheck, StatusCheck
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.by_crl import CRLSource
@@ -166,7 +166,9 @@ class RevocationCheck:
             return ["nothing is fetched before the peer has proved that it holds the key"]
         possible = response_requests(certificate, issuer, policy), crl_requests(certificate, issuer, policy)
         if not any(possible):
-            return ["no evidence about it is available, and it names no URL from which we fetch any"]
+            why = unusable_url(certificate, policy)
+            none = "no evidence about it is available, and it names no URL from which we fetch any"
+            return [f"{none} ({why})" if why else none]
         missing: list[str] = []
         for requests in possible:
             answers = {request: fetched.answer(request) for request in requests}
