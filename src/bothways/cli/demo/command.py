@@ -34,12 +34,12 @@ from bothways.ladder.report import error_facts
 )
 @click.option(
     "--classic",
-    "dated",
+    "only_classic",
     is_flag=True,
     help="Only the handshake of TLS 1.2 with RSA key transport, step by step.",
 )
 @ladder_option("The mutual handshake, or with --classic the classic one,")
-def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
+def command(as_json: bool, only_classic: bool, picture: LadderFile | None) -> int:
     """Show a mutual TLS handshake over real sockets step by step, then handshakes that are refused, and why.
 
     Nothing is written to disk except the file of --ladder. The exit status is 0 if both handshakes succeed and
@@ -49,9 +49,9 @@ def command(as_json: bool, dated: bool, picture: LadderFile | None) -> int:
         picture.check()
     identities = issue_identities()
     old = classic(identities)
-    if dated:
+    if only_classic:
         _keep(picture, old)
-        return _only_classic(old, as_json)
+        return _show_classic_alone(old, as_json)
     both = mutual(identities)
     _keep(picture, both)
     server_only = one_way(identities)
@@ -80,7 +80,7 @@ def _keep(picture: LadderFile | None, play: Play) -> None:
         )
 
 
-def _only_classic(play: Play, as_json: bool) -> int:
+def _show_classic_alone(play: Play, as_json: bool) -> int:
     if as_json:
         for row in _run_rows("classic", play):
             sys.stdout.write(json.dumps(row) + "\n")
