@@ -425,6 +425,9 @@ VALUES = {
     ),
     "streams of a connection of HTTP/2 of which is remembered how they ended": f"{http2_engine.CLOSED_STREAMS}",
     "length that Content-Length may say": "2^63 - 1" * (http_messages.LENGTH_LIMIT == 2**63 - 1),
+    "number of such frames that a peer may send for each part of a body that it gets": (
+        f"{http2_frames.ANSWERS_TO_PART:g}"
+    ),
     "number of such frames that the reset of a stream counts as": f"{http2_frames.COST_OF_RESET:g}",
     "requests of one connection to `gateway` that are in progress at a service of HTTP/1.1; others wait": (
         str(http_services.BUSY)

@@ -19,6 +19,9 @@ PREFACE = 24  # bytes that a client sends before its first frame (RFC 9113 3.4)
 # What a peer may cost by frames that bring nothing: so much at once, and so much more each second, for each KiB of a
 # body, and for each request. A reset costs more than another frame, since a request was begun for it.
 COST_AT_ONCE, COST_PER_SECOND, COST_OF_RESET = 2000.0, 200.0, 20.0
+# What a part of a body gives back that we sent: gRPC replies to each by two WINDOW_UPDATE and a PING. Not for a part
+# that a small window has cut: a peer could open its window by one byte each time.
+ANSWERS_TO_PART = 3.0
 
 
 class Kind(IntEnum):

@@ -19,6 +19,7 @@ from hyperframe.frame import (
     DataFrame,
     GoAwayFrame,
     HeadersFrame,
+    PingFrame,
     RstStreamFrame,
     SettingsFrame,
     WindowUpdateFrame,
@@ -28,11 +29,13 @@ from bothways.errors import TLSError
 from bothways.gateway.http.link2 import STREAM_WINDOW, Link2, Stream2
 from bothways.gateway.http.messages import BodyEnd
 from bothways.gateway.http.services import BUSY
+from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.server import Gateway
 from bothways.http2.frames import COST_AT_ONCE, FrameReader, GoAway
 from gateway_http import (
     HTTP,
     Got,
+    Wire,
     gateway_to,
     page,
     recorded_route,
@@ -640,3 +643,54 @@ def test_parts_of_a_byte_each_are_taken_together() -> None:
         assert link.opened[1:] == [300]
 
     asyncio.run(talk())
+
+
+GRPC_REPLIES = (
+    WindowUpdateFrame(1, window_increment=1),
+    WindowUpdateFrame(0, window_increment=1),
+    PingFrame(0, opaque_data=b"12345678"),
+)
+
+
+@pytest.mark.parametrize(("window", "ends"), [(65535, False), (1, True)])
+def test_replies_to_parts_of_a_body_are_free_but_not_windows_of_one_byte(window: int, ends: bool) -> None:
+    """gRPC does so to measure the bandwidth; messages of streams are small and many."""
+
+    async def talk() -> None:
+        client = h2.connection.H2Connection(CONFIG)
+        client.initiate_connection()
+        client.update_settings({SettingsFrame.INITIAL_WINDOW_SIZE: window})
+        client.send_headers(1, HEAD, end_stream=True)
+        wire = ByteStream()
+        wire.connection_made(Wire())
+        link = Link2(wire, client_side=False, taking=1, head_limit=1 << 15)
+        await link.start()
+
+        async def came(data: bytes) -> None:
+            async def read() -> bytes:
+                return data
+
+            await link.take_some(read)
+
+        await came(client.data_to_send())
+        stream = link.streams[1]
+        await stream.send_fields([(b":status", b"200")])
+        replies = b"".join(each.serialize() for each in GRPC_REPLIES)
+        sending = asyncio.ensure_future(_parts(stream, b"x" if window > 1 else b"x" * 10_000))
+        try:
+            for _ in range(int(COST_AT_ONCE)):
+                await came(replies)
+        finally:
+            sending.cancel()
+
+    if ends:
+        with pytest.raises(ConnectionAbortedError, match="bring nothing"):
+            asyncio.run(talk())
+    else:
+        asyncio.run(talk())
+
+
+async def _parts(stream: Stream2, part: bytes) -> None:
+    while True:
+        await stream.send_data(part)
+        await asyncio.sleep(0)

@@ -19,7 +19,16 @@ from h2.settings import SettingCodes
 from bothways.gateway.http.messages import BodyEnd, Field
 from bothways.gateway.http.streams import ByteStream
 from bothways.http2.engine import http2_connection
-from bothways.http2.frames import COST_OF_RESET, PREFACE, BadFrame, Budget, FrameReader, GoAway, TooCostly
+from bothways.http2.frames import (
+    ANSWERS_TO_PART,
+    COST_OF_RESET,
+    PREFACE,
+    BadFrame,
+    Budget,
+    FrameReader,
+    GoAway,
+    TooCostly,
+)
 
 STREAMS = 100  # requests at once on one connection
 STREAM_WINDOW = 64 * 1024 - 1
@@ -84,10 +93,11 @@ class Stream2:
 
     async def send_data(self, data: bytes) -> None:
         """Send a part of a body, as far as the windows allow. Raises TimeoutError, ConnectionError."""
-        view = memoryview(data)
+        view, was_cut = memoryview(data), False
         while view:
             self._check()
             window = self.link.http.local_flow_control_window(self.number)
+            was_cut = was_cut or window < len(view)
             size = min(window, self.link.http.max_outbound_frame_size, len(view))
             if size <= 0:
                 self.room.clear()
@@ -98,6 +108,8 @@ class Stream2:
             self.link.budget.earn(size / 1024)
             view = view[size:]
             await self.link.flush()
+        if not was_cut:
+            self.link.budget.earn(ANSWERS_TO_PART)
 
     async def send_end(self) -> None:
         """End our side."""
