@@ -205,6 +205,7 @@ class Connection(ConnectionFacts):
     def stop_observing(self) -> None:
         """Send no more notes to the observer, which makes sending and receiving faster."""
         self._hs.stop_observing()
+        self._position.stop_observing()
 
     def export(self, label: str, context: bytes | None, length: int) -> bytes:
         """Return keying material for another protocol, the same at both ends (RFC 9846 7.5, RFC 5705).
@@ -385,6 +386,7 @@ class Connection(ConnectionFacts):
 
     def _establish(self, result: HandshakeResult) -> list[Event]:
         self._position.complete(result.negotiated, resumed=result.resumed)
+        self.history.condense()
         self._life.take(Input.COMPLETE)
         self._handshake = None
         self._exporter, self._resumed = result.exporter, result.resumed

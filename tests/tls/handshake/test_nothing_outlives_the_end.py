@@ -318,3 +318,19 @@ def test_connection_is_freed_without_the_collector() -> None:
 def test_configs_are_shared_and_not_entered() -> None:
     """The one thing that the walk leaves out is what outlives connections: its credentials hold a key."""
     assert all(isinstance(each.settings, Settings) for each in (client_config(), server_config()))
+
+
+@pytest.mark.parametrize("versions", [("1.3",), ("1.2",)])
+def test_a_connection_that_nobody_holds_is_freed_at_once(versions: tuple[str, ...]) -> None:
+    """Its keys do not wait for the garbage collector, since nothing in it refers back to it."""
+    client, server = client_config(versions=versions), server_config(versions=versions)
+    gc.collect()
+    gc.disable()
+    try:
+        talk = Pair(client.connection("localhost"), server.connection())
+        talk.exchange()
+        assert talk.client.established and talk.server.established
+        del talk
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -22,10 +22,20 @@ class Position:
     rule: what is allowed at this step and which steps may follow.  version: the one chosen, None until then.
     """
 
-    __slots__ = ("_hs", "_reported", "_rules", "confirmed", "negotiated", "role", "rule", "step", "version")
+    __slots__ = (
+        "_observer",
+        "_reported",
+        "_rules",
+        "confirmed",
+        "negotiated",
+        "role",
+        "rule",
+        "step",
+        "version",
+    )
 
     def __init__(self, hs: HandshakeContext) -> None:
-        self._hs = hs
+        self._observer = hs.observer
         hs.history.position = self
         self._reported = Progress.HELLO
         self.role = hs.role
@@ -53,7 +63,6 @@ class Position:
         self._agree(negotiated)
         self.confirmed = self.role is Role.SERVER or (self.version is Version.TLS12 and not resumed)
         self.enter(Step.CONNECTED)
-        self._hs.history.condense()
 
     def confirm(self) -> None:
         """Record that the peer has accepted us."""
@@ -108,8 +117,12 @@ class Position:
             raise TypeError(f"{step.name} may not follow {self.step.name}")
         self.step = step
         self.rule = self._rules[step]
-        if self._hs.observer is not None:
+        if self._observer is not None:
             self._tell_progress()
+
+    def stop_observing(self) -> None:
+        """Send no more notes to the observer."""
+        self._observer = None
 
     def _agree(self, negotiated: Negotiated) -> None:
         self.negotiated = negotiated
@@ -119,6 +132,6 @@ class Position:
             self.rule = self._rules[self.step]
 
     def _tell_progress(self) -> None:
-        if self._hs.observer is not None and self.progress is not self._reported:
+        if self._observer is not None and self.progress is not self._reported:
             self._reported = self.progress
-            self._hs.observer(Progressed(self._reported))
+            self._observer(Progressed(self._reported))

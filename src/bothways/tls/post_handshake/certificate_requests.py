@@ -49,10 +49,7 @@ class Expected(NamedTuple):
 
 
 class CertificateRequests:
-    """The requests on one connection, one at a time. runner: waits for the answer, None without a request.
-
-    authenticated: called with the client when its certificate is verified.
-    """
+    """The requests on one connection, one at a time. runner: waits for the answer, None without a request."""
 
     __slots__ = (
         "_authenticated", "_data", "_expected", "_handshake", "_hs", "_life", "_obstacle", "_position", "_settings",
@@ -66,13 +63,12 @@ class CertificateRequests:
         life: Lifecycle,
         position: Position,
         result: HandshakeResult,
-        authenticated: Callable[[Verified], None],
     ) -> None:
         self._hs = hs
         self._settings = settings
         self._life = life
         self._position = position
-        self._authenticated = authenticated
+        self._authenticated: Callable[[Verified], None] | None = None
         trust = settings.on_request
         has_certificate = hs.history.types.client != RAW and (trust is None or X509 in trust.types)
         self._obstacle = obstacle(
@@ -89,8 +85,19 @@ class CertificateRequests:
         """Until when the answer is awaited, on the monotonic clock; None for no limit, and after our close."""
         return None if self._expected is None or not self._life.writes else self._expected.ends
 
-    def send(self, *, required: bool, seconds: float | None, max_data: int) -> None:
-        """Send a request. The arguments are those of `Connection.authenticate_client`, and so are the errors."""
+    def send(
+        self,
+        authenticated: Callable[[Verified], None],
+        *,
+        required: bool,
+        seconds: float | None,
+        max_data: int,
+    ) -> None:
+        """Send a request. The arguments are those of `Connection.authenticate_client`, and so are the errors.
+
+        authenticated: called with the client when its certificate is verified; kept only until the answer, so that a
+        connection that nobody holds any more is freed at once.
+        """
         seconds = self._settings.limits.handshake_timeout if seconds is None else seconds
         if not seconds > 0 or max_data < 0:
             raise UsageError("authenticate_client: expected seconds above zero, and a number of bytes")
@@ -108,6 +115,7 @@ class CertificateRequests:
             raise UsageError("authenticate_client: the answer to an earlier request is still awaited")
         self._hs.deadline = self._hs.clock.monotonic() + seconds
         self._expected, self._data = Expected(required, seconds, self._hs.deadline, max_data), 0
+        self._authenticated = authenticated
         script = self._asked(trust, required=required)
         self.runner = ScriptRunner(script, self._hs.clock, self._done, apply_step=self._position.apply)
         self.runner.resume()
@@ -171,11 +179,14 @@ class CertificateRequests:
         return verified
 
     def _done(self, verified: Verified | None) -> Sequence[Event]:
-        self.runner = self._expected = None
+        authenticated = self._authenticated
+        self.runner = self._expected = self._authenticated = None
         self._hs.transcript.forget()
         if verified is None:
             return (ClientDeclined(),)
-        self._authenticated(verified)
+        if authenticated is None:
+            raise TypeError("an answer that nobody has requested")
+        authenticated(verified)
         warnings = [Warned(Caution.REVOCATION_UNKNOWN)] if verified.peer.verdict.accepts_unknown else []
         return (*warnings, ClientAuthenticated(verified.peer))
 

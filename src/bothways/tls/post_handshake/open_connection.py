@@ -48,7 +48,7 @@ class OpenConnection:
         self._answers: ClientAuthentication | None = None
         self.requests: CertificateRequests | None = None
         if hs.role is Role.SERVER:
-            self.requests = CertificateRequests(hs, settings, life, position, result, self._authenticated)
+            self.requests = CertificateRequests(hs, settings, life, position, result)
         self.messages: AfterHandshake | AfterHandshake12
         if result.negotiated.version is Version.TLS12:
             self.messages = AfterHandshake12(hs.out, life)
@@ -102,7 +102,7 @@ class OpenConnection:
         if self.requests is None:
             raise UsageError("authenticate_client: only a server requests a certificate")
         self.messages.update_if_due()
-        self.requests.send(required=required, seconds=seconds, max_data=max_data)
+        self.requests.send(self._authenticated, required=required, seconds=seconds, max_data=max_data)
 
     def take(self, message: Message) -> Sequence[Event]:
         """Process a message; return the events that follow."""
