@@ -58,7 +58,7 @@ from bothways.tls.handshake.server_resumption import (
     resume,
     send_ticket,
 )
-from bothways.tls.handshake.session_binding import server_context
+from bothways.tls.handshake.session_binding import ticket_context
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge_client, request_about
@@ -121,7 +121,7 @@ def server_handshake_13(
         key, choice = settle_key(hs, settings, offer, choose_again(settings, offer, choice))
     shown = choice.shown
     hs.history.types = CertificateTypes(client=None) if shown is None else shown.types
-    context = b"" if shown is None else server_context(settings, shown.credentials, offer.server_name)
+    context = b"" if shown is None else ticket_context(settings, shown.credentials, offer.server_name)
     hs.history.by_psk = shown is None
     psk = key if shown is None else resume(hs, settings, offer, choice.suite, context)
     secrets = agree(hs, offer, choice, share, psk, received)

@@ -31,6 +31,13 @@ def server_context(
     return settings.policy + trusted + _own_digest(own) + name
 
 
+def ticket_context(
+    settings: Settings, own: Credentials | RawKeyCredentials, server_name: str | None
+) -> bytes:
+    """Return the same; empty where no ticket is issued or opened."""
+    return b"" if settings.tickets is None else server_context(settings, own, server_name)
+
+
 def server_context_12(settings: Settings, own: Credentials, server_name: str | None) -> bytes:
     """Return the same for TLS 1.2; sessions of TLS 1.2 and TLS 1.3 are kept apart."""
     return b"TLS 1.2" + server_context(settings, own, server_name)

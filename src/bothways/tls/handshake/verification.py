@@ -97,7 +97,7 @@ def reach_verdict(hs: HandshakeContext, request: PeerRequest, deadline: float) -
 
     deadline: the end of waiting, on the monotonic clock.
     """
-    fetched = FetchedEvidence() if request.may_fetch else None
+    fetched = _nothing_fetched(request)
     judgement = yield from _checked(hs, request, fetched)
     for _ in range(ROUNDS):
         if not judgement.verdict.wants or fetched is None:
@@ -115,7 +115,7 @@ def check_at_hand(hs: HandshakeContext, request: PeerRequest) -> int:
 
     Returns the generation of this evidence.
     """
-    fetched = FetchedEvidence() if request.may_fetch else None
+    fetched = _nothing_fetched(request)
     judgement = _judged(hs, request, fetched, defer=hs.defers_checks)
     verdict = judgement.verdict
     if isinstance(verdict, Refused) and not verdict.wants and not verdict.checks:
@@ -143,6 +143,11 @@ def judge_if_due(hs: HandshakeContext, verified: Verified) -> Script[Verified]:
     yield _JUDGING
     _tell(hs, verdict)
     return verified
+
+
+def _nothing_fetched(request: PeerRequest) -> FetchedEvidence | None:
+    """Return the evidence fetched so far: none; None where nothing may be fetched, or no status is checked."""
+    return FetchedEvidence() if request.may_fetch and request.revocation is not None else None
 
 
 def conclude(request: PeerRequest, judgement: Judgement) -> Verified:

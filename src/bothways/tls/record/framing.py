@@ -24,6 +24,7 @@ DATA = int(ContentType.application_data)
 FIRST_TYPE = CHANGE
 LAST_TYPE = DATA
 MAJOR_VERSION = 3
+_NOTHING = memoryview(b"")
 SHORT = 4096  # shorter pieces are joined, which bounds their number
 _read_header = Struct(">BHH").unpack_from
 
@@ -53,7 +54,7 @@ class Framing:
         self._later: list[bytes | bytearray] = []  # received after `_data`
         self._later_at = 0  # bytes of the first piece already used
         self._data = b""
-        self._view = memoryview(b"")
+        self._view = _NOTHING
         self._at = 0
 
     @property
@@ -114,7 +115,7 @@ class Framing:
         """Join the pieces of the next record, if they are complete: only the bytes of this record are copied."""
         if self.buffered < self._needed:
             if not self.buffered and self._at:
-                self._hold(b"", 0)
+                self._data, self._view, self._at = b"", _NOTHING, 0
             return False
         if not left:
             self._hold(bytes(self._later.pop(0)), self._later_at)

@@ -619,12 +619,12 @@ def extension_block(*contexts: ExtensionContext, low: int = 0) -> Codec[Extensio
         at = len(out)
         out += b"\0\0"
         for extension in extensions:
-            if type(extension) is UnknownExtension:
+            form = writes.get(type(extension))
+            if form is None and type(extension) is UnknownExtension:
                 out += extension.extension_type.to_bytes(2, "big")
                 out += len(extension.data).to_bytes(2, "big")
                 out += extension.data
                 continue
-            form = writes.get(type(extension))
             if form is None:
                 raise ValueError(f"{type(extension).__name__} has no form in a {contexts[0].value}")
             header, write_body = form
