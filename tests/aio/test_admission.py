@@ -55,7 +55,7 @@ async def test_a_server_makes_a_protocol_for_each_client_that_is_known():
 
 @in_every_loop
 async def test_protocols_of_open_connections_share_the_names_of_their_attributes():
-    """CPython does so for up to 30 names; with more, each of thousands of idle connections has a table of its own."""
+    """CPython does so for up to 27 or 30 names; with more, each of thousands of connections has a table of its own."""
     made: list[Echo] = []
 
     def factory() -> Echo:

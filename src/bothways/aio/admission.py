@@ -95,7 +95,7 @@ class AdmittedProtocol(TLSProtocol):
         "_admission",
         "_in_handshake",
         "place",
-    )  # instances with over 30 names in their dict share none
+    )  # as those of TLSProtocol
 
     def __init__(
         self,

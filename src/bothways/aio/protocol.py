@@ -36,6 +36,8 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     knows_app: `app` had a connection before TLS, so it gets only the end.
     """
 
+    # Instances with over 30 names in their dict share none; in CPython 3.14, those with over 27.
+    __slots__ = ("_answering", "_answers", "_idleness", "_linger")
     _loss_follows = False  # the transport below is gone, and what was received is not yet processed
 
     def __init__(

@@ -286,11 +286,16 @@ MQTT_REFUSES = 0x80
 
 
 def _imap(error: BaseException) -> bytes:
-    """Bytes are those of the server: a greeting, or what follows NO or BAD."""
+    """Bytes are those of the server: a greeting, or what follows NO or BAD; Python 3.14 puts the former into a text."""
     said = next(iter(_arguments(error)), b"")
+    if isinstance(said, str) and said.startswith(_GREETING):
+        said = _bytes(said.removeprefix(_GREETING))
     if not isinstance(said, bytes):
         return b""
     return said if said.startswith(b"* ") else b"A1 NO " + said
+
+
+_GREETING = "invalid greeting: "
 
 
 def _line(error: BaseException) -> bytes:

@@ -19,6 +19,7 @@ def test_in_a_pipe_lines_have_one_width_and_end_with_their_text(capsys):
 
 def test_at_a_terminal_lines_are_as_wide_as_reads_well(monkeypatch):
     """Neither narrower nor wider than a table can be read."""
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     for columns, width in ((20, NARROWEST), (100, 100), (400, WIDEST)):
