@@ -162,18 +162,24 @@ async def test_a_missing_or_failing_signer_is_reported():
 async def test_a_cancelled_handshake_cancels_its_signer():
     """Nothing goes on behind a connection that is gone."""
     ended: list[str] = []
+    begun = asyncio.Event()
 
     async def never(request: SignatureWanted) -> bytes:
+        begun.set()
         try:
             await asyncio.sleep(60)
         finally:
             ended.append("cancelled")
         return b""
 
+    clock = Clock()
     async with serving(echo) as server:
         config = ada(credentials=Credentials.external(identities.client().chain_pem))
+        connecting = asyncio.create_task(open_to(server, config, signer=never, timeout=10))
+        await begun.wait()
+        await clock.advance(11)
         with pytest.raises(TimeoutError):
-            await open_to(server, config, signer=never, timeout=0.1)
+            await connecting
         while not ended:
             await asyncio.sleep(0.01)
     assert ended == ["cancelled"]
