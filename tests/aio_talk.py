@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
 
 import identities
-from bothways.aio import Server, StreamReader, StreamWriter, connect, start_server
+from bothways.aio import Server, StreamReader, StreamWriter, connect, start_server, turns
 
 Talk = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 
@@ -44,6 +46,19 @@ class Clock:
         self._ahead += seconds
         for _ in range(3):
             await asyncio.sleep(0)
+
+
+class TurnClock:
+    """The clock of the turns of all loops, which goes on only when a test says so: what work takes, is for it to say."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(turns, "monotonic", lambda: self.now)
+            yield
 
 
 @contextlib.asynccontextmanager

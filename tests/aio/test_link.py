@@ -8,12 +8,13 @@ import gc
 import socket
 import struct
 import tracemalloc
+from collections.abc import Iterator
 
 import pytest
 
 import identities
 import pki
-from aio_talk import Clock, closed, echo, open_to, port, quiet, run, serving
+from aio_talk import Clock, TurnClock, closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Alert,
     Caution,
@@ -34,6 +35,14 @@ pytestmark = pytest.mark.network
 
 
 BUDGET = 32 * 1024
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[TurnClock]:
+    """Work takes no time, so that its amount alone decides what a turn has room for."""
+    clock = TurnClock()
+    with clock.running():
+        yield clock
 
 
 @run

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 
 import identities
-from aio_talk import Clock, ada, open_to, run, serving
-from bothways import Connection, PeerFault, ServerConfig, UsageError
+from aio.written import MUCH, SMALL, Pair, Turns, Writing, Written
+from aio_talk import Clock, TurnClock, ada, open_to, run, serving
+from bothways import PeerFault, UsageError
 from bothways.aio import StreamReader, StreamWriter
 from bothways.aio.admission import Admission, AdmittedProtocol
 from bothways.aio.protocol import TLSProtocol
@@ -26,33 +27,12 @@ from bothways.trust.revocation import Revocation
 VERSIONS = ("1.2", "1.3")
 
 
-class Written(asyncio.Transport):
-    """A transport that keeps what is written, each piece for itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pieces: list[bytes] = []
-        self._closing = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.pieces.append(bytes(data))
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """There is no limit."""
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def can_write_eof(self) -> bool:
-        return False
-
-    def is_closing(self) -> bool:
-        return self._closing
-
-    def close(self) -> None:
-        self._closing = True
-
-    abort = close
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[TurnClock]:
+    """Work takes no time, so that its amount alone decides what a turn has room for."""
+    clock = TurnClock()
+    with clock.running():
+        yield clock
 
 
 class Answering(asyncio.Protocol):
@@ -66,28 +46,6 @@ class Answering(asyncio.Protocol):
 
     async def answer(self, data: bytes) -> None:
         self.transport.write(b"reply to " + data)
-
-
-class Pair:
-    """Our protocol on a transport that is looked at, and the engine as its peer."""
-
-    def __init__(self, tls: TLSProtocol, peer: Connection, below: Written | None = None) -> None:
-        self.tls, self.peer, self.below = tls, peer, below or Written()
-        self.events: list[object] = []
-        tls.connection_made(self.below)
-
-    def to_peer(self) -> int:
-        """Give the peer all that was written, and return how many pieces that were."""
-        pieces, self.below.pieces = self.below.pieces, []
-        for each in pieces:
-            self.events += self.peer.receive(each)
-        return len(pieces)
-
-    def to_us(self) -> None:
-        self.tls.data_received(self.peer.data_to_send())
-
-    def has_heard(self, kind: type) -> bool:
-        return any(isinstance(each, kind) for each in self.events)
 
 
 def of_client(version: str = "1.3") -> Pair:
@@ -168,80 +126,6 @@ async def test_a_server_writes_its_ticket_with_its_first_reply():
     assert pair.events[-1] == Data(b"reply to question")
 
 
-class Writing(asyncio.Protocol):
-    """What an application is told about its writing."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def pause_writing(self) -> None:
-        self.told.append("pause")
-
-    def resume_writing(self) -> None:
-        self.told.append("resume")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.told.append("lost")
-
-
-class Turns:
-    """A server's connection that is open, and the records that it writes in each turn of the loop."""
-
-    def __init__(
-        self,
-        version: str = "1.3",
-        own: ServerConfig | None = None,
-        idle: float | None = None,
-        below: Written | None = None,
-        kind: Callable[..., TLSProtocol] = TLSProtocol,
-        **client: Any,
-    ) -> None:
-        config, self.app = own or identities.server_config(versions=(version,)), Writing()
-        peer = ada(versions=(version,), **client).connection("localhost")
-        watch = Watch(config.settings)
-        self.pair = Pair(kind(config.connection(), watch, self.app, idle_timeout=idle), peer, below)
-        self.tls = self.pair.tls
-        while not (self.tls.driver.status.established and peer.established):
-            self.pair.to_us()
-            self.pair.to_peer()
-
-    async def begin(self) -> None:
-        """Have the peer take what completes the handshake."""
-        await asyncio.sleep(0)
-        self.pair.to_peer()
-        self.pair.events.clear()
-
-    async def count(self, work: Callable[[], None]) -> list[int]:
-        """Let `work` write, and return how many records came from it in each turn, until none comes."""
-        await self.begin()
-        turns: list[int] = []
-        work()
-        while self.pair.below.pieces or not turns:
-            turns.append(sum(map(records, self.pair.below.pieces)))
-            self.pair.to_peer()
-            await asyncio.sleep(0)
-        return turns
-
-    @property
-    def data(self) -> bytes:
-        """All data that the peer has received."""
-        return b"".join(each.data for each in self.pair.events if isinstance(each, Data))
-
-
-def records(flight: bytes) -> int:
-    """The number of records."""
-    count = at = 0
-    while at < len(flight):
-        at += 5 + int.from_bytes(flight[at + 3 : at + 5], "big")
-        count += 1
-    return count
-
-
-SMALL = {"record_size_limit": 64}
-MUCH = bytes(range(256)) * 512
 # Records that count for 4096 bytes each, and the last ones of two pieces, which are shorter.
 MOST = SEALED_A_TURN // SHORT_WRITE + 2
 

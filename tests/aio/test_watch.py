@@ -8,17 +8,17 @@ import tempfile
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 import identities
 import pki
-from aio_talk import closed, echo, open_to, quiet, run, serving
+from aio_talk import TurnClock, closed, echo, open_to, quiet, run, serving
 from bothways import Alert, Caution, Fault, PeerAlert, PeerFault, TrustStore
 from bothways.aio import watch as source
-from bothways.aio.watch import PER_TURN, TURN_SECONDS, Watch
+from bothways.aio.turns import TURN_SECONDS
+from bothways.aio.watch import Watch
 from bothways.tls.defaults import CLOCK
 from bothways.trust import watched
 from bothways.trust.crl_store import CRLStore
@@ -126,7 +126,7 @@ async def test_no_data_passes_in_either_direction_once_the_peer_is_revoked():
     async with serving(quiet) as server:
         reader, writer = await open_to(server, identities.client_config(identities.client(), **judging))
         revoke(lists, identities.server())
-        with pytest.raises(PeerFault):
+        with TurnClock().running(), pytest.raises(PeerFault):  # there is room for it in this turn
             writer.write(b"too late")
         await writer.wait_closed()
 
@@ -246,57 +246,43 @@ async def test_a_finder_that_fails_finds_nothing_and_the_policy_decides():
         await writer.wait_closed()
 
 
+FEW = 4  # that one turn has room for
+
+
 class Member:
     """Somebody who stands on the evidence, and counts."""
 
-    def __init__(self, turns: list[int], turn) -> None:
-        self._turns, self._turn = turns, turn
+    def __init__(self, turns: list[int], turn, clock: TurnClock) -> None:
+        self._turns, self._turn, self._clock = turns, turn, clock
 
     def look(self) -> None:
         self._turns.append(self._turn())
+        self._clock.now += TURN_SECONDS / (FEW - 0.5)
 
 
 @run
 async def test_few_are_judged_in_one_turn_of_the_loop():
-    """Others are served meanwhile, however many stand on the same list."""
+    """Others are served meanwhile, however many stand on the same list, and however many lists there are."""
     lists, judging = policy()
-    watch = Watch(identities.server_config(**judging).settings)
-    turn, turns = 0, []
-    members = [Member(turns, lambda: turn) for _ in range(5 * PER_TURN)]
-    for each in members:
-        watch.join(each.look)
-    watch.leave(members.pop().look)
-    revoke(lists, identities.client())
-    while len(turns) < len(members):
-        await asyncio.sleep(0)
-        turn += 1
-    assert max(turns.count(each) for each in set(turns)) <= PER_TURN
+    settings = identities.server_config(**judging).settings
+    watches = Watch(settings), Watch(settings)
+    turn, turns, clock = 0, [], TurnClock()
+    members = [Member(turns, lambda: turn, clock) for _ in range(5 * FEW)]
+    for number, each in enumerate(members):
+        watches[number % 2].join(each.look)
+    watches[1].leave(members.pop().look)
+    with clock.running():
+        revoke(lists, identities.client())
+        while len(turns) < len(members):
+            await asyncio.sleep(0)
+            turn += 1
+    assert max(turns.count(each) for each in set(turns)) == FEW
     await asyncio.sleep(0.05)
     assert len(turns) == len(members)  # once for each change, and nobody who left
     for each in members:
-        watch.leave(each.look)
-    assert not looks_later(watch)
-
-
-@run
-async def test_after_those_that_took_long_the_next_are_judged_in_the_next_turn():
-    """Each may take as long as its work budget lets it."""
-    watch, now, turn = Watch(identities.server_config().settings), 0.0, 0
-    turns: list[int] = []
-
-    def judge() -> None:
-        nonlocal now
-        now += TURN_SECONDS / 2
-        turns.append(turn)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        for _ in range(2 * PER_TURN):
-            watch.call_soon(partial(judge))
-        while len(turns) < 2 * PER_TURN:
-            await asyncio.sleep(0)
-            turn += 1
-    assert {turns.count(each) for each in turns} == {2}
+        for watch in watches:
+            watch.leave(each.look)
+    assert not any(map(looks_later, watches))
 
 
 @run
@@ -326,7 +312,7 @@ async def test_a_defect_with_one_connection_keeps_no_other_from_being_judged():
 async def test_no_timer_runs_where_no_evidence_can_change():
     """Most servers judge once."""
     watch = Watch(identities.server_config().settings)
-    watch.join(Member([], int).look)
+    watch.join(Member([], int, TurnClock()).look)
     assert not looks_later(watch)
     assert len(asyncio.all_tasks()) == 1
 

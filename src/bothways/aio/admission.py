@@ -150,6 +150,7 @@ class AdmittedProtocol(TLSProtocol):
         if not self._may_send:
             return
         self.connection.judge_by(settings)
+        self._follows_evidence = True  # whatever the other configuration says of later changes
         watch.call_soon(self._judge_if_due)
 
     def _receive(self, data: bytes) -> None:

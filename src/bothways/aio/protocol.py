@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, cast
 
-from bothways.aio.answers import Finder, Found, Signer, answer_to
+from bothways.aio.answers import Answering, Finder, Signer
 from bothways.aio.client_requests import ClientRequests
 from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport, fill
+from bothways.aio.turns import turns_of
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, TLSError, UsageError
 from bothways.tls.connection import Connection
@@ -62,16 +63,15 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
             connection, self.deliver, opened=self._open, answered=self._tell_answer, address=self._address
         )
         self._watch = watch
+        self._turns = turns_of(self._loop)
         self._follows_evidence = watch.follows_evidence
         self._limit = limit
-        self._idleness = Idleness(idle_timeout, self._end_of_idleness)
-        self._answers: Answers[bytes | Awaitable[bytes], Found | Awaitable[Found]] = Answers(signer, evidence)
+        self._idleness = Idleness(idle_timeout, self._notice_idleness)
+        self._answering = Answering(Answers(signer, evidence), self.driver, self._turns, self._take)
         self.upper = TLSTransport(self)
         self._knows_app = knows_app
         self._lost = self._closing = self._eof_told = self._ended = self._heard = False
         self._reading_paused = False
-        self._feeding: asyncio.Handle | None = None
-        self._answering: dict[Request, asyncio.Task[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._deadline: float | None = None
         self._linger: Lingering | None = None
@@ -179,8 +179,6 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
 
         If the evidence has changed, the peer is verified first.
         """
-        if self._follows_evidence and self.driver.has_new_evidence:
-            self._judge_if_due()
         driver = self.driver
         if self._closing or driver.status.failure is not None:
             if not driver.discard(data):
@@ -189,7 +187,8 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         if self._idleness.seconds is not None:
             self._idleness.note_activity()
         self._written = 0
-        content = None if driver.unfed else self.connection.receive_data(data)
+        is_stale = self._follows_evidence and driver.has_new_evidence
+        content = None if driver.unfed or is_stale else self.connection.receive_data(data)
         if content is None:
             self._receive(data)
         else:
@@ -197,10 +196,30 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
             if self._waiters:
                 self.wake()
 
+    @property
+    def has_room(self) -> bool:
+        """Whether this turn of the loop has room for further work."""
+        return self._turns.has_room
+
     def _receive(self, data: bytes) -> None:
-        """Process what is not one record of data."""
+        """Process what is not one record of data, or keep it until a turn has room for it."""
         self._heard = True
-        self._take(self.driver.receive_slice(data))
+        if self._turns.has_room:
+            self._turns.run(self._process, data)
+        else:
+            self._keep(data)
+
+    def _process(self, data: bytes) -> None:
+        self._judge_first()
+        if self._is_over:
+            self.driver.discard(data)
+        else:
+            self._take(self.driver.receive_slice(data))
+
+    def _keep(self, data: bytes) -> None:
+        self.driver.keep(data)
+        self._feed_soon()
+        self._regulate()
 
     def eof_received(self) -> bool:
         """Process the end of file, which may be a truncation (RFC 9846 6.1); our own direction may stay open.
@@ -215,9 +234,10 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
         """Process what was received before the transport below ended, in turns too, and report the end."""
-        if self.driver.may_feed and self.driver.status.established and not self._is_over:
+        if self.driver.may_feed and not self._is_over:
             self._loss_follows = True
-            self.driver.receive_end()
+            if self.driver.status.established:
+                self.driver.receive_end()
             self._feed_soon()
         else:
             self._lose()
@@ -229,13 +249,12 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         if not self._closing:
             self.driver.transport_closed()
         self._idleness.stop()
-        for timer in (self._timer, self._feeding):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._turns.drop(self._feed, self._seal_next, self._check_time, self._end_of_idleness)
         if self._linger is not None:
             self._linger.stop()
-        for answering in self._answering.values():
-            answering.cancel()
+        self._answering.cancel()
         self._watch.leave(self._judge_if_due)
         self._report_end()
         self.wake()
@@ -298,10 +317,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
 
     def _take(self, requests: Iterable[Request]) -> None:
         """Do what follows from an event."""
-        for request in requests:
-            self._answering[request] = self._loop.create_task(self._answer(request))
-        if self._answering:
-            self._drop_answers()
+        self._answering.begin(requests)
         self.wake()
         self._flush_gathered()
         status = self.driver.status
@@ -320,41 +336,25 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         if not self.app.eof_received() and not self._closing:
             self.close(0.0)
 
-    # -- answers ---------------------------------------------------------------------------------------
-
-    async def _answer(self, request: Request) -> None:
-        try:
-            requests = self.driver.provide(request, await answer_to(self._answers, request))
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything: who waits is told
-            requests = self.driver.continue_without_answer(request, error)
-        self._take(requests)
-
-    def _drop_answers(self) -> None:
-        """Cancel the tasks that look for answers which are no longer needed."""
-        for request, answering in tuple(self._answering.items()):
-            if not self.driver.is_awaited(request):
-                del self._answering[request]
-                if answering is not asyncio.current_task():
-                    answering.cancel()
-
     # -- flow ------------------------------------------------------------------------------------------
 
     def _feed_soon(self) -> None:
-        if self._feeding is None and self.driver.may_feed:
-            self._feeding = self._loop.call_soon(self._feed)
+        if self.driver.may_feed:
+            self._turns.do_soon(self._feed)
 
     def _feed(self) -> None:
-        """Process the next slice of the received bytes."""
-        self._feeding = None
-        if self._is_over or self._lost:
+        """Process the next slice of the received bytes, of a peer that is still accepted."""
+        had_ended, was_over = self.driver.end_follows, self._is_over
+        if not was_over:
+            self._judge_first()
+        if self._is_over:
             self.driver.discard()
+        elif self._loss_follows and not self.driver.status.established:
+            self._lose()
         elif self.driver.may_feed:
-            had_ended = self.driver.end_follows
             self._take(self.driver.feed())
-            if had_ended and self.driver.status.failure is not None and not self._lost:
-                self.transport.close()
+        if had_ended and not was_over and self.driver.status.failure is not None and not self._lost:
+            self.transport.close()
         if self._loss_follows and not self._lost and (self._is_over or not self.driver.may_feed):
             self._lose()
 
@@ -421,12 +421,25 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         if self.driver.status.established:
             self._watch.call_soon(self._judge_if_due)
         else:
+            self._turns.do(self._check_time)
+
+    def _check_time(self) -> None:
+        """End a handshake that takes too long."""
+        if not self._lost:
             self._take(self.driver.check_if_due())
+
+    def _judge_first(self) -> None:
+        """Verify the peer before it gets or gives more data, if anything has changed."""
+        if self.driver.has_new_evidence:
+            self._judge_if_due()
 
     def _judge_if_due(self) -> None:
         """Verify the peer again if its verdict has expired or the evidence has changed, while it may get more data."""
         if self._may_send:
             self._take(self.driver.check_if_due())
+
+    def _notice_idleness(self) -> None:
+        self._turns.do(self._end_of_idleness)
 
     def _end_of_idleness(self) -> None:
         if self.driver.status.failure is None:

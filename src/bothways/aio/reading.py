@@ -9,11 +9,15 @@ import asyncio
 import threading
 
 READ_AT_ONCE = 64 * 1024
+READ_TO_WAIT = (
+    17 * 1024
+)  # a record, of what cannot be processed in this turn of the loop: that is read in little time
 
 
 class _Buffer(threading.local):
     def __init__(self) -> None:
         self.view = memoryview(bytearray(READ_AT_ONCE))
+        self.small_view = self.view[:READ_TO_WAIT]
 
 
 _buffer = _Buffer()
@@ -29,7 +33,12 @@ class ReadingProtocol(asyncio.BufferedProtocol, asyncio.Protocol):
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return the buffer of this thread."""
         del sizehint
-        return _buffer.view
+        return _buffer.view if self.has_room else _buffer.small_view
+
+    @property
+    def has_room(self) -> bool:
+        """Whether what is read can be processed in this turn of the loop."""
+        return True
 
     def buffer_updated(self, nbytes: int) -> None:
         """Pass the received bytes on."""

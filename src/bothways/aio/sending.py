@@ -11,13 +11,17 @@ from collections.abc import Callable
 from typing import Any
 
 from bothways.aio.idleness import Idleness
+from bothways.aio.turns import Turns
 from bothways.aio.waiting import Waiting
 from bothways.errors import TLSError, UsageError
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Driver
 from bothways.tls.handshake.message_io import SEALED_AT_ONCE
 
-SEALED_A_TURN = 1024 * 1024  # bytes that are encrypted in one turn of the event loop; what is beyond waits
+SEALED_A_TURN = (
+    1024 * 1024
+)  # bytes of a connection that are encrypted in one turn of the loop; what is beyond waits
+UNTIMED = 32 * 1024  # bytes that are encrypted without regard to what other connections do in the same turn
 WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields to others
 SHORT_WRITE = 4096  # the least that one call counts for, and each of many records
 
@@ -51,9 +55,12 @@ class Backlog:
 class Sending(Waiting):
     """A base class of `TLSProtocol`, which has the transport below since it is connected."""
 
+    __slots__ = ("_turns",)  # instances with over 30 names in their dict share none
+
     app: Any
     connection: Connection
     driver: Driver
+    _turns: Turns
     _idleness: Idleness
     _follows_evidence: bool
     _closing: bool
@@ -79,7 +86,7 @@ class Sending(Waiting):
         What is more than one turn of the event loop has room for follows in the next ones.
         """
         if self._follows_evidence and self.driver.has_new_evidence:
-            self._judge_if_due()  # the peer is verified first, before it gets more data
+            self._judge_before_sending()
         backlog, status = self._backlog, self.driver.status
         if self._closing or self._lost or status.failure is not None or (backlog and backlog.then):
             status.raise_failure()
@@ -87,10 +94,12 @@ class Sending(Waiting):
         if isinstance(data, memoryview):
             data = data.cast("B")  # its length counts items, which may be larger
         cost = len(data) * self._weight
-        written = self._written + (cost if cost > SHORT_WRITE else SHORT_WRITE)
-        if backlog is None and cost <= SEALED_AT_ONCE and written <= SEALED_A_TURN:
+        if cost < SHORT_WRITE:
+            cost = SHORT_WRITE
+        written = self._written + cost
+        if backlog is None and written % UNTIMED >= cost and written <= SEALED_A_TURN:
             self._pass_on(self.connection.send_data(data))
-        else:
+        else:  # the next UNTIMED bytes begin, or there were too many
             self._send_in_turns(memoryview(data), SEALED_A_TURN - self._written)
         self._written = written
         if self._idleness.seconds is not None:
@@ -128,15 +137,25 @@ class Sending(Waiting):
             self._weight = -(-SHORT_WRITE // self.connection.fragment_limit)
 
     def _send_in_turns(self, data: memoryview, room: int) -> None:
-        """Encrypt as much as there is room for, and keep the rest for the next turns.
+        """Encrypt as much as this turn has room for, of this connection and of the loop, and keep the rest."""
+        if self._backlog is None and self._turns.has_room:
+            self._turns.run(self._seal, data, max(room // self._weight, 0))
+            return
+        if self._backlog is None:
+            self._wait_for_turn()
+        if self._backlog is not None:
+            self._backlog.add(data)
+        self._regulate_app()
+
+    def _seal(self, data: memoryview, fits: int) -> None:
+        """Encrypt so many of these bytes, and keep the rest for the next turns.
 
         The transport below may call `pause_writing` meanwhile, and the application may then write more, or close: that
         follows.
         """
-        if self._backlog is not None:
-            self._backlog.add(data)
+        if len(data) <= min(fits, SEALED_AT_ONCE):
+            self._pass_on(self.connection.send_data(data))
             return
-        fits = max(room // self._weight, 0)
         backlog = self._backlog = Backlog()
         backlog.add(data[fits:])
         try:
@@ -144,15 +163,26 @@ class Sending(Waiting):
         finally:
             if self._backlog is backlog:
                 if backlog.size or backlog.then is not None:
-                    self._loop.call_soon(self._seal_next)
+                    self._turns.do_soon(self._seal_next)
                 else:
                     self._backlog = None
                 self._regulate_app()
 
+    def _wait_for_turn(self) -> None:
+        """Keep what is written from here on for one of the next turns."""
+        self._backlog = Backlog()
+        self._turns.do_soon(self._seal_next)
+
+    def _judge_before_sending(self) -> None:
+        """Verify the peer before it gets more data: now, or in one of the next turns, for which the data waits."""
+        if self._turns.has_room:
+            self._turns.run(self._judge_first)
+        elif self._backlog is None and self._may_send:
+            self._wait_for_turn()
+
     def _seal_next(self) -> None:
         """Encrypt as much of the backlog as one turn has room for; after the last of it, do what follows."""
-        if self._follows_evidence and self.driver.has_new_evidence:
-            self._judge_if_due()
+        self._judge_first()
         backlog = self._backlog
         if backlog is None or self._is_gone:
             self._drop_backlog()
@@ -168,7 +198,7 @@ class Sending(Waiting):
             self.fail(error)
             return
         if backlog.size:
-            self._loop.call_soon(self._seal_next)
+            self._turns.do_soon(self._seal_next)
             return
         if backlog.then is not None:
             backlog.then()
@@ -240,7 +270,13 @@ class Sending(Waiting):
         """Whether nothing can be sent any more."""
         raise NotImplementedError
 
-    def _judge_if_due(self) -> None:
+    @property
+    def _may_send(self) -> bool:
+        """Whether the peer may still get data."""
+        raise NotImplementedError
+
+    def _judge_first(self) -> None:
+        """Verify the peer before it gets more data, if anything has changed."""
         raise NotImplementedError
 
     def fail(self, error: TLSError | OSError) -> None:

@@ -1,4 +1,4 @@
-"""The open connections of one configuration, verified again when evidence changes: a few of them per loop iteration.
+"""The open connections of one configuration, verified again when evidence changes: a few in each turn of the loop.
 
 The evidence is checked once a second for all. A CRL that many verdicts depend on becomes invalid for all at once. So is
 the clock: where it was set, or the machine has slept, verdicts may have ended whose timers have not.
@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from itertools import islice
 
+from bothways.aio.turns import turns_of
 from bothways.tls.clock import Clock
 from bothways.tls.handshake.settings import Settings
 
 LOOK_SECONDS = 1.0
 CLOCK_SECONDS = 2.0  # by which the clock and the monotonic one may differ from before
-PER_TURN = 8
-TURN_SECONDS = (
-    0.008  # after which no further one is begun: each may take twelve milliseconds, by its work budget
-)
 
 Member = Callable[[], None]
 
@@ -40,9 +36,7 @@ class Watch:
         self._looks = trust is not None and trust.judge_again != "never"
         self._ahead = self._clock_is_ahead()
         self._members: set[Member] = set()
-        self._due: dict[Member, None] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._is_scheduled = False
 
     def join(self, judge_if_due: Member) -> None:
         """Call `judge_if_due` from here on when the evidence has changed."""
@@ -53,17 +47,14 @@ class Watch:
     def leave(self, judge_if_due: Member) -> None:
         """Stop calling `judge_if_due`."""
         self._members.discard(judge_if_due)
-        self._due.pop(judge_if_due, None)
+        turns_of(asyncio.get_running_loop()).drop(judge_if_due)
         if self._timer is not None and not self._members:
             self._timer.cancel()
             self._timer = None
 
     def call_soon(self, judge_if_due: Member) -> None:
         """Call `judge_if_due` in one of the next turns of the loop, in the order of the calls."""
-        self._due[judge_if_due] = None
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            asyncio.get_running_loop().call_soon(self._call_some)
+        turns_of(asyncio.get_running_loop()).verify_soon(judge_if_due)
 
     def _check_later(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._every, self._check)
@@ -90,18 +81,3 @@ class Watch:
 
     def _clock_is_ahead(self) -> float:
         return self.clock.now().timestamp() - self.clock.monotonic()
-
-    def _call_some(self) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + TURN_SECONDS
-        try:
-            for judge_if_due in tuple(islice(self._due, PER_TURN)):
-                if judge_if_due in self._due:  # it may have been removed meanwhile
-                    del self._due[judge_if_due]
-                    judge_if_due()
-                if loop.time() >= end:
-                    break
-        finally:  # a defect with one connection keeps no other from being verified
-            self._is_scheduled = bool(self._due)
-            if self._is_scheduled:
-                loop.call_soon(self._call_some)

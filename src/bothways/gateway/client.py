@@ -18,7 +18,7 @@ from bothways.errors import PeerFault, TimedOut, TLSError
 from bothways.faults import Fault
 from bothways.gateway import backends
 from bothways.gateway.before_tls.proxy_header import Announced
-from bothways.gateway.endings import Code, Ending, ending_of, is_verdict
+from bothways.gateway.endings import Code, Ending, ending_of, ending_of_client, is_verdict
 from bothways.gateway.log import ConnectionEntry, RequestEntry
 from bothways.gateway.observe.meter import Metric, Timing
 from bothways.gateway.proxy_protocol import ProxiedClient, header
@@ -127,18 +127,26 @@ class ClientProtocol(AdmittedProtocol):
             text = f"it sent more than {self._limit_before_verdict} bytes before it was verified"
             self._end_before_verdict(Code.BYTES_LIMIT, TimedOut(text))
             return
-        if self._is_behind:
-            self.catch_up()
-        super().data_received(data)
+        if self._is_behind and not self.closing:
+            self._receive(data)
+        else:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Write the line of this connection."""
-        if self._hello is not None:
-            self._hello.cancel()
-        if not self._turned_away:
+        """Process what came before the end."""
+        if self._turned_away:
+            self._leave()
+        else:
             super().connection_lost(exc)
-        if self._connecting is not None:
-            self._connecting.cancel()
+
+    def _lose(self) -> None:
+        super()._lose()
+        self._leave()
+
+    def _leave(self) -> None:
+        """Write the line of this connection."""
+        for each in filter(None, (self._hello, self._connecting)):
+            each.cancel()
         try:
             self._finish_entry()
         finally:
@@ -373,8 +381,12 @@ class ClientProtocol(AdmittedProtocol):
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send data of the service to a client that is verified by what counts now."""
         if self._is_behind:
-            self.catch_up()
+            self._judge_before_sending()
         super().send(data)
+
+    def _judge_first(self) -> None:
+        self.catch_up()
+        super()._judge_first()
 
     def _over(self, relay: Relay) -> None:
         """The relay has ended."""
@@ -401,7 +413,7 @@ class ClientProtocol(AdmittedProtocol):
         if failure is not None and getattr(failure, "situation", None) is None:
             failure.situation = self.connection.history.facts()  # type: ignore[union-attr]
         if entry.ending is None:
-            entry.ending = _ending(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
+            entry.ending = ending_of_client(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began
         self._gateway.meter.ended(entry)
         spans = self._spans or self._gateway.spans
@@ -436,11 +448,3 @@ class ClientProtocol(AdmittedProtocol):
             entry.verdict = "withdrawn"
         if entry.peer is not None and self._route is not None and failure.fault is Fault.ACCESS_REFUSED:
             entry.rule = self._route.config.access.decision(entry.peer.verdict).rule
-
-
-def _ending(failure: Exception | None, *, is_verified: bool) -> Ending:
-    if failure is not None:
-        return ending_of(failure, is_verified=is_verified)
-    if is_verified:
-        return Ending.of(Code.CLIENT_LOST, "the client was lost")
-    return Ending.of(Code.CLIENT_LEFT, "it ended before it was verified")

@@ -80,6 +80,15 @@ def ending_of(error: Exception, *, is_verified: bool) -> Ending:
     return Ending(_code_of(error, is_verified=is_verified), _sentences(error), why)
 
 
+def ending_of_client(failure: Exception | None, *, is_verified: bool) -> Ending:
+    """Return how the connection of a client ended that was lost, or failed."""
+    if failure is not None:
+        return ending_of(failure, is_verified=is_verified)
+    if is_verified:
+        return Ending.of(Code.CLIENT_LOST, "the client was lost")
+    return Ending.of(Code.CLIENT_LEFT, "it ended before it was verified")
+
+
 def _code_of(error: Exception, *, is_verified: bool) -> str:
     match error:
         case PeerFault():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
+from bothways.aio.turns import turns_of
 from bothways.gateway.before_tls.arrival import Arrival
 from bothways.gateway.before_tls.opening import Opening
 from bothways.gateway.before_tls.preliminary import Preliminary
@@ -52,9 +53,6 @@ K = TypeVar("K")
 
 CONNECTIONS = 100  # that are shown of each process
 OBSERVE_SECONDS = 1.0  # how often our numbers are brought up to date
-SLICE_SECONDS = (
-    0.008  # after which no further client is verified again before others are served; one may take 12 ms
-)
 
 
 class Gateway:
@@ -96,8 +94,8 @@ class Gateway:
         self._by_text: dict[str, int] = {}
         self._listening: dict[ListenerAddress, Server] = {}
         self._is_retired = False
-        self._behind: dict[ClientProtocol, None] = {}  # those that are not verified by the newest routes yet
-        self._catching_up: asyncio.Task[None] | None = None
+        # What verifies those that are not verified by the newest routes yet.
+        self._behind: dict[ClientProtocol, Callable[[], None]] = {}
         self._observing: asyncio.Task[None] | None = None
 
     # -- listening -------------------------------------------------------------------------------------
@@ -245,7 +243,9 @@ class Gateway:
     def left(self, client: ClientProtocol, source: str) -> None:
         """Count a client no more."""
         self.clients.discard(client)
-        self._behind.pop(client, None)
+        follow = self._behind.pop(client, None)
+        if follow is not None:
+            turns_of(asyncio.get_running_loop()).drop(follow)
         _count_down(self._by_source, source)
         names = self._established.pop(client, None)
         if names is not None:
@@ -259,7 +259,7 @@ class Gateway:
         """Use other routes from here on; nothing of an open connection passes before it is verified by them.
 
         Raises OSError or ConfigError where a listener cannot be opened; then the routes stay as they are. Clients whose
-        certificates are listed newly are ended first, before this returns; all others follow in slices.
+        certificates are listed newly are ended first, before this returns; all others follow in the next turns.
         """
         audit = self.auditor.opened(routes.config.audit)
         opened = {} if self._is_retired else await self._listen_or_discard(routes, audit)
@@ -278,25 +278,29 @@ class Gateway:
         self.admission.places.resize(routes.config.limits.handshakes)
         self._openings.resize(routes.config.limits.handshakes)
         first = [client for client, leaf in leaves.items() if leaf in listed and client in self._established]
-        self._behind = dict.fromkeys((*first, *self._established))
-        if self._catching_up is None or self._catching_up.done():
-            self._catching_up = loop.create_task(self._catch_up())
+        self._follow_soon(dict.fromkeys((*first, *self._established)))
 
-    async def _catch_up(self) -> None:
-        """Verify open connections by the newest routes, in slices of time, so that others are served between them."""
-        loop = asyncio.get_running_loop()
+    def _follow_soon(self, clients: Iterable[ClientProtocol]) -> None:
+        """Have open connections verified by the newest routes in the next turns of the loop, in this order."""
+        self._forget_behind()
+        turns = turns_of(asyncio.get_running_loop())
+        for client in clients:
+            self._behind[client] = follow = partial(self._follow, client)
+            turns.verify_soon(follow)
+
+    def _follow(self, client: ClientProtocol) -> None:
+        self._behind.pop(client, None)
+        try:
+            client.catch_up()
+        except Exception as error:  # noqa: BLE001 - all others are verified nevertheless
+            self.log.event(f"a client that cannot be verified again is ended: {error!r}")
+            client.relay.end(Ending.of(Code.DEFECT, "it could not be verified again"))
+            client.abort()
+
+    def _forget_behind(self) -> None:
+        turns = turns_of(asyncio.get_running_loop())
         while self._behind:
-            end = loop.time() + SLICE_SECONDS
-            while self._behind and loop.time() < end:
-                client = next(iter(self._behind))
-                del self._behind[client]
-                try:
-                    client.catch_up()
-                except Exception as error:  # noqa: BLE001 - all others are verified nevertheless
-                    self.log.event(f"a client that cannot be verified again is ended: {error!r}")
-                    client.relay.end(Ending.of(Code.DEFECT, "it could not be verified again"))
-                    client.abort()
-            await asyncio.sleep(0)
+            turns.drop(self._behind.popitem()[1])
 
     async def revoked(self, news: Sequence[Evidence]) -> None:
         """Verify those clients again first that are in news, which are in use already."""
@@ -405,7 +409,7 @@ class Gateway:
     async def close(self) -> None:
         """End everything now."""
         self.close_listeners()
-        self._behind.clear()
+        self._forget_behind()
         for each in tuple(self._preliminary):
             each.end()
         for client in tuple(self.clients):

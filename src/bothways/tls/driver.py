@@ -216,9 +216,13 @@ class Driver:
         data: for which `receive_data` has returned None.
         """
         if self._is_behind or (len(data) > SLICE and not self.status.established):
-            self.unfed += data
+            self.keep(data)
             return []
         return self.receive_other(data)
+
+    def keep(self, data: bytes) -> None:
+        """Keep received bytes for `feed`."""
+        self.unfed += data
 
     def receive_end(self) -> list[Request]:
         """Process the peer's end of file, after all bytes before it."""
