@@ -49,7 +49,7 @@ class Clock:
 
 
 class TurnClock:
-    """The clock of the turns of all loops, which goes on only when a test says so: what work takes, is for it to say."""
+    """The clock of the turns of all loops, which goes on only when a test says so."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import identities
+from aio.loops import in_every_loop
 from aio_talk import Clock, ada, closed, echo, open_to, run, serving
 from bothways import (
     Alert,
@@ -106,6 +107,38 @@ async def test_a_cancelled_connect_leaves_nothing_behind():
         with pytest.raises(asyncio.CancelledError):
             await task
         assert bytes((Alert.USER_CANCELED,)) in (await heard.get())[-16:]
+
+
+@in_every_loop
+async def test_a_connect_that_is_cancelled_in_whatever_turn_tells_the_server_or_has_said_nothing():
+    """In some of them the event loop closes the transport by itself, so that nothing could be said any more."""
+    said: list[bytes] = []
+    come = 0
+
+    async def silent(reader, writer) -> None:
+        nonlocal come
+        come += 1
+        said.append(await reader.read())
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        for turns in range(12):
+            task = asyncio.create_task(connect("127.0.0.1", port, ada()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        _, last = await asyncio.open_connection("127.0.0.1", port)
+        last.write(b"last")
+        last.close()
+        while b"last" not in said or len(said) < come:
+            await asyncio.sleep(0.01)
+        said.remove(b"last")
+        assert any(said)
+        for each in filter(None, said):
+            assert bytes((Alert.USER_CANCELED,)) in each[-16:]
 
 
 def sign(request: SignatureWanted) -> bytes:

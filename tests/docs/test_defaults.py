@@ -14,7 +14,7 @@ import pytest
 
 from architecture.sources import ROOT
 from bothways.aio import admission as aio_admission
-from bothways.aio import sending, start_server
+from bothways.aio import sending, start_server, turns
 from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
 from bothways.ca.home import key_encryption
 from bothways.ca.register import database
@@ -33,7 +33,6 @@ from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
 from bothways.gateway import authority_source, current, routes, tunnel
 from bothways.gateway import log as gateway_log
-from bothways.gateway import server as gateway_server
 from bothways.gateway.before_tls import proxies as gateway_proxies
 from bothways.gateway.before_tls import proxy_header
 from bothways.gateway.config import authority as authority_config
@@ -250,6 +249,10 @@ VALUES = {
         f"counts for {message_io.RECORDS_A_MESSAGE}; data that is encrypted, each record and call counting for "
         f"{size(sending.SHORT_WRITE)} or more"
     ): f"{size(driver.SLICE)}; {message_io.RECORDS_A_TURN}; {size(sending.SEALED_A_TURN)}",
+    (
+        "time in one turn of an event loop of `bothways.aio` after which no further work is begun, for all of its "
+        "connections; data of one connection that is sent without regard to it"
+    ): f"{turns.TURN_SECONDS * 1000:g} ms; {size(sending.UNTIMED)}",
     "data received and not yet decrypted": size(connection.UNOPENED_LIMIT),
     "data read after a refusal, so that the alert arrives": (
         f"{size(driver.LINGER_BYTES)}, {seconds(driver.LINGER_SECONDS)}"
@@ -607,7 +610,7 @@ SAID: dict[str, tuple[str, ...]] = {
         f"at most {shared_limits.ANSWER_SECONDS:g} seconds for the shared count",
         f"removed within {shared_limits.FORGET_SECONDS:g} seconds",
         f"complete again within {shared_limits.RENEW_SECONDS:g} seconds",
-        f"in slices of {gateway_server.SLICE_SECONDS * 1000:g} ms",
+        f"in slices of {turns.TURN_SECONDS * 1000:g} ms",
         f"Files are checked {IN_WORDS[round(1 / current.LOOK_SECONDS)]} times a second",
         f"have not changed for {current.SETTLED_SECONDS:g} s",
         f"is checked {IN_WORDS[round(1 / routes.LOOK_SECONDS)]} times a second",

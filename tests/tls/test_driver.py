@@ -149,6 +149,24 @@ def test_data_of_an_unverified_peer_is_processed_in_slices_and_its_end_after_the
     assert not driver.may_feed and driver.wants_data
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_what_follows_the_end_of_data_is_dropped_and_reading_goes_on(has_ended: bool) -> None:
+    """RFC 9846 6.1: it is ignored. Else nobody would read on, and learn that the peer is gone."""
+    driver, engine, came = driven()
+    while not engine.established:
+        driver.receive(engine.data_to_send())
+        engine.receive(driver.data_to_send())
+    engine.send(b"question")
+    engine.close()
+    assert driver.receive_slice(engine.data_to_send() + bytes(3 * SLICE)) == []
+    if has_ended:
+        driver.receive_end()
+    while driver.may_feed:
+        driver.feed()
+    assert came == [b"question"] and driver.status.peer_closed and driver.status.failure is None
+    assert driver.wants_data and not driver.end_follows and not driver.unfed
+
+
 def short_records(engine: Connection, data: bytes) -> bytes:
     """Data as records of one byte each."""
     for at in range(len(data)):

@@ -26,6 +26,15 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 Made = Callable[[], TLSProtocol]
 
 
+class ConnectingProtocol(TLSProtocol):
+    """Says nothing to the server before `begin`.
+
+    If connecting is cancelled before, the event loop closes the transport by itself, and no alert could be sent.
+    """
+
+    begins_at_once = False
+
+
 async def create_connection(
     factory: Callable[[], P],
     host: str | None,
@@ -56,7 +65,7 @@ async def create_connection(
         connection = config.connection(server_name=name, observer=observer)
         connection.history.reached_at(_address(host, port), starttls or "")
         watch = Watch(config.settings)
-        return TLSProtocol(
+        return ConnectingProtocol(
             connection, watch, app, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
         )
 
@@ -108,7 +117,15 @@ async def connect(
         connection = config.connection(server_name=name, observer=observer)
         connection.history.reached_at(_address(host, port), starttls or "")
         watch = Watch(config.settings)
-        link = Link(connection, watch, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder)
+        link = Link(
+            connection,
+            watch,
+            limit=limit,
+            idle_timeout=idle_timeout,
+            signer=signer,
+            evidence=finder,
+            below=ConnectingProtocol,
+        )
         return link.tls
 
     way = _connector(host, port, sock, path, exchange)
@@ -188,17 +205,21 @@ async def _established(
 
     unmade: called with an error before there was a connection.  exchange: what is said before TLS, if anything.
     """
+    unconnected: TLSProtocol | None = None
     tls: TLSProtocol | None = None
 
     def remembered() -> TLSProtocol:
-        nonlocal tls
-        tls = made()
-        return tls
+        nonlocal unconnected
+        unconnected = made()
+        return unconnected
 
     async def connected() -> TLSProtocol:
+        nonlocal tls
         await way(remembered)
-        if tls is None:
+        if unconnected is None:
             raise TypeError("the event loop has made no protocol")
+        tls = unconnected
+        tls.begin()
         await tls.until_established()
         return tls
 

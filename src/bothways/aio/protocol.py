@@ -38,7 +38,8 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     """
 
     # Instances with over 30 names in their dict share none; in CPython 3.14, those with over 27.
-    __slots__ = ("_answering", "_answers", "_idleness", "_linger")
+    __slots__ = ("_answering", "_idleness", "_linger")
+    begins_at_once = True  # and not when `begin` is called
     _loss_follows = False  # the transport below is gone, and what was received is not yet processed
 
     def __init__(
@@ -66,7 +67,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._turns = turns_of(self._loop)
         self._follows_evidence = watch.follows_evidence
         self._limit = limit
-        self._idleness = Idleness(idle_timeout, self._notice_idleness)
+        self._idleness = Idleness(idle_timeout, partial(self._turns.do, self._end_of_idleness))
         self._answering = Answering(Answers(signer, evidence), self.driver, self._turns, self._take)
         self.upper = TLSTransport(self)
         self._knows_app = knows_app
@@ -167,18 +168,21 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     # -- calls of asyncio ---------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Start: send the first messages, and start the timer of the handshake."""
+        """Start."""
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limit)
-        self._flush()
-        self._watch_deadline()
-        self._idleness.start()
+        if self.begins_at_once:
+            self.begin()
+
+    def begin(self) -> None:
+        """Send the first messages, and start the timer of the handshake, if the transport is still there."""
+        if not self._lost:
+            self._flush()
+            self._watch_deadline()
+            self._idleness.start()
 
     def data_received(self, data: bytes) -> None:
-        """Process received bytes; after the end they are dropped, up to a limit.
-
-        If the evidence has changed, the peer is verified first.
-        """
+        """Process received bytes of a peer that is still accepted; after the end they are dropped, up to a limit."""
         driver = self.driver
         if self._closing or driver.status.failure is not None:
             if not driver.discard(data):
@@ -195,11 +199,6 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
             self.deliver(content)
             if self._waiters:
                 self.wake()
-
-    @property
-    def has_room(self) -> bool:
-        """Whether this turn of the loop has room for further work."""
-        return self._turns.has_room
 
     def _receive(self, data: bytes) -> None:
         """Process what is not one record of data, or keep it until a turn has room for it."""
@@ -430,16 +429,13 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
 
     def _judge_first(self) -> None:
         """Verify the peer before it gets or gives more data, if anything has changed."""
-        if self.driver.has_new_evidence:
+        if self._follows_evidence and self.driver.has_new_evidence:
             self._judge_if_due()
 
     def _judge_if_due(self) -> None:
         """Verify the peer again if its verdict has expired or the evidence has changed, while it may get more data."""
         if self._may_send:
             self._take(self.driver.check_if_due())
-
-    def _notice_idleness(self) -> None:
-        self._turns.do(self._end_of_idleness)
 
     def _end_of_idleness(self) -> None:
         if self.driver.status.failure is None:

@@ -22,6 +22,7 @@ SEALED_A_TURN = (
     1024 * 1024
 )  # bytes of a connection that are encrypted in one turn of the loop; what is beyond waits
 UNTIMED = 32 * 1024  # bytes that are encrypted without regard to what other connections do in the same turn
+SECONDS_A_BYTE = 1e-9  # that encryption and the system take, about
 WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields to others
 SHORT_WRITE = 4096  # the least that one call counts for, and each of many records
 
@@ -78,6 +79,11 @@ class Sending(Waiting):
         """Whether `close` was called or the connection is gone."""
         raise NotImplementedError
 
+    @property
+    def has_room(self) -> bool:
+        """Whether this turn of the loop has room for further work."""
+        return self._turns.has_room
+
     # -- calls of the application ------------------------------------------------------------------------
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
@@ -97,9 +103,14 @@ class Sending(Waiting):
         if cost < SHORT_WRITE:
             cost = SHORT_WRITE
         written = self._written + cost
-        if backlog is None and written % UNTIMED >= cost and written <= SEALED_A_TURN:
+        if (
+            backlog is None
+            and cost <= SEALED_AT_ONCE
+            and written <= SEALED_A_TURN
+            and (written % UNTIMED >= cost or self._turns.takes(cost * SECONDS_A_BYTE))
+        ):
             self._pass_on(self.connection.send_data(data))
-        else:  # the next UNTIMED bytes begin, or there were too many
+        else:
             self._send_in_turns(memoryview(data), SEALED_A_TURN - self._written)
         self._written = written
         if self._idleness.seconds is not None:
@@ -153,9 +164,6 @@ class Sending(Waiting):
         The transport below may call `pause_writing` meanwhile, and the application may then write more, or close: that
         follows.
         """
-        if len(data) <= min(fits, SEALED_AT_ONCE):
-            self._pass_on(self.connection.send_data(data))
-            return
         backlog = self._backlog = Backlog()
         backlog.add(data[fits:])
         try:

@@ -12,14 +12,14 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from time import monotonic
-from typing import ParamSpec
+from typing import TypeVarTuple
 
 TURN_SECONDS = 0.004  # after which no further work is begun in this turn
 # Below this nothing is limited, so that no callback is necessary at the end of an ordinary turn.
-UNLIMITED_SECONDS = 0.00025
+UNLIMITED_SECONDS = 0.001
 
 Work = Callable[[], object]
-P = ParamSpec("P")
+A = TypeVarTuple("A")
 
 _of_loops: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = weakref.WeakKeyDictionary()
 
@@ -66,14 +66,23 @@ class Turns:
         """Whether further work may be begun in this turn."""
         return not self._is_limited or monotonic() < self._end
 
-    def run(self, work: Callable[P, object], *args: P.args, **options: P.kwargs) -> None:
+    def takes(self, seconds: float) -> bool:
+        """Whether further work may be begun in this turn, which then takes about so long."""
+        if self._is_limited:
+            return monotonic() < self._end
+        self._spent += seconds
+        if self._spent >= UNLIMITED_SECONDS:
+            self._limit(monotonic() - self._spent)
+        return True
+
+    def run(self, work: Callable[[*A], object], *args: *A) -> None:
         """Do work now, and count its time. The caller has asked whether there is room."""
         if self._is_limited:
-            work(*args, **options)
+            work(*args)
             return
         began = monotonic() - self._spent
         try:
-            work(*args, **options)
+            work(*args)
         finally:
             self._spent = monotonic() - began
             if self._spent >= UNLIMITED_SECONDS and not self._is_limited:

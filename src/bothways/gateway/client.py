@@ -134,10 +134,7 @@ class ClientProtocol(AdmittedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Process what came before the end."""
-        if self._turned_away:
-            self._leave()
-        else:
-            super().connection_lost(exc)
+        return self._leave() if self._turned_away else super().connection_lost(exc)
 
     def _lose(self) -> None:
         super()._lose()
@@ -145,8 +142,10 @@ class ClientProtocol(AdmittedProtocol):
 
     def _leave(self) -> None:
         """Write the line of this connection."""
-        for each in filter(None, (self._hello, self._connecting)):
-            each.cancel()
+        if self._hello is not None:
+            self._hello.cancel()
+        if self._connecting is not None:
+            self._connecting.cancel()
         try:
             self._finish_entry()
         finally:

@@ -377,6 +377,8 @@ class Driver:
         status = self.status
         was_open, known = status.established, len(status.warnings)
         requests = status.take(events)
+        if status.peer_closed:
+            self.unfed.clear()  # what follows close_notify is ignored (RFC 9846 6.1)
         if was_open and len(status.warnings) > known:
             for warning in status.warnings[known:]:
                 logger.warning("connection with %s: %s", self._address(), logged(warning))
