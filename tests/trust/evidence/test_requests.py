@@ -8,7 +8,13 @@ import pki
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.evidence.requests import MOST_LOCATIONS, crl_requests, delta_requests, response_requests
+from bothways.trust.evidence.requests import (
+    MOST_LOCATIONS,
+    crl_requests,
+    delta_requests,
+    response_requests,
+    unusable_url,
+)
 from pki import points
 from trust.evidence.evidence_requests import CA, LISTS, RESPONDER, SERVER, access
 
@@ -49,6 +55,13 @@ def test_unusable_urls_are_not_requested() -> None:
     assert locations(response_requests, access("http://me@a/", "http://b/")) == [("http://b/",)]
     issuers = x509.AccessDescription(ISSUERS, pki.alternative("URI:http://a/"))
     assert locations(response_requests, (x509.AuthorityInformationAccess([issuers]), False)) == []
+
+
+def test_an_unusable_url_is_shown_on_one_line_of_bounded_length() -> None:
+    """The text passes into findings and warnings, and the peer has chosen it."""
+    for url in ("http://a/\n12:00 accepted\x1b[31m", "http://" + "a" * 9000):
+        text = unusable_url(ParsedCertificate(pki.leaf(CA, extra=[access(url)]).der), Fetch())
+        assert text.startswith("http://a") and text.isprintable() and len(text) < 600
 
 
 def test_a_policy_can_exclude_responses_or_crls() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from bothways.faults import shown
 from bothways.trust.certificate import ParsedCertificate
 from bothways.trust.crl import CRL
 from bothways.trust.evidence.fetch_policy import Fetch
@@ -49,7 +50,7 @@ def unusable_url(certificate: ParsedCertificate, policy: Fetch) -> str:
             try:
                 read_location(each.value, https=policy.https)
             except ValueError as error:
-                return f"{each.value}: {error}"
+                return f"{shown(each.value)}: {shown(error)}"
     return ""
 
 
