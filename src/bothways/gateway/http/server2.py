@@ -143,7 +143,7 @@ class HTTP2Server:
                 seconds = self._patience.between
                 self._cancel_reset_requests()
                 if self._link.peer_leaves and self.is_idle:
-                    return "the client asked nothing more"
+                    return "the client made no further request"
         except (ConnectionError, TimeoutError) as error:
             raise ClientGone(f"the client: {error}") from None
         finally:
