@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import socket
@@ -30,7 +29,7 @@ def filled(text: str, folder: Path, elsewhere: Path) -> str:
     FOLDER is where all files are; ELSEWHERE one that others may enter; USER and NOBODY are whom a server runs as.
     """
     is_root = os.geteuid() == 0
-    user = "root" if is_root else getpass.getuser()
+    user = "root" if is_root else peers.user_name()
     words = {"FOLDER": str(folder), "ELSEWHERE": str(elsewhere), "USER": user}
     for word, value in words.items():
         text = text.replace(word, value)

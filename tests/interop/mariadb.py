@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import subprocess
 import tempfile
 from pathlib import Path
 
-from interop.peers import find
+from interop.peers import find, user_name
 
 
 def install(data: Path, *options: str) -> None:
@@ -16,7 +15,7 @@ def install(data: Path, *options: str) -> None:
 
     A server that begins removes the temporary tables of others in its folder for these, so that each has its own.
     """
-    user = getpass.getuser()
+    user = user_name()
     with tempfile.TemporaryDirectory() as temporary:
         done = subprocess.run(
             [

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import re
 import shutil
@@ -107,6 +108,14 @@ def nginx_stream() -> str:
     if not module.exists():
         _without("nginx has no stream module; it comes with the Debian package libnginx-mod-stream")
     return f"load_module {module};\n"
+
+
+def user_name() -> str:
+    """Whom servers are told to run as: who runs the tests; or the end of this test, where that user has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        _without(f"the user {os.getuid()} has no name")
 
 
 def _without(reason: str) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import ssl
 import tempfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import library_services as services
 from interop import mariadb
-from interop.peers import find
+from interop.peers import find, user_name
 from library_services import Files, free_port, running
 
 MAIL_USER = 65534  # who owns the mail where we are root
@@ -73,7 +72,7 @@ def running_dovecot(protocol: str, logs: Path, tls: str) -> Iterator[int]:
 
     service = {"imap": "imap-login", "pop3": "pop3-login", "sieve": "managesieve-login"}[protocol]
     # Its login processes refuse to run as root; where we are root, they are those whom Debian makes for it.
-    login, internal = ("dovenull", "dovecot") if getpass.getuser() == "root" else (getpass.getuser(),) * 2
+    login, internal = ("dovenull", "dovecot") if user_name() == "root" else (user_name(),) * 2
     port = free_port()
     # Not pytest's own directory, which nobody else may enter.
     with tempfile.TemporaryDirectory(prefix="bothways-dovecot-") as name:
@@ -108,7 +107,7 @@ def mysql(files: Files) -> Iterator[int]:
             find("mariadbd"),
             "--no-defaults",
             f"--datadir={data}",
-            f"--user={getpass.getuser()}",
+            f"--user={user_name()}",
             f"--tmpdir={files.folder}",
             "--bind-address=127.0.0.1",
         ),
