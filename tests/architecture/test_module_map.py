@@ -49,7 +49,6 @@ ELSEWHERE = {
     "gateway/http/messages.py": "gateway/http/test_server1.py",
     "gateway/http/served.py": "gateway/http/test_conversation.py",
     "ladder/html_ladder_style.py": "ladder/test_html.py",
-    "net/connecting.py": "net/test_channel.py",
     "net/pipe.py": "net/test_channel.py",
     "starttls/accept_ldap.py": "starttls/test_accepting.py",
     "starttls/accept_lines.py": "starttls/test_accepting.py",

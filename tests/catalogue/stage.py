@@ -24,6 +24,7 @@ from bothways.diagnosis.service_reply import LOOKED_AT
 from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.net import Channel, wrap
+from bothways.net.connecting import connected_socket
 from bothways.trust.names import server_name
 from catalogue import people, prepared
 from catalogue.row import program_of
@@ -181,7 +182,7 @@ def as_client(
     observed = HandshakeFacts(config, name, address=f"{host}:{port}", files=FILES, starttls=starttls)
     printed = bytearray()
     try:
-        sock = socket.create_connection((host if host.endswith(".invalid") else HOST, port), SECONDS)
+        sock = connected_socket(host if host.endswith(".invalid") else HOST, port, SECONDS)
         with sock:
             if before is not None:
                 before(sock)

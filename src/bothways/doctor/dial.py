@@ -13,6 +13,7 @@ from typing import Literal
 from bothways.doctor.probes import ProbeOffer, offer_record
 from bothways.doctor.replies import CLOSED, LIMIT, HelloReply, ReplyReader
 from bothways.errors import StartTLSFailed
+from bothways.net.connecting import connected_socket
 from bothways.net.starttls import request_tls
 from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol, StartTLS
@@ -91,8 +92,8 @@ class Dialer:
         if self.connections >= self.limit or deadline <= started:
             raise ConnectionsUsedUp
         self.connections += 1
-        target = self.address or (self.target.host, self.target.port)
-        with socket.create_connection(target, deadline - started) as sock:
+        host, port = self.address or (self.target.host, self.target.port)
+        with connected_socket(host, port, deadline - started) as sock:
             if self.address is None:
                 self.seconds = time.monotonic() - started
                 self.address = sock.getpeername()[:2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -61,7 +62,7 @@ def connect(
     deadline = deadline_in(timeout)
     address = str(TCPAddress(host, port))
     try:
-        sock = socket.create_connection((host, port), timeout)
+        sock = connected_socket(host, port, timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(None)
         if exchange is not None:
@@ -76,6 +77,24 @@ def connect(
         late = TimedOut(f"no TLS connection within {timeout:g} seconds")
         late.situation = getattr(error, "situation", None)
         raise late from error
+
+
+def connected_socket(host: str, port: int, timeout: float | None) -> socket.socket:
+    """Connect to the first address of a name that answers.
+
+    timeout: seconds for each address. Raises OSError: that of the last address, but for one of a family that this
+    machine lacks, where another address says more.
+    """
+    try:
+        return socket.create_connection((host, port), timeout, all_errors=True)
+    except ExceptionGroup as failed:
+        errors = [each for each in failed.exceptions if isinstance(each, OSError)]
+        told = [each for each in errors if each.errno not in FAMILY_LACKS]
+        error = (told or errors)[-1]
+    raise error
+
+
+FAMILY_LACKS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def wrap(
