@@ -10,8 +10,10 @@ import time
 
 import pytest
 
+from aio_talk import TurnClock
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
+from bothways.aio.turns import turns_of
 from bothways.gateway import current
 from bothways.gateway.log import Log
 from bothways.gateway.processes.listening import open_listener
@@ -244,6 +246,38 @@ def test_a_route_that_is_gone_takes_its_clients_with_it(setting: Setting) -> Non
         assert (reported["verdict"], reported["code"]) == ("withdrawn", "ROUTE_GONE")
 
     asyncio.run(talk())
+
+
+def test_what_waits_for_a_turn_does_not_pass_to_a_client_whose_route_is_gone(setting: Setting) -> None:
+    """The service has sent it when the routes had changed, and the turn had no time left to look at them."""
+    clock = TurnClock()
+
+    def work() -> None:
+        clock.now += 1
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route(), behind.route(name="other.example"))
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"before")
+                await reader.readexactly(6)
+                [client] = gateway.clients
+                routes = gateway.routes
+                setting.write(behind.route(name="other.example"))
+                reloading = asyncio.create_task(setting.reload())
+                while gateway.routes is routes:
+                    await asyncio.sleep(0)
+                turns_of(asyncio.get_running_loop()).run(work)
+                client.send(b"too late")
+                assert client.unsent == len(b"too late")
+                assert await reader.read() == b""
+                assert await reloading
+                [reported] = await setting.until_reported()
+        assert (reported["verdict"], reported["code"]) == ("withdrawn", "ROUTE_GONE")
+
+    with clock.running():
+        asyncio.run(talk())
 
 
 def test_a_route_that_leads_to_another_service_takes_its_clients_with_it(setting: Setting) -> None:

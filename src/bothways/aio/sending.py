@@ -219,6 +219,14 @@ class Sending(Waiting):
         else:
             self._backlog.then = act
 
+    def discard_unsent(self) -> None:
+        """Encrypt nothing of what waits for a turn; what follows it, if any, is done now."""
+        backlog = self._backlog
+        if backlog is not None:
+            self._drop_backlog()
+            if backlog.then is not None:
+                backlog.then()
+
     def _drop_backlog(self) -> None:
         self._backlog = None
         self._regulate_app()

@@ -376,6 +376,7 @@ class ClientProtocol(AdmittedProtocol):
     def _withdraw(self, code: Code, why: str) -> None:
         self.entry.verdict = "withdrawn"
         self.relay.end(Ending.of(code, why))
+        self.discard_unsent()  # the service may have sent it after the change
 
     def send(self, data: bytes | bytearray | memoryview) -> None:
         """Send data of the service to a client that is verified by what counts now."""
