@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -187,6 +188,29 @@ def test_a_server_that_takes_what_it_is_sent_and_closes_without_a_word_has_faile
     taken = run(serve(read_all), folder, "--tls", version, "--one-way", stdin=b"hello")
     assert taken.returncode == 0
     assert b"nothing" not in taken.stderr
+
+
+def answers_before_the_end(channel: Channel) -> None:
+    """As services do that take the end of our direction for the end of the connection."""
+    channel.recv(5)
+    time.sleep(0.2)
+    channel.settimeout(0.01)
+    with contextlib.suppress(TimeoutError):
+        if channel.recv(1) == b"":
+            return
+    channel.sendall(b"an answer")
+
+
+def test_the_end_of_the_input_waits_for_the_answer(serve, folder):
+    done = run(serve(answers_before_the_end), folder, stdin=b"hello")
+    assert (done.returncode, done.stdout) == (0, b"an answer")
+
+
+def test_a_service_that_closes_after_us_has_not_failed_though_it_answers_nothing(serve, folder):
+    """As syslog does."""
+    done = run(serve(read_all), folder, stdin=b"hello")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"the service answered nothing, and closed after we did" in done.stderr
 
 
 def test_an_input_without_a_byte_shows_no_service(serve, folder):

@@ -485,6 +485,9 @@ VALUES = {
     "`connect`: connecting and the handshake; each wait for data after the end of the input": seconds(
         option("connect", "--timeout")
     ),
+    "`connect`: an answer after the end of the input, before our direction is closed": seconds(
+        conversation.ENDS_AFTER
+    ),
     "`connect`: time until a connection whose host acknowledges nothing is given up (Linux)": seconds(
         conversation.DEAD_AFTER["TCP_USER_TIMEOUT"] / 1000
     ),

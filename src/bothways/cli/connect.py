@@ -136,11 +136,12 @@ def command(
     """Connect to a server, send our certificate if it requests one, and report every check on standard error.
 
     Standard input is sent to the server, and what the server sends is written to standard output. At the end of
-    the input close_notify is sent, unless --post-handshake is given; data is read until the server closes, or sends
-    nothing for the time of --timeout. While the input is open there is no such limit.
+    the input close_notify is sent, unless --post-handshake is given, once the server has answered or a second has
+    passed; data is read until the server closes, or sends nothing for the time of --timeout. While the input is open
+    there is no such limit.
 
-    If the server closes and has sent nothing, that is a failure, unless the input was empty, or --one-way is given: a
-    load balancer that cannot reach its service closes so.
+    If the server closes before we do, and has sent nothing, that is a failure, unless the input was empty, or --one-way
+    is given: a load balancer that cannot reach its service closes so.
 
     The exit status is 1 if a peer was refused or the connection failed, and if the service refuses the client
     in its first bytes: over HTTP by 401, 403, 407, 421, 495 to 497, or 400 with a message about the certificate; in
@@ -347,10 +348,12 @@ def _has_input_ended(talk: ServerConversation, seen: Observed) -> bool:
 def _explain_silent_end(talk: ServerConversation, situation: Situation, end: ConnectionEnd) -> None:
     """Explain that the server closed without a word: a failure if it was asked something, or our input is still open.
 
-    A service that takes data and answers nothing closes at the end of the input.
+    A service that takes data and answers nothing closes after we did.
     """
-    ended = _has_input_ended(talk, situation.observed)
-    end.unasked = ended and not situation.observed.said
-    if not end.unasked and not (ended and talk.is_one_way):
+    seen = situation.observed
+    ended = _has_input_ended(talk, seen)
+    end.unasked = ended and not seen.said
+    end.unanswered = seen.closed and seen.said and not talk.is_one_way
+    if not (end.unasked or end.unanswered or (ended and talk.is_one_way)):
         end.reply, end.refusal = explain_silence(situation), silence()
-        end.may_be_one_way = situation.observed.said
+        end.may_be_one_way = seen.said

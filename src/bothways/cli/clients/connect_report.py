@@ -16,6 +16,9 @@ from bothways.starttls import Protocol
 from bothways.trust.verdict import Profile
 
 MAY_BE_ONE_WAY = "if this service is one that answers nothing, such as syslog, give --one-way"
+UNANSWERED = (
+    "the service answered nothing, and closed after we did: this does not show whether it took what was sent"
+)
 UNASKED = "the service was asked nothing and said nothing: this does not show whether one answers behind TLS"
 
 
@@ -24,8 +27,8 @@ class ConnectionEnd:
     """How a connection ended.
 
     head: the first bytes of the server, which may be a refusal by its service.  unasked: whether it sent nothing, and
-    we had asked nothing.  may_be_one_way: whether it was asked something, sent nothing, and
-    closed.
+    we had asked nothing.  unanswered: whether it was asked something, and closed only after we did.  may_be_one_way:
+    whether it was asked something, sent nothing, and closed first.
     """
 
     head: bytes = b""
@@ -34,6 +37,7 @@ class ConnectionEnd:
     refusal: ServiceRefusal | None = None
     reply: Explanation | None = None
     unasked: bool = False
+    unanswered: bool = False
     may_be_one_way: bool = False
 
     @property
@@ -89,6 +93,8 @@ class ConnectionReport:
             return
         if end.unasked:
             say(UNASKED)
+        if end.unanswered:
+            say(UNANSWERED)
         if end.error is None and end.reply is not None:
             say("\n".join(bounded(str(end.reply).splitlines())))
             if end.may_be_one_way:

@@ -16,6 +16,9 @@ from bothways.net.channel import Channel
 CHUNK = 64 * 1024
 LOOK_SECONDS = 0.5  # a call on the channel waits no longer, so that limits are noticed
 SAID_AFTER = 3.0  # seconds of silence after which it is reported what is waited for
+# Seconds for which an answer is waited for at the end of the input, before our direction is closed: many services take
+# the end of one direction for the end of the connection, and would not answer any more.
+ENDS_AFTER = 1.0
 # A host that answers nothing more, not even TCP, is noticed also while nothing is to be sent (Linux, macOS, Windows).
 DEAD_AFTER = {
     "TCP_KEEPIDLE": 15,
@@ -59,6 +62,7 @@ class ServerConversation:
         self._is_sending = False
         self._has_sent = False
         self._has_received = False
+        self._answered = threading.Event()  # since we last sent something
         self._said: set[str] = set()
 
     def begin(self) -> None:
@@ -90,6 +94,7 @@ class ServerConversation:
                 continue
             self._last = self._clock()
             self._has_received = True
+            self._answered.set()
             return data
 
     def _is_over(self) -> bool:
@@ -125,10 +130,13 @@ class ServerConversation:
         with contextlib.suppress(TLSError, OSError):
             while sys.stdin is not None and (data := os.read(sys.stdin.fileno(), CHUNK)):
                 self._has_sent = self._is_sending = True
+                self._answered.clear()
                 self._send(data)
                 self._is_sending = False
                 self._last = self._clock()
             if self._ends:
+                if self._has_sent and not self.is_one_way:
+                    self._answered.wait(ENDS_AFTER)
                 self._channel.shutdown()
         self._last = self._clock()
         self._has_ended = True
