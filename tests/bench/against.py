@@ -155,7 +155,9 @@ def unpacked(commit: str, ref: str, root: Path, folder: Path) -> Path:
     if made.returncode != 0:
         raise NotComparableError(f"{ref} has no src and pyproject.toml: {made.stderr.decode().strip()}")
     with tarfile.open(fileobj=io.BytesIO(made.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):  # Debian 12 has Python 3.11.2, which lacks it
+            archive.extraction_filter = tarfile.data_filter
+        archive.extractall(folder)
     return folder
 
 
