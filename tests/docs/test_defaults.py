@@ -498,8 +498,11 @@ VALUES = {
         f"{report_limits.ALL_AT_ONCE}, then one in {seconds(report_limits.ALL_EVERY_SECONDS)}"
     ),
     "an error in the log of `bothways`": f"{LOG_LIMIT} characters",
-    "pauses before a failing worker is started again": (
-        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY)}"
+    "pauses before a worker that was ready, and ended, is started again": (
+        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY_SERVED)}"
+    ),
+    "pauses before a worker that never was ready is started again": (
+        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY_FAILED)}"
     ),
     # HTTP client
     "connecting, handshake, each read or write": seconds(option("get", "--timeout")),

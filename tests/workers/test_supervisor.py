@@ -50,7 +50,7 @@ sys.exit(status)
 
 FORK_FAILS = """
 import bothways.workers.supervisor as module
-module.LONGEST_DELAY = 0.2
+module.LONGEST_DELAY_FAILED = 0.2
 real = os.fork
 def fork():
     if Path('full').exists():
@@ -154,6 +154,27 @@ def test_a_worker_that_keeps_dying_is_started_after_longer_and_longer_pauses(tmp
         (tmp_path / "died").touch()
         assert all("status 3" in each for each in program.until("worker ", 5))
         assert time.monotonic() - began > 0.1 + 0.2 + 0.4
+
+
+def test_a_worker_that_was_ready_starts_again_within_the_shorter_limit_however_often_it_dies(tmp_path):
+    """Its listening socket takes clients meanwhile. Doubled without that limit, twelve pauses are over six minutes."""
+    limits = "import bothways.workers.supervisor as module; module.LONGEST_DELAY_SERVED = 0.1"
+    with running(tmp_path, count=1, turn="Path('dies').exists() and os._exit(3)", prelude=limits) as program:
+        program.until("all ready")
+        (tmp_path / "dies").touch()
+        assert all("status 3" in each for each in program.until("worker ", 13))
+
+
+def test_a_worker_that_does_not_get_ready_again_is_started_after_longer_pauses(tmp_path):
+    limits = "import bothways.workers.supervisor as module; module.LONGEST_DELAY_SERVED = 0.1"
+    with running(tmp_path, count=1, work="Path('fails').exists() and os._exit(3)", prelude=limits) as program:
+        program.until("all ready")
+        (served,) = (line.split()[1] for line in program.lines if line.startswith("serving"))
+        (tmp_path / "fails").touch()
+        os.kill(int(served), signal.SIGKILL)
+        began = time.monotonic()
+        assert all("status 3" in each for each in program.until("worker ", 6)[1:])
+        assert time.monotonic() - began > 0.1 + 0.2 + 0.4 + 0.8
 
 
 def test_where_workers_cannot_start_at_all_the_service_ends(tmp_path):

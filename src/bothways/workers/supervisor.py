@@ -15,8 +15,12 @@ from collections.abc import Callable, Iterator
 from bothways.errors import ConfigError
 from bothways.workers.child import Work, WorkerProcess, fork
 
-FIRST_DELAY, LONGEST_DELAY = 0.1, 30.0
-STEADY_SECONDS = 10.0  # seconds after which a worker's end is no failed start
+FIRST_DELAY = (
+    0.1  # before the second start in a row that is due to a worker's end; each further one doubles it
+)
+LONGEST_DELAY_SERVED = 1.0  # after a worker that was ready: clients wait in its listening socket meanwhile
+LONGEST_DELAY_FAILED = 30.0  # after a worker that never was
+STEADY_SECONDS = 10.0  # of a ready worker, after which the delays begin anew
 MOST_WORKERS = 1024
 END_SECONDS = 0.1  # between two questions whether this may end
 DONE, FAILED = 0, 1
@@ -172,10 +176,14 @@ class Supervisor:
 
     def _start_later(self, worker: WorkerProcess) -> None:
         """Start another worker: at once, or with increasing delays if workers die soon after their start."""
-        steady = worker.ready and self._clock() - worker.since >= STEADY_SECONDS
-        delay = 0.0 if steady else self._delay.get(worker.number, 0.0)
-        self._delay[worker.number] = min(max(delay * 2, FIRST_DELAY), LONGEST_DELAY)
-        self._due[worker.number] = self._clock() + delay
+        if worker.ready and self._clock() - worker.since >= STEADY_SECONDS:
+            self._delay.pop(worker.number, None)
+        self._due_after_delay(worker.number, LONGEST_DELAY_SERVED if worker.ready else LONGEST_DELAY_FAILED)
+
+    def _due_after_delay(self, number: int, longest: float) -> None:
+        delay = min(self._delay.get(number, 0.0), longest)
+        self._delay[number] = min(max(delay * 2, FIRST_DELAY), longest)
+        self._due[number] = self._clock() + delay
 
     def _serves(self, worker: WorkerProcess) -> None:
         """A worker is ready: end the one that it replaces, and replace the next."""
@@ -214,7 +222,7 @@ class Supervisor:
             self._tell(f"worker {number} cannot be started: {error.strerror or error}")
             self._to_replace.clear()
             if replaces is None:
-                self._due[number] = self._clock() + LONGEST_DELAY
+                self._due_after_delay(number, LONGEST_DELAY_FAILED)
             return
         worker.replaces = replaces
         self._workers.append(worker)
