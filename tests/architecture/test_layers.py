@@ -29,7 +29,7 @@ ROWS = (
     ("__main__",),
 )
 
-# The same inside three rooms. A row may hold modules or packages; a package's modules know one another.
+# The same inside four rooms. A row may hold modules or packages; a package's modules know one another.
 INSIDE = {
     "trust": (
         ("der", "files", "work"),
@@ -73,6 +73,18 @@ INSIDE = {
         ("connection",),
         ("config",),
         ("driver",),
+    ),
+    "diagnosis": (
+        ("causes", "near_names", "replies", "self_check", "situation", "stacks"),
+        ("diagnosis", "observer"),
+        ("case",),
+        ("certificates", "clocks"),
+        ("own_side",),
+        ("peer",),
+        ("diagnose",),
+        ("services",),
+        ("foreign",),
+        ("failure",),
     ),
     "cli": (
         ("output",),

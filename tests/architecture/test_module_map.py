@@ -29,7 +29,7 @@ ELSEWHERE = {
     "cli/demo/identities.py": "cli/demo/test_scenes.py",
     "cli/demo/mitm.py": "cli/demo/test_scenes.py",
     "cli/clients/http_request.py": "cli/test_get.py",
-    "diagnosis/peer_alerts.py": "diagnosis/test_diagnose.py",
+    "diagnosis/peer/alerts.py": "diagnosis/test_diagnose.py",
     "diagnosis/case.py": "diagnosis/test_diagnose.py",
     "diagnosis/situation.py": "diagnosis/test_observer.py",
     "diagnosis/causes.py": "diagnosis/test_diagnosis.py",

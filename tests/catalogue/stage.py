@@ -20,7 +20,7 @@ from typing import Any
 
 from bothways import ClientConfig, ServerConfig, TLSError
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, explain, explain_answer, explain_ended
-from bothways.diagnosis.service_reply import LOOKED_AT
+from bothways.diagnosis.replies.reply import LOOKED_AT
 from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.net import Channel, wrap

@@ -17,8 +17,8 @@ from bothways.errors import PeerFault
 from bothways.trust.crl import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
+from diagnosis.own_side.test_chain import LATE, holder, host, refused_client
 from diagnosis.talks import client, first, talk
-from diagnosis.test_own_side import LATE, holder, host, refused_client
 from pair import FrozenClock
 
 NOW = identities.START + timedelta(days=1)

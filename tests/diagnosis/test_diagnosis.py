@@ -226,7 +226,7 @@ def test_the_facts_are_values_for_json() -> None:
 def test_every_cause_is_named_by_some_rule() -> None:
     """An unused row is deleted."""
     folder = Path(bothways.diagnosis.__file__).parent
-    rules = "".join(path.read_text("utf-8") for path in folder.glob("*.py") if path.name != "table.py")
+    rules = "".join(path.read_text("utf-8") for path in folder.rglob("*.py") if path.name != "table.py")
     assert [cause.name for cause in Cause if f"Cause.{cause.name}" not in rules] == []
 
 

@@ -7,8 +7,8 @@ import pytest
 import identities
 from bothways.diagnosis.near_names import LOOKED_AT, is_address, is_uri, matches_nothing, why_not
 from bothways.trust.verdict import Names
-from diagnosis.test_own_side import host
-from diagnosis.test_peer_certificate import sending
+from diagnosis.own_side.test_chain import host
+from diagnosis.peer.test_certificate import sending
 
 
 def names(*dns: str, **others: tuple[str, ...]) -> Names:

@@ -27,7 +27,7 @@ from bothways.cli.servers import admission, page, services, serving
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
 from bothways.describe.documents import extensions as describe_extensions
-from bothways.diagnosis import service_reply
+from bothways.diagnosis.replies import reply as service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport

@@ -14,7 +14,7 @@ import pytest
 
 import identities
 from bothways.diagnosis import Explanation, HandshakeFacts, OwnSide, Probed, Weight, explain
-from bothways.diagnosis.rare_suites import RareSuite
+from bothways.diagnosis.own_side.rare_suites import RareSuite
 from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.evidence import PROBES, of_survey, probe
 from bothways.doctor.survey import Survey

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from bothways.diagnosis.before_tls import NAMES, PORTS
+from bothways.diagnosis.peer.before_tls import NAMES, PORTS
 from bothways.errors import UsageError
 from bothways.starttls import ALIASES, PROTOCOLS, protocol_named
 from interop.peers import find

@@ -40,8 +40,8 @@ from bothways.diagnosis import (
     explain_ended,
     refusal_in,
 )
-from bothways.diagnosis.service_refusals import explain_silence, silence
-from bothways.diagnosis.service_reply import LOOKED_AT
+from bothways.diagnosis.replies.reply import LOOKED_AT
+from bothways.diagnosis.services.refusals import explain_silence, silence
 from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.errors import ConfigError, StartTLSFailed, TLSError, Truncated, UsageError

@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from bothways.diagnosis import (
-    before_tls,
-    network,
-    own_program,
-    peer_alerts,
-    peer_certificate,
-    peer_faults,
-    plain_clients,
-    time_limits,
-)
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
+from bothways.diagnosis.own_side import program as own_program
+from bothways.diagnosis.peer import alerts as peer_alerts
+from bothways.diagnosis.peer import before_tls, network, plain_clients, time_limits
+from bothways.diagnosis.peer import certificate as peer_certificate
+from bothways.diagnosis.peer import faults as peer_faults
 from bothways.diagnosis.situation import UNNAMED, Files, Observed, OwnSide, Situation
 from bothways.errors import InternalError, PeerAlert, PeerFault, StartTLSFailed, TLSError, Truncated
 from bothways.faults import Check, Fault, shown

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
-from bothways.diagnosis import departure, foreign_errors, network
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
+from bothways.diagnosis.foreign import errors as foreign_errors
 from bothways.diagnosis.observer import situation_of
+from bothways.diagnosis.peer import departure, network
 from bothways.diagnosis.situation import UNNAMED, Files, Observed, OwnSide, Situation
 from bothways.errors import TLSError, Truncated
 from bothways.roles import Role

@@ -28,8 +28,8 @@ from bothways.diagnosis import (
     facts_of,
     refusal_in,
 )
-from bothways.diagnosis.service_refusals import explain_silence
-from bothways.diagnosis.service_reply import read_reply
+from bothways.diagnosis.replies.reply import read_reply
+from bothways.diagnosis.services.refusals import explain_silence
 from bothways.diagnosis.situation import UNNAMED, Situation
 from bothways.doctor.dial import Dialer
 from bothways.doctor.evidence import compared

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bothways.diagnosis.own_hello import OWN_KEY_TRANSPORT
-from bothways.diagnosis.rare_suites import RARE_SUITES
+from bothways.diagnosis.own_side.hello import OWN_KEY_TRANSPORT
+from bothways.diagnosis.own_side.rare_suites import RARE_SUITES
 from bothways.iana import (
     CipherSuite,
     CompressionMethod,

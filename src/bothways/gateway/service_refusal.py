@@ -8,8 +8,8 @@ from __future__ import annotations
 from bothways.aio.transport import TLSTransport
 from bothways.diagnosis.causes import Cause
 from bothways.diagnosis.observer import situation_of
-from bothways.diagnosis.service_refusals import explain_answer
-from bothways.diagnosis.service_reply import ABOUT_CERTIFICATES, read_reply
+from bothways.diagnosis.replies.reply import ABOUT_CERTIFICATES, read_reply
+from bothways.diagnosis.services.refusals import explain_answer
 
 KEPT = 1024  # bytes of what a service sends first, by which that is told
 STATUSES = frozenset(

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 
 import httpcore
 
-from bothways.diagnosis.http2_reply import ERROR_NAMES
+from bothways.diagnosis.replies.http2 import ERROR_NAMES
 from bothways.errors import ConfigError, TLSError
 from bothways.faults import shown
 from bothways.http.location import Location

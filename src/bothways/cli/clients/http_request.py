@@ -35,9 +35,9 @@ from bothways.diagnosis import (
     explain_ended,
     facts_of,
 )
-from bothways.diagnosis.http2_reply import grpc_text, read_http2
-from bothways.diagnosis.service_refusals import explain_other_protocol
-from bothways.diagnosis.service_reply import LOOKED_AT, grpc_status
+from bothways.diagnosis.replies.http2 import grpc_text, read_http2
+from bothways.diagnosis.replies.reply import LOOKED_AT, grpc_status
+from bothways.diagnosis.services.refusals import explain_other_protocol
 from bothways.errors import ConfigError, TLSError, UsageError
 from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines

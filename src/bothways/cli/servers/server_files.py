@@ -11,7 +11,7 @@ from bothways.cli.options.anchors import Clients
 from bothways.cli.options.peer_keys import LoadedKeys, PeerKeys
 from bothways.cli.options.side import LoadedSide, Side
 from bothways.diagnosis.certificates import fault_of_ours
-from bothways.diagnosis.own_side import OPENSSL_ALERTS
+from bothways.diagnosis.own_side.chain import OPENSSL_ALERTS
 from bothways.diagnosis.self_check import reasons_against
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError

@@ -7,8 +7,8 @@ from typing import Any
 
 import h11
 
-from bothways.diagnosis.before_tls import RECORDS
 from bothways.diagnosis.causes import Cause
+from bothways.diagnosis.peer.before_tls import RECORDS
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.messages import (
     RESPONSE_HEAD_LIMIT,
