@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from bothways.aio.sending import Sending
@@ -14,11 +13,6 @@ class ClientRequests(Sending):
     """A base class of `TLSProtocol`. `app` may have a method `client_answered(peer)`, called between its data."""
 
     _last_answer: Peer | None = None
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The transport below."""
-        raise NotImplementedError
 
     async def authenticate_client(
         self, *, required: bool, seconds: float | None, max_data: int
@@ -44,9 +38,8 @@ class ClientRequests(Sending):
     def _tell_answer(self, peer: Peer | None) -> None:
         """Note the client's answer, and pass it to the application."""
         self._last_answer = peer
-        tell = getattr(self.app, "client_answered", None)
-        if tell is not None and not self.closing:
-            tell(peer)
+        if hasattr(self.app, "client_answered") and not self.closing:
+            self.call_app("client_answered", peer)
 
     def _take(self, requests: Iterable[Request]) -> None:
         raise NotImplementedError

@@ -17,7 +17,7 @@ from bothways.aio.client_requests import ClientRequests
 from bothways.aio.idleness import Idleness
 from bothways.aio.lingering import Lingering
 from bothways.aio.reading import ReadingProtocol
-from bothways.aio.transport import TLSTransport, fill
+from bothways.aio.transport import TLSTransport
 from bothways.aio.turns import turns_of
 from bothways.aio.watch import Watch
 from bothways.errors import TimedOut, TLSError, UsageError
@@ -61,7 +61,11 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self.app_paused = False
         self.connection = connection
         self.driver = Driver(
-            connection, self.deliver, opened=self._open, answered=self._tell_answer, address=self._address
+            connection,
+            self._deliver_before_end,
+            opened=self._open,
+            answered=self._tell_answer,
+            address=self._address,
         )
         self._watch = watch
         self._turns = turns_of(self._loop)
@@ -280,39 +284,16 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._weigh()
         was_paused = self._writing_paused
         if not self._knows_app:
-            try:
-                self.app.connection_made(self.upper)
-            except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
-                self._fail_of_app(error)
+            self.call_app("connection_made", self.upper)
         self._knows_app = True
         if was_paused:
-            self.app.pause_writing()
-
-    def deliver(self, data: bytes) -> None:
-        """Pass data to the application, unless it has closed or failed meanwhile."""
-        if self._closing:
-            return
-        app = self.app
-        try:
-            if isinstance(app, asyncio.BufferedProtocol):
-                fill(app, data)
-            else:
-                app.data_received(data)
-        except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
-            self._fail_of_app(error)
-
-    def _fail_of_app(self, error: Exception) -> None:
-        """End the connection after an exception of the application, which may have lost data."""
-        context = {"message": "a protocol over TLS failed", "exception": error, "protocol": self.app}
-        self._loop.call_exception_handler(context)
-        self._closing = True
-        self.transport.abort()
+            self.notify_app("pause_writing")
 
     def _report_end(self) -> None:
         """Call the application's `connection_lost` once, if it had a `connection_made`."""
         if self._knows_app and not self._ended:
             self._ended = True
-            self.app.connection_lost(self.driver.status.failure)
+            self.notify_app("connection_lost", self.driver.status.failure)
 
     def _take(self, requests: Iterable[Request]) -> None:
         """Do what follows from an event."""
@@ -332,7 +313,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     def _report_eof(self) -> None:
         """Call the application's `eof_received`; we close too, unless it returns true."""
         self._eof_told = True
-        if not self.app.eof_received() and not self._closing:
+        if not self.call_app("eof_received") and not self._closing:
             self.close(0.0)
 
     # -- flow ------------------------------------------------------------------------------------------

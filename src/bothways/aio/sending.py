@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
+from bothways.aio.app_calls import AppCalls
 from bothways.aio.idleness import Idleness
 from bothways.aio.turns import Turns
-from bothways.aio.waiting import Waiting
 from bothways.errors import TLSError, UsageError
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Driver
@@ -53,20 +52,17 @@ class Backlog:
         return first
 
 
-class Sending(Waiting):
+class Sending(AppCalls):
     """A base class of `TLSProtocol`, which has the transport below since it is connected."""
 
     __slots__ = ("_turns",)  # instances with over 30 names in their dict share none
 
-    app: Any
     connection: Connection
     driver: Driver
     _turns: Turns
     _idleness: Idleness
     _follows_evidence: bool
-    _closing: bool
     _lost: bool
-    _ended: bool  # the application was told the end
     _transport: asyncio.Transport | None = None
     _was_open = False
     _written = 0  # since the last turn of the event loop: bytes, more than there were for small records
@@ -252,10 +248,7 @@ class Sending(Waiting):
             return
         self._writing_paused = paused
         if self.driver.status.established and not self._ended:
-            if paused:
-                self.app.pause_writing()
-            else:
-                self.app.resume_writing()
+            self.notify_app("pause_writing" if paused else "resume_writing")
 
     def _flush(self) -> None:
         """Write what is ready for the peer."""

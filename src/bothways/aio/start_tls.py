@@ -106,7 +106,7 @@ class HeldEvents(asyncio.Protocol):
         tls.app = self._app
         for data in self._data:
             tls.deliver(data)
-        if self._peer_ended and not self._app.eof_received():
+        if self._peer_ended and not tls.call_app("eof_received"):
             tls.close(0.0)
         if self._end is not None:
-            self._app.connection_lost(*self._end)
+            tls.notify_app("connection_lost", *self._end)
