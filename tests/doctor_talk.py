@@ -15,7 +15,7 @@ from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.examination import Examination, examine
 from bothways.gateway.before_tls.proxy_header import V1_MOST, BadHeader, HeaderReader
 from bothways.net import Channel, wrap
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 
 Talk = Callable[[socket.socket], None]
 

@@ -12,7 +12,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 import pki
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 
 START = datetime.now(UTC) - timedelta(days=1)
 END = START + timedelta(days=90)

@@ -24,7 +24,7 @@ from bothways.faults import Fault
 from bothways.ladder import by_step
 from bothways.ladder.model import Card
 from bothways.starttls import PROTOCOLS
-from bothways.trust.own_chain import KeyMismatch
+from bothways.trust.own_identity.chain import KeyMismatch
 from bothways.trust.verdict import PROFILES, Outcome
 
 Schema = dict[str, Any]

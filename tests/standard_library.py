@@ -21,7 +21,7 @@ import identities
 from bothways.adapters.loading import LoadedSettings
 from bothways.ssl import SSLContext, SSLObject, SSLSocket
 from bothways.tls.config import ClientConfig, ServerConfig
-from bothways.trust.certificate_files import certificates_in
+from bothways.trust.certificate.files import certificates_in
 
 MODULES = ("test.test_ssl", "test.test_asyncio.test_ssl", "test.test_asyncio.test_sslproto")
 SHARED = "test.test_asyncio.utils"

@@ -44,13 +44,13 @@ if TYPE_CHECKING:
     from bothways.tls.handshake.access import Refusal
     from bothways.tls.resumption.session_store import SessionStore
     from bothways.tls.resumption.ticket_keys import TicketKeys
-    from bothways.trust.access import PeerRule
+    from bothways.trust.access.cel import CelRule
+    from bothways.trust.access.rule import PeerRule
     from bothways.trust.anchors import TrustStore
-    from bothways.trust.cel import CelRule
-    from bothways.trust.credentials import Credentials
-    from bothways.trust.external_psks import ExternalPSK, ExternalPSKs
-    from bothways.trust.pins import PinnedKeys
-    from bothways.trust.raw_key import RawKeyCredentials
+    from bothways.trust.keys.external_psks import ExternalPSK, ExternalPSKs
+    from bothways.trust.keys.pins import PinnedKeys
+    from bothways.trust.own_identity.credentials import Credentials
+    from bothways.trust.own_identity.raw_key import RawKeyCredentials
 else:
     __getattr__ = lazy_names(
         __name__,
@@ -74,13 +74,13 @@ else:
             "bothways.tls.handshake.access": "Refusal",
             "bothways.tls.resumption.session_store": "SessionStore",
             "bothways.tls.resumption.ticket_keys": "TicketKeys",
-            "bothways.trust.access": "PeerRule",
+            "bothways.trust.access.rule": "PeerRule",
             "bothways.trust.anchors": "TrustStore",
-            "bothways.trust.cel": "CelRule",
-            "bothways.trust.credentials": "Credentials",
-            "bothways.trust.external_psks": "ExternalPSK ExternalPSKs",
-            "bothways.trust.pins": "PinnedKeys",
-            "bothways.trust.raw_key": "RawKeyCredentials",
+            "bothways.trust.access.cel": "CelRule",
+            "bothways.trust.own_identity.credentials": "Credentials",
+            "bothways.trust.keys.external_psks": "ExternalPSK ExternalPSKs",
+            "bothways.trust.keys.pins": "PinnedKeys",
+            "bothways.trust.own_identity.raw_key": "RawKeyCredentials",
         },
     )
 

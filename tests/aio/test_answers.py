@@ -9,7 +9,7 @@ import pytest
 import identities
 from aio_talk import closed, echo, open_to, run, serving
 from bothways import PeerAlert
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation, by_crl
 

@@ -1,4 +1,4 @@
-"""Nothing but `trust.parsing` and `trust.extensions` touches the parsers of `cryptography`.
+"""Nothing but `trust.decoding` touches the parsers of `cryptography`.
 
 Whatever those raise would otherwise escape as a traceback or a defect of the engine. What they return reads most
 of its parts only when somebody asks: such an attribute is read by `attempt` or `readable`, or of something that
@@ -15,9 +15,9 @@ from functools import cache
 from cryptography import x509
 
 from architecture.sources import modules, nodes
-from bothways.trust.extensions import CONSULTED
+from bothways.trust.decoding.extensions import CONSULTED
 
-GATE = {"trust.parsing", "trust.extension_structures", "trust.extensions"}
+GATE = {"trust.decoding.parsing", "trust.decoding.extension_structures", "trust.decoding.extensions"}
 CARRIERS = {"attempt", "readable"}
 
 # Attributes that can raise even of what was loaded and read whole.
@@ -63,9 +63,9 @@ OPEN = {"open_certificate", "open_crl", "open_signing_request", "open_ocsp_respo
 OPENERS = ("trust.", "describe.")
 # Functions that read what was only opened, each called by `attempt`.
 READERS = {
-    "trust.crl.CRL._read": {"last_update_utc", "next_update_utc"},
-    "trust.ocsp.OCSPResponse._read": {"responder_name", "responder_key_hash", "tbs_response_bytes"},
-    "trust.ocsp._single_responses": {
+    "trust.crl.revocation_list.CRL._read": {"last_update_utc", "next_update_utc"},
+    "trust.ocsp.response.OCSPResponse._read": {"responder_name", "responder_key_hash", "tbs_response_bytes"},
+    "trust.ocsp.response._single_responses": {
         "serial_number",
         "issuer_name_hash",
         "issuer_key_hash",
@@ -74,7 +74,7 @@ READERS = {
         "revocation_time_utc",
         "revocation_reason",
     },
-    "trust.ocsp._hash_name": {"hash_algorithm"},
+    "trust.ocsp.response._hash_name": {"hash_algorithm"},
     # The dates of what `ParsedCertificate` hands out were read when it was loaded.
 }
 

@@ -127,7 +127,7 @@ def test_trust_exports_what_judging_needs_and_loads_it_when_it_is_asked_for() ->
     assert all(hasattr(trust, name) and name in dir(trust) for name in JUDGING)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = trust.Nothing
-    assert "bothways.trust.path" not in loaded_by("import bothways.trust")
+    assert "bothways.trust.path.validation" not in loaded_by("import bothways.trust")
     assert not loaded_by("from bothways.trust import verify") & {"asyncio", "httpcore", "bothways.tls"}
 
 

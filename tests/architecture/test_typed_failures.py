@@ -12,8 +12,8 @@ from architecture.sources import modules
 # Where the words of a library are all there is, and turned into one of our types; nobody reads them after that.
 GATES = {
     "bothways.http.exchange._ended": "`httpcore` hands an event of `h2` on as an argument: its code is a number",
-    "bothways.trust.parsing._is_about_the_password": "`cryptography` tells a wrong password by words alone",
-    "bothways.trust.parsing._problem_of": "puts what a parser says into words for people",
+    "bothways.trust.decoding.parsing._is_about_the_password": "`cryptography` tells a wrong password by words alone",
+    "bothways.trust.decoding.parsing._problem_of": "puts what a parser says into words for people",
 }
 COMMANDS = "bothways.cli"
 # what click hands a command, given to who makes a typed value of it

@@ -23,14 +23,14 @@ import pki
 from bench.measure import timed
 from bothways import Connection, TrustStore
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.constraints import certificate_reasons
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.name_constraints import NameConstraintCheck
-from bothways.trust.names import names_of
-from bothways.trust.path_search import LIMITS, PathSearch
-from bothways.trust.policies import policy_reasons
+from bothways.trust.path.constraints import certificate_reasons
+from bothways.trust.path.name_constraints import NameConstraintCheck
+from bothways.trust.path.name_matching import names_of
+from bothways.trust.path.policies import policy_reasons
+from bothways.trust.path.search import LIMITS, PathSearch
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose
 from bothways.trust.verification import verify

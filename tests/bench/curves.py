@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.measure import Contender, by_turns, show
 from bench.revocation import long_list
 from bothways.trust import CRLStore, Purpose, Refused, Revocation, TrustStore, verify
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from pki import NOW, Issued, intermediate, leaf, root
 
 PICTURE = Path(__file__).parents[2] / "docs/benchmarks/curves.svg"

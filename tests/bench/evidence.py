@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from bench import stacks
 from bench.identities import Identities, make
 from bench.measure import Contender, by_turns, show
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from pki import Issued, crl, ocsp_response

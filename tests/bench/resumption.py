@@ -9,7 +9,7 @@ from typing import Any
 from bench import primitives, stacks
 from bench.identities import Identities, list_of, make
 from bench.measure import Contender, against, by_turns, show
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.measure import Contender, budgeted, by_turns, show
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose

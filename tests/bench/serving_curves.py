@@ -17,7 +17,7 @@ from bench.curves import COUNTS, Curve, measure_and_draw
 from bench.measure import Contender
 from bothways import ClientConfig, Credentials, PeerRule, ServerConfig, TrustStore
 from bothways.trust import Purpose, Trusted, verify
-from bothways.trust.peer_rules import AnyOf
+from bothways.trust.access.peer_rules import AnyOf
 from pki import NOW, leaf, root
 
 PICTURE = Path(__file__).parents[2] / "docs/benchmarks/serving-curves.svg"

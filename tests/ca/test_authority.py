@@ -20,7 +20,7 @@ from bothways.ca.keys import KeyType
 from bothways.ca.profiles import Constraints, Profile
 from bothways.errors import UsageError
 from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify as judge
 from interop import peers

@@ -20,7 +20,7 @@ from bothways.ca.profiles import Constraints, Holder, Profile
 from bothways.ca.register.register import Register
 from bothways.cli.ca.output_files import OutputFiles
 from bothways.errors import UsageError
-from bothways.trust.parsing import WrongPassphrase
+from bothways.trust.decoding.parsing import WrongPassphrase
 from ca.databases import Cluster, execute
 from ca.issuers import DAY, NOW, Clock, client, new_issuer
 from ca.records import new_register, record

@@ -33,7 +33,7 @@ from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType, private_pem
 from bothways.ca.profiles import Holder, Profile
 from bothways.errors import ConfigError
-from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
+from bothways.trust.decoding.parsing import PassphraseNeeded, WrongPassphrase
 from ca.issuers import DAY, NOW, Clock, client
 from interop import peers
 

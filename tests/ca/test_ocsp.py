@@ -21,7 +21,7 @@ from bothways.ca.ocsp import RESPONSE_LIFETIME, EncodedResponse, OCSPError, Resp
 from bothways.ca.profiles import Holder, Profile
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bothways.trust.pins import PinnedKeys
+from bothways.trust.keys.pins import PinnedKeys
 from catalogue import people
 from catalogue.configurations import BROKER, HAPROXY, NGINX, STUNNEL
 from catalogue.more_configurations import APACHE, checking

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bothways.diagnosis import Cause
-from bothways.trust.access import PeerRule
+from bothways.trust.access.rule import PeerRule
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from catalogue import people

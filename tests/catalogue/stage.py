@@ -25,7 +25,7 @@ from bothways.doctor.dial import Target
 from bothways.doctor.evidence import probe
 from bothways.net import Channel, wrap
 from bothways.net.connecting import connected_socket
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from catalogue import people, prepared
 from catalogue.row import program_of
 from interop import peers

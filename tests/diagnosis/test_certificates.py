@@ -7,7 +7,7 @@ import pytest
 import pki
 from bothways.diagnosis.certificates import BY_FAULT, described, environment, relative
 from bothways.faults import Fault
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 
 
 def test_every_reason_against_a_certificate_has_a_cause() -> None:

@@ -14,7 +14,7 @@ from bothways import TrustStore
 from bothways.diagnosis import Explanation, Weight
 from bothways.diagnosis.clocks import RELEASED
 from bothways.errors import PeerFault
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from diagnosis.own_side.test_chain import LATE, holder, host, refused_client

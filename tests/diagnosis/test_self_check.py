@@ -9,7 +9,7 @@ from bothways import TrustStore
 from bothways.diagnosis.case import parsed
 from bothways.diagnosis.self_check import reasons_against, revocations
 from bothways.faults import Fault
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.verdict import Purpose
 from pki import DAY, NOW

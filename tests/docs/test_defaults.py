@@ -85,32 +85,19 @@ from bothways.tls.post_handshake import certificate_requests, client_auth, messa
 from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
 from bothways.tls.wire import compression, extension_table, fields, flight, tls13
-from bothways.trust import (
-    anchors,
-    cel,
-    constraints,
-    crl_store,
-    distinguished_names,
-    extensions,
-    external_psks,
-    files,
-    general_names,
-    key_derivation,
-    ocsp_store,
-    passphrase,
-    pins,
-    policies,
-    protobuf,
-    reasons,
-    renewal,
-    web_profile,
-    work,
-)
-from bothways.trust import crl as trust_crl
-from bothways.trust import ocsp as trust_ocsp
+from bothways.trust import anchors, crl_store, files, ocsp_store, work
+from bothways.trust.access import cel
+from bothways.trust.crl import revocation_list as trust_crl
+from bothways.trust.decoding import extensions, key_derivation, protobuf
 from bothways.trust.evidence import cache, fetched, http_exchange, locations
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.path_search import LIMITS, Limits
+from bothways.trust.keys import external_psks, pins
+from bothways.trust.names import distinguished as distinguished_names
+from bothways.trust.names import general as general_names
+from bothways.trust.ocsp import response as trust_ocsp
+from bothways.trust.own_identity import passphrase, renewal
+from bothways.trust.path import constraints, policies, reasons, web_profile
+from bothways.trust.path.search import LIMITS, Limits
 from bothways.trust.revocation import news
 from bothways.trust.revocation.policy import Revocation
 from bothways.workers import shared_memory, supervisor

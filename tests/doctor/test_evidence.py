@@ -22,7 +22,7 @@ from bothways.errors import PeerAlert
 from bothways.iana import Alert, CipherSuite, NamedGroup
 from bothways.roles import StepId
 from bothways.starttls import PROTOCOLS
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from diagnosis.talks import client, first
 from doctor_talk import listening, ours, saying
 

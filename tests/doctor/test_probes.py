@@ -19,7 +19,7 @@ from bothways.iana import CipherSuite, NamedGroup, ProtocolVersion
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import decode_message
 from bothways.tls.wire.hello import ClientHello
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 
 LOCAL = server_name("localhost")
 

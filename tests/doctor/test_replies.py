@@ -12,7 +12,7 @@ from bothways.doctor.replies import CLOSED, GARBLED, LIMIT, SHOWN, SILENCE, Hell
 from bothways.iana import Alert, NamedGroup
 from bothways.roles import Role
 from bothways.tls.wire.hello import ServerHello
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from tamper import altering, changing
 
 

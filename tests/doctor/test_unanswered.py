@@ -13,7 +13,7 @@ from bothways.doctor.dial import Target
 from bothways.doctor.evidence import PROBES, probe
 from bothways.doctor.replies import CLOSED, SILENCE
 from bothways.doctor.unanswered import CONNECTIONS, distinguish
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from doctor_talk import Talk, dialer_to, listening
 
 pytestmark = pytest.mark.network

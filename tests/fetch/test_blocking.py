@@ -19,11 +19,11 @@ from bothways.fetch import blocking
 from bothways.fetch.blocking import fetch, find
 from bothways.fetch.fetcher import fetcher
 from bothways.tls.events import EvidenceWanted
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import Found, Missing, with_nonces
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.verdict import EvidenceRequest
 from fetch.authorities import Authority, authority
 from fetch.responders import Asked, Responder, answering, reply

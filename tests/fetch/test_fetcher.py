@@ -15,10 +15,10 @@ from bothways.errors import ConfigError
 from bothways.fetch import fetcher as source
 from bothways.fetch.fetcher import Fetcher, fetcher
 from bothways.fetch.transport import Reply, resolve
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import HTTPRequest, Missing
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.verdict import EvidenceRequest
 from fetch.responders import in_fake_time
 from fetch.worlds import INNER, OPEN, World, forever

@@ -38,15 +38,15 @@ from bothways.doctor.chain import cards, certificate_rows
 from bothways.faults import Blame
 from bothways.ladder.layout import lay_out
 from bothways.ladder.text import as_text
-from bothways.trust.crl import crls_in
+from bothways.trust.crl.revocation_list import crls_in
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.decoding.parsing import EncodingError, PassphraseNeeded
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.fetched import FetchedEvidence
-from bothways.trust.ocsp import responses_in
+from bothways.trust.ocsp.response import responses_in
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.parsing import EncodingError, PassphraseNeeded
-from bothways.trust.path import read_leaf
-from bothways.trust.policies import Policies
+from bothways.trust.path.policies import Policies
+from bothways.trust.path.validation import read_leaf
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Verdict
 from bothways.trust.verification import verify as judge

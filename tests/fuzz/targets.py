@@ -62,10 +62,10 @@ from bothways.tls.wire.flight import (
     fields_of,
 )
 from bothways.tls.wire.hello import RETRY_RANDOM, ClientHello, ServerHello
-from bothways.trust.constraints import key_weakness
-from bothways.trust.names import server_name
-from bothways.trust.parsing import EncodingError
-from bothways.trust.raw_public_key import read_raw_key
+from bothways.trust.certificate.raw_public_key import read_raw_key
+from bothways.trust.decoding.parsing import EncodingError
+from bothways.trust.path.constraints import key_weakness
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.verdict import Purpose, Refused, Trusted
 from bothways.trust.verification import verify
 from inside import machinery

@@ -13,11 +13,11 @@ from bothways.ca.errors import RequestRefused
 from bothways.ca.requests import read_request
 from bothways.describe.messages import summary
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
-from bothways.trust import parsing
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.certificate_files import certificates_in
-from bothways.trust.crl import crls_in
-from bothways.trust.ocsp import responses_in
+from bothways.trust.certificate.files import certificates_in
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import crls_in
+from bothways.trust.decoding import parsing
+from bothways.trust.ocsp.response import responses_in
 from bothways.trust.verdict import Purpose
 from bothways.trust.verification import verify as judge
 from fuzz.der_mutation import parse

@@ -14,7 +14,7 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import HandshakeFacts, explain
 from bothways.ladder.layout import lay_out
 from bothways.ladder.model import Ladder
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock, Pair, untouched

@@ -16,10 +16,10 @@ from bothways.gateway.observe.meter import Meter
 from bothways.gateway.shared.news_index import NewsBox, listed
 from bothways.gateway.shared.revocation_news import NewsExchange
 from bothways.trust.anchors import TrustStore
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.http_exchange import Evidence
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from pki import Issued, crl, intermediate, leaf, ocsp_response, root
 from ticket_keys.redis_server import RedisServer
 

@@ -6,7 +6,7 @@ import pytest
 
 from bothways.gateway.access import ANYBODY, Access, AccessRule
 from bothways.tls.handshake.access import NO_CERTIFICATE
-from bothways.trust.access import PeerRule
+from bothways.trust.access.rule import PeerRule
 from gateway_talk import Setting
 from http_callers import peer
 

@@ -25,8 +25,8 @@ from bothways.gateway.config.authority import LISTS, AuthorityIdentity
 from bothways.gateway.server import Gateway
 from bothways.gateway.sources import ContentSources
 from bothways.net import connect as connect_socket
-from bothways.trust.credentials import Credentials
-from bothways.trust.crl import crls_in
+from bothways.trust.crl.revocation_list import crls_in
+from bothways.trust.own_identity.credentials import Credentials
 from ca.issuers import Clock
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind, port, service

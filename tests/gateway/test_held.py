@@ -11,7 +11,7 @@ from bothways import ConfigError
 from bothways.gateway.config.credential_files import CredentialFiles
 from bothways.gateway.held import Held, Making
 from bothways.trust import files
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 
 
 class Folder:

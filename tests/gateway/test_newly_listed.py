@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bothways.gateway.newly_listed import listed_in
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from gateway.news_talk import ALICE, BOB, CA, ROOT, listing, response
 from pki import leaf
 

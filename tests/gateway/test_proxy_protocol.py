@@ -15,7 +15,7 @@ from bothways.tls.events import Peer
 from bothways.trust import Trusted
 from gateway_talk import Setting
 from http_callers import peer
-from trust.test_access_kinds import trusted
+from trust.access.test_kinds import trusted
 
 
 def client(setting: Setting, **fields: object) -> ProxiedClient:

@@ -18,7 +18,7 @@ from bothways.tls.handshake.session_binding import client_key, key_of_12
 from bothways.tls.resumption.session import Session
 from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire.compression import installed
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from hostile.endings import who
 from pair import NOON, Pair, pair
 from tls.handshake import encrypted_hellos

@@ -27,9 +27,9 @@ from bothways import (
 )
 from bothways.tls.handshake.session_binding import client_key, key_of_12
 from bothways.tls.resumption.session import Session
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.revocation import Revocation
 from hostile.endings import ended_well, who
 from pair import NOON, FrozenClock, pair

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 import pki
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Profile, Purpose, Refused, Trusted

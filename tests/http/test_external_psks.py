@@ -12,7 +12,7 @@ from bothways.http.caller import Caller
 from bothways.http.rules import PeerRules
 from bothways.http.wsgi import add_caller, identity
 from bothways.tls.events import Peer
-from bothways.trust.external_psks import request_for_key
+from bothways.trust.keys.external_psks import request_for_key
 
 KEY = ExternalPSK(identity="k-7f3a", secret=sha256(b"").digest(), own="service.example", peer="device 7")
 

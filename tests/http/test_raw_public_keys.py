@@ -13,7 +13,7 @@ from bothways.http.rules import PeerRules
 from bothways.http.wsgi import add_caller, identity
 from bothways.ladder.report import peer_facts
 from bothways.tls.events import Peer
-from bothways.trust.pins import PinRequest
+from bothways.trust.keys.pins import PinRequest
 from pki import key
 
 KEY = RawKeyCredentials(key("P-256")).public

@@ -18,9 +18,9 @@ from bothways.net import Channel
 from bothways.tls.events import MessageSeen, Note
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from interop import identities, libgnutls

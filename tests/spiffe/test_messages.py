@@ -12,7 +12,7 @@ from bothways.spiffe.messages import (
     BadResponse,
     decoded,
 )
-from bothways.trust.protobuf import MOST_FIELDS
+from bothways.trust.decoding.protobuf import MOST_FIELDS
 from spiffe.encoded import certificate, federated, field, response, svid, varint
 
 WHOLE = response(

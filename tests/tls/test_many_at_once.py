@@ -12,7 +12,7 @@ import pytest
 
 import pki
 from bothways import ClientConfig, Credentials, Fault, PeerFault, ServerConfig, TrustStore
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from pair import FrozenClock, Pair

@@ -6,8 +6,8 @@ import pytest
 
 from bothways.errors import ConfigError
 from bothways.trust.anchors import REMEMBERED_CERTIFICATES, Recent, TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.certificate_files import certificates_in
+from bothways.trust.certificate.files import certificates_in
+from bothways.trust.certificate.parsed import ParsedCertificate
 from pki import intermediate, key, leaf, name, root
 
 ROOT = root()

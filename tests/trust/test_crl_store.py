@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import MOST_ENDED, MOST_UNPROVEN, CRLStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted

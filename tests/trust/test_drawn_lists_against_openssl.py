@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict

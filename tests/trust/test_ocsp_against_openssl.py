@@ -16,9 +16,9 @@ import pytest
 
 from bothways.faults import Fault
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.ocsp import OCSPResponse
-from bothways.trust.ocsp_request import request
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.ocsp.request import request
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted

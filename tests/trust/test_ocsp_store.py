@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import MOST_UNPROVEN, OCSPStore
 from pki import DAY, NOW, issue, leaf, ocsp_response, responder, root
 from raw_certificates import edited

@@ -14,10 +14,10 @@ import cryptography_vectors
 import pytest
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.policies import ANY, Policies, valid_policies
+from bothways.trust.path.policies import ANY, Policies, valid_policies
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify as judge

@@ -9,7 +9,7 @@ import pytest
 from bothways.faults import Fault
 from bothways.trust import Fetch, Purpose, Refused, Revocation, Trusted, verify
 from bothways.trust.anchors import TrustStore
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.request import VerificationRequest
 from pki import DAY, NOW, crl, intermediate, leaf, ocsp_response, points, root

@@ -15,10 +15,11 @@ from bothways.errors import ConfigError
 from bothways.faults import Fault
 from bothways.trust import CRLStore, Fetch, Limits, OCSPStore, Policies, Purpose, Refused, Revocation, Trusted
 from bothways.trust.anchors import TrustStore
-from bothways.trust.crl import crls_in
+from bothways.trust.crl.revocation_list import CRL, crls_in
 from bothways.trust.evidence.fetched import FetchedEvidence
-from bothways.trust.names import server_name
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
+from bothways.trust.path.name_matching import server_name
+from bothways.trust.path.validation import read_leaf
 from bothways.trust.verification import verify
 from pki import DAY, NOW, crl, intermediate, leaf, ocsp_response, root
 
@@ -198,3 +199,9 @@ def test_the_former_name_still_works(room: str) -> None:
     module = importlib.import_module(room)
     assert module.judge is verify
     assert not hasattr(module, "verify")
+
+
+def test_modules_that_are_packages_now_still_have_the_names_that_programs_import() -> None:
+    """One part of a path, one CRL."""
+    assert importlib.import_module("bothways.trust.path").read_leaf is read_leaf
+    assert importlib.import_module("bothways.trust.crl").CRL is CRL

@@ -24,7 +24,7 @@ from interop.peers import find
 from pki import NOW, name
 from raw_certificates import edited
 from trust import test_against_others as plain
-from trust.test_web_profile import (
+from trust.path.test_web_profile import (
     BROKEN,
     KEPT,
     OLD,

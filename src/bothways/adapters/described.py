@@ -14,8 +14,8 @@ from bothways.adapters.suites import bits_of, openssl_name, ssl_version
 from bothways.errors import ConfigError, UsageError
 from bothways.iana import CipherSuite
 from bothways.tls.events import Peer
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.parsing import attempt
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.decoding.parsing import attempt
 
 BINDINGS = ("tls-exporter", "tls-server-end-point", "tls-unique")
 EXPORTER_LABEL = "EXPORTER-Channel-Binding"  # RFC 9266 4

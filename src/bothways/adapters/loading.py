@@ -14,9 +14,9 @@ from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.settings import negotiation
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate_files import certificates_in
-from bothways.trust.credentials import Credentials
+from bothways.trust.certificate.files import certificates_in
 from bothways.trust.der import SEQUENCE, expect_element
+from bothways.trust.own_identity.credentials import Credentials
 
 _OFFERED = ("versions", "suites", "groups", "schemes", "certificate_schemes")
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]{1,3}")  # file names by `openssl rehash`

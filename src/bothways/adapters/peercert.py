@@ -14,9 +14,9 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.describe.openssl_text import serial_text, time_text
 from bothways.oids import ATTRIBUTES
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import attributes, dotted, string
-from bothways.trust.general_names import GeneralName, GeneralNameKind, other_name
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.names.distinguished import attributes, dotted, string
+from bothways.trust.names.general import GeneralName, GeneralNameKind, other_name
 
 REMEMBERED = 256
 

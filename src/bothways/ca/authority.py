@@ -22,8 +22,8 @@ from bothways.ca.keys import KeyType, PrivateKey, PublicKey, SigningKey, new_key
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
 from bothways.ca.token_signing import sign_certificate
 from bothways.errors import UsageError
-from bothways.trust.credentials import Credentials
-from bothways.trust.extensions import extension_of
+from bothways.trust.decoding.extensions import extension_of
+from bothways.trust.own_identity.credentials import Credentials
 
 BACKDATE = timedelta(hours=1)  # the clocks of relying parties may be behind ours
 SERIAL_BYTES = 16

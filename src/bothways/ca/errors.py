@@ -1,7 +1,7 @@
 """Errors of a CA, one type for each kind: programs match on the type, people read the text.
 
 Unless the text says otherwise, nothing was issued, revoked or changed. An invalid argument, such as a malformed
-PKCS#11 URI, is a `ConfigError`; so is a missing passphrase, `trust.parsing.PassphraseNeeded`.
+PKCS#11 URI, is a `ConfigError`; so is a missing passphrase, `trust.decoding.parsing.PassphraseNeeded`.
 """
 
 from __future__ import annotations

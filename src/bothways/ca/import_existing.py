@@ -36,15 +36,15 @@ from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import ImportedRecord, Transaction
 from bothways.errors import ConfigError
 from bothways.faults import shown
-from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.certificate_files import certificates_in
-from bothways.trust.credentials import Credentials, is_pkcs12
-from bothways.trust.extensions import extension_of
+from bothways.trust.certificate.files import certificates_in
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.extensions import extension_of
 from bothways.trust.files import FilePath, content
-from bothways.trust.names import names_of
-from bothways.trust.ocsp_request import serial_number
+from bothways.trust.ocsp.request import serial_number
+from bothways.trust.own_identity.credentials import Credentials, is_pkcs12
+from bothways.trust.path.name_matching import names_of
 from bothways.trust.verdict import Refused
 from bothways.trust.verification import verify
 

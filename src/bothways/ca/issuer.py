@@ -42,9 +42,9 @@ from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import Transaction
 from bothways.ca.register.values import WHOLE, RegisterEntry, Series
 from bothways.ca.requests import read_request
-from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
-from bothways.trust.extensions import extension_of
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.extensions import extension_of
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify
 

@@ -21,9 +21,9 @@ from bothways.ca.crl import REASONS
 from bothways.ca.errors import AuthorityError
 from bothways.ca.keys import PrivateKey, signature_hash
 from bothways.ca.register.values import RegisterEntry
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.extensions import extensions_of
 from bothways.trust.der import BIT_STRING, SEQUENCE, expect_element
-from bothways.trust.extensions import extensions_of
 
 REQUEST_LIMIT = 4096
 NONCE_SIZES = range(1, 129)  # RFC 9654 2.1

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import Hash
 from bothways.ca.errors import FileUnusable, PinNeeded, PinWrong, TokenUnavailable
 from bothways.ca.keys import HeldKey, KeyType, PublicKey, signature_hash
 from bothways.errors import ConfigError
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 
 if TYPE_CHECKING:
     import pkcs11

@@ -17,8 +17,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bothways.ca.errors import NamesRefused
 from bothways.ca.keys import PublicKey
-from bothways.trust.extensions import extension_of
-from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.decoding.extensions import extension_of
+from bothways.trust.names.general import is_dns_name, lower_ascii
 
 COMMON_NAME_LIMIT = 64  # ub-common-name, RFC 5280 appendix A.1
 NAME_LIMIT = 100  # subject alternative names

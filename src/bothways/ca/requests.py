@@ -15,8 +15,8 @@ from cryptography.x509.oid import NameOID
 from bothways.ca.errors import RequestRefused
 from bothways.ca.keys import PublicKey
 from bothways.ca.profiles import NAME_LIMIT, Holder
-from bothways.trust import parsing
-from bothways.trust.extensions import extension_of
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.extensions import extension_of
 
 SIZE_LIMIT = 64 * 1024
 RSA_BITS = range(2048, 8193)

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.ca.der import BIT_STRING, SEQUENCE, sequence, tagged
 from bothways.ca.errors import TokenUnavailable
 from bothways.ca.keys import HeldKey, PrivateKey, PublicKey, SigningKey, signature_hash
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 from bothways.trust.der import elements, expect_element
 
 

@@ -10,7 +10,7 @@ from bothways.ca.crl_schedule import crl_path
 from bothways.ca.home.layout import ROOT
 from bothways.ca.issuer import Issuer
 from bothways.ca.register.values import WHOLE
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 
 
 def published_files(issuer: Issuer) -> Iterator[tuple[str, bytes]]:

@@ -19,7 +19,7 @@ from bothways.ca.profiles import Holder, Profile
 from bothways.ca.register.values import WHOLE, CRLState, Series
 from bothways.ca_server.ocsp_cache import OCSPCache
 from bothways.ca_server.published_files import certificates, root_crl
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 
 CRL_INTERVAL = timedelta(seconds=2)  # between two searches for revocations in the log
 CRL_CHECK_INTERVAL = timedelta(minutes=1)  # between two searches for CRLs that expire

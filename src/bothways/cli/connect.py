@@ -53,7 +53,7 @@ from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 
 PROBE_SHARE = 0.5  # the part of the time limit for the connections of --probe
 

@@ -32,7 +32,7 @@ from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import TrustStore
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.verdict import Profile
 
 PLAIN = {"good": "ok", "note": "", "warning": "warning", "problem": "PROBLEM", "unknown": "unknown"}

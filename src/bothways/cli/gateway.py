@@ -29,7 +29,7 @@ from bothways.gateway.routes import Routes, load_routes
 from bothways.servers.addresses import PassedAddress
 from bothways.servers.listening import allow_descriptors
 from bothways.trust import files
-from bothways.trust.certificate_files import certificates_in
+from bothways.trust.certificate.files import certificates_in
 from bothways.trust.verdict import Refused
 from bothways.workers.supervisor import MOST_WORKERS
 

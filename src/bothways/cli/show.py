@@ -19,8 +19,8 @@ from bothways.errors import ConfigError
 from bothways.ladder.json_form import from_json, from_page
 from bothways.ladder.model import Ladder
 from bothways.ladder.text import as_text
+from bothways.trust.decoding.parsing import PassphraseNeeded
 from bothways.trust.files import content
-from bothways.trust.parsing import PassphraseNeeded
 
 SIZE_LIMIT = 64 * 1024 * 1024
 _PATH_SHOWN = 1000

@@ -22,12 +22,12 @@ from bothways.ladder.report import names_facts
 from bothways.roles import StepId
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import subject_of
-from bothways.trust.certificate_files import certificates_in, without_certificate
-from bothways.trust.credentials import Credentials, is_pkcs12
+from bothways.trust.certificate.files import certificates_in, without_certificate
+from bothways.trust.certificate.parsed import subject_of
+from bothways.trust.decoding.pem import blocks
 from bothways.trust.evidence.fetched import FetchedEvidence
-from bothways.trust.path import LIMITS, Limits
-from bothways.trust.pem import blocks
+from bothways.trust.own_identity.credentials import Credentials, is_pkcs12
+from bothways.trust.path.validation import LIMITS, Limits
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Profile, Purpose, Refused, Trusted, Verdict
 from bothways.trust.verification import verify

@@ -34,11 +34,11 @@ from bothways.tls.wire.tls13 import (
     KeyUpdate,
     NewSessionTicket,
 )
-from bothways.trust import parsing
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import dn_text, is_readable
-from bothways.trust.parsing import attempt
-from bothways.trust.raw_public_key import read_raw_key
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.certificate.raw_public_key import read_raw_key
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.parsing import attempt
+from bothways.trust.names.distinguished import dn_text, is_readable
 
 T = TypeVar("T")
 

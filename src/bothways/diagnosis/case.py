@@ -15,7 +15,7 @@ from bothways.diagnosis.stacks import Stack, stack_of
 from bothways.errors import PeerAlert, PeerFault, Truncated
 from bothways.faults import Reason
 from bothways.roles import Progress, Role
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.verdict import Purpose
 
 EVIDENCE_LIMIT = 400

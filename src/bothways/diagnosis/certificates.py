@@ -21,10 +21,10 @@ from bothways.errors import PeerFault
 from bothways.faults import Fault, Reason, sentence, shown
 from bothways.roles import Role
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import follows
-from bothways.trust.crl_entries import HOLD
-from bothways.trust.distinguished_names import dn_text, normal
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.entries import HOLD
+from bothways.trust.names.distinguished import dn_text, normal
+from bothways.trust.path.chain_links import follows
 from bothways.trust.verdict import Purpose
 
 FRESH = timedelta(days=1)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.diagnosis import Weight
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 
 RELEASED = datetime(2026, 1, 1, tzinfo=UTC)  # set by each release: a correct clock shows no earlier time
 SKEW = timedelta(hours=1)  # a certificate that becomes valid so soon means that two clocks differ

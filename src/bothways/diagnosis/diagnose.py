@@ -19,7 +19,7 @@ from bothways.faults import Check, Fault, shown
 from bothways.roles import Progress, Role, StepId
 from bothways.tls.handshake.alert_meanings import meaning_of
 from bothways.trust.anchors import TrustStore
-from bothways.trust.crl_entries import HOLD
+from bothways.trust.crl.entries import HOLD
 from bothways.trust.verdict import Purpose, Refused
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from bothways.errors import ConfigError
 from bothways.faults import Fault, Reason
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.constraints import flaws
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.names import server_name
+from bothways.trust.path.constraints import flaws
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.request import VerificationRequest
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Refused

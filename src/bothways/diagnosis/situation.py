@@ -16,9 +16,9 @@ from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.access import ByRules
 from bothways.tls.handshake.history import FailureFacts, ech_of, known_anchors
 from bothways.tls.handshake.settings import Negotiation, PeerTrust
+from bothways.trust.access.peer_rules import Rule
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.peer_rules import Rule
 
 Chain = tuple[bytes, ...]  # DER, the leaf first
 LISTS_LOOKED_AT = 8

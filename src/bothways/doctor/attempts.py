@@ -48,7 +48,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire import tls12, tls13
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.hello import ServerHello
-from bothways.trust.distinguished_names import dn_text
+from bothways.trust.names.distinguished import dn_text
 from bothways.trust.verdict import Verdict
 
 Asking = tls12.CertificateRequest | tls13.CertificateRequest

@@ -15,9 +15,16 @@ from bothways.faults import Reason, hint_of
 from bothways.ladder.model import Card, Side
 from bothways.roles import Role, StepId
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import NOT_TOLD, follows, is_altered, is_self_signed, key_difference, linked
-from bothways.trust.names import names_of
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.path.chain_links import (
+    NOT_TOLD,
+    follows,
+    is_altered,
+    is_self_signed,
+    key_difference,
+    linked,
+)
+from bothways.trust.path.name_matching import names_of
 from bothways.trust.verdict import Outcome, Trusted, Verdict
 
 SOON_DAYS = 30

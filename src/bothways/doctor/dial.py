@@ -17,7 +17,7 @@ from bothways.net.connecting import connected_socket
 from bothways.net.starttls import request_tls
 from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol, StartTLS
-from bothways.trust.names import ServerName
+from bothways.trust.path.name_matching import ServerName
 
 PROXY_FAMILIES = {socket.AF_INET: "TCP4", socket.AF_INET6: "TCP6"}
 CLOSE_NOTIFY = bytes.fromhex("15030100020100")

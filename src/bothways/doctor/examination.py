@@ -32,8 +32,8 @@ from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import VERSIONS
 from bothways.tls.wire import tls12
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.credentials import Credentials
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.revocation import Revocation
 
 FULL_PLAN = {**PLAN, "what it refuses in our hello": COMPARISONS, "whole handshakes": len(VERSIONS) + 1}

@@ -18,9 +18,9 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import schemes_for
 from bothways.tls.handshake.negotiation12 import is_rsa
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import is_self_signed, linked
-from bothways.trust.credentials import Credentials
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.path.chain_links import is_self_signed, linked
 from bothways.trust.verdict import Purpose, Refused
 from bothways.trust.verification import verify
 

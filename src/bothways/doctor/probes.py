@@ -25,7 +25,7 @@ from bothways.tls.defaults import RANDOMNESS
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello
-from bothways.trust.names import ServerName
+from bothways.trust.path.name_matching import ServerName
 
 SUITES_13 = tuple(int(suite) for suite in CipherSuite if suite >> 8 == 0x13)
 SIGNALS = (CipherSuite.TLS_EMPTY_RENEGOTIATION_INFO_SCSV, CipherSuite.TLS_FALLBACK_SCSV)

@@ -19,7 +19,7 @@ from bothways.faults import shown
 from bothways.fetch.disk_cache import DiskCache
 from bothways.fetch.transport import Reply, exchange, resolve
 from bothways.tls.events import EvidenceWanted
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.addresses import NotAllowed, refusal
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import (

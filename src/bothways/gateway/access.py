@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bothways.spiffe.identities import TrustDomains
 from bothways.tls.events import Peer
 from bothways.tls.handshake.access import NO_CERTIFICATE, Refusal
-from bothways.trust.peer_rules import Rule
+from bothways.trust.access.peer_rules import Rule
 from bothways.trust.verdict import Trusted
 
 ANYBODY = "any verified client"

@@ -26,9 +26,10 @@ from bothways.ca.profiles import Profile
 from bothways.ca.register.values import WHOLE
 from bothways.errors import ConfigError
 from bothways.gateway.config.authority import CERTIFICATE, AuthorityIdentity, holder_of
-from bothways.trust import files, pem
-from bothways.trust.parsing import PassphraseNeeded
-from bothways.trust.passphrase import passphrase_in
+from bothways.trust import files
+from bothways.trust.decoding import pem
+from bothways.trust.decoding.parsing import PassphraseNeeded
+from bothways.trust.own_identity.passphrase import passphrase_in
 
 LOOK_SECONDS = 1.0  # how often the directory is looked at
 PAUSE_SECONDS = 30.0  # after a failure

@@ -29,7 +29,7 @@ from bothways.servers.places import source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted, Peer
 from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

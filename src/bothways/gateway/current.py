@@ -17,7 +17,7 @@ from bothways.gateway.routes import Routes, made_routes
 from bothways.gateway.sources import ContentSources
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
-from bothways.trust.renewal import Overdue
+from bothways.trust.own_identity.renewal import Overdue
 from bothways.trust.reported_once import ReportedOnce
 
 LOOK_SECONDS = 0.1  # how often files are looked at: what is in them counts within a second

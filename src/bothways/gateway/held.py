@@ -21,13 +21,13 @@ from bothways.spiffe.identities import TrustDomains
 from bothways.ticket_keys.wrapping import secret_in
 from bothways.trust import files
 from bothways.trust.anchors import TrustStore, trusting_nobody
-from bothways.trust.certificate_files import certificates_in, exact_certificates_in
-from bothways.trust.credentials import Credentials
-from bothways.trust.crl import CRL, crls_in
+from bothways.trust.certificate.files import certificates_in, exact_certificates_in
+from bothways.trust.crl.revocation_list import CRL, crls_in
 from bothways.trust.crl_files import replace_changed
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse, responses_in
+from bothways.trust.ocsp.response import OCSPResponse, responses_in
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.own_identity.credentials import Credentials
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bothways.gateway.client import Leaf
 from bothways.gateway.routes import Routes
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import Evidence
 
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 
 from bothways.tls.events import Peer
-from bothways.trust.access_kinds import COMMON_NAME, subject_values
+from bothways.trust.access.kinds import COMMON_NAME, subject_values
 
 ProxyProtocol = Literal["v2", "v2-certificate"]
 CHOICES: tuple[ProxyProtocol, ...] = ("v2", "v2-certificate")

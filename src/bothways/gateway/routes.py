@@ -30,8 +30,8 @@ from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_files import expired_in, expiry
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.general_names import lower_ascii
-from bothways.trust.renewal import overdue
+from bothways.trust.names.general import lower_ascii
+from bothways.trust.own_identity.renewal import overdue
 from bothways.trust.revocation import Revocation
 
 LOOK_SECONDS = 0.25  # how often fetched evidence is looked at: a revocation counts within a second

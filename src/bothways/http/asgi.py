@@ -11,8 +11,8 @@ from typing import Any
 from bothways.http.caller import Caller, pem
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import Texts
-from bothways.trust.peer_rules import Rule
+from bothways.trust.access.peer_rules import Rule
+from bothways.trust.access.rule import Texts
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

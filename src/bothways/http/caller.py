@@ -16,7 +16,7 @@ from bothways.aio.transport import TLSTransport
 from bothways.iana import CipherSuite
 from bothways.roles import Version
 from bothways.tls.events import Peer
-from bothways.trust.parsing import encoded
+from bothways.trust.decoding.parsing import encoded
 
 CHAIN_LIMIT = 16
 NAMES_LIMIT = 100

@@ -14,8 +14,8 @@ from typing import Any
 from bothways.http import asgi, wsgi
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import Texts
-from bothways.trust.peer_rules import Rule
+from bothways.trust.access.peer_rules import Rule
+from bothways.trust.access.rule import Texts
 
 View = Callable[..., Any]
 

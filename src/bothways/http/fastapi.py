@@ -11,8 +11,8 @@ except ModuleNotFoundError as missing:
 from bothways.http.asgi import identity
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import Texts
-from bothways.trust.peer_rules import Rule
+from bothways.trust.access.peer_rules import Rule
+from bothways.trust.access.rule import Texts
 
 # No `from __future__ import annotations` here: FastAPI evaluates the annotations at run time.
 

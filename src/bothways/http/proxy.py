@@ -17,10 +17,10 @@ from bothways.http.asgi import OWN, TLS, App, Receive, Scope, Send, extensions_o
 from bothways.http.caller import CHAIN_LIMIT, Caller
 from bothways.http.rules import PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule
+from bothways.trust.access.cel import CelRule
+from bothways.trust.access.peer_rules import Rule
+from bothways.trust.access.rule import PeerRule
 from bothways.trust.anchors import TrustStore
-from bothways.trust.cel import CelRule
-from bothways.trust.peer_rules import Rule
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted
 from bothways.trust.verification import verify

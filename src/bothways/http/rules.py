@@ -7,9 +7,9 @@ import logging
 from bothways.errors import ConfigError, logged
 from bothways.faults import shown
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule, Texts
-from bothways.trust.cel import CelRule
-from bothways.trust.peer_rules import AnyOf, Rule
+from bothways.trust.access.cel import CelRule
+from bothways.trust.access.peer_rules import AnyOf, Rule
+from bothways.trust.access.rule import PeerRule, Texts
 
 logger = logging.getLogger("bothways")
 

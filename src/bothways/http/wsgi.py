@@ -15,9 +15,9 @@ from bothways.describe.openssl_text import serial_text, time_text
 from bothways.http.caller import NAMES_LIMIT, Caller, of_socket, pem
 from bothways.http.rules import REFUSED, PeerRules
 from bothways.tls.events import Peer
-from bothways.trust.access import Texts
-from bothways.trust.certificate import issuer_of
-from bothways.trust.peer_rules import Rule
+from bothways.trust.access.peer_rules import Rule
+from bothways.trust.access.rule import Texts
+from bothways.trust.certificate.parsed import issuer_of
 
 Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]

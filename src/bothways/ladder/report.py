@@ -15,7 +15,7 @@ from bothways.tls.events import Caution, Judged, MessageSeen, Peer, Proved
 from bothways.tls.handshake.certificate_types import RAW
 from bothways.tls.wire.extensions import ClientCertificateType, find
 from bothways.tls.wire.tls13 import EncryptedExtensions
-from bothways.trust.certificate import subject_of
+from bothways.trust.certificate.parsed import subject_of
 from bothways.trust.verdict import Names
 
 Check = dict[str, str]

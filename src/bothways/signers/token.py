@@ -19,7 +19,7 @@ from bothways.ca.keys import PublicKey
 from bothways.ca.pkcs11 import KeyURI, key_pair_in, object_named, pin_for, token_at, token_errors
 from bothways.errors import ConfigError
 from bothways.signers.pool import AT_ONCE, SECONDS, WAITING, SigningPool
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 
 _HASHES: dict[str, HashAlgorithm] = {"sha256": SHA256(), "sha384": SHA384(), "sha512": SHA512()}
 

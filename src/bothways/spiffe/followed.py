@@ -12,7 +12,7 @@ from bothways.errors import ConfigError, logged
 from bothways.spiffe.identities import TrustDomains
 from bothways.spiffe.workload_api import WorkloadAPI
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
-from bothways.trust.credentials import Credentials, WatchedCredentials
+from bothways.trust.own_identity.credentials import Credentials, WatchedCredentials
 from bothways.trust.watched import LOOK_SECONDS, logger
 
 T = TypeVar("T")

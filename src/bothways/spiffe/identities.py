@@ -13,11 +13,11 @@ from datetime import datetime
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.spiffe.messages import SVID, BadResponse, X509Response, decoded
-from bothways.trust import pem
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.credentials import Credentials
-from bothways.trust.names import SPIFFE, may_sign_others
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.decoding import pem
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.path.name_matching import SPIFFE, may_sign_others
 from bothways.trust.verdict import Names, Trusted
 
 _ID = re.compile(r"spiffe://([a-z0-9._-]{1,255})((?:/[A-Za-z0-9._-]+)+)")

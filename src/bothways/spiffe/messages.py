@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bothways.trust.decoding.protobuf import NotProtobuf, fields
 from bothways.trust.der import SEQUENCE, elements
-from bothways.trust.protobuf import NotProtobuf, fields
 
 MOST_BYTES = 1024 * 1024  # of a response
 MOST_SVIDS = 16

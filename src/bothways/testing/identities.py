@@ -19,9 +19,9 @@ from bothways.ca.crl import RevokedEntry, build_crl
 from bothways.ca.profiles import Profile
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.own_identity.credentials import Credentials
 
 Kind = Literal["good", "expired", "revoked", "wrong_name", "unknown_ca", "expires_soon"]
 Role = Literal["server", "client"]

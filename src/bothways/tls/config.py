@@ -65,13 +65,13 @@ from bothways.tls.resumption.session_ids import SessionIds
 from bothways.tls.resumption.session_store import SessionStore
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust.anchors import NO_ANCHORS, TrustStore
-from bothways.trust.credentials import Credentials
-from bothways.trust.external_psks import ExternalPSKs
-from bothways.trust.names import ServerName
-from bothways.trust.names import server_name as parse_server_name
+from bothways.trust.keys.external_psks import ExternalPSKs
+from bothways.trust.keys.pins import PinnedKeys
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.pins import PinnedKeys
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
+from bothways.trust.path.name_matching import ServerName
+from bothways.trust.path.name_matching import server_name as parse_server_name
 from bothways.trust.revocation import Revocation
 
 ClientAuth = Literal["none", "request", "require", "later"]

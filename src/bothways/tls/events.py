@@ -17,9 +17,9 @@ from cryptography import x509
 from bothways.errors import TLSError
 from bothways.iana import SignatureScheme
 from bothways.roles import Progress, StepId
-from bothways.trust.credentials import KeyHolder
+from bothways.trust.certificate.raw_public_key import RawPublicKey
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.raw_public_key import RawPublicKey
+from bothways.trust.own_identity.credentials import KeyHolder
 from bothways.trust.verdict import EvidenceRequest, Names, PinnedKey, SharedKey, Trusted, Verdict
 
 if TYPE_CHECKING:

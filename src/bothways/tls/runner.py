@@ -15,9 +15,9 @@ from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import Event, EvidenceWanted, Request, SignatureWanted
 from bothways.tls.handshake.script import Agreed, Enter, Script, Wait
 from bothways.tls.handshake.verification import evidence_found
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import EvidenceReply, Missing
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 
 T = TypeVar("T")
 

@@ -16,15 +16,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
-from bothways.trust import files, pem
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.certificate_files import (
+from bothways.trust import files
+from bothways.trust.certificate.files import (
     certificates_in,
     exact_certificates_in,
     readable_by_der,
     without_certificate,
 )
-from bothways.trust.issuers import SameSubject
+from bothways.trust.certificate.issuers import SameSubject
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.decoding import pem
 from bothways.trust.verdict import PROFILES, Profile, Purpose
 from bothways.trust.watched import Renewed, Replaceable
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
 
-from bothways.trust import files, pem
-from bothways.trust.crl import CRL, Names, crls_in
-from bothways.trust.crl_entries import Progress
+from bothways.trust import files
+from bothways.trust.crl.entries import Progress
+from bothways.trust.crl.revocation_list import CRL, Names, crls_in
+from bothways.trust.decoding import pem
 
 # CRLs of one series with an unknown signer that are kept, in addition to those whose signer is known.
 MOST_UNPROVEN = 16

@@ -14,14 +14,10 @@ from itertools import chain
 from cryptography import x509
 
 from bothways.trust import files
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.ocsp import (
-    MAX_AGE,
-    OCSPResponse,
-    responses_in,
-)
-from bothways.trust.ocsp_request import CertID, cert_ids_of, serial_number
-from bothways.trust.parsing import attempt, encoded
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.decoding.parsing import attempt, encoded
+from bothways.trust.ocsp.request import CertID, cert_ids_of, serial_number
+from bothways.trust.ocsp.response import MAX_AGE, OCSPResponse, responses_in
 from bothways.trust.work import OutOfWork
 
 # Responses about one certificate with an unknown signer that are kept, in addition to those with a known one.

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.evidence.fetched import FetchedEvidence
-from bothways.trust.external_psks import PskRequest
-from bothways.trust.names import ServerName
-from bothways.trust.path import LIMITS, Limits, PathRequest, judge_path
-from bothways.trust.pins import PinRequest
-from bothways.trust.policies import NO_POLICY, Policies
+from bothways.trust.keys.external_psks import PskRequest
+from bothways.trust.keys.pins import PinRequest
+from bothways.trust.path.name_matching import ServerName
+from bothways.trust.path.policies import NO_POLICY, Policies
+from bothways.trust.path.validation import LIMITS, Limits, PathRequest, judge_path
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.check import status_check
 from bothways.trust.revocation.policy import Revocation

@@ -14,9 +14,9 @@ from typing import Literal
 from cryptography import x509
 
 from bothways.faults import Reason, shown
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.parsing import open_certificate
-from bothways.trust.raw_public_key import RawPublicKey
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.certificate.raw_public_key import RawPublicKey
+from bothways.trust.decoding.parsing import open_certificate
 
 Profile = Literal["private", "web"]
 PROFILES: tuple[Profile, ...] = ("private", "web")

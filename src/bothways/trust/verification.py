@@ -11,9 +11,9 @@ from datetime import datetime
 from bothways.errors import ConfigError
 from bothways.trust.anchors import TrustStore
 from bothways.trust.evidence.fetched import FetchedEvidence
-from bothways.trust.names import ServerName
-from bothways.trust.path import LIMITS, Limits
-from bothways.trust.policies import NO_POLICY, Policies
+from bothways.trust.path.name_matching import ServerName
+from bothways.trust.path.policies import NO_POLICY, Policies
+from bothways.trust.path.validation import LIMITS, Limits
 from bothways.trust.request import VerificationRequest
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.verdict import Purpose, Verdict

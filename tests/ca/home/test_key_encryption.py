@@ -12,7 +12,7 @@ from bothways.ca.home import key_encryption
 from bothways.ca.home.key_encryption import decode_key, encode_key
 from bothways.ca.keys import KeyType, new_key
 from bothways.errors import ConfigError
-from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
+from bothways.trust.decoding.parsing import PassphraseNeeded, WrongPassphrase
 from interop import peers
 
 COST = key_encryption.COST

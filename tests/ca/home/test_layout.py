@@ -11,7 +11,7 @@ from bothways.ca.errors import FileUnusable
 from bothways.ca.home.init import InitOptions
 from bothways.ca.home.layout import identifier_of, register_of, register_row, root_pem
 from bothways.ca.issuer import Issuer
-from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
+from bothways.trust.decoding.parsing import PassphraseNeeded, WrongPassphrase
 from ca.issuers import Clock, client
 
 

@@ -8,7 +8,7 @@ from bothways import ConfigError, Credentials
 from bothways.cli.options import identity
 from bothways.cli.options.anchors import load_anchors
 from bothways.cli.options.identity import load_identity
-from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
+from bothways.trust.decoding.parsing import PassphraseNeeded, WrongPassphrase
 
 
 def test_identities_are_read_with_a_passphrase_from_a_file_or_a_person(folder, monkeypatch):

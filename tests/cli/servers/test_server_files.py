@@ -19,7 +19,7 @@ from bothways.cli.options.side import Side
 from bothways.cli.servers.server_files import ServerFiles
 from bothways.net import Channel
 from bothways.testing import Identity, MutualTLS
-from bothways.trust.access import PeerRule
+from bothways.trust.access.rule import PeerRule
 from bothways.trust.anchors import WatchedTrustStore
 from cli_scripting import Background
 from http_callers import until

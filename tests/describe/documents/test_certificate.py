@@ -11,7 +11,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 import pki
 from bothways.describe.documents import certificate_document, signature_text
 from bothways.describe.documents.asn1 import first
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from described_files import der, extension, facts, oid, one, sequence
 
 

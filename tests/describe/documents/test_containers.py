@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 import pki
 from bothways.describe.documents import Unreadable, documents
 from bothways.describe.documents.asn1 import first
-from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.decoding.parsing import PassphraseNeeded
 from described_files import der, facts, oid, one, sequence
 
 SIGNED = oid("1.2.840.113549.1.7.2")

@@ -16,7 +16,7 @@ import pki
 from bothways.describe.documents import Unreadable, key_text
 from bothways.describe.documents.asn1 import whole
 from bothways.describe.documents.keys import algorithm_text, public_key_text
-from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.decoding.parsing import PassphraseNeeded
 from described_files import der, facts, oid, one, sequence
 
 DER, PEM = Encoding.DER, Encoding.PEM

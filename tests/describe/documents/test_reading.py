@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 import pki
 from bothways.describe.documents import Unreadable, documents
-from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.decoding.parsing import PassphraseNeeded
 from described_files import one, sequence
 
 BROKEN = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"

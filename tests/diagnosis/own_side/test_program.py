@@ -19,10 +19,10 @@ from bothways.ssl import SSLContext
 from bothways.tls.ech.configs import ECHConfigList
 from bothways.tls.ech.keys import ECHKey
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.external_psks import ExternalPSKs
+from bothways.trust.keys.external_psks import ExternalPSKs
+from bothways.trust.keys.pins import PinnedKeys
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.pins import PinnedKeys
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
 from diagnosis.own_side.test_chain import LATE
 
 MINE = identities.client()

@@ -15,7 +15,7 @@ from bothways.diagnosis.failure import explain_failure
 from bothways.errors import PeerFault
 from bothways.faults import Fault, Reason
 from bothways.roles import Role
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation

@@ -20,7 +20,7 @@ from bothways.tls.events import Peer
 from bothways.trust import Names, Trusted
 from gateway_talk import Setting
 from http_callers import peer
-from trust.test_access_kinds import trusted
+from trust.access.test_kinds import trusted
 
 ELEMENT = re.compile(
     r"(?:By=(?:\"[^\"\\]*\"|[^\",;=\\]*);)*"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bothways.gateway.shared import news as shared_news
 from bothways.gateway.shared.news import SharedNews
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from gateway.news_talk import ALICE, CA, listing, response
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from bothways.gateway.shared import news_index, news_kept, news_store, revocation_news, store_client
 from bothways.gateway.shared.news_index import Listed
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from gateway.news_talk import (
     ALICE,
     BOB,

@@ -50,11 +50,11 @@ from bothways.tls.wire.tls13 import (
     NewSessionTicket,
 )
 from bothways.trust.anchors import NO_ANCHORS
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.names import server_name
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.revocation import Revocation
 from pair import FrozenClock, Pair, pair
 

@@ -27,7 +27,7 @@ from bothways import (
 )
 from bothways.roles import Role
 from bothways.trust import CRLStore, Revocation
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from pair import FrozenClock, Pair, pair
 from tls.handshake.conversations import client_config, credentials, server_config
 

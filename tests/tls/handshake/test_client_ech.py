@@ -33,8 +33,8 @@ from bothways.tls.resumption.session_store import LARGEST_TICKET
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello, is_retry
 from bothways.tls.wire.tls13 import Certificate, EncryptedExtensions, NewSessionTicket
-from bothways.trust.external_psks import CONTEXT_LIMIT, IDENTITY_LIMIT
-from bothways.trust.names import server_name
+from bothways.trust.keys.external_psks import CONTEXT_LIMIT, IDENTITY_LIMIT
+from bothways.trust.path.name_matching import server_name
 from pair import NOON, pair
 from tamper import Refusal, altering, changing, editing, extending, refused, unaltered, with_extensions
 from tls.ech.test_configs import contents

@@ -26,7 +26,7 @@ from bothways.tls.handshake.client_resumption import TICKETS_KEPT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, EncryptedExtensions, NewSessionTicket
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from inside import machinery

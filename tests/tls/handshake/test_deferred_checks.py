@@ -10,7 +10,7 @@ from bothways import Caution, Fault, PeerAlert, PeerFault, UsageError
 from bothways.roles import Role
 from bothways.tls.events import ChecksWanted, Established, Event
 from bothways.tls.handshake.steps import Step
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation, by_crl
 from pair import FrozenClock, Pair

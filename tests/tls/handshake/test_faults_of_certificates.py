@@ -20,7 +20,7 @@ from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.wire.flight import Message
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry
-from bothways.trust.crl import crls_in
+from bothways.trust.crl.revocation_list import crls_in
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from pair import pair

@@ -25,11 +25,11 @@ from bothways import (
 from bothways.errors import ConfigError
 from bothways.tls.events import Judged, MessageSeen
 from bothways.tls.handshake.steps import Step
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import Missing
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome

@@ -11,7 +11,7 @@ import identities
 from bothways.tls.handshake.history import MESSAGE_LIMIT, FailureFacts, History
 from bothways.tls.wire import tls12
 from bothways.tls.wire.hello import ClientHello
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 from openssl_hello import client_hello
 from pair import Pair
 

@@ -30,7 +30,7 @@ from bothways.tls.handshake.negotiation12 import (
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from faults import Walked, blames
 from tls.handshake.conversations import credentials, external
 from tls.handshake.conversations12 import (

@@ -31,7 +31,7 @@ from bothways.tls.record.protection import Protection
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, CertificateVerify, Finished
 from bothways.trust import Revocation
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from inside import machinery
 from pair import FrozenClock, Pair
 from tamper import altering, changing

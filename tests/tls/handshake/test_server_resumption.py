@@ -34,10 +34,10 @@ from bothways.tls.resumption.session import CHAIN_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello
 from bothways.tls.wire.tls13 import NewSessionTicket
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock, Pair, pair
 from tamper import Edit, Refusal, altering, assert_reported, changing, editing, with_extensions, without

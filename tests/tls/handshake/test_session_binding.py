@@ -12,7 +12,7 @@ import pki
 from bothways import Credentials, TrustStore
 from bothways.tls.handshake.session_binding import client_key, server_context
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.names import server_name
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.revocation import Revocation
 from tls.handshake.conversations import (
     anchors,

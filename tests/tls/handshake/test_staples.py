@@ -22,7 +22,7 @@ from bothways.tls.wire.hello import ClientHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.http_exchange import TOLERANCE
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Outcome

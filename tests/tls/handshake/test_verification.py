@@ -24,7 +24,7 @@ from bothways.tls.handshake.verification import (
     reach_verdict,
 )
 from bothways.trust import CRLStore, Fetch, Revocation
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose, Refused
 from pair import FrozenClock

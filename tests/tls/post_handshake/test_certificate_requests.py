@@ -39,7 +39,7 @@ from bothways.tls.post_handshake.certificate_requests import CONTEXT_SIZE, DATA_
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, Finished
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation, by_crl
 from inside import machinery

@@ -15,11 +15,11 @@ from bothways.roles import Role
 from bothways.tls.events import Established, EvidenceWanted, Failed, Judged, Note
 from bothways.tls.handshake.access import Refusal
 from bothways.tls.post_handshake.revalidation import LOOK_SECONDS
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import TOLERANCE
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation
 from pair import FrozenClock, Pair, received

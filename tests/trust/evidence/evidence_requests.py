@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 
 import pki
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.verdict import EvidenceRequest
 
 RESPONDER, LISTS = "http://ocsp.example/", "http://crl.example/ca.crl"

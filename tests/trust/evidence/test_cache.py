@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.cache import SHORT_TIME, EvidenceCache
 from bothways.trust.evidence.http_exchange import Missing
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from pki import DAY, NOW, crl, issue, key, ocsp_response, responder
 from trust.evidence.evidence_requests import CA, ROOT, SERVER, evidence_request
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.fetched import FetchedEvidence
 from bothways.trust.evidence.http_exchange import Missing
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from pki import crl, ocsp_response
 from trust.evidence.evidence_requests import CA, OTHER, ROOT, SERVER, evidence_request
 

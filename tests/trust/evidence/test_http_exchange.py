@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import (
     LONGEST_GET,
     Missing,
@@ -25,7 +25,7 @@ from bothways.trust.evidence.http_exchange import (
     with_nonces,
 )
 from bothways.trust.evidence.locations import read_location
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.work import WorkBudget
 from pki import DAY, NOW, crl, leaf, ocsp_refusal, ocsp_response, responder
 from trust.evidence.evidence_requests import CA, LISTS, OTHER, RESPONDER, SERVER, evidence_request
@@ -218,7 +218,7 @@ def test_evidence_states_its_validity() -> None:
 
 def test_a_response_whose_signer_is_too_expensive_to_find_is_refused(monkeypatch) -> None:
     """Bounded work: a peer caused it to be fetched."""
-    monkeypatch.setattr("bothways.trust.ocsp.WorkBudget", lambda: WorkBudget(microseconds=100.0))
+    monkeypatch.setattr("bothways.trust.ocsp.response.WorkBudget", lambda: WorkBudget(microseconds=100.0))
     dear = ocsp_response(SERVER, signer=responder(CA))
     with pytest.raises(ValueError, match="too many certificates, or too large keys"):
         read_stored(evidence_request(), dear, NOW)

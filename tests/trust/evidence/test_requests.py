@@ -5,8 +5,8 @@ from __future__ import annotations
 from cryptography import x509
 
 import pki
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.requests import (
     MOST_LOCATIONS,

@@ -11,10 +11,10 @@ import pytest
 import pki
 from bothways import ConfigError, Credentials, TrustStore
 from bothways.trust import files, watched
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.evidence.stapling import LONGEST, SHORTEST, Stapling, staple_problem, with_issuers
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.verdict import EvidenceRequest
 from pki import DAY, NOW
 from trust.evidence.evidence_requests import CA, OTHER, RESPONDER, ROOT, SERVER, access

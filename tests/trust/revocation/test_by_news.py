@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from bothways.faults import Fault
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import Revocation, RevocationNews
 from bothways.trust.verdict import Purpose, Trusted, Verdict

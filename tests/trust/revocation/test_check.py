@@ -11,7 +11,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from bothways.faults import Fault
 from bothways.iana import Alert
 from bothways.trust.anchors import TrustStore
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import TOLERANCE

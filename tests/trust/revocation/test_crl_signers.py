@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from cryptography import x509
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict

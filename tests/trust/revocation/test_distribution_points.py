@@ -6,7 +6,7 @@ import pytest
 from cryptography import x509
 
 from bothways.faults import Fault
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from bothways.trust.verdict import Purpose, Trusted

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.revocation import Revocation, RevocationNews
 from bothways.trust.revocation.news import Taken, revokes
 from pki import DAY, NOW, crl, leaf, ocsp_response

@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 
 from bothways.errors import ConfigError
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.revocation import PRESETS, Revocation
 from pki import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.x509 import ReasonFlags
 
-from bothways.trust.crl import ALL_REASONS
+from bothways.trust.crl.revocation_list import ALL_REASONS
 from bothways.trust.revocation.status import NO_STATEMENT, BadStaple, Good, Revoked, Statement, Unknown, fold
 from pki import DAY, NOW
 

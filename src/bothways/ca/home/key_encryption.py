@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 from bothways.ca.der import OCTET_STRING, integer, sequence, tagged
 from bothways.ca.keys import PrivateKey, usable_key
 from bothways.errors import ConfigError
-from bothways.trust import parsing, pem
+from bothways.trust.decoding import parsing, pem
 
 # 16 MiB, with p = 5: a recommendation of OWASP that is within the memory limit of OpenSSL.
 COST, BLOCK_SIZE, PARALLEL = 2**14, 8, 5

@@ -17,7 +17,7 @@ from bothways.ca.keys import HeldKey, SigningKey
 from bothways.ca.pkcs11 import KeyURI, find_key
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import WHOLE
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 
 ROOT, ISSUING = "root", "issuing"
 

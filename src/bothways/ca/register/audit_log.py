@@ -20,7 +20,7 @@ from bothways.audit_chain import ChainBroken, ChainCheck, Head
 from bothways.ca.errors import AuditFailed
 from bothways.ca.register.database import streamed
 from bothways.ca.register.schema import AUDIT, AUTHORITIES, CERTIFICATES, CRLS
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 
 CRL, IMPORT = "crl", "import"
 CHANGING = ("issue", "renew", "sign", IMPORT, "revoke", "release")

@@ -18,8 +18,8 @@ from bothways.cli.ca.options import DURATION, directory_argument
 from bothways.cli.options.types import FILE, FileName
 from bothways.cli.output.terminal import refuse, say
 from bothways.counts import counted
-from bothways.trust import parsing
-from bothways.trust.extensions import extension_of
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.extensions import extension_of
 
 
 @click.command("crl")

@@ -13,10 +13,10 @@ from bothways.ca.register.values import RegisterEntry
 from bothways.cli.output.terminal import refuse
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.certificate_files import certificates_in
+from bothways.trust.certificate.files import certificates_in
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.files import content
-from bothways.trust.ocsp_request import serial_number
+from bothways.trust.ocsp.request import serial_number
 
 
 def find_certificate(register: Register, which: str, held: bool = False) -> RegisterEntry:

@@ -24,8 +24,8 @@ from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import passphrase, refuse, say
 from bothways.counts import counted
+from bothways.trust.decoding.parsing import PassphraseNeeded
 from bothways.trust.files import content
-from bothways.trust.parsing import PassphraseNeeded
 
 
 @dataclass(frozen=True, slots=True)

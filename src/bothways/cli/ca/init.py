@@ -19,7 +19,7 @@ from bothways.cli.ca.options import constraints_options, directory_argument, key
 from bothways.cli.options.types import Text
 from bothways.cli.output.terminal import refuse, say
 from bothways.describe.escape import visible
-from bothways.trust.certificate import subject_of
+from bothways.trust.certificate.parsed import subject_of
 from bothways.trust.evidence.locations import read_location
 
 

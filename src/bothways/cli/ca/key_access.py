@@ -14,7 +14,7 @@ from bothways.ca.issuer import Issuer, local_actor
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import passphrase, refuse
-from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.decoding.parsing import PassphraseNeeded
 
 PASSPHRASE = "BOTHWAYS_CA_PASSPHRASE"
 PIN = "BOTHWAYS_CA_PIN"

@@ -19,7 +19,7 @@ from bothways.cli.output.terminal import refuse
 from bothways.cli.output.watching import RegularCheck
 from bothways.trust.anchors import NO_ANCHORS, TrustStore
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.renewal import Overdue
+from bothways.trust.own_identity.renewal import Overdue
 from bothways.trust.verdict import Profile
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from bothways.ca.authority import Addresses, Authority, Issued, utc_now
 from bothways.ca.crl import RevokedEntry, build_crl
 from bothways.ca.keys import KeyType, PrivateKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
-from bothways.trust import parsing
 from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.decoding import parsing
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.own_identity.credentials import Credentials
 
 SERVER_NAME = "bank.example"
 CLIENT_NAME, CLIENT_EMAIL = "Ada Lovelace", ("ada@shop.example",)

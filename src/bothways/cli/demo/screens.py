@@ -24,7 +24,7 @@ from bothways.ladder.by_step import Line, StepView, step_views
 from bothways.ladder.text import ladder
 from bothways.roles import StepId
 from bothways.tls.events import MessageSeen
-from bothways.trust.certificate import issuer_of, subject_of
+from bothways.trust.certificate.parsed import issuer_of, subject_of
 
 VERBS = {
     "sent": "sends",

@@ -11,8 +11,8 @@ from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.identity import are_files
 from bothways.cli.options.types import FILE, ParsedType
+from bothways.trust.access.peer_rules import Rule, parsed_rule
 from bothways.trust.anchors import TrustStore
-from bothways.trust.peer_rules import Rule, parsed_rule
 from bothways.trust.verdict import PROFILES, Profile
 
 if TYPE_CHECKING:  # not imported at run time, so that commands without TLS start faster

@@ -15,10 +15,11 @@ from bothways.describe.documents import documents
 from bothways.describe.documents.document import Document, Unreadable
 from bothways.describe.escape import visible
 from bothways.errors import ConfigError, UnusableFile
-from bothways.trust import files, pem
-from bothways.trust.credentials import is_pkcs12
+from bothways.trust import files
+from bothways.trust.decoding import pem
+from bothways.trust.decoding.parsing import PassphraseNeeded
 from bothways.trust.der import SEQUENCE, expect_element
-from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.own_identity.credentials import is_pkcs12
 
 AGAIN = "copy it again, whole: from its BEGIN line to its END line"
 EMPTY = "write it again: the program that made it failed, or wrote to another file"

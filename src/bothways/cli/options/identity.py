@@ -7,8 +7,8 @@ from pathlib import Path
 from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.output.terminal import passphrase, refuse
 from bothways.errors import UnusableFile
-from bothways.trust.credentials import Credentials
-from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.decoding.parsing import PassphraseNeeded
+from bothways.trust.own_identity.credentials import Credentials
 
 
 def load_identity(

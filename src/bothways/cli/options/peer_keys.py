@@ -14,9 +14,9 @@ from bothways.cli.options.gathering import Command, gathered
 from bothways.cli.options.identity import are_files
 from bothways.cli.options.types import FILE
 from bothways.errors import ConfigError
-from bothways.trust.external_psks import ExternalPSKs, WatchedExternalPSKs
-from bothways.trust.pins import PinnedKeys, WatchedPinnedKeys
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.keys.external_psks import ExternalPSKs, WatchedExternalPSKs
+from bothways.trust.keys.pins import PinnedKeys, WatchedPinnedKeys
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
 
 
 @dataclass(frozen=True, slots=True)

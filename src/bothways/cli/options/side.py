@@ -12,8 +12,8 @@ from bothways.cli.options.gathering import Command, gathered
 from bothways.cli.options.identity import load_identity
 from bothways.cli.options.revocation import Sources, sources_options
 from bothways.cli.options.types import FILE
-from bothways.trust.credentials import Credentials
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.revocation import Revocation
 
 if TYPE_CHECKING:  # not imported at run time, so that commands without TLS start faster

@@ -16,11 +16,11 @@ from bothways.counts import counted
 from bothways.faults import shown
 from bothways.tls.defaults import CLOCK, RANDOMNESS
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.credentials import Credentials
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.evidence.stapling import Stapling, staple_problem, with_issuers
-from bothways.trust.ocsp import OCSPResponse, responses_in
+from bothways.trust.ocsp.response import OCSPResponse, responses_in
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.watched import Watched
 
 

@@ -7,7 +7,7 @@ from bothways.cli.output.terminal import passphrase
 from bothways.errors import ConfigError
 from bothways.signers import token_credentials
 from bothways.trust import files
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 
 
 def token_identity(cert: str, uri: str, pin_file: str | None) -> Credentials:

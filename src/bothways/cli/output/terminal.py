@@ -26,8 +26,8 @@ from bothways.ca.errors import AuditFailed, AuthorityError
 from bothways.cli.output.standard_streams import OutputFailed
 from bothways.errors import ConfigError, TimedOut, TLSError, UnusableFile, UsageError
 from bothways.trust import files
-from bothways.trust.own_chain import KeyMismatch
-from bothways.trust.passphrase import passphrase_in
+from bothways.trust.own_identity.chain import KeyMismatch
+from bothways.trust.own_identity.passphrase import passphrase_in
 
 DONE, FAILED, MISUSED = 0, 1, 2
 LINES_LIMIT, LINE_LIMIT = 40, 600  # limits for text about a peer: lines, and characters in each

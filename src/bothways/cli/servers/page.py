@@ -9,7 +9,7 @@ from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.describe.escape import markup
 from bothways.describe.names import every_name_of, peer_name
 from bothways.errors import AuthenticationUnavailable, TimedOut
-from bothways.trust.certificate import subject_of
+from bothways.trust.certificate.parsed import subject_of
 
 HEAD_LIMIT = 16 * 1024
 REQUEST_SECONDS = 30.0  # seconds for a complete request head

@@ -19,9 +19,9 @@ from bothways.faults import Fault, Reason
 from bothways.roles import Role
 from bothways.tls.handshake.settings import JudgeAgain
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.crl_files import CRLFiles
-from bothways.trust.renewal import Overdue
+from bothways.trust.own_identity.renewal import Overdue
 from bothways.trust.verdict import Purpose
 
 if TYPE_CHECKING:

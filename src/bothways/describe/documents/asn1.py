@@ -13,7 +13,7 @@ from typing import NamedTuple
 from bothways.describe.escape import visible
 from bothways.oids import NAMES
 from bothways.trust.der import element, elements
-from bothways.trust.distinguished_names import dotted, text_of
+from bothways.trust.names.distinguished import dotted, text_of
 
 BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID, ENUMERATED = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0A
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18

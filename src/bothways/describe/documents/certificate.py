@@ -31,11 +31,11 @@ from bothways.describe.documents.keys import algorithm_text, public_key_text
 from bothways.describe.documents.names import name_text, title_of
 from bothways.describe.documents.times import period_text
 from bothways.describe.escape import visible
-from bothways.trust import parsing
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.extension_structures import Structure
+from bothways.trust.decoding.extensions import CONSULTED, all_extensions, unread_in
 from bothways.trust.der import encoded
-from bothways.trust.extension_structures import Structure
-from bothways.trust.extensions import CONSULTED, all_extensions, unread_in
 
 P = TypeVar("P")
 _EMPTY = encoded(SEQUENCE, b"")

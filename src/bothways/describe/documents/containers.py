@@ -13,7 +13,7 @@ from bothways.describe.documents.document import Document, Unreadable, damaged
 from bothways.describe.documents.keys import named_private_key
 from bothways.describe.escape import visible
 from bothways.oids import NAMES
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 
 _SIGNED_DATA = "1.2.840.113549.1.7.2"
 _INTO_PEM = "openssl pkcs7 -inform {} -in FILE -print_certs -out FILE.pem"

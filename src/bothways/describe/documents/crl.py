@@ -39,7 +39,7 @@ from bothways.describe.documents.names import name_text, title_of
 from bothways.describe.documents.times import since_text, until_text
 from bothways.describe.escape import visible
 from bothways.oids import OTHERS
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 
 REVOKED_SHOWN = 20
 _READ_WHOLE = 1024 * 1024

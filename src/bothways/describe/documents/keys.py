@@ -26,8 +26,8 @@ from bothways.describe.documents.asn1 import (
 from bothways.describe.documents.document import Document, Unreadable
 from bothways.describe.escape import visible
 from bothways.oids import ALGORITHMS, CURVES, HASHES
-from bothways.trust import parsing
-from bothways.trust.parsing import EncodingError
+from bothways.trust.decoding import parsing
+from bothways.trust.decoding.parsing import EncodingError
 
 _PSS, _MGF1, _EC = "1.2.840.113549.1.1.10", "1.2.840.113549.1.1.8", "1.2.840.10045.2.1"
 

@@ -22,7 +22,7 @@ from bothways.describe.documents.document import ITEMS_SHOWN
 from bothways.describe.escape import visible
 from bothways.oids import OTHER_NAMES
 from bothways.trust.der import encoded
-from bothways.trust.distinguished_names import common_name, dn_text
+from bothways.trust.names.distinguished import common_name, dn_text
 
 NAME_SHOWN = 1000
 _SEPARATORS = frozenset(' ,"')

@@ -41,7 +41,7 @@ from bothways.describe.documents.names import general_name, name_text
 from bothways.describe.documents.times import since_text, until_text
 from bothways.describe.documents.timestamps import timestamps
 from bothways.oids import NAMES
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 
 SINGLE_RESPONSES_SHOWN = 20
 CERTIFICATES_SHOWN = 8

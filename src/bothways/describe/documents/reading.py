@@ -34,7 +34,7 @@ from bothways.describe.documents.ocsp import response_documents
 from bothways.describe.documents.other_formats import by_label, other_format
 from bothways.describe.documents.pem_text import altered
 from bothways.describe.documents.request import request_document
-from bothways.trust.parsing import PassphraseNeeded
+from bothways.trust.decoding.parsing import PassphraseNeeded
 
 Passphrase = bytes | Callable[[], bytes | None] | None
 
@@ -80,7 +80,7 @@ def documents(data: bytes, now: datetime, password: Passphrase = None) -> Iterat
     """Describe all documents in `data`, PEM or DER, in their order.
 
     now: the time.  password: of private keys and PKCS#12, or a function that asks for it, called at most once. Raises
-    Unreadable for a file of another kind, and `trust.parsing.PassphraseNeeded` after the other documents of the file.
+    Unreadable for a file of another kind, and `PassphraseNeeded` after the other documents of the file.
     """
     reader = _Reader(now, password)
     if data[:1] != b"\x30" and (unreadable := altered(data)) is not None:

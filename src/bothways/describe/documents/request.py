@@ -21,7 +21,7 @@ from bothways.describe.documents.extensions import DescribedExtension, describe_
 from bothways.describe.documents.keys import algorithm_text, public_key_text
 from bothways.describe.documents.names import name_text, title_of
 from bothways.oids import ATTRIBUTES
-from bothways.trust import parsing
+from bothways.trust.decoding import parsing
 
 _EXTENSION_REQUESTS = ("1.2.840.113549.1.9.14", "1.3.6.1.4.1.311.2.1.14")
 _ATTRIBUTES_SHOWN = 32

@@ -23,8 +23,8 @@ from bothways.faults import Fault, Reason, shown
 from bothways.iana import Alert, SignatureScheme, names
 from bothways.roles import Version
 from bothways.tls.crypto.signing import described, schemes_for
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.names import SPIFFE, names_of
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.path.name_matching import SPIFFE, names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN

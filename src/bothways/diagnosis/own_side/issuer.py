@@ -10,8 +10,8 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.stacks import Stack
 from bothways.iana import Alert
-from bothways.trust.chain_links import is_self_signed
-from bothways.trust.distinguished_names import dn_text
+from bothways.trust.names.distinguished import dn_text
+from bothways.trust.path.chain_links import is_self_signed
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS = Party.OURS, Party.PEERS

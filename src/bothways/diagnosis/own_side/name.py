@@ -12,7 +12,7 @@ from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.stacks import Stack
 from bothways.faults import shown
 from bothways.iana import Alert
-from bothways.trust.names import SPIFFE, names_of
+from bothways.trust.path.name_matching import SPIFFE, names_of
 from bothways.trust.verdict import Names
 
 LIKELY, POSSIBLE, OURS = Weight.LIKELY, Weight.POSSIBLE, Party.OURS

@@ -17,8 +17,8 @@ from bothways.errors import (
     UnusableFile,
     UsageError,
 )
-from bothways.trust.own_chain import KeyMismatch
-from bothways.trust.parsing import PassphraseNeeded, WrongPassphrase
+from bothways.trust.decoding.parsing import PassphraseNeeded, WrongPassphrase
+from bothways.trust.own_identity.chain import KeyMismatch
 
 CERTAIN, LIKELY, OURS = Weight.CERTAIN, Weight.LIKELY, Party.OURS
 UNUSABLE = "what we are configured with cannot be used"

@@ -14,7 +14,7 @@ from bothways.diagnosis.stacks import Stack, has_strict_level
 from bothways.faults import shown
 from bothways.iana import Alert
 from bothways.tls.crypto.signing import described
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 
 LIKELY, POSSIBLE, OURS = Weight.LIKELY, Weight.POSSIBLE, Party.OURS
 

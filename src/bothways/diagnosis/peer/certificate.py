@@ -17,8 +17,8 @@ from bothways.diagnosis.diagnosis import Likely, Weight
 from bothways.diagnosis.near_names import is_address, is_uri, matches_nothing, why_not
 from bothways.diagnosis.situation import UNNAMED
 from bothways.faults import OF_ANCHOR, Fault, Reason, sentence
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.chain_links import (
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.path.chain_links import (
     NOT_TOLD,
     instead_of_issuer,
     is_self_signed,
@@ -26,7 +26,7 @@ from bothways.trust.chain_links import (
     linked,
     names_key_of,
 )
-from bothways.trust.names import may_sign_others, names_of
+from bothways.trust.path.name_matching import may_sign_others, names_of
 from bothways.trust.verdict import Trusted
 from bothways.trust.verification import verify
 

@@ -20,8 +20,8 @@ from bothways.faults import Fault, Reason, sentence, shown
 from bothways.iana import CipherSuite, ProtocolVersion
 from bothways.roles import Progress
 from bothways.tls.handshake.settings import VERSIONS
-from bothways.trust.chain_links import follows
-from bothways.trust.names import names_of
+from bothways.trust.path.chain_links import follows
+from bothways.trust.path.name_matching import names_of
 
 CERTAIN, LIKELY, POSSIBLE = Weight.CERTAIN, Weight.LIKELY, Weight.POSSIBLE
 OURS, PEERS, BETWEEN = Party.OURS, Party.PEERS, Party.BETWEEN

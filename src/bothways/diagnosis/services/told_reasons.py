@@ -20,7 +20,7 @@ from bothways.diagnosis.own_side import strength as own_strength
 from bothways.diagnosis.replies.reply import ServiceRefusal, ServiceReply
 from bothways.diagnosis.replies.texts import Meaning
 from bothways.faults import shown
-from bothways.trust.names import names_of
+from bothways.trust.path.name_matching import names_of
 
 OURS, PEERS = Party.OURS, Party.PEERS
 LIKELY, POSSIBLE = Weight.LIKELY, Weight.POSSIBLE

@@ -8,9 +8,9 @@ from dataclasses import fields
 from bothways.errors import ConfigError
 from bothways.gateway.access import ANYBODY, Access, AccessRule
 from bothways.gateway.config.strict_toml import Table
-from bothways.trust.access import PeerRule
-from bothways.trust.cel import CelRule
-from bothways.trust.peer_rules import CEL, Rule, check_together
+from bothways.trust.access.cel import CelRule
+from bothways.trust.access.peer_rules import CEL, Rule, check_together
+from bothways.trust.access.rule import PeerRule
 
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
 

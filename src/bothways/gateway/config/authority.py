@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlencode
 
 from bothways.errors import ConfigError
 from bothways.gateway.config.strict_toml import Table
-from bothways.trust.credentials import Credentials
-from bothways.trust.names import server_name
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.path.name_matching import server_name
 
 if TYPE_CHECKING:
     from bothways.ca.profiles import Holder

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bothways.errors import ConfigError
-from bothways.trust.credentials import Credentials
-from bothways.trust.parsing import PassphraseNeeded
-from bothways.trust.passphrase import passphrase_in
+from bothways.trust.decoding.parsing import PassphraseNeeded
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.own_identity.passphrase import passphrase_in
 
 TOKEN_URI = "pkcs11:"
 

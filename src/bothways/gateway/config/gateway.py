@@ -35,7 +35,7 @@ from bothways.gateway.shared.store_client import check_usable
 from bothways.servers.addresses import Address, ListenerAddress, UnixAddress, parsed_address
 from bothways.starttls import Accepted
 from bothways.trust.files import FilePath
-from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.names.general import is_dns_name, lower_ascii
 
 MOST_LISTENERS = 64
 

@@ -10,7 +10,7 @@ from bothways.gateway.sources import SPIFFE
 from bothways.spiffe.addresses import found_address
 from bothways.spiffe.identities import TrustDomains, checked_domain, identities_in, trust_domain
 from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 
 
 class SpiffeIdentity(NamedTuple):

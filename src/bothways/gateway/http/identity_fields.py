@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.gateway.config.http import IdentityField
 from bothways.gateway.http.messages import Field
 from bothways.tls.events import Peer
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.distinguished_names import dn_text, is_readable
-from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.names.distinguished import dn_text, is_readable
+from bothways.trust.names.general import is_dns_name, lower_ascii
 
 MOST_BYTES = 32 * 1024  # of all these fields together
 SUBJECT_LIMIT = 4096  # characters of a subject; a longer one is left out, since a part of it is another name

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from bothways.gateway.http.messages import RefusedRequest
-from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.names.general import is_dns_name, lower_ascii
 
 if TYPE_CHECKING:
     from bothways.gateway.routes import Route, Routes

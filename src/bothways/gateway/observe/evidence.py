@@ -10,7 +10,7 @@ from typing import Literal
 
 from bothways.describe.escape import visible
 from bothways.gateway.held import SYSTEM_ANCHORS, Held
-from bothways.trust.certificate import subject_of
+from bothways.trust.certificate.parsed import subject_of
 
 MOST = 256  # of each kind: files may hold any number
 NAME_LIMIT = 120

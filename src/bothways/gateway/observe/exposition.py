@@ -25,7 +25,7 @@ from bothways.gateway.observe import meter
 from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import evidence, expiring
 from bothways.gateway.observe.snapshot import identities
-from bothways.trust.renewal import is_overdue
+from bothways.trust.own_identity.renewal import is_overdue
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 PREFIX = "bothways_gateway_"

@@ -18,7 +18,7 @@ from bothways.gateway.observe.health import problems
 from bothways.gateway.observe.pages import PageAnswer
 from bothways.gateway.observe.snapshot import documents
 from bothways.ladder.html_style import BASE, REPORT, document, escaped, policy
-from bothways.trust.renewal import PART
+from bothways.trust.own_identity.renewal import PART
 
 CONNECTIONS = 100
 ROWS = 50

@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from bothways.faults import shown
 from bothways.gateway.held import Held
 from bothways.gateway.shared.news_index import BadNews
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import TOLERANCE, Evidence
-from bothways.trust.ocsp import MAX_AGE, OCSPResponse
-from bothways.trust.ocsp_request import hashed, key_bits
+from bothways.trust.ocsp.request import hashed, key_bits
+from bothways.trust.ocsp.response import MAX_AGE, OCSPResponse
 from bothways.trust.revocation.news import revokes
 from bothways.trust.work import OutOfWork
 

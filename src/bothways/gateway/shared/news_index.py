@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from bothways.ticket_keys.wrapping import Wrapping
 from bothways.tls.crypto.aead import NONCE_SIZE, TAG_SIZE
 from bothways.tls.crypto.hkdf import expand, extract
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import Evidence
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 
 PREFIX = "bothways:news:"
 LARGEST_NEWS = 4 * 1024 * 1024  # a CRL that is longer is not published

@@ -26,7 +26,7 @@ from bothways.gateway.shared.news_index import LARGEST_NEWS, BadNews, Listed, li
 from bothways.gateway.shared.news_kept import MOST_OWN, OwnNews, WaitingNews
 from bothways.gateway.shared.news_store import LIFETIME_SECONDS, NewsStore
 from bothways.gateway.shared.store_client import StoreRefused
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import TOLERANCE, Evidence
 from bothways.trust.revocation.news import Taken, revokes
 

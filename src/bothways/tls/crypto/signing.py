@@ -21,10 +21,10 @@ from cryptography.x509.oid import PublicKeyAlgorithmOID
 from bothways.faults import Fault, blame
 from bothways.iana import NamedGroup, SignatureScheme, name
 from bothways.roles import Version
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.parsing import encoded
-from bothways.trust.public_keys import PSSRestriction, pss_restriction
-from bothways.trust.raw_public_key import RawPublicKey
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.certificate.public_keys import PSSRestriction, pss_restriction
+from bothways.trust.certificate.raw_public_key import RawPublicKey
+from bothways.trust.decoding.parsing import encoded
 from bothways.trust.work import has_long_exponent
 
 PublicKey = Any

@@ -18,7 +18,8 @@ from bothways.tls.wire.extension_placement import first_repeated
 from bothways.tls.wire.extension_table import ECH_CONFIG, MOST_ECH_CONFIGS
 from bothways.tls.wire.extensions import ECHConfigEntry
 from bothways.tls.wire.fields import opaque, record, single_field, uint, vector
-from bothways.trust import files, pem
+from bothways.trust import files
+from bothways.trust.decoding import pem
 
 VERSION = int(ExtensionType.encrypted_client_hello)
 FILE_LIMIT = 256 * 1024

@@ -24,7 +24,8 @@ from bothways.tls.ech.configs import (
     is_public_name,
 )
 from bothways.tls.wire.extensions import RetryConfigs
-from bothways.trust import files, parsing, pem
+from bothways.trust import files
+from bothways.trust.decoding import parsing, pem
 
 
 class ECHKey:

@@ -11,9 +11,9 @@ from typing import cast
 from bothways.errors import ConfigError
 from bothways.faults import Fault, blame
 from bothways.tls.events import Peer
-from bothways.trust.access import PeerRule
-from bothways.trust.cel import CelRule
-from bothways.trust.peer_rules import AnyOf, Rule
+from bothways.trust.access.cel import CelRule
+from bothways.trust.access.peer_rules import AnyOf, Rule
+from bothways.trust.access.rule import PeerRule
 
 logger = logging.getLogger("bothways")
 

@@ -23,7 +23,7 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import Encoded, encoded
 from bothways.tls.wire.tls13 import Certificate, CertificateEntry, CertificateVerify, Finished
 from bothways.trust.anchors import TrustStore
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 
 # The context string of the signature of each role, and the id of its check.
 _PROOFS = {

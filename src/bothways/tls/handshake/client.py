@@ -27,7 +27,7 @@ from bothways.tls.handshake.settings import ClientSettings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
-from bothways.trust.names import ServerName
+from bothways.trust.path.name_matching import ServerName
 
 
 def client_handshake(

@@ -59,7 +59,7 @@ from bothways.tls.wire.tls12 import (
     rsa_key_exchange,
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
-from bothways.trust.names import ServerName
+from bothways.trust.path.name_matching import ServerName
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 

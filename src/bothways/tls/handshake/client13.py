@@ -62,7 +62,7 @@ from bothways.tls.wire.tls13 import (
     EncryptedExtensions,
     Finished,
 )
-from bothways.trust.names import ServerName, server_name
+from bothways.trust.path.name_matching import ServerName, server_name
 from bothways.trust.verdict import Purpose
 
 

@@ -26,8 +26,8 @@ from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import codes
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.hello import ClientHello, ServerHello, with_extensions
-from bothways.trust.external_psks import PskRequest, request_for_key
-from bothways.trust.names import ServerName
+from bothways.trust.keys.external_psks import PskRequest, request_for_key
+from bothways.trust.path.name_matching import ServerName
 
 
 class OfferedKey(NamedTuple):

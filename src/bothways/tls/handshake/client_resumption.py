@@ -25,8 +25,8 @@ from bothways.tls.resumption.session import Origin, Session
 from bothways.tls.resumption.session_store import SessionKey, SessionStore
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import NewSessionTicket
-from bothways.trust.names import ServerName
-from bothways.trust.pins import PinRequest
+from bothways.trust.keys.pins import PinRequest
+from bothways.trust.path.name_matching import ServerName
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 

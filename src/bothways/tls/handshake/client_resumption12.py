@@ -25,7 +25,7 @@ from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import NewSessionTicket
-from bothways.trust.names import ServerName
+from bothways.trust.path.name_matching import ServerName
 
 
 class Known12(NamedTuple):

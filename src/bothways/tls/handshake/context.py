@@ -18,8 +18,8 @@ from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire.flight import Message, encode_message
 from bothways.tls.wire.hello import ClientHello
-from bothways.trust.credentials import Credentials
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.own_identity.credentials import Credentials
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from bothways.tls.handshake.oid_filters import holds
 from bothways.tls.handshake.own_credentials import OwnCredentials
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import CertificateRequest
-from bothways.trust.credentials import Credentials
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
 
 Own = Credentials | RawKeyCredentials
 

@@ -15,12 +15,12 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import described, schemes_for
 from bothways.tls.handshake.settings import Negotiation, PeerTrust
 from bothways.trust.anchors import NO_ANCHORS, TrustStore, WatchedTrustStore
-from bothways.trust.credentials import Credentials, WatchedCredentials
-from bothways.trust.external_psks import ExternalPSKs, WatchedExternalPSKs
-from bothways.trust.names import ServerName
+from bothways.trust.keys.external_psks import ExternalPSKs, WatchedExternalPSKs
+from bothways.trust.keys.pins import PinnedKeys, WatchedPinnedKeys
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.pins import PinnedKeys, WatchedPinnedKeys
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.own_identity.credentials import Credentials, WatchedCredentials
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
+from bothways.trust.path.name_matching import ServerName
 from bothways.trust.revocation import Revocation
 
 # So many keys of one server a client offers, each for every hash.

@@ -37,8 +37,8 @@ from bothways.tls.handshake.settings import Settings
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls12 import CertificateRequest
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.credentials import Credentials
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.own_identity.credentials import Credentials
 
 # Used for a client that sends no supported_groups (RFC 4492 5.1.1).
 FIRST_GROUPS = (NamedGroup.secp256r1, NamedGroup.secp384r1, NamedGroup.secp521r1)

@@ -11,8 +11,8 @@ from cryptography import x509
 
 from bothways.faults import Fault, blame
 from bothways.tls.wire.extensions import OidFilter
+from bothways.trust.decoding.extensions import extension_of
 from bothways.trust.der import BIT_STRING, SEQUENCE, elements, expect_element
-from bothways.trust.extensions import extension_of
 
 KEY_USAGE = bytes.fromhex("0603551d0f")
 EXTENDED_KEY_USAGE = bytes.fromhex("0603551d25")

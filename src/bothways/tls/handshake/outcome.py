@@ -10,7 +10,7 @@ from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Caution, Peer
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.wire.tls13 import NewSessionTicket
-from bothways.trust.external_psks import PskRequest
+from bothways.trust.keys.external_psks import PskRequest
 from bothways.trust.request import PeerRequest
 
 Exporter = Callable[[str, bytes | None, int], bytes]

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from bothways.roles import Version
 from bothways.tls.crypto.signing import curve_of, schemes_for
-from bothways.trust.credentials import Credentials
-from bothways.trust.general_names import is_dns_name, lower_ascii
+from bothways.trust.names.general import is_dns_name, lower_ascii
+from bothways.trust.own_identity.credentials import Credentials
 
 
 class OwnCredentials:

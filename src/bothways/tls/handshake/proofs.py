@@ -11,10 +11,10 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import check_signature
 from bothways.tls.keys.schedule13 import same_secret
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.constraints import key_weakness
-from bothways.trust.path import read_leaf
-from bothways.trust.raw_public_key import RawPublicKey, read_raw_key
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.certificate.raw_public_key import RawPublicKey, read_raw_key
+from bothways.trust.path.constraints import key_weakness
+from bothways.trust.path.validation import read_leaf
 
 
 class Signed:

@@ -15,8 +15,8 @@ from bothways.tls.events import Request, SignatureWanted
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Negotiated
 from bothways.tls.handshake.steps import Step
-from bothways.trust.credentials import Credentials
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
 
 M = TypeVar("M")
 N = TypeVar("N")

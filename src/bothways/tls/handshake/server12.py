@@ -74,7 +74,7 @@ from bothways.tls.wire.tls12 import (
     encrypted_premaster,
 )
 from bothways.tls.wire.tls13 import CertificateVerify, Finished
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Purpose
 

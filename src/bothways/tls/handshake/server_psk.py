@@ -21,7 +21,7 @@ from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.psk_importer import UsablePSK, find_psk, problem_with
 from bothways.tls.keys.schedule13 import EarlySecret
 from bothways.tls.resumption.binders import binders_octets
-from bothways.trust.external_psks import ExternalPSK, PskRequest, request_for_key
+from bothways.trust.keys.external_psks import ExternalPSK, PskRequest, request_for_key
 
 # So many identities of one ClientHello are looked up; one of them is used.
 IDENTITIES_TRIED = 8

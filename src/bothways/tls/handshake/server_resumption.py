@@ -35,8 +35,8 @@ from bothways.tls.resumption.session import (
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.tls13 import NewSessionTicket
-from bothways.trust.pins import PinRequest
-from bothways.trust.raw_public_key import read_raw_key
+from bothways.trust.certificate.raw_public_key import read_raw_key
+from bothways.trust.keys.pins import PinRequest
 from bothways.trust.request import PeerRequest, VerificationRequest
 from bothways.trust.verdict import Purpose
 

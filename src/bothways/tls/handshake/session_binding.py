@@ -10,10 +10,10 @@ from hashlib import sha256
 
 from bothways.tls.handshake.settings import ClientSettings, PeerTrust, Settings
 from bothways.tls.resumption.session_store import SessionKey
-from bothways.trust.credentials import Credentials
-from bothways.trust.general_names import lower_ascii
-from bothways.trust.names import ServerName
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.names.general import lower_ascii
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
+from bothways.trust.path.name_matching import ServerName
 
 _NO_ANCHORS = bytes(32)
 

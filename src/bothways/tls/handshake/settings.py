@@ -39,12 +39,12 @@ from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.compression import DISTRIBUTIONS, installed
 from bothways.trust.anchors import NO_ANCHORS, TrustStore
-from bothways.trust.credentials import Credentials
 from bothways.trust.evidence.fetch_policy import Fetch
-from bothways.trust.external_psks import ExternalPSKs
+from bothways.trust.keys.external_psks import ExternalPSKs
+from bothways.trust.keys.pins import PinnedKeys
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.pins import PinnedKeys
-from bothways.trust.raw_key import RawKeyCredentials
+from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
 from bothways.trust.revocation import Revocation
 
 JudgeAgain = Literal["never", "lapse", "change"]

@@ -20,9 +20,9 @@ from bothways.tls.handshake.settings import PeerTrust
 from bothways.tls.handshake.steps import LEGAL, Step
 from bothways.trust.evidence.fetched import ROUNDS, FetchedEvidence
 from bothways.trust.evidence.http_exchange import EvidenceReply, Found, Missing, read_reply, with_nonces
-from bothways.trust.external_psks import NO_KEYS, PskRequest
-from bothways.trust.names import ServerName
-from bothways.trust.pins import NO_PINS, PinnedKeys, PinRequest
+from bothways.trust.keys.external_psks import NO_KEYS, PskRequest
+from bothways.trust.keys.pins import NO_PINS, PinnedKeys, PinRequest
+from bothways.trust.path.name_matching import ServerName
 from bothways.trust.request import PeerRequest, VerificationRequest
 from bothways.trust.verdict import EvidenceRequest, Purpose, Refused, Verdict
 

@@ -16,7 +16,7 @@ from bothways.tls.crypto.suites import Suite
 from bothways.tls.keys.schedule13 import EarlySecret, PskKind
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.fields import opaque, record, uint
-from bothways.trust.external_psks import ExternalPSK, ExternalPSKs
+from bothways.trust.keys.external_psks import ExternalPSK, ExternalPSKs
 
 _HASHES: dict[str, HashAlgorithm] = {"SHA-256": SHA256(), "SHA-384": SHA384()}
 _KDFS = {"sha256": TLSKdf.HKDF_SHA256, "sha384": TLSKdf.HKDF_SHA384}

@@ -25,7 +25,7 @@ from bothways.tls.record.protection import Protection
 from bothways.tls.runner import ScriptRunner
 from bothways.tls.wire.flight import Message, encode_message, encoded
 from bothways.tls.wire.tls13 import CertificateRequest, CertificateVerify, Finished
-from bothways.trust.credentials import Credentials
+from bothways.trust.own_identity.credentials import Credentials
 
 REQUEST_LIMIT = 32
 # Requests of HTTP/2 share a connection, so that a certificate could not be assigned to one of them (RFC 9113 9.2.3).

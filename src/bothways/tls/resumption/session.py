@@ -14,7 +14,7 @@ from bothways.tls.keys.schedule13 import resumption_psk
 from bothways.tls.resumption.age import milliseconds, obfuscated
 from bothways.tls.wire.codec import decode, encode
 from bothways.tls.wire.fields import opaque, record, rest, uint, vector
-from bothways.trust.raw_public_key import RawPublicKey
+from bothways.trust.certificate.raw_public_key import RawPublicKey
 
 # In bytes. The ticket is sent in a ClientHello: for a longer chain a full handshake is cheaper.
 CHAIN_LIMIT = 8 * 1024

@@ -18,7 +18,7 @@ from bothways.trust import files
 from bothways.trust.evidence.cache import EvidenceCache
 from bothways.trust.evidence.http_exchange import MAX_RESPONSE_BYTES, Evidence
 from bothways.trust.evidence.locations import is_host
-from bothways.trust.general_names import lower_ascii
+from bothways.trust.names.general import lower_ascii
 from bothways.trust.verdict import EvidenceRequest
 
 Network = IPv4Network | IPv6Network

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.locations import URLParts
-from bothways.trust.ocsp import MAX_AGE, OCSPResponse, nonce_problem
-from bothways.trust.ocsp_request import NONCE_SIZE
-from bothways.trust.ocsp_request import request as ocsp_request
+from bothways.trust.ocsp.request import NONCE_SIZE
+from bothways.trust.ocsp.request import request as ocsp_request
+from bothways.trust.ocsp.response import MAX_AGE, OCSPResponse, nonce_problem
 from bothways.trust.verdict import EvidenceRequest
 from bothways.trust.work import OutOfWork
 

@@ -8,8 +8,8 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.faults import shown
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.locations import read_location
 from bothways.trust.verdict import EvidenceRequest

@@ -14,15 +14,15 @@ from itertools import pairwise
 from bothways.errors import ConfigError, logged
 from bothways.faults import shown
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.credentials import Credentials, WatchedCredentials
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.certificate.signatures import is_signed_by
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import TOLERANCE, Found, Missing
 from bothways.trust.evidence.jitter import Random, renewal_time, retry_time
 from bothways.trust.evidence.requests import response_requests
-from bothways.trust.ocsp import MAX_AGE, OCSPResponse, SingleResponse
+from bothways.trust.ocsp.response import MAX_AGE, OCSPResponse, SingleResponse
 from bothways.trust.ocsp_store import OCSPStore
-from bothways.trust.signatures import is_signed_by
+from bothways.trust.own_identity.credentials import Credentials, WatchedCredentials
 from bothways.trust.verdict import EvidenceRequest
 
 logger = logging.getLogger("bothways")

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from bothways.trust.anchors import TrustStore
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL, Names
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL, Names
 from bothways.trust.evidence.fetched import FetchedEvidence
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.revocation.policy import Revocation
 from bothways.trust.revocation.status import Statement
 from bothways.trust.verdict import Profile, SlowCheck

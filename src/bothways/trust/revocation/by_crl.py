@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import CRL
-from bothways.trust.crl_entries import HOLD, REMOVED
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.entries import HOLD, REMOVED
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.requests import delta_requests
-from bothways.trust.path import Path
+from bothways.trust.path.validation import Path
+from bothways.trust.path.web_profile import crl_problem
 from bothways.trust.revocation.available import Available, StatusChecker
 from bothways.trust.revocation.crl_signers import CRLSigners
 from bothways.trust.revocation.distribution_points import applies, other_scope, points_of
 from bothways.trust.revocation.status import Good, Revoked, Statement, Unknown
 from bothways.trust.verdict import EvidenceRequest
-from bothways.trust.web_profile import crl_problem
 from bothways.trust.work import WorkBudget, WorkStep
 
 Reasons = frozenset[x509.ReasonFlags]

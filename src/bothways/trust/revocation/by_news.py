@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl_entries import HOLD
-from bothways.trust.path import Path
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.entries import HOLD
+from bothways.trust.path.validation import Path
 from bothways.trust.revocation.available import Available, StatusChecker
 from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_ocsp import ResponseSource

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl_entries import HOLD
-from bothways.trust.ocsp import MAX_AGE, OCSPResponse, SingleResponse, needs_no_check
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.entries import HOLD
+from bothways.trust.ocsp.response import MAX_AGE, OCSPResponse, SingleResponse, needs_no_check
 from bothways.trust.revocation.available import Available, StatusChecker
 from bothways.trust.revocation.status import BadStaple, Good, Revoked, Statement, Unknown
 from bothways.trust.work import WorkBudget, WorkStep

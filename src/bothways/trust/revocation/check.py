@@ -13,10 +13,10 @@ from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from bothways.faults import Fault, Reason
-from bothways.trust.certificate import ParsedCertificate
+from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.evidence.http_exchange import Missing
 from bothways.trust.evidence.requests import crl_requests, response_requests, unusable_url
-from bothways.trust.path import Path, PathCheck, StatusCheck
+from bothways.trust.path.validation import Path, PathCheck, StatusCheck
 from bothways.trust.revocation.available import Available
 from bothways.trust.revocation.by_crl import CRLSource
 from bothways.trust.revocation.by_news import NewsSource

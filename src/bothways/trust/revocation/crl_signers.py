@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 from cryptography import x509
 
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.path import Path, path_through
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.path.validation import Path, path_through
 from bothways.trust.revocation.available import StatusChecker
 from bothways.trust.revocation.status import Good
 from bothways.trust.work import WorkBudget, WorkStep

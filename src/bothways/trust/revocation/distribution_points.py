@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from bothways.faults import shown
-from bothways.trust.certificate import ParsedCertificate
-from bothways.trust.crl import ALL_REASONS, CRL, Names, general_names, point_names
-from bothways.trust.distinguished_names import normal, normal_relatives
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import ALL_REASONS, CRL, Names, general_names, point_names
+from bothways.trust.names.distinguished import normal, normal_relatives
 from bothways.trust.work import WorkBudget, WorkStep
 
 _URL = x509.UniformResourceIdentifier.__name__

@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from enum import Enum
 
-from bothways.trust.crl import CRL
+from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.http_exchange import Evidence
-from bothways.trust.ocsp import OCSPResponse
+from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 
 MOST_NEWS = 16384

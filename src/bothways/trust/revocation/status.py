@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from cryptography import x509
 
-from bothways.trust.crl import ALL_REASONS
+from bothways.trust.crl.revocation_list import ALL_REASONS
 from bothways.trust.verdict import EvidenceRequest
 
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""OCSP: the request, and one response (RFC 6960)."""
