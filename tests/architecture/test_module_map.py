@@ -69,8 +69,8 @@ ELSEWHERE = {
     "tls/connection_facts.py": "tls/test_connection.py",
     "tls/post_handshake/open_connection.py": "tls/post_handshake/test_certificate_requests.py",
     "tls/handshake/authentication13.py": "tls/handshake/test_faults_of_authentication.py",
-    "tls/handshake/client_offer.py": "tls/test_config.py",
-    "tls/handshake/server.py": "tls/handshake/test_server13.py",
+    "tls/handshake/client/offer.py": "tls/test_config.py",
+    "tls/handshake/server/start.py": "tls/handshake/server/test_script13.py",
     "tls/handshake/settings.py": "tls/test_config.py",
 }
 

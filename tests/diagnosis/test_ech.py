@@ -8,7 +8,7 @@ from bothways import explain_failure
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.observer import situation_of
 from tls.handshake.encrypted_hellos import client, outdated, server
-from tls.handshake.test_server_ech import connected
+from tls.handshake.server.test_ech import connected
 
 
 def first(failure: Exception | None) -> tuple[Cause, Party]:

@@ -71,16 +71,13 @@ from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.ech import configs as ech_configs
-from bothways.tls.handshake import (
-    certificate_compression,
-    client_resumption,
-    message_io,
-    server_psk,
-    server_resumption,
-)
+from bothways.tls.handshake import certificate_compression, message_io
 from bothways.tls.handshake import identity_fields as handshake_fields
 from bothways.tls.handshake import negotiation as handshake_negotiation
 from bothways.tls.handshake import settings as handshake_settings
+from bothways.tls.handshake.client import resumption as client_resumption
+from bothways.tls.handshake.server import psk as server_psk
+from bothways.tls.handshake.server import resumption as server_resumption
 from bothways.tls.post_handshake import certificate_requests, client_auth, messages
 from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from bothways import ConfigError
 from bothways.gateway.held import FileReader, Making
 from bothways.gateway.routes import made_routes
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server.start import ServiceRequest
 from gateway_talk import ANYBODY, Setting
 
 BACKEND = f'backend = "127.0.0.1:1"\n{ANYBODY}\n'

@@ -19,7 +19,9 @@ from bothways import ClientAuthenticated, Established, PeerFault
 from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.events import AlertSeen, Note
-from bothways.tls.handshake import client13, client_ech, client_psks
+from bothways.tls.handshake.client import ech as client_ech
+from bothways.tls.handshake.client import psks as client_psks
+from bothways.tls.handshake.client import script13 as client13
 from bothways.tls.keys.schedule13 import EarlySecret
 from bothways.tls.resumption.binders import binders_octets
 from bothways.tls.resumption.session_store import SESSIONS_EACH

@@ -368,7 +368,7 @@ def test_defect_in_the_engine_is_no_fault_of_the_peer(
         raise RuntimeError("a secret value")
 
     talk = pair(client_config(), server_config())
-    monkeypatch.setattr("bothways.tls.handshake.client13.check_finished", broken)
+    monkeypatch.setattr("bothways.tls.handshake.client.script13.check_finished", broken)
     talk.exchange()
     assert isinstance(talk.client.failure, InternalError)
     assert "not the peer's fault" in str(talk.client.failure)

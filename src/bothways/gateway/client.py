@@ -28,7 +28,7 @@ from bothways.servers.addresses import ListenerAddress, host_and_address
 from bothways.servers.places import source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted, Peer
-from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
+from bothways.tls.handshake.server.start import ProtocolRequired, ServiceRequest
 from bothways.trust.certificate.parsed import ParsedCertificate
 
 if TYPE_CHECKING:

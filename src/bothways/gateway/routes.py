@@ -24,7 +24,7 @@ from bothways.gateway.sources import ContentSources
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server.start import ServiceRequest
 from bothways.tls.handshake.settings import JudgeAgain
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust.anchors import TrustStore

@@ -16,7 +16,7 @@ from bothways.aio.watch import Watch
 from bothways.http.asgi import WithCaller
 from bothways.http.caller import Caller, of_transport
 from bothways.tls.config import ServerConfig
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server.start import ServiceRequest
 
 Protocol = type[asyncio.Protocol]
 SECURE = {"http": "https", "ws": "wss"}

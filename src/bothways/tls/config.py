@@ -22,8 +22,8 @@ from bothways.tls.events import Observer
 from bothways.tls.handshake.access import Allow, checked_allow
 from bothways.tls.handshake.certificate_compression import CompressedChains
 from bothways.tls.handshake.certificate_types import client_offer
-from bothways.tls.handshake.client import client_handshake
-from bothways.tls.handshake.client_offer import hello_extensions, shares_for
+from bothways.tls.handshake.client.offer import hello_extensions, shares_for
+from bothways.tls.handshake.client.start import client_handshake
 from bothways.tls.handshake.context import new_context
 from bothways.tls.handshake.identity_fields import (
     check_client_auth,
@@ -41,7 +41,7 @@ from bothways.tls.handshake.identity_fields import (
     refuses_unknown_name,
     resumes_12,
 )
-from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest, server_handshake
+from bothways.tls.handshake.server.start import ProtocolRequired, ServiceRequest, server_handshake
 from bothways.tls.handshake.settings import (
     PREFERRED_GROUPS,
     PREFERRED_SCHEMES,

@@ -10,7 +10,7 @@ import pytest
 from bothways.gateway.http.messages import RefusedRequest
 from bothways.gateway.http.request_authority import check_authority, server_name_of
 from bothways.servers.addresses import TCPAddress
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server.start import ServiceRequest
 
 HERE = TCPAddress("127.0.0.1", 1)
 

@@ -132,7 +132,7 @@ class ResumedById(Resumed12):
 def knowing_no_tickets() -> Iterator[None]:
     """Within, our clients know no tickets."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bothways.tls.handshake.client.ticket_extension", lambda settings, offered: ())
+        patch.setattr("bothways.tls.handshake.client.start.ticket_extension", lambda settings, offered: ())
         yield
 
 

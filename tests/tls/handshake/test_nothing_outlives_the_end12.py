@@ -11,7 +11,8 @@ import pytest
 from bothways import Connection
 from bothways.iana import Alert
 from bothways.roles import Role
-from bothways.tls.handshake import client12, server12
+from bothways.tls.handshake.client import script12 as client12
+from bothways.tls.handshake.server import script12 as server12
 from bothways.tls.keys.schedule12 import MainSecret
 from bothways.tls.record.protection import Protection12
 from bothways.tls.wire.tls12 import ClientKeyExchange, ServerKeyExchange

@@ -31,7 +31,7 @@ from bothways.starttls import Accepted
 from bothways.tls.config import ServerConfig
 from bothways.tls.connection import Connection
 from bothways.tls.driver import LINGER_SECONDS, ConnectionStatus
-from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
+from bothways.tls.handshake.server.start import ProtocolRequired, ServiceRequest
 from bothways.trust.verdict import Outcome
 
 HELLO_SECONDS = 10.0  # seconds for the ClientHello; the time limit of the handshake starts after it

@@ -16,7 +16,7 @@ from bothways.trust.names.general import is_dns_name, lower_ascii
 if TYPE_CHECKING:
     from bothways.gateway.routes import Route, Routes
     from bothways.servers.addresses import ListenerAddress
-    from bothways.tls.handshake.server import ServiceRequest
+    from bothways.tls.handshake.server.start import ServiceRequest
 
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?", re.ASCII)
 

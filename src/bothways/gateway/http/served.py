@@ -10,7 +10,7 @@ from bothways.gateway.http.messages import Field
 if TYPE_CHECKING:
     from bothways.gateway.routes import Route, Routes
     from bothways.servers.addresses import ListenerAddress
-    from bothways.tls.handshake.server import ServiceRequest
+    from bothways.tls.handshake.server.start import ServiceRequest
 
 
 @dataclass(slots=True)

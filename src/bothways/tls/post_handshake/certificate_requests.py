@@ -20,7 +20,7 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.position import Position
 from bothways.tls.handshake.script import Enter, Script, expect
-from bothways.tls.handshake.server13 import client_proof, client_request, request_for
+from bothways.tls.handshake.server.script13 import client_proof, client_request, request_for
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge_client

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bothways.iana import HandshakeType
-from bothways.tls.handshake.offered import Offered
+from bothways.tls.handshake.client.offered import Offered
 from bothways.tls.wire.hello import ClientHello
 from tls.handshake.conversations import EXAMPLES
 

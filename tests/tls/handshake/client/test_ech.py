@@ -27,7 +27,7 @@ from bothways.tls.ech.configs import VERSION
 from bothways.tls.events import Established, MessageSeen, Note
 from bothways.tls.handshake.identity_fields import KEYS_OFFERED
 from bothways.tls.handshake.negotiation import COOKIE_LIMIT
-from bothways.tls.handshake.server_ech import ReceivedHello
+from bothways.tls.handshake.server.ech import ReceivedHello
 from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.resumption.session_store import LARGEST_TICKET
 from bothways.tls.wire import extensions as ext
@@ -40,7 +40,7 @@ from tamper import Refusal, altering, changing, editing, extending, refused, una
 from tls.ech.test_configs import contents
 from tls.handshake.conversations import RETRY, client_config, credentials, psk, server_config
 from tls.handshake.encrypted_hellos import PRIVATE, PUBLIC, client, key, outdated, server
-from tls.handshake.test_server_ech import connected, messages
+from tls.handshake.server.test_ech import connected, messages
 
 SERVER = Role.SERVER
 

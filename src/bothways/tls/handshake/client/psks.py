@@ -15,7 +15,7 @@ from bothways.iana import CipherSuite
 from bothways.iana import name as spelled
 from bothways.roles import Role
 from bothways.tls.crypto.suites import SUITES13, Suite
-from bothways.tls.handshake.client_resumption import OfferedSession
+from bothways.tls.handshake.client.resumption import OfferedSession
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.identity_fields import KEYS_OFFERED
 from bothways.tls.handshake.settings import ClientSettings

@@ -24,7 +24,7 @@ from bothways.tls.handshake.authentication12 import (
     protection,
     send_finished_12,
 )
-from bothways.tls.handshake.client_resumption12 import (
+from bothways.tls.handshake.client.resumption12 import (
     Known12,
     OfferedSession12,
     SessionKeeper12,

@@ -23,15 +23,16 @@ from bothways.tls.handshake.authentication13 import (
     send_finished,
 )
 from bothways.tls.handshake.certificate_types import X509, CertificateTypes, check_server_type, chosen_types
-from bothways.tls.handshake.client_ech import (
+from bothways.tls.handshake.client.ech import (
     check_confirmed_again,
     reject,
     retry_configs,
     send_encrypted_again,
     settle,
 )
-from bothways.tls.handshake.client_psks import OfferedKey, OfferedPSK, chosen_psk, of_hash, send_hello
-from bothways.tls.handshake.client_resumption import OfferedSession, session_keeper
+from bothways.tls.handshake.client.offered import Offered
+from bothways.tls.handshake.client.psks import OfferedKey, OfferedPSK, chosen_psk, of_hash, send_hello
+from bothways.tls.handshake.client.resumption import OfferedSession, session_keeper
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import Own, choose_for_request
 from bothways.tls.handshake.negotiation import (
@@ -41,7 +42,6 @@ from bothways.tls.handshake.negotiation import (
     check_server_hello,
     server_share,
 )
-from bothways.tls.handshake.offered import Offered
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Finish, Signed, SignedByKey
 from bothways.tls.handshake.record_size import keep_to_limit

@@ -11,9 +11,9 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import asked_name, choose_version, refuse_protocols
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
-from bothways.tls.handshake.server12 import server_handshake_12
-from bothways.tls.handshake.server13 import server_handshake_13
-from bothways.tls.handshake.server_ech import decrypt_hello
+from bothways.tls.handshake.server.ech import decrypt_hello
+from bothways.tls.handshake.server.script12 import server_handshake_12
+from bothways.tls.handshake.server.script13 import server_handshake_13
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.wire import extensions as ext

@@ -49,9 +49,9 @@ from bothways.tls.handshake.outcome import HandshakeResult, Negotiated, Verified
 from bothways.tls.handshake.proofs import Signed, SignedByKey
 from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, Script, expect
-from bothways.tls.handshake.server_ech import ReceivedHello
-from bothways.tls.handshake.server_psk import KnownKey, ProvedKey, known_key, prove_key, refuse_without_key
-from bothways.tls.handshake.server_resumption import (
+from bothways.tls.handshake.server.ech import ReceivedHello
+from bothways.tls.handshake.server.psk import KnownKey, ProvedKey, known_key, prove_key, refuse_without_key
+from bothways.tls.handshake.server.resumption import (
     Resumed,
     judge_resumed_client,
     may_resume,

@@ -48,14 +48,8 @@ from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.proofs import Signed
 from bothways.tls.handshake.record_size import answer_limit, check_offered_limit
 from bothways.tls.handshake.script import Agreed, ChangeCipherSpec, Script, expect, sign_with
-from bothways.tls.handshake.server_resumption import judge_resumed_client
-from bothways.tls.handshake.server_resumption12 import (
-    Issuing,
-    Resumed12,
-    issue_12,
-    issuing_12,
-    resume_12,
-)
+from bothways.tls.handshake.server.resumption import judge_resumed_client
+from bothways.tls.handshake.server.resumption12 import Issuing, Resumed12, issue_12, issuing_12, resume_12
 from bothways.tls.handshake.settings import PeerTrust, Settings
 from bothways.tls.handshake.steps import Step
 from bothways.tls.handshake.verification import judge_client

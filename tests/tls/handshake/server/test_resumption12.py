@@ -22,10 +22,10 @@ from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock, Pair, pair
 from tamper import Refusal, altering, assert_reported, changing, editing, without
+from tls.handshake.client.test_resumption import established, lists, talk
+from tls.handshake.client.test_resumption12 import BOTH_VERSIONS, configs
 from tls.handshake.conversations import anchors, authority, credentials, credentials_of, identity
 from tls.handshake.conversations12 import CONVERSATIONS, ECDSA_SUITES, knowing_no_tickets, server_config
-from tls.handshake.test_client_resumption import established, lists, talk
-from tls.handshake.test_client_resumption12 import BOTH_VERSIONS, configs
 
 DAY = timedelta(days=1)
 
@@ -99,7 +99,7 @@ def test_a_client_that_was_revoked_since_gets_a_full_handshake_that_says_why(by_
     store = CRLStore(lists())
     with pytest.MonkeyPatch.context() as patch:
         if by_id:
-            patch.setattr("bothways.tls.handshake.client.ticket_extension", lambda *_: ())
+            patch.setattr("bothways.tls.handshake.client.start.ticket_extension", lambda *_: ())
         client, server, _ = configs(server={"revocation": Revocation(crls=store)})
         assert [established(client, server) for _ in range(2)] == [False, True]
         for each in lists(identity("client.example", "P-256")):
@@ -256,7 +256,7 @@ def test_a_chain_that_no_ticket_carries_gets_an_empty_one() -> None:
     """RFC 5077 3.3: what was announced has to come."""
     client, server, _ = configs()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bothways.tls.handshake.server_resumption.CHAIN_LIMIT", 10)
+        patch.setattr("bothways.tls.handshake.server.resumption.CHAIN_LIMIT", 10)
         _, _, tickets = answer(client, server)
         assert tickets == [NewSessionTicket(0, b"")]
         assert not established(client, server)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from bothways.tls.crypto.groups import KeyOffer
 from bothways.tls.crypto.hpke import Context, HpkeSuite
 from bothways.tls.ech.configs import ECHConfig
-from bothways.tls.handshake.client_psks import OfferedPSK
+from bothways.tls.handshake.client.psks import OfferedPSK
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.resumption.session_store import SessionKey
 from bothways.tls.wire.hello import ClientHello

@@ -11,7 +11,7 @@ from bothways import ConfigError, ExternalPSK, ExternalPSKs, Fault, PeerAlert, P
 from bothways.iana import Alert, ExtensionType
 from bothways.roles import Role
 from bothways.tls.events import MessageSeen, Note
-from bothways.tls.handshake.client_psks import KEYS_OFFERED
+from bothways.tls.handshake.client.psks import KEYS_OFFERED
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.extension_table import code
 from bothways.tls.wire.flight import encode_message

@@ -13,7 +13,7 @@ from bothways.iana import CipherSuite
 from bothways.iana import name as spelled
 from bothways.tls.crypto.suites import Suite
 from bothways.tls.events import Caution
-from bothways.tls.handshake.client_resumption import accepted_now
+from bothways.tls.handshake.client.resumption import accepted_now
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.session_binding import client_key, key_of_12

@@ -18,9 +18,9 @@ from bothways.tls.crypto.suites import Suite
 from bothways.tls.ech.configs import SUITES, VERSION, ECHConfigList, encoded_list, preferred_config
 from bothways.tls.ech.confirmation import confirmation, confirmation_in, unconfirmed
 from bothways.tls.ech.inner_hello import INNER, associated_data, encoded_inner, with_payload
-from bothways.tls.handshake.client_psks import OfferedPSK, offering
+from bothways.tls.handshake.client.offered import EncryptedOffer, Offered
+from bothways.tls.handshake.client.psks import OfferedPSK, offering
 from bothways.tls.handshake.context import HandshakeContext
-from bothways.tls.handshake.offered import EncryptedOffer, Offered
 from bothways.tls.keys.schedule13 import same_secret
 from bothways.tls.keys.transcript import Transcript
 from bothways.tls.wire import extensions as ext

@@ -10,7 +10,7 @@ from bothways import Fault, ServerConfig, TrustStore
 from bothways.iana import ContentType
 from bothways.tls.events import MessageSeen, Note, RecordSeen
 from bothways.tls.handshake.access import Refusal
-from bothways.tls.handshake.server import ProtocolRequired, ServiceRequest
+from bothways.tls.handshake.server.start import ProtocolRequired, ServiceRequest
 from bothways.tls.handshake.settings import AUTHORITIES_LIMIT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import RETRY_RANDOM, ServerHello, is_retry

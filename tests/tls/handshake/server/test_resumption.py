@@ -28,7 +28,7 @@ from bothways import (
 from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.events import MessageSeen, Note
-from bothways.tls.handshake.server_resumption import TICKETS_TRIED
+from bothways.tls.handshake.server.resumption import TICKETS_TRIED
 from bothways.tls.handshake.session_binding import client_key
 from bothways.tls.resumption.session import CHAIN_LIMIT
 from bothways.tls.wire import extensions as ext
@@ -41,6 +41,7 @@ from bothways.trust.path.name_matching import server_name
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock, Pair, pair
 from tamper import Edit, Refusal, altering, assert_reported, changing, editing, with_extensions, without
+from tls.handshake.client.test_resumption import configs, established, lists, talk
 from tls.handshake.conversations import (
     CONVERSATIONS,
     anchors,
@@ -50,7 +51,6 @@ from tls.handshake.conversations import (
     identity,
     server_config,
 )
-from tls.handshake.test_client_resumption import configs, established, lists, talk
 
 DAY = timedelta(days=1)
 
@@ -337,7 +337,7 @@ class Rebinding:
         self._change = change
 
     def play(self, client: ClientConfig, server: ServerConfig) -> tuple[Pair, list[Note]]:
-        from bothways.tls.handshake import client_psks
+        from bothways.tls.handshake.client import psks as client_psks
 
         honest = client_psks.offering
         notes: list[Note] = []

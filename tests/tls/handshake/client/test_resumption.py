@@ -22,7 +22,7 @@ from bothways import (
 from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.events import Judged, MessageSeen, Note
-from bothways.tls.handshake.client_resumption import TICKETS_KEPT
+from bothways.tls.handshake.client.resumption import TICKETS_KEPT
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, EncryptedExtensions, NewSessionTicket

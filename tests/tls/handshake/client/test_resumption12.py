@@ -19,6 +19,7 @@ from bothways.trust.crl_store import CRLStore
 from bothways.trust.revocation import Revocation
 from pair import NOON, FrozenClock
 from tamper import Refusal, after, altering, assert_reported, changing, unaltered, without
+from tls.handshake.client.test_resumption import established, lists, talk
 from tls.handshake.conversations import credentials, identity
 from tls.handshake.conversations12 import (
     CONVERSATIONS,
@@ -29,7 +30,6 @@ from tls.handshake.conversations12 import (
     knowing_no_tickets,
     server_config,
 )
-from tls.handshake.test_client_resumption import established, lists, talk
 
 BOTH_VERSIONS = {"versions": ("1.3", "1.2")}
 

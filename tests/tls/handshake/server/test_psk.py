@@ -29,8 +29,9 @@ from bothways.errors import AuthenticationUnavailable
 from bothways.iana import Alert
 from bothways.roles import Role
 from bothways.tls.events import Judged, MessageSeen, Note, Proved
-from bothways.tls.handshake import client_psks, server_psk
-from bothways.tls.handshake.server_psk import IDENTITIES_TRIED
+from bothways.tls.handshake.client import psks as client_psks
+from bothways.tls.handshake.server import psk as server_psk
+from bothways.tls.handshake.server.psk import IDENTITIES_TRIED
 from bothways.tls.keys.schedule13 import EarlySecret
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello

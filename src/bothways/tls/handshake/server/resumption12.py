@@ -14,7 +14,7 @@ from bothways.faults import Fault, blame
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation12 import Choice12, Offer12
 from bothways.tls.handshake.outcome import Verified
-from bothways.tls.handshake.server_resumption import judge_session, seal_session
+from bothways.tls.handshake.server.resumption import judge_session, seal_session
 from bothways.tls.handshake.session_binding import server_context_12
 from bothways.tls.handshake.settings import Settings
 from bothways.tls.keys.schedule12 import MainSecret

@@ -11,7 +11,7 @@ from bothways.iana import Alert, ExtensionType
 from bothways.roles import Role
 from bothways.tls.ech.inner_hello import INNER
 from bothways.tls.events import MessageSeen, Note, Proved
-from bothways.tls.handshake.server import ServiceRequest
+from bothways.tls.handshake.server.start import ServiceRequest
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.hello import ClientHello, ServerHello
 from bothways.tls.wire.tls13 import EncryptedExtensions

@@ -7,19 +7,15 @@ from collections.abc import Sequence
 from bothways.iana import CompressionMethod, ProtocolVersion
 from bothways.roles import Version
 from bothways.tls.crypto.groups import KeyOffer, offer
-from bothways.tls.handshake.client12 import client_handshake_12
-from bothways.tls.handshake.client13 import client_handshake_13
-from bothways.tls.handshake.client_ech import send_encrypted, with_grease
-from bothways.tls.handshake.client_psks import keys_to_offer, send_hello
-from bothways.tls.handshake.client_resumption import session_to_offer
-from bothways.tls.handshake.client_resumption12 import (
-    OfferedSession12,
-    known_12,
-    ticket_extension,
-)
+from bothways.tls.handshake.client.ech import send_encrypted, with_grease
+from bothways.tls.handshake.client.offered import Offered
+from bothways.tls.handshake.client.psks import keys_to_offer, send_hello
+from bothways.tls.handshake.client.resumption import session_to_offer
+from bothways.tls.handshake.client.resumption12 import OfferedSession12, known_12, ticket_extension
+from bothways.tls.handshake.client.script12 import client_handshake_12
+from bothways.tls.handshake.client.script13 import client_handshake_13
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.negotiation import check_server_version
-from bothways.tls.handshake.offered import Offered
 from bothways.tls.handshake.outcome import HandshakeResult, Negotiated
 from bothways.tls.handshake.script import Agreed, Script, expect
 from bothways.tls.handshake.session_binding import client_key

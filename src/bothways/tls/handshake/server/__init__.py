@@ -1,0 +1,1 @@
+"""The server's side: the hello that it reads, the script of each version, what it resumes, and the encrypted hello."""
