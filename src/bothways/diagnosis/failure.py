@@ -11,6 +11,7 @@ from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight, ranked
 from bothways.diagnosis.foreign import errors as foreign_errors
+from bothways.diagnosis.foreign.reading import attribute, readable
 from bothways.diagnosis.observer import situation_of
 from bothways.diagnosis.peer import departure, network
 from bothways.diagnosis.situation import UNNAMED, Files, Observed, OwnSide, Situation
@@ -22,6 +23,7 @@ from bothways.tls.handshake.history import FailureFacts
 LOOKED_AT = 256  # exceptions that are looked at; libraries wrap about a dozen
 LEFT = "the handshake had succeeded; some clients verify our certificate, or compare its name, only then"
 BY_PYTHON = ("builtins", "socket")
+HOLDING = ("__cause__", "__context__", "failure", "reason", "os_error", "certificate_error")
 PARTS = 64  # members of one exception that are looked at, such as of an exception group
 
 
@@ -50,10 +52,10 @@ def explain_failure(
         if told is not None:
             return told
         found = _of_network(error) or error
-    situation = getattr(found, "situation", None)
+    shown = readable(found)
+    situation = getattr(shown, "situation", None)
     if isinstance(situation, FailureFacts):
         situation = situation_of(situation)
-    shown = found if isinstance(found, Exception) else RuntimeError(repr(found))
     if not isinstance(situation, Situation):
         return explain(shown)
     known = situation.own_side
@@ -132,7 +134,7 @@ def _of_network(exception: BaseException) -> OSError | None:
     Libraries derive exceptions of their own from `OSError`, which say less than what they contain.
     """
     found = [each for each in _within(exception) if isinstance(each, OSError)]
-    known = (each for each in found if getattr(each, "situation", None) is not None)
+    known = (each for each in found if attribute(each, "situation") is not None)
     own = (each for each in found if type(each).__module__ in BY_PYTHON and type(each) is not OSError)
     return next(known, None) or next(own, None) or next(iter(found), None)
 
@@ -150,18 +152,8 @@ def _within(exception: BaseException) -> Iterator[BaseException]:
 
 
 def _parts(exception: BaseException) -> Iterator[BaseException]:
-    held: list[object] = [exception.__cause__, exception.__context__]
-    held += [_attribute(exception, name) for name in ("failure", "reason", "os_error", "certificate_error")]
-    if isinstance(exception.args, tuple):
-        held += exception.args[:PARTS]
-    if isinstance(exception, BaseExceptionGroup):
-        held += exception.exceptions[:PARTS]
+    held = [attribute(exception, name) for name in HOLDING]
+    for several in (attribute(exception, "args"), attribute(exception, "exceptions")):
+        if isinstance(several, tuple):
+            held += several[:PARTS]
     yield from (each for each in held if isinstance(each, BaseException))
-
-
-def _attribute(exception: BaseException, name: str) -> object:
-    """Return an attribute of a library's exception, or None: its properties may raise anything."""
-    try:
-        return getattr(exception, name, None)
-    except Exception:  # noqa: BLE001 - what cannot be read holds nothing of ours
-        return None

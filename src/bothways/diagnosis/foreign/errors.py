@@ -11,11 +11,11 @@ from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
 from bothways.diagnosis.diagnosis import Explanation, Likely, ranked
+from bothways.diagnosis.foreign.reading import attribute, text_of
 from bothways.diagnosis.foreign.replies import (
     explain_reply,
     is_of_proxy,
     library_of,
-    text_of,
     tls_not_offered,
     words_of,
 )
@@ -63,7 +63,7 @@ IN_PLAIN = "give the proxy's URL with http://: TLS with the server goes through 
 
 
 def _is_of_network(error: BaseException) -> bool:
-    return getattr(error, "situation", None) is not None or _is_of_system(error)
+    return attribute(error, "situation") is not None or _is_of_system(error)
 
 
 def _is_of_system(error: BaseException) -> bool:
@@ -71,7 +71,7 @@ def _is_of_system(error: BaseException) -> bool:
     return (
         isinstance(error, OSError)
         and type(error).__module__ in PYTHONS
-        and (error.errno is not None or type(error) in TIMED)
+        and (attribute(error, "errno") is not None or type(error) in TIMED)
     )
 
 

@@ -14,11 +14,11 @@ from bothways.describe.escape import visible
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Explanation, Likely, Weight
+from bothways.diagnosis.foreign.reading import TEXT_LIMIT, attribute, text_of
 from bothways.diagnosis.services.refusals import explain_answer
 from bothways.diagnosis.situation import Situation
 from bothways.errors import StartTLSFailed, StartTLSProblem
 
-TEXT_LIMIT = 4096
 FRAMES_LOOKED_AT = 512
 HTTP_LINE = "HTTP/1.1 "  # of replies that are put together here: no exception holds the version
 MEANS = "an answer came, so that neither the network nor TLS, where the library used it, has failed"
@@ -111,14 +111,6 @@ def tls_not_offered(error: BaseException) -> StartTLSFailed | None:
     return StartTLSFailed(StartTLSProblem.NOT_OFFERED, protocol)
 
 
-def text_of(error: BaseException) -> str:
-    """Return the text of an exception, of limited length; "" where it cannot be read."""
-    try:
-        return str(error)[:TEXT_LIMIT]
-    except Exception:  # noqa: BLE001 - a library's text may raise anything
-        return ""
-
-
 def library_of(error: BaseException) -> str:
     """Return the library of an exception's type; of one that is Python's own the library in which it was raised."""
     name = type(error).__module__.partition(".")[0]
@@ -142,17 +134,10 @@ def _reply(error: BaseException) -> bytes:
     return next((each for each in made if each), b"")
 
 
-def _get(held: object, name: str) -> object:
-    """Return an attribute of a library's value, or None: its properties may raise anything."""
-    try:
-        return getattr(held, name, None)
-    except Exception:  # noqa: BLE001 - what cannot be read is not there
-        return None
-
-
 def _arguments(error: BaseException) -> tuple[object, ...]:
     """Return the arguments of a library's exception: some hold the answer of a server there, and nowhere else."""
-    return error.args
+    held = attribute(error, "args")
+    return held if isinstance(held, tuple) else ()
 
 
 def _bytes(value: object) -> bytes:
@@ -168,7 +153,7 @@ def _one_line(data: bytes) -> bytes:
 
 def _number(held: object, *names: str) -> int:
     """Return the first attribute that is a number, or 0."""
-    values = (_get(held, name) for name in names)
+    values = (attribute(held, name) for name in names)
     return next((int(each) for each in values if isinstance(each, int) and not isinstance(each, bool)), 0)
 
 
@@ -184,35 +169,41 @@ def _headers(held: object) -> Iterator[bytes]:
 
 def _http(error: BaseException) -> bytes:
     """httpx, requests, websockets: `response`; aiohttp, urllib, websocket-client: attributes of their own."""
-    response = _get(error, "response")
+    response = attribute(error, "response")
     status = _number(response, "status_code", "status") or _number(error, "status", "status_code")
-    if not status and _get(error, "headers") is not None:
+    if not status and attribute(error, "headers") is not None:
         status = _number(error, "code")
     if not 400 <= status <= 599:
         return b""
     headers = next(
-        filter(None, (_get(response, "headers"), _get(error, "headers"), _get(error, "resp_headers"))), None
+        filter(
+            None,
+            (attribute(response, "headers"), attribute(error, "headers"), attribute(error, "resp_headers")),
+        ),
+        None,
     )
-    words = _bytes(_get(response, "reason_phrase") or _get(response, "reason") or _get(error, "message"))
-    body = _bytes(_get(response, "body") or _get(error, "resp_body"))
-    if not body and _get(response, "is_stream_consumed"):
-        body = _bytes(_get(response, "content"))  # httpx, which reads no network here
+    words = _bytes(
+        attribute(response, "reason_phrase") or attribute(response, "reason") or attribute(error, "message")
+    )
+    body = _bytes(attribute(response, "body") or attribute(error, "resp_body"))
+    if not body and attribute(response, "is_stream_consumed"):
+        body = _bytes(attribute(response, "content"))  # httpx, which reads no network here
     line = b"%s%d %s\r\n" % (HTTP_LINE.encode(), status, _one_line(words))
     return line + b"".join(_headers(headers)) + b"\r\n" + body
 
 
 def _grpc(error: BaseException) -> bytes:
     """grpcio: functions `code` and `details`; grpclib: `status` and `message`."""
-    code, details = _get(error, "code"), _get(error, "details")
-    status = _get(error, "status")
+    code, details = attribute(error, "code"), attribute(error, "details")
+    status = attribute(error, "status")
     if callable(code) and callable(details):
         try:
             status, words = code(), details()
         except Exception:  # noqa: BLE001 - of a library
             return b""
     else:
-        words = _get(error, "message")
-    value = _get(status, "value")
+        words = attribute(error, "message")
+    value = attribute(status, "value")
     number = value[0] if isinstance(value, tuple) and value else value
     if not isinstance(number, int) or library_of(error) not in ("grpc", "grpclib"):
         return b""
@@ -231,19 +222,19 @@ _OF_CHANNEL = re.compile(
 
 def _mail(error: BaseException) -> bytes:
     """smtplib: `smtp_code` and `smtp_error`, or the recipients, each with both; aiosmtplib: `code` and `message`."""
-    code, words = _number(error, "smtp_code"), _get(error, "smtp_error")
-    recipients = _get(error, "recipients")
+    code, words = _number(error, "smtp_code"), attribute(error, "smtp_error")
+    recipients = attribute(error, "recipients")
     if not code and isinstance(recipients, dict) and recipients:
         first = next(iter(recipients.values()))
         code, words = first if isinstance(first, tuple) and len(first) == 2 else (0, b"")
     if not code and library_of(error) == "aiosmtplib":
-        code, words = _number(error, "code"), _get(error, "message")
+        code, words = _number(error, "code"), attribute(error, "message")
     return b"%d %s\r\n" % (code, _bytes(words)) if code in range(400, 600) else b""
 
 
 def _sql_state(error: BaseException) -> bytes:
     """psycopg, asyncpg: `sqlstate`; the reply is put together as an ErrorResponse of PostgreSQL (55.8)."""
-    state = _get(error, "sqlstate")
+    state = attribute(error, "sqlstate")
     if not isinstance(state, str) or not re.fullmatch(r"[0-9A-Z]{5}", state):
         return b""
     return _error_response(state, text_of(error))
@@ -257,7 +248,7 @@ def _error_response(state: str, text: str) -> bytes:
 def _libpq(error: BaseException) -> bytes:
     """psycopg: the state is missing where the connection was refused, and the text has the server's."""
     match = _FATAL.search(text_of(error))
-    return _error_response("", match[1]) if match is not None and not _get(error, "sqlstate") else b""
+    return _error_response("", match[1]) if match is not None and not attribute(error, "sqlstate") else b""
 
 
 def _mysql(error: BaseException) -> bytes:
@@ -272,13 +263,13 @@ def _mysql(error: BaseException) -> bytes:
 
 def _redis(error: BaseException) -> bytes:
     """The word with which the answer began, and the rest."""
-    word = _get(error, "status_code")
+    word = attribute(error, "status_code")
     return b"-%s %s\r\n" % (word.encode(), text_of(error).encode()) if isinstance(word, str) and word else b""
 
 
 def _mqtt(error: BaseException) -> bytes:
     """aiomqtt: `rc`, a reason code of MQTT 5, to which paho-mqtt translates those of 3.1.1 (OASIS MQTT 5.0 2.4)."""
-    code = _number(_get(error, "rc"), "value")
+    code = _number(attribute(error, "rc"), "value")
     return b"\x20\x03\0%c\0" % code if MQTT_REFUSES <= code <= 0xFF else b""
 
 

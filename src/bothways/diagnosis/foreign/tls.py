@@ -13,6 +13,7 @@ from dataclasses import replace
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnosis import Likely, Weight
+from bothways.diagnosis.foreign.reading import attribute, text_of
 from bothways.diagnosis.peer import alerts as peer_alerts
 from bothways.diagnosis.peer import before_tls, network
 from bothways.errors import PeerAlert
@@ -53,9 +54,9 @@ class ForeignTLS(Exception):
 
 def of_python(error: ssl.SSLError) -> ForeignTLS:
     """Return what an error of Python's `ssl` says, by its attributes."""
-    code = getattr(error, "verify_code", None)
-    reason = getattr(error, "reason", None) or WITHOUT_REASON.get(type(error), "")
-    said = f"{type(error).__name__}: {error.strerror or reason or error}"
+    code = attribute(error, "verify_code")
+    reason = attribute(error, "reason") or WITHOUT_REASON.get(type(error), "")
+    said = f"{type(error).__name__}: {attribute(error, 'strerror') or reason or text_of(error)}"
     return ForeignTLS(said, str(reason), code if isinstance(code, int) else None)
 
 
