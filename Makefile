@@ -15,8 +15,10 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 2)')
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+HELPERS := $(CURDIR)/tests/helpers
+TESTS := $(CURDIR)/tests:$(HELPERS)/certificates:$(HELPERS)/commands:$(HELPERS)/engine:$(HELPERS)/services
 
-.PHONY: help demo test test-all check format bench soak gallery failures rooms figures manual image site clean
+.PHONY: help demo test test-all check format bench soak fleet gallery failures rooms figures manual image site clean
 
 help:
 	@echo "make demo      a mutual TLS handshake over real sockets, step by step, and those that are refused"
@@ -25,6 +27,7 @@ help:
 	@echo "make check     format, lint, types, layers (a minute)"
 	@echo "make bench     the budgets, side by side with other TLS stacks; AGAINST=REF compares with another commit"
 	@echo "make soak      ten minutes of a gateway under good and hostile peers, while everything changes; ARGS=\"--minutes 1\""
+	@echo "make fleet     three gateways that share a Redis which is killed, under clients that connect repeatedly"
 	@echo "make gallery   the pictures of docs/gallery, drawn anew from real runs"
 	@echo "make failures  docs/failures.md and the refusal in README, written anew from the catalogue of failures"
 	@echo "make rooms     the pictures of docs/design.md, drawn anew from what the sources import"
@@ -58,31 +61,34 @@ format: .venv/dev.stamp
 	$(BIN)/ruff format .
 
 bench: .venv/dev.stamp
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m bench $(if $(AGAINST),--against '$(AGAINST)') $(ARGS)
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m bench $(if $(AGAINST),--against '$(AGAINST)') $(ARGS)
 
 soak: .venv/dev.stamp
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m soak $(ARGS)
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m soak $(ARGS)
+
+fleet: .venv/dev.stamp
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m fleet $(ARGS)
 
 gallery: .venv/dev.stamp
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m gallery $(ARGS)
-	@test -e docs/gallery/gateway-status.png || PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m gallery.status
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m gallery $(ARGS)
+	@test -e docs/gallery/gateway-status.png || PYTHONPATH="$(TESTS)" $(BIN)/python -m gallery.status
 
 failures: .venv/dev.stamp
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m catalogue
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m report_schema
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m catalogue
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m report_schema
 
 rooms: .venv/dev.stamp
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m architecture.picture
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m architecture.picture
 
 manual: .venv/dev.stamp
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m distribution
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m distribution
 
 site: .venv/dev.stamp
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d build/doctrees . build/site
 	@echo "open build/site/index.html"
 
 figures: .venv/dev.stamp
-	PYTHONPATH="$(CURDIR)/tests" $(BIN)/python -m architecture.figures
+	PYTHONPATH="$(TESTS)" $(BIN)/python -m architecture.figures
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("bothways needs Python 3.11 or later: make PYTHON=python3.12 ..." if sys.version_info < (3, 11) else 0)'

@@ -29,13 +29,13 @@ USED = {
     ),
     "adapters/test_ssl_socket.py": (5, "names of `ssl.SSLSocket` that the standard library calls itself"),
     "bench/amplification.py": (1, "a step that is repeated without the results of the first time"),
-    "inside.py": (7, "there, one by one"),
+    "helpers/engine/inside.py": (7, "there, one by one"),
     "interop/test_authentication_on_request.py": (
         2,
         "an option of OpenSSL for which pyOpenSSL has no method",
     ),
-    "library_services.py": (1, "the port of grpclib's server"),
-    "standard_library.py": (
+    "helpers/services/library_services.py": (1, "the port of grpclib's server"),
+    "helpers/services/standard_library.py": (
         2,
         "versions are set on a context of the standard library's tests after it was made",
     ),

@@ -145,7 +145,7 @@ def test_one_name_is_of_one_class() -> None:
 
 
 def test_no_helper_of_the_tests_has_a_name_that_has_gone() -> None:
-    assert not [name for name in IN_TESTS if (ROOT / "tests" / f"{name}.py").exists()]
+    assert not [name for name in IN_TESTS if [*(ROOT / "tests").rglob(f"{name}.py")]]
 
 
 def test_tests_are_named_by_what_they_are_about() -> None:

@@ -26,6 +26,7 @@ from bench.identities import list_of, make
 from bench.measure import Contender, show
 
 ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
 TURNS, TURN_SECONDS = 10, 0.03
 
 
@@ -39,7 +40,7 @@ class Tree:
     def __init__(self, name: str, source: Path, folder: Path) -> None:
         self.name = name
         self._source = source
-        path = os.pathsep.join((str(source), str(Path(__file__).parents[1])))
+        path = os.pathsep.join(map(str, (source, TESTS, *sorted((TESTS / "helpers").iterdir()))))
         self._errors = TemporaryFile("w+")  # noqa: SIM115 - closed by `end`
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.figures", str(folder)],

@@ -116,7 +116,7 @@ def resumed(material: Material) -> Once:
 
 def revocation(material: Material) -> Any:
     """What checks certificates by the CRL of the material."""
-    from bothways.trust.crl.revocation_list import CRL
+    from bothways.trust.crl import CRL
     from bothways.trust.crl_store import CRLStore
     from bothways.trust.revocation import Revocation
 

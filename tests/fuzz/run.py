@@ -11,7 +11,8 @@ from itertools import count
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
+TESTS = ROOT / "tests"
+sys.path[:0] = [str(ROOT / "src"), str(TESTS), *map(str, sorted((TESTS / "helpers").iterdir()))]
 
 try:
     import atheris

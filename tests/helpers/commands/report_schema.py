@@ -29,7 +29,7 @@ from bothways.trust.verdict import PROFILES, Outcome
 
 Schema = dict[str, Any]
 
-PATH = Path(__file__).parents[1] / "docs" / "report.schema.json"
+PATH = Path(__file__).parents[3] / "docs" / "report.schema.json"
 COMMANDS = ("connect", "get", "verify", "doctor")  # which tell an error as JSON too
 OTHERS = ("demo", "ca_list", "ca_audit", "gateway_explain")
 # The errors of a command before it connects, each with a code of its own.

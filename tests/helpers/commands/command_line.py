@@ -25,7 +25,7 @@ from typing import IO, Any, Self
 
 from fork_server import NUMBER, QUICK
 
-SOURCES = Path(__file__).parents[1] / "src"
+SOURCES = Path(__file__).parents[3] / "src"
 SERVER = Path(__file__).with_name("fork_server.py")
 FOR_SHELLS = Path(__file__).with_name("forked_command.py")
 INHERITED = "FORK_SERVER"  # a variable of what a shell starts: the descriptor of the socket
