@@ -15,9 +15,7 @@ from collections.abc import Callable, Iterator
 from bothways.errors import ConfigError
 from bothways.workers.child import Work, WorkerProcess, fork
 
-FIRST_DELAY = (
-    0.1  # before the second start in a row that is due to a worker's end; each further one doubles it
-)
+FIRST_DELAY = 0.1  # before a second start; each further one doubles it
 LONGEST_DELAY_SERVED = 1.0  # after a worker that was ready: clients wait in its listening socket meanwhile
 LONGEST_DELAY_FAILED = 30.0  # after a worker that never was
 STEADY_SECONDS = 10.0  # of a ready worker, after which the delays begin anew
