@@ -66,9 +66,16 @@ PEERS = {
     "systemd-socket-activate": Peer(
         ("systemd-socket-activate",), ("--version",), (), "the Debian package systemd"
     ),
-    "redis-server": Peer(("redis-server",), ("--version",), (6, 0), "the Debian package redis-server"),
+    "redis-server": Peer(
+        ("redis-server", "valkey-server"),
+        ("--version",),
+        (6, 0),
+        "the Debian package redis-server or valkey-server",
+    ),
     "mosquitto": Peer(("mosquitto",), ("-h",), (2, 0), "the Debian package mosquitto", "/usr/sbin"),
-    "redis-cli": Peer(("redis-cli",), ("--version",), (6, 0), "the Debian package redis-tools"),
+    "redis-cli": Peer(
+        ("redis-cli", "valkey-cli"), ("--version",), (6, 0), "the Debian package redis-tools or valkey-tools"
+    ),
     "apache2": Peer(("apache2",), ("-v",), (2, 4, 38), "the Debian package apache2-bin", "/usr/sbin"),
     "mariadbd": Peer(
         ("mariadbd",), ("--version",), (10, 5), "the Debian package mariadb-server-core", "/usr/sbin"
