@@ -211,8 +211,9 @@ def test_keys_held_elsewhere_sign_the_handshake() -> None:
 def test_a_key_on_a_token_signs_the_handshake(monkeypatch: pytest.MonkeyPatch) -> None:
     """By PKCS#11: the key never leaves it."""
     from bothways.ca.keys import KeyType
-    from bothways.ca.pkcs11 import KeyURI, find_or_generate_key
-    from ca.tokens import PIN, new_token
+    from bothways.ca.token_key import find_or_generate_key
+    from bothways.tokens.key_uri import KeyURI
+    from tokens.soft_tokens import PIN, new_token
 
     key = find_or_generate_key(KeyURI.parse(new_token(monkeypatch).uri("tls")), PIN, KeyType.P256)
     try:

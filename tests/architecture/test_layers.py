@@ -17,7 +17,7 @@ ROWS = (
     ("errors",),
     ("audit_chain",),
     ("trust",),
-    ("tls",),
+    ("tls", "tokens"),
     ("describe", "ca", "fetch", "servers", "ticket_keys", "workers"),
     ("starttls", "diagnosis", "signers", "spiffe"),
     ("net", "aio"),
@@ -125,7 +125,7 @@ EXTRAS = {
     "tls": {"brotli", "zstandard"},
     # Rules that are expressions: where a configuration has them.
     "trust": {"cel_expr_python"},
-    "ca": {"sqlalchemy", "pkcs11"},
+    "ca": {"sqlalchemy", "pkcs11"},  # pkcs11: to generate keys
     "signers": {"pkcs11"},
     "ca_server": {"starlette", "prometheus_client", "uvicorn", "h11"},
     "fetch": {"httpcore"},
@@ -134,6 +134,7 @@ EXTRAS = {
     "http2": {"h2", "hpack"},
     "spiffe": {"h2"},
     "ticket_keys": {"redis"},
+    "tokens": {"pkcs11"},
     "testing": {"pytest"},
 }
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from bothways.ca.authority import Authority
 from bothways.ca.crl import RevokedEntry, build_crl
-from bothways.ca.errors import TokenUnavailable
+from bothways.ca.errors import KeyUnavailable
 from bothways.ca.keys import HeldKey, KeyType, PrivateKey, PublicKey, new_key, signature_hash
 from bothways.ca.profiles import Profile
 from ca.issuers import NOW
@@ -88,10 +88,10 @@ def test_only_the_signature_differs_from_that_of_a_key_in_memory(key_type: KeyTy
 
 @pytest.mark.parametrize("key_type", HELD)
 def test_a_wrong_signature_of_a_token_is_refused(key_type: KeyType) -> None:
-    with pytest.raises(TokenUnavailable, match="does not verify with its public key"):
+    with pytest.raises(KeyUnavailable, match="does not verify with its public key"):
         authority(Faulty(new_key(key_type)))
 
 
 def test_an_unsupported_key_of_a_token_is_reported() -> None:
-    with pytest.raises(TokenUnavailable, match="signs with ECDSA or RSA only"):
+    with pytest.raises(KeyUnavailable, match="signs with ECDSA or RSA only"):
         authority(Elsewhere(ed25519.Ed25519PrivateKey.generate()))

@@ -18,18 +18,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 import pki
 from bothways import ClientConfig, ServerConfig, TrustStore
-from bothways.ca.errors import AuthorityError, PinNeeded, PinWrong, TokenUnavailable
-from bothways.ca.pkcs11 import KeyURI, pin_for
 from bothways.errors import ConfigError
 from bothways.iana import SignatureScheme
 from bothways.net import connect
-from bothways.signers import TokenSigner, token_credentials
+from bothways.signers import PinNeeded, PinWrong, TokenSigner, TokenUnavailable, token_credentials
 from bothways.signers import token as token_module
 from bothways.tls.crypto.signing import is_signature
-from ca.tokens import PIN, Token, new_token
+from bothways.tokens.key_uri import KeyURI
+from bothways.tokens.token import pin_for
 from command_line import bothways, environment, run_command
 from interop import peers
 from interop.programs import PATIENCE, serving
+from tokens.soft_tokens import PIN, Token, new_token
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 
@@ -120,7 +120,7 @@ def test_faults_of_a_token_are_reported_at_once(token: Token, tmp_path: Path) ->
         made(token.uri("server"), "wrong-pin")
     with pytest.raises(TokenUnavailable, match="has no private key 'other'"):
         made(token.uri("other"), PIN)
-    with pytest.raises(AuthorityError, match="not found"):
+    with pytest.raises(TokenUnavailable, match="not found"):
         made("pkcs11:token=nowhere;object=server", PIN)
     with pytest.raises(ConfigError, match="not a PKCS#11 URI"):
         made("file:key.pem", PIN)

@@ -40,16 +40,8 @@ class OutcomeUnknown(DatabaseUnavailable):
     """The connection was lost during the commit, so that its outcome is unknown; the register shows it later."""
 
 
-class TokenUnavailable(AuthorityError):
-    """A PKCS#11 token, its driver or the key in it cannot be used."""
-
-
-class PinNeeded(TokenUnavailable):
-    """A token needs its PIN, and none was given."""
-
-
-class PinWrong(TokenUnavailable):
-    """A token refused the PIN, or is locked after too many wrong ones."""
+class KeyUnavailable(AuthorityError):
+    """The PKCS#11 token with the CA's key, its driver or the key in it cannot be used, or needs another PIN."""
 
 
 # -- refused certificates ----------------------------------------------------------------------------------------

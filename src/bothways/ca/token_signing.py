@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.ca.der import BIT_STRING, SEQUENCE, sequence, tagged
-from bothways.ca.errors import TokenUnavailable
+from bothways.ca.errors import KeyUnavailable
 from bothways.ca.keys import HeldKey, PrivateKey, PublicKey, SigningKey, signature_hash
 from bothways.trust.decoding import parsing
 from bothways.trust.der import elements, expect_element
@@ -59,9 +59,9 @@ def _check(signature: bytes, signed: bytes, public: PublicKey) -> None:
         elif isinstance(public, rsa.RSAPublicKey) and algorithm is not None:
             public.verify(signature, signed, padding.PKCS1v15(), algorithm)
         else:
-            raise TokenUnavailable("a key in a token signs with ECDSA or RSA only")
+            raise KeyUnavailable("a key in a token signs with ECDSA or RSA only")
     except InvalidSignature:
-        raise TokenUnavailable("the token's signature does not verify with its public key") from None
+        raise KeyUnavailable("the token's signature does not verify with its public key") from None
 
 
 def _placeholder(public: PublicKey) -> PrivateKey:

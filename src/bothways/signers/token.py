@@ -10,15 +10,21 @@ import threading
 from hmac import compare_digest
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from bothways.ca.errors import TokenUnavailable
-from bothways.ca.keys import PublicKey
-from bothways.ca.pkcs11 import KeyURI, key_pair_in, object_named, pin_for, token_at, token_errors
 from bothways.errors import ConfigError
 from bothways.signers.pool import AT_ONCE, SECONDS, WAITING, SigningPool
+from bothways.tokens.errors import TokenUnavailable
+from bothways.tokens.key_uri import KeyURI
+from bothways.tokens.token import (
+    TokenPublicKey,
+    ecdsa_signature,
+    key_pair_in,
+    pin_for,
+    token_at,
+    token_errors,
+)
 from bothways.trust.own_identity.credentials import Credentials
 
 _HASHES: dict[str, HashAlgorithm] = {"sha256": SHA256(), "sha384": SHA384(), "sha512": SHA512()}
@@ -34,7 +40,7 @@ def token_credentials(
     waiting: int = WAITING,
     seconds: float = SECONDS,
 ) -> Credentials:
-    """Return credentials whose key is in a token. Raises ConfigError, and `AuthorityError` for the token's faults.
+    """Return credentials whose key is in a token. Raises ConfigError, and `TokenUnavailable` for what the token lacks.
 
     cert: the chain in PEM or DER, the leaf first.  uri: of the key, such as
     pkcs11:token=web;object=server?module-path=/usr/lib/softhsm/libsofthsm2.so.  pin: of the token, unless the URI names
@@ -72,7 +78,7 @@ class TokenSigner(SigningPool):
         super().__init__(self._signature, at_once=at_once, waiting=waiting, seconds=seconds)
         self._uri = uri
         self._pin = pin
-        self._label = f"the token {uri.token!a}"
+        self._label = uri.label
         self._sessions = threading.local()
         self._opened_by = os.getpid()
         # This session keeps the process logged in; it is not used to sign.
@@ -102,23 +108,23 @@ class TokenSigner(SigningPool):
             self._sessions.found = None
             raise
 
-    def _open(self) -> tuple[Any, Any, PublicKey]:
+    def _open(self) -> tuple[Any, Any, TokenPublicKey]:
         """Open a session; return it, the private key and the public key. The first of a process logs in."""
-        import pkcs11
-
         uri = self._uri
         with self._opening, token_errors(self._label):
             token = token_at(uri, again=self._opened_by != os.getpid())
+            from pkcs11 import UserAlreadyLoggedIn  # which is there, since its driver is
+
             self._opened_by = os.getpid()
             pin = pin_for(uri, self._pin)
             try:
                 session = token.open(user_pin=pin)
-            except pkcs11.UserAlreadyLoggedIn:
+            except UserAlreadyLoggedIn:
                 session = token.open()
             found = key_pair_in(session, uri)
             if found is None:
                 session.close()
-                raise TokenUnavailable(f"{self._label} has no private key {object_named(uri)}")
+                raise TokenUnavailable(f"{self._label} has no private key {uri.key_name}")
             return (session, *found)
 
 
@@ -133,10 +139,7 @@ def _sign(private: Any, scheme: str, data: bytes) -> bytes:
     if scheme.startswith("ecdsa_"):
         digest = Hash(algorithm)
         digest.update(data)
-        # A token returns r and s concatenated (PKCS#11); TLS needs a SEQUENCE of them.
-        raw = bytes(private.sign(digest.finalize(), mechanism=Mechanism.ECDSA))
-        half = len(raw) // 2
-        return encode_dss_signature(int.from_bytes(raw[:half]), int.from_bytes(raw[half:]))
+        return ecdsa_signature(private, digest.finalize())
     kind = "RSA_PKCS_PSS" if scheme.startswith("rsa_pss_") else "RSA_PKCS"
     mechanism = Mechanism[f"{name.upper()}_{kind}"]
     if kind == "RSA_PKCS":

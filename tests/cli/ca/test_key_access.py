@@ -8,8 +8,8 @@ import pytest
 
 from bothways.ca.issuer import local_actor
 from bothways.cli.ca import key_access
-from ca.tokens import PIN, new_token
 from ca_commands import ca, client, init, rows
+from tokens.soft_tokens import PIN, new_token
 
 
 def test_the_passphrase_comes_from_the_environment_or_a_file(

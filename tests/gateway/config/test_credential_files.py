@@ -22,10 +22,10 @@ from bothways.gateway.config.credential_files import CredentialFiles
 from bothways.gateway.held import FileReader, Held, Making
 from bothways.signers import TokenSigner
 from bothways.testing import Identity, MutualTLS
-from ca.tokens import PIN, Token, new_token
 from cli_scripting import Background
 from gateway_talk import Setting, behind, port, service
 from interop import peers
+from tokens.soft_tokens import PIN, Token, new_token
 
 pytestmark = pytest.mark.network
 

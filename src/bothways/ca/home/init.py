@@ -24,10 +24,11 @@ from bothways.ca.home.layout import (
     write_authority,
 )
 from bothways.ca.keys import KeyType, SigningKey, new_key
-from bothways.ca.pkcs11 import KeyURI, find_or_generate_key
 from bothways.ca.profiles import UNCONSTRAINED, Constraints, Holder, Profile
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import WHOLE
+from bothways.ca.token_key import find_or_generate_key
+from bothways.tokens.key_uri import KeyURI
 
 
 @dataclass(frozen=True, slots=True)

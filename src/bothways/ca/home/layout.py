@@ -14,9 +14,10 @@ from bothways.ca.errors import FileUnusable
 from bothways.ca.home import files
 from bothways.ca.home.key_encryption import decode_key, encode_key
 from bothways.ca.keys import HeldKey, SigningKey
-from bothways.ca.pkcs11 import KeyURI, find_key
 from bothways.ca.register.register import Register
 from bothways.ca.register.values import WHOLE
+from bothways.ca.token_key import find_key
+from bothways.tokens.key_uri import KeyURI
 from bothways.trust.decoding import parsing
 
 ROOT, ISSUING = "root", "issuing"
@@ -42,7 +43,7 @@ def load_authority(
 ) -> Authority:
     """Read the issuing CA with its key.
 
-    Raises FileUnusable, ConfigError for a key that cannot be decrypted, and TokenUnavailable for one in a token.
+    Raises FileUnusable, ConfigError for a key that cannot be decrypted, and KeyUnavailable for one in a token.
     """
     name = _issuer_name(path)
     own, *between = _certificates(path / f"{name}.pem")

@@ -18,12 +18,13 @@ from bothways.ca.import_existing import (
 )
 from bothways.ca.issuer import Issuer, local_actor
 from bothways.ca.keys import SigningKey
-from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key
+from bothways.ca.token_key import TokenKey, find_key
 from bothways.cli.ca.key_access import KeyAccess
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import FILE
 from bothways.cli.output.terminal import passphrase, refuse, say
 from bothways.counts import counted
+from bothways.tokens.key_uri import KeyURI
 from bothways.trust.decoding.parsing import PassphraseNeeded
 from bothways.trust.files import content
 

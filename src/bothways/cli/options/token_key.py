@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from bothways.ca.errors import AuthorityError, PinNeeded
 from bothways.cli.output.terminal import passphrase
 from bothways.errors import ConfigError
-from bothways.signers import token_credentials
+from bothways.signers import PinNeeded, TokenUnavailable, token_credentials
 from bothways.trust import files
 from bothways.trust.own_identity.credentials import Credentials
 
@@ -26,5 +25,5 @@ def token_identity(cert: str, uri: str, pin_file: str | None) -> Credentials:
                 hint = "Hint: --password-file FILE, or pin-source=FILE in the URI"
                 raise ConfigError(f"{needed}\n{hint}") from None
             return token_credentials(chain, uri, pin)
-    except AuthorityError as error:
+    except TokenUnavailable as error:
         raise ConfigError(str(error)) from None

@@ -59,8 +59,8 @@ class CredentialFiles(NamedTuple):
             ) from None
 
     def _in_token(self, chain: bytes, pin: str | None, before: Credentials | None) -> Credentials:
-        from bothways.ca.errors import AuthorityError, PinNeeded  # only where a key is in a token
-        from bothways.signers import token_credentials
+        # only where a key is in a token
+        from bothways.signers import PinNeeded, TokenUnavailable, token_credentials
 
         try:
             return token_credentials(chain, self.key or "", pin, before=before)
@@ -68,7 +68,7 @@ class CredentialFiles(NamedTuple):
             raise ConfigError(
                 f"{error}: name a file with it in `password_file`, or by pin-source=FILE in the URI"
             ) from None
-        except AuthorityError as error:
+        except TokenUnavailable as error:
             raise ConfigError(str(error)) from None
 
 

@@ -11,19 +11,20 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bothways import ClientConfig, Credentials, ServerConfig, SignatureWanted, TrustStore
 from bothways.ca.authority import Authority, pem
-from bothways.ca.errors import AuthorityError, FileUnusable, TokenUnavailable
+from bothways.ca.errors import FileUnusable, KeyUnavailable
 from bothways.ca.home.init import InitOptions
 from bothways.ca.import_existing import import_authority, read_existing
 from bothways.ca.issuer import Issuer
 from bothways.ca.keys import KeyType
 from bothways.ca.ocsp import Responder
-from bothways.ca.pkcs11 import KeyURI, TokenKey, find_key, find_or_generate_key
 from bothways.ca.profiles import Holder, Profile
-from bothways.errors import ConfigError
+from bothways.ca.token_key import TokenKey, find_key, find_or_generate_key
+from bothways.errors import ConfigError, UnusableFile
+from bothways.tokens.key_uri import KeyURI
 from ca.issuers import NOW, Clock, client
-from ca.tokens import PIN, Token, new_token
 from interop import peers
 from pair import FrozenClock, pair
+from tokens.soft_tokens import PIN, Token, new_token
 
 pytestmark = pytest.mark.interop
 
@@ -83,7 +84,7 @@ def test_a_ca_with_a_token_needs_only_the_pin(tmp_path: Path, token: Token, cloc
     with Issuer.open(path, None, pin=PIN, now=clock) as issuer:
         assert client(issuer, "alice")
     for pin, problem in ((None, "needs its PIN"), ("wrong-pin", "the PIN is wrong")):
-        with pytest.raises(TokenUnavailable, match=problem) as caught:
+        with pytest.raises(KeyUnavailable, match=problem) as caught:
             Issuer.open(path, None, pin=pin, now=clock)
         assert "sesame" not in str(caught.value)
     assert PIN not in (path / "authority.json").read_text()
@@ -153,13 +154,12 @@ def test_missing_objects_and_mechanisms_of_a_token_are_reported(
         (token.uri("nothing"), "has no private key 'nothing'"),
         ("pkcs11:token=nobody;object=x", "'nobody': not found"),
         (token.uri(more="?module-path=/nowhere.so"), "cannot open shared object file"),
-        (
-            token.uri(more=f"?pin-source=file://{tmp_path}/nowhere"),
-            "nowhere: the PIN cannot be read: No such file",
-        ),
     ):
-        with pytest.raises(AuthorityError, match=problem):
+        with pytest.raises(KeyUnavailable, match=problem):
             find_key(KeyURI.parse(uri), PIN)
+    nowhere = token.uri(more=f"?pin-source=file://{tmp_path}/nowhere")
+    with pytest.raises(UnusableFile, match="nowhere: the PIN cannot be read: No such file"):
+        find_key(KeyURI.parse(nowhere), PIN)
     for key_type in (KeyType.ED25519, KeyType.MLDSA65):
         with pytest.raises(ConfigError, match=f"{key_type.value} keys cannot be generated in a token"):
             find_or_generate_key(KeyURI.parse(token.uri()), PIN, key_type)
@@ -188,48 +188,11 @@ def test_a_removed_token_is_reported_and_nothing_is_recorded(
     key = issuer.authority.key
     assert isinstance(key, TokenKey)
     key.close()
-    with pytest.raises(TokenUnavailable, match=f"the token '{token.name}'"):
+    with pytest.raises(KeyUnavailable, match=f"the token '{token.name}'"):
         client(issuer, "alice")
     assert list(issuer.register.all()) == []
     assert issuer.audit() == []
     issuer.register.close()
-
-
-READ = [
-    ("pkcs11:token=a;object=b", KeyURI("a", "b")),
-    ("pkcs11:token=The%20CA;object=b%3B;type=private", KeyURI("The CA", "b;")),
-    ("pkcs11:token=a;id=%01%FF", KeyURI("a", "", b"\x01\xff")),
-    (
-        "pkcs11:token=a;serial=77;object=b?module-path=/x.so&pin-source=file:/run/pin",
-        KeyURI("a", "b", b"", "77", "/x.so", "/run/pin"),
-    ),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "expected"), READ)
-def test_a_pkcs11_uri_is_decoded(text: str, expected: KeyURI) -> None:
-    """RFC 7512 2.3 and 2.4."""
-    assert KeyURI.parse(text) == expected
-
-
-UNREAD = [
-    ("/dev/token", "is not a PKCS#11 URI; write pkcs11:token=NAME;object=NAME"),
-    ("pkcs11:object=b", "must have token=NAME, and object=NAME or id="),
-    ("pkcs11:token=a", "must have token=NAME, and object=NAME or id="),
-    ("pkcs11:token=a;object=b;object=c", "a repeated one"),
-    ("pkcs11:token=a;object", "is not an attribute"),
-    ("pkcs11:token=a;object=b;slot-id=1", "the attribute 'slot-id', which is not supported"),
-    ("pkcs11:token=a;object=b?x=1", "the attribute 'x', which is not supported"),
-    ("pkcs11:token=a;object=b;type=public", "has type=public; it must be type=private"),
-    ("pkcs11:token=a;object=b?pin-value=1234", "a PKCS#11 URI must not contain the PIN"),
-]
-
-
-@pytest.mark.parametrize(("text", "problem"), UNREAD)
-def test_a_malformed_pkcs11_uri_is_reported_without_its_pin(text: str, problem: str) -> None:
-    with pytest.raises(ConfigError, match=problem) as caught:
-        KeyURI.parse(text)
-    assert "1234" not in str(caught.value)
 
 
 def test_a_client_proves_itself_with_a_key_in_hardware(token: Token, clock: Clock) -> None:
